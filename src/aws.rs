@@ -1,0 +1,52 @@
+//! The edge: domain values in, SDK calls out, domain values back. Nothing is decided here.
+//!
+//! Every client reads the standard variables of AWS, `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>` included, so
+//! each can be pointed at a stand-in.
+
+pub mod cloudformation;
+pub mod ecs;
+mod error;
+pub mod lambda;
+
+use std::{sync::OnceLock, time::Duration};
+
+use aws_config::{AppName, BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+
+pub use self::error::{Error, Kind};
+
+/// The clients. ECS is needed by nearly every request; the others are made when they are first used, because each
+/// reads the machine's certificates.
+#[derive(Debug)]
+pub struct Aws {
+    config: SdkConfig,
+    ecs: aws_sdk_ecs::Client,
+    lambda: OnceLock<aws_sdk_lambda::Client>,
+    cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
+}
+
+impl Aws {
+    /// Reads region, credentials and endpoints from the environment.
+    pub async fn from_env() -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(Duration::from_secs(10))
+            .build();
+        // Short bursts of trouble are ridden out here, longer ones by the callers, who know how long they may.
+        let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200));
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).retry_config(retries);
+        if let Ok(name) = AppName::new(crate::version::USER_AGENT.replace('/', "-")) {
+            loader = loader.app_name(name);
+        }
+        let config = loader.load().await;
+        let ecs = aws_sdk_ecs::Client::new(&config);
+        Self { config, ecs, lambda: OnceLock::new(), cloudformation: OnceLock::new() }
+    }
+
+    fn lambda(&self) -> &aws_sdk_lambda::Client {
+        self.lambda.get_or_init(|| aws_sdk_lambda::Client::new(&self.config))
+    }
+
+    fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
+        self.cloudformation.get_or_init(|| aws_sdk_cloudformation::Client::new(&self.config))
+    }
+}

@@ -1,0 +1,168 @@
+//! ECS: tasks are started, looked at, found again and stopped.
+
+mod convert;
+
+use aws_sdk_ecs::{
+    config::retry::RetryConfig,
+    operation::{
+        describe_task_definition::DescribeTaskDefinitionOutput, run_task::RunTaskError, start_task::StartTaskOutput,
+    },
+    types::{Failure, TaskField},
+};
+
+use super::{Aws, Error};
+use crate::{
+    properties::Properties,
+    runner::wait::Observation,
+    task::{Task, TaskArn, TaskDefinition},
+};
+
+/// The most tasks that one DescribeTasks takes.
+const DESCRIBE_AT_ONCE: usize = 100;
+
+/// What RunTask or StartTask is asked for.
+#[derive(Clone, Debug)]
+pub struct Launch<'a> {
+    /// What to run, and where.
+    pub properties: &'a Properties,
+    /// Marks the tasks of one resource.
+    pub started_by: &'a str,
+    /// Put on every task.
+    pub tags: &'a [(String, String)],
+}
+
+/// What RunTask or StartTask answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Launched {
+    /// The tasks that started, and why others did not.
+    Answer {
+        /// Started.
+        tasks: Vec<Task>,
+        /// Not started: AWS's reason, with the resource and details where it gives them.
+        failures: Vec<LaunchFailure>,
+    },
+    /// This client token has been used before with other parameters, and these are the tasks that came of it.
+    Conflict(Vec<TaskArn>),
+}
+
+/// Why a task did not start, as ECS says in an answer with HTTP status 200.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchFailure {
+    /// `RESOURCE:MEMORY`, `AGENT`, `Capacity is unavailable at this time…`
+    pub reason: String,
+    /// What it is about: a container instance, a cluster.
+    pub arn: Option<String>,
+    /// More of it.
+    pub detail: Option<String>,
+}
+
+impl Aws {
+    /// Starts tasks wherever the cluster has room. The same token never starts them twice.
+    pub async fn run_task(&self, launch: &Launch<'_>, client_token: &str) -> Result<Launched, Error> {
+        let properties = launch.properties;
+        let network = properties.network_configuration.as_ref().map(convert::network_configuration).transpose();
+        let strategy = properties.capacity_provider_strategy.as_ref();
+        let call = self
+            .ecs
+            .run_task()
+            .cluster(&properties.cluster)
+            .task_definition(&properties.task_definition)
+            .count(i32::try_from(properties.count).unwrap_or(i32::MAX))
+            .started_by(launch.started_by)
+            .client_token(client_token)
+            .set_overrides(convert::built(properties.overrides.as_ref().map(convert::task_override).transpose())?)
+            .set_launch_type(properties.launch_type.as_deref().map(Into::into))
+            .set_platform_version(properties.platform_version.clone())
+            .set_network_configuration(convert::built(network)?)
+            .set_capacity_provider_strategy(convert::built(
+                strategy.map(|items| items.iter().map(convert::capacity_provider).collect()).transpose(),
+            )?)
+            .set_tags(convert::tags(launch.tags));
+        match call.send().await {
+            Ok(output) => Ok(launched(output.tasks(), output.failures())),
+            Err(error) => match error.as_service_error() {
+                Some(RunTaskError::ConflictException(conflict)) if !conflict.resource_ids().is_empty() => {
+                    Ok(Launched::Conflict(conflict.resource_ids().iter().cloned().map(TaskArn).collect()))
+                }
+                _ => Err(Error::of("ecs:RunTask", error)),
+            },
+        }
+    }
+
+    /// Starts one task on each of the named instances. There is no token: an attempt whose answer is lost may have
+    /// started them, so the SDK must not try again by itself.
+    pub async fn start_task(&self, launch: &Launch<'_>, instances: &[String]) -> Result<Launched, Error> {
+        let properties = launch.properties;
+        let network = properties.network_configuration.as_ref().map(convert::network_configuration).transpose();
+        let call = self
+            .ecs
+            .start_task()
+            .cluster(&properties.cluster)
+            .task_definition(&properties.task_definition)
+            .set_container_instances(Some(instances.to_vec()))
+            .started_by(launch.started_by)
+            .set_overrides(convert::built(properties.overrides.as_ref().map(convert::task_override).transpose())?)
+            .set_network_configuration(convert::built(network)?)
+            .set_tags(convert::tags(launch.tags))
+            .customize()
+            .config_override(aws_sdk_ecs::Config::builder().retry_config(RetryConfig::disabled()));
+        let output: StartTaskOutput = call.send().await.map_err(|error| Error::of("ecs:StartTask", error))?;
+        Ok(launched(output.tasks(), output.failures()))
+    }
+
+    /// One look at all of these tasks, their tags included.
+    pub async fn describe_tasks(&self, cluster: &str, tasks: &[TaskArn]) -> Result<Observation, Error> {
+        let mut seen = Observation::default();
+        for chunk in tasks.chunks(DESCRIBE_AT_ONCE) {
+            let arns = chunk.iter().map(|arn| arn.0.clone()).collect();
+            let call = self.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).include(TaskField::Tags);
+            let output = call.send().await.map_err(|error| Error::of("ecs:DescribeTasks", error))?;
+            seen.tasks.extend(output.tasks().iter().map(convert::task));
+            seen.missing.extend(output.failures().iter().filter_map(Failure::arn).map(|arn| TaskArn(arn.to_owned())));
+        }
+        // ECS may answer in another order; the verdict and its text must not depend on that. A task that is neither
+        // described nor said to be missing is missing.
+        let position = |arn: &TaskArn| tasks.iter().position(|task| task == arn);
+        seen.tasks.sort_by_key(|task| position(&task.arn));
+        let unseen = tasks.iter().filter(|arn| !seen.tasks.iter().any(|task| task.arn == **arn)).cloned();
+        seen.missing = unseen.collect();
+        Ok(seen)
+    }
+
+    /// The tasks of one resource that ECS wants running.
+    pub async fn list_tasks(&self, cluster: &str, started_by: &str) -> Result<Vec<TaskArn>, Error> {
+        let mut pages = self.ecs.list_tasks().cluster(cluster).started_by(started_by).into_paginator().items().send();
+        let mut tasks = Vec::new();
+        while let Some(arn) = pages.next().await {
+            tasks.push(TaskArn(arn.map_err(|error| Error::of("ecs:ListTasks", error))?));
+        }
+        Ok(tasks)
+    }
+
+    /// Asks ECS to stop a task; `reason` becomes its stoppedReason. A task that has stopped already is no error.
+    pub async fn stop_task(&self, cluster: &str, task: &TaskArn, reason: &str) -> Result<(), Error> {
+        let call = self.ecs.stop_task().cluster(cluster).task(&task.0).reason(reason);
+        call.send().await.map_err(|error| Error::of("ecs:StopTask", error))?;
+        Ok(())
+    }
+
+    /// Reads a task definition by family, family:revision or ARN.
+    pub async fn describe_task_definition(&self, name: &str) -> Result<TaskDefinition, Error> {
+        let call = self.ecs.describe_task_definition().task_definition(name);
+        let output: DescribeTaskDefinitionOutput =
+            call.send().await.map_err(|error| Error::of("ecs:DescribeTaskDefinition", error))?;
+        Ok(output.task_definition().map(convert::task_definition).unwrap_or_default())
+    }
+}
+
+fn launched(tasks: &[aws_sdk_ecs::types::Task], failures: &[Failure]) -> Launched {
+    let failure = |failure: &Failure| LaunchFailure {
+        reason: failure.reason().unwrap_or("no reason given").to_owned(),
+        arn: failure.arn().map(str::to_owned),
+        detail: failure.detail().map(str::to_owned),
+    };
+    Launched::Answer {
+        tasks: tasks.iter().map(convert::task).collect(),
+        failures: failures.iter().map(failure).collect(),
+    }
+}

@@ -1,0 +1,101 @@
+//! What an AWS call came back with when it did not work, in the one form that the runner reasons about.
+
+use aws_sdk_ecs::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+
+use crate::cause::innermost;
+
+/// A call that failed. Displays as `operation: Code: message`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {code}: {message}")]
+pub struct Error {
+    /// The operation, spelt as in an IAM action: `ecs:RunTask`.
+    pub operation: &'static str,
+    /// AWS's error code, or what kept the call from an answer.
+    pub code: String,
+    /// AWS's words.
+    pub message: String,
+    /// What can be done about it.
+    pub kind: Kind,
+}
+
+/// What can be done about a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Throttling, 5xx, a time-out, a connection cut: the same call may work later, and may have worked this time.
+    Transient,
+    /// Not permitted; a role that is seconds old may be, soon.
+    Denied,
+    /// It will never work like this.
+    Final,
+}
+
+impl Error {
+    /// From the SDK's error, whose `Display` says no more than "service error".
+    pub fn of<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let (code, message) = match &error {
+            SdkError::ServiceError(service) => {
+                let code = service.err().code().map_or_else(|| format!("HTTP {}", status.unwrap_or(0)), str::to_owned);
+                (code, service.err().message().unwrap_or("no message").to_owned())
+            }
+            SdkError::TimeoutError(_) => ("TimeoutError".to_owned(), "no answer in time".to_owned()),
+            SdkError::DispatchFailure(_) => ("DispatchFailure".to_owned(), innermost(&error)),
+            SdkError::ResponseError(_) => ("ResponseError".to_owned(), innermost(&error)),
+            _ => ("ConstructionFailure".to_owned(), innermost(&error)),
+        };
+        let kind = match &error {
+            SdkError::ConstructionFailure(_) => Kind::Final,
+            SdkError::ServiceError(_) => Kind::of(&code, status),
+            _ => Kind::Transient,
+        };
+        Self { operation, code, message, kind }
+    }
+
+    /// Whether AWS's error code is this one.
+    pub fn is(&self, code: &str) -> bool {
+        self.code == code
+    }
+}
+
+impl Kind {
+    fn of(code: &str, status: Option<u16>) -> Self {
+        if code.starts_with("AccessDenied") || code == "UnauthorizedOperation" {
+            return Self::Denied;
+        }
+        let throttled = code.contains("Throttl")
+            || matches!(code, "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" | "RequestTimeout");
+        match status {
+            _ if throttled => Self::Transient,
+            Some(429 | 500..=599) | None => Self::Transient,
+            Some(_) => Self::Final,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_statuses_say_what_can_be_done() {
+        for (code, status, kind) in [
+            ("ThrottlingException", 400, Kind::Transient),
+            ("Throttling", 400, Kind::Transient),
+            ("TooManyRequestsException", 429, Kind::Transient),
+            ("ServerException", 500, Kind::Transient),
+            ("HTTP 503", 503, Kind::Transient),
+            ("AccessDeniedException", 400, Kind::Denied),
+            ("AccessDenied", 403, Kind::Denied),
+            ("ClusterNotFoundException", 400, Kind::Final),
+            ("InvalidParameterException", 400, Kind::Final),
+        ] {
+            assert_eq!(Kind::of(code, Some(status)), kind, "{code}");
+        }
+    }
+}

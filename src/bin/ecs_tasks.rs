@@ -1,0 +1,44 @@
+//! The runner's Lambda: Custom::ECSTask on the runtime `provided.al2023`.
+
+use std::env;
+
+use ecs_tasks::{
+    aws::Aws,
+    clock::Clock,
+    logging::Logging,
+    runner::{Runner, invocation::Invocation},
+    version,
+};
+use lambda_runtime::{Error, LambdaEvent, LambdaInvocation, Runtime};
+use serde_json::Value;
+use time::OffsetDateTime;
+use tower::{ServiceExt, layer::layer_fn, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+async fn main() -> Result<(), Error> {
+    let variable = |name: &str| env::var(name).ok();
+    Logging::of(variable).install();
+    tracing::info!(version = version::VERSION, revision = version::REVISION, target = version::TARGET, "starting");
+    let recursive_loop_allowed = variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
+    let runner = Runner::new(Aws::from_env().await, recursive_loop_allowed);
+    let runner = &runner;
+    let handler = service_fn(move |event: LambdaEvent<Value>| handle(runner, event));
+    Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await
+}
+
+async fn handle(runner: &Runner, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let ends_at = OffsetDateTime::from(event.context.deadline());
+    let invocation = Invocation::begin(Clock::start(), ends_at, event.context.invoked_function_arn);
+    runner.handle(&event.payload, &invocation).await?;
+    Ok(Value::Null)
+}
+
+/// A payload that is no JSON becomes a JSON text: the runtime would fail the invocation, and Lambda repeat it, for
+/// something that no repetition mends.
+fn readable(mut invocation: LambdaInvocation) -> LambdaInvocation {
+    if serde_json::from_slice::<serde::de::IgnoredAny>(&invocation.body).is_err() {
+        invocation.body = Value::from(String::from_utf8_lossy(&invocation.body)).to_string().into();
+    }
+    invocation
+}

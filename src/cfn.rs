@@ -1,0 +1,15 @@
+//! The custom-resource protocol: what CloudFormation sends, and what it takes as an answer.
+//!
+//! Pure vocabulary. [`Received`] is the envelope of a payload, parsed first and leniently, because whoever can be
+//! answered must be answered; the properties inside are parsed later (see [`crate::properties`]). [`Response`] is the
+//! body that goes back, never longer than CloudFormation reads.
+//!
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>
+
+mod request;
+mod response;
+mod response_url;
+
+pub use request::{Received, ReplyTo, Request, RequestType};
+pub use response::{Data, MAX_RESPONSE_BYTES, Response, Status};
+pub use response_url::{ResponseUrl, ResponseUrlError};

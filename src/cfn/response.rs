@@ -1,0 +1,146 @@
+//! The answer to a request, within the bytes that CloudFormation reads.
+
+use serde::Serialize;
+
+use super::ReplyTo;
+
+/// The longest body that CloudFormation takes; a longer one is refused with "Response object is too long", which
+/// hides the Reason.
+pub const MAX_RESPONSE_BYTES: usize = 4096;
+
+/// What the Reason keeps for itself when the attributes are very long: enough for a sentence and an ARN.
+const REASON_RESERVE: usize = 600;
+
+/// SUCCESS lets the stack go on, FAILED stops it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// The request has been done.
+    Success,
+    /// It has not, and the Reason tells why.
+    Failed,
+}
+
+/// The body of an answer.
+///
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html>
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Response {
+    /// Whether the stack may go on.
+    pub status: Status,
+    /// For the person who reads the stack's events.
+    pub reason: String,
+    physical_resource_id: String,
+    stack_id: String,
+    request_id: String,
+    logical_resource_id: String,
+    no_echo: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Data>,
+}
+
+/// The attributes that `Fn::GetAtt` reads: the same names on every SUCCESS, empty where there is nothing to tell,
+/// since a name that a template reads and that is not there fails the update and then its rollback.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Data {
+    /// ARN of the (first) task.
+    pub task_arn: String,
+    /// ARNs of all tasks, joined by commas.
+    pub task_arns: String,
+    /// The revision of the task definition that ran.
+    pub task_definition_arn: String,
+    /// Exit code of the first container that counts.
+    pub exit_code: String,
+    /// When the first container started, RFC 3339.
+    pub started_at: String,
+    /// When the last container stopped, RFC 3339.
+    pub stopped_at: String,
+    /// From StartedAt to StoppedAt, in whole seconds.
+    pub seconds: String,
+    /// The log group of the first container that counts.
+    pub log_group: String,
+    /// Its stream.
+    pub log_stream: String,
+    /// `true` when this request ran tasks, `false` when there was nothing to run.
+    pub ran: String,
+}
+
+impl Response {
+    /// An answer whose Reason is still empty. Attributes that would leave no room for one are shortened: TaskArns
+    /// loses ARNs from its end, which only ten tasks on a cluster with a very long name bring about.
+    pub fn new(status: Status, reply_to: &ReplyTo, no_echo: bool, data: Option<Data>) -> Self {
+        let mut response = Self {
+            status,
+            reason: String::new(),
+            physical_resource_id: reply_to.physical_resource_id.clone(),
+            stack_id: reply_to.stack_id.clone(),
+            request_id: reply_to.request_id.clone(),
+            logical_resource_id: reply_to.logical_resource_id.clone(),
+            no_echo,
+            data,
+        };
+        while response.room() < REASON_RESERVE {
+            let Some(arns) = response.data.as_mut().map(|data| &mut data.task_arns).filter(|arns| !arns.is_empty())
+            else {
+                break;
+            };
+            arns.truncate(arns.rfind(',').unwrap_or(0));
+        }
+        response
+    }
+
+    /// How many bytes, as serialized in JSON, the Reason may still grow by.
+    pub fn room(&self) -> usize {
+        MAX_RESPONSE_BYTES.saturating_sub(self.body().len())
+    }
+
+    /// The body as it is PUT.
+    pub fn body(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cfn::ResponseUrl;
+
+    fn reply_to() -> ReplyTo {
+        ReplyTo {
+            response_url: ResponseUrl::parse("https://example.com/?X-Amz-Signature=secret").expect("a good URL"),
+            stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1".to_owned(),
+            request_id: "r".to_owned(),
+            logical_resource_id: "Migrate".to_owned(),
+            physical_resource_id: "prod-Migrate-0123456789ab".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_body_has_the_names_that_cloudformation_reads_and_nothing_else() {
+        let mut response = Response::new(Status::Failed, &reply_to(), true, None);
+        response.reason = "because".to_owned();
+        let expected = r#"{"Status":"FAILED","Reason":"because","PhysicalResourceId":"prod-Migrate-0123456789ab","StackId":"arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1","RequestId":"r","LogicalResourceId":"Migrate","NoEcho":true}"#;
+        assert_eq!(response.body(), expected);
+    }
+
+    #[test]
+    fn a_success_carries_the_full_set_of_attributes() {
+        let response = Response::new(Status::Success, &reply_to(), false, Some(Data::default()));
+        let body: serde_json::Value = serde_json::from_str(&response.body()).expect("JSON");
+        let names: Vec<&str> = body["Data"].as_object().expect("an object").keys().map(String::as_str).collect();
+        let expected = "ExitCode LogGroup LogStream Ran Seconds StartedAt StoppedAt TaskArn TaskArns TaskDefinitionArn";
+        assert_eq!(names.join(" "), expected);
+    }
+
+    #[test]
+    fn ten_long_arns_leave_room_for_a_reason() {
+        let arn = format!("arn:aws:ecs:us-west-2:123456789012:task/{}/0123", "c".repeat(255));
+        let data = Data { task_arn: arn.clone(), task_arns: vec![arn.clone(); 12].join(","), ..Data::default() };
+        let response = Response::new(Status::Success, &reply_to(), false, Some(data));
+        assert!(response.room() >= REASON_RESERVE);
+        let arns = response.data.expect("attributes").task_arns;
+        assert!(arns.split(',').all(|kept| kept == arn), "only whole ARNs are kept");
+    }
+}

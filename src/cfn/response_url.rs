@@ -1,0 +1,169 @@
+//! The presigned address that a request's answer is PUT to. Whoever holds its query can answer in our name.
+
+use std::{fmt, net::IpAddr};
+
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime, PrimitiveDateTime, macros::format_description};
+use url::{Host, Url};
+
+/// A ResponseURL that may be answered: https, or http to a loopback host.
+///
+/// It is a bearer secret, so `Debug` and `Display` leave its query out. Only serialization, which the continuation
+/// needs, and [`ResponseUrl::expose`] show all of it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ResponseUrl(Url);
+
+/// Why a ResponseURL cannot be answered.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ResponseUrlError {
+    /// The text is no absolute URL.
+    #[error("the ResponseURL is not a URL")]
+    NotAUrl,
+    /// The answer, and with it the right to answer, would travel in the clear or over a protocol that we do not speak.
+    #[error("the ResponseURL must be https (http only for a loopback host), not {0}")]
+    Scheme(String),
+}
+
+impl ResponseUrl {
+    /// Accepts https for any host and http for a loopback host.
+    pub fn parse(text: &str) -> Result<Self, ResponseUrlError> {
+        let url = Url::parse(text.trim()).map_err(|_| ResponseUrlError::NotAUrl)?;
+        match url.scheme() {
+            "https" if url.has_host() => Ok(Self(url)),
+            "http" if is_loopback(&url) => Ok(Self(url)),
+            "http" | "https" => {
+                Err(ResponseUrlError::Scheme(format!("{} to {}", url.scheme(), url.host_str().unwrap_or("no host"))))
+            }
+            other => Err(ResponseUrlError::Scheme(other.to_owned())),
+        }
+    }
+
+    /// The whole address with its secret query, for the PUT alone.
+    pub fn expose(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// When CloudFormation signed the address, which is when it sent the request (`X-Amz-Date`).
+    pub fn signed_at(&self) -> Option<OffsetDateTime> {
+        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+        PrimitiveDateTime::parse(&self.query("X-Amz-Date")?, format).ok().map(PrimitiveDateTime::assume_utc)
+    }
+
+    /// When S3 stops taking an answer: `X-Amz-Date` plus `X-Amz-Expires` (7200 s), or `Expires` of an older signature.
+    pub fn expires_at(&self) -> Option<OffsetDateTime> {
+        let lifetime = self.query("X-Amz-Expires").and_then(|seconds| seconds.parse::<u32>().ok());
+        match (self.signed_at(), lifetime) {
+            (Some(signed), Some(seconds)) => Some(signed + Duration::seconds(seconds.into())),
+            _ => OffsetDateTime::from_unix_timestamp(self.query("Expires")?.parse().ok()?).ok(),
+        }
+    }
+
+    /// StackId, LogicalResourceId and RequestId as CloudFormation writes them into the path, joined by `|`: what is
+    /// left to answer with when a request has lost its own.
+    pub fn ids(&self) -> Option<[String; 3]> {
+        let path = percent_decode_str(self.0.path().trim_start_matches('/')).decode_utf8().ok()?;
+        let mut parts = path.rsplitn(3, '|').map(str::to_owned);
+        let (request, logical, stack) = (parts.next()?, parts.next()?, parts.next()?);
+        Some([stack, logical, request])
+    }
+
+    fn query(&self, name: &str) -> Option<String> {
+        self.0.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
+        None => false,
+    }
+}
+
+impl fmt::Display for ResponseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.0.scheme(), self.0.authority(), self.0.path())?;
+        if self.0.query().is_some() { f.write_str("?…") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for ResponseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ResponseUrl({self})")
+    }
+}
+
+impl TryFrom<String> for ResponseUrl {
+    type Error = ResponseUrlError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ResponseUrl> for String {
+    fn from(url: ResponseUrl) -> Self {
+        url.0.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const PRESIGNED: &str = "https://cloudformation-custom-resource-response-uswest2.s3.us-west-2.amazonaws.com/\
+        arn%3Aaws%3Acloudformation%3Aus-west-2%3A123456789012%3Astack/prod/12947b30%7CMigrateTask%7C720958cb\
+        ?X-Amz-Date=20261120T101500Z&X-Amz-Expires=7200&X-Amz-Signature=0123456789abcdef";
+
+    #[test]
+    fn a_presigned_url_tells_when_it_was_signed_and_when_it_expires() {
+        let url = ResponseUrl::parse(PRESIGNED).expect("a good URL");
+        assert_eq!(url.signed_at(), Some(datetime!(2026-11-20 10:15 UTC)));
+        assert_eq!(url.expires_at(), Some(datetime!(2026-11-20 12:15 UTC)));
+    }
+
+    #[test]
+    fn a_url_without_a_signature_never_expires() {
+        let url = ResponseUrl::parse("http://127.0.0.1:9000/answer").expect("a good URL");
+        assert_eq!((url.signed_at(), url.expires_at()), (None, None));
+    }
+
+    #[test]
+    fn an_older_signature_expires_at_its_expires() {
+        let url = ResponseUrl::parse("https://s3.amazonaws.com/x?AWSAccessKeyId=A&Expires=1700000000&Signature=s");
+        assert_eq!(url.expect("a good URL").expires_at(), Some(datetime!(2023-11-14 22:13:20 UTC)));
+    }
+
+    #[test]
+    fn neither_debug_nor_display_show_the_query() {
+        let url = ResponseUrl::parse(PRESIGNED).expect("a good URL");
+        for shown in [format!("{url}"), format!("{url:?}")] {
+            assert!(!shown.contains("Signature"), "{shown}");
+            assert!(shown.contains("MigrateTask"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_ids_of_a_request_stand_in_the_path() {
+        let ids = ResponseUrl::parse(PRESIGNED).expect("a good URL").ids().expect("three ids");
+        assert_eq!(
+            ids,
+            ["arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30", "MigrateTask", "720958cb"]
+        );
+    }
+
+    #[test]
+    fn http_is_for_loopback_alone() {
+        for good in ["http://127.0.0.1/a", "http://localhost:1/a", "http://[::1]:8/a", "https://example.com/a"] {
+            assert!(ResponseUrl::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["http://example.com/a", "ftp://127.0.0.1/a", "http://127.0.0.1.example.com/", "/a", ""] {
+            assert!(ResponseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

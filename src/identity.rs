@@ -1,0 +1,74 @@
+//! Names derived from a request alone, so that every delivery of it derives the same ones.
+
+use sha2::{Digest, Sha256};
+
+/// The PhysicalResourceId of a resource that has none yet: `<stack name>-<logical id>-<12 hex digits>`.
+///
+/// The digits come from the request, so two resources never share an id, and two deliveries of one Create do.
+pub fn physical_resource_id(stack_id: &str, logical_resource_id: &str, request_id: &str) -> String {
+    let stack_name = stack_id.split('/').nth(1).unwrap_or("stack");
+    let digits = digest(&[stack_id, logical_resource_id, request_id], 12);
+    let [stack_name, logical_resource_id] = [stack_name, logical_resource_id].map(|part| {
+        // CloudFormation's own limits are 128 and 255; a garbled request keeps to the 1 KB that an id may have.
+        part.chars().filter(|char| char.is_ascii_graphic()).take(255).collect::<String>()
+    });
+    format!("{stack_name}-{logical_resource_id}-{digits}")
+}
+
+/// `startedBy` of every task of one resource: 32 hex digits, within the 36 characters that StartTask takes.
+///
+/// Delete may arrive with an id that CloudFormation made up, so tasks are found by StackId and LogicalResourceId.
+pub fn started_by(stack_id: &str, logical_resource_id: &str) -> String {
+    digest(&[stack_id, logical_resource_id], 32)
+}
+
+/// `clientToken` of one attempt of one request: the RequestId, and from the second attempt on `RequestId-n`.
+///
+/// ECS takes 64 characters; a RequestId that would not fit (CloudFormation's have 36) is replaced by its digest.
+pub fn client_token(request_id: &str, attempt: u32) -> String {
+    let fits = request_id.len() <= 58 && request_id.chars().all(|char| char.is_ascii_graphic());
+    let base = if fits { request_id.to_owned() } else { digest(&[request_id], 32) };
+    if attempt == 0 { base } else { format!("{base}-{attempt}") }
+}
+
+fn digest(parts: &[&str], digits: usize) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let mut text = hex::encode(hash.finalize());
+    text.truncate(digits);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STACK: &str = "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30";
+
+    #[test]
+    fn ids_are_the_same_for_the_same_request_and_differ_else() {
+        let id = physical_resource_id(STACK, "Migrate", "r-1");
+        assert!(id.starts_with("prod-Migrate-"), "{id}");
+        assert_eq!(id, physical_resource_id(STACK, "Migrate", "r-1"));
+        assert_ne!(id, physical_resource_id(STACK, "Migrate", "r-2"));
+        assert_ne!(started_by("a", "bc"), started_by("ab", "c"));
+        assert_eq!(started_by(STACK, "Migrate").len(), 32);
+    }
+
+    #[test]
+    fn a_token_is_the_request_id_and_counts_attempts() {
+        assert_eq!(client_token("720958cb", 0), "720958cb");
+        assert_eq!(client_token("720958cb", 2), "720958cb-2");
+        assert!(client_token(&"x".repeat(200), 5).len() <= 64);
+        assert!(client_token("ä b", 0).is_ascii());
+    }
+
+    #[test]
+    fn a_garbled_stack_id_still_makes_an_id_within_its_limit() {
+        assert!(physical_resource_id("nonsense", "L", "r").starts_with("stack-L-"));
+        assert!(physical_resource_id(STACK, &"ü\u{1}x".repeat(5000), "r").len() <= 1024);
+    }
+}

@@ -1,0 +1,200 @@
+//! The verdict: what a run's tasks, as ECS describes them, mean for the deploy.
+//!
+//! Pure, and derived anew from facts at every look. A failed task is an outcome, not an error of ours; each failure
+//! carries the evidence that the Reason is written from.
+
+use crate::task::{Container, Task, TaskArn, TaskDefinition};
+
+/// How a run stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// At least one task is not over.
+    Pending,
+    /// All tasks are over.
+    Over {
+        /// What they came to.
+        verdict: Verdict,
+        /// False while a fact that could change or explain the verdict may still arrive: a stop code, an exit code.
+        settled: bool,
+    },
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Every container that counts ended well.
+    Succeeded,
+    /// At least one task failed, in the order of the tasks.
+    Failed(Vec<Failure>),
+}
+
+/// One task that failed, with its evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Which task.
+    pub task: TaskArn,
+    /// What failed.
+    pub cause: Cause,
+    /// ECS's stop code.
+    pub stop_code: Option<String>,
+    /// ECS's words for why the task stopped.
+    pub stopped_reason: Option<String>,
+}
+
+/// What failed in a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The task never started: an image that cannot be pulled, a secret that cannot be read, no network interface.
+    FailedToStart {
+        /// The container that says why, if one does.
+        container: Option<String>,
+        /// What it says.
+        reason: Option<String>,
+    },
+    /// A container that counts ended with an exit code that is no success.
+    Exited {
+        /// Its name.
+        container: String,
+        /// Its exit code.
+        code: i32,
+        /// What the agent says of it.
+        reason: Option<String>,
+    },
+    /// A container that counts has no exit code: it never ran, or its host was lost.
+    NoExitCode {
+        /// Its name.
+        container: String,
+        /// What the agent says of it.
+        reason: Option<String>,
+    },
+    /// Somebody stopped the task.
+    StoppedByUser,
+    /// The task shows no container that counts.
+    NoContainer,
+    /// ECS does not know the task.
+    Missing,
+}
+
+impl Cause {
+    /// The container that failed, where it was one.
+    pub fn container(&self) -> Option<&str> {
+        match self {
+            Self::FailedToStart { container, .. } => container.as_deref(),
+            Self::Exited { container, .. } | Self::NoExitCode { container, .. } => Some(container),
+            Self::StoppedByUser | Self::NoContainer | Self::Missing => None,
+        }
+    }
+}
+
+/// The rules that a run is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// WatchContainers: if any are named, only these decide.
+    pub watch_containers: &'a [String],
+    /// SuccessExitCodes.
+    pub success_exit_codes: &'a [i32],
+    /// The definition that ran; without it all containers but the ones that AWS is known to inject count.
+    pub definition: Option<&'a TaskDefinition>,
+}
+
+impl Outcome {
+    /// Judges the tasks of one run. `tasks` are all that were started and are known to ECS.
+    pub fn of(tasks: &[Task], rules: Rules<'_>) -> Self {
+        if tasks.iter().any(|task| !task.is_over()) {
+            return Self::Pending;
+        }
+        let failures: Vec<Failure> = tasks.iter().filter_map(|task| rules.failure(task)).collect();
+        let settled = tasks.iter().all(|task| rules.is_settled(task));
+        let verdict = if failures.is_empty() { Verdict::Succeeded } else { Verdict::Failed(failures) };
+        Self::Over { verdict, settled }
+    }
+}
+
+impl Rules<'_> {
+    /// The containers of a task that decide, in the task's order.
+    pub fn counting<'t>(&self, task: &'t Task) -> Vec<&'t Container> {
+        task.containers.iter().filter(|container| self.counts(container)).collect()
+    }
+
+    fn counts(&self, container: &Container) -> bool {
+        if !self.watch_containers.is_empty() {
+            return self.watch_containers.contains(&container.name);
+        }
+        match self.definition {
+            Some(definition) => definition.container(&container.name).is_some(),
+            None => !container.name.starts_with("aws-guardduty-agent"),
+        }
+    }
+
+    /// ECS ends the other containers when an essential one has exited: such an end is no failure of theirs.
+    fn was_ended_by_ecs(&self, container: &Container) -> bool {
+        self.watch_containers.is_empty()
+            && matches!(container.exit_code, Some(137 | 143))
+            && container.reason.is_none()
+            && self
+                .definition
+                .and_then(|definition| definition.container(&container.name))
+                .is_some_and(|container| !container.essential)
+    }
+
+    fn failure(&self, task: &Task) -> Option<Failure> {
+        let cause = self.cause(task)?;
+        Some(Failure {
+            task: task.arn.clone(),
+            cause,
+            stop_code: task.stop_code.clone(),
+            stopped_reason: task.stopped_reason.clone(),
+        })
+    }
+
+    fn cause(&self, task: &Task) -> Option<Cause> {
+        let counting = self.counting(task);
+        if task.stop_code.as_deref() == Some("TaskFailedToStart") {
+            let telling = counting.iter().copied().chain(&task.containers).find(|container| container.reason.is_some());
+            return Some(Cause::FailedToStart {
+                container: telling.map(|container| container.name.clone()),
+                reason: telling.and_then(|container| container.reason.clone()),
+            });
+        }
+        let stopped_by_user = task.stop_code.as_deref() == Some("UserInitiated");
+        if counting.is_empty() {
+            return Some(if stopped_by_user { Cause::StoppedByUser } else { Cause::NoContainer });
+        }
+        // A code that is wrong tells more than one that is missing: the failed container is named first.
+        let exited = counting.iter().find_map(|container| {
+            let code = container.exit_code?;
+            let failed = !self.success_exit_codes.contains(&code) && !self.was_ended_by_ecs(container);
+            failed.then(|| Cause::Exited { container: container.name.clone(), code, reason: container.reason.clone() })
+        });
+        let without_code = || {
+            counting.iter().find(|container| container.exit_code.is_none()).map(|container| Cause::NoExitCode {
+                container: container.name.clone(),
+                reason: container.reason.clone(),
+            })
+        };
+        exited.or_else(without_code).or_else(|| stopped_by_user.then_some(Cause::StoppedByUser))
+    }
+
+    /// Whether another look could still change or explain the judgement of a task that is over.
+    ///
+    /// Exit codes and the stop code come with or shortly after the last state before STOPPED. A code that is missing
+    /// is explained by a reason of the container or by a stop code that says the container was not at fault.
+    fn is_settled(&self, task: &Task) -> bool {
+        if task.stop_code.as_deref() == Some("TaskFailedToStart") {
+            return true;
+        }
+        match self.cause(task) {
+            Some(Cause::Exited { .. } | Cause::FailedToStart { .. } | Cause::StoppedByUser | Cause::Missing) => true,
+            Some(Cause::NoExitCode { reason, .. }) => {
+                let explained = reason.is_some()
+                    || task.stop_code.as_deref().is_some_and(|code| code != "EssentialContainerExited");
+                explained && task.is_gone()
+            }
+            Some(Cause::NoContainer) => false,
+            None => task.is_gone() || task.stop_code.is_some(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! Reads a value by its shape: coerces, checks, and gathers every error instead of stopping at the first.
+//!
+//! CloudFormation delivers every scalar as a string, recursively, so `"30"` is a number where a number is wanted. What
+//! comes out has ECS's names and native types. Values never appear in an error, but for numbers and booleans that
+//! cannot be read as such: a text can be a secret.
+
+use serde_json::{Map, Number, Value};
+
+use super::{
+    PropertyError,
+    shape::{Absent, Field, Shape},
+};
+
+/// Reads `value`, which stands at `path`, by `shape`. Nothing comes out where anything is wrong; `errors` says what.
+pub(super) fn read(value: &Value, shape: &Shape, path: &str, errors: &mut Vec<PropertyError>) -> Option<Value> {
+    let mut refuse = |problem: String| {
+        errors.push(PropertyError { path: path.to_owned(), problem });
+        None
+    };
+    match shape {
+        Shape::Anything => Some(value.clone()),
+        Shape::Text { min, max } => match scalar(value) {
+            None => refuse(format!("must be a text, not {}", kind(value))),
+            Some(text) => match text.chars().count() {
+                0 if *min > 0 => refuse("must not be empty".to_owned()),
+                count if count > *max => refuse(format!("has {count} characters, at most {max} are allowed")),
+                _ => Some(Value::String(text)),
+            },
+        },
+        Shape::Integer { min, max } => match integer(value) {
+            Some(number) if (*min..=*max).contains(&number) => Some(Value::Number(number.into())),
+            _ => refuse(format!("must be a whole number from {min} to {max}, not {}", shown(value))),
+        },
+        Shape::Boolean => match boolean(value) {
+            Some(boolean) => Some(Value::Bool(boolean)),
+            None => refuse(format!("must be true or false, not {}", shown(value))),
+        },
+        Shape::List { of, max } => match value {
+            Value::Array(items) if items.len() > *max => {
+                refuse(format!("has {} elements, at most {max} are allowed", items.len()))
+            }
+            Value::Array(items) => {
+                let read: Vec<Option<Value>> = items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, item)| read(item, of, &format!("{path}[{index}]"), errors))
+                    .collect();
+                read.into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
+            }
+            _ => refuse(format!("must be a list, not {}", kind(value))),
+        },
+        Shape::Object(fields) => match value {
+            Value::Object(object) => read_object(object, fields, path, errors),
+            _ => refuse(format!("must be an object, not {}", kind(value))),
+        },
+    }
+}
+
+fn read_object(
+    object: &Map<String, Value>,
+    fields: &[Field],
+    path: &str,
+    errors: &mut Vec<PropertyError>,
+) -> Option<Value> {
+    let before = errors.len();
+    let at_top = path.is_empty();
+    let within = |name: &str| if at_top { name.to_owned() } else { format!("{path}.{name}") };
+    let spells = |field: &Field, name: &str| name == field.name || !at_top && name == other_spelling(field.name);
+
+    for name in object.keys() {
+        if !fields.iter().any(|field| spells(field, name)) {
+            errors.push(PropertyError::unknown(path, name, nearest(name, fields)));
+        }
+    }
+    let mut read_fields = Map::new();
+    for field in fields {
+        let given: Vec<(&String, &Value)> =
+            object.iter().filter(|(name, value)| spells(field, name) && !value.is_null()).collect();
+        let value = match (given.as_slice(), &field.rule.absent) {
+            ([(name, value)], _) => read(value, &field.rule.shape, &within(name), errors),
+            ([], Absent::Nothing) => None,
+            ([], Absent::Default(text)) => {
+                let default = serde_json::from_str(text).unwrap_or(Value::Null);
+                read(&default, &field.rule.shape, &within(field.name), errors)
+            }
+            ([], Absent::Refused) => {
+                errors.push(PropertyError { path: within(field.name), problem: "is missing".to_owned() });
+                None
+            }
+            (_, _) => {
+                let problem = format!("is given twice, as {} too", other_spelling(field.name));
+                errors.push(PropertyError { path: within(field.name), problem });
+                None
+            }
+        };
+        if let Some(value) = value {
+            read_fields.insert(field.name.to_owned(), value);
+        }
+    }
+    (errors.len() == before).then_some(Value::Object(read_fields))
+}
+
+/// `containerOverrides` for `ContainerOverrides`, and the other way round.
+fn other_spelling(name: &str) -> String {
+    let mut chars = name.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let first = if first.is_ascii_uppercase() { first.to_ascii_lowercase() } else { first.to_ascii_uppercase() };
+    std::iter::once(first).chain(chars).collect()
+}
+
+/// The known name that an unknown one was probably meant to be, spelt as its neighbours are.
+fn nearest(name: &str, fields: &[Field]) -> Option<String> {
+    let likeness = |field: &&Field| strsim::jaro_winkler(&name.to_lowercase(), &field.name.to_lowercase());
+    let best = fields.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
+    (likeness(&best) > 0.8).then(|| best.name.to_owned())
+}
+
+/// A scalar as CloudFormation would have sent it.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(boolean) => Some(boolean.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Number(number) => number.as_i64().or_else(|| whole(number)),
+        _ => None,
+    }
+}
+
+/// 30.0 is 30: some JSON writers know one kind of number only.
+fn whole(number: &Number) -> Option<i64> {
+    let float = number.as_f64()?;
+    (float.fract() == 0.0 && float.abs() < 1e15).then(|| format!("{float:.0}").parse().ok())?
+}
+
+fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(boolean) => Some(*boolean),
+        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "yes" => Some(true),
+            "false" | "no" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(text) if text.is_empty() => "an empty text",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// A number or boolean that cannot be read, as it was written; cut short, since it can be anything.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) if !text.is_empty() && text.chars().count() <= 20 => format!("\"{text}\""),
+        Value::Number(number) => number.to_string(),
+        _ => kind(value).to_owned(),
+    }
+}

@@ -1,0 +1,164 @@
+//! The structures of RunTask that a template can set, with ECS's names and limits.
+//!
+//! What is not given is not sent. Enumerations stay open strings: ECS knows its own best.
+//!
+//! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>
+
+use std::fmt;
+
+use super::shape::{Field, Rule, Shape, structure};
+
+structure! {
+    /// What differs from the task definition in this run.
+    TaskOverride {
+        /// Overrides by container.
+        "containerOverrides" container_overrides: Option<Vec<ContainerOverride>> =
+            Rule::optional(Shape::list(&ContainerOverride::SHAPE, usize::MAX));
+        /// CPU units of the task, a string in the API: `256` or `.25 vCPU`.
+        "cpu" cpu: Option<String> = Rule::optional(Shape::TEXT);
+        /// Memory of the task, a string in the API: `512` or `0.5 GB`.
+        "memory" memory: Option<String> = Rule::optional(Shape::TEXT);
+        /// The role that the containers' code has.
+        "taskRoleArn" task_role_arn: Option<String> = Rule::optional(Shape::TEXT);
+        /// The role that the agent has.
+        "executionRoleArn" execution_role_arn: Option<String> = Rule::optional(Shape::TEXT);
+        /// Size of the task's own storage.
+        "ephemeralStorage" ephemeral_storage: Option<EphemeralStorage> = Rule::optional(EphemeralStorage::SHAPE);
+        /// Elastic Inference accelerators.
+        "inferenceAcceleratorOverrides" inference_accelerator_overrides: Option<Vec<InferenceAcceleratorOverride>> =
+            Rule::optional(Shape::list(&InferenceAcceleratorOverride::SHAPE, usize::MAX));
+    }
+}
+
+structure! {
+    /// What differs from the task definition for one container.
+    ContainerOverride {
+        /// The container's name in the task definition.
+        "name" name: String = Rule::required(Shape::NAME);
+        /// In place of its command.
+        "command" command: Option<Vec<String>> = Rule::optional(Shape::TEXTS);
+        /// Added to its variables, or in place of those of the same name.
+        "environment" environment: Option<Vec<KeyValuePair>> =
+            Rule::optional(Shape::list(&KeyValuePair::SHAPE, usize::MAX));
+        /// Files of variables in S3.
+        "environmentFiles" environment_files: Option<Vec<EnvironmentFile>> =
+            Rule::optional(Shape::list(&EnvironmentFile::SHAPE, 10));
+        /// CPU units.
+        "cpu" cpu: Option<i32> = Rule::optional(Shape::NUMBER);
+        /// Hard limit in MiB.
+        "memory" memory: Option<i32> = Rule::optional(Shape::NUMBER);
+        /// Soft limit in MiB.
+        "memoryReservation" memory_reservation: Option<i32> = Rule::optional(Shape::NUMBER);
+        /// GPUs or inference accelerators.
+        "resourceRequirements" resource_requirements: Option<Vec<ResourceRequirement>> =
+            Rule::optional(Shape::list(&ResourceRequirement::SHAPE, usize::MAX));
+    }
+}
+
+structure! {
+    /// An environment variable. Its value can be a secret, so `Debug` shows its name alone.
+    KeyValuePair {
+        /// Its name.
+        "name" name: String = Rule::required(Shape::NAME);
+        /// Its value, as it is.
+        "value" value: String = Rule::required(Shape::TEXT);
+    }
+}
+
+structure! {
+    /// A file of variables.
+    #[derive(Debug)]
+    EnvironmentFile {
+        /// ARN of the S3 object.
+        "value" value: String = Rule::required(Shape::NAME);
+        /// `s3`
+        "type" kind: String = Rule::required(Shape::NAME);
+    }
+}
+
+structure! {
+    /// A GPU or an inference accelerator.
+    #[derive(Debug)]
+    ResourceRequirement {
+        /// How many, or which.
+        "value" value: String = Rule::required(Shape::NAME);
+        /// `GPU` or `InferenceAccelerator`
+        "type" kind: String = Rule::required(Shape::NAME);
+    }
+}
+
+structure! {
+    /// Storage that lives as long as the task.
+    #[derive(Debug)]
+    EphemeralStorage {
+        /// 20 to 200 GiB, as Fargate has it.
+        "sizeInGiB" size_in_gib: i32 = Rule::required(Shape::integer(20, 200));
+    }
+}
+
+structure! {
+    /// An Elastic Inference accelerator.
+    #[derive(Debug)]
+    InferenceAcceleratorOverride {
+        /// Its name in the task definition.
+        "deviceName" device_name: Option<String> = Rule::optional(Shape::TEXT);
+        /// Its type.
+        "deviceType" device_type: Option<String> = Rule::optional(Shape::TEXT);
+    }
+}
+
+structure! {
+    /// Where a task's network interface goes; for the network mode awsvpc alone.
+    #[derive(Debug)]
+    NetworkConfiguration {
+        /// Subnets, security groups, public address.
+        "awsvpcConfiguration" awsvpc_configuration: AwsVpcConfiguration = Rule::required(AwsVpcConfiguration::SHAPE);
+    }
+}
+
+structure! {
+    /// Subnets and security groups of a task.
+    #[derive(Debug, Default)]
+    AwsVpcConfiguration {
+        /// At most 16, all of one VPC.
+        "subnets" subnets: Vec<String> = Rule::required(Shape::list(&Shape::NAME, 16));
+        /// At most 5; the VPC's default one where none is given.
+        "securityGroups" security_groups: Option<Vec<String>> = Rule::optional(Shape::list(&Shape::NAME, 5));
+        /// `ENABLED` or `DISABLED`
+        "assignPublicIp" assign_public_ip: Option<String> = Rule::optional(Shape::NAME);
+    }
+}
+
+structure! {
+    /// A share of the tasks for one capacity provider.
+    #[derive(Debug)]
+    CapacityProviderStrategyItem {
+        /// `FARGATE`, `FARGATE_SPOT`, or one of the cluster's own.
+        "capacityProvider" capacity_provider: String = Rule::required(Shape::NAME);
+        /// Its relative share.
+        "weight" weight: Option<i32> = Rule::optional(Shape::integer(0, 1000));
+        /// How many tasks it gets at least.
+        "base" base: Option<i32> = Rule::optional(Shape::integer(0, 100_000));
+    }
+}
+
+impl fmt::Debug for KeyValuePair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=…", self.name)
+    }
+}
+
+impl fmt::Debug for ContainerOverride {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContainerOverride")
+            .field("name", &self.name)
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TaskOverride {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskOverride").field("container_overrides", &self.container_overrides).finish_non_exhaustive()
+    }
+}

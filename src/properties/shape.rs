@@ -1,0 +1,121 @@
+//! What a property may look like, as data: the one source for reading, for error texts, and for what documents them.
+//!
+//! A structure is declared once, with [`structure!`]: that makes the type that later code uses and the [`Shape`] that
+//! its value is read by.
+
+/// The form of a value.
+#[derive(Debug)]
+pub enum Shape {
+    /// A text of `min` to `max` characters.
+    Text {
+        /// Fewest characters.
+        min: usize,
+        /// Most characters.
+        max: usize,
+    },
+    /// A whole number, native or as a string.
+    Integer {
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+    },
+    /// true, false, yes or no in any case, native or as a string.
+    Boolean,
+    /// At most `max` values of one shape.
+    List {
+        /// The shape of each.
+        of: &'static Shape,
+        /// Most elements.
+        max: usize,
+    },
+    /// An object with these fields and no others.
+    Object(&'static [Field]),
+    /// Anything at all; it is not looked at.
+    Anything,
+}
+
+/// One field of an object.
+#[derive(Debug)]
+pub struct Field {
+    /// The name as it is sent on. Structures of ECS take its other spelling, too: first letter upper or lower case.
+    pub name: &'static str,
+    /// What it may hold, and whether it must be there.
+    pub rule: Rule,
+}
+
+/// A shape, and what holds where the value is absent.
+#[derive(Debug)]
+pub struct Rule {
+    /// The form of the value.
+    pub shape: Shape,
+    /// What absence means.
+    pub absent: Absent,
+}
+
+/// What holds where a value is absent.
+#[derive(Debug)]
+pub enum Absent {
+    /// An error.
+    Refused,
+    /// Nothing is set, and nothing is sent.
+    Nothing,
+    /// As if this had been written.
+    Default(&'static str),
+}
+
+impl Rule {
+    /// A value that must be there.
+    pub const fn required(shape: Shape) -> Self {
+        Self { shape, absent: Absent::Refused }
+    }
+
+    /// A value that may be left out.
+    pub const fn optional(shape: Shape) -> Self {
+        Self { shape, absent: Absent::Nothing }
+    }
+
+    /// A value that is taken to be `text` where it is left out.
+    pub const fn or(text: &'static str, shape: Shape) -> Self {
+        Self { shape, absent: Absent::Default(text) }
+    }
+}
+
+impl Shape {
+    /// Any text, the empty one included.
+    pub const TEXT: Self = Self::Text { min: 0, max: usize::MAX };
+    /// A text that says something.
+    pub const NAME: Self = Self::Text { min: 1, max: usize::MAX };
+    /// Any number of texts.
+    pub const TEXTS: Self = Self::List { of: &Self::TEXT, max: usize::MAX };
+    /// A whole number that only ECS limits.
+    pub const NUMBER: Self = Self::Integer { min: 0, max: i32::MAX as i64 };
+
+    /// A whole number from `min` to `max`.
+    pub const fn integer(min: i64, max: i64) -> Self {
+        Self::Integer { min, max }
+    }
+
+    /// At most `max` of another shape.
+    pub const fn list(of: &'static Self, max: usize) -> Self {
+        Self::List { of, max }
+    }
+}
+
+/// Declares a structure: its type, and the [`Shape`] that its value is read by, from one list of fields.
+macro_rules! structure {
+    ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])* $wire:literal $field:ident: $type:ty = $rule:expr;)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, serde::Deserialize)]
+        pub struct $name {
+            $($(#[doc = $doc])* #[serde(rename = $wire, default)] pub $field: $type,)*
+        }
+
+        impl $name {
+            /// How a value of this structure is read.
+            pub const SHAPE: Shape = Shape::Object(&[$(Field { name: $wire, rule: $rule }),*]);
+        }
+    };
+}
+
+pub(super) use structure;

@@ -1,0 +1,91 @@
+//! Writes a Reason within a number of bytes, as they are counted once serialized in JSON.
+
+use super::Reason;
+
+/// Room that a long detail is cut to when all of them do not fit, in steps; each step is tried for all details.
+const DETAIL_LIMITS: [usize; 4] = [1000, 400, 150, 60];
+
+impl Reason {
+    /// The text, at most `room` bytes of JSON. What gives way, in this order: log lines from the oldest on, further
+    /// failures from the last on, long details, and only then where to look, the details and the end of the sentence.
+    pub fn fit(&self, room: usize) -> String {
+        let mut reason = self.clone();
+        for text in [&mut reason.head].into_iter().chain(&mut reason.details).chain(&mut reason.further) {
+            *text = without_controls(text);
+        }
+        loop {
+            let text = reason.text();
+            if serialized_len(&text) <= room {
+                return text;
+            }
+            if !reason.log.is_empty() {
+                reason.log.remove(0);
+            } else if reason.further.len() > 1 {
+                let last = reason.further.len() - 1;
+                reason.further.truncate(last);
+            } else if let Some(limit) = reason.limit_to_cut_to() {
+                reason.details.iter_mut().for_each(|detail| *detail = cut(detail, limit));
+            } else if !reason.place.is_empty() {
+                reason.place.pop();
+            } else if !reason.details.is_empty() {
+                reason.details.pop();
+            } else {
+                return cut(&text, room);
+            }
+        }
+    }
+
+    fn limit_to_cut_to(&self) -> Option<usize> {
+        let longest = self.details.iter().map(|detail| serialized_len(detail)).max()?;
+        DETAIL_LIMITS.into_iter().find(|limit| longest > *limit)
+    }
+
+    fn text(&self) -> String {
+        let mut sentences = vec![self.head.clone()];
+        sentences.extend(self.details.iter().cloned());
+        sentences.extend(self.further.iter().cloned());
+        if !self.log.is_empty() {
+            sentences.push(format!("Last log lines: {}", self.log.join(" | ")));
+        }
+        if !self.place.is_empty() {
+            sentences.push(self.place.join(", "));
+        }
+        let mut text = String::new();
+        for sentence in sentences {
+            if !text.is_empty() {
+                text.push_str(if text.ends_with(['.', '!', '?', '…']) { " " } else { ". " });
+            }
+            text.push_str(&sentence);
+        }
+        text
+    }
+}
+
+/// Bytes of a text inside JSON's quotes.
+fn serialized_len(text: &str) -> usize {
+    serde_json::to_string(text).map_or(usize::MAX, |json| json.len() - 2)
+}
+
+/// The beginning of a text within `room` bytes of JSON, with an ellipsis where something is missing.
+fn cut(text: &str, room: usize) -> String {
+    if serialized_len(text) <= room {
+        return text.to_owned();
+    }
+    let mut left = room.saturating_sub('…'.len_utf8());
+    let mut end = 0;
+    for (index, char) in text.char_indices() {
+        let length = serialized_len(char.encode_utf8(&mut [0; 4]));
+        if length > left {
+            break;
+        }
+        left -= length;
+        end = index + char.len_utf8();
+    }
+    let kept = &text[..end];
+    if room < '…'.len_utf8() { kept.to_owned() } else { format!("{kept}…") }
+}
+
+/// Control characters tell nobody anything and cost six bytes each.
+fn without_controls(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+}

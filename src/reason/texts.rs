@@ -1,0 +1,214 @@
+//! The texts themselves. Each is written to be read at two in the morning: what failed, which one, what to do.
+
+use super::Reason;
+use crate::{
+    aws::{Error, Kind, ecs::LaunchFailure},
+    outcome::{Cause, Failure},
+    runner::wait::Limit,
+    task::{Task, TaskArn},
+};
+
+/// What an exit code means beyond its number, where that is common knowledge to shells and container runtimes.
+pub fn exit_code_meaning(code: i32) -> Option<&'static str> {
+    match code {
+        126 => Some("the command could not be executed: is it a program, and may it be run?"),
+        127 => Some("the command was not found in the image"),
+        137 => Some("SIGKILL, often out of memory"),
+        139 => Some("SIGSEGV, a crash of the program"),
+        143 => Some("SIGTERM, it was told to stop"),
+        _ => None,
+    }
+}
+
+impl Reason {
+    /// A run that failed; `failures` are in the order of the tasks and not empty.
+    pub fn failed(failures: &[Failure]) -> Self {
+        let Some((first, more)) = failures.split_first() else { return Self::new("The run failed") };
+        let mut reason = Self::new(first.what())
+            .detail(first.cause.reason())
+            .detail(first.stopped_reason.as_deref().filter(|reason| !is_commonplace(reason)))
+            .place(format!("Task {}", first.task));
+        if !more.is_empty() {
+            let noun = if more.len() == 1 { "task" } else { "tasks" };
+            reason.further.push(format!("And {} more {noun} failed", more.len()));
+        }
+        reason.further.extend(more.iter().map(|failure| format!("{} (task {})", failure.what(), failure.task.id())));
+        reason
+    }
+
+    /// The deadline came first.
+    pub fn timed_out(limit: &Limit, tasks: &[Task]) -> Self {
+        let running: Vec<String> = tasks.iter().map(what_runs).collect();
+        let reason = Self::new(format!("The task did not finish within {limit} and has been stopped"))
+            .detail(Some(&running.join("; ")));
+        match tasks.first() {
+            Some(task) => reason.place(format!("Task {}", task.arn)),
+            None => reason,
+        }
+    }
+
+    /// All went well.
+    pub fn succeeded(tasks: usize, seconds: Option<i64>) -> Self {
+        let took = seconds.map_or_else(String::new, |seconds| format!(" after {seconds} s"));
+        Self::new(match tasks {
+            1 => format!("The task succeeded{took}"),
+            count => format!("All {count} tasks succeeded{took}"),
+        })
+    }
+
+    /// Tasks were started and nobody waits for them.
+    pub fn started(tasks: usize) -> Self {
+        Self::new(match tasks {
+            1 => "The task was started; Timeout is 0, so its end is not waited for".to_owned(),
+            count => format!("{count} tasks were started; Timeout is 0, so their end is not waited for"),
+        })
+    }
+
+    /// ECS started fewer tasks than it was asked for.
+    pub fn not_all_started(started: usize, expected: usize, failures: &[LaunchFailure]) -> Self {
+        let head = match (started, expected) {
+            (0, 1) => "The task could not be started".to_owned(),
+            (0, expected) => format!("None of the {expected} tasks could be started"),
+            (started, expected) => {
+                format!("Only {started} of {expected} tasks could be started, and what had started was stopped again")
+            }
+        };
+        let mut told = Vec::new();
+        for failure in failures {
+            let extra: Vec<&str> = [&failure.detail, &failure.arn].into_iter().flatten().map(String::as_str).collect();
+            let extra = if extra.is_empty() { String::new() } else { format!(" ({})", extra.join(", ")) };
+            told.push(format!("{}{extra}", failure.reason));
+        }
+        told.dedup();
+        let said = (!told.is_empty()).then(|| format!("ECS says: {}", told.join("; ")));
+        Self::new(head).detail(said.as_deref())
+    }
+
+    /// RunTask or StartTask did not work.
+    pub fn start_refused(error: &Error, cluster: &str, task_definition: &str) -> Self {
+        let head = format!("The task {task_definition} could not be started on cluster {cluster}");
+        let hint = match error.kind {
+            Kind::Denied => {
+                Some(format!("Allow {} to the function's role, and iam:PassRole for the task's roles", error.operation))
+            }
+            Kind::Transient => Some("AWS did not answer until the time was up; try the deploy again".to_owned()),
+            Kind::Final => None,
+        };
+        Self::new(head).detail(Some(&error.to_string())).detail(hint.as_deref())
+    }
+
+    /// The tasks cannot be looked at any more.
+    pub fn lost_sight(error: &Error, cluster: &str, tasks: &[TaskArn]) -> Self {
+        let hint = (error.kind == Kind::Denied).then(|| format!("Allow {} to the function's role", error.operation));
+        let reason =
+            Self::new(format!("The task can no longer be waited for on cluster {cluster}, and has been stopped"))
+                .detail(Some(&error.to_string()))
+                .detail(hint.as_deref());
+        tasks.iter().take(1).fold(reason, |reason, task| reason.place(format!("Task {task}")))
+    }
+
+    /// The function could not invoke itself to go on waiting.
+    pub fn no_next_hop(error: &Error) -> Self {
+        let hint =
+            (error.kind == Kind::Denied).then_some("Allow lambda:InvokeFunction on the function itself to its role");
+        Self::new(
+            "The wait outlives one invocation, the function could not invoke itself, and the task has been stopped",
+        )
+        .detail(Some(&error.to_string()))
+        .detail(hint)
+    }
+
+    /// Tasks that were told to stop have not stopped in time.
+    pub fn not_gone(limit: &Limit, tasks: &[Task]) -> Self {
+        let still: Vec<String> = tasks
+            .iter()
+            .filter(|task| !task.is_gone())
+            .map(|task| format!("{} is {}", task.arn, task.last_status))
+            .collect();
+        Self::new(format!("Tasks of this resource were told to stop and have not stopped within {limit}"))
+            .detail(Some(&still.join("; ")))
+    }
+
+    /// How tasks ended that were stopped at the deadline.
+    #[must_use]
+    pub fn last_words(self, tasks: &[Task]) -> Self {
+        let words: Vec<String> = tasks
+            .iter()
+            .flat_map(|task| &task.containers)
+            .filter_map(|container| {
+                Some(format!("container {} then exited with code {}", container.name, container.exit_code?))
+            })
+            .collect();
+        self.detail(Some(&words.join("; ")))
+    }
+
+    /// Tasks that could not be stopped may still run: nothing is worse to leave unsaid.
+    #[must_use]
+    pub fn not_stopped(self, refused: &[(TaskArn, Error)]) -> Self {
+        refused.iter().fold(self, |reason, (task, error)| {
+            reason.detail(Some(&format!("Task {} could not be stopped and may still run: {error}", task.id())))
+        })
+    }
+}
+
+impl Failure {
+    fn what(&self) -> String {
+        match &self.cause {
+            Cause::FailedToStart { container: Some(container), .. } => {
+                format!("The task failed to start, because of container {container}")
+            }
+            Cause::FailedToStart { container: None, .. } => "The task failed to start".to_owned(),
+            Cause::Exited { container, code, .. } => match exit_code_meaning(*code) {
+                Some(meaning) => format!("Container {container} exited with code {code} ({meaning})"),
+                None => format!("Container {container} exited with code {code}"),
+            },
+            Cause::NoExitCode { container, .. } => {
+                let why = self.stop_code.as_deref().map_or_else(String::new, |code| format!(" ({})", stop_code(code)));
+                format!("Container {container} ended without an exit code{why}")
+            }
+            Cause::StoppedByUser => "The task was stopped by somebody before it was done (UserInitiated)".to_owned(),
+            Cause::NoContainer => "The task ended, but ECS shows no container of it that could be judged".to_owned(),
+            Cause::Missing => "ECS does not know the task any more, so nobody can tell how it ended".to_owned(),
+        }
+    }
+}
+
+impl Cause {
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::FailedToStart { reason, .. } | Self::Exited { reason, .. } | Self::NoExitCode { reason, .. } => {
+                reason.as_deref()
+            }
+            Self::StoppedByUser | Self::NoContainer | Self::Missing => None,
+        }
+    }
+}
+
+/// ECS's stop codes in words, where the code alone says too little.
+fn stop_code(code: &str) -> String {
+    match code {
+        "SpotInterruption" => "SpotInterruption: AWS took the Spot capacity back".to_owned(),
+        "TerminationNotice" => "TerminationNotice: its host was about to be terminated".to_owned(),
+        "InfrastructureHealth" => "InfrastructureHealth: its host was unhealthy".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// What ECS says whenever a container has ended: it tells nothing beside the exit code.
+fn is_commonplace(stopped_reason: &str) -> bool {
+    stopped_reason == "Essential container in task exited"
+}
+
+fn what_runs(task: &Task) -> String {
+    let running: Vec<&str> = task
+        .containers
+        .iter()
+        .filter(|container| container.last_status == "RUNNING")
+        .map(|container| container.name.as_str())
+        .collect();
+    match running.as_slice() {
+        [] => format!("task {} was {}", task.arn.id(), task.last_status),
+        [one] => format!("container {one} of task {} was still running", task.arn.id()),
+        several => format!("containers {} of task {} were still running", several.join(", "), task.arn.id()),
+    }
+}

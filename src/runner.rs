@@ -1,0 +1,237 @@
+//! The runner's flow: a payload becomes a request or a wait that goes on, tasks are started and followed, and
+//! CloudFormation gets its one answer, from here and from nowhere else.
+//!
+//! ```text
+//! payload ─┬─ request ─► Plan ─┬─ Refuse, Skip ───────────────► answer
+//!          │                   ├─ Run ──► start ──► follow ─┬─► answer
+//!          │                   └─ Stop ─► stop ──► follow ──┤
+//!          └─ {"Wait": …} ────────────────────────► follow ─┴─► the next invocation
+//! ```
+//!
+//! Retry policy: an invocation fails only if its answer could not be delivered. Lambda then delivers the request
+//! again, and since starting is idempotent, nothing runs twice.
+
+pub mod answer;
+pub mod criteria;
+mod follow;
+pub mod invocation;
+pub mod plan;
+mod start;
+mod stop;
+pub mod wait;
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use serde_json::Value;
+use tracing::Instrument;
+
+use self::{
+    answer::Answer,
+    invocation::Invocation,
+    plan::{Plan, Run, Skip},
+    wait::Wait,
+};
+use crate::{
+    aws::{Aws, Kind},
+    callback::{Callback, Undelivered},
+    cfn::{Received, ReplyTo, Request, RequestType},
+    identity,
+    reason::Reason,
+};
+
+/// The runner: the clients, and what of the environment it goes by.
+#[derive(Debug)]
+pub struct Runner {
+    aws: Aws,
+    callback: Callback,
+    /// `RECURSIVE_LOOP=Allow`: the function may invoke itself as often as it likes.
+    recursive_loop_allowed: bool,
+}
+
+/// How a request's part in one invocation ends.
+enum End {
+    /// With its answer.
+    Answer(Answer),
+    /// The next invocation goes on.
+    HandedOver,
+}
+
+impl Runner {
+    /// A runner over these clients.
+    pub fn new(aws: Aws, recursive_loop_allowed: bool) -> Self {
+        Self { aws, callback: Callback::default(), recursive_loop_allowed }
+    }
+
+    /// Handles one payload of whatever kind.
+    ///
+    /// `Err` means that an answer could not be delivered; everything else, a failed task included, is `Ok`.
+    pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
+        if let Some(wait) = payload.get("Wait") {
+            return match Wait::read(wait) {
+                Ok(wait) => self.go_on(wait, invocation).await,
+                Err(error) => {
+                    tracing::error!("dropped a continuation that cannot be read: {error}");
+                    Ok(())
+                }
+            };
+        }
+        match Received::of(payload) {
+            Received::Unanswerable { problem } => {
+                tracing::warn!("dropped a payload that nobody can be answered for: {problem}");
+                Ok(())
+            }
+            Received::Garbled { reply_to, problem } => {
+                tracing::error!(request_id = reply_to.request_id, "{problem}");
+                self.answer(Answer::Failed(Reason::new(problem)), &reply_to, invocation).await
+            }
+            Received::Request(request) => self.request(request, invocation).await,
+        }
+    }
+
+    async fn request(&self, request: Request, invocation: &Invocation) -> Result<(), Undelivered> {
+        let reply_to = &request.reply_to;
+        let span = span(request.request_type, reply_to, 0);
+        async {
+            if let Some(expired) = reply_to.response_url.expires_at().filter(|expiry| *expiry <= invocation.now()) {
+                tracing::error!("dropped: the ResponseURL expired at {expired}, nobody waits for an answer any more");
+                return Ok(());
+            }
+            let ending = self.end(&request, invocation);
+            self.finish(ending, request.properties.cluster(), reply_to, invocation).await
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn go_on(&self, wait: Wait, invocation: &Invocation) -> Result<(), Undelivered> {
+        let (reply_to, cluster) = (wait.reply_to.clone(), wait.cluster.clone());
+        let span = span(wait.request_type, &reply_to, wait.hop);
+        let ending = self.follow(wait, invocation);
+        self.finish(ending, Some(&cluster), &reply_to, invocation).instrument(span).await
+    }
+
+    /// Answers when there is an answer, and also when there is none because of a panic: then whatever the request has
+    /// started is stopped first.
+    async fn finish(
+        &self,
+        ending: impl Future<Output = End>,
+        cluster: Option<&str>,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
+        let answer = match AssertUnwindSafe(ending).catch_unwind().await {
+            Ok(End::HandedOver) => return Ok(()),
+            Ok(End::Answer(answer)) => answer,
+            Err(_panic) => {
+                let reason =
+                    Reason::new("ecs-tasks failed by a fault of its own; its log has the place. Please report it");
+                Answer::Failed(self.stop_after_a_fault(reason, cluster, reply_to, invocation).await)
+            }
+        };
+        self.answer(answer, reply_to, invocation).await
+    }
+
+    async fn end(&self, request: &Request, invocation: &Invocation) -> End {
+        match Plan::of(request, invocation.means(self.recursive_loop_allowed)) {
+            Plan::Refuse(refusal) => {
+                End::Answer(Answer::Failed(Reason::new(format!("Nothing was started: {refusal}"))))
+            }
+            Plan::Skip(skip) => End::Answer(Answer::nothing_ran(format!("Nothing was run: {skip}"))),
+            Plan::Stop(stop) => self.delete(stop, request, invocation).await,
+            Plan::Run(run) => self.run(*run, request, invocation).await,
+        }
+    }
+
+    async fn run(&self, run: Run, request: &Request, invocation: &Invocation) -> End {
+        match self.reason_to_skip(&run, request, invocation).await {
+            Ok(None) => {}
+            Ok(Some(skip)) => return End::Answer(Answer::nothing_ran(format!("Nothing was run: {skip}"))),
+            Err(reason) => return End::Answer(Answer::Failed(reason)),
+        }
+        let started = match self.start(&run, request, invocation).await {
+            Ok(started) => started,
+            Err(reason) => return End::Answer(Answer::Failed(reason)),
+        };
+        if run.properties.timeout == 0 {
+            return End::Answer(self.fire_and_forget(&run, started, invocation).await);
+        }
+        let wait = Wait::for_success(&run, request, started.tasks, invocation.now());
+        self.follow(wait, invocation).await
+    }
+
+    /// Asks AWS what the plan leaves open: whether the stack rolls back, and whether UpdateCriteria are met.
+    async fn reason_to_skip(
+        &self,
+        run: &Run,
+        request: &Request,
+        invocation: &Invocation,
+    ) -> Result<Option<Skip>, Reason> {
+        let until = run.deadline.min(invocation.hand_over_at());
+        if run.unless_rolling_back {
+            let asked = invocation.ride_out(until, || self.aws.stack_status(&request.reply_to.stack_id)).await;
+            let status = asked.map_err(|error| {
+                Reason::new("Nothing was started: RunOnRollback is false, but the stack's status cannot be read")
+                    .detail(Some(&error.to_string()))
+                    .detail(
+                        (error.kind == Kind::Denied)
+                            .then_some("Allow cloudformation:DescribeStacks to the function's role"),
+                    )
+            })?;
+            if status.contains("ROLLBACK") {
+                return Ok(Some(Skip::RollingBack));
+            }
+        }
+        let (Some(old), Some(criteria)) = (&run.compare_with, run.properties.update_criteria()) else {
+            return Ok(None);
+        };
+        let new = &run.properties.task_definition;
+        let read = |name| invocation.ride_out(until, move || self.aws.describe_task_definition(name));
+        match tokio::join!(read(old), read(new)) {
+            (Ok(old), Ok(new)) => {
+                for container in criteria::unknown_containers(criteria, &new) {
+                    tracing::warn!(
+                        container,
+                        "UpdateCriteria names a container that the task definition does not have"
+                    );
+                }
+                Ok((!criteria::met(criteria, &old, &new)).then_some(Skip::CriteriaNotMet))
+            }
+            (old, new) => {
+                for error in [old.err(), new.err()].into_iter().flatten() {
+                    tracing::warn!("a task definition that UpdateCriteria compare counts as different: {error}");
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// The only place that answers CloudFormation.
+    async fn answer(&self, answer: Answer, reply_to: &ReplyTo, invocation: &Invocation) -> Result<(), Undelivered> {
+        let response = answer.into_response(reply_to);
+        tracing::info!(status = ?response.status, reason = response.reason, "answering");
+        let url = &reply_to.response_url;
+        let delivered = self.callback.deliver(&response, url, invocation.clock(), invocation.ends_at()).await;
+        if let Err(error) = &delivered {
+            tracing::error!("{error}");
+        }
+        delivered
+    }
+}
+
+/// What every line about a request carries.
+fn span(request_type: RequestType, reply_to: &ReplyTo, hop: u32) -> tracing::Span {
+    tracing::info_span!(
+        "request",
+        request_id = reply_to.request_id,
+        request_type = request_type.name(),
+        stack_id = reply_to.stack_id,
+        logical_resource_id = reply_to.logical_resource_id,
+        hop
+    )
+}
+
+/// `startedBy` of the tasks of a request's resource.
+fn started_by(reply_to: &ReplyTo) -> String {
+    identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id)
+}

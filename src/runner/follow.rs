@@ -1,0 +1,191 @@
+//! Following a run's tasks from look to look, until the verdict, the deadline or the end of this invocation.
+
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+use super::{
+    End, Runner,
+    answer::Answer,
+    invocation::Invocation,
+    wait::{Goal, MAX_HOPS, Observation, Step, Wait},
+};
+use crate::{
+    aws::{Error, Kind},
+    outcome::{Outcome, Rules, Verdict},
+    reason::Reason,
+    task::{Task, TaskArn, TaskDefinition},
+};
+
+/// How long a fresh role may be refused a look.
+const FRESH_ROLE: Duration = Duration::seconds(15);
+/// How long tasks that have been told to stop are listened to.
+const LAST_WORDS: Duration = Duration::seconds(10);
+/// How long a task definition is tried to be read; the verdict goes without it then.
+const DEFINITION_PATIENCE: Duration = Duration::seconds(10);
+
+/// What the looks of one invocation have shown.
+#[derive(Default)]
+struct Seen {
+    last: Observation,
+    definition: Option<TaskDefinition>,
+    /// Why the last look showed nothing.
+    trouble: Option<Error>,
+}
+
+/// The rules of a run, given the definition that its tasks ran from.
+pub(super) fn rules(definition: Option<&TaskDefinition>) -> Rules<'_> {
+    Rules { watch_containers: &[], success_exit_codes: &[0], definition }
+}
+
+impl Runner {
+    /// Follows a wait to its end, or to the end of this invocation.
+    pub(super) async fn follow(&self, mut wait: Wait, invocation: &Invocation) -> End {
+        let mut seen = Seen::default();
+        let mut step = wait.resume(invocation.hand_over_at());
+        loop {
+            step = match step {
+                Step::Look(at) => {
+                    invocation.clock().sleep_until(at).await;
+                    let outcome = match self.look(&wait, &mut seen, invocation).await {
+                        Ok(outcome) => outcome,
+                        Err(error) => return End::Answer(self.lost_sight(&wait, &error, invocation).await),
+                    };
+                    wait.step(&outcome, invocation.now(), invocation.hand_over_at(), fastrand::f64())
+                }
+                Step::HandOver(at) => {
+                    invocation.clock().sleep_until(at).await;
+                    return self.hand_over(wait, &seen, invocation).await;
+                }
+                Step::Finish(verdict) => return End::Answer(self.finished(&wait, &verdict, &seen)),
+                Step::GiveUp => return End::Answer(self.give_up(&wait, &seen, invocation).await),
+            };
+        }
+    }
+
+    /// One look. Throttling, 5xx and time-outs are no observation; `Err` is what no further look will mend.
+    async fn look(&self, wait: &Wait, seen: &mut Seen, invocation: &Invocation) -> Result<Outcome, Error> {
+        let now = invocation.now();
+        match self.aws.describe_tasks(&wait.cluster, &wait.tasks).await {
+            Ok(observation) => {
+                seen.last = observation;
+                seen.trouble = None;
+            }
+            Err(error) if wait.goal == Goal::Gone && error.is("ClusterNotFoundException") => {
+                seen.last = Observation::default();
+            }
+            Err(error) => {
+                let may_pass = match error.kind {
+                    Kind::Transient => true,
+                    Kind::Denied => now - wait.started_at < FRESH_ROLE,
+                    Kind::Final => false,
+                };
+                if !may_pass {
+                    return Err(error);
+                }
+                tracing::warn!("a look showed nothing: {error}");
+                seen.trouble = Some(error);
+                return Ok(Outcome::Pending);
+            }
+        }
+        let statuses: Vec<&str> = seen.last.tasks.iter().map(|task| task.last_status.as_str()).collect();
+        tracing::debug!(waited_s = (now - wait.started_at).whole_seconds(), statuses = statuses.join(","), "looked");
+        let outcome = wait.judge(&seen.last, rules(seen.definition.as_ref()), now);
+        if outcome == Outcome::Pending || wait.goal == Goal::Gone || seen.definition.is_some() {
+            return Ok(outcome);
+        }
+        // Which containers count, and where their output went, stands in the definition alone.
+        let until = (now + DEFINITION_PATIENCE).min(invocation.hand_over_at());
+        seen.definition = self.definition(seen.last.tasks.first(), until, invocation).await;
+        Ok(wait.judge(&seen.last, rules(seen.definition.as_ref()), now))
+    }
+
+    /// The definition that a task ran from, if it can be read.
+    pub(super) async fn definition(
+        &self,
+        task: Option<&Task>,
+        until: OffsetDateTime,
+        invocation: &Invocation,
+    ) -> Option<TaskDefinition> {
+        let arn = task.map(|task| task.task_definition_arn.as_str()).filter(|arn| !arn.is_empty())?;
+        let read = async || match self.aws.describe_task_definition(arn).await {
+            // A denial may pass, too, but it is not worth the time: the verdict can do without the definition.
+            Err(error) if error.kind == Kind::Denied => Err(Error { kind: Kind::Final, ..error }),
+            result => result,
+        };
+        let definition = invocation.ride_out(until, read).await;
+        definition.inspect_err(|error| tracing::warn!("going on without the task definition: {error}")).ok()
+    }
+
+    fn finished(&self, wait: &Wait, verdict: &Verdict, seen: &Seen) -> Answer {
+        let rules = rules(seen.definition.as_ref());
+        for task in &seen.last.tasks {
+            for container in &task.containers {
+                tracing::info!(
+                    task_arn = task.arn.0,
+                    container = container.name,
+                    exit_code = container.exit_code,
+                    stop_code = task.stop_code,
+                    "ended"
+                );
+            }
+        }
+        match (wait.goal, verdict) {
+            (Goal::Gone, _) => Answer::nothing_ran("The tasks of this resource have been stopped"),
+            (Goal::Success, Verdict::Succeeded) => Answer::succeeded(&seen.last.tasks, rules),
+            (Goal::Success, Verdict::Failed(failures)) => Answer::failed(failures, rules),
+        }
+    }
+
+    /// The deadline has come: the tasks are stopped, and listened to a little longer.
+    async fn give_up(&self, wait: &Wait, seen: &Seen, invocation: &Invocation) -> Answer {
+        let mut reason = match wait.goal {
+            Goal::Success => Reason::timed_out(&wait.limit, &seen.last.tasks),
+            Goal::Gone => Reason::not_gone(&wait.limit, &seen.last.tasks),
+        };
+        if let Some(trouble) = &seen.trouble {
+            reason = reason.detail(Some(&format!("The last look failed: {trouble}")));
+        }
+        if wait.goal == Goal::Gone {
+            return Answer::Failed(reason);
+        }
+        tracing::warn!("{} is over: stopping the tasks", wait.limit);
+        let why = format!("ecs-tasks: not finished within {}", wait.limit);
+        let until = invocation.last_words_at();
+        let reason = self.stop_tasks(reason, &wait.cluster, &wait.tasks, &why, until, invocation).await;
+        let until = until.min(invocation.now() + LAST_WORDS);
+        let words = self.last_words(&wait.cluster, &wait.tasks, until, invocation).await;
+        Answer::Failed(reason.last_words(words.map(|seen| seen.tasks).as_deref().unwrap_or_default()))
+    }
+
+    /// No further look is possible: the tasks are stopped where that is.
+    async fn lost_sight(&self, wait: &Wait, error: &Error, invocation: &Invocation) -> Answer {
+        let reason = Reason::lost_sight(error, &wait.cluster, &wait.tasks);
+        Answer::Failed(self.stop_unwatched(wait, reason, &wait.tasks, invocation).await)
+    }
+
+    /// Lets the next invocation go on, with all that it needs and nothing else.
+    async fn hand_over(&self, mut wait: Wait, seen: &Seen, invocation: &Invocation) -> End {
+        if i64::from(wait.hop) >= MAX_HOPS && !self.recursive_loop_allowed {
+            // Lambda would drop the next hop without a word.
+            tracing::warn!("the chain of {MAX_HOPS} self-invocations is used up");
+            return End::Answer(self.give_up(&wait, seen, invocation).await);
+        }
+        wait.hop += 1;
+        tracing::info!(waited_s = (invocation.now() - wait.started_at).whole_seconds(), "handing over");
+        let payload = json!({ "Wait": wait }).to_string().into_bytes();
+        let until = invocation.now() + (invocation.last_words_at() - invocation.now()) / 2;
+        let call = || self.aws.invoke_event(invocation.function_arn(), payload.clone());
+        match invocation.ride_out(until, call).await {
+            Ok(()) => End::HandedOver,
+            Err(error) => {
+                let reason = Reason::no_next_hop(&error);
+                End::Answer(Answer::Failed(self.stop_unwatched(&wait, reason, &wait.tasks, invocation).await))
+            }
+        }
+    }
+
+    async fn stop_unwatched(&self, wait: &Wait, reason: Reason, tasks: &[TaskArn], invocation: &Invocation) -> Reason {
+        let why = "ecs-tasks: it can no longer be waited for";
+        self.stop_tasks(reason, &wait.cluster, tasks, why, invocation.last_words_at(), invocation).await
+    }
+}

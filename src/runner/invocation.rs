@@ -1,0 +1,157 @@
+//! One invocation of the function: its clock, its end, and what can be ridden out within it.
+
+use std::time::Duration as StdDuration;
+
+use backon::{ExponentialBuilder, Retryable};
+use time::{Duration, OffsetDateTime};
+
+use super::plan::Means;
+use crate::{
+    aws::{Error, Kind},
+    clock::Clock,
+};
+
+/// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role itself.
+const FRESH_ROLE: Duration = Duration::seconds(15);
+/// What an invocation keeps for its end: words, answer, or the next invocation.
+const MARGIN: Duration = Duration::seconds(10);
+/// The longest that a function can run: what is assumed where a local tool gives a deadline that has passed.
+const LONGEST: Duration = Duration::seconds(900);
+
+/// One invocation.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    clock: Clock,
+    began_at: OffsetDateTime,
+    ends_at: OffsetDateTime,
+    function_arn: String,
+}
+
+impl Invocation {
+    /// An invocation that begins now. `ends_at` is Lambda's deadline, `function_arn` the ARN it was invoked by, alias
+    /// or version included.
+    pub fn begin(clock: Clock, ends_at: OffsetDateTime, function_arn: impl Into<String>) -> Self {
+        let began_at = clock.now();
+        let ends_at = if ends_at > began_at { ends_at } else { began_at + LONGEST };
+        Self { clock, began_at, ends_at, function_arn: function_arn.into() }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Lambda's deadline.
+    pub fn ends_at(&self) -> OffsetDateTime {
+        self.ends_at
+    }
+
+    /// When waiting must end, so that there is time to answer or to hand over: 10 s before the deadline, or a quarter
+    /// of a shorter Lambda timeout.
+    pub fn hand_over_at(&self) -> OffsetDateTime {
+        self.ends_at - self.margin()
+    }
+
+    /// When last words must have been said, so that the answer still gets out.
+    pub fn last_words_at(&self) -> OffsetDateTime {
+        self.ends_at - self.margin() / 2
+    }
+
+    /// The ARN to invoke for the next hop.
+    pub fn function_arn(&self) -> &str {
+        &self.function_arn
+    }
+
+    /// What a plan has to work with.
+    pub fn means(&self, recursive_loop_allowed: bool) -> Means {
+        let lambda_timeout = self.ends_at - self.began_at;
+        let usable = lambda_timeout - self.margin();
+        Means { now: self.began_at, lambda_timeout, usable, recursive_loop_allowed }
+    }
+
+    fn margin(&self) -> Duration {
+        MARGIN.min((self.ends_at - self.began_at) / 4)
+    }
+
+    /// Calls AWS until it works. Throttling, 5xx and time-outs are ridden out with backoff until `until`, a denial for
+    /// 15 s; anything else is final.
+    pub async fn ride_out<T, Fut>(&self, until: OffsetDateTime, call: impl FnMut() -> Fut) -> Result<T, Error>
+    where
+        Fut: Future<Output = Result<T, Error>>,
+    {
+        let denied_until = until.min(self.now() + FRESH_ROLE);
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(StdDuration::from_millis(500))
+            .with_max_delay(StdDuration::from_secs(5))
+            .without_max_times()
+            .with_jitter();
+        call.retry(backoff)
+            .when(|error| match error.kind {
+                Kind::Transient => self.now() < until,
+                Kind::Denied => self.now() < denied_until,
+                Kind::Final => false,
+            })
+            .notify(|error, delay| tracing::warn!("{error}; trying again in {} ms", delay.as_millis()))
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn error(kind: Kind) -> Error {
+        Error { operation: "ecs:RunTask", code: "Code".to_owned(), message: "message".to_owned(), kind }
+    }
+
+    fn invocation(lambda_timeout: i64) -> Invocation {
+        let clock = Clock::start();
+        Invocation::begin(clock, clock.now() + Duration::seconds(lambda_timeout), "arn")
+    }
+
+    /// How long and how often a call that always fails is tried.
+    async fn tried(kind: Kind, seconds: i64) -> (i64, u32) {
+        let invocation = invocation(900);
+        let (start, calls) = (invocation.now(), Cell::new(0));
+        let until = start + Duration::seconds(seconds);
+        let result: Result<(), Error> = invocation
+            .ride_out(until, || {
+                calls.set(calls.get() + 1);
+                async move { Err(error(kind)) }
+            })
+            .await;
+        assert_eq!(result, Err(error(kind)));
+        ((invocation.now() - start).whole_seconds(), calls.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_is_ridden_out_and_a_denial_for_fifteen_seconds() {
+        let (seconds, calls) = tried(Kind::Transient, 120).await;
+        assert!((120..=130).contains(&seconds) && calls > 12, "{seconds} s, {calls} calls");
+        let (seconds, calls) = tried(Kind::Denied, 120).await;
+        assert!((15..=25).contains(&seconds) && calls > 2, "{seconds} s, {calls} calls");
+        assert_eq!(tried(Kind::Final, 120).await, (0, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_margin_is_ten_seconds_or_a_quarter_of_a_shorter_timeout() {
+        for (lambda_timeout, margin) in [(900, 10.0), (40, 10.0), (20, 5.0), (3, 0.75)] {
+            let invocation = invocation(lambda_timeout);
+            assert_eq!((invocation.ends_at() - invocation.hand_over_at()).as_seconds_f64(), margin);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_has_passed_is_taken_for_the_longest() {
+        let clock = Clock::start();
+        let invocation = Invocation::begin(clock, OffsetDateTime::UNIX_EPOCH, "arn");
+        assert_eq!(invocation.ends_at() - clock.now(), LONGEST);
+    }
+}

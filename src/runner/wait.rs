@@ -1,0 +1,268 @@
+//! The wait for a run's tasks: the continuation that travels from one invocation to the next, and its one step.
+//!
+//! ```text
+//!            ┌────────── Look at ──────────┐
+//!            ▼                             │
+//! start ─► a look ─► step ─┬─ Finish ─► the answer
+//!            ▲             ├─ GiveUp ─► stop the tasks ─► the answer
+//!            └─ next hop ◄─┴─ HandOver
+//! ```
+//!
+//! Pure: the clock is an argument. A [`Wait`] is a serialized format: new fields get defaults, and every shape that
+//! was ever shipped keeps its fixture in `tests/wait/`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+
+use super::plan::{Run, Stop};
+use crate::{
+    cfn::{ReplyTo, Request, RequestType},
+    outcome::{Cause, Failure, Outcome, Rules, Verdict},
+    task::{Task, TaskArn},
+};
+
+/// The format's version.
+const VERSION: u32 = 1;
+/// When the first look is due, after the start.
+const FIRST_LOOK: Duration = Duration::SECOND;
+/// What is kept for the answer below CloudFormation's own time limit.
+const ANSWER_RESERVE: Duration = Duration::seconds(30);
+/// How long ECS may not know a task that it has just started.
+const MISSING_TOLERANCE: Duration = Duration::seconds(60);
+/// How long a fact may come after the task is over.
+const SETTLING: Duration = Duration::seconds(15);
+/// Self-invocations that Lambda lets pass without `RecursiveLoop: Allow`: it stops a chain of about 16.
+pub const MAX_HOPS: i64 = 15;
+
+/// A wait that goes on, over as many invocations as it takes. Holds no property and no environment value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Wait {
+    /// The format's version; this is 1.
+    pub version: u32,
+    /// Who is answered.
+    pub reply_to: ReplyTo,
+    /// What CloudFormation wants done; for the log.
+    pub request_type: RequestType,
+    /// What is waited for.
+    pub goal: Goal,
+    /// Name or ARN of the cluster.
+    pub cluster: String,
+    /// The tasks.
+    pub tasks: Vec<TaskArn>,
+    /// When the wait began, right after the tasks were started.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// When it must end.
+    #[serde(with = "time::serde::rfc3339")]
+    pub deadline: OffsetDateTime,
+    /// What set the deadline.
+    pub limit: Limit,
+    /// PollInterval in seconds, if it was given.
+    #[serde(default)]
+    pub poll_interval: Option<u32>,
+    /// When the next look is due.
+    #[serde(with = "time::serde::rfc3339")]
+    pub next_look: OffsetDateTime,
+    /// Since when the tasks are over while a fact was missing.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub over_since: Option<OffsetDateTime>,
+    /// How many invocations came before this one.
+    pub hop: u32,
+}
+
+/// What a wait is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Goal {
+    /// Create and Update: every container has stopped, and well.
+    Success,
+    /// Delete: every task has let go of its network interface, however it ended.
+    Gone,
+}
+
+/// What set a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Limit {
+    /// The property Timeout, in seconds.
+    Timeout(u32),
+    /// The property ServiceTimeout, in seconds, less the time that an answer takes.
+    ServiceTimeout(u32),
+}
+
+/// What DescribeTasks showed of a wait's tasks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observation {
+    /// The tasks that ECS knows, in the order in which they were started.
+    pub tasks: Vec<Task>,
+    /// The tasks that it says are MISSING.
+    pub missing: Vec<TaskArn>,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Sleep until then and look again.
+    Look(OffsetDateTime),
+    /// Sleep until then and let the next invocation go on.
+    HandOver(OffsetDateTime),
+    /// It is over.
+    Finish(Verdict),
+    /// The deadline has come.
+    GiveUp,
+}
+
+/// When a request that arrived `requested_at` and is first handled `now` must be answered at the latest, and why then.
+///
+/// `requested_at` is when CloudFormation signed the ResponseURL: its own clock runs from there.
+pub fn deadline(
+    timeout: u32,
+    service_timeout: u32,
+    requested_at: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> (OffsetDateTime, Limit) {
+    let own = now + Duration::seconds(timeout.into());
+    let service = requested_at.unwrap_or(now) + Duration::seconds(service_timeout.into()) - ANSWER_RESERVE;
+    if own <= service { (own, Limit::Timeout(timeout)) } else { (service, Limit::ServiceTimeout(service_timeout)) }
+}
+
+/// How many self-invocations a wait of `wait` takes when each invocation has `usable` of it.
+pub fn hops(wait: Duration, usable: Duration) -> i64 {
+    let (wait, usable) = (wait.whole_milliseconds(), usable.whole_milliseconds().max(1));
+    i64::try_from((wait - 1).max(0) / usable).unwrap_or(i64::MAX)
+}
+
+impl Wait {
+    /// The wait for a run that has just been started.
+    pub fn for_success(run: &Run, request: &Request, tasks: Vec<TaskArn>, now: OffsetDateTime) -> Self {
+        let poll_interval = run.properties.poll_interval;
+        let first = poll_interval.map_or(FIRST_LOOK, |seconds| Duration::seconds(seconds.into()).min(FIRST_LOOK));
+        Self {
+            version: VERSION,
+            reply_to: request.reply_to.clone(),
+            request_type: request.request_type,
+            goal: Goal::Success,
+            cluster: run.properties.cluster.clone(),
+            tasks,
+            started_at: now,
+            deadline: run.deadline,
+            limit: run.limit,
+            poll_interval,
+            next_look: (now + first).min(run.deadline),
+            over_since: None,
+            hop: 0,
+        }
+    }
+
+    /// The wait for tasks that have been told to stop.
+    pub fn for_gone(stop: &Stop, cluster: &str, request: &Request, tasks: Vec<TaskArn>, now: OffsetDateTime) -> Self {
+        Self {
+            version: VERSION,
+            reply_to: request.reply_to.clone(),
+            request_type: request.request_type,
+            goal: Goal::Gone,
+            cluster: cluster.to_owned(),
+            tasks,
+            started_at: now,
+            deadline: stop.deadline,
+            limit: stop.limit,
+            poll_interval: None,
+            next_look: (now + FIRST_LOOK).min(stop.deadline),
+            over_since: None,
+            hop: 0,
+        }
+    }
+
+    /// Reads a continuation of any shape that was ever shipped.
+    pub fn read(value: &Value) -> Result<Self, serde_json::Error> {
+        let wait: Self = serde_json::from_value(value.clone())?;
+        match wait.version {
+            VERSION => Ok(wait),
+            other => {
+                Err(serde::de::Error::custom(format!("version {other} is unknown, this function knows {VERSION}")))
+            }
+        }
+    }
+
+    /// What the tasks have come to.
+    ///
+    /// A task that ECS does not know is waited for during the first minute; after that it fails the run.
+    pub fn judge(&self, observation: &Observation, rules: Rules<'_>, now: OffsetDateTime) -> Outcome {
+        let Observation { tasks, missing } = observation;
+        if self.goal == Goal::Gone {
+            return match tasks.iter().all(Task::is_gone) {
+                true => Outcome::Over { verdict: Verdict::Succeeded, settled: true },
+                false => Outcome::Pending,
+            };
+        }
+        if !missing.is_empty() && now - self.started_at < MISSING_TOLERANCE {
+            return Outcome::Pending;
+        }
+        let missing = missing.iter().map(|task| Failure {
+            task: task.clone(),
+            cause: Cause::Missing,
+            stop_code: None,
+            stopped_reason: None,
+        });
+        match Outcome::of(tasks, rules) {
+            Outcome::Over { verdict, settled } => {
+                let failures: Vec<Failure> = match verdict {
+                    Verdict::Succeeded => missing.collect(),
+                    Verdict::Failed(failures) => failures.into_iter().chain(missing).collect(),
+                };
+                let verdict = if failures.is_empty() { Verdict::Succeeded } else { Verdict::Failed(failures) };
+                Outcome::Over { verdict, settled }
+            }
+            pending => pending,
+        }
+    }
+
+    /// The step after a look, or after one that showed nothing (throttled, timed out): then `outcome` is Pending.
+    ///
+    /// `hand_over_at` is when this invocation must let go; `jitter`, from 0 to 1, spreads looks of many waits.
+    pub fn step(&mut self, outcome: &Outcome, now: OffsetDateTime, hand_over_at: OffsetDateTime, jitter: f64) -> Step {
+        if let Outcome::Over { verdict, settled } = outcome {
+            let since = *self.over_since.get_or_insert(now);
+            if *settled || now - since >= SETTLING || now >= self.deadline {
+                return Step::Finish(verdict.clone());
+            }
+        }
+        if now >= self.deadline {
+            return Step::GiveUp;
+        }
+        self.next_look = (now + self.interval(now, jitter)).min(self.deadline);
+        self.resume(hand_over_at)
+    }
+
+    /// What to do when nothing new has been seen: the look that is due, or the end of this invocation before it.
+    pub fn resume(&self, hand_over_at: OffsetDateTime) -> Step {
+        if self.next_look > hand_over_at { Step::HandOver(hand_over_at) } else { Step::Look(self.next_look) }
+    }
+
+    /// 5 % of the time waited, from 1 to 10 s, less up to a tenth of jitter; with PollInterval that, as it is.
+    fn interval(&self, now: OffsetDateTime, jitter: f64) -> Duration {
+        match self.poll_interval {
+            Some(seconds) => Duration::seconds(seconds.into()),
+            None => {
+                let waited = (now - self.started_at).as_seconds_f64();
+                let interval = (waited * 0.05).clamp(1.0, 10.0) * (1.0 - 0.1 * jitter.clamp(0.0, 1.0));
+                Duration::seconds_f64(interval.max(1.0))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout(seconds) => write!(f, "Timeout of {seconds} s"),
+            Self::ServiceTimeout(seconds) => {
+                write!(f, "ServiceTimeout of {seconds} s, less {} s to answer", ANSWER_RESERVE.whole_seconds())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

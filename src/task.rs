@@ -1,0 +1,225 @@
+//! The vocabulary of ECS: tasks, their containers, and the definition that they ran from.
+//!
+//! Pure. DescribeTasks and the events of EventBridge become the same [`Task`], so that both are judged alike. Statuses
+//! and stop codes stay open strings, as ECS may add to them.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// The ARN of a task.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskArn(pub String);
+
+/// One task as ECS last described it.
+///
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html>
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Its ARN.
+    pub arn: TaskArn,
+    /// The revision that it runs from; empty where a replayed answer left it out.
+    pub task_definition_arn: String,
+    /// PROVISIONING, PENDING, ACTIVATING, RUNNING, DEACTIVATING, STOPPING, DEPROVISIONING, STOPPED or DELETED.
+    pub last_status: String,
+    /// Why ECS stopped it: TaskFailedToStart, EssentialContainerExited, UserInitiated, …
+    pub stop_code: Option<String>,
+    /// The same in ECS's words, or the reason that was given to StopTask.
+    pub stopped_reason: Option<String>,
+    /// Its containers, also those that AWS injected.
+    pub containers: Vec<Container>,
+    /// When its containers had started.
+    pub started_at: Option<OffsetDateTime>,
+    /// When its containers had ended; on Fargate the network interface takes some 20 s more.
+    pub execution_stopped_at: Option<OffsetDateTime>,
+    /// When it was STOPPED.
+    pub stopped_at: Option<OffsetDateTime>,
+    /// Its tags, where they were asked for.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// One container of a task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// Its name in the task definition.
+    pub name: String,
+    /// PENDING, RUNNING or STOPPED.
+    pub last_status: String,
+    /// Absent until it ends, and for good when it never ran or its host was lost.
+    pub exit_code: Option<i32>,
+    /// What the agent says of it: a pull that failed, memory that ran out.
+    pub reason: Option<String>,
+    /// The container runtime's id, there once it has been created.
+    pub runtime_id: Option<String>,
+}
+
+/// What is read of a task definition. Its environment can hold secrets, so `Debug` shows names alone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TaskDefinition {
+    /// family:revision as an ARN.
+    pub arn: String,
+    /// Its containers, in its own order.
+    pub containers: Vec<ContainerDefinition>,
+}
+
+/// One container of a task definition.
+#[derive(Clone, Default, PartialEq)]
+pub struct ContainerDefinition {
+    /// Its name.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// Whether its end ends the task.
+    pub essential: bool,
+    /// Plain variables by name.
+    pub environment: BTreeMap<String, String>,
+    /// `secrets` by name: where each value comes from.
+    pub secrets: BTreeMap<String, String>,
+    /// Where its output goes, if that is CloudWatch Logs.
+    pub logs: Option<AwsLogs>,
+}
+
+/// The options of the awslogs driver that say where a container's output is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsLogs {
+    /// `awslogs-group`
+    pub group: String,
+    /// `awslogs-region`, where it differs from the function's own.
+    pub region: Option<String>,
+    /// `awslogs-stream-prefix`; without one the stream cannot be known.
+    pub stream_prefix: Option<String>,
+}
+
+impl TaskArn {
+    /// The last part of the ARN, which names the task within its cluster.
+    pub fn id(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+}
+
+impl Task {
+    /// Whether nothing of it will run any more: STOPPED, DELETED, or past RUNNING with every container stopped.
+    ///
+    /// The latter spares the wait for a network interface to be taken down, some 20 s on Fargate.
+    pub fn is_over(&self) -> bool {
+        self.is_gone() || self.is_past_running() && self.all_containers_stopped()
+    }
+
+    /// Whether it has let go of all that it held, its network interface included.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.last_status.as_str(), "STOPPED" | "DELETED")
+    }
+
+    /// Whether any container was ever created by the container runtime or has ended with an exit code.
+    pub fn ever_ran(&self) -> bool {
+        self.containers.iter().any(|container| container.runtime_id.is_some() || container.exit_code.is_some())
+    }
+
+    fn is_past_running(&self) -> bool {
+        matches!(self.last_status.as_str(), "DEACTIVATING" | "STOPPING" | "DEPROVISIONING")
+    }
+
+    fn all_containers_stopped(&self) -> bool {
+        !self.containers.is_empty() && self.containers.iter().all(|container| container.last_status == "STOPPED")
+    }
+}
+
+impl TaskDefinition {
+    /// The container of this name, if the definition has one.
+    pub fn container(&self, name: &str) -> Option<&ContainerDefinition> {
+        self.containers.iter().find(|container| container.name == name)
+    }
+}
+
+impl AwsLogs {
+    /// The stream of one container of one task: `prefix/container/task id`.
+    pub fn stream(&self, container: &str, task: &TaskArn) -> Option<String> {
+        self.stream_prefix.as_ref().map(|prefix| format!("{prefix}/{container}/{}", task.id()))
+    }
+}
+
+impl fmt::Display for TaskArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ContainerDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContainerDefinition")
+            .field("name", &self.name)
+            .field("essential", &self.essential)
+            .field("environment", &self.environment.keys().collect::<Vec<_>>())
+            .field("logs", &self.logs)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(last_status: &str, containers: &[&str]) -> Task {
+        let container = |status: &&str| Container { last_status: (*status).to_owned(), ..Container::default() };
+        Task {
+            arn: TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/0123".to_owned()),
+            task_definition_arn: String::new(),
+            last_status: last_status.to_owned(),
+            stop_code: None,
+            stopped_reason: None,
+            containers: containers.iter().map(container).collect(),
+            started_at: None,
+            execution_stopped_at: None,
+            stopped_at: None,
+            tags: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_task_is_over_when_it_is_stopped_or_past_running_with_every_container_stopped() {
+        let over = [
+            task("STOPPED", &[]),
+            task("DELETED", &["RUNNING"]),
+            task("DEPROVISIONING", &["STOPPED"]),
+            task("STOPPING", &["STOPPED", "STOPPED"]),
+            task("DEACTIVATING", &["STOPPED"]),
+        ];
+        let not_over = [
+            task("RUNNING", &["STOPPED"]),
+            task("PENDING", &["STOPPED"]),
+            task("DEPROVISIONING", &["STOPPED", "RUNNING"]),
+            task("DEPROVISIONING", &[]),
+            task("SOMETHING_NEW", &["STOPPED"]),
+        ];
+        for task in over {
+            assert!(task.is_over(), "{task:?}");
+        }
+        for task in not_over {
+            assert!(!task.is_over(), "{task:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_stopped_task_has_let_go_of_its_network_interface() {
+        assert!(task("STOPPED", &[]).is_gone());
+        assert!(!task("DEPROVISIONING", &["STOPPED"]).is_gone());
+    }
+
+    #[test]
+    fn the_stream_of_a_container_is_prefix_container_and_task_id() {
+        let logs = AwsLogs { group: "/ecs/app".to_owned(), region: None, stream_prefix: Some("app".to_owned()) };
+        assert_eq!(logs.stream("web", &task("STOPPED", &[]).arn).as_deref(), Some("app/web/0123"));
+    }
+
+    #[test]
+    fn debug_shows_the_names_of_variables_and_never_their_values() {
+        let container = ContainerDefinition {
+            environment: BTreeMap::from([("DB_HOST".to_owned(), "hidden".to_owned())]),
+            ..ContainerDefinition::default()
+        };
+        let shown = format!("{container:?}");
+        assert!(shown.contains("DB_HOST") && !shown.contains("hidden"), "{shown}");
+    }
+}
