@@ -1,0 +1,97 @@
+//! ECS, as far as one-off tasks go: its API over tasks whose containers are processes of this machine.
+
+mod api;
+mod definition;
+mod process;
+mod task;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+
+pub use self::definition::{ContainerSpec, Definition};
+use self::task::StageTask;
+use super::{
+    arn,
+    logs::Logs,
+    stage::{AwsError, Pace, Reporter, lock},
+};
+
+/// The service.
+#[derive(Clone)]
+pub struct Ecs {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    pace: Pace,
+    logs: Arc<Logs>,
+    reporter: Reporter,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    clusters: BTreeSet<String>,
+    /// All revisions of each family, the first one being revision 1.
+    definitions: BTreeMap<String, Vec<Definition>>,
+    tasks: Vec<StageTask>,
+    tokens: HashMap<(String, String), api::TokenUse>,
+}
+
+impl Ecs {
+    pub(super) fn new(pace: Pace, logs: Arc<Logs>, reporter: Reporter) -> Self {
+        Self { shared: Arc::new(Shared { pace, logs, reporter, state: Mutex::default() }) }
+    }
+
+    /// Makes a cluster; its ARN.
+    pub fn create_cluster(&self, name: &str) -> String {
+        lock(&self.shared.state).clusters.insert(name.to_owned());
+        arn("ecs", &format!("cluster/{name}"))
+    }
+
+    /// Takes a cluster away, whatever runs on it.
+    pub fn delete_cluster(&self, name: &str) {
+        lock(&self.shared.state).clusters.remove(name);
+    }
+
+    /// Registers a new revision of a task definition; its ARN. `Err` names what is wrong with it.
+    pub fn register(&self, definition: &Value) -> Result<String, String> {
+        let mut definition = Definition::read(definition)?;
+        let mut state = lock(&self.shared.state);
+        let revisions = state.definitions.entry(definition.family.clone()).or_default();
+        definition.revision = revisions.len() + 1;
+        definition.arn = arn("ecs", &format!("task-definition/{}:{}", definition.family, definition.revision));
+        let arn = definition.arn.clone();
+        revisions.push(definition);
+        Ok(arn)
+    }
+
+    /// Marks a revision INACTIVE.
+    pub fn deregister(&self, arn: &str) {
+        let mut state = lock(&self.shared.state);
+        if let Some(definition) = state.definitions.values_mut().flatten().find(|definition| definition.arn == arn) {
+            definition.active = false;
+        }
+    }
+
+    /// ARN and last status of every task, in the order in which they were started.
+    pub fn tasks(&self) -> Vec<(String, String)> {
+        let state = lock(&self.shared.state);
+        state.tasks.iter().map(|task| (task.arn.clone(), task.last_status.to_owned())).collect()
+    }
+
+    /// Ends every process.
+    pub fn close(&self) {
+        for task in &lock(&self.shared.state).tasks {
+            task.kill();
+        }
+    }
+
+    pub(super) fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
+        api::call(&self.shared, operation, body)
+    }
+}

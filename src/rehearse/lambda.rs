@@ -1,0 +1,263 @@
+//! Lambda: asynchronous invocations of the function's real binary, over the Runtime API.
+//!
+//! An invocation goes to a process that is idle, or to a new one. It ends at its time limit with a kill, is repeated
+//! twice when it fails, and a chain of more than 16 is dropped without a word, as Lambda does.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+
+mod process;
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use self::process::{End, FunctionProcess};
+use super::{
+    arn, random_hex, random_uuid,
+    stage::{Config, Report, Reporter, json_response, lock},
+};
+
+/// The function's name on the stage.
+pub const FUNCTION_NAME: &str = "ecsTasks";
+/// Lambda stops a chain of about so many invocations.
+const CHAIN_LIMIT: usize = 16;
+/// The largest asynchronous payload.
+const MAX_PAYLOAD: usize = 1024 * 1024;
+
+/// The service, with its one function.
+#[derive(Clone)]
+pub struct Lambda {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    endpoint: String,
+    reporter: Reporter,
+    processes: Mutex<Vec<Arc<FunctionProcess>>>,
+    ended: Mutex<Vec<Ended>>,
+    invocations: AtomicUsize,
+    longest_chain: AtomicUsize,
+}
+
+/// An invocation on its way.
+#[derive(Clone)]
+pub(super) struct Invocation {
+    pub(super) request_id: String,
+    pub(super) payload: Bytes,
+    pub(super) function_arn: String,
+    pub(super) trace_id: String,
+}
+
+/// An attempt that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Lambda's request id, the same for all attempts.
+    pub request_id: String,
+    /// 0 for the first attempt.
+    pub attempt: usize,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+impl Lambda {
+    pub(super) fn new(config: Config, endpoint: String, reporter: Reporter) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                config,
+                endpoint,
+                reporter,
+                processes: Mutex::default(),
+                ended: Mutex::default(),
+                invocations: AtomicUsize::new(0),
+                longest_chain: AtomicUsize::new(0),
+            }),
+        }
+    }
+
+    /// The function's ARN.
+    pub fn function_arn(&self) -> String {
+        arn("lambda", &format!("function:{FUNCTION_NAME}"))
+    }
+
+    /// Invokes the function asynchronously, as CloudFormation does.
+    pub fn invoke_event(&self, payload: &Value) {
+        self.invoke_bytes(payload.to_string().into());
+    }
+
+    /// The same with a payload of any kind.
+    pub fn invoke_bytes(&self, payload: Bytes) {
+        self.queue(payload, self.function_arn(), 0);
+    }
+
+    /// The attempts that are over, in the order of their ends.
+    pub fn ended(&self) -> Vec<Ended> {
+        lock(&self.shared.ended).clone()
+    }
+
+    /// How many attempts have begun.
+    pub fn invocations(&self) -> usize {
+        self.shared.invocations.load(Ordering::Relaxed)
+    }
+
+    /// The length of the longest chain of invocations.
+    pub fn longest_chain(&self) -> usize {
+        self.shared.longest_chain.load(Ordering::Relaxed)
+    }
+
+    /// How many processes of the function there are.
+    pub fn processes(&self) -> usize {
+        lock(&self.shared.processes).iter().filter(|process| process.is_alive()).count()
+    }
+
+    /// Kills every process of the function.
+    pub fn close(&self) {
+        for process in lock(&self.shared.processes).drain(..) {
+            process.kill();
+        }
+    }
+
+    /// The operation Invoke.
+    pub(super) fn invoke(&self, function: &str, headers: &HeaderMap, payload: Bytes) -> Response {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let error = |status: StatusCode, code: &'static str, message: &str| {
+            let body = json!({ "Type": "User", "Message": message });
+            (status, [("x-amzn-errortype", code)], body.to_string()).into_response()
+        };
+        let name = function.strip_prefix(&arn("lambda", "function:")).unwrap_or(function);
+        if name.split(':').next() != Some(FUNCTION_NAME) {
+            let message = format!("Function not found: {function}");
+            return error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message);
+        }
+        if header("x-amz-invocation-type") != "Event" {
+            let message = "the stage plays the invocation type Event alone";
+            return error(StatusCode::BAD_REQUEST, "InvalidParameterValueException", message);
+        }
+        if payload.len() > MAX_PAYLOAD {
+            let message = format!("{} byte payload is too large for the Event invocation type", payload.len());
+            return error(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", &message);
+        }
+        let function_arn = if function.starts_with("arn:") { function.to_owned() } else { self.function_arn() };
+        self.queue(payload, function_arn, lineage(header("x-amzn-trace-id")) + 1);
+        json_response(StatusCode::ACCEPTED, &Value::Null)
+    }
+
+    fn queue(&self, payload: Bytes, function_arn: String, hop: usize) {
+        let shared = Arc::clone(&self.shared);
+        shared.longest_chain.fetch_max(hop + 1, Ordering::Relaxed);
+        if hop >= CHAIN_LIMIT && !shared.config.recursive_loop_allowed {
+            let note = format!("Lambda stopped a chain of {CHAIN_LIMIT} invocations (RecursiveLoop is not Allow)");
+            return (shared.reporter)(Report::Note(note));
+        }
+        let trace_id = format!(
+            "Root=1-{}-{};Parent={};Sampled=0;Lineage=1:{}:{hop}",
+            random_hex(8),
+            random_hex(24),
+            random_hex(16),
+            random_hex(8)
+        );
+        let invocation = Invocation { request_id: random_uuid(), payload, function_arn, trace_id };
+        tokio::spawn(async move { shared.attempt(invocation).await });
+    }
+}
+
+impl Shared {
+    /// The invocation and its two retries.
+    async fn attempt(self: Arc<Self>, invocation: Invocation) {
+        let delays = self.config.pace.retries.into_iter().map(Some).chain([None]);
+        for (attempt, delay) in delays.enumerate() {
+            self.invocations.fetch_add(1, Ordering::Relaxed);
+            let end = self.run(&invocation).await;
+            let error = match end {
+                End::Ok => None,
+                End::Failed(error) => Some(error),
+                End::TimedOut => {
+                    Some(format!("Task timed out after {:.2} seconds", self.config.lambda_timeout.as_secs_f64()))
+                }
+            };
+            let request_id = invocation.request_id.clone();
+            lock(&self.ended).push(Ended { request_id, attempt, error: error.clone() });
+            let Some(error) = error else { return };
+            (self.reporter)(Report::Note(format!("an invocation of the function failed: {error}")));
+            match delay {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => (self.reporter)(Report::Note("Lambda gives the invocation up after three attempts".to_owned())),
+            }
+        }
+    }
+
+    async fn run(&self, invocation: &Invocation) -> End {
+        match self.process().await {
+            Ok(process) => process.handle(invocation.clone(), self.config.lambda_timeout).await,
+            Err(error) => End::Failed(format!("the function's binary could not be started: {error}")),
+        }
+    }
+
+    /// A process that has nothing to do, taken; a new one where all are busy.
+    async fn process(&self) -> std::io::Result<Arc<FunctionProcess>> {
+        let idle = {
+            let mut processes = lock(&self.processes);
+            processes.retain(|process| process.is_alive());
+            processes.iter().find(|process| process.take()).cloned()
+        };
+        if let Some(process) = idle {
+            return Ok(process);
+        }
+        let environment = environment(&self.config, &self.endpoint);
+        let process = FunctionProcess::start(&self.config.function, environment, Arc::clone(&self.reporter)).await?;
+        lock(&self.processes).push(Arc::clone(&process));
+        Ok(process)
+    }
+}
+
+/// The variables that Lambda sets, and those of the function's configuration.
+fn environment(config: &Config, endpoint: &str) -> Vec<(String, String)> {
+    let standard = [
+        ("AWS_LAMBDA_FUNCTION_NAME", FUNCTION_NAME),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/ecsTasks"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "stage"),
+        ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+        ("AWS_REGION", super::REGION),
+        ("AWS_DEFAULT_REGION", super::REGION),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "rehearsed"),
+        ("AWS_SESSION_TOKEN", "rehearsed"),
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("_HANDLER", "bootstrap"),
+    ];
+    let mut environment: Vec<(String, String)> =
+        standard.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    if config.recursive_loop_allowed {
+        environment.push(("RECURSIVE_LOOP".to_owned(), "Allow".to_owned()));
+    }
+    environment.extend(config.environment.iter().cloned());
+    environment
+}
+
+/// The position in its chain that an invocation's trace header tells: `…;Lineage=1:ab12:3`.
+fn lineage(trace_header: &str) -> usize {
+    let lineage = trace_header.split(';').find_map(|part| part.strip_prefix("Lineage="));
+    lineage.and_then(|lineage| lineage.rsplit(':').next()?.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lineage;
+
+    #[test]
+    fn the_trace_header_tells_the_position_in_the_chain() {
+        assert_eq!(lineage("Root=1-a-b;Parent=c;Sampled=0;Lineage=1:ab12:3"), 3);
+        assert_eq!(lineage("Root=1-a-b"), 0);
+        assert_eq!(lineage(""), 0);
+    }
+}

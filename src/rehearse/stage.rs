@@ -1,0 +1,264 @@
+//! The stage: one loopback address that answers for ECS, Logs, Lambda, CloudFormation and the response bucket.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::{cloudformation::CloudFormation, ecs::Ecs, lambda::Lambda, logs::Logs};
+
+/// How the stage is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The function's binary.
+    pub function: PathBuf,
+    /// Lambda's time limit for one invocation.
+    pub lambda_timeout: Duration,
+    /// Whether Lambda lets the function invoke itself as often as it likes.
+    pub recursive_loop_allowed: bool,
+    /// Further variables of the function.
+    pub environment: Vec<(String, String)>,
+    /// How fast the stage's ECS and Lambda are.
+    pub pace: Pace,
+}
+
+/// How long things take that take their time at AWS.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Each of PROVISIONING and PENDING.
+    pub start: Duration,
+    /// DEPROVISIONING, some 20 s on Fargate.
+    pub deprovision: Duration,
+    /// Before the two retries of a failed asynchronous invocation; 1 and 2 minutes at AWS.
+    pub retries: [Duration; 2],
+}
+
+/// What the stage tells whoever watches.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// A line that a container printed.
+    Line {
+        /// The container's name.
+        container: String,
+        /// The line, without its end.
+        text: String,
+    },
+    /// A line that the function logged.
+    Log(String),
+    /// Something that AWS does and that a person would see nowhere, such as a time-out of the function.
+    Note(String),
+}
+
+/// Takes what the stage tells.
+pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
+
+/// An answer that the stage gives in place of its own.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// An error of AWS with this HTTP status, code and message.
+    Error(u16, &'static str, &'static str),
+    /// An answer with HTTP status 200 and this body, for JSON operations.
+    Answer(Value),
+}
+
+/// The services, and what has been asked of them.
+pub struct Stage {
+    /// ECS.
+    pub ecs: Ecs,
+    /// CloudWatch Logs.
+    pub logs: Arc<Logs>,
+    /// Lambda.
+    pub lambda: Lambda,
+    /// CloudFormation, as far as custom resources go.
+    pub cloudformation: CloudFormation,
+    requests: Mutex<Vec<(String, Value)>>,
+    faults: Mutex<HashMap<String, Vec<Fault>>>,
+    server: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Stage {
+    /// Opens the stage on a free port of loopback.
+    pub async fn open(config: Config, reporter: Reporter) -> io::Result<Arc<Self>> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let logs = Arc::new(Logs::default());
+        let stage = Arc::new(Self {
+            ecs: Ecs::new(config.pace, Arc::clone(&logs), Arc::clone(&reporter)),
+            logs,
+            lambda: Lambda::new(config, endpoint.clone(), reporter),
+            cloudformation: CloudFormation::new(endpoint),
+            requests: Mutex::default(),
+            faults: Mutex::default(),
+            server: Mutex::default(),
+        });
+        let router = Router::new().fallback(serve).with_state(Arc::clone(&stage));
+        let server = tokio::spawn(async move {
+            // The server ends with the stage; an error of a connection is the client's to tell.
+            let _ = axum::serve(listener, router).await;
+        });
+        *lock(&stage.server) = Some(server);
+        Ok(stage)
+    }
+
+    /// How often each operation has been called.
+    pub fn calls(&self) -> BTreeMap<String, usize> {
+        lock(&self.requests).iter().fold(BTreeMap::new(), |mut calls, (operation, _)| {
+            *calls.entry(operation.clone()).or_default() += 1;
+            calls
+        })
+    }
+
+    /// What an operation has been called with, in order; for those that take JSON.
+    pub fn requests(&self, operation: &str) -> Vec<Value> {
+        lock(&self.requests).iter().filter(|(name, _)| name == operation).map(|(_, body)| body.clone()).collect()
+    }
+
+    /// Gives these answers to the next calls of an operation, one each, in place of its own.
+    pub fn fault(&self, operation: &str, faults: impl IntoIterator<Item = Fault>) {
+        lock(&self.faults).entry(operation.to_owned()).or_default().extend(faults);
+    }
+
+    /// Ends the function's processes, all tasks, and the server.
+    pub fn close(&self) {
+        self.lambda.close();
+        self.ecs.close();
+        if let Some(server) = lock(&self.server).take() {
+            server.abort();
+        }
+    }
+
+    fn next_fault(&self, operation: &str) -> Option<Fault> {
+        let mut faults = lock(&self.faults);
+        let queue = faults.get_mut(operation).filter(|queue| !queue.is_empty())?;
+        Some(queue.remove(0))
+    }
+}
+
+/// Locks a mutex of the stage; a test that panicked while it held one has failed already.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(State(stage): State<Arc<Stage>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let path = uri.path();
+    if method == Method::PUT && path.starts_with("/response/") {
+        lock(&stage.requests).push(("PUT".to_owned(), Value::Null));
+        return match stage.next_fault("PUT") {
+            Some(Fault::Error(status, ..)) => status_code(status).into_response(),
+            _ => stage.cloudformation.take_answer(path, &headers, &body),
+        };
+    }
+    let json_body = || serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null);
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    if let Some((service, operation)) = target.and_then(|target| target.split_once('.')) {
+        lock(&stage.requests).push((operation.to_owned(), json_body()));
+        if let Some(fault) = stage.next_fault(operation) {
+            return fault.into_json();
+        }
+        let answer = match service {
+            "AmazonEC2ContainerServiceV20141113" => stage.ecs.call(operation, &json_body()),
+            "Logs_20140328" => stage.logs.call(operation, &json_body()),
+            _ => Err(AwsError::unknown_operation(operation)),
+        };
+        return match answer {
+            Ok(answer) => json_response(StatusCode::OK, &answer),
+            Err(error) => error.into_json(),
+        };
+    }
+    if let Some(function) =
+        path.strip_prefix("/2015-03-31/functions/").and_then(|rest| rest.strip_suffix("/invocations"))
+    {
+        lock(&stage.requests).push(("Invoke".to_owned(), json_body()));
+        if let Some(fault) = stage.next_fault("Invoke") {
+            return fault.into_json();
+        }
+        let function = percent_encoding::percent_decode_str(function).decode_utf8_lossy().into_owned();
+        return stage.lambda.invoke(&function, &headers, body);
+    }
+    let form: HashMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
+    match form.get("Action").map(String::as_str) {
+        Some("DescribeStacks") => {
+            lock(&stage.requests).push(("DescribeStacks".to_owned(), json!(form)));
+            match stage.next_fault("DescribeStacks") {
+                Some(Fault::Error(status, code, message)) => xml_error(status, code, message),
+                _ => match stage.cloudformation.describe_stacks(form.get("StackName").map_or("", String::as_str)) {
+                    Ok(xml) => ([(CONTENT_TYPE, "text/xml")], xml).into_response(),
+                    Err(error) => xml_error(400, error.code, &error.message),
+                },
+            }
+        }
+        _ => AwsError::unknown_operation(path).into_json(),
+    }
+}
+
+/// An error of one of the stage's services.
+#[derive(Debug)]
+pub(super) struct AwsError {
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    /// What a ConflictException names.
+    pub(super) resource_ids: Vec<String>,
+}
+
+impl AwsError {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), resource_ids: Vec::new() }
+    }
+
+    fn unknown_operation(operation: &str) -> Self {
+        Self::new("UnknownOperationException", format!("the stage does not play {operation}"))
+    }
+
+    fn into_json(self) -> Response {
+        let mut body = json!({ "__type": self.code, "message": self.message });
+        if !self.resource_ids.is_empty() {
+            body["resourceIds"] = json!(self.resource_ids);
+        }
+        json_response(StatusCode::BAD_REQUEST, &body)
+    }
+}
+
+impl Fault {
+    fn into_json(self) -> Response {
+        match self {
+            Self::Answer(body) => json_response(StatusCode::OK, &body),
+            Self::Error(status, code, message) => {
+                let mut response = json_response(status_code(status), &json!({ "__type": code, "message": message }));
+                if let Ok(code) = code.parse() {
+                    response.headers_mut().insert("x-amzn-errortype", code);
+                }
+                response
+            }
+        }
+    }
+}
+
+fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
+    (status, [(CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
+}
+
+fn xml_error(status: u16, code: &str, message: &str) -> Response {
+    let xml = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+         <RequestId>{}</RequestId></ErrorResponse>",
+        super::random_uuid()
+    );
+    (status_code(status), [(CONTENT_TYPE, "text/xml")], xml).into_response()
+}

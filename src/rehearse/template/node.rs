@@ -1,0 +1,136 @@
+//! YAML or JSON as nodes that know their line. Scalars stay the texts that were written, as CloudFormation would send
+//! them; a short form (`!Ref x`) is its long form (`Ref: x`).
+
+use saphyr::{MarkedYaml, Scalar, ScalarStyle, YamlData, YamlLoader};
+use saphyr_parser::Parser;
+
+use super::TemplateError;
+
+/// A part of a template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Where it starts, from 1.
+    pub line: usize,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// `null`, `~` or nothing.
+    Null,
+    /// Any scalar, as it was written; booleans in lower case.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// An object, in its own order.
+    Map(Vec<(String, Node)>),
+}
+
+impl Node {
+    /// Reads one document. JSON is read as YAML, which it is.
+    pub fn read(text: &str) -> Result<Self, TemplateError> {
+        let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
+        // The texts that were written are wanted, not the types that YAML takes them for.
+        loader.early_parse(false);
+        let loaded = Parser::new_from_str(text).load(&mut loader, true);
+        let error = loaded.err().or_else(|| loader.error().cloned());
+        if let Some(error) = error {
+            return Err(TemplateError {
+                line: Some(error.marker().line()),
+                message: format!("not YAML: {}", error.info()),
+            });
+        }
+        let documents = loader.into_documents();
+        let document = documents.first().ok_or_else(|| TemplateError::given("the template is empty".to_owned()))?;
+        Self::of(document)
+    }
+
+    /// The fields of an object.
+    pub fn fields(&self, what: &str) -> Result<&[(String, Self)], TemplateError> {
+        match &self.kind {
+            Kind::Map(fields) => Ok(fields),
+            _ => Err(self.error(format!("{what} must be an object"))),
+        }
+    }
+
+    /// The items of a list.
+    pub fn items(&self, what: &str) -> Result<&[Self], TemplateError> {
+        match &self.kind {
+            Kind::List(items) => Ok(items),
+            _ => Err(self.error(format!("{what} must be a list"))),
+        }
+    }
+
+    /// A scalar's text.
+    pub fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The one field of an object that has no other.
+    pub fn single(&self) -> Option<(&str, &Self)> {
+        match &self.kind {
+            Kind::Map(fields) => match fields.as_slice() {
+                [(name, node)] => Some((name, node)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// An error about this node.
+    pub fn error(&self, message: impl Into<String>) -> TemplateError {
+        TemplateError { line: Some(self.line), message: message.into() }
+    }
+
+    fn of(yaml: &MarkedYaml<'_>) -> Result<Self, TemplateError> {
+        let line = yaml.span.start.line();
+        let node = |kind| Self { line, kind };
+        match &yaml.data {
+            YamlData::Representation(text, style, tag) => {
+                let scalar = node(scalar(text, *style));
+                match tag.as_ref().filter(|tag| tag.handle == "!") {
+                    Some(tag) => Ok(scalar.in_long_form(&tag.suffix)),
+                    None => Ok(scalar),
+                }
+            }
+            YamlData::Value(Scalar::String(text)) => Ok(node(Kind::Text(text.to_string()))),
+            YamlData::Value(Scalar::Null) => Ok(node(Kind::Null)),
+            YamlData::Sequence(items) => {
+                Ok(node(Kind::List(items.iter().map(Self::of).collect::<Result<_, TemplateError>>()?)))
+            }
+            YamlData::Mapping(entries) => {
+                let mut fields = Vec::new();
+                for (key, value) in entries {
+                    let key = Self::of(key)?;
+                    let name = key.text().ok_or_else(|| key.error("a key must be a text"))?.to_owned();
+                    fields.push((name, Self::of(value)?));
+                }
+                Ok(node(Kind::Map(fields)))
+            }
+            YamlData::Tagged(tag, inner) => {
+                let inner = Self::of(inner)?;
+                Ok(if tag.handle == "!" { inner.in_long_form(&tag.suffix) } else { inner })
+            }
+            _ => Err(node(Kind::Null).error("this cannot be read as YAML")),
+        }
+    }
+
+    fn in_long_form(self, tag: &str) -> Self {
+        let name = if matches!(tag, "Ref" | "Condition") { tag.to_owned() } else { format!("Fn::{tag}") };
+        Self { line: self.line, kind: Kind::Map(vec![(name, self)]) }
+    }
+}
+
+fn scalar(text: &str, style: ScalarStyle) -> Kind {
+    let plain = style == ScalarStyle::Plain;
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" if plain => Kind::Null,
+        "True" | "TRUE" | "False" | "FALSE" if plain => Kind::Text(text.to_lowercase()),
+        _ => Kind::Text(text.to_owned()),
+    }
+}
