@@ -77,7 +77,9 @@ impl Aws {
             .set_capacity_provider_strategy(convert::built(
                 strategy.map(|items| items.iter().map(convert::capacity_provider).collect()).transpose(),
             )?)
-            .set_tags(convert::tags(launch.tags));
+            .set_tags(convert::tags(launch.tags))
+            .customize()
+            .mutate_request(convert::without_zeroes_that_nobody_gave(strategy.cloned().unwrap_or_default()));
         match call.send().await {
             Ok(output) => Ok(launched(output.tasks(), output.failures())),
             Err(error) => match error.as_service_error() {

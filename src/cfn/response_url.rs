@@ -63,7 +63,9 @@ impl ResponseUrl {
     /// StackId, LogicalResourceId and RequestId as CloudFormation writes them into the path, joined by `|`: what is
     /// left to answer with when a request has lost its own.
     pub fn ids(&self) -> Option<[String; 3]> {
-        let path = percent_decode_str(self.0.path().trim_start_matches('/')).decode_utf8().ok()?;
+        let path = percent_decode_str(self.0.path()).decode_utf8().ok()?;
+        // Some forms of the address name the bucket before the key.
+        let path = &path[path.find("arn:")?..];
         let mut parts = path.rsplitn(3, '|').map(str::to_owned);
         let (request, logical, stack) = (parts.next()?, parts.next()?, parts.next()?);
         Some([stack, logical, request])

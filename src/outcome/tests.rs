@@ -1,1 +1,226 @@
+use std::collections::BTreeMap;
 
+use serde_json::Value;
+
+use super::*;
+use crate::task::ContainerDefinition;
+
+const STOPPED: &str = "STOPPED";
+
+/// A container that ended with this code, or without one.
+fn container(name: &str, exit_code: Option<i32>) -> Container {
+    let last_status = STOPPED.to_owned();
+    Container { name: name.to_owned(), last_status, exit_code, ..Container::default() }
+}
+
+fn because(reason: &str, container: Container) -> Container {
+    Container { reason: Some(reason.to_owned()), ..container }
+}
+
+fn task(last_status: &str, stop_code: Option<&str>, containers: Vec<Container>) -> Task {
+    Task {
+        arn: TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/1".to_owned()),
+        task_definition_arn: String::new(),
+        last_status: last_status.to_owned(),
+        stop_code: stop_code.map(str::to_owned),
+        stopped_reason: None,
+        containers,
+        started_at: None,
+        execution_stopped_at: None,
+        stopped_at: None,
+        tags: BTreeMap::new(),
+    }
+}
+
+/// app is essential, sidecar is not.
+fn definition() -> TaskDefinition {
+    let container =
+        |name: &str, essential| ContainerDefinition { name: name.to_owned(), essential, ..Default::default() };
+    TaskDefinition { arn: String::new(), containers: vec![container("app", true), container("sidecar", false)] }
+}
+
+fn with_definition(definition: &TaskDefinition) -> Rules<'_> {
+    Rules { watch_containers: &[], success_exit_codes: &[0], definition: Some(definition) }
+}
+
+const WITHOUT_DEFINITION: Rules<'_> = Rules { watch_containers: &[], success_exit_codes: &[0], definition: None };
+
+/// The cause of the one failure; none for a success.
+#[track_caller]
+fn check(rules: Rules<'_>, task: Task, expected: Option<Cause>, expected_settled: bool) {
+    let Outcome::Over { verdict, settled } = Outcome::of(&[task], rules) else { panic!("the task is over") };
+    let cause = match verdict {
+        Verdict::Succeeded => None,
+        Verdict::Failed(failures) => Some(failures[0].cause.clone()),
+    };
+    assert_eq!((cause, settled), (expected, expected_settled));
+}
+
+fn exited(name: &str, code: i32) -> Option<Cause> {
+    Some(Cause::Exited { container: name.to_owned(), code, reason: None })
+}
+
+fn no_code(name: &str, reason: Option<&str>) -> Option<Cause> {
+    Some(Cause::NoExitCode { container: name.to_owned(), reason: reason.map(str::to_owned) })
+}
+
+#[test]
+fn a_run_is_pending_until_every_task_is_over() {
+    let over = task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(1))]);
+    let running =
+        task("RUNNING", None, vec![Container { last_status: "RUNNING".to_owned(), ..container("app", None) }]);
+    assert_eq!(Outcome::of(&[over, running], WITHOUT_DEFINITION), Outcome::Pending);
+}
+
+#[test]
+fn a_zero_exit_succeeds_and_a_nonzero_exit_fails_the_run() {
+    let ended = |code| task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(code))]);
+    check(WITHOUT_DEFINITION, ended(0), None, true);
+    check(WITHOUT_DEFINITION, ended(3), exited("app", 3), true);
+    check(Rules { success_exit_codes: &[0, 3], ..WITHOUT_DEFINITION }, ended(3), None, true);
+    check(Rules { success_exit_codes: &[3], ..WITHOUT_DEFINITION }, ended(0), exited("app", 0), true);
+}
+
+#[test]
+fn a_task_that_failed_to_start_is_told_first_with_its_containers_reason() {
+    let pull = "CannotPullContainerError: pull access denied";
+    let failed = task(
+        STOPPED,
+        Some("TaskFailedToStart"),
+        vec![container("sidecar", Some(1)), because(pull, container("app", None))],
+    );
+    let expected = Cause::FailedToStart { container: Some("app".to_owned()), reason: Some(pull.to_owned()) };
+    check(with_definition(&definition()), failed, Some(expected), true);
+    let silent = task(STOPPED, Some("TaskFailedToStart"), vec![]);
+    check(WITHOUT_DEFINITION, silent, Some(Cause::FailedToStart { container: None, reason: None }), true);
+}
+
+#[test]
+fn containers_that_aws_injected_never_count() {
+    let guard = container("aws-guardduty-agent-x1", None);
+    let ended =
+        |code| task(STOPPED, Some("EssentialContainerExited"), vec![guard.clone(), container("app", Some(code))]);
+    check(WITHOUT_DEFINITION, ended(0), None, true);
+    check(with_definition(&definition()), ended(0), None, true);
+    let other = task(STOPPED, None, vec![container("aws-something-new", Some(1)), container("app", Some(0))]);
+    check(with_definition(&definition()), other.clone(), None, true);
+    check(WITHOUT_DEFINITION, other, exited("aws-something-new", 1), true);
+}
+
+#[test]
+fn a_sidecar_that_ecs_ended_is_excused_and_one_that_failed_is_not() {
+    let definition = definition();
+    let rules = with_definition(&definition);
+    let ended = |app, sidecar: Container| {
+        task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(app)), sidecar])
+    };
+    for code in [137, 143] {
+        check(rules, ended(0, container("sidecar", Some(code))), None, true);
+    }
+    check(rules, ended(0, container("sidecar", Some(2))), exited("sidecar", 2), true);
+    let oom = "OutOfMemoryError: Container killed due to memory usage";
+    let expected = Cause::Exited { container: "sidecar".to_owned(), code: 137, reason: Some(oom.to_owned()) };
+    check(rules, ended(0, because(oom, container("sidecar", Some(137)))), Some(expected), true);
+    check(
+        rules,
+        task(STOPPED, None, vec![container("app", Some(137)), container("sidecar", Some(0))]),
+        exited("app", 137),
+        true,
+    );
+    check(WITHOUT_DEFINITION, ended(0, container("sidecar", Some(143))), exited("sidecar", 143), true);
+}
+
+#[test]
+fn watched_containers_alone_decide() {
+    let watch = ["sidecar".to_owned()];
+    let definition = definition();
+    let rules = Rules { watch_containers: &watch, ..with_definition(&definition) };
+    let ended = |app, sidecar| {
+        task(STOPPED, Some("EssentialContainerExited"), vec![container("app", app), container("sidecar", sidecar)])
+    };
+    check(rules, ended(Some(1), Some(0)), None, true);
+    check(rules, ended(Some(0), Some(143)), exited("sidecar", 143), true);
+    check(rules, ended(None, Some(0)), None, true);
+}
+
+#[test]
+fn a_missing_exit_code_fails_the_run_and_is_looked_for_again_where_nothing_explains_it() {
+    let ended = |status: &str, stop_code: Option<&str>, app: Container| task(status, stop_code, vec![app]);
+    let app = || container("app", None);
+    check(WITHOUT_DEFINITION, ended(STOPPED, Some("EssentialContainerExited"), app()), no_code("app", None), false);
+    check(WITHOUT_DEFINITION, ended(STOPPED, None, app()), no_code("app", None), false);
+    check(WITHOUT_DEFINITION, ended(STOPPED, Some("SpotInterruption"), app()), no_code("app", None), true);
+    check(WITHOUT_DEFINITION, ended("DEPROVISIONING", Some("SpotInterruption"), app()), no_code("app", None), false);
+    let reason = "CannotStartContainerError: no such file";
+    check(WITHOUT_DEFINITION, ended(STOPPED, None, because(reason, app())), no_code("app", Some(reason)), true);
+    let both = task(STOPPED, None, vec![container("sidecar", None), container("app", Some(1))]);
+    check(WITHOUT_DEFINITION, both, exited("app", 1), true);
+}
+
+#[test]
+fn a_task_that_somebody_stopped_fails_whatever_its_exit_codes() {
+    let ended = |code| task(STOPPED, Some("UserInitiated"), vec![container("app", Some(code))]);
+    check(WITHOUT_DEFINITION, ended(0), Some(Cause::StoppedByUser), true);
+    check(WITHOUT_DEFINITION, ended(143), exited("app", 143), true);
+    check(WITHOUT_DEFINITION, task(STOPPED, Some("UserInitiated"), vec![]), Some(Cause::StoppedByUser), true);
+}
+
+#[test]
+fn a_success_that_ends_early_waits_for_its_stop_code_and_a_failure_does_not() {
+    let early = |stop_code, code| task("DEPROVISIONING", stop_code, vec![container("app", Some(code))]);
+    check(WITHOUT_DEFINITION, early(None, 0), None, false);
+    check(WITHOUT_DEFINITION, early(Some("EssentialContainerExited"), 0), None, true);
+    check(WITHOUT_DEFINITION, early(None, 1), exited("app", 1), true);
+}
+
+#[test]
+fn a_task_without_a_container_that_counts_fails() {
+    check(WITHOUT_DEFINITION, task(STOPPED, None, vec![]), Some(Cause::NoContainer), false);
+    let renamed = task(STOPPED, None, vec![container("other", Some(0))]);
+    check(with_definition(&definition()), renamed, Some(Cause::NoContainer), false);
+}
+
+#[test]
+fn every_failed_task_is_told_in_the_order_of_the_tasks() {
+    let ended = |id: &str, code| Task {
+        arn: TaskArn(format!("arn:aws:ecs:us-west-2:123456789012:task/prod/{id}")),
+        ..task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(code))])
+    };
+    let outcome = Outcome::of(&[ended("a", 0), ended("b", 1), ended("c", 2)], WITHOUT_DEFINITION);
+    let Outcome::Over { verdict: Verdict::Failed(failures), settled: true } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failures.iter().map(|failure| failure.task.id()).collect::<Vec<_>>(), ["b", "c"]);
+}
+
+/// The parts of an event's `detail` that the verdict is made from, as DescribeTasks would give them.
+fn task_of_event(event: &str) -> Task {
+    let event: Value = serde_json::from_str(event).unwrap();
+    let detail = &event["detail"];
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let containers = detail["containers"].as_array().unwrap().iter().map(|one| Container {
+        name: text(&one["name"]).unwrap(),
+        last_status: text(&one["lastStatus"]).unwrap(),
+        exit_code: one["exitCode"].as_i64().map(|code| i32::try_from(code).unwrap()),
+        reason: text(&one["reason"]),
+        runtime_id: None,
+    });
+    Task {
+        stopped_reason: text(&detail["stoppedReason"]),
+        ..task(detail["lastStatus"].as_str().unwrap(), detail["stopCode"].as_str(), containers.collect())
+    }
+}
+
+#[test]
+fn events_as_aws_sends_them_are_judged() {
+    let exit_1 = task_of_event(include_str!("../../tests/events/task-stopped-exit-1.json"));
+    check(WITHOUT_DEFINITION, exit_1, exited("web", 1), true);
+    let drained = task_of_event(include_str!("../../tests/events/task-drained.json"));
+    check(WITHOUT_DEFINITION, drained, exited("web", 137), true);
+    let not_started = task_of_event(include_str!("../../tests/events/task-failed-to-start.json"));
+    let reason = not_started.containers[0].reason.clone();
+    check(
+        WITHOUT_DEFINITION,
+        not_started,
+        Some(Cause::FailedToStart { container: Some("web".to_owned()), reason }),
+        true,
+    );
+}

@@ -87,7 +87,8 @@ impl CloudFormation {
         let (answered, answer) = oneshot::channel();
         lock(&self.waiting).insert(request_id.clone(), answered);
         lambda.invoke_event(&self.envelope(ask, &request_id, lambda));
-        let limit = ask.properties["ServiceTimeout"].as_str().and_then(|seconds| seconds.parse().ok()).unwrap_or(3600);
+        let limit = stringly(&ask.properties["ServiceTimeout"]).as_str().and_then(|seconds| seconds.parse().ok());
+        let limit = limit.unwrap_or(3600);
         let answer = tokio::time::timeout(Duration::from_secs(limit), answer).await;
         lock(&self.waiting).remove(&request_id);
         match answer {

@@ -69,7 +69,8 @@ impl Invocation {
 
     /// What a plan has to work with.
     pub fn means(&self, recursive_loop_allowed: bool) -> Means {
-        let lambda_timeout = self.ends_at - self.began_at;
+        // A function's timeout is in whole seconds, a little of which has passed on the way here.
+        let lambda_timeout = Duration::seconds((self.ends_at - self.began_at).as_seconds_f64().ceil() as i64);
         let usable = lambda_timeout - self.margin();
         Means { now: self.began_at, lambda_timeout, usable, recursive_loop_allowed }
     }

@@ -258,7 +258,7 @@ impl fmt::Display for Limit {
         match self {
             Self::Timeout(seconds) => write!(f, "Timeout of {seconds} s"),
             Self::ServiceTimeout(seconds) => {
-                write!(f, "ServiceTimeout of {seconds} s, less {} s to answer", ANSWER_RESERVE.whole_seconds())
+                write!(f, "ServiceTimeout of {seconds} s (less {} s to answer)", ANSWER_RESERVE.whole_seconds())
             }
         }
     }

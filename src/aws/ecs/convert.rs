@@ -5,6 +5,7 @@
 )]
 
 use aws_sdk_ecs::{
+    config::http::HttpRequest,
     error::BuildError,
     primitives::DateTime,
     types::{
@@ -13,6 +14,7 @@ use aws_sdk_ecs::{
         ResourceRequirement, Tag, Task, TaskDefinition, TaskOverride,
     },
 };
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
@@ -155,6 +157,27 @@ pub(super) fn capacity_provider(
         .set_weight(item.weight)
         .set_base(item.base);
     item.build()
+}
+
+/// The SDK writes `weight` and `base` as 0 where they are not given; what is not given is not sent.
+pub(super) fn without_zeroes_that_nobody_gave(
+    given: Vec<ours::CapacityProviderStrategyItem>,
+) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
+    move |request| {
+        let Some(body) = request.body().bytes().filter(|_| !given.is_empty()) else { return };
+        let Ok(mut body) = serde_json::from_slice::<Value>(body) else { return };
+        let sent = body["capacityProviderStrategy"].as_array_mut().into_iter().flatten();
+        for (sent, given) in sent.filter_map(Value::as_object_mut).zip(&given) {
+            for (name, _) in
+                [("weight", given.weight), ("base", given.base)].iter().filter(|(_, value)| value.is_none())
+            {
+                sent.remove(*name);
+            }
+        }
+        let body = body.to_string();
+        request.headers_mut().insert("content-length", body.len().to_string());
+        *request.body_mut() = body.into();
+    }
 }
 
 pub(super) fn tags(tags: &[(String, String)]) -> Option<Vec<Tag>> {

@@ -1,0 +1,81 @@
+//! The stage itself: what AWS does with processes that misbehave.
+
+use ecs_tasks::rehearse::stage::Fault;
+use serde_json::json;
+
+use crate::scenario::{Scenario, container, properties};
+
+#[tokio::test]
+async fn a_signal_is_128_and_its_number() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("kill -SEGV $$");
+    let created = scenario.create(&properties(&definition, json!({}))).await;
+    assert!(created.reason.contains("exited with code 139 (SIGSEGV, a crash of the program)"), "{}", created.reason);
+}
+
+#[tokio::test]
+async fn a_task_that_ignores_sigterm_is_killed_after_its_stop_timeout() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("trap '' TERM; while :; do sleep 1; done");
+    let created = scenario.create(&properties(&definition, json!({"Timeout": 2}))).await;
+    assert!(created.reason.contains("container app then exited with code 137"), "{}", created.reason);
+}
+
+#[tokio::test]
+async fn an_essential_container_that_ends_takes_the_others_down() {
+    let scenario = Scenario::new().await;
+    let mut sidecar = container("sidecar", "exec sleep 60");
+    sidecar["essential"] = json!(false);
+    let definition = scenario.definition(json!([container("app", "sleep 1"), sidecar]));
+    let created = scenario.create(&properties(&definition, json!({}))).await;
+    assert!(created.succeeded, "the sidecar's 143 is ECS's doing: {}", created.reason);
+    scenario.until(|scenario| scenario.statuses() == ["STOPPED"]).await;
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_exist_is_a_task_that_failed_to_start() {
+    let scenario = Scenario::new().await;
+    let mut app = container("app", "");
+    app["entryPoint"] = json!(["/no/such/program"]);
+    let definition = scenario.definition(json!([app]));
+    let created = scenario.create(&properties(&definition, json!({}))).await;
+    assert!(created.reason.contains("The task failed to start, because of container app"), "{}", created.reason);
+    assert!(created.reason.contains("CannotStartContainerError"), "{}", created.reason);
+}
+
+#[tokio::test]
+async fn containers_start_in_the_order_of_their_dependencies() {
+    let scenario = Scenario::new().await;
+    let mut first = container("first", "sleep 0.3; echo first");
+    first["essential"] = json!(false);
+    let mut app = container("app", "echo then");
+    app["dependsOn"] = json!([{"containerName": "first", "condition": "SUCCESS"}]);
+    let definition = scenario.definition(json!([app, first]));
+    assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
+    let lines: Vec<String> = scenario.log().into_iter().filter(|line| line.contains(" | ")).collect();
+    assert_eq!(lines, ["first | first", "app | then"]);
+}
+
+#[tokio::test]
+async fn an_invocation_that_meets_its_deadline_is_killed_and_repeated_twice() {
+    let scenario = Scenario::with(|config| {
+        config.function = "/bin/sleep".into();
+        config.lambda_timeout = std::time::Duration::from_millis(100);
+    })
+    .await;
+    // A function whose process ends at once.
+    scenario.stage.lambda.invoke_event(&json!({}));
+    scenario.until(|scenario| scenario.stage.lambda.ended().len() == 3).await;
+    let ended = scenario.stage.lambda.ended();
+    assert_eq!(ended.iter().map(|ended| ended.attempt).collect::<Vec<_>>(), [0, 1, 2]);
+    assert!(ended.iter().all(|ended| ended.error.as_deref() == Some("Runtime exited")));
+}
+
+#[tokio::test]
+async fn cloudformation_gives_up_when_no_answer_comes_within_service_timeout() {
+    let scenario = Scenario::new().await;
+    scenario.stage.fault("PUT", vec![Fault::Error(403, "", ""); 3]);
+    let created = scenario.create(&properties("app", json!({"Count": 0, "ServiceTimeout": 2}))).await;
+    assert!(created.reason.contains("did not receive a response"), "{}", created.reason);
+    assert_eq!(created.physical_id, None);
+}
