@@ -2,6 +2,7 @@
 
 use std::{env, path::Path, process::Command};
 
+#[expect(clippy::disallowed_methods, reason = "cargo talks to build scripts by variables")]
 fn main() {
     let revision = if Path::new(".git").exists() { revision().unwrap_or_default() } else { String::new() };
     let target = env::var("TARGET").unwrap_or_default();

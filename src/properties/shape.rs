@@ -25,7 +25,7 @@ pub enum Shape {
     /// At most `max` values of one shape.
     List {
         /// The shape of each.
-        of: &'static Shape,
+        of: &'static Self,
         /// Most elements.
         max: usize,
     },

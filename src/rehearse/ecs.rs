@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
+use time::OffsetDateTime;
 
 pub use self::definition::{ContainerSpec, Definition};
 use self::task::StageTask;
@@ -82,6 +83,11 @@ impl Ecs {
     pub fn tasks(&self) -> Vec<(String, String)> {
         let state = lock(&self.shared.state);
         state.tasks.iter().map(|task| (task.arn.clone(), task.last_status.to_owned())).collect()
+    }
+
+    /// When the containers of a task had ended.
+    pub fn ended_at(&self, arn: &str) -> Option<OffsetDateTime> {
+        lock(&self.shared.state).tasks.iter().find(|task| task.arn == arn)?.execution_stopped_at
     }
 
     /// Ends every process.

@@ -118,6 +118,16 @@ impl Lambda {
         lock(&self.shared.processes).iter().filter(|process| process.is_alive()).count()
     }
 
+    /// From the start of each process that lives to its first poll.
+    pub fn start_times(&self) -> Vec<time::Duration> {
+        lock(&self.shared.processes).iter().filter_map(|process| process.start_time()).collect()
+    }
+
+    /// The most memory that any living process has had, in KiB.
+    pub fn peak_memory(&self) -> Option<u64> {
+        lock(&self.shared.processes).iter().filter_map(|process| process.peak_memory()).max()
+    }
+
     /// Kills every process of the function.
     pub fn close(&self) {
         for process in lock(&self.shared.processes).drain(..) {

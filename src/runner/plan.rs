@@ -129,10 +129,10 @@ impl Plan {
         // Where no end is waited for, the start still has all the time that CloudFormation gives.
         let timeout = if properties.timeout == 0 { properties.service_timeout } else { properties.timeout };
         let (deadline, limit) = wait::deadline(timeout, properties.service_timeout, requested_at, means.now);
-        if properties.timeout > 0 {
-            if let Some(refusal) = means.refuses(deadline, limit) {
-                return Self::Refuse(refusal);
-            }
+        if properties.timeout > 0
+            && let Some(refusal) = means.refuses(deadline, limit)
+        {
+            return Self::Refuse(refusal);
         }
         let old_task_definition =
             request.old_properties.0.get("TaskDefinition").and_then(|value| value.as_str()).map(str::to_owned);

@@ -228,9 +228,8 @@ impl Life {
             match ready {
                 Some(position) => {
                     let index = waiting.remove(position);
-                    self.start_container(index, &jobs[index], ended).map_err(|error| {
+                    self.start_container(index, &jobs[index], ended).inspect_err(|error| {
                         self.change(|task| task.containers[index].reason = Some(error.clone()));
-                        error
                     })?;
                 }
                 None => tokio::select! {

@@ -20,6 +20,7 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::Value;
+use time::OffsetDateTime;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     net::TcpListener,
@@ -51,6 +52,8 @@ pub(super) struct FunctionProcess {
     invocations: mpsc::UnboundedSender<Handed>,
     kill: mpsc::UnboundedSender<()>,
     server: JoinHandle<()>,
+    pid: Option<u32>,
+    api: Arc<RuntimeApi>,
 }
 
 /// An invocation on its way to the function.
@@ -65,6 +68,8 @@ struct Handed {
 struct RuntimeApi {
     invocations: AsyncMutex<mpsc::UnboundedReceiver<Handed>>,
     current: Mutex<Option<oneshot::Sender<End>>>,
+    spawned_at: OffsetDateTime,
+    polled_at: Mutex<Option<OffsetDateTime>>,
 }
 
 impl FunctionProcess {
@@ -77,13 +82,18 @@ impl FunctionProcess {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?.to_string();
         let (invocations, received) = mpsc::unbounded_channel();
-        let api = Arc::new(RuntimeApi { invocations: AsyncMutex::new(received), current: Mutex::default() });
+        let api = Arc::new(RuntimeApi {
+            invocations: AsyncMutex::new(received),
+            current: Mutex::default(),
+            spawned_at: now(),
+            polled_at: Mutex::default(),
+        });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(error_at_start))
-            .with_state(api);
+            .with_state(Arc::clone(&api));
         let server = tokio::spawn(async move {
             // Ends with the process.
             let _ = axum::serve(listener, router).await;
@@ -97,12 +107,13 @@ impl FunctionProcess {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
+        let pid = child.id();
         report_lines(child.stdout.take(), Arc::clone(&reporter));
         report_lines(child.stderr.take(), reporter);
         let (alive_sender, alive) = watch::channel(true);
         let (kill, kills) = mpsc::unbounded_channel();
         tokio::spawn(attend(child, kills, alive_sender));
-        Ok(Arc::new(Self { busy: AtomicBool::new(true), alive, invocations, kill, server }))
+        Ok(Arc::new(Self { busy: AtomicBool::new(true), alive, invocations, kill, server, pid, api }))
     }
 
     /// Takes the process, if it has nothing to do.
@@ -112,6 +123,18 @@ impl FunctionProcess {
 
     pub(super) fn is_alive(&self) -> bool {
         *self.alive.borrow()
+    }
+
+    /// From its start to its first poll.
+    pub(super) fn start_time(&self) -> Option<time::Duration> {
+        lock(&self.api.polled_at).map(|polled_at| polled_at - self.api.spawned_at)
+    }
+
+    /// The most memory that it has had, in KiB, as the machine's kernel counts it.
+    pub(super) fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid?)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().trim_end_matches("kB").trim().parse().ok()
     }
 
     pub(super) fn kill(&self) {
@@ -179,6 +202,7 @@ fn report_lines(stream: Option<impl AsyncRead + Unpin + Send + 'static>, reporte
 }
 
 async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
+    lock(&api.polled_at).get_or_insert_with(now);
     let Some(handed) = api.invocations.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };

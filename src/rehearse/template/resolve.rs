@@ -75,10 +75,10 @@ impl Scope<'_> {
                 Ok(Some(items.into_iter().flatten().collect()))
             }
             Kind::Map(fields) => {
-                if let Some((name, argument)) = node.single() {
-                    if name == "Ref" || name.starts_with("Fn::") || name == "Condition" && argument.text().is_some() {
-                        return self.call(name, argument, node);
-                    }
+                if let Some((name, argument)) = node.single()
+                    && (name == "Ref" || name.starts_with("Fn::") || name == "Condition" && argument.text().is_some())
+                {
+                    return self.call(name, argument, node);
                 }
                 let mut object = Map::new();
                 for (name, value) in fields {

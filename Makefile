@@ -1,0 +1,75 @@
+# Everything that a target needs beyond cargo, make and python3 it installs itself, pinned, into .venv.
+
+FUNCTION_NAME ?= ecsTasks
+ARCH ?= x86_64
+S3_BUCKET ?=
+DEMO ?= cfn/example.yml
+
+ZIP := build/$(FUNCTION_NAME).zip
+TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
+PYTHON := .venv/bin/python
+PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
+
+.PHONY: help demo test check build publish bench clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-8s %s\n", $$1, $$2 }'
+
+demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a migration that fails
+	@cargo build --quiet --locked --features rehearse --bins
+	@echo "=> A migration that succeeds, an update that migrates further, and the end of the stack"
+	@target/debug/rehearse $(DEMO) --update SchemaVersion=5
+	@echo
+	@echo "=> The same with a migration that fails at step 2: the stack rolls back and says why"
+	@target/debug/rehearse $(DEMO) --parameter FailAt=2; test $$? -eq 1
+
+test: .venv/test.stamp ## Run all tests
+	cargo test --locked --features rehearse
+	$(PYTHON) -m unittest discover --start-directory tools --pattern '*_test.py'
+
+check: .venv/lint.stamp ## Check format, lints, docs and templates; a warning is an error
+	cargo fmt --check
+	cargo clippy --locked --all-targets --all-features -- --deny warnings
+	cargo clippy --locked --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --all-features --document-private-items --quiet
+	.venv/bin/cfn-lint cfn/*.yml
+
+build: .venv/build.stamp ## Build the function's zip into build/ (ARCH=x86_64|arm64, FUNCTION_NAME)
+	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac
+	@echo "=> Building $(FUNCTION_NAME).zip for $(ARCH)..."
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --locked --target $(TARGET) --bin ecs_tasks
+	@$(PYTHON) tools/package.py target/lambda/ecs_tasks/bootstrap $(ZIP)
+	@echo "=> Built $(ZIP)"
+
+publish: build .venv/publish.stamp ## Put the zip into S3_BUCKET and show its URL and object version
+	@$(PYTHON) tools/publish.py $(ZIP) '$(S3_BUCKET)'
+
+bench: build ## Measure the zip's function against the stage: start, cold and warm requests, memory
+	@$(PYTHON) -m zipfile --extract $(ZIP) target/bench && chmod +x target/bench/bootstrap
+	@cargo bench --quiet --locked --profile dev --features rehearse --bench figures -- $(ZIP) target/bench/bootstrap
+
+clean: ## Remove what was built and installed
+	rm -rf build target .venv
+
+.venv/bin/pip:
+	python3 -m venv .venv
+
+.venv/build.stamp: tools/constraints.txt | .venv/bin/pip
+	@echo "=> Installing cargo-lambda into .venv..."
+	@$(PIP_INSTALL) cargo-lambda pyelftools
+	@touch $@
+
+.venv/lint.stamp: tools/constraints.txt | .venv/bin/pip
+	@echo "=> Installing cfn-lint into .venv..."
+	@$(PIP_INSTALL) cfn-lint
+	@touch $@
+
+.venv/publish.stamp: tools/constraints.txt | .venv/bin/pip
+	@$(PIP_INSTALL) boto3
+	@touch $@
+
+.venv/test.stamp: tools/constraints.txt | .venv/bin/pip
+	@echo "=> Installing moto into .venv..."
+	@$(PIP_INSTALL) boto3 'moto[server]' pyelftools
+	@touch $@

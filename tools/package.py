@@ -1,0 +1,63 @@
+"""Packs a binary into the zip that Lambda takes, if Amazon Linux 2023 can run it.
+
+    package.py BINARY ZIP
+
+The zip holds `bootstrap` alone. The same binary makes the same zip: its time stamp is fixed.
+"""
+
+import sys
+import zipfile
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
+
+# The glibc of the runtime provided.al2023.
+NEWEST_GLIBC = (2, 34)
+
+
+def needed_glibc(binary: Path) -> tuple[int, ...]:
+    """The newest version of glibc that the binary's symbols ask for."""
+    needed = (0,)
+    with binary.open("rb") as file:
+        for section in ELFFile(file).iter_sections():
+            if not isinstance(section, GNUVerNeedSection):
+                continue
+            for _, versions in section.iter_versions():
+                for version in versions:
+                    if version.name.startswith("GLIBC_"):
+                        number = version.name.removeprefix("GLIBC_")
+                        if number[0].isdigit():
+                            needed = max(needed, tuple(int(part) for part in number.split(".")))
+    return needed
+
+
+def package(binary: Path, target: Path) -> None:
+    """Writes the zip."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    entry = zipfile.ZipInfo("bootstrap", date_time=(1980, 1, 1, 0, 0, 0))
+    entry.external_attr = 0o755 << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.create_system = 3
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr(entry, binary.read_bytes(), compresslevel=9)
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    binary, target = map(Path, arguments)
+    glibc = needed_glibc(binary)
+    shown = ".".join(map(str, glibc))
+    if glibc > NEWEST_GLIBC:
+        newest = ".".join(map(str, NEWEST_GLIBC))
+        print(f"{binary} needs glibc {shown}, but Amazon Linux 2023 has {newest}: it would not start", file=sys.stderr)
+        return 1
+    package(binary, target)
+    print(f"=> {target}: {target.stat().st_size:,} bytes, needs glibc {shown}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

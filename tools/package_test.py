@@ -1,0 +1,39 @@
+"""package.py on binaries of this machine."""
+
+import sys
+import tempfile
+import unittest
+import zipfile
+from pathlib import Path
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).parent))
+import package
+
+
+class Package(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.zip = Path(directory.name, "build", "ecsTasks.zip")
+        self.binary = Path(sys.executable).resolve()
+
+    def test_the_zip_holds_an_executable_bootstrap_and_is_the_same_every_time(self):
+        package.package(self.binary, self.zip)
+        first = self.zip.read_bytes()
+        package.package(self.binary, self.zip)
+        self.assertEqual(first, self.zip.read_bytes())
+        with zipfile.ZipFile(self.zip) as archive:
+            (entry,) = archive.infolist()
+            self.assertEqual((entry.filename, entry.external_attr >> 16), ("bootstrap", 0o755))
+            self.assertEqual(archive.read(entry), self.binary.read_bytes())
+
+    def test_a_binary_that_needs_a_newer_glibc_is_refused(self):
+        self.assertGreater(package.needed_glibc(self.binary), (2, 0))
+        with mock.patch.object(package, "NEWEST_GLIBC", (2, 1)):
+            self.assertEqual(package.main([str(self.binary), str(self.zip)]), 1)
+        self.assertFalse(self.zip.exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
