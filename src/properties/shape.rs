@@ -1,6 +1,6 @@
 //! What a property may look like, as data: the one source for reading, for error texts, and for what documents them.
 //!
-//! A structure is declared once, with [`structure!`]: that makes the type that later code uses and the [`Shape`] that
+//! A structure is declared once, with `structure!`: that makes the type that later code uses and the [`Shape`] that
 //! its value is read by.
 
 /// The form of a value.

@@ -1,9 +1,10 @@
 //! Whole lives of Custom::ECSTask: the real binary on the local stage.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on has failed, and says why")]
 
 mod delivery;
 mod lives;
 mod properties;
+mod provider;
 mod purity;
 mod rehearsal;
 mod scenario;
