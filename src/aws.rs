@@ -37,7 +37,11 @@ impl Aws {
         if let Ok(name) = AppName::new(crate::version::USER_AGENT.replace('/', "-")) {
             loader = loader.app_name(name);
         }
-        let config = loader.load().await;
+        Self::new(loader.load().await)
+    }
+
+    /// Clients with this configuration.
+    pub fn new(config: SdkConfig) -> Self {
         let ecs = aws_sdk_ecs::Client::new(&config);
         Self { config, ecs, lambda: OnceLock::new(), cloudformation: OnceLock::new() }
     }

@@ -70,10 +70,7 @@ impl Runner {
         if let Some(wait) = payload.get("Wait") {
             return match Wait::read(wait) {
                 Ok(wait) => self.go_on(wait, invocation).await,
-                Err(error) => {
-                    tracing::error!("dropped a continuation that cannot be read: {error}");
-                    Ok(())
-                }
+                Err(error) => self.unreadable(wait, &error, invocation).await,
             };
         }
         match Received::of(payload) {
@@ -109,6 +106,26 @@ impl Runner {
         let span = span(wait.request_type, &reply_to, wait.hop);
         let ending = self.follow(wait, invocation);
         self.finish(ending, Some(&cluster), &reply_to, invocation).instrument(span).await
+    }
+
+    /// A continuation of another version of this function, most likely. Who waits is answered, if that can be made out,
+    /// and nothing is left running.
+    async fn unreadable(
+        &self,
+        wait: &Value,
+        error: &serde_json::Error,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
+        let Ok(reply_to) = serde_json::from_value::<ReplyTo>(wait["reply_to"].clone()) else {
+            tracing::error!("dropped a continuation that cannot be read: {error}");
+            return Ok(());
+        };
+        tracing::error!(request_id = reply_to.request_id, "a continuation cannot be read: {error}");
+        let reason = Reason::new("The wait for the task cannot go on, because the function was replaced meanwhile")
+            .detail(Some(&error.to_string()));
+        let cluster = wait["cluster"].as_str();
+        let reason = self.stop_after_a_fault(reason, cluster, &reply_to, invocation).await;
+        self.answer(Answer::Failed(reason), &reply_to, invocation).await
     }
 
     /// Answers when there is an answer, and also when there is none because of a panic: then whatever the request has
@@ -235,3 +252,6 @@ fn span(request_type: RequestType, reply_to: &ReplyTo, hop: u32) -> tracing::Spa
 fn started_by(reply_to: &ReplyTo) -> String {
     identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id)
 }
+
+#[cfg(all(test, feature = "rehearse"))]
+mod tests;

@@ -57,6 +57,16 @@ impl Error {
         Self { operation, code, message, kind }
     }
 
+    /// No answer came in the time that there was.
+    pub fn no_answer() -> Self {
+        Self {
+            operation: "AWS",
+            code: "TimeoutError".to_owned(),
+            message: "no answer in time".to_owned(),
+            kind: Kind::Transient,
+        }
+    }
+
     /// Whether AWS's error code is this one.
     pub fn is(&self, code: &str) -> bool {
         self.code == code

@@ -55,6 +55,8 @@ enum Unfit {
     Template { path: PathBuf, error: TemplateError },
     #[error("there is no function at {}: build it with `cargo build --bin ecs_tasks`, or name it with --function", .0.display())]
     NoFunction(PathBuf),
+    #[error("interrupted; what ran has been killed")]
+    Interrupted,
     #[error("the stage cannot open a port on loopback: {0}")]
     NoStage(std::io::Error),
 }
@@ -67,7 +69,7 @@ pub async fn rehearse(arguments: Arguments) -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("rehearse: {error}");
-            ExitCode::from(2)
+            ExitCode::from(if matches!(error, Unfit::Interrupted) { 130 } else { 2 })
         }
     }
 }
@@ -96,6 +98,11 @@ impl Arguments {
         let steps = tokio::select! {
             steps = living => steps,
             () = signs_of_life(&console) => Vec::new(),
+            _ = tokio::signal::ctrl_c() => {
+                // Containers are process groups of their own: without this they would live on.
+                stage.close();
+                return Err(Unfit::Interrupted);
+            }
         };
         console.summary(&steps, (now() - began).as_seconds_f64(), &stage);
         stage.close();

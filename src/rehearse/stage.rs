@@ -84,6 +84,7 @@ pub struct Stage {
     pub lambda: Lambda,
     /// CloudFormation, as far as custom resources go.
     pub cloudformation: CloudFormation,
+    endpoint: String,
     requests: Mutex<Vec<(String, Value)>>,
     faults: Mutex<HashMap<String, Vec<Fault>>>,
     server: Mutex<Option<JoinHandle<()>>>,
@@ -99,7 +100,8 @@ impl Stage {
             ecs: Ecs::new(config.pace, Arc::clone(&logs), Arc::clone(&reporter)),
             logs,
             lambda: Lambda::new(config, endpoint.clone(), reporter),
-            cloudformation: CloudFormation::new(endpoint),
+            cloudformation: CloudFormation::new(endpoint.clone()),
+            endpoint,
             requests: Mutex::default(),
             faults: Mutex::default(),
             server: Mutex::default(),
@@ -111,6 +113,11 @@ impl Stage {
         });
         *lock(&stage.server) = Some(server);
         Ok(stage)
+    }
+
+    /// The address that answers for all services.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     /// How often each operation has been called.

@@ -65,7 +65,8 @@ impl Runner {
     /// One look. Throttling, 5xx and time-outs are no observation; `Err` is what no further look will mend.
     async fn look(&self, wait: &Wait, seen: &mut Seen, invocation: &Invocation) -> Result<Outcome, Error> {
         let now = invocation.now();
-        match self.aws.describe_tasks(&wait.cluster, &wait.tasks).await {
+        let until = invocation.hand_over_at().min(wait.deadline);
+        match invocation.within(until, self.aws.describe_tasks(&wait.cluster, &wait.tasks)).await {
             Ok(observation) => {
                 seen.last = observation;
                 seen.trouble = None;

@@ -79,9 +79,21 @@ impl Invocation {
         MARGIN.min((self.ends_at - self.began_at) / 4)
     }
 
+    /// What a call came to by `until`, or within a second where that is sooner. One that hangs must not take the
+    /// invocation beyond its deadline.
+    pub async fn within<T>(
+        &self,
+        until: OffsetDateTime,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let left = (until - self.now()).max(Duration::SECOND);
+        let timed = tokio::time::timeout(left.try_into().unwrap_or_default(), call).await;
+        timed.unwrap_or_else(|_| Err(Error::no_answer()))
+    }
+
     /// Calls AWS until it works. Throttling, 5xx and time-outs are ridden out with backoff until `until`, a denial for
     /// 15 s; anything else is final.
-    pub async fn ride_out<T, Fut>(&self, until: OffsetDateTime, call: impl FnMut() -> Fut) -> Result<T, Error>
+    pub async fn ride_out<T, Fut>(&self, until: OffsetDateTime, mut call: impl FnMut() -> Fut) -> Result<T, Error>
     where
         Fut: Future<Output = Result<T, Error>>,
     {
@@ -91,7 +103,8 @@ impl Invocation {
             .with_max_delay(StdDuration::from_secs(5))
             .without_max_times()
             .with_jitter();
-        call.retry(backoff)
+        (|| self.within(until, call()))
+            .retry(backoff)
             .when(|error| match error.kind {
                 Kind::Transient => self.now() < until,
                 Kind::Denied => self.now() < denied_until,
@@ -139,6 +152,15 @@ mod tests {
         let (seconds, calls) = tried(Kind::Denied, 120).await;
         assert!((15..=25).contains(&seconds) && calls > 2, "{seconds} s, {calls} calls");
         assert_eq!(tried(Kind::Final, 120).await, (0, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_hangs_is_cut_off() {
+        let invocation = invocation(900);
+        let (start, until) = (invocation.now(), invocation.now() + Duration::seconds(7));
+        let result: Result<(), Error> = invocation.ride_out(until, std::future::pending).await;
+        assert_eq!(result, Err(Error::no_answer()));
+        assert!((7..=9).contains(&(invocation.now() - start).whole_seconds()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -105,7 +105,7 @@ impl Runner {
     ) -> Option<Observation> {
         let mut last = None;
         loop {
-            match self.aws.describe_tasks(cluster, tasks).await {
+            match invocation.within(until, self.aws.describe_tasks(cluster, tasks)).await {
                 Ok(seen) if seen.tasks.iter().all(Task::is_over) => return Some(seen),
                 Ok(seen) => last = Some(seen),
                 Err(error) => tracing::warn!("{error}"),

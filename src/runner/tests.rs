@@ -1,0 +1,101 @@
+use std::{sync::Arc, time::Duration as StdDuration};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
+use time::Duration;
+
+use super::*;
+use crate::{
+    cfn::ResponseUrl,
+    clock::Clock,
+    rehearse::stage::{Config, Pace, Stage},
+};
+
+async fn stage() -> Arc<Stage> {
+    let config = Config {
+        function: "/bin/false".into(),
+        lambda_timeout: StdDuration::from_secs(60),
+        recursive_loop_allowed: false,
+        environment: Vec::new(),
+        pace: Pace { start: StdDuration::ZERO, deprovision: StdDuration::ZERO, retries: [StdDuration::ZERO; 2] },
+    };
+    Stage::open(config, Arc::new(|_| {})).await.unwrap()
+}
+
+/// A runner in this process, on the stage.
+fn runner(stage: &Stage) -> Runner {
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-west-2"))
+        .endpoint_url(stage.endpoint())
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "AKIDEXAMPLE",
+            "example",
+            None,
+            None,
+            "test",
+        )))
+        .build();
+    Runner::new(Aws::new(config), false)
+}
+
+fn reply_to(stage: &Stage) -> ReplyTo {
+    let stack_id = crate::rehearse::arn("cloudformation", "stack/shop/1");
+    let url = stage.cloudformation.response_url(&stack_id, "Migrate", "r-1", crate::rehearse::now());
+    ReplyTo {
+        response_url: ResponseUrl::parse(&url).unwrap(),
+        stack_id,
+        request_id: "r-1".to_owned(),
+        logical_resource_id: "Migrate".to_owned(),
+        physical_resource_id: "shop-Migrate-1".to_owned(),
+    }
+}
+
+fn invocation() -> Invocation {
+    let clock = Clock::start();
+    Invocation::begin(clock, clock.now() + Duration::seconds(60), "arn:aws:lambda:us-west-2:123456789012:function:f")
+}
+
+/// Starts a task as the request would have.
+async fn start_a_task(runner: &Runner, reply_to: &ReplyTo, stage: &Stage) {
+    stage.ecs.create_cluster("prod");
+    let containers = serde_json::json!([{"name": "app", "image": "busybox", "command": ["sleep", "60"]}]);
+    stage.ecs.register(&serde_json::json!({"family": "app", "containerDefinitions": containers})).unwrap();
+    let properties = serde_json::json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app"});
+    let properties = crate::properties::Properties::read(&properties).unwrap();
+    let tags = [("ecs-tasks:request-id".to_owned(), reply_to.request_id.clone())];
+    let launch = crate::aws::ecs::Launch { properties: &properties, started_by: &started_by(reply_to), tags: &tags };
+    runner.aws.run_task(&launch, "token").await.unwrap();
+}
+
+fn answer(stage: &Stage) -> Value {
+    serde_json::from_slice(&stage.cloudformation.answers()[0].body).unwrap()
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_failed_and_its_task_is_stopped() {
+    let stage = stage().await;
+    let (runner, reply_to) = (runner(&stage), reply_to(&stage));
+    start_a_task(&runner, &reply_to, &stage).await;
+    let panics = async { panic!("a fault of our own") };
+    runner.finish(panics, Some("prod"), &reply_to, &invocation()).await.unwrap();
+    let answer = answer(&stage);
+    assert_eq!(answer["Status"], "FAILED");
+    assert!(answer["Reason"].as_str().unwrap().starts_with("ecs-tasks failed by a fault of its own"), "{answer}");
+    assert_eq!(stage.requests("StopTask").len(), 1);
+    stage.close();
+}
+
+#[tokio::test]
+async fn a_continuation_of_another_version_is_answered_failed_and_its_task_is_stopped() {
+    let stage = stage().await;
+    let (runner, reply_to) = (runner(&stage), reply_to(&stage));
+    start_a_task(&runner, &reply_to, &stage).await;
+    let wait = serde_json::json!({"Wait": {"version": 99, "reply_to": reply_to, "cluster": "prod"}});
+    runner.handle(&wait, &invocation()).await.unwrap();
+    let answer = answer(&stage);
+    assert_eq!(answer["Status"], "FAILED");
+    assert!(answer["Reason"].as_str().unwrap().starts_with("The wait for the task cannot go on"), "{answer}");
+    assert_eq!(stage.requests("StopTask").len(), 1);
+    stage.close();
+}
