@@ -7,6 +7,7 @@ pub mod cloudformation;
 pub mod ecs;
 mod error;
 pub mod lambda;
+pub mod logs;
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -21,6 +22,7 @@ pub struct Aws {
     config: SdkConfig,
     ecs: aws_sdk_ecs::Client,
     lambda: OnceLock<aws_sdk_lambda::Client>,
+    logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
 }
 
@@ -43,11 +45,15 @@ impl Aws {
     /// Clients with this configuration.
     pub fn new(config: SdkConfig) -> Self {
         let ecs = aws_sdk_ecs::Client::new(&config);
-        Self { config, ecs, lambda: OnceLock::new(), cloudformation: OnceLock::new() }
+        Self { config, ecs, lambda: OnceLock::new(), logs: OnceLock::new(), cloudformation: OnceLock::new() }
     }
 
     fn lambda(&self) -> &aws_sdk_lambda::Client {
         self.lambda.get_or_init(|| aws_sdk_lambda::Client::new(&self.config))
+    }
+
+    fn logs(&self) -> &aws_sdk_cloudwatchlogs::Client {
+        self.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(&self.config))
     }
 
     fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {

@@ -4,6 +4,7 @@
 
 mod read;
 pub mod run_task;
+pub mod service;
 pub mod shape;
 
 use std::fmt;
@@ -11,12 +12,19 @@ use std::fmt;
 use serde_json::Value;
 
 use self::{
-    run_task::{CapacityProviderStrategyItem, NetworkConfiguration, TaskOverride},
+    run_task::{
+        CapacityProviderStrategyItem, NetworkConfiguration, PlacementConstraint, PlacementStrategy, Tag, TaskOverride,
+        TaskVolumeConfiguration,
+    },
     shape::{Field, Rule, Shape, structure},
 };
 
 /// The most characters that ECS takes for a task's overrides, as JSON.
 const MAX_OVERRIDES: usize = 8192;
+/// ECS takes 50, of which the function needs four.
+const MAX_TAGS: usize = 46;
+/// The function's own tags begin so.
+pub const OWN_TAG_PREFIX: &str = "ecs-tasks:";
 
 structure! {
     /// The properties of Custom::ECSTask.
@@ -56,6 +64,38 @@ structure! {
         /// Capacity providers in place of a launch type.
         "CapacityProviderStrategy" capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>> =
             Rule::optional(Shape::list(&CapacityProviderStrategyItem::SHAPE, 20));
+        /// Rules that an instance must satisfy.
+        "PlacementConstraints" placement_constraints: Option<Vec<PlacementConstraint>> =
+            Rule::optional(Shape::list(&PlacementConstraint::SHAPE, 10));
+        /// How instances are chosen.
+        "PlacementStrategy" placement_strategy: Option<Vec<PlacementStrategy>> =
+            Rule::optional(Shape::list(&PlacementStrategy::SHAPE, 5));
+        /// The task group.
+        "Group" group: Option<String> = Rule::optional(Shape::NAME);
+        /// Tags of the tasks, beside the function's own four.
+        "Tags" tags: Option<Vec<Tag>> = Rule::optional(Shape::list(&Tag::SHAPE, MAX_TAGS));
+        /// `TASK_DEFINITION`: its tags become the task's.
+        "PropagateTags" propagate_tags: Option<String> = Rule::optional(Shape::NAME);
+        /// Whether ECS adds tags of its own.
+        "EnableECSManagedTags" enable_ecs_managed_tags: Option<bool> = Rule::optional(Shape::Boolean);
+        /// Whether ECS Exec works in the tasks.
+        "EnableExecuteCommand" enable_execute_command: Option<bool> = Rule::optional(Shape::Boolean);
+        /// An EBS volume for each task.
+        "VolumeConfigurations" volume_configurations: Option<Vec<TaskVolumeConfiguration>> =
+            Rule::optional(Shape::list(&TaskVolumeConfiguration::SHAPE, 1));
+        /// The name of a service in the cluster: NetworkConfiguration, PlatformVersion and CapacityProviderStrategy or
+        /// LaunchType are taken from it, member by member, where they are not given.
+        "Service" service: Option<String> = Rule::optional(Shape::NAME);
+        /// Only these containers decide; without it all of the task definition's do.
+        "WatchContainers" watch_containers: Option<Vec<String>> =
+            Rule::optional(Shape::list(&Shape::NAME, usize::MAX));
+        /// The exit codes that are a success.
+        "SuccessExitCodes" success_exit_codes: Vec<i32> =
+            Rule::or("[0]", Shape::list(&Shape::integer(0, 255), 256));
+        /// How many log lines of a failed container the Reason shows at most.
+        "LogLines" log_lines: u32 = Rule::or("10", Shape::integer(0, 50));
+        /// Whether CloudFormation masks the attributes.
+        "NoEcho" no_echo: bool = Rule::or("false", Shape::Boolean);
         /// Not looked at: a change in it makes CloudFormation send an Update.
         "Triggers" triggers: Option<Value> = Rule::optional(Shape::Anything);
     }
@@ -105,6 +145,11 @@ impl Properties {
         properties.filter(|_| errors.is_empty()).ok_or(PropertyErrors(errors))
     }
 
+    /// NoEcho, read without any of the rest: a request whose other properties are wrong must not be echoed, either.
+    pub fn no_echo_of(value: &Value) -> bool {
+        value.get("NoEcho").and_then(read::boolean).unwrap_or(false)
+    }
+
     /// The instances to start on, if there are any: an empty list is as good as none.
     pub fn instances(&self) -> Option<&[String]> {
         self.instances.as_deref().filter(|instances| !instances.is_empty())
@@ -113,6 +158,11 @@ impl Properties {
     /// The criteria that an Update must meet, if there are any.
     pub fn update_criteria(&self) -> Option<&[UpdateCriterion]> {
         self.update_criteria.as_deref().filter(|criteria| !criteria.is_empty())
+    }
+
+    /// The containers that alone decide; none means that all of the task definition's do.
+    pub fn watch_containers(&self) -> &[String] {
+        self.watch_containers.as_deref().unwrap_or_default()
     }
 
     /// How many tasks a run has.
@@ -135,9 +185,24 @@ impl Properties {
                 ("LaunchType", self.launch_type.is_some()),
                 ("PlatformVersion", self.platform_version.is_some()),
                 ("CapacityProviderStrategy", self.capacity_provider_strategy.is_some()),
+                ("PlacementConstraints", self.placement_constraints.is_some()),
+                ("PlacementStrategy", self.placement_strategy.is_some()),
             ];
             for (name, _) in unsuited.iter().filter(|(_, given)| *given) {
                 refuse(name, "cannot be given together with Instances: StartTask has no such parameter");
+            }
+        }
+        let network = self.network_configuration.as_ref().map(|network| &network.awsvpc_configuration);
+        if self.service.is_none() && network.is_some_and(|network| network.subnets.is_none()) {
+            refuse(
+                "NetworkConfiguration.awsvpcConfiguration.subnets",
+                "is missing; only with Service it can be left out",
+            );
+        }
+        for (index, tag) in self.tags.iter().flatten().enumerate() {
+            if tag.key.starts_with(OWN_TAG_PREFIX) {
+                let problem = format!("begins with {OWN_TAG_PREFIX}, which the function keeps for itself");
+                refuse(&format!("Tags[{index}].key"), &problem);
             }
         }
         for (index, criterion) in self.update_criteria().unwrap_or_default().iter().enumerate() {

@@ -23,6 +23,17 @@ pub struct Reason {
     place: Vec<String>,
 }
 
+/// Where a container's output is, and its last lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// The log group.
+    pub group: String,
+    /// The stream, where it can be known.
+    pub stream: Option<String>,
+    /// The last lines, oldest first; none where they could not be read.
+    pub lines: Vec<String>,
+}
+
 impl Reason {
     /// A Reason of one sentence.
     pub fn new(head: impl Into<String>) -> Self {
@@ -37,6 +48,17 @@ impl Reason {
         if let Some(detail) = detail.filter(|detail| !told(detail)) {
             self.details.push(detail.to_owned());
         }
+        self
+    }
+
+    /// Adds a container's last lines, and where the rest of them is.
+    #[must_use]
+    pub fn log(mut self, log: Option<&Log>) -> Self {
+        let Some(log) = log else { return self };
+        self.log = log.lines.iter().map(|line| fit::log_line(line)).filter(|line| !line.is_empty()).collect();
+        let stream = log.stream.as_ref().map(|stream| format!("log stream {stream}"));
+        self.place.push(format!("log group {}", log.group));
+        self.place.extend(stream);
         self
     }
 

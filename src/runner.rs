@@ -24,6 +24,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use serde_json::Value;
+use time::OffsetDateTime;
 use tracing::Instrument;
 
 use self::{
@@ -37,6 +38,7 @@ use crate::{
     callback::{Callback, Undelivered},
     cfn::{Received, ReplyTo, Request, RequestType},
     identity,
+    properties::Properties,
     reason::Reason,
 };
 
@@ -86,7 +88,8 @@ impl Runner {
         }
     }
 
-    async fn request(&self, request: Request, invocation: &Invocation) -> Result<(), Undelivered> {
+    async fn request(&self, mut request: Request, invocation: &Invocation) -> Result<(), Undelivered> {
+        request.reply_to.no_echo = Properties::no_echo_of(&request.properties.0);
         let reply_to = &request.reply_to;
         let span = span(request.request_type, reply_to, 0);
         async {
@@ -94,7 +97,7 @@ impl Runner {
                 tracing::error!("dropped: the ResponseURL expired at {expired}, nobody waits for an answer any more");
                 return Ok(());
             }
-            let ending = self.end(&request, invocation);
+            let ending = Box::pin(self.end(&request, invocation));
             self.finish(ending, request.properties.cluster(), reply_to, invocation).await
         }
         .instrument(span)
@@ -104,7 +107,7 @@ impl Runner {
     async fn go_on(&self, wait: Wait, invocation: &Invocation) -> Result<(), Undelivered> {
         let (reply_to, cluster) = (wait.reply_to.clone(), wait.cluster.clone());
         let span = span(wait.request_type, &reply_to, wait.hop);
-        let ending = self.follow(wait, invocation);
+        let ending = Box::pin(self.follow(wait, invocation));
         self.finish(ending, Some(&cluster), &reply_to, invocation).instrument(span).await
     }
 
@@ -160,10 +163,15 @@ impl Runner {
         }
     }
 
-    async fn run(&self, run: Run, request: &Request, invocation: &Invocation) -> End {
-        match self.reason_to_skip(&run, request, invocation).await {
+    async fn run(&self, mut run: Run, request: &Request, invocation: &Invocation) -> End {
+        let until = run.deadline.min(invocation.hand_over_at());
+        match self.reason_to_skip(&run, request, until, invocation).await {
             Ok(None) => {}
             Ok(Some(skip)) => return End::Answer(Answer::nothing_ran(format!("Nothing was run: {skip}"))),
+            Err(reason) => return End::Answer(Answer::Failed(reason)),
+        }
+        match self.ready(run.properties.clone(), until, invocation).await {
+            Ok(properties) => run.properties = properties,
             Err(reason) => return End::Answer(Answer::Failed(reason)),
         }
         let started = match self.start(&run, request, invocation).await {
@@ -182,9 +190,9 @@ impl Runner {
         &self,
         run: &Run,
         request: &Request,
+        until: OffsetDateTime,
         invocation: &Invocation,
     ) -> Result<Option<Skip>, Reason> {
-        let until = run.deadline.min(invocation.hand_over_at());
         if run.unless_rolling_back {
             let asked = invocation.ride_out(until, || self.aws.stack_status(&request.reply_to.stack_id)).await;
             let status = asked.map_err(|error| {
@@ -220,6 +228,37 @@ impl Runner {
                 }
                 Ok(None)
             }
+        }
+    }
+
+    /// What must be known before anything starts: that WatchContainers names containers that there are, and where the
+    /// service runs that the tasks belong to.
+    async fn ready(
+        &self,
+        properties: Properties,
+        until: OffsetDateTime,
+        invocation: &Invocation,
+    ) -> Result<Properties, Reason> {
+        let name = &properties.task_definition;
+        if !properties.watch_containers().is_empty() {
+            let read = invocation.ride_out(until, || self.aws.describe_task_definition(name)).await;
+            let definition = read.map_err(|error| Reason::no_definition(name, &error))?;
+            let unknown: Vec<&str> = properties
+                .watch_containers()
+                .iter()
+                .map(String::as_str)
+                .filter(|container| definition.container(container).is_none())
+                .collect();
+            if !unknown.is_empty() {
+                return Err(Reason::unknown_containers(&unknown, &definition));
+            }
+        }
+        let Some(service) = properties.service.clone() else { return Ok(properties) };
+        let cluster = &properties.cluster;
+        let asked = invocation.ride_out(until, || self.aws.describe_service(cluster, &service)).await;
+        match asked.map_err(|error| Reason::no_service(&service, cluster, Some(&error)))? {
+            Some(placement) => Ok(properties.placed_as(placement)),
+            None => Err(Reason::no_service(&service, cluster, None)),
         }
     }
 

@@ -12,7 +12,7 @@ use aws_sdk_ecs::{
 
 use super::{Aws, Error};
 use crate::{
-    properties::Properties,
+    properties::{Properties, service::ServicePlacement},
     runner::wait::Observation,
     task::{Task, TaskArn, TaskDefinition},
 };
@@ -60,8 +60,10 @@ impl Aws {
     /// Starts tasks wherever the cluster has room. The same token never starts them twice.
     pub async fn run_task(&self, launch: &Launch<'_>, client_token: &str) -> Result<Launched, Error> {
         let properties = launch.properties;
-        let network = properties.network_configuration.as_ref().map(convert::network_configuration).transpose();
-        let strategy = properties.capacity_provider_strategy.as_ref();
+        let common = convert::Common::of(launch)?;
+        let given = properties.capacity_provider_strategy.clone();
+        let constraints = properties.placement_constraints.as_deref();
+        let strategy = properties.placement_strategy.as_deref();
         let call = self
             .ecs
             .run_task()
@@ -70,16 +72,21 @@ impl Aws {
             .count(i32::try_from(properties.count).unwrap_or(i32::MAX))
             .started_by(launch.started_by)
             .client_token(client_token)
-            .set_overrides(convert::built(properties.overrides.as_ref().map(convert::task_override).transpose())?)
             .set_launch_type(properties.launch_type.as_deref().map(Into::into))
             .set_platform_version(properties.platform_version.clone())
-            .set_network_configuration(convert::built(network)?)
-            .set_capacity_provider_strategy(convert::built(
-                strategy.map(|items| items.iter().map(convert::capacity_provider).collect()).transpose(),
-            )?)
-            .set_tags(convert::tags(launch.tags))
+            .set_capacity_provider_strategy(convert::capacity_providers(given.as_deref())?)
+            .set_placement_constraints(constraints.map(|all| all.iter().map(convert::placement_constraint).collect()))
+            .set_placement_strategy(strategy.map(|all| all.iter().map(convert::placement_strategy).collect()))
+            .set_overrides(common.overrides)
+            .set_network_configuration(common.network_configuration)
+            .set_volume_configurations(common.volume_configurations)
+            .set_tags(common.tags)
+            .set_group(properties.group.clone())
+            .set_propagate_tags(properties.propagate_tags.as_deref().map(Into::into))
+            .set_enable_ecs_managed_tags(properties.enable_ecs_managed_tags)
+            .set_enable_execute_command(properties.enable_execute_command)
             .customize()
-            .mutate_request(convert::without_zeroes_that_nobody_gave(strategy.cloned().unwrap_or_default()));
+            .mutate_request(convert::without_zeroes_that_nobody_gave(given.unwrap_or_default()));
         match call.send().await {
             Ok(output) => Ok(launched(output.tasks(), output.failures())),
             Err(error) => match error.as_service_error() {
@@ -95,7 +102,7 @@ impl Aws {
     /// started them, so the SDK must not try again by itself.
     pub async fn start_task(&self, launch: &Launch<'_>, instances: &[String]) -> Result<Launched, Error> {
         let properties = launch.properties;
-        let network = properties.network_configuration.as_ref().map(convert::network_configuration).transpose();
+        let common = convert::Common::of(launch)?;
         let call = self
             .ecs
             .start_task()
@@ -103,13 +110,26 @@ impl Aws {
             .task_definition(&properties.task_definition)
             .set_container_instances(Some(instances.to_vec()))
             .started_by(launch.started_by)
-            .set_overrides(convert::built(properties.overrides.as_ref().map(convert::task_override).transpose())?)
-            .set_network_configuration(convert::built(network)?)
-            .set_tags(convert::tags(launch.tags))
+            .set_overrides(common.overrides)
+            .set_network_configuration(common.network_configuration)
+            .set_volume_configurations(common.volume_configurations)
+            .set_tags(common.tags)
+            .set_group(properties.group.clone())
+            .set_propagate_tags(properties.propagate_tags.as_deref().map(Into::into))
+            .set_enable_ecs_managed_tags(properties.enable_ecs_managed_tags)
+            .set_enable_execute_command(properties.enable_execute_command)
             .customize()
             .config_override(aws_sdk_ecs::Config::builder().retry_config(RetryConfig::disabled()));
         let output: StartTaskOutput = call.send().await.map_err(|error| Error::of("ecs:StartTask", error))?;
         Ok(launched(output.tasks(), output.failures()))
+    }
+
+    /// What a service says about where its tasks run; none if the cluster has no active service of that name.
+    pub async fn describe_service(&self, cluster: &str, name: &str) -> Result<Option<ServicePlacement>, Error> {
+        let call = self.ecs.describe_services().cluster(cluster).services(name);
+        let output = call.send().await.map_err(|error| Error::of("ecs:DescribeServices", error))?;
+        let active = output.services().iter().find(|service| service.status() != Some("INACTIVE"));
+        Ok(active.map(convert::service_placement))
     }
 
     /// One look at all of these tasks, their tags included.

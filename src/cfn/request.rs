@@ -68,6 +68,9 @@ pub struct ReplyTo {
     pub logical_resource_id: String,
     /// Chosen on Create, echoed ever after: a changed id would make CloudFormation delete the old one.
     pub physical_resource_id: String,
+    /// Whether CloudFormation masks the attributes; told by the properties.
+    #[serde(default)]
+    pub no_echo: bool,
 }
 
 impl Received {
@@ -90,7 +93,9 @@ impl Received {
             || identity::physical_resource_id(&stack_id, &logical_resource_id, &request_id),
             str::to_owned,
         );
-        let reply_to = ReplyTo { response_url, stack_id, request_id, logical_resource_id, physical_resource_id };
+        let no_echo = false;
+        let reply_to =
+            ReplyTo { response_url, stack_id, request_id, logical_resource_id, physical_resource_id, no_echo };
 
         let missing: Vec<&str> =
             ["StackId", "RequestId", "LogicalResourceId"].into_iter().filter(|name| text(name).is_none()).collect();

@@ -70,7 +70,7 @@ pub struct Data {
 impl Response {
     /// An answer whose Reason is still empty. Attributes that would leave no room for one are shortened: TaskArns
     /// loses ARNs from its end, which only ten tasks on a cluster with a very long name bring about.
-    pub fn new(status: Status, reply_to: &ReplyTo, no_echo: bool, data: Option<Data>) -> Self {
+    pub fn new(status: Status, reply_to: &ReplyTo, data: Option<Data>) -> Self {
         let mut response = Self {
             status,
             reason: String::new(),
@@ -78,7 +78,7 @@ impl Response {
             stack_id: reply_to.stack_id.clone(),
             request_id: reply_to.request_id.clone(),
             logical_resource_id: reply_to.logical_resource_id.clone(),
-            no_echo,
+            no_echo: reply_to.no_echo,
             data,
         };
         while response.room() < REASON_RESERVE {
@@ -114,12 +114,13 @@ mod tests {
             request_id: "r".to_owned(),
             logical_resource_id: "Migrate".to_owned(),
             physical_resource_id: "prod-Migrate-0123456789ab".to_owned(),
+            no_echo: false,
         }
     }
 
     #[test]
     fn the_body_has_the_names_that_cloudformation_reads_and_nothing_else() {
-        let mut response = Response::new(Status::Failed, &reply_to(), true, None);
+        let mut response = Response::new(Status::Failed, &ReplyTo { no_echo: true, ..reply_to() }, None);
         response.reason = "because".to_owned();
         let expected = r#"{"Status":"FAILED","Reason":"because","PhysicalResourceId":"prod-Migrate-0123456789ab","StackId":"arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1","RequestId":"r","LogicalResourceId":"Migrate","NoEcho":true}"#;
         assert_eq!(response.body(), expected);
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_success_carries_the_full_set_of_attributes() {
-        let response = Response::new(Status::Success, &reply_to(), false, Some(Data::default()));
+        let response = Response::new(Status::Success, &reply_to(), Some(Data::default()));
         let body: serde_json::Value = serde_json::from_str(&response.body()).expect("JSON");
         let mut names: Vec<&str> = body["Data"].as_object().expect("an object").keys().map(String::as_str).collect();
         names.sort_unstable();
@@ -139,7 +140,7 @@ mod tests {
     fn ten_long_arns_leave_room_for_a_reason() {
         let arn = format!("arn:aws:ecs:us-west-2:123456789012:task/{}/0123", "c".repeat(255));
         let data = Data { task_arn: arn.clone(), task_arns: vec![arn.clone(); 12].join(","), ..Data::default() };
-        let response = Response::new(Status::Success, &reply_to(), false, Some(data));
+        let response = Response::new(Status::Success, &reply_to(), Some(data));
         assert!(response.room() >= REASON_RESERVE);
         let arns = response.data.expect("attributes").task_arns;
         assert!(arns.split(',').all(|kept| kept == arn), "only whole ARNs are kept");

@@ -139,7 +139,8 @@ fn whole(number: &Number) -> Option<i64> {
     (float.fract() == 0.0 && float.abs() < 1e15).then(|| format!("{float:.0}").parse().ok())?
 }
 
-fn boolean(value: &Value) -> Option<bool> {
+/// true, false, yes or no in any case, native or as a text.
+pub(super) fn boolean(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(boolean) => Some(*boolean),
         Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {

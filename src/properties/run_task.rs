@@ -120,8 +120,8 @@ structure! {
     /// Subnets and security groups of a task.
     #[derive(Debug, Default)]
     AwsVpcConfiguration {
-        /// At most 16, all of one VPC.
-        "subnets" subnets: Vec<String> = Rule::required(Shape::list(&Shape::NAME, 16));
+        /// At most 16, all of one VPC. Needed, unless Service is given.
+        "subnets" subnets: Option<Vec<String>> = Rule::optional(Shape::list(&Shape::NAME, 16));
         /// At most 5; the VPC's default one where none is given.
         "securityGroups" security_groups: Option<Vec<String>> = Rule::optional(Shape::list(&Shape::NAME, 5));
         /// `ENABLED` or `DISABLED`
@@ -139,6 +139,105 @@ structure! {
         "weight" weight: Option<i32> = Rule::optional(Shape::integer(0, 1000));
         /// How many tasks it gets at least.
         "base" base: Option<i32> = Rule::optional(Shape::integer(0, 100_000));
+    }
+}
+
+structure! {
+    /// A rule that an instance must satisfy.
+    #[derive(Debug)]
+    PlacementConstraint {
+        /// `distinctInstance` or `memberOf`
+        "type" kind: String = Rule::required(Shape::NAME);
+        /// In the cluster query language, for `memberOf`.
+        "expression" expression: Option<String> = Rule::optional(Shape::Text { min: 1, max: 2000 });
+    }
+}
+
+structure! {
+    /// How instances are chosen.
+    #[derive(Debug)]
+    PlacementStrategy {
+        /// `random`, `spread` or `binpack`
+        "type" kind: String = Rule::required(Shape::NAME);
+        /// What to spread over or pack by.
+        "field" field: Option<String> = Rule::optional(Shape::NAME);
+    }
+}
+
+structure! {
+    /// A tag.
+    #[derive(Debug)]
+    Tag {
+        /// Its key.
+        "key" key: String = Rule::required(Shape::Text { min: 1, max: 128 });
+        /// Its value.
+        "value" value: Option<String> = Rule::optional(Shape::Text { min: 0, max: 256 });
+    }
+}
+
+structure! {
+    /// An EBS volume that is made for the task.
+    #[derive(Debug)]
+    TaskVolumeConfiguration {
+        /// Its name in the task definition.
+        "name" name: String = Rule::required(Shape::NAME);
+        /// The volume.
+        "managedEBSVolume" managed_ebs_volume: Option<TaskManagedEbsVolumeConfiguration> =
+            Rule::optional(TaskManagedEbsVolumeConfiguration::SHAPE);
+    }
+}
+
+structure! {
+    /// The volume itself.
+    #[derive(Debug)]
+    TaskManagedEbsVolumeConfiguration {
+        /// Whether it is encrypted.
+        "encrypted" encrypted: Option<bool> = Rule::optional(Shape::Boolean);
+        /// The key that it is encrypted with.
+        "kmsKeyId" kms_key_id: Option<String> = Rule::optional(Shape::NAME);
+        /// `gp3`, `io2`, …
+        "volumeType" volume_type: Option<String> = Rule::optional(Shape::NAME);
+        /// Its size; limits depend on the type.
+        "sizeInGiB" size_in_gib: Option<i32> = Rule::optional(Shape::integer(1, 65536));
+        /// The snapshot that it is made from.
+        "snapshotId" snapshot_id: Option<String> = Rule::optional(Shape::NAME);
+        /// MiB a second that the snapshot is read with.
+        "volumeInitializationRate" volume_initialization_rate: Option<i32> = Rule::optional(Shape::NUMBER);
+        /// Operations a second.
+        "iops" iops: Option<i32> = Rule::optional(Shape::NUMBER);
+        /// MiB a second.
+        "throughput" throughput: Option<i32> = Rule::optional(Shape::integer(0, 2000));
+        /// Tags of the volume.
+        "tagSpecifications" tag_specifications: Option<Vec<EbsTagSpecification>> =
+            Rule::optional(Shape::list(&EbsTagSpecification::SHAPE, usize::MAX));
+        /// The role with which ECS makes the volume.
+        "roleArn" role_arn: String = Rule::required(Shape::NAME);
+        /// What becomes of the volume after the task.
+        "terminationPolicy" termination_policy: Option<TerminationPolicy> = Rule::optional(TerminationPolicy::SHAPE);
+        /// `xfs`, `ext4`, …
+        "filesystemType" filesystem_type: Option<String> = Rule::optional(Shape::NAME);
+    }
+}
+
+structure! {
+    /// Tags of a volume.
+    #[derive(Debug)]
+    EbsTagSpecification {
+        /// `volume`
+        "resourceType" resource_type: String = Rule::required(Shape::NAME);
+        /// The tags.
+        "tags" tags: Option<Vec<Tag>> = Rule::optional(Shape::list(&Tag::SHAPE, 50));
+        /// `TASK_DEFINITION` or `NONE`
+        "propagateTags" propagate_tags: Option<String> = Rule::optional(Shape::NAME);
+    }
+}
+
+structure! {
+    /// What becomes of a volume after the task.
+    #[derive(Debug)]
+    TerminationPolicy {
+        /// Whether it is deleted with the task.
+        "deleteOnTermination" delete_on_termination: bool = Rule::required(Shape::Boolean);
     }
 }
 

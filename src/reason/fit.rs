@@ -5,6 +5,9 @@ use super::Reason;
 /// Room that a long detail is cut to when all of them do not fit, in steps; each step is tried for all details.
 const DETAIL_LIMITS: [usize; 4] = [1000, 400, 150, 60];
 
+/// The most that one log line takes: a few short lines tell more than one that is endless.
+const LOG_LINE_LIMIT: usize = 500;
+
 impl Reason {
     /// The text, at most `room` bytes of JSON. What gives way, in this order: log lines from the oldest on, further
     /// failures from the last on, long details, and only then where to look, the details and the end of the sentence.
@@ -83,6 +86,11 @@ fn cut(text: &str, room: usize) -> String {
     }
     let kept = &text[..end];
     if room < '…'.len_utf8() { kept.to_owned() } else { format!("{kept}…") }
+}
+
+/// A log line without colours and other control sequences, and not too long.
+pub(super) fn log_line(line: &str) -> String {
+    cut(without_controls(&anstream::adapter::strip_str(line).to_string()).trim(), LOG_LINE_LIMIT)
 }
 
 /// Control characters tell nobody anything and cost six bytes each.

@@ -5,7 +5,7 @@ use crate::{
     aws::{Error, Kind, ecs::LaunchFailure},
     outcome::{Cause, Failure},
     runner::wait::Limit,
-    task::{Task, TaskArn},
+    task::{Task, TaskArn, TaskDefinition},
 };
 
 /// What an exit code means beyond its number, where that is common knowledge to shells and container runtimes.
@@ -82,6 +82,37 @@ impl Reason {
         told.dedup();
         let said = (!told.is_empty()).then(|| format!("ECS says: {}", told.join("; ")));
         Self::new(head).detail(said.as_deref())
+    }
+
+    /// The task definition, which has to be read first, cannot be.
+    pub fn no_definition(name: &str, error: &Error) -> Self {
+        let hint = (error.kind == Kind::Denied).then_some("Allow ecs:DescribeTaskDefinition to the function's role");
+        Self::new(format!("Nothing was started: the task definition {name} cannot be read"))
+            .detail(Some(&error.to_string()))
+            .detail(hint)
+    }
+
+    /// WatchContainers names containers that the task definition does not have.
+    pub fn unknown_containers(unknown: &[&str], definition: &TaskDefinition) -> Self {
+        let known: Vec<&str> = definition.containers.iter().map(|container| container.name.as_str()).collect();
+        Self::new(format!(
+            "Nothing was started: WatchContainers names {}, but the task definition {} has {}",
+            unknown.join(", "),
+            definition.arn,
+            known.join(", ")
+        ))
+    }
+
+    /// The service that the placement is to be taken from is not there, or cannot be asked for.
+    pub fn no_service(service: &str, cluster: &str, error: Option<&Error>) -> Self {
+        let head = match error {
+            None => format!("Nothing was started: cluster {cluster} has no service {service}, which Service names"),
+            Some(_) => format!("Nothing was started: service {service} on cluster {cluster} cannot be read"),
+        };
+        let denied = error.is_some_and(|error| error.kind == Kind::Denied);
+        Self::new(head)
+            .detail(error.map(ToString::to_string).as_deref())
+            .detail(denied.then_some("Allow ecs:DescribeServices to the function's role"))
     }
 
     /// RunTask or StartTask did not work.

@@ -39,6 +39,8 @@ struct State {
     clusters: BTreeSet<String>,
     /// All revisions of each family, the first one being revision 1.
     definitions: BTreeMap<String, Vec<Definition>>,
+    /// By cluster and name; only what DescribeServices tells of where their tasks run.
+    services: BTreeMap<(String, String), Value>,
     tasks: Vec<StageTask>,
     tokens: HashMap<(String, String), api::TokenUse>,
 }
@@ -69,6 +71,23 @@ impl Ecs {
         let arn = definition.arn.clone();
         revisions.push(definition);
         Ok(arn)
+    }
+
+    /// Makes a service, which runs nothing here; its ARN. `service` has ECS's names or CloudFormation's.
+    pub fn create_service(&self, cluster: &str, name: &str, service: &Value) -> String {
+        let cluster = cluster.rsplit('/').next().unwrap_or(cluster).to_owned();
+        let arn = arn("ecs", &format!("service/{cluster}/{name}"));
+        let mut json = definition::normal(service, "");
+        json["serviceArn"] = arn.as_str().into();
+        json["serviceName"] = name.into();
+        json["status"] = "ACTIVE".into();
+        lock(&self.shared.state).services.insert((cluster, name.to_owned()), json);
+        arn
+    }
+
+    /// Takes a service away.
+    pub fn delete_service(&self, arn: &str) {
+        lock(&self.shared.state).services.retain(|_, service| service["serviceArn"] != arn);
     }
 
     /// Marks a revision INACTIVE.

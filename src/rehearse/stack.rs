@@ -283,6 +283,21 @@ impl Stack {
                 let attributes = BTreeMap::from([("TaskDefinitionArn".to_owned(), json!(arn))]);
                 Ok(live(arn.clone(), arn, attributes, false))
             }
+            "AWS::ECS::Service" => {
+                let text = |name: &str| properties[name].as_str().map(str::to_owned);
+                let cluster = text("Cluster").unwrap_or_else(|| "default".to_owned());
+                let name = text("ServiceName").unwrap_or_else(generated);
+                let placement = json!({
+                    "NetworkConfiguration": properties["NetworkConfiguration"],
+                    "PlatformVersion": properties["PlatformVersion"],
+                    "LaunchType": properties["LaunchType"],
+                    "CapacityProviderStrategy": properties["CapacityProviderStrategy"],
+                });
+                let arn = self.stage.ecs.create_service(&cluster, &name, &placement);
+                let attributes =
+                    [("Name", &name), ("ServiceArn", &arn)].map(|(key, value)| (key.to_owned(), json!(value)));
+                Ok(live(arn.clone(), arn, BTreeMap::from(attributes), false))
+            }
             CUSTOM_TYPE => {
                 let ask = Ask {
                     request_type: if old.is_some() { "Update" } else { "Create" },
@@ -331,6 +346,7 @@ impl Stack {
         match live.resource_type.as_str() {
             "AWS::ECS::Cluster" => self.stage.ecs.delete_cluster(&live.physical_id),
             "AWS::ECS::TaskDefinition" => self.stage.ecs.deregister(&live.physical_id),
+            "AWS::ECS::Service" => self.stage.ecs.delete_service(&live.physical_id),
             CUSTOM_TYPE => {
                 let ask = Ask {
                     request_type: "Delete",
@@ -410,7 +426,7 @@ impl Stack {
 
 /// Whether the stage plays resources of this type; the others only have an id and made-up attributes.
 fn is_played(resource_type: &str) -> bool {
-    matches!(resource_type, "AWS::ECS::Cluster" | "AWS::ECS::TaskDefinition" | CUSTOM_TYPE)
+    matches!(resource_type, "AWS::ECS::Cluster" | "AWS::ECS::TaskDefinition" | "AWS::ECS::Service" | CUSTOM_TYPE)
 }
 
 /// The function on the stage serves every Custom::ECSTask, whatever its ServiceToken imports from elsewhere.

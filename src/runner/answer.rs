@@ -7,7 +7,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     cfn::{Data, ReplyTo, Response, Status},
     outcome::{Failure, Rules},
-    reason::Reason,
+    reason::{Log, Reason},
     task::Task,
 };
 
@@ -49,21 +49,9 @@ impl Answer {
         Self::Succeeded(Reason::succeeded(tasks.len(), seconds), Box::new(data))
     }
 
-    /// At least one task failed.
-    pub fn failed(failures: &[Failure], rules: Rules<'_>) -> Self {
-        let mut reason = Reason::failed(failures);
-        let place = failures.first().and_then(|failure| {
-            let logs = rules.definition?.container(failure.cause.container()?)?.logs.as_ref()?;
-            let stream = logs.stream(failure.cause.container()?, &failure.task);
-            Some((logs.group.clone(), stream))
-        });
-        if let Some((group, stream)) = place {
-            reason = reason.place(format!("log group {group}"));
-            if let Some(stream) = stream {
-                reason = reason.place(format!("log stream {stream}"));
-            }
-        }
-        Self::Failed(reason)
+    /// At least one task failed; `log` is the first failure's, if it could be read.
+    pub fn failed(failures: &[Failure], log: Option<&Log>) -> Self {
+        Self::Failed(Reason::failed(failures).log(log))
     }
 
     /// The body, within the bytes that CloudFormation reads.
@@ -72,7 +60,7 @@ impl Answer {
             Self::Succeeded(reason, data) => (Status::Success, reason, Some(*data)),
             Self::Failed(reason) => (Status::Failed, reason, None),
         };
-        let mut response = Response::new(status, reply_to, false, data);
+        let mut response = Response::new(status, reply_to, data);
         response.reason = reason.fit(response.room());
         response
     }

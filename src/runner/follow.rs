@@ -1,5 +1,7 @@
 //! Following a run's tasks from look to look, until the verdict, the deadline or the end of this invocation.
 
+use std::time::Duration as StdDuration;
+
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -12,7 +14,7 @@ use super::{
 use crate::{
     aws::{Error, Kind},
     outcome::{Outcome, Rules, Verdict},
-    reason::Reason,
+    reason::{Log, Reason},
     task::{Task, TaskArn, TaskDefinition},
 };
 
@@ -23,6 +25,11 @@ const LAST_WORDS: Duration = Duration::seconds(10);
 /// How long a task definition is tried to be read; the verdict goes without it then.
 const DEFINITION_PATIENCE: Duration = Duration::seconds(10);
 
+/// How long a failed container's log is waited for.
+const LOG_PATIENCE: Duration = Duration::seconds(3);
+/// Between two attempts at it.
+const LOG_DELAY: StdDuration = StdDuration::from_secs(1);
+
 /// What the looks of one invocation have shown.
 #[derive(Default)]
 struct Seen {
@@ -30,11 +37,6 @@ struct Seen {
     definition: Option<TaskDefinition>,
     /// Why the last look showed nothing.
     trouble: Option<Error>,
-}
-
-/// The rules of a run, given the definition that its tasks ran from.
-pub(super) fn rules(definition: Option<&TaskDefinition>) -> Rules<'_> {
-    Rules { watch_containers: &[], success_exit_codes: &[0], definition }
 }
 
 impl Runner {
@@ -56,7 +58,7 @@ impl Runner {
                     invocation.clock().sleep_until(at).await;
                     return self.hand_over(wait, &seen, invocation).await;
                 }
-                Step::Finish(verdict) => return End::Answer(self.finished(&wait, &verdict, &seen)),
+                Step::Finish(verdict) => return End::Answer(self.finished(&wait, &verdict, &seen, invocation).await),
                 Step::GiveUp => return End::Answer(self.give_up(&wait, &seen, invocation).await),
             };
         }
@@ -90,14 +92,14 @@ impl Runner {
         }
         let statuses: Vec<&str> = seen.last.tasks.iter().map(|task| task.last_status.as_str()).collect();
         tracing::debug!(waited_s = (now - wait.started_at).whole_seconds(), statuses = statuses.join(","), "looked");
-        let outcome = wait.judge(&seen.last, rules(seen.definition.as_ref()), now);
+        let outcome = wait.judge(&seen.last, wait.rules(seen.definition.as_ref()), now);
         if outcome == Outcome::Pending || wait.goal == Goal::Gone || seen.definition.is_some() {
             return Ok(outcome);
         }
         // Which containers count, and where their output went, stands in the definition alone.
         let until = (now + DEFINITION_PATIENCE).min(invocation.hand_over_at());
         seen.definition = self.definition(seen.last.tasks.first(), until, invocation).await;
-        Ok(wait.judge(&seen.last, rules(seen.definition.as_ref()), now))
+        Ok(wait.judge(&seen.last, wait.rules(seen.definition.as_ref()), now))
     }
 
     /// The definition that a task ran from, if it can be read.
@@ -117,23 +119,63 @@ impl Runner {
         definition.inspect_err(|error| tracing::warn!("going on without the task definition: {error}")).ok()
     }
 
-    fn finished(&self, wait: &Wait, verdict: &Verdict, seen: &Seen) -> Answer {
-        let rules = rules(seen.definition.as_ref());
+    async fn finished(&self, wait: &Wait, verdict: &Verdict, seen: &Seen, invocation: &Invocation) -> Answer {
         for task in &seen.last.tasks {
             for container in &task.containers {
                 tracing::info!(
+                    cluster = wait.cluster,
                     task_arn = task.arn.0,
                     container = container.name,
                     exit_code = container.exit_code,
                     stop_code = task.stop_code,
+                    waited_s = (invocation.now() - wait.started_at).whole_seconds(),
                     "ended"
                 );
             }
         }
+        let definition = seen.definition.as_ref();
         match (wait.goal, verdict) {
             (Goal::Gone, _) => Answer::nothing_ran("The tasks of this resource have been stopped"),
-            (Goal::Success, Verdict::Succeeded) => Answer::succeeded(&seen.last.tasks, rules),
-            (Goal::Success, Verdict::Failed(failures)) => Answer::failed(failures, rules),
+            (Goal::Success, Verdict::Succeeded) => Answer::succeeded(&seen.last.tasks, wait.rules(definition)),
+            (Goal::Success, Verdict::Failed(failures)) => {
+                let failed = failures.first().and_then(|failure| Some((&failure.task, failure.cause.container()?)));
+                let log = self.log(wait, failed, definition, invocation).await;
+                Answer::failed(failures, log.as_ref())
+            }
+        }
+    }
+
+    /// Where a container's output is, and its last lines as far as they can be had in time. Never changes a verdict.
+    async fn log(
+        &self,
+        wait: &Wait,
+        container: Option<(&TaskArn, &str)>,
+        definition: Option<&TaskDefinition>,
+        invocation: &Invocation,
+    ) -> Option<Log> {
+        let (task, container) = container?;
+        let logs = definition?.container(container)?.logs.as_ref()?;
+        let log = Log { group: logs.group.clone(), stream: logs.stream(container, task), lines: Vec::new() };
+        let Some(stream) = log.stream.as_ref().filter(|_| wait.log_lines > 0) else { return Some(log) };
+        let until = invocation.last_words_at().min(invocation.now() + LOG_PATIENCE);
+        let mut tail = Vec::new();
+        loop {
+            let read = self.aws.log_tail(logs.region.as_deref(), &logs.group, stream, wait.log_lines);
+            match invocation.within(until, read).await {
+                Ok(lines) if !lines.is_empty() => tail = lines,
+                // The driver hands lines over with a delay, and makes the stream with the first of them.
+                Ok(_) if invocation.now() + LOG_DELAY < until => {
+                    tokio::time::sleep(LOG_DELAY).await;
+                    continue;
+                }
+                Err(error) if error.is("ResourceNotFoundException") && invocation.now() + LOG_DELAY < until => {
+                    tokio::time::sleep(LOG_DELAY).await;
+                    continue;
+                }
+                Ok(_) => tracing::info!(container, "the container's log stream is empty"),
+                Err(error) => tracing::warn!(container, "going on without the container's log: {error}"),
+            }
+            return Some(Log { lines: tail, ..log });
         }
     }
 
@@ -155,7 +197,10 @@ impl Runner {
         let reason = self.stop_tasks(reason, &wait.cluster, &wait.tasks, &why, until, invocation).await;
         let until = until.min(invocation.now() + LAST_WORDS);
         let words = self.last_words(&wait.cluster, &wait.tasks, until, invocation).await;
-        Answer::Failed(reason.last_words(words.map(|seen| seen.tasks).as_deref().unwrap_or_default()))
+        let reason = reason.last_words(words.map(|seen| seen.tasks).as_deref().unwrap_or_default());
+        let definition = self.definition(seen.last.tasks.first(), until, invocation).await;
+        let running = running(&seen.last.tasks, wait.rules(definition.as_ref()));
+        Answer::Failed(reason.log(self.log(wait, running, definition.as_ref(), invocation).await.as_ref()))
     }
 
     /// No further look is possible: the tasks are stopped where that is.
@@ -189,4 +234,12 @@ impl Runner {
         let why = "ecs-tasks: it can no longer be waited for";
         self.stop_tasks(reason, &wait.cluster, tasks, why, invocation.last_words_at(), invocation).await
     }
+}
+
+/// The container that a time-out is about: the first that counts and still runs.
+fn running<'t>(tasks: &'t [Task], rules: Rules<'_>) -> Option<(&'t TaskArn, &'t str)> {
+    tasks.iter().find_map(|task| {
+        let running = rules.counting(task).into_iter().find(|container| container.last_status == "RUNNING")?;
+        Some((&task.arn, running.name.as_str()))
+    })
 }

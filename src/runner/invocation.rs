@@ -103,7 +103,7 @@ impl Invocation {
             .with_max_delay(StdDuration::from_secs(5))
             .without_max_times()
             .with_jitter();
-        (|| self.within(until, call()))
+        (|| self.within(until, Box::pin(call())))
             .retry(backoff)
             .when(|error| match error.kind {
                 Kind::Transient => self.now() < until,

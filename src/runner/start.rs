@@ -8,7 +8,7 @@ use std::{cell::Cell, time::Duration as StdDuration};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use time::{Duration, OffsetDateTime};
 
-use super::{Run, Runner, answer::Answer, follow, invocation::Invocation, started_by};
+use super::{Run, Runner, answer::Answer, invocation::Invocation, started_by};
 use crate::{
     aws::{
         Error, Kind,
@@ -16,6 +16,7 @@ use crate::{
     },
     cfn::{ReplyTo, Request, RequestType},
     identity,
+    outcome::Rules,
     reason::Reason,
     task::{Task, TaskArn},
 };
@@ -23,7 +24,9 @@ use crate::{
 /// How long a start without capacity is tried again.
 const CAPACITY_PATIENCE: Duration = Duration::seconds(60);
 
-pub(super) const REQUEST_ID_TAG: &str = "ecs-tasks:request-id";
+const STACK_ID_TAG: &str = "ecs-tasks:stack-id";
+const LOGICAL_ID_TAG: &str = "ecs-tasks:logical-resource-id";
+const REQUEST_ID_TAG: &str = "ecs-tasks:request-id";
 const WAITS_TAG: &str = "ecs-tasks:waits";
 
 /// The tasks of a run.
@@ -63,7 +66,13 @@ impl Runner {
             }
         };
         let definition = self.definition(tasks.first(), until, invocation).await;
-        Answer::started(&tasks, follow::rules(definition.as_ref()))
+        let properties = &run.properties;
+        let rules = Rules {
+            watch_containers: properties.watch_containers(),
+            success_exit_codes: &properties.success_exit_codes,
+            definition: definition.as_ref(),
+        };
+        Answer::started(&tasks, rules)
     }
 
     async fn launch_until_complete(
@@ -111,7 +120,7 @@ impl Runner {
         }
     }
 
-    /// One start that rides out what may pass. Where `ecs:TagResource` is denied it goes without tags: the Python
+    /// One start that rides out what may pass. Where a template gives no tags of its own and `ecs:TagResource` is denied it goes without tags: the Python
     /// function's role lacks that permission, and a stack that used it must go on working.
     async fn launch(
         &self,
@@ -134,7 +143,11 @@ impl Runner {
             }
         };
         let call = async || match once().await {
-            Err(error) if error.kind == Kind::Denied && error.message.contains("ecs:TagResource") => {
+            Err(error)
+                if error.kind == Kind::Denied
+                    && error.message.contains("ecs:TagResource")
+                    && launch.properties.tags.is_none() =>
+            {
                 tracing::warn!("starting without tags, so tasks of a cancelled update cannot be told apart: {error}");
                 tags_denied.set(true);
                 once().await
@@ -250,8 +263,8 @@ impl LaunchFailure {
 /// be a ConflictException.
 fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
     [
-        ("ecs-tasks:stack-id", reply_to.stack_id.as_str()),
-        ("ecs-tasks:logical-resource-id", &reply_to.logical_resource_id),
+        (STACK_ID_TAG, reply_to.stack_id.as_str()),
+        (LOGICAL_ID_TAG, &reply_to.logical_resource_id),
         (REQUEST_ID_TAG, &reply_to.request_id),
         (WAITS_TAG, if waits { "true" } else { "false" }),
     ]

@@ -48,6 +48,7 @@ fn reply_to(stage: &Stage) -> ReplyTo {
         request_id: "r-1".to_owned(),
         logical_resource_id: "Migrate".to_owned(),
         physical_resource_id: "shop-Migrate-1".to_owned(),
+        no_echo: false,
     }
 }
 
@@ -62,7 +63,7 @@ async fn start_a_task(runner: &Runner, reply_to: &ReplyTo, stage: &Stage) {
     let containers = serde_json::json!([{"name": "app", "image": "busybox", "command": ["sleep", "60"]}]);
     stage.ecs.register(&serde_json::json!({"family": "app", "containerDefinitions": containers})).unwrap();
     let properties = serde_json::json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app"});
-    let properties = crate::properties::Properties::read(&properties).unwrap();
+    let properties = Properties::read(&properties).unwrap();
     let tags = [("ecs-tasks:request-id".to_owned(), reply_to.request_id.clone())];
     let launch = crate::aws::ecs::Launch { properties: &properties, started_by: &started_by(reply_to), tags: &tags };
     runner.aws.run_task(&launch, "token").await.unwrap();

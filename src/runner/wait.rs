@@ -21,7 +21,7 @@ use super::plan::{Run, Stop};
 use crate::{
     cfn::{ReplyTo, Request, RequestType},
     outcome::{Cause, Failure, Outcome, Rules, Verdict},
-    task::{Task, TaskArn},
+    task::{Task, TaskArn, TaskDefinition},
 };
 
 /// The format's version.
@@ -71,6 +71,19 @@ pub struct Wait {
     pub over_since: Option<OffsetDateTime>,
     /// How many invocations came before this one.
     pub hop: u32,
+    /// WatchContainers.
+    #[serde(default)]
+    pub watch_containers: Vec<String>,
+    /// SuccessExitCodes.
+    #[serde(default = "zero_alone")]
+    pub success_exit_codes: Vec<i32>,
+    /// LogLines.
+    #[serde(default)]
+    pub log_lines: u32,
+}
+
+fn zero_alone() -> Vec<i32> {
+    vec![0]
 }
 
 /// What a wait is for.
@@ -152,6 +165,9 @@ impl Wait {
             next_look: (now + first).min(run.deadline),
             over_since: None,
             hop: 0,
+            watch_containers: run.properties.watch_containers().to_vec(),
+            success_exit_codes: run.properties.success_exit_codes.clone(),
+            log_lines: run.properties.log_lines,
         }
     }
 
@@ -171,6 +187,9 @@ impl Wait {
             next_look: (now + FIRST_LOOK).min(stop.deadline),
             over_since: None,
             hop: 0,
+            watch_containers: Vec::new(),
+            success_exit_codes: zero_alone(),
+            log_lines: 0,
         }
     }
 
@@ -183,6 +202,11 @@ impl Wait {
                 Err(serde::de::Error::custom(format!("version {other} is unknown, this function knows {VERSION}")))
             }
         }
+    }
+
+    /// The rules that its tasks are judged by, given the definition that they ran from.
+    pub fn rules<'a>(&'a self, definition: Option<&'a TaskDefinition>) -> Rules<'a> {
+        Rules { watch_containers: &self.watch_containers, success_exit_codes: &self.success_exit_codes, definition }
     }
 
     /// What the tasks have come to.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on has failed, and says why")]
 
 mod delivery;
+mod failures;
 mod lives;
 mod properties;
 mod provider;
@@ -9,3 +10,4 @@ mod purity;
 mod rehearsal;
 mod scenario;
 mod stage;
+mod wire;

@@ -10,21 +10,51 @@ use aws_sdk_ecs::{
     primitives::DateTime,
     types::{
         AwsVpcConfiguration, CapacityProviderStrategyItem, Container, ContainerDefinition, ContainerOverride,
-        EnvironmentFile, EphemeralStorage, InferenceAcceleratorOverride, KeyValuePair, LogDriver, NetworkConfiguration,
-        ResourceRequirement, Tag, Task, TaskDefinition, TaskOverride,
+        EbsTagSpecification, EnvironmentFile, EphemeralStorage, InferenceAcceleratorOverride, KeyValuePair, LogDriver,
+        NetworkConfiguration, PlacementConstraint, PlacementStrategy, ResourceRequirement, Service, Tag, Task,
+        TaskDefinition, TaskManagedEbsVolumeConfiguration, TaskManagedEbsVolumeTerminationPolicy, TaskOverride,
+        TaskVolumeConfiguration,
     },
 };
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::Launch;
 use crate::{
     aws::{Error, Kind},
-    properties::run_task as ours,
+    properties::{run_task as ours, service::ServicePlacement},
     task,
 };
 
+/// What RunTask and StartTask have in common.
+pub(super) struct Common {
+    pub(super) overrides: Option<TaskOverride>,
+    pub(super) network_configuration: Option<NetworkConfiguration>,
+    pub(super) volume_configurations: Option<Vec<TaskVolumeConfiguration>>,
+    pub(super) tags: Option<Vec<Tag>>,
+}
+
+impl Common {
+    pub(super) fn of(launch: &Launch<'_>) -> Result<Self, Error> {
+        let properties = launch.properties;
+        let volumes = properties.volume_configurations.as_ref();
+        let own = launch.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags: Vec<Tag> = properties.tags.iter().flatten().map(tag).chain(own).collect();
+        Ok(Self {
+            overrides: built(properties.overrides.as_ref().map(task_override).transpose())?,
+            network_configuration: built(
+                properties.network_configuration.as_ref().map(network_configuration).transpose(),
+            )?,
+            volume_configurations: built(
+                volumes.map(|all| all.iter().map(volume_configuration).collect()).transpose(),
+            )?,
+            tags: (!tags.is_empty()).then_some(tags),
+        })
+    }
+}
+
 /// A structure that the SDK refuses to build: a required member is missing, which the properties' shapes rule out.
-pub(super) fn built<T>(structure: Result<T, BuildError>) -> Result<T, Error> {
+fn built<T>(structure: Result<T, BuildError>) -> Result<T, Error> {
     structure.map_err(|error| Error {
         operation: "ecs:RunTask",
         code: "BuildError".to_owned(),
@@ -92,7 +122,7 @@ fn container_definition(container: &ContainerDefinition) -> task::ContainerDefin
     }
 }
 
-pub(super) fn task_override(overrides: &ours::TaskOverride) -> Result<TaskOverride, BuildError> {
+fn task_override(overrides: &ours::TaskOverride) -> Result<TaskOverride, BuildError> {
     let accelerator = |one: &ours::InferenceAcceleratorOverride| {
         InferenceAcceleratorOverride::builder()
             .set_device_name(one.device_name.clone())
@@ -139,24 +169,27 @@ fn container_override(container: &ours::ContainerOverride) -> Result<ContainerOv
         .build())
 }
 
-pub(super) fn network_configuration(network: &ours::NetworkConfiguration) -> Result<NetworkConfiguration, BuildError> {
+fn network_configuration(network: &ours::NetworkConfiguration) -> Result<NetworkConfiguration, BuildError> {
     let vpc = &network.awsvpc_configuration;
     let vpc = AwsVpcConfiguration::builder()
-        .set_subnets(Some(vpc.subnets.clone()))
+        .set_subnets(Some(vpc.subnets.clone().unwrap_or_default()))
         .set_security_groups(vpc.security_groups.clone())
         .set_assign_public_ip(vpc.assign_public_ip.as_deref().map(Into::into))
         .build()?;
     Ok(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
 }
 
-pub(super) fn capacity_provider(
-    item: &ours::CapacityProviderStrategyItem,
-) -> Result<CapacityProviderStrategyItem, BuildError> {
-    let item = CapacityProviderStrategyItem::builder()
-        .capacity_provider(&item.capacity_provider)
-        .set_weight(item.weight)
-        .set_base(item.base);
-    item.build()
+pub(super) fn capacity_providers(
+    items: Option<&[ours::CapacityProviderStrategyItem]>,
+) -> Result<Option<Vec<CapacityProviderStrategyItem>>, Error> {
+    let item = |item: &ours::CapacityProviderStrategyItem| {
+        CapacityProviderStrategyItem::builder()
+            .capacity_provider(&item.capacity_provider)
+            .set_weight(item.weight)
+            .set_base(item.base)
+            .build()
+    };
+    built(items.map(|items| items.iter().map(item).collect()).transpose())
 }
 
 /// The SDK writes `weight` and `base` as 0 where they are not given; what is not given is not sent.
@@ -180,7 +213,73 @@ pub(super) fn without_zeroes_that_nobody_gave(
     }
 }
 
-pub(super) fn tags(tags: &[(String, String)]) -> Option<Vec<Tag>> {
-    let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
-    (!tags.is_empty()).then(|| tags.iter().map(tag).collect())
+pub(super) fn placement_constraint(constraint: &ours::PlacementConstraint) -> PlacementConstraint {
+    PlacementConstraint::builder()
+        .r#type(constraint.kind.as_str().into())
+        .set_expression(constraint.expression.clone())
+        .build()
+}
+
+pub(super) fn placement_strategy(strategy: &ours::PlacementStrategy) -> PlacementStrategy {
+    PlacementStrategy::builder().r#type(strategy.kind.as_str().into()).set_field(strategy.field.clone()).build()
+}
+
+fn volume_configuration(volume: &ours::TaskVolumeConfiguration) -> Result<TaskVolumeConfiguration, BuildError> {
+    let managed = volume.managed_ebs_volume.as_ref().map(managed_ebs_volume).transpose()?;
+    TaskVolumeConfiguration::builder().name(&volume.name).set_managed_ebs_volume(managed).build()
+}
+
+fn managed_ebs_volume(
+    volume: &ours::TaskManagedEbsVolumeConfiguration,
+) -> Result<TaskManagedEbsVolumeConfiguration, BuildError> {
+    let specification = |one: &ours::EbsTagSpecification| {
+        EbsTagSpecification::builder()
+            .resource_type(one.resource_type.as_str().into())
+            .set_tags(one.tags.as_ref().map(|tags| tags.iter().map(tag).collect()))
+            .set_propagate_tags(one.propagate_tags.as_deref().map(Into::into))
+            .build()
+    };
+    let specifications = volume.tag_specifications.as_ref();
+    let termination = volume.termination_policy.as_ref().map(|policy| {
+        TaskManagedEbsVolumeTerminationPolicy::builder().delete_on_termination(policy.delete_on_termination).build()
+    });
+    TaskManagedEbsVolumeConfiguration::builder()
+        .set_encrypted(volume.encrypted)
+        .set_kms_key_id(volume.kms_key_id.clone())
+        .set_volume_type(volume.volume_type.clone())
+        .set_size_in_gib(volume.size_in_gib)
+        .set_snapshot_id(volume.snapshot_id.clone())
+        .set_volume_initialization_rate(volume.volume_initialization_rate)
+        .set_iops(volume.iops)
+        .set_throughput(volume.throughput)
+        .set_tag_specifications(specifications.map(|all| all.iter().map(specification).collect()).transpose()?)
+        .role_arn(&volume.role_arn)
+        .set_termination_policy(termination.transpose()?)
+        .set_filesystem_type(volume.filesystem_type.as_deref().map(Into::into))
+        .build()
+}
+
+fn tag(tag: &ours::Tag) -> Tag {
+    Tag::builder().key(&tag.key).set_value(tag.value.clone()).build()
+}
+
+pub(super) fn service_placement(service: &Service) -> ServicePlacement {
+    let network = service.network_configuration().and_then(NetworkConfiguration::awsvpc_configuration);
+    let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
+    let item = |item: &CapacityProviderStrategyItem| ours::CapacityProviderStrategyItem {
+        capacity_provider: item.capacity_provider().to_owned(),
+        weight: Some(item.weight()),
+        base: Some(item.base()),
+    };
+    let strategy: Vec<_> = service.capacity_provider_strategy().iter().map(item).collect();
+    ServicePlacement {
+        network: network.map(|network| ours::AwsVpcConfiguration {
+            subnets: some(network.subnets()),
+            security_groups: some(network.security_groups()),
+            assign_public_ip: network.assign_public_ip().map(|assign| assign.as_str().to_owned()),
+        }),
+        platform_version: service.platform_version().map(str::to_owned),
+        capacity_provider_strategy: (!strategy.is_empty()).then_some(strategy),
+        launch_type: service.launch_type().map(|launch_type| launch_type.as_str().to_owned()),
+    }
 }

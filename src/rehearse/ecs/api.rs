@@ -29,6 +29,7 @@ pub(super) fn call(shared: &Arc<Shared>, operation: &str, body: &Value) -> Resul
         "DescribeTasks" => describe_tasks(&mut lock(&shared.state), body),
         "ListTasks" => list_tasks(&mut lock(&shared.state), body),
         "StopTask" => stop_task(&mut lock(&shared.state), body),
+        "DescribeServices" => describe_services(&lock(&shared.state), body),
         "DescribeTaskDefinition" => describe_task_definition(&lock(&shared.state), body),
         _ => Err(AwsError::new("UnknownOperationException", format!("the stage does not play {operation}"))),
     }
@@ -228,6 +229,21 @@ fn stop_task(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     let task = found.ok_or_else(|| invalid("The referenced task was not found."))?;
     task.request_stop("UserInitiated", body["reason"].as_str().unwrap_or("Task stopped by user"));
     Ok(json!({ "task": task.described(false) }))
+}
+
+fn describe_services(state: &State, body: &Value) -> Result<Value, AwsError> {
+    let cluster = state.cluster(body)?;
+    let (mut services, mut failures) = (Vec::new(), Vec::new());
+    for asked in body["services"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let name = asked.rsplit('/').next().unwrap_or(asked);
+        match state.services.get(&(cluster.clone(), name.to_owned())) {
+            Some(service) => services.push(service.clone()),
+            None => {
+                failures.push(json!({ "arn": arn("ecs", &format!("service/{cluster}/{name}")), "reason": "MISSING" }))
+            }
+        }
+    }
+    Ok(json!({ "services": services, "failures": failures }))
 }
 
 fn describe_task_definition(state: &State, body: &Value) -> Result<Value, AwsError> {

@@ -106,9 +106,17 @@ impl ContainerSpec {
 
 /// ECS's spelling and types for what a template says: `ContainerDefinitions` becomes `containerDefinitions`, and
 /// `"256"` a number where the API has one. Keys that users make up (options, labels) stay as they are.
-fn normal(value: &Value, name: &str) -> Value {
-    const NUMBERS: [&str; 6] =
-        ["memoryReservation", "stopTimeout", "startTimeout", "containerPort", "hostPort", "sizeInGiB"];
+pub(super) fn normal(value: &Value, name: &str) -> Value {
+    const NUMBERS: [&str; 8] = [
+        "memoryReservation",
+        "stopTimeout",
+        "startTimeout",
+        "containerPort",
+        "hostPort",
+        "sizeInGiB",
+        "weight",
+        "base",
+    ];
     const BOOLEANS: [&str; 4] = ["essential", "privileged", "readonlyRootFilesystem", "interactive"];
     match value {
         Value::Object(object) if matches!(name, "options" | "dockerLabels") => Value::Object(object.clone()),

@@ -22,6 +22,7 @@ fn wait() -> Wait {
             request_id: "720958cb-c5b7-4225-b12f-e7c5ab6c499b".to_owned(),
             logical_resource_id: "MigrateTask".to_owned(),
             physical_resource_id: "prod-MigrateTask-5f0c2a9be1d4".to_owned(),
+            no_echo: false,
         },
         request_type: RequestType::Create,
         goal: Goal::Success,
@@ -34,6 +35,9 @@ fn wait() -> Wait {
         next_look: at(1),
         over_since: None,
         hop: 0,
+        watch_containers: vec!["app".to_owned()],
+        success_exit_codes: vec![0, 3],
+        log_lines: 10,
     }
 }
 
@@ -172,9 +176,11 @@ fn every_shape_that_was_shipped_can_be_read() {
 fn fields_that_came_later_have_defaults_and_a_version_that_is_unknown_is_refused() {
     let mut value = serde_json::to_value(wait()).unwrap();
     let fields = value.as_object_mut().unwrap();
-    fields.remove("poll_interval");
-    fields.remove("over_since");
-    assert_eq!(Wait::read(&value).unwrap(), wait());
+    for later in ["poll_interval", "over_since", "watch_containers", "success_exit_codes", "log_lines"] {
+        fields.remove(later);
+    }
+    let read = Wait::read(&value).unwrap();
+    assert_eq!((read.watch_containers.len(), read.success_exit_codes, read.log_lines), (0, vec![0], 0));
     value["version"] = 2.into();
     assert!(Wait::read(&value).unwrap_err().to_string().contains("version 2 is unknown"));
 }
