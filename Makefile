@@ -10,7 +10,7 @@ TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 PYTHON := .venv/bin/python
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test check build publish bench clean
+.PHONY: help demo test check build publish bench generate clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -33,7 +33,7 @@ check: .venv/lint.stamp ## Check format, lints, docs and templates; a warning is
 	cargo clippy --locked --all-targets --all-features -- --deny warnings
 	cargo clippy --locked --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --all-features --document-private-items --quiet
-	.venv/bin/cfn-lint cfn/*.yml
+	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
 
 build: .venv/build.stamp ## Build the function's zip into build/ (ARCH=x86_64|arm64, FUNCTION_NAME)
 	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac
@@ -48,6 +48,9 @@ publish: build .venv/publish.stamp ## Put the zip into S3_BUCKET and show its UR
 bench: build ## Measure the zip's function against the stage: start, cold and warm requests, memory
 	@$(PYTHON) -m zipfile --extract $(ZIP) target/bench && chmod +x target/bench/bootstrap
 	@cargo bench --quiet --locked --profile dev --features rehearse --bench figures -- $(ZIP) target/bench/bootstrap
+
+generate: ## Write docs/properties.md and the schema in cfn/lint/ anew, from the types that the function reads by
+	GENERATE=1 cargo test --quiet --locked --features rehearse --test it -- generated_page_of generated_schema
 
 clean: ## Remove what was built and installed
 	rm -rf build target .venv
@@ -71,5 +74,5 @@ clean: ## Remove what was built and installed
 
 .venv/test.stamp: tools/constraints.txt | .venv/bin/pip
 	@echo "=> Installing moto into .venv..."
-	@$(PIP_INSTALL) boto3 'moto[server]' pyelftools
+	@$(PIP_INSTALL) boto3 cfn-lint 'moto[server]' pyelftools
 	@touch $@

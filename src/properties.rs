@@ -3,7 +3,11 @@
 //! Pure. All errors of one request are gathered, so that a template is mended in one round.
 
 mod read;
+#[cfg(feature = "rehearse")]
+pub mod reference;
 pub mod run_task;
+#[cfg(feature = "rehearse")]
+pub mod schema;
 pub mod service;
 pub mod shape;
 
@@ -121,6 +125,8 @@ pub struct PropertyError {
     pub path: String,
     /// `must be a whole number from 0 to 2147483647, not "x"`
     pub problem: String,
+    /// The path of what is there: where a member is missing, of what it is missing in.
+    pub place: String,
 }
 
 /// All that is wrong with a request's properties; never empty.
@@ -137,7 +143,7 @@ impl Properties {
             check_size(&read, &mut errors);
             let parsed: Result<Self, serde_json::Error> = serde_json::from_value(read);
             // The shape has let it pass, so only a shape that disagrees with its type can get here.
-            parsed.map_err(|error| errors.push(PropertyError::whole(error.to_string()))).ok()
+            parsed.map_err(|error| errors.push(PropertyError::at("", error.to_string()))).ok()
         });
         if let Some(properties) = &properties {
             properties.check_combinations(&mut errors);
@@ -175,7 +181,7 @@ impl Properties {
 
     fn check_combinations(&self, errors: &mut Vec<PropertyError>) {
         let mut refuse = |path: &str, problem: &str| {
-            errors.push(PropertyError { path: path.to_owned(), problem: problem.to_owned() });
+            errors.push(PropertyError::at(path, problem));
         };
         if self.launch_type.is_some() && self.capacity_provider_strategy.is_some() {
             refuse("LaunchType", "cannot be given together with CapacityProviderStrategy: leave one of them out");
@@ -214,16 +220,20 @@ impl Properties {
 }
 
 impl PropertyError {
-    fn whole(problem: String) -> Self {
-        Self { path: String::new(), problem }
+    fn at(path: &str, problem: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), problem: problem.into(), place: path.to_owned() }
     }
 
-    fn unknown(path: &str, name: &str, nearest: Option<String>) -> Self {
+    fn missing(within: &str, path: &str) -> Self {
+        Self { place: within.to_owned(), ..Self::at(path, "is missing") }
+    }
+
+    fn unknown(within: &str, place: &str, name: &str, nearest: Option<String>) -> Self {
         // A name is what somebody wrote, so it can be of any length.
         let name: String = name.chars().take(80).collect();
         let hint = nearest.map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"));
-        let within = if path.is_empty() { String::new() } else { format!(" in {path}") };
-        Self::whole(format!("unknown property {name}{within}{hint}"))
+        let within = if within.is_empty() { String::new() } else { format!(" in {within}") };
+        Self { place: place.to_owned(), ..Self::at("", format!("unknown property {name}{within}{hint}")) }
     }
 }
 
@@ -231,7 +241,7 @@ fn check_size(read: &Value, errors: &mut Vec<PropertyError>) {
     let size = read.get("Overrides").map_or(0, |overrides| overrides.to_string().chars().count());
     if size > MAX_OVERRIDES {
         let problem = format!("has {size} characters as JSON, ECS takes at most {MAX_OVERRIDES}");
-        errors.push(PropertyError { path: "Overrides".to_owned(), problem });
+        errors.push(PropertyError::at("Overrides", problem));
     }
 }
 
@@ -241,7 +251,7 @@ fn refuse_dynamic_references(value: &Value, path: &str, errors: &mut Vec<Propert
         Value::String(text) if text.contains("{{resolve:secretsmanager") || text.contains("{{resolve:ssm-secure") => {
             let problem = "holds a dynamic reference, which CloudFormation does not resolve in a custom resource: \
                            put the secret into `secrets` of the container in the task definition";
-            errors.push(PropertyError { path: path.to_owned(), problem: problem.to_owned() });
+            errors.push(PropertyError::at(path, problem));
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {

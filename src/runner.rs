@@ -292,5 +292,6 @@ fn started_by(reply_to: &ReplyTo) -> String {
     identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id)
 }
 
-#[cfg(all(test, feature = "rehearse"))]
+#[cfg(test)]
+#[cfg(feature = "rehearse")]
 mod tests;

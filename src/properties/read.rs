@@ -14,7 +14,7 @@ use super::{
 /// Reads `value`, which stands at `path`, by `shape`. Nothing comes out where anything is wrong; `errors` says what.
 pub(super) fn read(value: &Value, shape: &Shape, path: &str, errors: &mut Vec<PropertyError>) -> Option<Value> {
     let mut refuse = |problem: String| {
-        errors.push(PropertyError { path: path.to_owned(), problem });
+        errors.push(PropertyError::at(path, problem));
         None
     };
     match shape {
@@ -65,11 +65,11 @@ fn read_object(
     let before = errors.len();
     let at_top = path.is_empty();
     let within = |name: &str| if at_top { name.to_owned() } else { format!("{path}.{name}") };
-    let spells = |field: &Field, name: &str| name == field.name || !at_top && name == other_spelling(field.name);
+    let spells = |field: &Field, name: &str| name == field.name || !at_top && name == field.other_spelling();
 
     for name in object.keys() {
         if !fields.iter().any(|field| spells(field, name)) {
-            errors.push(PropertyError::unknown(path, name, nearest(name, fields)));
+            errors.push(PropertyError::unknown(path, &within(name), name, nearest(name, fields)));
         }
     }
     let mut read_fields = Map::new();
@@ -84,12 +84,12 @@ fn read_object(
                 read(&default, &field.rule.shape, &within(field.name), errors)
             }
             ([], Absent::Refused) => {
-                errors.push(PropertyError { path: within(field.name), problem: "is missing".to_owned() });
+                errors.push(PropertyError::missing(path, &within(field.name)));
                 None
             }
             (_, _) => {
-                let problem = format!("is given twice, as {} too", other_spelling(field.name));
-                errors.push(PropertyError { path: within(field.name), problem });
+                let problem = format!("is given twice, as {} too", field.other_spelling());
+                errors.push(PropertyError::at(&within(field.name), problem));
                 None
             }
         };
@@ -98,14 +98,6 @@ fn read_object(
         }
     }
     (errors.len() == before).then_some(Value::Object(read_fields))
-}
-
-/// `containerOverrides` for `ContainerOverrides`, and the other way round.
-fn other_spelling(name: &str) -> String {
-    let mut chars = name.chars();
-    let Some(first) = chars.next() else { return String::new() };
-    let first = if first.is_ascii_uppercase() { first.to_ascii_lowercase() } else { first.to_ascii_uppercase() };
-    std::iter::once(first).chain(chars).collect()
 }
 
 /// The known name that an unknown one was probably meant to be, spelt as its neighbours are.

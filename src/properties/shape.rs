@@ -42,6 +42,8 @@ pub struct Field {
     pub name: &'static str,
     /// What it may hold, and whether it must be there.
     pub rule: Rule,
+    /// What it is for, in a sentence or two.
+    pub doc: &'static str,
 }
 
 /// A shape, and what holds where the value is absent.
@@ -81,6 +83,16 @@ impl Rule {
     }
 }
 
+impl Field {
+    /// The field's name in its other spelling: `ContainerOverrides` for `containerOverrides`.
+    pub fn other_spelling(&self) -> String {
+        let mut chars = self.name.chars();
+        let Some(first) = chars.next() else { return String::new() };
+        let flip = if first.is_ascii_uppercase() { char::to_ascii_lowercase } else { char::to_ascii_uppercase };
+        std::iter::once(flip(&first)).chain(chars).collect()
+    }
+}
+
 impl Shape {
     /// Any text, the empty one included.
     pub const TEXT: Self = Self::Text { min: 0, max: usize::MAX };
@@ -113,7 +125,7 @@ macro_rules! structure {
 
         impl $name {
             /// How a value of this structure is read.
-            pub const SHAPE: Shape = Shape::Object(&[$(Field { name: $wire, rule: $rule }),*]);
+            pub const SHAPE: Shape = Shape::Object(&[$(Field { name: $wire, rule: $rule, doc: concat!($($doc),*) }),*]);
         }
     };
 }

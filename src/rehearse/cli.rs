@@ -51,8 +51,8 @@ pub struct Arguments {
 enum Unfit {
     #[error("{}: {error}", path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
-    #[error("{}: {error}", path.display())]
-    Template { path: PathBuf, error: TemplateError },
+    #[error("{}", shown(path, errors))]
+    Template { path: PathBuf, errors: Vec<TemplateError> },
     #[error("there is no function at {}: build it with `cargo build --bin ecs_tasks`, or name it with --function", .0.display())]
     NoFunction(PathBuf),
     #[error("interrupted; what ran has been killed")]
@@ -76,7 +76,8 @@ pub async fn rehearse(arguments: Arguments) -> ExitCode {
 
 impl Arguments {
     async fn rehearse(&self) -> Result<bool, Unfit> {
-        let unfit = |error| Unfit::Template { path: self.template.clone(), error };
+        let unfits = |errors| Unfit::Template { path: self.template.clone(), errors };
+        let unfit = |error| unfits(vec![error]);
         let unreadable = |error| Unfit::Unreadable { path: self.template.clone(), error };
         let text = std::fs::read_to_string(&self.template).map_err(unreadable)?;
         let template = Template::read(&text).map_err(unfit)?;
@@ -91,7 +92,7 @@ impl Arguments {
         let console = Console::new(self.verbose, names.iter().map(String::as_str).chain([name.as_str()]));
         let stage = Stage::open(self.config(function), console.reporter()).await.map_err(Unfit::NoStage)?;
         let mut stack = Stack::new(stage.clone(), template, &name, console.events());
-        stack.check(&created).and_then(|()| stack.check(&updated)).map_err(unfit)?;
+        stack.check(&created).and_then(|()| stack.check(&updated)).map_err(unfits)?;
 
         let began = now();
         let living = live(&mut stack, &created, (!self.updates.is_empty()).then_some(&updated));
@@ -151,6 +152,12 @@ fn stack_name(template: &Path) -> String {
     let stem = template.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name: String = stem.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
     if name.starts_with(|char: char| char.is_ascii_alphabetic()) { name } else { format!("stack-{name}") }
+}
+
+/// A line for each error, with the file before it.
+fn shown(path: &Path, errors: &[TemplateError]) -> String {
+    let lines: Vec<String> = errors.iter().map(|error| format!("{}: {error}", path.display())).collect();
+    lines.join("\nrehearse: ")
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -19,6 +19,7 @@ use super::{
         resolve::{Referable, Scope},
     },
 };
+use crate::properties::Properties;
 
 /// The resource type that the function serves.
 pub const CUSTOM_TYPE: &str = "Custom::ECSTask";
@@ -89,19 +90,28 @@ impl Stack {
         self.live.get(logical_id).map(|live| live.physical_id.as_str())
     }
 
-    /// Resolves everything once with made-up resources, so that a mistake is told before anything starts.
-    pub fn check(&self, parameters: &Parameters) -> Result<(), TemplateError> {
-        let included = self.included(parameters)?;
+    /// Resolves everything once with made-up resources, so that every mistake is told before anything starts: what
+    /// cannot be resolved, and properties that the function would refuse.
+    pub fn check(&self, parameters: &Parameters) -> Result<(), Vec<TemplateError>> {
+        let included = self.included(parameters).map_err(|error| vec![error])?;
         let made_up = |resource: &&Resource| {
             let referable = Referable { reference: resource.logical_id.clone(), made_up: true, ..Referable::default() };
             (resource.logical_id.clone(), referable)
         };
         let resources: BTreeMap<String, Referable> = included.iter().map(made_up).collect();
         let scope = self.scope(parameters, &resources);
+        let mut errors = Vec::new();
         for resource in included.iter().filter(|resource| is_played(&resource.resource_type)) {
-            scope.resolve(&without_service_token(&resource.properties))?;
+            match scope.resolve(&without_service_token(&resource.properties)) {
+                Ok(properties) if resource.resource_type == CUSTOM_TYPE => {
+                    let properties = self.with_service_token(resource, properties.unwrap_or_default());
+                    errors.extend(refused(resource, &properties, &scope));
+                }
+                Ok(_) => {}
+                Err(error) => errors.push(error),
+            }
         }
-        Ok(())
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
     /// Creates every resource; after a failure what is there is deleted again. True for CREATE_COMPLETE.
@@ -398,11 +408,17 @@ impl Stack {
         let live = self.live.iter().filter(|(id, _)| included.contains(*id));
         let referables = live.map(|(id, live)| (id.clone(), live.referable.clone())).collect();
         let properties = self.scope(parameters, &referables).resolve(&without_service_token(&resource.properties))?;
-        let mut properties = properties.unwrap_or_else(|| json!({}));
-        if resource.resource_type == CUSTOM_TYPE && properties.is_object() {
+        let properties = properties.unwrap_or_else(|| json!({}));
+        Ok((resource.resource_type.clone(), self.with_service_token(resource, properties)))
+    }
+
+    /// A ServiceToken of whatever kind becomes the ARN of the stage's function; one that is missing stays so.
+    fn with_service_token(&self, resource: &Resource, mut properties: Value) -> Value {
+        let given = resource.properties.fields("Properties").is_ok_and(|fields| fields.iter().any(is_service_token));
+        if resource.resource_type == CUSTOM_TYPE && given && properties.is_object() {
             properties["ServiceToken"] = json!(self.stage.lambda.function_arn());
         }
-        Ok((resource.resource_type.clone(), properties))
+        properties
     }
 
     fn scope<'a>(&'a self, parameters: &'a Parameters, resources: &'a BTreeMap<String, Referable>) -> Scope<'a> {
@@ -432,8 +448,23 @@ fn is_played(resource_type: &str) -> bool {
 /// The function on the stage serves every Custom::ECSTask, whatever its ServiceToken imports from elsewhere.
 fn without_service_token(properties: &Node) -> Node {
     let kind = match &properties.kind {
-        Kind::Map(fields) => Kind::Map(fields.iter().filter(|(name, _)| name != "ServiceToken").cloned().collect()),
+        Kind::Map(fields) => Kind::Map(fields.iter().filter(|field| !is_service_token(field)).cloned().collect()),
         other => other.clone(),
     };
     Node { line: properties.line, kind }
+}
+
+fn is_service_token((name, _): &(String, Node)) -> bool {
+    name == "ServiceToken"
+}
+
+/// What the function would refuse of a resource's properties, each with its line. A value that comes of another
+/// resource is made up as yet, so it cannot be wrong.
+fn refused(resource: &Resource, properties: &Value, scope: &Scope<'_>) -> Vec<TemplateError> {
+    let Err(errors) = Properties::read(properties) else { return Vec::new() };
+    let told = errors.0.iter().filter_map(|error| {
+        let node = scope.written_at(&resource.properties, &error.place)?;
+        Some(node.error(format!("{}: {error}", resource.logical_id)))
+    });
+    told.collect()
 }

@@ -3,6 +3,7 @@
 
 mod delivery;
 mod failures;
+mod generated;
 mod lives;
 mod properties;
 mod provider;

@@ -98,6 +98,36 @@ fn a_bad_template_is_told_with_its_place() {
 }
 
 #[test]
+fn properties_that_the_function_would_refuse_are_told_with_their_lines_before_anything_starts() {
+    let template = "\
+Conditions: {Big: !Equals [a, a]}
+Resources:
+  Cluster: {Type: AWS::ECS::Cluster}
+  Run:
+    Type: Custom::ECSTask
+    Properties:
+      ServiceToken: x
+      Cluster: !Ref Cluster
+      Overides: {}
+      Count: !If [Big, 11, 1]
+      Timeout: !GetAtt Cluster.Arn
+      Overrides:
+        ContainerOverrides:
+          - Name: app
+            Comand: [x]
+";
+    let told = refused(template, &[]);
+    let lines: Vec<&str> = told.lines().map(|line| line.trim_start_matches("rehearse: ")).collect();
+    let expected = [
+        "shop.yml: line 9: Run: unknown property Overides, did you mean Overrides?",
+        "shop.yml: line 7: Run: TaskDefinition is missing",
+        "shop.yml: line 10: Run: Count must be a whole number from 0 to 10, not \"11\"",
+        "shop.yml: line 15: Run: unknown property Comand in Overrides.ContainerOverrides[0], did you mean command?",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn a_bad_parameter_is_told_with_what_it_should_be() {
     let template = "Parameters:\n  Size: {Type: Number, MinValue: 1}\nResources:\n  A: {Type: X}\n";
     assert_eq!(
