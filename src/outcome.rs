@@ -75,6 +75,18 @@ pub enum Cause {
     Missing,
 }
 
+impl Verdict {
+    /// Whether the run failed before any of its containers ran, so that it can be started anew without running
+    /// anything twice. What somebody has stopped stays stopped.
+    pub fn never_ran(&self, tasks: &[Task]) -> bool {
+        let Self::Failed(failures) = self else { return false };
+        let wanted = |failure: &Failure| {
+            failure.cause != Cause::Missing && failure.stop_code.as_deref() != Some("UserInitiated")
+        };
+        failures.iter().all(wanted) && tasks.iter().all(|task| !task.ever_ran())
+    }
+}
+
 impl Cause {
     /// The container that failed, where it was one.
     pub fn container(&self) -> Option<&str> {

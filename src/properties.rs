@@ -96,6 +96,9 @@ structure! {
         /// The exit codes that are a success.
         "SuccessExitCodes" success_exit_codes: Vec<i32> =
             Rule::or("[0]", Shape::list(&Shape::integer(0, 255), 256));
+        /// How often a run is started anew when no container of it ever ran: an image that could not be pulled, no
+        /// network interface, a host lost before the start.
+        "StartRetries" start_retries: u32 = Rule::or("0", Shape::integer(0, 5));
         /// How many log lines of a failed container the Reason shows at most.
         "LogLines" log_lines: u32 = Rule::or("10", Shape::integer(0, 50));
         /// Whether CloudFormation masks the attributes.

@@ -40,6 +40,11 @@ impl Reason {
         Self { head: head.into(), ..Self::default() }
     }
 
+    /// Its first sentence: what failed, or that nothing did.
+    pub fn head(&self) -> &str {
+        &self.head
+    }
+
     /// Adds a detail, if there is one that the others do not already tell.
     #[must_use]
     pub fn detail(mut self, detail: Option<&str>) -> Self {

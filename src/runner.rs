@@ -12,6 +12,7 @@
 //! again, and since starting is idempotent, nothing runs twice.
 
 pub mod answer;
+mod before;
 pub mod criteria;
 mod follow;
 pub mod invocation;
@@ -24,17 +25,16 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use serde_json::Value;
-use time::OffsetDateTime;
 use tracing::Instrument;
 
 use self::{
     answer::Answer,
     invocation::Invocation,
-    plan::{Plan, Run, Skip},
+    plan::{Plan, Run},
     wait::Wait,
 };
 use crate::{
-    aws::{Aws, Kind},
+    aws::Aws,
     callback::{Callback, Undelivered},
     cfn::{Received, ReplyTo, Request, RequestType},
     identity,
@@ -55,6 +55,8 @@ pub struct Runner {
 enum End {
     /// With its answer.
     Answer(Answer),
+    /// With the answer that no container ever ran; StartRetries may start the run anew instead.
+    NeverRan(Answer),
     /// The next invocation goes on.
     HandedOver,
 }
@@ -124,10 +126,8 @@ impl Runner {
             return Ok(());
         };
         tracing::error!(request_id = reply_to.request_id, "a continuation cannot be read: {error}");
-        let reason = Reason::new("The wait for the task cannot go on, because the function was replaced meanwhile")
-            .detail(Some(&error.to_string()));
         let cluster = wait["cluster"].as_str();
-        let reason = self.stop_after_a_fault(reason, cluster, &reply_to, invocation).await;
+        let reason = self.stop_after_a_fault(Reason::function_replaced(error), cluster, &reply_to, invocation).await;
         self.answer(Answer::Failed(reason), &reply_to, invocation).await
     }
 
@@ -142,11 +142,9 @@ impl Runner {
     ) -> Result<(), Undelivered> {
         let answer = match AssertUnwindSafe(ending).catch_unwind().await {
             Ok(End::HandedOver) => return Ok(()),
-            Ok(End::Answer(answer)) => answer,
+            Ok(End::Answer(answer) | End::NeverRan(answer)) => answer,
             Err(_panic) => {
-                let reason =
-                    Reason::new("ecs-tasks failed by a fault of its own; its log has the place. Please report it");
-                Answer::Failed(self.stop_after_a_fault(reason, cluster, reply_to, invocation).await)
+                Answer::Failed(self.stop_after_a_fault(Reason::own_fault(), cluster, reply_to, invocation).await)
             }
         };
         self.answer(answer, reply_to, invocation).await
@@ -154,10 +152,8 @@ impl Runner {
 
     async fn end(&self, request: &Request, invocation: &Invocation) -> End {
         match Plan::of(request, invocation.means(self.recursive_loop_allowed)) {
-            Plan::Refuse(refusal) => {
-                End::Answer(Answer::Failed(Reason::new(format!("Nothing was started: {refusal}"))))
-            }
-            Plan::Skip(skip) => End::Answer(Answer::nothing_ran(format!("Nothing was run: {skip}"))),
+            Plan::Refuse(refusal) => End::Answer(Answer::Failed(Reason::refused(&refusal))),
+            Plan::Skip(skip) => End::Answer(Answer::nothing_ran(Reason::skipped(skip))),
             Plan::Stop(stop) => self.delete(stop, request, invocation).await,
             Plan::Run(run) => self.run(*run, request, invocation).await,
         }
@@ -167,105 +163,39 @@ impl Runner {
         let until = run.deadline.min(invocation.hand_over_at());
         match self.reason_to_skip(&run, request, until, invocation).await {
             Ok(None) => {}
-            Ok(Some(skip)) => return End::Answer(Answer::nothing_ran(format!("Nothing was run: {skip}"))),
+            Ok(Some(skip)) => return End::Answer(Answer::nothing_ran(Reason::skipped(skip))),
             Err(reason) => return End::Answer(Answer::Failed(reason)),
         }
         match self.ready(run.properties.clone(), until, invocation).await {
             Ok(properties) => run.properties = properties,
             Err(reason) => return End::Answer(Answer::Failed(reason)),
         }
-        let started = match self.start(&run, request, invocation).await {
-            Ok(started) => started,
-            Err(reason) => return End::Answer(Answer::Failed(reason)),
-        };
-        if run.properties.timeout == 0 {
-            return End::Answer(self.fire_and_forget(&run, started, invocation).await);
-        }
-        let wait = Wait::for_success(&run, request, started.tasks, invocation.now());
-        self.follow(wait, invocation).await
-    }
-
-    /// Asks AWS what the plan leaves open: whether the stack rolls back, and whether UpdateCriteria are met.
-    async fn reason_to_skip(
-        &self,
-        run: &Run,
-        request: &Request,
-        until: OffsetDateTime,
-        invocation: &Invocation,
-    ) -> Result<Option<Skip>, Reason> {
-        if run.unless_rolling_back {
-            let asked = invocation.ride_out(until, || self.aws.stack_status(&request.reply_to.stack_id)).await;
-            let status = asked.map_err(|error| {
-                Reason::new("Nothing was started: RunOnRollback is false, but the stack's status cannot be read")
-                    .detail(Some(&error.to_string()))
-                    .detail(
-                        (error.kind == Kind::Denied)
-                            .then_some("Allow cloudformation:DescribeStacks to the function's role"),
-                    )
-            })?;
-            if status.contains("ROLLBACK") {
-                return Ok(Some(Skip::RollingBack));
+        let (mut attempt, mut retries) = (0, run.properties.start_retries);
+        loop {
+            let started = match self.start(&run, request, &mut attempt, invocation).await {
+                Ok(started) => started,
+                Err(reason) => return End::Answer(Answer::Failed(reason)),
+            };
+            if run.properties.timeout == 0 {
+                return End::Answer(self.fire_and_forget(&run, started, invocation).await);
             }
-        }
-        let (Some(old), Some(criteria)) = (&run.compare_with, run.properties.update_criteria()) else {
-            return Ok(None);
-        };
-        let new = &run.properties.task_definition;
-        let read = |name| invocation.ride_out(until, move || self.aws.describe_task_definition(name));
-        match tokio::join!(read(old), read(new)) {
-            (Ok(old), Ok(new)) => {
-                for container in criteria::unknown_containers(criteria, &new) {
-                    tracing::warn!(
-                        container,
-                        "UpdateCriteria names a container that the task definition does not have"
-                    );
+            let wait = Wait::for_success(&run, request, started.tasks, invocation.now());
+            match self.follow(wait, invocation).await {
+                End::NeverRan(_) if retries > 0 && invocation.now() < until => {
+                    tracing::warn!(retries, "no container ever ran: starting anew");
+                    (attempt, retries) = (attempt + 1, retries - 1);
                 }
-                Ok((!criteria::met(criteria, &old, &new)).then_some(Skip::CriteriaNotMet))
+                end => return end,
             }
-            (old, new) => {
-                for error in [old.err(), new.err()].into_iter().flatten() {
-                    tracing::warn!("a task definition that UpdateCriteria compare counts as different: {error}");
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    /// What must be known before anything starts: that WatchContainers names containers that there are, and where the
-    /// service runs that the tasks belong to.
-    async fn ready(
-        &self,
-        properties: Properties,
-        until: OffsetDateTime,
-        invocation: &Invocation,
-    ) -> Result<Properties, Reason> {
-        let name = &properties.task_definition;
-        if !properties.watch_containers().is_empty() {
-            let read = invocation.ride_out(until, || self.aws.describe_task_definition(name)).await;
-            let definition = read.map_err(|error| Reason::no_definition(name, &error))?;
-            let unknown: Vec<&str> = properties
-                .watch_containers()
-                .iter()
-                .map(String::as_str)
-                .filter(|container| definition.container(container).is_none())
-                .collect();
-            if !unknown.is_empty() {
-                return Err(Reason::unknown_containers(&unknown, &definition));
-            }
-        }
-        let Some(service) = properties.service.clone() else { return Ok(properties) };
-        let cluster = &properties.cluster;
-        let asked = invocation.ride_out(until, || self.aws.describe_service(cluster, &service)).await;
-        match asked.map_err(|error| Reason::no_service(&service, cluster, Some(&error)))? {
-            Some(placement) => Ok(properties.placed_as(placement)),
-            None => Err(Reason::no_service(&service, cluster, None)),
         }
     }
 
     /// The only place that answers CloudFormation.
     async fn answer(&self, answer: Answer, reply_to: &ReplyTo, invocation: &Invocation) -> Result<(), Undelivered> {
+        // Not the whole Reason: the container's last lines in it may hold what must never be in our log.
+        let why = answer.summary().to_owned();
         let response = answer.into_response(reply_to);
-        tracing::info!(status = ?response.status, reason = response.reason, "answering");
+        tracing::info!(status = ?response.status, reason = why, "answering");
         let url = &reply_to.response_url;
         let delivered = self.callback.deliver(&response, url, invocation.clock(), invocation.ends_at()).await;
         if let Err(error) = &delivered {

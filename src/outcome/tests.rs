@@ -224,3 +224,20 @@ fn events_as_aws_sends_them_are_judged() {
         true,
     );
 }
+
+#[test]
+fn only_a_run_whose_containers_never_ran_may_be_started_anew() {
+    let never_ran = |task: Task| match Outcome::of(std::slice::from_ref(&task), WITHOUT_DEFINITION) {
+        Outcome::Over { verdict, .. } => verdict.never_ran(&[task]),
+        Outcome::Pending => panic!("the task is over"),
+    };
+    let pull = || because("CannotPullContainerError", container("app", None));
+    assert!(never_ran(task(STOPPED, Some("TaskFailedToStart"), vec![pull()])));
+    assert!(never_ran(task(STOPPED, Some("SpotInterruption"), vec![container("app", None)])));
+    assert!(never_ran(task(STOPPED, Some("TaskFailedToStart"), vec![])));
+    assert!(!never_ran(task(STOPPED, Some("TaskFailedToStart"), vec![pull(), container("init", Some(0))])));
+    let lost = Container { runtime_id: Some("id".to_owned()), ..container("app", None) };
+    assert!(!never_ran(task(STOPPED, Some("SpotInterruption"), vec![lost])));
+    assert!(!never_ran(task(STOPPED, Some("UserInitiated"), vec![container("app", None)])));
+    assert!(!never_ran(task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(0))])));
+}

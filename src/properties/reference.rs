@@ -8,7 +8,7 @@ use super::{
 };
 
 /// An example of each property, as a template says it.
-pub const EXAMPLES: [(&str, &str); 29] = [
+pub const EXAMPLES: [(&str, &str); 30] = [
     ("ServiceToken", "!ImportValue ecs-tasks-FunctionArn"),
     ("ServiceTimeout", "900"),
     ("Cluster", "!Ref Cluster"),
@@ -39,6 +39,7 @@ pub const EXAMPLES: [(&str, &str); 29] = [
     ("Service", "!GetAtt WebService.Name"),
     ("WatchContainers", "[app]"),
     ("SuccessExitCodes", "[0, 3]"),
+    ("StartRetries", "2"),
     ("LogLines", "20"),
     ("NoEcho", "true"),
 ];

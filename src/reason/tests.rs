@@ -3,8 +3,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     aws::{Error, Kind, ecs::LaunchFailure},
+    cfn::{ReplyTo, ResponseUrl},
     outcome::{Cause, Failure},
-    runner::wait::Limit,
+    runner::{answer::Answer, wait::Limit},
     task::TaskArn,
 };
 
@@ -167,6 +168,27 @@ proptest! {
         let text = reason.detail(Some(&detail)).fit(room);
         prop_assert!(serialized(&text) <= room, "{} bytes in {room}", serialized(&text));
         prop_assert!(text.starts_with("Container app exited with code 3"));
+    }
+
+    #[test]
+    fn no_answer_is_ever_longer_than_cloudformation_reads(
+        detail in any::<String>(),
+        log in proptest::collection::vec("[\"\\\\\u{0}-\u{1f}😀é]{0,600}", 0..60),
+        id in "[a-zA-Z0-9-]{1,1024}",
+    ) {
+        let reply_to = ReplyTo {
+            response_url: ResponseUrl::parse("https://example.com/").unwrap(),
+            stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1".to_owned(),
+            request_id: "720958cb-c5b7-4225-b12f-e7c5ab6c499b".to_owned(),
+            logical_resource_id: "Migrate".to_owned(),
+            physical_resource_id: id,
+            no_echo: false,
+        };
+        let log = Log { group: "/ecs/app".to_owned(), stream: None, lines: log };
+        let reason = Reason::failed(&[failure("1", exited(3, None))]).detail(Some(&detail)).log(Some(&log));
+        let body = Answer::Failed(reason).into_response(&reply_to).body();
+        prop_assert!(body.len() <= 4096, "{} bytes", body.len());
+        prop_assert!(body.contains("Container app exited with code 3"));
     }
 
     #[test]

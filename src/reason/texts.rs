@@ -1,10 +1,15 @@
 //! The texts themselves. Each is written to be read at two in the morning: what failed, which one, what to do.
 
+use std::fmt::Display;
+
 use super::Reason;
 use crate::{
     aws::{Error, Kind, ecs::LaunchFailure},
     outcome::{Cause, Failure},
-    runner::wait::Limit,
+    runner::{
+        plan::{Refusal, Skip},
+        wait::Limit,
+    },
     task::{Task, TaskArn, TaskDefinition},
 };
 
@@ -62,6 +67,87 @@ impl Reason {
             1 => "The task was started; Timeout is 0, so its end is not waited for".to_owned(),
             count => format!("{count} tasks were started; Timeout is 0, so their end is not waited for"),
         })
+    }
+
+    /// A request that fails before anything starts.
+    pub fn refused(refusal: &Refusal) -> Self {
+        Self::new(format!("Nothing was started: {refusal}"))
+    }
+
+    /// A request that there is nothing to run for.
+    pub fn skipped(skip: Skip) -> Self {
+        Self::new(format!("Nothing was run: {skip}"))
+    }
+
+    /// Delete, and nothing runs.
+    pub fn nothing_to_stop(why: &str) -> Self {
+        Self::new(format!("Nothing to stop: {why}"))
+    }
+
+    /// Delete, and all that ran has stopped.
+    pub fn all_stopped() -> Self {
+        Self::new("The tasks of this resource have been stopped")
+    }
+
+    /// Delete, and AWS was not to be reached.
+    pub fn not_looked_for(error: &Error) -> Self {
+        Self::new("Tasks of this resource could not be looked for, and one may still run")
+            .detail(Some(&error.to_string()))
+    }
+
+    /// Delete, and a task cannot be stopped.
+    pub fn refused_to_stop() -> Self {
+        Self::new("AWS refused to stop a task of this resource")
+    }
+
+    /// RunOnRollback is false, and the stack's status cannot be asked for.
+    pub fn no_stack_status(error: &Error) -> Self {
+        let denied = error.kind == Kind::Denied;
+        Self::new("Nothing was started: RunOnRollback is false, but the stack's status cannot be read")
+            .detail(Some(&error.to_string()))
+            .detail(denied.then_some("Allow cloudformation:DescribeStacks to the function's role"))
+    }
+
+    /// Whether an earlier run goes on cannot be found out.
+    pub fn earlier_unknown(error: &Error) -> Self {
+        let hint = format!("Allow {} to the function's role", error.operation);
+        Self::new("Nothing was started: earlier tasks of this resource cannot be looked for")
+            .detail(Some(&error.to_string()))
+            .detail((error.kind == Kind::Denied).then_some(hint.as_str()))
+    }
+
+    /// An earlier run goes on, and cannot be stopped in time.
+    pub fn earlier_runs() -> Self {
+        Self::new("Nothing was started: an earlier task of this resource still runs")
+    }
+
+    /// We failed ourselves.
+    pub fn own_fault() -> Self {
+        Self::new("ecs-tasks failed by a fault of its own; its log has the place. Please report it")
+    }
+
+    /// The function that went on cannot read what the one before it has written.
+    pub fn function_replaced(error: &impl Display) -> Self {
+        Self::new("The wait for the task cannot go on, because the function was replaced meanwhile")
+            .detail(Some(&error.to_string()))
+    }
+
+    /// Whether anything runs could not be found out.
+    #[must_use]
+    pub fn may_run(self, error: &Error) -> Self {
+        self.detail(Some(&format!("Whether a task still runs could not be found out ({error})")))
+    }
+
+    /// A task takes longer to stop than there was time.
+    #[must_use]
+    pub fn still_stopping(self) -> Self {
+        self.detail(Some("A task that was told to stop has not stopped in time"))
+    }
+
+    /// What was seen last is older than it should be.
+    #[must_use]
+    pub fn last_look_failed(self, error: &Error) -> Self {
+        self.detail(Some(&format!("The last look failed: {error}")))
     }
 
     /// ECS started fewer tasks than it was asked for.

@@ -43,6 +43,7 @@ struct State {
     services: BTreeMap<(String, String), Value>,
     tasks: Vec<StageTask>,
     tokens: HashMap<(String, String), api::TokenUse>,
+    injects: bool,
 }
 
 impl Ecs {
@@ -71,6 +72,12 @@ impl Ecs {
         let arn = definition.arn.clone();
         revisions.push(definition);
         Ok(arn)
+    }
+
+    /// From now on every task gets a container that its definition does not have and that never has an exit code, as
+    /// GuardDuty injects one.
+    pub fn inject_containers(&self) {
+        lock(&self.shared.state).injects = true;
     }
 
     /// Makes a service, which runs nothing here; its ARN. `service` has ECS's names or CloudFormation's.

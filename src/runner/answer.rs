@@ -22,8 +22,8 @@ pub enum Answer {
 
 impl Answer {
     /// Nothing was run, and that is as it should be.
-    pub fn nothing_ran(why: impl Into<String>) -> Self {
-        Self::Succeeded(Reason::new(why), Box::new(Data { ran: "false".to_owned(), ..Data::default() }))
+    pub fn nothing_ran(why: Reason) -> Self {
+        Self::Succeeded(why, Box::new(Data { ran: "false".to_owned(), ..Data::default() }))
     }
 
     /// The tasks have been started and are not waited for. The attributes hold only what is known at the start, so
@@ -52,6 +52,13 @@ impl Answer {
     /// At least one task failed; `log` is the first failure's, if it could be read.
     pub fn failed(failures: &[Failure], log: Option<&Log>) -> Self {
         Self::Failed(Reason::failed(failures).log(log))
+    }
+
+    /// The answer in one sentence, without anything that a container has printed.
+    pub fn summary(&self) -> &str {
+        match self {
+            Self::Succeeded(reason, _) | Self::Failed(reason) => reason.head(),
+        }
     }
 
     /// The body, within the bytes that CloudFormation reads.

@@ -58,7 +58,11 @@ impl Runner {
                     invocation.clock().sleep_until(at).await;
                     return self.hand_over(wait, &seen, invocation).await;
                 }
-                Step::Finish(verdict) => return End::Answer(self.finished(&wait, &verdict, &seen, invocation).await),
+                Step::Finish(verdict) => {
+                    let answer = self.finished(&wait, &verdict, &seen, invocation).await;
+                    let never_ran = wait.goal == Goal::Success && verdict.never_ran(&seen.last.tasks);
+                    return if never_ran { End::NeverRan(answer) } else { End::Answer(answer) };
+                }
                 Step::GiveUp => return End::Answer(self.give_up(&wait, &seen, invocation).await),
             };
         }
@@ -135,7 +139,7 @@ impl Runner {
         }
         let definition = seen.definition.as_ref();
         match (wait.goal, verdict) {
-            (Goal::Gone, _) => Answer::nothing_ran("The tasks of this resource have been stopped"),
+            (Goal::Gone, _) => Answer::nothing_ran(Reason::all_stopped()),
             (Goal::Success, Verdict::Succeeded) => Answer::succeeded(&seen.last.tasks, wait.rules(definition)),
             (Goal::Success, Verdict::Failed(failures)) => {
                 let failed = failures.first().and_then(|failure| Some((&failure.task, failure.cause.container()?)));
@@ -186,7 +190,7 @@ impl Runner {
             Goal::Gone => Reason::not_gone(&wait.limit, &seen.last.tasks),
         };
         if let Some(trouble) = &seen.trouble {
-            reason = reason.detail(Some(&format!("The last look failed: {trouble}")));
+            reason = reason.last_look_failed(trouble);
         }
         if wait.goal == Goal::Gone {
             return Answer::Failed(reason);

@@ -39,7 +39,14 @@ pub(super) struct Started {
 
 impl Runner {
     /// Starts what the run asks for, after whatever an earlier request of this resource left running has stopped.
-    pub(super) async fn start(&self, run: &Run, request: &Request, invocation: &Invocation) -> Result<Started, Reason> {
+    /// `attempt` is the first client token to use, and then the one that was used last.
+    pub(super) async fn start(
+        &self,
+        run: &Run,
+        request: &Request,
+        attempt: &mut u32,
+        invocation: &Invocation,
+    ) -> Result<Started, Reason> {
         let reply_to = &request.reply_to;
         let until = run.deadline.min(invocation.hand_over_at());
         if request.request_type == RequestType::Update {
@@ -48,7 +55,7 @@ impl Runner {
         let started_by = started_by(reply_to);
         let tags = tags(reply_to, run.properties.timeout > 0);
         let launch = Launch { properties: &run.properties, started_by: &started_by, tags: &tags };
-        let started = self.launch_until_complete(&launch, reply_to, until, invocation).await?;
+        let started = self.launch_until_complete(&launch, reply_to, attempt, until, invocation).await?;
         let arns: Vec<&str> = started.tasks.iter().map(|task| task.0.as_str()).collect();
         tracing::info!(cluster = run.properties.cluster, task_arn = arns.join(","), "started");
         Ok(started)
@@ -79,6 +86,7 @@ impl Runner {
         &self,
         launch: &Launch<'_>,
         reply_to: &ReplyTo,
+        attempt: &mut u32,
         until: OffsetDateTime,
         invocation: &Invocation,
     ) -> Result<Started, Reason> {
@@ -90,9 +98,8 @@ impl Runner {
             .without_max_times()
             .with_jitter();
         let mut delays = backoff.build();
-        let mut attempt = 0;
         loop {
-            let token = identity::client_token(&reply_to.request_id, attempt);
+            let token = identity::client_token(&reply_to.request_id, *attempt);
             let (tasks, failures) = match self.launch(launch, reply_to, &token, until, invocation).await {
                 Ok(Launched::Answer { tasks, failures }) => (tasks, failures),
                 Ok(Launched::Conflict(tasks)) => {
@@ -114,9 +121,9 @@ impl Runner {
             if !hopeful || invocation.now() + delay >= patience {
                 return Err(reason);
             }
-            tracing::warn!(attempt, "no capacity yet ({}); trying again", failures[0].reason);
+            tracing::warn!("no capacity yet ({}); trying again", failures[0].reason);
             tokio::time::sleep(delay).await;
-            attempt += 1;
+            *attempt += 1;
         }
     }
 
@@ -182,10 +189,7 @@ impl Runner {
     ) -> Result<(), Reason> {
         let (cluster, started_by) = (&run.properties.cluster, started_by(reply_to));
         let found = invocation.ride_out(until, || self.find(cluster, &started_by)).await;
-        let found = found.map_err(|error| {
-            Reason::new("Nothing was started: earlier tasks of this resource cannot be looked for")
-                .detail(Some(&error.to_string()))
-        })?;
+        let found = found.map_err(|error| Reason::earlier_unknown(&error))?;
         let earlier: Vec<TaskArn> = found
             .into_iter()
             .filter(|task| !is_of_request(task, reply_to) && was_waited_for(task))
@@ -195,7 +199,7 @@ impl Runner {
             return Ok(());
         }
         tracing::warn!(count = earlier.len(), "stopping tasks of an earlier request of this resource");
-        let reason = Reason::new("Nothing was started: an earlier task of this resource still runs");
+        let reason = Reason::earlier_runs();
         let why = "ecs-tasks: a later request of the same resource takes over";
         self.stop_and_wait(reason, cluster, &earlier, why, until, invocation).await.map(|_| ())
     }
@@ -232,7 +236,7 @@ impl Runner {
                     found.into_iter().filter(|task| is_of_request(task, reply_to)).map(|task| task.arn).collect();
                 self.stop_tasks(reason, cluster, &own, "ecs-tasks: the run failed", until, invocation).await
             }
-            Err(error) => reason.detail(Some(&format!("Whether a task still runs could not be found out ({error})"))),
+            Err(error) => reason.may_run(&error),
         }
     }
 

@@ -30,30 +30,30 @@ impl Runner {
     /// permission made Create fail, and so starts nothing), Delete must not leave the stack stuck.
     pub(super) async fn delete(&self, stop: Stop, request: &Request, invocation: &Invocation) -> End {
         let Some(cluster) = &stop.cluster else {
-            return End::Answer(Answer::nothing_ran("Nothing to stop: the properties name no Cluster"));
+            return End::Answer(Answer::nothing_ran(Reason::nothing_to_stop("the properties name no Cluster")));
         };
         let until = stop.deadline.min(invocation.hand_over_at());
         let started_by = started_by(&request.reply_to);
         let tasks = match invocation.ride_out(until, || self.aws.list_tasks(cluster, &started_by)).await {
             Ok(tasks) => tasks,
             Err(error) if error.kind == Kind::Transient => {
-                let reason = Reason::new("Tasks of this resource could not be looked for, and one may still run");
-                return End::Answer(Answer::Failed(reason.detail(Some(&error.to_string()))));
+                return End::Answer(Answer::Failed(Reason::not_looked_for(&error)));
             }
             Err(error) => {
                 tracing::warn!(cluster, "nothing is stopped: {error}");
-                return End::Answer(Answer::nothing_ran(format!("Nothing to stop: no task can be found ({error})")));
+                return End::Answer(Answer::nothing_ran(Reason::nothing_to_stop(&format!(
+                    "no task can be found ({error})"
+                ))));
             }
         };
         if tasks.is_empty() {
-            return End::Answer(Answer::nothing_ran("Nothing to stop: no task of this resource runs"));
+            return End::Answer(Answer::nothing_ran(Reason::nothing_to_stop("no task of this resource runs")));
         }
         tracing::info!(cluster, count = tasks.len(), "stopping the tasks of this resource");
         let why = "ecs-tasks: the resource is deleted";
         let refused = self.stop_each(cluster, &tasks, why, until, invocation).await;
         if !refused.is_empty() {
-            let reason = Reason::new("AWS refused to stop a task of this resource");
-            return End::Answer(Answer::Failed(reason.not_stopped(&refused)));
+            return End::Answer(Answer::Failed(Reason::refused_to_stop().not_stopped(&refused)));
         }
         let wait = Wait::for_gone(&stop, cluster, request, tasks, invocation.now());
         self.follow(wait, invocation).await
@@ -91,7 +91,7 @@ impl Runner {
         }
         match self.last_words(cluster, tasks, until, invocation).await {
             Some(seen) if seen.tasks.iter().all(Task::is_over) => Ok(reason),
-            _ => Err(reason.detail(Some("A task that was told to stop has not stopped in time"))),
+            _ => Err(reason.still_stopping()),
         }
     }
 

@@ -148,3 +148,42 @@ async fn a_missing_task_definition_lets_all_containers_count() {
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(created.reason.contains("Container sidecar exited with code 143"), "{}", created.reason);
 }
+
+#[tokio::test]
+async fn containers_that_aws_injects_never_decide() {
+    let scenario = Scenario::new().await;
+    scenario.stage.ecs.inject_containers();
+    let good = scenario.script("true");
+    assert!(scenario.create(&properties(&good, json!({}))).await.succeeded);
+    let bad = scenario.script("exit 2");
+    let created = scenario.create(&properties(&bad, json!({}))).await;
+    assert!(created.reason.contains("Container app exited with code 2"), "{}", created.reason);
+}
+
+#[tokio::test]
+async fn a_run_that_never_ran_is_started_anew_as_often_as_it_may() {
+    let scenario = Scenario::new().await;
+    let mut app = container("app", "");
+    app["entryPoint"] = json!(["/no/such/program"]);
+    let definition = scenario.definition(json!([app]));
+    let created = scenario.create(&properties(&definition, json!({"StartRetries": "2"}))).await;
+    assert!(created.reason.contains("The task failed to start, because of container app"), "{}", created.reason);
+    let requests = scenario.stage.requests("RunTask");
+    let tokens: Vec<&str> = requests.iter().map(|request| request["clientToken"].as_str().unwrap()).collect();
+    assert_eq!(tokens[1..], [format!("{}-1", tokens[0]), format!("{}-2", tokens[0])]);
+    let ran = scenario.script("exit 1");
+    scenario.create(&properties(&ran, json!({"StartRetries": "2"}))).await;
+    assert_eq!(scenario.calls("RunTask"), 4, "a container that ran is never run again");
+}
+
+#[tokio::test]
+async fn what_a_container_prints_is_not_in_the_functions_log() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("echo the password is $PASSWORD; exit 1");
+    let environment = json!([{"name": "PASSWORD", "value": "hunter2"}]);
+    let more = json!({"Overrides": {"containerOverrides": [{"name": "app", "environment": environment}]}});
+    let created = scenario.create(&properties(&definition, more)).await;
+    assert!(created.reason.contains("the password is hunter2"), "the Reason is for who deploys");
+    let log: Vec<String> = scenario.log().into_iter().filter(|line| !line.starts_with("app | ")).collect();
+    assert!(!log.iter().any(|line| line.contains("hunter2")), "{log:?}");
+}

@@ -281,3 +281,16 @@ async fn a_create_that_fails_rolls_the_stack_back_and_deletes_what_was_made() {
         events.contains(&"CREATE_FAILED Migrate".to_owned()) && !events.iter().any(|event| event.ends_with("After"))
     );
 }
+
+#[tokio::test]
+async fn attributes_are_there_after_an_update_that_ran_nothing() {
+    let scenario = Scenario::new().await;
+    let text = STACK.replace("RunOnRollback: !Ref RunOnRollback", "RunOnUpdate: false");
+    let sink = |_| {};
+    let mut stack = Stack::new(Arc::clone(&scenario.stage), Template::read(&text).unwrap(), "shop", Arc::new(sink));
+    let template = Template::read(&text).unwrap();
+    assert!(stack.create(&values(&template, "echo one", "true")).await);
+    assert!(stack.update(&values(&template, "echo two", "true")).await, "Fn::GetAtt Migrate.ExitCode still works");
+    assert_eq!(stack.attribute("Migrate", "Ran"), Some(&json!("false")));
+    assert_eq!(scenario.calls("RunTask"), 3, "Migrate once, After twice");
+}

@@ -137,7 +137,9 @@ fn start(
             containers: definition
                 .containers
                 .iter()
-                .map(|spec| StageContainer { name: spec.name.clone(), last_status: "PENDING", ..Default::default() })
+                .map(|spec| spec.name.clone())
+                .chain(state.injects.then(|| "aws-guardduty-agent-a1b2".to_owned()))
+                .map(|name| StageContainer { name, last_status: "PENDING", ..Default::default() })
                 .collect(),
             created_at: now(),
             started_at: None,

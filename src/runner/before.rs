@@ -1,0 +1,82 @@
+//! What must be known before anything starts, and that AWS alone knows.
+
+use time::OffsetDateTime;
+
+use super::{
+    Runner, criteria,
+    invocation::Invocation,
+    plan::{Run, Skip},
+};
+use crate::{cfn::Request, properties::Properties, reason::Reason};
+
+impl Runner {
+    /// Asks AWS what the plan leaves open: whether the stack rolls back, and whether UpdateCriteria are met.
+    pub(super) async fn reason_to_skip(
+        &self,
+        run: &Run,
+        request: &Request,
+        until: OffsetDateTime,
+        invocation: &Invocation,
+    ) -> Result<Option<Skip>, Reason> {
+        if run.unless_rolling_back {
+            let asked = invocation.ride_out(until, || self.aws.stack_status(&request.reply_to.stack_id)).await;
+            let status = asked.map_err(|error| Reason::no_stack_status(&error))?;
+            if status.contains("ROLLBACK") {
+                return Ok(Some(Skip::RollingBack));
+            }
+        }
+        let (Some(old), Some(criteria)) = (&run.compare_with, run.properties.update_criteria()) else {
+            return Ok(None);
+        };
+        let new = &run.properties.task_definition;
+        let read = |name| invocation.ride_out(until, move || self.aws.describe_task_definition(name));
+        match tokio::join!(read(old), read(new)) {
+            (Ok(old), Ok(new)) => {
+                for container in criteria::unknown_containers(criteria, &new) {
+                    tracing::warn!(
+                        container,
+                        "UpdateCriteria names a container that the task definition does not have"
+                    );
+                }
+                Ok((!criteria::met(criteria, &old, &new)).then_some(Skip::CriteriaNotMet))
+            }
+            (old, new) => {
+                for error in [old.err(), new.err()].into_iter().flatten() {
+                    tracing::warn!("a task definition that UpdateCriteria compare counts as different: {error}");
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// What must be known before anything starts: that WatchContainers names containers that there are, and where the
+    /// service runs that the tasks belong to.
+    pub(super) async fn ready(
+        &self,
+        properties: Properties,
+        until: OffsetDateTime,
+        invocation: &Invocation,
+    ) -> Result<Properties, Reason> {
+        let name = &properties.task_definition;
+        if !properties.watch_containers().is_empty() {
+            let read = invocation.ride_out(until, || self.aws.describe_task_definition(name)).await;
+            let definition = read.map_err(|error| Reason::no_definition(name, &error))?;
+            let unknown: Vec<&str> = properties
+                .watch_containers()
+                .iter()
+                .map(String::as_str)
+                .filter(|container| definition.container(container).is_none())
+                .collect();
+            if !unknown.is_empty() {
+                return Err(Reason::unknown_containers(&unknown, &definition));
+            }
+        }
+        let Some(service) = properties.service.clone() else { return Ok(properties) };
+        let cluster = &properties.cluster;
+        let asked = invocation.ride_out(until, || self.aws.describe_service(cluster, &service)).await;
+        match asked.map_err(|error| Reason::no_service(&service, cluster, Some(&error)))? {
+            Some(placement) => Ok(properties.placed_as(placement)),
+            None => Err(Reason::no_service(&service, cluster, None)),
+        }
+    }
+}
