@@ -100,6 +100,22 @@ impl TaskArn {
 }
 
 impl Task {
+    /// A task of which only the ARN is known.
+    pub fn unseen(arn: TaskArn) -> Self {
+        Self {
+            arn,
+            task_definition_arn: String::new(),
+            last_status: String::new(),
+            stop_code: None,
+            stopped_reason: None,
+            containers: Vec::new(),
+            started_at: None,
+            execution_stopped_at: None,
+            stopped_at: None,
+            tags: BTreeMap::new(),
+        }
+    }
+
     /// Whether nothing of it will run any more: STOPPED, DELETED, or past RUNNING with every container stopped.
     ///
     /// The latter spares the wait for a network interface to be taken down, some 20 s on Fargate.

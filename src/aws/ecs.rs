@@ -7,7 +7,7 @@ use aws_sdk_ecs::{
     operation::{
         describe_task_definition::DescribeTaskDefinitionOutput, run_task::RunTaskError, start_task::StartTaskOutput,
     },
-    types::{Failure, TaskField},
+    types::{DesiredStatus, Failure, TaskField},
 };
 
 use super::{Aws, Error};
@@ -151,9 +151,12 @@ impl Aws {
         Ok(seen)
     }
 
-    /// The tasks of one resource that ECS wants running.
-    pub async fn list_tasks(&self, cluster: &str, started_by: &str) -> Result<Vec<TaskArn>, Error> {
-        let mut pages = self.ecs.list_tasks().cluster(cluster).started_by(started_by).into_paginator().items().send();
+    /// The tasks of one resource that ECS wants running or, with `stopped`, that it wants stopped: those that are on
+    /// their way there, and those that got there within the last hour.
+    pub async fn list_tasks(&self, cluster: &str, started_by: &str, stopped: bool) -> Result<Vec<TaskArn>, Error> {
+        let call = self.ecs.list_tasks().cluster(cluster).started_by(started_by);
+        let call = call.set_desired_status(stopped.then_some(DesiredStatus::Stopped));
+        let mut pages = call.into_paginator().items().send();
         let mut tasks = Vec::new();
         while let Some(arn) = pages.next().await {
             tasks.push(TaskArn(arn.map_err(|error| Error::of("ecs:ListTasks", error))?));

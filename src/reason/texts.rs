@@ -89,6 +89,12 @@ impl Reason {
         Self::new("The tasks of this resource have been stopped")
     }
 
+    /// Delete, and all that ran has been told to stop, but cannot be looked at.
+    pub fn told_to_stop(error: &Error) -> Self {
+        Self::new("The tasks of this resource have been told to stop; whether they have cannot be seen")
+            .detail(Some(&error.to_string()))
+    }
+
     /// Delete, and AWS was not to be reached.
     pub fn not_looked_for(error: &Error) -> Self {
         Self::new("Tasks of this resource could not be looked for, and one may still run")

@@ -197,7 +197,7 @@ impl Runner {
         }
         tracing::warn!("{} is over: stopping the tasks", wait.limit);
         let why = format!("ecs-tasks: not finished within {}", wait.limit);
-        let until = invocation.last_words_at();
+        let until = invocation.soon();
         let reason = self.stop_tasks(reason, &wait.cluster, &wait.tasks, &why, until, invocation).await;
         let until = until.min(invocation.now() + LAST_WORDS);
         let words = self.last_words(&wait.cluster, &wait.tasks, until, invocation).await;
@@ -209,6 +209,10 @@ impl Runner {
 
     /// No further look is possible: the tasks are stopped where that is.
     async fn lost_sight(&self, wait: &Wait, error: &Error, invocation: &Invocation) -> Answer {
+        if wait.goal == Goal::Gone {
+            tracing::warn!("the tasks have been told to stop, but cannot be looked at: {error}");
+            return Answer::nothing_ran(Reason::told_to_stop(error));
+        }
         let reason = Reason::lost_sight(error, &wait.cluster, &wait.tasks);
         Answer::Failed(self.stop_unwatched(wait, reason, &wait.tasks, invocation).await)
     }
@@ -236,7 +240,7 @@ impl Runner {
 
     async fn stop_unwatched(&self, wait: &Wait, reason: Reason, tasks: &[TaskArn], invocation: &Invocation) -> Reason {
         let why = "ecs-tasks: it can no longer be waited for";
-        self.stop_tasks(reason, &wait.cluster, tasks, why, invocation.last_words_at(), invocation).await
+        self.stop_tasks(reason, &wait.cluster, tasks, why, invocation.soon(), invocation).await
     }
 }
 

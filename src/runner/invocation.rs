@@ -62,6 +62,12 @@ impl Invocation {
         self.ends_at - self.margin() / 2
     }
 
+    /// By when what a failed run has started must have been told to stop: within 15 s, since CloudFormation may be about
+    /// to give up, and early enough to answer.
+    pub fn soon(&self) -> OffsetDateTime {
+        self.last_words_at().min(self.now() + Duration::seconds(15))
+    }
+
     /// The ARN to invoke for the next hop.
     pub fn function_arn(&self) -> &str {
         &self.function_arn

@@ -65,13 +65,17 @@ impl Runner {
     pub(super) async fn fire_and_forget(&self, run: &Run, started: Started, invocation: &Invocation) -> Answer {
         let until = run.deadline.min(invocation.hand_over_at());
         let cluster = &run.properties.cluster;
-        let tasks = match started.seen {
+        let seen = match started.seen {
             seen if !seen.is_empty() && seen.iter().all(|task| !task.task_definition_arn.is_empty()) => seen,
             _ => {
                 let look = || self.aws.describe_tasks(cluster, &started.tasks);
                 invocation.ride_out(until, look).await.map(|seen| seen.tasks).unwrap_or_default()
             }
         };
+        // ECS may not know a task that it has just started; its ARN is told all the same.
+        let as_seen = |arn: &TaskArn| seen.iter().find(|task| task.arn == *arn).cloned();
+        let tasks: Vec<Task> =
+            started.tasks.iter().map(|arn| as_seen(arn).unwrap_or_else(|| Task::unseen(arn.clone()))).collect();
         let definition = self.definition(tasks.first(), until, invocation).await;
         let properties = &run.properties;
         let rules = Rules {
@@ -98,9 +102,10 @@ impl Runner {
             .without_max_times()
             .with_jitter();
         let mut delays = backoff.build();
+        let mut given_up = Vec::new();
         loop {
             let token = identity::client_token(&reply_to.request_id, *attempt);
-            let (tasks, failures) = match self.launch(launch, reply_to, &token, until, invocation).await {
+            let (tasks, failures) = match self.launch(launch, reply_to, &token, &given_up, until, invocation).await {
                 Ok(Launched::Answer { tasks, failures }) => (tasks, failures),
                 Ok(Launched::Conflict(tasks)) => {
                     tracing::info!("this request has started its tasks before: going on with them");
@@ -116,6 +121,7 @@ impl Runner {
             let why = "ecs-tasks: not all tasks of this run could be started";
             let cluster = &launch.properties.cluster;
             let reason = self.stop_and_wait(reason, cluster, &partly, why, until, invocation).await?;
+            given_up.extend(partly);
             let delay = delays.next().unwrap_or_default();
             let hopeful = !failures.is_empty() && failures.iter().all(LaunchFailure::may_pass);
             if !hopeful || invocation.now() + delay >= patience {
@@ -134,6 +140,7 @@ impl Runner {
         launch: &Launch<'_>,
         reply_to: &ReplyTo,
         token: &str,
+        given_up: &[TaskArn],
         until: OffsetDateTime,
         invocation: &Invocation,
     ) -> Result<Launched, Error> {
@@ -143,7 +150,7 @@ impl Runner {
             let launch = if tags_denied.get() { &untagged } else { launch };
             match launch.properties.instances() {
                 None => self.aws.run_task(launch, token).await,
-                Some(instances) => match self.own_tasks(launch, reply_to).await? {
+                Some(instances) => match self.own_tasks(launch, reply_to, given_up).await? {
                     own if own.is_empty() => self.aws.start_task(launch, instances).await,
                     own => Ok(Launched::Conflict(own)),
                 },
@@ -164,15 +171,29 @@ impl Runner {
         invocation.ride_out(until, call).await
     }
 
-    /// Tasks that this very request has started and that still run.
-    async fn own_tasks(&self, launch: &Launch<'_>, reply_to: &ReplyTo) -> Result<Vec<TaskArn>, Error> {
+    /// Tasks that this very request has started, but for those that were stopped again because others did not start.
+    async fn own_tasks(
+        &self,
+        launch: &Launch<'_>,
+        reply_to: &ReplyTo,
+        given_up: &[TaskArn],
+    ) -> Result<Vec<TaskArn>, Error> {
         let found = self.find(&launch.properties.cluster, launch.started_by).await?;
-        Ok(found.into_iter().filter(|task| is_of_request(task, reply_to)).map(|task| task.arn).collect())
+        let own = found.into_iter().filter(|task| is_of_request(task, reply_to)).map(|task| task.arn);
+        Ok(own.filter(|task| !given_up.contains(task)).collect())
     }
 
-    /// All running tasks of a resource, with their tags.
+    /// All tasks of a resource, with their tags: those that run, and those that ECS knows as stopping or stopped.
+    ///
+    /// The latter are looked for as far as ECS lets us: whether it takes a desired status beside startedBy is not
+    /// documented.
     pub(super) async fn find(&self, cluster: &str, started_by: &str) -> Result<Vec<Task>, Error> {
-        match self.aws.list_tasks(cluster, started_by).await? {
+        let mut tasks = self.aws.list_tasks(cluster, started_by, false).await?;
+        match self.aws.list_tasks(cluster, started_by, true).await {
+            Ok(stopped) => tasks.extend(stopped),
+            Err(error) => tracing::warn!("tasks that are stopping cannot be looked for: {error}"),
+        }
+        match tasks {
             tasks if tasks.is_empty() => Ok(Vec::new()),
             tasks => Ok(self.aws.describe_tasks(cluster, &tasks).await?.tasks),
         }
@@ -192,7 +213,7 @@ impl Runner {
         let found = found.map_err(|error| Reason::earlier_unknown(&error))?;
         let earlier: Vec<TaskArn> = found
             .into_iter()
-            .filter(|task| !is_of_request(task, reply_to) && was_waited_for(task))
+            .filter(|task| !task.is_over() && !is_of_request(task, reply_to) && was_waited_for(task))
             .map(|task| task.arn)
             .collect();
         if earlier.is_empty() {
@@ -228,12 +249,12 @@ impl Runner {
         reply_to: &ReplyTo,
         invocation: &Invocation,
     ) -> Reason {
-        let until = invocation.last_words_at();
+        let until = invocation.soon();
         let started_by = started_by(reply_to);
         match invocation.ride_out(until, || self.find(cluster, &started_by)).await {
             Ok(found) => {
-                let own: Vec<TaskArn> =
-                    found.into_iter().filter(|task| is_of_request(task, reply_to)).map(|task| task.arn).collect();
+                let running = found.into_iter().filter(|task| !task.is_over() && is_of_request(task, reply_to));
+                let own: Vec<TaskArn> = running.map(|task| task.arn).collect();
                 self.stop_tasks(reason, cluster, &own, "ecs-tasks: the run failed", until, invocation).await
             }
             Err(error) => reason.may_run(&error),

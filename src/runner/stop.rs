@@ -34,8 +34,8 @@ impl Runner {
         };
         let until = stop.deadline.min(invocation.hand_over_at());
         let started_by = started_by(&request.reply_to);
-        let tasks = match invocation.ride_out(until, || self.aws.list_tasks(cluster, &started_by)).await {
-            Ok(tasks) => tasks,
+        let tasks: Vec<Task> = match invocation.ride_out(until, || self.find(cluster, &started_by)).await {
+            Ok(found) => found.into_iter().filter(|task| !task.is_gone()).collect(),
             Err(error) if error.kind == Kind::Transient => {
                 return End::Answer(Answer::Failed(Reason::not_looked_for(&error)));
             }
@@ -51,10 +51,12 @@ impl Runner {
         }
         tracing::info!(cluster, count = tasks.len(), "stopping the tasks of this resource");
         let why = "ecs-tasks: the resource is deleted";
-        let refused = self.stop_each(cluster, &tasks, why, until, invocation).await;
+        let running: Vec<TaskArn> = tasks.iter().filter(|task| !task.is_over()).map(|task| task.arn.clone()).collect();
+        let refused = self.stop_each(cluster, &running, why, until, invocation).await;
         if !refused.is_empty() {
             return End::Answer(Answer::Failed(Reason::refused_to_stop().not_stopped(&refused)));
         }
+        let tasks = tasks.into_iter().map(|task| task.arn).collect();
         let wait = Wait::for_gone(&stop, cluster, request, tasks, invocation.now());
         self.follow(wait, invocation).await
     }

@@ -107,6 +107,30 @@ async fn delete_outlives_invocations_too() {
 }
 
 #[tokio::test]
+async fn delete_waits_for_a_task_that_was_stopping_already() {
+    let scenario = Scenario::with(|config| config.pace.deprovision = std::time::Duration::from_secs(4)).await;
+    let definition = scenario.script("exit 1");
+    let properties = properties(&definition, json!({}));
+    assert!(!scenario.create(&properties).await.succeeded);
+    assert_eq!(scenario.statuses(), ["DEPROVISIONING"], "nobody waited for the network interface");
+    assert!(scenario.delete(&properties).await.succeeded);
+    assert_eq!((scenario.statuses(), scenario.calls("StopTask")), (vec!["STOPPED".to_owned()], 0));
+}
+
+#[tokio::test]
+async fn delete_does_without_what_it_may_not_look_for() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("exec sleep 60");
+    let properties = properties(&definition, json!({"Timeout": 0}));
+    assert!(scenario.create(&properties).await.succeeded);
+    let refused = Fault::Error(400, "InvalidParameterException", "startedBy must be the only filter");
+    // The first list is of running tasks, the second of those that are stopping.
+    scenario.stage.fault("ListTasks", [Fault::Answer(json!({"taskArns": [scenario.stage.ecs.tasks()[0].0]})), refused]);
+    assert!(scenario.delete(&properties).await.succeeded);
+    assert_eq!(scenario.statuses(), ["STOPPED"]);
+}
+
+#[tokio::test]
 async fn delete_succeeds_when_the_cluster_the_tasks_or_the_properties_are_gone() {
     let scenario = Scenario::new().await;
     for properties in [
@@ -146,6 +170,36 @@ async fn an_update_stops_the_task_of_one_that_was_cancelled_and_leaves_fire_and_
     });
     assert!(!first.succeeded && second.succeeded);
     assert_eq!(scenario.statuses()[..2], ["RUNNING", "STOPPED"]);
+}
+
+#[tokio::test]
+async fn an_update_waits_for_an_earlier_task_that_takes_its_time_to_stop() {
+    let scenario = Scenario::new().await;
+    let mut stubborn = container("app", "trap '' TERM; echo ready; while :; do sleep 1; done");
+    stubborn["stopTimeout"] = json!(20);
+    let stubborn = scenario.definition(json!([stubborn]));
+    let old = properties(&stubborn, json!({"Timeout": 2}));
+    assert!(!scenario.create(&old).await.succeeded);
+    assert_eq!(scenario.statuses(), ["RUNNING"], "it was told to stop, and has not yet");
+    let next = scenario.script("echo next");
+    assert!(scenario.update(&old, &properties(&next, json!({}))).await.succeeded);
+    assert_eq!(scenario.statuses()[0], "STOPPED");
+    assert_eq!(scenario.printed(), ["ready", "next"]);
+}
+
+#[tokio::test]
+async fn start_task_is_not_repeated_for_a_request_whose_tasks_have_ended() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("echo once");
+    let properties = properties(&definition, json!({"Instances": ["arn:i"]}));
+    let ask = scenario.ask("Create", None, &properties, None);
+    let payload = scenario.stage.cloudformation.envelope(&ask, "r-1", &scenario.stage.lambda);
+    for deliveries in 1..=2 {
+        scenario.stage.lambda.invoke_event(&payload);
+        scenario.until(|scenario| scenario.stage.lambda.ended().len() == deliveries).await;
+    }
+    let [one, other] = scenario.stage.cloudformation.answers().try_into().unwrap();
+    assert_eq!((one.body, scenario.printed()), (other.body, vec!["once".to_owned()]));
 }
 
 #[tokio::test]
