@@ -2,6 +2,7 @@
 
 mod api;
 mod definition;
+mod life;
 mod process;
 mod task;
 

@@ -1,5 +1,8 @@
 //! A stack's life: create, update with its rollback, delete, as CloudFormation goes about it.
 
+mod check;
+mod make;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -8,18 +11,15 @@ use std::{
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use self::check::{is_played, without_service_token};
 use super::{
-    arn,
-    cloudformation::Ask,
-    now, random_hex, random_uuid,
+    arn, now, random_hex, random_uuid,
     stage::Stage,
     template::{
         Resource, Template, TemplateError,
-        node::{Kind, Node},
         resolve::{Referable, Scope},
     },
 };
-use crate::properties::Properties;
 
 /// The resource type that the function serves.
 pub const CUSTOM_TYPE: &str = "Custom::ECSTask";
@@ -88,30 +88,6 @@ impl Stack {
     /// The PhysicalResourceId of a resource.
     pub fn physical_id(&self, logical_id: &str) -> Option<&str> {
         self.live.get(logical_id).map(|live| live.physical_id.as_str())
-    }
-
-    /// Resolves everything once with made-up resources, so that every mistake is told before anything starts: what
-    /// cannot be resolved, and properties that the function would refuse.
-    pub fn check(&self, parameters: &Parameters) -> Result<(), Vec<TemplateError>> {
-        let included = self.included(parameters).map_err(|error| vec![error])?;
-        let made_up = |resource: &&Resource| {
-            let referable = Referable { reference: resource.logical_id.clone(), made_up: true, ..Referable::default() };
-            (resource.logical_id.clone(), referable)
-        };
-        let resources: BTreeMap<String, Referable> = included.iter().map(made_up).collect();
-        let scope = self.scope(parameters, &resources);
-        let mut errors = Vec::new();
-        for resource in included.iter().filter(|resource| is_played(&resource.resource_type)) {
-            match scope.resolve(&without_service_token(&resource.properties)) {
-                Ok(properties) if resource.resource_type == CUSTOM_TYPE => {
-                    let properties = self.with_service_token(resource, properties.unwrap_or_default());
-                    errors.extend(refused(resource, &properties, &scope));
-                }
-                Ok(_) => {}
-                Err(error) => errors.push(error),
-            }
-        }
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
     /// Creates every resource; after a failure what is there is deleted again. True for CREATE_COMPLETE.
@@ -260,79 +236,6 @@ impl Stack {
         false
     }
 
-    /// Makes a resource, or changes `old` into it.
-    async fn make(
-        &self,
-        logical_id: &str,
-        resource_type: &str,
-        properties: Value,
-        old: Option<&Live>,
-    ) -> Result<Live, Failed> {
-        let live = |physical_id: String, reference: String, attributes: BTreeMap<String, Value>, made_up: bool| Live {
-            resource_type: resource_type.to_owned(),
-            physical_id,
-            properties: properties.clone(),
-            referable: Referable { reference, attributes, made_up },
-        };
-        let generated = || format!("{}-{logical_id}-{}", self.name, random_hex(12));
-        match resource_type {
-            "AWS::ECS::Cluster" => {
-                let name = properties["ClusterName"]
-                    .as_str()
-                    .map_or_else(|| old.map_or_else(generated, |old| old.physical_id.clone()), str::to_owned);
-                let arn = self.stage.ecs.create_cluster(&name);
-                Ok(live(name.clone(), name, BTreeMap::from([("Arn".to_owned(), json!(arn))]), false))
-            }
-            "AWS::ECS::TaskDefinition" => {
-                let mut definition = properties.clone();
-                if !definition["Family"].is_string() {
-                    definition["Family"] = json!(format!("{}-{logical_id}", self.name));
-                }
-                let registered = self.stage.ecs.register(&definition);
-                let arn = registered.map_err(|reason| Failed { reason, physical_id: None })?;
-                let attributes = BTreeMap::from([("TaskDefinitionArn".to_owned(), json!(arn))]);
-                Ok(live(arn.clone(), arn, attributes, false))
-            }
-            "AWS::ECS::Service" => {
-                let text = |name: &str| properties[name].as_str().map(str::to_owned);
-                let cluster = text("Cluster").unwrap_or_else(|| "default".to_owned());
-                let name = text("ServiceName").unwrap_or_else(generated);
-                let placement = json!({
-                    "NetworkConfiguration": properties["NetworkConfiguration"],
-                    "PlatformVersion": properties["PlatformVersion"],
-                    "LaunchType": properties["LaunchType"],
-                    "CapacityProviderStrategy": properties["CapacityProviderStrategy"],
-                });
-                let arn = self.stage.ecs.create_service(&cluster, &name, &placement);
-                let attributes =
-                    [("Name", &name), ("ServiceArn", &arn)].map(|(key, value)| (key.to_owned(), json!(value)));
-                Ok(live(arn.clone(), arn, BTreeMap::from(attributes), false))
-            }
-            CUSTOM_TYPE => {
-                let ask = Ask {
-                    request_type: if old.is_some() { "Update" } else { "Create" },
-                    stack_id: &self.id,
-                    logical_id,
-                    resource_type,
-                    physical_id: old.map(|old| old.physical_id.as_str()),
-                    properties: &properties,
-                    old_properties: old.map(|old| &old.properties),
-                };
-                let settled = self.stage.cloudformation.request(&ask, &self.stage.lambda).await;
-                match settled.physical_id {
-                    Some(id) if settled.succeeded => Ok(live(id.clone(), id, settled.data, false)),
-                    physical_id => Err(Failed { reason: settled.reason, physical_id }),
-                }
-            }
-            other => {
-                let id = old.map_or_else(generated, |old| old.physical_id.clone());
-                let service = other.split("::").nth(1).unwrap_or("custom").to_lowercase();
-                let attributes = BTreeMap::from([("Arn".to_owned(), json!(arn(&service, &id)))]);
-                Ok(live(id.clone(), id, attributes, true))
-            }
-        }
-    }
-
     async fn delete_all(&mut self) -> bool {
         let order: Vec<String> = self.template.resources.iter().rev().map(|one| one.logical_id.clone()).collect();
         let mut gone = true;
@@ -349,34 +252,6 @@ impl Stack {
             self.live.remove(logical_id);
         }
         gone
-    }
-
-    async fn delete_live(&self, logical_id: &str, live: &Live) -> bool {
-        self.tell(logical_id, "DELETE_IN_PROGRESS", "");
-        match live.resource_type.as_str() {
-            "AWS::ECS::Cluster" => self.stage.ecs.delete_cluster(&live.physical_id),
-            "AWS::ECS::TaskDefinition" => self.stage.ecs.deregister(&live.physical_id),
-            "AWS::ECS::Service" => self.stage.ecs.delete_service(&live.physical_id),
-            CUSTOM_TYPE => {
-                let ask = Ask {
-                    request_type: "Delete",
-                    stack_id: &self.id,
-                    logical_id,
-                    resource_type: CUSTOM_TYPE,
-                    physical_id: Some(&live.physical_id),
-                    properties: &live.properties,
-                    old_properties: None,
-                };
-                let settled = self.stage.cloudformation.request(&ask, &self.stage.lambda).await;
-                if !settled.succeeded {
-                    self.tell(logical_id, "DELETE_FAILED", &settled.reason);
-                    return false;
-                }
-            }
-            _ => {}
-        }
-        self.tell(logical_id, "DELETE_COMPLETE", "");
-        true
     }
 
     /// The resources whose conditions hold, each after those that it needs.
@@ -412,15 +287,6 @@ impl Stack {
         Ok((resource.resource_type.clone(), self.with_service_token(resource, properties)))
     }
 
-    /// A ServiceToken of whatever kind becomes the ARN of the stage's function; one that is missing stays so.
-    fn with_service_token(&self, resource: &Resource, mut properties: Value) -> Value {
-        let given = resource.properties.fields("Properties").is_ok_and(|fields| fields.iter().any(is_service_token));
-        if resource.resource_type == CUSTOM_TYPE && given && properties.is_object() {
-            properties["ServiceToken"] = json!(self.stage.lambda.function_arn());
-        }
-        properties
-    }
-
     fn scope<'a>(&'a self, parameters: &'a Parameters, resources: &'a BTreeMap<String, Referable>) -> Scope<'a> {
         Scope { template: &self.template, parameters, resources, stack_id: &self.id }
     }
@@ -438,33 +304,4 @@ impl Stack {
         self.stage.cloudformation.set_status(&self.id, status);
         self.tell(&self.name, status, reason);
     }
-}
-
-/// Whether the stage plays resources of this type; the others only have an id and made-up attributes.
-fn is_played(resource_type: &str) -> bool {
-    matches!(resource_type, "AWS::ECS::Cluster" | "AWS::ECS::TaskDefinition" | "AWS::ECS::Service" | CUSTOM_TYPE)
-}
-
-/// The function on the stage serves every Custom::ECSTask, whatever its ServiceToken imports from elsewhere.
-fn without_service_token(properties: &Node) -> Node {
-    let kind = match &properties.kind {
-        Kind::Map(fields) => Kind::Map(fields.iter().filter(|field| !is_service_token(field)).cloned().collect()),
-        other => other.clone(),
-    };
-    Node { line: properties.line, kind }
-}
-
-fn is_service_token((name, _): &(String, Node)) -> bool {
-    name == "ServiceToken"
-}
-
-/// What the function would refuse of a resource's properties, each with its line. A value that comes of another
-/// resource is made up as yet, so it cannot be wrong.
-fn refused(resource: &Resource, properties: &Value, scope: &Scope<'_>) -> Vec<TemplateError> {
-    let Err(errors) = Properties::read(properties) else { return Vec::new() };
-    let told = errors.0.iter().filter_map(|error| {
-        let node = scope.written_at(&resource.properties, &error.place)?;
-        Some(node.error(format!("{}: {error}", resource.logical_id)))
-    });
-    told.collect()
 }

@@ -1,6 +1,7 @@
 //! A CloudFormation template, read from YAML (short forms included) or JSON, with the place of everything in it.
 
 pub mod node;
+mod place;
 pub mod resolve;
 
 use std::{

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use super::{
     Definition, Shared, State,
-    task::{Job, StageContainer, StageTask, live},
+    life::{Job, live},
+    task::{StageContainer, StageTask},
 };
 use crate::rehearse::{
     arn, now, random_hex,
