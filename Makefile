@@ -10,7 +10,7 @@ TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 PYTHON := .venv/bin/python
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test check build publish bench generate clean
+.PHONY: help demo test check build bucket publish bench generate clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -42,8 +42,12 @@ build: .venv/build.stamp ## Build the function's zip into build/ (ARCH=x86_64|ar
 	@$(PYTHON) tools/package.py target/lambda/ecs_tasks/bootstrap $(ZIP)
 	@echo "=> Built $(ZIP)"
 
-publish: build .venv/publish.stamp ## Put the zip into S3_BUCKET and show its URL and object version
+publish: bucket build .venv/publish.stamp ## Put the zip into S3_BUCKET and show its URL and object version
 	@$(PYTHON) tools/publish.py $(ZIP) '$(S3_BUCKET)'
+
+# Said before the build, which takes minutes.
+bucket:
+	@test -n '$(S3_BUCKET)' || { echo 'publish needs a bucket: make publish S3_BUCKET=my-bucket' >&2; exit 2; }
 
 bench: build ## Measure the zip's function against the stage: start, cold and warm requests, memory
 	@$(PYTHON) -m zipfile --extract $(ZIP) target/bench && chmod +x target/bench/bootstrap

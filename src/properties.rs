@@ -215,7 +215,7 @@ impl Properties {
             }
         }
         for (index, criterion) in self.update_criteria().unwrap_or_default().iter().enumerate() {
-            if criterion.environment_keys.as_ref().is_none_or(Vec::is_empty) && !criterion.image {
+            if criterion.environment_keys.is_none() && !criterion.image {
                 refuse(&format!("UpdateCriteria[{index}]"), "compares nothing: give EnvironmentKeys or Image: true");
             }
         }

@@ -37,7 +37,7 @@ async fn handle(runner: &Runner, event: LambdaEvent<Value>) -> Result<Value, Err
 /// A payload that is no JSON becomes a JSON text: the runtime would fail the invocation, and Lambda repeat it, for
 /// something that no repetition mends.
 fn readable(mut invocation: LambdaInvocation) -> LambdaInvocation {
-    if serde_json::from_slice::<serde::de::IgnoredAny>(&invocation.body).is_err() {
+    if serde_json::from_slice::<Value>(&invocation.body).is_err() {
         invocation.body = Value::from(String::from_utf8_lossy(&invocation.body)).to_string().into();
     }
     invocation

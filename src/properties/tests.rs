@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -249,4 +250,36 @@ fn the_properties_of_the_python_functions_example_are_good() {
     let request: Value = serde_json::from_str(include_str!("../../tests/events/create.json")).unwrap();
     let properties = Properties::read(&request["ResourceProperties"]).unwrap();
     assert_eq!((properties.timeout, properties.poll_interval, properties.service_timeout), (1800, Some(30), 2000));
+}
+
+/// JSON of any kind, with names of properties among its keys.
+fn anything() -> impl Strategy<Value = Value> {
+    let Shape::Object(fields) = Properties::SHAPE else { panic!("properties are an object") };
+    let names: Vec<&'static str> = fields.iter().map(|field| field.name).collect();
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        (0..400_i64).prop_map(|number| Value::from(number.to_string())),
+    ];
+    leaf.prop_recursive(4, 60, 8, move |inner| {
+        let key = prop_oneof![proptest::sample::select(names.clone()).prop_map(str::to_owned), any::<String>()];
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            proptest::collection::btree_map(key, inner, 0..8)
+                .prop_map(|object| Value::Object(object.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_read_or_refused_with_a_reason(value in anything()) {
+        match Properties::read(&value) {
+            Ok(properties) => prop_assert!(properties.count <= 10 && properties.timeout <= 3600),
+            Err(errors) => prop_assert!(!errors.0.is_empty() && !errors.to_string().is_empty()),
+        }
+    }
 }

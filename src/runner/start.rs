@@ -190,7 +190,10 @@ impl Runner {
     pub(super) async fn find(&self, cluster: &str, started_by: &str) -> Result<Vec<Task>, Error> {
         let mut tasks = self.aws.list_tasks(cluster, started_by, false).await?;
         match self.aws.list_tasks(cluster, started_by, true).await {
-            Ok(stopped) => tasks.extend(stopped),
+            Ok(stopped) => {
+                let new: Vec<TaskArn> = stopped.into_iter().filter(|task| !tasks.contains(task)).collect();
+                tasks.extend(new);
+            }
             Err(error) => tracing::warn!("tasks that are stopping cannot be looked for: {error}"),
         }
         match tasks {

@@ -17,7 +17,9 @@ async fn send(scenario: &Scenario, payloads: impl IntoIterator<Item = &[u8]>) {
 #[tokio::test]
 async fn whatever_comes_is_logged_and_the_process_lives_on() {
     let scenario = Scenario::new().await;
-    let payloads: [&[u8]; 12] = [
+    let deep = "[".repeat(500) + &"]".repeat(500);
+    let payloads: [&[u8]; 13] = [
+        deep.as_bytes(),
         b"",
         b"{",
         b"\xff\xfe\x00",
