@@ -76,6 +76,21 @@ fn a_lost_host_is_told_in_its_own_words() {
 }
 
 #[test]
+fn every_way_to_lose_a_host_has_its_words() {
+    for (code, words) in [
+        ("SpotInterruption", "(SpotInterruption: AWS took the Spot capacity back)"),
+        ("TerminationNotice", "(TerminationNotice: its host was about to be terminated)"),
+        ("InfrastructureHealth", "(InfrastructureHealth: its host was unhealthy)"),
+        ("SomethingNew", "(SomethingNew)"),
+    ] {
+        let cause = Cause::NoExitCode { container: "app".to_owned(), reason: None };
+        let failure = Failure { stop_code: Some(code.to_owned()), ..failure("1", cause) };
+        let text = Reason::failed(&[failure]).fit(4096);
+        assert!(text.starts_with(&format!("Container app ended without an exit code {words}. Task arn:")), "{text}");
+    }
+}
+
+#[test]
 fn of_several_failures_the_first_is_told_in_full() {
     let failures = [failure("1", exited(1, None)), failure("2", exited(2, None)), failure("3", Cause::Missing)];
     check(

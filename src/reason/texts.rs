@@ -176,14 +176,6 @@ impl Reason {
         Self::new(head).detail(said.as_deref())
     }
 
-    /// The task definition, which has to be read first, cannot be.
-    pub fn no_definition(name: &str, error: &Error) -> Self {
-        let hint = (error.kind == Kind::Denied).then_some("Allow ecs:DescribeTaskDefinition to the function's role");
-        Self::new(format!("Nothing was started: the task definition {name} cannot be read"))
-            .detail(Some(&error.to_string()))
-            .detail(hint)
-    }
-
     /// WatchContainers names containers that the task definition does not have.
     pub fn unknown_containers(unknown: &[&str], definition: &TaskDefinition) -> Self {
         let known: Vec<&str> = definition.containers.iter().map(|container| container.name.as_str()).collect();

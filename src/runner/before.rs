@@ -59,16 +59,16 @@ impl Runner {
     ) -> Result<Properties, Reason> {
         let name = &properties.task_definition;
         if !properties.watch_containers().is_empty() {
-            let read = invocation.ride_out(until, || self.aws.describe_task_definition(name)).await;
-            let definition = read.map_err(|error| Reason::no_definition(name, &error))?;
-            let unknown: Vec<&str> = properties
-                .watch_containers()
-                .iter()
-                .map(String::as_str)
-                .filter(|container| definition.container(container).is_none())
-                .collect();
-            if !unknown.is_empty() {
-                return Err(Reason::unknown_containers(&unknown, &definition));
+            match invocation.ride_out(until, || self.aws.describe_task_definition(name)).await {
+                Ok(definition) => {
+                    let watched = properties.watch_containers().iter().map(String::as_str);
+                    let unknown: Vec<&str> = watched.filter(|one| definition.container(one).is_none()).collect();
+                    if !unknown.is_empty() {
+                        return Err(Reason::unknown_containers(&unknown, &definition));
+                    }
+                }
+                // Whether it can be run the start will tell; whether the names are right, the verdict.
+                Err(error) => tracing::warn!("WatchContainers go unchecked: {error}"),
             }
         }
         let Some(service) = properties.service.clone() else { return Ok(properties) };
