@@ -189,6 +189,7 @@ impl Shared {
             let error = match end {
                 End::Ok => None,
                 End::Failed(error) => Some(error),
+                End::NeverReady => Some("the function did not ask for its first invocation within 10 s".to_owned()),
                 End::TimedOut => {
                     Some(format!("Task timed out after {:.2} seconds", self.config.lambda_timeout.as_secs_f64()))
                 }

@@ -1,6 +1,8 @@
 //! The stage itself: what AWS does with processes that misbehave.
 
-use ecs_tasks::rehearse::stage::Fault;
+use std::{env, time::Duration};
+
+use ecs_tasks::rehearse::{lambda::Ended, stage::Fault};
 use serde_json::json;
 
 use crate::scenario::{Scenario, container, properties};
@@ -57,18 +59,45 @@ async fn containers_start_in_the_order_of_their_dependencies() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the function needs the machine's PATH")]
 async fn an_invocation_that_meets_its_deadline_is_killed_and_repeated_twice() {
     let scenario = Scenario::with(|config| {
-        config.function = "/bin/sleep".into();
-        config.lambda_timeout = std::time::Duration::from_millis(100);
+        config.function = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/functions/hangs").into();
+        config.lambda_timeout = Duration::from_millis(500);
+        config.environment.extend(env::var("PATH").map(|path| ("PATH".to_owned(), path)));
     })
     .await;
-    // A function whose process ends at once.
     scenario.stage.lambda.invoke_event(&json!({}));
     scenario.until(|scenario| scenario.stage.lambda.ended().len() == 3).await;
     let ended = scenario.stage.lambda.ended();
     assert_eq!(ended.iter().map(|ended| ended.attempt).collect::<Vec<_>>(), [0, 1, 2]);
-    assert!(ended.iter().all(|ended| ended.error.as_deref() == Some("Runtime exited")));
+    let killed = |ended: &Ended| ended.error.as_deref() == Some("Task timed out after 0.50 seconds");
+    assert!(ended.iter().all(killed), "{ended:?}");
+    assert_eq!(scenario.stage.lambda.processes(), 0);
+}
+
+#[tokio::test]
+async fn an_invocation_whose_process_ends_has_failed() {
+    let scenario = Scenario::with(|config| config.function = "/bin/false".into()).await;
+    scenario.stage.lambda.invoke_event(&json!({}));
+    scenario.until(|scenario| scenario.stage.lambda.ended().len() == 3).await;
+    assert!(scenario.stage.lambda.ended().iter().all(|ended| ended.error.as_deref() == Some("Runtime exited")));
+}
+
+#[tokio::test]
+async fn a_chain_of_sixteen_invocations_is_dropped_without_a_word() {
+    let scenario = Scenario::new().await;
+    let address = format!("{}/2015-03-31/functions/ecsTasks/invocations", scenario.stage.endpoint());
+    for (hop, dropped) in [(14, false), (15, true)] {
+        let call = reqwest::Client::new()
+            .post(&address)
+            .header("x-amz-invocation-type", "Event")
+            .header("x-amzn-trace-id", format!("Root=1-a-b;Lineage=1:ab12:{hop}"))
+            .body("{}");
+        assert_eq!(call.send().await.unwrap().status(), 202, "the caller is told nothing");
+        let told = scenario.log().iter().any(|line| line.contains("Lambda stopped a chain of 16"));
+        assert_eq!(told, dropped, "after hop {hop}");
+    }
 }
 
 #[tokio::test]

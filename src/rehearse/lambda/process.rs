@@ -35,6 +35,9 @@ use crate::rehearse::{
     stage::{Report, Reporter, lock},
 };
 
+/// How long a process may take to ask for its first invocation.
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+
 /// How an attempt ended.
 pub(super) enum End {
     /// The function answered.
@@ -43,6 +46,8 @@ pub(super) enum End {
     Failed(String),
     /// It was killed at its time limit.
     TimedOut,
+    /// It was killed because it did not ask for its first invocation in time.
+    NeverReady,
 }
 
 /// A process of the function. It handles one invocation at a time.
@@ -155,8 +160,12 @@ impl FunctionProcess {
         // A process that has ended takes nothing; its end is seen below.
         let _ = self.invocations.send(Handed { invocation, timeout, begun, ended });
         let mut limit = std::pin::pin!(async {
-            let _ = beginning.await;
-            tokio::time::sleep(timeout).await;
+            // Where the process has ended nothing begins, and its end is seen below.
+            let ready = tokio::time::timeout(INIT_LIMIT, beginning).await.is_ok();
+            if ready {
+                tokio::time::sleep(timeout).await;
+            }
+            if ready { End::TimedOut } else { End::NeverReady }
         });
         tokio::select! {
             biased;
@@ -165,10 +174,10 @@ impl FunctionProcess {
                 end
             }
             () = &mut died => End::Failed("Runtime exited".to_owned()),
-            () = &mut limit => {
+            end = &mut limit => {
                 self.kill();
                 died.await;
-                End::TimedOut
+                end
             }
         }
     }
