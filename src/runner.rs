@@ -31,7 +31,7 @@ use self::{
     answer::Answer,
     invocation::Invocation,
     plan::{Plan, Run},
-    wait::Wait,
+    wait::{Wait, WaitError},
 };
 use crate::{
     aws::Aws,
@@ -115,12 +115,7 @@ impl Runner {
 
     /// A continuation of another version of this function, most likely. Who waits is answered, if that can be made out,
     /// and nothing is left running.
-    async fn unreadable(
-        &self,
-        wait: &Value,
-        error: &serde_json::Error,
-        invocation: &Invocation,
-    ) -> Result<(), Undelivered> {
+    async fn unreadable(&self, wait: &Value, error: &WaitError, invocation: &Invocation) -> Result<(), Undelivered> {
         let Ok(reply_to) = serde_json::from_value::<ReplyTo>(wait["reply_to"].clone()) else {
             tracing::error!("dropped a continuation that cannot be read: {error}");
             return Ok(());
@@ -207,7 +202,8 @@ impl Runner {
 
 /// What every line about a request carries.
 fn span(request_type: RequestType, reply_to: &ReplyTo, hop: u32) -> tracing::Span {
-    tracing::info_span!(
+    // Of the highest level, so that it is on every line that is written at all.
+    tracing::error_span!(
         "request",
         request_id = reply_to.request_id,
         request_type = request_type.name(),

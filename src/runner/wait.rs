@@ -146,6 +146,17 @@ pub fn hops(wait: Duration, usable: Duration) -> i64 {
     i64::try_from((wait - 1).max(0) / usable).unwrap_or(i64::MAX)
 }
 
+/// Why a continuation cannot be gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WaitError {
+    /// It is not what this function writes.
+    #[error("it does not have the form that this function writes")]
+    Form,
+    /// Another version of this function has written it.
+    #[error("version {0} of it is unknown, this function knows version {VERSION}")]
+    Version(u64),
+}
+
 impl Wait {
     /// The wait for a run that has just been started.
     pub fn for_success(run: &Run, request: &Request, tasks: Vec<TaskArn>, now: OffsetDateTime) -> Self {
@@ -194,13 +205,11 @@ impl Wait {
     }
 
     /// Reads a continuation of any shape that was ever shipped.
-    pub fn read(value: &Value) -> Result<Self, serde_json::Error> {
-        let wait: Self = serde_json::from_value(value.clone())?;
-        match wait.version {
-            VERSION => Ok(wait),
-            other => {
-                Err(serde::de::Error::custom(format!("version {other} is unknown, this function knows {VERSION}")))
-            }
+    pub fn read(value: &Value) -> Result<Self, WaitError> {
+        match value.get("version").and_then(Value::as_u64) {
+            Some(version) if version != u64::from(VERSION) => Err(WaitError::Version(version)),
+            // serde's own words would quote the value, which can be the ResponseURL.
+            _ => serde_json::from_value(value.clone()).map_err(|_| WaitError::Form),
         }
     }
 

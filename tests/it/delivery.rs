@@ -137,6 +137,21 @@ async fn a_request_that_is_delivered_twice_runs_once_and_is_answered_alike() {
 }
 
 #[tokio::test]
+async fn an_invocation_that_dies_in_the_middle_is_repeated_and_runs_nothing_twice() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("echo once; sleep 1; exit 3");
+    let properties = properties(&definition, json!({}));
+    let (created, ()) = tokio::join!(scenario.create(&properties), async {
+        scenario.until(|scenario| scenario.printed() == ["once"]).await;
+        scenario.stage.lambda.close();
+    });
+    assert!(created.reason.contains("Container app exited with code 3"), "{}", created.reason);
+    scenario.until(|scenario| scenario.stage.lambda.ended().len() == 2).await;
+    assert_eq!(scenario.stage.lambda.ended()[0].error.as_deref(), Some("Runtime exited"));
+    assert_eq!((scenario.printed().len(), scenario.statuses().len(), scenario.calls("RunTask")), (1, 1, 2));
+}
+
+#[tokio::test]
 async fn a_token_that_is_in_use_means_that_the_tasks_have_been_started_before() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("echo once");
@@ -212,6 +227,17 @@ async fn a_look_that_is_denied_ends_the_wait_and_stops_the_task() {
     );
     assert!(created.reason.contains("Allow ecs:DescribeTasks"), "{}", created.reason);
     scenario.until(|scenario| scenario.statuses() == ["STOPPED"]).await;
+}
+
+#[tokio::test]
+async fn a_line_of_the_highest_level_still_names_the_request() {
+    let scenario =
+        Scenario::with(|config| config.environment = vec![("LOG_LEVEL".to_owned(), "ERROR".to_owned())]).await;
+    scenario.stage.fault("PUT", [Fault::Error(403, "", "")]);
+    assert!(scenario.create(&properties("app", json!({"Count": 0}))).await.succeeded);
+    let log = scenario.log();
+    let line = log.iter().find(|line| line.contains("refused the answer")).unwrap();
+    assert!(line.contains("\"request_id\":\"") && line.contains("\"level\":\"ERROR\""), "{line}");
 }
 
 #[tokio::test]
