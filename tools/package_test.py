@@ -1,5 +1,7 @@
 """package.py on binaries of this machine."""
 
+import contextlib
+import io
 import sys
 import tempfile
 import unittest
@@ -30,8 +32,10 @@ class Package(unittest.TestCase):
 
     def test_a_binary_that_needs_a_newer_glibc_is_refused(self):
         self.assertGreater(package.needed_glibc(self.binary), (2, 0))
-        with mock.patch.object(package, "NEWEST_GLIBC", (2, 1)):
+        told = io.StringIO()
+        with mock.patch.object(package, "NEWEST_GLIBC", (2, 1)), contextlib.redirect_stderr(told):
             self.assertEqual(package.main([str(self.binary), str(self.zip)]), 1)
+        self.assertIn("but Amazon Linux 2023 has 2.1: it would not start", told.getvalue())
         self.assertFalse(self.zip.exists())
 
 
