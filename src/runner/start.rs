@@ -133,8 +133,9 @@ impl Runner {
         }
     }
 
-    /// One start that rides out what may pass. Where a template gives no tags of its own and `ecs:TagResource` is denied it goes without tags: the Python
-    /// function's role lacks that permission, and a stack that used it must go on working.
+    /// One start that rides out what may pass. Where `ecs:TagResource` is denied, and the template gives no tags of its
+    /// own, it goes without tags: the Python function's role lacks that permission, and a stack that used it must go on
+    /// working.
     async fn launch(
         &self,
         launch: &Launch<'_>,
