@@ -14,6 +14,7 @@
 pub mod answer;
 mod before;
 pub mod criteria;
+mod find;
 mod follow;
 pub mod invocation;
 pub mod plan;
