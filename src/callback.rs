@@ -72,7 +72,7 @@ impl Callback {
     }
 
     async fn put(&self, body: &str, url: &ResponseUrl) -> Result<(), Undelivered> {
-        let host = || url::Url::parse(url.expose()).map(|url| url.authority().to_owned()).unwrap_or_default();
+        let host = || url.authority().to_owned();
         let transport =
             |error: reqwest::Error| Undelivered::Transport { host: host(), cause: innermost(&error.without_url()) };
         let client = match self.client.get() {

@@ -123,7 +123,7 @@ impl Runner {
         };
         tracing::error!(request_id = reply_to.request_id, "a continuation cannot be read: {error}");
         let cluster = wait["cluster"].as_str();
-        let reason = self.stop_after_a_fault(Reason::function_replaced(error), cluster, &reply_to, invocation).await;
+        let reason = self.stop_request(Reason::function_replaced(error), cluster, &reply_to, invocation).await;
         self.answer(Answer::Failed(reason), &reply_to, invocation).await
     }
 
@@ -139,9 +139,7 @@ impl Runner {
         let answer = match AssertUnwindSafe(ending).catch_unwind().await {
             Ok(End::HandedOver) => return Ok(()),
             Ok(End::Answer(answer) | End::NeverRan(answer)) => answer,
-            Err(_panic) => {
-                Answer::Failed(self.stop_after_a_fault(Reason::own_fault(), cluster, reply_to, invocation).await)
-            }
+            Err(_panic) => Answer::Failed(self.stop_request(Reason::own_fault(), cluster, reply_to, invocation).await),
         };
         self.answer(answer, reply_to, invocation).await
     }
@@ -156,14 +154,14 @@ impl Runner {
     }
 
     async fn run(&self, mut run: Run, request: &Request, invocation: &Invocation) -> End {
-        let until = run.deadline.min(invocation.hand_over_at());
+        let until = invocation.until(run.deadline);
         match self.reason_to_skip(&run, request, until, invocation).await {
             Ok(None) => {}
             Ok(Some(skip)) => return End::Answer(Answer::nothing_ran(Reason::skipped(skip))),
             Err(reason) => return End::Answer(Answer::Failed(reason)),
         }
-        match self.ready(run.properties.clone(), until, invocation).await {
-            Ok(properties) => run.properties = properties,
+        match self.placement(&run.properties, until, invocation).await {
+            Ok(placement) => run.properties = run.properties.placed_as(placement),
             Err(reason) => return End::Answer(Answer::Failed(reason)),
         }
         let (mut attempt, mut retries) = (0, run.properties.start_retries);

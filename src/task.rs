@@ -180,16 +180,9 @@ mod tests {
     fn task(last_status: &str, containers: &[&str]) -> Task {
         let container = |status: &&str| Container { last_status: (*status).to_owned(), ..Container::default() };
         Task {
-            arn: TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/0123".to_owned()),
-            task_definition_arn: String::new(),
             last_status: last_status.to_owned(),
-            stop_code: None,
-            stopped_reason: None,
             containers: containers.iter().map(container).collect(),
-            started_at: None,
-            execution_stopped_at: None,
-            stopped_at: None,
-            tags: BTreeMap::new(),
+            ..Task::unseen(TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/0123".to_owned()))
         }
     }
 

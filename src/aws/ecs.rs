@@ -140,7 +140,6 @@ impl Aws {
             let call = self.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).include(TaskField::Tags);
             let output = call.send().await.map_err(|error| Error::of("ecs:DescribeTasks", error))?;
             seen.tasks.extend(output.tasks().iter().map(convert::task));
-            seen.missing.extend(output.failures().iter().filter_map(Failure::arn).map(|arn| TaskArn(arn.to_owned())));
         }
         // ECS may answer in another order; the verdict and its text must not depend on that. A task that is neither
         // described nor said to be missing is missing.

@@ -45,6 +45,11 @@ impl ResponseUrl {
         self.0.as_str()
     }
 
+    /// Host and port, for a log.
+    pub fn authority(&self) -> &str {
+        self.0.authority()
+    }
+
     /// When CloudFormation signed the address, which is when it sent the request (`X-Amz-Date`).
     pub fn signed_at(&self) -> Option<OffsetDateTime> {
         let format = format_description!("[year][month][day]T[hour][minute][second]Z");

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::*;
@@ -19,16 +17,10 @@ fn because(reason: &str, container: Container) -> Container {
 
 fn task(last_status: &str, stop_code: Option<&str>, containers: Vec<Container>) -> Task {
     Task {
-        arn: TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/1".to_owned()),
-        task_definition_arn: String::new(),
         last_status: last_status.to_owned(),
         stop_code: stop_code.map(str::to_owned),
-        stopped_reason: None,
         containers,
-        started_at: None,
-        execution_stopped_at: None,
-        stopped_at: None,
-        tags: BTreeMap::new(),
+        ..Task::unseen(TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/1".to_owned()))
     }
 }
 

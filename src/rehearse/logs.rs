@@ -38,7 +38,7 @@ impl Logs {
 
     pub(super) fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
         if operation != "GetLogEvents" {
-            return Err(AwsError::new("UnknownOperationException", format!("the stage does not play {operation}")));
+            return Err(AwsError::unknown_operation(operation));
         }
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let group = if body["logGroupName"].is_string() { text("logGroupName") } else { text("logGroupIdentifier") };

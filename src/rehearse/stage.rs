@@ -147,7 +147,9 @@ impl Stage {
         }
     }
 
-    fn next_fault(&self, operation: &str) -> Option<Fault> {
+    /// Notes a call; the answer to it that a test wants instead of the stage's own.
+    fn note(&self, operation: &str, body: Value) -> Option<Fault> {
+        lock(&self.requests).push((operation.to_owned(), body));
         let mut faults = lock(&self.faults);
         let queue = faults.get_mut(operation).filter(|queue| !queue.is_empty())?;
         Some(queue.remove(0))
@@ -162,8 +164,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 async fn serve(State(stage): State<Arc<Stage>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let path = uri.path();
     if method == Method::PUT && path.starts_with("/response/") {
-        lock(&stage.requests).push(("PUT".to_owned(), Value::Null));
-        return match stage.next_fault("PUT") {
+        return match stage.note("PUT", Value::Null) {
             Some(Fault::Error(status, ..)) => status_code(status).into_response(),
             _ => stage.cloudformation.take_answer(path, &headers, &body),
         };
@@ -171,13 +172,13 @@ async fn serve(State(stage): State<Arc<Stage>>, method: Method, uri: Uri, header
     let json_body = || serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null);
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     if let Some((service, operation)) = target.and_then(|target| target.split_once('.')) {
-        lock(&stage.requests).push((operation.to_owned(), json_body()));
-        if let Some(fault) = stage.next_fault(operation) {
+        let body = json_body();
+        if let Some(fault) = stage.note(operation, body.clone()) {
             return fault.into_json();
         }
         let answer = match service {
-            "AmazonEC2ContainerServiceV20141113" => stage.ecs.call(operation, &json_body()),
-            "Logs_20140328" => stage.logs.call(operation, &json_body()),
+            "AmazonEC2ContainerServiceV20141113" => stage.ecs.call(operation, &body),
+            "Logs_20140328" => stage.logs.call(operation, &body),
             _ => Err(AwsError::unknown_operation(operation)),
         };
         return match answer {
@@ -188,8 +189,7 @@ async fn serve(State(stage): State<Arc<Stage>>, method: Method, uri: Uri, header
     if let Some(function) =
         path.strip_prefix("/2015-03-31/functions/").and_then(|rest| rest.strip_suffix("/invocations"))
     {
-        lock(&stage.requests).push(("Invoke".to_owned(), json_body()));
-        if let Some(fault) = stage.next_fault("Invoke") {
+        if let Some(fault) = stage.note("Invoke", json_body()) {
             return fault.into_json();
         }
         let function = percent_encoding::percent_decode_str(function).decode_utf8_lossy().into_owned();
@@ -197,16 +197,13 @@ async fn serve(State(stage): State<Arc<Stage>>, method: Method, uri: Uri, header
     }
     let form: HashMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
     match form.get("Action").map(String::as_str) {
-        Some("DescribeStacks") => {
-            lock(&stage.requests).push(("DescribeStacks".to_owned(), json!(form)));
-            match stage.next_fault("DescribeStacks") {
-                Some(Fault::Error(status, code, message)) => xml_error(status, code, message),
-                _ => match stage.cloudformation.describe_stacks(form.get("StackName").map_or("", String::as_str)) {
-                    Ok(xml) => ([(CONTENT_TYPE, "text/xml")], xml).into_response(),
-                    Err(error) => xml_error(400, error.code, &error.message),
-                },
-            }
-        }
+        Some("DescribeStacks") => match stage.note("DescribeStacks", json!(form)) {
+            Some(Fault::Error(status, code, message)) => xml_error(status, code, message),
+            _ => match stage.cloudformation.describe_stacks(form.get("StackName").map_or("", String::as_str)) {
+                Ok(xml) => ([(CONTENT_TYPE, "text/xml")], xml).into_response(),
+                Err(error) => xml_error(400, error.code, &error.message),
+            },
+        },
         _ => AwsError::unknown_operation(path).into_json(),
     }
 }
@@ -225,7 +222,7 @@ impl AwsError {
         Self { code, message: message.into(), resource_ids: Vec::new() }
     }
 
-    fn unknown_operation(operation: &str) -> Self {
+    pub(super) fn unknown_operation(operation: &str) -> Self {
         Self::new("UnknownOperationException", format!("the stage does not play {operation}"))
     }
 

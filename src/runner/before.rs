@@ -7,7 +7,11 @@ use super::{
     invocation::Invocation,
     plan::{Run, Skip},
 };
-use crate::{cfn::Request, properties::Properties, reason::Reason};
+use crate::{
+    cfn::Request,
+    properties::{Properties, service::ServicePlacement},
+    reason::Reason,
+};
 
 impl Runner {
     /// Asks AWS what the plan leaves open: whether the stack rolls back, and whether UpdateCriteria are met.
@@ -49,14 +53,14 @@ impl Runner {
         }
     }
 
-    /// What must be known before anything starts: that WatchContainers names containers that there are, and where the
-    /// service runs that the tasks belong to.
-    pub(super) async fn ready(
+    /// Where the service runs that the tasks belong to, if Service names one; and that WatchContainers names containers
+    /// that there are.
+    pub(super) async fn placement(
         &self,
-        properties: Properties,
+        properties: &Properties,
         until: OffsetDateTime,
         invocation: &Invocation,
-    ) -> Result<Properties, Reason> {
+    ) -> Result<ServicePlacement, Reason> {
         let name = &properties.task_definition;
         if !properties.watch_containers().is_empty() {
             match invocation.ride_out(until, || self.aws.describe_task_definition(name)).await {
@@ -71,12 +75,10 @@ impl Runner {
                 Err(error) => tracing::warn!("WatchContainers go unchecked: {error}"),
             }
         }
-        let Some(service) = properties.service.clone() else { return Ok(properties) };
+        let Some(service) = &properties.service else { return Ok(ServicePlacement::default()) };
         let cluster = &properties.cluster;
-        let asked = invocation.ride_out(until, || self.aws.describe_service(cluster, &service)).await;
-        match asked.map_err(|error| Reason::no_service(&service, cluster, Some(&error)))? {
-            Some(placement) => Ok(properties.placed_as(placement)),
-            None => Err(Reason::no_service(&service, cluster, None)),
-        }
+        let asked = invocation.ride_out(until, || self.aws.describe_service(cluster, service)).await;
+        let placement = asked.map_err(|error| Reason::no_service(service, cluster, Some(&error)))?;
+        placement.ok_or_else(|| Reason::no_service(service, cluster, None))
     }
 }

@@ -75,14 +75,16 @@ impl Runner {
         self.stop_and_wait(reason, cluster, &earlier, why, until, invocation).await.map(|_| ())
     }
 
-    /// Stops whatever this request may have started, after a fault that has lost the tasks' ARNs.
+    /// Stops whatever this request may have started, after a fault that has lost the tasks' ARNs. Without a cluster it
+    /// can have started nothing.
     pub(super) async fn stop_request(
         &self,
         reason: Reason,
-        cluster: &str,
+        cluster: Option<&str>,
         reply_to: &ReplyTo,
         invocation: &Invocation,
     ) -> Reason {
+        let Some(cluster) = cluster else { return reason };
         let until = invocation.soon();
         let started_by = started_by(reply_to);
         match invocation.ride_out(until, || self.find(cluster, &started_by)).await {
@@ -92,19 +94,6 @@ impl Runner {
                 self.stop_tasks(reason, cluster, &own, "ecs-tasks: the run failed", until, invocation).await
             }
             Err(error) => reason.may_run(&error),
-        }
-    }
-
-    pub(super) async fn stop_after_a_fault(
-        &self,
-        reason: Reason,
-        cluster: Option<&str>,
-        reply_to: &ReplyTo,
-        invocation: &Invocation,
-    ) -> Reason {
-        match cluster {
-            Some(cluster) => self.stop_request(reason, cluster, reply_to, invocation).await,
-            None => reason,
         }
     }
 }

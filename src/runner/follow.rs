@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     End, Runner,
     answer::Answer,
-    invocation::Invocation,
+    invocation::{FRESH_ROLE, Invocation},
     wait::{Goal, MAX_HOPS, Observation, Step, Wait},
 };
 use crate::{
@@ -18,8 +18,6 @@ use crate::{
     task::{Task, TaskArn, TaskDefinition},
 };
 
-/// How long a fresh role may be refused a look.
-const FRESH_ROLE: Duration = Duration::seconds(15);
 /// How long tasks that have been told to stop are listened to.
 const LAST_WORDS: Duration = Duration::seconds(10);
 /// How long a task definition is tried to be read; the verdict goes without it then.
@@ -71,7 +69,7 @@ impl Runner {
     /// One look. Throttling, 5xx and time-outs are no observation; `Err` is what no further look will mend.
     async fn look(&self, wait: &Wait, seen: &mut Seen, invocation: &Invocation) -> Result<Outcome, Error> {
         let now = invocation.now();
-        let until = invocation.hand_over_at().min(wait.deadline);
+        let until = invocation.until(wait.deadline);
         match invocation.within(until, self.aws.describe_tasks(&wait.cluster, &wait.tasks)).await {
             Ok(observation) => {
                 seen.last = observation;
@@ -101,7 +99,7 @@ impl Runner {
             return Ok(outcome);
         }
         // Which containers count, and where their output went, stands in the definition alone.
-        let until = (now + DEFINITION_PATIENCE).min(invocation.hand_over_at());
+        let until = invocation.until(now + DEFINITION_PATIENCE);
         seen.definition = self.definition(seen.last.tasks.first(), until, invocation).await;
         Ok(wait.judge(&seen.last, wait.rules(seen.definition.as_ref()), now))
     }
@@ -162,25 +160,25 @@ impl Runner {
         let log = Log { group: logs.group.clone(), stream: logs.stream(container, task), lines: Vec::new() };
         let Some(stream) = log.stream.as_ref().filter(|_| wait.log_lines > 0) else { return Some(log) };
         let until = invocation.last_words_at().min(invocation.now() + LOG_PATIENCE);
-        let mut tail = Vec::new();
-        loop {
+        let lines = loop {
             let read = self.aws.log_tail(logs.region.as_deref(), &logs.group, stream, wait.log_lines);
-            match invocation.within(until, read).await {
-                Ok(lines) if !lines.is_empty() => tail = lines,
-                // The driver hands lines over with a delay, and makes the stream with the first of them.
-                Ok(_) if invocation.now() + LOG_DELAY < until => {
-                    tokio::time::sleep(LOG_DELAY).await;
-                    continue;
-                }
-                Err(error) if error.is("ResourceNotFoundException") && invocation.now() + LOG_DELAY < until => {
-                    tokio::time::sleep(LOG_DELAY).await;
-                    continue;
-                }
-                Ok(_) => tracing::info!(container, "the container's log stream is empty"),
-                Err(error) => tracing::warn!(container, "going on without the container's log: {error}"),
+            let read = invocation.within(until, read).await;
+            // The driver hands lines over with a delay, and makes the stream with the first of them.
+            let may_come = match &read {
+                Ok(lines) => lines.is_empty(),
+                Err(error) => error.is("ResourceNotFoundException"),
+            };
+            if !may_come || invocation.now() + LOG_DELAY >= until {
+                break read;
             }
-            return Some(Log { lines: tail, ..log });
+            tokio::time::sleep(LOG_DELAY).await;
+        };
+        match &lines {
+            Ok(lines) if lines.is_empty() => tracing::info!(container, "the container's log stream is empty"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(container, "going on without the container's log: {error}"),
         }
+        Some(Log { lines: lines.unwrap_or_default(), ..log })
     }
 
     /// The deadline has come: the tasks are stopped, and listened to a little longer.
@@ -214,7 +212,7 @@ impl Runner {
             return Answer::nothing_ran(Reason::told_to_stop(error));
         }
         let reason = Reason::lost_sight(error, &wait.cluster, &wait.tasks);
-        Answer::Failed(self.stop_unwatched(wait, reason, &wait.tasks, invocation).await)
+        Answer::Failed(self.stop_unwatched(wait, reason, invocation).await)
     }
 
     /// Lets the next invocation go on, with all that it needs and nothing else.
@@ -233,14 +231,14 @@ impl Runner {
             Ok(()) => End::HandedOver,
             Err(error) => {
                 let reason = Reason::no_next_hop(&error);
-                End::Answer(Answer::Failed(self.stop_unwatched(&wait, reason, &wait.tasks, invocation).await))
+                End::Answer(Answer::Failed(self.stop_unwatched(&wait, reason, invocation).await))
             }
         }
     }
 
-    async fn stop_unwatched(&self, wait: &Wait, reason: Reason, tasks: &[TaskArn], invocation: &Invocation) -> Reason {
+    async fn stop_unwatched(&self, wait: &Wait, reason: Reason, invocation: &Invocation) -> Reason {
         let why = "ecs-tasks: it can no longer be waited for";
-        self.stop_tasks(reason, &wait.cluster, tasks, why, invocation.soon(), invocation).await
+        self.stop_tasks(reason, &wait.cluster, &wait.tasks, why, invocation.soon(), invocation).await
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role itself.
-const FRESH_ROLE: Duration = Duration::seconds(15);
+pub(super) const FRESH_ROLE: Duration = Duration::seconds(15);
 /// What an invocation keeps for its end: words, answer, or the next invocation.
 const MARGIN: Duration = Duration::seconds(10);
 /// The longest that a function can run: what is assumed where a local tool gives a deadline that has passed.
@@ -55,6 +55,11 @@ impl Invocation {
     /// of a shorter Lambda timeout.
     pub fn hand_over_at(&self) -> OffsetDateTime {
         self.ends_at - self.margin()
+    }
+
+    /// How long a request may be worked on here: to its own deadline, or to the end of this invocation's waiting.
+    pub fn until(&self, deadline: OffsetDateTime) -> OffsetDateTime {
+        deadline.min(self.hand_over_at())
     }
 
     /// When last words must have been said, so that the answer still gets out.

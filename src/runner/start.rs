@@ -43,7 +43,7 @@ impl Runner {
         invocation: &Invocation,
     ) -> Result<Started, Reason> {
         let reply_to = &request.reply_to;
-        let until = run.deadline.min(invocation.hand_over_at());
+        let until = invocation.until(run.deadline);
         if request.request_type == RequestType::Update {
             self.stop_earlier(run, reply_to, until, invocation).await?;
         }
@@ -58,7 +58,7 @@ impl Runner {
 
     /// The answer to a run whose end is not waited for.
     pub(super) async fn fire_and_forget(&self, run: &Run, started: Started, invocation: &Invocation) -> Answer {
-        let until = run.deadline.min(invocation.hand_over_at());
+        let until = invocation.until(run.deadline);
         let cluster = &run.properties.cluster;
         let seen = match started.seen {
             seen if !seen.is_empty() && seen.iter().all(|task| !task.task_definition_arn.is_empty()) => seen,
@@ -178,7 +178,7 @@ impl Runner {
     ) -> Reason {
         let reason = Reason::start_refused(error, &launch.properties.cluster, &launch.properties.task_definition);
         match error.kind {
-            Kind::Transient => self.stop_request(reason, &launch.properties.cluster, reply_to, invocation).await,
+            Kind::Transient => self.stop_request(reason, Some(&launch.properties.cluster), reply_to, invocation).await,
             Kind::Denied | Kind::Final => reason,
         }
     }

@@ -32,7 +32,7 @@ impl Runner {
         let Some(cluster) = &stop.cluster else {
             return End::Answer(Answer::nothing_ran(Reason::nothing_to_stop("the properties name no Cluster")));
         };
-        let until = stop.deadline.min(invocation.hand_over_at());
+        let until = invocation.until(stop.deadline);
         let started_by = started_by(&request.reply_to);
         let tasks: Vec<Task> = match invocation.ride_out(until, || self.find(cluster, &started_by)).await {
             Ok(found) => found.into_iter().filter(|task| !task.is_gone()).collect(),

@@ -32,7 +32,7 @@ pub(super) fn call(shared: &Arc<Shared>, operation: &str, body: &Value) -> Resul
         "StopTask" => stop_task(&mut lock(&shared.state), body),
         "DescribeServices" => describe_services(&lock(&shared.state), body),
         "DescribeTaskDefinition" => describe_task_definition(&lock(&shared.state), body),
-        _ => Err(AwsError::new("UnknownOperationException", format!("the stage does not play {operation}"))),
+        _ => Err(AwsError::unknown_operation(operation)),
     }
 }
 

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use time::macros::datetime;
 
 use super::*;
@@ -44,21 +42,14 @@ fn wait() -> Wait {
 fn task(last_status: &str, exit_code: Option<i32>) -> Task {
     let status = if last_status == "RUNNING" { "RUNNING" } else { "STOPPED" };
     Task {
-        arn: wait().tasks[0].clone(),
-        task_definition_arn: String::new(),
         last_status: last_status.to_owned(),
-        stop_code: None,
-        stopped_reason: None,
         containers: vec![Container {
             name: "app".to_owned(),
             last_status: status.to_owned(),
             exit_code,
             ..Container::default()
         }],
-        started_at: None,
-        execution_stopped_at: None,
-        stopped_at: None,
-        tags: BTreeMap::new(),
+        ..Task::unseen(wait().tasks[0].clone())
     }
 }
 
