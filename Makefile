@@ -17,7 +17,7 @@ help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-8s %s\n", $$1, $$2 }'
 
 demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a migration that fails
-	@cargo build --quiet --locked --features rehearse --bins
+	@cargo build --locked --features rehearse --bins
 	@echo "=> A migration that succeeds, an update that migrates further, and the end of the stack"
 	@target/debug/rehearse $(DEMO) --update SchemaVersion=5
 	@echo
