@@ -29,21 +29,22 @@ pub struct Aws {
 impl Aws {
     /// Reads region, credentials and endpoints from the environment.
     pub async fn from_env() -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .operation_attempt_timeout(Duration::from_secs(10))
-            .build();
-        // Short bursts of trouble are ridden out here, longer ones by the callers, who know how long they may.
-        let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200));
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).retry_config(retries);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Ok(name) = AppName::new(crate::version::USER_AGENT.replace('/', "-")) {
             loader = loader.app_name(name);
         }
         Self::new(loader.load().await)
     }
 
-    /// Clients with this configuration.
+    /// Clients with this configuration, and with our own patience.
     pub fn new(config: SdkConfig) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(Duration::from_secs(10))
+            .build();
+        // Short bursts of trouble are ridden out here, longer ones by the callers, who know how long they may.
+        let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200));
+        let config = config.into_builder().timeout_config(timeouts).retry_config(retries).build();
         let ecs = aws_sdk_ecs::Client::new(&config);
         Self { config, ecs, lambda: OnceLock::new(), logs: OnceLock::new(), cloudformation: OnceLock::new() }
     }

@@ -1,10 +1,14 @@
 //! The PUT that answers CloudFormation.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use backon::{ExponentialBuilder, Retryable};
-use reqwest::{Client, StatusCode, header::CONTENT_TYPE};
+use reqwest::{Client, Method, Request, StatusCode, header::{CONTENT_TYPE, HeaderValue}};
 use time::OffsetDateTime;
+use tower::{BoxError, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use crate::{
     cause::innermost,
@@ -14,12 +18,15 @@ use crate::{
 
 /// How often an answer is sent at most.
 const ATTEMPTS: usize = 5;
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// How much of that may pass until there is a connection.
+const CONNECT: Duration = Duration::from_secs(3);
 
 /// Sends answers to response buckets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Callback {
-    /// Made when the first answer is sent, so that a start does not wait for the machine's certificates.
-    client: std::sync::OnceLock<Client>,
+    http: BoxCloneSyncService<Request, reqwest::Response, BoxError>,
 }
 
 /// An answer that the bucket did not take: CloudFormation goes on waiting.
@@ -48,7 +55,38 @@ pub enum Undelivered {
     OutOfTime,
 }
 
+impl Default for Callback {
+    /// Over the network. The client is made when the first answer is sent, so that a start does not wait for the
+    /// machine's certificates.
+    fn default() -> Self {
+        let made = Arc::new(OnceLock::new());
+        Self::over(service_fn(move |request| {
+            let made = Arc::clone(&made);
+            async move {
+                let client = match made.get() {
+                    Some(client) => client,
+                    None => {
+                        let client = client()?;
+                        made.get_or_init(|| client)
+                    }
+                };
+                client.execute(request).await
+            }
+        }))
+    }
+}
+
 impl Callback {
+    /// Over whatever answers HTTP requests.
+    pub fn over<S>(http: S) -> Self
+    where
+        S: Service<Request, Response = reqwest::Response> + Clone + Send + Sync + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+    {
+        Self { http: BoxCloneSyncService::new(http.map_err(Into::into)) }
+    }
+
     /// PUTs the answer, with an empty Content-Type, as the signature demands. Transport errors and 5xx are tried again
     /// with backoff, five times or until `until`; 4xx is final.
     pub async fn deliver(
@@ -72,21 +110,27 @@ impl Callback {
     }
 
     async fn put(&self, body: &str, url: &ResponseUrl) -> Result<(), Undelivered> {
-        let host = || url.authority().to_owned();
-        let transport =
-            |error: reqwest::Error| Undelivered::Transport { host: host(), cause: innermost(&error.without_url()) };
-        let client = match self.client.get() {
-            Some(client) => client,
-            None => {
-                let client = client().map_err(transport)?;
-                self.client.get_or_init(|| client)
+        let transport = |cause: String| Undelivered::Transport { host: url.authority().to_owned(), cause };
+        let address = url.expose().parse().map_err(|_| transport("the address cannot be read".to_owned()))?;
+        let mut request = Request::new(Method::PUT, address);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(""));
+        *request.body_mut() = Some(body.to_owned().into());
+        match tokio::time::timeout(ATTEMPT, self.http.clone().oneshot(request)).await {
+            Err(_) => Err(transport("no answer in time".to_owned())),
+            Ok(Err(error)) => Err(transport(without_address(error))),
+            Ok(Ok(response)) if response.status().is_success() => Ok(()),
+            Ok(Ok(response)) => {
+                Err(Undelivered::Refused { host: url.authority().to_owned(), status: response.status() })
             }
-        };
-        let sent = client.put(url.expose()).header(CONTENT_TYPE, "").body(body.to_owned()).send().await;
-        match sent.map_err(transport)?.status() {
-            status if status.is_success() => Ok(()),
-            status => Err(Undelivered::Refused { host: host(), status }),
         }
+    }
+}
+
+/// What went wrong, without the address, whose query is a secret.
+fn without_address(error: BoxError) -> String {
+    match error.downcast::<reqwest::Error>() {
+        Ok(error) => innermost(&error.without_url()),
+        Err(error) => innermost(error.as_ref()),
     }
 }
 
@@ -103,8 +147,7 @@ impl Undelivered {
 fn client() -> reqwest::Result<Client> {
     Client::builder()
         .user_agent(crate::version::USER_AGENT)
-        .connect_timeout(Duration::from_secs(3))
-        .timeout(Duration::from_secs(10))
+        .connect_timeout(CONNECT)
         .redirect(reqwest::redirect::Policy::none())
         .build()
 }

@@ -19,7 +19,12 @@ impl Clock {
     /// Starts at the wall's time.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the wall for the time")]
     pub fn start() -> Self {
-        Self { origin: OffsetDateTime::from(SystemTime::now()), since: Instant::now() }
+        Self::at(OffsetDateTime::from(SystemTime::now()))
+    }
+
+    /// Starts at this time.
+    pub fn at(origin: OffsetDateTime) -> Self {
+        Self { origin, since: Instant::now() }
     }
 
     /// The time now, in UTC.

@@ -5,8 +5,12 @@
 
 use std::str::FromStr;
 
-use tracing::Level;
-use tracing_subscriber::{filter::Targets, fmt::time::SystemTime, prelude::*};
+use tracing::{Level, Subscriber};
+use tracing_subscriber::{
+    filter::Targets,
+    fmt::{self, MakeWriter, time::SystemTime},
+    prelude::*,
+};
 
 /// How much is logged, and in which form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,25 +33,32 @@ impl Logging {
 
     /// Writes the log to stdout from now on.
     pub fn install(self) {
-        let ours =
-            Targets::new().with_target(env!("CARGO_CRATE_NAME"), self.level).with_target("ecs_tasks", self.level);
-        let registry = tracing_subscriber::registry();
-        if self.json {
-            let mut layer = json_subscriber::JsonLayer::stdout();
-            layer.with_timer("timestamp", SystemTime);
-            layer.with_level("level");
-            layer.with_top_level_flattened_span_list();
-            layer.with_flattened_event();
-            registry.with(layer.with_filter(ours)).init();
-        } else {
-            // Lambda stamps the time on every line by itself.
-            let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_target(false).without_time();
-            registry.with(layer.with_filter(ours)).init();
-        }
+        self.to(std::io::stdout).init();
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
             tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
         }));
+    }
+
+    /// The log on its way to a writer.
+    pub fn to<W>(self, writer: W) -> impl Subscriber + Send + Sync
+    where
+        W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    {
+        let ours =
+            Targets::new().with_target(env!("CARGO_CRATE_NAME"), self.level).with_target("ecs_tasks", self.level);
+        let layer = if self.json {
+            let mut layer = json_subscriber::JsonLayer::new(writer);
+            layer.with_timer("timestamp", SystemTime);
+            layer.with_level("level");
+            layer.with_top_level_flattened_span_list();
+            layer.with_flattened_event();
+            layer.boxed()
+        } else {
+            // Lambda stamps the time on every line by itself.
+            fmt::layer().with_writer(writer).with_ansi(false).with_target(false).without_time().boxed()
+        };
+        tracing_subscriber::registry().with(layer.with_filter(ours))
     }
 }
 

@@ -64,8 +64,8 @@ enum End {
 
 impl Runner {
     /// A runner over these clients.
-    pub fn new(aws: Aws, recursive_loop_allowed: bool) -> Self {
-        Self { aws, callback: Callback::default(), recursive_loop_allowed }
+    pub fn new(aws: Aws, callback: Callback, recursive_loop_allowed: bool) -> Self {
+        Self { aws, callback, recursive_loop_allowed }
     }
 
     /// Handles one payload of whatever kind.

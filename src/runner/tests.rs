@@ -36,7 +36,7 @@ fn runner(stage: &Stage) -> Runner {
             "test",
         )))
         .build();
-    Runner::new(Aws::new(config), false)
+    Runner::new(Aws::new(config), Callback::default(), false)
 }
 
 fn reply_to(stage: &Stage) -> ReplyTo {
