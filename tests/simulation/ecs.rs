@@ -1,0 +1,221 @@
+//! ECS in virtual time: what the API would tell of tasks whose whole life is known when they start.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// Seconds since the beginning of the life.
+pub(crate) type Seconds = f64;
+
+/// What becomes of a task when nobody interferes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fate {
+    /// Its essential container exits with this code after that many seconds.
+    Exits(i32, Seconds),
+    /// It runs for ever.
+    Hangs,
+    /// An image that cannot be pulled: no container ever runs.
+    FailsToStart,
+    /// Its host goes away after so many seconds: no exit code.
+    LosesItsHost(Seconds),
+    /// Somebody stops it from outside after so many seconds; it exits with this code.
+    IsStopped(i32, Seconds),
+    /// ECS forgets it after so many seconds.
+    Vanishes(Seconds),
+}
+
+/// The life of one task, drawn when it starts.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub(crate) fate: Fate,
+    /// From RunTask until the containers run.
+    pub(crate) starting: Seconds,
+    /// From SIGTERM until the container exits, 30 at most, where SIGKILL comes; and the exit code then.
+    pub(crate) stopping: (Seconds, i32),
+    /// From the end of the containers until the network interface is free.
+    pub(crate) deprovisioning: Seconds,
+    /// How much later than the containers' end their exit codes, and the stop code, can be read.
+    pub(crate) late_facts: (Seconds, Seconds),
+    /// For how long DescribeTasks does not know the task yet.
+    pub(crate) missing: Seconds,
+    /// A second container that is not essential: the exit code that it ends with by itself, or none if it must be ended.
+    pub(crate) sidecar: Option<Option<i32>>,
+    /// GuardDuty's agent, which is in no definition and has no exit code.
+    pub(crate) injected: bool,
+}
+
+/// A task of the world.
+#[derive(Clone, Debug)]
+pub(crate) struct SimTask {
+    pub(crate) arn: String,
+    pub(crate) started_by: String,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) script: Script,
+    pub(crate) created: Seconds,
+    /// The first StopTask that had an effect, with its reason.
+    pub(crate) stopped: Option<(Seconds, String)>,
+}
+
+impl SimTask {
+    fn runs_from(&self) -> Seconds {
+        self.created + self.script.starting
+    }
+
+    /// When its containers would have ended without anybody.
+    fn natural_end(&self) -> Seconds {
+        match self.script.fate {
+            Fate::Exits(_, after) | Fate::LosesItsHost(after) | Fate::IsStopped(_, after) | Fate::Vanishes(after) => {
+                self.runs_from() + after
+            }
+            Fate::FailsToStart => self.runs_from(),
+            Fate::Hangs => Seconds::INFINITY,
+        }
+    }
+
+    /// A StopTask counts only while there is something left to stop.
+    fn stopped_at(&self) -> Option<Seconds> {
+        self.stopped.as_ref().map(|(at, _)| *at).filter(|at| *at < self.natural_end())
+    }
+
+    /// When nothing of it runs any more.
+    pub(crate) fn ends_at(&self) -> Seconds {
+        match self.stopped_at() {
+            Some(at) if at < self.runs_from() => at,
+            Some(at) => at + self.script.stopping.0,
+            None => self.natural_end(),
+        }
+    }
+
+    /// When its network interface is free.
+    pub(crate) fn gone_at(&self) -> Seconds {
+        let at_once = matches!(self.script.fate, Fate::Vanishes(_)) && self.stopped_at().is_none();
+        self.ends_at() + if at_once { 0.0 } else { self.script.deprovisioning }
+    }
+
+    /// From when to when a container of it runs; none if none ever does.
+    pub(crate) fn running(&self) -> Option<(Seconds, Seconds)> {
+        let never = self.script.fate == Fate::FailsToStart || self.ends_at() < self.runs_from();
+        (!never).then(|| (self.runs_from(), self.ends_at()))
+    }
+
+    /// Whether, by the contract's §5, its end is a success.
+    pub(crate) fn ends_well(&self) -> bool {
+        let sidecar_well = !matches!(self.script.sidecar, Some(Some(code)) if ![0, 137, 143].contains(&code));
+        matches!(self.script.fate, Fate::Exits(0, _)) && self.stopped_at().is_none() && sidecar_well
+    }
+
+    /// Whether ECS still has it running, or wants to.
+    pub(crate) fn runs_on_after(&self, now: Seconds) -> bool {
+        self.ends_at() > now && self.stopped_at().is_none_or(|at| at > now)
+    }
+
+    /// Whether DescribeTasks does not know it yet, or no longer.
+    pub(crate) fn is_missing(&self, now: Seconds) -> bool {
+        // What ECS could stop it knows, and what has ended.
+        let unknown = now < (self.created + self.script.missing).min(self.ends_at()) && self.stopped.is_none();
+        unknown || self.has_vanished(now)
+    }
+
+    pub(crate) fn has_vanished(&self, now: Seconds) -> bool {
+        matches!(self.script.fate, Fate::Vanishes(_)) && now >= self.ends_at() && self.stopped_at().is_none()
+    }
+
+    pub(crate) fn status(&self, now: Seconds) -> &'static str {
+        if now >= self.gone_at() {
+            "STOPPED"
+        } else if now >= self.ends_at() {
+            "DEPROVISIONING"
+        } else if self.stopped_at().is_some_and(|at| now >= at) {
+            "STOPPING"
+        } else if now >= self.runs_from() {
+            "RUNNING"
+        } else if now >= self.created + self.script.starting / 2.0 {
+            "PENDING"
+        } else {
+            "PROVISIONING"
+        }
+    }
+
+    pub(crate) fn desired_status(&self, now: Seconds) -> &'static str {
+        let told = self.stopped_at().is_some_and(|at| now >= at);
+        if told || now >= self.ends_at() { "STOPPED" } else { "RUNNING" }
+    }
+
+    /// As DescribeTasks tells of it.
+    pub(crate) fn described(&self, now: Seconds, epoch: f64) -> Value {
+        let ended = now >= self.ends_at();
+        let mut task = json!({
+            "taskArn": self.arn,
+            "taskDefinitionArn": crate::DEFINITION,
+            "lastStatus": self.status(now),
+            "desiredStatus": self.desired_status(now),
+            "startedBy": self.started_by,
+            "createdAt": epoch + self.created,
+            "containers": self.containers(now),
+            "tags": self.tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect::<Vec<_>>(),
+        });
+        if let Some((from, _)) = self.running().filter(|(from, _)| now >= *from) {
+            task["startedAt"] = json!(epoch + from);
+        }
+        if ended {
+            task["executionStoppedAt"] = json!(epoch + self.ends_at());
+        }
+        if now >= self.gone_at() {
+            task["stoppedAt"] = json!(epoch + self.gone_at());
+        }
+        if ended && now >= (self.ends_at() + self.script.late_facts.1).min(self.gone_at() + 2.0) {
+            let (code, reason) = self.stop();
+            task["stopCode"] = code.into();
+            task["stoppedReason"] = reason.into();
+        }
+        task
+    }
+
+    fn stop(&self) -> (&'static str, &str) {
+        match (&self.stopped, &self.script.fate) {
+            (Some((at, reason)), _) if self.stopped_at() == Some(*at) => ("UserInitiated", reason),
+            (_, Fate::FailsToStart) => ("TaskFailedToStart", "CannotPullContainerError: image not found"),
+            (_, Fate::LosesItsHost(_)) => ("SpotInterruption", "Your Spot Task was interrupted."),
+            (_, Fate::IsStopped(..)) => ("UserInitiated", "Task stopped by user"),
+            _ => ("EssentialContainerExited", "Essential container in task exited"),
+        }
+    }
+
+    fn containers(&self, now: Seconds) -> Vec<Value> {
+        let ended = now >= self.ends_at();
+        let told = now >= self.ends_at() + self.script.late_facts.0;
+        let ran = self.running().is_some();
+        let code = match (self.stopped_at(), &self.script.fate) {
+            (Some(_), _) => Some(self.script.stopping.1),
+            (None, Fate::Exits(code, _) | Fate::IsStopped(code, _)) => Some(*code),
+            _ => None,
+        };
+        let sidecar_code = code.map(|_| 137);
+        let container = |name: &str, code: Option<i32>| {
+            let status = match self.status(now) {
+                _ if ended => "STOPPED",
+                "RUNNING" | "STOPPING" if ran && now >= self.runs_from() => "RUNNING",
+                _ => "PENDING",
+            };
+            let mut container = json!({"name": name, "lastStatus": status});
+            if ran && now >= self.runs_from() {
+                container["runtimeId"] = format!("{name}-runtime").into();
+            }
+            if ended && told && ran {
+                container["exitCode"] = code.into();
+            }
+            if ended && self.script.fate == Fate::FailsToStart {
+                container["reason"] = "CannotPullContainerError: image not found".into();
+            }
+            container
+        };
+        let mut containers = vec![container("app", code)];
+        if let Some(own) = self.script.sidecar {
+            containers.push(container("sidecar", own.filter(|_| code.is_some()).or(sidecar_code)));
+        }
+        if self.script.injected {
+            containers.push(container("aws-guardduty-agent-a1b2", None));
+        }
+        containers
+    }
+}

@@ -1,0 +1,128 @@
+//! What the simulation has found, each as the shortest life that shows it.
+
+use serde_json::json;
+
+use crate::{
+    ecs::{Fate, Script},
+    life::{Chapter, Fault, Life, Trouble},
+    live_out,
+};
+
+/// Lives a life, and expects these statuses in the order of the answers.
+#[track_caller]
+fn check(life: Life, statuses: &[&str]) {
+    let lived = live_out(life, None);
+    let told: Vec<&str> = lived.answers.iter().filter_map(|answer| answer["Status"].as_str()).collect();
+    assert!(
+        lived.objections.is_empty() && told == statuses,
+        "{}{}\n{told:?}",
+        lived.steps,
+        lived.objections.join("\n")
+    );
+}
+
+const RUNS_FOR_EVER: Fate = Fate::Hangs;
+
+#[test]
+fn delete_stops_a_task_that_cannot_be_described_yet() {
+    let script = Script { missing: 20.0, deprovisioning: 10.0, ..Script::plain(RUNS_FOR_EVER) };
+    check(Life::calm(json!({"Timeout": "0"}), script), &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn delete_asks_again_for_the_tasks_that_are_stopping() {
+    let script = Script { deprovisioning: 25.0, ..Script::plain(Fate::Exits(0, 1.0)) };
+    let failing = (2..=8).map(|nth| ("ListTasks", nth, Fault::Fails)).collect();
+    check(Life { planned: failing, ..Life::calm(json!({}), script) }, &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn delete_answers_success_when_its_time_is_over_and_the_tasks_are_told_to_stop() {
+    let script = Script { stopping: (30.0, 137), ..Script::plain(RUNS_FOR_EVER) };
+    let properties = json!({"Timeout": "0", "ServiceTimeout": "31"});
+    check(Life::calm(properties, script), &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn a_conflict_that_names_fewer_tasks_than_were_asked_for_is_no_complete_start() {
+    let scripts = [1.0; 10].map(|runs| Script::plain(Fate::Exits(0, runs))).to_vec();
+    let trouble = Trouble { without_capacity: 1, partial_starts: true, conflicts: 1.0, ..Trouble::default() };
+    let planned = vec![("RunTask", 1, Fault::CutAfter)];
+    let life = Life::calm(json!({"Count": "3"}), scripts[0].clone());
+    check(Life { scripts, trouble, planned, ..life }, &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn a_container_that_ends_well_on_sigterm_is_no_success_while_its_stop_code_is_missing() {
+    let script = Script { stopping: (1.4, 0), late_facts: (0.0, 0.5), ..Script::plain(RUNS_FOR_EVER) };
+    let mut life = Life::calm(json!({"Timeout": "600"}), script);
+    life.chapters[0].cancelled_after = Some(20.0);
+    check(life, &["FAILED", "SUCCESS"]);
+}
+
+#[test]
+fn the_same_at_the_deadline_where_another_wait_has_stopped_it() {
+    let script = Script { stopping: (0.3, 0), late_facts: (0.0, 2.0), ..Script::plain(RUNS_FOR_EVER) };
+    let twice = Trouble { duplicates: 1.0, ..Trouble::default() };
+    let life = Life::calm(json!({"Timeout": "40"}), script);
+    check(Life { trouble: twice, ..life }, &["FAILED", "FAILED", "SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn a_request_that_cloudformation_has_given_up_on_starts_nothing() {
+    let late = Trouble { late: Some((1.0, 90.0)), ..Trouble::default() };
+    let properties = json!({"Timeout": "0", "ServiceTimeout": "60"});
+    let life = Life::calm(properties, Script::plain(RUNS_FOR_EVER));
+    let lived = live_out(Life { trouble: late, ..life }, None);
+    assert!(lived.objections.is_empty() && !lived.steps.contains("a task:"), "{}", lived.steps);
+}
+
+#[test]
+fn a_start_task_whose_answer_is_lost_is_found_although_it_cannot_be_described() {
+    let script = Script { missing: 30.0, ..Script::plain(Fate::Exits(0, 60.0)) };
+    let properties = json!({"Instances": ["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a"]});
+    let planned = vec![("StartTask", 1, Fault::CutAfter)];
+    check(Life { planned, ..Life::calm(properties, script) }, &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn a_self_invocation_without_an_answer_is_made_again() {
+    for fault in [Fault::Hangs, Fault::Cut, Fault::HangsAfter] {
+        let life = Life::calm(json!({"Timeout": "290"}), Script::plain(Fate::Exits(0, 100.0)));
+        let life = Life { lambda_timeout: 60, planned: vec![("Invoke", 1, fault)], ..life };
+        let lived = live_out(life, None);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        assert!(lived.answers.iter().all(|answer| answer["Status"] == "SUCCESS"), "{}", lived.steps);
+    }
+}
+
+#[test]
+fn wherever_the_first_invocation_dies_the_second_ends_what_it_began() {
+    for (properties, fate) in [
+        (json!({"Timeout": "290"}), Fate::Exits(0, 5.0)),
+        (json!({"Timeout": "60", "Count": "2"}), RUNS_FOR_EVER),
+        // By the time of the second try CloudFormation has no time left.
+        (json!({"Timeout": "290", "ServiceTimeout": "90"}), RUNS_FOR_EVER),
+        (json!({"Timeout": "0"}), RUNS_FOR_EVER),
+    ] {
+        for polls in 1..60 {
+            let life = Life::calm(properties.clone(), Script::plain(fate.clone()));
+            let scripts = vec![Script::plain(fate.clone()); 4];
+            let lived = live_out(Life { first_dies_after: Some(polls), scripts, ..life }, None);
+            assert!(lived.objections.is_empty(), "after {polls} polls\n{}{}", lived.steps, lived.objections.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn an_update_waits_for_the_earlier_run_that_cannot_be_described_yet() {
+    let earlier = Script { missing: 30.0, stopping: (20.0, 137), ..Script::plain(RUNS_FOR_EVER) };
+    let first = Script::plain(Fate::Exits(0, 1.0));
+    let mut life = Life::calm(json!({"Timeout": "120"}), first.clone());
+    let properties = life.chapters[0].properties.clone();
+    let cancelled = Chapter { properties: properties.clone(), cancelled_after: Some(2.0) };
+    life.chapters.extend([cancelled, Chapter { properties, cancelled_after: None }]);
+    let scripts = vec![first.clone(), earlier, first.clone(), first];
+    let lived = live_out(Life { scripts, ..life }, None);
+    assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+}

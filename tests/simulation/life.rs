@@ -1,0 +1,348 @@
+//! One life of a resource, drawn from a seed: what CloudFormation asks for, and what goes wrong meanwhile.
+
+use std::fmt;
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+use crate::ecs::{Fate, Script, Seconds};
+
+/// Never to be seen in a log.
+pub(crate) const SECRET: &str = "hunter2-in-an-override";
+
+/// A life.
+#[derive(Clone, Debug)]
+pub(crate) struct Life {
+    pub(crate) seed: u64,
+    /// The function's time limit.
+    pub(crate) lambda_timeout: u32,
+    /// `RecursiveLoop: Allow`, and the environment variable that says so.
+    pub(crate) recursive_loop: bool,
+    /// What CloudFormation asks for, one after the other.
+    pub(crate) chapters: Vec<Chapter>,
+    /// Whether the stack is deleted in the end.
+    pub(crate) deleted: bool,
+    pub(crate) trouble: Trouble,
+    /// The lives of the first tasks; those of further ones are drawn.
+    pub(crate) scripts: Vec<Script>,
+    /// What happens to the nth call of an operation, counted from 1.
+    pub(crate) planned: Vec<(&'static str, usize, Fault)>,
+    /// After how many polls the first invocation dies.
+    pub(crate) first_dies_after: Option<u32>,
+}
+
+/// One change to the stack.
+#[derive(Clone, Debug)]
+pub(crate) struct Chapter {
+    pub(crate) properties: Value,
+    /// CloudFormation loses interest after so many seconds: another resource failed, or the update was cancelled.
+    pub(crate) cancelled_after: Option<Seconds>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trouble {
+    /// How probable it is that a call meets a fault, and which.
+    pub(crate) rate: f64,
+    pub(crate) faults: Vec<Fault>,
+    /// Nothing answers from here for so long.
+    pub(crate) outage: Option<(Seconds, Seconds)>,
+    /// Every call is denied until then.
+    pub(crate) fresh_role: Seconds,
+    /// A permission that is missing for good.
+    pub(crate) denied: Option<&'static str>,
+    /// How probable it is that an invocation dies (at most two of three attempts).
+    pub(crate) crashes: f64,
+    /// How probable it is that an event is delivered twice.
+    pub(crate) duplicates: f64,
+    /// How probable it is that CloudFormation's request is delivered late, and how late.
+    pub(crate) late: Option<(f64, Seconds)>,
+    /// How probable it is that a self-invocation that Lambda has taken is never made.
+    pub(crate) lost_hops: f64,
+    /// How many of the first starts meet a want of capacity, and whether some tasks start all the same.
+    pub(crate) without_capacity: u32,
+    pub(crate) partial_starts: bool,
+    /// How probable it is that a replayed token is answered by a ConflictException.
+    pub(crate) conflicts: f64,
+    /// The bucket refuses every answer.
+    pub(crate) bucket_refuses: bool,
+    /// Which fates the tasks meet.
+    pub(crate) rough_tasks: bool,
+}
+
+/// What can happen to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Throttled,
+    /// HTTP 500, and nothing has happened.
+    Fails,
+    /// HTTP 500, and it has happened.
+    FailsAfter,
+    /// The connection is cut, and nothing has happened.
+    Cut,
+    /// The connection is cut, and it has happened.
+    CutAfter,
+    /// No answer ever, and nothing has happened.
+    Hangs,
+    /// No answer ever, and it has happened.
+    HangsAfter,
+    /// The answer takes seconds.
+    Slow,
+}
+
+const FAULTS: [Fault; 8] = [
+    Fault::Throttled,
+    Fault::Fails,
+    Fault::FailsAfter,
+    Fault::Cut,
+    Fault::CutAfter,
+    Fault::Hangs,
+    Fault::HangsAfter,
+    Fault::Slow,
+];
+
+impl Life {
+    /// A Create and a Delete without any trouble, of one task with this life.
+    pub(crate) fn calm(properties: Value, script: Script) -> Self {
+        let mut all = json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app"});
+        for (name, value) in properties.as_object().into_iter().flatten() {
+            all[name] = value.clone();
+        }
+        Self {
+            seed: 1,
+            lambda_timeout: 900,
+            recursive_loop: false,
+            chapters: vec![Chapter { properties: all, cancelled_after: None }],
+            deleted: true,
+            trouble: Trouble::default(),
+            scripts: vec![script],
+            planned: Vec::new(),
+            first_dies_after: None,
+        }
+    }
+
+    /// The life of this seed.
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let rng = &mut rng;
+        let trouble = Trouble::draw(rng);
+        let updates = pick(rng, &[0, 0, 1, 1, 2]);
+        let create = Chapter::draw(rng, 0);
+        let chapters = std::iter::once(create.clone())
+            .chain((1..=updates).map(|number| {
+                let chapter = Chapter::draw(rng, number);
+                // Which cluster and kind of start an update has is its own; mostly it is as before.
+                if rng.f64() < 0.7 { chapter.like(&create) } else { chapter }
+            }))
+            .collect();
+        Self {
+            seed,
+            lambda_timeout: pick(rng, &[20, 60, 60, 300, 900, 900, 900]),
+            recursive_loop: rng.f64() < 0.5,
+            chapters,
+            deleted: rng.f64() < 0.7,
+            trouble,
+            scripts: Vec::new(),
+            planned: Vec::new(),
+            first_dies_after: None,
+        }
+    }
+
+    /// Whether nothing but the tasks themselves can keep a request from its success.
+    pub(crate) fn is_survivable(&self) -> bool {
+        let trouble = &self.trouble;
+        trouble.denied.is_none()
+            && !trouble.bucket_refuses
+            && trouble.lost_hops == 0.0
+            && trouble.rate <= 0.15
+            && trouble.outage.is_none()
+            && trouble.late.is_none()
+            && trouble.without_capacity == 0
+    }
+}
+
+impl Trouble {
+    fn draw(rng: &mut Rng) -> Self {
+        let mut trouble = Self { rough_tasks: rng.f64() < 0.5, ..Self::default() };
+        match rng.u8(0..10) {
+            0 | 1 => return trouble,
+            2..=6 => {
+                trouble.rate = pick(rng, &[0.02, 0.05, 0.1, 0.3]);
+                trouble.faults = vec![pick(rng, &FAULTS), pick(rng, &FAULTS)];
+            }
+            _ => {
+                trouble.rate = pick(rng, &[0.02, 0.1, 0.3]);
+                trouble.faults = FAULTS.to_vec();
+            }
+        }
+        let mut chance = |of: f64| rng.f64() < of;
+        let kinds = [chance(0.3), chance(0.3), chance(0.1), chance(0.05), chance(0.2), chance(0.2), chance(0.1)];
+        let others = [chance(0.1), chance(0.1), chance(0.05)];
+        if kinds[0] {
+            trouble.crashes = pick(rng, &[0.1, 0.4]);
+        }
+        if kinds[1] {
+            trouble.duplicates = pick(rng, &[0.2, 1.0]);
+        }
+        if kinds[2] {
+            trouble.late = Some((0.7, pick(rng, &[5.0, 120.0, 1500.0, 4000.0, 8000.0])));
+        }
+        if kinds[3] {
+            trouble.lost_hops = 0.5;
+        }
+        if kinds[4] {
+            trouble.without_capacity = rng.u32(1..=4);
+            trouble.partial_starts = rng.bool();
+        }
+        if kinds[5] {
+            trouble.conflicts = 0.5;
+        }
+        if kinds[6] {
+            trouble.fresh_role = 1.0 + 11.0 * rng.f64();
+        }
+        if others[0] {
+            let actions = [
+                "RunTask",
+                "StopTask",
+                "DescribeTasks",
+                "ListTasks",
+                "DescribeTaskDefinition",
+                "Invoke",
+                "GetLogEvents",
+            ];
+            trouble.denied = Some(pick(rng, &actions));
+        }
+        if others[1] {
+            trouble.outage = Some((rng.f64() * 60.0, pick(rng, &[5.0, 20.0, 60.0])));
+        }
+        trouble.bucket_refuses = others[2];
+        trouble
+    }
+}
+
+impl Chapter {
+    fn draw(rng: &mut Rng, number: u32) -> Self {
+        let timeout = pick(rng, &[0, 3, 20, 60, 60, 120, 290, 290, 290, 600, 1800]);
+        let service_timeout = match rng.u8(0..10) {
+            0 => pick(rng, &[31, 60, 90]),
+            1..=3 => 300,
+            _ => 3600,
+        };
+        let mut properties = json!({
+            "ServiceToken": "arn:aws:lambda:us-west-2:123456789012:function:ecsTasks",
+            "Cluster": "prod",
+            "TaskDefinition": "app",
+            "Timeout": timeout.to_string(),
+            "ServiceTimeout": service_timeout.to_string(),
+            "Triggers": [number.to_string()],
+            "Overrides": {"containerOverrides": [
+                {"name": "app", "environment": [{"name": "PASSWORD", "value": SECRET}]}
+            ]},
+        });
+        let optional = [
+            (0.3, "Count", json!(pick(rng, &["2", "3"]))),
+            (0.2, "PollInterval", json!(pick(rng, &["1", "5", "30", "60"]))),
+            (0.2, "StartRetries", json!(pick(rng, &["1", "2"]))),
+            (0.1, "RunOnRollback", json!("false")),
+            (0.1, "LogLines", json!("0")),
+            (0.15, "Instances", json!(["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a"])),
+            (0.1, "NoEcho", json!("true")),
+        ];
+        for (chance, name, value) in optional {
+            if rng.f64() < chance {
+                properties[name] = value;
+            }
+        }
+        let cancelled_after = (rng.f64() < 0.2).then(|| pick(rng, &[0.0, 0.3, 2.0, 20.0, 100.0]) + rng.f64());
+        Self { properties, cancelled_after }
+    }
+
+    /// The same, but run as another chapter runs its tasks.
+    fn like(mut self, other: &Self) -> Self {
+        for name in ["Instances", "Timeout", "ServiceTimeout"] {
+            match other.properties.get(name) {
+                Some(value) => self.properties[name] = value.clone(),
+                None => drop(self.properties.as_object_mut().and_then(|properties| properties.remove(name))),
+            }
+        }
+        self
+    }
+
+    /// A property as a number.
+    pub(crate) fn number(properties: &Value, name: &str, default: f64) -> f64 {
+        properties[name].as_str().and_then(|text| text.parse().ok()).unwrap_or(default)
+    }
+}
+
+impl Script {
+    /// A task that starts within a second, ends as it is told at once, and hides nothing.
+    pub(crate) fn plain(fate: Fate) -> Self {
+        Self {
+            fate,
+            starting: 0.5,
+            stopping: (1.0, 143),
+            deprovisioning: 0.0,
+            late_facts: (0.0, 0.0),
+            missing: 0.0,
+            sidecar: None,
+            injected: false,
+        }
+    }
+
+    /// The life of one task.
+    pub(crate) fn draw(rng: &mut Rng, trouble: &Trouble) -> Self {
+        let runs = pick(rng, &[0.0, 0.4, 3.0, 12.0, 45.0, 130.0, 400.0, 1200.0]) * (0.5 + rng.f64());
+        let fate = match rng.u8(0..20) {
+            _ if !trouble.rough_tasks => Fate::Exits(0, runs),
+            0..=8 => Fate::Exits(0, runs),
+            9..=12 => Fate::Exits(pick(rng, &[1, 2, 137, 139, 143, 255]), runs),
+            13 | 14 => Fate::Hangs,
+            15 | 16 => Fate::FailsToStart,
+            17 => Fate::LosesItsHost(runs),
+            18 => Fate::IsStopped(pick(rng, &[0, 143]), runs),
+            _ => Fate::Vanishes(runs),
+        };
+        let graceful = rng.bool();
+        Self {
+            fate,
+            starting: pick(rng, &[0.1, 0.5, 2.0, 10.0, 30.0]) * (0.5 + rng.f64()),
+            stopping: if graceful { (rng.f64() * 3.0, pick(rng, &[0, 143])) } else { (30.0, 137) },
+            deprovisioning: pick(rng, &[0.0, 1.0, 25.0]),
+            late_facts: (pick(rng, &[0.0, 0.0, 0.5, 4.0]), pick(rng, &[0.0, 0.0, 0.5, 4.0])),
+            missing: if trouble.rate > 0.0 { pick(rng, &[0.0, 0.0, 0.0, 2.0, 45.0]) } else { 0.0 },
+            sidecar: (rng.f64() < 0.3).then(|| (rng.f64() < 0.3).then(|| pick(rng, &[0, 0, 1]))),
+            injected: rng.f64() < 0.2,
+        }
+    }
+}
+
+/// One of these.
+pub(crate) fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
+    from[rng.usize(..from.len())]
+}
+
+impl fmt::Display for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "the life of seed {}", self.seed)?;
+        writeln!(
+            f,
+            "  Lambda timeout {} s, RecursiveLoop {}",
+            self.lambda_timeout,
+            if self.recursive_loop { "Allow" } else { "Terminate" }
+        )?;
+        for (number, chapter) in self.chapters.iter().enumerate() {
+            let name = if number == 0 { "Create" } else { "Update" };
+            let properties = chapter.properties.as_object().into_iter().flatten();
+            let plain =
+                properties.filter(|(name, _)| !["ServiceToken", "Overrides", "Triggers"].contains(&name.as_str()));
+            let plain: Vec<String> = plain.map(|(name, value)| format!("{name} {value}")).collect();
+            write!(f, "  {name}: {}", plain.join(", "))?;
+            match chapter.cancelled_after {
+                Some(after) => writeln!(f, "; cancelled after {after:.1} s")?,
+                None => writeln!(f)?,
+            }
+        }
+        writeln!(f, "  {}", if self.deleted { "deleted in the end" } else { "never deleted" })?;
+        writeln!(f, "  {:?}", self.trouble)
+    }
+}

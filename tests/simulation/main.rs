@@ -1,0 +1,195 @@
+//! The simulation: the runner's real code with the real SDK clients lives thousands of lives in a world of faults, in
+//! virtual time, and after each life every promise of docs/reliability.md is checked.
+//!
+//! `make soak SEEDS=100000` lives as many as one likes, `SEED=7 make soak` replays one and prints it step by step.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on has failed, and says why")]
+
+mod ecs;
+mod found;
+mod life;
+mod rules;
+mod sabotage;
+mod scale;
+mod stack;
+mod wire;
+mod world;
+
+use std::{
+    collections::BTreeSet,
+    env,
+    io::Write,
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use ecs_tasks::logging::Logging;
+use serde_json::Value;
+use tokio::{runtime::Builder, task::LocalSet};
+use tracing::Level;
+use tracing_subscriber::fmt::MakeWriter;
+
+use self::{life::Life, sabotage::Sabotage, world::World};
+
+/// The one task definition.
+pub(crate) const DEFINITION: &str = "arn:aws:ecs:us-west-2:123456789012:task-definition/app:7";
+
+/// What came of a life.
+struct Lived {
+    objections: Vec<String>,
+    /// What happened, step by step.
+    steps: String,
+    calls: usize,
+    /// Every answer that the bucket took, request by request.
+    answers: Vec<Value>,
+    /// What the function has logged, at every level.
+    log: String,
+}
+
+/// Lives the life of a seed, by a runner with a rule broken or by the real one.
+fn live(seed: u64, sabotage: Option<Sabotage>) -> Lived {
+    live_out(Life::of(seed), sabotage)
+}
+
+fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
+    let head = life.to_string();
+    // The runner's jitter comes from here.
+    fastrand::seed(life.seed);
+    let log = Log::default();
+    let logging = Logging { level: Level::TRACE, json: true };
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let world = tracing::subscriber::with_default(logging.to(log.clone()), || {
+        LocalSet::new().block_on(&runtime, async {
+            let world = World::new(life, sabotage, None);
+            let runner = Arc::new(wire::runner(&world));
+            stack::live(&world, runner).await;
+            world
+        })
+    });
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let objections = rules::broken(&world, &log);
+    let state = world.state();
+    let mut steps = head;
+    for (at, step) in &state.journal {
+        steps.push_str(&format!("{at:9.2} s  {step}\n"));
+    }
+    let answers = state.requests.iter().flat_map(|asked| &asked.answers).map(|answer| answer.body.clone()).collect();
+    Lived { objections, steps, calls: state.calls.len(), answers, log }
+}
+
+/// Lives these lives on all cores; the first that broke a promise, and how many calls there were.
+fn live_all(seeds: Range<u64>) -> (Option<(u64, Lived)>, usize) {
+    let next = AtomicU64::new(seeds.start);
+    let (found, calls) = (Mutex::new(None), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end || found.lock().unwrap().is_some() {
+                        return;
+                    }
+                    let lived = live(seed, None);
+                    calls.fetch_add(lived.calls as u64, Ordering::Relaxed);
+                    if !lived.objections.is_empty() {
+                        found.lock().unwrap().get_or_insert((seed, lived));
+                    }
+                }
+            });
+        }
+    });
+    (found.into_inner().unwrap(), calls.into_inner() as usize)
+}
+
+#[track_caller]
+fn check(seeds: Range<u64>) {
+    let lives = seeds.end - seeds.start;
+    let (found, calls) = live_all(seeds);
+    if let Some((seed, lived)) = found {
+        panic!("{}\n{}\nreplay: SEED={seed} make soak", lived.steps, lived.objections.join("\n"));
+    }
+    println!("{lives} lives, {calls} calls to AWS, every promise kept");
+}
+
+#[test]
+fn two_thousand_lives_keep_every_promise() {
+    check(0..2000);
+}
+
+#[test]
+#[ignore = "make soak"]
+#[expect(clippy::disallowed_methods, reason = "make soak sets SEED or SEEDS")]
+fn soak() {
+    if let Some(seed) = env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
+        let lived = live(seed, None);
+        println!("{}", lived.steps);
+        assert!(lived.objections.is_empty(), "{}", lived.objections.join("\n"));
+        return;
+    }
+    let seeds = env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20_000);
+    check(0..seeds);
+}
+
+/// That the simulation can fail: each rule that a runner breaks is noticed, and named, within a few hundred lives.
+#[test]
+fn a_runner_that_breaks_a_rule_is_found_out() {
+    for (sabotage, word) in sabotage::ALL {
+        let noticed = (0..400).find(|seed| live(*seed, Some(sabotage)).objections.iter().any(|one| one.contains(word)));
+        assert!(noticed.is_some(), "nobody notices that the runner {sabotage:?}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[test]
+fn a_seed_lives_the_same_life_every_time() {
+    for seed in 0..60 {
+        assert_eq!(live(seed, None).steps, live(seed, None).steps);
+    }
+}
+
+/// docs/logging.md names every field that a line can have, and no line has another.
+#[test]
+fn the_log_has_the_fields_that_its_page_names() {
+    let page = include_str!("../../docs/logging.md");
+    let table = page.lines().skip_while(|line| !line.starts_with("| Field")).skip(2);
+    let rows = table.take_while(|line| line.starts_with("| "));
+    let mut named: BTreeSet<&str> = rows.flat_map(|row| row[2..].split(" | ").next().unwrap().split(", ")).collect();
+    named.extend(["level", "timestamp", "message"]);
+    let mut seen = BTreeSet::new();
+    for seed in 0..300 {
+        for line in live(seed, None).log.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let fields = line.as_object().unwrap().keys();
+            seen.extend(fields.map(|field| named.get(field.as_str()).copied().unwrap_or_else(|| panic!("{line}"))));
+            assert!(line["message"].is_string() && line["level"].is_string(), "{line}");
+        }
+    }
+    let elsewhere = ["version", "revision", "target", "place"];
+    let missing: Vec<&&str> = named.iter().filter(|name| !seen.contains(**name) && !elsewhere.contains(name)).collect();
+    assert!(missing.is_empty(), "no line has {missing:?}");
+}

@@ -1,0 +1,279 @@
+//! What is promised, checked after each life against all that has happened in its world.
+
+use serde_json::Value;
+
+use crate::{
+    ecs::SimTask,
+    life::{Chapter, SECRET},
+    stack::URL_SECRET,
+    world::{Answer, Asked, Call, Ending, Launch, State, World},
+};
+
+/// Every promise that was broken, in words.
+pub(crate) fn broken(world: &World, log: &str) -> Vec<String> {
+    let state = world.state();
+    let court = Court { world, state: &state };
+    let mut objections = Vec::new();
+    for asked in &state.requests {
+        let mut object = |what: String| objections.push(format!("{} {}: {what}", asked.kind, asked.id));
+        court.one_answer_in_time(asked, &mut object);
+        court.a_true_answer(asked, &mut object);
+        court.started_once(asked, &mut object);
+        court.nothing_runs_on(asked, &mut object);
+    }
+    court.never_side_by_side(&mut objections);
+    court.invocations_end_well(&mut objections);
+    for secret in [SECRET, URL_SECRET] {
+        if let Some(line) = log.lines().find(|line| line.contains(secret)) {
+            objections.push(format!("a secret is in the log: {line}"));
+        }
+    }
+    objections
+}
+
+struct Court<'w> {
+    world: &'w World,
+    state: &'w State,
+}
+
+impl Court<'_> {
+    fn launches<'s>(&'s self, asked: &'s Asked) -> impl DoubleEndedIterator<Item = &'s Launch> {
+        self.state.launches.iter().filter(|launch| launch.request == asked.id)
+    }
+
+    fn tasks<'s>(&'s self, launch: &'s Launch) -> impl Iterator<Item = &'s SimTask> {
+        launch.tasks.iter().map(|task| &self.state.tasks[*task])
+    }
+
+    /// An answer, before ServiceTimeout; all alike; short enough; with the id that never changes.
+    fn one_answer_in_time(&self, asked: &Asked, object: &mut impl FnMut(String)) {
+        let trouble = &self.world.life.trouble;
+        if asked.chain_broken {
+            object("its chain of self-invocations was too long, and Lambda dropped it".to_owned());
+        }
+        let late = asked.first_delivered.is_none_or(|at| at > asked.sent + 7200.0 - 1.0);
+        let Some(Answer { at, body: first, .. }) = asked.answers.first() else {
+            if !trouble.bucket_refuses && !asked.hop_lost && !late {
+                object("no answer".to_owned());
+            }
+            return;
+        };
+        let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
+        if *at > asked.sent + service_timeout && !asked.disturbed && !asked.hop_lost {
+            object(format!(
+                "the answer came {:.1} s after the request, ServiceTimeout is {service_timeout}",
+                at - asked.sent
+            ));
+        }
+        for other in asked.answers[1..].iter().map(|answer| &answer.body) {
+            let alone = asked.deliveries == 1 && !asked.disturbed;
+            let told_alike = first["Status"] == other["Status"] && self.told(asked, first) == self.told(asked, other);
+            if alone && first != other || !told_alike && !self.may_differ(asked, first, other) {
+                object(format!("two answers differ: {first} and {other}"));
+            }
+        }
+        let length = first.to_string().len();
+        if length > 4096 {
+            object(format!("an answer of {length} bytes"));
+        }
+        let id = |answer: &Value| answer["PhysicalResourceId"].as_str().unwrap_or_default().to_owned();
+        let created = self.state.requests[0].answers.first().map(|answer| id(&answer.body));
+        let known = created.unwrap_or_else(|| id(first));
+        if asked.kind == "Update" && id(first) != known {
+            object(format!("the PhysicalResourceId changed from {known} to {}", id(first)));
+        }
+    }
+
+    /// What the template gets to read. The task definition and where the log is stand in the task definition, which one
+    /// of two may not have been able to read.
+    fn told(&self, asked: &Asked, answer: &Value) -> Value {
+        let mut data = answer["Data"].clone();
+        let unread =
+            self.state.calls.iter().any(|call| {
+                call.delivery.request == asked.id && call.operation == "DescribeTaskDefinition" && !call.ok
+            });
+        if unread && data.is_object() {
+            for name in ["LogGroup", "LogStream", "TaskDefinitionArn"] {
+                data[name] = Value::Null;
+            }
+        }
+        data
+    }
+
+    /// Two deliveries of a request see different facts at different times: what one gave up on can start, or end, for
+    /// the other (docs/reliability.md).
+    fn may_differ(&self, asked: &Asked, first: &Value, other: &Value) -> bool {
+        let several = asked.deliveries > 1 || asked.disturbed;
+        // Whether the stack rolls back is asked anew.
+        let asks_the_stack = asked.properties["RunOnRollback"] == "false";
+        let failed = first["Status"] == "FAILED" || other["Status"] == "FAILED";
+        // StartTask has no token: two deliveries at the same time cannot know of each other.
+        let starts_twice = asked.properties["Instances"].is_array();
+        several && (failed || asks_the_stack || starts_twice)
+    }
+
+    /// SUCCESS only if the tasks that it names ended well, and FAILED only for a reason.
+    fn a_true_answer(&self, asked: &Asked, object: &mut impl FnMut(String)) {
+        let Some(Answer { at, body: answer, .. }) = asked.answers.first() else { return };
+        if answer["Reason"].as_str().is_some_and(|reason| reason.contains("fault of its own")) {
+            object("a panic".to_owned());
+        }
+        if asked.kind == "Delete" {
+            return;
+        }
+        let timeout = Chapter::number(&asked.properties, "Timeout", 290.0);
+        let last = self.launches(asked).rfind(|launch| launch.at < *at);
+        if answer["Status"] == "SUCCESS" {
+            let ran = answer["Data"]["Ran"] == "true";
+            let told: Vec<&str> = answer["Data"]["TaskArns"].as_str().unwrap_or_default().split(',').collect();
+            let Some(launch) = last else {
+                if ran {
+                    object("untrue SUCCESS: nothing was started".to_owned());
+                }
+                return;
+            };
+            for task in self.tasks(launch) {
+                if !told.contains(&task.arn.as_str()) {
+                    object(format!("untrue SUCCESS: {} is not among {told:?}", task.arn));
+                }
+                if timeout > 0.0 && !(task.ends_well() && task.ends_at() <= *at) {
+                    object(format!("untrue SUCCESS: {task:?}"));
+                }
+            }
+            if launch.tasks.len() < launch.expected {
+                object("untrue SUCCESS: not all tasks were started".to_owned());
+            }
+            return;
+        }
+        let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
+        let deadline = asked.sent + timeout.min(service_timeout - 30.0);
+        let Some(launch) = last else { return };
+        let good = |task: &SimTask| task.ends_well() && task.ends_at() + 40.0 < deadline && task.script.missing < 30.0;
+        let undisturbed = !asked.disturbed && asked.abandoned.is_none_or(|abandoned| abandoned > *at);
+        if undisturbed && self.world.life.is_survivable() && self.tasks(launch).all(good) {
+            object(format!("should have succeeded: {answer}"));
+        }
+    }
+
+    /// A request starts its tasks once; anew only if none of them ever ran, or not all could be started.
+    fn started_once(&self, asked: &Asked, object: &mut impl FnMut(String)) {
+        let mut launches = self.launches(asked).filter(|launch| !launch.tasks.is_empty());
+        let Some(mut before) = launches.next() else { return };
+        let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
+        // What is on its way when CloudFormation gives up, it cannot call back.
+        if !asked.disturbed && before.at > asked.sent + service_timeout + 1.0
+            || asked.first_delivered.is_some_and(|at| at > asked.sent + service_timeout + 1.0)
+        {
+            object(format!("its tasks started at {:.1} s, when CloudFormation had given up", before.at));
+        }
+        for launch in launches {
+            let complete = before.tasks.len() == before.expected;
+            if complete && self.tasks(before).any(|task| task.running().is_some()) {
+                let by_instances = !launch.by_token && (asked.deliveries > 1 || asked.disturbed);
+                if !by_instances {
+                    object(format!("its tasks did not start once, but at {:.1} s and {:.1} s", before.at, launch.at));
+                }
+            }
+            before = launch;
+        }
+    }
+
+    /// Nothing of a request runs on after FAILED, and nothing of the resource after Delete.
+    fn nothing_runs_on(&self, asked: &Asked, object: &mut impl FnMut(String)) {
+        let Some(first) = asked.answers.first() else { return };
+        let Answer { at, looked_at, body: answer, .. } = first;
+        let failed = answer["Status"] == "FAILED";
+        let delete = asked.kind == "Delete";
+        if delete && failed || !delete && !failed {
+            return;
+        }
+        for launch in &self.state.launches {
+            let concerned = delete || launch.request == asked.id;
+            // What another delivery starts later than the last look, nobody can know of (docs/reliability.md).
+            let several = launch.request != asked.id || asked.deliveries > 1 || asked.disturbed;
+            let unseen = looked_at.is_none_or(|looked| launch.at >= looked);
+            // Nor is what the function may not look at; the delivery that has started it stops it.
+            let denied = matches!(self.world.life.trouble.denied, Some("ListTasks" | "DescribeTasks"));
+            let unknowable = several && (unseen || denied);
+            if !concerned || launch.at > *at || unknowable {
+                continue;
+            }
+            for task in self.tasks(launch) {
+                // A Delete that has no time left answers when the tasks have been told to stop.
+                let in_time = *at < asked.sent + Chapter::number(&asked.properties, "ServiceTimeout", 3600.0) - 31.0;
+                let runs = if delete && in_time { task.gone_at() > *at } else { task.runs_on_after(*at) };
+                if runs && !self.aws_refused(task, first) {
+                    let what = if delete { "after Delete" } else { "runs on after FAILED" };
+                    object(format!("a task {what} at {at:.1} s: {task:?}"));
+                }
+            }
+        }
+    }
+
+    /// Whether AWS let no StopTask for this task through, or did not let the tasks be found, which the answer then says.
+    fn aws_refused(&self, task: &SimTask, answer: &Answer) -> bool {
+        let Answer { at, delivery, body, .. } = answer;
+        let mine = |call: &&Call| call.delivery.request == delivery.request && call.delivery.number == delivery.number;
+        let recent = self.state.calls.iter().filter(mine).filter(|call| call.at <= *at && call.at > at - 40.0);
+        let mut stops = recent.clone().filter(|call| call.task.as_ref() == Some(&task.arn)).peekable();
+        let not_stopped = stops.peek().is_some() && stops.all(|call| !call.ok);
+        let reason = body["Reason"].as_str().unwrap_or_default();
+        let said = ["may still run", "could not be found out", "no task can be found", "cannot be looked at"]
+            .iter()
+            .any(|words| reason.contains(words));
+        not_stopped || said && recent.clone().any(|call| !call.ok)
+    }
+
+    /// Two runs of the resource that are waited for never run at the same time.
+    fn never_side_by_side(&self, objections: &mut Vec<String>) {
+        let waited: Vec<&Launch> = self
+            .state
+            .launches
+            .iter()
+            .filter(|launch| {
+                self.state.requests.iter().any(|asked| asked.id == launch.request && asked.properties["Timeout"] != "0")
+            })
+            .collect();
+        for (index, first) in waited.iter().enumerate() {
+            for second in waited[index + 1..].iter().filter(|second| second.request != first.request) {
+                let number = |launch: &Launch| self.state.requests.iter().position(|asked| asked.id == launch.request);
+                // A start of an older request that took effect after the newer one had looked, nobody can know of.
+                if number(first) > number(second) || second.looked_at.is_some_and(|looked| first.at >= looked) {
+                    continue;
+                }
+                let spans = |launch: &Launch| self.tasks(launch).filter_map(SimTask::running).collect::<Vec<_>>();
+                for (from, to) in spans(first) {
+                    for (other_from, other_to) in spans(second) {
+                        if from < other_to && other_from < to {
+                            objections.push(format!(
+                                "runs of {} and {} are side by side: {from:.1}–{to:.1} s and {other_from:.1}–{other_to:.1} s",
+                                first.request, second.request
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn invocations_end_well(&self, objections: &mut Vec<String>) {
+        for one in &self.state.invocations {
+            match one.end {
+                Ending::TimedOut => objections.push(format!(
+                    "{}: an invocation that began at {:.1} s was killed at its deadline",
+                    one.request, one.began
+                )),
+                Ending::Err => {
+                    let asked = self.state.requests.iter().find(|asked| asked.id == one.request);
+                    let trouble = &self.world.life.trouble;
+                    let answered = asked.is_some_and(|asked| !asked.answers.is_empty());
+                    if answered && !trouble.bucket_refuses && trouble.rate == 0.0 {
+                        objections
+                            .push(format!("{}: an invocation failed after its answer was delivered", one.request));
+                    }
+                }
+                Ending::Running | Ending::Ok | Ending::Crashed => {}
+            }
+        }
+    }
+}

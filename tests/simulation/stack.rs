@@ -1,0 +1,315 @@
+//! CloudFormation and Lambda: requests are sent, delivered, handed over, lost and doubled, and answers come in.
+
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    task::Poll,
+    time::Duration,
+};
+
+use ecs_tasks::{
+    clock::Clock,
+    runner::{Runner, invocation::Invocation},
+};
+use serde_json::{Value, json};
+use time::{Duration as Span, macros::format_description};
+use tokio::task::JoinSet;
+
+use crate::{
+    life::Chapter,
+    sabotage::{self, Sabotage},
+    world::{Answer, Asked, Delivery, Ending, INVOCATION, Invoked, World},
+};
+
+const STACK_ID: &str = "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/12947b30-d31a-11e6-93df-503acbd4dc61";
+/// Lambda drops the self-invocation that would be this one, unless it is told to let it be.
+const CHAIN_LIMIT: u32 = 16;
+/// How long Lambda waits before it tries an event again.
+const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+/// What is in the ResponseURL's query.
+pub(crate) const URL_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Lives a life to its end: the stack's requests, and then whatever still runs of the function.
+pub(crate) async fn live(world: &Arc<World>, runner: Arc<Runner>) {
+    let (queue, mut events) = tokio::sync::mpsc::unbounded_channel();
+    *world.queue.lock().unwrap() = Some(queue);
+    let lambda = async {
+        let mut running = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => {
+                    running.spawn_local(deliver(Arc::clone(world), Arc::clone(&runner), event));
+                }
+                Some(done) = running.join_next() => done.unwrap(),
+                else => break,
+            }
+        }
+    };
+    let stack = async {
+        deploy(world).await;
+        // Whatever the function still does, it does without CloudFormation.
+        loop {
+            if world.underway.load(Ordering::SeqCst) == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        *world.queue.lock().unwrap() = None;
+    };
+    tokio::join!(lambda, stack);
+}
+
+/// Something that Lambda is to deliver.
+pub(crate) struct Event {
+    payload: Value,
+    delivery: Delivery,
+    delay: Duration,
+}
+
+async fn deploy(world: &Arc<World>) {
+    let mut physical_id: Option<String> = None;
+    let mut good: Option<Value> = None;
+    for (number, chapter) in world.life.chapters.clone().iter().enumerate() {
+        let create = number == 0;
+        world.state().stack_status = if create { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
+        let kind = if create { "Create" } else { "Update" };
+        let answer =
+            ask(world, kind, &chapter.properties, good.as_ref(), physical_id.as_deref(), chapter.cancelled_after).await;
+        let id = answer.as_ref().and_then(|answer| answer["PhysicalResourceId"].as_str()).map(str::to_owned);
+        let succeeded = answer.is_some_and(|answer| answer["Status"] == "SUCCESS");
+        if create {
+            physical_id = Some(id.unwrap_or_else(|| "shop-Migrate-MADEUPBYCFN".to_owned()));
+        }
+        if succeeded {
+            good = Some(chapter.properties.clone());
+            continue;
+        }
+        if create {
+            world.state().stack_status = "ROLLBACK_IN_PROGRESS";
+            return delete(world, &chapter.properties, physical_id.as_deref()).await;
+        }
+        world.state().stack_status = "UPDATE_ROLLBACK_IN_PROGRESS";
+        let before = good.clone().unwrap_or_default();
+        let rolled_back = ask(world, "Update", &before, Some(&chapter.properties), physical_id.as_deref(), None).await;
+        if rolled_back.is_none_or(|answer| answer["Status"] != "SUCCESS") {
+            break;
+        }
+    }
+    if world.life.deleted {
+        world.state().stack_status = "DELETE_IN_PROGRESS";
+        delete(world, &good.unwrap_or_default(), physical_id.as_deref()).await;
+    }
+}
+
+/// A FAILED Delete is tried a few times.
+async fn delete(world: &Arc<World>, properties: &Value, physical_id: Option<&str>) {
+    for _ in 0..3 {
+        let answer = ask(world, "Delete", properties, None, physical_id, None).await;
+        if answer.is_some_and(|answer| answer["Status"] == "SUCCESS") {
+            return;
+        }
+    }
+}
+
+/// Sends a request and waits for its answer, for ServiceTimeout at most, or until CloudFormation loses interest.
+async fn ask(
+    world: &Arc<World>,
+    kind: &'static str,
+    properties: &Value,
+    old: Option<&Value>,
+    physical_id: Option<&str>,
+    cancelled_after: Option<f64>,
+) -> Option<Value> {
+    let sent = world.now();
+    let (id, late, twice) = {
+        let mut state = world.state();
+        let id = format!("r-{}", state.requests.len() + 1);
+        let trouble = &world.life.trouble;
+        let late = trouble.late.filter(|(chance, _)| state.rng.f64() < *chance).map_or(0.0, |(_, late)| late);
+        let twice = (state.rng.f64() < trouble.duplicates).then(|| state.rng.f64() * 30.0);
+        state.requests.push(Asked {
+            id: id.clone(),
+            kind,
+            properties: properties.clone(),
+            sent,
+            first_delivered: None,
+            deliveries: 0,
+            disturbed: late > 0.0,
+            hop_lost: false,
+            chain_broken: false,
+            answers: Vec::new(),
+            abandoned: None,
+        });
+        (id, late, twice)
+    };
+    world.note(format!("=> {kind} {id}"));
+    let payload = payload(world, kind, &id, properties, old, physical_id);
+    for (number, delay) in std::iter::once(late).chain(twice.map(|after| late + after)).enumerate() {
+        let delivery = Delivery { request: id.clone(), number: number as u32, chain: 1 };
+        world.queue(Event { payload: payload.clone(), delivery, delay: Duration::from_secs_f64(delay) });
+    }
+    let service_timeout = Chapter::number(properties, "ServiceTimeout", 3600.0);
+    let patience = cancelled_after.unwrap_or(service_timeout).min(service_timeout);
+    let answer = || {
+        let state = world.state();
+        let asked = state.requests.iter().find(|asked| asked.id == id)?;
+        asked.answers.first().map(|answer| answer.body.clone())
+    };
+    let answered = async {
+        loop {
+            let next = world.answered.notified();
+            if let Some(answer) = answer() {
+                return answer;
+            }
+            next.await;
+        }
+    };
+    let result = tokio::time::timeout(Duration::from_secs_f64(patience), answered).await.ok();
+    if result.is_none() {
+        world.note(format!("CloudFormation goes on without {id}"));
+        let now = world.now();
+        let mut state = world.state();
+        state.requests.iter_mut().filter(|asked| asked.id == id).for_each(|asked| asked.abandoned = Some(now));
+    }
+    result
+}
+
+fn payload(
+    world: &World,
+    kind: &str,
+    id: &str,
+    properties: &Value,
+    old: Option<&Value>,
+    physical_id: Option<&str>,
+) -> Value {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let date = world.clock.now().format(format).unwrap();
+    let stack = STACK_ID.replace(':', "%3A");
+    let url = format!(
+        "https://cloudformation-custom-resource-response-uswest2.s3.us-west-2.amazonaws.com/{stack}%7CMigrate%7C{id}\
+         ?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={date}&X-Amz-Expires=7200&X-Amz-Signature={URL_SECRET}"
+    );
+    let mut payload = json!({
+        "RequestType": kind,
+        "ServiceToken": properties["ServiceToken"],
+        "ResponseURL": url,
+        "StackId": STACK_ID,
+        "RequestId": id,
+        "LogicalResourceId": "Migrate",
+        "ResourceType": "Custom::ECSTask",
+        "ResourceProperties": properties,
+    });
+    if let Some(id) = physical_id {
+        payload["PhysicalResourceId"] = id.into();
+    }
+    if let Some(old) = old {
+        payload["OldResourceProperties"] = old.clone();
+    }
+    payload
+}
+
+/// Delivers an event as Lambda does: up to three times, until an invocation ends without error.
+async fn deliver(world: Arc<World>, runner: Arc<Runner>, event: Event) {
+    tokio::time::sleep(event.delay).await;
+    let request = &event.delivery.request;
+    for attempt in 0..=RETRIES.len() {
+        let end = invoke(&world, &runner, &event, attempt).await;
+        if end == Ending::Ok {
+            break;
+        }
+        if let Some(pause) = RETRIES.get(attempt) {
+            world.asked(request, |asked| asked.disturbed = true);
+            tokio::time::sleep(*pause).await;
+        }
+    }
+    world.underway.fetch_sub(1, Ordering::SeqCst);
+}
+
+async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usize) -> Ending {
+    let began = world.now();
+    let (request, chain) = (&event.delivery.request, event.delivery.chain);
+    let (number, dies_after) = {
+        let mut state = world.state();
+        let dies = attempt < RETRIES.len() && state.rng.f64() < world.life.trouble.crashes;
+        let first = world.life.first_dies_after.filter(|_| state.invocations.is_empty());
+        let dies_after = first.or(dies.then(|| state.rng.u32(1..=60)));
+        let end = Ending::Running;
+        state.invocations.push(Invoked { request: request.clone(), began, end });
+        (state.invocations.len() - 1, dies_after)
+    };
+    world.asked(request, |asked| {
+        asked.first_delivered.get_or_insert(began);
+        asked.deliveries += u32::from(chain == 1);
+    });
+    world.note(format!("an invocation for {request}, number {chain} of its chain"));
+    let timeout = Span::seconds(world.life.lambda_timeout.into());
+    let real_end = world.clock.now() + timeout;
+    let told_end = if world.sabotage == Some(Sabotage::IgnoresItsDeadline) { real_end + Span::HOUR } else { real_end };
+    let clock = Clock::at(world.clock.now());
+    let invocation = Invocation::begin(clock, told_end, "arn:aws:lambda:us-west-2:123456789012:function:ecsTasks:live");
+    let payload = sabotage::payload(world, event.payload.clone());
+    let mut handling = pin!(INVOCATION.scope(event.delivery.clone(), runner.handle(&payload, &invocation)));
+    let mut polls = 0;
+    // An invocation dies at an await point: nothing of it is polled any more.
+    let mortal = std::future::poll_fn(|cx| {
+        polls += 1;
+        if dies_after.is_some_and(|after| polls > after) {
+            return Poll::Ready(Ending::Crashed);
+        }
+        handling.as_mut().poll(cx).map(|result| if result.is_ok() { Ending::Ok } else { Ending::Err })
+    });
+    let limit = Duration::from_secs(world.life.lambda_timeout.into());
+    let mut end = tokio::time::timeout(limit, mortal).await.unwrap_or(Ending::TimedOut);
+    if world.sabotage == Some(Sabotage::FailsAfterDelivery) && end == Ending::Ok {
+        end = Ending::Err;
+    }
+    world.state().invocations[number].end = end;
+    if end != Ending::Ok {
+        world.note(format!("the invocation for {request} ends: {end:?}"));
+    }
+    end
+}
+
+impl World {
+    fn queue(&self, event: Event) {
+        self.underway.fetch_add(1, Ordering::SeqCst);
+        if let Some(queue) = &*self.queue.lock().unwrap() {
+            queue.send(event).ok();
+        }
+    }
+
+    pub(crate) fn asked(&self, request: &str, change: impl FnOnce(&mut Asked)) {
+        if let Some(asked) = self.state().requests.iter_mut().find(|asked| asked.id == request) {
+            change(asked);
+        }
+    }
+
+    /// The function has invoked itself.
+    pub(crate) fn hop(&self, payload: Value) {
+        let delivery = Delivery::under_way();
+        let (lost, delay) = {
+            let mut state = self.state();
+            (state.rng.f64() < self.life.trouble.lost_hops, Duration::from_millis(state.rng.u64(10..400)))
+        };
+        let dropped = !self.life.recursive_loop && delivery.chain >= CHAIN_LIMIT;
+        if dropped || lost || self.sabotage == Some(Sabotage::DoesNotHandOver) {
+            self.note("the self-invocation is lost");
+            self.asked(&delivery.request, |asked| (asked.hop_lost, asked.chain_broken) = (lost, dropped));
+            return;
+        }
+        let delivery = Delivery { chain: delivery.chain + 1, ..delivery };
+        self.queue(Event { payload, delivery, delay });
+    }
+
+    /// S3 has taken an answer; CloudFormation reads it.
+    pub(crate) fn take_answer(&self, body: &[u8]) {
+        let now = self.now();
+        let body = sabotage::answer(self, serde_json::from_slice(body).unwrap());
+        let id = body["RequestId"].as_str().unwrap_or_default().to_owned();
+        let delivery = Delivery::under_way();
+        let looked_at = self.state().looked_at(&delivery, now);
+        self.asked(&id, |asked| asked.answers.push(Answer { at: now, delivery, looked_at, body }));
+        self.answered.notify_waiters();
+    }
+}

@@ -1,0 +1,238 @@
+//! Where the runner's clients end and the world begins: the SDK's HTTP client and the PUT to the bucket, with every fault
+//! that a network and a service can have.
+
+use std::{
+    fmt,
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use ecs_tasks::{aws::Aws, callback::Callback, runner::Runner};
+use serde_json::Value;
+use tower::{BoxError, service_fn};
+
+use crate::{
+    life::Fault,
+    sabotage::{self, Sabotage},
+    world::{Call, Delivery, World, error},
+};
+
+/// The real runner, whose calls all end in this world.
+pub(crate) fn runner(world: &Arc<World>) -> Runner {
+    use aws_config::{BehaviorVersion, Region, SdkConfig};
+    use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
+    // The SDK counts its retries for each service and region, in one place for the whole process: every life has a region
+    // of its own, so that none is shorter of retries for what another has met.
+    static LIVES: AtomicU64 = AtomicU64::new(1);
+    let region = Region::new(format!("us-west-{}", LIVES.fetch_add(1, Ordering::Relaxed)));
+    let connector = SharedHttpConnector::new(Connector(Arc::clone(world)));
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region)
+        .endpoint_url("http://world.localhost")
+        .http_client(http_client_fn(move |_, _| connector.clone()))
+        .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new()))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "AKIDEXAMPLE",
+            "example",
+            None,
+            None,
+            "sim",
+        )))
+        .build();
+    let bucket = Arc::clone(world);
+    let callback = Callback::over(service_fn(move |request| put(Arc::clone(&bucket), request)));
+    let allowed = world.life.recursive_loop || world.sabotage == Some(Sabotage::IgnoresTheChain);
+    Runner::new(Aws::new(config), callback, allowed)
+}
+
+struct Connector(Arc<World>);
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector")
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let world = Arc::clone(&self.0);
+        HttpConnectorFuture::new(async move {
+            let (operation, body) = read(&request);
+            answer(&world, &operation, &body).await
+        })
+    }
+}
+
+/// Which operation a request is, and its body.
+fn read(request: &HttpRequest) -> (String, Value) {
+    let bytes = request.body().bytes().unwrap_or_default();
+    if let Some(target) = request.headers().get("x-amz-target") {
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        return (operation, serde_json::from_slice(bytes).unwrap_or_default());
+    }
+    match request.uri().contains("/functions/") {
+        true => ("Invoke".to_owned(), serde_json::from_slice(bytes).unwrap_or_default()),
+        false => ("DescribeStacks".to_owned(), Value::Null),
+    }
+}
+
+async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<HttpResponse, ConnectorError> {
+    let mut fault = world.fault(operation);
+    tokio::time::sleep(world.latency()).await;
+    if world.account.as_ref().is_some_and(|account| !account.lets_through(operation, world.now())) {
+        fault = Some(Fault::Throttled);
+    }
+    let body = sabotage::on_the_way_out(world, operation, body.clone());
+    let mut call = Call {
+        at: 0.0,
+        delivery: Delivery::under_way(),
+        operation: match body["desiredStatus"].as_str() {
+            Some(status) => format!("{operation} {status}"),
+            None => operation.to_owned(),
+        },
+        task: body["task"].as_str().map(str::to_owned),
+        ok: false,
+    };
+    let (status, answer) = match fault {
+        Some(Fault::Throttled) => (400, error("ThrottlingException", "Rate exceeded")),
+        Some(Fault::Fails) => (500, error("ServerException", "Service Unavailable")),
+        Some(Fault::Cut | Fault::Hangs) => (0, Value::Null),
+        _ => match denied(world, operation) {
+            Some(denied) => (400, denied),
+            None => {
+                call.ok = !matches!(fault, Some(Fault::FailsAfter | Fault::CutAfter | Fault::HangsAfter));
+                world.effect(operation, &body)
+            }
+        },
+    };
+    if operation == "Invoke" && (!call.ok || fault == Some(Fault::Slow)) && status == 202 {
+        // The function cannot know that it goes on twice now, or once although it has given up.
+        world.asked(&call.delivery.request, |asked| asked.disturbed = true);
+    }
+    call.at = world.now();
+    world.state().calls.push(call);
+    if !matches!(operation, "DescribeTasks" | "ListTasks" | "DescribeTaskDefinition")
+        || fault.is_some()
+        || status >= 400
+    {
+        let task = body["task"].as_str().map_or("", |task| &task[task.len() - 2..]);
+        let fault = fault.map_or_else(String::new, |fault| format!(" [{fault:?}]"));
+        world.note(format!("{operation} {task} → {status}{fault}"));
+    }
+    match fault {
+        Some(Fault::Hangs | Fault::HangsAfter) => pending().await,
+        Some(Fault::Cut | Fault::CutAfter) => Err(ConnectorError::io("connection reset by peer".into())),
+        Some(Fault::FailsAfter) => Ok(response(500, &error("ServerException", "Internal error"))),
+        Some(Fault::Slow) => {
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            Ok(response(status, &answer))
+        }
+        _ => Ok(response(status, &sabotage::on_the_way_in(world, operation, answer))),
+    }
+}
+
+fn denied(world: &World, operation: &str) -> Option<Value> {
+    let trouble = &world.life.trouble;
+    let missing = trouble.denied == Some(operation) || world.now() < trouble.fresh_role;
+    missing.then(|| error("AccessDeniedException", "User is not authorized to perform this action"))
+}
+
+fn response(status: u16, body: &Value) -> HttpResponse {
+    // CloudFormation answers XML; its own text is a JSON string here.
+    let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+    HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(text))
+}
+
+/// The bucket: S3 takes an answer, or does not.
+async fn put(world: Arc<World>, request: reqwest::Request) -> Result<reqwest::Response, BoxError> {
+    let fault = world.fault("PUT");
+    tokio::time::sleep(world.latency()).await;
+    let expired = request.url().query_pairs().find(|(key, _)| key == "X-Amz-Date").is_some_and(|_| {
+        let key = request.url().path().rsplit("%7C").next().unwrap_or_default().to_owned();
+        world.state().requests.iter().any(|asked| asked.id == key && world.now() >= asked.sent + 7200.0)
+    });
+    let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default().to_vec();
+    let status = match fault {
+        Some(Fault::Throttled | Fault::Fails) => 503,
+        Some(Fault::Cut | Fault::Hangs) => 0,
+        _ if world.life.trouble.bucket_refuses || expired => 403,
+        _ if world.sabotage == Some(Sabotage::SwallowsTheAnswer) => 200,
+        _ => {
+            world.take_answer(&body);
+            200
+        }
+    };
+    let fault_text = fault.map_or_else(String::new, |fault| format!(" [{fault:?}]"));
+    world.note(format!("PUT → {status}{fault_text}: {}", String::from_utf8_lossy(&body)));
+    match fault {
+        Some(Fault::Hangs | Fault::HangsAfter) => pending().await,
+        Some(Fault::Cut | Fault::CutAfter) => Err("connection reset by peer".into()),
+        Some(Fault::FailsAfter) => Ok(http::Response::builder().status(500).body("")?.into()),
+        Some(Fault::Slow) => {
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            Ok(http::Response::builder().status(status).body("")?.into())
+        }
+        _ => Ok(http::Response::builder().status(status).body("")?.into()),
+    }
+}
+impl World {
+    fn latency(&self) -> Duration {
+        Duration::from_millis(self.state().rng.u64(5..120))
+    }
+
+    /// What happens to this call.
+    fn fault(&self, operation: &str) -> Option<Fault> {
+        let trouble = &self.life.trouble;
+        let now = self.now();
+        if trouble.outage.is_some_and(|(from, length)| (from..from + length).contains(&now)) && operation != "PUT" {
+            return Some(Fault::Fails);
+        }
+        let mut state = self.state();
+        let nth = state.counted.entry(operation.to_owned()).or_default();
+        *nth += 1;
+        if let Some((.., fault)) = self.life.planned.iter().find(|(planned, at, _)| *planned == operation && at == nth)
+        {
+            return Some(*fault);
+        }
+        // A self-invocation that is made although it seemed to fail doubles the wait, and its doubles double again.
+        let rate = if operation == "Invoke" { trouble.rate / 5.0 } else { trouble.rate };
+        if trouble.faults.is_empty() || state.rng.f64() >= rate {
+            return None;
+        }
+        state.rng.choice(&trouble.faults).copied()
+    }
+
+    fn effect(self: &Arc<Self>, operation: &str, body: &Value) -> (u16, Value) {
+        match operation {
+            "Invoke" => {
+                self.hop(body.clone());
+                (202, Value::String(String::new()))
+            }
+            "DescribeStacks" => (200, Value::String(self.stacks())),
+            _ => self.perform(operation, body),
+        }
+    }
+
+    fn stacks(&self) -> String {
+        format!(
+            "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
+             <Stacks><member><StackName>shop</StackName><CreationTime>2026-11-21T00:00:00Z</CreationTime>\
+             <StackStatus>{}</StackStatus></member></Stacks></DescribeStacksResult></DescribeStacksResponse>",
+            self.state().stack_status
+        )
+    }
+}

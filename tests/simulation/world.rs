@@ -1,0 +1,353 @@
+//! The world of one life: ECS, Logs, Lambda, CloudFormation and the response bucket as plain state, all in virtual time.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, atomic::AtomicU32},
+};
+
+use ecs_tasks::clock::Clock;
+use fastrand::Rng;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use tokio::sync::{Notify, mpsc::UnboundedSender};
+
+use crate::{
+    ecs::{Script, Seconds, SimTask},
+    life::Life,
+    sabotage::Sabotage,
+    scale::Account,
+    stack::Event,
+};
+
+/// When every life begins.
+pub(crate) const EPOCH: i64 = 1_795_600_000;
+
+/// The world.
+pub(crate) struct World {
+    pub(crate) life: Life,
+    pub(crate) clock: Clock,
+    /// Which rule of the runner is broken, to see whether anybody notices.
+    pub(crate) sabotage: Option<Sabotage>,
+    /// What the account's other stacks leave of ECS's limits, if it has others.
+    pub(crate) account: Option<Arc<Account>>,
+    state: Mutex<State>,
+    /// Somebody has answered.
+    pub(crate) answered: Notify,
+    /// Where Lambda takes events, until the life is over.
+    pub(crate) queue: Mutex<Option<UnboundedSender<Event>>>,
+    /// How many of them it has still to do with.
+    pub(crate) underway: AtomicU32,
+}
+
+/// What there is, and what has happened: the rules are checked against this.
+pub(crate) struct State {
+    pub(crate) rng: Rng,
+    pub(crate) stack_status: &'static str,
+    pub(crate) tasks: Vec<SimTask>,
+    pub(crate) launches: Vec<Launch>,
+    pub(crate) requests: Vec<Asked>,
+    pub(crate) invocations: Vec<Invoked>,
+    /// Effects of calls and faults, for the rules that need to know what AWS let through.
+    pub(crate) calls: Vec<Call>,
+    /// The same for people.
+    pub(crate) journal: Vec<(Seconds, String)>,
+    tokens: BTreeMap<String, (Value, usize)>,
+    capacity_refusals: u32,
+    /// How many calls of each operation there were.
+    pub(crate) counted: BTreeMap<String, usize>,
+}
+
+/// One RunTask or StartTask that took effect.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    pub(crate) request: String,
+    pub(crate) at: Seconds,
+    pub(crate) tasks: Vec<usize>,
+    pub(crate) expected: usize,
+    pub(crate) by_token: bool,
+    /// When the tasks of the resource had been looked for the last time before.
+    pub(crate) looked_at: Option<Seconds>,
+    failures: Value,
+}
+
+/// One request of CloudFormation.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) id: String,
+    pub(crate) kind: &'static str,
+    pub(crate) properties: Value,
+    pub(crate) sent: Seconds,
+    pub(crate) first_delivered: Option<Seconds>,
+    pub(crate) deliveries: u32,
+    /// A crash, a late delivery or a lost hop has cost it time.
+    pub(crate) disturbed: bool,
+    pub(crate) hop_lost: bool,
+    /// Lambda has dropped a self-invocation because the chain was too long.
+    pub(crate) chain_broken: bool,
+    /// Answers that the bucket took.
+    pub(crate) answers: Vec<Answer>,
+    /// CloudFormation has gone on without it since.
+    pub(crate) abandoned: Option<Seconds>,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) at: Seconds,
+    pub(crate) delivery: Delivery,
+    /// When the one who answers had looked for the resource's tasks the last time.
+    pub(crate) looked_at: Option<Seconds>,
+    pub(crate) body: Value,
+}
+
+/// One invocation of the function.
+#[derive(Clone, Debug)]
+pub(crate) struct Invoked {
+    pub(crate) request: String,
+    pub(crate) began: Seconds,
+    pub(crate) end: Ending,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Running,
+    Ok,
+    Err,
+    Crashed,
+    /// Lambda killed it at its deadline.
+    TimedOut,
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) at: Seconds,
+    pub(crate) delivery: Delivery,
+    pub(crate) operation: String,
+    pub(crate) task: Option<String>,
+    /// It took effect and its answer got through.
+    pub(crate) ok: bool,
+}
+
+/// What an invocation is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    pub(crate) request: String,
+    /// Which of the request's deliveries it came of.
+    pub(crate) number: u32,
+    /// Its place in the chain of self-invocations.
+    pub(crate) chain: u32,
+}
+
+impl Delivery {
+    pub(crate) fn under_way() -> Self {
+        INVOCATION.try_with(Clone::clone).unwrap_or_default()
+    }
+}
+
+tokio::task_local! {
+    /// The invocation that is under way.
+    pub(crate) static INVOCATION: Delivery;
+}
+
+impl World {
+    pub(crate) fn new(life: Life, sabotage: Option<Sabotage>, account: Option<Arc<Account>>) -> Arc<Self> {
+        let state = State {
+            rng: Rng::with_seed(life.seed ^ 0x5eed),
+            stack_status: "CREATE_IN_PROGRESS",
+            tasks: Vec::new(),
+            launches: Vec::new(),
+            requests: Vec::new(),
+            invocations: Vec::new(),
+            calls: Vec::new(),
+            journal: Vec::new(),
+            tokens: BTreeMap::new(),
+            capacity_refusals: 0,
+            counted: BTreeMap::new(),
+        };
+        let clock = Clock::at(OffsetDateTime::from_unix_timestamp(EPOCH).unwrap());
+        Arc::new(Self {
+            life,
+            clock,
+            sabotage,
+            account,
+            state: Mutex::new(state),
+            answered: Notify::new(),
+            queue: Mutex::new(None),
+            underway: AtomicU32::new(0),
+        })
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Seconds since the beginning.
+    pub(crate) fn now(&self) -> Seconds {
+        (self.clock.now() - OffsetDateTime::from_unix_timestamp(EPOCH).unwrap()).as_seconds_f64()
+    }
+
+    pub(crate) fn note(&self, text: impl Into<String>) {
+        let now = self.now();
+        self.state().journal.push((now, text.into()));
+    }
+
+    /// Does what an AWS call asks for; HTTP status and body.
+    pub(crate) fn perform(&self, operation: &str, body: &Value) -> (u16, Value) {
+        let now = self.now();
+        let delivery = Delivery::under_way();
+        let mut state = self.state();
+        match operation {
+            "RunTask" | "StartTask" => state.launch(&self.life, operation, body, delivery, now),
+            "DescribeTasks" => (200, state.describe(body, now)),
+            "ListTasks" => (200, state.list(body, now)),
+            "StopTask" => state.stop(body, now),
+            "DescribeTaskDefinition" => (200, definition()),
+            "GetLogEvents" => (200, json!({"events": [{"timestamp": 1, "message": "the last line\u{7}"}]})),
+            other => (400, error("UnknownOperationException", other)),
+        }
+    }
+}
+
+/// An AWS error's body.
+pub(crate) fn error(code: &str, message: &str) -> Value {
+    json!({"__type": code, "message": message})
+}
+
+fn definition() -> Value {
+    let logs =
+        json!({"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/app", "awslogs-stream-prefix": "app"}});
+    json!({"taskDefinition": {"taskDefinitionArn": crate::DEFINITION, "containerDefinitions": [
+        {"name": "app", "image": "app", "essential": true, "logConfiguration": logs},
+        {"name": "sidecar", "image": "sidecar", "essential": false},
+    ]}})
+}
+
+impl State {
+    fn launch(&mut self, life: &Life, operation: &str, body: &Value, delivery: Delivery, now: Seconds) -> (u16, Value) {
+        let token = body["clientToken"].as_str().map(str::to_owned);
+        let mut parameters = body.clone();
+        parameters["clientToken"] = Value::Null;
+        if let Some((used, launch)) = token.as_ref().and_then(|token| self.tokens.get(token)).cloned() {
+            let tasks = self.launches[launch].tasks.clone();
+            let arns: Vec<String> = tasks.iter().map(|task| self.tasks[*task].arn.clone()).collect();
+            if used != parameters || !arns.is_empty() && self.rng.f64() < life.trouble.conflicts {
+                let mut body = error("ConflictException", "the token is in use");
+                body["resourceIds"] = json!(arns);
+                return (400, body);
+            }
+            let tasks: Vec<Value> = tasks.iter().map(|task| self.replayed(*task, now)).collect();
+            return (200, json!({"tasks": tasks, "failures": self.launches[launch].failures}));
+        }
+        let asked = match operation {
+            "RunTask" => body["count"].as_u64().unwrap_or(1) as usize,
+            _ => body["containerInstances"].as_array().map_or(0, Vec::len),
+        };
+        let refused = self.capacity_refusals < life.trouble.without_capacity;
+        let mut started = asked;
+        if refused {
+            self.capacity_refusals += 1;
+            started = if life.trouble.partial_starts { asked - 1 } else { 0 };
+        }
+        let failure =
+            json!({"arn": "arn:aws:ecs:us-west-2:123456789012:container-instance/a", "reason": "RESOURCE:MEMORY"});
+        let failures = json!(vec![failure; asked - started]);
+        let tags: BTreeMap<String, String> = body["tags"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|tag| Some((tag["key"].as_str()?.to_owned(), tag["value"].as_str()?.to_owned())))
+            .collect();
+        let mut tasks = Vec::new();
+        for _ in 0..started {
+            let drawn = Script::draw(&mut self.rng, &life.trouble);
+            let script = life.scripts.get(self.tasks.len()).cloned().unwrap_or(drawn);
+            let arn = format!("arn:aws:ecs:us-west-2:123456789012:task/prod/{:032x}", self.tasks.len() + 1);
+            self.journal.push((now, format!("  a task: {script:?}")));
+            tasks.push(self.tasks.len());
+            self.tasks.push(SimTask {
+                arn,
+                started_by: body["startedBy"].as_str().unwrap_or_default().to_owned(),
+                tags: tags.clone(),
+                script,
+                created: now,
+                stopped: None,
+            });
+        }
+        // The later looks of one who starts by StartTask are for tasks of the same request.
+        let looked_at = match token {
+            Some(_) => self.looked_at(&delivery, now),
+            None => self.looks(&delivery, now).next(),
+        };
+        self.launches.push(Launch {
+            looked_at,
+            request: delivery.request,
+            at: now,
+            tasks: tasks.clone(),
+            expected: asked,
+            by_token: token.is_some(),
+            failures: failures.clone(),
+        });
+        if let Some(token) = token {
+            self.tokens.insert(token, (parameters, self.launches.len() - 1));
+        }
+        let tasks: Vec<Value> = tasks.iter().map(|task| self.described(*task, now)).collect();
+        (200, json!({"tasks": tasks, "failures": failures}))
+    }
+
+    /// When a delivery had looked for the resource's tasks the last time.
+    pub(crate) fn looked_at(&self, delivery: &Delivery, now: Seconds) -> Option<Seconds> {
+        self.looks(delivery, now).next_back()
+    }
+
+    fn looks(&self, delivery: &Delivery, now: Seconds) -> impl DoubleEndedIterator<Item = Seconds> {
+        let same = |call: &&Call| call.delivery.request == delivery.request && call.delivery.number == delivery.number;
+        let looks = self.calls.iter().filter(same).filter(|call| call.operation == "ListTasks");
+        looks.filter(move |call| call.ok && call.at <= now).map(|call| call.at)
+    }
+
+    fn described(&self, task: usize, now: Seconds) -> Value {
+        self.tasks[task].described(now, EPOCH as f64)
+    }
+
+    /// A replayed answer tells stopped tasks by ARN and status only.
+    fn replayed(&self, task: usize, now: Seconds) -> Value {
+        match self.tasks[task].status(now) {
+            "STOPPED" => json!({"taskArn": self.tasks[task].arn, "lastStatus": "STOPPED"}),
+            _ => self.described(task, now),
+        }
+    }
+
+    fn describe(&self, body: &Value, now: Seconds) -> Value {
+        let asked = body["tasks"].as_array().cloned().unwrap_or_default();
+        let (mut tasks, mut failures) = (Vec::new(), Vec::new());
+        for arn in asked.iter().filter_map(Value::as_str) {
+            match self.tasks.iter().position(|task| task.arn == arn && !task.is_missing(now)) {
+                Some(task) => tasks.push(self.described(task, now)),
+                None => failures.push(json!({"arn": arn, "reason": "MISSING"})),
+            }
+        }
+        json!({"tasks": tasks, "failures": failures})
+    }
+
+    fn list(&self, body: &Value, now: Seconds) -> Value {
+        let desired = body["desiredStatus"].as_str().unwrap_or("RUNNING");
+        let of_resource = |task: &&SimTask| body["startedBy"] == task.started_by.as_str();
+        let tasks = self.tasks.iter().filter(of_resource).filter(|task| !task.has_vanished(now));
+        let listed = tasks.filter(|task| task.desired_status(now) == desired);
+        json!({"taskArns": listed.map(|task| &task.arn).collect::<Vec<_>>()})
+    }
+
+    fn stop(&mut self, body: &Value, now: Seconds) -> (u16, Value) {
+        let asked = body["task"].as_str().unwrap_or_default();
+        let Some(task) = self.tasks.iter_mut().find(|task| task.arn == asked) else {
+            return (400, error("InvalidParameterException", "The referenced task was not found."));
+        };
+        let reason = body["reason"].as_str().unwrap_or_default().to_owned();
+        if task.stopped.is_none() && now < task.ends_at() {
+            task.stopped = Some((now, reason));
+        }
+        (200, json!({"task": {"taskArn": asked}}))
+    }
+}
