@@ -6,7 +6,10 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable};
-use reqwest::{Client, Method, Request, StatusCode, header::{CONTENT_TYPE, HeaderValue}};
+use reqwest::{
+    Client, Method, Request, StatusCode,
+    header::{CONTENT_TYPE, HeaderValue},
+};
 use time::OffsetDateTime;
 use tower::{BoxError, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 

@@ -23,6 +23,7 @@ impl Clock {
     }
 
     /// Starts at this time.
+    #[expect(clippy::disallowed_methods, reason = "and this is the one place that asks the runtime for it")]
     pub fn at(origin: OffsetDateTime) -> Self {
         Self { origin, since: Instant::now() }
     }

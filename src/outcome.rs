@@ -14,9 +14,20 @@ pub enum Outcome {
     Over {
         /// What they came to.
         verdict: Verdict,
-        /// False while a fact that could change or explain the verdict may still arrive: a stop code, an exit code.
-        settled: bool,
+        /// What could still change or explain the verdict.
+        awaited: Awaited,
     },
+}
+
+/// Facts that may still arrive after a task is over, those worth the longest wait last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaited {
+    /// None that matters.
+    Nothing,
+    /// The stop code of a task that is STOPPED and otherwise succeeded: somebody may have stopped it.
+    StopCode,
+    /// A stop code or an exit code that comes with STOPPED at the latest, or shortly after it.
+    Codes,
 }
 
 /// What a run came to.
@@ -116,9 +127,9 @@ impl Outcome {
             return Self::Pending;
         }
         let failures: Vec<Failure> = tasks.iter().filter_map(|task| rules.failure(task)).collect();
-        let settled = tasks.iter().all(|task| rules.is_settled(task));
+        let awaited = tasks.iter().map(|task| rules.awaited(task)).max().unwrap_or(Awaited::Nothing);
         let verdict = if failures.is_empty() { Verdict::Succeeded } else { Verdict::Failed(failures) };
-        Self::Over { verdict, settled }
+        Self::Over { verdict, awaited }
     }
 }
 
@@ -187,23 +198,27 @@ impl Rules<'_> {
         exited.or_else(without_code).or_else(|| stopped_by_user.then_some(Cause::StoppedByUser))
     }
 
-    /// Whether another look could still change or explain the judgement of a task that is over.
+    /// What another look could still show that changes or explains the judgement of a task that is over.
     ///
     /// Exit codes and the stop code come with or shortly after the last state before STOPPED. A code that is missing
     /// is explained by a reason of the container or by a stop code that says the container was not at fault.
-    fn is_settled(&self, task: &Task) -> bool {
+    fn awaited(&self, task: &Task) -> Awaited {
+        let until = |settled| if settled { Awaited::Nothing } else { Awaited::Codes };
         if task.stop_code.as_deref() == Some("TaskFailedToStart") {
-            return true;
+            return Awaited::Nothing;
         }
         match self.cause(task) {
-            Some(Cause::Exited { .. } | Cause::FailedToStart { .. } | Cause::StoppedByUser | Cause::Missing) => true,
+            Some(Cause::Exited { .. } | Cause::FailedToStart { .. } | Cause::StoppedByUser | Cause::Missing) => {
+                Awaited::Nothing
+            }
             Some(Cause::NoExitCode { reason, .. }) => {
                 let explained = reason.is_some()
                     || task.stop_code.as_deref().is_some_and(|code| code != "EssentialContainerExited");
-                explained && task.is_gone()
+                until(explained && task.is_gone())
             }
-            Some(Cause::NoContainer) => false,
-            None => task.is_gone() || task.stop_code.is_some(),
+            Some(Cause::NoContainer) => Awaited::Codes,
+            None if task.is_gone() && task.stop_code.is_none() => Awaited::StopCode,
+            None => until(task.stop_code.is_some()),
         }
     }
 }

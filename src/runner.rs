@@ -26,6 +26,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use serde_json::Value;
+use time::OffsetDateTime;
 use tracing::Instrument;
 
 use self::{
@@ -146,6 +147,9 @@ impl Runner {
 
     async fn end(&self, request: &Request, invocation: &Invocation) -> End {
         match Plan::of(request, invocation.means(self.recursive_loop_allowed)) {
+            Plan::Refuse(refusal) if refusal.comes_with_time() => {
+                self.not_started(Reason::refused(&refusal), invocation.now(), request, invocation).await
+            }
             Plan::Refuse(refusal) => End::Answer(Answer::Failed(Reason::refused(&refusal))),
             Plan::Skip(skip) => End::Answer(Answer::nothing_ran(Reason::skipped(skip))),
             Plan::Stop(stop) => self.delete(stop, request, invocation).await,
@@ -158,17 +162,17 @@ impl Runner {
         match self.reason_to_skip(&run, request, until, invocation).await {
             Ok(None) => {}
             Ok(Some(skip)) => return End::Answer(Answer::nothing_ran(Reason::skipped(skip))),
-            Err(reason) => return End::Answer(Answer::Failed(reason)),
+            Err(reason) => return self.not_started(reason, until, request, invocation).await,
         }
         match self.placement(&run.properties, until, invocation).await {
             Ok(placement) => run.properties = run.properties.placed_as(placement),
-            Err(reason) => return End::Answer(Answer::Failed(reason)),
+            Err(reason) => return self.not_started(reason, until, request, invocation).await,
         }
         let (mut attempt, mut retries) = (0, run.properties.start_retries);
         loop {
             let started = match self.start(&run, request, &mut attempt, invocation).await {
                 Ok(started) => started,
-                Err(reason) => return End::Answer(Answer::Failed(reason)),
+                Err(reason) => return self.not_started(reason, until, request, invocation).await,
             };
             if run.properties.timeout == 0 {
                 return End::Answer(self.fire_and_forget(&run, started, invocation).await);
@@ -182,6 +186,22 @@ impl Runner {
                 end => return end,
             }
         }
+    }
+
+    /// The answer of a delivery that knows of no tasks. Where its time ran out, there may be some all the same: a call
+    /// without an answer has started them, or an earlier delivery whose invocation died.
+    async fn not_started(
+        &self,
+        reason: Reason,
+        until: OffsetDateTime,
+        request: &Request,
+        invocation: &Invocation,
+    ) -> End {
+        let reason = match invocation.now() + invocation::LOOK < until {
+            true => reason,
+            false => self.stop_request(reason, request.properties.cluster(), &request.reply_to, invocation).await,
+        };
+        End::Answer(Answer::Failed(reason))
     }
 
     /// The only place that answers CloudFormation.

@@ -119,7 +119,7 @@ impl Aws {
             .set_enable_ecs_managed_tags(properties.enable_ecs_managed_tags)
             .set_enable_execute_command(properties.enable_execute_command)
             .customize()
-            .config_override(aws_sdk_ecs::Config::builder().retry_config(RetryConfig::disabled()));
+            .config_override(one_attempt());
         let output: StartTaskOutput = call.send().await.map_err(|error| Error::of("ecs:StartTask", error))?;
         Ok(launched(output.tasks(), output.failures()))
     }
@@ -132,13 +132,18 @@ impl Aws {
         Ok(active.map(convert::service_placement))
     }
 
-    /// One look at all of these tasks, their tags included.
+    /// One look at all of these tasks, their tags included. The next look is the retry.
     pub async fn describe_tasks(&self, cluster: &str, tasks: &[TaskArn]) -> Result<Observation, Error> {
         let mut seen = Observation::default();
         for chunk in tasks.chunks(DESCRIBE_AT_ONCE) {
             let arns = chunk.iter().map(|arn| arn.0.clone()).collect();
             let call = self.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).include(TaskField::Tags);
-            let output = call.send().await.map_err(|error| Error::of("ecs:DescribeTasks", error))?;
+            let output = call
+                .customize()
+                .config_override(one_attempt())
+                .send()
+                .await
+                .map_err(|error| Error::of("ecs:DescribeTasks", error))?;
             seen.tasks.extend(output.tasks().iter().map(convert::task));
         }
         // ECS may answer in another order; the verdict and its text must not depend on that. A task that is neither
@@ -177,6 +182,10 @@ impl Aws {
             call.send().await.map_err(|error| Error::of("ecs:DescribeTaskDefinition", error))?;
         Ok(output.task_definition().map(convert::task_definition).unwrap_or_default())
     }
+}
+
+fn one_attempt() -> aws_sdk_ecs::config::Builder {
+    aws_sdk_ecs::Config::builder().retry_config(RetryConfig::disabled())
 }
 
 fn launched(tasks: &[aws_sdk_ecs::types::Task], failures: &[Failure]) -> Launched {

@@ -67,6 +67,16 @@ impl Error {
         }
     }
 
+    /// A task is listed and cannot be described yet.
+    pub fn not_known_yet() -> Self {
+        Self {
+            operation: "ecs:DescribeTasks",
+            code: "MISSING".to_owned(),
+            message: "a task that ECS lists cannot be described yet".to_owned(),
+            kind: Kind::Transient,
+        }
+    }
+
     /// Whether AWS's error code is this one.
     pub fn is(&self, code: &str) -> bool {
         self.code == code

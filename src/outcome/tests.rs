@@ -39,13 +39,13 @@ const WITHOUT_DEFINITION: Rules<'_> = Rules { watch_containers: &[], success_exi
 
 /// The cause of the one failure; none for a success.
 #[track_caller]
-fn check(rules: Rules<'_>, task: Task, expected: Option<Cause>, expected_settled: bool) {
-    let Outcome::Over { verdict, settled } = Outcome::of(&[task], rules) else { panic!("the task is over") };
+fn check(rules: Rules<'_>, task: Task, expected: Option<Cause>, expected_awaited: Awaited) {
+    let Outcome::Over { verdict, awaited } = Outcome::of(&[task], rules) else { panic!("the task is over") };
     let cause = match verdict {
         Verdict::Succeeded => None,
         Verdict::Failed(failures) => Some(failures[0].cause.clone()),
     };
-    assert_eq!((cause, settled), (expected, expected_settled));
+    assert_eq!((cause, awaited), (expected, expected_awaited));
 }
 
 fn exited(name: &str, code: i32) -> Option<Cause> {
@@ -67,10 +67,10 @@ fn a_run_is_pending_until_every_task_is_over() {
 #[test]
 fn a_zero_exit_succeeds_and_a_nonzero_exit_fails_the_run() {
     let ended = |code| task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(code))]);
-    check(WITHOUT_DEFINITION, ended(0), None, true);
-    check(WITHOUT_DEFINITION, ended(3), exited("app", 3), true);
-    check(Rules { success_exit_codes: &[0, 3], ..WITHOUT_DEFINITION }, ended(3), None, true);
-    check(Rules { success_exit_codes: &[3], ..WITHOUT_DEFINITION }, ended(0), exited("app", 0), true);
+    check(WITHOUT_DEFINITION, ended(0), None, Awaited::Nothing);
+    check(WITHOUT_DEFINITION, ended(3), exited("app", 3), Awaited::Nothing);
+    check(Rules { success_exit_codes: &[0, 3], ..WITHOUT_DEFINITION }, ended(3), None, Awaited::Nothing);
+    check(Rules { success_exit_codes: &[3], ..WITHOUT_DEFINITION }, ended(0), exited("app", 0), Awaited::Nothing);
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn a_task_that_failed_to_start_is_told_first_with_its_containers_reason() {
         vec![container("sidecar", Some(1)), because(pull, container("app", None))],
     );
     let expected = Cause::FailedToStart { container: Some("app".to_owned()), reason: Some(pull.to_owned()) };
-    check(with_definition(&definition()), failed, Some(expected), true);
+    check(with_definition(&definition()), failed, Some(expected), Awaited::Nothing);
     let silent = task(STOPPED, Some("TaskFailedToStart"), vec![]);
-    check(WITHOUT_DEFINITION, silent, Some(Cause::FailedToStart { container: None, reason: None }), true);
+    check(WITHOUT_DEFINITION, silent, Some(Cause::FailedToStart { container: None, reason: None }), Awaited::Nothing);
 }
 
 #[test]
@@ -92,11 +92,11 @@ fn containers_that_aws_injected_never_count() {
     let guard = container("aws-guardduty-agent-x1", None);
     let ended =
         |code| task(STOPPED, Some("EssentialContainerExited"), vec![guard.clone(), container("app", Some(code))]);
-    check(WITHOUT_DEFINITION, ended(0), None, true);
-    check(with_definition(&definition()), ended(0), None, true);
+    check(WITHOUT_DEFINITION, ended(0), None, Awaited::Nothing);
+    check(with_definition(&definition()), ended(0), None, Awaited::Nothing);
     let other = task(STOPPED, None, vec![container("aws-something-new", Some(1)), container("app", Some(0))]);
-    check(with_definition(&definition()), other.clone(), None, true);
-    check(WITHOUT_DEFINITION, other, exited("aws-something-new", 1), true);
+    check(with_definition(&definition()), other.clone(), None, Awaited::StopCode);
+    check(WITHOUT_DEFINITION, other, exited("aws-something-new", 1), Awaited::Nothing);
 }
 
 #[test]
@@ -107,19 +107,19 @@ fn a_sidecar_that_ecs_ended_is_excused_and_one_that_failed_is_not() {
         task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(app)), sidecar])
     };
     for code in [137, 143] {
-        check(rules, ended(0, container("sidecar", Some(code))), None, true);
+        check(rules, ended(0, container("sidecar", Some(code))), None, Awaited::Nothing);
     }
-    check(rules, ended(0, container("sidecar", Some(2))), exited("sidecar", 2), true);
+    check(rules, ended(0, container("sidecar", Some(2))), exited("sidecar", 2), Awaited::Nothing);
     let oom = "OutOfMemoryError: Container killed due to memory usage";
     let expected = Cause::Exited { container: "sidecar".to_owned(), code: 137, reason: Some(oom.to_owned()) };
-    check(rules, ended(0, because(oom, container("sidecar", Some(137)))), Some(expected), true);
+    check(rules, ended(0, because(oom, container("sidecar", Some(137)))), Some(expected), Awaited::Nothing);
     check(
         rules,
         task(STOPPED, None, vec![container("app", Some(137)), container("sidecar", Some(0))]),
         exited("app", 137),
-        true,
+        Awaited::Nothing,
     );
-    check(WITHOUT_DEFINITION, ended(0, container("sidecar", Some(143))), exited("sidecar", 143), true);
+    check(WITHOUT_DEFINITION, ended(0, container("sidecar", Some(143))), exited("sidecar", 143), Awaited::Nothing);
 }
 
 #[test]
@@ -130,46 +130,67 @@ fn watched_containers_alone_decide() {
     let ended = |app, sidecar| {
         task(STOPPED, Some("EssentialContainerExited"), vec![container("app", app), container("sidecar", sidecar)])
     };
-    check(rules, ended(Some(1), Some(0)), None, true);
-    check(rules, ended(Some(0), Some(143)), exited("sidecar", 143), true);
-    check(rules, ended(None, Some(0)), None, true);
+    check(rules, ended(Some(1), Some(0)), None, Awaited::Nothing);
+    check(rules, ended(Some(0), Some(143)), exited("sidecar", 143), Awaited::Nothing);
+    check(rules, ended(None, Some(0)), None, Awaited::Nothing);
 }
 
 #[test]
 fn a_missing_exit_code_fails_the_run_and_is_looked_for_again_where_nothing_explains_it() {
     let ended = |status: &str, stop_code: Option<&str>, app: Container| task(status, stop_code, vec![app]);
     let app = || container("app", None);
-    check(WITHOUT_DEFINITION, ended(STOPPED, Some("EssentialContainerExited"), app()), no_code("app", None), false);
-    check(WITHOUT_DEFINITION, ended(STOPPED, None, app()), no_code("app", None), false);
-    check(WITHOUT_DEFINITION, ended(STOPPED, Some("SpotInterruption"), app()), no_code("app", None), true);
-    check(WITHOUT_DEFINITION, ended("DEPROVISIONING", Some("SpotInterruption"), app()), no_code("app", None), false);
+    check(
+        WITHOUT_DEFINITION,
+        ended(STOPPED, Some("EssentialContainerExited"), app()),
+        no_code("app", None),
+        Awaited::Codes,
+    );
+    check(WITHOUT_DEFINITION, ended(STOPPED, None, app()), no_code("app", None), Awaited::Codes);
+    check(WITHOUT_DEFINITION, ended(STOPPED, Some("SpotInterruption"), app()), no_code("app", None), Awaited::Nothing);
+    check(
+        WITHOUT_DEFINITION,
+        ended("DEPROVISIONING", Some("SpotInterruption"), app()),
+        no_code("app", None),
+        Awaited::Codes,
+    );
     let reason = "CannotStartContainerError: no such file";
-    check(WITHOUT_DEFINITION, ended(STOPPED, None, because(reason, app())), no_code("app", Some(reason)), true);
+    check(
+        WITHOUT_DEFINITION,
+        ended(STOPPED, None, because(reason, app())),
+        no_code("app", Some(reason)),
+        Awaited::Nothing,
+    );
     let both = task(STOPPED, None, vec![container("sidecar", None), container("app", Some(1))]);
-    check(WITHOUT_DEFINITION, both, exited("app", 1), true);
+    check(WITHOUT_DEFINITION, both, exited("app", 1), Awaited::Nothing);
 }
 
 #[test]
 fn a_task_that_somebody_stopped_fails_whatever_its_exit_codes() {
     let ended = |code| task(STOPPED, Some("UserInitiated"), vec![container("app", Some(code))]);
-    check(WITHOUT_DEFINITION, ended(0), Some(Cause::StoppedByUser), true);
-    check(WITHOUT_DEFINITION, ended(143), exited("app", 143), true);
-    check(WITHOUT_DEFINITION, task(STOPPED, Some("UserInitiated"), vec![]), Some(Cause::StoppedByUser), true);
+    check(WITHOUT_DEFINITION, ended(0), Some(Cause::StoppedByUser), Awaited::Nothing);
+    check(WITHOUT_DEFINITION, ended(143), exited("app", 143), Awaited::Nothing);
+    check(
+        WITHOUT_DEFINITION,
+        task(STOPPED, Some("UserInitiated"), vec![]),
+        Some(Cause::StoppedByUser),
+        Awaited::Nothing,
+    );
 }
 
 #[test]
 fn a_success_that_ends_early_waits_for_its_stop_code_and_a_failure_does_not() {
     let early = |stop_code, code| task("DEPROVISIONING", stop_code, vec![container("app", Some(code))]);
-    check(WITHOUT_DEFINITION, early(None, 0), None, false);
-    check(WITHOUT_DEFINITION, early(Some("EssentialContainerExited"), 0), None, true);
-    check(WITHOUT_DEFINITION, early(None, 1), exited("app", 1), true);
+    check(WITHOUT_DEFINITION, early(None, 0), None, Awaited::Codes);
+    check(WITHOUT_DEFINITION, task(STOPPED, None, vec![container("app", Some(0))]), None, Awaited::StopCode);
+    check(WITHOUT_DEFINITION, early(Some("EssentialContainerExited"), 0), None, Awaited::Nothing);
+    check(WITHOUT_DEFINITION, early(None, 1), exited("app", 1), Awaited::Nothing);
 }
 
 #[test]
 fn a_task_without_a_container_that_counts_fails() {
-    check(WITHOUT_DEFINITION, task(STOPPED, None, vec![]), Some(Cause::NoContainer), false);
+    check(WITHOUT_DEFINITION, task(STOPPED, None, vec![]), Some(Cause::NoContainer), Awaited::Codes);
     let renamed = task(STOPPED, None, vec![container("other", Some(0))]);
-    check(with_definition(&definition()), renamed, Some(Cause::NoContainer), false);
+    check(with_definition(&definition()), renamed, Some(Cause::NoContainer), Awaited::Codes);
 }
 
 #[test]
@@ -179,7 +200,9 @@ fn every_failed_task_is_told_in_the_order_of_the_tasks() {
         ..task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(code))])
     };
     let outcome = Outcome::of(&[ended("a", 0), ended("b", 1), ended("c", 2)], WITHOUT_DEFINITION);
-    let Outcome::Over { verdict: Verdict::Failed(failures), settled: true } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Over { verdict: Verdict::Failed(failures), awaited: Awaited::Nothing } = outcome else {
+        panic!("{outcome:?}")
+    };
     assert_eq!(failures.iter().map(|failure| failure.task.id()).collect::<Vec<_>>(), ["b", "c"]);
 }
 
@@ -204,16 +227,16 @@ fn task_of_event(event: &str) -> Task {
 #[test]
 fn events_as_aws_sends_them_are_judged() {
     let exit_1 = task_of_event(include_str!("../../tests/events/task-stopped-exit-1.json"));
-    check(WITHOUT_DEFINITION, exit_1, exited("web", 1), true);
+    check(WITHOUT_DEFINITION, exit_1, exited("web", 1), Awaited::Nothing);
     let drained = task_of_event(include_str!("../../tests/events/task-drained.json"));
-    check(WITHOUT_DEFINITION, drained, exited("web", 137), true);
+    check(WITHOUT_DEFINITION, drained, exited("web", 137), Awaited::Nothing);
     let not_started = task_of_event(include_str!("../../tests/events/task-failed-to-start.json"));
     let reason = not_started.containers[0].reason.clone();
     check(
         WITHOUT_DEFINITION,
         not_started,
         Some(Cause::FailedToStart { container: Some("web".to_owned()), reason }),
-        true,
+        Awaited::Nothing,
     );
 }
 

@@ -71,7 +71,10 @@ impl Reason {
 
     /// A request that fails before anything starts.
     pub fn refused(refusal: &Refusal) -> Self {
-        Self::new(format!("Nothing was started: {refusal}"))
+        Self::new(match refusal.comes_with_time() {
+            true => format!("No task was run to its end: {refusal}"),
+            false => format!("Nothing was started: {refusal}"),
+        })
     }
 
     /// A request that there is nothing to run for.

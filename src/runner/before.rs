@@ -25,8 +25,11 @@ impl Runner {
         if run.unless_rolling_back {
             let asked = invocation.ride_out(until, || self.aws.stack_status(&request.reply_to.stack_id)).await;
             let status = asked.map_err(|error| Reason::no_stack_status(&error))?;
-            if status.contains("ROLLBACK") {
-                return Ok(Some(Skip::RollingBack));
+            if let Some(skip) = Skip::of_stack_status(&status) {
+                // An earlier delivery may have started the tasks before the stack began to roll back: then this one goes
+                // on with them, and does not call it a success that they still run.
+                let started = self.has_started(&run.properties.cluster, &request.reply_to, until, invocation).await;
+                return Ok((!started).then_some(skip));
             }
         }
         let (Some(old), Some(criteria)) = (&run.compare_with, run.properties.update_criteria()) else {

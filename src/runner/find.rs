@@ -4,9 +4,14 @@
 
 use time::OffsetDateTime;
 
-use super::{Run, Runner, invocation::Invocation, started_by};
+use super::{
+    Run, Runner,
+    invocation::{Invocation, LOOK},
+    started_by,
+    wait::MISSING_TOLERANCE,
+};
 use crate::{
-    aws::{Error, ecs::Launch},
+    aws::{Error, Kind, ecs::Launch},
     cfn::ReplyTo,
     reason::Reason,
     task::{Task, TaskArn},
@@ -17,6 +22,23 @@ const LOGICAL_ID_TAG: &str = "ecs-tasks:logical-resource-id";
 const REQUEST_ID_TAG: &str = "ecs-tasks:request-id";
 const WAITS_TAG: &str = "ecs-tasks:waits";
 
+/// The tasks of a resource.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Described.
+    pub(super) tasks: Vec<Task>,
+    /// Listed as running, and not known to DescribeTasks yet.
+    pub(super) started: Vec<TaskArn>,
+    /// Listed as stopping or stopped, and not known to DescribeTasks.
+    pub(super) stopped: Vec<TaskArn>,
+}
+
+impl Found {
+    fn all_running_known(&self) -> bool {
+        self.started.is_empty()
+    }
+}
+
 impl Runner {
     /// Tasks that this very request has started, but for those that were stopped again because others did not start.
     pub(super) async fn own_tasks(
@@ -24,29 +46,89 @@ impl Runner {
         launch: &Launch<'_>,
         reply_to: &ReplyTo,
         given_up: &[TaskArn],
+        until: OffsetDateTime,
+        invocation: &Invocation,
     ) -> Result<Vec<TaskArn>, Error> {
-        let found = self.find(&launch.properties.cluster, launch.started_by).await?;
-        let own = found.into_iter().filter(|task| is_of_request(task, reply_to)).map(|task| task.arn);
+        let all_known = |found: &Found| found.started.is_empty() && found.stopped.is_empty();
+        let found = self.find(&launch.properties.cluster, launch.started_by, all_known, until, invocation).await?;
+        if !all_known(&found) {
+            // One of them may be this request's, and there is no token to keep a second start from running it twice.
+            return Err(Error::not_known_yet());
+        }
+        let own = found.tasks.into_iter().filter(|task| is_of_request(task, reply_to)).map(|task| task.arn);
         Ok(own.filter(|task| !given_up.contains(task)).collect())
+    }
+
+    /// Whether this very request has started tasks, as far as that can be found out.
+    pub(super) async fn has_started(
+        &self,
+        cluster: &str,
+        reply_to: &ReplyTo,
+        until: OffsetDateTime,
+        invocation: &Invocation,
+    ) -> bool {
+        match self.find(cluster, &started_by(reply_to), Found::all_running_known, until, invocation).await {
+            Ok(found) => found.tasks.iter().any(|task| is_of_request(task, reply_to)),
+            Err(error) => {
+                tracing::warn!("whether this request has started tasks before could not be found out: {error}");
+                false
+            }
+        }
     }
 
     /// All tasks of a resource, with their tags: those that run, and those that ECS knows as stopping or stopped.
     ///
-    /// The latter are looked for as far as ECS lets us: whether it takes a desired status beside startedBy is not
-    /// documented.
-    pub(super) async fn find(&self, cluster: &str, started_by: &str) -> Result<Vec<Task>, Error> {
-        let mut tasks = self.aws.list_tasks(cluster, started_by, false).await?;
-        match self.aws.list_tasks(cluster, started_by, true).await {
-            Ok(stopped) => {
-                let new: Vec<TaskArn> = stopped.into_iter().filter(|task| !tasks.contains(task)).collect();
-                tasks.extend(new);
+    /// A task that has just been started can be in the list before it can be described. It is waited for, a minute at
+    /// most, until there is `enough`: whose it is its tags alone tell.
+    pub(super) async fn find(
+        &self,
+        cluster: &str,
+        started_by: &str,
+        enough: impl Fn(&Found) -> bool,
+        until: OffsetDateTime,
+        invocation: &Invocation,
+    ) -> Result<Found, Error> {
+        let mut known_by = None;
+        loop {
+            let found = self.look_for(cluster, started_by, until, invocation).await?;
+            let known_by = *known_by.get_or_insert(until.min(invocation.now() + MISSING_TOLERANCE));
+            if enough(&found) || invocation.now() + LOOK >= known_by {
+                return Ok(found);
             }
-            Err(error) => tracing::warn!("tasks that are stopping cannot be looked for: {error}"),
+            tokio::time::sleep(LOOK).await;
         }
-        match tasks {
-            tasks if tasks.is_empty() => Ok(Vec::new()),
-            tasks => Ok(self.aws.describe_tasks(cluster, &tasks).await?.tasks),
-        }
+    }
+
+    /// One look at both lists of a resource's tasks.
+    ///
+    /// The second list is looked at as far as ECS lets us: whether it takes a desired status beside startedBy is not
+    /// documented.
+    pub(super) async fn look_for(
+        &self,
+        cluster: &str,
+        started_by: &str,
+        until: OffsetDateTime,
+        invocation: &Invocation,
+    ) -> Result<Found, Error> {
+        let look = async || {
+            let running = self.aws.list_tasks(cluster, started_by, false).await?;
+            let stopped = match self.aws.list_tasks(cluster, started_by, true).await {
+                Err(error) if error.kind != Kind::Transient => {
+                    tracing::warn!("tasks that are stopping cannot be looked for: {error}");
+                    Vec::new()
+                }
+                result => result?,
+            };
+            let stopped: Vec<TaskArn> = stopped.into_iter().filter(|task| !running.contains(task)).collect();
+            let all = [running.clone(), stopped].concat();
+            if all.is_empty() {
+                return Ok(Found::default());
+            }
+            let seen = self.aws.describe_tasks(cluster, &all).await?;
+            let (started, stopped) = seen.missing.into_iter().partition(|task| running.contains(task));
+            Ok(Found { tasks: seen.tasks, started, stopped })
+        };
+        invocation.ride_out(until, look).await
     }
 
     /// Stops tasks of an earlier request of this resource that were waited for, and waits until they have stopped: an
@@ -59,9 +141,13 @@ impl Runner {
         invocation: &Invocation,
     ) -> Result<(), Reason> {
         let (cluster, started_by) = (&run.properties.cluster, started_by(reply_to));
-        let found = invocation.ride_out(until, || self.find(cluster, &started_by)).await;
+        let found = self.find(cluster, &started_by, Found::all_running_known, until, invocation).await;
         let found = found.map_err(|error| Reason::earlier_unknown(&error))?;
+        if !found.all_running_known() {
+            return Err(Reason::earlier_unknown(&Error::not_known_yet()));
+        }
         let earlier: Vec<TaskArn> = found
+            .tasks
             .into_iter()
             .filter(|task| !task.is_over() && !is_of_request(task, reply_to) && was_waited_for(task))
             .map(|task| task.arn)
@@ -87,13 +173,18 @@ impl Runner {
         let Some(cluster) = cluster else { return reason };
         let until = invocation.soon();
         let started_by = started_by(reply_to);
-        match invocation.ride_out(until, || self.find(cluster, &started_by)).await {
+        match self.find(cluster, &started_by, Found::all_running_known, until, invocation).await {
             Ok(found) => {
-                let running = found.into_iter().filter(|task| !task.is_over() && is_of_request(task, reply_to));
-                let own: Vec<TaskArn> = running.map(|task| task.arn).collect();
+                let running = found.tasks.into_iter().filter(|task| !task.is_over() && is_of_request(task, reply_to));
+                // What cannot be described yet has been started within the last minute, which is when this request was.
+                let own: Vec<TaskArn> = running.map(|task| task.arn).chain(found.started).collect();
                 self.stop_tasks(reason, cluster, &own, "ecs-tasks: the run failed", until, invocation).await
             }
-            Err(error) => reason.may_run(&error),
+            Err(error) if error.kind == Kind::Transient => reason.may_run(&error),
+            Err(error) => {
+                tracing::warn!("whether a task still runs could not be found out: {error}");
+                reason
+            }
         }
     }
 }

@@ -35,6 +35,8 @@ struct Seen {
     definition: Option<TaskDefinition>,
     /// Why the last look showed nothing.
     trouble: Option<Error>,
+    /// How many looks in a row showed nothing, half of which one that shows something makes good.
+    misses: u32,
 }
 
 impl Runner {
@@ -46,11 +48,13 @@ impl Runner {
             step = match step {
                 Step::Look(at) => {
                     invocation.clock().sleep_until(at).await;
-                    let outcome = match self.look(&wait, &mut seen, invocation).await {
-                        Ok(outcome) => outcome,
+                    let looked = self.look(&wait, &mut seen, invocation).await;
+                    let (now, hand_over_at, jitter) = (invocation.now(), invocation.hand_over_at(), fastrand::f64());
+                    match looked {
+                        Ok(Some(outcome)) => wait.step(&outcome, now, hand_over_at, jitter),
+                        Ok(None) => wait.step_after_misses(seen.misses, now, hand_over_at, jitter),
                         Err(error) => return End::Answer(self.lost_sight(&wait, &error, invocation).await),
-                    };
-                    wait.step(&outcome, invocation.now(), invocation.hand_over_at(), fastrand::f64())
+                    }
                 }
                 Step::HandOver(at) => {
                     invocation.clock().sleep_until(at).await;
@@ -66,14 +70,15 @@ impl Runner {
         }
     }
 
-    /// One look. Throttling, 5xx and time-outs are no observation; `Err` is what no further look will mend.
-    async fn look(&self, wait: &Wait, seen: &mut Seen, invocation: &Invocation) -> Result<Outcome, Error> {
+    /// One look. Throttling, 5xx and time-outs are no observation, `None`; `Err` is what no further look will mend.
+    async fn look(&self, wait: &Wait, seen: &mut Seen, invocation: &Invocation) -> Result<Option<Outcome>, Error> {
         let now = invocation.now();
         let until = invocation.until(wait.deadline);
         match invocation.within(until, self.aws.describe_tasks(&wait.cluster, &wait.tasks)).await {
             Ok(observation) => {
                 seen.last = observation;
                 seen.trouble = None;
+                seen.misses /= 2;
             }
             Err(error) if wait.goal == Goal::Gone && error.is("ClusterNotFoundException") => {
                 seen.last = Observation::default();
@@ -89,30 +94,45 @@ impl Runner {
                 }
                 tracing::warn!("a look showed nothing: {error}");
                 seen.trouble = Some(error);
-                return Ok(Outcome::Pending);
+                seen.misses += 1;
+                return Ok(None);
             }
         }
         let statuses: Vec<&str> = seen.last.tasks.iter().map(|task| task.last_status.as_str()).collect();
         tracing::debug!(waited_s = (now - wait.started_at).whole_seconds(), statuses = statuses.join(","), "looked");
         let outcome = wait.judge(&seen.last, wait.rules(seen.definition.as_ref()), now);
         if outcome == Outcome::Pending || wait.goal == Goal::Gone || seen.definition.is_some() {
-            return Ok(outcome);
+            return Ok(Some(outcome));
         }
         // Which containers count, and where their output went, stands in the definition alone.
         let until = invocation.until(now + DEFINITION_PATIENCE);
         seen.definition = self.definition(seen.last.tasks.first(), until, invocation).await;
-        Ok(wait.judge(&seen.last, wait.rules(seen.definition.as_ref()), now))
+        Ok(Some(wait.judge(&seen.last, wait.rules(seen.definition.as_ref()), now)))
     }
 
     /// The definition that a task ran from, if it can be read.
-    pub(super) async fn definition(
+    async fn definition(
         &self,
         task: Option<&Task>,
         until: OffsetDateTime,
         invocation: &Invocation,
     ) -> Option<TaskDefinition> {
-        let arn = task.map(|task| task.task_definition_arn.as_str()).filter(|arn| !arn.is_empty())?;
-        let read = async || match self.aws.describe_task_definition(arn).await {
+        self.definition_of(task.map(|task| task.task_definition_arn.as_str())?, until, invocation).await
+    }
+
+    /// The definition of this name, if it can be read.
+    pub(super) async fn definition_of(
+        &self,
+        name: &str,
+        until: OffsetDateTime,
+        invocation: &Invocation,
+    ) -> Option<TaskDefinition> {
+        if name.is_empty() {
+            return None;
+        }
+        // An attempt without an answer must leave time for another.
+        let attempt = || invocation.until(invocation.now() + DEFINITION_PATIENCE / 4);
+        let read = async || match invocation.within(attempt(), self.aws.describe_task_definition(name)).await {
             // A denial may pass, too, but it is not worth the time: the verdict can do without the definition.
             Err(error) if error.kind == Kind::Denied => Err(Error { kind: Kind::Final, ..error }),
             result => result,
@@ -181,7 +201,8 @@ impl Runner {
         Some(Log { lines: lines.unwrap_or_default(), ..log })
     }
 
-    /// The deadline has come: the tasks are stopped, and listened to a little longer.
+    /// The deadline has come: the tasks are stopped, and listened to a little longer. Those of a Delete have been told to
+    /// stop before, and a Delete fails only where AWS refuses that: a stack that is stuck would be worse.
     async fn give_up(&self, wait: &Wait, seen: &Seen, invocation: &Invocation) -> Answer {
         let mut reason = match wait.goal {
             Goal::Success => Reason::timed_out(&wait.limit, &seen.last.tasks),
@@ -191,16 +212,21 @@ impl Runner {
             reason = reason.last_look_failed(trouble);
         }
         if wait.goal == Goal::Gone {
-            return Answer::Failed(reason);
+            tracing::warn!("{} is over, and the tasks have not stopped yet", wait.limit);
+            return Answer::nothing_ran(reason);
         }
         tracing::warn!("{} is over: stopping the tasks", wait.limit);
         let why = format!("ecs-tasks: not finished within {}", wait.limit);
         let until = invocation.soon();
         let reason = self.stop_tasks(reason, &wait.cluster, &wait.tasks, &why, until, invocation).await;
         let until = until.min(invocation.now() + LAST_WORDS);
-        let words = self.last_words(&wait.cluster, &wait.tasks, until, invocation).await;
-        let reason = reason.last_words(words.map(|seen| seen.tasks).as_deref().unwrap_or_default());
-        let definition = self.definition(seen.last.tasks.first(), until, invocation).await;
+        let words = self.last_words(&wait.cluster, &wait.tasks, until, invocation).await.unwrap_or_default();
+        let definition = self.definition(words.tasks.first().or(seen.last.tasks.first()), until, invocation).await;
+        if let Some(verdict) = wait.ended_in_time(&words, wait.rules(definition.as_ref()), invocation.now()) {
+            let seen = Seen { last: words, definition, ..Seen::default() };
+            return self.finished(wait, &verdict, &seen, invocation).await;
+        }
+        let reason = reason.last_words(&words.tasks);
         let running = running(&seen.last.tasks, wait.rules(definition.as_ref()));
         Answer::Failed(reason.log(self.log(wait, running, definition.as_ref(), invocation).await.as_ref()))
     }
@@ -225,8 +251,14 @@ impl Runner {
         wait.hop += 1;
         tracing::info!(waited_s = (invocation.now() - wait.started_at).whole_seconds(), "handing over");
         let payload = json!({ "Wait": wait }).to_string().into_bytes();
-        let until = invocation.now() + (invocation.last_words_at() - invocation.now()) / 2;
-        let call = || self.aws.invoke_event(invocation.function_arn(), payload.clone());
+        // An attempt without an answer must leave time for another, and for the end if none works. One that has worked
+        // all the same does no harm: two waits for the same tasks come to the same verdict.
+        let left = invocation.last_words_at() - invocation.now();
+        let until = invocation.now() + left * 3 / 4;
+        let call = || {
+            let invoke = self.aws.invoke_event(invocation.function_arn(), payload.clone());
+            invocation.within(invocation.now() + left / 2, invoke)
+        };
         match invocation.ride_out(until, call).await {
             Ok(()) => End::HandedOver,
             Err(error) => {

@@ -13,6 +13,8 @@ use crate::{
 
 /// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role itself.
 pub(super) const FRESH_ROLE: Duration = Duration::seconds(15);
+/// How often tasks are looked at that are about to appear, or to go.
+pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);
 /// What an invocation keeps for its end: words, answer, or the next invocation.
 const MARGIN: Duration = Duration::seconds(10);
 /// The longest that a function can run: what is assumed where a local tool gives a deadline that has passed.

@@ -48,6 +48,17 @@ pub enum Refusal {
     /// CloudFormation would give up before a task could be waited for.
     #[error("the {0} leaves no time to wait for a task: raise ServiceTimeout, or set Timeout to 0 to wait for none")]
     NoTime(Limit),
+    /// The request was delivered so late that CloudFormation has given up: what started now would run unseen.
+    #[error(
+        "the request reached the function {late_s} s after CloudFormation had sent it, later than its ServiceTimeout of \
+         {service_timeout_s} s: deploy again, and if it happens again look at the function's concurrency and throttles"
+    )]
+    TooLate {
+        /// How old the request is.
+        late_s: i64,
+        /// How long CloudFormation waited.
+        service_timeout_s: u32,
+    },
 }
 
 /// Why there is nothing to run.
@@ -62,6 +73,9 @@ pub enum Skip {
     /// RunOnRollback is false, and the stack rolls back.
     #[error("RunOnRollback is false and the stack is rolling back")]
     RollingBack,
+    /// RunOnRollback is false, and the stack is being deleted: an Update that arrives then is late.
+    #[error("RunOnRollback is false and the stack is being deleted")]
+    Deleting,
     /// UpdateCriteria are given, and none is met.
     #[error("nothing that UpdateCriteria names has changed")]
     CriteriaNotMet,
@@ -126,6 +140,11 @@ impl Plan {
         }
 
         let requested_at = request.reply_to.response_url.signed_at();
+        let age = requested_at.map_or(Duration::ZERO, |requested_at| means.now - requested_at);
+        if age >= Duration::seconds(properties.service_timeout.into()) {
+            let service_timeout_s = properties.service_timeout;
+            return Self::Refuse(Refusal::TooLate { late_s: age.whole_seconds(), service_timeout_s });
+        }
         // Where no end is waited for, the start still has all the time that CloudFormation gives.
         let timeout = if properties.timeout == 0 { properties.service_timeout } else { properties.timeout };
         let (deadline, limit) = wait::deadline(timeout, properties.service_timeout, requested_at, means.now);
@@ -143,6 +162,25 @@ impl Plan {
             compare_with: old_task_definition.filter(|_| is_update && properties.update_criteria().is_some()),
             properties,
         }))
+    }
+}
+
+impl Refusal {
+    /// Whether it is the time that has run out, so that an earlier delivery of the same request may have started tasks
+    /// before its invocation died.
+    pub fn comes_with_time(&self) -> bool {
+        matches!(self, Self::NoTime(_) | Self::TooLate { .. })
+    }
+}
+
+impl Skip {
+    /// Why an Update with RunOnRollback false does not run while its stack has this status, if it does not.
+    pub fn of_stack_status(status: &str) -> Option<Self> {
+        if status.contains("ROLLBACK") {
+            Some(Self::RollingBack)
+        } else {
+            status.starts_with("DELETE").then_some(Self::Deleting)
+        }
     }
 }
 

@@ -71,8 +71,9 @@ impl Runner {
         let as_seen = |arn: &TaskArn| seen.iter().find(|task| task.arn == *arn).cloned();
         let tasks: Vec<Task> =
             started.tasks.iter().map(|arn| as_seen(arn).unwrap_or_else(|| Task::unseen(arn.clone()))).collect();
-        let definition = self.definition(tasks.first(), until, invocation).await;
         let properties = &run.properties;
+        let known = tasks.first().map(|task| task.task_definition_arn.as_str()).filter(|arn| !arn.is_empty());
+        let definition = self.definition_of(known.unwrap_or(&properties.task_definition), until, invocation).await;
         let rules = Rules {
             watch_containers: properties.watch_containers(),
             success_exit_codes: &properties.success_exit_codes,
@@ -100,29 +101,38 @@ impl Runner {
         let mut given_up = Vec::new();
         loop {
             let token = identity::client_token(&reply_to.request_id, *attempt);
-            let (tasks, failures) = match self.launch(launch, reply_to, &token, &given_up, until, invocation).await {
-                Ok(Launched::Answer { tasks, failures }) => (tasks, failures),
-                Ok(Launched::Conflict(tasks)) => {
-                    tracing::info!("this request has started its tasks before: going on with them");
-                    return Ok(Started { tasks, seen: Vec::new() });
-                }
-                Err(error) => return Err(self.start_failed(launch, reply_to, &error, invocation).await),
-            };
-            if failures.is_empty() && tasks.len() >= expected {
-                return Ok(Started { tasks: tasks.iter().map(|task| task.arn.clone()).collect(), seen: tasks });
-            }
-            let reason = Reason::not_all_started(tasks.len(), expected, &failures);
-            let partly: Vec<TaskArn> = tasks.into_iter().map(|task| task.arn).collect();
+            let (partly, failures, hopeful) =
+                match self.launch(launch, reply_to, &token, &given_up, until, invocation).await {
+                    Ok(Launched::Answer { tasks, failures }) => {
+                        let arns = tasks.iter().map(|task| task.arn.clone()).collect::<Vec<_>>();
+                        if failures.is_empty() && arns.len() >= expected {
+                            return Ok(Started { tasks: arns, seen: tasks });
+                        }
+                        let hopeful = !failures.is_empty() && failures.iter().all(LaunchFailure::may_pass);
+                        (arns, failures, hopeful)
+                    }
+                    Ok(Launched::Conflict(tasks)) if tasks.len() >= expected => {
+                        tracing::info!("this request has started its tasks before: going on with them");
+                        return Ok(Started { tasks, seen: Vec::new() });
+                    }
+                    // Why the others did not start was in an answer that is lost; the next attempt tells it again.
+                    Ok(Launched::Conflict(tasks)) => (tasks, Vec::new(), true),
+                    Err(error) => {
+                        let definition = &launch.properties.task_definition;
+                        return Err(Reason::start_refused(&error, &launch.properties.cluster, definition));
+                    }
+                };
+            let reason = Reason::not_all_started(partly.len(), expected, &failures);
             let why = "ecs-tasks: not all tasks of this run could be started";
             let cluster = &launch.properties.cluster;
             let reason = self.stop_and_wait(reason, cluster, &partly, why, until, invocation).await?;
             given_up.extend(partly);
             let delay = delays.next().unwrap_or_default();
-            let hopeful = !failures.is_empty() && failures.iter().all(LaunchFailure::may_pass);
             if !hopeful || invocation.now() + delay >= patience {
                 return Err(reason);
             }
-            tracing::warn!("no capacity yet ({}); trying again", failures[0].reason);
+            let why = failures.first().map(|failure| failure.reason.as_str());
+            tracing::warn!(reason = why, "{}; trying again", reason.head());
             tokio::time::sleep(delay).await;
             *attempt += 1;
         }
@@ -146,7 +156,7 @@ impl Runner {
             let launch = if tags_denied.get() { &untagged } else { launch };
             match launch.properties.instances() {
                 None => self.aws.run_task(launch, token).await,
-                Some(instances) => match self.own_tasks(launch, reply_to, given_up).await? {
+                Some(instances) => match self.own_tasks(launch, reply_to, given_up, until, invocation).await? {
                     own if own.is_empty() => self.aws.start_task(launch, instances).await,
                     own => Ok(Launched::Conflict(own)),
                 },
@@ -165,22 +175,6 @@ impl Runner {
             result => result,
         };
         invocation.ride_out(until, call).await
-    }
-
-    /// The Reason for a start that AWS refused, or that was throttled to the end. A call that timed out may have
-    /// worked all the same, so what it may have started is stopped.
-    async fn start_failed(
-        &self,
-        launch: &Launch<'_>,
-        reply_to: &ReplyTo,
-        error: &Error,
-        invocation: &Invocation,
-    ) -> Reason {
-        let reason = Reason::start_refused(error, &launch.properties.cluster, &launch.properties.task_definition);
-        match error.kind {
-            Kind::Transient => self.stop_request(reason, Some(&launch.properties.cluster), reply_to, invocation).await,
-            Kind::Denied | Kind::Final => reason,
-        }
     }
 }
 

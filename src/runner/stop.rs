@@ -1,17 +1,15 @@
 //! Stopping tasks: those of a run that has failed, those of an earlier request, and on Delete all of a resource.
 
-use std::time::Duration as StdDuration;
-
 use futures_util::future::join_all;
 use time::OffsetDateTime;
 
 use super::{
     End, Runner,
     answer::Answer,
-    invocation::Invocation,
+    invocation::{Invocation, LOOK},
     plan::Stop,
     started_by,
-    wait::{Observation, Wait},
+    wait::{MISSING_TOLERANCE, Observation, Wait},
 };
 use crate::{
     aws::{Error, Kind},
@@ -20,8 +18,14 @@ use crate::{
     task::{Task, TaskArn},
 };
 
-/// How often tasks that have been told to stop are looked at.
-const LOOK: StdDuration = StdDuration::from_secs(1);
+/// What came of telling tasks to stop, where it is more than that they will.
+#[derive(Default)]
+struct Stopped {
+    /// AWS refused, or could not be asked: they may still run.
+    refused: Vec<(TaskArn, Error)>,
+    /// ECS does not know them.
+    gone: Vec<TaskArn>,
+}
 
 impl Runner {
     /// Delete: stops every running task of the resource and waits until each has let go of its network interface.
@@ -34,8 +38,8 @@ impl Runner {
         };
         let until = invocation.until(stop.deadline);
         let started_by = started_by(&request.reply_to);
-        let tasks: Vec<Task> = match invocation.ride_out(until, || self.find(cluster, &started_by)).await {
-            Ok(found) => found.into_iter().filter(|task| !task.is_gone()).collect(),
+        let found = match self.look_for(cluster, &started_by, until, invocation).await {
+            Ok(found) => found,
             Err(error) if error.kind == Kind::Transient => {
                 return End::Answer(Answer::Failed(Reason::not_looked_for(&error)));
             }
@@ -46,17 +50,25 @@ impl Runner {
                 ))));
             }
         };
-        if tasks.is_empty() {
+        let tasks: Vec<Task> = found.tasks.into_iter().filter(|task| !task.is_gone()).collect();
+        let unknown = [found.started, found.stopped].concat();
+        if tasks.is_empty() && unknown.is_empty() {
             return End::Answer(Answer::nothing_ran(Reason::nothing_to_stop("no task of this resource runs")));
         }
-        tracing::info!(cluster, count = tasks.len(), "stopping the tasks of this resource");
+        tracing::info!(cluster, count = tasks.len() + unknown.len(), "stopping the tasks of this resource");
         let why = "ecs-tasks: the resource is deleted";
-        let running: Vec<TaskArn> = tasks.iter().filter(|task| !task.is_over()).map(|task| task.arn.clone()).collect();
-        let refused = self.stop_each(cluster, &running, why, until, invocation).await;
+        let running = tasks.iter().filter(|task| !task.is_over()).map(|task| task.arn.clone());
+        let running: Vec<TaskArn> = running.chain(unknown.iter().cloned()).collect();
+        let Stopped { refused, gone } = self.stop_each(cluster, &running, why, until, invocation).await;
         if !refused.is_empty() {
             return End::Answer(Answer::Failed(Reason::refused_to_stop().not_stopped(&refused)));
         }
-        let tasks = tasks.into_iter().map(|task| task.arn).collect();
+        let unknown: Vec<TaskArn> = unknown.into_iter().filter(|task| !gone.contains(task)).collect();
+        if !unknown.is_empty() {
+            // They have just been started: whether they are gone can be told only once they are known.
+            self.last_words(cluster, &unknown, until, invocation).await;
+        }
+        let tasks = tasks.into_iter().map(|task| task.arn).chain(unknown).collect();
         let wait = Wait::for_gone(&stop, cluster, request, tasks, invocation.now());
         self.follow(wait, invocation).await
     }
@@ -71,7 +83,7 @@ impl Runner {
         until: OffsetDateTime,
         invocation: &Invocation,
     ) -> Reason {
-        reason.not_stopped(&self.stop_each(cluster, tasks, why, until, invocation).await)
+        reason.not_stopped(&self.stop_each(cluster, tasks, why, until, invocation).await.refused)
     }
 
     /// Stops these tasks and waits until nothing of them runs. `Err` if one may still run by then.
@@ -87,7 +99,7 @@ impl Runner {
         if tasks.is_empty() {
             return Ok(reason);
         }
-        let refused = self.stop_each(cluster, tasks, why, until, invocation).await;
+        let Stopped { refused, .. } = self.stop_each(cluster, tasks, why, until, invocation).await;
         if !refused.is_empty() {
             return Err(reason.not_stopped(&refused));
         }
@@ -97,7 +109,8 @@ impl Runner {
         }
     }
 
-    /// Looks at tasks that have been told to stop until nothing of them runs, or `until`. The last look counts.
+    /// Looks at tasks that have been told to stop until nothing of them runs, or `until`. The last look counts. A task
+    /// that ECS does not know may have just been started; it is gone only if it stays unknown for a minute.
     pub(super) async fn last_words(
         &self,
         cluster: &str,
@@ -106,9 +119,12 @@ impl Runner {
         invocation: &Invocation,
     ) -> Option<Observation> {
         let mut last = None;
+        let known_by = invocation.now() + MISSING_TOLERANCE;
         loop {
-            match invocation.within(until, self.aws.describe_tasks(cluster, tasks)).await {
-                Ok(seen) if seen.tasks.iter().all(Task::is_over) => return Some(seen),
+            let look = invocation.within(until, self.aws.describe_tasks(cluster, tasks)).await;
+            let all_known = |seen: &Observation| seen.missing.is_empty() || invocation.now() >= known_by;
+            match look {
+                Ok(seen) if seen.tasks.iter().all(Task::is_over) && all_known(&seen) => return Some(seen),
                 Ok(seen) => last = Some(seen),
                 Err(error) => tracing::warn!("{error}"),
             }
@@ -126,19 +142,20 @@ impl Runner {
         why: &str,
         until: OffsetDateTime,
         invocation: &Invocation,
-    ) -> Vec<(TaskArn, Error)> {
-        let stops = tasks.iter().map(async |task| {
-            let stopped = invocation.ride_out(until, || self.aws.stop_task(cluster, task, why)).await;
-            match stopped {
-                Err(error) if !is_gone(&error) => Some((task.clone(), error)),
-                _ => None,
+    ) -> Stopped {
+        let stops = tasks.iter().map(|task| invocation.ride_out(until, move || self.aws.stop_task(cluster, task, why)));
+        let mut stopped = Stopped::default();
+        for (task, result) in tasks.iter().zip(join_all(stops).await) {
+            match result {
+                Ok(()) => {}
+                Err(error) if is_gone(&error) => stopped.gone.push(task.clone()),
+                Err(error) => {
+                    tracing::error!(task_arn = task.0, "a task could not be stopped: {error}");
+                    stopped.refused.push((task.clone(), error));
+                }
             }
-        });
-        let refused: Vec<(TaskArn, Error)> = join_all(stops).await.into_iter().flatten().collect();
-        for (task, error) in &refused {
-            tracing::error!(task_arn = task.0, "a task could not be stopped: {error}");
         }
-        refused
+        stopped
     }
 }
 

@@ -20,7 +20,7 @@ use time::{Duration, OffsetDateTime};
 use super::plan::{Run, Stop};
 use crate::{
     cfn::{ReplyTo, Request, RequestType},
-    outcome::{Cause, Failure, Outcome, Rules, Verdict},
+    outcome::{Awaited, Cause, Failure, Outcome, Rules, Verdict},
     task::{Task, TaskArn, TaskDefinition},
 };
 
@@ -30,10 +30,16 @@ const VERSION: u32 = 1;
 const FIRST_LOOK: Duration = Duration::SECOND;
 /// What is kept for the answer below CloudFormation's own time limit.
 const ANSWER_RESERVE: Duration = Duration::seconds(30);
+/// How long no look follows one that showed nothing; it doubles from miss to miss, up to so many times as long.
+const FIRST_MISS: Duration = Duration::SECOND;
+const MISSES_AT_MOST: i32 = 16;
 /// How long ECS may not know a task that it has just started.
-const MISSING_TOLERANCE: Duration = Duration::seconds(60);
+pub(super) const MISSING_TOLERANCE: Duration = Duration::seconds(60);
 /// How long a fact may come after the task is over.
 const SETTLING: Duration = Duration::seconds(15);
+/// How long the stop code may come after STOPPED, if all else says that the task succeeded. ECS gives it with STOPPED, a
+/// stand-in for ECS perhaps never.
+const STOP_CODE_PATIENCE: Duration = Duration::seconds(3);
 /// Self-invocations that Lambda lets pass without `RecursiveLoop: Allow`: it stops a chain of about 16.
 pub const MAX_HOPS: i64 = 15;
 
@@ -225,7 +231,7 @@ impl Wait {
         let Observation { tasks, missing } = observation;
         if self.goal == Goal::Gone {
             return match tasks.iter().all(Task::is_gone) {
-                true => Outcome::Over { verdict: Verdict::Succeeded, settled: true },
+                true => Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing },
                 false => Outcome::Pending,
             };
         }
@@ -239,27 +245,48 @@ impl Wait {
             stopped_reason: None,
         });
         match Outcome::of(tasks, rules) {
-            Outcome::Over { verdict, settled } => {
+            Outcome::Over { verdict, awaited } => {
                 let failures: Vec<Failure> = match verdict {
                     Verdict::Succeeded => missing.collect(),
                     Verdict::Failed(failures) => failures.into_iter().chain(missing).collect(),
                 };
                 let verdict = if failures.is_empty() { Verdict::Succeeded } else { Verdict::Failed(failures) };
-                Outcome::Over { verdict, settled }
+                Outcome::Over { verdict, awaited }
             }
             pending => pending,
         }
     }
 
-    /// The step after a look, or after one that showed nothing (throttled, timed out): then `outcome` is Pending.
+    /// The verdict over tasks that turn out to have ended before the deadline, when the looks before it showed nothing.
+    pub fn ended_in_time(&self, seen: &Observation, rules: Rules<'_>, now: OffsetDateTime) -> Option<Verdict> {
+        let ended = |task: &Task| task.execution_stopped_at.or(task.stopped_at).is_some_and(|at| at <= self.deadline);
+        match self.judge(seen, rules, now) {
+            Outcome::Over { verdict, awaited: Awaited::Nothing }
+                if !seen.tasks.is_empty() && seen.missing.is_empty() && seen.tasks.iter().all(ended) =>
+            {
+                Some(verdict)
+            }
+            _ => None,
+        }
+    }
+
+    /// The step after a look.
     ///
     /// `hand_over_at` is when this invocation must let go; `jitter`, from 0 to 1, spreads looks of many waits.
     pub fn step(&mut self, outcome: &Outcome, now: OffsetDateTime, hand_over_at: OffsetDateTime, jitter: f64) -> Step {
-        if let Outcome::Over { verdict, settled } = outcome {
-            let since = *self.over_since.get_or_insert(now);
-            if *settled || now - since >= SETTLING || now >= self.deadline {
+        if let Outcome::Over { verdict, awaited } = outcome {
+            let patience = match awaited {
+                Awaited::Nothing => Duration::ZERO,
+                Awaited::StopCode => STOP_CODE_PATIENCE,
+                Awaited::Codes => SETTLING,
+            };
+            let settled_by = *self.over_since.get_or_insert(now) + patience;
+            if now >= settled_by {
                 return Step::Finish(verdict.clone());
             }
+            // Also beyond the deadline: without the missing fact a task that was stopped there looks like a success.
+            self.next_look = (now + self.interval(now, jitter)).min(settled_by);
+            return self.resume(hand_over_at);
         }
         if now >= self.deadline {
             return Step::GiveUp;
@@ -268,15 +295,36 @@ impl Wait {
         self.resume(hand_over_at)
     }
 
+    /// The step after `misses` looks in a row, this one included, that showed nothing: throttled, timed out. They are an
+    /// account's other waits too, most likely, so each makes way for the others a little longer.
+    pub fn step_after_misses(
+        &mut self,
+        misses: u32,
+        now: OffsetDateTime,
+        hand_over_at: OffsetDateTime,
+        jitter: f64,
+    ) -> Step {
+        if now >= self.deadline {
+            return Step::GiveUp;
+        }
+        let longest = FIRST_MISS * 2_i32.saturating_pow(misses.saturating_sub(1)).min(MISSES_AT_MOST);
+        let pause = longest * (1.0 - 0.5 * jitter.clamp(0.0, 1.0));
+        let pause = self.poll_interval.map_or(pause, |seconds| pause.min(Duration::seconds(seconds.into())));
+        self.next_look = (now + pause).min(self.deadline);
+        self.resume(hand_over_at)
+    }
+
     /// What to do when nothing new has been seen: the look that is due, or the end of this invocation before it.
     pub fn resume(&self, hand_over_at: OffsetDateTime) -> Step {
         if self.next_look > hand_over_at { Step::HandOver(hand_over_at) } else { Step::Look(self.next_look) }
     }
 
-    /// 5 % of the time waited, from 1 to 10 s, less up to a tenth of jitter; with PollInterval that, as it is.
+    /// 5 % of the time waited, from 1 to 10 s, less up to a tenth of jitter; with PollInterval that, as it is. A fact
+    /// that is missing of tasks that are over comes soon.
     fn interval(&self, now: OffsetDateTime, jitter: f64) -> Duration {
         match self.poll_interval {
             Some(seconds) => Duration::seconds(seconds.into()),
+            None if self.over_since.is_some() => FIRST_LOOK,
             None => {
                 let waited = (now - self.started_at).as_seconds_f64();
                 let interval = (waited * 0.05).clamp(1.0, 10.0) * (1.0 - 0.1 * jitter.clamp(0.0, 1.0));

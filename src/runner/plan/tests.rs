@@ -141,3 +141,29 @@ fn a_start_that_is_not_waited_for_still_has_the_time_that_cloudformation_gives()
     let run = runs(CREATE, json!({"Timeout": "0"}));
     assert_eq!((run.deadline, run.limit), (NOW + Duration::seconds(1970), Limit::ServiceTimeout(2000)));
 }
+
+#[test]
+fn a_request_that_cloudformation_has_given_up_on_starts_nothing() {
+    let after = |seconds| Means { now: NOW + Duration::seconds(seconds), ..MEANS };
+    for timeout in ["0", "1800"] {
+        let Plan::Refuse(refusal) = plan(CREATE, json!({"Timeout": timeout}), after(2000)) else { panic!("a refusal") };
+        assert_eq!(refusal, Refusal::TooLate { late_s: 2000, service_timeout_s: 2000 });
+        assert!(refusal.to_string().contains("2000 s after CloudFormation had sent it"), "{refusal}");
+    }
+    assert!(matches!(plan(CREATE, json!({"Timeout": "0"}), after(1999)), Plan::Run(_)));
+}
+
+#[test]
+fn an_update_of_a_stack_that_rolls_back_or_is_deleted_can_be_skipped() {
+    for (status, skip) in [
+        ("UPDATE_IN_PROGRESS", None),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", Some(Skip::RollingBack)),
+        ("UPDATE_ROLLBACK_FAILED", Some(Skip::RollingBack)),
+        ("ROLLBACK_IN_PROGRESS", Some(Skip::RollingBack)),
+        ("DELETE_IN_PROGRESS", Some(Skip::Deleting)),
+        ("", None),
+    ] {
+        assert_eq!(Skip::of_stack_status(status), skip, "{status}");
+    }
+}

@@ -97,8 +97,27 @@ fn the_last_look_is_at_the_deadline_and_then_it_is_given_up() {
 #[test]
 fn a_task_that_is_over_at_the_deadline_is_judged_not_given_up() {
     let mut wait = wait();
-    let outcome = wait.judge(&seen(task("STOPPED", Some(0))), RULES, at(1800));
+    let stop_code = Some("EssentialContainerExited".to_owned());
+    let outcome = wait.judge(&seen(Task { stop_code, ..task("STOPPED", Some(0)) }), RULES, at(1800));
     assert_eq!(wait.step(&outcome, at(1800), at(FAR), 0.0), Step::Finish(Verdict::Succeeded));
+}
+
+#[test]
+fn a_fact_that_is_missing_is_waited_for_beyond_the_deadline_and_a_long_poll_interval() {
+    let mut wait = Wait { poll_interval: Some(60), ..wait() };
+    let outcome = wait.judge(&seen(task("STOPPED", Some(0))), RULES, at(1800));
+    assert_eq!(wait.step(&outcome, at(1800), at(FAR), 0.0), Step::Look(at(1803)));
+    assert_eq!(wait.step(&outcome, at(1803), at(FAR), 0.0), Step::Finish(Verdict::Succeeded));
+}
+
+#[test]
+fn the_stop_code_of_a_stopped_task_that_succeeded_is_waited_for_three_seconds_second_by_second() {
+    let mut wait = wait();
+    let outcome = wait.judge(&seen(task("STOPPED", Some(0))), RULES, at(1000));
+    for second in [1000, 1001, 1002] {
+        assert_eq!(wait.step(&outcome, at(second), at(FAR), 0.0), Step::Look(at(second + 1)));
+    }
+    assert_eq!(wait.step(&outcome, at(1003), at(FAR), 0.0), Step::Finish(Verdict::Succeeded));
 }
 
 #[test]
@@ -115,7 +134,8 @@ fn a_missing_task_is_tolerated_for_a_minute_and_then_fails_the_run() {
     let wait = wait();
     let missing = Observation { tasks: vec![], missing: wait.tasks.clone() };
     assert_eq!(wait.judge(&missing, RULES, at(59)), Outcome::Pending);
-    let Outcome::Over { verdict: Verdict::Failed(failures), settled: true } = wait.judge(&missing, RULES, at(60))
+    let Outcome::Over { verdict: Verdict::Failed(failures), awaited: Awaited::Nothing } =
+        wait.judge(&missing, RULES, at(60))
     else {
         panic!("a failure")
     };
@@ -133,7 +153,7 @@ fn a_missing_task_beside_one_that_runs_is_waited_for() {
 fn delete_waits_until_the_network_interface_is_free_and_does_not_mind_how_a_task_ended() {
     let wait = Wait { goal: Goal::Gone, ..wait() };
     assert_eq!(wait.judge(&seen(task("DEPROVISIONING", Some(1))), RULES, at(5)), Outcome::Pending);
-    let gone = Outcome::Over { verdict: Verdict::Succeeded, settled: true };
+    let gone = Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing };
     assert_eq!(wait.judge(&seen(task("STOPPED", Some(1))), RULES, at(5)), gone);
     let missing = Observation { tasks: vec![], missing: wait.tasks.clone() };
     assert_eq!(wait.judge(&missing, RULES, at(5)), gone);
@@ -182,4 +202,36 @@ fn a_wait_shows_no_secret() {
     value["hop"] = value["reply_to"]["response_url"].clone();
     assert!(!Wait::read(&value).unwrap_err().to_string().contains("secret"));
     assert!(!format!("{:?}", wait()).contains("secret"));
+}
+
+#[test]
+fn tasks_that_had_ended_when_they_were_given_up_on_are_judged() {
+    let ended = |at| {
+        let stop_code = Some("EssentialContainerExited".to_owned());
+        Task { execution_stopped_at: Some(at), stop_code, ..task("STOPPED", Some(0)) }
+    };
+    let verdict = |task| wait().ended_in_time(&seen(task), RULES, at(1803));
+    assert_eq!(verdict(ended(at(1799))), Some(Verdict::Succeeded));
+    assert_eq!(verdict(ended(at(1801))), None, "it ended after the deadline");
+    assert_eq!(verdict(Task { execution_stopped_at: None, ..ended(at(1799)) }), None, "when it ended is not known");
+    assert_eq!(verdict(task("RUNNING", None)), None);
+    assert!(matches!(
+        verdict(Task { stop_code: Some("UserInitiated".into()), ..ended(at(1799)) }),
+        Some(Verdict::Failed(_))
+    ));
+}
+
+#[test]
+fn looks_that_show_nothing_come_less_and_less_often_and_the_deadline_is_kept() {
+    let pause = |misses, jitter| match wait().step_after_misses(misses, at(100), at(FAR), jitter) {
+        Step::Look(then) => (then - at(100)).as_seconds_f64(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([1, 2, 3, 4, 5, 6, 99].map(|misses| pause(misses, 0.0)), [1.0, 2.0, 4.0, 8.0, 16.0, 16.0, 16.0]);
+    assert_eq!(pause(5, 1.0), 8.0);
+    let polled = &mut Wait { poll_interval: Some(5), ..wait() };
+    assert_eq!(polled.step_after_misses(9, at(100), at(FAR), 0.0), Step::Look(at(105)));
+    assert_eq!(wait().step_after_misses(9, at(1799), at(FAR), 0.0), Step::Look(at(1800)));
+    assert_eq!(wait().step_after_misses(9, at(1800), at(FAR), 0.0), Step::GiveUp);
+    assert_eq!(wait().step_after_misses(9, at(100), at(110), 0.0), Step::HandOver(at(110)));
 }
