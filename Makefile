@@ -10,7 +10,7 @@ TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 PYTHON := .venv/bin/python
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test check build bucket publish bench generate clean
+.PHONY: help demo test soak scale check build bucket publish bench generate clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -27,6 +27,12 @@ demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a m
 test: .venv/test.stamp ## Run all tests
 	cargo test --locked --features rehearse
 	$(PYTHON) -m unittest discover --start-directory tools --pattern '*_test.py'
+
+soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
+	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture soak
+
+scale: ## Measure how many waits at once fare within ECS's limits: 1, 50, 500, 2,000
+	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture scale::scale
 
 check: .venv/lint.stamp ## Check format, lints, docs and templates; a warning is an error
 	cargo fmt --check
