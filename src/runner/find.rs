@@ -180,11 +180,7 @@ impl Runner {
                 let own: Vec<TaskArn> = running.map(|task| task.arn).chain(found.started).collect();
                 self.stop_tasks(reason, cluster, &own, "ecs-tasks: the run failed", until, invocation).await
             }
-            Err(error) if error.kind == Kind::Transient => reason.may_run(&error),
-            Err(error) => {
-                tracing::warn!("whether a task still runs could not be found out: {error}");
-                reason
-            }
+            Err(error) => reason.may_run(&error),
         }
     }
 }
