@@ -85,13 +85,13 @@ impl ResponseUrl {
     }
 }
 
-/// CloudFormation's address is plain ASCII, and its host has nothing to decode. Without Unicode's tables
+/// CloudFormation's address is plain ASCII, and its host has nothing to decode and no user before it. Without Unicode's tables
 /// (docs/decisions/0004) the parser must not meet anything else.
 fn has_plain_host(text: &str) -> bool {
     let slashes = ['/', '\\'];
     let Some((_, rest)) = text.split_once("://") else { return false };
     let authority = rest.trim_start_matches(slashes).split(['/', '\\', '?', '#']).next().unwrap_or_default();
-    text.is_ascii() && !authority.contains('%')
+    text.is_ascii() && !authority.contains(['%', '@'])
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -179,7 +179,13 @@ mod tests {
 
     #[test]
     fn a_host_that_would_have_to_be_decoded_is_refused() {
-        for bad in ["https://B\u{fc}cher.example/a", "https://%C3%84B/a", "https:////%C3%84B/a", "https:/%C3%84B/a"] {
+        for bad in [
+            "https://B\u{fc}cher.example/a",
+            "https://%C3%84B/a",
+            "https:////%C3%84B/a",
+            "https:/%C3%84B/a",
+            "https://user@host/a",
+        ] {
             assert_eq!(ResponseUrl::parse(bad), Err(ResponseUrlError::NotAUrl), "{bad}");
         }
     }
