@@ -89,9 +89,9 @@ impl ResponseUrl {
 /// (docs/decisions/0004) the parser must not meet anything else.
 fn has_plain_host(text: &str) -> bool {
     let slashes = ['/', '\\'];
-    let Some((_, rest)) = text.split_once("://") else { return false };
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
     let authority = rest.trim_start_matches(slashes).split(['/', '\\', '?', '#']).next().unwrap_or_default();
-    text.is_ascii() && !authority.contains(['%', '@'])
+    text.is_ascii() && scheme.chars().all(char::is_alphanumeric) && !authority.contains(['%', '@'])
 }
 
 fn is_loopback(url: &Url) -> bool {
