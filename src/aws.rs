@@ -4,10 +4,13 @@
 //! each can be pointed at a stand-in.
 
 pub mod cloudformation;
+pub mod dynamodb;
 pub mod ecs;
 mod error;
 pub mod lambda;
 pub mod logs;
+pub mod opensearch;
+pub mod sns;
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -26,25 +29,30 @@ pub struct Aws {
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
 }
 
-impl Aws {
-    /// Reads region, credentials and endpoints from the environment.
-    pub async fn from_env() -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if let Ok(name) = AppName::new(crate::version::USER_AGENT.replace('/', "-")) {
-            loader = loader.app_name(name);
-        }
-        Self::new(loader.load().await)
+/// Region, credentials and endpoints from the environment, and our own patience.
+pub async fn config_from_env() -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    if let Ok(name) = AppName::new(crate::version::USER_AGENT.replace('/', "-")) {
+        loader = loader.app_name(name);
     }
+    patient(loader.load().await)
+}
 
+/// The time that a call may take, and how often the SDK tries it again.
+fn patient(config: SdkConfig) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(10))
+        .build();
+    // Short bursts of trouble are ridden out here, longer ones by the callers, who know how long they may.
+    let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200));
+    config.into_builder().timeout_config(timeouts).retry_config(retries).build()
+}
+
+impl Aws {
     /// Clients with this configuration, and with our own patience.
     pub fn new(config: SdkConfig) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .operation_attempt_timeout(Duration::from_secs(10))
-            .build();
-        // Short bursts of trouble are ridden out here, longer ones by the callers, who know how long they may.
-        let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200));
-        let config = config.into_builder().timeout_config(timeouts).retry_config(retries).build();
+        let config = patient(config);
         let ecs = aws_sdk_ecs::Client::new(&config);
         Self { config, ecs, lambda: OnceLock::new(), logs: OnceLock::new(), cloudformation: OnceLock::new() }
     }

@@ -12,4 +12,4 @@ mod response_url;
 
 pub use request::{Received, ReplyTo, Request, RequestType};
 pub use response::{Data, MAX_RESPONSE_BYTES, Response, Status};
-pub use response_url::{ResponseUrl, ResponseUrlError};
+pub use response_url::{ResponseUrl, ResponseUrlError, is_loopback};

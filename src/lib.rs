@@ -19,6 +19,7 @@ pub mod cfn;
 pub mod clock;
 pub mod identity;
 pub mod logging;
+pub mod monitor;
 pub mod outcome;
 pub mod properties;
 pub mod reason;

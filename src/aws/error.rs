@@ -2,7 +2,7 @@
 
 use aws_sdk_ecs::{
     config::http::HttpResponse,
-    error::{ProvideErrorMetadata, SdkError},
+    error::{BuildError, ProvideErrorMetadata, SdkError},
 };
 
 use crate::cause::innermost;
@@ -55,6 +55,16 @@ impl Error {
             _ => Kind::Transient,
         };
         Self { operation, code, message, kind }
+    }
+
+    /// A structure that the SDK refuses to build: a required member is missing.
+    pub fn unbuilt(operation: &'static str, error: &BuildError) -> Self {
+        Self { operation, code: "BuildError".to_owned(), message: error.to_string(), kind: Kind::Final }
+    }
+
+    /// A service took the call and refused a part of it.
+    pub fn refused(operation: &'static str, why: &str) -> Self {
+        Self { operation, code: "Refused".to_owned(), message: why.to_owned(), kind: Kind::Final }
     }
 
     /// No answer came in the time that there was.

@@ -3,7 +3,7 @@
 use std::env;
 
 use ecs_tasks::{
-    aws::Aws,
+    aws::{self, Aws},
     callback::Callback,
     clock::Clock,
     logging::Logging,
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
     Logging::of(variable).install();
     tracing::info!(version = version::VERSION, revision = version::REVISION, target = version::TARGET, "starting");
     let recursive_loop_allowed = variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
-    let runner = Runner::new(Aws::from_env().await, Callback::default(), recursive_loop_allowed);
+    let runner = Runner::new(Aws::new(aws::config_from_env().await), Callback::default(), recursive_loop_allowed);
     let runner = &runner;
     let handler = service_fn(move |event: LambdaEvent<Value>| handle(runner, event));
     Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await

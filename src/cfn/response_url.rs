@@ -94,7 +94,8 @@ fn has_plain_host(text: &str) -> bool {
     text.is_ascii() && scheme.chars().all(char::is_alphanumeric) && !authority.contains(['%', '@'])
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether an address is this machine's own, so that what is sent there leaves no machine.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),

@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 
 use super::Launch;
 use crate::{
-    aws::{Error, Kind},
+    aws::Error,
     properties::{run_task as ours, service::ServicePlacement},
     task,
 };
@@ -55,12 +55,7 @@ impl Common {
 
 /// A structure that the SDK refuses to build: a required member is missing, which the properties' shapes rule out.
 fn built<T>(structure: Result<T, BuildError>) -> Result<T, Error> {
-    structure.map_err(|error| Error {
-        operation: "ecs:RunTask",
-        code: "BuildError".to_owned(),
-        message: error.to_string(),
-        kind: Kind::Final,
-    })
+    structure.map_err(|error| Error::unbuilt("ecs:RunTask", &error))
 }
 
 pub(super) fn task(task: &Task) -> task::Task {

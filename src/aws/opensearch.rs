@@ -1,0 +1,115 @@
+//! OpenSearch: `_bulk`, signed with SigV4, since the AWS SDK has no client for a domain's own API.
+//!
+//! <https://docs.aws.amazon.com/opensearch-service/latest/developerguide/request-signing.html>
+
+use std::{sync::OnceLock, time::Duration};
+
+use aws_config::SdkConfig;
+use aws_credential_types::{Credentials, provider::ProvideCredentials};
+use aws_sigv4::{
+    http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
+use backon::{ExponentialBuilder, Retryable};
+use reqwest::{Client, header::CONTENT_TYPE};
+use serde_json::Value;
+use time::OffsetDateTime;
+use url::Url;
+
+use super::{Error, Kind};
+use crate::cause::innermost;
+
+const OPERATION: &str = "es:ESHttpPost";
+const NDJSON: &str = "application/x-ndjson";
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// A domain, or a collection of OpenSearch Serverless.
+#[derive(Debug)]
+pub struct SearchIndex {
+    config: SdkConfig,
+    bulk: Url,
+    /// Made when it is first needed, so that a start does not wait for the machine's certificates.
+    client: OnceLock<Client>,
+}
+
+impl SearchIndex {
+    /// The index behind this endpoint.
+    pub fn new(config: &SdkConfig, endpoint: &Url) -> Self {
+        let mut bulk = endpoint.clone();
+        bulk.set_path("/_bulk");
+        Self { config: config.clone(), bulk, client: OnceLock::new() }
+    }
+
+    /// Sends what `_bulk` takes; its answer. Throttling, 5xx and connections that break are tried again twice.
+    pub async fn bulk(&self, body: &str, now: OffsetDateTime) -> Result<Value, Error> {
+        let backoff =
+            ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(2).with_jitter();
+        (|| self.post(body, now)).retry(backoff).when(|error| error.kind == Kind::Transient).await
+    }
+
+    async fn post(&self, body: &str, now: OffsetDateTime) -> Result<Value, Error> {
+        let broken = |error: reqwest::Error| failed("HTTP", innermost(&error.without_url()), Kind::Transient);
+        let client = match self.client.get() {
+            Some(client) => client,
+            None => {
+                let client = Client::builder().timeout(ATTEMPT).build().map_err(broken)?;
+                self.client.get_or_init(|| client)
+            }
+        };
+        let mut request = client.post(self.bulk.clone()).header(CONTENT_TYPE, NDJSON).body(body.to_owned());
+        for (name, value) in self.signature(body, now).await? {
+            request = request.header(name, value);
+        }
+        let response = request.send().await.map_err(broken)?;
+        let status = response.status();
+        let answer = response.text().await.map_err(broken)?;
+        if status.is_success() {
+            return serde_json::from_str(&answer)
+                .map_err(|_| failed("Answer", "an answer that is not JSON".to_owned(), Kind::Transient));
+        }
+        let kind = match status.as_u16() {
+            429 | 500..=599 => Kind::Transient,
+            401 | 403 => Kind::Denied,
+            _ => Kind::Final,
+        };
+        Err(failed(&format!("HTTP {}", status.as_u16()), answer.chars().take(300).collect(), kind))
+    }
+
+    /// The headers that say who is asking.
+    async fn signature(&self, body: &str, now: OffsetDateTime) -> Result<Vec<(String, String)>, Error> {
+        let unsigned = |why: String| failed("Signing", why, Kind::Final);
+        let provider = self.config.credentials_provider();
+        let provider = provider.ok_or_else(|| unsigned("there are no credentials".to_owned()))?;
+        let credentials: Credentials = provider
+            .provide_credentials()
+            .await
+            .map_err(|error| failed("Signing", innermost(&error), Kind::Transient))?;
+        let identity = credentials.into();
+        let region = self.config.region().map(ToString::to_string).unwrap_or_default();
+        let host = self.bulk.host_str().unwrap_or_default();
+        let mut settings = SigningSettings::default();
+        // Serverless asks for the header; a domain does not mind it.
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&region)
+            .name(if host.contains(".aoss.") { "aoss" } else { "es" })
+            .time(now.into())
+            .settings(settings)
+            .build()
+            .map_err(|error| unsigned(error.to_string()))?
+            .into();
+        let host = self.bulk.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let headers = [("content-type", NDJSON), ("host", &host)];
+        let request =
+            SignableRequest::new("POST", self.bulk.as_str(), headers.into_iter(), SignableBody::Bytes(body.as_bytes()));
+        let request = request.map_err(|error| unsigned(error.to_string()))?;
+        let (instructions, _) = sign(request, &params).map_err(|error| unsigned(error.to_string()))?.into_parts();
+        Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+}
+
+fn failed(code: &str, message: String, kind: Kind) -> Error {
+    Error { operation: OPERATION, code: code.to_owned(), message, kind }
+}

@@ -1,0 +1,32 @@
+//! SNS: the alerts.
+
+use aws_config::SdkConfig;
+use aws_sdk_sns::{Client, types::MessageAttributeValue};
+
+use super::Error;
+use crate::monitor::sink::alert::Message;
+
+/// The topic that alerts go to.
+#[derive(Debug)]
+pub struct Topic {
+    client: Client,
+    arn: String,
+}
+
+impl Topic {
+    /// The topic of this ARN.
+    pub fn new(config: &SdkConfig, arn: &str) -> Self {
+        Self { client: Client::new(config), arn: arn.to_owned() }
+    }
+
+    /// Sends an alert.
+    pub async fn publish(&self, message: &Message) -> Result<(), Error> {
+        let mut call = self.client.publish().topic_arn(&self.arn).subject(&message.subject).message(&message.body);
+        for (name, value) in &message.attributes {
+            let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            call = call.message_attributes(*name, attribute.map_err(|error| Error::unbuilt("sns:Publish", &error))?);
+        }
+        call.send().await.map_err(|error| Error::of("sns:Publish", error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,29 @@
+//! The monitor's Lambda: ECS's events on the runtime `provided.al2023`.
+
+use std::env;
+
+use ecs_tasks::{
+    aws,
+    clock::Clock,
+    logging::Logging,
+    monitor::{Monitor, settings::Settings},
+    version,
+};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+async fn main() -> Result<(), Error> {
+    let variable = |name: &str| env::var(name).ok();
+    Logging::of(variable).install();
+    tracing::info!(version = version::VERSION, revision = version::REVISION, target = version::TARGET, "starting");
+    let settings =
+        Settings::of(variable).inspect_err(|errors| tracing::error!("the environment is wrong: {errors}"))?;
+    let monitor = Monitor::new(settings, &aws::config_from_env().await);
+    let monitor = &monitor;
+    let handler = service_fn(move |event: LambdaEvent<Value>| async move {
+        Ok::<Value, Error>(monitor.handle(&event.payload, Clock::start().now()).await?)
+    });
+    lambda_runtime::run(handler).await
+}

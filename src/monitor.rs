@@ -1,0 +1,274 @@
+//! The monitor's flow: events are judged, kept in the audit trail, and told to whoever needs to know.
+//!
+//! ```text
+//! payload ─► events ─► Finding ─► audit ─┬─► alert ─┬─► mark ─► which failed
+//!                                        ├─► log ───┤
+//!                                        └─► index ─┘
+//! ```
+//!
+//! Nothing is lost and a failure is told once: the audit item is written first, on condition that it is new, then the
+//! alert goes out, then the item is marked. A crash anywhere costs a second alert at worst. Without a table every
+//! delivery alerts.
+//!
+//! Retry policy: a sink that fails does not stop the others, but its event has failed. From SQS it comes back alone;
+//! from EventBridge the invocation fails, and Lambda repeats it. What cannot be read is logged and dropped.
+
+pub mod event;
+pub mod finding;
+pub mod pattern;
+pub mod settings;
+pub mod sink;
+
+use std::{collections::BTreeMap, io::Write};
+
+use aws_config::SdkConfig;
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use self::{
+    event::{Event, Payload, Unreadable},
+    finding::Finding,
+    settings::Settings,
+    sink::{alert, audit, index, metrics},
+};
+use crate::aws::{
+    Error,
+    dynamodb::{AuditTable, Standing},
+    logs::{EVENT_BYTES, LogGroup},
+    opensearch::SearchIndex,
+    sns::Topic,
+};
+
+/// How many calls to one service are under way at a time.
+const AT_ONCE: usize = 32;
+/// How much one `_bulk` may hold; OpenSearch takes 10 MB and more, and likes less.
+const BULK_BYTES: usize = 5 * 1024 * 1024;
+
+/// The monitor: its settings, and a client for each sink that is set.
+#[derive(Debug)]
+pub struct Monitor {
+    settings: Settings,
+    table: Option<AuditTable>,
+    topic: Option<Topic>,
+    log_group: Option<LogGroup>,
+    search: Option<SearchIndex>,
+}
+
+/// Sinks failed, so that the event must be delivered again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} of the event could not be done, and it must be delivered again")]
+pub struct Undone(String);
+
+/// An event on its way through the sinks.
+struct Passing<'e> {
+    event: &'e Event,
+    finding: Option<Finding>,
+    item: Option<audit::Item>,
+    standing: Standing,
+    /// What has been done now and is to be marked.
+    done: Vec<&'static str>,
+    /// What could not be done.
+    undone: Vec<&'static str>,
+}
+
+impl Monitor {
+    /// A monitor with these settings, and clients of this configuration.
+    pub fn new(settings: Settings, config: &SdkConfig) -> Self {
+        Self {
+            table: settings.audit.as_ref().map(|audit| AuditTable::new(config, &audit.table)),
+            topic: settings.alert.as_ref().map(|alert| Topic::new(config, &alert.topic_arn)),
+            log_group: settings.log_group.as_ref().map(|name| LogGroup::new(config, name)),
+            search: settings.index.as_ref().map(|index| SearchIndex::new(config, &index.endpoint)),
+            settings,
+        }
+    }
+
+    /// Handles one payload. The answer tells SQS which messages have failed; `Err` tells Lambda to repeat the one event
+    /// that came straight from EventBridge.
+    pub async fn handle(&self, payload: &Value, now: OffsetDateTime) -> Result<Value, Undone> {
+        match Payload::of(payload) {
+            Payload::Event(event) => {
+                let events: Vec<Event> = readable(event).into_iter().collect();
+                match self.pass(&events, now).await.into_values().next() {
+                    Some(undone) => Err(Undone(undone.join(", "))),
+                    None => Ok(Value::Null),
+                }
+            }
+            Payload::Batch(messages) => {
+                let (mut events, mut ids) = (Vec::<Event>::new(), Vec::new());
+                for (message, event) in messages {
+                    let Some(event) = readable(event) else { continue };
+                    ids.push((message, event.id.clone()));
+                    // EventBridge can deliver an event twice, and both can be in one batch.
+                    if !events.iter().any(|other| other.id == event.id) {
+                        events.push(event);
+                    }
+                }
+                let undone = self.pass(&events, now).await;
+                let failed = ids.into_iter().filter(|(_, event)| undone.contains_key(event.as_str()));
+                let failures: Vec<Value> = failed.map(|(message, _)| json!({ "itemIdentifier": message })).collect();
+                Ok(json!({ "batchItemFailures": failures }))
+            }
+        }
+    }
+
+    /// Passes events through all sinks; what of which event, by its id, could not be done.
+    async fn pass<'e>(&self, events: &'e [Event], now: OffsetDateTime) -> BTreeMap<&'e str, Vec<&'static str>> {
+        let mut passing: Vec<Passing<'e>> = events.iter().map(|event| self.judge(event, now)).collect();
+        self.audit(&mut passing).await;
+        for one in &passing {
+            one.measure(now);
+        }
+        let (alerts, logs, indexed) =
+            tokio::join!(self.alert(&passing), self.log(&passing, now), self.index(&passing, now));
+        for (at, sink, result) in [alerts, logs, indexed].into_iter().flatten() {
+            passing[at].settle(sink, result);
+        }
+        self.mark(&mut passing, now).await;
+        passing
+            .into_iter()
+            .filter(|one| !one.undone.is_empty())
+            .map(|one| (one.event.id.as_str(), one.undone))
+            .collect()
+    }
+
+    fn judge<'e>(&self, event: &'e Event, now: OffsetDateTime) -> Passing<'e> {
+        let finding = event.change.as_ref().map(|change| Finding::of(change, &self.settings.ignored));
+        if let (Some(finding), Some(change)) = (&finding, &event.change) {
+            tracing::info!(
+                event_id = event.id,
+                cluster = change.cluster(),
+                task_arn = change.task.arn.0,
+                last_status = change.task.last_status,
+                stop_code = change.task.stop_code,
+                "{}",
+                finding.name()
+            );
+        }
+        let audit = self.settings.audit.as_ref();
+        let item = audit.map(|audit| audit::render(event, finding.as_ref(), audit.retention_days, now));
+        Passing { event, finding, item, standing: Standing::default(), done: Vec::new(), undone: Vec::new() }
+    }
+
+    async fn audit(&self, passing: &mut [Passing<'_>]) {
+        let Some(table) = &self.table else { return };
+        let items = passing.iter().enumerate().filter_map(|(at, one)| Some((at, one.item.as_ref()?)));
+        let puts = stream::iter(items).map(async |(at, item)| (at, table.put(item).await));
+        let results: Vec<_> = puts.buffer_unordered(AT_ONCE).collect().await;
+        for (at, result) in results {
+            match result {
+                Ok(standing) => passing[at].standing = standing,
+                // The other sinks go on: a second alert is better than none.
+                Err(error) => passing[at].settle("audit", Err(error)),
+            }
+        }
+    }
+
+    async fn alert(&self, passing: &[Passing<'_>]) -> Vec<Sent> {
+        let (Some(topic), Some(alert)) = (&self.topic, &self.settings.alert) else { return Vec::new() };
+        let due = passing.iter().enumerate().filter(|(_, one)| !one.standing.alerted);
+        let messages = due.filter_map(|(at, one)| match (&one.finding, &one.event.change) {
+            (Some(Finding::Failed(failures)), Some(change)) => {
+                Some((at, alert::render(one.event, change, failures, alert.format)))
+            }
+            _ => None,
+        });
+        let sent = stream::iter(messages).map(async |(at, message)| (at, "alert", topic.publish(&message).await));
+        sent.buffer_unordered(AT_ONCE).collect().await
+    }
+
+    async fn log(&self, passing: &[Passing<'_>], now: OffsetDateTime) -> Vec<Sent> {
+        let Some(group) = &self.log_group else { return Vec::new() };
+        let due = passing.iter().enumerate();
+        let due: Vec<usize> =
+            due.filter(|(_, one)| one.has_failed() && !one.standing.logged).map(|(at, _)| at).collect();
+        let messages: Vec<String> = due.iter().map(|at| passing[*at].event.line(EVENT_BYTES)).collect();
+        let (written, error) = group.put(&messages, now).await;
+        let result = |number: usize| match &error {
+            Some(error) if number >= written => Err(error.clone()),
+            _ => Ok(()),
+        };
+        due.into_iter().enumerate().map(|(number, at)| (at, "log", result(number))).collect()
+    }
+
+    async fn index(&self, passing: &[Passing<'_>], now: OffsetDateTime) -> Vec<Sent> {
+        let (Some(search), Some(settings)) = (&self.search, &self.settings.index) else { return Vec::new() };
+        let mut results = Vec::new();
+        let lines: Vec<String> =
+            passing.iter().map(|one| index::render(one.event, one.finding.as_ref(), &settings.name)).collect();
+        let mut from = 0;
+        while from < lines.len() {
+            let mut bytes = 0;
+            let fits = |line: &&String| {
+                bytes += line.len();
+                bytes <= BULK_BYTES
+            };
+            let to = from + lines[from..].iter().take_while(fits).count().max(1);
+            let answer = search.bulk(&lines[from..to].concat(), now).await;
+            let refused: BTreeMap<String, String> =
+                answer.as_ref().map(index::refused).unwrap_or_default().into_iter().collect();
+            for (at, one) in passing.iter().enumerate().take(to).skip(from) {
+                let result = match (&answer, refused.get(&one.event.id)) {
+                    (Err(error), _) => Err(error.clone()),
+                    (Ok(_), Some(why)) => Err(Error::refused("es:ESHttpPost", why)),
+                    (Ok(_), None) => Ok(()),
+                };
+                results.push((at, "index", result));
+            }
+            from = to;
+        }
+        results
+    }
+
+    async fn mark(&self, passing: &mut [Passing<'_>], now: OffsetDateTime) {
+        let Some(table) = &self.table else { return };
+        let at = now.format(&Rfc3339).unwrap_or_default();
+        let due = passing.iter().enumerate().filter(|(_, one)| !one.done.is_empty() && !one.undone.contains(&"audit"));
+        let due = due.filter_map(|(number, one)| Some((number, one.item.as_ref()?, one.done.as_slice())));
+        let marks = stream::iter(due).map(async |(number, item, done)| (number, table.mark(item, done, &at).await));
+        let results: Vec<_> = marks.buffer_unordered(AT_ONCE).collect().await;
+        for (number, result) in results {
+            // A mark that fails lets the event come back, and the alert go out again: better twice than never.
+            passing[number].settle("mark", result);
+        }
+    }
+}
+
+/// What came of a sink for the event at this place.
+type Sent = (usize, &'static str, Result<(), Error>);
+
+impl Passing<'_> {
+    fn has_failed(&self) -> bool {
+        matches!(self.finding, Some(Finding::Failed(_)))
+    }
+
+    /// Measures what has ended, once as far as the audit trail tells.
+    fn measure(&self, now: OffsetDateTime) {
+        let again = if self.has_failed() { self.standing.alerted } else { self.standing.known };
+        let (Some(finding), Some(change), false) = (&self.finding, &self.event.change, again) else { return };
+        if let Some(line) = metrics::render(change, finding, now) {
+            // Standard output is the function's log; there is nowhere to tell that it cannot be written.
+            let _ = writeln!(std::io::stdout().lock(), "{line}");
+        }
+    }
+
+    fn settle(&mut self, sink: &'static str, result: Result<(), Error>) {
+        match (sink, result) {
+            ("alert", Ok(())) => self.done.push(audit::ALERTED),
+            ("log", Ok(())) => self.done.push(audit::LOGGED),
+            (_, Ok(())) => {}
+            (_, Err(error)) => {
+                tracing::error!(event_id = self.event.id, sink, "an event will come back: {error}");
+                self.undone.push(sink);
+            }
+        }
+    }
+}
+
+fn readable(event: Result<Event, Unreadable>) -> Option<Event> {
+    event.inspect_err(|unreadable| tracing::warn!("dropped: {unreadable}")).ok()
+}
+
+#[cfg(test)]
+mod tests;
