@@ -27,6 +27,7 @@ demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a m
 test: .venv/test.stamp ## Run all tests
 	cargo test --locked --features rehearse
 	$(PYTHON) -m unittest discover --start-directory tools --pattern '*_test.py'
+	$(PYTHON) -m unittest discover --start-directory tests/monitor --pattern '*_test.py'
 
 soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture soak

@@ -21,6 +21,7 @@ pub mod identity;
 pub mod logging;
 pub mod monitor;
 pub mod outcome;
+pub mod payload;
 pub mod properties;
 pub mod reason;
 #[cfg(feature = "rehearse")]

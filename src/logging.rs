@@ -45,8 +45,8 @@ impl Logging {
     where
         W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     {
-        let ours =
-            Targets::new().with_target(env!("CARGO_CRATE_NAME"), self.level).with_target("ecs_tasks", self.level);
+        // This library, and the functions' own files.
+        let ours = Targets::new().with_targets(["ecs_tasks", "ecs_events"].map(|target| (target, self.level)));
         let layer = if self.json {
             let mut layer = json_subscriber::JsonLayer::new(writer);
             layer.with_timer("timestamp", SystemTime);

@@ -90,7 +90,7 @@ impl Monitor {
         match Payload::of(payload) {
             Payload::Event(event) => {
                 let events: Vec<Event> = readable(event).into_iter().collect();
-                match self.pass(&events, now).await.into_values().next() {
+                match Box::pin(self.pass(&events, now)).await.into_values().next() {
                     Some(undone) => Err(Undone(undone.join(", "))),
                     None => Ok(Value::Null),
                 }
@@ -105,7 +105,7 @@ impl Monitor {
                         events.push(event);
                     }
                 }
-                let undone = self.pass(&events, now).await;
+                let undone = Box::pin(self.pass(&events, now)).await;
                 let failed = ids.into_iter().filter(|(_, event)| undone.contains_key(event.as_str()));
                 let failures: Vec<Value> = failed.map(|(message, _)| json!({ "itemIdentifier": message })).collect();
                 Ok(json!({ "batchItemFailures": failures }))

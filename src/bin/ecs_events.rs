@@ -7,10 +7,12 @@ use ecs_tasks::{
     clock::Clock,
     logging::Logging,
     monitor::{Monitor, settings::Settings},
+    payload::readable,
     version,
 };
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent, Runtime};
 use serde_json::Value;
+use tower::{ServiceExt, layer::layer_fn, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
@@ -25,5 +27,5 @@ async fn main() -> Result<(), Error> {
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         Ok::<Value, Error>(monitor.handle(&event.payload, Clock::start().now()).await?)
     });
-    lambda_runtime::run(handler).await
+    Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await
 }

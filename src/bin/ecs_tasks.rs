@@ -7,10 +7,11 @@ use ecs_tasks::{
     callback::Callback,
     clock::Clock,
     logging::Logging,
+    payload::readable,
     runner::{Runner, invocation::Invocation},
     version,
 };
-use lambda_runtime::{Error, LambdaEvent, LambdaInvocation, Runtime};
+use lambda_runtime::{Error, LambdaEvent, Runtime};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tower::{ServiceExt, layer::layer_fn, service_fn};
@@ -33,13 +34,4 @@ async fn handle(runner: &Runner, event: LambdaEvent<Value>) -> Result<Value, Err
     let invocation = Invocation::begin(Clock::start(), ends_at, event.context.invoked_function_arn);
     runner.handle(&event.payload, &invocation).await?;
     Ok(Value::Null)
-}
-
-/// A payload that is no JSON becomes a JSON text: the runtime would fail the invocation, and Lambda repeat it, for
-/// something that no repetition mends.
-fn readable(mut invocation: LambdaInvocation) -> LambdaInvocation {
-    if serde_json::from_slice::<Value>(&invocation.body).is_err() {
-        invocation.body = Value::from(String::from_utf8_lossy(&invocation.body)).to_string().into();
-    }
-    invocation
 }

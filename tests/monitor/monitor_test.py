@@ -1,0 +1,259 @@
+"""The monitor against DynamoDB, SNS, SQS and CloudWatch Logs as moto plays them, and an OpenSearch that checks signatures."""
+
+import hashlib
+import json
+import time
+import unittest
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from harness import ACCOUNT, KEY, REGION, SECRET, Aws, Function, Server, batch, event
+
+
+class OpenSearch:
+    """Takes `_bulk` as OpenSearch does, if its signature is right."""
+
+    def __init__(self):
+        self.documents, self.problems, self.status = {}, [], 200
+        self.server = Server(self.bulk)
+
+    def bulk(self, request, body):
+        if self.status != 200:
+            return request.answer(self.status, b'{"error": "as the test wants it"}')
+        problem = self.wrong_signature(request, body)
+        if problem:
+            self.problems.append(problem)
+            return request.answer(403, json.dumps({"message": problem}).encode())
+        if request.path != "/_bulk" or not body.endswith(b"\n"):
+            self.problems.append("not a _bulk request")
+            return request.answer(400, b"{}")
+        lines = [json.loads(line) for line in body.splitlines()]
+        items = []
+        for action, document in zip(lines[::2], lines[1::2]):
+            target = action["index"]
+            self.documents[(target["_index"], target["_id"])] = document
+            items.append({"index": {"_id": target["_id"], "status": 201}})
+        return request.answer(200, json.dumps({"errors": False, "items": items}).encode())
+
+    def wrong_signature(self, request, body):
+        given = request.headers.get("authorization", "")
+        signed = given.split("SignedHeaders=")[-1].split(",")[0].split(";")
+        if hashlib.sha256(body).hexdigest() != request.headers.get("x-amz-content-sha256"):
+            return "the body is not the one that was signed"
+        again = AWSRequest("POST", f"http://{self.server.address}{request.path}", data=body)
+        for name in signed:
+            again.headers[name] = request.headers[name]
+        signer = SigV4Auth(Credentials(KEY, SECRET), "es", REGION)
+        again.context["timestamp"] = request.headers["x-amz-date"]
+        canonical = signer.canonical_request(again)
+        signature = signer.signature(signer.string_to_sign(again, canonical), again)
+        return None if f"Signature={signature}" in given else f"the signature is not {signature}: {given}"
+
+
+class MonitorTest(unittest.TestCase):
+    def setUp(self):
+        self.aws = Aws()
+        self.addCleanup(self.aws.close)
+        self.search = OpenSearch()
+        self.addCleanup(self.search.server.close)
+        dynamodb = self.aws.client("dynamodb")
+        dynamodb.create_table(
+            TableName="audit",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[
+                {"AttributeName": "taskDefinitionArn", "KeyType": "HASH"},
+                {"AttributeName": "change", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "taskDefinitionArn", "AttributeType": "S"},
+                {"AttributeName": "change", "AttributeType": "S"},
+            ],
+        )
+        dynamodb.update_time_to_live(
+            TableName="audit", TimeToLiveSpecification={"Enabled": True, "AttributeName": "ttl"}
+        )
+        self.topic = self.aws.client("sns").create_topic(Name="alerts")["TopicArn"]
+        self.alerts = self.subscribe(None)
+        self.aws.client("logs").create_log_group(logGroupName="/ecs/failed")
+        self.functions = []
+        self.addCleanup(lambda: [function.close() for function in self.functions])
+
+    def subscribe(self, policy):
+        """A queue that the topic's messages go to."""
+        sqs, sns = self.aws.client("sqs"), self.aws.client("sns")
+        url = sqs.create_queue(QueueName=f"alerts-{time.monotonic_ns()}")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        attributes = {"FilterPolicy": json.dumps(policy)} if policy else {}
+        sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn, Attributes=attributes)
+        return url
+
+    def received(self, url=None):
+        """The alerts that have come: subject and message."""
+        messages = []
+        while True:
+            more = self.aws.client("sqs").receive_message(QueueUrl=url or self.alerts, MaxNumberOfMessages=10)
+            if not more.get("Messages"):
+                return messages
+            for message in more["Messages"]:
+                self.aws.client("sqs").delete_message(
+                    QueueUrl=url or self.alerts, ReceiptHandle=message["ReceiptHandle"]
+                )
+                body = json.loads(message["Body"])
+                messages.append((body.get("Subject"), body["Message"]))
+
+    def items(self):
+        return self.aws.client("dynamodb").scan(TableName="audit")["Items"]
+
+    def logged(self):
+        logs = self.aws.client("logs")
+        streams = logs.describe_log_streams(logGroupName="/ecs/failed")["logStreams"]
+        return [
+            json.loads(one["message"])
+            for stream in streams
+            for one in logs.get_log_events(logGroupName="/ecs/failed", logStreamName=stream["logStreamName"])["events"]
+        ]
+
+    def function(self, **settings):
+        everything = {
+            "AUDIT_TABLE": "audit",
+            "ALERT_TOPIC_ARN": self.topic,
+            "EVENTS_LOG_GROUP": "/ecs/failed",
+            "OPENSEARCH_ENDPOINT": f"http://{self.search.server.address}",
+        }
+        function = Function(self.aws, **{**everything, **settings})
+        self.functions.append(function)
+        return function
+
+    def test_a_failed_task_reaches_every_sink_once(self):
+        function, failed = self.function(), event("task-stopped-exit-1")
+        self.assertEqual(function.invoke(failed), ("answer", None))
+        self.assertEqual(function.invoke(failed), ("answer", None))
+        [(subject, message)] = self.received()
+        self.assertTrue(subject.startswith("ECS task failed: wpunconfiguredfail on eventStreamTestCluster"), subject)
+        self.assertTrue(message.startswith("Container web exited with code 1"), message)
+        [item] = self.items()
+        self.assertEqual(item["finding"]["S"], "failed")
+        self.assertTrue(item["alerted"]["S"] and item["logged"]["S"])
+        self.assertEqual(int(item["ttl"]["N"]) // 86400, int(time.time()) // 86400 + 14)
+        self.assertEqual(item["containers"]["L"][0]["M"]["exitCode"], {"N": "1"})
+        self.assertEqual(self.logged(), [failed])
+        self.assertEqual(list(self.search.documents), [("ecs-events-2016.10", failed["id"])])
+        self.assertEqual(self.search.problems, [])
+        metrics = [line for line in function.log() if "_aws" in line]
+        self.assertEqual([line["TaskFailed"] for line in metrics], [1])
+
+    def test_excused_and_moving_tasks_are_kept_and_not_told(self):
+        function = self.function()
+        excused = event("task-drained")
+        moving = event("task-stopped-exit-1", lastStatus="RUNNING", version=2)
+        service_action = {**event("task-stopped-exit-1", version=9), "detail-type": "ECS Service Action"}
+        answer = function.invoke(batch(excused, moving, service_action))
+        self.assertEqual(answer, ("answer", {"batchItemFailures": []}))
+        findings = sorted(item.get("finding", {}).get("S", "none") for item in self.items())
+        self.assertEqual(findings, ["excused", "moving", "none"])
+        self.assertEqual((self.received(), self.logged(), len(self.search.documents)), ([], [], 3))
+
+    def test_what_cannot_be_read_does_not_block_its_batch(self):
+        function = self.function()
+        large = event("task-stopped-exit-1", stoppedReason="x" * 250_000)
+        bad = ["no JSON", "{}", json.dumps({"source": "aws.ecs", "id": "e-1"}), json.dumps([1]), '"text"']
+        answer = function.invoke(batch(*bad, large, event("task-failed-to-start", version=4)))
+        self.assertEqual(answer, ("answer", {"batchItemFailures": []}))
+        self.assertEqual((len(self.received()), len(self.items())), (2, 2))
+        dropped = [line["message"] for line in function.log() if line.get("level") == "WARN"]
+        self.assertEqual(len(dropped), len(bad), dropped)
+        self.assertIn("dropped: event m-0: its body is not JSON", dropped)
+        self.assertIn("dropped: event e-1: it has no detail", dropped)
+        self.assertEqual(function.invoke(b"no JSON at all")[0], "answer")
+
+    def test_a_sink_that_fails_lets_its_event_come_back_and_nothing_is_done_twice(self):
+        function = self.function()
+        failed, moving = event("task-stopped-exit-1"), event("task-stopped-exit-1", lastStatus="RUNNING", version=2)
+        self.search.status = 503
+        answer = function.invoke(batch(failed, moving))
+        expected = [{"itemIdentifier": "m-0"}, {"itemIdentifier": "m-1"}]
+        self.assertEqual(answer, ("answer", {"batchItemFailures": expected}))
+        self.assertEqual((len(self.received()), len(self.logged())), (1, 1))
+        self.search.status = 200
+        self.assertEqual(function.invoke(batch(failed, moving)), ("answer", {"batchItemFailures": []}))
+        self.assertEqual((self.received(), len(self.logged()), len(self.search.documents)), ([], 1, 2))
+
+    def test_an_alert_that_sns_refuses_comes_back_and_alone(self):
+        function = self.function()
+        failed, fine = event("task-stopped-exit-1"), event("task-drained")
+        self.aws.failing["Publish"] = (400, "InvalidParameter")
+        answer = function.invoke(batch(fine, failed))
+        self.assertEqual(answer, ("answer", {"batchItemFailures": [{"itemIdentifier": "m-1"}]}))
+        del self.aws.failing["Publish"]
+        self.assertEqual(function.invoke(batch(failed)), ("answer", {"batchItemFailures": []}))
+        self.assertEqual((len(self.received()), len(self.logged())), (1, 1))
+
+    def test_an_event_without_a_queue_is_repeated_by_lambda(self):
+        function = self.function()
+        self.aws.failing["PutItem"] = (400, "AccessDeniedException")
+        kind, error = function.invoke(event("task-stopped-exit-1"))
+        self.assertEqual(kind, "error")
+        self.assertIn("audit of the event could not be done", error["errorMessage"])
+        self.assertEqual(len(self.received()), 1, "an alert that cannot be kept is still sent")
+
+    def test_a_crash_after_each_step_loses_nothing(self):
+        for step, alerts in [("PutItem", 1), ("Publish", 2), ("UpdateItem", 1)]:
+            with self.subTest(step):
+                failed = event("task-stopped-exit-1", version=100 + alerts + len(step))
+                function = self.function()
+                self.aws.crash_after = step
+                self.assertEqual(function.invoke(batch(failed))[0], "crash")
+                again = self.function()
+                self.assertEqual(again.invoke(batch(failed)), ("answer", {"batchItemFailures": []}))
+                self.assertEqual(again.invoke(batch(failed)), ("answer", {"batchItemFailures": []}))
+                self.assertEqual(len(self.received()), alerts)
+
+    def test_two_deliveries_in_one_batch_alert_once(self):
+        failed = event("task-stopped-exit-1")
+        self.assertEqual(self.function().invoke(batch(failed, failed)), ("answer", {"batchItemFailures": []}))
+        self.assertEqual((len(self.received()), len(self.logged())), (1, 1))
+
+    def test_two_tasks_that_change_in_the_same_second_are_two_items(self):
+        tasks = [f"arn:aws:ecs:us-east-1:{ACCOUNT}:task/prod/{number}" for number in range(3)]
+        self.function().invoke(batch(*(event("task-stopped-exit-1", taskArn=task) for task in tasks)))
+        self.assertEqual(len(self.items()), 3)
+
+    def test_subscriptions_can_filter_by_attributes(self):
+        mine = self.subscribe({"stopCode": ["TaskFailedToStart"]})
+        self.function().invoke(batch(event("task-stopped-exit-1"), event("task-failed-to-start", version=4)))
+        self.assertEqual((len(self.received(mine)), len(self.received())), (1, 2))
+
+    def test_json_and_chat_alerts_are_json(self):
+        failed = event("task-stopped-exit-1")
+        self.function(ALERT_FORMAT="json").invoke(failed)
+        body = json.loads(self.received()[0][1])
+        self.assertEqual((body["detail"], body["finding"]["result"]), (failed["detail"], "failed"))
+        self.function(ALERT_FORMAT="chat").invoke(event("task-stopped-exit-1", version=4))
+        body = json.loads(self.received()[0][1])
+        self.assertEqual((body["version"], body["source"]), ("1.0", "custom"))
+
+    def test_every_sink_is_optional(self):
+        nothing = {"AUDIT_TABLE": "", "ALERT_TOPIC_ARN": "", "EVENTS_LOG_GROUP": "", "OPENSEARCH_ENDPOINT": ""}
+        function = self.function(**nothing)
+        self.assertEqual(function.invoke(event("task-stopped-exit-1")), ("answer", None))
+        self.assertEqual(self.aws.calls, [])
+        self.assertEqual([line["TaskFailed"] for line in function.log() if "_aws" in line], [1])
+
+    def test_without_a_table_every_delivery_alerts(self):
+        function, failed = self.function(AUDIT_TABLE=""), event("task-stopped-exit-1")
+        function.invoke(failed)
+        function.invoke(failed)
+        self.assertEqual(len(self.received()), 2)
+
+    def test_a_wrong_environment_ends_the_start_and_says_why(self):
+        function = self.function(ALERT_FORMAT="html", RETENTION_DAYS="0")
+        self.assertEqual(function.answers.get(timeout=30)[0], "crash")
+        text = json.dumps(function.log())
+        self.assertIn("ALERT_FORMAT must be text, json or chat", text)
+        self.assertIn("RETENTION_DAYS must be a number of days from 1 to 3650", text)
+
+
+if __name__ == "__main__":
+    unittest.main()
