@@ -8,8 +8,9 @@
 //! - [`outcome`], the verdict over tasks
 //! - [`reason`], every text that a person reads
 //! - [`runner::plan`], [`runner::criteria`], [`runner::wait`], [`runner::answer`], what is decided on a request's way
+//! - [`monitor::event`], [`monitor::finding`], [`monitor::settings`], [`monitor::sink`], the same for the second function
 //!
-//! The shell, which talks: [`aws`] and [`callback`] at the edge, [`clock`] and [`logging`], and [`runner`], the flow.
+//! The shell, which talks: [`aws`] and [`callback`] at the edge, [`clock`] and [`logging`], and the flows, [`runner`] and [`monitor`].
 //! `rehearse`, behind the feature of that name, is the local stage on which all of this lives without an AWS account.
 
 pub mod aws;

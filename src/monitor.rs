@@ -89,7 +89,7 @@ impl Monitor {
     pub async fn handle(&self, payload: &Value, now: OffsetDateTime) -> Result<Value, Undone> {
         match Payload::of(payload) {
             Payload::Event(event) => {
-                let events: Vec<Event> = readable(event).into_iter().collect();
+                let events: Vec<Event> = readable(event.map(|event| *event)).into_iter().collect();
                 match Box::pin(self.pass(&events, now)).await.into_values().next() {
                     Some(undone) => Err(Undone(undone.join(", "))),
                     None => Ok(Value::Null),

@@ -17,7 +17,7 @@ const TASK_STATE_CHANGE: &str = "ECS Task State Change";
 #[derive(Debug, PartialEq)]
 pub enum Payload {
     /// One event, from an EventBridge rule.
-    Event(Result<Event, Unreadable>),
+    Event(Result<Box<Event>, Unreadable>),
     /// A batch from SQS: each message's id, and the event that is its body.
     Batch(Vec<(String, Result<Event, Unreadable>)>),
 }
@@ -75,7 +75,9 @@ pub struct Unreadable {
 impl Payload {
     /// Reads what the function was invoked with.
     pub fn of(payload: &Value) -> Self {
-        let Some(records) = payload["Records"].as_array() else { return Self::Event(Event::of(payload, None)) };
+        let Some(records) = payload["Records"].as_array() else {
+            return Self::Event(Event::of(payload, None).map(Box::new));
+        };
         let message = |record: &Value| {
             let id = text(&record["messageId"]).unwrap_or_default();
             let event = match record["body"].as_str().map(serde_json::from_str::<Value>) {
@@ -238,7 +240,7 @@ mod tests {
 
     fn read(json: &Value) -> Event {
         match Payload::of(json) {
-            Payload::Event(Ok(event)) => event,
+            Payload::Event(Ok(event)) => *event,
             other => panic!("{other:?}"),
         }
     }
