@@ -6,6 +6,7 @@ S3_BUCKET ?=
 DEMO ?= cfn/example.yml
 
 ZIP := build/$(FUNCTION_NAME).zip
+EVENTS_ZIP := build/ecsEvents.zip
 TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 PYTHON := .venv/bin/python
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
@@ -27,7 +28,7 @@ demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a m
 test: .venv/test.stamp ## Run all tests
 	cargo test --locked --features rehearse
 	$(PYTHON) -m unittest discover --start-directory tools --pattern '*_test.py'
-	$(PYTHON) -m unittest discover --start-directory tests/monitor --pattern '*_test.py'
+	$(PYTHON) -W ignore::UserWarning -m unittest discover --start-directory tests/monitor --pattern '*_test.py'
 
 soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture soak
@@ -42,15 +43,17 @@ check: .venv/lint.stamp ## Check format, lints, docs and templates; a warning is
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --all-features --document-private-items --quiet
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
 
-build: .venv/build.stamp ## Build the function's zip into build/ (ARCH=x86_64|arm64, FUNCTION_NAME)
+build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|arm64, FUNCTION_NAME)
 	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac
-	@echo "=> Building $(FUNCTION_NAME).zip for $(ARCH)..."
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --locked --target $(TARGET) --bin ecs_tasks
+	@echo "=> Building $(FUNCTION_NAME).zip and ecsEvents.zip for $(ARCH)..."
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --locked --target $(TARGET) --bin ecs_tasks --bin ecs_events
 	@$(PYTHON) tools/package.py target/lambda/ecs_tasks/bootstrap $(ZIP)
-	@echo "=> Built $(ZIP)"
+	@$(PYTHON) tools/package.py target/lambda/ecs_events/bootstrap $(EVENTS_ZIP)
+	@echo "=> Built $(ZIP) and $(EVENTS_ZIP)"
 
-publish: bucket build .venv/publish.stamp ## Put the zip into S3_BUCKET and show its URL and object version
+publish: bucket build .venv/publish.stamp ## Put both zips into S3_BUCKET and show their URLs and object versions
 	@$(PYTHON) tools/publish.py $(ZIP) '$(S3_BUCKET)'
+	@$(PYTHON) tools/publish.py $(EVENTS_ZIP) '$(S3_BUCKET)'
 
 # Said before the build, which takes minutes.
 bucket:

@@ -19,8 +19,9 @@ from pathlib import Path
 import boto3
 from moto.server import ThreadedMotoServer
 
-# moto's server tells every request otherwise.
+# moto's server tells every request otherwise, and its CloudFormation each type that it does not play.
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
+logging.getLogger("moto").setLevel(logging.ERROR)
 
 ROOT = Path(__file__).parents[2]
 EVENTS = ROOT / "tests" / "events"

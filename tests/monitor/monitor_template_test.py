@@ -1,0 +1,88 @@
+"""cfn/monitor.yml: deployed on moto's CloudFormation, with its sinks made, given and left out."""
+
+import json
+import re
+import unittest
+
+from harness import ROOT, Aws, event
+from rules import matches
+from template import deploy, pattern, read, statements_without_comment
+
+TEMPLATE = read("monitor")
+CODE = {"CodeBucket": "code"}
+
+
+class MonitorTemplateTest(unittest.TestCase):
+    def setUp(self):
+        self.aws = Aws()
+        self.addCleanup(self.aws.close)
+        self.aws.client("s3").create_bucket(Bucket="code")
+        self.aws.client("s3").put_object(Bucket="code", Key="ecsEvents.zip", Body=b"PK\x05\x06" + bytes(18))
+
+    def environment(self) -> dict:
+        [function] = self.aws.client("lambda").list_functions()["Functions"]
+        return function["Environment"]["Variables"]
+
+    def test_by_default_it_makes_a_table_and_a_topic(self):
+        stack = deploy(self.aws, "monitor", **CODE)
+        self.assertEqual(stack["StackStatus"], "CREATE_COMPLETE")
+        variables = self.environment()
+        self.assertEqual(variables["ALERT_TOPIC_ARN"], stack["Values"]["AlertTopicArn"])
+        table = self.aws.client("dynamodb").describe_table(TableName=variables["AUDIT_TABLE"])["Table"]
+        keys = {key["KeyType"]: key["AttributeName"] for key in table["KeySchema"]}
+        self.assertEqual(keys, {"HASH": "taskDefinitionArn", "RANGE": "change"})
+        self.assertEqual((variables["EVENTS_LOG_GROUP"], variables["OPENSEARCH_ENDPOINT"]), ("", ""))
+        [mapping] = self.aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        self.assertEqual(mapping["BatchSize"], 100)
+
+    def test_sinks_can_be_given(self):
+        topic = self.aws.client("sns").create_topic(Name="mine")["TopicArn"]
+        deploy(self.aws, "monitor", **CODE, AuditTable="mine", AlertTopic=topic, EventsLogGroup="/mine")
+        variables = self.environment()
+        given = [variables[name] for name in ("AUDIT_TABLE", "ALERT_TOPIC_ARN", "EVENTS_LOG_GROUP")]
+        self.assertEqual(given, ["mine", topic, "/mine"])
+        self.assertEqual(self.aws.client("dynamodb").list_tables()["TableNames"], [])
+
+    def test_sinks_can_be_left_out(self):
+        stack = deploy(self.aws, "monitor", **CODE, AuditTable="none", AlertTopic="none")
+        variables = self.environment()
+        self.assertEqual((variables["AUDIT_TABLE"], variables["ALERT_TOPIC_ARN"]), ("", ""))
+        self.assertNotIn("AuditTable", stack["Values"])
+
+    def test_the_rule_lets_ecs_through_and_only_the_clusters_that_are_watched(self):
+        failed = event("task-stopped-exit-1")
+        check = lambda changed, clusters="*": matches(json.loads(pattern(TEMPLATE, clusters)), changed)
+        self.assertTrue(check(failed))
+        self.assertTrue(check(failed, "eventStream*"))
+        self.assertFalse(check(failed, "prod"))
+        self.assertFalse(check({**failed, "source": "aws.ec2"}))
+        deployment = {
+            "source": "aws.ecs",
+            "detail-type": "ECS Deployment State Change",
+            "resources": ["arn:aws:ecs:us-east-1:123456789012:service/prod/web"],
+            "detail": {"eventName": "SERVICE_DEPLOYMENT_FAILED"},
+        }
+        self.assertTrue(check(deployment) and check(deployment, "prod"))
+        self.assertFalse(check(deployment, "test"))
+
+    def test_the_function_is_given_every_setting_that_it_reads_and_no_other(self):
+        settings = (ROOT / "src" / "monitor" / "settings.rs").read_text().split("#[cfg(test)]")[0]
+        read_by_it = set(re.findall(r'given\("([A-Z_]+)"\)', settings))
+        variables = TEMPLATE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+        self.assertEqual(set(variables), read_by_it)
+
+    def test_the_role_allows_the_calls_that_the_function_makes(self):
+        code = "".join(
+            (ROOT / "src" / "aws" / f"{name}.rs").read_text() for name in ("dynamodb", "sns", "opensearch", "logs")
+        )
+        called = set(re.findall(r'"((?:dynamodb|sns|es|logs):\w+)"', code)) - {"logs:GetLogEvents"}
+        text = json.dumps(TEMPLATE["Resources"]["Role"])
+        allowed = set(re.findall(r'"((?:dynamodb|sns|es|logs):\w+)"', text))
+        self.assertEqual(allowed, called)
+
+    def test_every_statement_says_which_call_it_serves(self):
+        self.assertEqual(statements_without_comment("monitor"), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
