@@ -21,6 +21,8 @@ const STACK_ID_TAG: &str = "ecs-tasks:stack-id";
 const LOGICAL_ID_TAG: &str = "ecs-tasks:logical-resource-id";
 const REQUEST_ID_TAG: &str = "ecs-tasks:request-id";
 const WAITS_TAG: &str = "ecs-tasks:waits";
+/// What an earlier run is told when it is stopped.
+const TAKES_OVER: &str = "ecs-tasks: a later request of the same resource takes over";
 
 /// The tasks of a resource.
 #[derive(Default)]
@@ -51,7 +53,7 @@ impl Runner {
     ) -> Result<Vec<TaskArn>, Error> {
         let all_known = |found: &Found| found.started.is_empty() && found.stopped.is_empty();
         let found = self.find(&launch.properties.cluster, launch.started_by, all_known, until, invocation).await?;
-        if !all_known(&found) {
+        if !all_known(&found) && invocation.now() + LOOK >= until {
             // One of them may be this request's, and there is no token to keep a second start from running it twice.
             return Err(Error::not_known_yet());
         }
@@ -144,7 +146,11 @@ impl Runner {
         let found = self.find(cluster, &started_by, Found::all_running_known, until, invocation).await;
         let found = found.map_err(|error| Reason::earlier_unknown(&error))?;
         if !found.all_running_known() {
-            return Err(Reason::earlier_unknown(&Error::not_known_yet()));
+            if invocation.now() + LOOK >= until {
+                return Err(Reason::earlier_unknown(&Error::not_known_yet()));
+            }
+            // Unknown for a minute: lost, as far as anybody can tell. Telling it to stop does no harm.
+            self.stop_tasks(Reason::default(), cluster, &found.started, TAKES_OVER, until, invocation).await;
         }
         let earlier: Vec<TaskArn> = found
             .tasks
@@ -157,8 +163,7 @@ impl Runner {
         }
         tracing::warn!(count = earlier.len(), "stopping tasks of an earlier request of this resource");
         let reason = Reason::earlier_runs();
-        let why = "ecs-tasks: a later request of the same resource takes over";
-        self.stop_and_wait(reason, cluster, &earlier, why, until, invocation).await.map(|_| ())
+        self.stop_and_wait(reason, cluster, &earlier, TAKES_OVER, until, invocation).await.map(|_| ())
     }
 
     /// Stops whatever this request may have started, after a fault that has lost the tasks' ARNs. Without a cluster it
