@@ -126,3 +126,17 @@ fn an_update_waits_for_the_earlier_run_that_cannot_be_described_yet() {
     let lived = live_out(Life { scripts, ..life }, None);
     assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
 }
+
+#[test]
+fn a_delivery_that_finds_the_stack_rolling_back_goes_on_with_the_tasks_of_another() {
+    let (quick, long) = (Script::plain(Fate::Exits(0, 1.0)), Script::plain(Fate::Exits(0, 60.0)));
+    for seed in 0..20 {
+        let mut life = Life::calm(json!({"Timeout": "120", "RunOnRollback": "false"}), quick.clone());
+        let cancelled = Chapter { cancelled_after: Some(2.0), ..life.chapters[0].clone() };
+        life.chapters.push(cancelled);
+        let scripts = vec![quick.clone(), long.clone(), quick.clone()];
+        let twice = Trouble { duplicates: 1.0, ..Trouble::default() };
+        let lived = live_out(Life { seed, scripts, trouble: twice, ..life }, None);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    }
+}
