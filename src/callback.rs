@@ -1,9 +1,6 @@
 //! The PUT that answers CloudFormation.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{
@@ -17,6 +14,7 @@ use crate::{
     cause::innermost,
     cfn::{Response, ResponseUrl},
     clock::Clock,
+    http::LazyClient,
 };
 
 /// How often an answer is sent at most.
@@ -59,22 +57,12 @@ pub enum Undelivered {
 }
 
 impl Default for Callback {
-    /// Over the network. The client is made when the first answer is sent, so that a start does not wait for the
-    /// machine's certificates.
+    /// Over the network.
     fn default() -> Self {
-        let made = Arc::new(OnceLock::new());
+        let lazy = Arc::new(LazyClient::default());
         Self::over(service_fn(move |request| {
-            let made = Arc::clone(&made);
-            async move {
-                let client = match made.get() {
-                    Some(client) => client,
-                    None => {
-                        let client = client()?;
-                        made.get_or_init(|| client)
-                    }
-                };
-                client.execute(request).await
-            }
+            let lazy = Arc::clone(&lazy);
+            async move { lazy.get(client)?.execute(request).await }
         }))
     }
 }

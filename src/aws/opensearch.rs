@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/opensearch-service/latest/developerguide/request-signing.html>
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::ProvideCredentials};
@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::{Error, Kind};
-use crate::cause::innermost;
+use crate::{cause::innermost, http::LazyClient};
 
 const OPERATION: &str = "es:ESHttpPost";
 const NDJSON: &str = "application/x-ndjson";
@@ -29,8 +29,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 pub struct SearchIndex {
     config: SdkConfig,
     bulk: Url,
-    /// Made when it is first needed, so that a start does not wait for the machine's certificates.
-    client: OnceLock<Client>,
+    client: LazyClient,
 }
 
 impl SearchIndex {
@@ -38,7 +37,7 @@ impl SearchIndex {
     pub fn new(config: &SdkConfig, endpoint: &Url) -> Self {
         let mut bulk = endpoint.clone();
         bulk.set_path("/_bulk");
-        Self { config: config.clone(), bulk, client: OnceLock::new() }
+        Self { config: config.clone(), bulk, client: LazyClient::default() }
     }
 
     /// Sends what `_bulk` takes; its answer. Throttling, 5xx and connections that break are tried again twice.
@@ -50,13 +49,7 @@ impl SearchIndex {
 
     async fn post(&self, body: &str, now: OffsetDateTime) -> Result<Value, Error> {
         let broken = |error: reqwest::Error| failed("HTTP", innermost(&error.without_url()), Kind::Transient);
-        let client = match self.client.get() {
-            Some(client) => client,
-            None => {
-                let client = Client::builder().timeout(ATTEMPT).build().map_err(broken)?;
-                self.client.get_or_init(|| client)
-            }
-        };
+        let client = self.client.get(|| Client::builder().timeout(ATTEMPT).build()).map_err(broken)?;
         let mut request = client.post(self.bulk.clone()).header(CONTENT_TYPE, NDJSON).body(body.to_owned());
         for (name, value) in self.signature(body, now).await? {
             request = request.header(name, value);

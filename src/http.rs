@@ -1,0 +1,20 @@
+//! An HTTP client that is made when it is first needed, so that a start does not wait for the machine's certificates.
+
+use std::sync::OnceLock;
+
+use reqwest::Client;
+
+/// The client, or the place for it.
+#[derive(Debug, Default)]
+pub struct LazyClient(OnceLock<Client>);
+
+impl LazyClient {
+    /// The client; `make` makes it the first time.
+    pub fn get(&self, make: impl FnOnce() -> reqwest::Result<Client>) -> reqwest::Result<&Client> {
+        if let Some(client) = self.0.get() {
+            return Ok(client);
+        }
+        let client = make()?;
+        Ok(self.0.get_or_init(|| client))
+    }
+}
