@@ -49,6 +49,17 @@ fn patient(config: SdkConfig) -> SdkConfig {
     config.into_builder().timeout_config(timeouts).retry_config(retries).build()
 }
 
+/// How many of these texts, from the first on, go into one call that takes so many bytes, each text counting `overhead`
+/// more than it has. At least one, so that a text that is too long is refused and does not stop the others for ever.
+pub fn fitting(texts: &[String], overhead: usize, bytes: usize) -> usize {
+    let mut used = 0;
+    let fits = |text: &&String| {
+        used += text.len() + overhead;
+        used <= bytes
+    };
+    texts.iter().take_while(fits).count().max(1)
+}
+
 impl Aws {
     /// Clients with this configuration, and with our own patience.
     pub fn new(config: SdkConfig) -> Self {
@@ -67,5 +78,18 @@ impl Aws {
 
     fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
         self.cloudformation.get_or_init(|| aws_sdk_cloudformation::Client::new(&self.config))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_texts_go_into_one_call_as_fit_and_at_least_one() {
+        let texts = ["ab", "cd", "ef"].map(str::to_owned);
+        for (overhead, bytes, expected) in [(0, 6, 3), (0, 5, 2), (1, 6, 2), (0, 1, 1), (26, 84, 3)] {
+            assert_eq!(fitting(&texts, overhead, bytes), expected, "{overhead} more each, {bytes} bytes");
+        }
     }
 }

@@ -19,7 +19,10 @@ pub mod pattern;
 pub mod settings;
 pub mod sink;
 
-use std::{collections::BTreeMap, io::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+};
 
 use aws_config::SdkConfig;
 use futures_util::{StreamExt, stream};
@@ -35,6 +38,7 @@ use self::{
 use crate::aws::{
     Error,
     dynamodb::{AuditTable, Standing},
+    fitting,
     logs::{EVENT_BYTES, LogGroup},
     opensearch::SearchIndex,
     sns::Topic,
@@ -96,12 +100,12 @@ impl Monitor {
                 }
             }
             Payload::Batch(messages) => {
-                let (mut events, mut ids) = (Vec::<Event>::new(), Vec::new());
+                let (mut events, mut ids, mut known) = (Vec::new(), Vec::new(), BTreeSet::new());
                 for (message, event) in messages {
                     let Some(event) = readable(event) else { continue };
                     ids.push((message, event.id.clone()));
                     // EventBridge can deliver an event twice, and both can be in one batch.
-                    if !events.iter().any(|other| other.id == event.id) {
+                    if known.insert(event.id.clone()) {
                         events.push(event);
                     }
                 }
@@ -199,12 +203,7 @@ impl Monitor {
             passing.iter().map(|one| index::render(one.event, one.finding.as_ref(), &settings.name)).collect();
         let mut from = 0;
         while from < lines.len() {
-            let mut bytes = 0;
-            let fits = |line: &&String| {
-                bytes += line.len();
-                bytes <= BULK_BYTES
-            };
-            let to = from + lines[from..].iter().take_while(fits).count().max(1);
+            let to = from + fitting(&lines[from..], 0, BULK_BYTES);
             let answer = search.bulk(&lines[from..to].concat(), now).await;
             let refused: BTreeMap<String, String> =
                 answer.as_ref().map(index::refused).unwrap_or_default().into_iter().collect();

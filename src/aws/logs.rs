@@ -5,7 +5,7 @@ use aws_sdk_cloudwatchlogs::{Client, config::Region, types::InputLogEvent};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use super::{Aws, Error};
+use super::{Aws, Error, fitting};
 
 /// What one PutLogEvents takes, in bytes and in events; each event counts 26 bytes more than it has.
 const PUT_BYTES: usize = 1_048_576;
@@ -34,13 +34,8 @@ impl LogGroup {
     pub async fn put(&self, messages: &[String], now: OffsetDateTime) -> (usize, Option<Error>) {
         let mut written = 0;
         while written < messages.len() {
-            let room = |messages: &&String, used: &mut usize| {
-                *used += messages.len() + EVENT_OVERHEAD;
-                *used <= PUT_BYTES
-            };
-            let mut used = 0;
-            let fitting = messages[written..].iter().take(PUT_EVENTS).take_while(|one| room(one, &mut used)).count();
-            let next = &messages[written..written + fitting.max(1)];
+            let rest = &messages[written..];
+            let next = &rest[..fitting(rest, EVENT_OVERHEAD, PUT_BYTES).min(PUT_EVENTS)];
             if let Err(error) = self.put_at_once(next, now).await {
                 return (written, Some(error));
             }
