@@ -12,6 +12,8 @@ use tracing_subscriber::{
     prelude::*,
 };
 
+use crate::version;
+
 /// How much is logged, and in which form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logging {
@@ -31,13 +33,14 @@ impl Logging {
         Self { level: level.unwrap_or(Level::INFO), json }
     }
 
-    /// Writes the log to stdout from now on.
+    /// Writes the log to stdout from now on, and first which code starts.
     pub fn install(self) {
         self.to(std::io::stdout).init();
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
             tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
         }));
+        tracing::info!(version = version::VERSION, revision = version::REVISION, target = version::TARGET, "starting");
     }
 
     /// The log on its way to a writer.

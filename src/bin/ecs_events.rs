@@ -8,7 +8,6 @@ use ecs_tasks::{
     logging::Logging,
     monitor::{Monitor, settings::Settings},
     payload::readable,
-    version,
 };
 use lambda_runtime::{Error, LambdaEvent, Runtime};
 use serde_json::Value;
@@ -19,7 +18,6 @@ use tower::{ServiceExt, layer::layer_fn, service_fn};
 async fn main() -> Result<(), Error> {
     let variable = |name: &str| env::var(name).ok();
     Logging::of(variable).install();
-    tracing::info!(version = version::VERSION, revision = version::REVISION, target = version::TARGET, "starting");
     let settings =
         Settings::of(variable).inspect_err(|errors| tracing::error!("the environment is wrong: {errors}"))?;
     let monitor = Monitor::new(settings, &aws::config_from_env().await);

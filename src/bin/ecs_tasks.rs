@@ -9,7 +9,6 @@ use ecs_tasks::{
     logging::Logging,
     payload::readable,
     runner::{Runner, invocation::Invocation},
-    version,
 };
 use lambda_runtime::{Error, LambdaEvent, Runtime};
 use serde_json::Value;
@@ -21,7 +20,6 @@ use tower::{ServiceExt, layer::layer_fn, service_fn};
 async fn main() -> Result<(), Error> {
     let variable = |name: &str| env::var(name).ok();
     Logging::of(variable).install();
-    tracing::info!(version = version::VERSION, revision = version::REVISION, target = version::TARGET, "starting");
     let recursive_loop_allowed = variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
     let runner = Runner::new(Aws::new(aws::config_from_env().await), Callback::default(), recursive_loop_allowed);
     let runner = &runner;
