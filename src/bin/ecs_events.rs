@@ -1,6 +1,6 @@
 //! The monitor's Lambda: ECS's events on the runtime `provided.al2023`.
 
-use std::env;
+use std::{env, process::ExitCode};
 
 use ecs_tasks::{
     aws,
@@ -15,15 +15,21 @@ use tower::{ServiceExt, layer::layer_fn, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
-async fn main() -> Result<(), Error> {
+async fn main() -> Result<ExitCode, Error> {
     let variable = |name: &str| env::var(name).ok();
     Logging::of(variable).install();
-    let settings =
-        Settings::of(variable).inspect_err(|errors| tracing::error!("the environment is wrong: {errors}"))?;
+    let settings = match Settings::of(variable) {
+        Ok(settings) => settings,
+        Err(errors) => {
+            tracing::error!("the environment is wrong: {errors}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     let monitor = Monitor::new(settings, &aws::config_from_env().await);
     let monitor = &monitor;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         Ok::<Value, Error>(monitor.handle(&event.payload, Clock::start().now()).await?)
     });
-    Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await
+    Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -142,7 +142,9 @@ class Function:
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             **settings,
         }
-        self.process = subprocess.Popen([BINARY], env=environment, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [BINARY], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         self.lines = []
         self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
         self.reader.start()
@@ -173,7 +175,12 @@ class Function:
         return self.answers.get(timeout=60)
 
     def log(self) -> list:
-        """What it has written: JSON lines, those of the embedded metric format among them."""
+        """Ends the function; all that it has written: JSON lines, those of the embedded metric format among them.
+
+        An answer and a line take two ways to the test: only when the pipe has ended is every line known to be here.
+        """
+        self.process.kill()
+        self.reader.join()
         return [json.loads(line) for line in self.lines]
 
     def close(self):

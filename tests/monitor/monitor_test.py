@@ -162,11 +162,11 @@ class MonitorTest(unittest.TestCase):
         answer = function.invoke(batch(*bad, large, event("task-failed-to-start", version=4)))
         self.assertEqual(answer, ("answer", {"batchItemFailures": []}))
         self.assertEqual((len(self.received()), len(self.items())), (2, 2))
+        self.assertEqual(function.invoke(b"no JSON at all")[0], "answer")
         dropped = [line["message"] for line in function.log() if line.get("level") == "WARN"]
-        self.assertEqual(len(dropped), len(bad), dropped)
+        self.assertEqual(len(dropped), len(bad) + 1, dropped)
         self.assertIn("dropped: event m-0: its body is not JSON", dropped)
         self.assertIn("dropped: event e-1: it has no detail", dropped)
-        self.assertEqual(function.invoke(b"no JSON at all")[0], "answer")
 
     def test_a_sink_that_fails_lets_its_event_come_back_and_nothing_is_done_twice(self):
         function = self.function()
