@@ -15,6 +15,7 @@ use std::{
 use ecs_tasks::rehearse::{
     arn,
     cloudformation::Ask,
+    lambda::Function,
     stage::{Config, Pace, Stage},
 };
 use serde_json::{Value, json};
@@ -96,10 +97,7 @@ async fn figures(zip: &Path, function: &Path) -> io::Result<Vec<Figure>> {
 
 async fn stage(function: &Path) -> io::Result<Arc<Stage>> {
     let config = Config {
-        function: function.to_owned(),
-        lambda_timeout: Duration::from_secs(900),
-        recursive_loop_allowed: true,
-        environment: Vec::new(),
+        runner: Function::runner(function.to_owned()),
         pace: Pace {
             start: Duration::from_millis(1),
             deprovision: Duration::from_secs(1),

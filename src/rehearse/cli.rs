@@ -11,6 +11,7 @@ use clap::Parser;
 
 use super::{
     console::Console,
+    lambda::Function,
     now,
     stack::{Parameters, Stack},
     stage::{Config, Pace, Stage},
@@ -112,10 +113,11 @@ impl Arguments {
 
     fn config(&self, function: PathBuf) -> Config {
         Config {
-            function,
-            lambda_timeout: Duration::from_secs(self.lambda_timeout),
-            recursive_loop_allowed: true,
-            environment: vec![("LOG_LEVEL".to_owned(), if self.verbose { "DEBUG" } else { "INFO" }.to_owned())],
+            runner: Function {
+                timeout: Duration::from_secs(self.lambda_timeout),
+                environment: vec![("LOG_LEVEL".to_owned(), if self.verbose { "DEBUG" } else { "INFO" }.to_owned())],
+                ..Function::runner(function)
+            },
             pace: Pace {
                 start: Duration::from_millis(100),
                 deprovision: Duration::from_millis(500),

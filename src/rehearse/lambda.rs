@@ -1,4 +1,4 @@
-//! Lambda: asynchronous invocations of the function's real binary, over the Runtime API.
+//! Lambda: invocations of a function's real binary, over the Runtime API.
 //!
 //! An invocation goes to a process that is idle, or to a new one. It ends at its time limit with a kill, is repeated
 //! twice when it fails, and a chain of more than 16 is dropped without a word, as Lambda does.
@@ -7,9 +7,13 @@
 
 mod process;
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{
@@ -22,24 +26,48 @@ use serde_json::{Value, json};
 use self::process::{End, FunctionProcess};
 use super::{
     arn, random_hex, random_uuid,
-    stage::{Config, Report, Reporter, json_response, lock},
+    stage::{Report, Reporter, json_response, lock},
 };
 
-/// The function's name on the stage.
-pub const FUNCTION_NAME: &str = "ecsTasks";
 /// Lambda stops a chain of about so many invocations.
 const CHAIN_LIMIT: usize = 16;
+/// The longest time limit that a function can have.
+const MAX_TIMEOUT: Duration = Duration::from_secs(900);
 /// The largest asynchronous payload.
 const MAX_PAYLOAD: usize = 1024 * 1024;
 
-/// The service, with its one function.
+/// A function, as one sets it up.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its name.
+    pub name: &'static str,
+    /// What runs.
+    pub binary: PathBuf,
+    /// Its time limit for one invocation.
+    pub timeout: Duration,
+    /// Its variables, beside those that Lambda sets.
+    pub environment: Vec<(String, String)>,
+    /// Whether Lambda lets it invoke itself as often as it likes.
+    pub recursive_loop_allowed: bool,
+}
+
+impl Function {
+    /// The function that custom resources are sent to, as the template sets it up.
+    pub fn runner(binary: PathBuf) -> Self {
+        Self { name: "ecsTasks", binary, timeout: MAX_TIMEOUT, environment: Vec::new(), recursive_loop_allowed: true }
+    }
+}
+
+/// The service, with one function.
 #[derive(Clone)]
 pub struct Lambda {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    config: Config,
+    function: Function,
+    /// Before the two retries of a failed asynchronous invocation.
+    retries: [Duration; 2],
     endpoint: String,
     reporter: Reporter,
     processes: Mutex<Vec<Arc<FunctionProcess>>>,
@@ -69,10 +97,11 @@ pub struct Ended {
 }
 
 impl Lambda {
-    pub(super) fn new(config: Config, endpoint: String, reporter: Reporter) -> Self {
+    pub(super) fn new(function: Function, retries: [Duration; 2], endpoint: String, reporter: Reporter) -> Self {
         Self {
             shared: Arc::new(Shared {
-                config,
+                function,
+                retries,
                 endpoint,
                 reporter,
                 processes: Mutex::default(),
@@ -85,7 +114,7 @@ impl Lambda {
 
     /// The function's ARN.
     pub fn function_arn(&self) -> String {
-        arn("lambda", &format!("function:{FUNCTION_NAME}"))
+        arn("lambda", &format!("function:{}", self.shared.function.name))
     }
 
     /// Invokes the function asynchronously, as CloudFormation does.
@@ -143,7 +172,7 @@ impl Lambda {
             (status, [("x-amzn-errortype", code)], body.to_string()).into_response()
         };
         let name = function.strip_prefix(&arn("lambda", "function:")).unwrap_or(function);
-        if name.split(':').next() != Some(FUNCTION_NAME) {
+        if name.split(':').next() != Some(self.shared.function.name) {
             let message = format!("Function not found: {function}");
             return error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message);
         }
@@ -163,7 +192,7 @@ impl Lambda {
     fn queue(&self, payload: Bytes, function_arn: String, hop: usize) {
         let shared = Arc::clone(&self.shared);
         shared.longest_chain.fetch_max(hop + 1, Ordering::Relaxed);
-        if hop >= CHAIN_LIMIT && !shared.config.recursive_loop_allowed {
+        if hop >= CHAIN_LIMIT && !shared.function.recursive_loop_allowed {
             let note = format!("Lambda stopped a chain of {CHAIN_LIMIT} invocations (RecursiveLoop is not Allow)");
             return (shared.reporter)(Report::Note(note));
         }
@@ -182,7 +211,7 @@ impl Lambda {
 impl Shared {
     /// The invocation and its two retries.
     async fn attempt(self: Arc<Self>, invocation: Invocation) {
-        let delays = self.config.pace.retries.into_iter().map(Some).chain([None]);
+        let delays = self.retries.into_iter().map(Some).chain([None]);
         for (attempt, delay) in delays.enumerate() {
             self.invocations.fetch_add(1, Ordering::Relaxed);
             let end = self.run(&invocation).await;
@@ -191,7 +220,7 @@ impl Shared {
                 End::Failed(error) => Some(error),
                 End::NeverReady => Some("the function did not ask for its first invocation within 10 s".to_owned()),
                 End::TimedOut => {
-                    Some(format!("Task timed out after {:.2} seconds", self.config.lambda_timeout.as_secs_f64()))
+                    Some(format!("Task timed out after {:.2} seconds", self.function.timeout.as_secs_f64()))
                 }
             };
             let request_id = invocation.request_id.clone();
@@ -207,7 +236,7 @@ impl Shared {
 
     async fn run(&self, invocation: &Invocation) -> End {
         match self.process().await {
-            Ok(process) => process.handle(invocation.clone(), self.config.lambda_timeout).await,
+            Ok(process) => process.handle(invocation.clone(), self.function.timeout).await,
             Err(error) => End::Failed(format!("the function's binary could not be started: {error}")),
         }
     }
@@ -222,20 +251,20 @@ impl Shared {
         if let Some(process) = idle {
             return Ok(process);
         }
-        let environment = environment(&self.config, &self.endpoint);
-        let process = FunctionProcess::start(&self.config.function, environment, Arc::clone(&self.reporter)).await?;
+        let environment = environment(&self.function, &self.endpoint);
+        let process = FunctionProcess::start(&self.function.binary, environment, Arc::clone(&self.reporter)).await?;
         lock(&self.processes).push(Arc::clone(&process));
         Ok(process)
     }
 }
 
 /// The variables that Lambda sets, and those of the function's configuration.
-fn environment(config: &Config, endpoint: &str) -> Vec<(String, String)> {
+fn environment(function: &Function, endpoint: &str) -> Vec<(String, String)> {
     let standard = [
-        ("AWS_LAMBDA_FUNCTION_NAME", FUNCTION_NAME),
+        ("AWS_LAMBDA_FUNCTION_NAME", function.name),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/ecsTasks"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{}", function.name)),
         ("AWS_LAMBDA_LOG_STREAM_NAME", "stage"),
         ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
         ("AWS_REGION", super::REGION),
@@ -248,10 +277,10 @@ fn environment(config: &Config, endpoint: &str) -> Vec<(String, String)> {
     ];
     let mut environment: Vec<(String, String)> =
         standard.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    if config.recursive_loop_allowed {
+    if function.recursive_loop_allowed {
         environment.push(("RECURSIVE_LOOP".to_owned(), "Allow".to_owned()));
     }
-    environment.extend(config.environment.iter().cloned());
+    environment.extend(function.environment.iter().cloned());
     environment
 }
 

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -18,19 +17,18 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{cloudformation::CloudFormation, ecs::Ecs, lambda::Lambda, logs::Logs};
+use super::{
+    cloudformation::CloudFormation,
+    ecs::Ecs,
+    lambda::{Function, Lambda},
+    logs::Logs,
+};
 
 /// How the stage is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The function's binary.
-    pub function: PathBuf,
-    /// Lambda's time limit for one invocation.
-    pub lambda_timeout: Duration,
-    /// Whether Lambda lets the function invoke itself as often as it likes.
-    pub recursive_loop_allowed: bool,
-    /// Further variables of the function.
-    pub environment: Vec<(String, String)>,
+    /// The function that custom resources are sent to.
+    pub runner: Function,
     /// How fast the stage's ECS and Lambda are.
     pub pace: Pace,
 }
@@ -99,7 +97,7 @@ impl Stage {
         let stage = Arc::new(Self {
             ecs: Ecs::new(config.pace, Arc::clone(&logs), Arc::clone(&reporter)),
             logs,
-            lambda: Lambda::new(config, endpoint.clone(), reporter),
+            lambda: Lambda::new(config.runner, config.pace.retries, endpoint.clone(), reporter),
             cloudformation: CloudFormation::new(endpoint.clone()),
             endpoint,
             requests: Mutex::default(),

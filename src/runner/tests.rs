@@ -8,15 +8,15 @@ use super::*;
 use crate::{
     cfn::ResponseUrl,
     clock::Clock,
-    rehearse::stage::{Config, Pace, Stage},
+    rehearse::{
+        lambda::Function,
+        stage::{Config, Pace, Stage},
+    },
 };
 
 async fn stage() -> Arc<Stage> {
     let config = Config {
-        function: "/bin/false".into(),
-        lambda_timeout: StdDuration::from_secs(60),
-        recursive_loop_allowed: false,
-        environment: Vec::new(),
+        runner: Function::runner("/bin/false".into()),
         pace: Pace { start: StdDuration::ZERO, deprovision: StdDuration::ZERO, retries: [StdDuration::ZERO; 2] },
     };
     Stage::open(config, Arc::new(|_| {})).await.unwrap()

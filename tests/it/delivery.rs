@@ -232,7 +232,7 @@ async fn a_look_that_is_denied_ends_the_wait_and_stops_the_task() {
 #[tokio::test]
 async fn a_line_of_the_highest_level_still_names_the_request() {
     let scenario =
-        Scenario::with(|config| config.environment = vec![("LOG_LEVEL".to_owned(), "ERROR".to_owned())]).await;
+        Scenario::with(|config| config.runner.environment = vec![("LOG_LEVEL".to_owned(), "ERROR".to_owned())]).await;
     scenario.stage.fault("PUT", [Fault::Error(403, "", "")]);
     assert!(scenario.create(&properties("app", json!({"Count": 0}))).await.succeeded);
     let log = scenario.log();

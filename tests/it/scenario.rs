@@ -1,7 +1,6 @@
 //! A stage with one cluster, and what a template would say about a task on it.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -9,6 +8,7 @@ use std::{
 use ecs_tasks::rehearse::{
     arn,
     cloudformation::{Ask, Settled},
+    lambda::Function,
     stage::{Config, Pace, Report, Stage},
 };
 use serde_json::{Value, json};
@@ -33,15 +33,17 @@ impl Scenario {
 
     /// With a function whose time limit is this.
     pub(crate) async fn with_lambda_timeout(seconds: u64) -> Self {
-        Self::with(|config| config.lambda_timeout = Duration::from_secs(seconds)).await
+        Self::with(|config| config.runner.timeout = Duration::from_secs(seconds)).await
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
-            function: PathBuf::from(env!("CARGO_BIN_EXE_ecs_tasks")),
-            lambda_timeout: Duration::from_secs(60),
-            recursive_loop_allowed: false,
-            environment: vec![("LOG_LEVEL".to_owned(), "DEBUG".to_owned())],
+            runner: Function {
+                timeout: Duration::from_secs(60),
+                environment: vec![("LOG_LEVEL".to_owned(), "DEBUG".to_owned())],
+                recursive_loop_allowed: false,
+                ..Function::runner(env!("CARGO_BIN_EXE_ecs_tasks").into())
+            },
             pace: Pace {
                 start: Duration::from_millis(20),
                 deprovision: Duration::from_millis(300),

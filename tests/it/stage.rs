@@ -62,9 +62,9 @@ async fn containers_start_in_the_order_of_their_dependencies() {
 #[expect(clippy::disallowed_methods, reason = "the function needs the machine's PATH")]
 async fn an_invocation_that_meets_its_deadline_is_killed_and_repeated_twice() {
     let scenario = Scenario::with(|config| {
-        config.function = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/functions/hangs").into();
-        config.lambda_timeout = Duration::from_millis(500);
-        config.environment.extend(env::var("PATH").map(|path| ("PATH".to_owned(), path)));
+        config.runner.binary = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/functions/hangs").into();
+        config.runner.timeout = Duration::from_millis(500);
+        config.runner.environment.extend(env::var("PATH").map(|path| ("PATH".to_owned(), path)));
     })
     .await;
     scenario.stage.lambda.invoke_event(&json!({}));
@@ -78,7 +78,7 @@ async fn an_invocation_that_meets_its_deadline_is_killed_and_repeated_twice() {
 
 #[tokio::test]
 async fn an_invocation_whose_process_ends_has_failed() {
-    let scenario = Scenario::with(|config| config.function = "/bin/false".into()).await;
+    let scenario = Scenario::with(|config| config.runner.binary = "/bin/false".into()).await;
     scenario.stage.lambda.invoke_event(&json!({}));
     scenario.until(|scenario| scenario.stage.lambda.ended().len() == 3).await;
     assert!(scenario.stage.lambda.ended().iter().all(|ended| ended.error.as_deref() == Some("Runtime exited")));
