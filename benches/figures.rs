@@ -98,6 +98,7 @@ async fn figures(zip: &Path, function: &Path) -> io::Result<Vec<Figure>> {
 async fn stage(function: &Path) -> io::Result<Arc<Stage>> {
     let config = Config {
         runner: Function::runner(function.to_owned()),
+        monitor: None,
         pace: Pace {
             start: Duration::from_millis(1),
             deprovision: Duration::from_secs(1),

@@ -19,10 +19,7 @@ pub mod pattern;
 pub mod settings;
 pub mod sink;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::Write,
-};
+use std::{collections::BTreeMap, io::Write};
 
 use aws_config::SdkConfig;
 use futures_util::{StreamExt, stream};
@@ -100,12 +97,13 @@ impl Monitor {
                 }
             }
             Payload::Batch(messages) => {
-                let (mut events, mut ids, mut known) = (Vec::new(), Vec::new(), BTreeSet::new());
+                let (mut events, mut ids, mut known) = (Vec::<Event>::new(), Vec::new(), BTreeMap::new());
                 for (message, event) in messages {
                     let Some(event) = readable(event) else { continue };
                     ids.push((message, event.id.clone()));
                     // EventBridge can deliver an event twice, and both can be in one batch.
-                    if known.insert(event.id.clone()) {
+                    let first = known.entry(event.id.clone()).or_insert(events.len());
+                    if events.get(*first).is_none_or(|first| *first != event) {
                         events.push(event);
                     }
                 }
@@ -146,6 +144,7 @@ impl Monitor {
                 task_arn = change.task.arn.0,
                 last_status = change.task.last_status,
                 stop_code = change.task.stop_code,
+                excuse = finding.excuse().map(ToString::to_string),
                 "{}",
                 finding.name()
             );

@@ -7,9 +7,14 @@
 pub mod cli;
 pub mod cloudformation;
 pub mod console;
+pub mod dynamodb;
 pub mod ecs;
 pub mod lambda;
 pub mod logs;
+pub mod monitor;
+pub mod opensearch;
+pub mod recorded;
+pub mod sns;
 pub mod stack;
 pub mod stage;
 pub mod template;

@@ -41,7 +41,7 @@ pub struct Event {
     pub version: u64,
     /// The task's new state, if it is a task state change.
     pub change: Option<TaskChange>,
-    /// All of it.
+    /// All of it, without the values of environment variables: they can be secrets, and it goes into logs.
     pub json: Value,
 }
 
@@ -126,7 +126,7 @@ impl Event {
             resource: text(&json["resources"][0]),
             version: integer(&detail["version"]).and_then(|version| version.try_into().ok()).unwrap_or(0),
             change,
-            json: json.clone(),
+            json: without_environment_values(json),
         })
     }
 }
@@ -209,6 +209,22 @@ fn container(json: &Value) -> Container {
     }
 }
 
+/// What stands in the place of a value that is not kept.
+const NOT_KEPT: &str = "(not kept)";
+
+/// ECS tells the environment that a task's overrides set, values and all.
+fn without_environment_values(json: &Value) -> Value {
+    let mut json = json.clone();
+    let overrides = json.pointer_mut("/detail/overrides/containerOverrides").and_then(Value::as_array_mut);
+    let environments = overrides.into_iter().flatten().filter_map(|one| one.get_mut("environment")?.as_array_mut());
+    for variable in environments.flatten() {
+        if let Some(value) = variable.get_mut("value") {
+            *value = NOT_KEPT.into();
+        }
+    }
+    json
+}
+
 /// A text that says something, or a number as text.
 fn text(json: &Value) -> Option<String> {
     match json {
@@ -279,6 +295,20 @@ mod tests {
         }
         let event = read(&with("/detail/lastStatus", json!("HIBERNATING")));
         assert_eq!(event.change.expect("a change").task.last_status, "HIBERNATING");
+    }
+
+    #[test]
+    fn values_of_environment_variables_are_not_kept() {
+        let variables = json!([{"name": "PASSWORD", "value": "hunter2"}, {"name": "EMPTY"}, "odd"]);
+        let overrides =
+            json!([{"name": "web", "environment": variables, "command": ["migrate"]}, "odd", {"name": "x"}]);
+        let event = read(&with("/detail/overrides/containerOverrides", overrides));
+        let kept = json!([{"name": "PASSWORD", "value": "(not kept)"}, {"name": "EMPTY"}, "odd"]);
+        let overrides = &event.json["detail"]["overrides"]["containerOverrides"];
+        assert_eq!((&overrides[0]["environment"], &overrides[0]["command"][0]), (&kept, &json!("migrate")));
+        for odd in [json!({}), json!("x"), json!([[]])] {
+            assert_eq!(read(&with("/detail/overrides", odd.clone())).json["detail"]["overrides"], odd);
+        }
     }
 
     #[test]

@@ -4,39 +4,56 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
 use clap::Parser;
+use serde_json::Value;
 
 use super::{
     console::Console,
     lambda::Function,
     now,
+    recorded::{self, RecordedError},
     stack::{Parameters, Stack},
     stage::{Config, Pace, Stage},
     template::{Template, TemplateError},
 };
+use crate::monitor::settings::{Settings, SettingsErrors};
 
 /// How often a long silence is broken.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// Lives through the whole life of a template's Custom::ECSTask resources on this machine, without an AWS account:
-/// create, update, delete, with the real function, and with containers as local processes.
+/// create, update, delete, with the real function, and with containers as local processes. With --events the monitor
+/// watches, too, and what it finds and tells people is shown.
 ///
-/// Exit status: 0 if every step ended in COMPLETE, 1 if not, 2 for a bad template or parameter.
+/// Exit status: 0 if every step ended in COMPLETE and every event was read, 1 if not, 2 for a bad template, parameter or
+/// file of events.
 #[derive(Debug, Parser)]
 #[command(name = "rehearse", version)]
 pub struct Arguments {
     /// The template: YAML, short forms included, or JSON.
-    template: PathBuf,
+    #[arg(required_unless_present = "events")]
+    template: Option<PathBuf>,
     /// A parameter's value. Can be given again.
     #[arg(long = "parameter", short, value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
     /// A parameter's new value: updates the stack with all of these after it has been created.
     #[arg(long = "update", short, value_name = "NAME=VALUE", value_parser = assignment)]
     updates: Vec<(String, String)>,
-    /// Show what the function logs, too.
+    /// Send recorded events to the monitor: files with one event as JSON, a list, or one a line. Without a file those
+    /// of the template's tasks.
+    #[arg(long, value_name = "FILE", num_args = 0..)]
+    events: Option<Vec<PathBuf>>,
+    /// How the monitor writes alerts: text, json or chat.
+    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "events")]
+    alert_format: String,
+    /// A stoppedReason that is nobody's problem, in place of the default ones; * stands for any text. Can be given again.
+    #[arg(long, value_name = "PATTERN", requires = "events")]
+    ignore: Vec<String>,
+    /// Show what the functions log, too.
     #[arg(long, short)]
     verbose: bool,
     /// The function's time limit, in seconds.
@@ -45,6 +62,9 @@ pub struct Arguments {
     /// The function's binary [default: ecs_tasks beside this program]
     #[arg(long, value_name = "PATH")]
     function: Option<PathBuf>,
+    /// The monitor's binary [default: ecs_events beside this program]
+    #[arg(long, value_name = "PATH", requires = "events")]
+    monitor: Option<PathBuf>,
 }
 
 /// What cannot be rehearsed.
@@ -54,12 +74,26 @@ enum Unfit {
     Unreadable { path: PathBuf, error: std::io::Error },
     #[error("{}", shown(path, errors))]
     Template { path: PathBuf, errors: Vec<TemplateError> },
-    #[error("there is no function at {}: build it with `cargo build --bin ecs_tasks`, or name it with --function", .0.display())]
-    NoFunction(PathBuf),
+    #[error(transparent)]
+    Recorded(#[from] RecordedError),
+    #[error("--events needs a file of events, or a template whose tasks make some")]
+    NoEvents,
+    #[error("the monitor would not start: {0}")]
+    Settings(#[from] SettingsErrors),
+    #[error("there is no function at {}: build it with `cargo build --bin {name}`, or name it with --{option}", path.display())]
+    NoFunction { path: PathBuf, name: &'static str, option: &'static str },
     #[error("interrupted; what ran has been killed")]
     Interrupted,
     #[error("the stage cannot open a port on loopback: {0}")]
     NoStage(std::io::Error),
+}
+
+/// A template, and what is to become of it.
+struct Plan {
+    path: PathBuf,
+    template: Template,
+    created: Parameters,
+    updated: Option<Parameters>,
 }
 
 /// Rehearses what the arguments ask for.
@@ -77,69 +111,141 @@ pub async fn rehearse(arguments: Arguments) -> ExitCode {
 
 impl Arguments {
     async fn rehearse(&self) -> Result<bool, Unfit> {
-        let unfits = |errors| Unfit::Template { path: self.template.clone(), errors };
-        let unfit = |error| unfits(vec![error]);
-        let unreadable = |error| Unfit::Unreadable { path: self.template.clone(), error };
-        let text = std::fs::read_to_string(&self.template).map_err(unreadable)?;
-        let template = Template::read(&text).map_err(unfit)?;
-        let created: BTreeMap<String, String> = self.parameters.iter().cloned().collect();
-        let updated: BTreeMap<String, String> = created.clone().into_iter().chain(self.updates.clone()).collect();
-        let created = template.parameter_values(&created).map_err(unfit)?;
-        let updated = template.parameter_values(&updated).map_err(unfit)?;
-        let function = self.function()?;
-
-        let name = stack_name(&self.template);
-        let names: Vec<String> = template.resources.iter().map(|resource| resource.logical_id.clone()).collect();
-        let console = Console::new(self.verbose, names.iter().map(String::as_str).chain([name.as_str()]));
-        let stage = Stage::open(self.config(function), console.reporter()).await.map_err(Unfit::NoStage)?;
-        let mut stack = Stack::new(stage.clone(), template, &name, console.events());
-        stack.check(&created).and_then(|()| stack.check(&updated)).map_err(unfits)?;
-
-        let began = now();
-        let living = live(&mut stack, &created, (!self.updates.is_empty()).then_some(&updated));
-        let steps = tokio::select! {
-            steps = living => steps,
-            () = signs_of_life(&console) => Vec::new(),
-            _ = tokio::signal::ctrl_c() => {
-                // Containers are process groups of their own: without this they would live on.
-                stage.close();
-                return Err(Unfit::Interrupted);
-            }
-        };
-        console.summary(&steps, (now() - began).as_seconds_f64(), &stage);
-        stage.close();
-        Ok(steps.iter().all(|(_, ended_well)| *ended_well))
-    }
-
-    fn config(&self, function: PathBuf) -> Config {
-        Config {
-            runner: Function {
-                timeout: Duration::from_secs(self.lambda_timeout),
-                environment: vec![("LOG_LEVEL".to_owned(), if self.verbose { "DEBUG" } else { "INFO" }.to_owned())],
-                ..Function::runner(function)
-            },
+        let plan = self.template.as_deref().map(|path| self.plan(path)).transpose()?;
+        let recorded = self.recorded()?;
+        let config = Config {
+            runner: self.runner(plan.is_some())?,
+            monitor: self.events.is_some().then(|| self.monitor()).transpose()?,
             pace: Pace {
                 start: Duration::from_millis(100),
                 deprovision: Duration::from_millis(500),
                 retries: [Duration::from_secs(2), Duration::from_secs(4)],
             },
+        };
+        let console = Console::new(self.verbose, plan.iter().flat_map(Plan::names));
+        let stage = Stage::open(config, console.reporter()).await.map_err(Unfit::NoStage)?;
+        let plan = plan.map(|plan| plan.on(&stage, &console)).transpose()?;
+        tokio::select! {
+            ended_well = live(plan, recorded, &stage, &console) => {
+                stage.close();
+                Ok(ended_well)
+            }
+            () = signs_of_life(&console) => Ok(false),
+            _ = tokio::signal::ctrl_c() => {
+                // Containers are process groups of their own: without this they would live on.
+                stage.close();
+                Err(Unfit::Interrupted)
+            }
         }
     }
 
-    fn function(&self) -> Result<PathBuf, Unfit> {
-        let beside = || std::env::current_exe().map(|program| program.with_file_name("ecs_tasks")).unwrap_or_default();
-        let function = self.function.clone().unwrap_or_else(beside);
-        if function.is_file() { Ok(function) } else { Err(Unfit::NoFunction(function)) }
+    fn plan(&self, path: &Path) -> Result<Plan, Unfit> {
+        let unfit = |error| Unfit::Template { path: path.to_owned(), errors: vec![error] };
+        let unreadable = |error| Unfit::Unreadable { path: path.to_owned(), error };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let template = Template::read(&text).map_err(unfit)?;
+        let created: BTreeMap<String, String> = self.parameters.iter().cloned().collect();
+        let updated: BTreeMap<String, String> = created.clone().into_iter().chain(self.updates.clone()).collect();
+        let created = template.parameter_values(&created).map_err(unfit)?;
+        let updated = template.parameter_values(&updated).map_err(unfit)?;
+        let updated = (!self.updates.is_empty()).then_some(updated);
+        Ok(Plan { path: path.to_owned(), template, created, updated })
+    }
+
+    /// The events of each file.
+    fn recorded(&self) -> Result<Vec<(PathBuf, Vec<Value>)>, Unfit> {
+        match &self.events {
+            Some(files) if files.is_empty() && self.template.is_none() => Err(Unfit::NoEvents),
+            files => files.iter().flatten().map(|file| Ok((file.clone(), recorded::read(file)?))).collect(),
+        }
+    }
+
+    fn runner(&self, is_needed: bool) -> Result<Function, Unfit> {
+        let binary = binary(self.function.as_deref(), "ecs_tasks", "function");
+        let mut runner = Function::runner(if is_needed { binary? } else { binary.unwrap_or_default() });
+        runner.timeout = Duration::from_secs(self.lambda_timeout);
+        runner.environment.push(self.log_level());
+        Ok(runner)
+    }
+
+    fn monitor(&self) -> Result<Function, Unfit> {
+        let mut monitor = Function::monitor(binary(self.monitor.as_deref(), "ecs_events", "monitor")?);
+        monitor.environment.push(self.log_level());
+        monitor.environment.push(("ALERT_FORMAT".to_owned(), self.alert_format.clone()));
+        if !self.ignore.is_empty() {
+            monitor
+                .environment
+                .push(("IGNORE_STOPPED_REASONS".to_owned(), Value::from(self.ignore.clone()).to_string()));
+        }
+        let variable = |name: &str| monitor.environment.iter().find(|one| one.0 == name).map(|one| one.1.clone());
+        Settings::of(variable)?;
+        Ok(monitor)
+    }
+
+    fn log_level(&self) -> (String, String) {
+        ("LOG_LEVEL".to_owned(), if self.verbose { "DEBUG" } else { "INFO" }.to_owned())
     }
 }
 
-async fn live(stack: &mut Stack, created: &Parameters, updated: Option<&Parameters>) -> Vec<(&'static str, bool)> {
-    let mut steps = vec![("create", stack.create(created).await)];
-    if let Some(updated) = updated.filter(|_| steps[0].1) {
-        steps.push(("update", stack.update(updated).await));
+impl Plan {
+    /// The names that will be written.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let resources = self.template.resources.iter().map(|resource| resource.logical_id.clone());
+        resources.chain([stack_name(&self.path)])
     }
-    steps.push(("delete", stack.delete().await));
-    steps
+
+    /// The stack that it is about, checked, and what is to become of it.
+    fn on(self, stage: &Arc<Stage>, console: &Console) -> Result<(Stack, Parameters, Option<Parameters>), Unfit> {
+        let Self { path, template, created, updated } = self;
+        let stack = Stack::new(Arc::clone(stage), template, &stack_name(&path), console.events());
+        let unfit = |errors| Unfit::Template { path: path.clone(), errors };
+        for parameters in [Some(&created), updated.as_ref()].into_iter().flatten() {
+            stack.check(parameters).map_err(unfit)?;
+        }
+        Ok((stack, created, updated))
+    }
+}
+
+/// Lives the stack's life, with the monitor watching if there is one. True if all went well.
+async fn live(
+    plan: Option<(Stack, Parameters, Option<Parameters>)>,
+    recorded: Vec<(PathBuf, Vec<Value>)>,
+    stage: &Stage,
+    console: &Console,
+) -> bool {
+    let began = now();
+    for (monitor, (file, events)) in stage.monitor.iter().cycle().zip(recorded) {
+        console.file(&file);
+        // Each file is a recording of its own: copies of one event, edited, do not stand in each other's way.
+        stage.dynamodb.clear();
+        for event in events {
+            monitor.deliver(event).await;
+        }
+    }
+    let mut steps = Vec::new();
+    if let Some((mut stack, created, updated)) = plan {
+        steps.push(("create", stack.create(&created).await));
+        if let Some(updated) = updated.filter(|_| steps[0].1) {
+            steps.push(("update", stack.update(&updated).await));
+        }
+        steps.push(("delete", stack.delete().await));
+    }
+    let mut ended_well = steps.iter().all(|(_, ended_well)| *ended_well);
+    if let Some(monitor) = &stage.monitor {
+        stage.ecs.settled().await;
+        ended_well &= console.findings(monitor.finish().await);
+    }
+    if !steps.is_empty() {
+        console.summary(&steps, (now() - began).as_seconds_f64(), stage);
+    }
+    ended_well
+}
+
+/// The binary that was named, or the one beside this program.
+fn binary(named: Option<&Path>, name: &'static str, option: &'static str) -> Result<PathBuf, Unfit> {
+    let beside = || std::env::current_exe().map(|program| program.with_file_name(name)).unwrap_or_default();
+    let path = named.map_or_else(beside, Path::to_owned);
+    if path.is_file() { Ok(path) } else { Err(Unfit::NoFunction { path, name, option }) }
 }
 
 async fn signs_of_life(console: &Console) {

@@ -2,11 +2,14 @@
 //! and a last line that sums up.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
+    path::Path,
     sync::{Arc, Mutex},
 };
 
 use anstyle::{AnsiColor, Style};
+use serde_json::Value;
 use time::macros::format_description;
 
 use super::{
@@ -24,13 +27,21 @@ pub struct Console {
     name_width: usize,
     /// What goes on, for the sign of life in a long silence.
     current: Arc<Mutex<Option<StackEvent>>>,
+    findings: Arc<Mutex<Findings>>,
+}
+
+/// How often the monitor has found what, and told people.
+#[derive(Default)]
+struct Findings {
+    by_name: BTreeMap<String, usize>,
+    alerts: usize,
 }
 
 impl Console {
     /// `verbose` shows the function's log lines, too; `names` are the logical ids that will be written.
-    pub fn new<'n>(verbose: bool, names: impl IntoIterator<Item = &'n str>) -> Self {
+    pub fn new(verbose: bool, names: impl IntoIterator<Item = String>) -> Self {
         let name_width = names.into_iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        Self { verbose, name_width, current: Arc::default() }
+        Self { verbose, name_width, current: Arc::default(), findings: Arc::default() }
     }
 
     /// Takes a stack's events.
@@ -46,6 +57,16 @@ impl Console {
             Report::Line { container, text } => {
                 let style = AnsiColor::Cyan.on_default();
                 write_line(&format!("          {style}{container} |{style:#} {text}"));
+            }
+            Report::Audited { item, known } => console.audited(&item, known),
+            Report::Alerted { subject, message } => {
+                lock(&console.findings).alerts += 1;
+                let style = AnsiColor::Red.on_default();
+                for line in
+                    [format!("Subject: {subject}"), String::new()].iter().map(String::as_str).chain(message.lines())
+                {
+                    write_line(format!("          {style}alert |{style:#} {line}").trim_end());
+                }
             }
             Report::Note(note) => write_line(&format!("          {note}")),
             Report::Log(line) if console.verbose => {
@@ -75,6 +96,53 @@ impl Console {
         let calls = if calls.is_empty() { "nothing".to_owned() } else { calls.join(", ") };
         let invocations = stage.lambda.invocations();
         write_line(&format!("{} in {seconds:.1} s; {invocations} invocations; called {calls}", steps.join(", ")));
+    }
+
+    /// Says which file's events come next.
+    pub fn file(&self, path: &Path) {
+        write_line(&format!("          file  | {}", path.display()));
+    }
+
+    /// What the monitor made of the events that it was sent. True if it could read all of them.
+    pub fn findings(&self, sent: usize) -> bool {
+        let findings = lock(&self.findings);
+        let read: usize = findings.by_name.values().sum();
+        let unread = (read < sent).then(|| format!("{} not read", sent - read));
+        let by_name = findings.by_name.iter().map(|(name, count)| format!("{count} {name}"));
+        let parts: Vec<String> = by_name.chain(unread).collect();
+        let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+        write_line(&format!("{}{parts}; {}", plural(sent, "event"), plural(findings.alerts, "alert")));
+        read >= sent
+    }
+
+    /// A line about an event: what it is about, and what the monitor found.
+    fn audited(&self, item: &Value, known: bool) {
+        let text = |name: &str| item[name].as_str().unwrap_or_default();
+        let finding = match text("finding") {
+            "" => "not judged",
+            finding => finding,
+        };
+        *lock(&self.findings).by_name.entry(finding.to_owned()).or_default() += 1;
+        let style = match finding {
+            "failed" => AnsiColor::Red.on_default(),
+            "excused" => AnsiColor::Yellow.on_default(),
+            "succeeded" => AnsiColor::Green.on_default(),
+            _ => Style::new(),
+        };
+        let definition = text("taskDefinitionArn").rsplit('/').next().unwrap_or_default();
+        let about = match text("cluster") {
+            "" => format!("{} of {definition}", text("detailType")),
+            cluster => format!("{definition} on {cluster} is {}", text("lastStatus")),
+        };
+        let given = |name: &str, before: &str, after: &str| match text(name) {
+            "" => String::new(),
+            value => format!("{before}{value}{after}"),
+        };
+        let (reason, excuse) = (given("stoppedReason", " (", ")"), given("excuse", ": ", ""));
+        let known = if known { " (came before)" } else { "" };
+        let time = text("time");
+        write_line(&format!("          event | {time} {about}{reason}: {style}{finding}{style:#}{excuse}{known}"));
     }
 
     fn event(&self, event: StackEvent) {

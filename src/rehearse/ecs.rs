@@ -2,6 +2,7 @@
 
 mod api;
 mod definition;
+mod event;
 mod life;
 mod process;
 mod task;
@@ -9,6 +10,7 @@ mod task;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -22,16 +24,23 @@ use super::{
     stage::{AwsError, Pace, Reporter, lock},
 };
 
+/// How often it is looked whether the tasks have stopped.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// The service.
 #[derive(Clone)]
 pub struct Ecs {
     shared: Arc<Shared>,
 }
 
+/// Takes the events that tell of tasks' changes.
+pub(super) type EventSink = Arc<dyn Fn(Value) + Send + Sync>;
+
 struct Shared {
     pace: Pace,
     logs: Arc<Logs>,
     reporter: Reporter,
+    events: Option<EventSink>,
     state: Mutex<State>,
 }
 
@@ -48,8 +57,8 @@ struct State {
 }
 
 impl Ecs {
-    pub(super) fn new(pace: Pace, logs: Arc<Logs>, reporter: Reporter) -> Self {
-        Self { shared: Arc::new(Shared { pace, logs, reporter, state: Mutex::default() }) }
+    pub(super) fn new(pace: Pace, logs: Arc<Logs>, reporter: Reporter, events: Option<EventSink>) -> Self {
+        Self { shared: Arc::new(Shared { pace, logs, reporter, events, state: Mutex::default() }) }
     }
 
     /// Makes a cluster; its ARN.
@@ -115,6 +124,14 @@ impl Ecs {
     /// When the containers of a task had ended.
     pub fn ended_at(&self, arn: &str) -> Option<OffsetDateTime> {
         lock(&self.shared.state).tasks.iter().find(|task| task.arn == arn)?.execution_stopped_at
+    }
+
+    /// Waits until every task that was told to stop, or has ended by itself, is STOPPED.
+    pub async fn settled(&self) {
+        let stopping = |task: &StageTask| task.desired_status == "STOPPED" && task.last_status != "STOPPED";
+        while lock(&self.shared.state).tasks.iter().any(stopping) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Ends every process.

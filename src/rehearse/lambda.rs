@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use self::process::{End, FunctionProcess};
 use super::{
     arn, random_hex, random_uuid,
+    sns::Sns,
     stage::{Report, Reporter, json_response, lock},
 };
 
@@ -55,6 +56,14 @@ impl Function {
     /// The function that custom resources are sent to, as the template sets it up.
     pub fn runner(binary: PathBuf) -> Self {
         Self { name: "ecsTasks", binary, timeout: MAX_TIMEOUT, environment: Vec::new(), recursive_loop_allowed: true }
+    }
+
+    /// The function that events are sent to, as the template sets it up, with a table and a topic.
+    pub fn monitor(binary: PathBuf) -> Self {
+        let environment = [("AUDIT_TABLE", "audit".to_owned()), ("ALERT_TOPIC_ARN", Sns::topic_arn())];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
+        let timeout = Duration::from_secs(60);
+        Self { name: "ecsEvents", binary, timeout, environment, recursive_loop_allowed: false }
     }
 }
 
@@ -157,6 +166,19 @@ impl Lambda {
         lock(&self.shared.processes).iter().filter_map(|process| process.peak_memory()).max()
     }
 
+    /// Invokes the function and waits for its answer. `Err` is why the last of its attempts failed.
+    pub async fn invoke_and_wait(&self, payload: Bytes) -> Result<Bytes, String> {
+        self.shared.attempt(self.invocation(payload, self.function_arn(), 0)).await
+    }
+
+    /// Ends every process of the function, and waits until all that they have written has been told.
+    pub async fn finish(&self) {
+        let processes: Vec<_> = lock(&self.shared.processes).drain(..).collect();
+        for process in processes {
+            process.finish().await;
+        }
+    }
+
     /// Kills every process of the function.
     pub fn close(&self) {
         for process in lock(&self.shared.processes).drain(..) {
@@ -196,6 +218,12 @@ impl Lambda {
             let note = format!("Lambda stopped a chain of {CHAIN_LIMIT} invocations (RecursiveLoop is not Allow)");
             return (shared.reporter)(Report::Note(note));
         }
+        let invocation = self.invocation(payload, function_arn, hop);
+        // What becomes of it is told to whoever watches.
+        tokio::spawn(async move { shared.attempt(invocation).await });
+    }
+
+    fn invocation(&self, payload: Bytes, function_arn: String, hop: usize) -> Invocation {
         let trace_id = format!(
             "Root=1-{}-{};Parent={};Sampled=0;Lineage=1:{}:{hop}",
             random_hex(8),
@@ -203,35 +231,37 @@ impl Lambda {
             random_hex(16),
             random_hex(8)
         );
-        let invocation = Invocation { request_id: random_uuid(), payload, function_arn, trace_id };
-        tokio::spawn(async move { shared.attempt(invocation).await });
+        Invocation { request_id: random_uuid(), payload, function_arn, trace_id }
     }
 }
 
 impl Shared {
     /// The invocation and its two retries.
-    async fn attempt(self: Arc<Self>, invocation: Invocation) {
-        let delays = self.retries.into_iter().map(Some).chain([None]);
-        for (attempt, delay) in delays.enumerate() {
+    async fn attempt(&self, invocation: Invocation) -> Result<Bytes, String> {
+        let mut last = String::new();
+        for (attempt, delay) in self.retries.into_iter().map(Some).chain([None]).enumerate() {
             self.invocations.fetch_add(1, Ordering::Relaxed);
-            let end = self.run(&invocation).await;
-            let error = match end {
-                End::Ok => None,
-                End::Failed(error) => Some(error),
-                End::NeverReady => Some("the function did not ask for its first invocation within 10 s".to_owned()),
+            let end = match self.run(&invocation).await {
+                End::Ok(answer) => Ok(answer),
+                End::Failed(error) => Err(error),
+                End::NeverReady => Err("the function did not ask for its first invocation within 10 s".to_owned()),
                 End::TimedOut => {
-                    Some(format!("Task timed out after {:.2} seconds", self.function.timeout.as_secs_f64()))
+                    Err(format!("Task timed out after {:.2} seconds", self.function.timeout.as_secs_f64()))
                 }
             };
             let request_id = invocation.request_id.clone();
-            lock(&self.ended).push(Ended { request_id, attempt, error: error.clone() });
-            let Some(error) = error else { return };
-            (self.reporter)(Report::Note(format!("an invocation of the function failed: {error}")));
+            lock(&self.ended).push(Ended { request_id, attempt, error: end.as_ref().err().cloned() });
+            match end {
+                Ok(answer) => return Ok(answer),
+                Err(error) => last = error,
+            }
+            (self.reporter)(Report::Note(format!("an invocation of the function failed: {last}")));
             match delay {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => (self.reporter)(Report::Note("Lambda gives the invocation up after three attempts".to_owned())),
             }
         }
+        Err(last)
     }
 
     async fn run(&self, invocation: &Invocation) -> End {

@@ -1,14 +1,14 @@
 //! CloudWatch Logs over what the containers printed.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeMap, sync::Mutex};
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::stage::{AwsError, lock};
+use super::{
+    now,
+    stage::{AwsError, lock},
+};
 
 /// Log groups, their streams, and the events in them.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ struct LogEvent {
 
 impl Logs {
     /// Adds an event to a stream, which is made where it is missing.
-    pub fn put(self: &Arc<Self>, group: &str, stream: &str, at: OffsetDateTime, message: &str) {
+    pub fn put(&self, group: &str, stream: &str, at: OffsetDateTime, message: &str) {
         let event = LogEvent { at, message: message.to_owned() };
         lock(&self.streams).entry((group.to_owned(), stream.to_owned())).or_default().push(event);
     }
@@ -37,9 +37,24 @@ impl Logs {
     }
 
     pub(super) fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
-        if operation != "GetLogEvents" {
-            return Err(AwsError::unknown_operation(operation));
+        match operation {
+            "CreateLogStream" => Ok(json!({})),
+            "PutLogEvents" => Ok(self.put_log_events(body)),
+            "GetLogEvents" => self.get_log_events(body),
+            _ => Err(AwsError::unknown_operation(operation)),
         }
+    }
+
+    fn put_log_events(&self, body: &Value) -> Value {
+        let text = |name: &str| body[name].as_str().unwrap_or_default();
+        for event in body["logEvents"].as_array().into_iter().flatten() {
+            let message = event["message"].as_str().unwrap_or_default();
+            self.put(text("logGroupName"), text("logStreamName"), now(), message);
+        }
+        json!({})
+    }
+
+    fn get_log_events(&self, body: &Value) -> Result<Value, AwsError> {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let group = if body["logGroupName"].is_string() { text("logGroupName") } else { text("logGroupIdentifier") };
         let streams = lock(&self.streams);

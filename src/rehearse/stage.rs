@@ -1,4 +1,4 @@
-//! The stage: one loopback address that answers for ECS, Logs, Lambda, CloudFormation and the response bucket.
+//! The stage: one loopback address that answers for all services, and for the response bucket.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{HeaderMap, Method, StatusCode, Uri, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -19,9 +19,13 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
     cloudformation::CloudFormation,
-    ecs::Ecs,
+    dynamodb::DynamoDb,
+    ecs::{Ecs, EventSink},
     lambda::{Function, Lambda},
     logs::Logs,
+    monitor::{self, Monitor},
+    opensearch::OpenSearch,
+    sns::Sns,
 };
 
 /// How the stage is set up.
@@ -29,6 +33,8 @@ use super::{
 pub struct Config {
     /// The function that custom resources are sent to.
     pub runner: Function,
+    /// The function that ECS's events are sent to, if anybody wants them.
+    pub monitor: Option<Function>,
     /// How fast the stage's ECS and Lambda are.
     pub pace: Pace,
 }
@@ -54,6 +60,20 @@ pub enum Report {
         /// The line, without its end.
         text: String,
     },
+    /// The monitor has put an item into its table.
+    Audited {
+        /// The item, with plain values.
+        item: Value,
+        /// It was there before.
+        known: bool,
+    },
+    /// An alert has gone out.
+    Alerted {
+        /// Its subject.
+        subject: String,
+        /// What it says.
+        message: String,
+    },
     /// A line that the function logged.
     Log(String),
     /// Something that AWS does and that a person would see nowhere, such as a time-out of the function.
@@ -78,8 +98,15 @@ pub struct Stage {
     pub ecs: Ecs,
     /// CloudWatch Logs.
     pub logs: Arc<Logs>,
-    /// Lambda.
+    /// Lambda with the runner.
     pub lambda: Lambda,
+    /// The monitor, if there is one.
+    pub monitor: Option<Arc<Monitor>>,
+    /// The monitor's table.
+    pub dynamodb: DynamoDb,
+    /// The monitor's index.
+    pub opensearch: OpenSearch,
+    sns: Sns,
     /// CloudFormation, as far as custom resources go.
     pub cloudformation: CloudFormation,
     endpoint: String,
@@ -94,17 +121,27 @@ impl Stage {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let logs = Arc::new(Logs::default());
+        let retries = config.pace.retries;
+        let monitor = config.monitor.map(|function| {
+            let reporter = monitor::reporter(Arc::clone(&reporter));
+            Arc::new(Monitor::new(Lambda::new(function, retries, endpoint.clone(), reporter)))
+        });
+        let events = monitor.clone().map(|monitor| Arc::new(move |event| monitor.take(event)) as EventSink);
         let stage = Arc::new(Self {
-            ecs: Ecs::new(config.pace, Arc::clone(&logs), Arc::clone(&reporter)),
+            ecs: Ecs::new(config.pace, Arc::clone(&logs), Arc::clone(&reporter), events),
             logs,
-            lambda: Lambda::new(config.runner, config.pace.retries, endpoint.clone(), reporter),
+            monitor,
+            dynamodb: DynamoDb::new(Arc::clone(&reporter)),
+            opensearch: OpenSearch::default(),
+            sns: Sns::new(Arc::clone(&reporter)),
+            lambda: Lambda::new(config.runner, retries, endpoint.clone(), reporter),
             cloudformation: CloudFormation::new(endpoint.clone()),
             endpoint,
             requests: Mutex::default(),
             faults: Mutex::default(),
             server: Mutex::default(),
         });
-        let router = Router::new().fallback(serve).with_state(Arc::clone(&stage));
+        let router = Router::new().fallback(serve).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&stage));
         let server = tokio::spawn(async move {
             // The server ends with the stage; an error of a connection is the client's to tell.
             let _ = axum::serve(listener, router).await;
@@ -139,6 +176,9 @@ impl Stage {
     /// Ends the function's processes, all tasks, and the server.
     pub fn close(&self) {
         self.lambda.close();
+        if let Some(monitor) = &self.monitor {
+            monitor.lambda.close();
+        }
         self.ecs.close();
         if let Some(server) = lock(&self.server).take() {
             server.abort();
@@ -174,15 +214,12 @@ async fn serve(State(stage): State<Arc<Stage>>, method: Method, uri: Uri, header
         if let Some(fault) = stage.note(operation, body.clone()) {
             return fault.into_json();
         }
-        let answer = match service {
+        return answer(match service {
             "AmazonEC2ContainerServiceV20141113" => stage.ecs.call(operation, &body),
             "Logs_20140328" => stage.logs.call(operation, &body),
+            "DynamoDB_20120810" => stage.dynamodb.call(operation, &body),
             _ => Err(AwsError::unknown_operation(operation)),
-        };
-        return match answer {
-            Ok(answer) => json_response(StatusCode::OK, &answer),
-            Err(error) => error.into_json(),
-        };
+        });
     }
     if let Some(function) =
         path.strip_prefix("/2015-03-31/functions/").and_then(|rest| rest.strip_suffix("/invocations"))
@@ -193,16 +230,32 @@ async fn serve(State(stage): State<Arc<Stage>>, method: Method, uri: Uri, header
         let function = percent_encoding::percent_decode_str(function).decode_utf8_lossy().into_owned();
         return stage.lambda.invoke(&function, &headers, body);
     }
+    if path == "/_bulk" {
+        return match stage.note("_bulk", Value::Null) {
+            Some(fault) => fault.into_json(),
+            None => answer(stage.opensearch.bulk(&body)),
+        };
+    }
     let form: HashMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
-    match form.get("Action").map(String::as_str) {
-        Some("DescribeStacks") => match stage.note("DescribeStacks", json!(form)) {
-            Some(Fault::Error(status, code, message)) => xml_error(status, code, message),
-            _ => match stage.cloudformation.describe_stacks(form.get("StackName").map_or("", String::as_str)) {
-                Ok(xml) => ([(CONTENT_TYPE, "text/xml")], xml).into_response(),
-                Err(error) => xml_error(400, error.code, &error.message),
-            },
-        },
-        _ => AwsError::unknown_operation(path).into_json(),
+    let action = form.get("Action").map_or("", String::as_str);
+    if let Some(Fault::Error(status, code, message)) = stage.note(action, json!(form)) {
+        return xml_error(status, code, message);
+    }
+    let xml = match action {
+        "DescribeStacks" => stage.cloudformation.describe_stacks(form.get("StackName").map_or("", String::as_str)),
+        "Publish" => stage.sns.publish(&form),
+        _ => return AwsError::unknown_operation(path).into_json(),
+    };
+    match xml {
+        Ok(xml) => ([(CONTENT_TYPE, "text/xml")], xml).into_response(),
+        Err(error) => xml_error(400, error.code, &error.message),
+    }
+}
+
+fn answer(result: Result<Value, AwsError>) -> Response {
+    match result {
+        Ok(answer) => json_response(StatusCode::OK, &answer),
+        Err(error) => error.into_json(),
     }
 }
 
@@ -211,13 +264,13 @@ async fn serve(State(stage): State<Arc<Stage>>, method: Method, uri: Uri, header
 pub(super) struct AwsError {
     pub(super) code: &'static str,
     pub(super) message: String,
-    /// What a ConflictException names.
-    pub(super) resource_ids: Vec<String>,
+    /// What else the error tells.
+    pub(super) members: Vec<(&'static str, Value)>,
 }
 
 impl AwsError {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), resource_ids: Vec::new() }
+        Self { code, message: message.into(), members: Vec::new() }
     }
 
     pub(super) fn unknown_operation(operation: &str) -> Self {
@@ -226,8 +279,8 @@ impl AwsError {
 
     fn into_json(self) -> Response {
         let mut body = json!({ "__type": self.code, "message": self.message });
-        if !self.resource_ids.is_empty() {
-            body["resourceIds"] = json!(self.resource_ids);
+        for (name, value) in self.members {
+            body[name] = value;
         }
         json_response(StatusCode::BAD_REQUEST, &body)
     }

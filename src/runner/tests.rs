@@ -17,6 +17,7 @@ use crate::{
 async fn stage() -> Arc<Stage> {
     let config = Config {
         runner: Function::runner("/bin/false".into()),
+        monitor: None,
         pace: Pace { start: StdDuration::ZERO, deprovision: StdDuration::ZERO, retries: [StdDuration::ZERO; 2] },
     };
     Stage::open(config, Arc::new(|_| {})).await.unwrap()

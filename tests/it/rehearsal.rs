@@ -153,3 +153,90 @@ fn a_template_that_is_not_there_is_told_by_its_name() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("rehearse: /no/such.yml: "));
 }
+
+fn recorded(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/events").join(name).to_str().unwrap().to_owned()
+}
+
+/// The status and the lines of a rehearsal, without their indentation.
+fn lines(output: &Output) -> (Option<i32>, Vec<String>) {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), text.lines().map(|line| line.trim().to_owned()).collect())
+}
+
+#[test]
+fn recorded_events_are_found_and_told_as_people_would_get_them() {
+    let files = ["task-drained.json", "task-failed-to-start.json", "task-stopped-exit-1.json"].map(recorded);
+    let arguments = [&["--events".to_owned()], files.as_slice()].concat();
+    let (status, lines) = lines(&rehearse(&arguments.iter().map(String::as_str).collect::<Vec<_>>()));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    let findings: Vec<&str> = lines
+        .iter()
+        .filter(|line| line.starts_with("event |"))
+        .map(|line| line.rsplit_once("): ").unwrap().1)
+        .collect();
+    let excused = "excused: stoppedReason matches *container instance is in DRAINING state*";
+    assert_eq!(findings, [excused, "failed", "failed"]);
+    let told = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
+    assert_eq!(told("alert | Subject: ECS task failed: wpunconfiguredfail on eventStreamTestCluster"), 2);
+    assert_eq!(told("alert | Container web exited with code 1. Task arn:aws:ecs:"), 1);
+    assert_eq!(lines.last().map(String::as_str), Some("3 events: 1 excused, 2 failed; 2 alerts"));
+}
+
+#[test]
+fn an_event_that_comes_twice_is_told_once() {
+    let event = fs::read_to_string(recorded("task-stopped-exit-1.json")).unwrap();
+    let file = TemplateFile::new(&format!("{event}\n{event}"));
+    let (status, lines) = lines(&rehearse(&["--events", file.path()]));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    assert!(lines[lines.len() - 2].ends_with("failed (came before)"), "{lines:#?}");
+    assert_eq!(lines.last().map(String::as_str), Some("2 events: 2 failed; 1 alert"));
+}
+
+#[test]
+fn what_is_excused_and_how_alerts_are_written_can_be_tried() {
+    let file = recorded("task-stopped-exit-1.json");
+    let (status, found) = lines(&rehearse(&["--events", &file, "--ignore", "Essential container*"]));
+    assert_eq!((status, found.last().map(String::as_str)), (Some(0), Some("1 event: 1 excused; 0 alerts")));
+    let (_, found) = lines(&rehearse(&["--events", &file, "--alert-format", "json"]));
+    assert!(
+        found.iter().any(|line| line.starts_with("alert | {") && line.contains("\"result\":\"failed\"")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn the_monitor_watches_the_tasks_of_a_template() {
+    let (status, lines) = lines(&rehearse(&[&example(), "--parameter", "FailAt=1", "--events"]));
+    assert_eq!(status, Some(1), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.contains("CREATE_FAILED") && line.contains("exited with code 3")),
+        "{lines:#?}"
+    );
+    let alerts = lines.iter().filter(|line| line.starts_with("alert | Container app exited with code 3. Task "));
+    assert_eq!(alerts.count(), 1);
+    let summary = &lines[lines.len() - 2];
+    assert!(summary.contains(" events: 1 failed, ") && summary.ends_with(" moving; 1 alert"), "{summary}");
+}
+
+#[test]
+fn what_is_no_event_is_said() {
+    let (status, found) = lines(&rehearse(&["--events", &recorded("create.json")]));
+    let dropped = "dropped: event without an id: it is not an event of EventBridge: it has no source";
+    assert_eq!(
+        (status, found.as_slice()[1..].to_vec()),
+        (Some(1), vec![dropped.to_owned(), "1 event: 1 not read; 0 alerts".to_owned()])
+    );
+    let error = |arguments: &[&str]| {
+        let output = rehearse(arguments);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{output:?}");
+        String::from_utf8(output.stderr).unwrap().trim_end().to_owned()
+    };
+    assert_eq!(error(&["--events"]), "rehearse: --events needs a file of events, or a template whose tasks make some");
+    let file = TemplateFile::new("{}\nResources:\n");
+    assert!(error(&["--events", file.path()]).contains("shop.yml: line 2: not JSON"));
+    let file = TemplateFile::new("\n");
+    assert!(error(&["--events", file.path()]).ends_with("shop.yml: there is no event in it"));
+    let format = error(&["--events", &recorded("task-drained.json"), "--alert-format", "html"]);
+    assert_eq!(format, "rehearse: the monitor would not start: ALERT_FORMAT must be text, json or chat, not \"html\"");
+}

@@ -44,6 +44,7 @@ impl Scenario {
                 recursive_loop_allowed: false,
                 ..Function::runner(env!("CARGO_BIN_EXE_ecs_tasks").into())
             },
+            monitor: None,
             pace: Pace {
                 start: Duration::from_millis(20),
                 deprovision: Duration::from_millis(300),
@@ -57,6 +58,7 @@ impl Scenario {
             let line = match report {
                 Report::Line { container, text } => format!("{container} | {text}"),
                 Report::Log(line) | Report::Note(line) => line,
+                Report::Audited { .. } | Report::Alerted { .. } => return,
             };
             sink.lock().unwrap().push(line);
         };

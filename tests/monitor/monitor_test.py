@@ -215,6 +215,23 @@ class MonitorTest(unittest.TestCase):
         self.assertEqual(self.function().invoke(batch(failed, failed)), ("answer", {"batchItemFailures": []}))
         self.assertEqual((len(self.received()), len(self.logged())), (1, 1))
 
+    def test_two_events_with_one_id_are_both_handled(self):
+        """Copies of one event, edited: what differs is no redelivery."""
+        first = event("task-stopped-exit-1")
+        second = {**first, "detail": {**first["detail"], "version": 9, "stoppedReason": "another"}}
+        self.function().invoke(batch(first, second))
+        self.assertEqual((len(self.received()), len(self.items())), (2, 2))
+
+    def test_values_of_environment_variables_are_nowhere(self):
+        variables = [{"name": "PASSWORD", "value": "hunter2"}]
+        failed = event("task-stopped-exit-1", overrides={"containerOverrides": [{"name": "web", "environment": variables}]})
+        function = self.function(ALERT_FORMAT="json", LOG_LEVEL="TRACE")
+        function.invoke(failed)
+        reached = [self.received(), self.items(), self.logged(), list(self.search.documents.values())]
+        for what in [*reached, function.log()]:
+            self.assertTrue(what)
+            self.assertNotIn("hunter2", json.dumps(what))
+
     def test_two_tasks_that_change_in_the_same_second_are_two_items(self):
         tasks = [f"arn:aws:ecs:us-east-1:{ACCOUNT}:task/prod/{number}" for number in range(3)]
         self.function().invoke(batch(*(event("task-stopped-exit-1", taskArn=task) for task in tasks)))

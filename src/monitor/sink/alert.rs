@@ -56,7 +56,9 @@ pub fn render(event: &Event, change: &TaskChange, failures: &[Failure], format: 
 fn subject(change: &TaskChange, head: &str) -> String {
     let subject = format!("ECS task failed: {} on {}: {head}", change.family(), change.cluster());
     let plain = subject.chars().map(|char| if char.is_ascii_graphic() || char == ' ' { char } else { '?' });
-    plain.take(SUBJECT).collect::<String>().trim_end().to_owned()
+    let plain: String = plain.collect();
+    // Plain is ASCII, so that a byte is a character.
+    if plain.len() <= SUBJECT { plain } else { format!("{}...", plain[..SUBJECT - 3].trim_end()) }
 }
 
 /// What a person needs, most telling first.

@@ -49,10 +49,7 @@ pub fn render(event: &Event, finding: Option<&Finding>, retention_days: u32, now
         "account": event.account,
         "region": event.region,
         "finding": finding.map(Finding::name),
-        "excuse": match finding {
-            Some(Finding::Excused(_, excuse)) => Some(excuse.to_string()),
-            _ => None,
-        },
+        "excuse": finding.and_then(Finding::excuse).map(ToString::to_string),
         // TTL deletes by whole seconds, and counts from when the item was written: an event can be old.
         "ttl": (now + Duration::days(retention_days.into())).unix_timestamp(),
     });

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::{
     Definition, Shared, State,
     life::{Job, live},
-    task::{StageContainer, StageTask},
+    task::{StageContainer, StageTask, seconds},
 };
 use crate::rehearse::{
     arn, now, random_hex,
@@ -55,7 +55,8 @@ fn run_task(shared: &Arc<Shared>, body: &Value) -> Result<Value, AwsError> {
     if let Some(used) = state.tokens.get(&(cluster.clone(), token.clone())) {
         if used.parameters != parameters {
             let message = "The RunTask request could not be processed due to conflicts: the client token is in use.";
-            return Err(AwsError { resource_ids: used.tasks.clone(), ..AwsError::new("ConflictException", message) });
+            let members = vec![("resourceIds", json!(used.tasks))];
+            return Err(AwsError { members, ..AwsError::new("ConflictException", message) });
         }
         return Ok(json!({ "tasks": state.replayed(&used.tasks), "failures": [] }));
     }
@@ -194,7 +195,7 @@ fn describe_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     let (mut tasks, mut failures) = (Vec::new(), Vec::new());
     for asked in asked.iter().filter_map(Value::as_str) {
         match state.tasks.iter().find(|task| task.cluster == cluster && is_named(&task.arn, asked)) {
-            Some(task) => tasks.push(task.described(with_tags)),
+            Some(task) => tasks.push(task.described(with_tags, seconds)),
             None => failures.push(json!({ "arn": asked, "reason": "MISSING" })),
         }
     }
@@ -231,7 +232,7 @@ fn stop_task(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     let found = state.tasks.iter_mut().find(|task| task.cluster == cluster && is_named(&task.arn, asked));
     let task = found.ok_or_else(|| invalid("The referenced task was not found."))?;
     task.request_stop("UserInitiated", body["reason"].as_str().unwrap_or("Task stopped by user"));
-    Ok(json!({ "task": task.described(false) }))
+    Ok(json!({ "task": task.described(false, seconds) }))
 }
 
 fn describe_services(state: &State, body: &Value) -> Result<Value, AwsError> {
@@ -283,7 +284,7 @@ impl State {
 
     fn described(&self, arns: &[String]) -> Vec<Value> {
         let tasks = arns.iter().filter_map(|arn| self.tasks.iter().find(|task| task.arn == *arn));
-        tasks.map(|task| task.described(true)).collect()
+        tasks.map(|task| task.described(true, seconds)).collect()
     }
 
     /// A replayed RunTask tells stopped tasks by ARN and status only.

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    ContainerSpec, Shared,
+    ContainerSpec, Shared, event,
     process::{LineSink, Process, signal},
     task::StageTask,
 };
@@ -74,6 +74,9 @@ impl Life {
         if let Some(task) = state.tasks.iter_mut().find(|task| task.arn == self.arn) {
             change(task);
             task.version += 1;
+            if let Some(events) = &self.shared.events {
+                events(event::state_change(task));
+            }
         }
     }
 

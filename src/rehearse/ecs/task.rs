@@ -43,8 +43,8 @@ pub(super) struct StageContainer {
 }
 
 impl StageTask {
-    /// As DescribeTasks tells it.
-    pub(super) fn described(&self, with_tags: bool) -> Value {
+    /// As DescribeTasks and the events tell it, which write times differently.
+    pub(super) fn described(&self, with_tags: bool, moment: fn(OffsetDateTime) -> Value) -> Value {
         let containers: Vec<Value> = self.containers.iter().map(|container| container.described(&self.arn)).collect();
         let mut json = json!({
             "taskArn": self.arn,
@@ -55,7 +55,8 @@ impl StageTask {
             "startedBy": self.started_by,
             "overrides": self.overrides,
             "containers": containers,
-            "createdAt": seconds(self.created_at),
+            "createdAt": moment(self.created_at),
+            "group": format!("family:{}", family(&self.definition_arn)),
             "version": self.version,
         });
         let times = [
@@ -66,7 +67,7 @@ impl StageTask {
         ];
         for (name, time) in times {
             if let Some(time) = time {
-                json[name] = seconds(time);
+                json[name] = moment(time);
             }
         }
         if let Some(code) = self.stop_code {
@@ -121,8 +122,13 @@ impl StageContainer {
     }
 }
 
+fn family(definition_arn: &str) -> &str {
+    let name = definition_arn.rsplit('/').next().unwrap_or_default();
+    name.split(':').next().unwrap_or_default()
+}
+
 /// ECS's API gives times as seconds since the epoch.
-fn seconds(time: OffsetDateTime) -> Value {
+pub(super) fn seconds(time: OffsetDateTime) -> Value {
     let milliseconds = time.unix_timestamp_nanos() / 1_000_000;
     json!(i64::try_from(milliseconds).unwrap_or_default() as f64 / 1000.0)
 }

@@ -40,8 +40,8 @@ const INIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How an attempt ended.
 pub(super) enum End {
-    /// The function answered.
-    Ok,
+    /// The function answered this.
+    Ok(Bytes),
     /// It told an error, or its process ended.
     Failed(String),
     /// It was killed at its time limit.
@@ -57,6 +57,8 @@ pub(super) struct FunctionProcess {
     invocations: mpsc::UnboundedSender<Handed>,
     kill: mpsc::UnboundedSender<()>,
     server: JoinHandle<()>,
+    /// They read what it writes until it has ended.
+    readers: Mutex<Vec<JoinHandle<()>>>,
     pid: Option<u32>,
     api: Arc<RuntimeApi>,
 }
@@ -113,12 +115,21 @@ impl FunctionProcess {
             .kill_on_drop(true)
             .spawn()?;
         let pid = child.id();
-        report_lines(child.stdout.take(), Arc::clone(&reporter));
-        report_lines(child.stderr.take(), reporter);
+        let out = report_lines(child.stdout.take(), Arc::clone(&reporter));
+        let err = report_lines(child.stderr.take(), reporter);
         let (alive_sender, alive) = watch::channel(true);
         let (kill, kills) = mpsc::unbounded_channel();
         tokio::spawn(attend(child, kills, alive_sender));
-        Ok(Arc::new(Self { busy: AtomicBool::new(true), alive, invocations, kill, server, pid, api }))
+        Ok(Arc::new(Self {
+            busy: AtomicBool::new(true),
+            alive,
+            invocations,
+            kill,
+            server,
+            readers: Mutex::new(vec![out, err]),
+            pid,
+            api,
+        }))
     }
 
     /// Takes the process, if it has nothing to do.
@@ -145,6 +156,16 @@ impl FunctionProcess {
     pub(super) fn kill(&self) {
         // A process that has ended no longer listens.
         let _ = self.kill.send(());
+    }
+
+    /// Ends it, and waits until all that it has written has been told.
+    pub(super) async fn finish(&self) {
+        self.kill();
+        let readers = std::mem::take(&mut *lock(&self.readers));
+        for reader in readers {
+            // A reader does not panic.
+            let _ = reader.await;
+        }
     }
 
     /// Hands an invocation to the process, which has been taken for it, and waits for its end. Its time runs from when
@@ -200,14 +221,14 @@ async fn attend(mut child: Child, mut kills: mpsc::UnboundedReceiver<()>, alive:
     alive.send_replace(false);
 }
 
-fn report_lines(stream: Option<impl AsyncRead + Unpin + Send + 'static>, reporter: Reporter) {
+fn report_lines(stream: Option<impl AsyncRead + Unpin + Send + 'static>, reporter: Reporter) -> JoinHandle<()> {
     tokio::spawn(async move {
         let Some(stream) = stream else { return };
         let mut lines = BufReader::new(stream).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             reporter(Report::Log(line));
         }
-    });
+    })
 }
 
 async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
@@ -228,8 +249,8 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     (headers, payload).into_response()
 }
 
-async fn response(State(api): State<Arc<RuntimeApi>>, UrlPath(_id): UrlPath<String>) -> StatusCode {
-    api.end(End::Ok)
+async fn response(State(api): State<Arc<RuntimeApi>>, UrlPath(_id): UrlPath<String>, body: Bytes) -> StatusCode {
+    api.end(End::Ok(body))
 }
 
 async fn error(State(api): State<Arc<RuntimeApi>>, UrlPath(_id): UrlPath<String>, body: Bytes) -> StatusCode {

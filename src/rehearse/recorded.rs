@@ -1,0 +1,93 @@
+//! Events in a file, in whatever shape one gets hold of them: an event, a list of events, one after the other (JSON
+//! lines), an SQS batch, what `aws sqs receive-message` prints, or what `aws logs filter-log-events` prints.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Deserializer, Value};
+
+/// What holds events: the name of its list, and where in an element of it the event stands as text.
+const ENVELOPES: [(&str, &str); 3] = [("Records", "body"), ("Messages", "Body"), ("events", "message")];
+
+/// Why a file's events cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordedError {
+    /// The file cannot be read.
+    #[error("{}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// It is not JSON.
+    #[error("{}: line {line}: not JSON: give events as ECS sends them to EventBridge, one, a list, or one a line", path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// Where it is none.
+        line: usize,
+    },
+    /// It is JSON, and there is no event in it.
+    #[error("{}: there is no event in it", .0.display())]
+    Empty(PathBuf),
+}
+
+/// The events of a file. That something is no event of ECS is for the monitor to say.
+pub fn read(path: &Path) -> Result<Vec<Value>, RecordedError> {
+    let unreadable = |error| RecordedError::Unreadable { path: path.to_owned(), error };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let events = events(&text).map_err(|line| RecordedError::NotJson { path: path.to_owned(), line })?;
+    if events.is_empty() { Err(RecordedError::Empty(path.to_owned())) } else { Ok(events) }
+}
+
+/// `Err` is the line of what is not JSON.
+fn events(text: &str) -> Result<Vec<Value>, usize> {
+    let mut events = Vec::new();
+    for value in Deserializer::from_str(text).into_iter() {
+        match value.map_err(|error| error.line())? {
+            Value::Array(list) => events.extend(list.into_iter().flat_map(unwrapped)),
+            value => events.extend(unwrapped(value)),
+        }
+    }
+    Ok(events)
+}
+
+fn unwrapped(value: Value) -> Vec<Value> {
+    let held = ENVELOPES.iter().find_map(|(list, body)| Some((value[*list].as_array()?, *body)));
+    let Some((list, body)) = held else { return vec![value] };
+    let event = |element: &Value| {
+        let text = element[body].as_str();
+        let json = text.and_then(|text| serde_json::from_str(text).ok());
+        json.unwrap_or_else(|| element[body].clone())
+    };
+    list.iter().map(event).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Value) {
+        assert_eq!(events(text).map(Value::from), Ok(expected));
+    }
+
+    #[test]
+    fn every_shape_that_one_gets_hold_of_gives_its_events() {
+        check(r#"{"id": 1}"#, json!([{"id": 1}]));
+        check("[{\"id\": 1},\n {\"id\": 2}]", json!([{"id": 1}, {"id": 2}]));
+        check("{\"id\": 1}\n\n{\"id\": 2}\n", json!([{"id": 1}, {"id": 2}]));
+        check(r#"{"Records": [{"messageId": "m", "body": "{\"id\": 1}"}]}"#, json!([{"id": 1}]));
+        check(r#"{"Messages": [{"Body": "{\"id\": 1}"}, {"Body": "no event"}]}"#, json!([{"id": 1}, "no event"]));
+        check(r#"{"events": [{"timestamp": 1, "message": "{\"id\": 1}"}]}"#, json!([{"id": 1}]));
+        check("", json!([]));
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_by_its_line() {
+        assert_eq!(events("{\"id\": 1}\nResources:\n"), Err(2));
+        assert_eq!(events("{"), Err(1));
+    }
+}
