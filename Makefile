@@ -59,9 +59,11 @@ publish: bucket build .venv/publish.stamp ## Put both zips into S3_BUCKET and sh
 bucket:
 	@test -n '$(S3_BUCKET)' || { echo 'publish needs a bucket: make publish S3_BUCKET=my-bucket' >&2; exit 2; }
 
-bench: build ## Measure the zip's function against the stage: start, cold and warm requests, memory
-	@$(PYTHON) -m zipfile --extract $(ZIP) target/bench && chmod +x target/bench/bootstrap
-	@cargo bench --quiet --locked --profile dev --features rehearse --bench figures -- $(ZIP) target/bench/bootstrap
+bench: build ## Measure both zips' functions against the stage: start, requests, events a second, memory
+	@$(PYTHON) -m zipfile --extract $(ZIP) target/bench/runner && chmod +x target/bench/runner/bootstrap
+	@$(PYTHON) -m zipfile --extract $(EVENTS_ZIP) target/bench/monitor && chmod +x target/bench/monitor/bootstrap
+	@cargo bench --quiet --locked --profile dev --features rehearse --bench figures -- \
+	  $(ZIP) target/bench/runner/bootstrap $(EVENTS_ZIP) target/bench/monitor/bootstrap
 
 generate: ## Write docs/properties.md and the schema in cfn/lint/ anew, from the types that the function reads by
 	GENERATE=1 cargo test --quiet --locked --features rehearse --test it -- generated_page_of generated_schema

@@ -87,7 +87,7 @@ impl Monitor {
 
     /// Handles one payload. The answer tells SQS which messages have failed; `Err` tells Lambda to repeat the one event
     /// that came straight from EventBridge.
-    pub async fn handle(&self, payload: &Value, now: OffsetDateTime) -> Result<Value, Undone> {
+    pub async fn handle(&self, payload: Value, now: OffsetDateTime) -> Result<Value, Undone> {
         match Payload::of(payload) {
             Payload::Event(event) => {
                 let events: Vec<Event> = readable(event.map(|event| *event)).into_iter().collect();

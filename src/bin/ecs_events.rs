@@ -28,7 +28,7 @@ async fn main() -> Result<ExitCode, Error> {
     let monitor = Monitor::new(settings, &aws::config_from_env().await);
     let monitor = &monitor;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
-        Ok::<Value, Error>(monitor.handle(&event.payload, Clock::start().now()).await?)
+        Ok::<Value, Error>(monitor.handle(event.payload, Clock::start().now()).await?)
     });
     Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await?;
     Ok(ExitCode::SUCCESS)

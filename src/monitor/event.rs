@@ -74,26 +74,26 @@ pub struct Unreadable {
 
 impl Payload {
     /// Reads what the function was invoked with.
-    pub fn of(payload: &Value) -> Self {
-        let Some(records) = payload["Records"].as_array() else {
+    pub fn of(mut payload: Value) -> Self {
+        let Some(records) = payload.get_mut("Records").and_then(Value::as_array_mut).map(std::mem::take) else {
             return Self::Event(Event::of(payload, None).map(Box::new));
         };
-        let message = |record: &Value| {
+        let message = |record: Value| {
             let id = text(&record["messageId"]).unwrap_or_default();
             let event = match record["body"].as_str().map(serde_json::from_str::<Value>) {
-                Some(Ok(body)) => Event::of(&body, Some(&id)),
+                Some(Ok(body)) => Event::of(body, Some(&id)),
                 Some(Err(_)) => Err(Unreadable::new(&id, "its body is not JSON")),
                 None => Err(Unreadable::new(&id, "it has no body")),
             };
             (id, event)
         };
-        Self::Batch(records.iter().map(message).collect())
+        Self::Batch(records.into_iter().map(message).collect())
     }
 }
 
 impl Event {
     /// Reads an event; `message` is the id of the SQS message that it came in.
-    fn of(json: &Value, message: Option<&str>) -> Result<Self, Unreadable> {
+    fn of(json: Value, message: Option<&str>) -> Result<Self, Unreadable> {
         let id = text(&json["id"]).or(message.map(str::to_owned)).unwrap_or_default();
         let unreadable = |problem: &str| Err(Unreadable::new(&id, problem));
         match text(&json["source"]).as_deref() {
@@ -213,8 +213,7 @@ fn container(json: &Value) -> Container {
 const NOT_KEPT: &str = "(not kept)";
 
 /// ECS tells the environment that a task's overrides set, values and all.
-fn without_environment_values(json: &Value) -> Value {
-    let mut json = json.clone();
+fn without_environment_values(mut json: Value) -> Value {
     let overrides = json.pointer_mut("/detail/overrides/containerOverrides").and_then(Value::as_array_mut);
     let environments = overrides.into_iter().flatten().filter_map(|one| one.get_mut("environment")?.as_array_mut());
     for variable in environments.flatten() {
@@ -255,7 +254,7 @@ mod tests {
     }
 
     fn read(json: &Value) -> Event {
-        match Payload::of(json) {
+        match Payload::of(json.clone()) {
             Payload::Event(Ok(event)) => *event,
             other => panic!("{other:?}"),
         }
@@ -263,7 +262,7 @@ mod tests {
 
     #[track_caller]
     fn check_unreadable(json: &Value, id: &str, problem: &str) {
-        let Payload::Event(Err(unreadable)) = Payload::of(json) else { panic!("it was read") };
+        let Payload::Event(Err(unreadable)) = Payload::of(json.clone()) else { panic!("it was read") };
         assert_eq!((unreadable.id.as_str(), unreadable.problem.as_str()), (id, problem));
     }
 
@@ -335,7 +334,7 @@ mod tests {
             {"messageId": "m-2", "body": "no JSON"},
             {"messageId": "m-3"},
         ]});
-        let Payload::Batch(messages) = Payload::of(&payload) else { panic!("a batch") };
+        let Payload::Batch(messages) = Payload::of(payload) else { panic!("a batch") };
         assert_eq!(messages[0].1.as_ref().map(|event| event.version), Ok(3));
         let problem = |index: usize| messages[index].1.as_ref().map(|_| ()).map_err(ToString::to_string);
         assert_eq!(problem(1), Err("event m-2: its body is not JSON".to_owned()));

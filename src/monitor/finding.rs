@@ -102,7 +102,7 @@ mod tests {
             "id": "1", "source": "aws.ecs", "detail-type": "ECS Task State Change", "time": "2026-11-20T10:15:00Z",
             "detail": detail,
         });
-        match Payload::of(&event) {
+        match Payload::of(event) {
             Payload::Event(Ok(event)) => event.change.expect("a task"),
             other => panic!("{other:?}"),
         }
@@ -198,7 +198,7 @@ mod tests {
             (include_str!("../../tests/events/task-drained.json"), "excused"),
         ] {
             let event: Value = serde_json::from_str(event).expect("a fixture");
-            let Payload::Event(Ok(event)) = Payload::of(&event) else { panic!("an event") };
+            let Payload::Event(Ok(event)) = Payload::of(event) else { panic!("an event") };
             let change = event.change.expect("a task");
             assert_eq!(Finding::of(&change, &pattern::default()).name(), expected);
         }

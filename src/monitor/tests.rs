@@ -8,7 +8,7 @@ use super::event::{Event, Payload};
 pub(super) fn event(file: &str) -> Event {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/events").join(file);
     let json: Value = serde_json::from_str(&fs::read_to_string(path).expect("a fixture")).expect("JSON");
-    match Payload::of(&json) {
+    match Payload::of(json) {
         Payload::Event(Ok(event)) => *event,
         other => panic!("{other:?}"),
     }

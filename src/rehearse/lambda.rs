@@ -58,10 +58,12 @@ impl Function {
         Self { name: "ecsTasks", binary, timeout: MAX_TIMEOUT, environment: Vec::new(), recursive_loop_allowed: true }
     }
 
-    /// The function that events are sent to, as the template sets it up, with a table and a topic.
+    /// The function that events are sent to, as the template sets it up, with every sink; the stage adds its search.
     pub fn monitor(binary: PathBuf) -> Self {
-        let environment = [("AUDIT_TABLE", "audit".to_owned()), ("ALERT_TOPIC_ARN", Sns::topic_arn())];
-        let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
+        let topic_arn = Sns::topic_arn();
+        let sinks =
+            [("AUDIT_TABLE", "audit"), ("ALERT_TOPIC_ARN", &topic_arn), ("EVENTS_LOG_GROUP", "/aws/events/ecs/failed")];
+        let environment = sinks.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let timeout = Duration::from_secs(60);
         Self { name: "ecsEvents", binary, timeout, environment, recursive_loop_allowed: false }
     }

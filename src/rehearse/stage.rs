@@ -122,7 +122,9 @@ impl Stage {
         let endpoint = format!("http://{}", listener.local_addr()?);
         let logs = Arc::new(Logs::default());
         let retries = config.pace.retries;
-        let monitor = config.monitor.map(|function| {
+        let monitor = config.monitor.map(|mut function| {
+            // First, so that what the function is set up with stands.
+            function.environment.insert(0, ("OPENSEARCH_ENDPOINT".to_owned(), endpoint.clone()));
             let reporter = monitor::reporter(Arc::clone(&reporter));
             Arc::new(Monitor::new(Lambda::new(function, retries, endpoint.clone(), reporter)))
         });

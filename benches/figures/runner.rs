@@ -1,0 +1,84 @@
+//! The runner: how soon it answers, and how little it is.
+
+use std::{io, path::Path, sync::Arc, time::Duration};
+
+use ecs_tasks::rehearse::{arn, cloudformation::Ask, lambda::Function, stage::Stage};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::{Figure, Limit::AtMost, ROUNDS, median, megabytes, now, peak, stage, starts};
+
+pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>> {
+    let (mut spawned, mut colds, mut memory) = (Vec::new(), Vec::new(), 0.0_f64);
+    for _ in 0..ROUNDS {
+        let stage = with_cluster(binary).await?;
+        colds.push(request(&stage, 0).await);
+        spawned.extend(starts(&stage.lambda));
+        stage.close();
+    }
+    let stage = with_cluster(binary).await?;
+    request(&stage, 0).await;
+    let mut warms = Vec::new();
+    for _ in 0..ROUNDS {
+        // Lambda hands over the next request when the last has ended.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        warms.push(request(&stage, 0).await);
+    }
+    let mut lags = Vec::new();
+    // Looks come every second, so tasks that end between them tell more than those that end with one.
+    for seconds in ["3", "3.2", "3.4", "3.6", "3.8"] {
+        register(&stage, seconds)?;
+        request(&stage, 60).await;
+        let task = stage.ecs.tasks().pop().map(|(arn, _)| arn).unwrap_or_default();
+        let ended_at = stage.ecs.ended_at(&task).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let answered_at = stage.cloudformation.answers().pop().map_or(OffsetDateTime::UNIX_EPOCH, |answer| answer.at);
+        lags.push((answered_at - ended_at).as_seconds_f64());
+        memory = memory.max(peak(&stage.lambda));
+    }
+    stage.close();
+    Ok(vec![
+        Figure { name: "zip", value: megabytes(zip)?, limit: AtMost(3.2), unit: "MB" },
+        Figure { name: "start: spawned to first poll", value: median(spawned), limit: AtMost(12.0), unit: "ms" },
+        Figure { name: "cold request: spawned to answered", value: median(colds), limit: AtMost(20.0), unit: "ms" },
+        Figure { name: "warm request: invoked to answered", value: median(warms), limit: AtMost(4.0), unit: "ms" },
+        Figure { name: "answer after the end of a 3 s task", value: median(lags), limit: AtMost(1.0), unit: "s" },
+        Figure { name: "peak memory", value: memory, limit: AtMost(14.0), unit: "MiB" },
+    ])
+}
+
+async fn with_cluster(binary: &Path) -> io::Result<Arc<Stage>> {
+    let stage = stage(Function::runner(binary.to_owned()), None).await?;
+    stage.ecs.create_cluster("prod");
+    register(&stage, "3")?;
+    Ok(stage)
+}
+
+/// A new revision of the task definition, whose container sleeps.
+fn register(stage: &Stage, seconds: &str) -> io::Result<()> {
+    let sleep = json!({"name": "app", "image": "busybox", "command": ["sleep", seconds]});
+    let definition = json!({"family": "app", "containerDefinitions": [sleep]});
+    stage.ecs.register(&definition).map_err(io::Error::other)?;
+    Ok(())
+}
+
+/// Milliseconds from the invocation to the arrival of its answer.
+async fn request(stage: &Stage, timeout: u32) -> f64 {
+    let stack_id = arn("cloudformation", "stack/bench/1");
+    let properties: Value = json!({
+        "ServiceToken": stage.lambda.function_arn(), "Cluster": "prod", "TaskDefinition": "app", "Timeout": timeout,
+    });
+    let ask = Ask {
+        request_type: "Create",
+        stack_id: &stack_id,
+        logical_id: "Run",
+        resource_type: "Custom::ECSTask",
+        physical_id: None,
+        properties: &properties,
+        old_properties: None,
+    };
+    let began_at = now();
+    let settled = stage.cloudformation.request(&ask, &stage.lambda).await;
+    assert!(settled.succeeded, "{}", settled.reason);
+    let answered_at = stage.cloudformation.answers().pop().map_or(began_at, |answer| answer.at);
+    (answered_at - began_at).as_seconds_f64() * 1e3
+}
