@@ -10,6 +10,7 @@ from template import deploy, pattern, read, statements_without_comment
 
 TEMPLATE = read("monitor")
 CODE = {"CodeBucket": "code"}
+SINKS = ["AUDIT_TABLE", "ALERT_TOPIC_ARN", "EVENTS_LOG_GROUP", "OPENSEARCH_ENDPOINT"]
 
 
 class MonitorTemplateTest(unittest.TestCase):
@@ -35,18 +36,35 @@ class MonitorTemplateTest(unittest.TestCase):
         [mapping] = self.aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
         self.assertEqual(mapping["BatchSize"], 100)
 
+    def test_a_log_group_can_be_made(self):
+        deploy(self.aws, "monitor", **CODE, EventsLogGroup="create")
+        made = self.aws.client("logs").describe_log_groups(logGroupNamePrefix="/ecs/events/")["logGroups"]
+        self.assertEqual([group["logGroupName"] for group in made], [self.environment()["EVENTS_LOG_GROUP"]])
+
+    def test_a_search_that_is_made_is_written_to_and_allowed(self):
+        """moto's CloudFormation makes no OpenSearch domain, so that the template is read instead."""
+        resources = TEMPLATE["Resources"]
+        self.assertEqual(resources["Search"]["Type"], "AWS::OpenSearchService::Domain")
+        variables = resources["Function"]["Properties"]["Environment"]["Variables"]
+        condition, made, _ = variables["OPENSEARCH_ENDPOINT"]["Fn::If"]
+        self.assertEqual((condition, made), ("CreateOpenSearch", {"Fn::Sub": "https://${Search.DomainEndpoint}"}))
+        statements = resources["Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        [index] = [one["Fn::If"][1] for one in statements if one.get("Fn::If", [""])[0] == "HasOpenSearch"]
+        self.assertEqual(index["Resource"]["Fn::If"][:2], ["CreateOpenSearch", {"Fn::Sub": "${Search.Arn}/*"}])
+
     def test_sinks_can_be_given(self):
         topic = self.aws.client("sns").create_topic(Name="mine")["TopicArn"]
-        deploy(self.aws, "monitor", **CODE, AuditTable="mine", AlertTopic=topic, EventsLogGroup="/mine")
+        search = "https://search-mine.us-east-1.es.amazonaws.com"
+        given = {"AuditTable": "mine", "AlertTopic": topic, "EventsLogGroup": "/mine", "OpenSearchEndpoint": search}
+        deploy(self.aws, "monitor", **CODE, **given)
         variables = self.environment()
-        given = [variables[name] for name in ("AUDIT_TABLE", "ALERT_TOPIC_ARN", "EVENTS_LOG_GROUP")]
-        self.assertEqual(given, ["mine", topic, "/mine"])
+        self.assertEqual([variables[name] for name in SINKS], list(given.values()))
         self.assertEqual(self.aws.client("dynamodb").list_tables()["TableNames"], [])
 
     def test_sinks_can_be_left_out(self):
         stack = deploy(self.aws, "monitor", **CODE, AuditTable="none", AlertTopic="none")
         variables = self.environment()
-        self.assertEqual((variables["AUDIT_TABLE"], variables["ALERT_TOPIC_ARN"]), ("", ""))
+        self.assertEqual([variables[name] for name in SINKS], ["", "", "", ""])
         self.assertNotIn("AuditTable", stack["Values"])
 
     def test_the_rule_lets_ecs_through_and_only_the_clusters_that_are_watched(self):
