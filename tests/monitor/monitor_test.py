@@ -9,7 +9,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from harness import ACCOUNT, KEY, REGION, SECRET, Aws, Function, Server, batch, event
+from harness import ACCOUNT, KEY, REGION, ROOT, SECRET, Aws, Function, Server, batch, event
 
 
 class OpenSearch:
@@ -257,6 +257,17 @@ class MonitorTest(unittest.TestCase):
         self.assertEqual(function.invoke(event("task-stopped-exit-1")), ("answer", None))
         self.assertEqual(self.aws.calls, [])
         self.assertEqual([line["TaskFailed"] for line in function.log() if "_aws" in line], [1])
+
+    def test_the_log_has_the_fields_that_its_page_names(self):
+        """docs/logging.md names every field that a line can have, and no line has another."""
+        function = self.function()
+        self.search.status = 503
+        function.invoke(batch("no event", event("task-drained"), event("task-failed-to-start", version=9)))
+        lines = [line for line in function.log() if "_aws" not in line]
+        fields = {name for line in lines for name in line} - {"level", "timestamp", "message"}
+        page = (ROOT / "docs" / "logging.md").read_text().split("## The monitor's log")[1].split("##")[0]
+        rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("|")][2:]
+        self.assertEqual(fields, {name.strip() for row in rows for name in row.split(",")})
 
     def test_without_a_table_every_delivery_alerts(self):
         function, failed = self.function(AUDIT_TABLE=""), event("task-stopped-exit-1")
