@@ -109,7 +109,7 @@ impl Event {
         let Some(time) = time(&json["time"]).or_else(|| time(&detail["updatedAt"])) else {
             return unreadable("it has no time");
         };
-        let detail_type = text(&json["detail-type"]).unwrap_or_default();
+        let Some(detail_type) = text(&json["detail-type"]) else { return unreadable("it has no detail-type") };
         let change = match detail_type.as_str() {
             TASK_STATE_CHANGE => match TaskChange::of(detail) {
                 Some(change) => Some(change),
@@ -316,6 +316,7 @@ mod tests {
         check_unreadable(&with("/source", json!("aws.ec2")), id, "its source is aws.ec2, not aws.ecs");
         check_unreadable(&with("/detail", json!("x")), id, "it has no detail");
         check_unreadable(&with("/detail/taskArn", json!({})), id, "it is a task state change without a taskArn");
+        check_unreadable(&with("/detail-type", json!(null)), id, "it has no detail-type");
         check_unreadable(&with("/id", json!(null)), "without an id", "it has no id");
         check_unreadable(&json!(7), "without an id", "it is not an event of EventBridge: it has no source");
     }

@@ -5,10 +5,10 @@
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
+mod function;
 mod process;
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -23,51 +23,17 @@ use axum::{
 };
 use serde_json::{Value, json};
 
+pub use self::function::Function;
 use self::process::{End, FunctionProcess};
 use super::{
     arn, random_hex, random_uuid,
-    sns::Sns,
     stage::{Report, Reporter, json_response, lock},
 };
 
 /// Lambda stops a chain of about so many invocations.
 const CHAIN_LIMIT: usize = 16;
-/// The longest time limit that a function can have.
-const MAX_TIMEOUT: Duration = Duration::from_secs(900);
 /// The largest asynchronous payload.
 const MAX_PAYLOAD: usize = 1024 * 1024;
-
-/// A function, as one sets it up.
-#[derive(Clone, Debug)]
-pub struct Function {
-    /// Its name.
-    pub name: &'static str,
-    /// What runs.
-    pub binary: PathBuf,
-    /// Its time limit for one invocation.
-    pub timeout: Duration,
-    /// Its variables, beside those that Lambda sets.
-    pub environment: Vec<(String, String)>,
-    /// Whether Lambda lets it invoke itself as often as it likes.
-    pub recursive_loop_allowed: bool,
-}
-
-impl Function {
-    /// The function that custom resources are sent to, as the template sets it up.
-    pub fn runner(binary: PathBuf) -> Self {
-        Self { name: "ecsTasks", binary, timeout: MAX_TIMEOUT, environment: Vec::new(), recursive_loop_allowed: true }
-    }
-
-    /// The function that events are sent to, as the template sets it up, with every sink; the stage adds its search.
-    pub fn monitor(binary: PathBuf) -> Self {
-        let topic_arn = Sns::topic_arn();
-        let sinks =
-            [("AUDIT_TABLE", "audit"), ("ALERT_TOPIC_ARN", &topic_arn), ("EVENTS_LOG_GROUP", "/aws/events/ecs/failed")];
-        let environment = sinks.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let timeout = Duration::from_secs(60);
-        Self { name: "ecsEvents", binary, timeout, environment, recursive_loop_allowed: false }
-    }
-}
 
 /// The service, with one function.
 #[derive(Clone)]
@@ -283,37 +249,11 @@ impl Shared {
         if let Some(process) = idle {
             return Ok(process);
         }
-        let environment = environment(&self.function, &self.endpoint);
+        let environment = self.function.variables(&self.endpoint);
         let process = FunctionProcess::start(&self.function.binary, environment, Arc::clone(&self.reporter)).await?;
         lock(&self.processes).push(Arc::clone(&process));
         Ok(process)
     }
-}
-
-/// The variables that Lambda sets, and those of the function's configuration.
-fn environment(function: &Function, endpoint: &str) -> Vec<(String, String)> {
-    let standard = [
-        ("AWS_LAMBDA_FUNCTION_NAME", function.name),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{}", function.name)),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", "stage"),
-        ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
-        ("AWS_REGION", super::REGION),
-        ("AWS_DEFAULT_REGION", super::REGION),
-        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-        ("AWS_SECRET_ACCESS_KEY", "rehearsed"),
-        ("AWS_SESSION_TOKEN", "rehearsed"),
-        ("AWS_ENDPOINT_URL", endpoint),
-        ("_HANDLER", "bootstrap"),
-    ];
-    let mut environment: Vec<(String, String)> =
-        standard.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    if function.recursive_loop_allowed {
-        environment.push(("RECURSIVE_LOOP".to_owned(), "Allow".to_owned()));
-    }
-    environment.extend(function.environment.iter().cloned());
-    environment
 }
 
 /// The position in its chain that an invocation's trace header tells: `…;Lineage=1:ab12:3`.

@@ -1,5 +1,7 @@
 //! The stage: one loopback address that answers for all services, and for the response bucket.
 
+mod response;
+
 use std::{
     collections::{BTreeMap, HashMap},
     io,
@@ -11,12 +13,14 @@ use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, Method, StatusCode, Uri, header::CONTENT_TYPE},
+    http::{HeaderMap, Method, Uri, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
+pub(super) use self::response::{AwsError, json_response};
+use self::response::{answer, status_code, xml_error};
 use super::{
     cloudformation::CloudFormation,
     dynamodb::DynamoDb,
@@ -252,70 +256,4 @@ async fn serve(State(stage): State<Arc<Stage>>, method: Method, uri: Uri, header
         Ok(xml) => ([(CONTENT_TYPE, "text/xml")], xml).into_response(),
         Err(error) => xml_error(400, error.code, &error.message),
     }
-}
-
-fn answer(result: Result<Value, AwsError>) -> Response {
-    match result {
-        Ok(answer) => json_response(StatusCode::OK, &answer),
-        Err(error) => error.into_json(),
-    }
-}
-
-/// An error of one of the stage's services.
-#[derive(Debug)]
-pub(super) struct AwsError {
-    pub(super) code: &'static str,
-    pub(super) message: String,
-    /// What else the error tells.
-    pub(super) members: Vec<(&'static str, Value)>,
-}
-
-impl AwsError {
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), members: Vec::new() }
-    }
-
-    pub(super) fn unknown_operation(operation: &str) -> Self {
-        Self::new("UnknownOperationException", format!("the stage does not play {operation}"))
-    }
-
-    fn into_json(self) -> Response {
-        let mut body = json!({ "__type": self.code, "message": self.message });
-        for (name, value) in self.members {
-            body[name] = value;
-        }
-        json_response(StatusCode::BAD_REQUEST, &body)
-    }
-}
-
-impl Fault {
-    fn into_json(self) -> Response {
-        match self {
-            Self::Answer(body) => json_response(StatusCode::OK, &body),
-            Self::Error(status, code, message) => {
-                let mut response = json_response(status_code(status), &json!({ "__type": code, "message": message }));
-                if let Ok(code) = code.parse() {
-                    response.headers_mut().insert("x-amzn-errortype", code);
-                }
-                response
-            }
-        }
-    }
-}
-
-fn status_code(status: u16) -> StatusCode {
-    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
-    (status, [(CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
-}
-
-fn xml_error(status: u16, code: &str, message: &str) -> Response {
-    let xml = format!(
-        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
-         <RequestId>{}</RequestId></ErrorResponse>",
-        super::random_uuid()
-    );
-    (status_code(status), [(CONTENT_TYPE, "text/xml")], xml).into_response()
 }

@@ -11,6 +11,10 @@ use crate::monitor::{
     finding::Finding,
 };
 
+/// What a partition key may have, and of the 1,024 of a sort key what the id in its middle may.
+const PARTITION_BYTES: usize = 2048;
+const ID_BYTES: usize = 900;
+
 /// The partition key.
 pub const PARTITION: &str = "taskDefinitionArn";
 /// The sort key.
@@ -58,10 +62,15 @@ pub fn render(event: &Event, finding: Option<&Finding>, retention_days: u32, now
     }
     let known = attributes.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     Item {
-        partition: partition.to_owned(),
-        change: format!("{time}#{id}#{}", event.version),
+        partition: clipped(partition, PARTITION_BYTES),
+        change: format!("{time}#{}#{}", clipped(id, ID_BYTES), event.version),
         attributes: known.map(|(name, value)| (name.clone(), value.clone())).collect(),
     }
+}
+
+/// DynamoDB refuses a longer key, however often it is asked.
+fn clipped(text: &str, bytes: usize) -> String {
+    text[..text.floor_char_boundary(bytes)].to_owned()
 }
 
 fn of_task(change: &TaskChange) -> Map<String, Value> {
@@ -118,6 +127,17 @@ mod tests {
             assert_eq!(attribute(name), value);
         }
         assert!(!item.attributes.contains_key("group") && !item.attributes.contains_key(ALERTED));
+    }
+
+    #[test]
+    fn keys_are_no_longer_than_dynamodb_takes_them() {
+        let mut event = event("task-drained.json");
+        let change = event.change.as_mut().expect("a task");
+        change.task.arn.0 = format!("task/{}", "ü".repeat(2000));
+        change.task.task_definition_arn = "ü".repeat(3000);
+        let item = render(&event, None, 14, NOW);
+        assert_eq!((item.partition.len(), item.change.len() <= 1024), (2048, true));
+        assert!(item.change.ends_with("#3"));
     }
 
     #[test]

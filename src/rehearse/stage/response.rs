@@ -1,0 +1,79 @@
+//! How the stage answers: in JSON, or in the query protocol's XML, well or with an error.
+
+use axum::{
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use super::Fault;
+use crate::rehearse::random_uuid;
+
+/// The answer of a service, as JSON.
+pub(super) fn answer(result: Result<Value, AwsError>) -> Response {
+    match result {
+        Ok(answer) => json_response(StatusCode::OK, &answer),
+        Err(error) => error.into_json(),
+    }
+}
+
+/// An error of one of the stage's services.
+#[derive(Debug)]
+pub(in crate::rehearse) struct AwsError {
+    pub(in crate::rehearse) code: &'static str,
+    pub(in crate::rehearse) message: String,
+    /// What else the error tells.
+    pub(in crate::rehearse) members: Vec<(&'static str, Value)>,
+}
+
+impl AwsError {
+    pub(in crate::rehearse) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), members: Vec::new() }
+    }
+
+    pub(in crate::rehearse) fn unknown_operation(operation: &str) -> Self {
+        Self::new("UnknownOperationException", format!("the stage does not play {operation}"))
+    }
+
+    pub(super) fn into_json(self) -> Response {
+        let mut body = json!({ "__type": self.code, "message": self.message });
+        for (name, value) in self.members {
+            body[name] = value;
+        }
+        json_response(StatusCode::BAD_REQUEST, &body)
+    }
+}
+
+impl Fault {
+    pub(super) fn into_json(self) -> Response {
+        match self {
+            Self::Answer(body) => json_response(StatusCode::OK, &body),
+            Self::Error(status, code, message) => {
+                let mut response = json_response(status_code(status), &json!({ "__type": code, "message": message }));
+                if let Ok(code) = code.parse() {
+                    response.headers_mut().insert("x-amzn-errortype", code);
+                }
+                response
+            }
+        }
+    }
+}
+
+pub(super) fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// An answer that is JSON.
+pub(in crate::rehearse) fn json_response(status: StatusCode, body: &Value) -> Response {
+    (status, [(CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
+}
+
+/// An error in the query protocol.
+pub(super) fn xml_error(status: u16, code: &str, message: &str) -> Response {
+    let xml = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+         <RequestId>{}</RequestId></ErrorResponse>",
+        random_uuid()
+    );
+    (status_code(status), [(CONTENT_TYPE, "text/xml")], xml).into_response()
+}
