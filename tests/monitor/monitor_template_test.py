@@ -36,6 +36,14 @@ class MonitorTemplateTest(unittest.TestCase):
         [mapping] = self.aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
         self.assertEqual(mapping["BatchSize"], 100)
 
+    def test_alerts_are_encrypted_with_a_key_that_alarms_may_use(self):
+        topic = deploy(self.aws, "monitor", **CODE)["Values"]["AlertTopicArn"]
+        key = self.aws.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]["KmsMasterKeyId"]
+        self.assertIn(key, [one["KeyId"] for one in self.aws.client("kms").list_keys()["Keys"]])
+        policy = TEMPLATE["Resources"]["AlertsKey"]["Properties"]["KeyPolicy"]
+        principals = [one["Principal"] for one in policy["Statement"]]
+        self.assertIn({"Service": "cloudwatch.amazonaws.com"}, principals)
+
     def test_a_log_group_can_be_made(self):
         deploy(self.aws, "monitor", **CODE, EventsLogGroup="create")
         made = self.aws.client("logs").describe_log_groups(logGroupNamePrefix="/ecs/events/")["logGroups"]
@@ -69,7 +77,7 @@ class MonitorTemplateTest(unittest.TestCase):
 
     def test_the_rule_lets_ecs_through_and_only_the_clusters_that_are_watched(self):
         failed = event("task-stopped-exit-1")
-        check = lambda changed, clusters="*": matches(json.loads(pattern(TEMPLATE, clusters)), changed)
+        check = lambda changed, clusters="*": matches(pattern(TEMPLATE, clusters), changed)
         self.assertTrue(check(failed))
         self.assertTrue(check(failed, "eventStream*"))
         self.assertFalse(check(failed, "prod"))

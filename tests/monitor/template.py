@@ -13,16 +13,20 @@ def read(name: str) -> dict:
     return json.loads(json.dumps(load(str(ROOT / "cfn" / f"{name}.yml"))))
 
 
-def pattern(template: dict, clusters: str = "*") -> str:
+def pattern(template: dict, clusters: str = "*") -> dict:
     """The pattern of the template's rule as CloudFormation fills it in."""
-    text = template["Resources"]["Rule"]["Properties"]["EventPattern"]["Fn::Sub"]
-    return text.replace("${AWS::Partition}", "aws").replace("${Clusters}", clusters)
+    filled = json.dumps(template["Resources"]["Rule"]["Properties"]["EventPattern"])
+    filled = filled.replace("${AWS::Partition}", "aws").replace("${Clusters}", clusters)
+    filled = json.loads(filled, object_hook=lambda node: node.get("Fn::Sub", node))
+    return json.loads(filled) if isinstance(filled, str) else filled
 
 
 def deploy(aws, name: str, **parameters) -> dict:
     """Deploys the template; the stack. moto does not read a pattern that is given as text, as CloudFormation does."""
     template = read(name)
-    template["Resources"]["Rule"]["Properties"]["EventPattern"] = json.loads(pattern(template))
+    rule = template["Resources"]["Rule"]["Properties"]
+    if "Fn::Sub" in rule["EventPattern"]:
+        rule["EventPattern"] = pattern(template)
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     client = aws.client("cloudformation")
     client.create_stack(
@@ -39,7 +43,7 @@ def statements_without_comment(name: str) -> list:
     bare = []
     for number, line in enumerate(lines):
         sid = re.match(r" *- Sid: (\w+)", line)
-        above = [one for one in lines[:number] if not re.fullmatch(r" *(- !If|- Has\w+)", one)]
+        above = [one for one in lines[:number] if not re.fullmatch(r" *(- !If|- (Has|Create)\w+)", one)]
         if sid and not above[-1].lstrip().startswith("#"):
             bare.append(sid[1])
     return bare
