@@ -39,7 +39,7 @@ pub async fn config_from_env() -> SdkConfig {
 }
 
 /// The time that a call may take, and how often the SDK tries it again.
-fn patient(config: SdkConfig) -> SdkConfig {
+pub fn patient(config: SdkConfig) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))

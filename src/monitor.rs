@@ -1,14 +1,14 @@
 //! The monitor's flow: events are judged, kept in the audit trail, and told to whoever needs to know.
 //!
 //! ```text
-//! payload ─► events ─► Finding ─► audit ─┬─► alert ─┬─► mark ─► which failed
-//!                                        ├─► log ───┤
-//!                                        └─► index ─┘
+//! payload ─► events ─► Finding ─► audit ─┬─► alert ─┬─► mark ─┬─► which failed
+//!                                        ├─► log ───┘         │
+//!                                        └─► index ───────────┘
 //! ```
 //!
 //! Nothing is lost and a failure is told once: the audit item is written first, on condition that it is new, then the
-//! alert goes out, then the item is marked. A crash anywhere costs a second alert at worst. Without a table every
-//! delivery alerts.
+//! alert goes out, then the item is marked, each event's by itself and without waiting for the index. A crash anywhere
+//! costs a second alert at worst. Without a table every delivery alerts.
 //!
 //! Retry policy: a sink that fails does not stop the others, but its event has failed. From SQS it comes back alone;
 //! from EventBridge the invocation fails, and Lambda repeats it. What cannot be read is logged and dropped.
@@ -19,12 +19,13 @@ pub mod pattern;
 pub mod settings;
 pub mod sink;
 
-use std::{collections::BTreeMap, io::Write};
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_config::SdkConfig;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::sync::OnceCell;
 
 use self::{
     event::{Event, Payload, Unreadable},
@@ -43,13 +44,19 @@ use crate::aws::{
 
 /// How many calls to one service are under way at a time.
 const AT_ONCE: usize = 32;
+/// How long the table may take for a batch. A table that hangs must not keep people from being told, and the template
+/// gives the function a minute.
+const AUDIT: Duration = Duration::from_secs(20);
 /// How much one `_bulk` may hold; OpenSearch takes 10 MB and more, and likes less.
 const BULK_BYTES: usize = 5 * 1024 * 1024;
 
+/// Where lines in the embedded metric format go.
+pub type MetricSink = Box<dyn Fn(&str)>;
+
 /// The monitor: its settings, and a client for each sink that is set.
-#[derive(Debug)]
 pub struct Monitor {
     settings: Settings,
+    metrics: MetricSink,
     table: Option<AuditTable>,
     topic: Option<Topic>,
     log_group: Option<LogGroup>,
@@ -67,16 +74,15 @@ struct Passing<'e> {
     finding: Option<Finding>,
     item: Option<audit::Item>,
     standing: Standing,
-    /// What has been done now and is to be marked.
-    done: Vec<&'static str>,
     /// What could not be done.
     undone: Vec<&'static str>,
 }
 
 impl Monitor {
     /// A monitor with these settings, and clients of this configuration.
-    pub fn new(settings: Settings, config: &SdkConfig) -> Self {
+    pub fn new(settings: Settings, config: &SdkConfig, metrics: MetricSink) -> Self {
         Self {
+            metrics,
             table: settings.audit.as_ref().map(|audit| AuditTable::new(config, &audit.table)),
             topic: settings.alert.as_ref().map(|alert| Topic::new(config, &alert.topic_arn)),
             log_group: settings.log_group.as_ref().map(|name| LogGroup::new(config, name)),
@@ -119,15 +125,18 @@ impl Monitor {
     async fn pass<'e>(&self, events: &'e [Event], now: OffsetDateTime) -> BTreeMap<&'e str, Vec<&'static str>> {
         let mut passing: Vec<Passing<'e>> = events.iter().map(|event| self.judge(event, now)).collect();
         self.audit(&mut passing).await;
-        for one in &passing {
-            one.measure(now);
+        for line in passing.iter().filter_map(|one| one.measured(now)) {
+            (self.metrics)(&line);
         }
-        let (alerts, logs, indexed) =
-            tokio::join!(self.alert(&passing), self.log(&passing, now), self.index(&passing, now));
-        for (at, sink, result) in [alerts, logs, indexed].into_iter().flatten() {
+        let log = OnceCell::new();
+        let (_, told, indexed) = tokio::join!(
+            log.get_or_init(|| self.log(&passing, now)),
+            self.tell(&passing, &log, now),
+            self.index(&passing, now)
+        );
+        for (at, sink, result) in [told, indexed].into_iter().flatten() {
             passing[at].settle(sink, result);
         }
-        self.mark(&mut passing, now).await;
         passing
             .into_iter()
             .filter(|one| !one.undone.is_empty())
@@ -151,38 +160,64 @@ impl Monitor {
         }
         let audit = self.settings.audit.as_ref();
         let item = audit.map(|audit| audit::render(event, finding.as_ref(), audit.retention_days, now));
-        Passing { event, finding, item, standing: Standing::default(), done: Vec::new(), undone: Vec::new() }
+        Passing { event, finding, item, standing: Standing::default(), undone: Vec::new() }
     }
 
     async fn audit(&self, passing: &mut [Passing<'_>]) {
         let Some(table) = &self.table else { return };
         let items = passing.iter().enumerate().filter_map(|(at, one)| Some((at, one.item.as_ref()?)));
         let puts = stream::iter(items).map(async |(at, item)| (at, table.put(item).await));
-        let results: Vec<_> = puts.buffer_unordered(AT_ONCE).collect().await;
-        for (at, result) in results {
-            match result {
-                Ok(standing) => passing[at].standing = standing,
+        let puts = puts.buffer_unordered(AT_ONCE).take_until(tokio::time::sleep(AUDIT));
+        let mut results: BTreeMap<_, _> = puts.collect().await;
+        for (at, one) in passing.iter_mut().enumerate() {
+            match results.remove(&at).unwrap_or_else(|| Err(Error::no_answer("dynamodb:PutItem"))) {
+                Ok(standing) => one.standing = standing,
                 // The other sinks go on: a second alert is better than none.
-                Err(error) => passing[at].settle("audit", Err(error)),
+                Err(error) => one.settle("audit", Err(error)),
             }
         }
     }
 
-    async fn alert(&self, passing: &[Passing<'_>]) -> Vec<Sent> {
-        let (Some(topic), Some(alert)) = (&self.topic, &self.settings.alert) else { return Vec::new() };
-        let due = passing.iter().enumerate().filter(|(_, one)| !one.standing.alerted);
-        let messages = due.filter_map(|(at, one)| match (&one.finding, &one.event.change) {
-            (Some(Finding::Failed(failures)), Some(change)) => {
-                Some((at, alert::render(one.event, change, failures, alert.format)))
+    /// Alerts about every failed task that nobody has been told of, and marks what has been done.
+    async fn tell(&self, passing: &[Passing<'_>], log: &OnceCell<Logged>, now: OffsetDateTime) -> Vec<Sent> {
+        let stamp = now.format(&Rfc3339).unwrap_or_default();
+        let failed = passing.iter().enumerate().filter(|(_, one)| one.has_failed());
+        let told = failed.map(async |(at, one)| {
+            let alerted = self.alert(one).await;
+            let logged = log.get_or_init(|| self.log(passing, now)).await.get(&at).cloned();
+            let mut sent = Vec::new();
+            let mut done = Vec::new();
+            for (sink, mark, result) in [("alert", audit::ALERTED, alerted), ("log", audit::LOGGED, logged)] {
+                if let Some(result) = result {
+                    done.extend(result.is_ok().then_some(mark));
+                    sent.push((at, sink, result));
+                }
             }
-            _ => None,
+            // A mark that fails lets the event come back, and the alert go out again: better twice than never.
+            if let (Some(table), Some(item), false) =
+                (&self.table, &one.item, done.is_empty() || !one.undone.is_empty())
+            {
+                sent.push((at, "mark", table.mark(item, &done, &stamp).await));
+            }
+            sent
         });
-        let sent = stream::iter(messages).map(async |(at, message)| (at, "alert", topic.publish(&message).await));
-        sent.buffer_unordered(AT_ONCE).collect().await
+        stream::iter(told).buffer_unordered(AT_ONCE).concat().await
     }
 
-    async fn log(&self, passing: &[Passing<'_>], now: OffsetDateTime) -> Vec<Sent> {
-        let Some(group) = &self.log_group else { return Vec::new() };
+    /// Alerts about a failed task, if nobody has been told of it.
+    async fn alert(&self, one: &Passing<'_>) -> Option<Result<(), Error>> {
+        let (Some(topic), Some(alert)) = (&self.topic, &self.settings.alert) else { return None };
+        match (&one.finding, &one.event.change) {
+            (Some(Finding::Failed(failures)), Some(change)) if !one.standing.alerted => {
+                Some(topic.publish(&alert::render(one.event, change, failures, alert.format)).await)
+            }
+            _ => None,
+        }
+    }
+
+    /// Writes the failed tasks that are not in the log group yet, in as few calls as it takes.
+    async fn log(&self, passing: &[Passing<'_>], now: OffsetDateTime) -> Logged {
+        let Some(group) = &self.log_group else { return Logged::new() };
         let due = passing.iter().enumerate();
         let due: Vec<usize> =
             due.filter(|(_, one)| one.has_failed() && !one.standing.logged).map(|(at, _)| at).collect();
@@ -192,7 +227,7 @@ impl Monitor {
             Some(error) if number >= written => Err(error.clone()),
             _ => Ok(()),
         };
-        due.into_iter().enumerate().map(|(number, at)| (at, "log", result(number))).collect()
+        due.into_iter().enumerate().map(|(number, at)| (at, result(number))).collect()
     }
 
     async fn index(&self, passing: &[Passing<'_>], now: OffsetDateTime) -> Vec<Sent> {
@@ -218,48 +253,30 @@ impl Monitor {
         }
         results
     }
-
-    async fn mark(&self, passing: &mut [Passing<'_>], now: OffsetDateTime) {
-        let Some(table) = &self.table else { return };
-        let at = now.format(&Rfc3339).unwrap_or_default();
-        let due = passing.iter().enumerate().filter(|(_, one)| !one.done.is_empty() && !one.undone.contains(&"audit"));
-        let due = due.filter_map(|(number, one)| Some((number, one.item.as_ref()?, one.done.as_slice())));
-        let marks = stream::iter(due).map(async |(number, item, done)| (number, table.mark(item, done, &at).await));
-        let results: Vec<_> = marks.buffer_unordered(AT_ONCE).collect().await;
-        for (number, result) in results {
-            // A mark that fails lets the event come back, and the alert go out again: better twice than never.
-            passing[number].settle("mark", result);
-        }
-    }
 }
 
 /// What came of a sink for the event at this place.
 type Sent = (usize, &'static str, Result<(), Error>);
+
+/// What came of the log group for the events at these places.
+type Logged = BTreeMap<usize, Result<(), Error>>;
 
 impl Passing<'_> {
     fn has_failed(&self) -> bool {
         matches!(self.finding, Some(Finding::Failed(_)))
     }
 
-    /// Measures what has ended, once as far as the audit trail tells.
-    fn measure(&self, now: OffsetDateTime) {
+    /// The line that measures what has ended, once as far as the audit trail tells.
+    fn measured(&self, now: OffsetDateTime) -> Option<String> {
         let again = if self.has_failed() { self.standing.alerted } else { self.standing.known };
-        let (Some(finding), Some(change), false) = (&self.finding, &self.event.change, again) else { return };
-        if let Some(line) = metrics::render(change, finding, now) {
-            // Standard output is the function's log; there is nowhere to tell that it cannot be written.
-            let _ = writeln!(std::io::stdout().lock(), "{line}");
-        }
+        let (Some(finding), Some(change), false) = (&self.finding, &self.event.change, again) else { return None };
+        metrics::render(change, finding, now)
     }
 
     fn settle(&mut self, sink: &'static str, result: Result<(), Error>) {
-        match (sink, result) {
-            ("alert", Ok(())) => self.done.push(audit::ALERTED),
-            ("log", Ok(())) => self.done.push(audit::LOGGED),
-            (_, Ok(())) => {}
-            (_, Err(error)) => {
-                tracing::error!(event_id = self.event.id, sink, "an event will come back: {error}");
-                self.undone.push(sink);
-            }
+        if let Err(error) = result {
+            tracing::error!(event_id = self.event.id, sink, "an event will come back: {error}");
+            self.undone.push(sink);
         }
     }
 }

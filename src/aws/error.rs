@@ -68,9 +68,9 @@ impl Error {
     }
 
     /// No answer came in the time that there was.
-    pub fn no_answer() -> Self {
+    pub fn no_answer(operation: &'static str) -> Self {
         Self {
-            operation: "AWS",
+            operation,
             code: "TimeoutError".to_owned(),
             message: "no answer in time".to_owned(),
             kind: Kind::Transient,

@@ -1,6 +1,10 @@
 //! The monitor's Lambda: ECS's events on the runtime `provided.al2023`.
 
-use std::{env, process::ExitCode};
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use ecs_tasks::{
     aws,
@@ -25,7 +29,9 @@ async fn main() -> Result<ExitCode, Error> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let monitor = Monitor::new(settings, &aws::config_from_env().await);
+    // Standard output is the function's log; there is nowhere to tell that it cannot be written.
+    let metrics = |line: &str| drop(writeln!(io::stdout().lock(), "{line}"));
+    let monitor = Monitor::new(settings, &aws::config_from_env().await, Box::new(metrics));
     let monitor = &monitor;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         Ok::<Value, Error>(monitor.handle(event.payload, Clock::start().now()).await?)

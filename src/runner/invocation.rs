@@ -101,7 +101,7 @@ impl Invocation {
     ) -> Result<T, Error> {
         let left = (until - self.now()).max(Duration::SECOND);
         let timed = tokio::time::timeout(left.try_into().unwrap_or_default(), call).await;
-        timed.unwrap_or_else(|_| Err(Error::no_answer()))
+        timed.unwrap_or_else(|_| Err(Error::no_answer("AWS")))
     }
 
     /// Calls AWS until it works. Throttling, 5xx and time-outs are ridden out with backoff until `until`, a denial for
@@ -177,7 +177,7 @@ mod tests {
         let invocation = invocation(900);
         let (start, until) = (invocation.now(), invocation.now() + Duration::seconds(7));
         let result: Result<(), Error> = invocation.ride_out(until, std::future::pending).await;
-        assert_eq!(result, Err(Error::no_answer()));
+        assert_eq!(result, Err(Error::no_answer("AWS")));
         assert!((7..=9).contains(&(invocation.now() - start).whole_seconds()));
     }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 import time
 import unittest
 
@@ -17,9 +18,13 @@ class OpenSearch:
 
     def __init__(self):
         self.documents, self.problems, self.status = {}, [], 200
+        self.asked, self.answering = 0, threading.Event()
+        self.answering.set()
         self.server = Server(self.bulk)
 
     def bulk(self, request, body):
+        self.asked += 1
+        self.answering.wait()
         if self.status != 200:
             return request.answer(self.status, b'{"error": "as the test wants it"}')
         problem = self.wrong_signature(request, body)
@@ -209,6 +214,17 @@ class MonitorTest(unittest.TestCase):
                 self.assertEqual(again.invoke(batch(failed)), ("answer", {"batchItemFailures": []}))
                 self.assertEqual(again.invoke(batch(failed)), ("answer", {"batchItemFailures": []}))
                 self.assertEqual(len(self.received()), alerts)
+
+    def test_a_sink_that_hangs_does_not_make_alerts_go_out_again(self):
+        failed, function = event("task-stopped-exit-1"), self.function()
+        self.search.answering.clear()
+        self.addCleanup(self.search.answering.set)
+        self.aws.crash_after = "UpdateItem"
+        self.assertEqual(function.invoke(batch(failed))[0], "crash")
+        self.assertLessEqual(self.search.asked, 1, "the mark did not wait for the index")
+        self.search.answering.set()
+        self.assertEqual(self.function().invoke(batch(failed)), ("answer", {"batchItemFailures": []}))
+        self.assertEqual((len(self.received()), len(self.logged()), len(self.search.documents)), (1, 1, 1))
 
     def test_two_deliveries_in_one_batch_alert_once(self):
         failed = event("task-stopped-exit-1")

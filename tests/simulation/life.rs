@@ -90,7 +90,7 @@ pub(crate) enum Fault {
     Slow,
 }
 
-const FAULTS: [Fault; 8] = [
+pub(crate) const FAULTS: [Fault; 8] = [
     Fault::Throttled,
     Fault::Fails,
     Fault::FailsAfter,

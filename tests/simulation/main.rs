@@ -8,6 +8,7 @@
 mod ecs;
 mod found;
 mod life;
+mod queue;
 mod rules;
 mod sabotage;
 mod scale;

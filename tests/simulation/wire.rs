@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
@@ -32,14 +34,20 @@ use crate::{
 
 /// The real runner, whose calls all end in this world.
 pub(crate) fn runner(world: &Arc<World>) -> Runner {
-    use aws_config::{BehaviorVersion, Region, SdkConfig};
-    use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
+    let bucket = Arc::clone(world);
+    let callback = Callback::over(service_fn(move |request| put(Arc::clone(&bucket), request)));
+    let allowed = world.life.recursive_loop || world.sabotage == Some(Sabotage::IgnoresTheChain);
+    Runner::new(Aws::new(config(Connector(Arc::clone(world)))), callback, allowed)
+}
+
+/// What clients are made of whose calls all end here.
+pub(crate) fn config(connector: impl HttpConnector + 'static) -> SdkConfig {
     // The SDK counts its retries for each service and region, in one place for the whole process: every life has a region
     // of its own, so that none is shorter of retries for what another has met.
     static LIVES: AtomicU64 = AtomicU64::new(1);
     let region = Region::new(format!("us-west-{}", LIVES.fetch_add(1, Ordering::Relaxed)));
-    let connector = SharedHttpConnector::new(Connector(Arc::clone(world)));
-    let config = SdkConfig::builder()
+    let connector = SharedHttpConnector::new(connector);
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(region)
         .endpoint_url("http://world.localhost")
@@ -52,11 +60,7 @@ pub(crate) fn runner(world: &Arc<World>) -> Runner {
             None,
             "sim",
         )))
-        .build();
-    let bucket = Arc::clone(world);
-    let callback = Callback::over(service_fn(move |request| put(Arc::clone(&bucket), request)));
-    let allowed = world.life.recursive_loop || world.sabotage == Some(Sabotage::IgnoresTheChain);
-    Runner::new(Aws::new(config), callback, allowed)
+        .build()
 }
 
 struct Connector(Arc<World>);
@@ -133,15 +137,20 @@ async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<Htt
         let fault = fault.map_or_else(String::new, |fault| format!(" [{fault:?}]"));
         world.note(format!("{operation} {task} → {status}{fault}"));
     }
+    arrive(fault, status, &sabotage::on_the_way_in(world, operation, answer)).await
+}
+
+/// How an answer arrives, or does not.
+pub(crate) async fn arrive(fault: Option<Fault>, status: u16, answer: &Value) -> Result<HttpResponse, ConnectorError> {
     match fault {
         Some(Fault::Hangs | Fault::HangsAfter) => pending().await,
         Some(Fault::Cut | Fault::CutAfter) => Err(ConnectorError::io("connection reset by peer".into())),
         Some(Fault::FailsAfter) => Ok(response(500, &error("ServerException", "Internal error"))),
         Some(Fault::Slow) => {
             tokio::time::sleep(Duration::from_secs(4)).await;
-            Ok(response(status, &answer))
+            Ok(response(status, answer))
         }
-        _ => Ok(response(status, &sabotage::on_the_way_in(world, operation, answer))),
+        _ => Ok(response(status, answer)),
     }
 }
 

@@ -1,0 +1,423 @@
+//! The monitor behind its queue: the real function with the real clients, in virtual time. Its sinks meet faults, its
+//! invocations die, and messages come back until they have been handled. After each life nothing may be lost, and
+//! nothing told twice without a cause.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector, HttpConnectorFuture},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use ecs_tasks::{
+    aws,
+    logging::Logging,
+    monitor::{Monitor, settings::Settings},
+};
+use fastrand::Rng;
+use serde_json::{Value, json};
+use time::{OffsetDateTime, macros::datetime};
+use tokio::{runtime::Builder, sync::Notify};
+use tracing::Level;
+
+use crate::{
+    Log,
+    life::{FAULTS, Fault, SECRET, pick},
+    wire,
+    world::error,
+};
+
+const LIVES: u64 = 200;
+const NOW: OffsetDateTime = datetime!(2026-11-20 10:20 UTC);
+/// The template's.
+const LAMBDA_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a message is received before it is a dead letter.
+const RECEIVES: usize = 5;
+/// From this delivery on nothing goes wrong.
+const CALM: usize = 3;
+
+/// What a task's last event says, and what the monitor must find.
+const ENDS: [(&str, Value, &str); 5] = [
+    ("RUNNING", Value::Null, "moving"),
+    ("STOPPED", Value::Null, "failed"),
+    ("STOPPED", Value::Bool(true), "succeeded"),
+    ("STOPPED", Value::Bool(false), "failed"),
+    ("DRAINED", Value::Bool(false), "excused"),
+];
+
+/// Breaks a promise, so that the simulation has something to object to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Swallowed {
+    /// Items are taken and not kept.
+    Items,
+    /// Alerts are taken and not sent.
+    Alerts,
+    /// Marks are taken and not made.
+    Marks,
+}
+
+/// The services that the monitor writes to.
+#[derive(Debug)]
+struct Sinks {
+    rng: Rng,
+    rate: f64,
+    swallowed: Option<Swallowed>,
+    /// After how many more calls the invocation dies.
+    dies_after: Option<usize>,
+    died: Arc<Notify>,
+    /// By task.
+    items: BTreeMap<usize, Value>,
+    alerts: Vec<usize>,
+    lines: Vec<usize>,
+    /// How often something went wrong with an event, which may be told once more for each.
+    troubles: BTreeMap<usize, usize>,
+    /// How often the log group had a fault, which lets the lines of a whole batch come again.
+    log_troubles: usize,
+    calls: usize,
+    /// What never answers.
+    hangs: Option<&'static str>,
+}
+
+#[derive(Clone, Debug)]
+struct Connector(Arc<Mutex<Sinks>>);
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let sinks = Arc::clone(&self.0);
+        HttpConnectorFuture::new(async move { answer(&sinks, &request).await })
+    }
+}
+
+async fn answer(sinks: &Mutex<Sinks>, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let bytes = request.body().bytes().unwrap_or_default();
+    let (operation, body) = match request.headers().get("x-amz-target") {
+        Some(target) => (target.rsplit('.').next().unwrap_or_default(), serde_json::from_slice(bytes).unwrap()),
+        None => ("Publish", url::form_urlencoded::parse(bytes).into_owned().collect()),
+    };
+    let (latency, fault) = {
+        let mut sinks = lock(sinks);
+        sinks.calls += 1;
+        let faulty = sinks.rng.f64() < sinks.rate;
+        let fault = faulty.then(|| pick(&mut sinks.rng, &FAULTS));
+        let fault = if sinks.hangs == Some(operation) { Some(Fault::Hangs) } else { fault };
+        (Duration::from_millis(sinks.rng.u64(2..40)), fault)
+    };
+    tokio::time::sleep(latency).await;
+    let (status, answer) = {
+        let mut sinks = lock(sinks);
+        if fault.is_some() {
+            sinks.trouble(operation, &body);
+        }
+        let happens = !matches!(fault, Some(Fault::Throttled | Fault::Fails | Fault::Cut | Fault::Hangs));
+        let answered = match fault {
+            Some(Fault::Throttled) => (400, error("ThrottlingException", "Rate exceeded")),
+            Some(Fault::Fails) => (500, error("InternalServerError", "Service Unavailable")),
+            _ if happens => sinks.effect(operation, &body),
+            _ => (0, Value::Null),
+        };
+        sinks.dies_after = match sinks.dies_after {
+            Some(0) => {
+                sinks.died.notify_one();
+                None
+            }
+            calls => calls.map(|calls| calls - 1),
+        };
+        answered
+    };
+    match answer.as_str() {
+        // SNS answers XML.
+        Some(xml) if fault.is_none() => {
+            Ok(HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(xml)))
+        }
+        _ => wire::arrive(fault, status, &answer).await,
+    }
+}
+
+impl Sinks {
+    fn new(rng: Rng, swallowed: Option<Swallowed>) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            rng,
+            rate: 0.0,
+            swallowed,
+            dies_after: None,
+            died: Arc::default(),
+            items: BTreeMap::new(),
+            alerts: Vec::new(),
+            lines: Vec::new(),
+            troubles: BTreeMap::new(),
+            log_troubles: 0,
+            calls: 0,
+            hangs: None,
+        }))
+    }
+
+    fn effect(&mut self, operation: &str, body: &Value) -> (u16, Value) {
+        let swallowed = self.swallowed;
+        match operation {
+            "PutItem" => {
+                let task = task_of_key(&body["Item"]);
+                if let Some(known) = self.items.get(&task) {
+                    let mut error = error("ConditionalCheckFailedException", "The conditional request failed");
+                    error["Item"] = known.clone();
+                    return (400, error);
+                }
+                if swallowed != Some(Swallowed::Items) {
+                    self.items.insert(task, body["Item"].clone());
+                }
+                (200, json!({}))
+            }
+            "UpdateItem" => {
+                let item = self.items.entry(task_of_key(&body["Key"])).or_insert_with(|| body["Key"].clone());
+                let sets = body["UpdateExpression"].as_str().unwrap().trim_start_matches("SET ");
+                for mark in sets.split(", ").filter_map(|set| set.split(' ').next()) {
+                    if swallowed != Some(Swallowed::Marks) {
+                        item[mark] = body["ExpressionAttributeValues"][":at"].clone();
+                    }
+                }
+                (200, json!({}))
+            }
+            "Publish" => {
+                if swallowed != Some(Swallowed::Alerts) {
+                    self.alerts.push(task_of_alert(body));
+                }
+                let xml = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult>\
+                           <MessageId>1</MessageId></PublishResult></PublishResponse>";
+                (200, xml.into())
+            }
+            "CreateLogStream" => (200, json!({})),
+            "PutLogEvents" => {
+                self.lines.extend(body["logEvents"].as_array().unwrap().iter().map(|line| {
+                    let event: Value = serde_json::from_str(line["message"].as_str().unwrap()).unwrap();
+                    task_of_id(event["id"].as_str().unwrap())
+                }));
+                (200, json!({}))
+            }
+            other => (400, error("UnknownOperationException", other)),
+        }
+    }
+
+    fn trouble(&mut self, operation: &str, body: &Value) {
+        let task = match operation {
+            "PutItem" => task_of_key(&body["Item"]),
+            "UpdateItem" => task_of_key(&body["Key"]),
+            "Publish" => task_of_alert(body),
+            _ => {
+                self.log_troubles += 1;
+                return;
+            }
+        };
+        *self.troubles.entry(task).or_default() += 1;
+    }
+}
+
+fn task_of_id(id: &str) -> usize {
+    id.trim_start_matches("event-").parse().unwrap()
+}
+
+fn task_of_key(key: &Value) -> usize {
+    key["change"]["S"].as_str().unwrap().split('#').nth(1).unwrap().parse().unwrap()
+}
+
+fn task_of_alert(form: &Value) -> usize {
+    let id = form["Message"].as_str().unwrap().lines().find_map(|line| line.strip_prefix("Event: "));
+    task_of_id(id.unwrap())
+}
+
+fn lock(sinks: &Mutex<Sinks>) -> MutexGuard<'_, Sinks> {
+    sinks.lock().unwrap()
+}
+
+fn event(task: usize, end: usize) -> Value {
+    let (status, exit, _) = &ENDS[end];
+    let mut container = json!({"name": "app", "lastStatus": "STOPPED"});
+    if let Some(well) = exit.as_bool() {
+        container["exitCode"] = json!(if well { 0 } else { 1 });
+    }
+    let reason = if *status == "DRAINED" { "the container instance is in DRAINING state" } else { "it exited" };
+    json!({
+        "id": format!("event-{task}"),
+        "source": "aws.ecs",
+        "detail-type": "ECS Task State Change",
+        "time": "2026-11-20T10:16:12Z",
+        "detail": {
+            "taskArn": format!("arn:aws:ecs:us-west-2:123456789012:task/prod/{task}"),
+            "taskDefinitionArn": crate::DEFINITION,
+            "clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod",
+            "lastStatus": if *status == "DRAINED" { "STOPPED" } else { status },
+            "stoppedReason": reason,
+            "containers": [container],
+            "overrides": {"containerOverrides": [
+                {"name": "app", "environment": [{"name": "PASSWORD", "value": SECRET}]},
+            ]},
+            "version": 3,
+        },
+    })
+}
+
+/// Lives a life; what there is to object to, and how many calls it took.
+fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
+    fastrand::seed(seed);
+    let mut rng = Rng::with_seed(seed);
+    let sinks = Sinks::new(rng.fork(), swallowed);
+    let ends: Vec<usize> = (0..rng.usize(1..130)).map(|_| rng.usize(0..ENDS.len())).collect();
+    let rate = pick(&mut rng, &[0.0, 0.02, 0.1, 0.4]);
+    let (log, metrics) = (Log::default(), Arc::new(Mutex::new(Vec::new())));
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let mut objections =
+        tracing::subscriber::with_default(Logging { level: Level::TRACE, json: true }.to(log.clone()), || {
+            runtime.block_on(queue(&sinks, &metrics, &ends, rate, &mut rng))
+        });
+
+    let sinks = lock(&sinks);
+    let count = |told: &[usize], task: usize| told.iter().filter(|told| **told == task).count();
+    let measured = metrics.lock().unwrap().iter().filter(|line: &&String| line.contains("TaskFailed")).count();
+    let failed = ends.iter().filter(|end| ENDS[**end].2 == "failed").count();
+    if measured < failed {
+        objections.push(format!("{failed} tasks failed, and {measured} were measured"));
+    }
+    for (task, end) in ends.iter().enumerate() {
+        let finding = ENDS[*end].2;
+        let kept = sinks.items.get(&task).and_then(|item| item["finding"]["S"].as_str());
+        if kept != Some(finding) {
+            objections.push(format!("lost: task {task} is {finding}, and the table has {kept:?}"));
+        }
+        let troubles = sinks.troubles.get(&task).copied().unwrap_or_default();
+        for (what, told, troubles) in [
+            ("alert", count(&sinks.alerts, task), troubles),
+            ("line", count(&sinks.lines, task), troubles + sinks.log_troubles),
+        ] {
+            let (least, most) = if finding == "failed" { (1, 1 + troubles) } else { (0, 0) };
+            if !(least..=most).contains(&told) {
+                objections.push(format!("task {task} is {finding} and had {told} {what}s, not {least} to {most}"));
+            }
+        }
+    }
+    if String::from_utf8_lossy(&log.0.lock().unwrap()).contains(SECRET) {
+        objections.push("a secret is in the log".to_owned());
+    }
+    (objections, sinks.calls)
+}
+
+/// A new process of the function.
+fn monitor_of(sinks: &Arc<Mutex<Sinks>>, metrics: &Arc<Mutex<Vec<String>>>) -> Monitor {
+    let settings = [
+        ("AUDIT_TABLE", "audit"),
+        ("ALERT_TOPIC_ARN", "arn:aws:sns:us-west-2:123456789012:alerts"),
+        ("EVENTS_LOG_GROUP", "/ecs/failed"),
+    ];
+    let settings = Settings::of(|name| settings.iter().find(|one| one.0 == name).map(|one| one.1.to_owned()));
+    let metrics = Arc::clone(metrics);
+    let sink = move |line: &str| metrics.lock().unwrap().push(line.to_owned());
+    Monitor::new(settings.unwrap(), &aws::patient(wire::config(Connector(Arc::clone(sinks)))), Box::new(sink))
+}
+
+/// Delivers the events until all have been handled; those that had not been after the last delivery.
+async fn queue(
+    sinks: &Arc<Mutex<Sinks>>,
+    metrics: &Arc<Mutex<Vec<String>>>,
+    ends: &[usize],
+    rate: f64,
+    rng: &mut Rng,
+) -> Vec<String> {
+    let mut monitor = monitor_of(sinks, metrics);
+    let mut waiting: Vec<usize> = (0..ends.len()).collect();
+    for receive in 0..=RECEIVES {
+        if receive == RECEIVES {
+            if !waiting.is_empty() {
+                break;
+            }
+            // EventBridge delivers all of them once more: what has been told is not told again.
+            waiting.extend(0..ends.len());
+        }
+        rng.shuffle(&mut waiting);
+        for batch in std::mem::take(&mut waiting).chunks(100) {
+            let mut records: Vec<Value> =
+                batch.iter().map(|task| record(*task, ends[*task], &format!("m-{task}"))).collect();
+            if rng.bool() {
+                // EventBridge delivers twice; the queue holds what is no event.
+                records.push(record(batch[0], ends[batch[0]], &format!("m-{}", batch[0])));
+                records.push(json!({"messageId": "odd", "body": "no event"}));
+            }
+            let calm = receive >= CALM;
+            let died = {
+                let mut sinks = lock(sinks);
+                sinks.rate = if calm { 0.0 } else { rate };
+                sinks.dies_after = (!calm && rng.f64() < rate).then(|| rng.usize(0..2 * batch.len() + 2));
+                sinks.died = Arc::default();
+                Arc::clone(&sinks.died)
+            };
+            let answer = tokio::select! {
+                answer = tokio::time::timeout(LAMBDA_TIMEOUT, monitor.handle(json!({"Records": records}), NOW)) => answer.ok(),
+                () = died.notified() => None,
+            };
+            let failed: BTreeSet<usize> = match answer {
+                Some(answer) => failures(&answer.unwrap()).collect(),
+                None => {
+                    // What it had told and not marked is told again.
+                    monitor = monitor_of(sinks, metrics);
+                    for task in batch {
+                        *lock(sinks).troubles.entry(*task).or_default() += 1;
+                    }
+                    batch.iter().copied().collect()
+                }
+            };
+            waiting.extend(failed);
+        }
+    }
+    waiting.iter().map(|task| format!("dead letter: task {task}")).collect()
+}
+
+fn record(task: usize, end: usize, message: &str) -> Value {
+    json!({"messageId": message, "body": event(task, end).to_string()})
+}
+
+fn failures(answer: &Value) -> impl Iterator<Item = usize> {
+    let failures = answer["batchItemFailures"].as_array().unwrap().iter();
+    failures.map(|failure| failure["itemIdentifier"].as_str().unwrap().trim_start_matches("m-").parse().unwrap())
+}
+
+#[test]
+fn the_monitor_loses_nothing_and_tells_nothing_twice_without_a_cause() {
+    let calls: usize = (0..LIVES)
+        .map(|seed| {
+            let (objections, calls) = live(seed, None);
+            assert!(objections.is_empty(), "life {seed}: {objections:#?}");
+            calls
+        })
+        .sum();
+    println!("{LIVES} lives of the monitor, {calls} calls to AWS, every promise kept");
+}
+
+#[test]
+fn a_monitor_that_loses_something_is_found_out() {
+    for (swallowed, word) in
+        [(Swallowed::Items, "lost: "), (Swallowed::Alerts, "had 0 alerts"), (Swallowed::Marks, "alerts, not")]
+    {
+        let noticed = (0..60).find(|seed| live(*seed, Some(swallowed)).0.iter().any(|one| one.contains(word)));
+        assert!(noticed.is_some(), "nobody notices that {swallowed:?} are swallowed");
+    }
+}
+
+/// A table that does not answer keeps nobody from being told, nor the function from ending in time.
+#[test]
+fn a_table_that_hangs_does_not_keep_people_from_being_told() {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let sinks = Sinks::new(Rng::with_seed(1), None);
+        lock(&sinks).hangs = Some("PutItem");
+        let records: Vec<Value> = (0..100).map(|task| record(task, 1, &format!("m-{task}"))).collect();
+        let monitor = monitor_of(&sinks, &Arc::default());
+        let answer = tokio::time::timeout(LAMBDA_TIMEOUT, monitor.handle(json!({"Records": records}), NOW)).await;
+        assert_eq!(failures(&answer.unwrap().unwrap()).count(), 100, "all come back");
+        let sinks = lock(&sinks);
+        assert_eq!((sinks.alerts.len(), sinks.lines.len()), (100, 100));
+    });
+}
