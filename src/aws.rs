@@ -14,7 +14,7 @@ pub mod sns;
 
 use std::{sync::OnceLock, time::Duration};
 
-use aws_config::{AppName, BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
 pub use self::error::{Error, Kind};
 
@@ -47,6 +47,12 @@ pub fn patient(config: SdkConfig) -> SdkConfig {
     // Short bursts of trouble are ridden out here, longer ones by the callers, who know how long they may.
     let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200));
     config.into_builder().timeout_config(timeouts).retry_config(retries).build()
+}
+
+/// The region that an ARN says, which is the only one that knows what it is the ARN of; of a bare name the function's own.
+pub fn region_for(arn: &str, config: &SdkConfig) -> Option<Region> {
+    let named = arn.split(':').nth(3).filter(|region| !region.is_empty());
+    named.map(|region| Region::new(region.to_owned())).or_else(|| config.region().cloned())
 }
 
 /// How many of these texts, from the first on, go into one call that takes so many bytes, each text counting `overhead`

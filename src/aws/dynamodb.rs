@@ -3,12 +3,13 @@
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
+    config::Builder,
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use serde_json::Value;
 
-use super::Error;
+use super::{Error, region_for};
 use crate::monitor::sink::audit::{ALERTED, Item, LOGGED, PARTITION, SORT};
 
 /// The audit table.
@@ -32,7 +33,8 @@ pub struct Standing {
 impl AuditTable {
     /// The table of this name or ARN.
     pub fn new(config: &SdkConfig, name: &str) -> Self {
-        Self { client: Client::new(config), name: name.to_owned() }
+        let config = Builder::from(config).region(region_for(name, config)).build();
+        Self { client: Client::from_conf(config), name: name.to_owned() }
     }
 
     /// Writes an item if it is not there yet, and tells what is known of it.

@@ -79,15 +79,16 @@ impl SearchIndex {
             .await
             .map_err(|error| failed("Signing", innermost(&error), Kind::Transient))?;
         let identity = credentials.into();
-        let region = self.config.region().map(ToString::to_string).unwrap_or_default();
         let host = self.bulk.host_str().unwrap_or_default();
+        let (service, region) = signed_for(host);
+        let region = region.or_else(|| self.config.region().map(AsRef::as_ref)).unwrap_or_default();
         let mut settings = SigningSettings::default();
         // Serverless asks for the header; a domain does not mind it.
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         let params = v4::SigningParams::builder()
             .identity(&identity)
-            .region(&region)
-            .name(if host.contains(".aoss.") { "aoss" } else { "es" })
+            .region(region)
+            .name(service)
             .time(now.into())
             .settings(settings)
             .build()
@@ -103,6 +104,39 @@ impl SearchIndex {
     }
 }
 
+/// The service that a request to this host is signed for, and the region, which may not be the function's. A name of one's
+/// own (a custom endpoint) is a domain's in the function's region.
+fn signed_for(host: &str) -> (&'static str, Option<&str>) {
+    let labels: Vec<&str> = host.split('.').collect();
+    for name in labels.windows(3) {
+        match name {
+            [region, "es", "amazonaws"] => return ("es", Some(region)),
+            [region, "aoss", "amazonaws"] => return ("aoss", Some(region)),
+            _ => {}
+        }
+    }
+    ("es", None)
+}
+
 fn failed(code: &str, message: String, kind: Kind) -> Error {
     Error { operation: OPERATION, code: code.to_owned(), message, kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_tells_what_a_request_is_signed_for() {
+        for (host, expected) in [
+            ("search-events-x1.eu-west-1.es.amazonaws.com", ("es", Some("eu-west-1"))),
+            ("vpc-events-x1.cn-north-1.es.amazonaws.com.cn", ("es", Some("cn-north-1"))),
+            ("x1y2.us-west-2.aoss.amazonaws.com", ("aoss", Some("us-west-2"))),
+            ("search.example.com", ("es", None)),
+            ("es.amazonaws.com", ("es", None)),
+            ("127.0.0.1", ("es", None)),
+        ] {
+            assert_eq!(signed_for(host), expected, "{host}");
+        }
+    }
 }

@@ -95,7 +95,8 @@ class Aws:
         self.calls, self.failing, self.crash_after, self.function = [], {}, None, None
         self.gate = Server(self.pass_on)
         session = boto3.Session(KEY, SECRET, region_name=REGION)
-        self.client = lambda service: session.client(service, endpoint_url=f"http://{self.host}:{self.port}")
+        address = f"http://{self.host}:{self.port}"
+        self.client = lambda service, region=REGION: session.client(service, region, endpoint_url=address)
 
     def pass_on(self, request, body):
         target = request.headers.get("x-amz-target")

@@ -258,6 +258,15 @@ class MonitorTest(unittest.TestCase):
         self.function().invoke(batch(event("task-stopped-exit-1"), event("task-failed-to-start", version=4)))
         self.assertEqual((len(self.received(mine)), len(self.received())), (1, 2))
 
+    def test_a_topic_can_be_in_another_region(self):
+        sns, sqs = self.aws.client("sns", "eu-west-1"), self.aws.client("sqs", "eu-west-1")
+        topic, queue = sns.create_topic(Name="far")["TopicArn"], sqs.create_queue(QueueName="far")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        function = self.function(ALERT_TOPIC_ARN=topic)
+        self.assertEqual(function.invoke(event("task-stopped-exit-1")), ("answer", None))
+        self.assertEqual(len(sqs.receive_message(QueueUrl=queue)["Messages"]), 1)
+
     def test_json_and_chat_alerts_are_json(self):
         failed = event("task-stopped-exit-1")
         self.function(ALERT_FORMAT="json").invoke(failed)
