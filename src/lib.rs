@@ -18,6 +18,7 @@ pub mod callback;
 pub mod cause;
 pub mod cfn;
 pub mod clock;
+pub mod epoch;
 pub mod http;
 pub mod identity;
 pub mod logging;

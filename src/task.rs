@@ -99,6 +99,17 @@ impl TaskArn {
     }
 }
 
+/// The last part of a task definition's ARN: `app:7`.
+pub fn definition_name(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+/// The family of a task definition, from its ARN or its name.
+pub fn family(definition: &str) -> &str {
+    let name = definition_name(definition);
+    name.split(':').next().unwrap_or(name)
+}
+
 impl Task {
     /// A task of which only the ARN is known.
     pub fn unseen(arn: TaskArn) -> Self {
@@ -114,6 +125,11 @@ impl Task {
             stopped_at: None,
             tags: BTreeMap::new(),
         }
+    }
+
+    /// When its containers had ended, as far as that is told.
+    pub fn ended_at(&self) -> Option<OffsetDateTime> {
+        self.execution_stopped_at.or(self.stopped_at)
     }
 
     /// Whether nothing of it will run any more: STOPPED, DELETED, or past RUNNING with every container stopped.

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use super::{Aws, Error, fitting};
+use crate::epoch::milliseconds;
 
 /// What one PutLogEvents takes, in bytes and in events; each event counts 26 bytes more than it has.
 const PUT_BYTES: usize = 1_048_576;
@@ -46,7 +47,7 @@ impl LogGroup {
 
     async fn put_at_once(&self, messages: &[String], now: OffsetDateTime) -> Result<(), Error> {
         let stream = self.stream(now).await?;
-        let timestamp = i64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+        let timestamp = milliseconds(now);
         let event = |message: &String| InputLogEvent::builder().timestamp(timestamp).message(message).build();
         let events: Result<Vec<InputLogEvent>, _> = messages.iter().map(event).collect();
         let events = events.map_err(|error| Error::unbuilt("logs:PutLogEvents", &error))?;

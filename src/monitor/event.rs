@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::task::{Container, Task, TaskArn};
+use crate::task::{Container, Task, TaskArn, family};
 
 /// The detail type that is judged; all others are kept and indexed only.
 const TASK_STATE_CHANGE: &str = "ECS Task State Change";
@@ -129,9 +129,7 @@ impl Event {
             json: without_environment_values(json),
         })
     }
-}
 
-impl Event {
     /// The event in one line of at most so many bytes; of one that is longer what it is about.
     pub fn line(&self, bytes: usize) -> String {
         let whole = self.json.to_string();
@@ -187,8 +185,7 @@ impl TaskChange {
 
     /// The family of the task definition.
     pub fn family(&self) -> &str {
-        let definition = self.task.task_definition_arn.rsplit('/').next().unwrap_or_default();
-        definition.split(':').next().unwrap_or_default()
+        family(&self.task.task_definition_arn)
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     stack::{EventSink, StackEvent},
     stage::{Report, Reporter, Stage, lock},
 };
+use crate::task::definition_name;
 
 const STATUS_WIDTH: usize = 36;
 
@@ -130,7 +131,7 @@ impl Console {
             "succeeded" => AnsiColor::Green.on_default(),
             _ => Style::new(),
         };
-        let definition = text("taskDefinitionArn").rsplit('/').next().unwrap_or_default();
+        let definition = definition_name(text("taskDefinitionArn"));
         let about = match text("cluster") {
             "" => format!("{} of {definition}", text("detailType")),
             cluster => format!("{definition} on {cluster} is {}", text("lastStatus")),

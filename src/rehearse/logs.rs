@@ -9,6 +9,7 @@ use super::{
     now,
     stage::{AwsError, lock},
 };
+use crate::epoch::milliseconds;
 
 /// Log groups, their streams, and the events in them.
 #[derive(Debug, Default)]
@@ -71,7 +72,7 @@ impl Logs {
 
 impl LogEvent {
     fn json(&self) -> Value {
-        let at = i64::try_from(self.at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+        let at = milliseconds(self.at);
         json!({ "timestamp": at, "ingestionTime": at, "message": self.message })
     }
 }

@@ -35,7 +35,7 @@ impl Answer {
     /// The tasks that count ended well.
     pub fn succeeded(tasks: &[Task], rules: Rules<'_>) -> Self {
         let started_at = tasks.iter().filter_map(|task| task.started_at).min();
-        let stopped_at = tasks.iter().filter_map(|task| task.execution_stopped_at.or(task.stopped_at)).max();
+        let stopped_at = tasks.iter().filter_map(Task::ended_at).max();
         let seconds = started_at.zip(stopped_at).map(|(start, stop)| (stop - start).whole_seconds().max(0));
         let exit_code =
             tasks.first().and_then(|task| rules.counting(task).iter().find_map(|container| container.exit_code));

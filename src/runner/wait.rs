@@ -259,7 +259,7 @@ impl Wait {
 
     /// The verdict over tasks that turn out to have ended before the deadline, when the looks before it showed nothing.
     pub fn ended_in_time(&self, seen: &Observation, rules: Rules<'_>, now: OffsetDateTime) -> Option<Verdict> {
-        let ended = |task: &Task| task.execution_stopped_at.or(task.stopped_at).is_some_and(|at| at <= self.deadline);
+        let ended = |task: &Task| task.ended_at().is_some_and(|at| at <= self.deadline);
         match self.judge(seen, rules, now) {
             Outcome::Over { verdict, awaited: Awaited::Nothing }
                 if !seen.tasks.is_empty() && seen.missing.is_empty() && seen.tasks.iter().all(ended) =>

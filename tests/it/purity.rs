@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path};
 
-const PURE: [&str; 21] = [
+const PURE: [&str; 22] = [
+    "epoch.rs",
     "task.rs",
     "cfn.rs",
     "cfn/request.rs",

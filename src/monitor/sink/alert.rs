@@ -12,6 +12,7 @@ use crate::{
     },
     outcome::Failure,
     reason::Reason,
+    task::definition_name,
 };
 
 /// SNS takes a subject of at most 100 ASCII characters.
@@ -39,7 +40,7 @@ pub fn render(event: &Event, change: &TaskChange, failures: &[Failure], format: 
     let reason = reason.fit(REASON);
     let body = match format {
         AlertFormat::Text => text(event, change, &reason),
-        AlertFormat::Json => with_finding(event, &reason).to_string(),
+        AlertFormat::Json => with_finding(event, &reason),
         AlertFormat::Chat => chat(event, change, &subject, &reason).to_string(),
     };
     let attributes = [
@@ -64,12 +65,12 @@ fn subject(change: &TaskChange, head: &str) -> String {
 /// What a person needs, most telling first.
 fn text(event: &Event, change: &TaskChange, reason: &str) -> String {
     let task = &change.task;
-    let ran = task.started_at.zip(task.execution_stopped_at.or(task.stopped_at));
+    let ran = task.started_at.zip(task.ended_at());
     let ran = ran.map(|(from, to)| format!(" (ran {} s)", (to - from).whole_seconds().max(0))).unwrap_or_default();
     let lines = [
         ("Task", Some(task.arn.0.clone())),
         ("Cluster", Some(change.cluster().to_owned())),
-        ("Task definition", Some(task.task_definition_arn.rsplit('/').next().unwrap_or_default().to_owned())),
+        ("Task definition", Some(definition_name(&task.task_definition_arn).to_owned())),
         ("Group", change.group.clone()),
         ("Started by", change.started_by.clone()),
         ("Stop code", task.stop_code.clone()),
@@ -84,14 +85,16 @@ fn text(event: &Event, change: &TaskChange, reason: &str) -> String {
 }
 
 /// The event with the finding; of one that is too large for SNS what the finding rests on.
-fn with_finding(event: &Event, reason: &str) -> Value {
+fn with_finding(event: &Event, reason: &str) -> String {
     let finding = json!({ "result": "failed", "reason": reason });
     let mut whole = event.json.clone();
     whole["finding"] = finding.clone();
-    if whole.to_string().len() <= BODY {
+    let whole = whole.to_string();
+    if whole.len() <= BODY {
         return whole;
     }
     json!({ "id": event.id, "detail-type": event.detail_type, "resources": [event.resource], "finding": finding, "cut": true })
+        .to_string()
 }
 
 /// <https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html>

@@ -5,7 +5,10 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::monitor::{event::TaskChange, finding::Finding};
+use crate::{
+    epoch::milliseconds,
+    monitor::{event::TaskChange, finding::Finding},
+};
 
 /// The line about a task that has ended; none while it moves.
 pub fn render(change: &TaskChange, finding: &Finding, now: OffsetDateTime) -> Option<String> {
@@ -16,8 +19,10 @@ pub fn render(change: &TaskChange, finding: &Finding, now: OffsetDateTime) -> Op
         Finding::Excused(..) => "TaskExcused",
         Finding::Failed(_) => "TaskFailed",
     };
-    let ended = task.execution_stopped_at.or(task.stopped_at);
-    let spans = [("StartSeconds", change.created_at.zip(task.started_at)), ("RunSeconds", task.started_at.zip(ended))];
+    let spans = [
+        ("StartSeconds", change.created_at.zip(task.started_at)),
+        ("RunSeconds", task.started_at.zip(task.ended_at())),
+    ];
     let mut metrics = vec![json!({ "Name": counted, "Unit": "Count" })];
     let mut line = json!({ "Cluster": name(change.cluster()), "Family": name(change.family()), counted: 1 });
     for (span, ends) in spans {
@@ -29,8 +34,7 @@ pub fn render(change: &TaskChange, finding: &Finding, now: OffsetDateTime) -> Op
     // All together for an alarm, which cannot search; by cluster and by family for the dashboard.
     let dimensions = json!([[], ["Cluster"], ["Cluster", "Family"]]);
     let directive = json!({ "Namespace": "ECSTasks", "Dimensions": dimensions, "Metrics": metrics });
-    let milliseconds = i64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
-    line["_aws"] = json!({ "Timestamp": milliseconds, "CloudWatchMetrics": [directive] });
+    line["_aws"] = json!({ "Timestamp": milliseconds(now), "CloudWatchMetrics": [directive] });
     Some(line.to_string())
 }
 

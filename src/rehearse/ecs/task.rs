@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::process::signal;
-use crate::rehearse::now;
+use crate::{epoch::milliseconds, rehearse::now, task::family};
 
 /// A task, as far as the API tells of it.
 pub(super) struct StageTask {
@@ -122,13 +122,7 @@ impl StageContainer {
     }
 }
 
-fn family(definition_arn: &str) -> &str {
-    let name = definition_arn.rsplit('/').next().unwrap_or_default();
-    name.split(':').next().unwrap_or_default()
-}
-
 /// ECS's API gives times as seconds since the epoch.
 pub(super) fn seconds(time: OffsetDateTime) -> Value {
-    let milliseconds = time.unix_timestamp_nanos() / 1_000_000;
-    json!(i64::try_from(milliseconds).unwrap_or_default() as f64 / 1000.0)
+    json!(milliseconds(time) as f64 / 1000.0)
 }

@@ -30,9 +30,12 @@ use tokio::{
 };
 
 use super::Invocation;
-use crate::rehearse::{
-    now,
-    stage::{Report, Reporter, lock},
+use crate::{
+    epoch::milliseconds,
+    rehearse::{
+        now,
+        stage::{Report, Reporter, lock},
+    },
 };
 
 /// How long a process may take to ask for its first invocation.
@@ -236,7 +239,7 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     let Some(handed) = api.invocations.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    let deadline = (now() + handed.timeout).unix_timestamp_nanos() / 1_000_000;
+    let deadline = milliseconds(now() + handed.timeout);
     *lock(&api.current) = Some(handed.ended);
     let _ = handed.begun.send(());
     let Invocation { request_id, payload, function_arn, trace_id } = handed.invocation;

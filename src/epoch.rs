@@ -1,0 +1,8 @@
+//! Time as AWS's APIs count it. Pure.
+
+use time::OffsetDateTime;
+
+/// Milliseconds since the epoch, the fraction cut off.
+pub fn milliseconds(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or_default()
+}
