@@ -29,17 +29,17 @@ pub struct Aws {
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
 }
 
-/// Region, credentials and endpoints from the environment, and our own patience.
+/// Region, credentials and endpoints from the environment.
 pub async fn config_from_env() -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
     if let Ok(name) = AppName::new(crate::version::USER_AGENT.replace('/', "-")) {
         loader = loader.app_name(name);
     }
-    patient(loader.load().await)
+    loader.load().await
 }
 
 /// The time that a call may take, and how often the SDK tries it again.
-pub fn patient(config: SdkConfig) -> SdkConfig {
+pub(crate) fn patient(config: SdkConfig) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))
@@ -49,10 +49,13 @@ pub fn patient(config: SdkConfig) -> SdkConfig {
     config.into_builder().timeout_config(timeouts).retry_config(retries).build()
 }
 
-/// The region that an ARN says, which is the only one that knows what it is the ARN of; of a bare name the function's own.
-pub fn region_for(arn: &str, config: &SdkConfig) -> Option<Region> {
-    let named = arn.split(':').nth(3).filter(|region| !region.is_empty());
-    named.map(|region| Region::new(region.to_owned())).or_else(|| config.region().cloned())
+/// The configuration for the region that an ARN says, which is the only one that knows what it is the ARN of; for a bare
+/// name the function's own.
+fn in_region_of(arn: &str, config: &SdkConfig) -> SdkConfig {
+    match arn.split(':').nth(3).filter(|region| !region.is_empty()) {
+        Some(region) => config.to_builder().region(Region::new(region.to_owned())).build(),
+        None => config.clone(),
+    }
 }
 
 /// How many of these texts, from the first on, go into one call that takes so many bytes, each text counting `overhead`

@@ -39,6 +39,7 @@ use crate::aws::{
     fitting,
     logs::{EVENT_BYTES, LogGroup},
     opensearch::SearchIndex,
+    patient,
     sns::Topic,
 };
 
@@ -79,14 +80,15 @@ struct Passing<'e> {
 }
 
 impl Monitor {
-    /// A monitor with these settings, and clients of this configuration.
-    pub fn new(settings: Settings, config: &SdkConfig, metrics: MetricSink) -> Self {
+    /// A monitor with these settings, and clients of this configuration with our own patience.
+    pub fn new(settings: Settings, config: SdkConfig, metrics: MetricSink) -> Self {
+        let config = patient(config);
         Self {
             metrics,
-            table: settings.audit.as_ref().map(|audit| AuditTable::new(config, &audit.table)),
-            topic: settings.alert.as_ref().map(|alert| Topic::new(config, &alert.topic_arn)),
-            log_group: settings.log_group.as_ref().map(|name| LogGroup::new(config, name)),
-            search: settings.index.as_ref().map(|index| SearchIndex::new(config, &index.endpoint)),
+            table: settings.audit.as_ref().map(|audit| AuditTable::new(&config, &audit.table)),
+            topic: settings.alert.as_ref().map(|alert| Topic::new(&config, &alert.topic_arn)),
+            log_group: settings.log_group.as_ref().map(|name| LogGroup::new(&config, name)),
+            search: settings.index.as_ref().map(|index| SearchIndex::new(&config, &index.endpoint)),
             settings,
         }
     }

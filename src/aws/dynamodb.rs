@@ -3,13 +3,12 @@
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
-    config::Builder,
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use serde_json::Value;
 
-use super::{Error, region_for};
+use super::{Error, in_region_of};
 use crate::monitor::sink::audit::{ALERTED, Item, LOGGED, PARTITION, SORT};
 
 /// The audit table.
@@ -33,8 +32,7 @@ pub struct Standing {
 impl AuditTable {
     /// The table of this name or ARN.
     pub fn new(config: &SdkConfig, name: &str) -> Self {
-        let config = Builder::from(config).region(region_for(name, config)).build();
-        Self { client: Client::from_conf(config), name: name.to_owned() }
+        Self { client: Client::new(&in_region_of(name, config)), name: name.to_owned() }
     }
 
     /// Writes an item if it is not there yet, and tells what is known of it.

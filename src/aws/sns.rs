@@ -1,9 +1,9 @@
 //! SNS: the alerts.
 
 use aws_config::SdkConfig;
-use aws_sdk_sns::{Client, config::Builder, types::MessageAttributeValue};
+use aws_sdk_sns::{Client, types::MessageAttributeValue};
 
-use super::{Error, region_for};
+use super::{Error, in_region_of};
 use crate::monitor::sink::alert::Message;
 
 /// The topic that alerts go to.
@@ -16,8 +16,7 @@ pub struct Topic {
 impl Topic {
     /// The topic of this ARN, which only SNS in the topic's own region knows.
     pub fn new(config: &SdkConfig, arn: &str) -> Self {
-        let config = Builder::from(config).region(region_for(arn, config)).build();
-        Self { client: Client::from_conf(config), arn: arn.to_owned() }
+        Self { client: Client::new(&in_region_of(arn, config)), arn: arn.to_owned() }
     }
 
     /// Sends an alert.

@@ -31,7 +31,7 @@ async fn main() -> Result<ExitCode, Error> {
     };
     // Standard output is the function's log; there is nowhere to tell that it cannot be written.
     let metrics = |line: &str| drop(writeln!(io::stdout().lock(), "{line}"));
-    let monitor = Monitor::new(settings, &aws::config_from_env().await, Box::new(metrics));
+    let monitor = Monitor::new(settings, aws::config_from_env().await, Box::new(metrics));
     let monitor = &monitor;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         Ok::<Value, Error>(monitor.handle(event.payload, Clock::start().now()).await?)

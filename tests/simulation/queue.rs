@@ -11,7 +11,6 @@ use std::{
 };
 
 use ecs_tasks::{
-    aws,
     logging::Logging,
     monitor::{Monitor, settings::Settings},
 };
@@ -37,22 +36,21 @@ const RECEIVES: usize = 5;
 /// From this delivery on nothing goes wrong.
 const CALM: usize = 3;
 
-/// What a task's last event says, and what the monitor must find.
-const ENDS: [(&str, Value, &str); 5] = [
-    ("RUNNING", Value::Null, "moving"),
-    ("STOPPED", Value::Null, "failed"),
-    ("STOPPED", Value::Bool(true), "succeeded"),
-    ("STOPPED", Value::Bool(false), "failed"),
-    ("DRAINED", Value::Bool(false), "excused"),
+/// What a task's last event says (lastStatus, stoppedReason, exit code), and what the monitor must find.
+const ENDS: [(&str, &str, Option<i32>, &str); 5] = [
+    ("RUNNING", "", None, "moving"),
+    ("STOPPED", "it exited", None, "failed"),
+    ("STOPPED", "it exited", Some(0), "succeeded"),
+    ("STOPPED", "it exited", Some(1), "failed"),
+    ("STOPPED", "the container instance is in DRAINING state", Some(1), "excused"),
 ];
 
 fn event(task: usize, end: usize) -> Value {
-    let (status, exit, _) = &ENDS[end];
+    let (status, reason, exit_code, _) = ENDS[end];
     let mut container = json!({"name": "app", "lastStatus": "STOPPED"});
-    if let Some(well) = exit.as_bool() {
-        container["exitCode"] = json!(if well { 0 } else { 1 });
+    if let Some(code) = exit_code {
+        container["exitCode"] = code.into();
     }
-    let reason = if *status == "DRAINED" { "the container instance is in DRAINING state" } else { "it exited" };
     json!({
         "id": format!("event-{task}"),
         "source": "aws.ecs",
@@ -62,7 +60,7 @@ fn event(task: usize, end: usize) -> Value {
             "taskArn": format!("arn:aws:ecs:us-west-2:123456789012:task/prod/{task}"),
             "taskDefinitionArn": crate::DEFINITION,
             "clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod",
-            "lastStatus": if *status == "DRAINED" { "STOPPED" } else { status },
+            "lastStatus": status,
             "stoppedReason": reason,
             "containers": [container],
             "overrides": {"containerOverrides": [
@@ -90,12 +88,12 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
     let sinks = lock(&sinks);
     let count = |told: &[usize], task: usize| told.iter().filter(|told| **told == task).count();
     let measured = metrics.lock().unwrap().iter().filter(|line: &&String| line.contains("TaskFailed")).count();
-    let failed = ends.iter().filter(|end| ENDS[**end].2 == "failed").count();
+    let failed = ends.iter().filter(|end| ENDS[**end].3 == "failed").count();
     if measured < failed {
         objections.push(format!("{failed} tasks failed, and {measured} were measured"));
     }
     for (task, end) in ends.iter().enumerate() {
-        let finding = ENDS[*end].2;
+        let finding = ENDS[*end].3;
         let kept = sinks.items.get(&task).and_then(|item| item["finding"]["S"].as_str());
         if kept != Some(finding) {
             objections.push(format!("lost: task {task} is {finding}, and the table has {kept:?}"));
@@ -127,7 +125,7 @@ fn monitor_of(sinks: &Arc<Mutex<Sinks>>, metrics: &Arc<Mutex<Vec<String>>>) -> M
     let settings = Settings::of(|name| settings.iter().find(|one| one.0 == name).map(|one| one.1.to_owned()));
     let metrics = Arc::clone(metrics);
     let sink = move |line: &str| metrics.lock().unwrap().push(line.to_owned());
-    Monitor::new(settings.unwrap(), &aws::patient(wire::config(Connector(Arc::clone(sinks)))), Box::new(sink))
+    Monitor::new(settings.unwrap(), wire::config(Connector(Arc::clone(sinks))), Box::new(sink))
 }
 
 /// Delivers the events until all have been handled; those that had not been after the last delivery.
