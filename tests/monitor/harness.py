@@ -180,12 +180,14 @@ class Function:
 
         An answer and a line take two ways to the test: only when the pipe has ended is every line known to be here.
         """
-        self.process.kill()
-        self.reader.join()
+        self.end()
         return [json.loads(line) for line in self.lines]
 
-    def close(self):
+    def end(self):
         self.process.kill()
         self.reader.join()
+
+    def close(self):
+        self.end()
         self.process.stdout.close()
         self.api.close()
