@@ -2,7 +2,7 @@
 //!
 //! The map, in reading order. Pure, with the clock as an argument and no AWS in sight:
 //!
-//! - [`task`] and [`cfn`], the vocabulary of ECS and of the custom-resource protocol
+//! - [`task`], [`epoch`] and [`cfn`], the vocabulary of ECS and of the custom-resource protocol
 //! - [`identity`], names derived from a request
 //! - [`properties`], ResourceProperties parsed once into a typed value
 //! - [`outcome`], the verdict over tasks
