@@ -32,7 +32,7 @@ pub struct Aws {
 /// Region, credentials and endpoints from the environment.
 pub async fn config_from_env() -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
-    if let Ok(name) = AppName::new(crate::version::USER_AGENT.replace('/', "-")) {
+    if let Ok(name) = AppName::new(crate::function::version::USER_AGENT.replace('/', "-")) {
         loader = loader.app_name(name);
     }
     loader.load().await
@@ -45,7 +45,8 @@ pub(crate) fn patient(config: SdkConfig) -> SdkConfig {
         .operation_attempt_timeout(Duration::from_secs(10))
         .build();
     // Short bursts of trouble are ridden out here, longer ones by the callers, who know how long they may.
-    let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200));
+    let retries =
+        RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200));
     config.into_builder().timeout_config(timeouts).retry_config(retries).build()
 }
 

@@ -11,10 +11,8 @@ use time::OffsetDateTime;
 use tower::{BoxError, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use crate::{
-    cause::innermost,
     cfn::{Response, ResponseUrl},
-    clock::Clock,
-    http::LazyClient,
+    function::{cause::innermost, clock::Clock, http::LazyClient},
 };
 
 /// How often an answer is sent at most.
@@ -93,9 +91,10 @@ impl Callback {
             .with_max_delay(Duration::from_secs(5))
             .with_max_times(ATTEMPTS - 1)
             .with_jitter();
-        let sending = (|| self.put(&body, url)).retry(backoff).when(Undelivered::may_pass).notify(|error, _| {
-            tracing::warn!("{error}; trying again");
-        });
+        let sending =
+            (|| self.put(&body, url)).retry(backoff).when(Undelivered::may_pass).notify(|error, _| {
+                tracing::warn!("{error}; trying again");
+            });
         let left = (until - clock.now()).try_into().unwrap_or_default();
         tokio::time::timeout(left, sending).await.unwrap_or(Err(Undelivered::OutOfTime))
     }
@@ -137,7 +136,7 @@ impl Undelivered {
 
 fn client() -> reqwest::Result<Client> {
     Client::builder()
-        .user_agent(crate::version::USER_AGENT)
+        .user_agent(crate::function::version::USER_AGENT)
         .connect_timeout(CONNECT)
         .redirect(reqwest::redirect::Policy::none())
         .build()

@@ -13,11 +13,8 @@
 //! Retry policy: a sink that fails does not stop the others, but its event has failed. From SQS it comes back alone;
 //! from EventBridge the invocation fails, and Lambda repeats it. What cannot be read is logged and dropped.
 
-pub mod event;
-pub mod finding;
-pub mod pattern;
-pub mod settings;
-pub mod sink;
+pub mod decide;
+pub mod render;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -28,10 +25,12 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::sync::OnceCell;
 
 use self::{
-    event::{Event, Payload, Unreadable},
-    finding::Finding,
-    settings::Settings,
-    sink::{alert, audit, index, metrics},
+    decide::{
+        event::{Event, Payload, Unreadable},
+        finding::Finding,
+        settings::Settings,
+    },
+    render::{alert, audit, index, metrics},
 };
 use crate::aws::{
     Error,
@@ -117,14 +116,19 @@ impl Monitor {
                 }
                 let undone = Box::pin(self.pass(&events, now)).await;
                 let failed = ids.into_iter().filter(|(_, event)| undone.contains_key(event.as_str()));
-                let failures: Vec<Value> = failed.map(|(message, _)| json!({ "itemIdentifier": message })).collect();
+                let failures: Vec<Value> =
+                    failed.map(|(message, _)| json!({ "itemIdentifier": message })).collect();
                 Ok(json!({ "batchItemFailures": failures }))
             }
         }
     }
 
     /// Passes events through all sinks; what of which event, by its id, could not be done.
-    async fn pass<'e>(&self, events: &'e [Event], now: OffsetDateTime) -> BTreeMap<&'e str, Vec<&'static str>> {
+    async fn pass<'e>(
+        &self,
+        events: &'e [Event],
+        now: OffsetDateTime,
+    ) -> BTreeMap<&'e str, Vec<&'static str>> {
         let mut passing: Vec<Passing<'e>> = events.iter().map(|event| self.judge(event, now)).collect();
         self.audit(&mut passing).await;
         for line in passing.iter().filter_map(|one| one.measured(now)) {
@@ -235,8 +239,10 @@ impl Monitor {
     async fn index(&self, passing: &[Passing<'_>], now: OffsetDateTime) -> Vec<Sent> {
         let (Some(search), Some(settings)) = (&self.search, &self.settings.index) else { return Vec::new() };
         let mut results = Vec::new();
-        let lines: Vec<String> =
-            passing.iter().map(|one| index::render(one.event, one.finding.as_ref(), &settings.name)).collect();
+        let lines: Vec<String> = passing
+            .iter()
+            .map(|one| index::render(one.event, one.finding.as_ref(), &settings.name))
+            .collect();
         let mut from = 0;
         while from < lines.len() {
             let to = from + fitting(&lines[from..], 0, BULK_BYTES);
@@ -271,7 +277,9 @@ impl Passing<'_> {
     /// The line that measures what has ended, once as far as the audit trail tells.
     fn measured(&self, now: OffsetDateTime) -> Option<String> {
         let again = if self.has_failed() { self.standing.alerted } else { self.standing.known };
-        let (Some(finding), Some(change), false) = (&self.finding, &self.event.change, again) else { return None };
+        let (Some(finding), Some(change), false) = (&self.finding, &self.event.change, again) else {
+            return None;
+        };
         metrics::render(change, finding, now)
     }
 

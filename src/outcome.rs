@@ -173,7 +173,8 @@ impl Rules<'_> {
     fn cause(&self, task: &Task) -> Option<Cause> {
         let counting = self.counting(task);
         if task.stop_code.as_deref() == Some("TaskFailedToStart") {
-            let telling = counting.iter().copied().chain(&task.containers).find(|container| container.reason.is_some());
+            let telling =
+                counting.iter().copied().chain(&task.containers).find(|container| container.reason.is_some());
             return Some(Cause::FailedToStart {
                 container: telling.map(|container| container.name.clone()),
                 reason: telling.and_then(|container| container.reason.clone()),
@@ -187,12 +188,15 @@ impl Rules<'_> {
         let exited = counting.iter().find_map(|container| {
             let code = container.exit_code?;
             let failed = !self.success_exit_codes.contains(&code) && !self.was_ended_by_ecs(container);
-            failed.then(|| Cause::Exited { container: container.name.clone(), code, reason: container.reason.clone() })
+            failed.then(|| Cause::Exited {
+                container: container.name.clone(),
+                code,
+                reason: container.reason.clone(),
+            })
         });
         let without_code = || {
-            counting.iter().find(|container| container.exit_code.is_none()).map(|container| Cause::NoExitCode {
-                container: container.name.clone(),
-                reason: container.reason.clone(),
+            counting.iter().find(|container| container.exit_code.is_none()).map(|container| {
+                Cause::NoExitCode { container: container.name.clone(), reason: container.reason.clone() }
             })
         };
         exited.or_else(without_code).or_else(|| stopped_by_user.then_some(Cause::StoppedByUser))
@@ -208,9 +212,9 @@ impl Rules<'_> {
             return Awaited::Nothing;
         }
         match self.cause(task) {
-            Some(Cause::Exited { .. } | Cause::FailedToStart { .. } | Cause::StoppedByUser | Cause::Missing) => {
-                Awaited::Nothing
-            }
+            Some(
+                Cause::Exited { .. } | Cause::FailedToStart { .. } | Cause::StoppedByUser | Cause::Missing,
+            ) => Awaited::Nothing,
             Some(Cause::NoExitCode { reason, .. }) => {
                 let explained = reason.is_some()
                     || task.stop_code.as_deref().is_some_and(|code| code != "EssentialContainerExited");

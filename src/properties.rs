@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use self::{
     run_task::{
-        CapacityProviderStrategyItem, NetworkConfiguration, PlacementConstraint, PlacementStrategy, Tag, TaskOverride,
-        TaskVolumeConfiguration,
+        CapacityProviderStrategyItem, NetworkConfiguration, PlacementConstraint, PlacementStrategy, Tag,
+        TaskOverride, TaskVolumeConfiguration,
     },
     shape::{Field, Rule, Shape, structure},
 };
@@ -187,7 +187,10 @@ impl Properties {
             errors.push(PropertyError::at(path, problem));
         };
         if self.launch_type.is_some() && self.capacity_provider_strategy.is_some() {
-            refuse("LaunchType", "cannot be given together with CapacityProviderStrategy: leave one of them out");
+            refuse(
+                "LaunchType",
+                "cannot be given together with CapacityProviderStrategy: leave one of them out",
+            );
         }
         if self.instances().is_some() {
             let unsuited = [
@@ -216,7 +219,10 @@ impl Properties {
         }
         for (index, criterion) in self.update_criteria().unwrap_or_default().iter().enumerate() {
             if criterion.environment_keys.is_none() && !criterion.image {
-                refuse(&format!("UpdateCriteria[{index}]"), "compares nothing: give EnvironmentKeys or Image: true");
+                refuse(
+                    &format!("UpdateCriteria[{index}]"),
+                    "compares nothing: give EnvironmentKeys or Image: true",
+                );
             }
         }
     }
@@ -251,7 +257,9 @@ fn check_size(read: &Value, errors: &mut Vec<PropertyError>) {
 /// CloudFormation does not resolve these in custom resources: the task would get the reference's text for its value.
 fn refuse_dynamic_references(value: &Value, path: &str, errors: &mut Vec<PropertyError>) {
     match value {
-        Value::String(text) if text.contains("{{resolve:secretsmanager") || text.contains("{{resolve:ssm-secure") => {
+        Value::String(text)
+            if text.contains("{{resolve:secretsmanager") || text.contains("{{resolve:ssm-secure") =>
+        {
             let problem = "holds a dynamic reference, which CloudFormation does not resolve in a custom resource: \
                            put the secret into `secrets` of the container in the task definition";
             errors.push(PropertyError::at(path, problem));
@@ -283,7 +291,11 @@ impl fmt::Debug for Properties {
 
 impl fmt::Display for PropertyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() { f.write_str(&self.problem) } else { write!(f, "{} {}", self.path, self.problem) }
+        if self.path.is_empty() {
+            f.write_str(&self.problem)
+        } else {
+            write!(f, "{} {}", self.path, self.problem)
+        }
     }
 }
 

@@ -49,7 +49,8 @@ impl Reason {
     #[must_use]
     pub fn detail(mut self, detail: Option<&str>) -> Self {
         let detail = detail.map(str::trim).filter(|detail| !detail.is_empty());
-        let told = |detail: &str| self.head.contains(detail) || self.details.iter().any(|one| one.contains(detail));
+        let told =
+            |detail: &str| self.head.contains(detail) || self.details.iter().any(|one| one.contains(detail));
         if let Some(detail) = detail.filter(|detail| !told(detail)) {
             self.details.push(detail.to_owned());
         }

@@ -5,16 +5,9 @@
 //! and delete. None of it is in a Lambda's zip.
 
 pub mod cli;
-pub mod cloudformation;
 pub mod console;
-pub mod dynamodb;
-pub mod ecs;
-pub mod lambda;
-pub mod logs;
-pub mod monitor;
-pub mod opensearch;
 pub mod recorded;
-pub mod sns;
+pub mod service;
 pub mod stack;
 pub mod stage;
 pub mod template;

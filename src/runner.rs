@@ -11,16 +11,13 @@
 //! Retry policy: an invocation fails only if its answer could not be delivered. Lambda then delivers the request
 //! again, and since starting is idempotent, nothing runs twice.
 
-pub mod answer;
-mod before;
-pub mod criteria;
+mod ask;
+pub mod decide;
 mod find;
 mod follow;
 pub mod invocation;
-pub mod plan;
 mod start;
 mod stop;
-pub mod wait;
 
 use std::panic::AssertUnwindSafe;
 
@@ -30,10 +27,12 @@ use time::OffsetDateTime;
 use tracing::Instrument;
 
 use self::{
-    answer::Answer,
+    decide::{
+        answer::Answer,
+        plan::{Plan, Run},
+        wait::{Wait, WaitError},
+    },
     invocation::Invocation,
-    plan::{Plan, Run},
-    wait::{Wait, WaitError},
 };
 use crate::{
     aws::Aws,
@@ -97,8 +96,12 @@ impl Runner {
         let reply_to = &request.reply_to;
         let span = span(request.request_type, reply_to, 0);
         async {
-            if let Some(expired) = reply_to.response_url.expires_at().filter(|expiry| *expiry <= invocation.now()) {
-                tracing::error!("dropped: the ResponseURL expired at {expired}, nobody waits for an answer any more");
+            if let Some(expired) =
+                reply_to.response_url.expires_at().filter(|expiry| *expiry <= invocation.now())
+            {
+                tracing::error!(
+                    "dropped: the ResponseURL expired at {expired}, nobody waits for an answer any more"
+                );
                 return Ok(());
             }
             let ending = Box::pin(self.end(&request, invocation));
@@ -117,14 +120,20 @@ impl Runner {
 
     /// A continuation of another version of this function, most likely. Who waits is answered, if that can be made out,
     /// and nothing is left running.
-    async fn unreadable(&self, wait: &Value, error: &WaitError, invocation: &Invocation) -> Result<(), Undelivered> {
+    async fn unreadable(
+        &self,
+        wait: &Value,
+        error: &WaitError,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
         let Ok(reply_to) = serde_json::from_value::<ReplyTo>(wait["reply_to"].clone()) else {
             tracing::error!("dropped a continuation that cannot be read: {error}");
             return Ok(());
         };
         tracing::error!(request_id = reply_to.request_id, "a continuation cannot be read: {error}");
         let cluster = wait["cluster"].as_str();
-        let reason = self.stop_request(Reason::function_replaced(error), cluster, &reply_to, invocation).await;
+        let reason =
+            self.stop_request(Reason::function_replaced(error), cluster, &reply_to, invocation).await;
         self.answer(Answer::Failed(reason), &reply_to, invocation).await
     }
 
@@ -140,7 +149,9 @@ impl Runner {
         let answer = match AssertUnwindSafe(ending).catch_unwind().await {
             Ok(End::HandedOver) => return Ok(()),
             Ok(End::Answer(answer) | End::NeverRan(answer)) => answer,
-            Err(_panic) => Answer::Failed(self.stop_request(Reason::own_fault(), cluster, reply_to, invocation).await),
+            Err(_panic) => {
+                Answer::Failed(self.stop_request(Reason::own_fault(), cluster, reply_to, invocation).await)
+            }
         };
         self.answer(answer, reply_to, invocation).await
     }
@@ -199,13 +210,20 @@ impl Runner {
     ) -> End {
         let reason = match invocation.now() + invocation::LOOK < until {
             true => reason,
-            false => self.stop_request(reason, request.properties.cluster(), &request.reply_to, invocation).await,
+            false => {
+                self.stop_request(reason, request.properties.cluster(), &request.reply_to, invocation).await
+            }
         };
         End::Answer(Answer::Failed(reason))
     }
 
     /// The only place that answers CloudFormation.
-    async fn answer(&self, answer: Answer, reply_to: &ReplyTo, invocation: &Invocation) -> Result<(), Undelivered> {
+    async fn answer(
+        &self,
+        answer: Answer,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
         // Not the whole Reason: the container's last lines in it may hold what must never be in our log.
         let why = answer.summary().to_owned();
         let response = answer.into_response(reply_to);

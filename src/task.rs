@@ -146,7 +146,9 @@ impl Task {
 
     /// Whether any container was ever created by the container runtime or has ended with an exit code.
     pub fn ever_ran(&self) -> bool {
-        self.containers.iter().any(|container| container.runtime_id.is_some() || container.exit_code.is_some())
+        self.containers
+            .iter()
+            .any(|container| container.runtime_id.is_some() || container.exit_code.is_some())
     }
 
     fn is_past_running(&self) -> bool {
@@ -154,7 +156,8 @@ impl Task {
     }
 
     fn all_containers_stopped(&self) -> bool {
-        !self.containers.is_empty() && self.containers.iter().all(|container| container.last_status == "STOPPED")
+        !self.containers.is_empty()
+            && self.containers.iter().all(|container| container.last_status == "STOPPED")
     }
 }
 
@@ -194,7 +197,8 @@ mod tests {
     use super::*;
 
     fn task(last_status: &str, containers: &[&str]) -> Task {
-        let container = |status: &&str| Container { last_status: (*status).to_owned(), ..Container::default() };
+        let container =
+            |status: &&str| Container { last_status: (*status).to_owned(), ..Container::default() };
         Task {
             last_status: last_status.to_owned(),
             containers: containers.iter().map(container).collect(),
@@ -234,7 +238,8 @@ mod tests {
 
     #[test]
     fn the_stream_of_a_container_is_prefix_container_and_task_id() {
-        let logs = AwsLogs { group: "/ecs/app".to_owned(), region: None, stream_prefix: Some("app".to_owned()) };
+        let logs =
+            AwsLogs { group: "/ecs/app".to_owned(), region: None, stream_prefix: Some("app".to_owned()) };
         assert_eq!(logs.stream("web", &task("STOPPED", &[]).arn).as_deref(), Some("app/web/0123"));
     }
 

@@ -16,7 +16,7 @@ use std::{
 };
 
 use ecs_tasks::rehearse::{
-    lambda::{Function, Lambda},
+    service::lambda::{Function, Lambda},
     stage::{Config, Pace, Stage},
 };
 use time::OffsetDateTime;
@@ -49,9 +49,10 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut within = true;
-    for (function, figures) in
-        [("ecsTasks", runner::figures(zip, runner).await), ("ecsEvents", monitor::figures(events_zip, monitor).await)]
-    {
+    for (function, figures) in [
+        ("ecsTasks", runner::figures(zip, runner).await),
+        ("ecsEvents", monitor::figures(events_zip, monitor).await),
+    ] {
         match figures {
             Ok(figures) => {
                 println!("{function:58} {:>10} {:>12}", "measured", "limit");
@@ -106,8 +107,11 @@ fn peak(lambda: &Lambda) -> f64 {
 
 /// A stage that loses no time of its own.
 async fn stage(runner: Function, monitor: Option<Function>) -> io::Result<Arc<Stage>> {
-    let pace =
-        Pace { start: Duration::from_millis(1), deprovision: Duration::from_secs(1), retries: [Duration::ZERO; 2] };
+    let pace = Pace {
+        start: Duration::from_millis(1),
+        deprovision: Duration::from_secs(1),
+        retries: [Duration::ZERO; 2],
+    };
     Stage::open(Config { runner, monitor, pace }, Arc::new(|_| {})).await
 }
 

@@ -3,7 +3,11 @@
 
 use std::{io, ops::Range, path::Path, sync::Arc};
 
-use ecs_tasks::rehearse::{ACCOUNT, REGION, arn, lambda::Function, monitor::Monitor, stage::Stage};
+use ecs_tasks::rehearse::{
+    ACCOUNT, REGION, arn,
+    service::{events::Monitor, lambda::Function},
+    stage::Stage,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -40,11 +44,31 @@ pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>
     let told = |name, value, unit| Figure { name, value, limit: NoLimit, unit };
     Ok(vec![
         Figure { name: "zip", value: megabytes(zip)?, limit: AtMost(4.0), unit: "MB" },
-        Figure { name: "start: spawned to first poll", value: median(spawned), limit: AtMost(12.0), unit: "ms" },
+        Figure {
+            name: "start: spawned to first poll",
+            value: median(spawned),
+            limit: AtMost(12.0),
+            unit: "ms",
+        },
         Figure { name: "peak memory, a batch of 1,000", value: memory, limit: AtMost(64.0), unit: "MiB" },
-        Figure { name: "  every event a failed task", value: memory_of_failures, limit: AtMost(64.0), unit: "MiB" },
-        Figure { name: "batches of 100, every sink", value: mixed.rate, limit: AtLeast(2000.0), unit: "events/s" },
-        Figure { name: "  invocations for 100 events", value: mixed.invocations, limit: AtMost(1.0), unit: "" },
+        Figure {
+            name: "  every event a failed task",
+            value: memory_of_failures,
+            limit: AtMost(64.0),
+            unit: "MiB",
+        },
+        Figure {
+            name: "batches of 100, every sink",
+            value: mixed.rate,
+            limit: AtLeast(2000.0),
+            unit: "events/s",
+        },
+        Figure {
+            name: "  invocations for 100 events",
+            value: mixed.invocations,
+            limit: AtMost(1.0),
+            unit: "",
+        },
         told("  calls for 100 events", mixed.calls, ""),
         told("  every event a failed task", failed.rate, "events/s"),
         told("  calls for 100 events", failed.calls, ""),

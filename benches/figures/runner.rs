@@ -2,7 +2,11 @@
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
-use ecs_tasks::rehearse::{arn, cloudformation::Ask, lambda::Function, stage::Stage};
+use ecs_tasks::rehearse::{
+    arn,
+    service::{cloudformation::Ask, lambda::Function},
+    stage::Stage,
+};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -31,17 +35,38 @@ pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>
         request(&stage, 60).await;
         let task = stage.ecs.tasks().pop().map(|(arn, _)| arn).unwrap_or_default();
         let ended_at = stage.ecs.ended_at(&task).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let answered_at = stage.cloudformation.answers().pop().map_or(OffsetDateTime::UNIX_EPOCH, |answer| answer.at);
+        let answered_at =
+            stage.cloudformation.answers().pop().map_or(OffsetDateTime::UNIX_EPOCH, |answer| answer.at);
         lags.push((answered_at - ended_at).as_seconds_f64());
         memory = memory.max(peak(&stage.lambda));
     }
     stage.close();
     Ok(vec![
         Figure { name: "zip", value: megabytes(zip)?, limit: AtMost(3.2), unit: "MB" },
-        Figure { name: "start: spawned to first poll", value: median(spawned), limit: AtMost(12.0), unit: "ms" },
-        Figure { name: "cold request: spawned to answered", value: median(colds), limit: AtMost(20.0), unit: "ms" },
-        Figure { name: "warm request: invoked to answered", value: median(warms), limit: AtMost(4.0), unit: "ms" },
-        Figure { name: "answer after the end of a 3 s task", value: median(lags), limit: AtMost(1.0), unit: "s" },
+        Figure {
+            name: "start: spawned to first poll",
+            value: median(spawned),
+            limit: AtMost(12.0),
+            unit: "ms",
+        },
+        Figure {
+            name: "cold request: spawned to answered",
+            value: median(colds),
+            limit: AtMost(20.0),
+            unit: "ms",
+        },
+        Figure {
+            name: "warm request: invoked to answered",
+            value: median(warms),
+            limit: AtMost(4.0),
+            unit: "ms",
+        },
+        Figure {
+            name: "answer after the end of a 3 s task",
+            value: median(lags),
+            limit: AtMost(1.0),
+            unit: "s",
+        },
         Figure { name: "peak memory", value: memory, limit: AtMost(14.0), unit: "MiB" },
     ])
 }

@@ -2,10 +2,7 @@
 
 #![no_main]
 
-use ecs_tasks::{
-    outcome::Outcome,
-    runner::wait::{Observation, Wait},
-};
+use ecs_tasks::{outcome::Outcome, runner::decide::wait::{Observation, Wait}};
 use libfuzzer_sys::fuzz_target;
 use time::{Duration, OffsetDateTime};
 

@@ -2,11 +2,7 @@
 
 #![no_main]
 
-use ecs_tasks::{
-    cfn::{MAX_RESPONSE_BYTES, Received, ReplyTo, ResponseUrl},
-    reason::Reason,
-    runner::answer::Answer,
-};
+use ecs_tasks::{cfn::{MAX_RESPONSE_BYTES, Received, ReplyTo, ResponseUrl}, reason::Reason, runner::decide::answer::Answer};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

@@ -2,13 +2,7 @@
 
 #![no_main]
 
-use ecs_tasks::monitor::{
-    event::{Event, Payload},
-    finding::Finding,
-    pattern,
-    settings::AlertFormat,
-    sink::{alert, audit, index, metrics},
-};
+use ecs_tasks::monitor::{decide::{event::{Event, Payload}, finding::Finding, pattern, settings::AlertFormat}, render::{alert, audit, index, metrics}};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use time::OffsetDateTime;

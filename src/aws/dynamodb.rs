@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 use serde_json::Value;
 
 use super::{Error, in_region_of};
-use crate::monitor::sink::audit::{ALERTED, Item, LOGGED, PARTITION, SORT};
+use crate::monitor::render::audit::{ALERTED, Item, LOGGED, PARTITION, SORT};
 
 /// The audit table.
 #[derive(Debug)]

@@ -5,7 +5,8 @@ mod convert;
 use aws_sdk_ecs::{
     config::retry::RetryConfig,
     operation::{
-        describe_task_definition::DescribeTaskDefinitionOutput, run_task::RunTaskError, start_task::StartTaskOutput,
+        describe_task_definition::DescribeTaskDefinitionOutput, run_task::RunTaskError,
+        start_task::StartTaskOutput,
     },
     types::{DesiredStatus, Failure, TaskField},
 };
@@ -13,7 +14,7 @@ use aws_sdk_ecs::{
 use super::{Aws, Error};
 use crate::{
     properties::{Properties, service::ServicePlacement},
-    runner::wait::Observation,
+    runner::decide::wait::Observation,
     task::{Task, TaskArn, TaskDefinition},
 };
 
@@ -75,7 +76,9 @@ impl Aws {
             .set_launch_type(properties.launch_type.as_deref().map(Into::into))
             .set_platform_version(properties.platform_version.clone())
             .set_capacity_provider_strategy(convert::capacity_providers(given.as_deref())?)
-            .set_placement_constraints(constraints.map(|all| all.iter().map(convert::placement_constraint).collect()))
+            .set_placement_constraints(
+                constraints.map(|all| all.iter().map(convert::placement_constraint).collect()),
+            )
             .set_placement_strategy(strategy.map(|all| all.iter().map(convert::placement_strategy).collect()))
             .set_overrides(common.overrides)
             .set_network_configuration(common.network_configuration)
@@ -125,7 +128,11 @@ impl Aws {
     }
 
     /// What a service says about where its tasks run; none if the cluster has no active service of that name.
-    pub async fn describe_service(&self, cluster: &str, name: &str) -> Result<Option<ServicePlacement>, Error> {
+    pub async fn describe_service(
+        &self,
+        cluster: &str,
+        name: &str,
+    ) -> Result<Option<ServicePlacement>, Error> {
         let call = self.ecs.describe_services().cluster(cluster).services(name);
         let output = call.send().await.map_err(|error| Error::of("ecs:DescribeServices", error))?;
         let active = output.services().iter().find(|service| service.status() != Some("INACTIVE"));
@@ -137,7 +144,8 @@ impl Aws {
         let mut seen = Observation::default();
         for chunk in tasks.chunks(DESCRIBE_AT_ONCE) {
             let arns = chunk.iter().map(|arn| arn.0.clone()).collect();
-            let call = self.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).include(TaskField::Tags);
+            let call =
+                self.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).include(TaskField::Tags);
             let output = call
                 .customize()
                 .config_override(one_attempt())
@@ -157,7 +165,12 @@ impl Aws {
 
     /// The tasks of one resource that ECS wants running or, with `stopped`, that it wants stopped: those that are on
     /// their way there, and those that got there within the last hour.
-    pub async fn list_tasks(&self, cluster: &str, started_by: &str, stopped: bool) -> Result<Vec<TaskArn>, Error> {
+    pub async fn list_tasks(
+        &self,
+        cluster: &str,
+        started_by: &str,
+        stopped: bool,
+    ) -> Result<Vec<TaskArn>, Error> {
         let call = self.ecs.list_tasks().cluster(cluster).started_by(started_by);
         let call = call.set_desired_status(stopped.then_some(DesiredStatus::Stopped));
         let mut pages = call.into_paginator().items().send();

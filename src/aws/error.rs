@@ -5,7 +5,7 @@ use aws_sdk_ecs::{
     error::{BuildError, ProvideErrorMetadata, SdkError},
 };
 
-use crate::cause::innermost;
+use crate::function::cause::innermost;
 
 /// A call that failed. Displays as `operation: Code: message`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +41,10 @@ impl Error {
         let status = error.raw_response().map(|response| response.status().as_u16());
         let (code, message) = match &error {
             SdkError::ServiceError(service) => {
-                let code = service.err().code().map_or_else(|| format!("HTTP {}", status.unwrap_or(0)), str::to_owned);
+                let code = service
+                    .err()
+                    .code()
+                    .map_or_else(|| format!("HTTP {}", status.unwrap_or(0)), str::to_owned);
                 (code, service.err().message().unwrap_or("no message").to_owned())
             }
             SdkError::TimeoutError(_) => ("TimeoutError".to_owned(), "no answer in time".to_owned()),
@@ -99,7 +102,10 @@ impl Kind {
             return Self::Denied;
         }
         let throttled = code.contains("Throttl")
-            || matches!(code, "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" | "RequestTimeout");
+            || matches!(
+                code,
+                "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" | "RequestTimeout"
+            );
         match status {
             _ if throttled => Self::Transient,
             Some(429 | 500..=599) | None => Self::Transient,

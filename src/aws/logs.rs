@@ -68,8 +68,13 @@ impl LogGroup {
         if let Some(name) = &*stream {
             return Ok(name.clone());
         }
-        let name =
-            format!("{:04}/{:02}/{:02}/{:016x}", now.year(), u8::from(now.month()), now.day(), fastrand::u64(..));
+        let name = format!(
+            "{:04}/{:02}/{:02}/{:016x}",
+            now.year(),
+            u8::from(now.month()),
+            now.day(),
+            fastrand::u64(..)
+        );
         let call = self.client.create_log_stream().log_group_name(&self.name).log_stream_name(&name);
         call.send().await.map_err(|error| Error::of("logs:CreateLogStream", error))?;
         *stream = Some(name.clone());

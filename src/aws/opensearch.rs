@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::{Error, Kind};
-use crate::{cause::innermost, http::LazyClient};
+use crate::function::{cause::innermost, http::LazyClient};
 
 const OPERATION: &str = "es:ESHttpPost";
 const NDJSON: &str = "application/x-ndjson";
@@ -42,8 +42,10 @@ impl SearchIndex {
 
     /// Sends what `_bulk` takes; its answer. Throttling, 5xx and connections that break are tried again twice.
     pub async fn bulk(&self, body: &str, now: OffsetDateTime) -> Result<Value, Error> {
-        let backoff =
-            ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(2).with_jitter();
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_times(2)
+            .with_jitter();
         (|| self.post(body, now)).retry(backoff).when(|error| error.kind == Kind::Transient).await
     }
 
@@ -96,10 +98,15 @@ impl SearchIndex {
             .into();
         let host = self.bulk.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let headers = [("content-type", NDJSON), ("host", &host)];
-        let request =
-            SignableRequest::new("POST", self.bulk.as_str(), headers.into_iter(), SignableBody::Bytes(body.as_bytes()));
+        let request = SignableRequest::new(
+            "POST",
+            self.bulk.as_str(),
+            headers.into_iter(),
+            SignableBody::Bytes(body.as_bytes()),
+        );
         let request = request.map_err(|error| unsigned(error.to_string()))?;
-        let (instructions, _) = sign(request, &params).map_err(|error| unsigned(error.to_string()))?.into_parts();
+        let (instructions, _) =
+            sign(request, &params).map_err(|error| unsigned(error.to_string()))?.into_parts();
         Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 }

@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sns::{Client, types::MessageAttributeValue};
 
 use super::{Error, in_region_of};
-use crate::monitor::sink::alert::Message;
+use crate::monitor::render::alert::Message;
 
 /// The topic that alerts go to.
 #[derive(Debug)]
@@ -21,10 +21,12 @@ impl Topic {
 
     /// Sends an alert.
     pub async fn publish(&self, message: &Message) -> Result<(), Error> {
-        let mut call = self.client.publish().topic_arn(&self.arn).subject(&message.subject).message(&message.body);
+        let mut call =
+            self.client.publish().topic_arn(&self.arn).subject(&message.subject).message(&message.body);
         for (name, value) in &message.attributes {
             let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
-            call = call.message_attributes(*name, attribute.map_err(|error| Error::unbuilt("sns:Publish", &error))?);
+            call = call
+                .message_attributes(*name, attribute.map_err(|error| Error::unbuilt("sns:Publish", &error))?);
         }
         call.send().await.map_err(|error| Error::of("sns:Publish", error))?;
         Ok(())

@@ -8,10 +8,8 @@ use std::{
 
 use ecs_tasks::{
     aws,
-    clock::Clock,
-    logging::Logging,
-    monitor::{Monitor, settings::Settings},
-    payload::readable,
+    function::{clock::Clock, logging::Logging, payload::readable},
+    monitor::{Monitor, decide::settings::Settings},
 };
 use lambda_runtime::{Error, LambdaEvent, Runtime};
 use serde_json::Value;

@@ -5,9 +5,7 @@ use std::env;
 use ecs_tasks::{
     aws::{self, Aws},
     callback::Callback,
-    clock::Clock,
-    logging::Logging,
-    payload::readable,
+    function::{clock::Clock, logging::Logging, payload::readable},
     runner::{Runner, invocation::Invocation},
 };
 use lambda_runtime::{Error, LambdaEvent, Runtime};
@@ -20,8 +18,10 @@ use tower::{ServiceExt, layer::layer_fn, service_fn};
 async fn main() -> Result<(), Error> {
     let variable = |name: &str| env::var(name).ok();
     Logging::of(variable).install();
-    let recursive_loop_allowed = variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
-    let runner = Runner::new(Aws::new(aws::config_from_env().await), Callback::default(), recursive_loop_allowed);
+    let recursive_loop_allowed =
+        variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
+    let runner =
+        Runner::new(Aws::new(aws::config_from_env().await), Callback::default(), recursive_loop_allowed);
     let runner = &runner;
     let handler = service_fn(move |event: LambdaEvent<Value>| handle(runner, event));
     Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await

@@ -78,7 +78,9 @@ impl Received {
     pub fn of(payload: &Value) -> Self {
         let text = |name: &str| payload.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let Some(url) = text("ResponseURL") else {
-            return Self::Unanswerable { problem: "the payload has no ResponseURL and is no continuation".to_owned() };
+            return Self::Unanswerable {
+                problem: "the payload has no ResponseURL and is no continuation".to_owned(),
+            };
         };
         let response_url = match ResponseUrl::parse(url) {
             Ok(url) => url,
@@ -94,13 +96,22 @@ impl Received {
             str::to_owned,
         );
         let no_echo = false;
-        let reply_to =
-            ReplyTo { response_url, stack_id, request_id, logical_resource_id, physical_resource_id, no_echo };
+        let reply_to = ReplyTo {
+            response_url,
+            stack_id,
+            request_id,
+            logical_resource_id,
+            physical_resource_id,
+            no_echo,
+        };
 
-        let missing: Vec<&str> =
-            ["StackId", "RequestId", "LogicalResourceId"].into_iter().filter(|name| text(name).is_none()).collect();
+        let missing: Vec<&str> = ["StackId", "RequestId", "LogicalResourceId"]
+            .into_iter()
+            .filter(|name| text(name).is_none())
+            .collect();
         if !missing.is_empty() {
-            let problem = format!("the request has no {} (a non-empty text is needed)", missing.join(", no "));
+            let problem =
+                format!("the request has no {} (a non-empty text is needed)", missing.join(", no "));
             return Self::Garbled { reply_to, problem };
         }
         let request_type = match text("RequestType") {
@@ -113,7 +124,8 @@ impl Received {
                 return Self::Garbled { reply_to, problem };
             }
             None => {
-                let problem = "the request has no RequestType: Create, Update or Delete is expected".to_owned();
+                let problem =
+                    "the request has no RequestType: Create, Update or Delete is expected".to_owned();
                 return Self::Garbled { reply_to, problem };
             }
         };
@@ -179,7 +191,8 @@ mod tests {
 
     #[test]
     fn update_and_delete_echo_the_id_that_they_bring() {
-        for fixture in [include_str!("../../tests/events/update.json"), include_str!("../../tests/events/delete.json")]
+        for fixture in
+            [include_str!("../../tests/events/update.json"), include_str!("../../tests/events/delete.json")]
         {
             let payload = serde_json::from_str(fixture).expect("a fixture");
             let Received::Request(request) = Received::of(&payload) else { panic!("a request") };
@@ -204,7 +217,10 @@ mod tests {
         payload["RequestType"] = json!("Read");
         assert_eq!(garbled(&payload).1, "RequestType Read is unknown: Create, Update or Delete is expected");
         payload["RequestType"] = Value::Null;
-        assert_eq!(garbled(&payload).1, "the request has no RequestType: Create, Update or Delete is expected");
+        assert_eq!(
+            garbled(&payload).1,
+            "the request has no RequestType: Create, Update or Delete is expected"
+        );
     }
 
     #[test]

@@ -82,7 +82,8 @@ impl Response {
             data,
         };
         while response.room() < REASON_RESERVE {
-            let Some(arns) = response.data.as_mut().map(|data| &mut data.task_arns).filter(|arns| !arns.is_empty())
+            let Some(arns) =
+                response.data.as_mut().map(|data| &mut data.task_arns).filter(|arns| !arns.is_empty())
             else {
                 break;
             };
@@ -109,7 +110,8 @@ mod tests {
 
     fn reply_to() -> ReplyTo {
         ReplyTo {
-            response_url: ResponseUrl::parse("https://example.com/?X-Amz-Signature=secret").expect("a good URL"),
+            response_url: ResponseUrl::parse("https://example.com/?X-Amz-Signature=secret")
+                .expect("a good URL"),
             stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1".to_owned(),
             request_id: "r".to_owned(),
             logical_resource_id: "Migrate".to_owned(),
@@ -130,16 +132,19 @@ mod tests {
     fn a_success_carries_the_full_set_of_attributes() {
         let response = Response::new(Status::Success, &reply_to(), Some(Data::default()));
         let body: serde_json::Value = serde_json::from_str(&response.body()).expect("JSON");
-        let mut names: Vec<&str> = body["Data"].as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut names: Vec<&str> =
+            body["Data"].as_object().expect("an object").keys().map(String::as_str).collect();
         names.sort_unstable();
-        let expected = "ExitCode LogGroup LogStream Ran Seconds StartedAt StoppedAt TaskArn TaskArns TaskDefinitionArn";
+        let expected =
+            "ExitCode LogGroup LogStream Ran Seconds StartedAt StoppedAt TaskArn TaskArns TaskDefinitionArn";
         assert_eq!(names.join(" "), expected);
     }
 
     #[test]
     fn ten_long_arns_leave_room_for_a_reason() {
         let arn = format!("arn:aws:ecs:us-west-2:123456789012:task/{}/0123", "c".repeat(255));
-        let data = Data { task_arn: arn.clone(), task_arns: vec![arn.clone(); 12].join(","), ..Data::default() };
+        let data =
+            Data { task_arn: arn.clone(), task_arns: vec![arn.clone(); 12].join(","), ..Data::default() };
         let response = Response::new(Status::Success, &reply_to(), Some(data));
         assert!(response.room() >= REASON_RESERVE);
         let arns = response.data.expect("attributes").task_arns;

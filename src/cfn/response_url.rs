@@ -37,9 +37,11 @@ impl ResponseUrl {
         match url.scheme() {
             "https" if url.has_host() => Ok(Self(url)),
             "http" if is_loopback(&url) => Ok(Self(url)),
-            "http" | "https" => {
-                Err(ResponseUrlError::Scheme(format!("{} to {}", url.scheme(), url.host_str().unwrap_or("no host"))))
-            }
+            "http" | "https" => Err(ResponseUrlError::Scheme(format!(
+                "{} to {}",
+                url.scheme(),
+                url.host_str().unwrap_or("no host")
+            ))),
             other => Err(ResponseUrlError::Scheme(other.to_owned())),
         }
     }
@@ -156,7 +158,8 @@ mod tests {
 
     #[test]
     fn an_older_signature_expires_at_its_expires() {
-        let url = ResponseUrl::parse("https://s3.amazonaws.com/x?AWSAccessKeyId=A&Expires=1700000000&Signature=s");
+        let url =
+            ResponseUrl::parse("https://s3.amazonaws.com/x?AWSAccessKeyId=A&Expires=1700000000&Signature=s");
         assert_eq!(url.expect("a good URL").expires_at(), Some(datetime!(2023-11-14 22:13:20 UTC)));
     }
 
@@ -193,7 +196,9 @@ mod tests {
 
     #[test]
     fn http_is_for_loopback_alone() {
-        for good in ["http://127.0.0.1/a", "http://localhost:1/a", "http://[::1]:8/a", "https://example.com/a"] {
+        for good in
+            ["http://127.0.0.1/a", "http://localhost:1/a", "http://[::1]:8/a", "https://example.com/a"]
+        {
             assert!(ResponseUrl::parse(good).is_ok(), "{good}");
         }
         for bad in ["http://example.com/a", "ftp://127.0.0.1/a", "http://127.0.0.1.example.com/", "/a", ""] {

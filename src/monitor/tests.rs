@@ -5,11 +5,13 @@ use serde_json::{Value, json};
 use time::macros::datetime;
 
 use super::{
-    event::{Event, Payload},
-    finding::Finding,
-    pattern,
-    settings::AlertFormat,
-    sink::{alert, audit, index, metrics},
+    decide::{
+        event::{Event, Payload},
+        finding::Finding,
+        pattern,
+        settings::AlertFormat,
+    },
+    render::{alert, audit, index, metrics},
 };
 
 /// A recorded event.

@@ -26,16 +26,23 @@ fn task(last_status: &str, stop_code: Option<&str>, containers: Vec<Container>) 
 
 /// app is essential, sidecar is not.
 fn definition() -> TaskDefinition {
-    let container =
-        |name: &str, essential| ContainerDefinition { name: name.to_owned(), essential, ..Default::default() };
-    TaskDefinition { arn: String::new(), containers: vec![container("app", true), container("sidecar", false)] }
+    let container = |name: &str, essential| ContainerDefinition {
+        name: name.to_owned(),
+        essential,
+        ..Default::default()
+    };
+    TaskDefinition {
+        arn: String::new(),
+        containers: vec![container("app", true), container("sidecar", false)],
+    }
 }
 
 fn with_definition(definition: &TaskDefinition) -> Rules<'_> {
     Rules { watch_containers: &[], success_exit_codes: &[0], definition: Some(definition) }
 }
 
-const WITHOUT_DEFINITION: Rules<'_> = Rules { watch_containers: &[], success_exit_codes: &[0], definition: None };
+const WITHOUT_DEFINITION: Rules<'_> =
+    Rules { watch_containers: &[], success_exit_codes: &[0], definition: None };
 
 /// The cause of the one failure; none for a success.
 #[track_caller]
@@ -59,8 +66,11 @@ fn no_code(name: &str, reason: Option<&str>) -> Option<Cause> {
 #[test]
 fn a_run_is_pending_until_every_task_is_over() {
     let over = task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(1))]);
-    let running =
-        task("RUNNING", None, vec![Container { last_status: "RUNNING".to_owned(), ..container("app", None) }]);
+    let running = task(
+        "RUNNING",
+        None,
+        vec![Container { last_status: "RUNNING".to_owned(), ..container("app", None) }],
+    );
     assert_eq!(Outcome::of(&[over, running], WITHOUT_DEFINITION), Outcome::Pending);
 }
 
@@ -70,7 +80,12 @@ fn a_zero_exit_succeeds_and_a_nonzero_exit_fails_the_run() {
     check(WITHOUT_DEFINITION, ended(0), None, Awaited::Nothing);
     check(WITHOUT_DEFINITION, ended(3), exited("app", 3), Awaited::Nothing);
     check(Rules { success_exit_codes: &[0, 3], ..WITHOUT_DEFINITION }, ended(3), None, Awaited::Nothing);
-    check(Rules { success_exit_codes: &[3], ..WITHOUT_DEFINITION }, ended(0), exited("app", 0), Awaited::Nothing);
+    check(
+        Rules { success_exit_codes: &[3], ..WITHOUT_DEFINITION },
+        ended(0),
+        exited("app", 0),
+        Awaited::Nothing,
+    );
 }
 
 #[test]
@@ -84,14 +99,20 @@ fn a_task_that_failed_to_start_is_told_first_with_its_containers_reason() {
     let expected = Cause::FailedToStart { container: Some("app".to_owned()), reason: Some(pull.to_owned()) };
     check(with_definition(&definition()), failed, Some(expected), Awaited::Nothing);
     let silent = task(STOPPED, Some("TaskFailedToStart"), vec![]);
-    check(WITHOUT_DEFINITION, silent, Some(Cause::FailedToStart { container: None, reason: None }), Awaited::Nothing);
+    check(
+        WITHOUT_DEFINITION,
+        silent,
+        Some(Cause::FailedToStart { container: None, reason: None }),
+        Awaited::Nothing,
+    );
 }
 
 #[test]
 fn containers_that_aws_injected_never_count() {
     let guard = container("aws-guardduty-agent-x1", None);
-    let ended =
-        |code| task(STOPPED, Some("EssentialContainerExited"), vec![guard.clone(), container("app", Some(code))]);
+    let ended = |code| {
+        task(STOPPED, Some("EssentialContainerExited"), vec![guard.clone(), container("app", Some(code))])
+    };
     check(WITHOUT_DEFINITION, ended(0), None, Awaited::Nothing);
     check(with_definition(&definition()), ended(0), None, Awaited::Nothing);
     let other = task(STOPPED, None, vec![container("aws-something-new", Some(1)), container("app", Some(0))]);
@@ -119,7 +140,12 @@ fn a_sidecar_that_ecs_ended_is_excused_and_one_that_failed_is_not() {
         exited("app", 137),
         Awaited::Nothing,
     );
-    check(WITHOUT_DEFINITION, ended(0, container("sidecar", Some(143))), exited("sidecar", 143), Awaited::Nothing);
+    check(
+        WITHOUT_DEFINITION,
+        ended(0, container("sidecar", Some(143))),
+        exited("sidecar", 143),
+        Awaited::Nothing,
+    );
 }
 
 #[test]
@@ -128,7 +154,11 @@ fn watched_containers_alone_decide() {
     let definition = definition();
     let rules = Rules { watch_containers: &watch, ..with_definition(&definition) };
     let ended = |app, sidecar| {
-        task(STOPPED, Some("EssentialContainerExited"), vec![container("app", app), container("sidecar", sidecar)])
+        task(
+            STOPPED,
+            Some("EssentialContainerExited"),
+            vec![container("app", app), container("sidecar", sidecar)],
+        )
     };
     check(rules, ended(Some(1), Some(0)), None, Awaited::Nothing);
     check(rules, ended(Some(0), Some(143)), exited("sidecar", 143), Awaited::Nothing);
@@ -146,7 +176,12 @@ fn a_missing_exit_code_fails_the_run_and_is_looked_for_again_where_nothing_expla
         Awaited::Codes,
     );
     check(WITHOUT_DEFINITION, ended(STOPPED, None, app()), no_code("app", None), Awaited::Codes);
-    check(WITHOUT_DEFINITION, ended(STOPPED, Some("SpotInterruption"), app()), no_code("app", None), Awaited::Nothing);
+    check(
+        WITHOUT_DEFINITION,
+        ended(STOPPED, Some("SpotInterruption"), app()),
+        no_code("app", None),
+        Awaited::Nothing,
+    );
     check(
         WITHOUT_DEFINITION,
         ended("DEPROVISIONING", Some("SpotInterruption"), app()),

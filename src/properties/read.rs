@@ -12,7 +12,12 @@ use super::{
 };
 
 /// Reads `value`, which stands at `path`, by `shape`. Nothing comes out where anything is wrong; `errors` says what.
-pub(super) fn read(value: &Value, shape: &Shape, path: &str, errors: &mut Vec<PropertyError>) -> Option<Value> {
+pub(super) fn read(
+    value: &Value,
+    shape: &Shape,
+    path: &str,
+    errors: &mut Vec<PropertyError>,
+) -> Option<Value> {
     let mut refuse = |problem: String| {
         errors.push(PropertyError::at(path, problem));
         None

@@ -92,7 +92,10 @@ pub fn page() -> String {
     }
     page.push_str("\n## Structures\n");
     for (path, fields) in structures {
-        let _ = write!(page, "\n### {path}\n\n| Member | Type | Default | Meaning |\n| --- | --- | --- | --- |\n");
+        let _ = write!(
+            page,
+            "\n### {path}\n\n| Member | Type | Default | Meaning |\n| --- | --- | --- | --- |\n"
+        );
         for field in fields {
             let Field { name, rule, doc } = field;
             let (kind, default, doc) = (kind(&rule.shape), default(&rule.absent), doc.trim());

@@ -258,6 +258,8 @@ impl fmt::Debug for ContainerOverride {
 
 impl fmt::Debug for TaskOverride {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskOverride").field("container_overrides", &self.container_overrides).finish_non_exhaustive()
+        f.debug_struct("TaskOverride")
+            .field("container_overrides", &self.container_overrides)
+            .finish_non_exhaustive()
     }
 }

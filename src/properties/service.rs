@@ -35,7 +35,8 @@ impl Properties {
             }),
             (given, service) => given.or(service),
         };
-        self.network_configuration = network.map(|awsvpc_configuration| NetworkConfiguration { awsvpc_configuration });
+        self.network_configuration =
+            network.map(|awsvpc_configuration| NetworkConfiguration { awsvpc_configuration });
         if self.instances().is_some() {
             return self;
         }
@@ -74,7 +75,8 @@ mod tests {
     }
 
     fn placed(more: Value, service: ServicePlacement) -> Properties {
-        let mut properties = json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app", "Service": "web"});
+        let mut properties =
+            json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app", "Service": "web"});
         properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         Properties::read(&properties).unwrap().placed_as(service)
     }
@@ -104,8 +106,11 @@ mod tests {
 
     #[test]
     fn a_launch_type_and_a_strategy_are_never_mixed() {
-        let item =
-            CapacityProviderStrategyItem { capacity_provider: "FARGATE_SPOT".to_owned(), weight: Some(1), base: None };
+        let item = CapacityProviderStrategyItem {
+            capacity_provider: "FARGATE_SPOT".to_owned(),
+            weight: Some(1),
+            base: None,
+        };
         let with_strategy =
             ServicePlacement { capacity_provider_strategy: Some(vec![item]), launch_type: None, ..service() };
         let properties = placed(json!({"LaunchType": "FARGATE"}), with_strategy.clone());

@@ -88,7 +88,8 @@ impl Field {
     pub fn other_spelling(&self) -> String {
         let mut chars = self.name.chars();
         let Some(first) = chars.next() else { return String::new() };
-        let flip = if first.is_ascii_uppercase() { char::to_ascii_lowercase } else { char::to_ascii_uppercase };
+        let flip =
+            if first.is_ascii_uppercase() { char::to_ascii_lowercase } else { char::to_ascii_uppercase };
         std::iter::once(flip(&first)).chain(chars).collect()
     }
 }

@@ -58,9 +58,17 @@ fn strings_and_native_types_are_the_same() {
     });
     assert!(good(strings.clone()) == good(native));
     let properties = good(strings);
-    assert_eq!(properties.overrides.as_ref().unwrap().cpu.as_deref(), Some("256"), "a task override's cpu is a string");
+    assert_eq!(
+        properties.overrides.as_ref().unwrap().cpu.as_deref(),
+        Some("256"),
+        "a task override's cpu is a string"
+    );
     let container = &properties.overrides.as_ref().unwrap().container_overrides.as_ref().unwrap()[0];
-    assert_eq!((container.cpu, container.memory), (Some(128), Some(64)), "a container override's is a number");
+    assert_eq!(
+        (container.cpu, container.memory),
+        (Some(128), Some(64)),
+        "a container override's is a number"
+    );
     assert_eq!((properties.count, properties.run_on_rollback), (3, false));
 }
 
@@ -177,7 +185,10 @@ fn overrides_may_have_8192_characters_of_json() {
     let overrides = |length: usize| json!({"Overrides": {"taskRoleArn": "é".repeat(length)}});
     let frame = r#"{"taskRoleArn":""}"#.len();
     good(overrides(MAX_OVERRIDES - frame));
-    bad(overrides(MAX_OVERRIDES - frame + 1), "Overrides has 8193 characters as JSON, ECS takes at most 8192");
+    bad(
+        overrides(MAX_OVERRIDES - frame + 1),
+        "Overrides has 8193 characters as JSON, ECS takes at most 8192",
+    );
 }
 
 #[test]
@@ -240,7 +251,8 @@ fn no_error_and_no_debug_shows_the_value_of_a_variable() {
         let errors = Properties::read(&with(more)).unwrap_err();
         assert!(!errors.to_string().contains(secret) && !format!("{errors:?}").contains(secret), "{errors}");
     }
-    let overrides = json!({"containerOverrides": [{"name": "a", "environment": [{"name": "P", "value": secret}]}]});
+    let overrides =
+        json!({"containerOverrides": [{"name": "a", "environment": [{"name": "P", "value": secret}]}]});
     let shown = format!("{:?}", good(json!({"Overrides": overrides})));
     assert!(shown.contains("P=…") && !shown.contains(secret), "{shown}");
 }
@@ -249,7 +261,10 @@ fn no_error_and_no_debug_shows_the_value_of_a_variable() {
 fn the_properties_of_the_python_functions_example_are_good() {
     let request: Value = serde_json::from_str(include_str!("../../tests/events/create.json")).unwrap();
     let properties = Properties::read(&request["ResourceProperties"]).unwrap();
-    assert_eq!((properties.timeout, properties.poll_interval, properties.service_timeout), (1800, Some(30), 2000));
+    assert_eq!(
+        (properties.timeout, properties.poll_interval, properties.service_timeout),
+        (1800, Some(30), 2000)
+    );
 }
 
 /// JSON of any kind, with names of properties among its keys.
@@ -265,7 +280,8 @@ fn anything() -> impl Strategy<Value = Value> {
         (0..400_i64).prop_map(|number| Value::from(number.to_string())),
     ];
     leaf.prop_recursive(4, 60, 8, move |inner| {
-        let key = prop_oneof![proptest::sample::select(names.clone()).prop_map(str::to_owned), any::<String>()];
+        let key =
+            prop_oneof![proptest::sample::select(names.clone()).prop_map(str::to_owned), any::<String>()];
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
             proptest::collection::btree_map(key, inner, 0..8)

@@ -5,7 +5,7 @@ use crate::{
     aws::{Error, Kind, ecs::LaunchFailure},
     cfn::{ReplyTo, ResponseUrl},
     outcome::{Cause, Failure},
-    runner::{answer::Answer, wait::Limit},
+    runner::decide::{answer::Answer, wait::Limit},
     task::TaskArn,
 };
 
@@ -34,7 +34,10 @@ fn a_failed_container_is_told_with_code_meaning_reason_and_task() {
         "Container app exited with code 3. Task arn:aws:ecs:us-west-2:123456789012:task/prod/1",
     );
     check(
-        &Reason::failed(&[failure("1", exited(137, Some("OutOfMemoryError: Container killed due to memory usage")))]),
+        &Reason::failed(&[failure(
+            "1",
+            exited(137, Some("OutOfMemoryError: Container killed due to memory usage")),
+        )]),
         "Container app exited with code 137 (SIGKILL, often out of memory). OutOfMemoryError: Container killed due to \
          memory usage. Task arn:aws:ecs:us-west-2:123456789012:task/prod/1",
     );
@@ -86,13 +89,17 @@ fn every_way_to_lose_a_host_has_its_words() {
         let cause = Cause::NoExitCode { container: "app".to_owned(), reason: None };
         let failure = Failure { stop_code: Some(code.to_owned()), ..failure("1", cause) };
         let text = Reason::failed(&[failure]).fit(4096);
-        assert!(text.starts_with(&format!("Container app ended without an exit code {words}. Task arn:")), "{text}");
+        assert!(
+            text.starts_with(&format!("Container app ended without an exit code {words}. Task arn:")),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn of_several_failures_the_first_is_told_in_full() {
-    let failures = [failure("1", exited(1, None)), failure("2", exited(2, None)), failure("3", Cause::Missing)];
+    let failures =
+        [failure("1", exited(1, None)), failure("2", exited(2, None)), failure("3", Cause::Missing)];
     check(
         &Reason::failed(&failures),
         "Container app exited with code 1. And 2 more tasks failed. Container app exited with code 2 (task 2). ECS \
@@ -123,11 +130,19 @@ fn a_start_that_failed_says_what_ecs_said() {
         kind,
     };
     check(
-        &Reason::start_refused(&error(Kind::Final, "ClusterNotFoundException", "Cluster not found."), "prod", "app:7"),
+        &Reason::start_refused(
+            &error(Kind::Final, "ClusterNotFoundException", "Cluster not found."),
+            "prod",
+            "app:7",
+        ),
         "The task app:7 could not be started on cluster prod. ecs:RunTask: ClusterNotFoundException: Cluster not found.",
     );
     check(
-        &Reason::start_refused(&error(Kind::Denied, "AccessDeniedException", "User is not authorized"), "prod", "app"),
+        &Reason::start_refused(
+            &error(Kind::Denied, "AccessDeniedException", "User is not authorized"),
+            "prod",
+            "app",
+        ),
         "The task app could not be started on cluster prod. ecs:RunTask: AccessDeniedException: User is not authorized. \
          Allow ecs:RunTask to the function's role, and iam:PassRole for the task's roles",
     );
@@ -159,8 +174,9 @@ fn log_lines_give_way_first_and_from_the_oldest_on() {
 
 #[test]
 fn then_further_failures_then_long_details_and_the_head_is_kept_to_the_last() {
-    let reason = Reason { further: vec!["And 2 more".to_owned(), "second".to_owned()], ..Reason::new("Head") }
-        .detail(Some(&"long ".repeat(100)));
+    let reason =
+        Reason { further: vec!["And 2 more".to_owned(), "second".to_owned()], ..Reason::new("Head") }
+            .detail(Some(&"long ".repeat(100)));
     let text = reason.fit(200);
     assert!(text.starts_with("Head. long ") && text.contains("…") && text.ends_with("And 2 more"), "{text}");
     assert_eq!(Reason::new("A very long head").fit(10), "A very …");

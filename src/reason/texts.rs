@@ -6,7 +6,7 @@ use super::Reason;
 use crate::{
     aws::{Error, Kind, ecs::LaunchFailure},
     outcome::{Cause, Failure},
-    runner::{
+    runner::decide::{
         plan::{Refusal, Skip},
         wait::Limit,
     },
@@ -37,7 +37,9 @@ impl Reason {
             let noun = if more.len() == 1 { "task" } else { "tasks" };
             reason.further.push(format!("And {} more {noun} failed", more.len()));
         }
-        reason.further.extend(more.iter().map(|failure| format!("{} (task {})", failure.what(), failure.task.id())));
+        reason
+            .further
+            .extend(more.iter().map(|failure| format!("{} (task {})", failure.what(), failure.task.id())));
         reason
     }
 
@@ -165,12 +167,15 @@ impl Reason {
             (0, 1) => "The task could not be started".to_owned(),
             (0, expected) => format!("None of the {expected} tasks could be started"),
             (started, expected) => {
-                format!("Only {started} of {expected} tasks could be started, and what had started was stopped again")
+                format!(
+                    "Only {started} of {expected} tasks could be started, and what had started was stopped again"
+                )
             }
         };
         let mut told = Vec::new();
         for failure in failures {
-            let extra: Vec<&str> = [&failure.detail, &failure.arn].into_iter().flatten().map(String::as_str).collect();
+            let extra: Vec<&str> =
+                [&failure.detail, &failure.arn].into_iter().flatten().map(String::as_str).collect();
             let extra = if extra.is_empty() { String::new() } else { format!(" ({})", extra.join(", ")) };
             told.push(format!("{}{extra}", failure.reason));
         }
@@ -181,7 +186,8 @@ impl Reason {
 
     /// WatchContainers names containers that the task definition does not have.
     pub fn unknown_containers(unknown: &[&str], definition: &TaskDefinition) -> Self {
-        let known: Vec<&str> = definition.containers.iter().map(|container| container.name.as_str()).collect();
+        let known: Vec<&str> =
+            definition.containers.iter().map(|container| container.name.as_str()).collect();
         Self::new(format!(
             "Nothing was started: WatchContainers names {}, but the task definition {} has {}",
             unknown.join(", "),
@@ -193,7 +199,9 @@ impl Reason {
     /// The service that the placement is to be taken from is not there, or cannot be asked for.
     pub fn no_service(service: &str, cluster: &str, error: Option<&Error>) -> Self {
         let head = match error {
-            None => format!("Nothing was started: cluster {cluster} has no service {service}, which Service names"),
+            None => format!(
+                "Nothing was started: cluster {cluster} has no service {service}, which Service names"
+            ),
             Some(_) => format!("Nothing was started: service {service} on cluster {cluster} cannot be read"),
         };
         let denied = error.is_some_and(|error| error.kind == Kind::Denied);
@@ -206,10 +214,13 @@ impl Reason {
     pub fn start_refused(error: &Error, cluster: &str, task_definition: &str) -> Self {
         let head = format!("The task {task_definition} could not be started on cluster {cluster}");
         let hint = match error.kind {
-            Kind::Denied => {
-                Some(format!("Allow {} to the function's role, and iam:PassRole for the task's roles", error.operation))
+            Kind::Denied => Some(format!(
+                "Allow {} to the function's role, and iam:PassRole for the task's roles",
+                error.operation
+            )),
+            Kind::Transient => {
+                Some("AWS did not answer until the time was up; try the deploy again".to_owned())
             }
-            Kind::Transient => Some("AWS did not answer until the time was up; try the deploy again".to_owned()),
             Kind::Final => None,
         };
         Self::new(head).detail(Some(&error.to_string())).detail(hint.as_deref())
@@ -217,18 +228,20 @@ impl Reason {
 
     /// The tasks cannot be looked at any more.
     pub fn lost_sight(error: &Error, cluster: &str, tasks: &[TaskArn]) -> Self {
-        let hint = (error.kind == Kind::Denied).then(|| format!("Allow {} to the function's role", error.operation));
-        let reason =
-            Self::new(format!("The task can no longer be waited for on cluster {cluster}, and has been stopped"))
-                .detail(Some(&error.to_string()))
-                .detail(hint.as_deref());
+        let hint =
+            (error.kind == Kind::Denied).then(|| format!("Allow {} to the function's role", error.operation));
+        let reason = Self::new(format!(
+            "The task can no longer be waited for on cluster {cluster}, and has been stopped"
+        ))
+        .detail(Some(&error.to_string()))
+        .detail(hint.as_deref());
         tasks.iter().take(1).fold(reason, |reason, task| reason.place(format!("Task {task}")))
     }
 
     /// The function could not invoke itself to go on waiting.
     pub fn no_next_hop(error: &Error) -> Self {
-        let hint =
-            (error.kind == Kind::Denied).then_some("Allow lambda:InvokeFunction on the function itself to its role");
+        let hint = (error.kind == Kind::Denied)
+            .then_some("Allow lambda:InvokeFunction on the function itself to its role");
         Self::new(
             "The wait outlives one invocation, the function could not invoke itself, and the task has been stopped",
         )
@@ -264,7 +277,8 @@ impl Reason {
     #[must_use]
     pub fn not_stopped(self, refused: &[(TaskArn, Error)]) -> Self {
         refused.iter().fold(self, |reason, (task, error)| {
-            reason.detail(Some(&format!("Task {} could not be stopped and may still run: {error}", task.id())))
+            reason
+                .detail(Some(&format!("Task {} could not be stopped and may still run: {error}", task.id())))
         })
     }
 }
@@ -281,12 +295,21 @@ impl Failure {
                 None => format!("Container {container} exited with code {code}"),
             },
             Cause::NoExitCode { container, .. } => {
-                let why = self.stop_code.as_deref().map_or_else(String::new, |code| format!(" ({})", stop_code(code)));
+                let why = self
+                    .stop_code
+                    .as_deref()
+                    .map_or_else(String::new, |code| format!(" ({})", stop_code(code)));
                 format!("Container {container} ended without an exit code{why}")
             }
-            Cause::StoppedByUser => "The task was stopped by somebody before it was done (UserInitiated)".to_owned(),
-            Cause::NoContainer => "The task ended, but ECS shows no container of it that could be judged".to_owned(),
-            Cause::Missing => "ECS does not know the task any more, so nobody can tell how it ended".to_owned(),
+            Cause::StoppedByUser => {
+                "The task was stopped by somebody before it was done (UserInitiated)".to_owned()
+            }
+            Cause::NoContainer => {
+                "The task ended, but ECS shows no container of it that could be judged".to_owned()
+            }
+            Cause::Missing => {
+                "ECS does not know the task any more, so nobody can tell how it ended".to_owned()
+            }
         }
     }
 }
@@ -294,9 +317,9 @@ impl Failure {
 impl Cause {
     fn reason(&self) -> Option<&str> {
         match self {
-            Self::FailedToStart { reason, .. } | Self::Exited { reason, .. } | Self::NoExitCode { reason, .. } => {
-                reason.as_deref()
-            }
+            Self::FailedToStart { reason, .. }
+            | Self::Exited { reason, .. }
+            | Self::NoExitCode { reason, .. } => reason.as_deref(),
             Self::StoppedByUser | Self::NoContainer | Self::Missing => None,
         }
     }

@@ -13,14 +13,14 @@ use serde_json::Value;
 
 use super::{
     console::Console,
-    lambda::Function,
     now,
     recorded::{self, RecordedError},
+    service::lambda::Function,
     stack::{Parameters, Stack},
     stage::{Config, Pace, Stage},
     template::{Template, TemplateError},
 };
-use crate::monitor::settings::{Settings, SettingsErrors};
+use crate::monitor::decide::settings::{Settings, SettingsErrors};
 
 /// How often a long silence is broken.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
@@ -145,7 +145,8 @@ impl Arguments {
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let template = Template::read(&text).map_err(unfit)?;
         let created: BTreeMap<String, String> = self.parameters.iter().cloned().collect();
-        let updated: BTreeMap<String, String> = created.clone().into_iter().chain(self.updates.clone()).collect();
+        let updated: BTreeMap<String, String> =
+            created.clone().into_iter().chain(self.updates.clone()).collect();
         let created = template.parameter_values(&created).map_err(unfit)?;
         let updated = template.parameter_values(&updated).map_err(unfit)?;
         let updated = (!self.updates.is_empty()).then_some(updated);
@@ -177,7 +178,8 @@ impl Arguments {
                 .environment
                 .push(("IGNORE_STOPPED_REASONS".to_owned(), Value::from(self.ignore.clone()).to_string()));
         }
-        let variable = |name: &str| monitor.environment.iter().find(|one| one.0 == name).map(|one| one.1.clone());
+        let variable =
+            |name: &str| monitor.environment.iter().find(|one| one.0 == name).map(|one| one.1.clone());
         Settings::of(variable)?;
         Ok(monitor)
     }
@@ -195,7 +197,11 @@ impl Plan {
     }
 
     /// The stack that it is about, checked, and what is to become of it.
-    fn on(self, stage: &Arc<Stage>, console: &Console) -> Result<(Stack, Parameters, Option<Parameters>), Unfit> {
+    fn on(
+        self,
+        stage: &Arc<Stage>,
+        console: &Console,
+    ) -> Result<(Stack, Parameters, Option<Parameters>), Unfit> {
         let Self { path, template, created, updated } = self;
         let stack = Stack::new(Arc::clone(stage), template, &stack_name(&path), console.events());
         let unfit = |errors| Unfit::Template { path: path.clone(), errors };
@@ -260,7 +266,8 @@ async fn signs_of_life(console: &Console) {
 /// The template's file name, as far as a stack may be called so.
 fn stack_name(template: &Path) -> String {
     let stem = template.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let name: String = stem.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
+    let name: String =
+        stem.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
     if name.starts_with(|char: char| char.is_ascii_alphabetic()) { name } else { format!("stack-{name}") }
 }
 

@@ -63,8 +63,10 @@ impl Console {
             Report::Alerted { subject, message } => {
                 lock(&console.findings).alerts += 1;
                 let style = AnsiColor::Red.on_default();
-                for line in
-                    [format!("Subject: {subject}"), String::new()].iter().map(String::as_str).chain(message.lines())
+                for line in [format!("Subject: {subject}"), String::new()]
+                    .iter()
+                    .map(String::as_str)
+                    .chain(message.lines())
                 {
                     write_line(format!("          {style}alert |{style:#} {line}").trim_end());
                 }
@@ -96,7 +98,10 @@ impl Console {
             stage.calls().iter().map(|(operation, count)| format!("{operation} {count}")).collect();
         let calls = if calls.is_empty() { "nothing".to_owned() } else { calls.join(", ") };
         let invocations = stage.lambda.invocations();
-        write_line(&format!("{} in {seconds:.1} s; {invocations} invocations; called {calls}", steps.join(", ")));
+        write_line(&format!(
+            "{} in {seconds:.1} s; {invocations} invocations; called {calls}",
+            steps.join(", ")
+        ));
     }
 
     /// Says which file's events come next.
@@ -111,7 +116,8 @@ impl Console {
         let unread = (read < sent).then(|| format!("{} not read", sent - read));
         let by_name = findings.by_name.iter().map(|(name, count)| format!("{count} {name}"));
         let parts: Vec<String> = by_name.chain(unread).collect();
-        let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let plural =
+            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
         write_line(&format!("{}{parts}; {}", plural(sent, "event"), plural(findings.alerts, "alert")));
         read >= sent
@@ -143,7 +149,9 @@ impl Console {
         let (reason, excuse) = (given("stoppedReason", " (", ")"), given("excuse", ": ", ""));
         let known = if known { " (came before)" } else { "" };
         let time = text("time");
-        write_line(&format!("          event | {time} {about}{reason}: {style}{finding}{style:#}{excuse}{known}"));
+        write_line(&format!(
+            "          event | {time} {about}{reason}: {style}{finding}{style:#}{excuse}{known}"
+        ));
     }
 
     fn event(&self, event: StackEvent) {
@@ -155,8 +163,10 @@ impl Console {
             _ => Style::new(),
         };
         let (status, name, reason) = (&event.status, &event.logical_id, &event.reason);
-        let line =
-            format!("{time}  {style}{status:STATUS_WIDTH$}{style:#}  {name:width$}  {reason}", width = self.name_width);
+        let line = format!(
+            "{time}  {style}{status:STATUS_WIDTH$}{style:#}  {name:width$}  {reason}",
+            width = self.name_width
+        );
         write_line(line.trim_end());
         let going_on = event.status.ends_with("_IN_PROGRESS");
         *lock(&self.current) = going_on.then_some(event);

@@ -80,7 +80,10 @@ mod tests {
         check("[{\"id\": 1},\n {\"id\": 2}]", json!([{"id": 1}, {"id": 2}]));
         check("{\"id\": 1}\n\n{\"id\": 2}\n", json!([{"id": 1}, {"id": 2}]));
         check(r#"{"Records": [{"messageId": "m", "body": "{\"id\": 1}"}]}"#, json!([{"id": 1}]));
-        check(r#"{"Messages": [{"Body": "{\"id\": 1}"}, {"Body": "no event"}]}"#, json!([{"id": 1}, "no event"]));
+        check(
+            r#"{"Messages": [{"Body": "{\"id\": 1}"}, {"Body": "no event"}]}"#,
+            json!([{"id": 1}, "no event"]),
+        );
         check(r#"{"events": [{"timestamp": 1, "message": "{\"id\": 1}"}]}"#, json!([{"id": 1}]));
         check("", json!([]));
     }

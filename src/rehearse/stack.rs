@@ -96,8 +96,9 @@ impl Stack {
         for resource in self.included_ids(parameters) {
             if let Err(reason) = self.create_resource(&resource, parameters).await {
                 self.tell(&resource, "CREATE_FAILED", &reason);
-                let why =
-                    format!("The following resource(s) failed to create: [{resource}]. Rollback requested by user.");
+                let why = format!(
+                    "The following resource(s) failed to create: [{resource}]. Rollback requested by user."
+                );
                 self.tell_stack("ROLLBACK_IN_PROGRESS", &why);
                 let gone = self.delete_all().await;
                 self.tell_stack(if gone { "ROLLBACK_COMPLETE" } else { "ROLLBACK_FAILED" }, "");
@@ -148,7 +149,8 @@ impl Stack {
 
     async fn create_resource(&mut self, logical_id: &str, parameters: &Parameters) -> Result<(), String> {
         self.tell(logical_id, "CREATE_IN_PROGRESS", "");
-        let (resource_type, properties) = self.resolved(logical_id, parameters).map_err(|error| error.to_string())?;
+        let (resource_type, properties) =
+            self.resolved(logical_id, parameters).map_err(|error| error.to_string())?;
         match self.make(logical_id, &resource_type, properties.clone(), None).await {
             Ok(live) => {
                 self.live.insert(logical_id.to_owned(), live);
@@ -159,7 +161,8 @@ impl Stack {
                     // A Create that never answered gets a Delete with an id that CloudFormation makes up.
                     let made_up = || format!("{}-{logical_id}-{}", self.name, random_hex(12).to_uppercase());
                     let physical_id = physical_id.unwrap_or_else(made_up);
-                    let live = Live { resource_type, physical_id, properties, referable: Referable::default() };
+                    let live =
+                        Live { resource_type, physical_id, properties, referable: Referable::default() };
                     self.live.insert(logical_id.to_owned(), live);
                 }
                 Err(reason)
@@ -180,7 +183,8 @@ impl Stack {
             self.tell(logical_id, "CREATE_COMPLETE", "");
             return Ok(());
         };
-        let (resource_type, properties) = self.resolved(logical_id, parameters).map_err(|error| error.to_string())?;
+        let (resource_type, properties) =
+            self.resolved(logical_id, parameters).map_err(|error| error.to_string())?;
         if properties == old.properties {
             return Ok(());
         }
@@ -208,7 +212,8 @@ impl Stack {
             self.tell(logical_id, "UPDATE_IN_PROGRESS", "");
             if old.resource_type == CUSTOM_TYPE {
                 let Some(failed) = self.live.get(logical_id).cloned() else { continue };
-                let made = self.make(logical_id, &old.resource_type, old.properties.clone(), Some(&failed)).await;
+                let made =
+                    self.make(logical_id, &old.resource_type, old.properties.clone(), Some(&failed)).await;
                 match made {
                     Ok(live) => self.live.insert(logical_id.clone(), live),
                     Err(Failed { reason, .. }) => {
@@ -237,7 +242,8 @@ impl Stack {
     }
 
     async fn delete_all(&mut self) -> bool {
-        let order: Vec<String> = self.template.resources.iter().rev().map(|one| one.logical_id.clone()).collect();
+        let order: Vec<String> =
+            self.template.resources.iter().rev().map(|one| one.logical_id.clone()).collect();
         let mut gone = true;
         for logical_id in order {
             gone &= self.delete_resource(&logical_id).await;
@@ -260,7 +266,13 @@ impl Stack {
         let scope = self.scope(parameters, &nothing);
         let mut included = Vec::new();
         for resource in &self.template.resources {
-            if resource.condition.as_ref().map(|condition| scope.holds(condition)).transpose()?.unwrap_or(true) {
+            if resource
+                .condition
+                .as_ref()
+                .map(|condition| scope.holds(condition))
+                .transpose()?
+                .unwrap_or(true)
+            {
                 included.push(resource);
             }
         }
@@ -282,12 +294,17 @@ impl Stack {
         let included: BTreeSet<String> = self.included_ids(parameters).into_iter().collect();
         let live = self.live.iter().filter(|(id, _)| included.contains(*id));
         let referables = live.map(|(id, live)| (id.clone(), live.referable.clone())).collect();
-        let properties = self.scope(parameters, &referables).resolve(&without_service_token(&resource.properties))?;
+        let properties =
+            self.scope(parameters, &referables).resolve(&without_service_token(&resource.properties))?;
         let properties = properties.unwrap_or_else(|| json!({}));
         Ok((resource.resource_type.clone(), self.with_service_token(resource, properties)))
     }
 
-    fn scope<'a>(&'a self, parameters: &'a Parameters, resources: &'a BTreeMap<String, Referable>) -> Scope<'a> {
+    fn scope<'a>(
+        &'a self,
+        parameters: &'a Parameters,
+        resources: &'a BTreeMap<String, Referable>,
+    ) -> Scope<'a> {
         Scope { template: &self.template, parameters, resources, stack_id: &self.id }
     }
 

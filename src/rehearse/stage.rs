@@ -21,13 +21,13 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 pub(super) use self::response::{AwsError, json_response};
 use self::response::{answer, status_code, xml_error};
-use super::{
+use super::service::{
     cloudformation::CloudFormation,
     dynamodb::DynamoDb,
     ecs::{Ecs, EventSink},
+    events::{self, Monitor},
     lambda::{Function, Lambda},
     logs::Logs,
-    monitor::{self, Monitor},
     opensearch::OpenSearch,
     sns::Sns,
 };
@@ -129,7 +129,7 @@ impl Stage {
         let monitor = config.monitor.map(|mut function| {
             // First, so that what the function is set up with stands.
             function.environment.insert(0, ("OPENSEARCH_ENDPOINT".to_owned(), endpoint.clone()));
-            let reporter = monitor::reporter(Arc::clone(&reporter));
+            let reporter = events::reporter(Arc::clone(&reporter));
             Arc::new(Monitor::new(Lambda::new(function, retries, endpoint.clone(), reporter)))
         });
         let events = monitor.clone().map(|monitor| Arc::new(move |event| monitor.take(event)) as EventSink);
@@ -147,7 +147,8 @@ impl Stage {
             faults: Mutex::default(),
             server: Mutex::default(),
         });
-        let router = Router::new().fallback(serve).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&stage));
+        let router =
+            Router::new().fallback(serve).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&stage));
         let server = tokio::spawn(async move {
             // The server ends with the stage; an error of a connection is the client's to tell.
             let _ = axum::serve(listener, router).await;
@@ -171,7 +172,11 @@ impl Stage {
 
     /// What an operation has been called with, in order; for those that take JSON.
     pub fn requests(&self, operation: &str) -> Vec<Value> {
-        lock(&self.requests).iter().filter(|(name, _)| name == operation).map(|(_, body)| body.clone()).collect()
+        lock(&self.requests)
+            .iter()
+            .filter(|(name, _)| name == operation)
+            .map(|(_, body)| body.clone())
+            .collect()
     }
 
     /// Gives these answers to the next calls of an operation, one each, in place of its own.
@@ -205,7 +210,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn serve(State(stage): State<Arc<Stage>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn serve(
+    State(stage): State<Arc<Stage>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let path = uri.path();
     if method == Method::PUT && path.starts_with("/response/") {
         return match stage.note("PUT", Value::Null) {
@@ -248,7 +259,9 @@ async fn serve(State(stage): State<Arc<Stage>>, method: Method, uri: Uri, header
         return xml_error(status, code, message);
     }
     let xml = match action {
-        "DescribeStacks" => stage.cloudformation.describe_stacks(form.get("StackName").map_or("", String::as_str)),
+        "DescribeStacks" => {
+            stage.cloudformation.describe_stacks(form.get("StackName").map_or("", String::as_str))
+        }
         "Publish" => stage.sns.publish(&form),
         _ => return AwsError::unknown_operation(path).into_json(),
     };

@@ -69,7 +69,9 @@ impl Template {
         let root = Node::read(text)?;
         let sections = root.fields("the template")?;
         let section = |name: &str| -> Result<BTreeMap<String, Node>, TemplateError> {
-            let Some((_, node)) = sections.iter().find(|(key, _)| key == name) else { return Ok(BTreeMap::new()) };
+            let Some((_, node)) = sections.iter().find(|(key, _)| key == name) else {
+                return Ok(BTreeMap::new());
+            };
             Ok(node.fields(name)?.iter().cloned().collect())
         };
         let parameters = section("Parameters")?
@@ -81,8 +83,10 @@ impl Template {
         };
         let resources = resources.fields("Resources")?;
         let names: BTreeSet<&str> = resources.iter().map(|(name, _)| name.as_str()).collect();
-        let resources: Vec<Resource> =
-            resources.iter().map(|(name, node)| Resource::read(name, node, &names)).collect::<Result<_, _>>()?;
+        let resources: Vec<Resource> = resources
+            .iter()
+            .map(|(name, node)| Resource::read(name, node, &names))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             parameters,
             conditions: section("Conditions")?,
@@ -93,11 +97,16 @@ impl Template {
 
     /// The values of all parameters, given these. Names that the template does not have, values that are missing and
     /// values that it does not allow are errors.
-    pub fn parameter_values(&self, given: &BTreeMap<String, String>) -> Result<BTreeMap<String, Value>, TemplateError> {
+    pub fn parameter_values(
+        &self,
+        given: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, Value>, TemplateError> {
         if let Some(unknown) = given.keys().find(|name| !self.parameters.contains_key(*name)) {
             let known: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(TemplateError::given(format!("the template has no parameter {unknown}; it has {known}")));
+            return Err(TemplateError::given(format!(
+                "the template has no parameter {unknown}; it has {known}"
+            )));
         }
         let value = |(name, parameter): (&String, &Parameter)| {
             let text = given.get(name).or(parameter.default.as_ref()).ok_or_else(|| TemplateError {
@@ -139,13 +148,16 @@ impl Parameter {
     }
 
     fn value(&self, name: &str, text: &str) -> Result<Value, TemplateError> {
-        let refuse =
-            |problem: String| TemplateError { line: Some(self.line), message: format!("parameter {name} {problem}") };
+        let refuse = |problem: String| TemplateError {
+            line: Some(self.line),
+            message: format!("parameter {name} {problem}"),
+        };
         if !self.allowed.is_empty() && !self.allowed.iter().any(|allowed| allowed == text) {
             return Err(refuse(format!("is \"{text}\", but must be one of {}", self.allowed.join(", "))));
         }
         if self.kind == "Number" {
-            let number: f64 = text.parse().map_err(|_| refuse(format!("is \"{text}\", but must be a number")))?;
+            let number: f64 =
+                text.parse().map_err(|_| refuse(format!("is \"{text}\", but must be a number")))?;
             let [min, max] = self.range;
             if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
                 return Err(refuse(format!("is {text}, which is out of its range")));
@@ -174,11 +186,15 @@ impl Resource {
         let mut needs = BTreeSet::new();
         match field("DependsOn").map(|node| &node.kind) {
             Some(Kind::Text(other)) => needs.extend([other.clone()]),
-            Some(Kind::List(others)) => needs.extend(others.iter().filter_map(|one| one.text().map(str::to_owned))),
+            Some(Kind::List(others)) => {
+                needs.extend(others.iter().filter_map(|one| one.text().map(str::to_owned)))
+            }
             _ => {}
         }
         if let Some(unknown) = needs.iter().find(|other| !names.contains(other.as_str())) {
-            return Err(node.error(format!("resource {name} depends on {unknown}, which the template does not have")));
+            return Err(
+                node.error(format!("resource {name} depends on {unknown}, which the template does not have"))
+            );
         }
         resolve::references(&properties, &mut needs);
         needs.retain(|other| names.contains(other.as_str()) && other != name);

@@ -6,9 +6,9 @@ use time::OffsetDateTime;
 
 use super::{
     Run, Runner,
+    decide::wait::MISSING_TOLERANCE,
     invocation::{Invocation, LOOK},
     started_by,
-    wait::MISSING_TOLERANCE,
 };
 use crate::{
     aws::{Error, Kind, ecs::Launch},
@@ -52,7 +52,8 @@ impl Runner {
         invocation: &Invocation,
     ) -> Result<Vec<TaskArn>, Error> {
         let all_known = |found: &Found| found.started.is_empty() && found.stopped.is_empty();
-        let found = self.find(&launch.properties.cluster, launch.started_by, all_known, until, invocation).await?;
+        let found =
+            self.find(&launch.properties.cluster, launch.started_by, all_known, until, invocation).await?;
         if !all_known(&found) && invocation.now() + LOOK >= until {
             // One of them may be this request's, and there is no token to keep a second start from running it twice.
             return Err(Error::not_known_yet());
@@ -72,7 +73,9 @@ impl Runner {
         match self.find(cluster, &started_by(reply_to), Found::all_running_known, until, invocation).await {
             Ok(found) => found.tasks.iter().any(|task| is_of_request(task, reply_to)),
             Err(error) => {
-                tracing::warn!("whether this request has started tasks before could not be found out: {error}");
+                tracing::warn!(
+                    "whether this request has started tasks before could not be found out: {error}"
+                );
                 false
             }
         }
@@ -180,7 +183,8 @@ impl Runner {
         let started_by = started_by(reply_to);
         match self.find(cluster, &started_by, Found::all_running_known, until, invocation).await {
             Ok(found) => {
-                let running = found.tasks.into_iter().filter(|task| !task.is_over() && is_of_request(task, reply_to));
+                let running =
+                    found.tasks.into_iter().filter(|task| !task.is_over() && is_of_request(task, reply_to));
                 // What cannot be described yet has been started within the last minute, which is when this request was.
                 let own: Vec<TaskArn> = running.map(|task| task.arn).chain(found.started).collect();
                 self.stop_tasks(reason, cluster, &own, "ecs-tasks: the run failed", until, invocation).await

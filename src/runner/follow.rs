@@ -7,9 +7,11 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     End, Runner,
-    answer::Answer,
+    decide::{
+        answer::Answer,
+        wait::{Goal, MAX_HOPS, Observation, Step, Wait},
+    },
     invocation::{FRESH_ROLE, Invocation},
-    wait::{Goal, MAX_HOPS, Observation, Step, Wait},
 };
 use crate::{
     aws::{Error, Kind},
@@ -49,7 +51,8 @@ impl Runner {
                 Step::Look(at) => {
                     invocation.clock().sleep_until(at).await;
                     let looked = self.look(&wait, &mut seen, invocation).await;
-                    let (now, hand_over_at, jitter) = (invocation.now(), invocation.hand_over_at(), fastrand::f64());
+                    let (now, hand_over_at, jitter) =
+                        (invocation.now(), invocation.hand_over_at(), fastrand::f64());
                     match looked {
                         Ok(Some(outcome)) => wait.step(&outcome, now, hand_over_at, jitter),
                         Ok(None) => wait.step_after_misses(seen.misses, now, hand_over_at, jitter),
@@ -71,7 +74,12 @@ impl Runner {
     }
 
     /// One look. Throttling, 5xx and time-outs are no observation, `None`; `Err` is what no further look will mend.
-    async fn look(&self, wait: &Wait, seen: &mut Seen, invocation: &Invocation) -> Result<Option<Outcome>, Error> {
+    async fn look(
+        &self,
+        wait: &Wait,
+        seen: &mut Seen,
+        invocation: &Invocation,
+    ) -> Result<Option<Outcome>, Error> {
         let now = invocation.now();
         let until = invocation.until(wait.deadline);
         match invocation.within(until, self.aws.describe_tasks(&wait.cluster, &wait.tasks)).await {
@@ -99,7 +107,11 @@ impl Runner {
             }
         }
         let statuses: Vec<&str> = seen.last.tasks.iter().map(|task| task.last_status.as_str()).collect();
-        tracing::debug!(waited_s = (now - wait.started_at).whole_seconds(), statuses = statuses.join(","), "looked");
+        tracing::debug!(
+            waited_s = (now - wait.started_at).whole_seconds(),
+            statuses = statuses.join(","),
+            "looked"
+        );
         let outcome = wait.judge(&seen.last, wait.rules(seen.definition.as_ref()), now);
         if outcome == Outcome::Pending || wait.goal == Goal::Gone || seen.definition.is_some() {
             return Ok(Some(outcome));
@@ -132,7 +144,8 @@ impl Runner {
         }
         // An attempt without an answer must leave time for another.
         let attempt = || invocation.until(invocation.now() + DEFINITION_PATIENCE / 4);
-        let read = async || match invocation.within(attempt(), self.aws.describe_task_definition(name)).await {
+        let read = async || match invocation.within(attempt(), self.aws.describe_task_definition(name)).await
+        {
             // A denial may pass, too, but it is not worth the time: the verdict can do without the definition.
             Err(error) if error.kind == Kind::Denied => Err(Error { kind: Kind::Final, ..error }),
             result => result,
@@ -158,9 +171,12 @@ impl Runner {
         let definition = seen.definition.as_ref();
         match (wait.goal, verdict) {
             (Goal::Gone, _) => Answer::nothing_ran(Reason::all_stopped()),
-            (Goal::Success, Verdict::Succeeded) => Answer::succeeded(&seen.last.tasks, wait.rules(definition)),
+            (Goal::Success, Verdict::Succeeded) => {
+                Answer::succeeded(&seen.last.tasks, wait.rules(definition))
+            }
             (Goal::Success, Verdict::Failed(failures)) => {
-                let failed = failures.first().and_then(|failure| Some((&failure.task, failure.cause.container()?)));
+                let failed =
+                    failures.first().and_then(|failure| Some((&failure.task, failure.cause.container()?)));
                 let log = self.log(wait, failed, definition, invocation).await;
                 Answer::failed(failures, log.as_ref())
             }
@@ -221,7 +237,8 @@ impl Runner {
         let reason = self.stop_tasks(reason, &wait.cluster, &wait.tasks, &why, until, invocation).await;
         let until = until.min(invocation.now() + LAST_WORDS);
         let words = self.last_words(&wait.cluster, &wait.tasks, until, invocation).await.unwrap_or_default();
-        let definition = self.definition(words.tasks.first().or(seen.last.tasks.first()), until, invocation).await;
+        let definition =
+            self.definition(words.tasks.first().or(seen.last.tasks.first()), until, invocation).await;
         if let Some(verdict) = wait.ended_in_time(&words, wait.rules(definition.as_ref()), invocation.now()) {
             let seen = Seen { last: words, definition, ..Seen::default() };
             return self.finished(wait, &verdict, &seen, invocation).await;
@@ -277,7 +294,8 @@ impl Runner {
 /// The container that a time-out is about: the first that counts and still runs.
 fn running<'t>(tasks: &'t [Task], rules: Rules<'_>) -> Option<(&'t TaskArn, &'t str)> {
     tasks.iter().find_map(|task| {
-        let running = rules.counting(task).into_iter().find(|container| container.last_status == "RUNNING")?;
+        let running =
+            rules.counting(task).into_iter().find(|container| container.last_status == "RUNNING")?;
         Some((&task.arn, running.name.as_str()))
     })
 }

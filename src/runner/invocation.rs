@@ -5,10 +5,10 @@ use std::time::Duration as StdDuration;
 use backon::{ExponentialBuilder, Retryable};
 use time::{Duration, OffsetDateTime};
 
-use super::plan::Means;
+use super::decide::plan::Means;
 use crate::{
     aws::{Error, Kind},
-    clock::Clock,
+    function::clock::Clock,
 };
 
 /// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role itself.
@@ -106,7 +106,11 @@ impl Invocation {
 
     /// Calls AWS until it works. Throttling, 5xx and time-outs are ridden out with backoff until `until`, a denial for
     /// 15 s; anything else is final.
-    pub async fn ride_out<T, Fut>(&self, until: OffsetDateTime, mut call: impl FnMut() -> Fut) -> Result<T, Error>
+    pub async fn ride_out<T, Fut>(
+        &self,
+        until: OffsetDateTime,
+        mut call: impl FnMut() -> Fut,
+    ) -> Result<T, Error>
     where
         Fut: Future<Output = Result<T, Error>>,
     {

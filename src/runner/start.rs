@@ -8,7 +8,7 @@ use std::{cell::Cell, time::Duration as StdDuration};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use time::{Duration, OffsetDateTime};
 
-use super::{Run, Runner, answer::Answer, find::tags, invocation::Invocation, started_by};
+use super::{Run, Runner, decide::answer::Answer, find::tags, invocation::Invocation, started_by};
 use crate::{
     aws::{
         Error, Kind,
@@ -57,7 +57,12 @@ impl Runner {
     }
 
     /// The answer to a run whose end is not waited for.
-    pub(super) async fn fire_and_forget(&self, run: &Run, started: Started, invocation: &Invocation) -> Answer {
+    pub(super) async fn fire_and_forget(
+        &self,
+        run: &Run,
+        started: Started,
+        invocation: &Invocation,
+    ) -> Answer {
         let until = invocation.until(run.deadline);
         let cluster = &run.properties.cluster;
         let seen = match started.seen {
@@ -69,11 +74,15 @@ impl Runner {
         };
         // ECS may not know a task that it has just started; its ARN is told all the same.
         let as_seen = |arn: &TaskArn| seen.iter().find(|task| task.arn == *arn).cloned();
-        let tasks: Vec<Task> =
-            started.tasks.iter().map(|arn| as_seen(arn).unwrap_or_else(|| Task::unseen(arn.clone()))).collect();
+        let tasks: Vec<Task> = started
+            .tasks
+            .iter()
+            .map(|arn| as_seen(arn).unwrap_or_else(|| Task::unseen(arn.clone())))
+            .collect();
         let properties = &run.properties;
         let known = tasks.first().map(|task| task.task_definition_arn.as_str()).filter(|arn| !arn.is_empty());
-        let definition = self.definition_of(known.unwrap_or(&properties.task_definition), until, invocation).await;
+        let definition =
+            self.definition_of(known.unwrap_or(&properties.task_definition), until, invocation).await;
         let rules = Rules {
             watch_containers: properties.watch_containers(),
             success_exit_codes: &properties.success_exit_codes,
@@ -156,7 +165,8 @@ impl Runner {
             let launch = if tags_denied.get() { &untagged } else { launch };
             match launch.properties.instances() {
                 None => self.aws.run_task(launch, token).await,
-                Some(instances) => match self.own_tasks(launch, reply_to, given_up, until, invocation).await? {
+                Some(instances) => match self.own_tasks(launch, reply_to, given_up, until, invocation).await?
+                {
                     own if own.is_empty() => self.aws.start_task(launch, instances).await,
                     own => Ok(Launched::Conflict(own)),
                 },
@@ -168,7 +178,9 @@ impl Runner {
                     && error.message.contains("ecs:TagResource")
                     && launch.properties.tags.is_none() =>
             {
-                tracing::warn!("starting without tags, so tasks of a cancelled update cannot be told apart: {error}");
+                tracing::warn!(
+                    "starting without tags, so tasks of a cancelled update cannot be told apart: {error}"
+                );
                 tags_denied.set(true);
                 once().await
             }
@@ -194,7 +206,9 @@ mod tests {
     #[test]
     fn only_a_want_of_capacity_may_pass() {
         let failure = |reason: &str| LaunchFailure { reason: reason.to_owned(), arn: None, detail: None };
-        for reason in ["RESOURCE:MEMORY", "RESOURCE:ENI", "AGENT", "Capacity is unavailable at this time. Try later."] {
+        for reason in
+            ["RESOURCE:MEMORY", "RESOURCE:ENI", "AGENT", "Capacity is unavailable at this time. Try later."]
+        {
             assert!(failure(reason).may_pass(), "{reason}");
         }
         for reason in ["ATTRIBUTE", "LOCATION", "MISSING", "INACTIVE", ""] {

@@ -5,11 +5,13 @@ use time::OffsetDateTime;
 
 use super::{
     End, Runner,
-    answer::Answer,
+    decide::{
+        answer::Answer,
+        plan::Stop,
+        wait::{MISSING_TOLERANCE, Observation, Wait},
+    },
     invocation::{Invocation, LOOK},
-    plan::Stop,
     started_by,
-    wait::{MISSING_TOLERANCE, Observation, Wait},
 };
 use crate::{
     aws::{Error, Kind},
@@ -34,7 +36,9 @@ impl Runner {
     /// permission made Create fail, and so starts nothing), Delete must not leave the stack stuck.
     pub(super) async fn delete(&self, stop: Stop, request: &Request, invocation: &Invocation) -> End {
         let Some(cluster) = &stop.cluster else {
-            return End::Answer(Answer::nothing_ran(Reason::nothing_to_stop("the properties name no Cluster")));
+            return End::Answer(Answer::nothing_ran(Reason::nothing_to_stop(
+                "the properties name no Cluster",
+            )));
         };
         let until = invocation.until(stop.deadline);
         let started_by = started_by(&request.reply_to);
@@ -53,7 +57,9 @@ impl Runner {
         let tasks: Vec<Task> = found.tasks.into_iter().filter(|task| !task.is_gone()).collect();
         let unknown = [found.started, found.stopped].concat();
         if tasks.is_empty() && unknown.is_empty() {
-            return End::Answer(Answer::nothing_ran(Reason::nothing_to_stop("no task of this resource runs")));
+            return End::Answer(Answer::nothing_ran(Reason::nothing_to_stop(
+                "no task of this resource runs",
+            )));
         }
         tracing::info!(cluster, count = tasks.len() + unknown.len(), "stopping the tasks of this resource");
         let why = "ecs-tasks: the resource is deleted";
@@ -143,7 +149,9 @@ impl Runner {
         until: OffsetDateTime,
         invocation: &Invocation,
     ) -> Stopped {
-        let stops = tasks.iter().map(|task| invocation.ride_out(until, move || self.aws.stop_task(cluster, task, why)));
+        let stops = tasks
+            .iter()
+            .map(|task| invocation.ride_out(until, move || self.aws.stop_task(cluster, task, why)));
         let mut stopped = Stopped::default();
         for (task, result) in tasks.iter().zip(join_all(stops).await) {
             match result {

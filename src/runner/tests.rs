@@ -7,9 +7,9 @@ use time::Duration;
 use super::*;
 use crate::{
     cfn::ResponseUrl,
-    clock::Clock,
+    function::clock::Clock,
     rehearse::{
-        lambda::Function,
+        service::lambda::Function,
         stage::{Config, Pace, Stage},
     },
 };
@@ -18,7 +18,11 @@ async fn stage() -> Arc<Stage> {
     let config = Config {
         runner: Function::runner("/bin/false".into()),
         monitor: None,
-        pace: Pace { start: StdDuration::ZERO, deprovision: StdDuration::ZERO, retries: [StdDuration::ZERO; 2] },
+        pace: Pace {
+            start: StdDuration::ZERO,
+            deprovision: StdDuration::ZERO,
+            retries: [StdDuration::ZERO; 2],
+        },
     };
     Stage::open(config, Arc::new(|_| {})).await.unwrap()
 }
@@ -55,7 +59,11 @@ fn reply_to(stage: &Stage) -> ReplyTo {
 
 fn invocation() -> Invocation {
     let clock = Clock::start();
-    Invocation::begin(clock, clock.now() + Duration::seconds(60), "arn:aws:lambda:us-west-2:123456789012:function:f")
+    Invocation::begin(
+        clock,
+        clock.now() + Duration::seconds(60),
+        "arn:aws:lambda:us-west-2:123456789012:function:f",
+    )
 }
 
 /// Starts a task as the request would have.
@@ -66,7 +74,8 @@ async fn start_a_task(runner: &Runner, reply_to: &ReplyTo, stage: &Stage) {
     let properties = serde_json::json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app"});
     let properties = Properties::read(&properties).unwrap();
     let tags = [("ecs-tasks:request-id".to_owned(), reply_to.request_id.clone())];
-    let launch = crate::aws::ecs::Launch { properties: &properties, started_by: &started_by(reply_to), tags: &tags };
+    let launch =
+        crate::aws::ecs::Launch { properties: &properties, started_by: &started_by(reply_to), tags: &tags };
     runner.aws.run_task(&launch, "token").await.unwrap();
 }
 
@@ -83,7 +92,10 @@ async fn a_panic_is_answered_failed_and_its_task_is_stopped() {
     runner.finish(panics, Some("prod"), &reply_to, &invocation()).await.unwrap();
     let answer = answer(&stage);
     assert_eq!(answer["Status"], "FAILED");
-    assert!(answer["Reason"].as_str().unwrap().starts_with("ecs-tasks failed by a fault of its own"), "{answer}");
+    assert!(
+        answer["Reason"].as_str().unwrap().starts_with("ecs-tasks failed by a fault of its own"),
+        "{answer}"
+    );
     assert_eq!(stage.requests("StopTask").len(), 1);
     stage.close();
 }

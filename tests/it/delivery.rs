@@ -71,7 +71,11 @@ async fn a_garbled_request_with_a_response_url_is_answered_failed() {
     assert_eq!(answers.len(), payloads.len());
     for answer in answers {
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
-        assert_eq!((body["Status"].as_str(), body["RequestId"].as_str()), (Some("FAILED"), Some("r-1")), "{body}");
+        assert_eq!(
+            (body["Status"].as_str(), body["RequestId"].as_str()),
+            (Some("FAILED"), Some("r-1")),
+            "{body}"
+        );
         assert_eq!(
             (body["StackId"].as_str(), body["LogicalResourceId"].as_str()),
             (Some(scenario.stack_id.as_str()), Some("Migrate"))
@@ -187,7 +191,11 @@ async fn a_start_that_cannot_succeed_fails_at_once() {
     scenario.stage.fault("RunTask", [Fault::Answer(failures)]);
     let definition = scenario.script("true");
     let created = scenario.create(&properties(&definition, json!({}))).await;
-    assert!(created.reason.contains("The task could not be started. ECS says: MISSING (arn:i)"), "{}", created.reason);
+    assert!(
+        created.reason.contains("The task could not be started. ECS says: MISSING (arn:i)"),
+        "{}",
+        created.reason
+    );
     assert_eq!(scenario.calls("RunTask"), 1);
 }
 
@@ -195,7 +203,9 @@ async fn a_start_that_cannot_succeed_fails_at_once() {
 async fn throttling_and_server_errors_are_ridden_out() {
     let scenario = Scenario::new().await;
     scenario.stage.fault("RunTask", vec![Fault::Error(400, "ThrottlingException", "Rate exceeded"); 4]);
-    scenario.stage.fault("DescribeTasks", vec![Fault::Error(500, "ServerException", "Service Unavailable"); 4]);
+    scenario
+        .stage
+        .fault("DescribeTasks", vec![Fault::Error(500, "ServerException", "Service Unavailable"); 4]);
     let definition = scenario.script("true");
     assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
     assert_eq!((scenario.calls("RunTask"), scenario.statuses().len()), (5, 1));
@@ -231,8 +241,10 @@ async fn a_look_that_is_denied_ends_the_wait_and_stops_the_task() {
 
 #[tokio::test]
 async fn a_line_of_the_highest_level_still_names_the_request() {
-    let scenario =
-        Scenario::with(|config| config.runner.environment = vec![("LOG_LEVEL".to_owned(), "ERROR".to_owned())]).await;
+    let scenario = Scenario::with(|config| {
+        config.runner.environment = vec![("LOG_LEVEL".to_owned(), "ERROR".to_owned())]
+    })
+    .await;
     scenario.stage.fault("PUT", [Fault::Error(403, "", "")]);
     assert!(scenario.create(&properties("app", json!({"Count": 0}))).await.succeeded);
     let log = scenario.log();

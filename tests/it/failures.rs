@@ -55,7 +55,9 @@ async fn a_container_without_a_stream_or_without_awslogs_fails_all_the_same() {
     elsewhere["logConfiguration"] = json!({"logDriver": "splunk"});
     let elsewhere = scenario.definition(json!([elsewhere]));
     let created = scenario.create(&properties(&elsewhere, json!({}))).await;
-    assert!(created.reason.contains("exited with code 5. Task arn:") && !created.reason.contains("log group"));
+    assert!(
+        created.reason.contains("exited with code 5. Task arn:") && !created.reason.contains("log group")
+    );
 }
 
 #[tokio::test]
@@ -140,7 +142,8 @@ async fn no_echo_is_passed_on_with_every_answer() {
 #[tokio::test]
 async fn a_missing_task_definition_lets_all_containers_count() {
     let scenario = Scenario::new().await;
-    let denied = Fault::Error(400, "AccessDeniedException", "not authorized to perform: ecs:DescribeTaskDefinition");
+    let denied =
+        Fault::Error(400, "AccessDeniedException", "not authorized to perform: ecs:DescribeTaskDefinition");
     scenario.stage.fault("DescribeTaskDefinition", vec![denied; 20]);
     let mut sidecar = container("sidecar", "exec sleep 60");
     sidecar["essential"] = json!(false);
@@ -167,7 +170,11 @@ async fn a_run_that_never_ran_is_started_anew_as_often_as_it_may() {
     app["entryPoint"] = json!(["/no/such/program"]);
     let definition = scenario.definition(json!([app]));
     let created = scenario.create(&properties(&definition, json!({"StartRetries": "2"}))).await;
-    assert!(created.reason.contains("The task failed to start, because of container app"), "{}", created.reason);
+    assert!(
+        created.reason.contains("The task failed to start, because of container app"),
+        "{}",
+        created.reason
+    );
     let requests = scenario.stage.requests("RunTask");
     let tokens: Vec<&str> = requests.iter().map(|request| request["clientToken"].as_str().unwrap()).collect();
     assert_eq!(tokens[1..], [format!("{}-1", tokens[0]), format!("{}-2", tokens[0])]);

@@ -52,7 +52,8 @@ fn plain(node: &Node) -> Value {
 #[test]
 fn the_generated_page_has_an_example_of_every_property_and_each_is_valid() {
     let Shape::Object(fields) = Properties::SHAPE else { panic!("properties are an object") };
-    let known: BTreeSet<&str> = fields.iter().map(|field| field.name).filter(|name| *name != "Triggers").collect();
+    let known: BTreeSet<&str> =
+        fields.iter().map(|field| field.name).filter(|name| *name != "Triggers").collect();
     assert_eq!(EXAMPLES.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), known);
     for (name, example) in EXAMPLES {
         let node = Node::read(&format!("{name}: {example}")).unwrap();
@@ -79,7 +80,8 @@ fn the_readme_links_to_the_generated_page_and_knows_no_property_that_is_not_ther
     let Shape::Object(fields) = Properties::SHAPE else { panic!("properties are an object") };
     let (_, table) = readme.split_once("| Property |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
-    let named: BTreeSet<&str> = table.lines().skip(2).filter_map(|row| row.split('|').nth(1)).map(str::trim).collect();
+    let named: BTreeSet<&str> =
+        table.lines().skip(2).filter_map(|row| row.split('|').nth(1)).map(str::trim).collect();
     let known: BTreeSet<&str> = fields.iter().map(|field| field.name).collect();
     let split: BTreeSet<&str> = named.iter().flat_map(|names| names.split(", ")).collect();
     assert_eq!(split, known);

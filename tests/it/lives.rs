@@ -28,14 +28,16 @@ async fn a_continuation_holds_no_property_and_no_environment_value() {
     let scenario = Scenario::with_lambda_timeout(4).await;
     let definition = scenario.script("sleep 4");
     let environment = json!([{"name": "DB_PASSWORD", "value": "hunter2"}]);
-    let more =
-        json!({"Overrides": {"containerOverrides": [{"name": "app", "environment": environment}]}, "Timeout": 30});
+    let more = json!({"Overrides": {"containerOverrides": [{"name": "app", "environment": environment}]}, "Timeout": 30});
     assert!(scenario.create(&properties(&definition, more)).await.succeeded);
     let handed = scenario.stage.requests("Invoke");
     assert!(!handed.is_empty());
     for payload in handed {
         let text = payload.to_string();
-        assert!(!text.contains("hunter2") && !text.contains("DB_PASSWORD") && !text.contains("Overrides"), "{text}");
+        assert!(
+            !text.contains("hunter2") && !text.contains("DB_PASSWORD") && !text.contains("Overrides"),
+            "{text}"
+        );
     }
     for line in scenario.log() {
         assert!(!line.contains("hunter2") && !line.contains("X-Amz-Signature"), "{line}");
@@ -47,7 +49,11 @@ async fn a_timeout_that_lambda_would_cut_short_fails_before_anything_starts() {
     let scenario = Scenario::with_lambda_timeout(4).await;
     let definition = scenario.script("true");
     let created = scenario.create(&properties(&definition, json!({"Timeout": 60}))).await;
-    assert!(created.reason.contains("takes 19 self-invocations at a Lambda timeout of 4 s"), "{}", created.reason);
+    assert!(
+        created.reason.contains("takes 19 self-invocations at a Lambda timeout of 4 s"),
+        "{}",
+        created.reason
+    );
     assert_eq!(scenario.calls("RunTask"), 0);
 }
 
@@ -56,7 +62,10 @@ async fn a_self_invocation_that_fails_for_good_stops_the_task_and_names_the_perm
     let scenario = Scenario::with_lambda_timeout(4).await;
     scenario.stage.fault(
         "Invoke",
-        vec![Fault::Error(403, "AccessDeniedException", "not authorized to perform: lambda:InvokeFunction"); 50],
+        vec![
+            Fault::Error(403, "AccessDeniedException", "not authorized to perform: lambda:InvokeFunction");
+            50
+        ],
     );
     let definition = scenario.script("exec sleep 60");
     let created = scenario.create(&properties(&definition, json!({"Timeout": 30}))).await;
@@ -125,7 +134,9 @@ async fn delete_does_without_what_it_may_not_look_for() {
     assert!(scenario.create(&properties).await.succeeded);
     let refused = Fault::Error(400, "InvalidParameterException", "startedBy must be the only filter");
     // The first list is of running tasks, the second of those that are stopping.
-    scenario.stage.fault("ListTasks", [Fault::Answer(json!({"taskArns": [scenario.stage.ecs.tasks()[0].0]})), refused]);
+    scenario
+        .stage
+        .fault("ListTasks", [Fault::Answer(json!({"taskArns": [scenario.stage.ecs.tasks()[0].0]})), refused]);
     assert!(scenario.delete(&properties).await.succeeded);
     assert_eq!(scenario.statuses(), ["STOPPED"]);
 }
@@ -152,7 +163,11 @@ async fn delete_fails_when_aws_refuses_to_stop_a_task() {
     assert!(scenario.create(&properties).await.succeeded);
     scenario.stage.fault("StopTask", [Fault::Error(400, "InvalidParameterException", "you may not")]);
     let deleted = scenario.delete(&properties).await;
-    assert!(deleted.reason.contains("could not be stopped and may still run: ecs:StopTask"), "{}", deleted.reason);
+    assert!(
+        deleted.reason.contains("could not be stopped and may still run: ecs:StopTask"),
+        "{}",
+        deleted.reason
+    );
 }
 
 #[tokio::test]
@@ -206,8 +221,8 @@ async fn start_task_is_not_repeated_for_a_request_whose_tasks_have_ended() {
 async fn run_on_rollback_false_asks_for_the_stacks_status() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
-    let [old, new] =
-        ["1", "2"].map(|trigger| properties(&definition, json!({"RunOnRollback": false, "Triggers": trigger})));
+    let [old, new] = ["1", "2"]
+        .map(|trigger| properties(&definition, json!({"RunOnRollback": false, "Triggers": trigger})));
     assert!(scenario.update(&old, &new).await.succeeded);
     assert_eq!((scenario.calls("RunTask"), scenario.calls("DescribeStacks")), (1, 1));
     scenario.stage.cloudformation.set_status(&scenario.stack_id, "UPDATE_ROLLBACK_IN_PROGRESS");
@@ -219,7 +234,8 @@ async fn run_on_rollback_false_asks_for_the_stacks_status() {
 #[tokio::test]
 async fn run_on_rollback_false_fails_where_asking_is_denied() {
     let scenario = Scenario::new().await;
-    let denial = Fault::Error(403, "AccessDenied", "not authorized to perform: cloudformation:DescribeStacks");
+    let denial =
+        Fault::Error(403, "AccessDenied", "not authorized to perform: cloudformation:DescribeStacks");
     scenario.stage.fault("DescribeStacks", vec![denial; 100]);
     let definition = scenario.script("true");
     let properties = properties(&definition, json!({"RunOnRollback": false}));
@@ -275,7 +291,8 @@ fn stack(scenario: &Scenario) -> (Stack, Arc<Mutex<Vec<String>>>) {
     let sink = move |event: ecs_tasks::rehearse::stack::StackEvent| {
         sink.lock().unwrap().push(format!("{} {}", event.status, event.logical_id));
     };
-    let stack = Stack::new(Arc::clone(&scenario.stage), Template::read(STACK).unwrap(), "shop", Arc::new(sink));
+    let stack =
+        Stack::new(Arc::clone(&scenario.stage), Template::read(STACK).unwrap(), "shop", Arc::new(sink));
     (stack, events)
 }
 
@@ -303,7 +320,8 @@ async fn a_failed_update_is_rolled_back_with_a_second_run() {
     let template = Template::read(STACK).unwrap();
     assert!(stack.create(&values(&template, "echo old", "true")).await);
     assert!(!stack.update(&values(&template, "echo new; exit 9", "true")).await);
-    let printed: Vec<String> = scenario.printed().into_iter().filter(|line| !line.starts_with("after")).collect();
+    let printed: Vec<String> =
+        scenario.printed().into_iter().filter(|line| !line.starts_with("after")).collect();
     assert_eq!(printed, ["old", "new", "old"]);
     let events = events.lock().unwrap().clone();
     assert_eq!(events.last().map(String::as_str), Some("UPDATE_ROLLBACK_COMPLETE shop"));
@@ -317,7 +335,8 @@ async fn a_rollback_that_must_not_run_does_not() {
     let template = Template::read(STACK).unwrap();
     assert!(stack.create(&values(&template, "echo old", "false")).await);
     assert!(!stack.update(&values(&template, "echo new; exit 9", "false")).await);
-    let printed: Vec<String> = scenario.printed().into_iter().filter(|line| !line.starts_with("after")).collect();
+    let printed: Vec<String> =
+        scenario.printed().into_iter().filter(|line| !line.starts_with("after")).collect();
     assert_eq!(printed, ["old", "new"]);
     assert_eq!(events.lock().unwrap().last().map(String::as_str), Some("UPDATE_ROLLBACK_COMPLETE shop"));
 }
@@ -332,7 +351,8 @@ async fn a_create_that_fails_rolls_the_stack_back_and_deletes_what_was_made() {
     let tail: Vec<&str> = events.iter().rev().take(3).rev().map(String::as_str).collect();
     assert_eq!(tail, ["DELETE_IN_PROGRESS Cluster", "DELETE_COMPLETE Cluster", "ROLLBACK_COMPLETE shop"]);
     assert!(
-        events.contains(&"CREATE_FAILED Migrate".to_owned()) && !events.iter().any(|event| event.ends_with("After"))
+        events.contains(&"CREATE_FAILED Migrate".to_owned())
+            && !events.iter().any(|event| event.ends_with("After"))
     );
 }
 
@@ -341,10 +361,14 @@ async fn attributes_are_there_after_an_update_that_ran_nothing() {
     let scenario = Scenario::new().await;
     let text = STACK.replace("RunOnRollback: !Ref RunOnRollback", "RunOnUpdate: false");
     let sink = |_| {};
-    let mut stack = Stack::new(Arc::clone(&scenario.stage), Template::read(&text).unwrap(), "shop", Arc::new(sink));
+    let mut stack =
+        Stack::new(Arc::clone(&scenario.stage), Template::read(&text).unwrap(), "shop", Arc::new(sink));
     let template = Template::read(&text).unwrap();
     assert!(stack.create(&values(&template, "echo one", "true")).await);
-    assert!(stack.update(&values(&template, "echo two", "true")).await, "Fn::GetAtt Migrate.ExitCode still works");
+    assert!(
+        stack.update(&values(&template, "echo two", "true")).await,
+        "Fn::GetAtt Migrate.ExitCode still works"
+    );
     assert_eq!(stack.attribute("Migrate", "Ran"), Some(&json!("false")));
     assert_eq!(scenario.calls("RunTask"), 3, "Migrate once, After twice");
 }

@@ -1,5 +1,9 @@
 //! Whole lives of Custom::ECSTask: the real binary on the local stage.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on has failed, and says why")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and says why"
+)]
 
 mod delivery;
 mod failures;

@@ -16,7 +16,10 @@ async fn a_task_that_exits_with_0_completes_the_resource_with_all_attributes() {
     let id = task.rsplit('/').next().unwrap();
     assert_eq!((attribute("TaskArn"), attribute("TaskArns")), (task.clone(), task.clone()));
     assert_eq!((attribute("TaskDefinitionArn"), attribute("ExitCode")), (definition, "0".to_owned()));
-    assert_eq!((attribute("LogGroup"), attribute("LogStream")), ("/ecs/app".to_owned(), format!("run/app/{id}")));
+    assert_eq!(
+        (attribute("LogGroup"), attribute("LogStream")),
+        ("/ecs/app".to_owned(), format!("run/app/{id}"))
+    );
     assert_eq!((attribute("Ran"), attribute("Seconds")), ("true".to_owned(), "0".to_owned()));
     assert!(attribute("StartedAt").ends_with('Z') && attribute("StoppedAt") >= attribute("StartedAt"));
     assert_eq!(scenario.printed(), ["migrated"]);
@@ -38,8 +41,9 @@ async fn cluster_an_unknown_one_fails_with_its_name() {
     let definition = scenario.script("true");
     let created = scenario.create(&properties(&definition, json!({"Cluster": "prdo"}))).await;
     assert!(!created.succeeded);
-    let expected =
-        format!("The task {definition} could not be started on cluster prdo. ecs:RunTask: ClusterNotFoundException");
+    let expected = format!(
+        "The task {definition} could not be started on cluster prdo. ecs:RunTask: ClusterNotFoundException"
+    );
     assert!(created.reason.contains(&expected), "{}", created.reason);
 }
 
@@ -72,7 +76,11 @@ async fn count_3_runs_three_tasks_and_one_failure_fails_the_run() {
     let definition = scenario.script(&script);
     let created = scenario.create(&properties(&definition, json!({"Count": 3}))).await;
     assert!(!created.succeeded);
-    assert!(created.reason.contains("Container app exited with code 7. And 1 more task failed"), "{}", created.reason);
+    assert!(
+        created.reason.contains("Container app exited with code 7. And 1 more task failed"),
+        "{}",
+        created.reason
+    );
     assert_eq!((scenario.statuses().len(), scenario.calls("RunTask")), (3, 1));
 }
 
@@ -85,18 +93,26 @@ async fn count_0_runs_nothing_and_succeeds_with_the_same_attributes() {
         (created.data.len(), created.data["Ran"].as_str(), created.data["TaskArn"].as_str()),
         (10, Some("false"), Some(""))
     );
-    assert!(scenario.stage.calls().keys().all(|operation| operation == "PUT"), "{:?}", scenario.stage.calls());
+    assert!(
+        scenario.stage.calls().keys().all(|operation| operation == "PUT"),
+        "{:?}",
+        scenario.stage.calls()
+    );
 }
 
 #[tokio::test]
 async fn instances_run_one_task_each_whatever_count_says() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
-    let instances =
-        ["container-instance/prod/a", "container-instance/prod/b"].map(|id| ecs_tasks::rehearse::arn("ecs", id));
-    let created = scenario.create(&properties(&definition, json!({"Count": 5, "Instances": instances}))).await;
+    let instances = ["container-instance/prod/a", "container-instance/prod/b"]
+        .map(|id| ecs_tasks::rehearse::arn("ecs", id));
+    let created =
+        scenario.create(&properties(&definition, json!({"Count": 5, "Instances": instances}))).await;
     assert!(created.succeeded);
-    assert_eq!((scenario.calls("StartTask"), scenario.calls("RunTask"), scenario.statuses().len()), (1, 0, 2));
+    assert_eq!(
+        (scenario.calls("StartTask"), scenario.calls("RunTask"), scenario.statuses().len()),
+        (1, 0, 2)
+    );
     let request = &scenario.stage.requests("StartTask")[0];
     assert_eq!(request["containerInstances"], json!(instances));
     assert!(request["startedBy"].as_str().unwrap().len() <= 36);
@@ -156,7 +172,8 @@ async fn run_on_update_false_answers_an_update_without_running() {
 async fn triggers_make_an_update_run_and_are_not_looked_at() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
-    let [old, new] = ["1", "2"].map(|trigger| properties(&definition, json!({"Triggers": {"Any": [trigger]}})));
+    let [old, new] =
+        ["1", "2"].map(|trigger| properties(&definition, json!({"Triggers": {"Any": [trigger]}})));
     assert!(scenario.update(&old, &new).await.succeeded);
     assert_eq!(scenario.calls("RunTask"), 1);
 }
@@ -193,7 +210,11 @@ async fn update_criteria_run_only_when_a_named_variable_or_the_image_differs() {
     let gone = properties("gone:1", json!({"UpdateCriteria": by_host}));
     let before = scenario.calls("RunTask");
     assert!(scenario.update(&gone, &properties(&base, json!({"UpdateCriteria": by_host}))).await.succeeded);
-    assert_eq!(scenario.calls("RunTask") - before, 1, "an old definition that cannot be read counts as different");
+    assert_eq!(
+        scenario.calls("RunTask") - before,
+        1,
+        "an old definition that cannot be read counts as different"
+    );
 }
 
 #[tokio::test]
@@ -238,14 +259,18 @@ async fn what_fargate_needs_is_sent_as_given_and_nothing_else_is() {
         names.sort();
         names.join(" ")
     };
-    let expected =
-        "clientToken cluster count launchType networkConfiguration platformVersion startedBy tags taskDefinition";
+    let expected = "clientToken cluster count launchType networkConfiguration platformVersion startedBy tags taskDefinition";
     assert_eq!(names(&requests[0]), expected);
-    assert_eq!((&requests[0]["networkConfiguration"], &requests[0]["launchType"]), (&network, &json!("FARGATE")));
-    let expected =
-        "capacityProviderStrategy clientToken cluster count networkConfiguration startedBy tags taskDefinition";
+    assert_eq!(
+        (&requests[0]["networkConfiguration"], &requests[0]["launchType"]),
+        (&network, &json!("FARGATE"))
+    );
+    let expected = "capacityProviderStrategy clientToken cluster count networkConfiguration startedBy tags taskDefinition";
     assert_eq!(names(&requests[1]), expected);
-    assert_eq!((&requests[1]["capacityProviderStrategy"], &requests[1]["networkConfiguration"]), (&strategy, &network));
+    assert_eq!(
+        (&requests[1]["capacityProviderStrategy"], &requests[1]["networkConfiguration"]),
+        (&strategy, &network)
+    );
     let without = with(json!({})).await;
     assert!(without.reason.contains("Network Configuration must be provided"), "{}", without.reason);
 }
@@ -265,6 +290,10 @@ async fn all_property_errors_come_in_one_reason_and_nothing_is_started() {
     ] {
         assert!(created.reason.contains(error), "{error} in {}", created.reason);
     }
-    assert!(scenario.stage.calls().keys().all(|operation| operation == "PUT"), "{:?}", scenario.stage.calls());
+    assert!(
+        scenario.stage.calls().keys().all(|operation| operation == "PUT"),
+        "{:?}",
+        scenario.stage.calls()
+    );
     assert!(scenario.delete(&wrong).await.succeeded, "and Delete does not mind");
 }

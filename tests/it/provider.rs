@@ -46,7 +46,8 @@ fn the_role_allows_what_the_function_calls_and_nothing_else() {
 fn every_statement_has_a_comment_that_names_its_call() {
     let template = read("cfn/provider.yml");
     let lines: Vec<&str> = template.lines().map(str::trim).collect();
-    let statements: Vec<usize> = (0..lines.len()).filter(|index| lines[*index].starts_with("- Sid:")).collect();
+    let statements: Vec<usize> =
+        (0..lines.len()).filter(|index| lines[*index].starts_with("- Sid:")).collect();
     assert_eq!(statements.len(), 12);
     for index in statements {
         assert!(lines[index - 1].starts_with('#'), "no comment above {}", lines[index]);
@@ -63,9 +64,13 @@ fn no_template_names_a_partition() {
 #[test]
 fn the_template_sets_what_the_function_reads() {
     let template = read("cfn/provider.yml");
-    for setting in
-        ["RECURSIVE_LOOP: Allow", "RecursiveLoop: Allow", "Timeout: 900", "MemorySize: 128", "LogFormat: JSON"]
-    {
+    for setting in [
+        "RECURSIVE_LOOP: Allow",
+        "RecursiveLoop: Allow",
+        "Timeout: 900",
+        "MemorySize: 128",
+        "LogFormat: JSON",
+    ] {
         assert!(template.contains(setting), "{setting}");
     }
 }

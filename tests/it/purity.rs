@@ -30,9 +30,12 @@ const PURE: [&str; 22] = [
 #[test]
 fn the_pure_files_name_nothing_of_the_outside() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for file in
-        PURE.iter().chain(&["properties/read.rs", "properties/run_task.rs", "properties/shape.rs", "runner/answer.rs"])
-    {
+    for file in PURE.iter().chain(&[
+        "properties/read.rs",
+        "properties/run_task.rs",
+        "properties/shape.rs",
+        "runner/answer.rs",
+    ]) {
         let text = fs::read_to_string(source.join(file)).unwrap();
         for outside in ["aws_sdk_", "reqwest", "tokio", "::now(", "std::env", "Clock"] {
             assert!(!text.contains(outside), "{file} names {outside}");

@@ -87,11 +87,15 @@ fn a_bad_template_is_told_with_its_place() {
     assert_eq!(refused("Description: x", &[]), "shop.yml: line 1: the template has no Resources");
     assert!(refused("Resources:\n  A: [", &[]).starts_with("shop.yml: line "));
     assert_eq!(refused("Resources:\n  A: {}", &[]), "shop.yml: line 2: resource A has no Type");
-    let unknown = "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Cidr [a, b]\n";
-    assert_eq!(refused(unknown, &[]), "shop.yml: line 5: the rehearsal does not know the intrinsic function Fn::Cidr");
-    let dangling = "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Ref Nowhere\n";
-    let told =
-        "shop.yml: line 5: Ref Nowhere: the template has no such parameter or resource (or its condition is false)";
+    let unknown =
+        "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Cidr [a, b]\n";
+    assert_eq!(
+        refused(unknown, &[]),
+        "shop.yml: line 5: the rehearsal does not know the intrinsic function Fn::Cidr"
+    );
+    let dangling =
+        "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Ref Nowhere\n";
+    let told = "shop.yml: line 5: Ref Nowhere: the template has no such parameter or resource (or its condition is false)";
     assert_eq!(refused(dangling, &[]), told);
     let circle = "Resources:\n  A: {Type: X, DependsOn: B}\n  B: {Type: X, DependsOn: A}\n";
     assert_eq!(refused(circle, &[]), "shop.yml: line 2: the resources need each other in a circle: A, B");
@@ -213,7 +217,8 @@ fn the_monitor_watches_the_tasks_of_a_template() {
         lines.iter().any(|line| line.contains("CREATE_FAILED") && line.contains("exited with code 3")),
         "{lines:#?}"
     );
-    let alerts = lines.iter().filter(|line| line.starts_with("alert | Container app exited with code 3. Task "));
+    let alerts =
+        lines.iter().filter(|line| line.starts_with("alert | Container app exited with code 3. Task "));
     assert_eq!(alerts.count(), 1);
     let summary = &lines[lines.len() - 2];
     assert!(summary.contains(" events: 1 failed, ") && summary.ends_with(" moving; 1 alert"), "{summary}");
@@ -232,11 +237,17 @@ fn what_is_no_event_is_said() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{output:?}");
         String::from_utf8(output.stderr).unwrap().trim_end().to_owned()
     };
-    assert_eq!(error(&["--events"]), "rehearse: --events needs a file of events, or a template whose tasks make some");
+    assert_eq!(
+        error(&["--events"]),
+        "rehearse: --events needs a file of events, or a template whose tasks make some"
+    );
     let file = TemplateFile::new("{}\nResources:\n");
     assert!(error(&["--events", file.path()]).contains("shop.yml: line 2: not JSON"));
     let file = TemplateFile::new("\n");
     assert!(error(&["--events", file.path()]).ends_with("shop.yml: there is no event in it"));
     let format = error(&["--events", &recorded("task-drained.json"), "--alert-format", "html"]);
-    assert_eq!(format, "rehearse: the monitor would not start: ALERT_FORMAT must be text, json or chat, not \"html\"");
+    assert_eq!(
+        format,
+        "rehearse: the monitor would not start: ALERT_FORMAT must be text, json or chat, not \"html\""
+    );
 }

@@ -7,8 +7,10 @@ use std::{
 
 use ecs_tasks::rehearse::{
     arn,
-    cloudformation::{Ask, Settled},
-    lambda::Function,
+    service::{
+        cloudformation::{Ask, Settled},
+        lambda::Function,
+    },
     stage::{Config, Pace, Report, Stage},
 };
 use serde_json::{Value, json};
@@ -92,7 +94,13 @@ impl Scenario {
         self.request("Delete", Some("shop-Migrate-0123456789ab"), properties, None).await
     }
 
-    async fn request(&self, request_type: &str, id: Option<&str>, properties: &Value, old: Option<&Value>) -> Settled {
+    async fn request(
+        &self,
+        request_type: &str,
+        id: Option<&str>,
+        properties: &Value,
+        old: Option<&Value>,
+    ) -> Settled {
         let ask = self.ask(request_type, id, properties, old);
         let settling = self.stage.cloudformation.request(&ask, &self.stage.lambda);
         let settled = tokio::time::timeout(PATIENCE, settling).await.expect("an answer in time");

@@ -2,7 +2,7 @@
 
 use std::{env, time::Duration};
 
-use ecs_tasks::rehearse::{lambda::Ended, stage::Fault};
+use ecs_tasks::rehearse::{service::lambda::Ended, stage::Fault};
 use serde_json::json;
 
 use crate::scenario::{Scenario, container, properties};
@@ -12,7 +12,11 @@ async fn a_signal_is_128_and_its_number() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("kill -SEGV $$");
     let created = scenario.create(&properties(&definition, json!({}))).await;
-    assert!(created.reason.contains("exited with code 139 (SIGSEGV, a crash of the program)"), "{}", created.reason);
+    assert!(
+        created.reason.contains("exited with code 139 (SIGSEGV, a crash of the program)"),
+        "{}",
+        created.reason
+    );
 }
 
 #[tokio::test]
@@ -41,7 +45,11 @@ async fn a_command_that_does_not_exist_is_a_task_that_failed_to_start() {
     app["entryPoint"] = json!(["/no/such/program"]);
     let definition = scenario.definition(json!([app]));
     let created = scenario.create(&properties(&definition, json!({}))).await;
-    assert!(created.reason.contains("The task failed to start, because of container app"), "{}", created.reason);
+    assert!(
+        created.reason.contains("The task failed to start, because of container app"),
+        "{}",
+        created.reason
+    );
     assert!(created.reason.contains("CannotStartContainerError"), "{}", created.reason);
 }
 
@@ -81,7 +89,9 @@ async fn an_invocation_whose_process_ends_has_failed() {
     let scenario = Scenario::with(|config| config.runner.binary = "/bin/false".into()).await;
     scenario.stage.lambda.invoke_event(&json!({}));
     scenario.until(|scenario| scenario.stage.lambda.ended().len() == 3).await;
-    assert!(scenario.stage.lambda.ended().iter().all(|ended| ended.error.as_deref() == Some("Runtime exited")));
+    assert!(
+        scenario.stage.lambda.ended().iter().all(|ended| ended.error.as_deref() == Some("Runtime exited"))
+    );
 }
 
 #[tokio::test]

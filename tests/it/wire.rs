@@ -8,7 +8,8 @@ use crate::scenario::{Scenario, container, properties};
 async fn fargate() -> (Scenario, String) {
     let scenario = Scenario::new().await;
     let containers = json!([container("app", "true")]);
-    let definition = json!({"family": "fargate", "networkMode": "awsvpc", "containerDefinitions": containers});
+    let definition =
+        json!({"family": "fargate", "networkMode": "awsvpc", "containerDefinitions": containers});
     let definition = scenario.stage.ecs.register(&definition).unwrap();
     (scenario, definition)
 }
@@ -17,7 +18,9 @@ async fn fargate() -> (Scenario, String) {
 fn sent(scenario: &Scenario, operation: &str) -> Value {
     let mut request = scenario.stage.requests(operation).pop().unwrap();
     let members = request.as_object_mut().unwrap();
-    for always in ["cluster", "taskDefinition", "startedBy", "clientToken", "count", "tags", "containerInstances"] {
+    for always in
+        ["cluster", "taskDefinition", "startedBy", "clientToken", "count", "tags", "containerInstances"]
+    {
         members.remove(always);
     }
     request
@@ -83,11 +86,13 @@ async fn every_structure_of_run_task_is_sent_as_given_in_ecs_spelling_and_types(
 async fn tags_come_beside_the_functions_own() {
     let (scenario, definition) = fargate().await;
     let network = json!({"awsvpcConfiguration": {"subnets": ["s"]}});
-    let more = json!({"Timeout": 0, "NetworkConfiguration": network, "Tags": [{"Key": "team", "Value": "db"}]});
+    let more =
+        json!({"Timeout": 0, "NetworkConfiguration": network, "Tags": [{"Key": "team", "Value": "db"}]});
     assert!(scenario.create(&properties(&definition, more)).await.succeeded);
     let tags = scenario.stage.requests("RunTask")[0]["tags"].clone();
     let keys: Vec<&str> = tags.as_array().unwrap().iter().map(|tag| tag["key"].as_str().unwrap()).collect();
-    let own = ["ecs-tasks:stack-id", "ecs-tasks:logical-resource-id", "ecs-tasks:request-id", "ecs-tasks:waits"];
+    let own =
+        ["ecs-tasks:stack-id", "ecs-tasks:logical-resource-id", "ecs-tasks:request-id", "ecs-tasks:waits"];
     assert_eq!(keys, [&["team"][..], &own[..]].concat());
     assert_eq!((tags[0]["value"].as_str(), tags[4]["value"].as_str()), (Some("db"), Some("false")));
 }
@@ -109,7 +114,8 @@ async fn a_service_gives_what_is_not_given() {
     let (scenario, definition) = fargate().await;
     let network = json!({"awsvpcConfiguration":
         {"subnets": ["s-1", "s-2"], "securityGroups": ["sg-web"], "assignPublicIp": "DISABLED"}});
-    let service = json!({"networkConfiguration": network, "platformVersion": "1.4.0", "launchType": "FARGATE"});
+    let service =
+        json!({"networkConfiguration": network, "platformVersion": "1.4.0", "launchType": "FARGATE"});
     scenario.stage.ecs.create_service("prod", "web", &service);
     let plain = json!({"Timeout": 0, "Service": "web"});
     assert!(scenario.create(&properties(&definition, plain)).await.succeeded);
@@ -118,13 +124,20 @@ async fn a_service_gives_what_is_not_given() {
         "NetworkConfiguration": {"AwsvpcConfiguration": {"SecurityGroups": ["sg-migrate"]}}});
     assert!(scenario.create(&properties(&definition, own_group)).await.succeeded);
     let network = &sent(&scenario, "RunTask")["networkConfiguration"]["awsvpcConfiguration"];
-    assert_eq!((&network["subnets"], &network["securityGroups"]), (&json!(["s-1", "s-2"]), &json!(["sg-migrate"])));
+    assert_eq!(
+        (&network["subnets"], &network["securityGroups"]),
+        (&json!(["s-1", "s-2"]), &json!(["sg-migrate"]))
+    );
 }
 
 #[tokio::test]
 async fn a_service_that_does_not_exist_is_named_before_anything_starts() {
     let (scenario, definition) = fargate().await;
     let created = scenario.create(&properties(&definition, json!({"Service": "wbe"}))).await;
-    assert!(created.reason.contains("cluster prod has no service wbe, which Service names"), "{}", created.reason);
+    assert!(
+        created.reason.contains("cluster prod has no service wbe, which Service names"),
+        "{}",
+        created.reason
+    );
     assert_eq!(scenario.calls("RunTask"), 0);
 }

@@ -64,9 +64,10 @@ impl SimTask {
     /// When its containers would have ended without anybody.
     fn natural_end(&self) -> Seconds {
         match self.script.fate {
-            Fate::Exits(_, after) | Fate::LosesItsHost(after) | Fate::IsStopped(_, after) | Fate::Vanishes(after) => {
-                self.runs_from() + after
-            }
+            Fate::Exits(_, after)
+            | Fate::LosesItsHost(after)
+            | Fate::IsStopped(_, after)
+            | Fate::Vanishes(after) => self.runs_from() + after,
             Fate::FailsToStart => self.runs_from(),
             Fate::Hangs => Seconds::INFINITY,
         }
@@ -112,7 +113,8 @@ impl SimTask {
     /// Whether DescribeTasks does not know it yet, or no longer.
     pub(crate) fn is_missing(&self, now: Seconds) -> bool {
         // What ECS could stop it knows, and what has ended.
-        let unknown = now < (self.created + self.script.missing).min(self.ends_at()) && self.stopped.is_none();
+        let unknown =
+            now < (self.created + self.script.missing).min(self.ends_at()) && self.stopped.is_none();
         unknown || self.has_vanished(now)
     }
 

@@ -109,7 +109,12 @@ fn wherever_the_first_invocation_dies_the_second_ends_what_it_began() {
             let life = Life::calm(properties.clone(), Script::plain(fate.clone()));
             let scripts = vec![Script::plain(fate.clone()); 4];
             let lived = live_out(Life { first_dies_after: Some(polls), scripts, ..life }, None);
-            assert!(lived.objections.is_empty(), "after {polls} polls\n{}{}", lived.steps, lived.objections.join("\n"));
+            assert!(
+                lived.objections.is_empty(),
+                "after {polls} polls\n{}{}",
+                lived.steps,
+                lived.objections.join("\n")
+            );
         }
     }
 }

@@ -176,7 +176,8 @@ impl Trouble {
             }
         }
         let mut chance = |of: f64| rng.f64() < of;
-        let kinds = [chance(0.3), chance(0.3), chance(0.1), chance(0.05), chance(0.2), chance(0.2), chance(0.1)];
+        let kinds =
+            [chance(0.3), chance(0.3), chance(0.1), chance(0.05), chance(0.2), chance(0.2), chance(0.1)];
         let others = [chance(0.1), chance(0.1), chance(0.05)];
         if kinds[0] {
             trouble.crashes = pick(rng, &[0.1, 0.4]);
@@ -333,8 +334,8 @@ impl fmt::Display for Life {
         for (number, chapter) in self.chapters.iter().enumerate() {
             let name = if number == 0 { "Create" } else { "Update" };
             let properties = chapter.properties.as_object().into_iter().flatten();
-            let plain =
-                properties.filter(|(name, _)| !["ServiceToken", "Overrides", "Triggers"].contains(&name.as_str()));
+            let plain = properties
+                .filter(|(name, _)| !["ServiceToken", "Overrides", "Triggers"].contains(&name.as_str()));
             let plain: Vec<String> = plain.map(|(name, value)| format!("{name} {value}")).collect();
             write!(f, "  {name}: {}", plain.join(", "))?;
             match chapter.cancelled_after {

@@ -3,7 +3,11 @@
 //!
 //! `make soak SEEDS=100000` lives as many as one likes, `SEED=7 make soak` replays one and prints it step by step.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on has failed, and says why")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and says why"
+)]
 
 mod ecs;
 mod found;
@@ -28,7 +32,7 @@ use std::{
     thread,
 };
 
-use ecs_tasks::logging::Logging;
+use ecs_tasks::function::logging::Logging;
 use serde_json::Value;
 use tokio::{runtime::Builder, task::LocalSet};
 use tracing::Level;
@@ -78,7 +82,8 @@ fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
     for (at, step) in &state.journal {
         steps.push_str(&format!("{at:9.2} s  {step}\n"));
     }
-    let answers = state.requests.iter().flat_map(|asked| &asked.answers).map(|answer| answer.body.clone()).collect();
+    let answers =
+        state.requests.iter().flat_map(|asked| &asked.answers).map(|answer| answer.body.clone()).collect();
     Lived { objections, steps, calls: state.calls.len(), answers, log }
 }
 
@@ -139,7 +144,8 @@ fn soak() {
 #[test]
 fn a_runner_that_breaks_a_rule_is_found_out() {
     for (sabotage, word) in sabotage::ALL {
-        let noticed = (0..400).find(|seed| live(*seed, Some(sabotage)).objections.iter().any(|one| one.contains(word)));
+        let noticed =
+            (0..400).find(|seed| live(*seed, Some(sabotage)).objections.iter().any(|one| one.contains(word)));
         assert!(noticed.is_some(), "nobody notices that the runner {sabotage:?}");
     }
 }
@@ -179,18 +185,22 @@ fn the_log_has_the_fields_that_its_page_names() {
     let page = include_str!("../../docs/logging.md");
     let table = page.lines().skip_while(|line| !line.starts_with("| Field")).skip(2);
     let rows = table.take_while(|line| line.starts_with("| "));
-    let mut named: BTreeSet<&str> = rows.flat_map(|row| row[2..].split(" | ").next().unwrap().split(", ")).collect();
+    let mut named: BTreeSet<&str> =
+        rows.flat_map(|row| row[2..].split(" | ").next().unwrap().split(", ")).collect();
     named.extend(["level", "timestamp", "message"]);
     let mut seen = BTreeSet::new();
     for seed in 0..300 {
         for line in live(seed, None).log.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let fields = line.as_object().unwrap().keys();
-            seen.extend(fields.map(|field| named.get(field.as_str()).copied().unwrap_or_else(|| panic!("{line}"))));
+            seen.extend(
+                fields.map(|field| named.get(field.as_str()).copied().unwrap_or_else(|| panic!("{line}"))),
+            );
             assert!(line["message"].is_string() && line["level"].is_string(), "{line}");
         }
     }
     let elsewhere = ["version", "revision", "target", "place"];
-    let missing: Vec<&&str> = named.iter().filter(|name| !seen.contains(**name) && !elsewhere.contains(name)).collect();
+    let missing: Vec<&&str> =
+        named.iter().filter(|name| !seen.contains(**name) && !elsewhere.contains(name)).collect();
     assert!(missing.is_empty(), "no line has {missing:?}");
 }

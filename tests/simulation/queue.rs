@@ -11,8 +11,8 @@ use std::{
 };
 
 use ecs_tasks::{
-    logging::Logging,
-    monitor::{Monitor, settings::Settings},
+    function::logging::Logging,
+    monitor::{Monitor, decide::settings::Settings},
 };
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -80,14 +80,15 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
     let rate = pick(&mut rng, &[0.0, 0.02, 0.1, 0.4]);
     let (log, metrics) = (Log::default(), Arc::new(Mutex::new(Vec::new())));
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let mut objections =
-        tracing::subscriber::with_default(Logging { level: Level::TRACE, json: true }.to(log.clone()), || {
-            runtime.block_on(queue(&sinks, &metrics, &ends, rate, &mut rng))
-        });
+    let mut objections = tracing::subscriber::with_default(
+        Logging { level: Level::TRACE, json: true }.to(log.clone()),
+        || runtime.block_on(queue(&sinks, &metrics, &ends, rate, &mut rng)),
+    );
 
     let sinks = lock(&sinks);
     let count = |told: &[usize], task: usize| told.iter().filter(|told| **told == task).count();
-    let measured = metrics.lock().unwrap().iter().filter(|line: &&String| line.contains("TaskFailed")).count();
+    let measured =
+        metrics.lock().unwrap().iter().filter(|line: &&String| line.contains("TaskFailed")).count();
     let failed = ends.iter().filter(|end| ENDS[**end].3 == "failed").count();
     if measured < failed {
         objections.push(format!("{failed} tasks failed, and {measured} were measured"));
@@ -105,7 +106,8 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
         ] {
             let (least, most) = if finding == "failed" { (1, 1 + troubles) } else { (0, 0) };
             if !(least..=most).contains(&told) {
-                objections.push(format!("task {task} is {finding} and had {told} {what}s, not {least} to {most}"));
+                objections
+                    .push(format!("task {task} is {finding} and had {told} {what}s, not {least} to {most}"));
             }
         }
     }
@@ -190,7 +192,8 @@ fn record(task: usize, end: usize, message: &str) -> Value {
 
 fn failures(answer: &Value) -> impl Iterator<Item = usize> {
     let failures = answer["batchItemFailures"].as_array().unwrap().iter();
-    failures.map(|failure| failure["itemIdentifier"].as_str().unwrap().trim_start_matches("m-").parse().unwrap())
+    failures
+        .map(|failure| failure["itemIdentifier"].as_str().unwrap().trim_start_matches("m-").parse().unwrap())
 }
 
 #[test]
@@ -210,7 +213,8 @@ fn a_monitor_that_loses_something_is_found_out() {
     for (swallowed, word) in
         [(Swallowed::Items, "lost: "), (Swallowed::Alerts, "had 0 alerts"), (Swallowed::Marks, "alerts, not")]
     {
-        let noticed = (0..60).find(|seed| live(*seed, Some(swallowed)).0.iter().any(|one| one.contains(word)));
+        let noticed =
+            (0..60).find(|seed| live(*seed, Some(swallowed)).0.iter().any(|one| one.contains(word)));
         assert!(noticed.is_some(), "nobody notices that {swallowed:?} are swallowed");
     }
 }
@@ -224,7 +228,8 @@ fn a_table_that_hangs_does_not_keep_people_from_being_told() {
         lock(&sinks).hangs = Some("PutItem");
         let records: Vec<Value> = (0..100).map(|task| record(task, 1, &format!("m-{task}"))).collect();
         let monitor = monitor_of(&sinks, &Arc::default());
-        let answer = tokio::time::timeout(LAMBDA_TIMEOUT, monitor.handle(json!({"Records": records}), NOW)).await;
+        let answer =
+            tokio::time::timeout(LAMBDA_TIMEOUT, monitor.handle(json!({"Records": records}), NOW)).await;
         assert_eq!(failures(&answer.unwrap().unwrap()).count(), 100, "all come back");
         let sinks = lock(&sinks);
         assert_eq!((sinks.alerts.len(), sinks.lines.len()), (100, 100));

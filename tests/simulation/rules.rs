@@ -67,7 +67,8 @@ impl Court<'_> {
         }
         for other in asked.answers[1..].iter().map(|answer| &answer.body) {
             let alone = asked.deliveries == 1 && !asked.disturbed;
-            let told_alike = first["Status"] == other["Status"] && self.told(asked, first) == self.told(asked, other);
+            let told_alike =
+                first["Status"] == other["Status"] && self.told(asked, first) == self.told(asked, other);
             if alone && first != other || !told_alike && !self.may_differ(asked, first, other) {
                 object(format!("two answers differ: {first} and {other}"));
             }
@@ -88,10 +89,9 @@ impl Court<'_> {
     /// of two may not have been able to read.
     fn told(&self, asked: &Asked, answer: &Value) -> Value {
         let mut data = answer["Data"].clone();
-        let unread =
-            self.state.calls.iter().any(|call| {
-                call.delivery.request == asked.id && call.operation == "DescribeTaskDefinition" && !call.ok
-            });
+        let unread = self.state.calls.iter().any(|call| {
+            call.delivery.request == asked.id && call.operation == "DescribeTaskDefinition" && !call.ok
+        });
         if unread && data.is_object() {
             for name in ["LogGroup", "LogStream", "TaskDefinitionArn"] {
                 data[name] = Value::Null;
@@ -125,7 +125,8 @@ impl Court<'_> {
         let last = self.launches(asked).rfind(|launch| launch.at < *at);
         if answer["Status"] == "SUCCESS" {
             let ran = answer["Data"]["Ran"] == "true";
-            let told: Vec<&str> = answer["Data"]["TaskArns"].as_str().unwrap_or_default().split(',').collect();
+            let told: Vec<&str> =
+                answer["Data"]["TaskArns"].as_str().unwrap_or_default().split(',').collect();
             let Some(launch) = last else {
                 if ran {
                     object("untrue SUCCESS: nothing was started".to_owned());
@@ -148,7 +149,9 @@ impl Court<'_> {
         let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
         let deadline = asked.sent + timeout.min(service_timeout - 30.0);
         let Some(launch) = last else { return };
-        let good = |task: &SimTask| task.ends_well() && task.ends_at() + 40.0 < deadline && task.script.missing < 30.0;
+        let good = |task: &SimTask| {
+            task.ends_well() && task.ends_at() + 40.0 < deadline && task.script.missing < 30.0
+        };
         let undisturbed = !asked.disturbed && asked.abandoned.is_none_or(|abandoned| abandoned > *at);
         if undisturbed && self.world.life.is_survivable() && self.tasks(launch).all(good) {
             object(format!("should have succeeded: {answer}"));
@@ -171,7 +174,10 @@ impl Court<'_> {
             if complete && self.tasks(before).any(|task| task.running().is_some()) {
                 let by_instances = !launch.by_token && (asked.deliveries > 1 || asked.disturbed);
                 if !by_instances {
-                    object(format!("its tasks did not start once, but at {:.1} s and {:.1} s", before.at, launch.at));
+                    object(format!(
+                        "its tasks did not start once, but at {:.1} s and {:.1} s",
+                        before.at, launch.at
+                    ));
                 }
             }
             before = launch;
@@ -200,7 +206,8 @@ impl Court<'_> {
             }
             for task in self.tasks(launch) {
                 // A Delete that has no time left answers when the tasks have been told to stop.
-                let in_time = *at < asked.sent + Chapter::number(&asked.properties, "ServiceTimeout", 3600.0) - 31.0;
+                let in_time =
+                    *at < asked.sent + Chapter::number(&asked.properties, "ServiceTimeout", 3600.0) - 31.0;
                 let runs = if delete && in_time { task.gone_at() > *at } else { task.runs_on_after(*at) };
                 if runs && !self.aws_refused(task, first) {
                     let what = if delete { "after Delete" } else { "runs on after FAILED" };
@@ -213,8 +220,11 @@ impl Court<'_> {
     /// Whether AWS let no StopTask for this task through, or did not let the tasks be found, which the answer then says.
     fn aws_refused(&self, task: &SimTask, answer: &Answer) -> bool {
         let Answer { at, delivery, body, .. } = answer;
-        let mine = |call: &&Call| call.delivery.request == delivery.request && call.delivery.number == delivery.number;
-        let recent = self.state.calls.iter().filter(mine).filter(|call| call.at <= *at && call.at > at - 40.0);
+        let mine = |call: &&Call| {
+            call.delivery.request == delivery.request && call.delivery.number == delivery.number
+        };
+        let recent =
+            self.state.calls.iter().filter(mine).filter(|call| call.at <= *at && call.at > at - 40.0);
         let mut stops = recent.clone().filter(|call| call.task.as_ref() == Some(&task.arn)).peekable();
         let not_stopped = stops.peek().is_some() && stops.all(|call| !call.ok);
         let reason = body["Reason"].as_str().unwrap_or_default();
@@ -231,17 +241,23 @@ impl Court<'_> {
             .launches
             .iter()
             .filter(|launch| {
-                self.state.requests.iter().any(|asked| asked.id == launch.request && asked.properties["Timeout"] != "0")
+                self.state
+                    .requests
+                    .iter()
+                    .any(|asked| asked.id == launch.request && asked.properties["Timeout"] != "0")
             })
             .collect();
         for (index, first) in waited.iter().enumerate() {
             for second in waited[index + 1..].iter().filter(|second| second.request != first.request) {
-                let number = |launch: &Launch| self.state.requests.iter().position(|asked| asked.id == launch.request);
+                let number =
+                    |launch: &Launch| self.state.requests.iter().position(|asked| asked.id == launch.request);
                 // A start of an older request that took effect after the newer one had looked, nobody can know of.
-                if number(first) > number(second) || second.looked_at.is_some_and(|looked| first.at >= looked) {
+                if number(first) > number(second) || second.looked_at.is_some_and(|looked| first.at >= looked)
+                {
                     continue;
                 }
-                let spans = |launch: &Launch| self.tasks(launch).filter_map(SimTask::running).collect::<Vec<_>>();
+                let spans =
+                    |launch: &Launch| self.tasks(launch).filter_map(SimTask::running).collect::<Vec<_>>();
                 for (from, to) in spans(first) {
                     for (other_from, other_to) in spans(second) {
                         if from < other_to && other_from < to {
@@ -268,8 +284,10 @@ impl Court<'_> {
                     let trouble = &self.world.life.trouble;
                     let answered = asked.is_some_and(|asked| !asked.answers.is_empty());
                     if answered && !trouble.bucket_refuses && trouble.rate == 0.0 {
-                        objections
-                            .push(format!("{}: an invocation failed after its answer was delivered", one.request));
+                        objections.push(format!(
+                            "{}: an invocation failed after its answer was delivered",
+                            one.request
+                        ));
                     }
                 }
                 Ending::Running | Ending::Ok | Ending::Crashed => {}

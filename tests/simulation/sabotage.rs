@@ -71,7 +71,9 @@ pub(crate) const ALL: [(Sabotage, &str); 18] = [
 /// A call of the runner's, as a runner with the broken rule would have made it.
 pub(crate) fn on_the_way_out(world: &World, operation: &str, mut body: Value) -> Value {
     match (world.sabotage, operation) {
-        (Some(Sabotage::SendsNoToken), "RunTask") => body["clientToken"] = world.state().rng.u64(..).to_string().into(),
+        (Some(Sabotage::SendsNoToken), "RunTask") => {
+            body["clientToken"] = world.state().rng.u64(..).to_string().into()
+        }
         (Some(Sabotage::SendsNoTags), "RunTask" | "StartTask") => body["tags"] = json!([]),
         (Some(Sabotage::StopsNothing), "StopTask") => body["task"] = "none".into(),
         _ => {}
@@ -112,10 +114,14 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
 /// The body of an answer, as a runner with the broken rule would have sent it.
 pub(crate) fn answer(world: &World, mut body: Value) -> Value {
     match world.sabotage {
-        Some(Sabotage::AnswersDifferently) => body["Data"]["TaskArn"] = world.state().rng.u64(..).to_string().into(),
+        Some(Sabotage::AnswersDifferently) => {
+            body["Data"]["TaskArn"] = world.state().rng.u64(..).to_string().into()
+        }
         Some(Sabotage::AlwaysFails) => body["Status"] = "FAILED".into(),
         Some(Sabotage::SaysTooMuch) => body["Reason"] = "x".repeat(5000).into(),
-        Some(Sabotage::ChangesTheId) if body["RequestId"] != "r-1" => body["PhysicalResourceId"] = "another".into(),
+        Some(Sabotage::ChangesTheId) if body["RequestId"] != "r-1" => {
+            body["PhysicalResourceId"] = "another".into()
+        }
         _ => {}
     }
     body
@@ -128,7 +134,9 @@ pub(crate) fn payload(world: &World, mut payload: Value) -> Value {
             payload["ResourceProperties"]["ServiceTimeout"] = "3600".into();
             payload["ResourceProperties"]["Timeout"] = "3600".into();
         }
-        Some(Sabotage::LogsTheUrl) => tracing::trace!(target: "ecs_tasks::runner", "{}", payload["ResponseURL"]),
+        Some(Sabotage::LogsTheUrl) => {
+            tracing::trace!(target: "ecs_tasks::runner", "{}", payload["ResponseURL"])
+        }
         Some(Sabotage::LogsTheProperties) => {
             tracing::trace!(target: "ecs_tasks::runner", "{}", payload["ResourceProperties"]);
         }

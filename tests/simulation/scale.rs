@@ -108,7 +108,9 @@ fn five_hundred_resources_that_wait_at_once_all_end_right() {
 #[test]
 #[ignore = "make scale"]
 fn scale() {
-    println!("| Resources | SUCCESS | Calls to ECS | of these throttled | Lag, median | Lag, 99 % | Lag, longest |");
+    println!(
+        "| Resources | SUCCESS | Calls to ECS | of these throttled | Lag, median | Lag, 99 % | Lag, longest |"
+    );
     println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for resources in [1, 50, 500, 2000] {
         let Deployed { resources, succeeded, calls, throttled, lags } = deploy(resources);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ecs_tasks::{
-    clock::Clock,
+    function::clock::Clock,
     runner::{Runner, invocation::Invocation},
 };
 use serde_json::{Value, json};
@@ -21,7 +21,8 @@ use crate::{
     world::{Answer, Asked, Delivery, Ending, INVOCATION, Invoked, World},
 };
 
-const STACK_ID: &str = "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/12947b30-d31a-11e6-93df-503acbd4dc61";
+const STACK_ID: &str =
+    "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/12947b30-d31a-11e6-93df-503acbd4dc61";
 /// Lambda drops the self-invocation that would be this one, unless it is told to let it be.
 const CHAIN_LIMIT: u32 = 16;
 /// How long Lambda waits before it tries an event again.
@@ -74,8 +75,15 @@ async fn deploy(world: &Arc<World>) {
         let create = number == 0;
         world.state().stack_status = if create { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
         let kind = if create { "Create" } else { "Update" };
-        let answer =
-            ask(world, kind, &chapter.properties, good.as_ref(), physical_id.as_deref(), chapter.cancelled_after).await;
+        let answer = ask(
+            world,
+            kind,
+            &chapter.properties,
+            good.as_ref(),
+            physical_id.as_deref(),
+            chapter.cancelled_after,
+        )
+        .await;
         let id = answer.as_ref().and_then(|answer| answer["PhysicalResourceId"].as_str()).map(str::to_owned);
         let succeeded = answer.is_some_and(|answer| answer["Status"] == "SUCCESS");
         if create {
@@ -91,7 +99,8 @@ async fn deploy(world: &Arc<World>) {
         }
         world.state().stack_status = "UPDATE_ROLLBACK_IN_PROGRESS";
         let before = good.clone().unwrap_or_default();
-        let rolled_back = ask(world, "Update", &before, Some(&chapter.properties), physical_id.as_deref(), None).await;
+        let rolled_back =
+            ask(world, "Update", &before, Some(&chapter.properties), physical_id.as_deref(), None).await;
         if rolled_back.is_none_or(|answer| answer["Status"] != "SUCCESS") {
             break;
         }
@@ -170,7 +179,11 @@ async fn ask(
         world.note(format!("CloudFormation goes on without {id}"));
         let now = world.now();
         let mut state = world.state();
-        state.requests.iter_mut().filter(|asked| asked.id == id).for_each(|asked| asked.abandoned = Some(now));
+        state
+            .requests
+            .iter_mut()
+            .filter(|asked| asked.id == id)
+            .for_each(|asked| asked.abandoned = Some(now));
     }
     result
 }
@@ -245,9 +258,11 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
     world.note(format!("an invocation for {request}, number {chain} of its chain"));
     let timeout = Span::seconds(world.life.lambda_timeout.into());
     let real_end = world.clock.now() + timeout;
-    let told_end = if world.sabotage == Some(Sabotage::IgnoresItsDeadline) { real_end + Span::HOUR } else { real_end };
+    let told_end =
+        if world.sabotage == Some(Sabotage::IgnoresItsDeadline) { real_end + Span::HOUR } else { real_end };
     let clock = Clock::at(world.clock.now());
-    let invocation = Invocation::begin(clock, told_end, "arn:aws:lambda:us-west-2:123456789012:function:ecsTasks:live");
+    let invocation =
+        Invocation::begin(clock, told_end, "arn:aws:lambda:us-west-2:123456789012:function:ecsTasks:live");
     let payload = sabotage::payload(world, event.payload.clone());
     let mut handling = pin!(INVOCATION.scope(event.delivery.clone(), runner.handle(&payload, &invocation)));
     let mut polls = 0;

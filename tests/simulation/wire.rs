@@ -52,7 +52,9 @@ pub(crate) fn config(connector: impl HttpConnector + 'static) -> SdkConfig {
         .region(region)
         .endpoint_url("http://world.localhost")
         .http_client(http_client_fn(move |_, _| connector.clone()))
-        .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new()))
+        .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
+            aws_smithy_async::rt::sleep::TokioSleep::new(),
+        ))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
             "AKIDEXAMPLE",
             "example",
@@ -141,7 +143,11 @@ async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<Htt
 }
 
 /// How an answer arrives, or does not.
-pub(crate) async fn arrive(fault: Option<Fault>, status: u16, answer: &Value) -> Result<HttpResponse, ConnectorError> {
+pub(crate) async fn arrive(
+    fault: Option<Fault>,
+    status: u16,
+    answer: &Value,
+) -> Result<HttpResponse, ConnectorError> {
     match fault {
         Some(Fault::Hangs | Fault::HangsAfter) => pending().await,
         Some(Fault::Cut | Fault::CutAfter) => Err(ConnectorError::io("connection reset by peer".into())),
@@ -207,13 +213,16 @@ impl World {
     fn fault(&self, operation: &str) -> Option<Fault> {
         let trouble = &self.life.trouble;
         let now = self.now();
-        if trouble.outage.is_some_and(|(from, length)| (from..from + length).contains(&now)) && operation != "PUT" {
+        if trouble.outage.is_some_and(|(from, length)| (from..from + length).contains(&now))
+            && operation != "PUT"
+        {
             return Some(Fault::Fails);
         }
         let mut state = self.state();
         let nth = state.counted.entry(operation.to_owned()).or_default();
         *nth += 1;
-        if let Some((.., fault)) = self.life.planned.iter().find(|(planned, at, _)| *planned == operation && at == nth)
+        if let Some((.., fault)) =
+            self.life.planned.iter().find(|(planned, at, _)| *planned == operation && at == nth)
         {
             return Some(*fault);
         }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, atomic::AtomicU32},
 };
 
-use ecs_tasks::clock::Clock;
+use ecs_tasks::function::clock::Clock;
 use fastrand::Rng;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -216,8 +216,7 @@ pub(crate) fn error(code: &str, message: &str) -> Value {
 }
 
 fn definition() -> Value {
-    let logs =
-        json!({"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/app", "awslogs-stream-prefix": "app"}});
+    let logs = json!({"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/app", "awslogs-stream-prefix": "app"}});
     json!({"taskDefinition": {"taskDefinitionArn": crate::DEFINITION, "containerDefinitions": [
         {"name": "app", "image": "app", "essential": true, "logConfiguration": logs},
         {"name": "sidecar", "image": "sidecar", "essential": false},
@@ -225,7 +224,14 @@ fn definition() -> Value {
 }
 
 impl State {
-    fn launch(&mut self, life: &Life, operation: &str, body: &Value, delivery: Delivery, now: Seconds) -> (u16, Value) {
+    fn launch(
+        &mut self,
+        life: &Life,
+        operation: &str,
+        body: &Value,
+        delivery: Delivery,
+        now: Seconds,
+    ) -> (u16, Value) {
         let token = body["clientToken"].as_str().map(str::to_owned);
         let mut parameters = body.clone();
         parameters["clientToken"] = Value::Null;
@@ -250,8 +256,7 @@ impl State {
             self.capacity_refusals += 1;
             started = if life.trouble.partial_starts { asked - 1 } else { 0 };
         }
-        let failure =
-            json!({"arn": "arn:aws:ecs:us-west-2:123456789012:container-instance/a", "reason": "RESOURCE:MEMORY"});
+        let failure = json!({"arn": "arn:aws:ecs:us-west-2:123456789012:container-instance/a", "reason": "RESOURCE:MEMORY"});
         let failures = json!(vec![failure; asked - started]);
         let tags: BTreeMap<String, String> = body["tags"]
             .as_array()
@@ -302,7 +307,9 @@ impl State {
     }
 
     fn looks(&self, delivery: &Delivery, now: Seconds) -> impl DoubleEndedIterator<Item = Seconds> {
-        let same = |call: &&Call| call.delivery.request == delivery.request && call.delivery.number == delivery.number;
+        let same = |call: &&Call| {
+            call.delivery.request == delivery.request && call.delivery.number == delivery.number
+        };
         let looks = self.calls.iter().filter(same).filter(|call| call.operation == "ListTasks");
         looks.filter(move |call| call.ok && call.at <= now).map(|call| call.at)
     }

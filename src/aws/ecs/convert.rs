@@ -10,10 +10,10 @@ use aws_sdk_ecs::{
     primitives::DateTime,
     types::{
         AwsVpcConfiguration, CapacityProviderStrategyItem, Container, ContainerDefinition, ContainerOverride,
-        EbsTagSpecification, EnvironmentFile, EphemeralStorage, InferenceAcceleratorOverride, KeyValuePair, LogDriver,
-        NetworkConfiguration, PlacementConstraint, PlacementStrategy, ResourceRequirement, Service, Tag, Task,
-        TaskDefinition, TaskManagedEbsVolumeConfiguration, TaskManagedEbsVolumeTerminationPolicy, TaskOverride,
-        TaskVolumeConfiguration,
+        EbsTagSpecification, EnvironmentFile, EphemeralStorage, InferenceAcceleratorOverride, KeyValuePair,
+        LogDriver, NetworkConfiguration, PlacementConstraint, PlacementStrategy, ResourceRequirement,
+        Service, Tag, Task, TaskDefinition, TaskManagedEbsVolumeConfiguration,
+        TaskManagedEbsVolumeTerminationPolicy, TaskOverride, TaskVolumeConfiguration,
     },
 };
 use serde_json::Value;
@@ -96,7 +96,8 @@ pub(super) fn task_definition(definition: &TaskDefinition) -> task::TaskDefiniti
 }
 
 fn container_definition(container: &ContainerDefinition) -> task::ContainerDefinition {
-    let variable = |pair: &KeyValuePair| Some((pair.name()?.to_owned(), pair.value().unwrap_or_default().to_owned()));
+    let variable =
+        |pair: &KeyValuePair| Some((pair.name()?.to_owned(), pair.value().unwrap_or_default().to_owned()));
     let awslogs = container.log_configuration().filter(|logs| *logs.log_driver() == LogDriver::Awslogs);
     let option = |name: &str| awslogs.and_then(|logs| logs.options()?.get(name)).cloned();
     task::ContainerDefinition {
@@ -127,7 +128,9 @@ fn task_override(overrides: &ours::TaskOverride) -> Result<TaskOverride, BuildEr
     let containers = overrides.container_overrides.as_ref();
     let accelerators = overrides.inference_accelerator_overrides.as_ref();
     Ok(TaskOverride::builder()
-        .set_container_overrides(containers.map(|all| all.iter().map(container_override).collect()).transpose()?)
+        .set_container_overrides(
+            containers.map(|all| all.iter().map(container_override).collect()).transpose()?,
+        )
         .set_cpu(overrides.cpu.clone())
         .set_memory(overrides.memory.clone())
         .set_task_role_arn(overrides.task_role_arn.clone())
@@ -143,7 +146,8 @@ fn task_override(overrides: &ours::TaskOverride) -> Result<TaskOverride, BuildEr
 }
 
 fn container_override(container: &ours::ContainerOverride) -> Result<ContainerOverride, BuildError> {
-    let variable = |pair: &ours::KeyValuePair| KeyValuePair::builder().name(&pair.name).value(&pair.value).build();
+    let variable =
+        |pair: &ours::KeyValuePair| KeyValuePair::builder().name(&pair.name).value(&pair.value).build();
     let file = |file: &ours::EnvironmentFile| {
         EnvironmentFile::builder().value(&file.value).r#type(file.kind.as_str().into()).build()
     };
@@ -216,10 +220,15 @@ pub(super) fn placement_constraint(constraint: &ours::PlacementConstraint) -> Pl
 }
 
 pub(super) fn placement_strategy(strategy: &ours::PlacementStrategy) -> PlacementStrategy {
-    PlacementStrategy::builder().r#type(strategy.kind.as_str().into()).set_field(strategy.field.clone()).build()
+    PlacementStrategy::builder()
+        .r#type(strategy.kind.as_str().into())
+        .set_field(strategy.field.clone())
+        .build()
 }
 
-fn volume_configuration(volume: &ours::TaskVolumeConfiguration) -> Result<TaskVolumeConfiguration, BuildError> {
+fn volume_configuration(
+    volume: &ours::TaskVolumeConfiguration,
+) -> Result<TaskVolumeConfiguration, BuildError> {
     let managed = volume.managed_ebs_volume.as_ref().map(managed_ebs_volume).transpose()?;
     TaskVolumeConfiguration::builder().name(&volume.name).set_managed_ebs_volume(managed).build()
 }
@@ -236,7 +245,9 @@ fn managed_ebs_volume(
     };
     let specifications = volume.tag_specifications.as_ref();
     let termination = volume.termination_policy.as_ref().map(|policy| {
-        TaskManagedEbsVolumeTerminationPolicy::builder().delete_on_termination(policy.delete_on_termination).build()
+        TaskManagedEbsVolumeTerminationPolicy::builder()
+            .delete_on_termination(policy.delete_on_termination)
+            .build()
     });
     TaskManagedEbsVolumeConfiguration::builder()
         .set_encrypted(volume.encrypted)
@@ -247,7 +258,9 @@ fn managed_ebs_volume(
         .set_volume_initialization_rate(volume.volume_initialization_rate)
         .set_iops(volume.iops)
         .set_throughput(volume.throughput)
-        .set_tag_specifications(specifications.map(|all| all.iter().map(specification).collect()).transpose()?)
+        .set_tag_specifications(
+            specifications.map(|all| all.iter().map(specification).collect()).transpose()?,
+        )
         .role_arn(&volume.role_arn)
         .set_termination_policy(termination.transpose()?)
         .set_filesystem_type(volume.filesystem_type.as_deref().map(Into::into))

@@ -20,7 +20,8 @@ impl Stack {
     pub fn check(&self, parameters: &Parameters) -> Result<(), Vec<TemplateError>> {
         let included = self.included(parameters).map_err(|error| vec![error])?;
         let made_up = |resource: &&Resource| {
-            let referable = Referable { reference: resource.logical_id.clone(), made_up: true, ..Referable::default() };
+            let referable =
+                Referable { reference: resource.logical_id.clone(), made_up: true, ..Referable::default() };
             (resource.logical_id.clone(), referable)
         };
         let resources: BTreeMap<String, Referable> = included.iter().map(made_up).collect();
@@ -41,7 +42,8 @@ impl Stack {
 
     /// A ServiceToken of whatever kind becomes the ARN of the stage's function; one that is missing stays so.
     pub(super) fn with_service_token(&self, resource: &Resource, mut properties: Value) -> Value {
-        let given = resource.properties.fields("Properties").is_ok_and(|fields| fields.iter().any(is_service_token));
+        let given =
+            resource.properties.fields("Properties").is_ok_and(|fields| fields.iter().any(is_service_token));
         if resource.resource_type == CUSTOM_TYPE && given && properties.is_object() {
             properties["ServiceToken"] = json!(self.stage.lambda.function_arn());
         }
@@ -51,13 +53,18 @@ impl Stack {
 
 /// Whether the stage plays resources of this type; the others only have an id and made-up attributes.
 pub(super) fn is_played(resource_type: &str) -> bool {
-    matches!(resource_type, "AWS::ECS::Cluster" | "AWS::ECS::TaskDefinition" | "AWS::ECS::Service" | CUSTOM_TYPE)
+    matches!(
+        resource_type,
+        "AWS::ECS::Cluster" | "AWS::ECS::TaskDefinition" | "AWS::ECS::Service" | CUSTOM_TYPE
+    )
 }
 
 /// The function on the stage serves every Custom::ECSTask, whatever its ServiceToken imports from elsewhere.
 pub(super) fn without_service_token(properties: &Node) -> Node {
     let kind = match &properties.kind {
-        Kind::Map(fields) => Kind::Map(fields.iter().filter(|field| !is_service_token(field)).cloned().collect()),
+        Kind::Map(fields) => {
+            Kind::Map(fields.iter().filter(|field| !is_service_token(field)).cloned().collect())
+        }
         other => other.clone(),
     };
     Node { line: properties.line, kind }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{CUSTOM_TYPE, Failed, Live, Stack};
-use crate::rehearse::{arn, cloudformation::Ask, random_hex, template::resolve::Referable};
+use crate::rehearse::{arn, random_hex, service::cloudformation::Ask, template::resolve::Referable};
 
 impl Stack {
     /// Makes a resource, or changes `old` into it.
@@ -16,7 +16,10 @@ impl Stack {
         properties: Value,
         old: Option<&Live>,
     ) -> Result<Live, Failed> {
-        let live = |physical_id: String, reference: String, attributes: BTreeMap<String, Value>, made_up: bool| Live {
+        let live = |physical_id: String,
+                    reference: String,
+                    attributes: BTreeMap<String, Value>,
+                    made_up: bool| Live {
             resource_type: resource_type.to_owned(),
             physical_id,
             properties: properties.clone(),
@@ -52,8 +55,8 @@ impl Stack {
                     "CapacityProviderStrategy": properties["CapacityProviderStrategy"],
                 });
                 let arn = self.stage.ecs.create_service(&cluster, &name, &placement);
-                let attributes =
-                    [("Name", &name), ("ServiceArn", &arn)].map(|(key, value)| (key.to_owned(), json!(value)));
+                let attributes = [("Name", &name), ("ServiceArn", &arn)]
+                    .map(|(key, value)| (key.to_owned(), json!(value)));
                 Ok(live(arn.clone(), arn, BTreeMap::from(attributes), false))
             }
             CUSTOM_TYPE => {

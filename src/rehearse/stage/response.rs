@@ -49,7 +49,8 @@ impl Fault {
         match self {
             Self::Answer(body) => json_response(StatusCode::OK, &body),
             Self::Error(status, code, message) => {
-                let mut response = json_response(status_code(status), &json!({ "__type": code, "message": message }));
+                let mut response =
+                    json_response(status_code(status), &json!({ "__type": code, "message": message }));
                 if let Ok(code) = code.parse() {
                     response.headers_mut().insert("x-amzn-errortype", code);
                 }

@@ -43,7 +43,8 @@ impl Node {
             });
         }
         let documents = loader.into_documents();
-        let document = documents.first().ok_or_else(|| TemplateError::given("the template is empty".to_owned()))?;
+        let document =
+            documents.first().ok_or_else(|| TemplateError::given("the template is empty".to_owned()))?;
         Self::of(document)
     }
 

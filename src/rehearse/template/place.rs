@@ -12,7 +12,9 @@ impl Scope<'_> {
     /// branch of each Fn::If that counts. None for a value that comes of a resource.
     pub fn written_at<'n>(&self, node: &'n Node, path: &str) -> Option<&'n Node> {
         let mut node = node;
-        for step in path.split(['.', '[']).map(|step| step.trim_end_matches(']')).filter(|step| !step.is_empty()) {
+        for step in
+            path.split(['.', '[']).map(|step| step.trim_end_matches(']')).filter(|step| !step.is_empty())
+        {
             node = self.branch(node);
             let below = match &node.kind {
                 Kind::Map(fields) => fields.iter().find(|(name, _)| name == step).map(|(_, below)| below),

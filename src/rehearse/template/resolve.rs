@@ -44,7 +44,9 @@ pub fn references(node: &Node, names: &mut BTreeSet<String>) {
         Kind::Map(fields) => {
             match node.single() {
                 Some(("Ref", argument)) => names.extend(argument.text().map(str::to_owned)),
-                Some(("Fn::GetAtt", argument)) => names.extend(attribute(argument).map(|(resource, _)| resource)),
+                Some(("Fn::GetAtt", argument)) => {
+                    names.extend(attribute(argument).map(|(resource, _)| resource))
+                }
                 Some(("Fn::Sub", argument)) => {
                     let text = argument.text().or_else(|| match &argument.kind {
                         Kind::List(items) => items.first()?.text(),
@@ -76,7 +78,9 @@ impl Scope<'_> {
             }
             Kind::Map(fields) => {
                 if let Some((name, argument)) = node.single()
-                    && (name == "Ref" || name.starts_with("Fn::") || name == "Condition" && argument.text().is_some())
+                    && (name == "Ref"
+                        || name.starts_with("Fn::")
+                        || name == "Condition" && argument.text().is_some())
                 {
                     return self.call(name, argument, node);
                 }
@@ -119,7 +123,8 @@ impl Scope<'_> {
                 let [index, list] = self.arguments(argument, name)?;
                 let (index, list) = (self.text_of(index, name)?, self.list_of(list, name)?);
                 let item = index.parse::<usize>().ok().and_then(|index| list.get(index).cloned());
-                let wrong = || node.error(format!("Fn::Select has no item {index} in a list of {}", list.len()));
+                let wrong =
+                    || node.error(format!("Fn::Select has no item {index} in a list of {}", list.len()));
                 item.ok_or_else(wrong).map(Some)
             }
             "Fn::Split" => {
@@ -134,7 +139,11 @@ impl Scope<'_> {
                     let fields = node.fields("").ok()?;
                     fields.iter().find(|(name, _)| name == key).map(|(_, node)| node.clone())
                 };
-                let found = self.template.mappings.get(&path[0]).and_then(|map| step(&step(map, &path[1])?, &path[2]));
+                let found = self
+                    .template
+                    .mappings
+                    .get(&path[0])
+                    .and_then(|map| step(&step(map, &path[1])?, &path[2]));
                 let wrong = || node.error(format!("Fn::FindInMap finds nothing at {}", path.join(".")));
                 self.resolve(&found.ok_or_else(wrong)?)
             }
@@ -170,7 +179,9 @@ impl Scope<'_> {
                 let [one] = self.arguments(argument, name)?;
                 Ok(!self.holds_within(one, depth + 1)?)
             }
-            other => Err(condition.error(format!("the rehearsal does not know the condition function {other}"))),
+            other => {
+                Err(condition.error(format!("the rehearsal does not know the condition function {other}")))
+            }
         }
     }
 
@@ -195,8 +206,9 @@ impl Scope<'_> {
         if let Some(resource) = self.resources.get(name) {
             return Ok(Some(resource.reference.as_str().into()));
         }
-        Err(node
-            .error(format!("Ref {name}: the template has no such parameter or resource (or its condition is false)")))
+        Err(node.error(format!(
+            "Ref {name}: the template has no such parameter or resource (or its condition is false)"
+        )))
     }
 
     fn attribute(&self, resource: &str, name: &str, node: &Node) -> Result<Value, TemplateError> {
@@ -233,7 +245,9 @@ impl Scope<'_> {
                 Part::Name(name) => {
                     let value = match (own.iter().find(|(key, _)| key == name), name.split_once('.')) {
                         (Some((_, value)), _) => self.resolve(value)?,
-                        (None, Some((resource, attribute))) => Some(self.attribute(resource, attribute, node)?),
+                        (None, Some((resource, attribute))) => {
+                            Some(self.attribute(resource, attribute, node)?)
+                        }
                         (None, None) => self.reference(name, node)?,
                     };
                     substituted.push_str(&value.as_ref().map(shown).unwrap_or_default());
@@ -271,7 +285,9 @@ impl Scope<'_> {
 /// `[resource, attribute]`, or `resource.attribute`.
 fn attribute(argument: &Node) -> Option<(String, String)> {
     match &argument.kind {
-        Kind::Text(text) => text.split_once('.').map(|(resource, name)| (resource.to_owned(), name.to_owned())),
+        Kind::Text(text) => {
+            text.split_once('.').map(|(resource, name)| (resource.to_owned(), name.to_owned()))
+        }
         Kind::List(items) => match items.as_slice() {
             [resource, name] => Some((resource.text()?.to_owned(), name.text()?.to_owned())),
             _ => None,

@@ -7,8 +7,9 @@ use super::{
 
 /// The value of `Value` in a template whose other sections are these.
 fn resolved(sections: &str, value: &str) -> Result<Option<Value>, TemplateError> {
-    let template =
-        Template::read(&format!("{sections}\nResources:\n  R:\n    Type: X\n    Properties:\n      Value: {value}\n"))?;
+    let template = Template::read(&format!(
+        "{sections}\nResources:\n  R:\n    Type: X\n    Properties:\n      Value: {value}\n"
+    ))?;
     let parameters = template.parameter_values(&BTreeMap::new())?;
     let attributes = BTreeMap::from([("Arn".to_owned(), json!("arn:queue"))]);
     let resources = BTreeMap::from([(
@@ -84,7 +85,11 @@ fn short_and_long_forms_are_the_same() {
         ("!If [Either, a, b]", "{'Fn::If': [Either, a, b]}", json!("a")),
         ("!Select [1, !Ref Subnets]", "{'Fn::Select': ['1', {Ref: Subnets}]}", json!("b")),
         ("!Split ['/', a/b]", "{'Fn::Split': ['/', a/b]}", json!(["a", "b"])),
-        ("!FindInMap [Sizes, !Ref Stage, cpu]", "{'Fn::FindInMap': [Sizes, {Ref: Stage}, cpu]}", json!("512")),
+        (
+            "!FindInMap [Sizes, !Ref Stage, cpu]",
+            "{'Fn::FindInMap': [Sizes, {Ref: Stage}, cpu]}",
+            json!("512"),
+        ),
     ] {
         check(short, expected.clone());
         check(long, expected);
@@ -108,12 +113,21 @@ fn no_value_takes_away_what_holds_it() {
 
 #[test]
 fn what_cannot_be_resolved_is_named() {
-    refused("!Ref Nope", "Ref Nope: the template has no such parameter or resource (or its condition is false)");
+    refused(
+        "!Ref Nope",
+        "Ref Nope: the template has no such parameter or resource (or its condition is false)",
+    );
     refused("!GetAtt Queue.Url", "Queue has no attribute Url; it has Arn");
-    refused("!GetAtt Nope.Arn", "Fn::GetAtt Nope.Arn: the template has no such resource (or its condition is false)");
+    refused(
+        "!GetAtt Nope.Arn",
+        "Fn::GetAtt Nope.Arn: the template has no such resource (or its condition is false)",
+    );
     refused("!GetAZs ''", "the rehearsal does not know the intrinsic function Fn::GetAZs");
     refused("!ImportValue x", "the rehearsal does not know the intrinsic function Fn::ImportValue");
-    refused("{'Fn::Transform': {Name: x}}", "the rehearsal does not know the intrinsic function Fn::Transform");
+    refused(
+        "{'Fn::Transform': {Name: x}}",
+        "the rehearsal does not know the intrinsic function Fn::Transform",
+    );
     refused("!If [Nope, a, b]", "the template has no condition Nope");
     refused("!If [IsProd, a]", "Fn::If takes 3 arguments, not 2");
     refused("!Join ['-', text]", "Fn::Join needs a list here");
@@ -125,7 +139,10 @@ fn what_cannot_be_resolved_is_named() {
 #[test]
 fn conditions_in_a_circle_are_told() {
     let sections = "Conditions:\n  A: !Condition B\n  B: !Condition A";
-    assert_eq!(resolved(sections, "!If [A, 1, 2]").unwrap_err().message, "the conditions need each other in a circle");
+    assert_eq!(
+        resolved(sections, "!If [A, 1, 2]").unwrap_err().message,
+        "the conditions need each other in a circle"
+    );
 }
 
 #[test]
@@ -142,7 +159,8 @@ fn resources_come_after_those_that_they_need() {
         "Resources:\n  A: {Type: X, Properties: {V: !Sub '${B.Arn}'}}\n  B: {Type: X, Properties: {V: [!GetAtt C.Arn]}}\n  \
          C: {Type: X}\n  D: {Type: X, DependsOn: [A, C]}\n",
     );
-    let order: Vec<String> = template.unwrap().resources.into_iter().map(|resource| resource.logical_id).collect();
+    let order: Vec<String> =
+        template.unwrap().resources.into_iter().map(|resource| resource.logical_id).collect();
     assert_eq!(order, ["C", "B", "A", "D"]);
 }
 

@@ -71,7 +71,9 @@ impl HttpConnector for Connector {
 async fn answer(sinks: &Mutex<Sinks>, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let bytes = request.body().bytes().unwrap_or_default();
     let (operation, body) = match request.headers().get("x-amz-target") {
-        Some(target) => (target.rsplit('.').next().unwrap_or_default(), serde_json::from_slice(bytes).unwrap()),
+        Some(target) => {
+            (target.rsplit('.').next().unwrap_or_default(), serde_json::from_slice(bytes).unwrap())
+        }
         None => ("Publish", url::form_urlencoded::parse(bytes).into_owned().collect()),
     };
     let (latency, fault) = {
@@ -137,7 +139,8 @@ impl Sinks {
             "PutItem" => {
                 let task = task_of_key(&body["Item"]);
                 if let Some(known) = self.items.get(&task) {
-                    let mut error = error("ConditionalCheckFailedException", "The conditional request failed");
+                    let mut error =
+                        error("ConditionalCheckFailedException", "The conditional request failed");
                     error["Item"] = known.clone();
                     return (400, error);
                 }

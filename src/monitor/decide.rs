@@ -1,0 +1,6 @@
+//! What the monitor decides: how an event is read and judged, and by which settings. Pure.
+
+pub mod event;
+pub mod finding;
+pub mod pattern;
+pub mod settings;

@@ -1,0 +1,159 @@
+//! The audit trail: one item in DynamoDB for each state change, kept for RETENTION_DAYS.
+//!
+//! The item is written first, on condition that it is new; what has been done about it is marked in it afterwards. So a
+//! redelivery knows what is left to do.
+
+use serde_json::{Map, Value, json};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::monitor::decide::{
+    event::{Event, TaskChange},
+    finding::Finding,
+};
+
+/// What a partition key may have, and of the 1,024 of a sort key what the id in its middle may.
+const PARTITION_BYTES: usize = 2048;
+const ID_BYTES: usize = 900;
+
+/// The partition key.
+pub const PARTITION: &str = "taskDefinitionArn";
+/// The sort key.
+pub const SORT: &str = "change";
+/// When the alert went out; absent until then.
+pub const ALERTED: &str = "alerted";
+/// When the event was written to the log group; absent until then.
+pub const LOGGED: &str = "logged";
+
+/// An item of the audit table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// The task definition; of an event that is about no task what it is about.
+    pub partition: String,
+    /// `time#task id#version`: time alone loses one of two tasks that change in the same second.
+    pub change: String,
+    /// Everything else, without what is not known.
+    pub attributes: Map<String, Value>,
+}
+
+/// The item of an event. `finding` is absent for an event that is not judged.
+pub fn render(event: &Event, finding: Option<&Finding>, retention_days: u32, now: OffsetDateTime) -> Item {
+    let time = event.time.format(&Rfc3339).unwrap_or_default();
+    let about = event.resource.as_deref().unwrap_or(&event.detail_type);
+    let (partition, id) = match &event.change {
+        Some(change) if !change.task.task_definition_arn.is_empty() => {
+            (change.task.task_definition_arn.as_str(), change.task.arn.id())
+        }
+        Some(change) => (change.task.arn.0.as_str(), change.task.arn.id()),
+        None => (about, event.id.as_str()),
+    };
+    let mut attributes = json!({
+        "eventId": event.id,
+        "time": time,
+        "detailType": event.detail_type,
+        "account": event.account,
+        "region": event.region,
+        "finding": finding.map(Finding::name),
+        "excuse": finding.and_then(Finding::excuse).map(ToString::to_string),
+        // TTL deletes by whole seconds, and counts from when the item was written: an event can be old.
+        "ttl": (now + Duration::days(retention_days.into())).unix_timestamp(),
+    });
+    if let (Some(change), Some(all)) = (&event.change, attributes.as_object_mut()) {
+        all.extend(of_task(change));
+    }
+    let known = attributes.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    Item {
+        partition: clipped(partition, PARTITION_BYTES),
+        change: format!("{time}#{}#{}", clipped(id, ID_BYTES), event.version),
+        attributes: known.map(|(name, value)| (name.clone(), value.clone())).collect(),
+    }
+}
+
+/// DynamoDB refuses a longer key, however often it is asked.
+fn clipped(text: &str, bytes: usize) -> String {
+    text[..text.floor_char_boundary(bytes)].to_owned()
+}
+
+fn of_task(change: &TaskChange) -> Map<String, Value> {
+    let task = &change.task;
+    let containers = task.containers.iter().map(|container| {
+        let mut shown = json!({ "name": container.name, "lastStatus": container.last_status });
+        if let Some(code) = container.exit_code {
+            shown["exitCode"] = code.into();
+        }
+        if let Some(reason) = &container.reason {
+            shown["reason"] = reason.as_str().into();
+        }
+        shown
+    });
+    let attributes = json!({
+        "taskArn": task.arn.0,
+        "cluster": change.cluster(),
+        "group": change.group,
+        "startedBy": change.started_by,
+        "desiredStatus": change.desired_status,
+        "lastStatus": task.last_status,
+        "stopCode": task.stop_code,
+        "stoppedReason": task.stopped_reason,
+        "containers": containers.collect::<Vec<_>>(),
+    });
+    match attributes {
+        Value::Object(attributes) => attributes,
+        _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::monitor::{decide::pattern, tests::event};
+
+    const NOW: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
+
+    #[test]
+    fn an_item_holds_what_is_known_of_the_change() {
+        let event = event("task-drained.json");
+        let finding = Finding::of(event.change.as_ref().expect("a task"), &pattern::default());
+        let item = render(&event, Some(&finding), 14, NOW);
+        assert_eq!(item.partition, "arn:aws:ecs:us-east-1:123456789012:task-definition/wpunconfiguredfail:1");
+        assert_eq!(item.change, "2016-10-17T20:29:14Z#cdf83842-a918-482b-908b-857e667ce328#3");
+        let attribute = |name: &str| item.attributes.get(name).cloned().unwrap_or_default();
+        assert_eq!(attribute("finding"), "excused");
+        assert_eq!(attribute("excuse"), "stoppedReason matches *container instance is in DRAINING state*");
+        assert_eq!(attribute("ttl"), (NOW + Duration::days(14)).unix_timestamp());
+        assert_eq!(
+            attribute("containers"),
+            json!([{"name": "web", "lastStatus": "STOPPED", "exitCode": 137}])
+        );
+        for (name, value) in
+            [("cluster", "eventStreamTestCluster"), ("stopCode", "ServiceSchedulerInitiated")]
+        {
+            assert_eq!(attribute(name), value);
+        }
+        assert!(!item.attributes.contains_key("group") && !item.attributes.contains_key(ALERTED));
+    }
+
+    #[test]
+    fn keys_are_no_longer_than_dynamodb_takes_them() {
+        let mut event = event("task-drained.json");
+        let change = event.change.as_mut().expect("a task");
+        change.task.arn.0 = format!("task/{}", "ü".repeat(2000));
+        change.task.task_definition_arn = "ü".repeat(3000);
+        let item = render(&event, None, 14, NOW);
+        assert_eq!((item.partition.len(), item.change.len() <= 1024), (2048, true));
+        assert!(item.change.ends_with("#3"));
+    }
+
+    #[test]
+    fn an_event_about_no_task_is_kept_by_what_it_is_about() {
+        let mut event = event("task-drained.json");
+        event.change = None;
+        event.detail_type = "ECS Container Instance State Change".to_owned();
+        event.resource = Some("arn:aws:ecs:us-east-1:123456789012:container-instance/prod/a".to_owned());
+        let item = render(&event, None, 14, NOW);
+        assert_eq!(item.partition, "arn:aws:ecs:us-east-1:123456789012:container-instance/prod/a");
+        assert_eq!(item.change, "2016-10-17T20:29:14Z#8f07966c-b005-4a0f-9ee9-63d2c41448b3#3");
+        assert!(!item.attributes.contains_key("finding"));
+    }
+}

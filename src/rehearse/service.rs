@@ -1,0 +1,10 @@
+//! The services that the stage plays, one file each, as far as the functions and a template need them.
+
+pub mod cloudformation;
+pub mod dynamodb;
+pub mod ecs;
+pub mod events;
+pub mod lambda;
+pub mod logs;
+pub mod opensearch;
+pub mod sns;

@@ -1,0 +1,256 @@
+//! CloudFormation's side of a custom resource: requests, the answers to them, and DescribeStacks.
+
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, macros::format_description};
+use tokio::sync::oneshot;
+
+use super::lambda::Lambda;
+use crate::rehearse::{
+    now, random_hex, random_uuid,
+    stage::{AwsError, lock},
+};
+
+/// The longest answer that CloudFormation takes.
+const MAX_ANSWER: usize = 4096;
+/// The longest PhysicalResourceId.
+const MAX_ID: usize = 1024;
+/// How long a ResponseURL is good for, in seconds.
+const EXPIRES: u32 = 7200;
+
+/// The service.
+pub struct CloudFormation {
+    endpoint: String,
+    waiting: Mutex<BTreeMap<String, oneshot::Sender<Value>>>,
+    answers: Mutex<Vec<Answered>>,
+    statuses: Mutex<BTreeMap<String, String>>,
+}
+
+/// An answer as it was PUT.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The RequestId that its address names.
+    pub request_id: String,
+    /// When it came.
+    pub at: OffsetDateTime,
+    /// Its bytes.
+    pub body: Bytes,
+}
+
+/// What a custom-resource request is about.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// Create, Update or Delete.
+    pub request_type: &'a str,
+    /// The stack's ARN.
+    pub stack_id: &'a str,
+    /// The name in the template.
+    pub logical_id: &'a str,
+    /// `Custom::ECSTask`
+    pub resource_type: &'a str,
+    /// On Update and Delete.
+    pub physical_id: Option<&'a str>,
+    /// Resolved; scalars are sent as strings.
+    pub properties: &'a Value,
+    /// On Update.
+    pub old_properties: Option<&'a Value>,
+}
+
+/// What CloudFormation made of an answer, or of there being none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// Whether the request succeeded.
+    pub succeeded: bool,
+    /// The Reason, or what CloudFormation says of an answer that it does not take.
+    pub reason: String,
+    /// The id in the answer; none where none came.
+    pub physical_id: Option<String>,
+    /// The attributes.
+    pub data: BTreeMap<String, Value>,
+}
+
+impl CloudFormation {
+    pub(in crate::rehearse) fn new(endpoint: String) -> Self {
+        Self { endpoint, waiting: Mutex::default(), answers: Mutex::default(), statuses: Mutex::default() }
+    }
+
+    /// Sends a request, and waits for its answer as long as ServiceTimeout lets it.
+    pub async fn request(&self, ask: &Ask<'_>, lambda: &Lambda) -> Settled {
+        let request_id = random_uuid();
+        let (answered, answer) = oneshot::channel();
+        lock(&self.waiting).insert(request_id.clone(), answered);
+        lambda.invoke_event(&self.envelope(ask, &request_id, lambda));
+        let limit =
+            stringly(&ask.properties["ServiceTimeout"]).as_str().and_then(|seconds| seconds.parse().ok());
+        let limit = limit.unwrap_or(3600);
+        let answer = tokio::time::timeout(Duration::from_secs(limit), answer).await;
+        lock(&self.waiting).remove(&request_id);
+        match answer {
+            Ok(Ok(answer)) => settle(&answer, ask, &request_id),
+            _ => Settled::failed(format!(
+                "CloudFormation did not receive a response from your Custom Resource. Please check your logs for \
+                 requestId [{request_id}]. If you are using the Python cfn-response module, you may need to update \
+                 your Lambda function code so that CloudFormation can attach the updated version."
+            )),
+        }
+    }
+
+    /// The payload of a request.
+    pub fn envelope(&self, ask: &Ask<'_>, request_id: &str, lambda: &Lambda) -> Value {
+        let mut payload = json!({
+            "RequestType": ask.request_type,
+            "ServiceToken": lambda.function_arn(),
+            "ResponseURL": self.response_url(ask.stack_id, ask.logical_id, request_id, now()),
+            "StackId": ask.stack_id,
+            "RequestId": request_id,
+            "LogicalResourceId": ask.logical_id,
+            "ResourceType": ask.resource_type,
+            "ResourceProperties": stringly(ask.properties),
+        });
+        if let Some(id) = ask.physical_id {
+            payload["PhysicalResourceId"] = json!(id);
+        }
+        if let Some(old) = ask.old_properties {
+            payload["OldResourceProperties"] = stringly(old);
+        }
+        payload
+    }
+
+    /// An address of the form that CloudFormation presigns.
+    pub fn response_url(
+        &self,
+        stack_id: &str,
+        logical_id: &str,
+        request_id: &str,
+        at: OffsetDateTime,
+    ) -> String {
+        let key = format!("{stack_id}|{logical_id}|{request_id}");
+        let date =
+            at.format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default();
+        format!(
+            "{}/response/{}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={date}&X-Amz-SignedHeaders=host\
+             &X-Amz-Expires={EXPIRES}&X-Amz-Credential=AKIDEXAMPLE%2F{}%2Fus-west-2%2Fs3%2Faws4_request&X-Amz-Signature={}",
+            self.endpoint,
+            utf8_percent_encode(&key, NON_ALPHANUMERIC),
+            &date[..8.min(date.len())],
+            random_hex(64)
+        )
+    }
+
+    /// Every answer that was PUT, also those that nobody waited for.
+    pub fn answers(&self) -> Vec<Answered> {
+        lock(&self.answers).clone()
+    }
+
+    /// Sets what DescribeStacks tells of a stack.
+    pub fn set_status(&self, stack_id: &str, status: &str) {
+        lock(&self.statuses).insert(stack_id.to_owned(), status.to_owned());
+    }
+
+    /// The PUT to the response bucket.
+    pub(in crate::rehearse) fn take_answer(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
+        // The signature covers an empty Content-Type: S3 refuses any other.
+        if headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty()) {
+            return (StatusCode::FORBIDDEN, "SignatureDoesNotMatch").into_response();
+        }
+        let key = percent_decode_str(path.trim_start_matches("/response/")).decode_utf8_lossy().into_owned();
+        let request_id = key.rsplit('|').next().unwrap_or_default().to_owned();
+        lock(&self.answers).push(Answered { request_id: request_id.clone(), at: now(), body: body.clone() });
+        if let Some(waiting) = lock(&self.waiting).remove(&request_id) {
+            let answer = if body.len() > MAX_ANSWER {
+                json!({ "Unfit": "Response object is too long." })
+            } else {
+                serde_json::from_slice(body).unwrap_or(json!({ "Unfit": "Response is not valid JSON." }))
+            };
+            // Its ServiceTimeout may have passed just now.
+            let _ = waiting.send(answer);
+        }
+        StatusCode::OK.into_response()
+    }
+
+    pub(in crate::rehearse) fn describe_stacks(&self, stack: &str) -> Result<String, AwsError> {
+        let statuses = lock(&self.statuses);
+        let Some((id, status)) =
+            statuses.iter().find(|(id, _)| *id == stack || id.split('/').nth(1) == Some(stack))
+        else {
+            return Err(AwsError::new("ValidationError", format!("Stack with id {stack} does not exist")));
+        };
+        let name = id.split('/').nth(1).unwrap_or_default();
+        Ok(format!(
+            "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
+             <Stacks><member><StackName>{name}</StackName><StackId>{id}</StackId>\
+             <CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus></member></Stacks>\
+             </DescribeStacksResult></DescribeStacksResponse>"
+        ))
+    }
+}
+
+impl Settled {
+    fn failed(reason: impl Into<String>) -> Self {
+        Self { succeeded: false, reason: reason.into(), physical_id: None, data: BTreeMap::new() }
+    }
+}
+
+/// Checks an answer as CloudFormation would.
+fn settle(answer: &Value, ask: &Ask<'_>, request_id: &str) -> Settled {
+    if let Some(unfit) = answer["Unfit"].as_str() {
+        return Settled::failed(unfit);
+    }
+    let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+    for (name, expected) in
+        [("StackId", ask.stack_id), ("RequestId", request_id), ("LogicalResourceId", ask.logical_id)]
+    {
+        if text(name) != expected {
+            return Settled::failed(format!("Invalid {name} in the response."));
+        }
+    }
+    let physical_id = text("PhysicalResourceId");
+    if physical_id.is_empty() || physical_id.len() > MAX_ID {
+        return Settled::failed("Invalid PhysicalResourceId");
+    }
+    let data: BTreeMap<String, Value> = answer["Data"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if data.values().any(|value| value.is_array() || value.is_null()) {
+        return Settled {
+            physical_id: Some(physical_id),
+            ..Settled::failed("Vendor response doesn't contain simple attributes")
+        };
+    }
+    let (status, reason) = (text("Status"), text("Reason"));
+    match status.as_str() {
+        "SUCCESS" => Settled { succeeded: true, reason, physical_id: Some(physical_id), data },
+        "FAILED" if reason.is_empty() => Settled {
+            physical_id: Some(physical_id),
+            ..Settled::failed("Invalid response: FAILED without a Reason")
+        },
+        "FAILED" => Settled {
+            physical_id: Some(physical_id),
+            ..Settled::failed(format!(
+                "Received response status [FAILED] from custom resource. Message returned: {reason}"
+            ))
+        },
+        other => Settled::failed(format!("Invalid Status in the response: {other}")),
+    }
+}
+
+/// CloudFormation sends every scalar as a string, recursively.
+fn stringly(value: &Value) -> Value {
+    match value {
+        Value::Bool(boolean) => json!(boolean.to_string()),
+        Value::Number(number) => json!(number.to_string()),
+        Value::Array(items) => items.iter().map(stringly).collect(),
+        Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), stringly(value))).collect(),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,155 @@
+//! ECS, as far as one-off tasks go: its API over tasks whose containers are processes of this machine.
+
+mod api;
+mod definition;
+mod event;
+mod life;
+mod process;
+mod task;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+pub use self::definition::{ContainerSpec, Definition};
+use self::task::StageTask;
+use super::logs::Logs;
+use crate::rehearse::{
+    arn,
+    stage::{AwsError, Pace, Reporter, lock},
+};
+
+/// How often it is looked whether the tasks have stopped.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// The service.
+#[derive(Clone)]
+pub struct Ecs {
+    shared: Arc<Shared>,
+}
+
+/// Takes the events that tell of tasks' changes.
+pub(in crate::rehearse) type EventSink = Arc<dyn Fn(Value) + Send + Sync>;
+
+struct Shared {
+    pace: Pace,
+    logs: Arc<Logs>,
+    reporter: Reporter,
+    events: Option<EventSink>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    clusters: BTreeSet<String>,
+    /// All revisions of each family, the first one being revision 1.
+    definitions: BTreeMap<String, Vec<Definition>>,
+    /// By cluster and name; only what DescribeServices tells of where their tasks run.
+    services: BTreeMap<(String, String), Value>,
+    tasks: Vec<StageTask>,
+    tokens: HashMap<(String, String), api::TokenUse>,
+    injects: bool,
+}
+
+impl Ecs {
+    pub(in crate::rehearse) fn new(
+        pace: Pace,
+        logs: Arc<Logs>,
+        reporter: Reporter,
+        events: Option<EventSink>,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { pace, logs, reporter, events, state: Mutex::default() }) }
+    }
+
+    /// Makes a cluster; its ARN.
+    pub fn create_cluster(&self, name: &str) -> String {
+        lock(&self.shared.state).clusters.insert(name.to_owned());
+        arn("ecs", &format!("cluster/{name}"))
+    }
+
+    /// Takes a cluster away, whatever runs on it.
+    pub fn delete_cluster(&self, name: &str) {
+        lock(&self.shared.state).clusters.remove(name);
+    }
+
+    /// Registers a new revision of a task definition; its ARN. `Err` names what is wrong with it.
+    pub fn register(&self, definition: &Value) -> Result<String, String> {
+        let mut definition = Definition::read(definition)?;
+        let mut state = lock(&self.shared.state);
+        let revisions = state.definitions.entry(definition.family.clone()).or_default();
+        definition.revision = revisions.len() + 1;
+        definition.arn =
+            arn("ecs", &format!("task-definition/{}:{}", definition.family, definition.revision));
+        let arn = definition.arn.clone();
+        revisions.push(definition);
+        Ok(arn)
+    }
+
+    /// From now on every task gets a container that its definition does not have and that never has an exit code, as
+    /// GuardDuty injects one.
+    pub fn inject_containers(&self) {
+        lock(&self.shared.state).injects = true;
+    }
+
+    /// Makes a service, which runs nothing here; its ARN. `service` has ECS's names or CloudFormation's.
+    pub fn create_service(&self, cluster: &str, name: &str, service: &Value) -> String {
+        let cluster = cluster.rsplit('/').next().unwrap_or(cluster).to_owned();
+        let arn = arn("ecs", &format!("service/{cluster}/{name}"));
+        let mut json = definition::normal(service, "");
+        json["serviceArn"] = arn.as_str().into();
+        json["serviceName"] = name.into();
+        json["status"] = "ACTIVE".into();
+        lock(&self.shared.state).services.insert((cluster, name.to_owned()), json);
+        arn
+    }
+
+    /// Takes a service away.
+    pub fn delete_service(&self, arn: &str) {
+        lock(&self.shared.state).services.retain(|_, service| service["serviceArn"] != arn);
+    }
+
+    /// Marks a revision INACTIVE.
+    pub fn deregister(&self, arn: &str) {
+        let mut state = lock(&self.shared.state);
+        if let Some(definition) =
+            state.definitions.values_mut().flatten().find(|definition| definition.arn == arn)
+        {
+            definition.active = false;
+        }
+    }
+
+    /// ARN and last status of every task, in the order in which they were started.
+    pub fn tasks(&self) -> Vec<(String, String)> {
+        let state = lock(&self.shared.state);
+        state.tasks.iter().map(|task| (task.arn.clone(), task.last_status.to_owned())).collect()
+    }
+
+    /// When the containers of a task had ended.
+    pub fn ended_at(&self, arn: &str) -> Option<OffsetDateTime> {
+        lock(&self.shared.state).tasks.iter().find(|task| task.arn == arn)?.execution_stopped_at
+    }
+
+    /// Waits until every task that was told to stop, or has ended by itself, is STOPPED.
+    pub async fn settled(&self) {
+        let stopping = |task: &StageTask| task.desired_status == "STOPPED" && task.last_status != "STOPPED";
+        while lock(&self.shared.state).tasks.iter().any(stopping) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Ends every process.
+    pub fn close(&self) {
+        for task in &lock(&self.shared.state).tasks {
+            task.kill();
+        }
+    }
+
+    pub(in crate::rehearse) fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
+        api::call(&self.shared, operation, body)
+    }
+}

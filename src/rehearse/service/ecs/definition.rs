@@ -1,0 +1,163 @@
+//! Task definitions, read from what AWS::ECS::TaskDefinition or RegisterTaskDefinition would take.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{Value, json};
+
+/// A revision of a task definition.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// Its ARN, with the revision.
+    pub arn: String,
+    /// Its family.
+    pub family: String,
+    /// Its revision, from 1.
+    pub revision: usize,
+    /// False once it has been deregistered.
+    pub active: bool,
+    /// `awsvpc`, `bridge`, `host` or `none`.
+    pub network_mode: String,
+    /// Its containers.
+    pub containers: Vec<ContainerSpec>,
+    /// As DescribeTaskDefinition tells it, but for what registering adds.
+    json: Value,
+}
+
+/// What is known of a container before it runs.
+#[derive(Clone, Debug)]
+pub struct ContainerSpec {
+    /// Its name.
+    pub name: String,
+    /// Its image, which the stage does not run.
+    pub image: String,
+    /// Whether its end ends the task.
+    pub essential: bool,
+    /// Entry point and command.
+    pub entry_point: Vec<String>,
+    /// Command.
+    pub command: Vec<String>,
+    /// Plain variables.
+    pub environment: BTreeMap<String, String>,
+    /// Names of the variables from `secrets`.
+    pub secrets: Vec<String>,
+    /// How long it may take to stop.
+    pub stop_timeout: Duration,
+    /// Containers that come first, and in which condition: START, COMPLETE, SUCCESS or HEALTHY.
+    pub depends_on: Vec<(String, String)>,
+    /// awslogs: group and stream prefix.
+    pub logs: Option<(String, String)>,
+}
+
+impl Definition {
+    /// Reads a definition with ECS's names or CloudFormation's, with scalars as strings or in their types.
+    pub(super) fn read(value: &Value) -> Result<Self, String> {
+        let json = normal(value, "");
+        let family = text(&json, "family").unwrap_or_else(|| "task".to_owned());
+        let containers = json["containerDefinitions"].as_array().cloned().unwrap_or_default();
+        if containers.is_empty() {
+            return Err(format!("task definition {family} has no ContainerDefinitions"));
+        }
+        let containers = containers.iter().map(ContainerSpec::read).collect::<Result<Vec<_>, _>>()?;
+        if !containers.iter().any(|container| container.essential) {
+            return Err(format!("task definition {family} has no essential container"));
+        }
+        let network_mode = text(&json, "networkMode").unwrap_or_else(|| "bridge".to_owned());
+        Ok(Self { arn: String::new(), family, revision: 0, active: true, network_mode, containers, json })
+    }
+
+    /// As DescribeTaskDefinition tells it.
+    pub(super) fn described(&self) -> Value {
+        let mut json = self.json.clone();
+        json["taskDefinitionArn"] = json!(self.arn);
+        json["family"] = json!(self.family);
+        json["revision"] = json!(self.revision);
+        json["networkMode"] = json!(self.network_mode);
+        json["status"] = json!(if self.active { "ACTIVE" } else { "INACTIVE" });
+        json
+    }
+}
+
+impl ContainerSpec {
+    fn read(json: &Value) -> Result<Self, String> {
+        let name = text(json, "name").ok_or("a container definition has no Name")?;
+        let texts = |name: &str| -> Vec<String> {
+            json[name]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|item| item.as_str().map(str::to_owned))
+                .collect()
+        };
+        let pairs = |list: &str, key: &str, value: &str| -> BTreeMap<String, String> {
+            let items = json[list].as_array().into_iter().flatten();
+            items.filter_map(|item| Some((text(item, key)?, text(item, value).unwrap_or_default()))).collect()
+        };
+        let options = &json["logConfiguration"]["options"];
+        let option = |name: &str| options[name].as_str().map(str::to_owned);
+        Ok(Self {
+            image: text(json, "image").ok_or(format!("container {name} has no Image"))?,
+            essential: json["essential"].as_bool().unwrap_or(true),
+            entry_point: texts("entryPoint"),
+            command: texts("command"),
+            environment: pairs("environment", "name", "value"),
+            secrets: pairs("secrets", "name", "valueFrom").into_keys().collect(),
+            stop_timeout: Duration::from_secs(json["stopTimeout"].as_u64().unwrap_or(30)),
+            depends_on: pairs("dependsOn", "containerName", "condition").into_iter().collect(),
+            logs: option("awslogs-group").zip(option("awslogs-stream-prefix")),
+            name,
+        })
+    }
+}
+
+/// ECS's spelling and types for what a template says: `ContainerDefinitions` becomes `containerDefinitions`, and
+/// `"256"` a number where the API has one. Keys that users make up (options, labels) stay as they are.
+pub(super) fn normal(value: &Value, name: &str) -> Value {
+    const NUMBERS: [&str; 8] = [
+        "memoryReservation",
+        "stopTimeout",
+        "startTimeout",
+        "containerPort",
+        "hostPort",
+        "sizeInGiB",
+        "weight",
+        "base",
+    ];
+    const BOOLEANS: [&str; 4] = ["essential", "privileged", "readonlyRootFilesystem", "interactive"];
+    match value {
+        Value::Object(object) if matches!(name, "options" | "dockerLabels") => Value::Object(object.clone()),
+        Value::Object(object) => {
+            let field = |(key, value): (&String, &Value)| {
+                let key = lower_first(key);
+                let container_number =
+                    name == "containerDefinitions" && matches!(key.as_str(), "cpu" | "memory");
+                let value = match value.as_str() {
+                    Some(text) if container_number || NUMBERS.contains(&key.as_str()) => {
+                        text.parse::<u64>().map_or_else(|_| json!(text), Value::from)
+                    }
+                    Some(text) if BOOLEANS.contains(&key.as_str()) => {
+                        json!(text.eq_ignore_ascii_case("true"))
+                    }
+                    _ => normal(value, &key),
+                };
+                (key, value)
+            };
+            Value::Object(object.iter().map(field).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(|item| normal(item, name)).collect()),
+        other => other.clone(),
+    }
+}
+
+fn lower_first(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn text(json: &Value, name: &str) -> Option<String> {
+    match &json[name] {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(boolean) => Some(boolean.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,266 @@
+//! The life of one task: PROVISIONING → PENDING → RUNNING → DEPROVISIONING → STOPPED.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use nix::sys::signal::Signal;
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    ContainerSpec, Shared, event,
+    process::{LineSink, Process, signal},
+    task::StageTask,
+};
+use crate::rehearse::{
+    now, random_hex,
+    stage::{Report, lock},
+};
+
+/// What a container of a task is to run: the definition with the overrides applied.
+pub(super) struct Job {
+    pub(super) spec: ContainerSpec,
+    pub(super) command: Vec<String>,
+    pub(super) environment: BTreeMap<String, String>,
+}
+
+/// A container has ended.
+struct Ended {
+    index: usize,
+    code: i32,
+}
+
+/// Lives the life of the task with this ARN.
+pub(super) async fn live(shared: Arc<Shared>, arn: String, jobs: Vec<Job>, mut stop: watch::Receiver<bool>) {
+    let life = Life { shared, arn };
+    let pace = life.shared.pace;
+    for status in ["PROVISIONING", "PENDING"] {
+        life.change(|task| task.last_status = status);
+        tokio::select! {
+            () = tokio::time::sleep(pace.start) => {}
+            () = asked_to_stop(&mut stop) => return life.deprovision(pace.deprovision).await,
+        }
+    }
+    let (ended, mut ends) = mpsc::unbounded_channel();
+    if let Err(reason) = life.start_containers(&jobs, &ended, &mut ends, &mut stop).await {
+        life.change(|task| {
+            if task.desired_status != "STOPPED" {
+                task.request_stop("TaskFailedToStart", &reason);
+            }
+        });
+        life.stop_containers(&jobs, &mut ends).await;
+        return life.deprovision(pace.deprovision).await;
+    }
+    life.change(|task| {
+        task.last_status = "RUNNING";
+        task.started_at = Some(now());
+    });
+    life.run(&jobs, &mut ends, &mut stop).await;
+    life.stop_containers(&jobs, &mut ends).await;
+    life.deprovision(pace.deprovision).await;
+}
+
+async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
+    // Without the task there is nothing left to stop, either.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+struct Life {
+    shared: Arc<Shared>,
+    arn: String,
+}
+
+impl Life {
+    fn change(&self, change: impl FnOnce(&mut StageTask)) {
+        let mut state = lock(&self.shared.state);
+        if let Some(task) = state.tasks.iter_mut().find(|task| task.arn == self.arn) {
+            change(task);
+            task.version += 1;
+            if let Some(events) = &self.shared.events {
+                events(event::state_change(task));
+            }
+        }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&StageTask) -> T) -> Option<T> {
+        lock(&self.shared.state).tasks.iter().find(|task| task.arn == self.arn).map(read)
+    }
+
+    /// Starts the containers in the order of their dependencies. `Err` is the stoppedReason of a task that failed to
+    /// start.
+    async fn start_containers(
+        &self,
+        jobs: &[Job],
+        ended: &mpsc::UnboundedSender<Ended>,
+        ends: &mut mpsc::UnboundedReceiver<Ended>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<(), String> {
+        let mut waiting: Vec<usize> = (0..jobs.len()).collect();
+        while !waiting.is_empty() {
+            let statuses = self
+                .read(|task| {
+                    task.containers.iter().map(|one| (one.last_status, one.exit_code)).collect::<Vec<_>>()
+                })
+                .unwrap_or_default();
+            let status_of =
+                |name: &str| jobs.iter().position(|job| job.spec.name == name).map(|index| statuses[index]);
+            let ready = waiting.iter().position(|index| {
+                jobs[*index].spec.depends_on.iter().all(|(name, condition)| {
+                    match (condition.as_str(), status_of(name)) {
+                        ("COMPLETE", Some(("STOPPED", _))) | ("SUCCESS", Some(("STOPPED", Some(0)))) => true,
+                        ("COMPLETE" | "SUCCESS", _) | (_, None) => false,
+                        (_, Some((status, _))) => status != "PENDING",
+                    }
+                })
+            });
+            match ready {
+                Some(position) => {
+                    let index = waiting.remove(position);
+                    self.start_container(index, &jobs[index], ended).inspect_err(|error| {
+                        self.change(|task| task.containers[index].reason = Some(error.clone()));
+                    })?;
+                }
+                None => tokio::select! {
+                    Some(end) = ends.recv() => {
+                        self.container_ended(&end);
+                        let spec = &jobs[end.index].spec;
+                        let needed = jobs.iter().any(|job| {
+                            job.spec.depends_on.iter().any(|(name, condition)| *name == spec.name && condition == "SUCCESS")
+                        });
+                        if end.code != 0 && needed {
+                            return Err(format!("Dependent container {} did not exit successfully", spec.name));
+                        }
+                    }
+                    () = asked_to_stop(stop) => return Err("Task stopped before it had started".to_owned()),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn start_container(
+        &self,
+        index: usize,
+        job: &Job,
+        ended: &mpsc::UnboundedSender<Ended>,
+    ) -> Result<(), String> {
+        let name = &job.spec.name;
+        if job.command.is_empty() {
+            return Err(format!(
+                "CannotStartContainerError: the stage does not run images, so container {name} (image {}) needs a \
+                 Command or an EntryPoint",
+                job.spec.image
+            ));
+        }
+        let process =
+            Process::start(&job.command, &job.environment, self.line_sink(&job.spec)).map_err(|error| {
+                format!(
+                    "CannotStartContainerError: failed to create task for container {name}: exec {}: {error}",
+                    job.command[0]
+                )
+            })?;
+        let group = process.group;
+        self.change(|task| {
+            let container = &mut task.containers[index];
+            container.last_status = "RUNNING";
+            container.runtime_id = Some(format!("{}-{}", random_hex(32), random_hex(10)));
+            container.group = Some(group);
+        });
+        let ended = ended.clone();
+        tokio::spawn(async move {
+            let code = process.end().await;
+            // Nobody listens once the stage has closed.
+            let _ = ended.send(Ended { index, code });
+        });
+        Ok(())
+    }
+
+    fn line_sink(&self, spec: &ContainerSpec) -> LineSink {
+        let id = self.arn.rsplit('/').next().unwrap_or_default();
+        let stream =
+            spec.logs.as_ref().map(|(group, prefix)| (group.clone(), format!("{prefix}/{}/{id}", spec.name)));
+        let (shared, container) = (Arc::clone(&self.shared), spec.name.clone());
+        Arc::new(move |line| {
+            if let Some((group, stream)) = &stream {
+                shared.logs.put(group, stream, now(), line);
+            }
+            (shared.reporter)(Report::Line { container: container.clone(), text: line.to_owned() });
+        })
+    }
+
+    /// Runs until an essential container has ended, or all have, or somebody wants the task stopped.
+    async fn run(
+        &self,
+        jobs: &[Job],
+        ends: &mut mpsc::UnboundedReceiver<Ended>,
+        stop: &mut watch::Receiver<bool>,
+    ) {
+        let essential_ended = || {
+            self.read(|task| {
+                let mut containers = task.containers.iter().zip(jobs);
+                containers.any(|(container, job)| job.spec.essential && container.last_status == "STOPPED")
+            })
+            .unwrap_or(true)
+        };
+        while !essential_ended() {
+            tokio::select! {
+                Some(end) = ends.recv() => self.container_ended(&end),
+                () = asked_to_stop(stop) => return,
+            }
+        }
+        self.change(|task| {
+            task.request_stop("EssentialContainerExited", "Essential container in task exited")
+        });
+    }
+
+    fn container_ended(&self, end: &Ended) {
+        self.change(|task| {
+            let container = &mut task.containers[end.index];
+            container.last_status = "STOPPED";
+            container.exit_code = Some(end.code);
+            container.group = None;
+        });
+    }
+
+    /// SIGTERM to all that still run, SIGKILL to each that has not ended within its stopTimeout.
+    async fn stop_containers(&self, jobs: &[Job], ends: &mut mpsc::UnboundedReceiver<Ended>) {
+        let groups = || {
+            self.read(|task| task.containers.iter().map(|container| container.group).collect::<Vec<_>>())
+                .unwrap_or_default()
+        };
+        for group in groups().into_iter().flatten() {
+            signal(group, Signal::SIGTERM);
+        }
+        let kill_after = |index: usize| {
+            let timeout = jobs.get(index).map_or(Duration::from_secs(30), |job| job.spec.stop_timeout);
+            tokio::time::sleep(timeout)
+        };
+        let kills = groups().into_iter().enumerate().filter_map(|(index, group)| {
+            let kill = kill_after(index);
+            group.map(|group| async move {
+                kill.await;
+                signal(group, Signal::SIGKILL);
+            })
+        });
+        let kills: Vec<_> = kills.map(tokio::spawn).collect();
+        while groups().iter().any(Option::is_some) {
+            let Some(end) = ends.recv().await else { break };
+            self.container_ended(&end);
+        }
+        kills.iter().for_each(tokio::task::JoinHandle::abort);
+        self.change(|task| {
+            task.containers.iter_mut().for_each(|container| container.last_status = "STOPPED")
+        });
+    }
+
+    async fn deprovision(&self, pace: Duration) {
+        self.change(|task| {
+            task.last_status = "DEPROVISIONING";
+            task.execution_stopped_at = Some(now());
+            task.containers.iter_mut().for_each(|container| container.last_status = "STOPPED");
+        });
+        tokio::time::sleep(pace).await;
+        self.change(|task| {
+            task.last_status = "STOPPED";
+            task.stopped_at = Some(now());
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! What a request is answered with, before it is cut to size.
+//!
+//! Pure, and derived from the tasks alone: two answers to the same request are the same.
+
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    cfn::{Data, ReplyTo, Response, Status},
+    outcome::{Failure, Rules},
+    reason::{Log, Reason},
+    task::Task,
+};
+
+/// The one answer to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// SUCCESS, with the attributes.
+    Succeeded(Reason, Box<Data>),
+    /// FAILED.
+    Failed(Reason),
+}
+
+impl Answer {
+    /// Nothing was run, and that is as it should be.
+    pub fn nothing_ran(why: Reason) -> Self {
+        Self::Succeeded(why, Box::new(Data { ran: "false".to_owned(), ..Data::default() }))
+    }
+
+    /// The tasks have been started and are not waited for. The attributes hold only what is known at the start, so
+    /// that a second delivery of the request tells the same.
+    pub fn started(tasks: &[Task], rules: Rules<'_>) -> Self {
+        Self::Succeeded(Reason::started(tasks.len()), Box::new(identity(tasks, rules)))
+    }
+
+    /// The tasks that count ended well.
+    pub fn succeeded(tasks: &[Task], rules: Rules<'_>) -> Self {
+        let started_at = tasks.iter().filter_map(|task| task.started_at).min();
+        let stopped_at = tasks.iter().filter_map(Task::ended_at).max();
+        let seconds = started_at.zip(stopped_at).map(|(start, stop)| (stop - start).whole_seconds().max(0));
+        let exit_code = tasks
+            .first()
+            .and_then(|task| rules.counting(task).iter().find_map(|container| container.exit_code));
+        let data = Data {
+            exit_code: exit_code.map_or_else(String::new, |code| code.to_string()),
+            started_at: rfc3339(started_at),
+            stopped_at: rfc3339(stopped_at),
+            seconds: seconds.map_or_else(String::new, |seconds| seconds.to_string()),
+            ..identity(tasks, rules)
+        };
+        Self::Succeeded(Reason::succeeded(tasks.len(), seconds), Box::new(data))
+    }
+
+    /// At least one task failed; `log` is the first failure's, if it could be read.
+    pub fn failed(failures: &[Failure], log: Option<&Log>) -> Self {
+        Self::Failed(Reason::failed(failures).log(log))
+    }
+
+    /// The answer in one sentence, without anything that a container has printed.
+    pub fn summary(&self) -> &str {
+        match self {
+            Self::Succeeded(reason, _) | Self::Failed(reason) => reason.head(),
+        }
+    }
+
+    /// The body, within the bytes that CloudFormation reads.
+    pub fn into_response(self, reply_to: &ReplyTo) -> Response {
+        let (status, reason, data) = match self {
+            Self::Succeeded(reason, data) => (Status::Success, reason, Some(*data)),
+            Self::Failed(reason) => (Status::Failed, reason, None),
+        };
+        let mut response = Response::new(status, reply_to, data);
+        response.reason = reason.fit(response.room());
+        response
+    }
+}
+
+/// What is known of tasks from their start on.
+fn identity(tasks: &[Task], rules: Rules<'_>) -> Data {
+    let arns: Vec<&str> = tasks.iter().map(|task| task.arn.0.as_str()).collect();
+    let first = tasks.first();
+    let definition_arn = first.map(|task| task.task_definition_arn.clone()).filter(|arn| !arn.is_empty());
+    let container = rules.definition.and_then(|definition| {
+        let watched = definition.containers.iter().find(|one| rules.watch_containers.contains(&one.name));
+        watched
+            .or_else(|| definition.containers.iter().find(|one| one.essential))
+            .or(definition.containers.first())
+    });
+    let logs = container.and_then(|container| Some((container, container.logs.as_ref()?)));
+    Data {
+        task_arn: arns.first().map_or_else(String::new, |arn| (*arn).to_owned()),
+        task_arns: arns.join(","),
+        task_definition_arn: definition_arn
+            .or_else(|| rules.definition.map(|definition| definition.arn.clone()))
+            .unwrap_or_default(),
+        log_group: logs.map_or_else(String::new, |(_, logs)| logs.group.clone()),
+        log_stream: logs
+            .and_then(|(container, logs)| logs.stream(&container.name, &first?.arn))
+            .unwrap_or_default(),
+        ran: "true".to_owned(),
+        ..Data::default()
+    }
+}
+
+fn rfc3339(time: Option<OffsetDateTime>) -> String {
+    let whole = |time: OffsetDateTime| time.replace_nanosecond(0).ok()?.format(&Rfc3339).ok();
+    time.and_then(whole).unwrap_or_default()
+}

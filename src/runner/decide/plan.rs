@@ -1,0 +1,223 @@
+//! What a request asks for: tasks to run, tasks to stop, or an answer at once.
+//!
+//! Pure. Where the answer lies with AWS (the stack's status, an older task definition), the plan says what to ask, and
+//! the functions here say what it means.
+
+use time::{Duration, OffsetDateTime};
+
+use super::wait::{self, Limit};
+use crate::{
+    cfn::{Request, RequestType},
+    properties::{Properties, PropertyErrors},
+};
+
+/// What to do about a request.
+#[derive(Debug, PartialEq)]
+pub enum Plan {
+    /// Answer FAILED; nothing is started.
+    Refuse(Refusal),
+    /// Answer SUCCESS; there is nothing to run.
+    Skip(Skip),
+    /// Run tasks, unless what is to be asked first says otherwise.
+    Run(Box<Run>),
+    /// Stop what this resource has started.
+    Stop(Stop),
+}
+
+/// Why a request fails before anything starts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The properties are wrong.
+    #[error("the properties are not valid: {0}")]
+    Properties(PropertyErrors),
+    /// Lambda would silently stop the chain of invocations before the wait is over.
+    #[error(
+        "a wait of {wait_s} s takes {hops} self-invocations at a Lambda timeout of {lambda_timeout_s} s, and Lambda stops \
+         a function after {max} of them: raise the function's timeout (900 s is the most), or set RecursiveLoop: Allow and \
+         the environment variable RECURSIVE_LOOP=Allow on it",
+        max = wait::MAX_HOPS
+    )]
+    TooManyHops {
+        /// How long the wait may take.
+        wait_s: i64,
+        /// How many self-invocations that is.
+        hops: i64,
+        /// The function's own time limit.
+        lambda_timeout_s: i64,
+    },
+    /// CloudFormation would give up before a task could be waited for.
+    #[error(
+        "the {0} leaves no time to wait for a task: raise ServiceTimeout, or set Timeout to 0 to wait for none"
+    )]
+    NoTime(Limit),
+    /// The request was delivered so late that CloudFormation has given up: what started now would run unseen.
+    #[error(
+        "the request reached the function {late_s} s after CloudFormation had sent it, later than its ServiceTimeout of \
+         {service_timeout_s} s: deploy again, and if it happens again look at the function's concurrency and throttles"
+    )]
+    TooLate {
+        /// How old the request is.
+        late_s: i64,
+        /// How long CloudFormation waited.
+        service_timeout_s: u32,
+    },
+}
+
+/// Why there is nothing to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Skip {
+    /// Count is 0.
+    #[error("Count is 0")]
+    CountIsZero,
+    /// RunOnUpdate is false.
+    #[error("RunOnUpdate is false")]
+    RunOnUpdateIsFalse,
+    /// RunOnRollback is false, and the stack rolls back.
+    #[error("RunOnRollback is false and the stack is rolling back")]
+    RollingBack,
+    /// RunOnRollback is false, and the stack is being deleted: an Update that arrives then is late.
+    #[error("RunOnRollback is false and the stack is being deleted")]
+    Deleting,
+    /// UpdateCriteria are given, and none is met.
+    #[error("nothing that UpdateCriteria names has changed")]
+    CriteriaNotMet,
+}
+
+/// Tasks to run.
+#[derive(Debug, PartialEq)]
+pub struct Run {
+    /// What to run.
+    pub properties: Properties,
+    /// When the request must be answered.
+    pub deadline: OffsetDateTime,
+    /// What set that.
+    pub limit: Limit,
+    /// Ask for the stack's status first: RunOnRollback is false.
+    pub unless_rolling_back: bool,
+    /// Compare with this task definition first: UpdateCriteria are given. An old resource without a usable
+    /// TaskDefinition counts as different, and is not compared.
+    pub compare_with: Option<String>,
+}
+
+/// Tasks to stop.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Where they run; without a cluster there is nothing that could have been started.
+    pub cluster: Option<String>,
+    /// When the request must be answered.
+    pub deadline: OffsetDateTime,
+    /// What set that.
+    pub limit: Limit,
+}
+
+/// What an invocation has to work with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Means {
+    /// The time at the beginning of the invocation.
+    pub now: OffsetDateTime,
+    /// The function's own time limit.
+    pub lambda_timeout: Duration,
+    /// What of that a wait can use.
+    pub usable: Duration,
+    /// Whether Lambda lets the function invoke itself as often as it likes.
+    pub recursive_loop_allowed: bool,
+}
+
+impl Plan {
+    /// The plan for a request.
+    pub fn of(request: &Request, means: Means) -> Self {
+        if request.request_type == RequestType::Delete {
+            return Self::Stop(Stop::of(request, means));
+        }
+        let properties = match Properties::read(&request.properties.0) {
+            Ok(properties) => properties,
+            Err(errors) => return Self::Refuse(Refusal::Properties(errors)),
+        };
+        let is_update = request.request_type == RequestType::Update;
+        if properties.tasks() == 0 {
+            return Self::Skip(Skip::CountIsZero);
+        }
+        if is_update && !properties.run_on_update {
+            return Self::Skip(Skip::RunOnUpdateIsFalse);
+        }
+
+        let requested_at = request.reply_to.response_url.signed_at();
+        let age = requested_at.map_or(Duration::ZERO, |requested_at| means.now - requested_at);
+        if age >= Duration::seconds(properties.service_timeout.into()) {
+            let service_timeout_s = properties.service_timeout;
+            return Self::Refuse(Refusal::TooLate { late_s: age.whole_seconds(), service_timeout_s });
+        }
+        // Where no end is waited for, the start still has all the time that CloudFormation gives.
+        let timeout = if properties.timeout == 0 { properties.service_timeout } else { properties.timeout };
+        let (deadline, limit) = wait::deadline(timeout, properties.service_timeout, requested_at, means.now);
+        if properties.timeout > 0
+            && let Some(refusal) = means.refuses(deadline, limit)
+        {
+            return Self::Refuse(refusal);
+        }
+        let old_task_definition = request
+            .old_properties
+            .0
+            .get("TaskDefinition")
+            .and_then(|value| value.as_str())
+            .map(str::to_owned);
+        Self::Run(Box::new(Run {
+            deadline,
+            limit,
+            unless_rolling_back: is_update && !properties.run_on_rollback,
+            compare_with: old_task_definition.filter(|_| is_update && properties.update_criteria().is_some()),
+            properties,
+        }))
+    }
+}
+
+impl Refusal {
+    /// Whether it is the time that has run out, so that an earlier delivery of the same request may have started tasks
+    /// before its invocation died.
+    pub fn comes_with_time(&self) -> bool {
+        matches!(self, Self::NoTime(_) | Self::TooLate { .. })
+    }
+}
+
+impl Skip {
+    /// Why an Update with RunOnRollback false does not run while its stack has this status, if it does not.
+    pub fn of_stack_status(status: &str) -> Option<Self> {
+        if status.contains("ROLLBACK") {
+            Some(Self::RollingBack)
+        } else {
+            status.starts_with("DELETE").then_some(Self::Deleting)
+        }
+    }
+}
+
+impl Stop {
+    /// Delete needs nothing but Cluster, and reads no more: its properties may be those that made Create fail.
+    fn of(request: &Request, means: Means) -> Self {
+        let given = request.properties.0.get("ServiceTimeout");
+        let service_timeout = given
+            .and_then(|seconds| seconds.as_str().unwrap_or(&seconds.to_string()).trim().parse::<u32>().ok())
+            .filter(|seconds| (1..=3600).contains(seconds))
+            .unwrap_or(3600);
+        let requested_at = request.reply_to.response_url.signed_at();
+        let (deadline, limit) = wait::deadline(3600, service_timeout, requested_at, means.now);
+        Self { cluster: request.properties.cluster().map(str::to_owned), deadline, limit }
+    }
+}
+
+impl Means {
+    fn refuses(&self, deadline: OffsetDateTime, limit: Limit) -> Option<Refusal> {
+        let wait = deadline - self.now;
+        if wait <= Duration::ZERO {
+            return Some(Refusal::NoTime(limit));
+        }
+        let hops = wait::hops(wait, self.usable);
+        (hops > wait::MAX_HOPS && !self.recursive_loop_allowed).then(|| Refusal::TooManyHops {
+            wait_s: wait.whole_seconds(),
+            hops,
+            lambda_timeout_s: self.lambda_timeout.whole_seconds(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

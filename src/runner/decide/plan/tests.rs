@@ -1,0 +1,176 @@
+use serde_json::{Value, json};
+use time::macros::datetime;
+
+use super::*;
+use crate::cfn::Received;
+
+/// The fixtures were signed then.
+const NOW: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
+
+const MEANS: Means = Means {
+    now: NOW,
+    lambda_timeout: Duration::seconds(900),
+    usable: Duration::seconds(890),
+    recursive_loop_allowed: false,
+};
+
+const CREATE: &str = include_str!("../../../../tests/events/create.json");
+const UPDATE: &str = include_str!("../../../../tests/events/update.json");
+const DELETE: &str = include_str!("../../../../tests/events/delete.json");
+
+/// The plan for a fixture with some of its properties changed; null takes one away.
+fn plan(fixture: &str, changes: Value, means: Means) -> Plan {
+    let mut payload: Value = serde_json::from_str(fixture).unwrap();
+    let properties = payload["ResourceProperties"].as_object_mut().unwrap();
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => properties.remove(name),
+            value => properties.insert(name.clone(), value.clone()),
+        };
+    }
+    match Received::of(&payload) {
+        Received::Request(request) => Plan::of(&request, means),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn runs(fixture: &str, changes: Value) -> Run {
+    match plan(fixture, changes, MEANS) {
+        Plan::Run(run) => *run,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn create_runs_and_asks_nothing_first() {
+    let run = runs(CREATE, json!({}));
+    assert_eq!((run.deadline, run.limit), (NOW + Duration::seconds(1800), Limit::Timeout(1800)));
+    assert_eq!((run.unless_rolling_back, run.compare_with), (false, None));
+    assert!(!runs(CREATE, json!({"RunOnRollback": "false"})).unless_rolling_back);
+    runs(CREATE, json!({"RunOnUpdate": "false"}));
+}
+
+#[test]
+fn update_runs_unless_it_is_told_not_to() {
+    assert_eq!(plan(UPDATE, json!({"RunOnUpdate": "false"}), MEANS), Plan::Skip(Skip::RunOnUpdateIsFalse));
+    assert!(runs(UPDATE, json!({"RunOnRollback": "false"})).unless_rolling_back);
+    assert!(!runs(UPDATE, json!({})).unless_rolling_back);
+}
+
+#[test]
+fn criteria_compare_with_the_old_definition() {
+    let old = "arn:aws:ecs:us-west-2:123456789012:task-definition/app:6";
+    assert_eq!(runs(UPDATE, json!({})).compare_with.as_deref(), Some(old));
+    assert_eq!(runs(UPDATE, json!({"UpdateCriteria": null})).compare_with, None);
+    assert_eq!(runs(UPDATE, json!({"UpdateCriteria": []})).compare_with, None);
+}
+
+#[test]
+fn an_old_definition_that_is_missing_counts_as_different() {
+    let mut payload: Value = serde_json::from_str(UPDATE).unwrap();
+    payload["OldResourceProperties"] = json!({"Cluster": 7});
+    let Received::Request(request) = Received::of(&payload) else { panic!("a request") };
+    let Plan::Run(run) = Plan::of(&request, MEANS) else { panic!("a run") };
+    assert_eq!(run.compare_with, None);
+}
+
+#[test]
+fn a_count_of_zero_runs_nothing_instances_or_not() {
+    for changes in [json!({"Count": "0"}), json!({"Count": "0", "Instances": ["i"]})] {
+        for fixture in [CREATE, UPDATE] {
+            assert_eq!(plan(fixture, changes.clone(), MEANS), Plan::Skip(Skip::CountIsZero));
+        }
+    }
+}
+
+#[test]
+fn bad_properties_are_refused_on_create_and_update_and_do_not_matter_on_delete() {
+    for fixture in [CREATE, UPDATE] {
+        let Plan::Refuse(refusal) = plan(fixture, json!({"Count": "x", "Nope": "1"}), MEANS) else {
+            panic!("a refusal")
+        };
+        let text = refusal.to_string();
+        assert!(text.contains("unknown property Nope") && text.contains("Count must be"), "{text}");
+    }
+    let cluster = Some("prod-ApplicationCluster".to_owned());
+    for changes in [json!({}), json!({"Count": "x", "Nope": "1", "TaskDefinition": null})] {
+        let Plan::Stop(stop) = plan(DELETE, changes, MEANS) else { panic!("a stop") };
+        assert_eq!((stop.cluster, stop.deadline), (cluster.clone(), NOW + Duration::seconds(1970)));
+    }
+}
+
+#[test]
+fn delete_reads_what_it_can_of_its_properties() {
+    for (changes, cluster, seconds) in [
+        (json!({"Cluster": null, "ServiceTimeout": null}), None, 3570),
+        (json!({"Cluster": ["x"], "ServiceTimeout": "many"}), None, 3570),
+        (json!({"Cluster": "", "ServiceTimeout": 600}), None, 570),
+        (json!({"Cluster": "c", "ServiceTimeout": "99999"}), Some("c"), 3570),
+    ] {
+        let Plan::Stop(stop) = plan(DELETE, changes, MEANS) else { panic!("a stop") };
+        assert_eq!((stop.cluster.as_deref(), stop.deadline), (cluster, NOW + Duration::seconds(seconds)));
+    }
+}
+
+#[test]
+fn a_wait_that_lambda_would_cut_short_is_refused_with_both_numbers() {
+    let means = Means { lambda_timeout: Duration::seconds(60), usable: Duration::seconds(50), ..MEANS };
+    let Plan::Refuse(refusal) = plan(CREATE, json!({}), means) else { panic!("a refusal") };
+    let expected = Refusal::TooManyHops { wait_s: 1800, hops: 35, lambda_timeout_s: 60 };
+    assert_eq!(refusal, expected);
+    let text = refusal.to_string();
+    assert!(
+        text.starts_with("a wait of 1800 s takes 35 self-invocations at a Lambda timeout of 60 s"),
+        "{text}"
+    );
+    assert!(text.contains("RECURSIVE_LOOP=Allow"), "{text}");
+    let allowed = Means { recursive_loop_allowed: true, ..means };
+    assert!(matches!(plan(CREATE, json!({}), allowed), Plan::Run(_)));
+    assert!(matches!(plan(CREATE, json!({"Timeout": "800"}), means), Plan::Run(_)), "15 hops are enough");
+    assert!(matches!(plan(CREATE, json!({"Timeout": "0"}), means), Plan::Run(_)), "nobody waits");
+}
+
+#[test]
+fn a_service_timeout_that_leaves_no_time_is_refused() {
+    let Plan::Refuse(refusal) = plan(CREATE, json!({"ServiceTimeout": "30"}), MEANS) else {
+        panic!("a refusal")
+    };
+    assert_eq!(refusal, Refusal::NoTime(Limit::ServiceTimeout(30)));
+    assert!(matches!(plan(CREATE, json!({"ServiceTimeout": "31"}), MEANS), Plan::Run(_)));
+    assert!(matches!(plan(CREATE, json!({"ServiceTimeout": "30", "Timeout": "0"}), MEANS), Plan::Run(_)));
+}
+
+#[test]
+fn a_start_that_is_not_waited_for_still_has_the_time_that_cloudformation_gives() {
+    let run = runs(CREATE, json!({"Timeout": "0"}));
+    assert_eq!((run.deadline, run.limit), (NOW + Duration::seconds(1970), Limit::ServiceTimeout(2000)));
+}
+
+#[test]
+fn a_request_that_cloudformation_has_given_up_on_starts_nothing() {
+    let after = |seconds| Means { now: NOW + Duration::seconds(seconds), ..MEANS };
+    for timeout in ["0", "1800"] {
+        let Plan::Refuse(refusal) = plan(CREATE, json!({"Timeout": timeout}), after(2000)) else {
+            panic!("a refusal")
+        };
+        assert_eq!(refusal, Refusal::TooLate { late_s: 2000, service_timeout_s: 2000 });
+        assert!(refusal.to_string().contains("2000 s after CloudFormation had sent it"), "{refusal}");
+    }
+    assert!(matches!(plan(CREATE, json!({"Timeout": "0"}), after(1999)), Plan::Run(_)));
+}
+
+#[test]
+fn an_update_of_a_stack_that_rolls_back_or_is_deleted_can_be_skipped() {
+    for (status, skip) in [
+        ("UPDATE_IN_PROGRESS", None),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", Some(Skip::RollingBack)),
+        ("UPDATE_ROLLBACK_FAILED", Some(Skip::RollingBack)),
+        ("ROLLBACK_IN_PROGRESS", Some(Skip::RollingBack)),
+        ("DELETE_IN_PROGRESS", Some(Skip::Deleting)),
+        ("", None),
+    ] {
+        assert_eq!(Skip::of_stack_status(status), skip, "{status}");
+    }
+}

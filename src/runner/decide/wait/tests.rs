@@ -1,0 +1,248 @@
+use time::macros::datetime;
+
+use super::*;
+use crate::{cfn::ResponseUrl, task::Container};
+
+const START: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
+const RULES: Rules<'_> = Rules { watch_containers: &[], success_exit_codes: &[0], definition: None };
+
+fn at(seconds: i64) -> OffsetDateTime {
+    START + Duration::seconds(seconds)
+}
+
+fn wait() -> Wait {
+    let url =
+        "https://bucket.s3.us-west-2.amazonaws.com/key?X-Amz-Date=20261120T101500Z&X-Amz-Signature=secret";
+    Wait {
+        version: 1,
+        reply_to: ReplyTo {
+            response_url: ResponseUrl::parse(url).unwrap(),
+            stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30".to_owned(),
+            request_id: "720958cb-c5b7-4225-b12f-e7c5ab6c499b".to_owned(),
+            logical_resource_id: "MigrateTask".to_owned(),
+            physical_resource_id: "prod-MigrateTask-5f0c2a9be1d4".to_owned(),
+            no_echo: false,
+        },
+        request_type: RequestType::Create,
+        goal: Goal::Success,
+        cluster: "prod".to_owned(),
+        tasks: vec![TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/0123".to_owned())],
+        started_at: START,
+        deadline: at(1800),
+        limit: Limit::Timeout(1800),
+        poll_interval: None,
+        next_look: at(1),
+        over_since: None,
+        hop: 0,
+        watch_containers: vec!["app".to_owned()],
+        success_exit_codes: vec![0, 3],
+        log_lines: 10,
+    }
+}
+
+fn task(last_status: &str, exit_code: Option<i32>) -> Task {
+    let status = if last_status == "RUNNING" { "RUNNING" } else { "STOPPED" };
+    Task {
+        last_status: last_status.to_owned(),
+        containers: vec![Container {
+            name: "app".to_owned(),
+            last_status: status.to_owned(),
+            exit_code,
+            ..Container::default()
+        }],
+        ..Task::unseen(wait().tasks[0].clone())
+    }
+}
+
+fn seen(task: Task) -> Observation {
+    Observation { tasks: vec![task], missing: vec![] }
+}
+
+const FAR: i64 = 1_000_000;
+
+#[test]
+fn looks_come_every_second_at_first_and_every_ten_at_last() {
+    for (waited, expected) in
+        [(0, 1.0), (10, 1.0), (20, 1.0), (40, 2.0), (100, 5.0), (200, 10.0), (1500, 10.0)]
+    {
+        let mut wait = wait();
+        let step = wait.step(&Outcome::Pending, at(waited), at(FAR), 0.0);
+        assert_eq!(step, Step::Look(at(waited) + Duration::seconds_f64(expected)), "after {waited} s");
+    }
+}
+
+#[test]
+fn jitter_brings_looks_forward_by_a_tenth_at_most_and_never_below_a_second() {
+    let interval = |waited, jitter| match wait().step(&Outcome::Pending, at(waited), at(FAR), jitter) {
+        Step::Look(then) => (then - at(waited)).as_seconds_f64(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(interval(400, 1.0), 9.0);
+    assert_eq!(interval(1, 1.0), 1.0);
+}
+
+#[test]
+fn a_poll_interval_is_kept_to_also_across_invocations() {
+    let mut wait = Wait { poll_interval: Some(60), ..wait() };
+    assert_eq!(wait.step(&Outcome::Pending, at(1), at(30), 0.5), Step::HandOver(at(30)));
+    assert_eq!(wait.next_look, at(61));
+    assert_eq!(wait.resume(at(90)), Step::Look(at(61)));
+    assert_eq!(wait.resume(at(60)), Step::HandOver(at(60)));
+}
+
+#[test]
+fn the_last_look_is_at_the_deadline_and_then_it_is_given_up() {
+    let mut wait = wait();
+    assert_eq!(wait.step(&Outcome::Pending, at(1799), at(FAR), 0.0), Step::Look(at(1800)));
+    assert_eq!(wait.step(&Outcome::Pending, at(1800), at(FAR), 0.0), Step::GiveUp);
+}
+
+#[test]
+fn a_task_that_is_over_at_the_deadline_is_judged_not_given_up() {
+    let mut wait = wait();
+    let stop_code = Some("EssentialContainerExited".to_owned());
+    let outcome = wait.judge(&seen(Task { stop_code, ..task("STOPPED", Some(0)) }), RULES, at(1800));
+    assert_eq!(wait.step(&outcome, at(1800), at(FAR), 0.0), Step::Finish(Verdict::Succeeded));
+}
+
+#[test]
+fn a_fact_that_is_missing_is_waited_for_beyond_the_deadline_and_a_long_poll_interval() {
+    let mut wait = Wait { poll_interval: Some(60), ..wait() };
+    let outcome = wait.judge(&seen(task("STOPPED", Some(0))), RULES, at(1800));
+    assert_eq!(wait.step(&outcome, at(1800), at(FAR), 0.0), Step::Look(at(1803)));
+    assert_eq!(wait.step(&outcome, at(1803), at(FAR), 0.0), Step::Finish(Verdict::Succeeded));
+}
+
+#[test]
+fn the_stop_code_of_a_stopped_task_that_succeeded_is_waited_for_three_seconds_second_by_second() {
+    let mut wait = wait();
+    let outcome = wait.judge(&seen(task("STOPPED", Some(0))), RULES, at(1000));
+    for second in [1000, 1001, 1002] {
+        assert_eq!(wait.step(&outcome, at(second), at(FAR), 0.0), Step::Look(at(second + 1)));
+    }
+    assert_eq!(wait.step(&outcome, at(1003), at(FAR), 0.0), Step::Finish(Verdict::Succeeded));
+}
+
+#[test]
+fn a_fact_that_is_missing_is_waited_for_fifteen_seconds() {
+    let mut wait = wait();
+    let outcome = wait.judge(&seen(task("DEPROVISIONING", Some(0))), RULES, at(100));
+    assert!(matches!(wait.step(&outcome, at(100), at(FAR), 0.0), Step::Look(_)));
+    assert!(matches!(wait.step(&outcome, at(114), at(FAR), 0.0), Step::Look(_)));
+    assert_eq!(wait.step(&outcome, at(115), at(FAR), 0.0), Step::Finish(Verdict::Succeeded));
+}
+
+#[test]
+fn a_missing_task_is_tolerated_for_a_minute_and_then_fails_the_run() {
+    let wait = wait();
+    let missing = Observation { tasks: vec![], missing: wait.tasks.clone() };
+    assert_eq!(wait.judge(&missing, RULES, at(59)), Outcome::Pending);
+    let Outcome::Over { verdict: Verdict::Failed(failures), awaited: Awaited::Nothing } =
+        wait.judge(&missing, RULES, at(60))
+    else {
+        panic!("a failure")
+    };
+    assert_eq!(failures[0].cause, Cause::Missing);
+}
+
+#[test]
+fn a_missing_task_beside_one_that_runs_is_waited_for() {
+    let wait = wait();
+    let seen = Observation { tasks: vec![task("RUNNING", None)], missing: wait.tasks.clone() };
+    assert_eq!(wait.judge(&seen, RULES, at(100)), Outcome::Pending);
+}
+
+#[test]
+fn delete_waits_until_the_network_interface_is_free_and_does_not_mind_how_a_task_ended() {
+    let wait = Wait { goal: Goal::Gone, ..wait() };
+    assert_eq!(wait.judge(&seen(task("DEPROVISIONING", Some(1))), RULES, at(5)), Outcome::Pending);
+    let gone = Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing };
+    assert_eq!(wait.judge(&seen(task("STOPPED", Some(1))), RULES, at(5)), gone);
+    let missing = Observation { tasks: vec![], missing: wait.tasks.clone() };
+    assert_eq!(wait.judge(&missing, RULES, at(5)), gone);
+}
+
+#[test]
+fn the_deadline_is_timeouts_or_service_timeouts_whichever_comes_first() {
+    let now = at(3);
+    assert_eq!(deadline(290, 3600, Some(START), now), (at(293), Limit::Timeout(290)));
+    assert_eq!(deadline(3600, 3600, Some(START), now), (at(3570), Limit::ServiceTimeout(3600)));
+    assert_eq!(deadline(290, 60, Some(START), now), (at(30), Limit::ServiceTimeout(60)));
+    assert_eq!(deadline(290, 60, None, now), (at(33), Limit::ServiceTimeout(60)));
+}
+
+#[test]
+fn hops_are_the_invocations_after_the_first() {
+    let seconds = Duration::seconds;
+    for (wait, usable, expected) in [(290, 890, 0), (890, 890, 0), (891, 890, 1), (3570, 890, 4), (1, 0, 999)]
+    {
+        assert_eq!(hops(seconds(wait), seconds(usable)), expected, "{wait} s in {usable} s");
+    }
+}
+
+#[test]
+fn every_shape_that_was_shipped_can_be_read() {
+    let fixture: Value = serde_json::from_str(include_str!("../../../../tests/wait/v1.json")).unwrap();
+    assert_eq!(Wait::read(&fixture).unwrap(), wait());
+    assert_eq!(serde_json::to_value(wait()).unwrap(), fixture, "what is shipped now is this fixture");
+}
+
+#[test]
+fn fields_that_came_later_have_defaults_and_a_version_that_is_unknown_is_refused() {
+    let mut value = serde_json::to_value(wait()).unwrap();
+    let fields = value.as_object_mut().unwrap();
+    for later in ["poll_interval", "over_since", "watch_containers", "success_exit_codes", "log_lines"] {
+        fields.remove(later);
+    }
+    let read = Wait::read(&value).unwrap();
+    assert_eq!((read.watch_containers.len(), read.success_exit_codes, read.log_lines), (0, vec![0], 0));
+    value["version"] = 2.into();
+    assert_eq!(Wait::read(&value), Err(WaitError::Version(2)));
+}
+
+#[test]
+fn a_wait_shows_no_secret() {
+    let mut value = serde_json::to_value(wait()).unwrap();
+    value["hop"] = value["reply_to"]["response_url"].clone();
+    assert!(!Wait::read(&value).unwrap_err().to_string().contains("secret"));
+    assert!(!format!("{:?}", wait()).contains("secret"));
+}
+
+#[test]
+fn tasks_that_had_ended_when_they_were_given_up_on_are_judged() {
+    let ended = |at| {
+        let stop_code = Some("EssentialContainerExited".to_owned());
+        Task { execution_stopped_at: Some(at), stop_code, ..task("STOPPED", Some(0)) }
+    };
+    let verdict = |task| wait().ended_in_time(&seen(task), RULES, at(1803));
+    assert_eq!(verdict(ended(at(1799))), Some(Verdict::Succeeded));
+    assert_eq!(verdict(ended(at(1801))), None, "it ended after the deadline");
+    assert_eq!(
+        verdict(Task { execution_stopped_at: None, ..ended(at(1799)) }),
+        None,
+        "when it ended is not known"
+    );
+    assert_eq!(verdict(task("RUNNING", None)), None);
+    assert!(matches!(
+        verdict(Task { stop_code: Some("UserInitiated".into()), ..ended(at(1799)) }),
+        Some(Verdict::Failed(_))
+    ));
+}
+
+#[test]
+fn looks_that_show_nothing_come_less_and_less_often_and_the_deadline_is_kept() {
+    let pause = |misses, jitter| match wait().step_after_misses(misses, at(100), at(FAR), jitter) {
+        Step::Look(then) => (then - at(100)).as_seconds_f64(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        [1, 2, 3, 4, 5, 6, 99].map(|misses| pause(misses, 0.0)),
+        [1.0, 2.0, 4.0, 8.0, 16.0, 16.0, 16.0]
+    );
+    assert_eq!(pause(5, 1.0), 8.0);
+    let polled = &mut Wait { poll_interval: Some(5), ..wait() };
+    assert_eq!(polled.step_after_misses(9, at(100), at(FAR), 0.0), Step::Look(at(105)));
+    assert_eq!(wait().step_after_misses(9, at(1799), at(FAR), 0.0), Step::Look(at(1800)));
+    assert_eq!(wait().step_after_misses(9, at(1800), at(FAR), 0.0), Step::GiveUp);
+    assert_eq!(wait().step_after_misses(9, at(100), at(110), 0.0), Step::HandOver(at(110)));
+}
