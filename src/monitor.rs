@@ -33,7 +33,7 @@ use self::{
     render::{alert, audit, index, metrics},
 };
 use crate::aws::{
-    Error,
+    CallError,
     dynamodb::{AuditTable, Standing},
     fitting,
     logs::{EVENT_BYTES, LogGroup},
@@ -176,7 +176,7 @@ impl Monitor {
         let puts = puts.buffer_unordered(AT_ONCE).take_until(tokio::time::sleep(AUDIT));
         let mut results: BTreeMap<_, _> = puts.collect().await;
         for (at, one) in passing.iter_mut().enumerate() {
-            match results.remove(&at).unwrap_or_else(|| Err(Error::no_answer("dynamodb:PutItem"))) {
+            match results.remove(&at).unwrap_or_else(|| Err(CallError::no_answer("dynamodb:PutItem"))) {
                 Ok(standing) => one.standing = standing,
                 // The other sinks go on: a second alert is better than none.
                 Err(error) => one.settle("audit", Err(error)),
@@ -211,7 +211,7 @@ impl Monitor {
     }
 
     /// Alerts about a failed task, if nobody has been told of it.
-    async fn alert(&self, one: &Passing<'_>) -> Option<Result<(), Error>> {
+    async fn alert(&self, one: &Passing<'_>) -> Option<Result<(), CallError>> {
         let (Some(topic), Some(alert)) = (&self.topic, &self.settings.alert) else { return None };
         match (&one.finding, &one.event.change) {
             (Some(Finding::Failed(failures)), Some(change)) if !one.standing.alerted => {
@@ -252,7 +252,7 @@ impl Monitor {
             for (at, one) in passing.iter().enumerate().take(to).skip(from) {
                 let result = match (&answer, refused.get(&one.event.id)) {
                     (Err(error), _) => Err(error.clone()),
-                    (Ok(_), Some(why)) => Err(Error::refused("es:ESHttpPost", why)),
+                    (Ok(_), Some(why)) => Err(CallError::refused("es:ESHttpPost", why)),
                     (Ok(_), None) => Ok(()),
                 };
                 results.push((at, "index", result));
@@ -264,10 +264,10 @@ impl Monitor {
 }
 
 /// What came of a sink for the event at this place.
-type Sent = (usize, &'static str, Result<(), Error>);
+type Sent = (usize, &'static str, Result<(), CallError>);
 
 /// What came of the log group for the events at these places.
-type Logged = BTreeMap<usize, Result<(), Error>>;
+type Logged = BTreeMap<usize, Result<(), CallError>>;
 
 impl Passing<'_> {
     fn has_failed(&self) -> bool {
@@ -283,7 +283,7 @@ impl Passing<'_> {
         metrics::render(change, finding, now)
     }
 
-    fn settle(&mut self, sink: &'static str, result: Result<(), Error>) {
+    fn settle(&mut self, sink: &'static str, result: Result<(), CallError>) {
         if let Err(error) = result {
             tracing::error!(event_id = self.event.id, sink, "an event will come back: {error}");
             self.undone.push(sink);

@@ -67,7 +67,7 @@ pub enum Cause {
         /// Its name.
         container: String,
         /// Its exit code.
-        code: i32,
+        code: i64,
         /// What the agent says of it.
         reason: Option<String>,
     },
@@ -115,7 +115,7 @@ pub struct Rules<'a> {
     /// WatchContainers: if any are named, only these decide.
     pub watch_containers: &'a [String],
     /// SuccessExitCodes.
-    pub success_exit_codes: &'a [i32],
+    pub success_exit_codes: &'a [i64],
     /// The definition that ran; without it all containers but the ones that AWS is known to inject count.
     pub definition: Option<&'a TaskDefinition>,
 }

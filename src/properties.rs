@@ -94,7 +94,7 @@ structure! {
         "WatchContainers" watch_containers: Option<Vec<String>> =
             Rule::optional(Shape::list(&Shape::NAME, usize::MAX));
         /// The exit codes that are a success.
-        "SuccessExitCodes" success_exit_codes: Vec<i32> =
+        "SuccessExitCodes" success_exit_codes: Vec<i64> =
             Rule::or("[0]", Shape::list(&Shape::integer(0, 255), 256));
         /// How often a run is started anew when no container of it ever ran: an image that could not be pulled, no
         /// network interface, a host lost before the start.

@@ -48,7 +48,7 @@ pub struct Container {
     /// PENDING, RUNNING or STOPPED.
     pub last_status: String,
     /// Absent until it ends, and for good when it never ran or its host was lost.
-    pub exit_code: Option<i32>,
+    pub exit_code: Option<i64>,
     /// What the agent says of it: a pull that failed, memory that ran out.
     pub reason: Option<String>,
     /// The container runtime's id, there once it has been created.

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
 };
 use serde_json::Value;
 
-use super::{Error, in_region_of};
+use super::{CallError, in_region_of};
 use crate::monitor::render::audit::{ALERTED, Item, LOGGED, PARTITION, SORT};
 
 /// The audit table.
@@ -36,7 +36,7 @@ impl AuditTable {
     }
 
     /// Writes an item if it is not there yet, and tells what is known of it.
-    pub async fn put(&self, item: &Item) -> Result<Standing, Error> {
+    pub async fn put(&self, item: &Item) -> Result<Standing, CallError> {
         let attributes = item.attributes.iter().map(|(name, value)| (name.clone(), attribute(value)));
         let call = self
             .client
@@ -55,13 +55,13 @@ impl AuditTable {
                     let is_marked = |name: &str| exists.item().is_some_and(|item| item.contains_key(name));
                     Ok(Standing { known: true, alerted: is_marked(ALERTED), logged: is_marked(LOGGED) })
                 }
-                _ => Err(Error::of("dynamodb:PutItem", error)),
+                _ => Err(CallError::of("dynamodb:PutItem", error)),
             },
         }
     }
 
     /// Marks what has been done about an event; `at` is RFC 3339.
-    pub async fn mark(&self, item: &Item, marks: &[&str], at: &str) -> Result<(), Error> {
+    pub async fn mark(&self, item: &Item, marks: &[&str], at: &str) -> Result<(), CallError> {
         let sets: Vec<String> = marks.iter().map(|mark| format!("{mark} = :at")).collect();
         let call = self
             .client
@@ -71,7 +71,7 @@ impl AuditTable {
             .key(SORT, AttributeValue::S(item.change.clone()))
             .update_expression(format!("SET {}", sets.join(", ")))
             .expression_attribute_values(":at", AttributeValue::S(at.to_owned()));
-        call.send().await.map_err(|error| Error::of("dynamodb:UpdateItem", error))?;
+        call.send().await.map_err(|error| CallError::of("dynamodb:UpdateItem", error))?;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use aws_sdk_ecs::{
     types::{DesiredStatus, Failure, TaskField},
 };
 
-use super::{Aws, Error};
+use super::{Aws, CallError};
 use crate::{
     properties::{Properties, service::ServicePlacement},
     runner::decide::wait::Observation,
@@ -59,7 +59,7 @@ pub struct LaunchFailure {
 
 impl Aws {
     /// Starts tasks wherever the cluster has room. The same token never starts them twice.
-    pub async fn run_task(&self, launch: &Launch<'_>, client_token: &str) -> Result<Launched, Error> {
+    pub async fn run_task(&self, launch: &Launch<'_>, client_token: &str) -> Result<Launched, CallError> {
         let properties = launch.properties;
         let common = convert::Common::of(launch)?;
         let given = properties.capacity_provider_strategy.clone();
@@ -96,14 +96,14 @@ impl Aws {
                 Some(RunTaskError::ConflictException(conflict)) if !conflict.resource_ids().is_empty() => {
                     Ok(Launched::Conflict(conflict.resource_ids().iter().cloned().map(TaskArn).collect()))
                 }
-                _ => Err(Error::of("ecs:RunTask", error)),
+                _ => Err(CallError::of("ecs:RunTask", error)),
             },
         }
     }
 
     /// Starts one task on each of the named instances. There is no token: an attempt whose answer is lost may have
     /// started them, so the SDK must not try again by itself.
-    pub async fn start_task(&self, launch: &Launch<'_>, instances: &[String]) -> Result<Launched, Error> {
+    pub async fn start_task(&self, launch: &Launch<'_>, instances: &[String]) -> Result<Launched, CallError> {
         let properties = launch.properties;
         let common = convert::Common::of(launch)?;
         let call = self
@@ -123,7 +123,8 @@ impl Aws {
             .set_enable_execute_command(properties.enable_execute_command)
             .customize()
             .config_override(one_attempt());
-        let output: StartTaskOutput = call.send().await.map_err(|error| Error::of("ecs:StartTask", error))?;
+        let output: StartTaskOutput =
+            call.send().await.map_err(|error| CallError::of("ecs:StartTask", error))?;
         Ok(launched(output.tasks(), output.failures()))
     }
 
@@ -132,15 +133,15 @@ impl Aws {
         &self,
         cluster: &str,
         name: &str,
-    ) -> Result<Option<ServicePlacement>, Error> {
+    ) -> Result<Option<ServicePlacement>, CallError> {
         let call = self.ecs.describe_services().cluster(cluster).services(name);
-        let output = call.send().await.map_err(|error| Error::of("ecs:DescribeServices", error))?;
+        let output = call.send().await.map_err(|error| CallError::of("ecs:DescribeServices", error))?;
         let active = output.services().iter().find(|service| service.status() != Some("INACTIVE"));
         Ok(active.map(convert::service_placement))
     }
 
     /// One look at all of these tasks, their tags included. The next look is the retry.
-    pub async fn describe_tasks(&self, cluster: &str, tasks: &[TaskArn]) -> Result<Observation, Error> {
+    pub async fn describe_tasks(&self, cluster: &str, tasks: &[TaskArn]) -> Result<Observation, CallError> {
         let mut seen = Observation::default();
         for chunk in tasks.chunks(DESCRIBE_AT_ONCE) {
             let arns = chunk.iter().map(|arn| arn.0.clone()).collect();
@@ -151,7 +152,7 @@ impl Aws {
                 .config_override(one_attempt())
                 .send()
                 .await
-                .map_err(|error| Error::of("ecs:DescribeTasks", error))?;
+                .map_err(|error| CallError::of("ecs:DescribeTasks", error))?;
             seen.tasks.extend(output.tasks().iter().map(convert::task));
         }
         // ECS may answer in another order; the verdict and its text must not depend on that. A task that is neither
@@ -170,29 +171,29 @@ impl Aws {
         cluster: &str,
         started_by: &str,
         stopped: bool,
-    ) -> Result<Vec<TaskArn>, Error> {
+    ) -> Result<Vec<TaskArn>, CallError> {
         let call = self.ecs.list_tasks().cluster(cluster).started_by(started_by);
         let call = call.set_desired_status(stopped.then_some(DesiredStatus::Stopped));
         let mut pages = call.into_paginator().items().send();
         let mut tasks = Vec::new();
         while let Some(arn) = pages.next().await {
-            tasks.push(TaskArn(arn.map_err(|error| Error::of("ecs:ListTasks", error))?));
+            tasks.push(TaskArn(arn.map_err(|error| CallError::of("ecs:ListTasks", error))?));
         }
         Ok(tasks)
     }
 
     /// Asks ECS to stop a task; `reason` becomes its stoppedReason. A task that has stopped already is no error.
-    pub async fn stop_task(&self, cluster: &str, task: &TaskArn, reason: &str) -> Result<(), Error> {
+    pub async fn stop_task(&self, cluster: &str, task: &TaskArn, reason: &str) -> Result<(), CallError> {
         let call = self.ecs.stop_task().cluster(cluster).task(&task.0).reason(reason);
-        call.send().await.map_err(|error| Error::of("ecs:StopTask", error))?;
+        call.send().await.map_err(|error| CallError::of("ecs:StopTask", error))?;
         Ok(())
     }
 
     /// Reads a task definition by family, family:revision or ARN.
-    pub async fn describe_task_definition(&self, name: &str) -> Result<TaskDefinition, Error> {
+    pub async fn describe_task_definition(&self, name: &str) -> Result<TaskDefinition, CallError> {
         let call = self.ecs.describe_task_definition().task_definition(name);
         let output: DescribeTaskDefinitionOutput =
-            call.send().await.map_err(|error| Error::of("ecs:DescribeTaskDefinition", error))?;
+            call.send().await.map_err(|error| CallError::of("ecs:DescribeTaskDefinition", error))?;
         Ok(output.task_definition().map(convert::task_definition).unwrap_or_default())
     }
 }

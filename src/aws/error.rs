@@ -10,7 +10,7 @@ use crate::function::cause::innermost;
 /// A call that failed. Displays as `operation: Code: message`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {code}: {message}")]
-pub struct Error {
+pub struct CallError {
     /// The operation, spelt as in an IAM action: `ecs:RunTask`.
     pub operation: &'static str,
     /// AWS's error code, or what kept the call from an answer.
@@ -18,12 +18,12 @@ pub struct Error {
     /// AWS's words.
     pub message: String,
     /// What can be done about it.
-    pub kind: Kind,
+    pub kind: CallErrorKind,
 }
 
 /// What can be done about a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum CallErrorKind {
     /// Throttling, 5xx, a time-out, a connection cut: the same call may work later, and may have worked this time.
     Transient,
     /// Not permitted; a role that is seconds old may be, soon.
@@ -32,7 +32,7 @@ pub enum Kind {
     Final,
 }
 
-impl Error {
+impl CallError {
     /// From the SDK's error, whose `Display` says no more than "service error".
     pub fn of<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where
@@ -53,21 +53,26 @@ impl Error {
             _ => ("ConstructionFailure".to_owned(), innermost(&error)),
         };
         let kind = match &error {
-            SdkError::ConstructionFailure(_) => Kind::Final,
-            SdkError::ServiceError(_) => Kind::of(&code, status),
-            _ => Kind::Transient,
+            SdkError::ConstructionFailure(_) => CallErrorKind::Final,
+            SdkError::ServiceError(_) => CallErrorKind::of(&code, status),
+            _ => CallErrorKind::Transient,
         };
         Self { operation, code, message, kind }
     }
 
     /// A structure that the SDK refuses to build: a required member is missing.
     pub fn unbuilt(operation: &'static str, error: &BuildError) -> Self {
-        Self { operation, code: "BuildError".to_owned(), message: error.to_string(), kind: Kind::Final }
+        Self {
+            operation,
+            code: "BuildError".to_owned(),
+            message: error.to_string(),
+            kind: CallErrorKind::Final,
+        }
     }
 
     /// A service took the call and refused a part of it.
     pub fn refused(operation: &'static str, why: &str) -> Self {
-        Self { operation, code: "Refused".to_owned(), message: why.to_owned(), kind: Kind::Final }
+        Self { operation, code: "Refused".to_owned(), message: why.to_owned(), kind: CallErrorKind::Final }
     }
 
     /// No answer came in the time that there was.
@@ -76,7 +81,7 @@ impl Error {
             operation,
             code: "TimeoutError".to_owned(),
             message: "no answer in time".to_owned(),
-            kind: Kind::Transient,
+            kind: CallErrorKind::Transient,
         }
     }
 
@@ -86,7 +91,7 @@ impl Error {
             operation: "ecs:DescribeTasks",
             code: "MISSING".to_owned(),
             message: "a task that ECS lists cannot be described yet".to_owned(),
-            kind: Kind::Transient,
+            kind: CallErrorKind::Transient,
         }
     }
 
@@ -96,7 +101,7 @@ impl Error {
     }
 }
 
-impl Kind {
+impl CallErrorKind {
     fn of(code: &str, status: Option<u16>) -> Self {
         if code.starts_with("AccessDenied") || code == "UnauthorizedOperation" {
             return Self::Denied;
@@ -121,17 +126,17 @@ mod tests {
     #[test]
     fn codes_and_statuses_say_what_can_be_done() {
         for (code, status, kind) in [
-            ("ThrottlingException", 400, Kind::Transient),
-            ("Throttling", 400, Kind::Transient),
-            ("TooManyRequestsException", 429, Kind::Transient),
-            ("ServerException", 500, Kind::Transient),
-            ("HTTP 503", 503, Kind::Transient),
-            ("AccessDeniedException", 400, Kind::Denied),
-            ("AccessDenied", 403, Kind::Denied),
-            ("ClusterNotFoundException", 400, Kind::Final),
-            ("InvalidParameterException", 400, Kind::Final),
+            ("ThrottlingException", 400, CallErrorKind::Transient),
+            ("Throttling", 400, CallErrorKind::Transient),
+            ("TooManyRequestsException", 429, CallErrorKind::Transient),
+            ("ServerException", 500, CallErrorKind::Transient),
+            ("HTTP 503", 503, CallErrorKind::Transient),
+            ("AccessDeniedException", 400, CallErrorKind::Denied),
+            ("AccessDenied", 403, CallErrorKind::Denied),
+            ("ClusterNotFoundException", 400, CallErrorKind::Final),
+            ("InvalidParameterException", 400, CallErrorKind::Final),
         ] {
-            assert_eq!(Kind::of(code, Some(status)), kind, "{code}");
+            assert_eq!(CallErrorKind::of(code, Some(status)), kind, "{code}");
         }
     }
 }

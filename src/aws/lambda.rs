@@ -2,18 +2,18 @@
 
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
 
-use super::{Aws, Error};
+use super::{Aws, CallError};
 
 impl Aws {
     /// Queues an asynchronous invocation of `function_arn`, alias or version included, with this payload.
-    pub async fn invoke_event(&self, function_arn: &str, payload: Vec<u8>) -> Result<(), Error> {
+    pub async fn invoke_event(&self, function_arn: &str, payload: Vec<u8>) -> Result<(), CallError> {
         let call = self
             .lambda()
             .invoke()
             .function_name(function_arn)
             .invocation_type(InvocationType::Event)
             .payload(Blob::new(payload));
-        call.send().await.map_err(|error| Error::of("lambda:InvokeFunction", error))?;
+        call.send().await.map_err(|error| CallError::of("lambda:InvokeFunction", error))?;
         Ok(())
     }
 }

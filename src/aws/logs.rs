@@ -5,7 +5,7 @@ use aws_sdk_cloudwatchlogs::{Client, config::Region, types::InputLogEvent};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use super::{Aws, Error, fitting};
+use super::{Aws, CallError, fitting};
 use crate::epoch::milliseconds;
 
 /// What one PutLogEvents takes, in bytes and in events; each event counts 26 bytes more than it has.
@@ -32,7 +32,7 @@ impl LogGroup {
 
     /// Writes these messages, in as many calls as it takes; how many of them, from the first on, were written, and
     /// the error that kept the others from it.
-    pub async fn put(&self, messages: &[String], now: OffsetDateTime) -> (usize, Option<Error>) {
+    pub async fn put(&self, messages: &[String], now: OffsetDateTime) -> (usize, Option<CallError>) {
         let mut written = 0;
         while written < messages.len() {
             let rest = &messages[written..];
@@ -45,25 +45,25 @@ impl LogGroup {
         (written, None)
     }
 
-    async fn put_at_once(&self, messages: &[String], now: OffsetDateTime) -> Result<(), Error> {
+    async fn put_at_once(&self, messages: &[String], now: OffsetDateTime) -> Result<(), CallError> {
         let stream = self.stream(now).await?;
         let timestamp = milliseconds(now);
         let event = |message: &String| InputLogEvent::builder().timestamp(timestamp).message(message).build();
         let events: Result<Vec<InputLogEvent>, _> = messages.iter().map(event).collect();
-        let events = events.map_err(|error| Error::unbuilt("logs:PutLogEvents", &error))?;
+        let events = events.map_err(|error| CallError::unbuilt("logs:PutLogEvents", &error))?;
         let call = self.client.put_log_events().log_group_name(&self.name).log_stream_name(&stream);
         match call.set_log_events(Some(events)).send().await {
             Ok(_) => Ok(()),
             Err(error) => {
                 // Whoever has deleted the stream gets a new one next time.
                 *self.stream.lock().await = None;
-                Err(Error::of("logs:PutLogEvents", error))
+                Err(CallError::of("logs:PutLogEvents", error))
             }
         }
     }
 
     /// The stream of this process, made when it is first written to.
-    async fn stream(&self, now: OffsetDateTime) -> Result<String, Error> {
+    async fn stream(&self, now: OffsetDateTime) -> Result<String, CallError> {
         let mut stream = self.stream.lock().await;
         if let Some(name) = &*stream {
             return Ok(name.clone());
@@ -76,7 +76,7 @@ impl LogGroup {
             fastrand::u64(..)
         );
         let call = self.client.create_log_stream().log_group_name(&self.name).log_stream_name(&name);
-        call.send().await.map_err(|error| Error::of("logs:CreateLogStream", error))?;
+        call.send().await.map_err(|error| CallError::of("logs:CreateLogStream", error))?;
         *stream = Some(name.clone());
         Ok(name)
     }
@@ -90,7 +90,7 @@ impl Aws {
         group: &str,
         stream: &str,
         limit: u32,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<String>, CallError> {
         let mut config = aws_sdk_cloudwatchlogs::Config::builder();
         config.set_region(region.map(|region| Region::new(region.to_owned())));
         let call = self
@@ -102,7 +102,7 @@ impl Aws {
             .start_from_head(false)
             .customize()
             .config_override(config);
-        let output = call.send().await.map_err(|error| Error::of("logs:GetLogEvents", error))?;
+        let output = call.send().await.map_err(|error| CallError::of("logs:GetLogEvents", error))?;
         Ok(output.events().iter().filter_map(|event| event.message().map(str::to_owned)).collect())
     }
 }

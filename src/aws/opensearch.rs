@@ -16,7 +16,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use url::Url;
 
-use super::{Error, Kind};
+use super::{CallError, CallErrorKind};
 use crate::function::{cause::innermost, http::LazyClient};
 
 const OPERATION: &str = "es:ESHttpPost";
@@ -41,16 +41,17 @@ impl SearchIndex {
     }
 
     /// Sends what `_bulk` takes; its answer. Throttling, 5xx and connections that break are tried again twice.
-    pub async fn bulk(&self, body: &str, now: OffsetDateTime) -> Result<Value, Error> {
+    pub async fn bulk(&self, body: &str, now: OffsetDateTime) -> Result<Value, CallError> {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(200))
             .with_max_times(2)
             .with_jitter();
-        (|| self.post(body, now)).retry(backoff).when(|error| error.kind == Kind::Transient).await
+        (|| self.post(body, now)).retry(backoff).when(|error| error.kind == CallErrorKind::Transient).await
     }
 
-    async fn post(&self, body: &str, now: OffsetDateTime) -> Result<Value, Error> {
-        let broken = |error: reqwest::Error| failed("HTTP", innermost(&error.without_url()), Kind::Transient);
+    async fn post(&self, body: &str, now: OffsetDateTime) -> Result<Value, CallError> {
+        let broken =
+            |error: reqwest::Error| failed("HTTP", innermost(&error.without_url()), CallErrorKind::Transient);
         let client = self.client.get(|| Client::builder().timeout(ATTEMPT).build()).map_err(broken)?;
         let mut request = client.post(self.bulk.clone()).header(CONTENT_TYPE, NDJSON).body(body.to_owned());
         for (name, value) in self.signature(body, now).await? {
@@ -60,26 +61,27 @@ impl SearchIndex {
         let status = response.status();
         let answer = response.text().await.map_err(broken)?;
         if status.is_success() {
-            return serde_json::from_str(&answer)
-                .map_err(|_| failed("Answer", "an answer that is not JSON".to_owned(), Kind::Transient));
+            return serde_json::from_str(&answer).map_err(|_| {
+                failed("Answer", "an answer that is not JSON".to_owned(), CallErrorKind::Transient)
+            });
         }
         let kind = match status.as_u16() {
-            429 | 500..=599 => Kind::Transient,
-            401 | 403 => Kind::Denied,
-            _ => Kind::Final,
+            429 | 500..=599 => CallErrorKind::Transient,
+            401 | 403 => CallErrorKind::Denied,
+            _ => CallErrorKind::Final,
         };
         Err(failed(&format!("HTTP {}", status.as_u16()), answer.chars().take(300).collect(), kind))
     }
 
     /// The headers that say who is asking.
-    async fn signature(&self, body: &str, now: OffsetDateTime) -> Result<Vec<(String, String)>, Error> {
-        let unsigned = |why: String| failed("Signing", why, Kind::Final);
+    async fn signature(&self, body: &str, now: OffsetDateTime) -> Result<Vec<(String, String)>, CallError> {
+        let unsigned = |why: String| failed("Signing", why, CallErrorKind::Final);
         let provider = self.config.credentials_provider();
         let provider = provider.ok_or_else(|| unsigned("there are no credentials".to_owned()))?;
         let credentials: Credentials = provider
             .provide_credentials()
             .await
-            .map_err(|error| failed("Signing", innermost(&error), Kind::Transient))?;
+            .map_err(|error| failed("Signing", innermost(&error), CallErrorKind::Transient))?;
         let identity = credentials.into();
         let host = self.bulk.host_str().unwrap_or_default();
         let (service, region) = signed_for(host);
@@ -125,8 +127,8 @@ fn signed_for(host: &str) -> (&'static str, Option<&str>) {
     ("es", None)
 }
 
-fn failed(code: &str, message: String, kind: Kind) -> Error {
-    Error { operation: OPERATION, code: code.to_owned(), message, kind }
+fn failed(code: &str, message: String, kind: CallErrorKind) -> CallError {
+    CallError { operation: OPERATION, code: code.to_owned(), message, kind }
 }
 
 #[cfg(test)]

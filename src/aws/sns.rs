@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_sns::{Client, types::MessageAttributeValue};
 
-use super::{Error, in_region_of};
+use super::{CallError, in_region_of};
 use crate::monitor::render::alert::Message;
 
 /// The topic that alerts go to.
@@ -20,15 +20,17 @@ impl Topic {
     }
 
     /// Sends an alert.
-    pub async fn publish(&self, message: &Message) -> Result<(), Error> {
+    pub async fn publish(&self, message: &Message) -> Result<(), CallError> {
         let mut call =
             self.client.publish().topic_arn(&self.arn).subject(&message.subject).message(&message.body);
         for (name, value) in &message.attributes {
             let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
-            call = call
-                .message_attributes(*name, attribute.map_err(|error| Error::unbuilt("sns:Publish", &error))?);
+            call = call.message_attributes(
+                *name,
+                attribute.map_err(|error| CallError::unbuilt("sns:Publish", &error))?,
+            );
         }
-        call.send().await.map_err(|error| Error::of("sns:Publish", error))?;
+        call.send().await.map_err(|error| CallError::of("sns:Publish", error))?;
         Ok(())
     }
 }

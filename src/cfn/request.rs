@@ -35,14 +35,14 @@ pub struct Request {
     /// Where and in whose name the answer goes.
     pub reply_to: ReplyTo,
     /// ResourceProperties as they came; they may be anything.
-    pub properties: Properties,
+    pub properties: RawProperties,
     /// OldResourceProperties as they came; null but for Update.
-    pub old_properties: Properties,
+    pub old_properties: RawProperties,
 }
 
 /// Properties before they are parsed. They hold environment values, so `Debug` does not show them.
 #[derive(Clone, PartialEq)]
-pub struct Properties(pub Value);
+pub struct RawProperties(pub Value);
 
 /// What CloudFormation wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,7 +129,7 @@ impl Received {
                 return Self::Garbled { reply_to, problem };
             }
         };
-        let properties = |name: &str| Properties(payload.get(name).cloned().unwrap_or(Value::Null));
+        let properties = |name: &str| RawProperties(payload.get(name).cloned().unwrap_or(Value::Null));
         Self::Request(Request {
             request_type,
             reply_to,
@@ -139,7 +139,7 @@ impl Received {
     }
 }
 
-impl Properties {
+impl RawProperties {
     /// The cluster, read without any of the rest: Delete needs no more.
     pub fn cluster(&self) -> Option<&str> {
         self.0.get("Cluster").and_then(Value::as_str).filter(|cluster| !cluster.is_empty())
@@ -157,9 +157,9 @@ impl RequestType {
     }
 }
 
-impl std::fmt::Debug for Properties {
+impl std::fmt::Debug for RawProperties {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Properties(…)")
+        f.write_str("RawProperties(…)")
     }
 }
 

@@ -6,7 +6,7 @@ use crate::task::ContainerDefinition;
 const STOPPED: &str = "STOPPED";
 
 /// A container that ended with this code, or without one.
-fn container(name: &str, exit_code: Option<i32>) -> Container {
+fn container(name: &str, exit_code: Option<i64>) -> Container {
     let last_status = STOPPED.to_owned();
     Container { name: name.to_owned(), last_status, exit_code, ..Container::default() }
 }
@@ -55,7 +55,7 @@ fn check(rules: Rules<'_>, task: Task, expected: Option<Cause>, expected_awaited
     assert_eq!((cause, awaited), (expected, expected_awaited));
 }
 
-fn exited(name: &str, code: i32) -> Option<Cause> {
+fn exited(name: &str, code: i64) -> Option<Cause> {
     Some(Cause::Exited { container: name.to_owned(), code, reason: None })
 }
 
@@ -249,7 +249,7 @@ fn task_of_event(event: &str) -> Task {
     let containers = detail["containers"].as_array().unwrap().iter().map(|one| Container {
         name: text(&one["name"]).unwrap(),
         last_status: text(&one["lastStatus"]).unwrap(),
-        exit_code: one["exitCode"].as_i64().map(|code| i32::try_from(code).unwrap()),
+        exit_code: one["exitCode"].as_i64(),
         reason: text(&one["reason"]),
         runtime_id: None,
     });

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    aws::{Error, Kind, ecs::LaunchFailure},
+    aws::{CallError, CallErrorKind, ecs::LaunchFailure},
     cfn::{ReplyTo, ResponseUrl},
     outcome::{Cause, Failure},
     runner::decide::{answer::Answer, wait::Limit},
@@ -18,7 +18,7 @@ fn failure(id: &str, cause: Cause) -> Failure {
     }
 }
 
-fn exited(code: i32, reason: Option<&str>) -> Cause {
+fn exited(code: i64, reason: Option<&str>) -> Cause {
     Cause::Exited { container: "app".to_owned(), code, reason: reason.map(str::to_owned) }
 }
 
@@ -123,7 +123,7 @@ fn a_start_that_failed_says_what_ecs_said() {
         &Reason::not_all_started(1, 3, &[failure("AGENT", None), failure("AGENT", None)]),
         "Only 1 of 3 tasks could be started, and what had started was stopped again. ECS says: AGENT",
     );
-    let error = |kind, code: &str, message: &str| Error {
+    let error = |kind, code: &str, message: &str| CallError {
         operation: "ecs:RunTask",
         code: code.to_owned(),
         message: message.to_owned(),
@@ -131,7 +131,7 @@ fn a_start_that_failed_says_what_ecs_said() {
     };
     check(
         &Reason::start_refused(
-            &error(Kind::Final, "ClusterNotFoundException", "Cluster not found."),
+            &error(CallErrorKind::Final, "ClusterNotFoundException", "Cluster not found."),
             "prod",
             "app:7",
         ),
@@ -139,7 +139,7 @@ fn a_start_that_failed_says_what_ecs_said() {
     );
     check(
         &Reason::start_refused(
-            &error(Kind::Denied, "AccessDeniedException", "User is not authorized"),
+            &error(CallErrorKind::Denied, "AccessDeniedException", "User is not authorized"),
             "prod",
             "app",
         ),

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::Reason;
 use crate::{
-    aws::{Error, Kind, ecs::LaunchFailure},
+    aws::{CallError, CallErrorKind, ecs::LaunchFailure},
     outcome::{Cause, Failure},
     runner::decide::{
         plan::{Refusal, Skip},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What an exit code means beyond its number, where that is common knowledge to shells and container runtimes.
-pub fn exit_code_meaning(code: i32) -> Option<&'static str> {
+pub fn exit_code_meaning(code: i64) -> Option<&'static str> {
     match code {
         126 => Some("the command could not be executed: is it a program, and may it be run?"),
         127 => Some("the command was not found in the image"),
@@ -95,13 +95,13 @@ impl Reason {
     }
 
     /// Delete, and all that ran has been told to stop, but cannot be looked at.
-    pub fn told_to_stop(error: &Error) -> Self {
+    pub fn told_to_stop(error: &CallError) -> Self {
         Self::new("The tasks of this resource have been told to stop; whether they have cannot be seen")
             .detail(Some(&error.to_string()))
     }
 
     /// Delete, and AWS was not to be reached.
-    pub fn not_looked_for(error: &Error) -> Self {
+    pub fn not_looked_for(error: &CallError) -> Self {
         Self::new("Tasks of this resource could not be looked for, and one may still run")
             .detail(Some(&error.to_string()))
     }
@@ -112,19 +112,19 @@ impl Reason {
     }
 
     /// RunOnRollback is false, and the stack's status cannot be asked for.
-    pub fn no_stack_status(error: &Error) -> Self {
-        let denied = error.kind == Kind::Denied;
+    pub fn no_stack_status(error: &CallError) -> Self {
+        let denied = error.kind == CallErrorKind::Denied;
         Self::new("Nothing was started: RunOnRollback is false, but the stack's status cannot be read")
             .detail(Some(&error.to_string()))
             .detail(denied.then_some("Allow cloudformation:DescribeStacks to the function's role"))
     }
 
     /// Whether an earlier run goes on cannot be found out.
-    pub fn earlier_unknown(error: &Error) -> Self {
+    pub fn earlier_unknown(error: &CallError) -> Self {
         let hint = format!("Allow {} to the function's role", error.operation);
         Self::new("Nothing was started: earlier tasks of this resource cannot be looked for")
             .detail(Some(&error.to_string()))
-            .detail((error.kind == Kind::Denied).then_some(hint.as_str()))
+            .detail((error.kind == CallErrorKind::Denied).then_some(hint.as_str()))
     }
 
     /// An earlier run goes on, and cannot be stopped in time.
@@ -145,7 +145,7 @@ impl Reason {
 
     /// Whether anything runs could not be found out.
     #[must_use]
-    pub fn may_run(self, error: &Error) -> Self {
+    pub fn may_run(self, error: &CallError) -> Self {
         self.detail(Some(&format!("Whether a task still runs could not be found out ({error})")))
     }
 
@@ -157,7 +157,7 @@ impl Reason {
 
     /// What was seen last is older than it should be.
     #[must_use]
-    pub fn last_look_failed(self, error: &Error) -> Self {
+    pub fn last_look_failed(self, error: &CallError) -> Self {
         self.detail(Some(&format!("The last look failed: {error}")))
     }
 
@@ -197,39 +197,39 @@ impl Reason {
     }
 
     /// The service that the placement is to be taken from is not there, or cannot be asked for.
-    pub fn no_service(service: &str, cluster: &str, error: Option<&Error>) -> Self {
+    pub fn no_service(service: &str, cluster: &str, error: Option<&CallError>) -> Self {
         let head = match error {
             None => format!(
                 "Nothing was started: cluster {cluster} has no service {service}, which Service names"
             ),
             Some(_) => format!("Nothing was started: service {service} on cluster {cluster} cannot be read"),
         };
-        let denied = error.is_some_and(|error| error.kind == Kind::Denied);
+        let denied = error.is_some_and(|error| error.kind == CallErrorKind::Denied);
         Self::new(head)
             .detail(error.map(ToString::to_string).as_deref())
             .detail(denied.then_some("Allow ecs:DescribeServices to the function's role"))
     }
 
     /// RunTask or StartTask did not work.
-    pub fn start_refused(error: &Error, cluster: &str, task_definition: &str) -> Self {
+    pub fn start_refused(error: &CallError, cluster: &str, task_definition: &str) -> Self {
         let head = format!("The task {task_definition} could not be started on cluster {cluster}");
         let hint = match error.kind {
-            Kind::Denied => Some(format!(
+            CallErrorKind::Denied => Some(format!(
                 "Allow {} to the function's role, and iam:PassRole for the task's roles",
                 error.operation
             )),
-            Kind::Transient => {
+            CallErrorKind::Transient => {
                 Some("AWS did not answer until the time was up; try the deploy again".to_owned())
             }
-            Kind::Final => None,
+            CallErrorKind::Final => None,
         };
         Self::new(head).detail(Some(&error.to_string())).detail(hint.as_deref())
     }
 
     /// The tasks cannot be looked at any more.
-    pub fn lost_sight(error: &Error, cluster: &str, tasks: &[TaskArn]) -> Self {
-        let hint =
-            (error.kind == Kind::Denied).then(|| format!("Allow {} to the function's role", error.operation));
+    pub fn lost_sight(error: &CallError, cluster: &str, tasks: &[TaskArn]) -> Self {
+        let hint = (error.kind == CallErrorKind::Denied)
+            .then(|| format!("Allow {} to the function's role", error.operation));
         let reason = Self::new(format!(
             "The task can no longer be waited for on cluster {cluster}, and has been stopped"
         ))
@@ -239,8 +239,8 @@ impl Reason {
     }
 
     /// The function could not invoke itself to go on waiting.
-    pub fn no_next_hop(error: &Error) -> Self {
-        let hint = (error.kind == Kind::Denied)
+    pub fn no_next_hop(error: &CallError) -> Self {
+        let hint = (error.kind == CallErrorKind::Denied)
             .then_some("Allow lambda:InvokeFunction on the function itself to its role");
         Self::new(
             "The wait outlives one invocation, the function could not invoke itself, and the task has been stopped",
@@ -275,7 +275,7 @@ impl Reason {
 
     /// Tasks that could not be stopped may still run: nothing is worse to leave unsaid.
     #[must_use]
-    pub fn not_stopped(self, refused: &[(TaskArn, Error)]) -> Self {
+    pub fn not_stopped(self, refused: &[(TaskArn, CallError)]) -> Self {
         refused.iter().fold(self, |reason, (task, error)| {
             reason
                 .detail(Some(&format!("Task {} could not be stopped and may still run: {error}", task.id())))

@@ -11,7 +11,7 @@ use super::{
     started_by,
 };
 use crate::{
-    aws::{Error, Kind, ecs::Launch},
+    aws::{CallError, CallErrorKind, ecs::Launch},
     cfn::ReplyTo,
     reason::Reason,
     task::{Task, TaskArn},
@@ -50,13 +50,13 @@ impl Runner {
         given_up: &[TaskArn],
         until: OffsetDateTime,
         invocation: &Invocation,
-    ) -> Result<Vec<TaskArn>, Error> {
+    ) -> Result<Vec<TaskArn>, CallError> {
         let all_known = |found: &Found| found.started.is_empty() && found.stopped.is_empty();
         let found =
             self.find(&launch.properties.cluster, launch.started_by, all_known, until, invocation).await?;
         if !all_known(&found) && invocation.now() + LOOK >= until {
             // One of them may be this request's, and there is no token to keep a second start from running it twice.
-            return Err(Error::not_known_yet());
+            return Err(CallError::not_known_yet());
         }
         let own = found.tasks.into_iter().filter(|task| is_of_request(task, reply_to)).map(|task| task.arn);
         Ok(own.filter(|task| !given_up.contains(task)).collect())
@@ -92,7 +92,7 @@ impl Runner {
         enough: impl Fn(&Found) -> bool,
         until: OffsetDateTime,
         invocation: &Invocation,
-    ) -> Result<Found, Error> {
+    ) -> Result<Found, CallError> {
         let mut known_by = None;
         loop {
             let found = self.look_for(cluster, started_by, until, invocation).await?;
@@ -114,11 +114,11 @@ impl Runner {
         started_by: &str,
         until: OffsetDateTime,
         invocation: &Invocation,
-    ) -> Result<Found, Error> {
+    ) -> Result<Found, CallError> {
         let look = async || {
             let running = self.aws.list_tasks(cluster, started_by, false).await?;
             let stopped = match self.aws.list_tasks(cluster, started_by, true).await {
-                Err(error) if error.kind != Kind::Transient => {
+                Err(error) if error.kind != CallErrorKind::Transient => {
                     tracing::warn!("tasks that are stopping cannot be looked for: {error}");
                     Vec::new()
                 }
@@ -150,7 +150,7 @@ impl Runner {
         let found = found.map_err(|error| Reason::earlier_unknown(&error))?;
         if !found.all_running_known() {
             if invocation.now() + LOOK >= until {
-                return Err(Reason::earlier_unknown(&Error::not_known_yet()));
+                return Err(Reason::earlier_unknown(&CallError::not_known_yet()));
             }
             // Unknown for a minute: lost, as far as anybody can tell. Telling it to stop does no harm.
             self.stop_tasks(Reason::default(), cluster, &found.started, TAKES_OVER, until, invocation).await;

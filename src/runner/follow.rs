@@ -14,7 +14,7 @@ use super::{
     invocation::{FRESH_ROLE, Invocation},
 };
 use crate::{
-    aws::{Error, Kind},
+    aws::{CallError, CallErrorKind},
     outcome::{Outcome, Rules, Verdict},
     reason::{Log, Reason},
     task::{Task, TaskArn, TaskDefinition},
@@ -36,7 +36,7 @@ struct Seen {
     last: Observation,
     definition: Option<TaskDefinition>,
     /// Why the last look showed nothing.
-    trouble: Option<Error>,
+    trouble: Option<CallError>,
     /// How many looks in a row showed nothing, half of which one that shows something makes good.
     misses: u32,
 }
@@ -79,7 +79,7 @@ impl Runner {
         wait: &Wait,
         seen: &mut Seen,
         invocation: &Invocation,
-    ) -> Result<Option<Outcome>, Error> {
+    ) -> Result<Option<Outcome>, CallError> {
         let now = invocation.now();
         let until = invocation.until(wait.deadline);
         match invocation.within(until, self.aws.describe_tasks(&wait.cluster, &wait.tasks)).await {
@@ -93,9 +93,9 @@ impl Runner {
             }
             Err(error) => {
                 let may_pass = match error.kind {
-                    Kind::Transient => true,
-                    Kind::Denied => now - wait.started_at < FRESH_ROLE,
-                    Kind::Final => false,
+                    CallErrorKind::Transient => true,
+                    CallErrorKind::Denied => now - wait.started_at < FRESH_ROLE,
+                    CallErrorKind::Final => false,
                 };
                 if !may_pass {
                     return Err(error);
@@ -147,7 +147,9 @@ impl Runner {
         let read = async || match invocation.within(attempt(), self.aws.describe_task_definition(name)).await
         {
             // A denial may pass, too, but it is not worth the time: the verdict can do without the definition.
-            Err(error) if error.kind == Kind::Denied => Err(Error { kind: Kind::Final, ..error }),
+            Err(error) if error.kind == CallErrorKind::Denied => {
+                Err(CallError { kind: CallErrorKind::Final, ..error })
+            }
             result => result,
         };
         let definition = invocation.ride_out(until, read).await;
@@ -249,7 +251,7 @@ impl Runner {
     }
 
     /// No further look is possible: the tasks are stopped where that is.
-    async fn lost_sight(&self, wait: &Wait, error: &Error, invocation: &Invocation) -> Answer {
+    async fn lost_sight(&self, wait: &Wait, error: &CallError, invocation: &Invocation) -> Answer {
         if wait.goal == Goal::Gone {
             tracing::warn!("the tasks have been told to stop, but cannot be looked at: {error}");
             return Answer::nothing_ran(Reason::told_to_stop(error));

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::decide::plan::Means;
 use crate::{
-    aws::{Error, Kind},
+    aws::{CallError, CallErrorKind},
     function::clock::Clock,
 };
 
@@ -97,11 +97,11 @@ impl Invocation {
     pub async fn within<T>(
         &self,
         until: OffsetDateTime,
-        call: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
         let left = (until - self.now()).max(Duration::SECOND);
         let timed = tokio::time::timeout(left.try_into().unwrap_or_default(), call).await;
-        timed.unwrap_or_else(|_| Err(Error::no_answer("AWS")))
+        timed.unwrap_or_else(|_| Err(CallError::no_answer("AWS")))
     }
 
     /// Calls AWS until it works. Throttling, 5xx and time-outs are ridden out with backoff until `until`, a denial for
@@ -110,9 +110,9 @@ impl Invocation {
         &self,
         until: OffsetDateTime,
         mut call: impl FnMut() -> Fut,
-    ) -> Result<T, Error>
+    ) -> Result<T, CallError>
     where
-        Fut: Future<Output = Result<T, Error>>,
+        Fut: Future<Output = Result<T, CallError>>,
     {
         let denied_until = until.min(self.now() + FRESH_ROLE);
         let backoff = ExponentialBuilder::default()
@@ -124,9 +124,9 @@ impl Invocation {
             .retry(backoff)
             .adjust(|error, delay| {
                 let until = match error.kind {
-                    Kind::Transient => until,
-                    Kind::Denied => denied_until,
-                    Kind::Final => return None,
+                    CallErrorKind::Transient => until,
+                    CallErrorKind::Denied => denied_until,
+                    CallErrorKind::Final => return None,
                 };
                 // The last attempt is made at the end, not beyond it.
                 let left = StdDuration::try_from(until - self.now()).ok().filter(|left| !left.is_zero())?;
@@ -143,8 +143,8 @@ mod tests {
 
     use super::*;
 
-    fn error(kind: Kind) -> Error {
-        Error { operation: "ecs:RunTask", code: "Code".to_owned(), message: "message".to_owned(), kind }
+    fn error(kind: CallErrorKind) -> CallError {
+        CallError { operation: "ecs:RunTask", code: "Code".to_owned(), message: "message".to_owned(), kind }
     }
 
     fn invocation(lambda_timeout: i64) -> Invocation {
@@ -153,11 +153,11 @@ mod tests {
     }
 
     /// How long and how often a call that always fails is tried.
-    async fn tried(kind: Kind, seconds: i64) -> (i64, u32) {
+    async fn tried(kind: CallErrorKind, seconds: i64) -> (i64, u32) {
         let invocation = invocation(900);
         let (start, calls) = (invocation.now(), Cell::new(0));
         let until = start + Duration::seconds(seconds);
-        let result: Result<(), Error> = invocation
+        let result: Result<(), CallError> = invocation
             .ride_out(until, || {
                 calls.set(calls.get() + 1);
                 async move { Err(error(kind)) }
@@ -169,19 +169,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn throttling_is_ridden_out_and_a_denial_for_fifteen_seconds() {
-        let (seconds, calls) = tried(Kind::Transient, 120).await;
+        let (seconds, calls) = tried(CallErrorKind::Transient, 120).await;
         assert!(seconds == 120 && calls > 12, "{seconds} s, {calls} calls");
-        let (seconds, calls) = tried(Kind::Denied, 120).await;
+        let (seconds, calls) = tried(CallErrorKind::Denied, 120).await;
         assert!(seconds == 15 && calls > 2, "{seconds} s, {calls} calls");
-        assert_eq!(tried(Kind::Final, 120).await, (0, 1));
+        assert_eq!(tried(CallErrorKind::Final, 120).await, (0, 1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_hangs_is_cut_off() {
         let invocation = invocation(900);
         let (start, until) = (invocation.now(), invocation.now() + Duration::seconds(7));
-        let result: Result<(), Error> = invocation.ride_out(until, std::future::pending).await;
-        assert_eq!(result, Err(Error::no_answer("AWS")));
+        let result: Result<(), CallError> = invocation.ride_out(until, std::future::pending).await;
+        assert_eq!(result, Err(CallError::no_answer("AWS")));
         assert!((7..=9).contains(&(invocation.now() - start).whole_seconds()));
     }
 

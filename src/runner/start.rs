@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 use super::{Run, Runner, decide::answer::Answer, find::tags, invocation::Invocation, started_by};
 use crate::{
     aws::{
-        Error, Kind,
+        CallError, CallErrorKind,
         ecs::{Launch, LaunchFailure, Launched},
     },
     cfn::{ReplyTo, Request, RequestType},
@@ -158,7 +158,7 @@ impl Runner {
         given_up: &[TaskArn],
         until: OffsetDateTime,
         invocation: &Invocation,
-    ) -> Result<Launched, Error> {
+    ) -> Result<Launched, CallError> {
         let untagged = Launch { tags: &[], ..launch.clone() };
         let tags_denied = Cell::new(false);
         let once = async || {
@@ -174,7 +174,7 @@ impl Runner {
         };
         let call = async || match once().await {
             Err(error)
-                if error.kind == Kind::Denied
+                if error.kind == CallErrorKind::Denied
                     && error.message.contains("ecs:TagResource")
                     && launch.properties.tags.is_none() =>
             {

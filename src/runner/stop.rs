@@ -14,7 +14,7 @@ use super::{
     started_by,
 };
 use crate::{
-    aws::{Error, Kind},
+    aws::{CallError, CallErrorKind},
     cfn::Request,
     reason::Reason,
     task::{Task, TaskArn},
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Default)]
 struct Stopped {
     /// AWS refused, or could not be asked: they may still run.
-    refused: Vec<(TaskArn, Error)>,
+    refused: Vec<(TaskArn, CallError)>,
     /// ECS does not know them.
     gone: Vec<TaskArn>,
 }
@@ -44,7 +44,7 @@ impl Runner {
         let started_by = started_by(&request.reply_to);
         let found = match self.look_for(cluster, &started_by, until, invocation).await {
             Ok(found) => found,
-            Err(error) if error.kind == Kind::Transient => {
+            Err(error) if error.kind == CallErrorKind::Transient => {
                 return End::Answer(Answer::Failed(Reason::not_looked_for(&error)));
             }
             Err(error) => {
@@ -168,7 +168,7 @@ impl Runner {
 }
 
 /// A task or cluster that ECS does not know has nothing left to stop.
-fn is_gone(error: &Error) -> bool {
+fn is_gone(error: &CallError) -> bool {
     error.is("ClusterNotFoundException")
-        || error.kind == Kind::Final && error.message.to_ascii_lowercase().contains("not found")
+        || error.kind == CallErrorKind::Final && error.message.to_ascii_lowercase().contains("not found")
 }

@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 
 use super::Launch;
 use crate::{
-    aws::Error,
+    aws::CallError,
     properties::{run_task as ours, service::ServicePlacement},
     task,
 };
@@ -35,7 +35,7 @@ pub(super) struct Common {
 }
 
 impl Common {
-    pub(super) fn of(launch: &Launch<'_>) -> Result<Self, Error> {
+    pub(super) fn of(launch: &Launch<'_>) -> Result<Self, CallError> {
         let properties = launch.properties;
         let volumes = properties.volume_configurations.as_ref();
         let own = launch.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
@@ -54,8 +54,8 @@ impl Common {
 }
 
 /// A structure that the SDK refuses to build: a required member is missing, which the properties' shapes rule out.
-fn built<T>(structure: Result<T, BuildError>) -> Result<T, Error> {
-    structure.map_err(|error| Error::unbuilt("ecs:RunTask", &error))
+fn built<T>(structure: Result<T, BuildError>) -> Result<T, CallError> {
+    structure.map_err(|error| CallError::unbuilt("ecs:RunTask", &error))
 }
 
 pub(super) fn task(task: &Task) -> task::Task {
@@ -78,7 +78,7 @@ fn container(container: &Container) -> task::Container {
     task::Container {
         name: container.name().unwrap_or_default().to_owned(),
         last_status: container.last_status().unwrap_or_default().to_owned(),
-        exit_code: container.exit_code(),
+        exit_code: container.exit_code().map(i64::from),
         reason: container.reason().map(str::to_owned),
         runtime_id: container.runtime_id().map(str::to_owned),
     }
@@ -180,7 +180,7 @@ fn network_configuration(network: &ours::NetworkConfiguration) -> Result<Network
 
 pub(super) fn capacity_providers(
     items: Option<&[ours::CapacityProviderStrategyItem]>,
-) -> Result<Option<Vec<CapacityProviderStrategyItem>>, Error> {
+) -> Result<Option<Vec<CapacityProviderStrategyItem>>, CallError> {
     let item = |item: &ours::CapacityProviderStrategyItem| {
         CapacityProviderStrategyItem::builder()
             .capacity_provider(&item.capacity_provider)

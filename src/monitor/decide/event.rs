@@ -203,7 +203,7 @@ fn container(json: &Value) -> Container {
     Container {
         name: text(&json["name"]).unwrap_or_default(),
         last_status: text(&json["lastStatus"]).unwrap_or_default(),
-        exit_code: integer(&json["exitCode"]).and_then(|code| code.try_into().ok()),
+        exit_code: integer(&json["exitCode"]),
         reason: text(&json["reason"]),
         runtime_id: text(&json["runtimeId"]),
     }

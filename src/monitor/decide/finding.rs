@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn who_stops_a_task_that_exits_with_zero_knows_about_it() {
-        let stopped_by_user = |code: i32| {
+        let stopped_by_user = |code: i64| {
             let mut detail = stopped(json!([{"name": "web", "exitCode": code}]));
             detail["stopCode"] = "UserInitiated".into();
             detail

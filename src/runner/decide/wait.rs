@@ -82,13 +82,13 @@ pub struct Wait {
     pub watch_containers: Vec<String>,
     /// SuccessExitCodes.
     #[serde(default = "zero_alone")]
-    pub success_exit_codes: Vec<i32>,
+    pub success_exit_codes: Vec<i64>,
     /// LogLines.
     #[serde(default)]
     pub log_lines: u32,
 }
 
-fn zero_alone() -> Vec<i32> {
+fn zero_alone() -> Vec<i64> {
     vec![0]
 }
 

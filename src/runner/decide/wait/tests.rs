@@ -40,7 +40,7 @@ fn wait() -> Wait {
     }
 }
 
-fn task(last_status: &str, exit_code: Option<i32>) -> Task {
+fn task(last_status: &str, exit_code: Option<i64>) -> Task {
     let status = if last_status == "RUNNING" { "RUNNING" } else { "STOPPED" };
     Task {
         last_status: last_status.to_owned(),
