@@ -218,10 +218,10 @@ impl Rules<'_> {
             Some(Cause::NoExitCode { reason, .. }) => {
                 let explained = reason.is_some()
                     || task.stop_code.as_deref().is_some_and(|code| code != "EssentialContainerExited");
-                until(explained && task.is_gone())
+                until(explained && task.is_stopped())
             }
             Some(Cause::NoContainer) => Awaited::Codes,
-            None if task.is_gone() && task.stop_code.is_none() => Awaited::StopCode,
+            None if task.is_stopped() && task.stop_code.is_none() => Awaited::StopCode,
             None => until(task.stop_code.is_some()),
         }
     }

@@ -25,8 +25,12 @@ use self::{
 
 /// The most characters that ECS takes for a task's overrides, as JSON.
 const MAX_OVERRIDES: usize = 8192;
+/// The longest that CloudFormation waits for a custom resource, in seconds, and what it takes where none is given.
+pub const MAX_SERVICE_TIMEOUT: u32 = 3600;
 /// ECS takes 50, of which the function needs four.
 const MAX_TAGS: usize = 46;
+/// What ServiceTimeout may be.
+const SERVICE_TIMEOUT: Shape = Shape::integer(1, MAX_SERVICE_TIMEOUT as i64);
 /// The function's own tags begin so.
 pub const OWN_TAG_PREFIX: &str = "ecs-tasks:";
 
@@ -36,7 +40,7 @@ structure! {
         /// The function's ARN; CloudFormation has used it by the time that we read it.
         "ServiceToken" service_token: String = Rule::required(Shape::NAME);
         /// CloudFormation's own time limit, in seconds.
-        "ServiceTimeout" service_timeout: u32 = Rule::or("3600", Shape::integer(1, 3600));
+        "ServiceTimeout" service_timeout: u32 = Rule::or("3600", SERVICE_TIMEOUT);
         /// Name or ARN of the cluster.
         "Cluster" cluster: String = Rule::required(Shape::NAME);
         /// family, family:revision or ARN.
@@ -46,7 +50,7 @@ structure! {
         /// Container instances to run on, by StartTask.
         "Instances" instances: Option<Vec<String>> = Rule::optional(Shape::list(&Shape::NAME, 10));
         /// Seconds to wait for success; 0 starts the tasks and answers at once.
-        "Timeout" timeout: u32 = Rule::or("290", Shape::integer(0, 3600));
+        "Timeout" timeout: u32 = Rule::or("290", Shape::integer(0, MAX_SERVICE_TIMEOUT as i64));
         /// Seconds between looks; adaptive where absent.
         "PollInterval" poll_interval: Option<u32> = Rule::optional(Shape::integer(1, 60));
         /// Whether an Update runs.
@@ -157,6 +161,14 @@ impl Properties {
     /// NoEcho, read without any of the rest: a request whose other properties are wrong must not be echoed, either.
     pub fn no_echo_of(value: &Value) -> bool {
         value.get("NoEcho").and_then(read::boolean).unwrap_or(false)
+    }
+
+    /// ServiceTimeout in seconds, read without any of the rest: a Delete brings the properties that made its Create fail.
+    pub fn service_timeout_of(value: &Value) -> u32 {
+        let given = value
+            .get("ServiceTimeout")
+            .and_then(|given| read::read(given, &SERVICE_TIMEOUT, "", &mut Vec::new()));
+        given.and_then(|seconds| seconds.as_u64()?.try_into().ok()).unwrap_or(MAX_SERVICE_TIMEOUT)
     }
 
     /// The instances to start on, if there are any: an empty list is as good as none.

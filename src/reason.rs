@@ -3,10 +3,10 @@
 //! Pure. A [`Reason`] has parts of different worth, most telling first; [`Reason::fit`] writes them within the bytes
 //! that are left of an answer, and lets the least telling give way.
 
+mod failure;
 mod fit;
-mod texts;
 
-pub use texts::exit_code_meaning;
+pub use failure::exit_code_meaning;
 
 /// A Reason before it is cut to size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -55,6 +55,15 @@ pub struct Container {
     pub runtime_id: Option<String>,
 }
 
+/// What DescribeTasks showed of some tasks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observation {
+    /// Those that ECS knows, in the order in which they were asked for.
+    pub tasks: Vec<Task>,
+    /// Those that it does not know: MISSING.
+    pub missing: Vec<TaskArn>,
+}
+
 /// What is read of a task definition. Its environment can hold secrets, so `Debug` shows names alone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskDefinition {
@@ -136,11 +145,11 @@ impl Task {
     ///
     /// The latter spares the wait for a network interface to be taken down, some 20 s on Fargate.
     pub fn is_over(&self) -> bool {
-        self.is_gone() || self.is_past_running() && self.all_containers_stopped()
+        self.is_stopped() || self.is_past_running() && self.all_containers_stopped()
     }
 
     /// Whether it has let go of all that it held, its network interface included.
-    pub fn is_gone(&self) -> bool {
+    pub fn is_stopped(&self) -> bool {
         matches!(self.last_status.as_str(), "STOPPED" | "DELETED")
     }
 
@@ -232,8 +241,8 @@ mod tests {
 
     #[test]
     fn only_a_stopped_task_has_let_go_of_its_network_interface() {
-        assert!(task("STOPPED", &[]).is_gone());
-        assert!(!task("DEPROVISIONING", &["STOPPED"]).is_gone());
+        assert!(task("STOPPED", &[]).is_stopped());
+        assert!(!task("DEPROVISIONING", &["STOPPED"]).is_stopped());
     }
 
     #[test]

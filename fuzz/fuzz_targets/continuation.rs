@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use ecs_tasks::{outcome::Outcome, runner::decide::wait::{Observation, Wait}};
+use ecs_tasks::{outcome::Outcome, runner::decide::wait::Wait,
+    task::Observation};
 use libfuzzer_sys::fuzz_target;
 use time::{Duration, OffsetDateTime};
 

@@ -14,8 +14,7 @@ use aws_sdk_ecs::{
 use super::{Aws, CallError};
 use crate::{
     properties::{Properties, service::ServicePlacement},
-    runner::decide::wait::Observation,
-    task::{Task, TaskArn, TaskDefinition},
+    task::{Observation, Task, TaskArn, TaskDefinition},
 };
 
 /// The most tasks that one DescribeTasks takes.

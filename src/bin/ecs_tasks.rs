@@ -18,18 +18,17 @@ use tower::{ServiceExt, layer::layer_fn, service_fn};
 async fn main() -> Result<(), Error> {
     let variable = |name: &str| env::var(name).ok();
     Logging::of(variable).install();
-    let recursive_loop_allowed =
-        variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
-    let runner =
-        Runner::new(Aws::new(aws::config_from_env().await), Callback::default(), recursive_loop_allowed);
+    let may_recurse = variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
+    let runner = Runner::new(Aws::new(aws::config_from_env().await), Callback::default());
     let runner = &runner;
-    let handler = service_fn(move |event: LambdaEvent<Value>| handle(runner, event));
+    let handler = service_fn(move |event: LambdaEvent<Value>| handle(runner, event, may_recurse));
     Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await
 }
 
-async fn handle(runner: &Runner, event: LambdaEvent<Value>) -> Result<Value, Error> {
+async fn handle(runner: &Runner, event: LambdaEvent<Value>, may_recurse: bool) -> Result<Value, Error> {
     let ends_at = OffsetDateTime::from(event.context.deadline());
-    let invocation = Invocation::begin(Clock::start(), ends_at, event.context.invoked_function_arn);
+    let invocation = Invocation::begin(Clock::start(), ends_at, event.context.invoked_function_arn)
+        .with_recursive_loop(may_recurse);
     runner.handle(&event.payload, &invocation).await?;
     Ok(Value::Null)
 }

@@ -2,10 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    aws::{CallError, CallErrorKind, ecs::LaunchFailure},
-    cfn::{ReplyTo, ResponseUrl},
     outcome::{Cause, Failure},
-    runner::decide::{answer::Answer, wait::Limit},
     task::TaskArn,
 };
 
@@ -109,58 +106,6 @@ fn of_several_failures_the_first_is_told_in_full() {
 }
 
 #[test]
-fn a_start_that_failed_says_what_ecs_said() {
-    let failure = |reason: &str, arn: Option<&str>| LaunchFailure {
-        reason: reason.to_owned(),
-        arn: arn.map(str::to_owned),
-        detail: None,
-    };
-    check(
-        &Reason::not_all_started(0, 1, &[failure("RESOURCE:MEMORY", Some("arn:instance"))]),
-        "The task could not be started. ECS says: RESOURCE:MEMORY (arn:instance)",
-    );
-    check(
-        &Reason::not_all_started(1, 3, &[failure("AGENT", None), failure("AGENT", None)]),
-        "Only 1 of 3 tasks could be started, and what had started was stopped again. ECS says: AGENT",
-    );
-    let error = |kind, code: &str, message: &str| CallError {
-        operation: "ecs:RunTask",
-        code: code.to_owned(),
-        message: message.to_owned(),
-        kind,
-    };
-    check(
-        &Reason::start_refused(
-            &error(CallErrorKind::Final, "ClusterNotFoundException", "Cluster not found."),
-            "prod",
-            "app:7",
-        ),
-        "The task app:7 could not be started on cluster prod. ecs:RunTask: ClusterNotFoundException: Cluster not found.",
-    );
-    check(
-        &Reason::start_refused(
-            &error(CallErrorKind::Denied, "AccessDeniedException", "User is not authorized"),
-            "prod",
-            "app",
-        ),
-        "The task app could not be started on cluster prod. ecs:RunTask: AccessDeniedException: User is not authorized. \
-         Allow ecs:RunTask to the function's role, and iam:PassRole for the task's roles",
-    );
-}
-
-#[test]
-fn a_time_out_names_the_limit_and_that_the_task_was_stopped() {
-    check(
-        &Reason::timed_out(&Limit::Timeout(290), &[]),
-        "The task did not finish within Timeout of 290 s and has been stopped",
-    );
-    check(
-        &Reason::timed_out(&Limit::ServiceTimeout(600), &[]),
-        "The task did not finish within ServiceTimeout of 600 s (less 30 s to answer) and has been stopped",
-    );
-}
-
-#[test]
 fn log_lines_give_way_first_and_from_the_oldest_on() {
     let reason = Reason {
         log: vec!["one".to_owned(), "two".to_owned(), "three".to_owned()],
@@ -199,27 +144,6 @@ proptest! {
         let text = reason.detail(Some(&detail)).fit(room);
         prop_assert!(serialized(&text) <= room, "{} bytes in {room}", serialized(&text));
         prop_assert!(text.starts_with("Container app exited with code 3"));
-    }
-
-    #[test]
-    fn no_answer_is_ever_longer_than_cloudformation_reads(
-        detail in any::<String>(),
-        log in proptest::collection::vec("[\"\\\\\u{0}-\u{1f}😀é]{0,600}", 0..60),
-        id in "[a-zA-Z0-9-]{1,1024}",
-    ) {
-        let reply_to = ReplyTo {
-            response_url: ResponseUrl::parse("https://example.com/").unwrap(),
-            stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1".to_owned(),
-            request_id: "720958cb-c5b7-4225-b12f-e7c5ab6c499b".to_owned(),
-            logical_resource_id: "Migrate".to_owned(),
-            physical_resource_id: id,
-            no_echo: false,
-        };
-        let log = Log { group: "/ecs/app".to_owned(), stream: None, lines: log };
-        let reason = Reason::failed(&[failure("1", exited(3, None))]).detail(Some(&detail)).log(Some(&log));
-        let body = Answer::Failed(reason).into_response(&reply_to).body();
-        prop_assert!(body.len() <= 4096, "{} bytes", body.len());
-        prop_assert!(body.contains("Container app exited with code 3"));
     }
 
     #[test]

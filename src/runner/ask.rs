@@ -1,95 +1,101 @@
 //! What must be known before anything starts, and that AWS alone knows.
 
-use time::OffsetDateTime;
-
 use super::{
-    Runner,
     decide::{
         criteria,
         plan::{Run, Skip},
+        texts,
     },
-    invocation::Invocation,
+    find::has_started,
+    work::Work,
 };
-use crate::{
-    cfn::Request,
-    properties::{Properties, service::ServicePlacement},
-    reason::Reason,
-};
+use crate::{properties::Properties, reason::Reason};
 
-impl Runner {
-    /// Asks AWS what the plan leaves open: whether the stack rolls back, and whether UpdateCriteria are met.
-    pub(super) async fn reason_to_skip(
-        &self,
-        run: &Run,
-        request: &Request,
-        until: OffsetDateTime,
-        invocation: &Invocation,
-    ) -> Result<Option<Skip>, Reason> {
-        if run.unless_rolling_back {
-            let asked =
-                invocation.ride_out(until, || self.aws.stack_status(&request.reply_to.stack_id)).await;
-            let status = asked.map_err(|error| Reason::no_stack_status(&error))?;
-            if let Some(skip) = Skip::of_stack_status(&status) {
+/// What the answers come to.
+pub(super) enum Asked {
+    /// The run goes on with these properties.
+    GoOn(Box<Properties>),
+    /// There is nothing to run.
+    Skip(Skip),
+    /// The run cannot be started.
+    Refuse(Reason),
+}
+
+/// Asks AWS what the plan leaves open: whether the stack rolls back, whether UpdateCriteria are met, where the service
+/// runs that the tasks belong to, and that WatchContainers names containers that there are.
+pub(super) async fn ask(work: &Work<'_>, run: &Run) -> Asked {
+    if run.unless_rolling_back {
+        match work.ride_out(|| work.aws.stack_status(&work.reply_to.stack_id)).await {
+            Err(error) => return Asked::Refuse(texts::no_stack_status(&error)),
+            Ok(status) => {
                 // An earlier delivery may have started the tasks before the stack began to roll back: then this one goes
                 // on with them, and does not call it a success that they still run.
-                let started =
-                    self.has_started(&run.properties.cluster, &request.reply_to, until, invocation).await;
-                return Ok((!started).then_some(skip));
-            }
-        }
-        let (Some(old), Some(criteria)) = (&run.compare_with, run.properties.update_criteria()) else {
-            return Ok(None);
-        };
-        let new = &run.properties.task_definition;
-        let read = |name| invocation.ride_out(until, move || self.aws.describe_task_definition(name));
-        match tokio::join!(read(old), read(new)) {
-            (Ok(old), Ok(new)) => {
-                for container in criteria::unknown_containers(criteria, &new) {
-                    tracing::warn!(
-                        container,
-                        "UpdateCriteria names a container that the task definition does not have"
-                    );
+                if let Some(skip) = Skip::for_stack_status(&status)
+                    && !has_started(work).await
+                {
+                    return Asked::Skip(skip);
                 }
-                Ok((!criteria::met(criteria, &old, &new)).then_some(Skip::CriteriaNotMet))
-            }
-            (old, new) => {
-                for error in [old.err(), new.err()].into_iter().flatten() {
-                    tracing::warn!(
-                        "a task definition that UpdateCriteria compare counts as different: {error}"
-                    );
-                }
-                Ok(None)
             }
         }
     }
-
-    /// Where the service runs that the tasks belong to, if Service names one; and that WatchContainers names containers
-    /// that there are.
-    pub(super) async fn placement(
-        &self,
-        properties: &Properties,
-        until: OffsetDateTime,
-        invocation: &Invocation,
-    ) -> Result<ServicePlacement, Reason> {
-        let name = &properties.task_definition;
-        if !properties.watch_containers().is_empty() {
-            match invocation.ride_out(until, || self.aws.describe_task_definition(name)).await {
-                Ok(definition) => {
-                    let watched = properties.watch_containers().iter().map(String::as_str);
-                    let unknown: Vec<&str> =
-                        watched.filter(|one| definition.container(one).is_none()).collect();
-                    if !unknown.is_empty() {
-                        return Err(Reason::unknown_containers(&unknown, &definition));
-                    }
-                }
-                // Whether it can be run the start will tell; whether the names are right, the verdict.
-                Err(error) => tracing::warn!("WatchContainers go unchecked: {error}"),
-            }
+    if !meets_criteria(work, run).await {
+        return Asked::Skip(Skip::CriteriaNotMet);
+    }
+    if let Some(reason) = unknown_watch_containers(work, &run.properties).await {
+        return Asked::Refuse(reason);
+    }
+    let (cluster, mut properties) = (work.cluster, Box::new(run.properties.clone()));
+    if let Some(service) = &run.properties.service {
+        match work.ride_out(|| work.aws.describe_service(cluster, service)).await {
+            Ok(Some(placement)) => *properties = properties.placed_as(placement),
+            Ok(None) => return Asked::Refuse(texts::no_service(service, cluster, None)),
+            Err(error) => return Asked::Refuse(texts::no_service(service, cluster, Some(&error))),
         }
-        let Some(service) = &properties.service else { return Ok(ServicePlacement::default()) };
-        let cluster = &properties.cluster;
-        let asked = invocation.ride_out(until, || self.aws.describe_service(cluster, service)).await;
-        let placement = asked.map_err(|error| Reason::no_service(service, cluster, Some(&error)))?;
-        placement.ok_or_else(|| Reason::no_service(service, cluster, None))
+    }
+    Asked::GoOn(properties)
+}
+
+/// Whether an Update meets its UpdateCriteria; one without any does.
+async fn meets_criteria(work: &Work<'_>, run: &Run) -> bool {
+    let (Some(old), Some(criteria)) = (&run.compare_with, run.properties.update_criteria()) else {
+        return true;
+    };
+    let read = |name| work.ride_out(move || work.aws.describe_task_definition(name));
+    match tokio::join!(read(old), read(&run.properties.task_definition)) {
+        (Ok(old), Ok(new)) => {
+            for container in criteria::unknown_containers(criteria, &new) {
+                tracing::warn!(
+                    container,
+                    "UpdateCriteria names a container that the task definition does not have"
+                );
+            }
+            criteria::met(criteria, &old, &new)
+        }
+        (old, new) => {
+            for error in [old.err(), new.err()].into_iter().flatten() {
+                tracing::warn!("a task definition that UpdateCriteria compare counts as different: {error}");
+            }
+            true
+        }
+    }
+}
+
+/// Why WatchContainers cannot be kept to, if it names a container that there is not.
+async fn unknown_watch_containers(work: &Work<'_>, properties: &Properties) -> Option<Reason> {
+    if properties.watch_containers().is_empty() {
+        return None;
+    }
+    let name = &properties.task_definition;
+    match work.ride_out(|| work.aws.describe_task_definition(name)).await {
+        Ok(definition) => {
+            let watched = properties.watch_containers().iter().map(String::as_str);
+            let unknown: Vec<&str> = watched.filter(|one| definition.container(one).is_none()).collect();
+            (!unknown.is_empty()).then(|| texts::unknown_containers(&unknown, &definition))
+        }
+        // Whether it can be run the start will show; whether the names are right, the verdict.
+        Err(error) => {
+            tracing::warn!("WatchContainers go unchecked: {error}");
+            None
+        }
     }
 }

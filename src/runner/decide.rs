@@ -1,6 +1,13 @@
-//! What the runner decides. Pure: no clock, no network, no AWS; each value carries the evidence for what it says.
+//! What the runner decides. Pure: no clock, no network, no SDK; each value carries the evidence for what it says.
+//!
+//! [`entry`] reads a payload, [`plan`] says what a request asks for, [`wait`] is the continuation with its one step, and
+//! [`answer`] is what goes back. [`texts`] holds every message of the runner that a person reads.
 
 pub mod answer;
 pub mod criteria;
+pub mod entry;
+pub mod limit;
+pub mod marks;
 pub mod plan;
+pub mod texts;
 pub mod wait;

@@ -1,20 +1,10 @@
-//! One invocation of the function: its clock, its end, and what can be ridden out within it.
+//! One invocation of the function: its clock, and what of its time may be used for what.
 
-use std::time::Duration as StdDuration;
-
-use backon::{ExponentialBuilder, Retryable};
 use time::{Duration, OffsetDateTime};
 
 use super::decide::plan::Means;
-use crate::{
-    aws::{CallError, CallErrorKind},
-    function::clock::Clock,
-};
+use crate::function::clock::Clock;
 
-/// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role itself.
-pub(super) const FRESH_ROLE: Duration = Duration::seconds(15);
-/// How often tasks are looked at that are about to appear, or to go.
-pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);
 /// What an invocation keeps for its end: words, answer, or the next invocation.
 const MARGIN: Duration = Duration::seconds(10);
 /// The longest that a function can run: what is assumed where a local tool gives a deadline that has passed.
@@ -27,6 +17,7 @@ pub struct Invocation {
     began_at: OffsetDateTime,
     ends_at: OffsetDateTime,
     function_arn: String,
+    may_recurse: bool,
 }
 
 impl Invocation {
@@ -35,7 +26,14 @@ impl Invocation {
     pub fn begin(clock: Clock, ends_at: OffsetDateTime, function_arn: impl Into<String>) -> Self {
         let began_at = clock.now();
         let ends_at = if ends_at > began_at { ends_at } else { began_at + LONGEST };
-        Self { clock, began_at, ends_at, function_arn: function_arn.into() }
+        Self { clock, began_at, ends_at, function_arn: function_arn.into(), may_recurse: false }
+    }
+
+    /// The same invocation of a function that may invoke itself as often as it likes: `RECURSIVE_LOOP=Allow` in its
+    /// environment says that Lambda does not stop its chain.
+    #[must_use]
+    pub fn with_recursive_loop(self, allowed: bool) -> Self {
+        Self { may_recurse: allowed, ..self }
     }
 
     /// The time now.
@@ -80,109 +78,31 @@ impl Invocation {
         &self.function_arn
     }
 
+    /// Whether Lambda lets the function invoke itself as often as it likes.
+    pub fn may_recurse(&self) -> bool {
+        self.may_recurse
+    }
+
     /// What a plan has to work with.
-    pub fn means(&self, recursive_loop_allowed: bool) -> Means {
+    pub fn means(&self) -> Means {
         // A function's timeout is in whole seconds, a little of which has passed on the way here.
         let lambda_timeout = Duration::seconds((self.ends_at - self.began_at).as_seconds_f64().ceil() as i64);
         let usable = lambda_timeout - self.margin();
-        Means { now: self.began_at, lambda_timeout, usable, recursive_loop_allowed }
+        Means { now: self.began_at, lambda_timeout, usable, recursive_loop_allowed: self.may_recurse }
     }
 
     fn margin(&self) -> Duration {
         MARGIN.min((self.ends_at - self.began_at) / 4)
     }
-
-    /// What a call came to by `until`, or within a second where that is sooner. One that hangs must not take the
-    /// invocation beyond its deadline.
-    pub async fn within<T>(
-        &self,
-        until: OffsetDateTime,
-        call: impl Future<Output = Result<T, CallError>>,
-    ) -> Result<T, CallError> {
-        let left = (until - self.now()).max(Duration::SECOND);
-        let timed = tokio::time::timeout(left.try_into().unwrap_or_default(), call).await;
-        timed.unwrap_or_else(|_| Err(CallError::no_answer("AWS")))
-    }
-
-    /// Calls AWS until it works. Throttling, 5xx and time-outs are ridden out with backoff until `until`, a denial for
-    /// 15 s; anything else is final.
-    pub async fn ride_out<T, Fut>(
-        &self,
-        until: OffsetDateTime,
-        mut call: impl FnMut() -> Fut,
-    ) -> Result<T, CallError>
-    where
-        Fut: Future<Output = Result<T, CallError>>,
-    {
-        let denied_until = until.min(self.now() + FRESH_ROLE);
-        let backoff = ExponentialBuilder::default()
-            .with_min_delay(StdDuration::from_millis(500))
-            .with_max_delay(StdDuration::from_secs(5))
-            .without_max_times()
-            .with_jitter();
-        (|| self.within(until, Box::pin(call())))
-            .retry(backoff)
-            .adjust(|error, delay| {
-                let until = match error.kind {
-                    CallErrorKind::Transient => until,
-                    CallErrorKind::Denied => denied_until,
-                    CallErrorKind::Final => return None,
-                };
-                // The last attempt is made at the end, not beyond it.
-                let left = StdDuration::try_from(until - self.now()).ok().filter(|left| !left.is_zero())?;
-                delay.map(|delay| delay.min(left))
-            })
-            .notify(|error, delay| tracing::warn!("{error}; trying again in {} ms", delay.as_millis()))
-            .await
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
-
-    fn error(kind: CallErrorKind) -> CallError {
-        CallError { operation: "ecs:RunTask", code: "Code".to_owned(), message: "message".to_owned(), kind }
-    }
 
     fn invocation(lambda_timeout: i64) -> Invocation {
         let clock = Clock::start();
         Invocation::begin(clock, clock.now() + Duration::seconds(lambda_timeout), "arn")
-    }
-
-    /// How long and how often a call that always fails is tried.
-    async fn tried(kind: CallErrorKind, seconds: i64) -> (i64, u32) {
-        let invocation = invocation(900);
-        let (start, calls) = (invocation.now(), Cell::new(0));
-        let until = start + Duration::seconds(seconds);
-        let result: Result<(), CallError> = invocation
-            .ride_out(until, || {
-                calls.set(calls.get() + 1);
-                async move { Err(error(kind)) }
-            })
-            .await;
-        assert_eq!(result, Err(error(kind)));
-        ((invocation.now() - start).whole_seconds(), calls.get())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn throttling_is_ridden_out_and_a_denial_for_fifteen_seconds() {
-        let (seconds, calls) = tried(CallErrorKind::Transient, 120).await;
-        assert!(seconds == 120 && calls > 12, "{seconds} s, {calls} calls");
-        let (seconds, calls) = tried(CallErrorKind::Denied, 120).await;
-        assert!(seconds == 15 && calls > 2, "{seconds} s, {calls} calls");
-        assert_eq!(tried(CallErrorKind::Final, 120).await, (0, 1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_that_hangs_is_cut_off() {
-        let invocation = invocation(900);
-        let (start, until) = (invocation.now(), invocation.now() + Duration::seconds(7));
-        let result: Result<(), CallError> = invocation.ride_out(until, std::future::pending).await;
-        assert_eq!(result, Err(CallError::no_answer("AWS")));
-        assert!((7..=9).contains(&(invocation.now() - start).whole_seconds()));
     }
 
     #[tokio::test(start_paused = true)]

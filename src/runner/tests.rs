@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     cfn::ResponseUrl,
     function::clock::Clock,
+    identity,
     rehearse::{
         service::lambda::Function,
         stage::{Config, Pace, Stage},
@@ -41,7 +42,7 @@ fn runner(stage: &Stage) -> Runner {
             "test",
         )))
         .build();
-    Runner::new(Aws::new(config), Callback::default(), false)
+    Runner::new(Aws::new(config), Callback::default())
 }
 
 fn reply_to(stage: &Stage) -> ReplyTo {
@@ -74,8 +75,11 @@ async fn start_a_task(runner: &Runner, reply_to: &ReplyTo, stage: &Stage) {
     let properties = serde_json::json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app"});
     let properties = Properties::read(&properties).unwrap();
     let tags = [("ecs-tasks:request-id".to_owned(), reply_to.request_id.clone())];
-    let launch =
-        crate::aws::ecs::Launch { properties: &properties, started_by: &started_by(reply_to), tags: &tags };
+    let launch = crate::aws::ecs::Launch {
+        properties: &properties,
+        started_by: &identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
+        tags: &tags,
+    };
     runner.aws.run_task(&launch, "token").await.unwrap();
 }
 

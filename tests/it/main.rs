@@ -8,10 +8,10 @@
 mod delivery;
 mod failures;
 mod generated;
+mod layers;
 mod lives;
 mod properties;
 mod provider;
-mod purity;
 mod rehearsal;
 mod scenario;
 mod stage;

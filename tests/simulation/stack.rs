@@ -260,9 +260,12 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
     let real_end = world.clock.now() + timeout;
     let told_end =
         if world.sabotage == Some(Sabotage::IgnoresItsDeadline) { real_end + Span::HOUR } else { real_end };
+    let may_recurse = world.life.recursive_loop || world.sabotage == Some(Sabotage::IgnoresTheChain);
     let clock = Clock::at(world.clock.now());
     let invocation =
-        Invocation::begin(clock, told_end, "arn:aws:lambda:us-west-2:123456789012:function:ecsTasks:live");
+        Invocation::begin(clock, told_end, "arn:aws:lambda:us-west-2:123456789012:function:ecsTasks:live")
+            .with_recursive_loop(may_recurse);
+
     let payload = sabotage::payload(world, event.payload.clone());
     let mut handling = pin!(INVOCATION.scope(event.delivery.clone(), runner.handle(&payload, &invocation)));
     let mut polls = 0;

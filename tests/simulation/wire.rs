@@ -36,8 +36,7 @@ use crate::{
 pub(crate) fn runner(world: &Arc<World>) -> Runner {
     let bucket = Arc::clone(world);
     let callback = Callback::over(service_fn(move |request| put(Arc::clone(&bucket), request)));
-    let allowed = world.life.recursive_loop || world.sabotage == Some(Sabotage::IgnoresTheChain);
-    Runner::new(Aws::new(config(Connector(Arc::clone(world)))), callback, allowed)
+    Runner::new(Aws::new(config(Connector(Arc::clone(world)))), callback)
 }
 
 /// What clients are made of whose calls all end here.

@@ -4,6 +4,7 @@
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use super::texts;
 use crate::{
     cfn::{Data, ReplyTo, Response, Status},
     outcome::{Failure, Rules},
@@ -29,7 +30,7 @@ impl Answer {
     /// The tasks have been started and are not waited for. The attributes hold only what is known at the start, so
     /// that a second delivery of the request tells the same.
     pub fn started(tasks: &[Task], rules: Rules<'_>) -> Self {
-        Self::Succeeded(Reason::started(tasks.len()), Box::new(identity(tasks, rules)))
+        Self::Succeeded(texts::started(tasks.len()), Box::new(identity(tasks, rules)))
     }
 
     /// The tasks that count ended well.
@@ -47,7 +48,7 @@ impl Answer {
             seconds: seconds.map_or_else(String::new, |seconds| seconds.to_string()),
             ..identity(tasks, rules)
         };
-        Self::Succeeded(Reason::succeeded(tasks.len(), seconds), Box::new(data))
+        Self::Succeeded(texts::succeeded(tasks.len(), seconds), Box::new(data))
     }
 
     /// At least one task failed; `log` is the first failure's, if it could be read.
@@ -105,3 +106,6 @@ fn rfc3339(time: Option<OffsetDateTime>) -> String {
     let whole = |time: OffsetDateTime| time.replace_nanosecond(0).ok()?.format(&Rfc3339).ok();
     time.and_then(whole).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

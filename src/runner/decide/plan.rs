@@ -5,10 +5,10 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::wait::{self, Limit};
+use super::limit::{self, Limit};
 use crate::{
     cfn::{Request, RequestType},
-    properties::{Properties, PropertyErrors},
+    properties::{MAX_SERVICE_TIMEOUT, Properties, PropertyErrors},
 };
 
 /// What to do about a request.
@@ -35,7 +35,7 @@ pub enum Refusal {
         "a wait of {wait_s} s takes {hops} self-invocations at a Lambda timeout of {lambda_timeout_s} s, and Lambda stops \
          a function after {max} of them: raise the function's timeout (900 s is the most), or set RecursiveLoop: Allow and \
          the environment variable RECURSIVE_LOOP=Allow on it",
-        max = wait::MAX_HOPS
+        max = limit::MAX_HOPS
     )]
     TooManyHops {
         /// How long the wait may take.
@@ -125,9 +125,9 @@ pub struct Means {
 
 impl Plan {
     /// The plan for a request.
-    pub fn of(request: &Request, means: Means) -> Self {
+    pub fn for_request(request: &Request, means: Means) -> Self {
         if request.request_type == RequestType::Delete {
-            return Self::Stop(Stop::of(request, means));
+            return Self::Stop(Stop::for_request(request, means));
         }
         let properties = match Properties::read(&request.properties.0) {
             Ok(properties) => properties,
@@ -149,7 +149,7 @@ impl Plan {
         }
         // Where no end is waited for, the start still has all the time that CloudFormation gives.
         let timeout = if properties.timeout == 0 { properties.service_timeout } else { properties.timeout };
-        let (deadline, limit) = wait::deadline(timeout, properties.service_timeout, requested_at, means.now);
+        let (deadline, limit) = limit::deadline(timeout, properties.service_timeout, requested_at, means.now);
         if properties.timeout > 0
             && let Some(refusal) = means.refuses(deadline, limit)
         {
@@ -181,7 +181,7 @@ impl Refusal {
 
 impl Skip {
     /// Why an Update with RunOnRollback false does not run while its stack has this status, if it does not.
-    pub fn of_stack_status(status: &str) -> Option<Self> {
+    pub fn for_stack_status(status: &str) -> Option<Self> {
         if status.contains("ROLLBACK") {
             Some(Self::RollingBack)
         } else {
@@ -192,14 +192,11 @@ impl Skip {
 
 impl Stop {
     /// Delete needs nothing but Cluster, and reads no more: its properties may be those that made Create fail.
-    fn of(request: &Request, means: Means) -> Self {
-        let given = request.properties.0.get("ServiceTimeout");
-        let service_timeout = given
-            .and_then(|seconds| seconds.as_str().unwrap_or(&seconds.to_string()).trim().parse::<u32>().ok())
-            .filter(|seconds| (1..=3600).contains(seconds))
-            .unwrap_or(3600);
+    fn for_request(request: &Request, means: Means) -> Self {
+        let service_timeout = Properties::service_timeout_of(&request.properties.0);
         let requested_at = request.reply_to.response_url.signed_at();
-        let (deadline, limit) = wait::deadline(3600, service_timeout, requested_at, means.now);
+        let (deadline, limit) =
+            limit::deadline(MAX_SERVICE_TIMEOUT, service_timeout, requested_at, means.now);
         Self { cluster: request.properties.cluster().map(str::to_owned), deadline, limit }
     }
 }
@@ -210,8 +207,8 @@ impl Means {
         if wait <= Duration::ZERO {
             return Some(Refusal::NoTime(limit));
         }
-        let hops = wait::hops(wait, self.usable);
-        (hops > wait::MAX_HOPS && !self.recursive_loop_allowed).then(|| Refusal::TooManyHops {
+        let hops = limit::hops(wait, self.usable);
+        (hops > limit::MAX_HOPS && !self.recursive_loop_allowed).then(|| Refusal::TooManyHops {
             wait_s: wait.whole_seconds(),
             hops,
             lambda_timeout_s: self.lambda_timeout.whole_seconds(),

@@ -11,25 +11,24 @@
 //! Pure: the clock is an argument. A [`Wait`] is a serialized format: new fields get defaults, and every shape that
 //! was ever shipped keeps its fixture in `tests/wait/`.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
-use super::plan::{Run, Stop};
+use super::{
+    limit::Limit,
+    plan::{Run, Stop},
+};
 use crate::{
     cfn::{ReplyTo, Request, RequestType},
     outcome::{Awaited, Cause, Failure, Outcome, Rules, Verdict},
-    task::{Task, TaskArn, TaskDefinition},
+    task::{Observation, Task, TaskArn, TaskDefinition},
 };
 
 /// The format's version.
 const VERSION: u32 = 1;
 /// When the first look is due, after the start.
 const FIRST_LOOK: Duration = Duration::SECOND;
-/// What is kept for the answer below CloudFormation's own time limit.
-const ANSWER_RESERVE: Duration = Duration::seconds(30);
 /// How long no look follows one that showed nothing; it doubles from miss to miss, up to so many times as long.
 const FIRST_MISS: Duration = Duration::SECOND;
 const MISSES_AT_MOST: i32 = 16;
@@ -40,8 +39,6 @@ const SETTLING: Duration = Duration::seconds(15);
 /// How long the stop code may come after STOPPED, if all else says that the task succeeded. ECS gives it with STOPPED, a
 /// stand-in for ECS perhaps never.
 const STOP_CODE_PATIENCE: Duration = Duration::seconds(3);
-/// Self-invocations that Lambda lets pass without `RecursiveLoop: Allow`: it stops a chain of about 16.
-pub const MAX_HOPS: i64 = 15;
 
 /// A wait that goes on, over as many invocations as it takes. Holds no property and no environment value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,25 +95,8 @@ pub enum Goal {
     /// Create and Update: every container has stopped, and well.
     Success,
     /// Delete: every task has let go of its network interface, however it ended.
-    Gone,
-}
-
-/// What set a deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Limit {
-    /// The property Timeout, in seconds.
-    Timeout(u32),
-    /// The property ServiceTimeout, in seconds, less the time that an answer takes.
-    ServiceTimeout(u32),
-}
-
-/// What DescribeTasks showed of a wait's tasks.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Observation {
-    /// The tasks that ECS knows, in the order in which they were started.
-    pub tasks: Vec<Task>,
-    /// The tasks that it says are MISSING.
-    pub missing: Vec<TaskArn>,
+    #[serde(rename = "Gone")]
+    Stopped,
 }
 
 /// What to do next.
@@ -130,30 +110,6 @@ pub enum Step {
     Finish(Verdict),
     /// The deadline has come.
     GiveUp,
-}
-
-/// When a request that arrived `requested_at` and is first handled `now` must be answered at the latest, and why then.
-///
-/// `requested_at` is when CloudFormation signed the ResponseURL: its own clock runs from there.
-pub fn deadline(
-    timeout: u32,
-    service_timeout: u32,
-    requested_at: Option<OffsetDateTime>,
-    now: OffsetDateTime,
-) -> (OffsetDateTime, Limit) {
-    let own = now + Duration::seconds(timeout.into());
-    let service = requested_at.unwrap_or(now) + Duration::seconds(service_timeout.into()) - ANSWER_RESERVE;
-    if own <= service {
-        (own, Limit::Timeout(timeout))
-    } else {
-        (service, Limit::ServiceTimeout(service_timeout))
-    }
-}
-
-/// How many self-invocations a wait of `wait` takes when each invocation has `usable` of it.
-pub fn hops(wait: Duration, usable: Duration) -> i64 {
-    let (wait, usable) = (wait.whole_milliseconds(), usable.whole_milliseconds().max(1));
-    i64::try_from((wait - 1).max(0) / usable).unwrap_or(i64::MAX)
 }
 
 /// Why a continuation cannot be gone on with.
@@ -194,19 +150,13 @@ impl Wait {
     }
 
     /// The wait for tasks that have been told to stop.
-    pub fn for_gone(
-        stop: &Stop,
-        cluster: &str,
-        request: &Request,
-        tasks: Vec<TaskArn>,
-        now: OffsetDateTime,
-    ) -> Self {
+    pub fn for_stop(stop: &Stop, reply_to: &ReplyTo, tasks: Vec<TaskArn>, now: OffsetDateTime) -> Self {
         Self {
             version: VERSION,
-            reply_to: request.reply_to.clone(),
-            request_type: request.request_type,
-            goal: Goal::Gone,
-            cluster: cluster.to_owned(),
+            reply_to: reply_to.clone(),
+            request_type: RequestType::Delete,
+            goal: Goal::Stopped,
+            cluster: stop.cluster.clone().unwrap_or_default(),
             tasks,
             started_at: now,
             deadline: stop.deadline,
@@ -244,8 +194,8 @@ impl Wait {
     /// A task that ECS does not know is waited for during the first minute; after that it fails the run.
     pub fn judge(&self, observation: &Observation, rules: Rules<'_>, now: OffsetDateTime) -> Outcome {
         let Observation { tasks, missing } = observation;
-        if self.goal == Goal::Gone {
-            return match tasks.iter().all(Task::is_gone) {
+        if self.goal == Goal::Stopped {
+            return match tasks.iter().all(Task::is_stopped) {
                 true => Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing },
                 false => Outcome::Pending,
             };
@@ -356,21 +306,6 @@ impl Wait {
                 let waited = (now - self.started_at).as_seconds_f64();
                 let interval = (waited * 0.05).clamp(1.0, 10.0) * (1.0 - 0.1 * jitter.clamp(0.0, 1.0));
                 Duration::seconds_f64(interval.max(1.0))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Timeout(seconds) => write!(f, "Timeout of {seconds} s"),
-            Self::ServiceTimeout(seconds) => {
-                write!(
-                    f,
-                    "ServiceTimeout of {seconds} s (less {} s to answer)",
-                    ANSWER_RESERVE.whole_seconds()
-                )
             }
         }
     }

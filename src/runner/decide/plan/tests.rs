@@ -29,7 +29,7 @@ fn plan(fixture: &str, changes: Value, means: Means) -> Plan {
         };
     }
     match Received::of(&payload) {
-        Received::Request(request) => Plan::of(&request, means),
+        Received::Request(request) => Plan::for_request(&request, means),
         other => panic!("{other:?}"),
     }
 }
@@ -71,7 +71,7 @@ fn an_old_definition_that_is_missing_counts_as_different() {
     let mut payload: Value = serde_json::from_str(UPDATE).unwrap();
     payload["OldResourceProperties"] = json!({"Cluster": 7});
     let Received::Request(request) = Received::of(&payload) else { panic!("a request") };
-    let Plan::Run(run) = Plan::of(&request, MEANS) else { panic!("a run") };
+    let Plan::Run(run) = Plan::for_request(&request, MEANS) else { panic!("a run") };
     assert_eq!(run.compare_with, None);
 }
 
@@ -171,6 +171,6 @@ fn an_update_of_a_stack_that_rolls_back_or_is_deleted_can_be_skipped() {
         ("DELETE_IN_PROGRESS", Some(Skip::Deleting)),
         ("", None),
     ] {
-        assert_eq!(Skip::of_stack_status(status), skip, "{status}");
+        assert_eq!(Skip::for_stack_status(status), skip, "{status}");
     }
 }

@@ -154,30 +154,12 @@ fn a_missing_task_beside_one_that_runs_is_waited_for() {
 
 #[test]
 fn delete_waits_until_the_network_interface_is_free_and_does_not_mind_how_a_task_ended() {
-    let wait = Wait { goal: Goal::Gone, ..wait() };
+    let wait = Wait { goal: Goal::Stopped, ..wait() };
     assert_eq!(wait.judge(&seen(task("DEPROVISIONING", Some(1))), RULES, at(5)), Outcome::Pending);
     let gone = Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing };
     assert_eq!(wait.judge(&seen(task("STOPPED", Some(1))), RULES, at(5)), gone);
     let missing = Observation { tasks: vec![], missing: wait.tasks.clone() };
     assert_eq!(wait.judge(&missing, RULES, at(5)), gone);
-}
-
-#[test]
-fn the_deadline_is_timeouts_or_service_timeouts_whichever_comes_first() {
-    let now = at(3);
-    assert_eq!(deadline(290, 3600, Some(START), now), (at(293), Limit::Timeout(290)));
-    assert_eq!(deadline(3600, 3600, Some(START), now), (at(3570), Limit::ServiceTimeout(3600)));
-    assert_eq!(deadline(290, 60, Some(START), now), (at(30), Limit::ServiceTimeout(60)));
-    assert_eq!(deadline(290, 60, None, now), (at(33), Limit::ServiceTimeout(60)));
-}
-
-#[test]
-fn hops_are_the_invocations_after_the_first() {
-    let seconds = Duration::seconds;
-    for (wait, usable, expected) in [(290, 890, 0), (890, 890, 0), (891, 890, 1), (3570, 890, 4), (1, 0, 999)]
-    {
-        assert_eq!(hops(seconds(wait), seconds(usable)), expected, "{wait} s in {usable} s");
-    }
 }
 
 #[test]

@@ -1,0 +1,40 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    cfn::ResponseUrl,
+    outcome::{Cause, Failure},
+    task::TaskArn,
+};
+
+proptest! {
+    #[test]
+    fn no_answer_is_ever_longer_than_cloudformation_reads(
+        detail in any::<String>(),
+        log in proptest::collection::vec("[\"\\\\\u{0}-\u{1f}😀é]{0,600}", 0..60),
+        id in "[a-zA-Z0-9-]{1,1024}",
+    ) {
+        let reply_to = ReplyTo {
+            response_url: ResponseUrl::parse("https://example.com/").unwrap(),
+            stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1".to_owned(),
+            request_id: "720958cb-c5b7-4225-b12f-e7c5ab6c499b".to_owned(),
+            logical_resource_id: "Migrate".to_owned(),
+            physical_resource_id: id,
+            no_echo: false,
+        };
+        let log = Log { group: "/ecs/app".to_owned(), stream: None, lines: log };
+        let reason = Reason::failed(&[failure()]).detail(Some(&detail)).log(Some(&log));
+        let body = Answer::Failed(reason).into_response(&reply_to).body();
+        prop_assert!(body.len() <= 4096, "{} bytes", body.len());
+        prop_assert!(body.contains("Container app exited with code 3"));
+    }
+}
+
+fn failure() -> Failure {
+    Failure {
+        task: TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/1".to_owned()),
+        cause: Cause::Exited { container: "app".to_owned(), code: 3, reason: None },
+        stop_code: None,
+        stopped_reason: Some("Essential container in task exited".to_owned()),
+    }
+}

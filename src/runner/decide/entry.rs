@@ -1,0 +1,66 @@
+//! What the function was invoked with: a request of CloudFormation, a wait to go on with, or neither.
+//!
+//! Pure. Never fails: what cannot be read says so, and says who is to be answered.
+
+use serde_json::Value;
+
+use super::wait::{Wait, WaitError};
+use crate::cfn::{Received, ReplyTo, Request};
+
+/// A payload, read.
+#[derive(Debug)]
+pub enum Entry {
+    /// A request, its properties still as they came.
+    Request(Box<Request>),
+    /// A wait of the invocation before this one.
+    GoOn(Box<Wait>),
+    /// A wait that cannot be read: another version of this function has written it, most likely.
+    Unreadable {
+        /// Who waits.
+        reply_to: ReplyTo,
+        /// Where its tasks run, if that can be made out.
+        cluster: Option<String>,
+        /// What is wrong.
+        error: WaitError,
+    },
+    /// Somebody waits for an answer, and what is asked for cannot be made out.
+    Garbled {
+        /// Who waits.
+        reply_to: ReplyTo,
+        /// What is wrong, for the Reason.
+        problem: String,
+    },
+    /// Nobody can be answered. Logged; a retry cannot help.
+    Dropped {
+        /// What is wrong, for the log.
+        problem: String,
+    },
+}
+
+impl Entry {
+    /// Reads a payload of whatever kind.
+    pub fn read(payload: &Value) -> Self {
+        let Some(wait) = payload.get("Wait") else {
+            return match Received::of(payload) {
+                Received::Request(request) => Self::Request(Box::new(request)),
+                Received::Garbled { reply_to, problem } => Self::Garbled { reply_to, problem },
+                Received::Unanswerable { problem } => Self::Dropped {
+                    problem: format!("dropped a payload that nobody can be answered for: {problem}"),
+                },
+            };
+        };
+        let error = match Wait::read(wait) {
+            Ok(wait) => return Self::GoOn(Box::new(wait)),
+            Err(error) => error,
+        };
+        match serde_json::from_value(wait["reply_to"].clone()) {
+            Ok(reply_to) => {
+                let cluster = wait["cluster"].as_str().map(str::to_owned);
+                Self::Unreadable { reply_to, cluster, error }
+            }
+            Err(_) => {
+                Self::Dropped { problem: format!("dropped a continuation that cannot be read: {error}") }
+            }
+        }
+    }
+}

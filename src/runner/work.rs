@@ -1,0 +1,159 @@
+//! What every step of a request needs, as one value, and how it rides out what may pass.
+
+use std::time::Duration as StdDuration;
+
+use backon::{ExponentialBuilder, Retryable};
+use time::{Duration, OffsetDateTime};
+
+use super::invocation::Invocation;
+use crate::{
+    aws::{Aws, CallError, CallErrorKind},
+    cfn::ReplyTo,
+    identity,
+};
+
+/// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role itself.
+pub(super) const FRESH_ROLE: Duration = Duration::seconds(15);
+/// How often tasks are looked at that are about to appear, or to stop.
+pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);
+
+/// Work on one request within one invocation.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'w> {
+    pub(super) aws: &'w Aws,
+    pub(super) invocation: &'w Invocation,
+    /// The request, as far as it is answered.
+    pub(super) reply_to: &'w ReplyTo,
+    /// Name or ARN of the cluster.
+    pub(super) cluster: &'w str,
+    /// When the work must be done.
+    pub(super) until: OffsetDateTime,
+}
+
+impl Work<'_> {
+    /// The same work, to be done by then.
+    pub(super) fn due(self, until: OffsetDateTime) -> Self {
+        Self { until, ..self }
+    }
+
+    /// The time now.
+    pub(super) fn now(&self) -> OffsetDateTime {
+        self.invocation.now()
+    }
+
+    /// Whether another look would come too late.
+    pub(super) fn is_last_look(&self) -> bool {
+        self.now() + LOOK >= self.until
+    }
+
+    /// `startedBy` of the tasks of the request's resource.
+    pub(super) fn started_by(&self) -> String {
+        identity::started_by(&self.reply_to.stack_id, &self.reply_to.logical_resource_id)
+    }
+
+    /// What a call came to in time, or within a second where there is less. One that hangs must not take the invocation
+    /// beyond its deadline.
+    pub(super) async fn within<T>(
+        &self,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let left = (self.until - self.now()).max(Duration::SECOND);
+        let timed = tokio::time::timeout(left.try_into().unwrap_or_default(), call).await;
+        timed.unwrap_or_else(|_| Err(CallError::no_answer("AWS")))
+    }
+
+    /// Calls AWS until it works. Throttling, 5xx and time-outs are ridden out with backoff while there is time, a denial
+    /// for 15 s; anything else is final.
+    pub(super) async fn ride_out<T, Fut>(&self, mut call: impl FnMut() -> Fut) -> Result<T, CallError>
+    where
+        Fut: Future<Output = Result<T, CallError>>,
+    {
+        let denied_until = self.until.min(self.now() + FRESH_ROLE);
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(StdDuration::from_millis(500))
+            .with_max_delay(StdDuration::from_secs(5))
+            .without_max_times()
+            .with_jitter();
+        (|| self.within(Box::pin(call())))
+            .retry(backoff)
+            .adjust(|error, delay| {
+                let until = match error.kind {
+                    CallErrorKind::Transient => self.until,
+                    CallErrorKind::Denied => denied_until,
+                    CallErrorKind::Final => return None,
+                };
+                // The last attempt is made at the end, not beyond it.
+                let left = StdDuration::try_from(until - self.now()).ok().filter(|left| !left.is_zero())?;
+                delay.map(|delay| delay.min(left))
+            })
+            .notify(|error, delay| tracing::warn!("{error}; trying again in {} ms", delay.as_millis()))
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use aws_config::{BehaviorVersion, SdkConfig};
+
+    use super::*;
+    use crate::{cfn::ResponseUrl, function::clock::Clock};
+
+    fn error(kind: CallErrorKind) -> CallError {
+        CallError { operation: "ecs:RunTask", code: "Code".to_owned(), message: "message".to_owned(), kind }
+    }
+
+    /// What comes of work that may take so many seconds, and how long it took.
+    async fn worked<T>(seconds: i64, work: impl AsyncFnOnce(Work<'_>) -> T) -> (T, i64) {
+        let clock = Clock::start();
+        let invocation = Invocation::begin(clock, clock.now() + Duration::seconds(900), "arn");
+        let reply_to = ReplyTo {
+            response_url: ResponseUrl::parse("https://example.com/").expect("a good URL"),
+            stack_id: "stack".to_owned(),
+            request_id: "r-1".to_owned(),
+            logical_resource_id: "Migrate".to_owned(),
+            physical_resource_id: "id".to_owned(),
+            no_echo: false,
+        };
+        let aws = Aws::new(SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build());
+        let began = invocation.now();
+        let until = began + Duration::seconds(seconds);
+        let result =
+            work(Work { aws: &aws, invocation: &invocation, reply_to: &reply_to, cluster: "prod", until })
+                .await;
+        (result, (invocation.now() - began).whole_seconds())
+    }
+
+    /// How long and how often a call that always fails is tried.
+    async fn tried(kind: CallErrorKind, seconds: i64) -> (i64, u32) {
+        let calls = Cell::new(0);
+        let failing = async |work: Work<'_>| {
+            let call = || {
+                calls.set(calls.get() + 1);
+                async { Err::<(), _>(error(kind)) }
+            };
+            work.ride_out(call).await
+        };
+        let (result, took) = worked(seconds, failing).await;
+        assert_eq!(result, Err(error(kind)));
+        (took, calls.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_is_ridden_out_and_a_denial_for_fifteen_seconds() {
+        let (seconds, calls) = tried(CallErrorKind::Transient, 120).await;
+        assert!(seconds == 120 && calls > 12, "{seconds} s, {calls} calls");
+        let (seconds, calls) = tried(CallErrorKind::Denied, 120).await;
+        assert!(seconds == 15 && calls > 2, "{seconds} s, {calls} calls");
+        assert_eq!(tried(CallErrorKind::Final, 120).await, (0, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_hangs_is_cut_off() {
+        let hanging = async |work: Work<'_>| work.ride_out(std::future::pending::<Result<(), _>>).await;
+        let (result, took) = worked(7, hanging).await;
+        assert_eq!(result, Err(CallError::no_answer("AWS")));
+        assert!((7..=9).contains(&took), "{took} s");
+    }
+}

@@ -1,0 +1,256 @@
+//! The layout's promises: what decides and what renders touches nothing of the outside, and imports go down only.
+//!
+//! Rooms are read from the folders and their imports from the code, so that a new file is held to the rules of the room
+//! that it stands in.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The rooms from the ground up: a room may need those before it, and no other.
+///
+/// A folder that is not named belongs to the room of the file that has its name.
+const ROOMS: [&str; 27] = [
+    "epoch",
+    "task",
+    "identity",
+    "cfn",
+    "properties",
+    "outcome",
+    "reason",
+    "function",
+    "aws",
+    "callback",
+    "runner/decide",
+    "runner/invocation",
+    "runner/work",
+    "runner/find",
+    "runner/stop",
+    "runner/evidence",
+    "runner/hand_over",
+    "runner/follow",
+    "runner/ask",
+    "runner/start",
+    "runner/delete",
+    "runner/run",
+    "runner",
+    "monitor/decide",
+    "monitor/render",
+    "monitor",
+    "rehearse",
+];
+
+/// What decides or renders is pure: these rooms name nothing of the outside.
+const PURE: [&str; 12] = [
+    "epoch",
+    "task",
+    "identity",
+    "cfn",
+    "properties",
+    "outcome",
+    "reason",
+    "runner/decide",
+    "monitor/decide",
+    "monitor/render",
+    "rehearse/template",
+    "rehearse/wire",
+];
+
+/// Clock, environment, network, files, SDK.
+const OUTSIDE: [&str; 9] =
+    ["aws_sdk_", "aws_config", "reqwest", "tokio", "::now(", "std::env", "std::fs", "std::net", "Clock"];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every file of the library by its module's path, without its tests.
+fn modules() -> BTreeMap<String, String> {
+    fn walk(folder: &Path, modules: &mut BTreeMap<String, String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(source()).unwrap().with_extension("");
+            if path.is_dir() && name != Path::new("bin") {
+                walk(&path, modules);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("tests.rs")
+            {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                // A link in a comment is no import, nor is a visibility.
+                let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let code = code.collect::<Vec<_>>().join("\n").replace("pub(in crate::", "pub(in ");
+                modules.insert(name.to_str().unwrap().to_owned(), code);
+            }
+        }
+    }
+    let mut modules = BTreeMap::new();
+    walk(&source(), &mut modules);
+    modules.remove("lib");
+    modules
+}
+
+/// The paths below `crate` that a module names, as `a/b/c`: in `use` trees and in the code.
+fn imports(module: &str, code: &str) -> BTreeSet<String> {
+    let here: Vec<&str> = module.split('/').collect();
+    let mut found = BTreeSet::new();
+    let mut rest = code;
+    while let Some((_, tree)) = rest.split_once("use ") {
+        let (tree, after) = tree.split_once(';').unwrap_or((tree, ""));
+        for path in leaves(tree) {
+            found.extend(absolute(&here, &path));
+        }
+        rest = after;
+    }
+    for (start, _) in code.match_indices("crate::") {
+        let path: String =
+            code[start..].chars().take_while(|char| char.is_alphanumeric() || "_:".contains(*char)).collect();
+        found.extend(absolute(&here, path.trim_end_matches(':')));
+    }
+    found
+}
+
+/// Every path that a `use` tree stands for.
+fn leaves(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some((prefix, body)) = tree.split_once('{') else { return vec![tree.to_owned()] };
+    let body = body.rsplit_once('}').map_or(body, |(body, _)| body);
+    let (mut depth, mut items) = (0, vec![String::new()]);
+    for char in body.chars() {
+        depth += i32::from(char == '{') - i32::from(char == '}');
+        match char {
+            ',' if depth == 0 => items.push(String::new()),
+            char => items.last_mut().unwrap().push(char),
+        }
+    }
+    let items = items.iter().filter(|item| !item.trim().is_empty());
+    items.flat_map(|item| leaves(item)).map(|leaf| format!("{prefix}{leaf}")).collect()
+}
+
+/// A path of this crate from its root; none for a path of another crate.
+fn absolute(here: &[&str], path: &str) -> Option<String> {
+    let mut base = here.to_vec();
+    let mut segments: Vec<&str> = path.split("::").map(str::trim).collect();
+    match segments.first().copied() {
+        Some("crate") => base.clear(),
+        Some("self") => {}
+        Some("super") => {
+            base.pop();
+        }
+        _ => return None,
+    }
+    segments.remove(0);
+    while segments.first() == Some(&"super") {
+        base.pop();
+        segments.remove(0);
+    }
+    Some([base, segments].concat().join("/"))
+}
+
+fn stands_in(path: &str, room: &str) -> bool {
+    path.strip_prefix(room).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The room that a path belongs to: the longest name of a room that it begins with.
+fn room(path: &str) -> Option<usize> {
+    let mut rooms = ROOMS.iter().enumerate().filter(|(_, room)| stands_in(path, room)).collect::<Vec<_>>();
+    rooms.sort_by_key(|(_, room)| room.len());
+    rooms.pop().map(|(number, _)| number)
+}
+
+/// Every import that goes up, in words.
+fn upward(modules: &BTreeMap<String, String>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (module, code) in modules {
+        let Some(here) = room(module) else {
+            wrong.push(format!("{module} stands in no room"));
+            continue;
+        };
+        for path in imports(module, code) {
+            match room(&path) {
+                Some(there) if there > here => {
+                    wrong.push(format!("{module} needs {path}, which stands above it"));
+                }
+                _ => {}
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn imports_go_down_only() {
+    assert_eq!(upward(&modules()), [""; 0]);
+}
+
+#[test]
+fn an_import_that_goes_up_is_found_whichever_way_it_is_written() {
+    for (module, code) in [
+        ("runner/stop", "use super::follow::follow;"),
+        ("runner/find", "use super::{\n    stop::stop,\n    work::Work,\n};"),
+        ("runner/decide/plan", "use crate::{\n    cfn::Request,\n    runner::{run::{run}},\n};"),
+        ("aws/ecs", "fn x() { crate::runner::decide::plan::y() }"),
+        ("reason/fit", "use super::super::aws::CallError;"),
+        ("somewhere", ""),
+    ] {
+        let modules = BTreeMap::from([(module.to_owned(), code.to_owned())]);
+        assert_eq!(upward(&modules).len(), 1, "{module}: {code}");
+    }
+}
+
+#[test]
+fn what_decides_or_renders_names_nothing_of_the_outside() {
+    for (module, code) in modules() {
+        if !PURE.iter().any(|room| stands_in(&module, room)) {
+            continue;
+        }
+        for outside in OUTSIDE {
+            assert!(!code.contains(outside), "{module} names {outside}");
+        }
+    }
+}
+
+#[test]
+fn the_sdk_is_named_at_the_edge_alone() {
+    for (module, code) in modules() {
+        let at_the_edge = module == "aws" || module.starts_with("aws/");
+        assert!(at_the_edge || !code.contains("aws_sdk_"), "{module} names the SDK");
+    }
+}
+
+#[test]
+fn no_type_has_the_name_of_another() {
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let mut twice = Vec::new();
+    for (module, code) in modules() {
+        for line in code.lines().map(str::trim_start) {
+            let line =
+                line.strip_prefix("pub(").and_then(|rest| rest.split_once(") ")).map_or(line, |rest| rest.1);
+            let line = line.strip_prefix("pub ").unwrap_or(line);
+            let mut words = line.split(|char: char| !char.is_alphanumeric() && char != '_');
+            if !matches!(words.next(), Some("struct" | "enum" | "type" | "trait")) {
+                continue;
+            }
+            let name = words.next().unwrap_or_default();
+            // A type of a trait's implementation has the trait's name for it.
+            if line.starts_with("type Error =") || name.is_empty() || name.starts_with('$') {
+                continue;
+            }
+            if let Some(other) = known.insert(name.to_owned(), module.clone()) {
+                twice.push(format!("{name} in {other} and {module}"));
+            }
+        }
+    }
+    assert_eq!(twice, [""; 0]);
+}
+
+#[test]
+fn main_is_a_table_of_contents() {
+    for entry in fs::read_dir(source().join("bin")).unwrap() {
+        let path = entry.unwrap().path();
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 45, "{} has {lines} lines", path.display());
+    }
+}
