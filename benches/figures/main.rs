@@ -17,7 +17,8 @@ use std::{
 
 use ecs_tasks::rehearse::{
     service::lambda::{Function, Lambda},
-    stage::{Config, Pace, Stage},
+    setting::Pace,
+    stage::{Config, Stage},
 };
 use time::OffsetDateTime;
 

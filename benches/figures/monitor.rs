@@ -4,8 +4,8 @@
 use std::{io, ops::Range, path::Path, sync::Arc};
 
 use ecs_tasks::rehearse::{
-    ACCOUNT, REGION, arn,
-    service::{events::Monitor, lambda::Function},
+    service::{events::EventBridge, lambda::Function},
+    setting::{ACCOUNT, REGION, arn},
     stage::Stage,
 };
 use serde_json::{Value, json};
@@ -135,8 +135,8 @@ async fn with_monitor(binary: &Path, without: &[&str]) -> io::Result<Arc<Stage>>
     stage(Function::runner(binary.to_owned()), Some(function)).await
 }
 
-fn monitor(stage: &Stage) -> io::Result<&Monitor> {
-    stage.monitor.as_deref().ok_or_else(|| io::Error::other("the stage has no monitor"))
+fn monitor(stage: &Stage) -> io::Result<&EventBridge> {
+    stage.events.as_deref().ok_or_else(|| io::Error::other("the stage has no monitor"))
 }
 
 /// Seconds from the invocation to its answer, which must say that nothing failed.

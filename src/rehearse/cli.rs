@@ -13,11 +13,11 @@ use serde_json::Value;
 
 use super::{
     console::Console,
-    now,
     recorded::{self, RecordedError},
     service::lambda::Function,
+    setting::{Pace, now},
     stack::{Parameters, Stack},
-    stage::{Config, Pace, Stage},
+    stage::{Config, Stage},
     template::{Template, TemplateError},
 };
 use crate::monitor::decide::settings::{Settings, SettingsErrors};
@@ -89,7 +89,7 @@ enum Unfit {
 }
 
 /// A template, and what is to become of it.
-struct Plan {
+struct Rehearsal {
     path: PathBuf,
     template: Template,
     created: Parameters,
@@ -122,7 +122,7 @@ impl Arguments {
                 retries: [Duration::from_secs(2), Duration::from_secs(4)],
             },
         };
-        let console = Console::new(self.verbose, plan.iter().flat_map(Plan::names));
+        let console = Console::new(self.verbose, plan.iter().flat_map(Rehearsal::names));
         let stage = Stage::open(config, console.reporter()).await.map_err(Unfit::NoStage)?;
         let plan = plan.map(|plan| plan.on(&stage, &console)).transpose()?;
         tokio::select! {
@@ -139,7 +139,7 @@ impl Arguments {
         }
     }
 
-    fn plan(&self, path: &Path) -> Result<Plan, Unfit> {
+    fn plan(&self, path: &Path) -> Result<Rehearsal, Unfit> {
         let unfit = |error| Unfit::Template { path: path.to_owned(), errors: vec![error] };
         let unreadable = |error| Unfit::Unreadable { path: path.to_owned(), error };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
@@ -150,7 +150,7 @@ impl Arguments {
         let created = template.parameter_values(&created).map_err(unfit)?;
         let updated = template.parameter_values(&updated).map_err(unfit)?;
         let updated = (!self.updates.is_empty()).then_some(updated);
-        Ok(Plan { path: path.to_owned(), template, created, updated })
+        Ok(Rehearsal { path: path.to_owned(), template, created, updated })
     }
 
     /// The events of each file.
@@ -189,7 +189,7 @@ impl Arguments {
     }
 }
 
-impl Plan {
+impl Rehearsal {
     /// The names that will be written.
     fn names(&self) -> impl Iterator<Item = String> {
         let resources = self.template.resources.iter().map(|resource| resource.logical_id.clone());
@@ -220,7 +220,7 @@ async fn live(
     console: &Console,
 ) -> bool {
     let began = now();
-    if let Some(monitor) = &stage.monitor {
+    if let Some(monitor) = &stage.events {
         for (file, events) in recorded {
             console.file(&file);
             // Each file is a recording of its own: copies of one event, edited, do not stand in each other's way.
@@ -239,7 +239,7 @@ async fn live(
         steps.push(("delete", stack.delete().await));
     }
     let mut ended_well = steps.iter().all(|(_, ended_well)| *ended_well);
-    if let Some(monitor) = &stage.monitor {
+    if let Some(monitor) = &stage.events {
         stage.ecs.settled().await;
         ended_well &= console.findings(monitor.finish().await);
     }

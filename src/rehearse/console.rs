@@ -13,9 +13,11 @@ use serde_json::Value;
 use time::macros::format_description;
 
 use super::{
-    now,
-    stack::{EventSink, StackEvent},
-    stage::{Report, Reporter, Stage, lock},
+    report::{Report, Reporter},
+    setting::now,
+    stack::{StackEvent, StackEvents},
+    stage::Stage,
+    wire::lock,
 };
 use crate::task::definition_name;
 
@@ -46,7 +48,7 @@ impl Console {
     }
 
     /// Takes a stack's events.
-    pub fn events(&self) -> EventSink {
+    pub fn events(&self) -> StackEvents {
         let console = self.clone();
         Arc::new(move |event| console.event(event))
     }

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use self::check::{is_played, without_service_token};
 use super::{
-    arn, now, random_hex, random_uuid,
+    setting::{arn, now, random_hex, random_uuid},
     stage::Stage,
     template::{
         Resource, Template, TemplateError,
@@ -38,7 +38,7 @@ pub struct StackEvent {
 }
 
 /// Takes a stack's events as they happen.
-pub type EventSink = Arc<dyn Fn(StackEvent) + Send + Sync>;
+pub type StackEvents = Arc<dyn Fn(StackEvent) + Send + Sync>;
 
 /// Values of a template's parameters.
 pub type Parameters = BTreeMap<String, Value>;
@@ -49,7 +49,7 @@ pub struct Stack {
     template: Template,
     name: String,
     id: String,
-    events: EventSink,
+    events: StackEvents,
     live: BTreeMap<String, Live>,
 }
 
@@ -70,7 +70,7 @@ struct Failed {
 
 impl Stack {
     /// A stack that is not there yet.
-    pub fn new(stage: Arc<Stage>, template: Template, name: &str, events: EventSink) -> Self {
+    pub fn new(stage: Arc<Stage>, template: Template, name: &str, events: StackEvents) -> Self {
         let id = arn("cloudformation", &format!("stack/{name}/{}", random_uuid()));
         Self { stage, template, name: name.to_owned(), id, events, live: BTreeMap::new() }
     }

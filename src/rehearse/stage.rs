@@ -1,35 +1,35 @@
 //! The stage: one loopback address that answers for all services, and for the response bucket.
 
-mod response;
-
 use std::{
     collections::{BTreeMap, HashMap},
     io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex},
 };
 
 use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, Method, Uri, header::CONTENT_TYPE},
+    http::{HeaderMap, Method, Uri},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-pub(super) use self::response::{AwsError, json_response};
-use self::response::{answer, status_code, xml_error};
-use super::service::{
-    cloudformation::CloudFormation,
-    dynamodb::DynamoDb,
-    ecs::{Ecs, EventSink},
-    events::{self, Monitor},
-    lambda::{Function, Lambda},
-    logs::Logs,
-    opensearch::OpenSearch,
-    sns::Sns,
+use super::{
+    report::Reporter,
+    service::{
+        cloudformation::CloudFormation,
+        dynamodb::DynamoDb,
+        ecs::{Ecs, TaskEvents},
+        events::{self, EventBridge},
+        lambda::{Function, Lambda},
+        logs::Logs,
+        opensearch::OpenSearch,
+        sns::Sns,
+    },
+    setting::Pace,
+    wire::{AwsError, Fault, answer, lock, status_code, xml_error, xml_response},
 };
 
 /// How the stage is set up.
@@ -43,59 +43,6 @@ pub struct Config {
     pub pace: Pace,
 }
 
-/// How long things take that take their time at AWS.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// Each of PROVISIONING and PENDING.
-    pub start: Duration,
-    /// DEPROVISIONING, some 20 s on Fargate.
-    pub deprovision: Duration,
-    /// Before the two retries of a failed asynchronous invocation; 1 and 2 minutes at AWS.
-    pub retries: [Duration; 2],
-}
-
-/// What the stage tells whoever watches.
-#[derive(Clone, Debug)]
-pub enum Report {
-    /// A line that a container printed.
-    Line {
-        /// The container's name.
-        container: String,
-        /// The line, without its end.
-        text: String,
-    },
-    /// The monitor has put an item into its table.
-    Audited {
-        /// The item, with plain values.
-        item: Value,
-        /// It was there before.
-        known: bool,
-    },
-    /// An alert has gone out.
-    Alerted {
-        /// Its subject.
-        subject: String,
-        /// What it says.
-        message: String,
-    },
-    /// A line that the function logged.
-    Log(String),
-    /// Something that AWS does and that a person would see nowhere, such as a time-out of the function.
-    Note(String),
-}
-
-/// Takes what the stage tells.
-pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
-
-/// An answer that the stage gives in place of its own.
-#[derive(Clone, Debug)]
-pub enum Fault {
-    /// An error of AWS with this HTTP status, code and message.
-    Error(u16, &'static str, &'static str),
-    /// An answer with HTTP status 200 and this body, for JSON operations.
-    Answer(Value),
-}
-
 /// The services, and what has been asked of them.
 pub struct Stage {
     /// ECS.
@@ -104,8 +51,8 @@ pub struct Stage {
     pub logs: Arc<Logs>,
     /// Lambda with the runner.
     pub lambda: Lambda,
-    /// The monitor, if there is one.
-    pub monitor: Option<Arc<Monitor>>,
+    /// EventBridge with the monitor behind it, if there is one.
+    pub events: Option<Arc<EventBridge>>,
     /// The monitor's table.
     pub dynamodb: DynamoDb,
     /// The monitor's index.
@@ -126,17 +73,18 @@ impl Stage {
         let endpoint = format!("http://{}", listener.local_addr()?);
         let logs = Arc::new(Logs::default());
         let retries = config.pace.retries;
-        let monitor = config.monitor.map(|mut function| {
+        let event_bridge = config.monitor.map(|mut function| {
             // First, so that what the function is set up with stands.
             function.environment.insert(0, ("OPENSEARCH_ENDPOINT".to_owned(), endpoint.clone()));
             let reporter = events::reporter(Arc::clone(&reporter));
-            Arc::new(Monitor::new(Lambda::new(function, retries, endpoint.clone(), reporter)))
+            Arc::new(EventBridge::new(Lambda::new(function, retries, endpoint.clone(), reporter)))
         });
-        let events = monitor.clone().map(|monitor| Arc::new(move |event| monitor.take(event)) as EventSink);
+        let task_events =
+            event_bridge.clone().map(|bridge| Arc::new(move |event| bridge.take(event)) as TaskEvents);
         let stage = Arc::new(Self {
-            ecs: Ecs::new(config.pace, Arc::clone(&logs), Arc::clone(&reporter), events),
+            ecs: Ecs::new(config.pace, Arc::clone(&logs), Arc::clone(&reporter), task_events),
             logs,
-            monitor,
+            events: event_bridge,
             dynamodb: DynamoDb::new(Arc::clone(&reporter)),
             opensearch: OpenSearch::default(),
             sns: Sns::new(Arc::clone(&reporter)),
@@ -187,8 +135,8 @@ impl Stage {
     /// Ends the function's processes, all tasks, and the server.
     pub fn close(&self) {
         self.lambda.close();
-        if let Some(monitor) = &self.monitor {
-            monitor.lambda.close();
+        if let Some(events) = &self.events {
+            events.lambda.close();
         }
         self.ecs.close();
         if let Some(server) = lock(&self.server).take() {
@@ -203,11 +151,6 @@ impl Stage {
         let queue = faults.get_mut(operation).filter(|queue| !queue.is_empty())?;
         Some(queue.remove(0))
     }
-}
-
-/// Locks a mutex of the stage; a test that panicked while it held one has failed already.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn serve(
@@ -266,7 +209,7 @@ async fn serve(
         _ => return AwsError::unknown_operation(path).into_json(),
     };
     match xml {
-        Ok(xml) => ([(CONTENT_TYPE, "text/xml")], xml).into_response(),
+        Ok(xml) => xml_response(xml),
         Err(error) => xml_error(400, error.code, &error.message),
     }
 }

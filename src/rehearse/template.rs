@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use self::node::{Kind, Node};
+use self::node::{Node, NodeKind};
 
 /// A template.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Parameter {
         let text = |name: &str| field(name).and_then(Node::text).map(str::to_owned);
         let kind = text("Type").ok_or_else(|| node.error(format!("parameter {name} has no Type")))?;
         let default = match field("Default").map(|node| &node.kind) {
-            Some(Kind::List(_) | Kind::Map(_)) => {
+            Some(NodeKind::List(_) | NodeKind::Map(_)) => {
                 return Err(node.error(format!("the Default of parameter {name} must be a text")));
             }
             _ => text("Default"),
@@ -181,12 +181,12 @@ impl Resource {
         let fields = node.fields(&format!("resource {name}"))?;
         let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, node)| node);
         let resource_type = field("Type").and_then(Node::text).map(str::to_owned);
-        let empty = Node { line: node.line, kind: Kind::Map(Vec::new()) };
+        let empty = Node { line: node.line, kind: NodeKind::Map(Vec::new()) };
         let properties = field("Properties").unwrap_or(&empty).clone();
         let mut needs = BTreeSet::new();
         match field("DependsOn").map(|node| &node.kind) {
-            Some(Kind::Text(other)) => needs.extend([other.clone()]),
-            Some(Kind::List(others)) => {
+            Some(NodeKind::Text(other)) => needs.extend([other.clone()]),
+            Some(NodeKind::List(others)) => {
                 needs.extend(others.iter().filter_map(|one| one.text().map(str::to_owned)))
             }
             _ => {}

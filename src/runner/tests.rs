@@ -11,7 +11,8 @@ use crate::{
     identity,
     rehearse::{
         service::lambda::Function,
-        stage::{Config, Pace, Stage},
+        setting::Pace,
+        stage::{Config, Stage},
     },
 };
 
@@ -46,8 +47,8 @@ fn runner(stage: &Stage) -> Runner {
 }
 
 fn reply_to(stage: &Stage) -> ReplyTo {
-    let stack_id = crate::rehearse::arn("cloudformation", "stack/shop/1");
-    let url = stage.cloudformation.response_url(&stack_id, "Migrate", "r-1", crate::rehearse::now());
+    let stack_id = crate::rehearse::setting::arn("cloudformation", "stack/shop/1");
+    let url = stage.cloudformation.response_url(&stack_id, "Migrate", "r-1", crate::rehearse::setting::now());
     ReplyTo {
         response_url: ResponseUrl::parse(&url).unwrap(),
         stack_id,

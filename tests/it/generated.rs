@@ -11,7 +11,7 @@ use ecs_tasks::{
         schema,
         shape::Shape,
     },
-    rehearse::template::node::{Kind, Node},
+    rehearse::template::node::{Node, NodeKind},
 };
 use serde_json::{Value, json};
 
@@ -41,11 +41,11 @@ fn the_generated_schema_is_up_to_date() {
 /// A template's value without its intrinsic functions.
 fn plain(node: &Node) -> Value {
     match &node.kind {
-        Kind::Null => Value::Null,
-        Kind::Text(text) => json!(text),
-        Kind::List(items) => items.iter().map(plain).collect(),
-        Kind::Map(fields) if fields[0].0.starts_with("Fn::") || fields[0].0 == "Ref" => json!("resolved"),
-        Kind::Map(fields) => fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+        NodeKind::Null => Value::Null,
+        NodeKind::Text(text) => json!(text),
+        NodeKind::List(items) => items.iter().map(plain).collect(),
+        NodeKind::Map(fields) if fields[0].0.starts_with("Fn::") || fields[0].0 == "Ref" => json!("resolved"),
+        NodeKind::Map(fields) => fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lives that take more than one look: long waits, updates, rollbacks, deletes.
 
-use ecs_tasks::rehearse::{stack::Stack, stage::Fault, template::Template};
+use ecs_tasks::rehearse::{stack::Stack, template::Template, wire::Fault};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,

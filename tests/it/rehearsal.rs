@@ -1,10 +1,14 @@
 //! The command `rehearse`, as a person would use it.
 
+mod page;
+
 use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
+
+use self::page::page;
 
 fn rehearse(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_rehearse")).args(arguments).env("NO_COLOR", "1").output().unwrap()
@@ -54,6 +58,17 @@ fn the_example_lives_through_create_update_and_delete() {
     assert!(last.starts_with("create complete, update complete, delete complete in "), "{last}");
     assert!(last.contains("RunTask 2"), "{last}");
     assert!(!text.contains('\u{1b}'), "no colour where there is no terminal");
+}
+
+#[test]
+fn a_life_reads_from_top_to_bottom() {
+    let output = rehearse(&[&example(), "--parameter", "SchemaVersion=1", "--update", "SchemaVersion=2"]);
+    insta::assert_snapshot!(page(&output));
+}
+
+#[test]
+fn a_failed_create_reads_from_top_to_bottom() {
+    insta::assert_snapshot!(page(&rehearse(&[&example(), "--parameter", "FailAt=1"])));
 }
 
 #[test]
@@ -185,6 +200,14 @@ fn recorded_events_are_found_and_told_as_people_would_get_them() {
     assert_eq!(told("alert | Subject: ECS task failed: wpunconfiguredfail on eventStreamTestCluster"), 2);
     assert_eq!(told("alert | Container web exited with code 1. Task arn:aws:ecs:"), 1);
     assert_eq!(lines.last().map(String::as_str), Some("3 events: 1 excused, 2 failed; 2 alerts"));
+}
+
+#[test]
+fn recorded_events_read_from_top_to_bottom() {
+    let files = ["task-drained.json", "task-failed-to-start.json", "task-stopped-exit-1.json"].map(recorded);
+    let arguments = [&["--events".to_owned()], files.as_slice()].concat();
+    let output = rehearse(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    insta::assert_snapshot!(page(&output).replace(concat!(env!("CARGO_MANIFEST_DIR"), "/"), ""));
 }
 
 #[test]

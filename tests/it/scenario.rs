@@ -6,12 +6,13 @@ use std::{
 };
 
 use ecs_tasks::rehearse::{
-    arn,
+    report::Report,
     service::{
         cloudformation::{Ask, Settled},
         lambda::Function,
     },
-    stage::{Config, Pace, Report, Stage},
+    setting::{Pace, arn},
+    stage::{Config, Stage},
 };
 use serde_json::{Value, json};
 

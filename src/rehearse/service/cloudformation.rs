@@ -1,5 +1,8 @@
 //! CloudFormation's side of a custom resource: requests, the answers to them, and DescribeStacks.
 
+mod answer;
+mod describe;
+
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use axum::{
@@ -12,16 +15,13 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, macros::format_description};
 use tokio::sync::oneshot;
 
+pub use self::{answer::Settled, describe::described_stack};
 use super::lambda::Lambda;
 use crate::rehearse::{
-    now, random_hex, random_uuid,
-    stage::{AwsError, lock},
+    setting::{now, random_hex, random_uuid},
+    wire::{AwsError, lock},
 };
 
-/// The longest answer that CloudFormation takes.
-const MAX_ANSWER: usize = 4096;
-/// The longest PhysicalResourceId.
-const MAX_ID: usize = 1024;
 /// How long a ResponseURL is good for, in seconds.
 const EXPIRES: u32 = 7200;
 
@@ -63,19 +63,6 @@ pub struct Ask<'a> {
     pub old_properties: Option<&'a Value>,
 }
 
-/// What CloudFormation made of an answer, or of there being none.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settled {
-    /// Whether the request succeeded.
-    pub succeeded: bool,
-    /// The Reason, or what CloudFormation says of an answer that it does not take.
-    pub reason: String,
-    /// The id in the answer; none where none came.
-    pub physical_id: Option<String>,
-    /// The attributes.
-    pub data: BTreeMap<String, Value>,
-}
-
 impl CloudFormation {
     pub(in crate::rehearse) fn new(endpoint: String) -> Self {
         Self { endpoint, waiting: Mutex::default(), answers: Mutex::default(), statuses: Mutex::default() }
@@ -93,7 +80,7 @@ impl CloudFormation {
         let answer = tokio::time::timeout(Duration::from_secs(limit), answer).await;
         lock(&self.waiting).remove(&request_id);
         match answer {
-            Ok(Ok(answer)) => settle(&answer, ask, &request_id),
+            Ok(Ok(answer)) => answer::settle(&answer, ask, &request_id),
             _ => Settled::failed(format!(
                 "CloudFormation did not receive a response from your Custom Resource. Please check your logs for \
                  requestId [{request_id}]. If you are using the Python cfn-response module, you may need to update \
@@ -164,13 +151,8 @@ impl CloudFormation {
         let request_id = key.rsplit('|').next().unwrap_or_default().to_owned();
         lock(&self.answers).push(Answered { request_id: request_id.clone(), at: now(), body: body.clone() });
         if let Some(waiting) = lock(&self.waiting).remove(&request_id) {
-            let answer = if body.len() > MAX_ANSWER {
-                json!({ "Unfit": "Response object is too long." })
-            } else {
-                serde_json::from_slice(body).unwrap_or(json!({ "Unfit": "Response is not valid JSON." }))
-            };
             // Its ServiceTimeout may have passed just now.
-            let _ = waiting.send(answer);
+            let _ = waiting.send(answer::read(body));
         }
         StatusCode::OK.into_response()
     }
@@ -182,65 +164,7 @@ impl CloudFormation {
         else {
             return Err(AwsError::new("ValidationError", format!("Stack with id {stack} does not exist")));
         };
-        let name = id.split('/').nth(1).unwrap_or_default();
-        Ok(format!(
-            "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
-             <Stacks><member><StackName>{name}</StackName><StackId>{id}</StackId>\
-             <CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus></member></Stacks>\
-             </DescribeStacksResult></DescribeStacksResponse>"
-        ))
-    }
-}
-
-impl Settled {
-    fn failed(reason: impl Into<String>) -> Self {
-        Self { succeeded: false, reason: reason.into(), physical_id: None, data: BTreeMap::new() }
-    }
-}
-
-/// Checks an answer as CloudFormation would.
-fn settle(answer: &Value, ask: &Ask<'_>, request_id: &str) -> Settled {
-    if let Some(unfit) = answer["Unfit"].as_str() {
-        return Settled::failed(unfit);
-    }
-    let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
-    for (name, expected) in
-        [("StackId", ask.stack_id), ("RequestId", request_id), ("LogicalResourceId", ask.logical_id)]
-    {
-        if text(name) != expected {
-            return Settled::failed(format!("Invalid {name} in the response."));
-        }
-    }
-    let physical_id = text("PhysicalResourceId");
-    if physical_id.is_empty() || physical_id.len() > MAX_ID {
-        return Settled::failed("Invalid PhysicalResourceId");
-    }
-    let data: BTreeMap<String, Value> = answer["Data"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    if data.values().any(|value| value.is_array() || value.is_null()) {
-        return Settled {
-            physical_id: Some(physical_id),
-            ..Settled::failed("Vendor response doesn't contain simple attributes")
-        };
-    }
-    let (status, reason) = (text("Status"), text("Reason"));
-    match status.as_str() {
-        "SUCCESS" => Settled { succeeded: true, reason, physical_id: Some(physical_id), data },
-        "FAILED" if reason.is_empty() => Settled {
-            physical_id: Some(physical_id),
-            ..Settled::failed("Invalid response: FAILED without a Reason")
-        },
-        "FAILED" => Settled {
-            physical_id: Some(physical_id),
-            ..Settled::failed(format!(
-                "Received response status [FAILED] from custom resource. Message returned: {reason}"
-            ))
-        },
-        other => Settled::failed(format!("Invalid Status in the response: {other}")),
+        Ok(described_stack(id, status))
     }
 }
 

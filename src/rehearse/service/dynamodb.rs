@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use serde_json::{Map, Value};
 
-use crate::rehearse::stage::{AwsError, Report, Reporter, lock};
+use crate::rehearse::{
+    report::{Report, Reporter},
+    wire::{AwsError, lock},
+};
 
 /// The table's keys, as the template makes it.
 const KEYS: [&str; 2] = ["taskDefinitionArn", "change"];

@@ -2,13 +2,16 @@
 
 mod api;
 mod definition;
+mod engine;
 mod event;
 mod life;
 mod process;
+mod run;
 mod task;
+pub mod token;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -16,12 +19,16 @@ use std::{
 use serde_json::Value;
 use time::OffsetDateTime;
 
-pub use self::definition::{ContainerSpec, Definition};
-use self::task::StageTask;
+pub use self::{
+    definition::{ContainerSpec, Definition},
+    engine::Engine,
+};
+use self::{task::StageTask, token::ClientTokens};
 use super::logs::Logs;
 use crate::rehearse::{
-    arn,
-    stage::{AwsError, Pace, Reporter, lock},
+    report::Reporter,
+    setting::{Pace, arn},
+    wire::{AwsError, lock},
 };
 
 /// How often it is looked whether the tasks have stopped.
@@ -30,17 +37,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The service.
 #[derive(Clone)]
 pub struct Ecs {
-    shared: Arc<Shared>,
+    inner: Arc<EcsInner>,
 }
 
 /// Takes the events that tell of tasks' changes.
-pub(in crate::rehearse) type EventSink = Arc<dyn Fn(Value) + Send + Sync>;
+pub(in crate::rehearse) type TaskEvents = Arc<dyn Fn(Value) + Send + Sync>;
 
-struct Shared {
+struct EcsInner {
+    engine: Engine,
     pace: Pace,
     logs: Arc<Logs>,
     reporter: Reporter,
-    events: Option<EventSink>,
+    events: Option<TaskEvents>,
     state: Mutex<State>,
 }
 
@@ -52,7 +60,8 @@ struct State {
     /// By cluster and name; only what DescribeServices tells of where their tasks run.
     services: BTreeMap<(String, String), Value>,
     tasks: Vec<StageTask>,
-    tokens: HashMap<(String, String), api::TokenUse>,
+    /// The ARNs of the tasks that came of each.
+    tokens: ClientTokens<Vec<String>>,
     injects: bool,
 }
 
@@ -61,26 +70,35 @@ impl Ecs {
         pace: Pace,
         logs: Arc<Logs>,
         reporter: Reporter,
-        events: Option<EventSink>,
+        events: Option<TaskEvents>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { pace, logs, reporter, events, state: Mutex::default() }) }
+        Self {
+            inner: Arc::new(EcsInner {
+                engine: Engine::default(),
+                pace,
+                logs,
+                reporter,
+                events,
+                state: Mutex::default(),
+            }),
+        }
     }
 
     /// Makes a cluster; its ARN.
     pub fn create_cluster(&self, name: &str) -> String {
-        lock(&self.shared.state).clusters.insert(name.to_owned());
+        lock(&self.inner.state).clusters.insert(name.to_owned());
         arn("ecs", &format!("cluster/{name}"))
     }
 
     /// Takes a cluster away, whatever runs on it.
     pub fn delete_cluster(&self, name: &str) {
-        lock(&self.shared.state).clusters.remove(name);
+        lock(&self.inner.state).clusters.remove(name);
     }
 
     /// Registers a new revision of a task definition; its ARN. `Err` names what is wrong with it.
     pub fn register(&self, definition: &Value) -> Result<String, String> {
         let mut definition = Definition::read(definition)?;
-        let mut state = lock(&self.shared.state);
+        let mut state = lock(&self.inner.state);
         let revisions = state.definitions.entry(definition.family.clone()).or_default();
         definition.revision = revisions.len() + 1;
         definition.arn =
@@ -93,7 +111,7 @@ impl Ecs {
     /// From now on every task gets a container that its definition does not have and that never has an exit code, as
     /// GuardDuty injects one.
     pub fn inject_containers(&self) {
-        lock(&self.shared.state).injects = true;
+        lock(&self.inner.state).injects = true;
     }
 
     /// Makes a service, which runs nothing here; its ARN. `service` has ECS's names or CloudFormation's.
@@ -104,18 +122,18 @@ impl Ecs {
         json["serviceArn"] = arn.as_str().into();
         json["serviceName"] = name.into();
         json["status"] = "ACTIVE".into();
-        lock(&self.shared.state).services.insert((cluster, name.to_owned()), json);
+        lock(&self.inner.state).services.insert((cluster, name.to_owned()), json);
         arn
     }
 
     /// Takes a service away.
     pub fn delete_service(&self, arn: &str) {
-        lock(&self.shared.state).services.retain(|_, service| service["serviceArn"] != arn);
+        lock(&self.inner.state).services.retain(|_, service| service["serviceArn"] != arn);
     }
 
     /// Marks a revision INACTIVE.
     pub fn deregister(&self, arn: &str) {
-        let mut state = lock(&self.shared.state);
+        let mut state = lock(&self.inner.state);
         if let Some(definition) =
             state.definitions.values_mut().flatten().find(|definition| definition.arn == arn)
         {
@@ -125,31 +143,31 @@ impl Ecs {
 
     /// ARN and last status of every task, in the order in which they were started.
     pub fn tasks(&self) -> Vec<(String, String)> {
-        let state = lock(&self.shared.state);
+        let state = lock(&self.inner.state);
         state.tasks.iter().map(|task| (task.arn.clone(), task.last_status.to_owned())).collect()
     }
 
     /// When the containers of a task had ended.
     pub fn ended_at(&self, arn: &str) -> Option<OffsetDateTime> {
-        lock(&self.shared.state).tasks.iter().find(|task| task.arn == arn)?.execution_stopped_at
+        lock(&self.inner.state).tasks.iter().find(|task| task.arn == arn)?.execution_stopped_at
     }
 
     /// Waits until every task that was told to stop, or has ended by itself, is STOPPED.
     pub async fn settled(&self) {
         let stopping = |task: &StageTask| task.desired_status == "STOPPED" && task.last_status != "STOPPED";
-        while lock(&self.shared.state).tasks.iter().any(stopping) {
+        while lock(&self.inner.state).tasks.iter().any(stopping) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
     /// Ends every process.
     pub fn close(&self) {
-        for task in &lock(&self.shared.state).tasks {
+        for task in &lock(&self.inner.state).tasks {
             task.kill();
         }
     }
 
     pub(in crate::rehearse) fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
-        api::call(&self.shared, operation, body)
+        api::call(&self.inner, operation, body)
     }
 }

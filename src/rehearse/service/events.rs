@@ -10,11 +10,14 @@ use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::lambda::Lambda;
-use crate::rehearse::stage::{Report, Reporter, lock};
+use crate::rehearse::{
+    report::{Report, Reporter},
+    wire::lock,
+};
 
-/// The monitor, and the way to it.
-pub struct Monitor {
-    /// Its function.
+/// The service, with one rule whose target is the monitor.
+pub struct EventBridge {
+    /// The monitor's function.
     pub lambda: Lambda,
     way: Mutex<Option<Way>>,
     taken: AtomicUsize,
@@ -25,7 +28,7 @@ struct Way {
     deliveries: JoinHandle<()>,
 }
 
-impl Monitor {
+impl EventBridge {
     pub(in crate::rehearse) fn new(lambda: Lambda) -> Self {
         let (events, mut coming) = mpsc::unbounded_channel::<Value>();
         let function = lambda.clone();

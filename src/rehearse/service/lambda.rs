@@ -5,6 +5,7 @@
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
+pub mod chain;
 mod function;
 mod process;
 
@@ -24,38 +25,37 @@ use axum::{
 use serde_json::{Value, json};
 
 pub use self::function::Function;
-use self::process::{End, FunctionProcess};
+use self::process::{AttemptEnd, FunctionProcess};
 use crate::rehearse::{
-    arn, random_hex, random_uuid,
-    stage::{Report, Reporter, json_response, lock},
+    report::{Report, Reporter},
+    setting::{arn, random_uuid},
+    wire::{json_response, lock},
 };
 
-/// Lambda stops a chain of about so many invocations.
-const CHAIN_LIMIT: usize = 16;
 /// The largest asynchronous payload.
 const MAX_PAYLOAD: usize = 1024 * 1024;
 
 /// The service, with one function.
 #[derive(Clone)]
 pub struct Lambda {
-    shared: Arc<Shared>,
+    inner: Arc<LambdaInner>,
 }
 
-struct Shared {
+struct LambdaInner {
     function: Function,
     /// Before the two retries of a failed asynchronous invocation.
     retries: [Duration; 2],
     endpoint: String,
     reporter: Reporter,
     processes: Mutex<Vec<Arc<FunctionProcess>>>,
-    ended: Mutex<Vec<Ended>>,
+    ended: Mutex<Vec<Attempt>>,
     invocations: AtomicUsize,
     longest_chain: AtomicUsize,
 }
 
 /// An invocation on its way.
 #[derive(Clone)]
-pub(in crate::rehearse) struct Invocation {
+pub(in crate::rehearse) struct QueuedInvocation {
     pub(in crate::rehearse) request_id: String,
     pub(in crate::rehearse) payload: Bytes,
     pub(in crate::rehearse) function_arn: String,
@@ -64,7 +64,7 @@ pub(in crate::rehearse) struct Invocation {
 
 /// An attempt that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct Attempt {
     /// Lambda's request id, the same for all attempts.
     pub request_id: String,
     /// 0 for the first attempt.
@@ -81,7 +81,7 @@ impl Lambda {
         reporter: Reporter,
     ) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            inner: Arc::new(LambdaInner {
                 function,
                 retries,
                 endpoint,
@@ -96,7 +96,7 @@ impl Lambda {
 
     /// The function's ARN.
     pub fn function_arn(&self) -> String {
-        arn("lambda", &format!("function:{}", self.shared.function.name))
+        arn("lambda", &format!("function:{}", self.inner.function.name))
     }
 
     /// Invokes the function asynchronously, as CloudFormation does.
@@ -110,43 +110,43 @@ impl Lambda {
     }
 
     /// The attempts that are over, in the order of their ends.
-    pub fn ended(&self) -> Vec<Ended> {
-        lock(&self.shared.ended).clone()
+    pub fn ended(&self) -> Vec<Attempt> {
+        lock(&self.inner.ended).clone()
     }
 
     /// How many attempts have begun.
     pub fn invocations(&self) -> usize {
-        self.shared.invocations.load(Ordering::Relaxed)
+        self.inner.invocations.load(Ordering::Relaxed)
     }
 
     /// The length of the longest chain of invocations.
     pub fn longest_chain(&self) -> usize {
-        self.shared.longest_chain.load(Ordering::Relaxed)
+        self.inner.longest_chain.load(Ordering::Relaxed)
     }
 
     /// How many processes of the function there are.
     pub fn processes(&self) -> usize {
-        lock(&self.shared.processes).iter().filter(|process| process.is_alive()).count()
+        lock(&self.inner.processes).iter().filter(|process| process.is_alive()).count()
     }
 
     /// From the start of each process that lives to its first poll.
     pub fn start_times(&self) -> Vec<time::Duration> {
-        lock(&self.shared.processes).iter().filter_map(|process| process.start_time()).collect()
+        lock(&self.inner.processes).iter().filter_map(|process| process.start_time()).collect()
     }
 
     /// The most memory that any living process has had, in KiB.
     pub fn peak_memory(&self) -> Option<u64> {
-        lock(&self.shared.processes).iter().filter_map(|process| process.peak_memory()).max()
+        lock(&self.inner.processes).iter().filter_map(|process| process.peak_memory()).max()
     }
 
     /// Invokes the function and waits for its answer. `Err` is why the last of its attempts failed.
     pub async fn invoke_and_wait(&self, payload: Bytes) -> Result<Bytes, String> {
-        self.shared.attempt(self.invocation(payload, self.function_arn(), 0)).await
+        self.inner.attempt(self.invocation(payload, self.function_arn(), 0)).await
     }
 
     /// Ends every process of the function, and waits until all that they have written has been told.
     pub async fn finish(&self) {
-        let processes: Vec<_> = lock(&self.shared.processes).drain(..).collect();
+        let processes: Vec<_> = lock(&self.inner.processes).drain(..).collect();
         for process in processes {
             process.finish().await;
         }
@@ -154,7 +154,7 @@ impl Lambda {
 
     /// Kills every process of the function.
     pub fn close(&self) {
-        for process in lock(&self.shared.processes).drain(..) {
+        for process in lock(&self.inner.processes).drain(..) {
             process.kill();
         }
     }
@@ -172,7 +172,7 @@ impl Lambda {
             (status, [("x-amzn-errortype", code)], body.to_string()).into_response()
         };
         let name = function.strip_prefix(&arn("lambda", "function:")).unwrap_or(function);
-        if name.split(':').next() != Some(self.shared.function.name) {
+        if name.split(':').next() != Some(self.inner.function.name) {
             let message = format!("Function not found: {function}");
             return error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message);
         }
@@ -187,16 +187,18 @@ impl Lambda {
         }
         let function_arn =
             if function.starts_with("arn:") { function.to_owned() } else { self.function_arn() };
-        self.queue(payload, function_arn, lineage(header("x-amzn-trace-id")) + 1);
+        self.queue(payload, function_arn, chain::position(header("x-amzn-trace-id")) + 1);
         json_response(StatusCode::ACCEPTED, &Value::Null)
     }
 
     fn queue(&self, payload: Bytes, function_arn: String, hop: usize) {
-        let shared = Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.inner);
         shared.longest_chain.fetch_max(hop + 1, Ordering::Relaxed);
-        if hop >= CHAIN_LIMIT && !shared.function.recursive_loop_allowed {
-            let note =
-                format!("Lambda stopped a chain of {CHAIN_LIMIT} invocations (RecursiveLoop is not Allow)");
+        if chain::is_stopped(hop, shared.function.recursive_loop_allowed) {
+            let note = format!(
+                "Lambda stopped a chain of {} invocations (RecursiveLoop is not Allow)",
+                chain::CHAIN_LIMIT
+            );
             return (shared.reporter)(Report::Note(note));
         }
         let invocation = self.invocation(payload, function_arn, hop);
@@ -204,36 +206,30 @@ impl Lambda {
         tokio::spawn(async move { shared.attempt(invocation).await });
     }
 
-    fn invocation(&self, payload: Bytes, function_arn: String, hop: usize) -> Invocation {
-        let trace_id = format!(
-            "Root=1-{}-{};Parent={};Sampled=0;Lineage=1:{}:{hop}",
-            random_hex(8),
-            random_hex(24),
-            random_hex(16),
-            random_hex(8)
-        );
-        Invocation { request_id: random_uuid(), payload, function_arn, trace_id }
+    fn invocation(&self, payload: Bytes, function_arn: String, hop: usize) -> QueuedInvocation {
+        let trace_id = chain::trace_header(hop);
+        QueuedInvocation { request_id: random_uuid(), payload, function_arn, trace_id }
     }
 }
 
-impl Shared {
+impl LambdaInner {
     /// The invocation and its two retries.
-    async fn attempt(&self, invocation: Invocation) -> Result<Bytes, String> {
+    async fn attempt(&self, invocation: QueuedInvocation) -> Result<Bytes, String> {
         let mut last = String::new();
         for (attempt, delay) in self.retries.into_iter().map(Some).chain([None]).enumerate() {
             self.invocations.fetch_add(1, Ordering::Relaxed);
             let end = match self.run(&invocation).await {
-                End::Ok(answer) => Ok(answer),
-                End::Failed(error) => Err(error),
-                End::NeverReady => {
+                AttemptEnd::Ok(answer) => Ok(answer),
+                AttemptEnd::Failed(error) => Err(error),
+                AttemptEnd::NeverReady => {
                     Err("the function did not ask for its first invocation within 10 s".to_owned())
                 }
-                End::TimedOut => {
+                AttemptEnd::TimedOut => {
                     Err(format!("Task timed out after {:.2} seconds", self.function.timeout.as_secs_f64()))
                 }
             };
             let request_id = invocation.request_id.clone();
-            lock(&self.ended).push(Ended { request_id, attempt, error: end.as_ref().err().cloned() });
+            lock(&self.ended).push(Attempt { request_id, attempt, error: end.as_ref().err().cloned() });
             match end {
                 Ok(answer) => return Ok(answer),
                 Err(error) => last = error,
@@ -249,10 +245,10 @@ impl Shared {
         Err(last)
     }
 
-    async fn run(&self, invocation: &Invocation) -> End {
+    async fn run(&self, invocation: &QueuedInvocation) -> AttemptEnd {
         match self.process().await {
             Ok(process) => process.handle(invocation.clone(), self.function.timeout).await,
-            Err(error) => End::Failed(format!("the function's binary could not be started: {error}")),
+            Err(error) => AttemptEnd::Failed(format!("the function's binary could not be started: {error}")),
         }
     }
 
@@ -271,23 +267,5 @@ impl Shared {
             FunctionProcess::start(&self.function.binary, environment, Arc::clone(&self.reporter)).await?;
         lock(&self.processes).push(Arc::clone(&process));
         Ok(process)
-    }
-}
-
-/// The position in its chain that an invocation's trace header tells: `…;Lineage=1:ab12:3`.
-fn lineage(trace_header: &str) -> usize {
-    let lineage = trace_header.split(';').find_map(|part| part.strip_prefix("Lineage="));
-    lineage.and_then(|lineage| lineage.rsplit(':').next()?.parse().ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::lineage;
-
-    #[test]
-    fn the_trace_header_tells_the_position_in_the_chain() {
-        assert_eq!(lineage("Root=1-a-b;Parent=c;Sampled=0;Lineage=1:ab12:3"), 3);
-        assert_eq!(lineage("Root=1-a-b"), 0);
-        assert_eq!(lineage(""), 0);
     }
 }

@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, sync::Mutex};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::epoch::milliseconds;
-use crate::rehearse::{
-    now,
-    stage::{AwsError, lock},
+use crate::{
+    epoch::milliseconds,
+    rehearse::{
+        setting::now,
+        wire::{AwsError, lock},
+    },
 };
 
 /// Log groups, their streams, and the events in them.

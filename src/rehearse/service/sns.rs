@@ -5,8 +5,9 @@
 use std::collections::HashMap;
 
 use crate::rehearse::{
-    arn, random_uuid,
-    stage::{AwsError, Report, Reporter},
+    report::{Report, Reporter},
+    setting::{arn, random_uuid},
+    wire::AwsError,
 };
 
 /// What a message may have, in bytes.

@@ -9,7 +9,7 @@ use crate::{
     properties::Properties,
     rehearse::template::{
         Resource, TemplateError,
-        node::{Kind, Node},
+        node::{Node, NodeKind},
         resolve::{Referable, Scope},
     },
 };
@@ -62,8 +62,8 @@ pub(super) fn is_played(resource_type: &str) -> bool {
 /// The function on the stage serves every Custom::ECSTask, whatever its ServiceToken imports from elsewhere.
 pub(super) fn without_service_token(properties: &Node) -> Node {
     let kind = match &properties.kind {
-        Kind::Map(fields) => {
-            Kind::Map(fields.iter().filter(|field| !is_service_token(field)).cloned().collect())
+        NodeKind::Map(fields) => {
+            NodeKind::Map(fields.iter().filter(|field| !is_service_token(field)).cloned().collect())
         }
         other => other.clone(),
     };

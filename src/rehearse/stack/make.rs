@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{CUSTOM_TYPE, Failed, Live, Stack};
-use crate::rehearse::{arn, random_hex, service::cloudformation::Ask, template::resolve::Referable};
+use crate::rehearse::{
+    service::cloudformation::Ask,
+    setting::{arn, random_hex},
+    template::resolve::Referable,
+};
 
 impl Stack {
     /// Makes a resource, or changes `old` into it.

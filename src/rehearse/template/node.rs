@@ -12,12 +12,12 @@ pub struct Node {
     /// Where it starts, from 1.
     pub line: usize,
     /// What it is.
-    pub kind: Kind,
+    pub kind: NodeKind,
 }
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub enum NodeKind {
     /// `null`, `~` or nothing.
     Null,
     /// Any scalar, as it was written; booleans in lower case.
@@ -51,7 +51,7 @@ impl Node {
     /// The fields of an object.
     pub fn fields(&self, what: &str) -> Result<&[(String, Self)], TemplateError> {
         match &self.kind {
-            Kind::Map(fields) => Ok(fields),
+            NodeKind::Map(fields) => Ok(fields),
             _ => Err(self.error(format!("{what} must be an object"))),
         }
     }
@@ -59,7 +59,7 @@ impl Node {
     /// The items of a list.
     pub fn items(&self, what: &str) -> Result<&[Self], TemplateError> {
         match &self.kind {
-            Kind::List(items) => Ok(items),
+            NodeKind::List(items) => Ok(items),
             _ => Err(self.error(format!("{what} must be a list"))),
         }
     }
@@ -67,7 +67,7 @@ impl Node {
     /// A scalar's text.
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Text(text) => Some(text),
+            NodeKind::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -75,7 +75,7 @@ impl Node {
     /// The one field of an object that has no other.
     pub fn single(&self) -> Option<(&str, &Self)> {
         match &self.kind {
-            Kind::Map(fields) => match fields.as_slice() {
+            NodeKind::Map(fields) => match fields.as_slice() {
                 [(name, node)] => Some((name, node)),
                 _ => None,
             },
@@ -99,10 +99,10 @@ impl Node {
                     None => Ok(scalar),
                 }
             }
-            YamlData::Value(Scalar::String(text)) => Ok(node(Kind::Text(text.to_string()))),
-            YamlData::Value(Scalar::Null) => Ok(node(Kind::Null)),
+            YamlData::Value(Scalar::String(text)) => Ok(node(NodeKind::Text(text.to_string()))),
+            YamlData::Value(Scalar::Null) => Ok(node(NodeKind::Null)),
             YamlData::Sequence(items) => {
-                Ok(node(Kind::List(items.iter().map(Self::of).collect::<Result<_, TemplateError>>()?)))
+                Ok(node(NodeKind::List(items.iter().map(Self::of).collect::<Result<_, TemplateError>>()?)))
             }
             YamlData::Mapping(entries) => {
                 let mut fields = Vec::new();
@@ -111,27 +111,27 @@ impl Node {
                     let name = key.text().ok_or_else(|| key.error("a key must be a text"))?.to_owned();
                     fields.push((name, Self::of(value)?));
                 }
-                Ok(node(Kind::Map(fields)))
+                Ok(node(NodeKind::Map(fields)))
             }
             YamlData::Tagged(tag, inner) => {
                 let inner = Self::of(inner)?;
                 Ok(if tag.handle == "!" { inner.in_long_form(&tag.suffix) } else { inner })
             }
-            _ => Err(node(Kind::Null).error("this cannot be read as YAML")),
+            _ => Err(node(NodeKind::Null).error("this cannot be read as YAML")),
         }
     }
 
     fn in_long_form(self, tag: &str) -> Self {
         let name = if matches!(tag, "Ref" | "Condition") { tag.to_owned() } else { format!("Fn::{tag}") };
-        Self { line: self.line, kind: Kind::Map(vec![(name, self)]) }
+        Self { line: self.line, kind: NodeKind::Map(vec![(name, self)]) }
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle) -> Kind {
+fn scalar(text: &str, style: ScalarStyle) -> NodeKind {
     let plain = style == ScalarStyle::Plain;
     match text {
-        "" | "~" | "null" | "Null" | "NULL" if plain => Kind::Null,
-        "True" | "TRUE" | "False" | "FALSE" if plain => Kind::Text(text.to_lowercase()),
-        _ => Kind::Text(text.to_owned()),
+        "" | "~" | "null" | "Null" | "NULL" if plain => NodeKind::Null,
+        "True" | "TRUE" | "False" | "FALSE" if plain => NodeKind::Text(text.to_lowercase()),
+        _ => NodeKind::Text(text.to_owned()),
     }
 }

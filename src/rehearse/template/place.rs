@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    node::{Kind, Node},
+    node::{Node, NodeKind},
     resolve::{Scope, references},
 };
 
@@ -17,8 +17,8 @@ impl Scope<'_> {
         {
             node = self.branch(node);
             let below = match &node.kind {
-                Kind::Map(fields) => fields.iter().find(|(name, _)| name == step).map(|(_, below)| below),
-                Kind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+                NodeKind::Map(fields) => fields.iter().find(|(name, _)| name == step).map(|(_, below)| below),
+                NodeKind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
                 _ => None,
             };
             // What stands in an intrinsic function is told at the function.

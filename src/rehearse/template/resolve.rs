@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use super::{
     Template, TemplateError,
-    node::{Kind, Node},
+    node::{Node, NodeKind},
 };
-use crate::rehearse::{ACCOUNT, REGION};
+use crate::rehearse::setting::{ACCOUNT, REGION};
 
 /// What there is to refer to.
 #[derive(Debug)]
@@ -39,9 +39,9 @@ pub struct Referable {
 /// The names that a node refers to, by Ref, Fn::GetAtt or Fn::Sub.
 pub fn references(node: &Node, names: &mut BTreeSet<String>) {
     match &node.kind {
-        Kind::Null | Kind::Text(_) => {}
-        Kind::List(items) => items.iter().for_each(|item| references(item, names)),
-        Kind::Map(fields) => {
+        NodeKind::Null | NodeKind::Text(_) => {}
+        NodeKind::List(items) => items.iter().for_each(|item| references(item, names)),
+        NodeKind::Map(fields) => {
             match node.single() {
                 Some(("Ref", argument)) => names.extend(argument.text().map(str::to_owned)),
                 Some(("Fn::GetAtt", argument)) => {
@@ -49,7 +49,7 @@ pub fn references(node: &Node, names: &mut BTreeSet<String>) {
                 }
                 Some(("Fn::Sub", argument)) => {
                     let text = argument.text().or_else(|| match &argument.kind {
-                        Kind::List(items) => items.first()?.text(),
+                        NodeKind::List(items) => items.first()?.text(),
                         _ => None,
                     });
                     for part in substitutions(text.unwrap_or_default()) {
@@ -69,14 +69,14 @@ impl Scope<'_> {
     /// The value of a node; none for AWS::NoValue, which takes away what holds it.
     pub fn resolve(&self, node: &Node) -> Result<Option<Value>, TemplateError> {
         match &node.kind {
-            Kind::Null => Ok(Some(Value::Null)),
-            Kind::Text(text) => Ok(Some(Value::from(text.as_str()))),
-            Kind::List(items) => {
+            NodeKind::Null => Ok(Some(Value::Null)),
+            NodeKind::Text(text) => Ok(Some(Value::from(text.as_str()))),
+            NodeKind::List(items) => {
                 let items: Vec<Option<Value>> =
                     items.iter().map(|item| self.resolve(item)).collect::<Result<_, _>>()?;
                 Ok(Some(items.into_iter().flatten().collect()))
             }
-            Kind::Map(fields) => {
+            NodeKind::Map(fields) => {
                 if let Some((name, argument)) = node.single()
                     && (name == "Ref"
                         || name.starts_with("Fn::")
@@ -230,8 +230,8 @@ impl Scope<'_> {
 
     fn substitute(&self, argument: &Node, node: &Node) -> Result<Value, TemplateError> {
         let (text, own) = match &argument.kind {
-            Kind::Text(text) => (text.clone(), &[][..]),
-            Kind::List(items) if items.len() == 2 => {
+            NodeKind::Text(text) => (text.clone(), &[][..]),
+            NodeKind::List(items) if items.len() == 2 => {
                 let text = items[0].text().ok_or_else(|| node.error("Fn::Sub takes a text first"))?;
                 (text.to_owned(), items[1].fields("the variables of Fn::Sub")?)
             }
@@ -285,10 +285,10 @@ impl Scope<'_> {
 /// `[resource, attribute]`, or `resource.attribute`.
 fn attribute(argument: &Node) -> Option<(String, String)> {
     match &argument.kind {
-        Kind::Text(text) => {
+        NodeKind::Text(text) => {
             text.split_once('.').map(|(resource, name)| (resource.to_owned(), name.to_owned()))
         }
-        Kind::List(items) => match items.as_slice() {
+        NodeKind::List(items) => match items.as_slice() {
             [resource, name] => Some((resource.text()?.to_owned(), name.text()?.to_owned())),
             _ => None,
         },

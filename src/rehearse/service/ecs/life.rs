@@ -1,35 +1,34 @@
 //! The life of one task: PROVISIONING → PENDING → RUNNING → DEPROVISIONING → STOPPED.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    ContainerSpec, Shared, event,
-    process::{LineSink, Process, signal},
+    ContainerSpec, EcsInner,
+    engine::{Exit, Handle, Job, LineSink},
+    event,
     task::StageTask,
 };
 use crate::rehearse::{
-    now, random_hex,
-    stage::{Report, lock},
+    report::Report,
+    setting::{now, random_hex},
+    wire::lock,
 };
 
-/// What a container of a task is to run: the definition with the overrides applied.
-pub(super) struct Job {
-    pub(super) spec: ContainerSpec,
-    pub(super) command: Vec<String>,
-    pub(super) environment: BTreeMap<String, String>,
-}
-
-/// A container has ended.
-struct Ended {
+/// A container of a task has ended.
+struct ContainerEnd {
     index: usize,
-    code: i32,
+    exit: Exit,
 }
 
 /// Lives the life of the task with this ARN.
-pub(super) async fn live(shared: Arc<Shared>, arn: String, jobs: Vec<Job>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn live(
+    shared: Arc<EcsInner>,
+    arn: String,
+    jobs: Vec<Job>,
+    mut stop: watch::Receiver<bool>,
+) {
     let life = Life { shared, arn };
     let pace = life.shared.pace;
     for status in ["PROVISIONING", "PENDING"] {
@@ -64,7 +63,7 @@ async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
 }
 
 struct Life {
-    shared: Arc<Shared>,
+    shared: Arc<EcsInner>,
     arn: String,
 }
 
@@ -89,8 +88,8 @@ impl Life {
     async fn start_containers(
         &self,
         jobs: &[Job],
-        ended: &mpsc::UnboundedSender<Ended>,
-        ends: &mut mpsc::UnboundedReceiver<Ended>,
+        ended: &mpsc::UnboundedSender<ContainerEnd>,
+        ends: &mut mpsc::UnboundedReceiver<ContainerEnd>,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<(), String> {
         let mut waiting: Vec<usize> = (0..jobs.len()).collect();
@@ -114,7 +113,7 @@ impl Life {
             match ready {
                 Some(position) => {
                     let index = waiting.remove(position);
-                    self.start_container(index, &jobs[index], ended).inspect_err(|error| {
+                    self.start_container(index, &jobs[index], ended).await.inspect_err(|error| {
                         self.change(|task| task.containers[index].reason = Some(error.clone()));
                     })?;
                 }
@@ -125,7 +124,7 @@ impl Life {
                         let needed = jobs.iter().any(|job| {
                             job.spec.depends_on.iter().any(|(name, condition)| *name == spec.name && condition == "SUCCESS")
                         });
-                        if end.code != 0 && needed {
+                        if end.exit.code != 0 && needed {
                             return Err(format!("Dependent container {} did not exit successfully", spec.name));
                         }
                     }
@@ -136,39 +135,25 @@ impl Life {
         Ok(())
     }
 
-    fn start_container(
+    async fn start_container(
         &self,
         index: usize,
         job: &Job,
-        ended: &mpsc::UnboundedSender<Ended>,
+        ended: &mpsc::UnboundedSender<ContainerEnd>,
     ) -> Result<(), String> {
-        let name = &job.spec.name;
-        if job.command.is_empty() {
-            return Err(format!(
-                "CannotStartContainerError: the stage does not run images, so container {name} (image {}) needs a \
-                 Command or an EntryPoint",
-                job.spec.image
-            ));
-        }
-        let process =
-            Process::start(&job.command, &job.environment, self.line_sink(&job.spec)).map_err(|error| {
-                format!(
-                    "CannotStartContainerError: failed to create task for container {name}: exec {}: {error}",
-                    job.command[0]
-                )
-            })?;
-        let group = process.group;
+        let container = self.shared.engine.start(job, self.line_sink(&job.spec)).await?;
+        let handle = container.handle();
         self.change(|task| {
             let container = &mut task.containers[index];
             container.last_status = "RUNNING";
             container.runtime_id = Some(format!("{}-{}", random_hex(32), random_hex(10)));
-            container.group = Some(group);
+            container.handle = Some(handle);
         });
         let ended = ended.clone();
         tokio::spawn(async move {
-            let code = process.end().await;
+            let exit = container.end().await;
             // Nobody listens once the stage has closed.
-            let _ = ended.send(Ended { index, code });
+            let _ = ended.send(ContainerEnd { index, exit });
         });
         Ok(())
     }
@@ -190,7 +175,7 @@ impl Life {
     async fn run(
         &self,
         jobs: &[Job],
-        ends: &mut mpsc::UnboundedReceiver<Ended>,
+        ends: &mut mpsc::UnboundedReceiver<ContainerEnd>,
         stop: &mut watch::Receiver<bool>,
     ) {
         let essential_ended = || {
@@ -211,37 +196,38 @@ impl Life {
         });
     }
 
-    fn container_ended(&self, end: &Ended) {
+    fn container_ended(&self, end: &ContainerEnd) {
         self.change(|task| {
             let container = &mut task.containers[end.index];
             container.last_status = "STOPPED";
-            container.exit_code = Some(end.code);
-            container.group = None;
+            container.exit_code = Some(end.exit.code);
+            container.handle = None;
+            if container.reason.is_none() {
+                container.reason.clone_from(&end.exit.reason);
+            }
         });
     }
 
     /// SIGTERM to all that still run, SIGKILL to each that has not ended within its stopTimeout.
-    async fn stop_containers(&self, jobs: &[Job], ends: &mut mpsc::UnboundedReceiver<Ended>) {
-        let groups = || {
-            self.read(|task| task.containers.iter().map(|container| container.group).collect::<Vec<_>>())
+    async fn stop_containers(&self, jobs: &[Job], ends: &mut mpsc::UnboundedReceiver<ContainerEnd>) {
+        let handles = || -> Vec<Option<Handle>> {
+            self.read(|task| task.containers.iter().map(|container| container.handle.clone()).collect())
                 .unwrap_or_default()
         };
-        for group in groups().into_iter().flatten() {
-            signal(group, Signal::SIGTERM);
-        }
+        handles().iter().flatten().for_each(Handle::stop);
         let kill_after = |index: usize| {
             let timeout = jobs.get(index).map_or(Duration::from_secs(30), |job| job.spec.stop_timeout);
             tokio::time::sleep(timeout)
         };
-        let kills = groups().into_iter().enumerate().filter_map(|(index, group)| {
+        let kills = handles().into_iter().enumerate().filter_map(|(index, handle)| {
             let kill = kill_after(index);
-            group.map(|group| async move {
+            handle.map(|handle| async move {
                 kill.await;
-                signal(group, Signal::SIGKILL);
+                handle.kill();
             })
         });
         let kills: Vec<_> = kills.map(tokio::spawn).collect();
-        while groups().iter().any(Option::is_some) {
+        while handles().iter().any(Option::is_some) {
             let Some(end) = ends.recv().await else { break };
             self.container_ended(&end);
         }

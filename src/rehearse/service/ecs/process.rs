@@ -15,20 +15,40 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Takes each line that a process prints, without its end.
-pub(super) type LineSink = Arc<dyn Fn(&str) + Send + Sync>;
+use super::engine::{Exit, Job, LineSink};
 
 /// A process, its group, its directory and its output.
 pub(super) struct Process {
     child: Child,
-    pub(super) group: Pid,
+    group: ProcessGroup,
     readers: [JoinHandle<()>; 2],
     _directory: TempDir,
 }
 
+/// The process and all that it has started.
+#[derive(Clone, Copy)]
+pub(super) struct ProcessGroup(Pid);
+
 impl Process {
+    /// Runs a container's command. `Err` is the container's reason.
+    pub(super) fn start(job: &Job, lines: LineSink) -> Result<Self, String> {
+        let (name, command) = (&job.spec.name, [job.entry_point.clone(), job.command.clone()].concat());
+        let Some(program) = command.first() else {
+            return Err(format!(
+                "CannotStartContainerError: the stage does not run images, so container {name} (image {}) needs a \
+                 Command or an EntryPoint",
+                job.spec.image
+            ));
+        };
+        Self::spawn(&command, &job.environment, lines).map_err(|error| {
+            format!(
+                "CannotStartContainerError: failed to create task for container {name}: exec {program}: {error}"
+            )
+        })
+    }
+
     /// Starts `command` in a directory of its own, with these variables and no others but PATH and HOME.
-    pub(super) fn start(
+    fn spawn(
         command: &[String],
         environment: &BTreeMap<String, String>,
         lines: LineSink,
@@ -50,27 +70,39 @@ impl Process {
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).ok_or(io::ErrorKind::NotFound)?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let readers = [read_lines(stdout, Arc::clone(&lines)), read_lines(stderr, lines)];
-        Ok(Self { child, group: Pid::from_raw(pid), readers, _directory: directory })
+        Ok(Self { child, group: ProcessGroup(Pid::from_raw(pid)), readers, _directory: directory })
+    }
+
+    pub(super) fn group(&self) -> ProcessGroup {
+        self.group
     }
 
     /// Waits for the end; the exit code, or 128 + n for a signal. What the process has left behind ends with it, as in
     /// a container, and all that was printed has been taken.
-    pub(super) async fn end(mut self) -> i32 {
+    pub(super) async fn end(mut self) -> Exit {
         let status = self.child.wait().await;
-        signal(self.group, Signal::SIGKILL);
+        self.group.kill();
         for reader in self.readers {
             let _ = reader.await;
         }
-        match status {
+        let code = match status {
             Ok(status) => status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255),
             Err(_) => 255,
-        }
+        };
+        Exit { code, reason: None }
     }
 }
 
-/// Signals a whole group; one that has ended is no error.
-pub(super) fn signal(group: Pid, signal: Signal) {
-    let _ = killpg(group, signal);
+impl ProcessGroup {
+    /// SIGTERM to the whole group; one that has ended is no error.
+    pub(super) fn terminate(self) {
+        let _ = killpg(self.0, Signal::SIGTERM);
+    }
+
+    /// SIGKILL to the whole group.
+    pub(super) fn kill(self) {
+        let _ = killpg(self.0, Signal::SIGKILL);
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the processes need the machine's PATH")]

@@ -1,12 +1,15 @@
 //! A task and its containers, as the API tells of them.
 
-use nix::{sys::signal::Signal, unistd::Pid};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::process::signal;
-use crate::{epoch::milliseconds, rehearse::now, task::family};
+use super::engine::Handle;
+use crate::{
+    epoch::milliseconds,
+    rehearse::setting::{arn, now},
+    task::family,
+};
 
 /// A task, as far as the API tells of it.
 pub(super) struct StageTask {
@@ -39,7 +42,8 @@ pub(super) struct StageContainer {
     pub(super) exit_code: Option<i32>,
     pub(super) reason: Option<String>,
     pub(super) runtime_id: Option<String>,
-    pub(super) group: Option<Pid>,
+    /// While it runs.
+    pub(super) handle: Option<Handle>,
 }
 
 impl StageTask {
@@ -49,7 +53,7 @@ impl StageTask {
             self.containers.iter().map(|container| container.described(&self.arn)).collect();
         let mut json = json!({
             "taskArn": self.arn,
-            "clusterArn": crate::rehearse::arn("ecs", &format!("cluster/{}", self.cluster)),
+            "clusterArn": arn("ecs", &format!("cluster/{}", self.cluster)),
             "taskDefinitionArn": self.definition_arn,
             "lastStatus": self.last_status,
             "desiredStatus": self.desired_status,
@@ -94,11 +98,9 @@ impl StageTask {
         self.stop.send_replace(true);
     }
 
-    /// Ends its processes at once.
+    /// Ends its containers at once.
     pub(super) fn kill(&self) {
-        for group in self.containers.iter().filter_map(|container| container.group) {
-            signal(group, Signal::SIGKILL);
-        }
+        self.containers.iter().filter_map(|container| container.handle.as_ref()).for_each(Handle::kill);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::rehearse::{REGION, service::sns::Sns};
+use crate::rehearse::{service::sns::Sns, setting::REGION};
 
 /// The longest time limit that a function can have.
 const MAX_TIMEOUT: Duration = Duration::from_secs(900);

@@ -29,12 +29,13 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::Invocation;
+use super::QueuedInvocation;
 use crate::{
     epoch::milliseconds,
     rehearse::{
-        now,
-        stage::{Report, Reporter, lock},
+        report::{Report, Reporter},
+        setting::now,
+        wire::lock,
     },
 };
 
@@ -42,7 +43,7 @@ use crate::{
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How an attempt ended.
-pub(super) enum End {
+pub(super) enum AttemptEnd {
     /// The function answered this.
     Ok(Bytes),
     /// It told an error, or its process ended.
@@ -68,16 +69,16 @@ pub(super) struct FunctionProcess {
 
 /// An invocation on its way to the function.
 struct Handed {
-    invocation: Invocation,
+    invocation: QueuedInvocation,
     timeout: Duration,
     begun: oneshot::Sender<()>,
-    ended: oneshot::Sender<End>,
+    ended: oneshot::Sender<AttemptEnd>,
 }
 
 /// The Runtime API's side of a process.
 struct RuntimeApi {
     invocations: AsyncMutex<mpsc::UnboundedReceiver<Handed>>,
-    current: Mutex<Option<oneshot::Sender<End>>>,
+    current: Mutex<Option<oneshot::Sender<AttemptEnd>>>,
     spawned_at: OffsetDateTime,
     polled_at: Mutex<Option<OffsetDateTime>>,
 }
@@ -174,7 +175,7 @@ impl FunctionProcess {
 
     /// Hands an invocation to the process, which has been taken for it, and waits for its end. Its time runs from when
     /// the function has fetched it.
-    pub(super) async fn handle(&self, invocation: Invocation, timeout: Duration) -> End {
+    pub(super) async fn handle(&self, invocation: QueuedInvocation, timeout: Duration) -> AttemptEnd {
         let (begun, beginning) = oneshot::channel();
         let (ended, mut ending) = oneshot::channel();
         let mut alive = self.alive.clone();
@@ -190,7 +191,7 @@ impl FunctionProcess {
             if ready {
                 tokio::time::sleep(timeout).await;
             }
-            if ready { End::TimedOut } else { End::NeverReady }
+            if ready { AttemptEnd::TimedOut } else { AttemptEnd::NeverReady }
         });
         tokio::select! {
             biased;
@@ -198,7 +199,7 @@ impl FunctionProcess {
                 self.busy.store(false, Ordering::Relaxed);
                 end
             }
-            () = &mut died => End::Failed("Runtime exited".to_owned()),
+            () = &mut died => AttemptEnd::Failed("Runtime exited".to_owned()),
             end = &mut limit => {
                 self.kill();
                 died.await;
@@ -246,7 +247,7 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     let deadline = milliseconds(now() + handed.timeout);
     *lock(&api.current) = Some(handed.ended);
     let _ = handed.begun.send(());
-    let Invocation { request_id, payload, function_arn, trace_id } = handed.invocation;
+    let QueuedInvocation { request_id, payload, function_arn, trace_id } = handed.invocation;
     let headers = [
         ("lambda-runtime-aws-request-id", request_id),
         ("lambda-runtime-deadline-ms", deadline.to_string()),
@@ -261,19 +262,19 @@ async fn response(
     UrlPath(_id): UrlPath<String>,
     body: Bytes,
 ) -> StatusCode {
-    api.end(End::Ok(body))
+    api.end(AttemptEnd::Ok(body))
 }
 
 async fn error(State(api): State<Arc<RuntimeApi>>, UrlPath(_id): UrlPath<String>, body: Bytes) -> StatusCode {
-    api.end(End::Failed(error_message(&body)))
+    api.end(AttemptEnd::Failed(error_message(&body)))
 }
 
 async fn error_at_start(State(api): State<Arc<RuntimeApi>>, body: Bytes) -> StatusCode {
-    api.end(End::Failed(error_message(&body)))
+    api.end(AttemptEnd::Failed(error_message(&body)))
 }
 
 impl RuntimeApi {
-    fn end(&self, end: End) -> StatusCode {
+    fn end(&self, end: AttemptEnd) -> StatusCode {
         if let Some(ended) = lock(&self.current).take() {
             // Nobody waits for an invocation that has been given up.
             let _ = ended.send(end);

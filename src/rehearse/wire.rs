@@ -1,4 +1,6 @@
-//! How the stage answers: in JSON, or in the query protocol's XML, well or with an error.
+//! How every service answers: in JSON, or in the query protocol's XML, well or with an error; and the lock on its state.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
@@ -6,8 +8,16 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::Fault;
-use crate::rehearse::random_uuid;
+use super::setting::random_uuid;
+
+/// An answer that the stage gives in place of its own.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// An error of AWS with this HTTP status, code and message.
+    Error(u16, &'static str, &'static str),
+    /// An answer with HTTP status 200 and this body, for JSON operations.
+    Answer(Value),
+}
 
 /// The answer of a service, as JSON.
 pub(super) fn answer(result: Result<Value, AwsError>) -> Response {
@@ -19,15 +29,18 @@ pub(super) fn answer(result: Result<Value, AwsError>) -> Response {
 
 /// An error of one of the stage's services.
 #[derive(Debug)]
-pub(in crate::rehearse) struct AwsError {
-    pub(in crate::rehearse) code: &'static str,
-    pub(in crate::rehearse) message: String,
-    /// What else the error tells.
-    pub(in crate::rehearse) members: Vec<(&'static str, Value)>,
+pub struct AwsError {
+    /// Its code, such as `ConflictException`.
+    pub code: &'static str,
+    /// What a person reads.
+    pub message: String,
+    /// What else it holds, such as `resourceIds`.
+    pub members: Vec<(&'static str, Value)>,
 }
 
 impl AwsError {
-    pub(in crate::rehearse) fn new(code: &'static str, message: impl Into<String>) -> Self {
+    /// An error without further members.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), members: Vec::new() }
     }
 
@@ -35,12 +48,17 @@ impl AwsError {
         Self::new("UnknownOperationException", format!("the stage does not play {operation}"))
     }
 
-    pub(super) fn into_json(self) -> Response {
+    /// The body of an answer in AWS's JSON protocol.
+    pub fn body(&self) -> Value {
         let mut body = json!({ "__type": self.code, "message": self.message });
-        for (name, value) in self.members {
-            body[name] = value;
+        for (name, value) in &self.members {
+            body[*name] = value.clone();
         }
-        json_response(StatusCode::BAD_REQUEST, &body)
+        body
+    }
+
+    pub(super) fn into_json(self) -> Response {
+        json_response(StatusCode::BAD_REQUEST, &self.body())
     }
 }
 
@@ -77,4 +95,14 @@ pub(super) fn xml_error(status: u16, code: &str, message: &str) -> Response {
         random_uuid()
     );
     (status_code(status), [(CONTENT_TYPE, "text/xml")], xml).into_response()
+}
+
+/// An answer in the query protocol.
+pub(super) fn xml_response(xml: String) -> Response {
+    ([(CONTENT_TYPE, "text/xml")], xml).into_response()
+}
+
+/// Locks a mutex of the stage; a test that panicked while it held one has failed already.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,72 @@
+//! What `rehearse` prints, as a page that is the same every time: times, ids and counts that depend on the machine's
+//! speed have names in place of their values.
+
+use std::process::Output;
+
+/// Operations that are repeated for as long as something takes.
+const POLLED: [&str; 2] = ["DescribeTasks", "ListTasks"];
+
+/// Exit status, stdout, stderr.
+pub(crate) fn page(output: &Output) -> String {
+    let mut page = format!("exit status {}\n", output.status.code().unwrap_or(-1));
+    for stream in [&output.stdout, &output.stderr] {
+        for line in String::from_utf8_lossy(stream).lines() {
+            page.push_str(normal(line).trim_end());
+            page.push('\n');
+        }
+    }
+    page
+}
+
+fn normal(line: &str) -> String {
+    let words: Vec<String> = line.split(' ').map(word).collect();
+    let mut normal = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        let before = index.checked_sub(1).map_or("", |before| words[before].as_str());
+        let after = words.get(index + 1).map_or("", String::as_str);
+        if before == "in" && after.starts_with("s;") {
+            normal.push("SECONDS".to_owned());
+        } else if POLLED.contains(&before) {
+            normal.push(format!("N{}", word.trim_start_matches(|char: char| char.is_ascii_digit())));
+        } else {
+            normal.push(word.clone());
+        }
+    }
+    normal.join(" ")
+}
+
+/// A word with its times and ids named.
+fn word(word: &str) -> String {
+    let mut named = String::new();
+    let mut rest = word;
+    while !rest.is_empty() {
+        let is_id_char = |char: char| char.is_ascii_hexdigit();
+        let length = rest.find(|char: char| !is_id_char(char)).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(length);
+        let is_id = run.len() >= 12 && run.chars().any(|char| char.is_ascii_digit()) && run != "123456789012";
+        named.push_str(if is_id { "ID" } else { run });
+        let mut chars = after.chars();
+        named.extend(chars.next());
+        rest = chars.as_str();
+    }
+    let is_clock = |text: &str| {
+        text.len() == 8
+            && text.char_indices().all(|(index, char)| match index {
+                2 | 5 => char == ':',
+                _ => char.is_ascii_digit(),
+            })
+    };
+    if is_clock(&named) { "HH:MM:SS".to_owned() } else { named }
+}
+
+#[test]
+fn a_page_names_what_differs_from_run_to_run() {
+    let line =
+        "22:10:23  CREATE_COMPLETE  Migrate  task/prod/0123456789abcdef0123456789abcdef of 123456789012";
+    assert_eq!(normal(line), "HH:MM:SS  CREATE_COMPLETE  Migrate  task/prod/ID of 123456789012");
+    let line = "create complete in 5.3 s; 3 invocations; called DescribeTasks 12, RunTask 2";
+    assert_eq!(
+        normal(line),
+        "create complete in SECONDS s; 3 invocations; called DescribeTasks N, RunTask 2"
+    );
+}
