@@ -3,11 +3,7 @@
 //! Pure. All errors of one request are gathered, so that a template is mended in one round.
 
 mod read;
-#[cfg(feature = "rehearse")]
-pub mod reference;
 pub mod run_task;
-#[cfg(feature = "rehearse")]
-pub mod schema;
 pub mod service;
 pub mod shape;
 

@@ -1,20 +1,25 @@
-"""A rule for cfn-lint: the properties of Custom::ECSTask, checked before a deploy.
+"""A rule for cfn-lint: the properties of Custom::ECSTask, one by one, before a deploy.
 
     cfn-lint --append-rules cfn/lint TEMPLATE
 
-The schema beside this file is made from the types that the function itself reads properties by.
+The schema beside this file is made from the types that the function itself reads properties by; the texts are those of
+the function.
 """
 
-import json
+import sys
 from pathlib import Path
 
+from cfnlint.helpers import FUNCTIONS
 from cfnlint.rules.jsonschema.CfnLintJsonSchema import CfnLintJsonSchema
 
-SCHEMA = Path(__file__).with_name("ecs_task.schema.json")
+sys.path.append(str(Path(__file__).parent))
+import _ecs_task as ecs  # noqa: E402
+
+KINDS = {"string": "a text", "integer": "a number", "array": "a list", "object": "an object"}
 
 
 class EcsTask(CfnLintJsonSchema):
-    """Applies the schema to every Custom::ECSTask; cfn-lint itself passes over resources of types that are not AWS's."""
+    """Applies the schema to every ECSTask; cfn-lint itself accepts anything as a property of a custom resource."""
 
     id = "E9101"
     shortdesc = "Check the properties of Custom::ECSTask"
@@ -22,6 +27,106 @@ class EcsTask(CfnLintJsonSchema):
     tags = ["resources", "ecs", "custom"]
 
     def __init__(self):
-        super().__init__(keywords=["Resources/Custom::ECSTask/Properties"], all_matches=True)
-        self._schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+        super().__init__(keywords=["Resources/*"], all_matches=True)
+        self._schema = ecs.SCHEMA
         self._use_schema_arg = False
+
+    def validate(self, validator, keywords, instance, schema):
+        """Checks one resource; instance is all of it."""
+        if not isinstance(instance, dict) or not ecs.is_ours(instance):
+            return
+        context = validator.context
+        context = context.evolve(
+            functions=list(FUNCTIONS),
+            strict_types=False,
+            conditions=context.conditions.evolve({name: True for name in ecs.conditions_of(instance)}),
+            path=context.path.descend(path="Properties"),
+        )
+        properties = instance.get("Properties", {})
+        for error in super().validate(validator.evolve(context=context), keywords, properties, schema):
+            # A member that is given in both spellings is reported at each; once is enough.
+            if error.validator == "requiredXor" and error.path and error.path[-1] == error.validator_value[1]:
+                continue
+            error.message = say(error)
+            error.path.appendleft("Properties")
+            yield error
+
+
+def say(error):
+    """What is wrong, where, and what to do."""
+    where, keyword, wanted, value = shown(error.path), error.validator, error.validator_value, error.instance
+    # A member that stands twice is reported at itself, and an unknown one too: both are about what holds it.
+    within = shown(list(error.path)[:-1])
+    match keyword:
+        case "required":
+            missing = [name for name in wanted if f"'{name}'" in error.message]
+            return f"{inside(where)}{missing[0]} is missing: add it"
+        case "requiredXor" if not set(wanted) & set(value):
+            return f"{inside(where)}{spelt_as(value, wanted, error.path)} is missing: add it"
+        case "requiredXor":
+            return f"{inside(within)}{wanted[0]} is given twice, as {wanted[1]} too: leave one out"
+        case "dependentExcluded":
+            [(one, others)] = wanted.items()
+            return f"{one} cannot be given together with {others[0]}: leave one of them out"
+        case "additionalProperties":
+            name = error.path[-1]
+            known = [key for key in error.schema["properties"] if key[:1].isupper() == name[:1].isupper()]
+            place = f" in {within}" if within else ""
+            return f"unknown property {name}{place}" + ecs.hint(name, known or error.schema["properties"])
+        case "minimum" | "maximum":
+            return f"{where} must be {kind(error.schema)}, not {value}"
+        case "pattern":
+            return f"{where} must be true or false, not {value}"
+        case "type" if error.schema.get("pattern"):
+            return f"{where} must be true or false, not {given(value)}"
+        case "type":
+            return f"{where or 'Properties'} must be {kind(error.schema)}, not {given(value)}"
+        case "minLength":
+            return f"{where} must not be empty"
+        case "maxLength":
+            return f"{where} has {len(str(value))} characters, at most {wanted} are allowed"
+        case "maxItems":
+            return f"{where} has {len(value)} elements, at most {wanted} are allowed"
+    return error.message
+
+
+def kind(schema):
+    """What a schema wants."""
+    if schema.get("type") == "integer":
+        return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+    return KINDS.get(schema.get("type"), "something else")
+
+
+def given(value):
+    """What stands there. A number or a word is shown, the content of a list or an object is not: it can be long."""
+    if isinstance(value, dict):
+        return "an object"
+    return "a list" if isinstance(value, list) else repr(str(value))
+
+
+def spelt_as(value, names, path):
+    """The one of two spellings that the template uses around the place."""
+    beside = next((key for key in [*value, *reversed(path)] if isinstance(key, str)), "")
+    upper = beside[:1].isupper()
+    return next(name for name in names if name[:1].isupper() == upper)
+
+
+def inside(where):
+    return f"{where}." if where else ""
+
+
+def shown(path):
+    """`Overrides.containerOverrides[0].cpu`, without the functions on the way."""
+    text, is_branch = "", False
+    for key in path:
+        if is_branch:
+            is_branch = False
+        elif key == "Fn::If":
+            is_branch = True
+        elif isinstance(key, int):
+            text += f"[{key}]"
+        elif key == "Ref" or key.startswith("Fn::"):
+            break
+        else:
+            text += f".{key}" if text else key
+    return text

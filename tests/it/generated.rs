@@ -2,18 +2,18 @@
 //!
 //! `make generate` writes it anew.
 
+mod reference;
+mod schema;
+
 use std::{collections::BTreeSet, env, fs, path::Path};
 
 use ecs_tasks::{
-    properties::{
-        Properties,
-        reference::{self, EXAMPLES},
-        schema,
-        shape::Shape,
-    },
+    properties::{Properties, shape::Shape},
     rehearse::template::node::{Node, NodeKind},
 };
 use serde_json::{Value, json};
+
+use self::reference::EXAMPLES;
 
 #[track_caller]
 #[expect(clippy::disallowed_methods, reason = "make generate sets GENERATE")]

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use super::{
+use ecs_tasks::properties::{
     Properties,
     shape::{Absent, Field, Shape},
 };
 
 /// An example of each property, as a template says it.
-pub const EXAMPLES: [(&str, &str); 30] = [
+pub(crate) const EXAMPLES: [(&str, &str); 30] = [
     ("ServiceToken", "!ImportValue ecs-tasks-FunctionArn"),
     ("ServiceTimeout", "900"),
     ("Cluster", "!Ref Cluster"),
@@ -81,7 +81,7 @@ there is nothing to tell.
 ";
 
 /// The page, as Markdown.
-pub fn page() -> String {
+pub(crate) fn page() -> String {
     let mut page = HEAD.to_owned();
     let Shape::Object(fields) = Properties::SHAPE else { return page };
     page.push_str("## Properties\n");

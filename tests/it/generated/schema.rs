@@ -3,20 +3,29 @@
 //! It is written for cfn-lint, which resolves intrinsic functions and takes numbers in strings; `requiredXor` and
 //! `dependentExcluded` are its keywords, others pass them over.
 
+use ecs_tasks::{
+    cfn::Data,
+    properties::{
+        Properties,
+        shape::{Absent, Field, Shape},
+    },
+};
 use serde_json::{Map, Value, json};
 
-use super::{
-    Properties,
-    shape::{Absent, Field, Shape},
-};
-
 /// The schema of the properties.
-pub fn schema() -> Value {
+pub(crate) fn schema() -> Value {
     let mut schema = of(&Properties::SHAPE, true);
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("Properties of Custom::ECSTask");
     schema["dependentExcluded"] = json!({ "LaunchType": ["CapacityProviderStrategy"] });
+    schema["readOnlyProperties"] = attributes();
     schema
+}
+
+/// What `Fn::GetAtt` gives, as CloudFormation's own resource schemas say it.
+fn attributes() -> Value {
+    let Ok(Value::Object(data)) = serde_json::to_value(Data::default()) else { return Value::Null };
+    data.keys().map(|name| json!(format!("/properties/{name}"))).collect()
 }
 
 fn of(shape: &Shape, at_top: bool) -> Value {

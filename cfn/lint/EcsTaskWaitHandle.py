@@ -1,0 +1,51 @@
+"""A rule for cfn-lint: a WaitHandle of a Custom::ECSTask, and the condition that waits for it."""
+
+import sys
+from pathlib import Path
+
+from cfnlint.rules import CloudFormationLintRule, RuleMatch
+
+sys.path.append(str(Path(__file__).parent))
+import _ecs_task as ecs  # noqa: E402
+
+HANDLE, CONDITION = "AWS::CloudFormation::WaitConditionHandle", "AWS::CloudFormation::WaitCondition"
+
+
+class EcsTaskWaitHandle(CloudFormationLintRule):
+    """The resource itself is complete once its task has started: the condition is what waits for the task."""
+
+    id = "E9108"
+    shortdesc = "Check WaitHandle of Custom::ECSTask"
+    description = "Without a WaitCondition nothing waits for the task, and its failure fails nothing"
+    tags = ["resources", "ecs", "custom"]
+
+    def match(self, cfn):
+        for task in ecs.tasks(cfn):
+            names = ecs.references(task.properties.get("WaitHandle"))
+            for name in sorted(names & cfn.template["Resources"].keys()):
+                for message in mistakes(cfn, task, name):
+                    yield RuleMatch(task.path("WaitHandle"), message)
+
+
+def mistakes(cfn, task, handle):
+    """What is wrong with this handle and its condition."""
+    if not ecs.resources(cfn, HANDLE, among={handle}):
+        yield f"WaitHandle is {handle}, which is no {HANDLE}: give !Ref of one"
+        return
+    timeout = ecs.number(task.properties.get("Timeout", 290))
+    waiting = {
+        name: condition["Properties"]
+        for name, condition in ecs.resources(cfn, CONDITION).items()
+        if handle in ecs.references(ecs.member(condition, "Properties", "Handle"))
+    }
+    if not waiting:
+        yield (
+            f"no {CONDITION} waits for {handle}, so that the deploy goes on before the task has ended: add one with "
+            f"Handle: !Ref {handle}, DependsOn: {task.name} and Timeout: {timeout or 'that of the task'}"
+        )
+    for name, properties in waiting.items():
+        limit = ecs.number(properties.get("Timeout"))
+        if limit is not None and timeout is not None and limit < timeout:
+            yield f"Timeout of {name} is {limit} s, that of {task.name} {timeout} s: raise it to at least {timeout}"
+        if not ecs.depends(cfn, name, task.name):
+            yield f"{name} can start to wait before {task.name} has: add DependsOn: {task.name} to {name}"
