@@ -95,6 +95,16 @@ impl CallError {
         }
     }
 
+    /// Whether the same call may work later.
+    pub fn is_transient(&self) -> bool {
+        self.kind == CallErrorKind::Transient
+    }
+
+    /// Whether it was not permitted.
+    pub fn is_denied(&self) -> bool {
+        self.kind == CallErrorKind::Denied
+    }
+
     /// Whether AWS's error code is this one.
     pub fn is(&self, code: &str) -> bool {
         self.code == code

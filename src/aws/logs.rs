@@ -1,11 +1,17 @@
 //! CloudWatch Logs: the last lines of a container, and the log group that failed tasks are written to.
 
+use std::sync::OnceLock;
+
 use aws_config::SdkConfig;
-use aws_sdk_cloudwatchlogs::{Client, config::Region, types::InputLogEvent};
+use aws_sdk_cloudwatchlogs::{
+    Client,
+    config::Region,
+    types::{InputLogEvent, OutputLogEvent},
+};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use super::{Aws, CallError, fitting};
+use super::{CallError, fitting};
 use crate::epoch::milliseconds;
 
 /// What one PutLogEvents takes, in bytes and in events; each event counts 26 bytes more than it has.
@@ -82,19 +88,40 @@ impl LogGroup {
     }
 }
 
-impl Aws {
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it was logged.
+    pub at: Option<OffsetDateTime>,
+    /// What it says.
+    pub message: String,
+}
+
+/// Reads log streams. The client is made when it is first needed.
+#[derive(Debug)]
+pub struct LogReader {
+    config: SdkConfig,
+    client: OnceLock<Client>,
+}
+
+impl LogReader {
+    /// A reader with this configuration.
+    pub fn new(config: SdkConfig) -> Self {
+        Self { config, client: OnceLock::new() }
+    }
+
     /// The last `limit` lines of a stream, oldest first. `region` is the log group's, where it is not the function's.
-    pub async fn log_tail(
+    pub async fn tail(
         &self,
         region: Option<&str>,
         group: &str,
         stream: &str,
         limit: u32,
-    ) -> Result<Vec<String>, CallError> {
+    ) -> Result<Vec<LogLine>, CallError> {
         let mut config = aws_sdk_cloudwatchlogs::Config::builder();
         config.set_region(region.map(|region| Region::new(region.to_owned())));
-        let call = self
-            .logs()
+        let client = self.client.get_or_init(|| Client::new(&self.config));
+        let call = client
             .get_log_events()
             .log_group_name(group)
             .log_stream_name(stream)
@@ -103,6 +130,13 @@ impl Aws {
             .customize()
             .config_override(config);
         let output = call.send().await.map_err(|error| CallError::of("logs:GetLogEvents", error))?;
-        Ok(output.events().iter().filter_map(|event| event.message().map(str::to_owned)).collect())
+        Ok(output.events().iter().filter_map(line).collect())
     }
+}
+
+fn line(event: &OutputLogEvent) -> Option<LogLine> {
+    let at = event
+        .timestamp()
+        .and_then(|at| OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000).ok());
+    Some(LogLine { at, message: event.message()?.to_owned() })
 }

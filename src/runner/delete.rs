@@ -30,27 +30,29 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
             return Ending::Answered(Answer::nothing_ran(texts::nothing_to_stop(&why)));
         }
     };
+    if let Some(error) = &found.unseen {
+        tracing::warn!(cluster, "tasks are stopped that cannot be described: {error}");
+    }
     let described: Vec<Task> = found.described.into_iter().filter(|task| !task.is_stopped()).collect();
-    let undescribed = [found.undescribed_running, found.undescribed_stopped].concat();
-    if described.is_empty() && undescribed.is_empty() {
+    if described.is_empty() && found.undescribed.is_empty() {
         let why = "no task of this resource runs";
         return Ending::Answered(Answer::nothing_ran(texts::nothing_to_stop(why)));
     }
     tracing::info!(
         cluster,
-        count = described.len() + undescribed.len(),
+        count = described.len() + found.undescribed.len(),
         "stopping the tasks of this resource"
     );
     let running = described.iter().filter(|task| !task.is_over()).map(|task| task.arn.clone());
-    let running: Vec<TaskArn> = running.chain(undescribed.iter().cloned()).collect();
+    let running: Vec<TaskArn> = running.chain(found.undescribed.iter().cloned()).collect();
     let stopped = stop(work, &running, "ecs-tasks: the resource is deleted").await;
     if !stopped.refused.is_empty() {
         let reason = texts::not_stopped(texts::refused_to_stop(), &stopped.refused);
         return Ending::Answered(Answer::Failed(reason));
     }
-    let undescribed: Vec<TaskArn> =
-        undescribed.into_iter().filter(|task| !stopped.unknown.contains(task)).collect();
-    if !undescribed.is_empty() {
+    let known = |task: &TaskArn| !stopped.unknown.contains(task);
+    let undescribed: Vec<TaskArn> = found.undescribed.into_iter().filter(known).collect();
+    if !undescribed.is_empty() && found.unseen.is_none() {
         // They have just been started: whether they have stopped can be seen only once they are known.
         last_words(work, &undescribed).await;
     }

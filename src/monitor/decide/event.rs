@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::task::{Container, Task, TaskArn, family};
+use crate::task::{Task, family};
 
 /// The detail type that is judged; all others are kept and indexed only.
 const TASK_STATE_CHANGE: &str = "ECS Task State Change";
@@ -159,20 +159,8 @@ impl Event {
 
 impl TaskChange {
     fn of(detail: &Value) -> Option<Self> {
-        let containers = detail["containers"].as_array().into_iter().flatten();
         Some(Self {
-            task: Task {
-                arn: TaskArn(text(&detail["taskArn"])?),
-                task_definition_arn: text(&detail["taskDefinitionArn"]).unwrap_or_default(),
-                last_status: text(&detail["lastStatus"]).unwrap_or_default(),
-                stop_code: text(&detail["stopCode"]),
-                stopped_reason: text(&detail["stoppedReason"]),
-                containers: containers.map(container).collect(),
-                started_at: time(&detail["startedAt"]),
-                execution_stopped_at: time(&detail["executionStoppedAt"]),
-                stopped_at: time(&detail["stoppedAt"]),
-                tags: Default::default(),
-            },
+            task: Task::read(detail)?,
             cluster_arn: text(&detail["clusterArn"]).unwrap_or_default(),
             group: text(&detail["group"]),
             started_by: text(&detail["startedBy"]),
@@ -196,16 +184,6 @@ impl Unreadable {
     fn new(id: &str, problem: &str) -> Self {
         let id = if id.is_empty() { "without an id" } else { id };
         Self { id: id.to_owned(), problem: problem.to_owned() }
-    }
-}
-
-fn container(json: &Value) -> Container {
-    Container {
-        name: text(&json["name"]).unwrap_or_default(),
-        last_status: text(&json["lastStatus"]).unwrap_or_default(),
-        exit_code: integer(&json["exitCode"]),
-        reason: text(&json["reason"]),
-        runtime_id: text(&json["runtimeId"]),
     }
 }
 
