@@ -184,7 +184,9 @@ async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) ->
             // What ECS does not know it may still be running.
             stop(&work.due(work.invocation.soon()), &lost, "ecs-tasks: ECS does not know the task any more")
                 .await;
-            let container = failures.first().and_then(|failure| failure.cause.container());
+            // What never ran has logged nothing.
+            let ran = failures.first().filter(|first| !matches!(first.cause, Cause::FailedToStart { .. }));
+            let container = ran.and_then(|failure| failure.cause.container());
             let task = failures.first().and_then(|failure| seen.task(&failure.task));
             let log = log_of(work, wait, seen, task.zip(container)).await;
             Answer::failed(failures, rules.definition, log.as_ref())

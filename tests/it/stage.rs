@@ -13,7 +13,7 @@ async fn a_signal_is_128_and_its_number() {
     let definition = scenario.script("kill -SEGV $$");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("exited with code 139 (SIGSEGV, a crash of the program)"),
+        created.reason.contains("exited with code 139 (SIGSEGV: the program crashed)"),
         "{}",
         created.reason
     );
@@ -24,7 +24,7 @@ async fn a_task_that_ignores_sigterm_is_killed_after_its_stop_timeout() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("trap '' TERM; while :; do sleep 1; done");
     let created = scenario.create(&properties(&definition, json!({"Timeout": 2}))).await;
-    assert!(created.reason.contains("container app then exited with code 137"), "{}", created.reason);
+    assert!(created.reason.contains("Container app then exited with code 137"), "{}", created.reason);
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_command_that_does_not_exist_is_a_task_that_failed_to_start() {
     let definition = scenario.definition(json!([app]));
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("The task failed to start, because of container app"),
+        created.reason.contains("Container app could not be started, so the task failed to start"),
         "{}",
         created.reason
     );

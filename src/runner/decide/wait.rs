@@ -319,7 +319,8 @@ impl Wait {
         rules: Rules<'_>,
         now: OffsetDateTime,
     ) -> Option<Verdict> {
-        let ended = |task: &Task| task.ended_at().is_some_and(|at| at <= self.deadline);
+        let deadline = self.timed_out.as_ref().map_or(self.deadline, |timed_out| timed_out.at);
+        let ended = |task: &Task| task.ended_at().is_some_and(|at| at <= deadline);
         match self.judge(seen, rules, now) {
             Outcome::Over { verdict, awaited: Awaited::Nothing }
                 if !seen.tasks.is_empty() && seen.missing.is_empty() && seen.tasks.iter().all(ended) =>
