@@ -132,6 +132,11 @@ impl TaskArn {
     }
 }
 
+/// The name of a cluster, from its ARN or its name.
+pub fn cluster_name(cluster: &str) -> &str {
+    cluster.rsplit('/').next().unwrap_or(cluster)
+}
+
 /// The last part of a task definition's ARN: `app:7`.
 pub fn definition_name(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)

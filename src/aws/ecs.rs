@@ -14,7 +14,7 @@ use aws_sdk_ecs::{
 use super::{Aws, CallError, CallErrorKind};
 use crate::{
     properties::{Properties, service::ServicePlacement},
-    task::{Observation, Task, TaskArn, TaskDefinition},
+    task::{Observation, Task, TaskArn, TaskDefinition, cluster_name},
 };
 
 /// The most tasks that one DescribeTasks takes.
@@ -168,6 +168,17 @@ impl Aws {
         let unseen = tasks.iter().filter(|arn| !seen.tasks.iter().any(|task| task.arn == **arn)).cloned();
         seen.missing = unseen.collect();
         Ok(seen)
+    }
+
+    /// The names of the account's clusters in this region.
+    pub async fn list_clusters(&self) -> Result<Vec<String>, CallError> {
+        let mut pages = self.ecs.list_clusters().into_paginator().items().send();
+        let mut clusters = Vec::new();
+        while let Some(arn) = pages.next().await {
+            let arn = arn.map_err(|error| CallError::of("ecs:ListClusters", error))?;
+            clusters.push(cluster_name(&arn).to_owned());
+        }
+        Ok(clusters)
     }
 
     /// The tasks of one resource that ECS wants running: those that do, and those that are on their way there.

@@ -109,7 +109,8 @@ fn identity(tasks: &[Task], rules: Rules<'_>) -> Data {
     let container = speaker(rules);
     let stream = |container: &ContainerDefinition, logs: &AwsLogs| {
         let task = first?;
-        let runtime_id = task.containers.iter().find(|one| one.name == container.name)?.runtime_id.as_deref();
+        let ran = task.containers.iter().find(|one| one.name == container.name);
+        let runtime_id = ran.and_then(|ran| ran.runtime_id.as_deref());
         logs.stream(&container.name, &task.arn, runtime_id)
     };
     let logs = container.and_then(|container| Some((container, container.logs.as_ref()?)));

@@ -9,7 +9,7 @@ use super::limit::{self, Limit, Limits};
 use crate::{
     cfn::{RawProperties, Request, RequestType},
     properties::{Properties, PropertyErrors},
-    task::family,
+    task::{cluster_name, family},
 };
 
 /// What to do about a request.
@@ -220,8 +220,9 @@ impl Earlier {
         let is_update = request.request_type == RequestType::Update;
         let both = [&request.properties, &request.old_properties];
         let mut clusters: Vec<String> = Vec::new();
+        // A function starts tasks in its own region and account, so the name tells clusters apart.
         for cluster in both.iter().filter(|_| is_update).filter_map(|properties| properties.cluster()) {
-            if !clusters.iter().any(|known| is_same_cluster(known, cluster)) {
+            if !clusters.iter().any(|known| cluster_name(known) == cluster_name(cluster)) {
                 clusters.push(cluster.to_owned());
             }
         }
@@ -240,13 +241,6 @@ fn families<const N: usize>(all: [&RawProperties; N]) -> Vec<String> {
     families.sort();
     families.dedup();
     families
-}
-
-/// Whether a name or ARN means the same cluster as another: a function starts tasks in its own region and account, so the
-/// name tells clusters apart.
-fn is_same_cluster(one: &str, other: &str) -> bool {
-    let name = |cluster: &str| cluster.rsplit('/').next().unwrap_or(cluster).to_owned();
-    name(one) == name(other)
 }
 
 impl Means {
