@@ -19,6 +19,8 @@ pub(super) struct Found {
     pub(super) described: Vec<Task>,
     /// Listed as running, and not described.
     pub(super) undescribed: Vec<TaskArn>,
+    /// Listed as stopping or stopped, and not described: they may be anybody's of the family.
+    undescribed_stopped: Vec<TaskArn>,
     /// Why nothing could be described, if that is so for good.
     pub(super) unseen: Option<CallError>,
 }
@@ -28,12 +30,16 @@ impl Found {
     pub(super) fn knows_what_runs(&self) -> bool {
         self.undescribed.is_empty()
     }
+
+    fn knows_all(&self) -> bool {
+        self.knows_what_runs() && self.undescribed_stopped.is_empty()
+    }
 }
 
 /// Tasks that this very request has started, running or not, as far as ECS still knows them.
 pub(super) async fn own_tasks(work: &Work<'_>) -> Result<Vec<Task>, CallError> {
-    let found = find(work).await?;
-    if !found.knows_what_runs() && work.is_last_look() {
+    let found = find(work, Found::knows_all).await?;
+    if !found.knows_all() && work.is_last_look() {
         // One of them may be this request's, and there is no token to keep a second start from running it twice.
         return Err(CallError::not_known_yet());
     }
@@ -42,9 +48,9 @@ pub(super) async fn own_tasks(work: &Work<'_>) -> Result<Vec<Task>, CallError> {
 
 /// All tasks of a resource, with their tags: those that run, and those that ECS knows as stopping or stopped.
 ///
-/// A task that has just been started can be in the list before it can be described. It is waited for, a minute at most:
-/// whose it is its tags alone say.
-pub(super) async fn find(work: &Work<'_>) -> Result<Found, CallError> {
+/// A task that has just been started can be in the list before it can be described. It is waited for, a minute at most,
+/// until there is `enough`: whose it is its description alone says.
+pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<Found, CallError> {
     let mut known_by = None;
     loop {
         let found = look_for(work).await?;
@@ -52,7 +58,7 @@ pub(super) async fn find(work: &Work<'_>) -> Result<Found, CallError> {
             return Err(error);
         }
         let known_by = *known_by.get_or_insert(work.until.min(work.now() + MISSING_TOLERANCE));
-        if found.knows_what_runs() || work.now() + LOOK >= known_by {
+        if enough(&found) || work.now() + LOOK >= known_by {
             return Ok(found);
         }
         tokio::time::sleep(LOOK).await;
@@ -85,11 +91,12 @@ pub(super) async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
                 seen.tasks.retain(|task| {
                     running.contains(&task.arn) || task.started_by.as_ref() == Some(started_by)
                 });
-                seen.missing.retain(|task| running.contains(task));
-                Ok(Found { described: seen.tasks, undescribed: seen.missing, unseen: None })
+                let (undescribed, undescribed_stopped) =
+                    seen.missing.into_iter().partition(|task| running.contains(task));
+                Ok(Found { described: seen.tasks, undescribed, undescribed_stopped, unseen: None })
             }
             Err(error) if error.is_transient() => Err(error),
-            Err(error) => Ok(Found { described: Vec::new(), undescribed: running, unseen: Some(error) }),
+            Err(error) => Ok(Found { undescribed: running, unseen: Some(error), ..Found::default() }),
         }
     };
     work.ride_out(look).await

@@ -8,7 +8,7 @@ use super::{
         plan::Earlier,
         wait::MISSING_TOLERANCE,
     },
-    find::find,
+    find::{Found, find},
     work::{LOOK, Work},
 };
 use crate::{
@@ -103,7 +103,7 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
     let mut started_before = false;
     for cluster in &earlier.clusters {
         let work = &work.on(cluster);
-        let found = match find(work).await {
+        let found = match find(work, Found::knows_what_runs).await {
             Ok(found) => found,
             // A cluster that has been deleted has no task left.
             Err(error) if error.is("ClusterNotFoundException") => continue,
@@ -134,7 +134,7 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
 /// Stops whatever this request may have started, after a fault that has lost the tasks' ARNs. `Err` if tasks could not be
 /// looked for.
 pub(super) async fn stop_request(work: &Work<'_>) -> Result<Stopped, CallError> {
-    let found = find(work).await?;
+    let found = find(work, Found::knows_what_runs).await?;
     let running =
         found.described.into_iter().filter(|task| !task.is_over() && is_of_request(task, work.reply_to));
     // What cannot be described yet has been started within the last minute, which is when this request was.

@@ -189,7 +189,7 @@ impl Trouble {
         let kinds =
             [chance(0.3), chance(0.3), chance(0.1), chance(0.05), chance(0.2), chance(0.2), chance(0.1)];
         let others =
-            [chance(0.1), chance(0.1), chance(0.05), chance(0.2), chance(0.1), chance(0.1), chance(0.3)];
+            [chance(0.1), chance(0.1), chance(0.05), chance(0.2), chance(0.1), chance(0.2), chance(0.3)];
         if kinds[0] {
             trouble.crashes = pick(rng, &[0.1, 0.4]);
         }
@@ -230,7 +230,8 @@ impl Trouble {
         trouble.bucket_refuses = others[2];
         trouble.blank_conflicts = if others[3] { 0.3 } else { 0.0 };
         trouble.fresh_stack = if others[4] { rng.u32(1..=3) } else { 0 };
-        trouble.no_definitions = others[5].then(|| (rng.f64() * 30.0, pick(rng, &[10.0, 60.0, 400.0])));
+        trouble.no_definitions =
+            others[5].then(|| (pick(rng, &[0.0, 10.0]) * rng.f64(), pick(rng, &[10.0, 120.0, 400.0])));
         trouble.neighbours = if others[6] { pick(rng, &[1, 120]) } else { 0 };
         trouble
     }

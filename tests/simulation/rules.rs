@@ -20,6 +20,7 @@ pub(crate) fn broken(world: &World, log: &str) -> Vec<String> {
         court.a_true_answer(asked, &mut object);
         court.started_once(asked, &mut object);
         court.nothing_runs_on(asked, &mut object);
+        court.stopped_when_timed_out(asked, &mut object);
     }
     court.never_side_by_side(&mut objections);
     court.invocations_end_well(&mut objections);
@@ -244,6 +245,21 @@ impl Court<'_> {
                     let what = if delete { "after Delete" } else { "runs on after FAILED" };
                     object(format!("a task {what} at {at:.1} s: {task:?}"));
                 }
+            }
+        }
+    }
+
+    /// A run that timed out has stopped when it is answered, unless the answer says that there was no time for that.
+    fn stopped_when_timed_out(&self, asked: &Asked, object: &mut impl FnMut(String)) {
+        let Some(first) = asked.answers.first() else { return };
+        let reason = first.body["Reason"].as_str().unwrap_or_default();
+        let excused = ["had not stopped", "may still run", "The last look failed", "could not be stopped"];
+        if !reason.contains("did not finish within") || excused.iter().any(|words| reason.contains(words)) {
+            return;
+        }
+        for task in self.run(asked).into_iter().flat_map(|launch| self.tasks(launch)) {
+            if task.created < first.at && task.ends_at() > first.at {
+                object(format!("a task was still dying at {:.1} s: {task:?}", first.at));
             }
         }
     }
