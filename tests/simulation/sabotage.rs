@@ -16,8 +16,6 @@ pub(crate) enum Sabotage {
     TakesEveryEndForASuccess,
     /// A task counts as over at once.
     DoesNotWait,
-    /// Tasks go without tags.
-    SendsNoTags,
     /// Tasks of the resource are not looked for.
     FindsNothing,
     /// The wait is not handed over.
@@ -57,12 +55,11 @@ pub(crate) enum Sabotage {
 }
 
 /// Every rule, and a word of the objection to its breach.
-pub(crate) const ALL: [(Sabotage, &str); 23] = [
+pub(crate) const ALL: [(Sabotage, &str); 22] = [
     (Sabotage::SendsNoToken, "start once"),
     (Sabotage::StopsNothing, "runs on after"),
     (Sabotage::TakesEveryEndForASuccess, "untrue SUCCESS"),
     (Sabotage::DoesNotWait, "untrue SUCCESS"),
-    (Sabotage::SendsNoTags, "side by side"),
     (Sabotage::FindsNothing, "after Delete"),
     (Sabotage::DoesNotHandOver, "no answer"),
     (Sabotage::IgnoresItsDeadline, "killed at its deadline"),
@@ -89,7 +86,6 @@ pub(crate) fn on_the_way_out(world: &World, operation: &str, mut body: Value) ->
         (Some(Sabotage::SendsNoToken), "RunTask") => {
             body["clientToken"] = world.state().rng.u64(..).to_string().into()
         }
-        (Some(Sabotage::SendsNoTags), "RunTask" | "StartTask") => body["tags"] = json!([]),
         (Some(Sabotage::StopsNothing), "StopTask") => body["task"] = "none".into(),
         (Some(Sabotage::LooksInOneCluster), "ListTasks") => {
             let request = Delivery::under_way().request;
