@@ -242,6 +242,11 @@ impl Properties {
 }
 
 impl PropertyError {
+    /// Whether it is about a name, which is unknown or missing, and not about a value.
+    pub fn is_about_a_name(&self) -> bool {
+        self.path != self.place
+    }
+
     fn at(path: &str, problem: impl Into<String>) -> Self {
         Self { path: path.to_owned(), problem: problem.into(), place: path.to_owned() }
     }

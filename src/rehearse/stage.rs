@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
-    report::Reporter,
+    report::{Report, Reporter},
     service::{
         cloudformation::CloudFormation,
         dynamodb::DynamoDb,
@@ -61,6 +61,7 @@ pub struct Stage {
     /// CloudFormation, as far as custom resources go.
     pub cloudformation: CloudFormation,
     endpoint: String,
+    reporter: Reporter,
     requests: Mutex<Vec<(String, Value)>>,
     faults: Mutex<HashMap<String, Vec<Fault>>>,
     server: Mutex<Option<JoinHandle<()>>>,
@@ -88,7 +89,8 @@ impl Stage {
             dynamodb: DynamoDb::new(Arc::clone(&reporter)),
             opensearch: OpenSearch::default(),
             sns: Sns::new(Arc::clone(&reporter)),
-            lambda: Lambda::new(config.runner, retries, endpoint.clone(), reporter),
+            lambda: Lambda::new(config.runner, retries, endpoint.clone(), Arc::clone(&reporter)),
+            reporter,
             cloudformation: CloudFormation::new(endpoint.clone()),
             endpoint,
             requests: Mutex::default(),
@@ -108,6 +110,11 @@ impl Stage {
     /// The address that answers for all services.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Reports something to whoever watches.
+    pub fn report(&self, report: Report) {
+        (self.reporter)(report);
     }
 
     /// How often each operation has been called.
@@ -142,6 +149,11 @@ impl Stage {
         if let Some(server) = lock(&self.server).take() {
             server.abort();
         }
+    }
+
+    /// Waits until nothing that was closed is left, on disk neither.
+    pub async fn closed(&self) {
+        self.ecs.closed().await;
     }
 
     /// Notes a call; the answer to it that a test wants instead of the stage's own.

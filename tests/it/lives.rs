@@ -1,6 +1,10 @@
 //! Lives that take more than one look: long waits, updates, rollbacks, deletes.
 
-use ecs_tasks::rehearse::{stack::Stack, template::Template, wire::Fault};
+use ecs_tasks::rehearse::{
+    stack::Stack,
+    template::{Template, elsewhere::Elsewhere},
+    wire::Fault,
+};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -281,7 +285,8 @@ Resources:
 
 fn values(template: &Template, script: &str, run_on_rollback: &str) -> BTreeMap<String, Value> {
     let given = [("Script", script), ("RunOnRollback", run_on_rollback)];
-    template.parameter_values(&given.map(|(name, value)| (name.to_owned(), value.to_owned())).into()).unwrap()
+    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    template.parameter_values(&given, &Elsewhere::default()).unwrap()
 }
 
 /// The stack, and its events as `STATUS LogicalId`.

@@ -244,7 +244,8 @@ async fn overrides_reach_the_container_as_they_were_written() {
 #[tokio::test]
 async fn what_fargate_needs_is_sent_as_given_and_nothing_else_is() {
     let scenario = Scenario::new().await;
-    let mut definition = json!({"family": "fargate", "networkMode": "awsvpc"});
+    let mut definition = json!({"family": "fargate", "networkMode": "awsvpc", "cpu": "256", "memory": "512",
+        "executionRoleArn": "arn:aws:iam::123456789012:role/pulls"});
     definition["containerDefinitions"] = json!([container("app", "true")]);
     let definition = scenario.stage.ecs.register(&definition).unwrap();
     let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-1"], "assignPublicIp": "DISABLED"}});

@@ -114,7 +114,7 @@ impl State {
     pub(super) fn cluster(&self, body: &Value) -> Result<String, AwsError> {
         let asked = body["cluster"].as_str().unwrap_or("default");
         let name = asked.rsplit('/').next().unwrap_or(asked);
-        match self.clusters.contains(name) {
+        match self.clusters.contains_key(name) {
             true => Ok(name.to_owned()),
             false => Err(AwsError::new("ClusterNotFoundException", "Cluster not found.")),
         }

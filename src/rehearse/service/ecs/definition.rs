@@ -4,6 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
+use super::fargate;
+
+const COMPATIBILITIES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
+
 /// A revision of a task definition.
 #[derive(Clone, Debug)]
 pub struct Definition {
@@ -17,6 +21,8 @@ pub struct Definition {
     pub active: bool,
     /// `awsvpc`, `bridge`, `host` or `none`.
     pub network_mode: String,
+    /// It can run on Fargate.
+    pub is_for_fargate: bool,
     /// Its containers.
     pub containers: Vec<ContainerSpec>,
     /// As DescribeTaskDefinition tells it, but for what registering adds.
@@ -36,6 +42,8 @@ pub struct ContainerSpec {
     pub entry_point: Vec<String>,
     /// Command.
     pub command: Vec<String>,
+    /// Where it runs, in place of the image's.
+    pub working_directory: Option<String>,
     /// Plain variables.
     pub environment: BTreeMap<String, String>,
     /// Names of the variables from `secrets`.
@@ -62,7 +70,47 @@ impl Definition {
             return Err(format!("task definition {family} has no essential container"));
         }
         let network_mode = text(&json, "networkMode").unwrap_or_else(|| "bridge".to_owned());
-        Ok(Self { arn: String::new(), family, revision: 0, active: true, network_mode, containers, json })
+        if !["awsvpc", "bridge", "host", "none"].contains(&network_mode.as_str()) {
+            return Err(format!(
+                "networkMode should be one of [awsvpc, bridge, host, none], not {network_mode}."
+            ));
+        }
+        let required: Vec<String> = texts(&json["requiresCompatibilities"]);
+        if let Some(other) = required.iter().find(|one| !COMPATIBILITIES.contains(&one.as_str())) {
+            return Err(format!(
+                "requiresCompatibilities should be among [{}], not {other}.",
+                COMPATIBILITIES.join(", ")
+            ));
+        }
+        let can_be = fargate::check(&json, &network_mode);
+        if required.iter().any(|one| one == "FARGATE") {
+            can_be.clone()?;
+        }
+        Ok(Self {
+            arn: String::new(),
+            family,
+            revision: 0,
+            active: true,
+            network_mode,
+            is_for_fargate: can_be.is_ok(),
+            containers,
+            json,
+        })
+    }
+
+    /// Whether its tasks can run on this launch type.
+    pub(super) fn supports(&self, launch_type: &str) -> bool {
+        match launch_type {
+            "FARGATE" => self.is_for_fargate,
+            "EXTERNAL" => self.network_mode != "awsvpc",
+            _ => true,
+        }
+    }
+
+    /// The revision and the ARN that it has elsewhere, if it comes of there.
+    pub(super) fn place_elsewhere(&self) -> Option<(usize, String)> {
+        let revision = self.json["revision"].as_u64().and_then(|revision| usize::try_from(revision).ok())?;
+        Some((revision, text(&self.json, "taskDefinitionArn")?))
     }
 
     /// As DescribeTaskDefinition tells it.
@@ -80,14 +128,7 @@ impl Definition {
 impl ContainerSpec {
     fn read(json: &Value) -> Result<Self, String> {
         let name = text(json, "name").ok_or("a container definition has no Name")?;
-        let texts = |name: &str| -> Vec<String> {
-            json[name]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|item| item.as_str().map(str::to_owned))
-                .collect()
-        };
+        let texts = |name: &str| texts(&json[name]);
         let pairs = |list: &str, key: &str, value: &str| -> BTreeMap<String, String> {
             let items = json[list].as_array().into_iter().flatten();
             items.filter_map(|item| Some((text(item, key)?, text(item, value).unwrap_or_default()))).collect()
@@ -99,6 +140,7 @@ impl ContainerSpec {
             essential: json["essential"].as_bool().unwrap_or(true),
             entry_point: texts("entryPoint"),
             command: texts("command"),
+            working_directory: text(json, "workingDirectory").filter(|path| !path.is_empty()),
             environment: pairs("environment", "name", "value"),
             secrets: pairs("secrets", "name", "valueFrom").into_keys().collect(),
             stop_timeout: Duration::from_secs(json["stopTimeout"].as_u64().unwrap_or(30)),
@@ -151,6 +193,10 @@ pub(super) fn normal(value: &Value, name: &str) -> Value {
 fn lower_first(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 fn text(json: &Value, name: &str) -> Option<String> {
