@@ -10,11 +10,15 @@ use std::{
 
 use clap::Parser;
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     console::Console,
     recorded::{self, RecordedError},
-    service::lambda::Function,
+    service::{
+        ecs::{Engine, EngineError, LeftBehind},
+        lambda::Function,
+    },
     setting::{Pace, now},
     stack::{Parameters, Stack},
     stage::{Config, Stage},
@@ -53,6 +57,10 @@ pub struct Arguments {
     /// A stoppedReason that is nobody's problem, in place of the default ones; * stands for any text. Can be given again.
     #[arg(long, value_name = "PATTERN", requires = "events")]
     ignore: Vec<String>,
+    /// Run containers from their images, on the container engine (Docker, Podman) that DOCKER_HOST or its usual socket
+    /// leads to; else they are local processes.
+    #[arg(long)]
+    docker: bool,
     /// Show what the functions log, too.
     #[arg(long, short)]
     verbose: bool,
@@ -86,6 +94,10 @@ enum Unfit {
     Interrupted,
     #[error("the stage cannot open a port on loopback: {0}")]
     NoStage(std::io::Error),
+    #[error(transparent)]
+    NoEngine(#[from] EngineError),
+    #[error(transparent)]
+    LeftBehind(#[from] LeftBehind),
 }
 
 /// A template, and what is to become of it.
@@ -113,7 +125,13 @@ impl Arguments {
     async fn rehearse(&self) -> Result<bool, Unfit> {
         let plan = self.template.as_deref().map(|path| self.plan(path)).transpose()?;
         let recorded = self.recorded()?;
+        let console = Console::new(self.verbose, plan.iter().flat_map(Rehearsal::names));
+        let engine = match self.docker {
+            true => Engine::docker(console.reporter()).await?,
+            false => Engine::default(),
+        };
         let config = Config {
+            engine: engine.clone(),
             runner: self.runner(plan.is_some())?,
             monitor: self.events.is_some().then(|| self.monitor()).transpose()?,
             pace: Pace {
@@ -122,21 +140,17 @@ impl Arguments {
                 retries: [Duration::from_secs(2), Duration::from_secs(4)],
             },
         };
-        let console = Console::new(self.verbose, plan.iter().flat_map(Rehearsal::names));
         let stage = Stage::open(config, console.reporter()).await.map_err(Unfit::NoStage)?;
         let plan = plan.map(|plan| plan.on(&stage, &console)).transpose()?;
-        tokio::select! {
-            ended_well = live(plan, recorded, &stage, &console) => {
-                stage.close();
-                Ok(ended_well)
-            }
+        let ended_well = tokio::select! {
+            ended_well = live(plan, recorded, &stage, &console) => Ok(ended_well),
             () = signs_of_life(&console) => Ok(false),
-            _ = tokio::signal::ctrl_c() => {
-                // Containers are process groups of their own: without this they would live on.
-                stage.close();
-                Err(Unfit::Interrupted)
-            }
-        }
+            () = interrupted() => Err(Unfit::Interrupted),
+        };
+        // Containers are process groups of their own, or the engine's: without this they would live on.
+        stage.close();
+        engine.close().await?;
+        ended_well
     }
 
     fn plan(&self, path: &Path) -> Result<Rehearsal, Unfit> {
@@ -254,6 +268,22 @@ fn binary(named: Option<&Path>, name: &'static str, option: &'static str) -> Res
     let beside = || std::env::current_exe().map(|program| program.with_file_name(name)).unwrap_or_default();
     let path = named.map_or_else(beside, Path::to_owned);
     if path.is_file() { Ok(path) } else { Err(Unfit::NoFunction { path, name, option }) }
+}
+
+/// Waits until somebody wants the rehearsal to end: Ctrl-C, a closed terminal, or what ends a job of CI.
+async fn interrupted() {
+    tokio::select! {
+        () = received(SignalKind::interrupt()) => {}
+        () = received(SignalKind::terminate()) => {}
+        () = received(SignalKind::hangup()) => {}
+    }
+}
+
+async fn received(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signals) => drop(signals.recv().await),
+        Err(_) => std::future::pending().await,
+    }
 }
 
 async fn signs_of_life(console: &Console) {

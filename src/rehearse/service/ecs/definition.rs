@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
+use super::ContainerSettings;
+
 /// A revision of a task definition.
 #[derive(Clone, Debug)]
 pub struct Definition {
@@ -28,7 +30,7 @@ pub struct Definition {
 pub struct ContainerSpec {
     /// Its name.
     pub name: String,
-    /// Its image, which the stage does not run.
+    /// Its image, which a local process does without.
     pub image: String,
     /// Whether its end ends the task.
     pub essential: bool,
@@ -36,6 +38,8 @@ pub struct ContainerSpec {
     pub entry_point: Vec<String>,
     /// Command.
     pub command: Vec<String>,
+    /// Where it runs, in place of the image's.
+    pub working_directory: Option<String>,
     /// Plain variables.
     pub environment: BTreeMap<String, String>,
     /// Names of the variables from `secrets`.
@@ -46,6 +50,8 @@ pub struct ContainerSpec {
     pub depends_on: Vec<(String, String)>,
     /// awslogs: group and stream prefix.
     pub logs: Option<(String, String)>,
+    /// What only a container with an image can have.
+    pub settings: ContainerSettings,
 }
 
 impl Definition {
@@ -57,7 +63,8 @@ impl Definition {
         if containers.is_empty() {
             return Err(format!("task definition {family} has no ContainerDefinitions"));
         }
-        let containers = containers.iter().map(ContainerSpec::read).collect::<Result<Vec<_>, _>>()?;
+        let containers = containers.iter().map(|container| ContainerSpec::read(container, &json));
+        let containers = containers.collect::<Result<Vec<_>, _>>()?;
         if !containers.iter().any(|container| container.essential) {
             return Err(format!("task definition {family} has no essential container"));
         }
@@ -78,7 +85,7 @@ impl Definition {
 }
 
 impl ContainerSpec {
-    fn read(json: &Value) -> Result<Self, String> {
+    fn read(json: &Value, definition: &Value) -> Result<Self, String> {
         let name = text(json, "name").ok_or("a container definition has no Name")?;
         let texts = |name: &str| -> Vec<String> {
             json[name]
@@ -99,11 +106,13 @@ impl ContainerSpec {
             essential: json["essential"].as_bool().unwrap_or(true),
             entry_point: texts("entryPoint"),
             command: texts("command"),
+            working_directory: text(json, "workingDirectory").filter(|path| !path.is_empty()),
             environment: pairs("environment", "name", "value"),
             secrets: pairs("secrets", "name", "valueFrom").into_keys().collect(),
             stop_timeout: Duration::from_secs(json["stopTimeout"].as_u64().unwrap_or(30)),
             depends_on: pairs("dependsOn", "containerName", "condition").into_iter().collect(),
             logs: option("awslogs-group").zip(option("awslogs-stream-prefix")),
+            settings: ContainerSettings::read(json, definition),
             name,
         })
     }
