@@ -1,6 +1,7 @@
 //! A container that runs on the engine, until it is removed.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,7 +12,6 @@ use std::{
 use bollard::{
     Docker,
     errors::Error,
-    models::{ContainerState, ContainerStateStatusEnum},
     query_parameters::{StopContainerOptionsBuilder, WaitContainerOptionsBuilder},
 };
 use futures_util::StreamExt;
@@ -19,7 +19,8 @@ use tokio::{runtime, task::JoinHandle};
 
 use super::{
     super::{Exit, Job, LineSink},
-    message, output, remove,
+    made::Made,
+    message, output,
 };
 
 /// A connection that follows a container lives as long as the container does.
@@ -28,7 +29,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const LAST_LINES: Duration = Duration::from_secs(10);
 /// An engine that does not answer is asked again so often, and so long after.
 const TRIES: u32 = 10;
-const LOOK_AGAIN: Duration = Duration::from_millis(300);
+const TRY_AGAIN: Duration = Duration::from_millis(300);
 /// 128 + SIGKILL.
 const KILLED: i64 = 137;
 
@@ -37,13 +38,14 @@ pub(in super::super::super) struct DockerContainer {
     handle: DockerHandle,
     output: JoinHandle<()>,
     has_memory_limit: bool,
+    made: Arc<Made>,
 }
 
 /// The way to end it.
 #[derive(Clone)]
 pub(in super::super::super) struct DockerHandle {
     docker: Docker,
-    id: String,
+    name: String,
     stop_timeout: Duration,
     /// It did not end by itself.
     was_ended: Arc<AtomicBool>,
@@ -51,14 +53,15 @@ pub(in super::super::super) struct DockerHandle {
 
 impl DockerContainer {
     /// Follows a container that has started.
-    pub(super) fn follow(docker: Docker, id: String, job: &Job, lines: LineSink) -> Self {
-        let docker = docker.with_timeout(DAY);
+    pub(super) fn follow(docker: &Docker, made: Arc<Made>, name: String, job: &Job, lines: LineSink) -> Self {
+        let docker = docker.clone().with_timeout(DAY);
         Self {
-            output: output::follow(docker.clone(), id.clone(), lines),
+            output: output::follow(docker.clone(), name.clone(), lines),
             has_memory_limit: job.spec.settings.memory.is_some(),
+            made,
             handle: DockerHandle {
                 docker,
-                id,
+                name,
                 stop_timeout: job.spec.stop_timeout,
                 was_ended: Arc::default(),
             },
@@ -71,29 +74,28 @@ impl DockerContainer {
 
     /// Waits for the end, takes all that was printed, and removes the container.
     pub(in super::super::super) async fn end(mut self) -> Exit {
-        let state = self.handle.ended().await;
+        let ended = self.handle.ended().await;
         if tokio::time::timeout(LAST_LINES, &mut self.output).await.is_err() {
             self.output.abort();
         }
-        remove(&self.handle.docker, &self.handle.id).await;
-        match state {
-            Ok(state) => Exit {
-                reason: self
-                    .is_out_of_memory(&state)
-                    .then(|| "OutOfMemoryError: Container killed due to memory usage".to_owned()),
-                code: state.exit_code.and_then(|code| i32::try_from(code).ok()),
-            },
+        let exit = match ended {
+            Ok(code) => Exit { code: i32::try_from(code).ok(), reason: self.reason(code).await },
             Err(error) => {
                 let reason = format!("CannotInspectContainerError: {}", message(&error));
                 Exit { code: None, reason: Some(reason) }
             }
-        }
+        };
+        // One that cannot be removed now is removed at the end.
+        let _ = self.made.remove_container(&self.handle.name).await;
+        exit
     }
 
-    /// Podman does not notice it everywhere. But only the kernel kills a container with a limit if the stage does not.
-    fn is_out_of_memory(&self, state: &ContainerState) -> bool {
-        let was_killed = state.exit_code == Some(KILLED) && !self.handle.was_ended.load(Ordering::Relaxed);
-        state.oom_killed == Some(true) || (self.has_memory_limit && was_killed)
+    /// ECS's words if it ran out of memory. Podman does not notice that everywhere, but only the kernel kills a container
+    /// with a limit when the stage has not.
+    async fn reason(&self, code: i64) -> Option<String> {
+        let was_killed = code == KILLED && !self.handle.was_ended.load(Ordering::Relaxed);
+        let is_out_of_memory = (self.has_memory_limit && was_killed) || self.handle.met_memory_limit().await;
+        is_out_of_memory.then(|| "OutOfMemoryError: Container killed due to memory usage".to_owned())
     }
 }
 
@@ -103,14 +105,14 @@ impl DockerHandle {
         let seconds = i32::try_from(self.stop_timeout.as_secs()).unwrap_or(i32::MAX);
         let options = StopContainerOptionsBuilder::default().t(seconds).build();
         self.end_with(move |handle| async move {
-            let _ = handle.docker.stop_container(&handle.id, Some(options)).await;
+            let _ = handle.docker.stop_container(&handle.name, Some(options)).await;
         });
     }
 
     /// Kills it.
     pub(in super::super::super) fn kill(&self) {
         self.end_with(|handle| async move {
-            let _ = handle.docker.kill_container(&handle.id, None).await;
+            let _ = handle.docker.kill_container(&handle.name, None).await;
         });
     }
 
@@ -123,27 +125,32 @@ impl DockerHandle {
         }
     }
 
-    /// How it was when it had ended.
-    async fn ended(&self) -> Result<ContainerState, Error> {
+    /// The exit code, once there is one.
+    async fn ended(&self) -> Result<i64, Error> {
         let mut tries = 0;
         loop {
             let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
-            // An exit code other than 0 is an error here: the container itself is asked for it.
-            let _ = self.docker.wait_container(&self.id, Some(options)).next().await;
-            match self.docker.inspect_container(&self.id, None).await {
-                Ok(container) => {
-                    tries = 0;
-                    let state = container.state.unwrap_or_default();
-                    let ends = [ContainerStateStatusEnum::EXITED, ContainerStateStatusEnum::DEAD];
-                    if state.status.is_some_and(|status| ends.contains(&status)) {
-                        return Ok(state);
-                    }
+            let mut waiting = pin!(self.docker.wait_container(&self.name, Some(options)));
+            match waiting.next().await {
+                Some(Ok(ended)) => return Ok(ended.status_code),
+                Some(Err(Error::DockerContainerWaitError { code, .. })) => return Ok(code),
+                Some(Err(error @ Error::DockerResponseServerError { status_code: 404, .. })) => {
+                    return Err(error);
                 }
-                Err(error @ Error::DockerResponseServerError { status_code: 404, .. }) => return Err(error),
-                Err(error) if tries == TRIES => return Err(error),
-                Err(_) => tries += 1,
+                Some(Err(error)) if tries == TRIES => return Err(error),
+                None if tries == TRIES => {
+                    let error = "the engine does not say how the container ended".to_owned();
+                    return Err(Error::DockerStreamError { error });
+                }
+                _ => tries += 1,
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(TRY_AGAIN).await;
         }
+    }
+
+    /// The engine has seen it run out of memory.
+    async fn met_memory_limit(&self) -> bool {
+        let container = self.docker.inspect_container(&self.name, None).await.ok();
+        container.and_then(|container| container.state?.oom_killed).unwrap_or(false)
     }
 }
