@@ -15,18 +15,17 @@ use bollard::{
     query_parameters::{StopContainerOptionsBuilder, WaitContainerOptionsBuilder},
 };
 use futures_util::StreamExt;
-use tokio::{runtime, task::JoinHandle};
+use tokio::runtime;
 
 use super::{
     super::{Exit, Job, LineSink},
     made::Made,
-    message, output,
+    message,
+    output::Output,
 };
 
 /// A connection that follows a container lives as long as the container does.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long the last lines may take once the container has ended.
-const LAST_LINES: Duration = Duration::from_secs(10);
 /// An engine that does not answer is asked again so often, and so long after.
 const TRIES: u32 = 10;
 const TRY_AGAIN: Duration = Duration::from_millis(300);
@@ -36,7 +35,7 @@ const KILLED: i64 = 137;
 /// A container and what it prints.
 pub(in super::super::super) struct DockerContainer {
     handle: DockerHandle,
-    output: JoinHandle<()>,
+    output: Output,
     has_memory_limit: bool,
     made: Arc<Made>,
 }
@@ -56,7 +55,7 @@ impl DockerContainer {
     pub(super) fn follow(docker: &Docker, made: Arc<Made>, name: String, job: &Job, lines: LineSink) -> Self {
         let docker = docker.clone().with_timeout(DAY);
         Self {
-            output: output::follow(docker.clone(), name.clone(), lines),
+            output: Output::follow(docker.clone(), name.clone(), lines),
             has_memory_limit: job.spec.settings.memory.is_some(),
             made,
             handle: DockerHandle {
@@ -73,29 +72,25 @@ impl DockerContainer {
     }
 
     /// Waits for the end, takes all that was printed, and removes the container.
-    pub(in super::super::super) async fn end(mut self) -> Exit {
-        let ended = self.handle.ended().await;
-        if tokio::time::timeout(LAST_LINES, &mut self.output).await.is_err() {
-            self.output.abort();
-        }
+    pub(in super::super::super) async fn end(self) -> Exit {
+        let Self { handle, output, has_memory_limit, made } = self;
+        let ended = handle.ended().await;
+        output.end().await;
         let exit = match ended {
-            Ok(code) => Exit { code: i32::try_from(code).ok(), reason: self.reason(code).await },
+            Ok(code) => {
+                let out_of_memory =
+                    handle.was_killed_by_kernel(code, has_memory_limit) || handle.met_memory_limit().await;
+                let reason = "OutOfMemoryError: Container killed due to memory usage";
+                Exit { code: i32::try_from(code).ok(), reason: out_of_memory.then(|| reason.to_owned()) }
+            }
             Err(error) => {
                 let reason = format!("CannotInspectContainerError: {}", message(&error));
                 Exit { code: None, reason: Some(reason) }
             }
         };
         // One that cannot be removed now is removed at the end.
-        let _ = self.made.remove_container(&self.handle.name).await;
+        let _ = made.remove_container(&handle.name).await;
         exit
-    }
-
-    /// ECS's words if it ran out of memory. Podman does not notice that everywhere, but only the kernel kills a container
-    /// with a limit when the stage has not.
-    async fn reason(&self, code: i64) -> Option<String> {
-        let was_killed = code == KILLED && !self.handle.was_ended.load(Ordering::Relaxed);
-        let is_out_of_memory = (self.has_memory_limit && was_killed) || self.handle.met_memory_limit().await;
-        is_out_of_memory.then(|| "OutOfMemoryError: Container killed due to memory usage".to_owned())
     }
 }
 
@@ -146,6 +141,11 @@ impl DockerHandle {
             }
             tokio::time::sleep(TRY_AGAIN).await;
         }
+    }
+
+    /// Only the kernel kills a container that has a limit when the stage has not: Podman does not notice it everywhere.
+    fn was_killed_by_kernel(&self, code: i64, has_memory_limit: bool) -> bool {
+        code == KILLED && has_memory_limit && !self.was_ended.load(Ordering::Relaxed)
     }
 
     /// The engine has seen it run out of memory.
