@@ -26,6 +26,14 @@ fn a_command_is_given_to_the_entry_point_of_the_image() {
 }
 
 #[test]
+fn every_line_is_taken_of_a_container_that_ends_at_once() {
+    let container = json!({"Name": "quick", "Image": BUSYBOX, "Command": ["seq 1 5000"]});
+    let rehearsed = Rehearsal::of(container).run(&[]).succeeded();
+    let expected: Vec<String> = (1..=5000).map(|number| number.to_string()).collect();
+    assert_eq!(rehearsed.printed("quick"), expected);
+}
+
+#[test]
 fn a_definition_sets_entry_point_directory_user_variables_and_secrets() {
     let container = json!({
         "Name": "set", "Image": BUSYBOX,

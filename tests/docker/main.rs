@@ -4,4 +4,6 @@
 mod containers;
 mod ends;
 mod migration;
+mod pull;
+mod registry;
 mod rehearsal;
