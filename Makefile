@@ -11,7 +11,7 @@ TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 PYTHON := .venv/bin/python
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test soak scale check build bucket publish bench generate clean
+.PHONY: help demo test docker soak scale check build bucket publish bench generate clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -29,6 +29,11 @@ test: .venv/test.stamp ## Run all tests
 	cargo test --locked --features rehearse
 	$(PYTHON) -m unittest discover --start-directory tools --pattern '*_test.py'
 	$(PYTHON) -W ignore::UserWarning -m unittest discover --start-directory tests/monitor --pattern '*_test.py'
+
+docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its own, with a real PostgreSQL (root, Debian 12)
+	@cargo build --locked --features rehearse --bins
+	@cargo test --locked --features rehearse --test docker --no-run
+	@tests/docker/engine $< cargo test --locked --features rehearse --test docker
 
 soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture soak
@@ -70,6 +75,12 @@ generate: ## Write docs/properties.md and the schema in cfn/lint/ anew, from the
 
 clean: ## Remove what was built and installed
 	rm -rf build target .venv
+
+target/docker/python.tar: tests/docker/root tests/docker/packages tools/constraints.txt | .venv/bin/pip
+	@command -v mmdebstrap >/dev/null || { apt-get update --quiet=2 && \
+	  grep mmdebstrap tests/docker/packages | xargs apt-get install --quiet=2 --yes --no-install-recommends; }
+	@echo "=> Making an image with Python and Alembic..."
+	@tests/docker/root .venv/bin/pip $@
 
 .venv/bin/pip:
 	python3 -m venv .venv

@@ -16,7 +16,10 @@ use std::{
 };
 
 use ecs_tasks::rehearse::{
-    service::lambda::{Function, Lambda},
+    service::{
+        ecs::Engine,
+        lambda::{Function, Lambda},
+    },
     setting::Pace,
     stage::{Config, Stage},
 };
@@ -113,7 +116,7 @@ async fn stage(runner: Function, monitor: Option<Function>) -> io::Result<Arc<St
         deprovision: Duration::from_secs(1),
         retries: [Duration::ZERO; 2],
     };
-    Stage::open(Config { runner, monitor, pace }, Arc::new(|_| {})).await
+    Stage::open(Config { runner, monitor, pace, engine: Engine::default() }, Arc::new(|_| {})).await
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]

@@ -8,11 +8,13 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::rehearsal::Rehearsal;
 use super::{
     console::Console,
     recorded::{self, RecordedError},
+    service::ecs::{Engine, EngineError, LeftBehind},
     setting::Pace,
     stage::{Config, Stage},
     template::TemplateErrors,
@@ -75,6 +77,10 @@ pub struct Arguments {
     /// A stoppedReason that is nobody's problem, in place of the default ones; * stands for any text. Can be given again.
     #[arg(long, value_name = "PATTERN", requires = "events")]
     ignore: Vec<String>,
+    /// Run containers from their images, on the container engine (Docker, Podman) that DOCKER_HOST or its usual socket
+    /// leads to; else they are local processes.
+    #[arg(long)]
+    docker: bool,
     /// Show what the functions log, too.
     #[arg(long, short)]
     verbose: bool,
@@ -114,6 +120,10 @@ enum Unfit {
     Interrupted,
     #[error("the stage cannot open a port on loopback: {0}")]
     NoStage(std::io::Error),
+    #[error(transparent)]
+    NoEngine(#[from] EngineError),
+    #[error(transparent)]
+    LeftBehind(#[from] LeftBehind),
 }
 
 /// Rehearses what the arguments ask for.
@@ -140,7 +150,14 @@ impl Arguments {
             self.needs_template()?;
         }
         let recorded = self.recorded()?;
+        let names = rehearsal.iter().flat_map(Rehearsal::names);
+        let console = Console::new(self.verbose, self.quiet, names);
+        let engine = match self.docker {
+            true => Engine::docker(console.reporter()).await?,
+            false => Engine::default(),
+        };
         let config = Config {
+            engine: engine.clone(),
             runner: self.runner(rehearsal.is_some())?,
             monitor: self.events.is_some().then(|| self.monitor()).transpose()?,
             pace: Pace {
@@ -149,8 +166,6 @@ impl Arguments {
                 retries: [Duration::from_secs(2), Duration::from_secs(4)],
             },
         };
-        let names = rehearsal.iter().flat_map(Rehearsal::names);
-        let console = Console::new(self.verbose, self.quiet, names);
         let stage = Stage::open(config, console.reporter()).await.map_err(Unfit::NoStage)?;
         let planned = rehearsal.map(|rehearsal| rehearsal.on(&stage, &console)).transpose()?;
         let ended = tokio::select! {
@@ -158,9 +173,10 @@ impl Arguments {
             () = signs_of_life(&console) => Ok(false),
             () = interrupted() => Err(Unfit::Interrupted),
         };
-        // Containers are process groups of their own: without this they would live on.
+        // Containers are process groups of their own, or the engine's: without this they would live on.
         stage.close();
         stage.closed().await;
+        engine.close().await?;
         ended
     }
 
@@ -190,27 +206,26 @@ impl Arguments {
     }
 }
 
+/// Waits until somebody wants the rehearsal to end: Ctrl-C, a closed terminal, or what ends a job of CI.
+async fn interrupted() {
+    tokio::select! {
+        () = received(SignalKind::interrupt()) => {}
+        () = received(SignalKind::terminate()) => {}
+        () = received(SignalKind::hangup()) => {}
+    }
+}
+
+async fn received(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signals) => drop(signals.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
 async fn signs_of_life(console: &Console) {
     loop {
         tokio::time::sleep(SIGN_OF_LIFE).await;
         console.sign_of_life();
-    }
-}
-
-/// Waits for Ctrl-C, or for another signal that ends a program.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut hang_up)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    else {
-        // Without handlers those signals end the program as they always do.
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
     service::{
         cloudformation::CloudFormation,
         dynamodb::DynamoDb,
-        ecs::{Ecs, TaskEvents},
+        ecs::{Ecs, Engine, TaskEvents},
         events::{self, EventBridge},
         lambda::{Function, Lambda},
         logs::Logs,
@@ -41,6 +41,8 @@ pub struct Config {
     pub monitor: Option<Function>,
     /// How fast the stage's ECS and Lambda are.
     pub pace: Pace,
+    /// Where containers run.
+    pub engine: Engine,
 }
 
 /// The services, and what has been asked of them.
@@ -83,7 +85,7 @@ impl Stage {
         let task_events =
             event_bridge.clone().map(|bridge| Arc::new(move |event| bridge.take(event)) as TaskEvents);
         let stage = Arc::new(Self {
-            ecs: Ecs::new(config.pace, Arc::clone(&logs), Arc::clone(&reporter), task_events),
+            ecs: Ecs::new(config.engine, config.pace, Arc::clone(&logs), Arc::clone(&reporter), task_events),
             logs,
             events: event_bridge,
             dynamodb: DynamoDb::new(Arc::clone(&reporter)),

@@ -10,7 +10,7 @@ use crate::{
     function::clock::Clock,
     identity,
     rehearse::{
-        service::lambda::Function,
+        service::{ecs::Engine, lambda::Function},
         setting::Pace,
         stage::{Config, Stage},
     },
@@ -25,6 +25,7 @@ async fn stage() -> Arc<Stage> {
             deprovision: StdDuration::ZERO,
             retries: [StdDuration::ZERO; 2],
         },
+        engine: Engine::default(),
     };
     Stage::open(config, Arc::new(|_| {})).await.unwrap()
 }

@@ -6,6 +6,7 @@
 )]
 
 mod delivery;
+mod engine;
 mod failures;
 mod generated;
 mod layers;

@@ -9,6 +9,7 @@ use ecs_tasks::rehearse::{
     report::Report,
     service::{
         cloudformation::{Ask, Settled},
+        ecs::Engine,
         lambda::Function,
     },
     setting::{Pace, arn},
@@ -53,6 +54,7 @@ impl Scenario {
                 deprovision: Duration::from_millis(300),
                 retries: [Duration::from_millis(200), Duration::from_millis(400)],
             },
+            engine: Engine::default(),
         };
         change(&mut config);
         let log = Arc::new(Mutex::new(Vec::new()));

@@ -1,6 +1,8 @@
-//! ECS, as far as one-off tasks go: its API over tasks whose containers are processes of this machine.
+//! ECS, as far as one-off tasks go: its API over tasks whose containers are processes of this machine, or run from
+//! their images on a container engine.
 
 mod api;
+mod container_settings;
 mod definition;
 mod engine;
 mod event;
@@ -22,8 +24,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 pub use self::{
+    container_settings::{ContainerSettings, MountPoint},
     definition::{ContainerSpec, Definition},
-    engine::Engine,
+    engine::{Engine, EngineError, LeftBehind},
 };
 use self::{placement::Cluster, task::StageTask, token::ClientTokens};
 use super::logs::Logs;
@@ -69,26 +72,20 @@ struct State {
     tokens: ClientTokens<Vec<String>>,
     /// Made-up secrets that have been reported.
     noted_secrets: BTreeSet<String>,
+    /// Notes on images that do nothing here, each of which is reported once.
+    ignored_images: BTreeSet<String>,
     injects: bool,
 }
 
 impl Ecs {
     pub(in crate::rehearse) fn new(
+        engine: Engine,
         pace: Pace,
         logs: Arc<Logs>,
         reporter: Reporter,
         events: Option<TaskEvents>,
     ) -> Self {
-        Self {
-            inner: Arc::new(EcsInner {
-                engine: Engine::default(),
-                pace,
-                logs,
-                reporter,
-                events,
-                state: Mutex::default(),
-            }),
-        }
+        Self { inner: Arc::new(EcsInner { engine, pace, logs, reporter, events, state: Mutex::default() }) }
     }
 
     /// Makes a cluster; its ARN.

@@ -48,7 +48,7 @@ fn describe_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
 
 fn list_clusters(state: &State) -> Value {
     let arns: Vec<String> =
-        state.clusters.iter().map(|name| arn("ecs", &format!("cluster/{name}"))).collect();
+        state.clusters.keys().map(|name| arn("ecs", &format!("cluster/{name}"))).collect();
     json!({ "clusterArns": arns })
 }
 

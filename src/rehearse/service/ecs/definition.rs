@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::fargate;
+use super::{ContainerSettings, fargate};
 
 const COMPATIBILITIES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
 
@@ -34,7 +34,7 @@ pub struct Definition {
 pub struct ContainerSpec {
     /// Its name.
     pub name: String,
-    /// Its image, which the stage does not run.
+    /// Its image, which a local process does without.
     pub image: String,
     /// Whether its end ends the task.
     pub essential: bool,
@@ -54,6 +54,8 @@ pub struct ContainerSpec {
     pub depends_on: Vec<(String, String)>,
     /// awslogs: group and stream prefix.
     pub logs: Option<(String, String)>,
+    /// What only a container with an image can have.
+    pub settings: ContainerSettings,
 }
 
 impl Definition {
@@ -65,7 +67,8 @@ impl Definition {
         if containers.is_empty() {
             return Err(format!("task definition {family} has no ContainerDefinitions"));
         }
-        let containers = containers.iter().map(ContainerSpec::read).collect::<Result<Vec<_>, _>>()?;
+        let containers = containers.iter().map(|container| ContainerSpec::read(container, &json));
+        let containers = containers.collect::<Result<Vec<_>, _>>()?;
         if !containers.iter().any(|container| container.essential) {
             return Err(format!("task definition {family} has no essential container"));
         }
@@ -126,7 +129,7 @@ impl Definition {
 }
 
 impl ContainerSpec {
-    fn read(json: &Value) -> Result<Self, String> {
+    fn read(json: &Value, definition: &Value) -> Result<Self, String> {
         let name = text(json, "name").ok_or("a container definition has no Name")?;
         let texts = |name: &str| texts(&json[name]);
         let pairs = |list: &str, key: &str, value: &str| -> BTreeMap<String, String> {
@@ -146,6 +149,7 @@ impl ContainerSpec {
             stop_timeout: Duration::from_secs(json["stopTimeout"].as_u64().unwrap_or(30)),
             depends_on: pairs("dependsOn", "containerName", "condition").into_iter().collect(),
             logs: option("awslogs-group").zip(option("awslogs-stream-prefix")),
+            settings: ContainerSettings::read(json, definition),
             name,
         })
     }

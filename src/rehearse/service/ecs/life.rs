@@ -113,9 +113,11 @@ impl Life {
             match ready {
                 Some(position) => {
                     let index = waiting.remove(position);
-                    self.start_container(index, &jobs[index], ended).await.inspect_err(|error| {
-                        self.change(|task| task.containers[index].reason = Some(error.clone()));
-                    })?;
+                    tokio::select! {
+                        prepared = self.prepare(index, &jobs[index]) => prepared?,
+                        () = asked_to_stop(stop) => return Err("Task stopped before it had started".to_owned()),
+                    }
+                    self.start_container(index, &jobs[index], ended).await?;
                 }
                 None => tokio::select! {
                     Some(end) = ends.recv() => {
@@ -124,7 +126,7 @@ impl Life {
                         let needed = jobs.iter().any(|job| {
                             job.spec.depends_on.iter().any(|(name, condition)| *name == spec.name && condition == "SUCCESS")
                         });
-                        if end.exit.code != 0 && needed {
+                        if end.exit.code != Some(0) && needed {
                             return Err(format!("Dependent container {} did not exit successfully", spec.name));
                         }
                     }
@@ -135,13 +137,28 @@ impl Life {
         Ok(())
     }
 
+    /// Gets a container's image, if the engine needs it.
+    async fn prepare(&self, index: usize, job: &Job) -> Result<(), String> {
+        if let Some(note) = self.shared.engine.ignored_image(&job.spec)
+            && lock(&self.shared.state).ignored_images.insert(note.clone())
+        {
+            (self.shared.reporter)(Report::Note(note));
+        }
+        self.shared.engine.prepare(job).await.inspect_err(|error| self.set_reason(index, error))
+    }
+
+    fn set_reason(&self, index: usize, reason: &str) {
+        self.change(|task| task.containers[index].reason = Some(reason.to_owned()));
+    }
+
     async fn start_container(
         &self,
         index: usize,
         job: &Job,
         ended: &mpsc::UnboundedSender<ContainerEnd>,
     ) -> Result<(), String> {
-        let container = self.shared.engine.start(job, self.line_sink(&job.spec)).await?;
+        let container = self.shared.engine.start(&self.arn, job, self.line_sink(&job.spec)).await;
+        let container = container.inspect_err(|error| self.set_reason(index, error))?;
         let handle = container.handle();
         self.change(|task| {
             let container = &mut task.containers[index];
@@ -200,7 +217,7 @@ impl Life {
         self.change(|task| {
             let container = &mut task.containers[end.index];
             container.last_status = "STOPPED";
-            container.exit_code = Some(end.exit.code);
+            container.exit_code = end.exit.code;
             container.handle = None;
             if container.reason.is_none() {
                 container.reason.clone_from(&end.exit.reason);
@@ -238,6 +255,7 @@ impl Life {
     }
 
     async fn deprovision(&self, pace: Duration) {
+        self.shared.engine.release(&self.arn).await;
         self.change(|task| {
             task.last_status = "DEPROVISIONING";
             task.execution_stopped_at = Some(now());

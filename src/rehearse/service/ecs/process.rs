@@ -39,8 +39,8 @@ impl Process {
         let (name, command) = (&job.spec.name, [job.entry_point.clone(), job.command.clone()].concat());
         let Some(program) = command.first() else {
             return Err(format!(
-                "CannotStartContainerError: the stage does not run images, so container {name} (image {}) needs a \
-                 Command or an EntryPoint",
+                "CannotStartContainerError: as a local process container {name} needs a Command or an EntryPoint; run its \
+                 image {} with --docker",
                 job.spec.image
             ));
         };
@@ -89,7 +89,7 @@ impl Process {
             Ok(status) => status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255),
             Err(_) => 255,
         };
-        Exit { code, reason: None }
+        Exit { code: Some(code), reason: None }
     }
 }
 

@@ -174,7 +174,9 @@ fn jobs(definition: &Definition, overrides: &Value) -> Vec<Job> {
                 environment.insert(name.to_owned(), value.to_owned());
             }
         }
-        Job { spec: spec.clone(), entry_point: spec.entry_point.clone(), command, environment }
+        let mut spec = spec.clone();
+        spec.settings = spec.settings.overridden(mine.unwrap_or(&Value::Null));
+        Job { entry_point: spec.entry_point.clone(), spec, command, environment }
     };
     definition.containers.iter().map(job).collect()
 }

@@ -1,0 +1,67 @@
+//! Pulling an image, with the credentials that `docker login` or `podman login` has left.
+
+use bollard::{Docker, auth::DockerCredentials, errors::Error, query_parameters::CreateImageOptionsBuilder};
+use docker_credential::{DockerCredential, get_credential, get_podman_credential};
+use futures_util::TryStreamExt;
+
+/// The name that Docker Hub has in the files of credentials.
+const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+
+/// Pulls an image. Can be given up at any time.
+pub(super) async fn pull(docker: &Docker, image: &str) -> Result<(), Error> {
+    let server = registry(image).unwrap_or(DOCKER_HUB).to_owned();
+    // A helper of credentials is a program that is waited for.
+    let credentials = tokio::task::spawn_blocking(move || credentials(&server)).await.unwrap_or(None);
+    let options = CreateImageOptionsBuilder::default().from_image(&with_tag(image)).build();
+    docker.create_image(Some(options), None, credentials).try_for_each(|_| async { Ok(()) }).await
+}
+
+/// Without any the image may be public.
+fn credentials(server: &str) -> Option<DockerCredentials> {
+    let found = get_credential(server).or_else(|_| get_podman_credential(server)).ok()?;
+    let serveraddress = Some(server.to_owned());
+    Some(match found {
+        DockerCredential::IdentityToken(token) => {
+            DockerCredentials { identitytoken: Some(token), serveraddress, ..DockerCredentials::default() }
+        }
+        DockerCredential::UsernamePassword(username, password) => DockerCredentials {
+            username: Some(username),
+            password: Some(password),
+            serveraddress,
+            ..DockerCredentials::default()
+        },
+    })
+}
+
+/// The registry in an image's name; none stands for Docker Hub.
+fn registry(image: &str) -> Option<&str> {
+    let (first, _) = image.split_once('/')?;
+    (first.contains(['.', ':']) || first == "localhost").then_some(first)
+}
+
+/// The image's name with its tag: without one the engine would pull all that there are.
+fn with_tag(image: &str) -> String {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    if name.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_is_the_first_part_with_a_dot_or_a_port() {
+        assert_eq!(registry("busybox"), None);
+        assert_eq!(registry("library/busybox:1"), None);
+        assert_eq!(registry("public.ecr.aws/docker/library/busybox"), Some("public.ecr.aws"));
+        assert_eq!(registry("localhost/app"), Some("localhost"));
+        assert_eq!(registry("registry:5000/app:1"), Some("registry:5000"));
+    }
+
+    #[test]
+    fn a_name_without_tag_or_digest_means_latest() {
+        assert_eq!(with_tag("registry:5000/app"), "registry:5000/app:latest");
+        assert_eq!(with_tag("app:1"), "app:1");
+        assert_eq!(with_tag("app@sha256:00"), "app@sha256:00");
+    }
+}

@@ -1,0 +1,60 @@
+//! What the engine is asked to make, as ECS's agent would ask for it.
+
+use std::collections::HashMap;
+
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
+
+use super::super::Job;
+
+const MEBIBYTE: i64 = 1024 * 1024;
+
+/// The container of a job, in the task with this ARN.
+pub(super) fn container(task: &str, job: &Job, labels: HashMap<String, String>) -> ContainerCreateBody {
+    let settings = &job.spec.settings;
+    let given = |words: &Vec<String>| (!words.is_empty()).then(|| words.clone());
+    let name = [("com.amazonaws.ecs.container-name".to_owned(), job.spec.name.clone())];
+    ContainerCreateBody {
+        image: Some(job.spec.image.clone()),
+        entrypoint: given(&job.entry_point),
+        cmd: given(&job.command),
+        env: Some(job.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        user: settings.user.clone(),
+        working_dir: job.spec.working_directory.clone(),
+        // The labels of the rehearsal come last: what cleans up goes by them.
+        labels: Some(settings.labels.clone().into_iter().chain(name).chain(labels).collect()),
+        host_config: Some(host_config(task, job)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(task: &str, job: &Job) -> HostConfig {
+    let settings = &job.spec.settings;
+    let memory = settings.memory.and_then(|size| i64::try_from(size).ok()).map(|size| size * MEBIBYTE);
+    let binds = settings.mount_points.iter().map(|mount_point| {
+        let mode = if mount_point.is_read_only { "ro" } else { "rw" };
+        format!("{}:{}:{mode}", volume_name(task, &mount_point.source_volume), mount_point.container_path)
+    });
+    HostConfig {
+        // A task's containers reach each other at localhost, and what listens on this machine, such as a database.
+        network_mode: match settings.network_mode.as_str() {
+            "awsvpc" | "host" => Some("host".to_owned()),
+            "none" => Some("none".to_owned()),
+            _ => None,
+        },
+        memory,
+        // No swap: what is over the limit is killed, as on Fargate.
+        memory_swap: memory,
+        readonly_rootfs: Some(settings.is_read_only),
+        privileged: Some(settings.is_privileged),
+        init: settings.has_init_process.then_some(true),
+        binds: Some(binds.collect()),
+        // Not every driver that an engine may be set up with can be read from.
+        log_config: Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: None }),
+        ..HostConfig::default()
+    }
+}
+
+/// A task's volume has a name of its own on the engine.
+pub(super) fn volume_name(task: &str, volume: &str) -> String {
+    format!("rehearse-{}-{volume}", task.rsplit('/').next().unwrap_or(task))
+}
