@@ -1,6 +1,6 @@
-"""cfn/lint: the rules for cfn-lint, on templates in pairs: one where a rule finds mistakes, one that it leaves alone.
+"""cfn/lint: the rules for cfn-lint, on pairs of templates: one with mistakes that are found, one without.
 
-A mistake stands above its line in the template itself: `#! E9101 what the rule says`, and on with `#!   the rest`.
+The template names each mistake above its line, `#! E9101 the message`, continued by `#!   the rest`.
 """
 
 import json
@@ -21,10 +21,23 @@ UNKNOWN_YET = "unknown property WaitHandle"
 
 def lint(*templates, options=("--append-rules", ROOT / "cfn/lint"), cwd=ROOT):
     """File name, line, rule and message of each finding of ours."""
-    command = [Path(sys.executable).with_name("cfn-lint"), "--include-checks", "I", "--format", "json", *options, "--"]
+    command = [
+        Path(sys.executable).with_name("cfn-lint"),
+        "--include-checks",
+        "I",
+        "--format",
+        "json",
+        *options,
+        "--",
+    ]
     done = subprocess.run([*command, *templates], capture_output=True, text=True, check=False, cwd=cwd)
     return sorted(
-        (Path(finding["Filename"]).name, finding["Location"]["Start"]["LineNumber"], finding["Rule"]["Id"], finding["Message"])
+        (
+            Path(finding["Filename"]).name,
+            finding["Location"]["Start"]["LineNumber"],
+            finding["Rule"]["Id"],
+            finding["Message"],
+        )
         for finding in json.loads(done.stdout)
         if OURS.fullmatch(finding["Rule"]["Id"]) and not finding["Message"].startswith(UNKNOWN_YET)
     )
@@ -60,7 +73,9 @@ class Lint(unittest.TestCase):
     def test_each_rule_has_a_template_that_it_finds_and_one_that_it_leaves_alone(self):
         for template in self.templates:
             name, is_right = template.name.split(".")[0], template.name.endswith(".left.yml")
-            self.assertTrue((TEMPLATES / f"{name}.found.yml").exists() and (TEMPLATES / f"{name}.left.yml").exists(), name)
+            self.assertTrue(
+                (TEMPLATES / f"{name}.found.yml").exists() and (TEMPLATES / f"{name}.left.yml").exists(), name
+            )
             self.assertEqual(list(expected(template)) == [], is_right, name)
         text = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "cfn/lint").glob("*.py"))
         rules = set(re.findall(r'id = "([EWI]\d{4})"', text))

@@ -12,7 +12,7 @@ HANDLE, CONDITION = "AWS::CloudFormation::WaitConditionHandle", "AWS::CloudForma
 
 
 class EcsTaskWaitHandle(CloudFormationLintRule):
-    """The resource itself is complete once its task has started: the condition is what waits for the task."""
+    """With a WaitHandle the resource completes when its task has started; the condition waits for its end."""
 
     id = "E9108"
     shortdesc = "Check WaitHandle of Custom::ECSTask"
@@ -40,12 +40,13 @@ def mistakes(cfn, task, handle):
     }
     if not waiting:
         yield (
-            f"no {CONDITION} waits for {handle}, so that the deploy goes on before the task has ended: add one with "
-            f"Handle: !Ref {handle}, DependsOn: {task.name} and Timeout: {timeout or 'that of the task'}"
+            f"no {CONDITION} waits for {handle}, so the deploy goes on before the task has ended: add one "
+            f"with Handle: !Ref {handle}, DependsOn: {task.name} and Timeout: {timeout or 'that of the task'}"
         )
     for name, properties in waiting.items():
         limit = ecs.number(properties.get("Timeout"))
         if limit is not None and timeout is not None and limit < timeout:
-            yield f"Timeout of {name} is {limit} s, that of {task.name} {timeout} s: raise it to at least {timeout}"
+            wanted = f"raise it to {timeout} or more"
+            yield f"Timeout of {name} is {limit} s, below the {timeout} s of {task.name}: {wanted}"
         if not ecs.depends(cfn, name, task.name):
             yield f"{name} can start to wait before {task.name} has: add DependsOn: {task.name} to {name}"

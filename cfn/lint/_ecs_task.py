@@ -1,4 +1,4 @@
-"""What the rules of this folder know of a template: its ECSTasks, what they run, and on what it depends.
+"""What the rules in this folder share: a template's ECSTasks, their definitions, conditions, dependencies.
 
 cfn-lint loads every file of a folder as rules, except those whose names begin with an underscore.
 """
@@ -13,12 +13,12 @@ import networkx
 SCHEMA = json.loads(Path(__file__).with_name("ecs_task.schema.json").read_text(encoding="utf-8"))
 ATTRIBUTES = [pointer.removeprefix("/properties/") for pointer in SCHEMA["readOnlyProperties"]]
 TYPE = "Custom::ECSTask"
-# cfn/provider.yml exports the function's ARN under its stack's name and this.
+# A stack called ecs-tasks, made from cfn/provider.yml, exports the function's ARN by this name.
 EXPORT = "ecs-tasks-FunctionArn"
 
 
 class Task:
-    """A resource that our function serves."""
+    """A resource that the function serves."""
 
     def __init__(self, cfn, name, resource):
         self.cfn, self.name, self.resource = cfn, name, resource
@@ -26,7 +26,7 @@ class Task:
         self.properties = properties if isinstance(properties, dict) else {}
 
     def path(self, *within):
-        """Where a property stands, as far as it is there."""
+        """The path of a property, or of what would hold it."""
         path, value = ["Resources", self.name, "Properties"], self.properties
         for key in within:
             key = spelling(value, key) if isinstance(value, dict) else key
@@ -38,9 +38,9 @@ class Task:
         return path if within and len(path) > 3 or not within else path[:2]
 
     def cases(self, *keys):
-        """The properties of these names in each combination of conditions that can come about, with its conditions.
+        """These properties, and TaskDefinition, in each combination of conditions that can occur.
 
-        The definition that runs in it is among them where it belongs to this template, as "definition".
+        If the task definition is in this template, its properties are there too, as "definition".
         """
         given = {key: self.properties[key] for key in {*keys, "TaskDefinition"} if key in self.properties}
         names = conditions(given)
@@ -55,7 +55,9 @@ class Task:
 
     def definitions(self):
         """The task definitions of this template that can run."""
-        return resources(self.cfn, "AWS::ECS::TaskDefinition", among=references(self.properties.get("TaskDefinition"))).values()
+        return resources(
+            self.cfn, "AWS::ECS::TaskDefinition", among=references(self.properties.get("TaskDefinition"))
+        ).values()
 
     def waits_for(self, name):
         """Whether CloudFormation makes this resource before the task starts."""
@@ -63,14 +65,14 @@ class Task:
 
 
 def tasks(cfn):
-    """All resources that our function serves."""
+    """All resources that the function serves."""
     for name, resource in cfn.template.get("Resources", {}).items():
         if isinstance(resource, dict) and is_ours(resource):
             yield Task(cfn, name, resource)
 
 
 def is_ours(resource):
-    """By its type; or, as the CDK writes custom resources without one, by the function that it asks."""
+    """By its type, or by the ServiceToken: the CDK writes AWS::CloudFormation::CustomResource by default."""
     if resource.get("Type") == TYPE:
         return True
     kind, properties = resource.get("Type"), resource.get("Properties")
@@ -92,13 +94,13 @@ def resources(cfn, *types, among=None):
 
 
 def depends(cfn, one, other):
-    """Whether one resource needs the other, directly or through others; False for resources that are not known."""
+    """Whether one resource depends on the other, directly or through others."""
     graph = cfn.graph.graph if cfn.graph else networkx.DiGraph()
     return one in graph and other in graph and networkx.has_path(graph, one, other)
 
 
 def spelling(value, name):
-    """The key by which a member is given: ECS's names begin with a lower letter, CloudFormation's with an upper one."""
+    """The key of a member as this value spells it: `subnets` as ECS, or `Subnets` as CloudFormation."""
     return next((key for key in value if key[:1].lower() + key[1:] == name[:1].lower() + name[1:]), name)
 
 
@@ -150,7 +152,7 @@ def references(value):
 
 
 def definition_name(value):
-    """The logical id behind `!Ref Definition`, `!GetAtt Definition.TaskDefinitionArn` and `!Sub ${Definition}`."""
+    """The logical id in `!Ref Definition`, `!GetAtt Definition.TaskDefinitionArn` or `!Sub ${Definition}`."""
     if isinstance(value, dict) and len(value) == 1 and set(value) <= {"Ref", "Fn::GetAtt", "Fn::Sub"}:
         text = value.get("Fn::Sub")
         if text is None or isinstance(text, str) and re.fullmatch(r"\$\{[A-Za-z0-9.]+\}", text):
@@ -159,7 +161,7 @@ def definition_name(value):
 
 
 def conditions(value):
-    """Names of the conditions within a value that can matter to a rule: those of variables and commands do not."""
+    """Names of the conditions within a value, except where no rule looks, such as variables and commands."""
     found = set()
     if isinstance(value, list):
         for item in value:
@@ -208,7 +210,10 @@ def resolve(cfn, value, scenario):
         return None
     if isinstance(name, str):
         parameter = cfn.template.get("Parameters", {}).get(name, {})
-        simple = isinstance(parameter.get("Default"), (str, int)) and parameter.get("Type") in ("String", "Number")
+        simple = isinstance(parameter.get("Default"), (str, int)) and parameter.get("Type") in (
+            "String",
+            "Number",
+        )
         decides = name in references(cfn.template.get("Conditions", {}))
         return parameter["Default"] if simple and not decides else value
     fields = {key: resolve(cfn, item, scenario) for key, item in value.items()}
