@@ -11,6 +11,11 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from random import Random
+
+from cfnlint.decode import decode
+from cfnlint.helpers import load_plugins
+from cfnlint.template import Template
 
 ROOT = Path(__file__).parents[1]
 TEMPLATES = ROOT / "tests/lint"
@@ -56,6 +61,24 @@ def expected(template):
             pending = []
 
 
+def damage(random, template):
+    """Puts something else in the place of one value at random; says where."""
+    places = []
+
+    def walk(value, path):
+        for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+            places.append((value, key, [*path, key]))
+            walk(value[key], [*path, key])
+
+    for name in ("Parameters", "Conditions", "Resources", "Outputs"):
+        walk(template.get(name, {}), [name])
+    holder, key, path = random.choice(places)
+    holder[key] = random.choice(
+        [None, {}, [], "", "x", 7, True, {"Ref": []}, {"Fn::If": []}, {"Fn::GetAtt": {}}, [[]]]
+    )
+    return f"{path} is {holder[key]!r}"
+
+
 class Lint(unittest.TestCase):
     maxDiff = None
 
@@ -84,6 +107,19 @@ class Lint(unittest.TestCase):
     def test_the_templates_of_the_project_have_no_findings(self):
         templates = [*(ROOT / "cfn").glob("*.yml"), *(ROOT / "examples").rglob("template.yml")]
         self.assertEqual(lint(*templates), [])
+
+    def test_no_broken_template_breaks_a_rule(self):
+        random = Random(1)
+        rules = [rule for rule in load_plugins(str(ROOT / "cfn/lint")) if rule.id != "E9101"]
+        self.assertGreater(len(rules), 10)
+        for template in self.templates:
+            for _ in range(25):
+                broken, _ = decode(str(template))
+                breaking = damage(random, broken)
+                cfn = Template(template.name, broken)
+                for rule in rules:
+                    with self.subTest(rule=rule.id, template=template.name, breaking=breaking):
+                        list(rule.match(cfn))
 
     def test_a_cfnlintrc_is_enough(self):
         with tempfile.TemporaryDirectory() as folder:

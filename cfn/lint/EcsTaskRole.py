@@ -51,10 +51,10 @@ def roles_of(cfn, task):
 
 def belongs(policy, roles):
     """Whether a policy is attached to one of these roles."""
-    properties = policy.get("Properties", {})
-    attached = [properties.get("RoleName"), properties.get("Roles")]
+    attached = [ecs.member(policy, "Properties", name) for name in ("RoleName", "Roles")]
     names = {ecs.member(role, "Properties", "RoleName") for role in roles.values() if is_named(role)}
-    texts = {text for text in [attached[0], *(attached[1] or [])] if isinstance(text, str)}
+    listed = attached[1] if isinstance(attached[1], list) else []
+    texts = {text for text in [attached[0], *listed] if isinstance(text, str)}
     return bool(ecs.references(attached) & roles.keys() or texts & names)
 
 

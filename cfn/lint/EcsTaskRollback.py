@@ -44,9 +44,8 @@ def migrates(task):
     """By its name, and by what it runs."""
     seen = [task.name, task.properties.get("TaskDefinition"), task.properties.get("Overrides")]
     for definition in task.definitions():
-        properties = definition.get("Properties", {})
-        containers = properties.get("ContainerDefinitions")
-        seen.append(properties.get("Family"))
+        containers = ecs.member(definition, "Properties", "ContainerDefinitions")
+        seen.append(ecs.member(definition, "Properties", "Family"))
         for container in containers if isinstance(containers, list) else []:
             seen += [ecs.member(container, key) for key in ("Name", "Image", "Command", "EntryPoint")]
     return MIGRATES.search(json.dumps(seen, default=str)) is not None

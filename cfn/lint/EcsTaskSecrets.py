@@ -41,5 +41,5 @@ def places(cfn, value, path):
     elif isinstance(value, dict):
         for key, item in value.items():
             if key == "Ref" and isinstance(item, str):
-                item = cfn.template.get("Parameters", {}).get(item, {}).get("Default")
+                item = ecs.member(ecs.section(cfn, "Parameters"), item, "Default")
             yield from places(cfn, item, [*path, key])

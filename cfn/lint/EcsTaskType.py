@@ -18,7 +18,7 @@ class EcsTaskType(CloudFormationLintRule):
     tags = ["resources", "ecs", "custom"]
 
     def match(self, cfn):
-        for name, resource in cfn.template.get("Resources", {}).items():
+        for name, resource in ecs.section(cfn, "Resources").items():
             kind = resource.get("Type") if isinstance(resource, dict) else None
             if not isinstance(kind, str) or kind == ecs.TYPE or not nearly(kind):
                 continue
@@ -41,4 +41,4 @@ def asks_another_function(cfn, resource):
     """Whether the ServiceToken is a resource of this template, a function with types of its own."""
     properties = resource.get("Properties")
     token = ecs.references(properties.get("ServiceToken")) if isinstance(properties, dict) else set()
-    return bool(token & cfn.template.get("Resources", {}).keys())
+    return bool(token & ecs.section(cfn, "Resources").keys())

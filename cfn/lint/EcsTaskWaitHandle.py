@@ -22,7 +22,7 @@ class EcsTaskWaitHandle(CloudFormationLintRule):
     def match(self, cfn):
         for task in ecs.tasks(cfn):
             names = ecs.references(task.properties.get("WaitHandle"))
-            for name in sorted(names & cfn.template["Resources"].keys()):
+            for name in sorted(names & ecs.section(cfn, "Resources").keys()):
                 for message in mistakes(cfn, task, name):
                     yield RuleMatch(task.path("WaitHandle"), message)
 
@@ -34,7 +34,7 @@ def mistakes(cfn, task, handle):
         return
     timeout = ecs.number(task.properties.get("Timeout", 290))
     waiting = {
-        name: condition["Properties"]
+        name: ecs.member(condition, "Properties", "Timeout")
         for name, condition in ecs.resources(cfn, CONDITION).items()
         if handle in ecs.references(ecs.member(condition, "Properties", "Handle"))
     }
@@ -43,8 +43,8 @@ def mistakes(cfn, task, handle):
             f"no {CONDITION} waits for {handle}, so the deploy goes on before the task has ended: add one "
             f"with Handle: !Ref {handle}, DependsOn: {task.name} and Timeout: {timeout or 'that of the task'}"
         )
-    for name, properties in waiting.items():
-        limit = ecs.number(properties.get("Timeout"))
+    for name, condition_timeout in waiting.items():
+        limit = ecs.number(condition_timeout)
         if limit is not None and timeout is not None and limit < timeout:
             wanted = f"raise it to {timeout} or more"
             yield f"Timeout of {name} is {limit} s, below the {timeout} s of {task.name}: {wanted}"

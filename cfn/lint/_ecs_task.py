@@ -26,16 +26,16 @@ class Task:
         self.properties = properties if isinstance(properties, dict) else {}
 
     def path(self, *within):
-        """The path of a property, or of what would hold it."""
+        """The path of a property as far as the template has it: a function may stand in its place."""
         path, value = ["Resources", self.name, "Properties"], self.properties
         for key in within:
-            key = spelling(value, key) if isinstance(value, dict) else key
+            key = spelling(value, key) if isinstance(value, dict) and isinstance(key, str) else key
             try:
                 value = value[key]
             except (KeyError, IndexError, TypeError):
                 break
             path.append(key)
-        return path if within and len(path) > 3 or not within else path[:2]
+        return path
 
     def cases(self, *keys):
         """These properties, and TaskDefinition, in each combination of conditions that can occur.
@@ -48,8 +48,8 @@ class Task:
             names |= conditions(definition.get("Properties")) | conditions_of(definition)
         for scenario in scenarios(self.cfn, names, self.resource):
             case = resolve(self.cfn, given, scenario)
-            definition = self.cfn.template["Resources"].get(definition_name(case.get("TaskDefinition")), {})
-            if definition.get("Type") == "AWS::ECS::TaskDefinition":
+            name = definition_name(case.get("TaskDefinition"))
+            for definition in resources(self.cfn, "AWS::ECS::TaskDefinition", among={name}).values():
                 case["definition"] = resolve(self.cfn, definition.get("Properties", {}), scenario)
             yield case
 
@@ -66,9 +66,15 @@ class Task:
 
 def tasks(cfn):
     """All resources that the function serves."""
-    for name, resource in cfn.template.get("Resources", {}).items():
+    for name, resource in section(cfn, "Resources").items():
         if isinstance(resource, dict) and is_ours(resource):
             yield Task(cfn, name, resource)
+
+
+def section(cfn, name):
+    """A section of the template; an empty one if it is not there or is no section."""
+    value = cfn.template.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def is_ours(resource):
@@ -88,7 +94,7 @@ def resources(cfn, *types, among=None):
     """The resources of these types."""
     return {
         name: resource
-        for name, resource in cfn.template.get("Resources", {}).items()
+        for name, resource in section(cfn, "Resources").items()
         if isinstance(resource, dict) and resource.get("Type") in types and (among is None or name in among)
     }
 
@@ -101,7 +107,8 @@ def depends(cfn, one, other):
 
 def spelling(value, name):
     """The key of a member as this value spells it: `subnets` as ECS, or `Subnets` as CloudFormation."""
-    return next((key for key in value if key[:1].lower() + key[1:] == name[:1].lower() + name[1:]), name)
+    other = name[:1].swapcase() + name[1:]
+    return other if name not in value and other in value else name
 
 
 def member(value, *names):
@@ -142,7 +149,9 @@ def references(value):
             if key == "Ref" and isinstance(item, str):
                 found.add(item)
             elif key == "Fn::GetAtt":
-                found.add((item if isinstance(item, str) else str(item[0])).split(".")[0])
+                text = item[0] if isinstance(item, list) and item else item
+                if isinstance(text, str):
+                    found.add(text.split(".")[0])
             else:
                 text = item[0] if isinstance(item, list) and item else item
                 if key == "Fn::Sub" and isinstance(text, str):
@@ -168,7 +177,7 @@ def conditions(value):
             found |= conditions(item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            if key == "Fn::If" and isinstance(item, list) and isinstance(item[0], str):
+            if key == "Fn::If" and isinstance(item, list) and item and isinstance(item[0], str):
                 found |= {item[0]} | conditions(item[1:])
             elif key[:1].lower() + key[1:] not in IRRELEVANT:
                 found |= conditions(item)
@@ -203,18 +212,15 @@ def resolve(cfn, value, scenario):
     if not isinstance(value, dict):
         return value
     choice = value.get("Fn::If")
-    if isinstance(choice, list) and len(choice) == 3 and choice[0] in scenario:
-        return resolve(cfn, choice[1 if scenario[choice[0]] else 2], scenario)
+    if isinstance(choice, list) and len(choice) == 3 and str(choice[0]) in scenario:
+        return resolve(cfn, choice[1 if scenario[str(choice[0])] else 2], scenario)
     name = value.get("Ref")
     if name == "AWS::NoValue":
         return None
     if isinstance(name, str):
-        parameter = cfn.template.get("Parameters", {}).get(name, {})
-        simple = isinstance(parameter.get("Default"), (str, int)) and parameter.get("Type") in (
-            "String",
-            "Number",
-        )
-        decides = name in references(cfn.template.get("Conditions", {}))
-        return parameter["Default"] if simple and not decides else value
+        default = member(section(cfn, "Parameters"), name, "Default")
+        is_simple = member(section(cfn, "Parameters"), name, "Type") in ("String", "Number")
+        decides = name in references(section(cfn, "Conditions"))
+        return default if isinstance(default, (str, int)) and is_simple and not decides else value
     fields = {key: resolve(cfn, item, scenario) for key, item in value.items()}
     return {key: item for key, item in fields.items() if item is not None}
