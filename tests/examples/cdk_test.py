@@ -37,11 +37,11 @@ class CdkTest(unittest.TestCase):
     def test_no_rule_finds_anything(self):
         self.assertEqual(findings(self.template), "")
 
-    def test_the_task_waits_for_policies_and_routes_and_the_service_for_the_task(self):
+    def test_the_task_waits_for_all_that_it_needs_and_the_service_for_the_task(self):
         name, task = self.only("Custom::ECSTask")
         waits_for = {self.resources[other]["Type"] for other in task["DependsOn"]}
         wanted = {"AWS::IAM::Policy", "AWS::EC2::Route", "AWS::EC2::SubnetRouteTableAssociation"}
-        self.assertLessEqual(wanted, waits_for)
+        self.assertLessEqual({*wanted, "AWS::EC2::SecurityGroupIngress", "AWS::RDS::DBInstance"}, waits_for)
         _, service = self.only("AWS::ECS::Service")
         self.assertIn(name, service["DependsOn"])
 

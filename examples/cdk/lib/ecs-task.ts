@@ -1,7 +1,7 @@
 import { CustomResource, Duration, Fn, Lazy } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
-import { Construct } from 'constructs';
+import { Construct, IDependable } from 'constructs';
 
 /** What differs from the task definition for one container. */
 export interface ContainerOverride {
@@ -63,8 +63,9 @@ export interface EcsTaskProps {
 /**
  * A task that runs inside the deploy: `Custom::ECSTask`.
  *
- * To make another resource wait for it, give that one `node.addDependency(task)`. The construct itself waits for what
- * its task needs and its properties do not refer to: the policies of its roles and the routes of its subnets.
+ * To make another resource wait for it, give that one `node.addDependency(task)`. The task itself waits for what it
+ * needs and its properties do not refer to: the policies of its roles and the routes of its subnets. `runAfter` adds
+ * more.
  */
 export class EcsTask extends Construct implements ec2.IConnectable {
   /** Security groups of the task, to open a database to. */
@@ -79,6 +80,7 @@ export class EcsTask extends Construct implements ec2.IConnectable {
   public readonly logStream: string;
   /** `true` if the last deploy ran tasks. */
   public readonly ran: string;
+  private readonly resource: CustomResource;
 
   constructor(scope: Construct, id: string, props: EcsTaskProps) {
     super(scope, id);
@@ -96,7 +98,7 @@ export class EcsTask extends Construct implements ec2.IConnectable {
     const launchType =
       props.launchType ?? (taskDefinition.isFargateCompatible ? ecs.LaunchType.FARGATE : ecs.LaunchType.EC2);
 
-    const resource = new CustomResource(this, 'Resource', {
+    this.resource = new CustomResource(this, 'Resource', {
       resourceType: 'Custom::ECSTask',
       serviceToken: props.serviceToken ?? Fn.importValue('ecs-tasks-FunctionArn'),
       // After Timeout the function stops the task, which can take two minutes, and then answers.
@@ -151,22 +153,30 @@ export class EcsTask extends Construct implements ec2.IConnectable {
 
     // A grant to a role is a policy beside the role, and a subnet's way out is a route beside the subnet. A task
     // that starts before them may not read its secrets, or cannot pull its image.
-    resource.node.addDependency(taskDefinition.taskRole, taskDefinition.obtainExecutionRole());
+    this.runAfter(taskDefinition.taskRole, taskDefinition.obtainExecutionRole());
     for (const subnet of subnets?.subnets ?? []) {
       // Its route and its route table association. The subnet itself is among the properties.
       const beside = subnet.node.children.filter((child) => !(child instanceof ec2.CfnSubnet));
-      resource.node.addDependency(...beside);
+      this.runAfter(...beside);
     }
 
-    this.taskArn = resource.getAttString('TaskArn');
-    this.taskDefinitionArn = resource.getAttString('TaskDefinitionArn');
-    this.exitCode = resource.getAttString('ExitCode');
-    this.startedAt = resource.getAttString('StartedAt');
-    this.stoppedAt = resource.getAttString('StoppedAt');
-    this.seconds = resource.getAttString('Seconds');
-    this.logGroup = resource.getAttString('LogGroup');
-    this.logStream = resource.getAttString('LogStream');
-    this.ran = resource.getAttString('Ran');
+    this.taskArn = this.resource.getAttString('TaskArn');
+    this.taskDefinitionArn = this.resource.getAttString('TaskDefinitionArn');
+    this.exitCode = this.resource.getAttString('ExitCode');
+    this.startedAt = this.resource.getAttString('StartedAt');
+    this.stoppedAt = this.resource.getAttString('StoppedAt');
+    this.seconds = this.resource.getAttString('Seconds');
+    this.logGroup = this.resource.getAttString('LogGroup');
+    this.logStream = this.resource.getAttString('LogStream');
+    this.ran = this.resource.getAttString('Ran');
+  }
+
+  /**
+   * Makes the task wait for these, such as a database with the rule that lets the task in. `node.addDependency` would
+   * make the construct's security group wait, too, and a rule that names it would close a circle.
+   */
+  public runAfter(...others: IDependable[]): void {
+    this.resource.node.addDependency(...others);
   }
 }
 
