@@ -75,7 +75,7 @@ generate: ## Write docs/properties.md and the schema in cfn/lint/ anew, from the
 	GENERATE=1 cargo test --quiet --locked --features rehearse --test it -- generated_page_of generated_schema
 
 clean: ## Remove what was built and installed
-	rm -rf build target .venv
+	rm -rf build target .venv examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
 
 .venv/bin/pip:
 	python3 -m venv .venv

@@ -41,8 +41,8 @@ def mistakes(cfn, case):
     yield from misspelt(case)
     yield from with_instances(case)
     yield from without_subnets(case)
-    # Only ECS knows what a service has, and StartTask takes no launch type.
-    if "Service" in case or case.get("Instances"):
+    # Only ECS knows what a service has.
+    if "Service" in case:
         return
     launch_type = launch_type_of(cfn, case)
     yield from unfit_platform(case, launch_type)
@@ -79,7 +79,9 @@ def without_subnets(case):
 
 
 def launch_type_of(cfn, case):
-    """The launch type that ECS uses, or None if it cannot be known."""
+    """The launch type that ECS uses, or None if it cannot be known; StartTask has none."""
+    if case.get("Instances"):
+        return None
     if "LaunchType" in case:
         return case["LaunchType"] if case["LaunchType"] in LAUNCH_TYPES else None
     if "CapacityProviderStrategy" in case:
