@@ -18,6 +18,7 @@ use ecs_tasks::{
     rehearse::service::sns::Sns,
 };
 use fastrand::Rng;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::datetime};
 use tokio::runtime::Builder;
@@ -30,7 +31,7 @@ use crate::{
     wire,
 };
 
-const LIVES: u64 = 200;
+const LIVES: u64 = 100;
 const NOW: OffsetDateTime = datetime!(2026-11-20 10:20 UTC);
 /// The template's.
 const LAMBDA_TIMEOUT: Duration = Duration::from_secs(60);
@@ -202,8 +203,15 @@ fn told(subjects: &[String]) -> BTreeMap<String, usize> {
     told
 }
 
-/// A new process of the function.
-fn monitor_of(sinks: &Arc<Mutex<Sinks>>, metrics: &Arc<Mutex<Vec<String>>>) -> Monitor {
+/// An instance of the function.
+struct Instance {
+    monitor: Monitor,
+    sinks: Arc<Mutex<Sinks>>,
+}
+
+type Metrics = Arc<Mutex<Vec<String>>>;
+
+fn monitor_of(sinks: &Arc<Mutex<Sinks>>, metrics: &Metrics) -> Monitor {
     let topic = Sns::topic_arn();
     let settings =
         [("AUDIT_TABLE", "audit"), ("ALERT_TOPIC_ARN", &topic), ("EVENTS_LOG_GROUP", "/ecs/failed")];
@@ -213,15 +221,48 @@ fn monitor_of(sinks: &Arc<Mutex<Sinks>>, metrics: &Arc<Mutex<Vec<String>>>) -> M
     Monitor::new(settings.unwrap(), wire::config(Connector(Arc::clone(sinks))), Box::new(sink))
 }
 
+impl Instance {
+    fn new(sinks: &Arc<Mutex<Sinks>>, metrics: &Metrics) -> Self {
+        Self { monitor: monitor_of(sinks, metrics), sinks: Arc::clone(sinks) }
+    }
+
+    /// One invocation by the queue; the events that come back.
+    async fn deliver(&self, batch: &[Sent], odd: bool, now: OffsetDateTime) -> Vec<Sent> {
+        let mut records: Vec<Value> = batch.iter().map(|event| event.record()).collect();
+        if odd {
+            // EventBridge delivers twice; the queue holds what is no event.
+            records.push(batch[0].record());
+            records.push(json!({"messageId": "odd", "body": "no event"}));
+        }
+        let handled = self.monitor.handle(json!({"Records": records}), now);
+        let Ok(answer) = tokio::time::timeout(LAMBDA_TIMEOUT, handled).await else {
+            lock(&self.sinks).troubles += 1;
+            return batch.to_vec();
+        };
+        let failed = failures(&answer.unwrap());
+        batch.iter().filter(|event| failed.contains(&event.message())).copied().collect()
+    }
+
+    /// One invocation by the schedule.
+    async fn tick(&self, now: OffsetDateTime) {
+        let time = now.format(&Rfc3339).unwrap();
+        let event =
+            json!({"source": "aws.events", "detail-type": "Scheduled Event", "time": time, "detail": {}});
+        // What fails is tried again a minute later.
+        let _ = tokio::time::timeout(LAMBDA_TIMEOUT, self.monitor.handle(event, now)).await;
+    }
+}
+
 /// Delivers the events until all have been handled; those that had not been after the last delivery.
 async fn queue(
     sinks: &Arc<Mutex<Sinks>>,
-    metrics: &Arc<Mutex<Vec<String>>>,
+    metrics: &Metrics,
     events: &[Sent],
     rate: f64,
     rng: &mut Rng,
 ) -> Vec<String> {
     let mut waiting: Vec<Sent> = events.to_vec();
+    let mut instances = [0, 1].map(|_| Instance::new(sinks, metrics));
     let mut now = NOW;
     for receive in 0..=RECEIVES {
         if receive == RECEIVES {
@@ -235,72 +276,37 @@ async fn queue(
         rng.shuffle(&mut waiting);
         let batches: Vec<Vec<Sent>> =
             std::mem::take(&mut waiting).chunks(rng.usize(10..101)).map(<[Sent]>::to_vec).collect();
-        // Two instances at once.
         for pair in batches.chunks(2) {
-            lock(sinks).rate = if calm { 0.0 } else { rate };
             let deadly = !calm && rng.f64() < rate;
             let died = {
                 let mut sinks = lock(sinks);
+                sinks.rate = if calm { 0.0 } else { rate };
                 sinks.dies_after = deadly.then(|| rng.usize(0..2 * pair[0].len() + 2));
                 sinks.died = Arc::default();
                 Arc::clone(&sinks.died)
             };
             let odd = rng.bool();
-            let both = futures_util::future::join_all(
-                pair.iter().map(|batch| deliver(sinks, metrics, batch, odd, now)),
-            );
-            waiting.extend(tokio::select! {
-                failed = both => failed.into_iter().flatten().collect::<Vec<Sent>>(),
-                () = died.notified() => {
-                    // What they had told and not written down is told again.
-                    lock(sinks).troubles += 1;
-                    pair.concat()
-                }
-            });
+            let both = instances.iter().zip(pair).map(|(instance, batch)| instance.deliver(batch, odd, now));
+            let failed = tokio::select! {
+                failed = join_all(both) => Some(failed.concat()),
+                () = died.notified() => None,
+            };
+            waiting.extend(failed.unwrap_or_else(|| {
+                // What they had told and not written down is told again.
+                lock(sinks).troubles += 1;
+                instances = [0, 1].map(|_| Instance::new(sinks, metrics));
+                pair.concat()
+            }));
         }
         now += VISIBILITY;
-        tick(sinks, metrics, now).await;
+        instances[0].tick(now).await;
     }
     lock(sinks).rate = 0.0;
     for _ in 0..2 {
         now += VISIBILITY;
-        tick(sinks, metrics, now).await;
+        instances[0].tick(now).await;
     }
     waiting.iter().map(|event| format!("dead letter: {event:?}")).collect()
-}
-
-/// One invocation by the queue; the events that come back.
-async fn deliver(
-    sinks: &Arc<Mutex<Sinks>>,
-    metrics: &Arc<Mutex<Vec<String>>>,
-    batch: &[Sent],
-    odd: bool,
-    now: OffsetDateTime,
-) -> Vec<Sent> {
-    let monitor = monitor_of(sinks, metrics);
-    let mut records: Vec<Value> = batch.iter().map(|event| event.record()).collect();
-    if odd {
-        // EventBridge delivers twice; the queue holds what is no event.
-        records.push(batch[0].record());
-        records.push(json!({"messageId": "odd", "body": "no event"}));
-    }
-    let handled =
-        tokio::time::timeout(LAMBDA_TIMEOUT, monitor.handle(json!({"Records": records}), now)).await;
-    let Ok(answer) = handled else {
-        lock(sinks).troubles += 1;
-        return batch.to_vec();
-    };
-    let failed = failures(&answer.unwrap());
-    batch.iter().filter(|event| failed.contains(&event.message())).copied().collect()
-}
-
-/// The schedule's event.
-async fn tick(sinks: &Arc<Mutex<Sinks>>, metrics: &Arc<Mutex<Vec<String>>>, now: OffsetDateTime) {
-    let time = now.format(&Rfc3339).unwrap();
-    let event = json!({"source": "aws.events", "detail-type": "Scheduled Event", "time": time, "detail": {}});
-    let monitor = monitor_of(sinks, metrics);
-    // What fails is tried again a minute later.
-    let _ = tokio::time::timeout(LAMBDA_TIMEOUT, monitor.handle(event, now)).await;
 }
 
 fn failures(answer: &Value) -> BTreeSet<String> {
@@ -343,9 +349,10 @@ fn a_table_that_hangs_does_not_keep_people_from_being_told() {
         lock(&sinks).hangs = &["PutItem", "BatchWriteItem", "UpdateItem", "TransactWriteItems"];
         let records: Vec<Value> =
             (0..100).map(|task| Sent { task: 4 * task, end: 1, version: 3 }.record()).collect();
-        let monitor = monitor_of(&sinks, &Arc::default());
+        let instance = Instance::new(&sinks, &Arc::default());
         let answer =
-            tokio::time::timeout(LAMBDA_TIMEOUT, monitor.handle(json!({"Records": records}), NOW)).await;
+            tokio::time::timeout(LAMBDA_TIMEOUT, instance.monitor.handle(json!({"Records": records}), NOW))
+                .await;
         assert_eq!(failures(&answer.unwrap().unwrap()).len(), 100, "all come back");
         let sinks = lock(&sinks);
         let told = told(&sinks.subjects.lock().unwrap());

@@ -141,7 +141,7 @@ impl Told<'_> {
                     .failure
                     .iter()
                     .flat_map(|failure| [&failure.cause].into_iter().chain(&failure.others));
-                text += &containers(change, &failed.filter_map(Cause::container).collect::<Vec<_>>());
+                text += &containers(change, reason, &failed.filter_map(Cause::container).collect::<Vec<_>>());
                 of_task(change)
             }
             Failed::Service(service) => vec![
@@ -253,16 +253,17 @@ fn of_task(change: &TaskChange) -> Vec<(&'static str, Option<String>)> {
     ]
 }
 
-/// A line for each container: those that failed first, with what it exited with, why, and its image.
-fn containers(change: &TaskChange, failed: &[&str]) -> String {
+/// A line for each container, those that failed first: its exit code, its image, and why, unless the Reason says so.
+fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
     let mut containers: Vec<_> = change.task.containers.iter().collect();
     let place = |name: &str| failed.iter().position(|failed| *failed == name).unwrap_or(failed.len());
     containers.sort_by_key(|container| place(&container.name));
     let line = |container: &&crate::task::Container| {
         let code = container.exit_code.map_or("no exit code".to_owned(), |code| format!("exit code {code}"));
-        let reason = container.reason.as_deref().map_or(String::new(), |reason| format!(", {reason}"));
+        let own = container.reason.as_deref().filter(|own| !reason.contains(own));
+        let own = own.map_or(String::new(), |own| format!(", {own}"));
         let image = container.image.as_deref().map_or(String::new(), |image| format!(", {image}"));
-        format!("Container {}: {code}{reason}{image}\n", container.name)
+        format!("Container {}: {code}{own}{image}\n", container.name)
     };
     containers.iter().map(line).collect()
 }

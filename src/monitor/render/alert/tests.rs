@@ -57,6 +57,10 @@ fn stopped(stop_code: &str, reason: &str, containers: Value) -> Event {
             "version": 5,
         },
     });
+    let mut json = json;
+    if stop_code == "TaskFailedToStart" {
+        json["detail"]["startedAt"] = Value::Null;
+    }
     Event::read(json, "").expect("an event")
 }
 
