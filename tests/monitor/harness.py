@@ -4,6 +4,8 @@ moto plays DynamoDB, SNS, SQS and CloudWatch Logs. A gate stands before it, wher
 the function after a call, as a crash would.
 """
 
+import collections
+import copy
 import datetime
 import http.client
 import http.server
@@ -18,11 +20,41 @@ import uuid
 from pathlib import Path
 
 import boto3
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.table import Table
 from moto.server import ThreadedMotoServer
 
 # moto's server tells every request otherwise, and its CloudFormation each type that it does not play.
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 logging.getLogger("moto").setLevel(logging.ERROR)
+
+# The items that the transaction under way is about.
+touched = set()
+transact = DynamoDBBackend.transact_write_items
+
+
+def transact_write_items(backend, transact_items):
+    """moto copies whole tables before a transaction, which takes seconds where a thousand tasks are in them."""
+    keys = [change.get("Key") or change["Item"] for item in transact_items for change in item.values()]
+    touched.clear()
+    touched.update((key["taskDefinitionArn"]["S"], key["change"]["S"]) for key in keys)
+    return transact(backend, transact_items)
+
+
+def copy_what_is_touched(table, memo):
+    """A copy of the table with copies of the items that the transaction can change."""
+    made = copy.copy(table)
+    made.items = collections.defaultdict(dict)
+    for partition, items in table.items.items():
+        made.items[partition] = {
+            sort: copy.deepcopy(item, memo) if (partition.value, sort.value) in touched else item
+            for sort, item in items.items()
+        }
+    return made
+
+
+DynamoDBBackend.transact_write_items = transact_write_items
+Table.__deepcopy__ = copy_what_is_touched
 
 ROOT = Path(__file__).parents[2]
 EVENTS = ROOT / "tests" / "events"
