@@ -21,10 +21,11 @@ mod keep;
 mod passing;
 mod search;
 mod settle;
+mod sinks;
 mod tail;
 mod tell;
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::collections::BTreeSet;
 
 use aws_config::SdkConfig;
 use serde_json::{Value, json};
@@ -37,27 +38,17 @@ use self::{
         settings::Settings,
     },
     passing::{Passing, Sink},
-    render::{metrics, rows::Rows},
+    render::metrics,
+    sinks::Sinks,
 };
-use crate::aws::{Aws, dynamodb::Table, log_group::LogGroup, opensearch::SearchIndex, patient, sns::Topic};
-
-/// How many calls to one service are under way at a time.
-const AT_ONCE: usize = 32;
 
 /// Where lines in the embedded metric format go.
 pub type MetricSink = Box<dyn Fn(&str)>;
 
-/// The monitor: its settings, and a client for each sink that is set.
+/// The monitor.
 pub struct Monitor {
-    settings: Settings,
+    sinks: Sinks,
     metrics: MetricSink,
-    table: Option<Table>,
-    topic: Option<Topic>,
-    log_group: Option<LogGroup>,
-    search: Option<SearchIndex>,
-    /// For the log lines in alerts: made with the first of them.
-    aws: OnceLock<Aws>,
-    config: SdkConfig,
 }
 
 /// Sinks failed, so that what was delivered must be delivered again.
@@ -79,17 +70,7 @@ struct Arrived {
 impl Monitor {
     /// A monitor with these settings, and clients of this configuration with our own patience.
     pub fn new(settings: Settings, config: SdkConfig, metrics: MetricSink) -> Self {
-        let config = patient(config);
-        Self {
-            metrics,
-            table: settings.audit.as_ref().map(|audit| Table::new(&config, &audit.table)),
-            topic: settings.alert.as_ref().map(|alert| Topic::new(&config, &alert.topic_arn)),
-            log_group: settings.log_group.as_ref().map(|name| LogGroup::new(&config, name)),
-            search: settings.index.as_ref().map(|index| SearchIndex::new(&config, &index.endpoint)),
-            aws: OnceLock::new(),
-            config,
-            settings,
-        }
+        Self { sinks: Sinks::new(settings, config), metrics }
     }
 
     /// Handles one payload. The answer tells SQS which messages have failed; `Err` tells Lambda to repeat what came
@@ -107,7 +88,7 @@ impl Monitor {
             arrived.messages.iter().filter(|(_, place)| undone(place)).map(|(id, _)| id.as_str()).collect();
         let mut sinks: BTreeSet<Sink> = passed.iter().flat_map(|one| one.undone.clone()).collect();
         for (id, at) in &arrived.ticks {
-            if let Err(error) = Box::pin(self.flush(*at, now)).await {
+            if let Err(error) = Box::pin(self.sinks.flush(*at, now)).await {
                 tracing::error!(sink = Sink::Alert.name(), "a count was not told, and will be: {error}");
                 failed.push(id);
                 sinks.insert(Sink::Alert);
@@ -125,19 +106,19 @@ impl Monitor {
 
     /// Passes events through all sinks.
     async fn pass<'e>(&self, events: &'e [Event], now: OffsetDateTime) -> Vec<Passing<'e>> {
-        let rows = self.rows(now);
+        let (rows, settings) = (self.sinks.rows(now), &self.sinks.settings);
         let mut passing: Vec<Passing<'e>> =
-            events.iter().map(|event| Passing::judge(event, &self.settings, now)).collect();
+            events.iter().map(|event| Passing::judge(event, settings, now)).collect();
         if passing.is_empty() {
             return passing;
         }
-        self.keep(&mut passing, &rows).await;
+        self.sinks.keep(&mut passing, &rows).await;
         for one in passing.iter_mut() {
-            if let Some(line) = one.measured(self.settings.metrics_by_family, now) {
+            if let Some(line) = one.measured(settings.metrics_by_family, now) {
                 (self.metrics)(&line);
             }
         }
-        let (told, indexed) = tokio::join!(self.tell(&passing, &rows), self.index(&passing, now));
+        let (told, indexed) = tokio::join!(self.sinks.tell(&passing, &rows), self.sinks.index(&passing, now));
         for (place, sink, error) in told.into_iter().chain(indexed) {
             passing[place].fail(sink, &error);
         }
@@ -149,12 +130,6 @@ impl Monitor {
             }
         }
         passing
-    }
-
-    /// The rows of one invocation, under a name of its own.
-    fn rows(&self, now: OffsetDateTime) -> Rows {
-        let retention_days = self.settings.audit.as_ref().map_or(0, |audit| audit.retention_days);
-        Rows { me: format!("{:016x}", fastrand::u64(..)), now, retention_days }
     }
 }
 

@@ -24,6 +24,8 @@ use crate::function::{cause::innermost, http::LazyClient};
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long the index template may take: documents wait for it.
+const PREPARE: Duration = Duration::from_secs(3);
 
 /// A domain, or a collection of OpenSearch Serverless.
 #[derive(Debug)]
@@ -68,7 +70,8 @@ impl SearchIndex {
             content_type: "application/json",
             body: &template.to_string(),
         };
-        if let Err(error) = self.send(&call, now).await {
+        let sent = tokio::time::timeout(PREPARE, self.send(&call, now)).await;
+        if let Err(error) = sent.unwrap_or_else(|_| Err(CallError::no_answer(call.operation))) {
             tracing::warn!("the index template cannot be put, and OpenSearch guesses: {error}");
             // Trouble that passes is tried again with the next batch.
             self.prepared.store(error.kind != CallErrorKind::Transient, Ordering::Relaxed);

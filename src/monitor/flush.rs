@@ -6,19 +6,23 @@
 use time::OffsetDateTime;
 
 use super::{
-    Monitor,
-    decide::{event::Event, finding::Finding, group::Failing},
+    decide::{
+        event::Event,
+        finding::{Finding, TaskFailure},
+        group::Failing,
+    },
     render::{
         alert::Told,
         rows::{Rows, WINDOWS_PARTITION, Window},
     },
+    sinks::Sinks,
 };
 use crate::aws::{
     CallError,
     dynamodb::{Table, Updated},
 };
 
-impl Monitor {
+impl Sinks {
     /// Tells what waits in windows that have ended by `at`, the schedule's time; `Err` if something could not be told,
     /// which the next minute tries again.
     pub(super) async fn flush(&self, at: OffsetDateTime, now: OffsetDateTime) -> Result<(), CallError> {
@@ -49,8 +53,10 @@ impl Monitor {
         }
         let event = Event::read(window.latest.clone(), "")
             .map_err(|error| CallError::refused("dynamodb:Query", &error.to_string()))?;
-        let finding = Finding::of(&event, &[]);
-        let failing = Failing::of(&event, finding.as_ref()).ok_or_else(|| {
+        // It was alarming when it was counted. One that was too long to be kept whole is told by the group's words.
+        let judged = Finding::of(&event, &[]).filter(Finding::is_alarming);
+        let finding = judged.unwrap_or_else(|| Finding::Failed(TaskFailure::in_words(&window.group.words)));
+        let failing = Failing::of(&event, Some(&finding)).ok_or_else(|| {
             CallError::refused("dynamodb:Query", "the latest event of a window is no failure")
         })?;
         let told = Told {

@@ -6,12 +6,12 @@ use futures_util::{StreamExt, stream};
 use tokio::time::timeout;
 
 use super::{
-    AT_ONCE, Monitor,
-    passing::{Failure, Passing, Sink},
+    passing::{Passing, Shortfall, Sink},
     render::{
         audit::{ALERTED, LOGGED},
-        rows::{Claim, Rows},
+        rows::{Rows, Standing},
     },
+    sinks::{AT_ONCE, Sinks},
 };
 use crate::aws::{
     CallError, CallErrorKind,
@@ -22,7 +22,7 @@ use crate::aws::{
 /// template gives the function a minute.
 const ROUND: Duration = Duration::from_secs(10);
 
-impl Monitor {
+impl Sinks {
     /// Claims what is told and counted, and writes every event to the audit trail.
     pub(super) async fn keep(&self, passing: &mut [Passing<'_>], rows: &Rows) {
         let Some(table) = &self.table else { return };
@@ -42,13 +42,13 @@ impl Monitor {
                 continue;
             }
             match claims.remove(&place).unwrap_or_else(|| Err(CallError::no_answer("dynamodb:UpdateItem"))) {
-                Ok(Claim::Elsewhere) => {
+                Ok(Standing::Elsewhere) => {
                     tracing::info!(
                         event_id = one.event.id,
                         sink = Sink::Claim.name(),
                         "another invocation is at work on this task, and the event will come back"
                     );
-                    one.claim = Claim::Elsewhere;
+                    one.claim = Standing::Elsewhere;
                     one.undone.push(Sink::Claim);
                 }
                 Ok(claim) => one.claim = claim,
@@ -72,7 +72,7 @@ impl Passing<'_> {
     /// Its item, which shows what has been done about it before.
     fn shown(&self) -> Option<Attributes> {
         let mut item = self.item.as_ref()?.whole();
-        if let Claim::Mine(progress) | Claim::Finished(progress) = &self.claim {
+        if let Standing::Mine(progress) | Standing::Finished(progress) = &self.claim {
             for (name, at) in [(ALERTED, &progress.alerted), (LOGGED, &progress.logged)] {
                 item.extend(at.as_ref().map(|at| (name.to_owned(), at.as_str().into())));
             }
@@ -86,7 +86,7 @@ async fn claim(
     table: &Table,
     passing: &[Passing<'_>],
     rows: &Rows,
-) -> BTreeMap<usize, Result<Claim, CallError>> {
+) -> BTreeMap<usize, Result<Standing, CallError>> {
     let mut firsts: BTreeMap<String, (usize, &Attributes)> = BTreeMap::new();
     for (place, one) in passing.iter().enumerate() {
         if let Some(key) = &one.key {
@@ -101,7 +101,7 @@ async fn claim(
 }
 
 /// Writes items, as many in one call as it takes; those that could not be written.
-async fn put(table: &Table, items: Vec<(usize, Attributes)>) -> Vec<Failure> {
+async fn put(table: &Table, items: Vec<(usize, Attributes)>) -> Vec<Shortfall> {
     let places: Vec<usize> = items.iter().map(|(place, _)| *place).collect();
     let mut by_key: BTreeMap<String, (Attributes, Vec<usize>)> = BTreeMap::new();
     for (place, item) in items {
@@ -125,9 +125,9 @@ async fn put(table: &Table, items: Vec<(usize, Attributes)>) -> Vec<Failure> {
     }
 }
 
-async fn put_chunk(table: &Table, chunk: &[(Attributes, Vec<usize>)]) -> Vec<Failure> {
+async fn put_chunk(table: &Table, chunk: &[(Attributes, Vec<usize>)]) -> Vec<Shortfall> {
     let items: Vec<&Attributes> = chunk.iter().map(|(item, _)| item).collect();
-    let failed = |places: &[usize], error: &CallError| -> Vec<Failure> {
+    let failed = |places: &[usize], error: &CallError| -> Vec<Shortfall> {
         places.iter().map(|place| (*place, Sink::Audit, error.clone())).collect()
     };
     match table.put_all(&items).await {

@@ -12,7 +12,7 @@ use super::{
     render::{
         audit::{self, Item},
         metrics,
-        rows::{Claim, Progress, Rows},
+        rows::{Progress, Rows, Standing},
     },
 };
 use crate::aws::{CallError, dynamodb::Attributes};
@@ -41,14 +41,14 @@ pub(super) struct Passing<'e> {
     pub(super) item: Option<Item>,
     /// Its task's row, where there is a table and something to claim.
     pub(super) key: Option<Attributes>,
-    pub(super) claim: Claim,
+    pub(super) claim: Standing,
     /// The place of the event in the same batch that has claimed the same row.
     pub(super) led_by: Option<usize>,
     pub(super) undone: Vec<Sink>,
 }
 
 /// An event by its place, and what of it could not be done.
-pub(super) type Failure = (usize, Sink, CallError);
+pub(super) type Shortfall = (usize, Sink, CallError);
 
 impl Sink {
     /// Its name in the log.
@@ -74,7 +74,7 @@ impl<'e> Passing<'e> {
         let audit = settings.audit.as_ref();
         let item = audit.map(|audit| audit::render(event, finding.as_ref(), audit.retention_days, now));
         let key = audit.and_then(|_| Rows::key_of(event, finding.as_ref()));
-        Self { event, finding, item, key, claim: Claim::Unknown, led_by: None, undone: Vec::new() }
+        Self { event, finding, item, key, claim: Standing::Unknown, led_by: None, undone: Vec::new() }
     }
 
     /// What people are alerted about, if they are.
@@ -85,9 +85,9 @@ impl<'e> Passing<'e> {
     /// Whether this event is the one that its task's failure is told by, as far as `done` does not say that it was.
     pub(super) fn is_due(&self, done: impl Fn(&Progress) -> bool) -> bool {
         let is_mine = match &self.claim {
-            Claim::Unknown => true,
-            Claim::Mine(progress) => !done(progress),
-            Claim::Finished(_) | Claim::Elsewhere => false,
+            Standing::Unknown => true,
+            Standing::Mine(progress) => !done(progress),
+            Standing::Finished(_) | Standing::Elsewhere => false,
         };
         is_mine && self.led_by.is_none() && self.finding.as_ref().is_some_and(Finding::is_alarming)
     }
@@ -101,8 +101,8 @@ impl<'e> Passing<'e> {
         };
         let line = metrics::render(change, finding, by_family, now)?;
         match &mut self.claim {
-            Claim::Unknown if self.key.is_none() => Some(line),
-            Claim::Mine(progress) if !progress.counted => {
+            Standing::Unknown if self.key.is_none() => Some(line),
+            Standing::Mine(progress) if !progress.counted => {
                 progress.counted = true;
                 Some(line)
             }

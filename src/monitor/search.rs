@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::{
-    Monitor,
-    passing::{Failure, Passing, Sink},
+    passing::{Passing, Shortfall, Sink},
     render::index,
+    sinks::Sinks,
 };
 use crate::aws::{CallError, fitting};
 
 /// How much one `_bulk` may hold; OpenSearch takes 10 MB and more, and likes less.
 const BULK_BYTES: usize = 5 * 1024 * 1024;
 
-impl Monitor {
+impl Sinks {
     /// Indexes the events; those that could not be. A document that OpenSearch will never take is logged and left: the
     /// audit trail has its event.
-    pub(super) async fn index(&self, passing: &[Passing<'_>], now: OffsetDateTime) -> Vec<Failure> {
+    pub(super) async fn index(&self, passing: &[Passing<'_>], now: OffsetDateTime) -> Vec<Shortfall> {
         let (Some(search), Some(settings)) = (&self.search, &self.settings.index) else { return Vec::new() };
         search.prepare(&settings.name, &index::template(&settings.name), now).await;
         let mut failures = Vec::new();

@@ -1,19 +1,19 @@
 //! What was done about failures is written down: in the rows of their tasks, in the windows of their groups, and in the
 //! audit trail for whoever reads it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::{
-    Monitor,
-    passing::{Failure, Passing, Sink},
+    decide::group::Group,
+    passing::{Passing, Shortfall, Sink},
     render::{
         audit::SORT,
-        rows::{Claim, Progress, Rows},
+        rows::{Progress, Rows, Standing},
     },
-    tell::{Gathered, Logged, Telling},
+    sinks::Sinks,
 };
 use crate::aws::{
     CallError,
@@ -25,6 +25,29 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// How many failures go into one transaction: each has a row and an item, and there may be a window.
 const AT_A_TIME: usize = (TRANSACTION_UPDATES - 1) / 2;
 
+/// The failures of one group in a batch, by their places.
+#[derive(Clone, Debug)]
+pub(super) struct Gathered {
+    pub(super) group: Group,
+    pub(super) members: Vec<usize>,
+    /// Whether their rows are this invocation's. Those whose rows the table has not given are told without a window.
+    pub(super) claimed: bool,
+}
+
+/// What became of a group.
+#[derive(Clone, Debug)]
+pub(super) enum Telling {
+    /// The message went out.
+    Told,
+    /// Its window is open: its failures are to be counted.
+    ToBeCounted,
+    /// The message did not go out.
+    Failed(CallError),
+}
+
+/// What came of the log group for the events at these places.
+pub(super) type Logged = BTreeMap<usize, Result<(), CallError>>;
+
 /// What there is to write down.
 pub(super) struct Done<'d, 'e> {
     pub(super) passing: &'d [Passing<'e>],
@@ -33,29 +56,29 @@ pub(super) struct Done<'d, 'e> {
 }
 
 /// Failures that are written down together, and the group whose window counts them.
-struct Part<'d> {
+struct Portion<'d> {
     members: Vec<(usize, bool)>,
     counted_in: Option<&'d Gathered>,
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(super) struct Settled {
+pub(super) struct Outstanding {
     /// What could not be written down.
-    pub(super) failures: Vec<Failure>,
+    pub(super) failures: Vec<Shortfall>,
     /// Groups whose window was closed meanwhile, and who are to be told.
     pub(super) gone: Vec<Gathered>,
 }
 
-impl Monitor {
+impl Sinks {
     /// Writes down what became of these groups, and of the claimed failures at these places, which belong to none.
     pub(super) async fn settle(
         &self,
         done: &Done<'_, '_>,
         told: &[(Gathered, Telling)],
         others: &[usize],
-    ) -> Settled {
-        let Some(table) = &self.table else { return Settled::default() };
+    ) -> Outstanding {
+        let Some(table) = &self.table else { return Outstanding::default() };
         let mut at_once: Vec<(usize, bool)> = others.iter().map(|place| (*place, false)).collect();
         let mut parts = Vec::new();
         for (gathered, telling) in told.iter().filter(|(gathered, _)| gathered.claimed) {
@@ -66,16 +89,16 @@ impl Monitor {
                 parts.extend(
                     members
                         .chunks(AT_A_TIME)
-                        .map(|members| Part { members: members.to_vec(), counted_in: Some(gathered) }),
+                        .map(|members| Portion { members: members.to_vec(), counted_in: Some(gathered) }),
                 );
             } else {
                 at_once.extend(members);
             }
         }
         parts.extend(
-            at_once.chunks(AT_A_TIME).map(|members| Part { members: members.to_vec(), counted_in: None }),
+            at_once.chunks(AT_A_TIME).map(|members| Portion { members: members.to_vec(), counted_in: None }),
         );
-        let mut settled = Settled::default();
+        let mut settled = Outstanding::default();
         for part in join_all(parts.into_iter().map(|part| self.settle_part(table, done, part))).await {
             settled.failures.extend(part.failures);
             settled.gone.extend(part.gone);
@@ -83,9 +106,9 @@ impl Monitor {
         settled
     }
 
-    async fn settle_part(&self, table: &Table, done: &Done<'_, '_>, mut part: Part<'_>) -> Settled {
-        let mut settled = Settled::default();
-        let failed = |members: &[(usize, bool)], error: &CallError| -> Vec<Failure> {
+    async fn settle_part(&self, table: &Table, done: &Done<'_, '_>, mut part: Portion<'_>) -> Outstanding {
+        let mut settled = Outstanding::default();
+        let failed = |members: &[(usize, bool)], error: &CallError| -> Vec<Shortfall> {
             members.iter().map(|(place, _)| (*place, Sink::Mark, error.clone())).collect()
         };
         while !part.members.is_empty() {
@@ -129,7 +152,7 @@ impl Monitor {
     }
 
     /// The changes of a part: its window, the rows of its tasks, and what the audit trail shows of it.
-    fn updates(&self, done: &Done<'_, '_>, part: &Part<'_>) -> Vec<Update> {
+    fn updates(&self, done: &Done<'_, '_>, part: &Portion<'_>) -> Vec<Update> {
         let (mut updates, mut shown) = (Vec::new(), Vec::new());
         let latest = part.members.iter().max_by_key(|(place, _)| done.passing[*place].event.time);
         if let (Some(gathered), Some((latest, _))) = (part.counted_in, latest) {
@@ -138,7 +161,7 @@ impl Monitor {
         }
         for (place, is_alerted) in &part.members {
             let one = &done.passing[*place];
-            let (Some(key), Claim::Mine(progress)) = (&one.key, &one.claim) else { continue };
+            let (Some(key), Standing::Mine(progress)) = (&one.key, &one.claim) else { continue };
             let mut progress = progress.clone();
             if *is_alerted {
                 progress.alerted.get_or_insert_with(|| done.rows.stamp());
@@ -165,6 +188,6 @@ impl Passing<'_> {
     pub(super) fn is_leased(&self) -> bool {
         let is_failure =
             self.key.as_ref().is_some_and(|key| key.get(SORT).is_some_and(|sort| sort == "failed"));
-        is_failure && self.led_by.is_none() && matches!(self.claim, Claim::Mine(_))
+        is_failure && self.led_by.is_none() && matches!(self.claim, Standing::Mine(_))
     }
 }

@@ -7,12 +7,11 @@ use time::Duration as Span;
 use tokio::time::timeout;
 
 use super::{
-    Monitor,
-    decide::group::{Failed, Failing},
+    decide::group::{Broken, Failing},
     render::alert::culprit,
+    sinks::Sinks,
 };
 use crate::{
-    aws::Aws,
     function::clock::Clock,
     log_tail::{self, Wanted},
     reason::{Log, NoLog},
@@ -21,7 +20,7 @@ use crate::{
 /// What the log lines may cost an alert.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-impl Monitor {
+impl Sinks {
     /// The tail of the container that failed first, where it has one and it is wanted.
     pub(super) async fn tail(&self, failing: &Failing<'_>, clock: Clock) -> Option<Log> {
         let lines = self.settings.alert.as_ref().map_or(0, |alert| alert.log_lines);
@@ -32,10 +31,9 @@ impl Monitor {
     }
 
     async fn read_tail(&self, failing: &Failing<'_>, lines: u32, clock: Clock) -> Option<Log> {
-        let Failed::Task(change, _) = failing.what else { return None };
+        let Broken::Task(change, _) = failing.what else { return None };
         let (name, task) = (culprit(failing)?, &change.task);
-        // Made with the first failure: a start does not wait for it.
-        let aws = self.aws.get_or_init(|| Aws::new(self.config.clone()));
+        let aws = self.aws();
         let definition = aws.describe_task_definition(&task.task_definition_arn).await;
         let definition =
             definition.inspect_err(|error| tracing::debug!("no log lines for an alert: {error}")).ok()?;

@@ -10,14 +10,14 @@ use time::OffsetDateTime;
 use tokio::time::timeout;
 
 use super::{
-    AT_ONCE, Monitor,
     decide::group::Group,
-    passing::{Failure, Passing, Sink},
+    passing::{Passing, Shortfall, Sink},
     render::{
         alert::{NAMED, Notice, Told},
-        rows::{Claim, Rows},
+        rows::{Rows, Standing},
     },
-    settle::Done,
+    settle::{Done, Gathered, Logged, Telling},
+    sinks::{AT_ONCE, Sinks},
 };
 use crate::{
     aws::{CallError, dynamodb::Updated, log_group::EVENT_BYTES},
@@ -29,32 +29,9 @@ const MESSAGE: Duration = Duration::from_secs(20);
 /// How often a group is tried whose window is closed by somebody else meanwhile.
 const ROUNDS: usize = 3;
 
-/// The failures of one group in a batch, by their places.
-#[derive(Clone, Debug)]
-pub(super) struct Gathered {
-    pub(super) group: Group,
-    pub(super) members: Vec<usize>,
-    /// Whether their rows are this invocation's. Those whose rows the table has not given are told without a window.
-    pub(super) claimed: bool,
-}
-
-/// What became of a group.
-#[derive(Clone, Debug)]
-pub(super) enum Telling {
-    /// The message went out.
-    Told,
-    /// Its window is open: its failures are to be counted.
-    ToBeCounted,
-    /// The message did not go out.
-    Failed(CallError),
-}
-
-/// What came of the log group for the events at these places.
-pub(super) type Logged = BTreeMap<usize, Result<(), CallError>>;
-
-impl Monitor {
+impl Sinks {
     /// Alerts and logs what is due, and writes down what was done; what could not be.
-    pub(super) async fn tell(&self, passing: &[Passing<'_>], rows: &Rows) -> Vec<Failure> {
+    pub(super) async fn tell(&self, passing: &[Passing<'_>], rows: &Rows) -> Vec<Shortfall> {
         let gathered = self.gather(passing);
         let grouped: BTreeSet<usize> = gathered.iter().flat_map(|one| one.members.iter().copied()).collect();
         let leased =
@@ -67,7 +44,7 @@ impl Monitor {
             failures.extend(result.as_ref().err().map(|error| (*place, Sink::Log, error.clone())));
         }
         let done = Done { passing, rows, logged: &logged };
-        let failed = |gathered: &Gathered, error: &CallError| -> Vec<Failure> {
+        let failed = |gathered: &Gathered, error: &CallError| -> Vec<Shortfall> {
             gathered.members.iter().map(|place| (*place, Sink::Alert, error.clone())).collect()
         };
         for round in 1..=ROUNDS {
@@ -100,7 +77,7 @@ impl Monitor {
             let Some(failing) = one.failing().filter(|_| one.is_due(|done| done.alerted.is_some())) else {
                 continue;
             };
-            let claimed = matches!(one.claim, Claim::Mine(_));
+            let claimed = matches!(one.claim, Standing::Mine(_));
             // Without a window each is told by itself.
             let apart = if alert.window.is_zero() { place } else { 0 };
             groups.entry((failing.group(), claimed, apart)).or_default().push(place);

@@ -119,6 +119,11 @@ impl Finding {
 }
 
 impl TaskFailure {
+    /// A failure of which the words are all that is known.
+    pub fn in_words(words: &str) -> Self {
+        Self { words: words.to_owned(), is_unhealthy: false, failure: None }
+    }
+
     /// How a task that is STOPPED failed, if it did: the runner's verdict, without the containers that were only told to
     /// stop.
     fn of(task: &Task) -> Option<Self> {

@@ -14,12 +14,12 @@ pub struct Failing<'e> {
     /// The event.
     pub event: &'e Event,
     /// What has failed.
-    pub what: Failed<'e>,
+    pub what: Broken<'e>,
 }
 
 /// What has failed.
 #[derive(Clone, Copy, Debug)]
-pub enum Failed<'e> {
+pub enum Broken<'e> {
     /// A task.
     Task(&'e TaskChange, &'e TaskFailure),
     /// A service.
@@ -41,8 +41,8 @@ impl<'e> Failing<'e> {
     /// What people are alerted about; nothing where all is well or nobody need know.
     pub fn of(event: &'e Event, finding: Option<&'e Finding>) -> Option<Self> {
         let what = match (&event.about, finding?) {
-            (About::Task(change), Finding::Failed(failure)) => Failed::Task(change, failure),
-            (About::Service(service), Finding::Impaired) => Failed::Service(service),
+            (About::Task(change), Finding::Failed(failure)) => Broken::Task(change, failure),
+            (About::Service(service), Finding::Impaired) => Broken::Service(service),
             _ => return None,
         };
         Some(Self { event, what })
@@ -51,10 +51,10 @@ impl<'e> Failing<'e> {
     /// The group that it belongs to.
     pub fn group(&self) -> Group {
         let (cluster, who, words) = match self.what {
-            Failed::Task(change, failure) => {
+            Broken::Task(change, failure) => {
                 (change.cluster(), change.service().unwrap_or(change.family()), failure.words.clone())
             }
-            Failed::Service(service) => {
+            Broken::Service(service) => {
                 (service.cluster.as_str(), service.service.as_str(), words::of_event(&service.event_name))
             }
         };
@@ -64,8 +64,8 @@ impl<'e> Failing<'e> {
     /// The ARN of what has failed.
     pub fn arn(&self) -> &'e str {
         match self.what {
-            Failed::Task(change, _) => &change.task.arn.0,
-            Failed::Service(_) => self.event.resource.as_deref().unwrap_or_default(),
+            Broken::Task(change, _) => &change.task.arn.0,
+            Broken::Service(_) => self.event.resource.as_deref().unwrap_or_default(),
         }
     }
 }

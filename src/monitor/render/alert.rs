@@ -9,7 +9,7 @@ use super::link;
 use crate::{
     monitor::decide::{
         event::TaskChange,
-        group::{Failed, Failing, Group},
+        group::{Broken, Failing, Group},
         settings::AlertFormat,
     },
     outcome::Cause,
@@ -68,10 +68,10 @@ impl Told<'_> {
             AlertFormat::Chat => self.chat(&subject, &reason).to_string(),
         };
         let (family, group, stop_code) = match self.failing.what {
-            Failed::Task(change, _) => {
+            Broken::Task(change, _) => {
                 (change.family().to_owned(), change.group.clone(), change.task.stop_code.clone())
             }
-            Failed::Service(service) => (String::new(), Some(format!("service:{}", service.service)), None),
+            Broken::Service(service) => (String::new(), Some(format!("service:{}", service.service)), None),
         };
         let attributes = [
             ("cluster", self.group.cluster.clone()),
@@ -90,13 +90,13 @@ impl Told<'_> {
     fn subject(&self) -> String {
         let event = self.failing.event;
         let what = match (self.failing.what, self.count, self.since) {
-            (Failed::Task(..), 1, None) => "ECS task failed".to_owned(),
-            (Failed::Task(..), count, None) => format!("{count} ECS tasks failed"),
-            (Failed::Task(..), 1, Some(_)) => "1 more ECS task failed".to_owned(),
-            (Failed::Task(..), count, Some(_)) => format!("{count} more ECS tasks failed"),
-            (Failed::Service(_), 1, None) => "ECS service in trouble".to_owned(),
-            (Failed::Service(_), count, None) => format!("ECS service in trouble, {count} times"),
-            (Failed::Service(_), count, Some(_)) => format!("ECS service in trouble, {count} more times"),
+            (Broken::Task(..), 1, None) => "ECS task failed".to_owned(),
+            (Broken::Task(..), count, None) => format!("{count} ECS tasks failed"),
+            (Broken::Task(..), 1, Some(_)) => "1 more ECS task failed".to_owned(),
+            (Broken::Task(..), count, Some(_)) => format!("{count} more ECS tasks failed"),
+            (Broken::Service(_), 1, None) => "ECS service in trouble".to_owned(),
+            (Broken::Service(_), count, None) => format!("ECS service in trouble, {count} times"),
+            (Broken::Service(_), count, Some(_)) => format!("ECS service in trouble, {count} more times"),
         };
         let Group { cluster, who, words } = self.group;
         let subject = format!("{what}: {who} on {cluster}: {words}");
@@ -114,13 +114,19 @@ impl Told<'_> {
 
     fn reason(&self) -> Reason {
         let reason = match self.failing.what {
-            Failed::Task(change, failure) => match &failure.failure {
+            Broken::Task(change, failure) => match &failure.failure {
                 Some(culprit) if !failure.is_unhealthy => Reason::failed(std::slice::from_ref(culprit)),
-                _ => Reason::new("ECS stopped the task because its health checks failed")
-                    .detail(change.task.stopped_reason.as_deref())
-                    .place(format!("Task {}", change.task.arn)),
+                _ => {
+                    let head = match failure.is_unhealthy {
+                        true => "ECS stopped the task because its health checks failed".to_owned(),
+                        false => format!("The task failed: {}", failure.words),
+                    };
+                    Reason::new(head)
+                        .detail(change.task.stopped_reason.as_deref())
+                        .place(format!("Task {}", change.task.arn))
+                }
             },
-            Failed::Service(service) => {
+            Broken::Service(service) => {
                 let (name, cluster) = (&service.service, &service.cluster);
                 let known = if name.is_empty() { String::new() } else { format!(" {name}") };
                 Reason::new(format!("Service{known} on {cluster}: {}", service.event_name))
@@ -136,7 +142,7 @@ impl Told<'_> {
         text += &format!("{reason}\n\n");
         let event = self.failing.event;
         let mut lines = match self.failing.what {
-            Failed::Task(change, failure) => {
+            Broken::Task(change, failure) => {
                 let failed = failure
                     .failure
                     .iter()
@@ -144,7 +150,7 @@ impl Told<'_> {
                 text += &containers(change, reason, &failed.filter_map(Cause::container).collect::<Vec<_>>());
                 of_task(change)
             }
-            Failed::Service(service) => vec![
+            Broken::Service(service) => vec![
                 ("Service", Some(service.service.clone())),
                 ("Cluster", Some(service.cluster.clone())),
                 ("Type", Some(service.event_type.clone())),
@@ -209,8 +215,8 @@ impl Told<'_> {
         let arn = self.failing.arn();
         let Group { cluster, who, words } = self.group;
         let page = match self.failing.what {
-            Failed::Task(..) => link::task(arn, cluster),
-            Failed::Service(_) => link::service(arn, cluster),
+            Broken::Task(..) => link::task(arn, cluster),
+            Broken::Service(_) => link::service(arn, cluster),
         };
         let page = page.map_or_else(String::new, |page| format!("\n{page}"));
         let many = self.how_many().map_or_else(String::new, |many| format!("{many} "));
@@ -271,12 +277,12 @@ fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
 /// The container of a failure whose log tells most.
 pub fn culprit<'f>(failing: &Failing<'f>) -> Option<&'f str> {
     match failing.what {
-        Failed::Task(_, failure) => match &failure.failure.as_ref()?.cause {
+        Broken::Task(_, failure) => match &failure.failure.as_ref()?.cause {
             // What never started has logged nothing.
             Cause::FailedToStart { .. } => None,
             cause => cause.container(),
         },
-        Failed::Service(_) => None,
+        Broken::Service(_) => None,
     }
 }
 

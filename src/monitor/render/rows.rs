@@ -40,7 +40,7 @@ pub struct Rows {
 
 /// What a row lets its reader do about a task's end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Claim {
+pub enum Standing {
     /// There is no row: nothing was to be claimed, or the table did not answer.
     #[default]
     Unknown,
@@ -117,15 +117,15 @@ impl Rows {
     }
 
     /// What came of a claim.
-    pub fn claimed(&self, result: Updated) -> Claim {
+    pub fn claimed(&self, result: Updated) -> Standing {
         match result {
-            Updated::Done(before) => Claim::Mine(Progress::of(&before)),
+            Updated::Done(before) => Standing::Mine(Progress::of(&before)),
             // The answer to the first attempt was lost on its way.
             Updated::Refused(row) if row.get("claim") == Some(&self.me.as_str().into()) => {
-                Claim::Mine(Progress::default())
+                Standing::Mine(Progress::default())
             }
-            Updated::Refused(row) if row.contains_key("finished") => Claim::Finished(Progress::of(&row)),
-            Updated::Refused(_) => Claim::Elsewhere,
+            Updated::Refused(row) if row.contains_key("finished") => Standing::Finished(Progress::of(&row)),
+            Updated::Refused(_) => Standing::Elsewhere,
         }
     }
 
@@ -346,14 +346,14 @@ mod tests {
     fn a_claim_is_read() {
         let alerted = Progress { alerted: Some("then".to_owned()), ..Progress::default() };
         for (result, expected) in [
-            (Updated::Done(Attributes::new()), Claim::Mine(Progress::default())),
-            (Updated::Done(row(json!({"alerted": "then"}))), Claim::Mine(alerted.clone())),
-            (Updated::Refused(row(json!({"claim": "me"}))), Claim::Mine(Progress::default())),
+            (Updated::Done(Attributes::new()), Standing::Mine(Progress::default())),
+            (Updated::Done(row(json!({"alerted": "then"}))), Standing::Mine(alerted.clone())),
+            (Updated::Refused(row(json!({"claim": "me"}))), Standing::Mine(Progress::default())),
             (
                 Updated::Refused(row(json!({"claim": "x", "alerted": "then", "finished": "x"}))),
-                Claim::Finished(alerted),
+                Standing::Finished(alerted),
             ),
-            (Updated::Refused(row(json!({"claim": "x"}))), Claim::Elsewhere),
+            (Updated::Refused(row(json!({"claim": "x"}))), Standing::Elsewhere),
         ] {
             assert_eq!(rows().claimed(result.clone()), expected, "{result:?}");
         }

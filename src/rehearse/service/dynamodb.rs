@@ -27,12 +27,12 @@ type Key = [String; 2];
 
 /// The service.
 pub struct DynamoDb {
-    table: Mutex<Table>,
+    table: Mutex<StoredTable>,
     reporter: Reporter,
 }
 
 #[derive(Default)]
-struct Table {
+struct StoredTable {
     items: BTreeMap<Key, Value>,
     /// The tokens of transactions that were made.
     tokens: BTreeSet<String>,
@@ -87,7 +87,7 @@ impl DynamoDb {
         }
     }
 
-    fn put(&self, table: &mut Table, item: &Value) -> Result<Value, AwsError> {
+    fn put(&self, table: &mut StoredTable, item: &Value) -> Result<Value, AwsError> {
         let known = table.items.insert(key(item)?, item.clone()).is_some();
         let item = plain_item(item);
         if !is_bookkeeping(&item) {
@@ -96,7 +96,7 @@ impl DynamoDb {
         Ok(json!({}))
     }
 
-    fn batch_write_item(&self, table: &mut Table, body: &Value) -> Result<Value, AwsError> {
+    fn batch_write_item(&self, table: &mut StoredTable, body: &Value) -> Result<Value, AwsError> {
         let requests: Vec<&Value> = body["RequestItems"]
             .as_object()
             .into_iter()
@@ -124,7 +124,7 @@ impl DynamoDb {
     }
 }
 
-impl Table {
+impl StoredTable {
     /// Fails where the request's condition does not hold for the item with this key.
     fn check(&self, key_of: &Value, body: &Value) -> Result<(), AwsError> {
         let Some(condition) = body["ConditionExpression"].as_str() else { return Ok(()) };

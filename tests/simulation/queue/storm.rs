@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
+use serde_json::json;
 use time::Duration;
 use tokio::runtime::Builder;
 
-use super::{Instance, Metrics, NOW, Sent, Sinks, lock, told};
+use super::{Instance, Metrics, NOW, Sent, Sinks, failures, lock, told};
 
 /// Lets a story happen; the subjects of the alerts, and how often TaskFailed was measured.
 fn happen(story: impl AsyncFnOnce(&Arc<Mutex<Sinks>>, [Instance; 2])) -> (Vec<String>, usize) {
@@ -116,4 +117,19 @@ fn a_schedule_that_is_invoked_twice_tells_a_count_once() {
     let expected = ["ECS task failed: web-1", "2 more ECS tasks failed: web-1"];
     let shown: Vec<&str> = subjects.iter().map(|subject| subject.split(" on ").next().unwrap()).collect();
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_count_whose_latest_event_was_too_long_to_be_kept_whole_is_told_all_the_same() {
+    let (subjects, _) = happen(async |_, [one, _]| {
+        for task in [1, 5] {
+            let mut event = failed(task).json();
+            event["detail"]["padding"] = "x".repeat(20_000).into();
+            let records = [json!({"messageId": "m", "body": event.to_string()})];
+            let answer = one.monitor.handle(json!({"Records": records}), NOW).await;
+            assert_eq!(failures(&answer.unwrap()).len(), 0);
+        }
+        one.tick(NOW + Duration::minutes(6)).await;
+    });
+    assert_eq!(told(&subjects)["web-1 on prod: app exited with code 1"], 2, "{subjects:?}");
 }
