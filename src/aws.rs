@@ -8,6 +8,7 @@ pub mod dynamodb;
 pub mod ecs;
 mod error;
 pub mod lambda;
+pub mod log_group;
 pub mod logs;
 pub mod opensearch;
 pub mod sns;

@@ -10,7 +10,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, Method, Uri},
+    http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ use super::{
         sns::Sns,
     },
     setting::Pace,
-    wire::{AwsError, Fault, answer, lock, status_code, xml_error, xml_response},
+    wire::{AwsError, Fault, answer, json_response, lock, status_code, xml_error, xml_response},
 };
 
 /// How the stage is set up.
@@ -203,6 +203,12 @@ async fn serve(
         }
         let function = percent_encoding::percent_decode_str(function).decode_utf8_lossy().into_owned();
         return stage.lambda.invoke(&function, &headers, body);
+    }
+    if method == Method::PUT && path.starts_with("/_index_template/") {
+        return match stage.note("_index_template", json_body()) {
+            Some(fault) => fault.into_json(),
+            None => json_response(StatusCode::OK, &json!({ "acknowledged": true })),
+        };
     }
     if path == "/_bulk" {
         return match stage.note("_bulk", Value::Null) {

@@ -246,8 +246,7 @@ fn the_monitor_watches_the_tasks_of_a_template() {
         lines.iter().any(|line| line.contains("CREATE_FAILED") && line.contains("exited with code 3")),
         "{lines:#?}"
     );
-    let alerts =
-        lines.iter().filter(|line| line.starts_with("alert | Container app exited with code 3. Task "));
+    let alerts = lines.iter().filter(|line| line.starts_with("alert | Container app exited with code 3. "));
     assert_eq!(alerts.count(), 1);
     let summary = &lines[lines.len() - 2];
     assert!(summary.contains(" events: 1 failed, ") && summary.ends_with(" moving; 1 alert"), "{summary}");

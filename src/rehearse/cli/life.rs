@@ -23,6 +23,7 @@ pub(super) async fn live(
             for event in recorded {
                 events.deliver(event).await;
             }
+            events.tick().await;
         }
     }
     let steps = match planned {
