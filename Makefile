@@ -9,6 +9,9 @@ ZIP := build/$(FUNCTION_NAME).zip
 EVENTS_ZIP := build/ecsEvents.zip
 TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 PYTHON := .venv/bin/python
+# Where Cargo builds: CARGO_TARGET_DIR and build.target-dir are its own to know.
+TARGET_DIR = $(eval TARGET_DIR := $(shell cargo metadata --no-deps --offline --format-version 1 | \
+  python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'))$(TARGET_DIR)
 NODE_STAMPS := $(patsubst %,examples/%/node_modules/.stamp,cdk migrations/knex)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
@@ -22,15 +25,16 @@ help: ## Show this list
 demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a migration that fails
 	@cargo build --locked --features rehearse --bins
 	@echo "=> A migration that succeeds, an update that migrates further, and the end of the stack"
-	@target/debug/rehearse $(DEMO) --update SchemaVersion=5
+	@$(TARGET_DIR)/debug/rehearse $(DEMO) --update SchemaVersion=5
 	@echo
 	@echo "=> The same with a migration that fails at step 2: the stack rolls back and says why"
-	@target/debug/rehearse $(DEMO) --parameter FailAt=2; test $$? -eq 1
+	@$(TARGET_DIR)/debug/rehearse $(DEMO) --parameter FailAt=2; test $$? -eq 1
 
 test: .venv/test.stamp ## Run all tests
 	cargo test --locked --features rehearse
 	$(PYTHON) -m unittest discover --start-directory tools --pattern '*_test.py'
-	$(PYTHON) -W ignore::UserWarning -m unittest discover --start-directory tests/monitor --pattern '*_test.py'
+	ECS_EVENTS=$(TARGET_DIR)/debug/ecs_events \
+	  $(PYTHON) -W ignore::UserWarning -m unittest discover --start-directory tests/monitor --pattern '*_test.py'
 
 docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its own, with a real PostgreSQL (root, Debian 12)
 	@cargo build --locked --features rehearse --bins
@@ -39,7 +43,7 @@ docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its ow
 
 examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synthesize, lint and rehearse examples/, on a real PostgreSQL
 	@cargo build --locked --features rehearse --bins
-	$(PYTHON) -m unittest discover --start-directory tests/examples --pattern '*_test.py'
+	REHEARSE=$(TARGET_DIR)/debug/rehearse $(PYTHON) -m unittest discover --start-directory tests/examples --pattern '*_test.py'
 
 soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture soak
@@ -58,8 +62,8 @@ build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|
 	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac
 	@echo "=> Building $(FUNCTION_NAME).zip and ecsEvents.zip for $(ARCH)..."
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --locked --target $(TARGET) --bin ecs_tasks --bin ecs_events
-	@$(PYTHON) tools/package.py target/lambda/ecs_tasks/bootstrap $(ZIP)
-	@$(PYTHON) tools/package.py target/lambda/ecs_events/bootstrap $(EVENTS_ZIP)
+	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_tasks/bootstrap $(ZIP)
+	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_events/bootstrap $(EVENTS_ZIP)
 	@echo "=> Built $(ZIP) and $(EVENTS_ZIP)"
 
 publish: bucket build .venv/publish.stamp ## Put both zips into S3_BUCKET and show their URLs and object versions
@@ -71,16 +75,16 @@ bucket:
 	@test -n '$(S3_BUCKET)' || { echo 'publish needs a bucket: make publish S3_BUCKET=my-bucket' >&2; exit 2; }
 
 bench: build ## Measure both zips' functions against the stage: start, requests, events a second, memory
-	@$(PYTHON) -m zipfile --extract $(ZIP) target/bench/runner && chmod +x target/bench/runner/bootstrap
-	@$(PYTHON) -m zipfile --extract $(EVENTS_ZIP) target/bench/monitor && chmod +x target/bench/monitor/bootstrap
+	@$(PYTHON) -m zipfile --extract $(ZIP) $(TARGET_DIR)/bench/runner && chmod +x $(TARGET_DIR)/bench/runner/bootstrap
+	@$(PYTHON) -m zipfile --extract $(EVENTS_ZIP) $(TARGET_DIR)/bench/monitor && chmod +x $(TARGET_DIR)/bench/monitor/bootstrap
 	@cargo bench --quiet --locked --profile dev --features rehearse --bench figures -- \
-	  $(ZIP) target/bench/runner/bootstrap $(EVENTS_ZIP) target/bench/monitor/bootstrap
+	  $(ZIP) $(TARGET_DIR)/bench/runner/bootstrap $(EVENTS_ZIP) $(TARGET_DIR)/bench/monitor/bootstrap
 
 generate: ## Write docs/properties.md and the schema in cfn/lint/ anew, from the types that the function reads by
 	GENERATE=1 cargo test --quiet --locked --features rehearse --test it -- generated_page_of generated_schema
 
 clean: ## Remove what was built and installed
-	rm -rf build target .venv examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
+	rm -rf build $(TARGET_DIR) .venv examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
 
 target/docker/python.tar: tests/docker/root tests/docker/packages tools/constraints.txt | .venv/bin/pip
 	@command -v mmdebstrap >/dev/null || { apt-get update --quiet=2 && \

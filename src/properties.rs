@@ -95,7 +95,7 @@ structure! {
             Rule::optional(Shape::list(&Shape::NAME, usize::MAX));
         /// The exit codes that are a success.
         "SuccessExitCodes" success_exit_codes: Vec<i64> =
-            Rule::or("[0]", Shape::list(&Shape::integer(0, 255), 256));
+            Rule::or("[0]", Shape::filled_list(&Shape::integer(0, 255), 256));
         /// How often a run is started anew when no container of it ever ran: an image that could not be pulled, no
         /// network interface, a host lost before the start.
         "StartRetries" start_retries: u32 = Rule::or("0", Shape::integer(0, 5));
@@ -115,7 +115,7 @@ structure! {
         /// The container to compare.
         "Container" container: String = Rule::required(Shape::NAME);
         /// Names of its variables, plain or from `secrets`.
-        "EnvironmentKeys" environment_keys: Option<Vec<String>> = Rule::optional(Shape::list(&Shape::NAME, usize::MAX));
+        "EnvironmentKeys" environment_keys: Option<Vec<String>> = Rule::optional(Shape::filled_list(&Shape::NAME, usize::MAX));
         /// Whether its image is compared.
         "Image" image: bool = Rule::or("false", Shape::Boolean);
     }

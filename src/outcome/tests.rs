@@ -279,3 +279,57 @@ fn only_a_run_whose_containers_never_ran_may_be_started_anew() {
     assert!(!never_ran(task(STOPPED, Some("UserInitiated"), vec![container("app", None)])));
     assert!(!never_ran(task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(0))])));
 }
+
+/// The names of what failed in a task, in the order in which they are told.
+#[track_caller]
+fn told(containers: Vec<Container>) -> Vec<String> {
+    let task = task(STOPPED, Some("EssentialContainerExited"), containers);
+    let Outcome::Over { verdict: Verdict::Failed(failures), .. } = Outcome::of(&[task], WITHOUT_DEFINITION)
+    else {
+        panic!("a failure")
+    };
+    let causes = std::iter::once(&failures[0].cause).chain(&failures[0].others);
+    causes.filter_map(|cause| cause.container().map(str::to_owned)).collect()
+}
+
+#[test]
+fn the_culprit_is_the_one_that_says_most_of_why() {
+    assert_eq!(told(vec![container("app", Some(143)), container("agent", Some(1))]), ["agent", "app"]);
+    assert_eq!(
+        told(vec![container("agent", Some(1)), because("OutOfMemoryError", container("app", Some(137)))]),
+        ["app", "agent"]
+    );
+    assert_eq!(
+        told(vec![container("a", None), container("b", Some(137)), container("c", Some(2))]),
+        ["c", "b", "a"]
+    );
+    assert_eq!(told(vec![container("first", Some(3)), container("second", Some(4))]), ["first", "second"]);
+}
+
+#[test]
+fn containers_that_aws_adds_never_count() {
+    for name in ["aws-guardduty-agent-a1b2", "ecs-service-connect-x1"] {
+        let task = task(
+            STOPPED,
+            Some("EssentialContainerExited"),
+            vec![container("app", Some(0)), container(name, None)],
+        );
+        check(WITHOUT_DEFINITION, task, None, Awaited::Nothing);
+    }
+}
+
+#[test]
+fn a_verdict_that_the_definition_could_turn_rests_on_it() {
+    let failed = |containers| {
+        let task = task(STOPPED, Some("EssentialContainerExited"), containers);
+        match Outcome::of(&[task], WITHOUT_DEFINITION) {
+            Outcome::Over { verdict, .. } => verdict,
+            Outcome::Pending => panic!("the task is over"),
+        }
+    };
+    let killed = failed(vec![container("app", Some(0)), container("sidecar", Some(137))]);
+    assert!(killed.rests_on_definition(WITHOUT_DEFINITION));
+    assert!(!killed.rests_on_definition(with_definition(&definition())));
+    let exited = failed(vec![container("app", Some(1)), container("sidecar", Some(137))]);
+    assert!(!exited.rests_on_definition(WITHOUT_DEFINITION));
+}

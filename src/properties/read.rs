@@ -40,7 +40,10 @@ pub(super) fn read(
             Some(boolean) => Some(Value::Bool(boolean)),
             None => refuse(format!("must be true or false, not {}", shown(value))),
         },
-        Shape::List { of, max } => match value {
+        Shape::List { of, min, max } => match value {
+            Value::Array(items) if items.len() < *min => {
+                refuse("must have an element at least: leave it out, or name one".to_owned())
+            }
             Value::Array(items) if items.len() > *max => {
                 refuse(format!("has {} elements, at most {max} are allowed", items.len()))
             }

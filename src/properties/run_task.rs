@@ -263,3 +263,16 @@ impl fmt::Debug for TaskOverride {
             .finish_non_exhaustive()
     }
 }
+
+impl fmt::Display for NetworkConfiguration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let vpc = &self.awsvpc_configuration;
+        let listed = |names: &Option<Vec<String>>| names.as_deref().unwrap_or_default().join(", ");
+        write!(f, "subnets {}", listed(&vpc.subnets))?;
+        match vpc.security_groups.as_deref() {
+            Some([_, ..]) => write!(f, ", security groups {}", listed(&vpc.security_groups))?,
+            _ => f.write_str(", the VPC's default security group")?,
+        }
+        write!(f, ", AssignPublicIp {}", vpc.assign_public_ip.as_deref().unwrap_or("DISABLED"))
+    }
+}

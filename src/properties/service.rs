@@ -40,17 +40,27 @@ impl Properties {
         if self.instances().is_some() {
             return self;
         }
-        // Only Fargate knows platform versions.
-        if self.launch_type.as_deref().is_none_or(|launch_type| launch_type == "FARGATE") {
-            self.platform_version = self.platform_version.or(service.platform_version);
-        }
         if self.launch_type.is_none() && self.capacity_provider_strategy.is_none() {
             self.capacity_provider_strategy = service.capacity_provider_strategy;
             if self.capacity_provider_strategy.is_none() {
                 self.launch_type = service.launch_type;
             }
         }
+        // Only Fargate knows platform versions.
+        if self.runs_on_fargate() {
+            self.platform_version = self.platform_version.or(service.platform_version);
+        }
         self
+    }
+
+    fn runs_on_fargate(&self) -> bool {
+        match (&self.launch_type, &self.capacity_provider_strategy) {
+            (Some(launch_type), _) => launch_type == "FARGATE",
+            (None, Some(strategy)) => {
+                strategy.iter().all(|item| item.capacity_provider.starts_with("FARGATE"))
+            }
+            (None, None) => true,
+        }
     }
 }
 
@@ -120,7 +130,7 @@ mod tests {
         let own = json!({"CapacityProviderStrategy": [{"capacityProvider": "OWN"}]});
         let properties = placed(own, service());
         assert_eq!(properties.capacity_provider_strategy.unwrap()[0].capacity_provider, "OWN");
-        assert_eq!(properties.launch_type, None);
+        assert_eq!((properties.launch_type, properties.platform_version), (None, None));
     }
 
     #[test]

@@ -22,10 +22,12 @@ pub enum Shape {
     },
     /// true, false, yes or no in any case, native or as a string.
     Boolean,
-    /// At most `max` values of one shape.
+    /// From `min` to `max` values of one shape.
     List {
         /// The shape of each.
         of: &'static Self,
+        /// Fewest elements.
+        min: usize,
         /// Most elements.
         max: usize,
     },
@@ -100,7 +102,7 @@ impl Shape {
     /// A text that says something.
     pub const NAME: Self = Self::Text { min: 1, max: usize::MAX };
     /// Any number of texts.
-    pub const TEXTS: Self = Self::List { of: &Self::TEXT, max: usize::MAX };
+    pub const TEXTS: Self = Self::List { of: &Self::TEXT, min: 0, max: usize::MAX };
     /// A whole number that only ECS limits.
     pub const NUMBER: Self = Self::Integer { min: 0, max: i32::MAX as i64 };
 
@@ -111,7 +113,12 @@ impl Shape {
 
     /// At most `max` of another shape.
     pub const fn list(of: &'static Self, max: usize) -> Self {
-        Self::List { of, max }
+        Self::List { of, min: 0, max }
+    }
+
+    /// At least one and at most `max` of another shape.
+    pub const fn filled_list(of: &'static Self, max: usize) -> Self {
+        Self::List { of, min: 1, max }
     }
 }
 

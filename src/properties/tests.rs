@@ -192,6 +192,26 @@ fn overrides_may_have_8192_characters_of_json() {
 }
 
 #[test]
+fn a_list_that_could_never_be_met_is_refused() {
+    for (name, value, path) in [
+        ("SuccessExitCodes", json!([]), "SuccessExitCodes"),
+        (
+            "UpdateCriteria",
+            json!([{"Container": "app", "EnvironmentKeys": []}]),
+            "UpdateCriteria[0].EnvironmentKeys",
+        ),
+    ] {
+        let mut properties = json!({"ServiceToken": "x", "Cluster": "x", "TaskDefinition": "x"});
+        properties[name] = value;
+        let errors = Properties::read(&properties).unwrap_err();
+        assert_eq!(
+            errors.to_string(),
+            format!("{path} must have an element at least: leave it out, or name one")
+        );
+    }
+}
+
+#[test]
 fn what_excludes_each_other_is_told() {
     let strategy = json!([{"capacityProvider": "FARGATE_SPOT"}]);
     bad(

@@ -65,14 +65,14 @@ impl Failure {
         }
     }
 
+    /// What the agent and ECS say of it.
+    pub fn said(&self) -> impl Iterator<Item = &str> {
+        [self.cause.reason(), self.stopped_reason.as_deref()].into_iter().flatten()
+    }
+
     /// A cause that is worth more than a code: what ECS and its agent say of it, and who ended the task.
     fn cause_in_words(&self) -> Option<String> {
-        let said = |words: &str| {
-            [self.cause.reason(), self.stopped_reason.as_deref()]
-                .into_iter()
-                .flatten()
-                .any(|said| said.contains(words))
-        };
+        let said = |words: &str| self.said().any(|said| said.contains(words));
         let of_container = |noun: &str| match self.cause.container() {
             Some(container) => format!("{noun} of container {container}"),
             None => format!("{noun} of the task"),
@@ -151,12 +151,7 @@ impl Failure {
 
     /// What a reader can do next, where that follows from the failure alone.
     fn next_step(&self) -> Option<&'static str> {
-        let said = |words: &str| {
-            [self.cause.reason(), self.stopped_reason.as_deref()]
-                .into_iter()
-                .flatten()
-                .any(|said| said.contains(words))
-        };
+        let said = |words: &str| self.said().any(|said| said.contains(words));
         if said("OutOfMemory") {
             return Some("Raise the memory of the container or task, or make it use less");
         }

@@ -2,7 +2,7 @@
 
 use super::{
     decide::{
-        answer::Answer,
+        answer::{Answer, Evidence},
         texts,
         wait::{Goal, Step, TimedOut, Wait},
     },
@@ -189,7 +189,8 @@ async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) ->
             let container = ran.and_then(|failure| failure.cause.container());
             let task = failures.first().and_then(|failure| seen.task(&failure.task));
             let log = log_of(work, wait, seen, task.zip(container)).await;
-            Answer::failed(failures, rules.definition, log.as_ref())
+            let (definition, network) = (rules.definition, wait.network.as_deref());
+            Answer::failed(failures, Evidence { definition, log: log.as_ref(), network })
         }
     }
 }

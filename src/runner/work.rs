@@ -164,4 +164,14 @@ mod tests {
         assert_eq!(result, Err(CallError::no_answer("AWS")));
         assert!((7..=9).contains(&took), "{took} s");
     }
+
+    /// Without the feature `std` the backoff's generator has one seed for every process, and instances that start together
+    /// try again in step.
+    #[test]
+    fn two_backoffs_do_not_wait_in_step() {
+        use backon::BackoffBuilder;
+
+        let delays = || ExponentialBuilder::default().with_jitter().build().take(3).collect::<Vec<_>>();
+        assert_ne!(delays(), delays());
+    }
 }

@@ -3,7 +3,7 @@
 use ecs_tasks::rehearse::wire::Fault;
 use serde_json::{Value, json};
 
-use crate::scenario::{Scenario, properties};
+use crate::scenario::{Scenario, container, properties};
 
 /// Sends payloads one after the other, and waits until each has been handled.
 async fn send(scenario: &Scenario, payloads: impl IntoIterator<Item = &[u8]>) {
@@ -266,4 +266,32 @@ async fn every_line_of_the_log_is_json_with_a_level_and_names_the_request() {
     }
     let ended = lines.iter().find(|line| line["message"] == "ended").unwrap();
     assert_eq!((ended["container"].as_str(), ended["exit_code"].as_i64()), (Some("app"), Some(0)), "{ended}");
+}
+
+#[tokio::test]
+async fn a_redelivered_update_goes_on_with_its_task_whatever_its_criteria_say_by_then() {
+    let scenario = Scenario::new().await;
+    let mut app = container("app", "sleep 1; echo once");
+    let old = scenario.definition(json!([app.clone()]));
+    app["image"] = json!("busybox:2");
+    let new = scenario.definition(json!([app]));
+    let criteria = json!({"UpdateCriteria": [{"Container": "app", "Image": true}]});
+    let (before, after) = (properties(&old, criteria.clone()), properties(&new, criteria));
+    let ask = scenario.ask("Update", Some("shop-Migrate-1"), &after, Some(&before));
+    let payload = scenario.stage.cloudformation.envelope(&ask, "r-1", &scenario.stage.lambda);
+    scenario.stage.lambda.invoke_event(&payload);
+    scenario.until(|scenario| scenario.statuses() == ["RUNNING"]).await;
+    // The old definition reads like the new one by now, so that nothing seems to have changed.
+    let same = json!({"taskDefinition": {"taskDefinitionArn": new, "containerDefinitions": [
+        {"name": "app", "image": "busybox:2", "essential": true},
+    ]}});
+    scenario.stage.fault("DescribeTaskDefinition", vec![Fault::Answer(same); 2]);
+    scenario.stage.lambda.invoke_event(&payload);
+    scenario.until(|scenario| scenario.stage.lambda.ended().len() == 2).await;
+    let answers = scenario.stage.cloudformation.answers();
+    for answer in &answers {
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(body["Data"]["Ran"], "true", "{body}");
+    }
+    assert_eq!((answers.len(), scenario.statuses().len()), (2, 1));
 }

@@ -9,6 +9,7 @@ use std::{
 
 use ecs_tasks::{
     function::clock::Clock,
+    rehearse::service::lambda::chain,
     runner::{Runner, invocation::Invocation},
 };
 use serde_json::{Value, json};
@@ -21,10 +22,8 @@ use crate::{
     world::{Answer, Asked, Delivery, Ending, INVOCATION, Invoked, World},
 };
 
-const STACK_ID: &str =
+pub(crate) const STACK_ID: &str =
     "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/12947b30-d31a-11e6-93df-503acbd4dc61";
-/// Lambda drops the self-invocation that would be this one, unless it is told to let it be.
-const CHAIN_LIMIT: u32 = 16;
 /// How long Lambda waits before it tries an event again.
 const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
 /// What is in the ResponseURL's query.
@@ -310,7 +309,7 @@ impl World {
             let mut state = self.state();
             (state.rng.f64() < self.life.trouble.lost_hops, Duration::from_millis(state.rng.u64(10..400)))
         };
-        let dropped = !self.life.recursive_loop && delivery.chain >= CHAIN_LIMIT;
+        let dropped = chain::is_stopped(delivery.chain as usize, self.life.recursive_loop);
         if dropped || lost || self.sabotage == Some(Sabotage::DoesNotHandOver) {
             self.note("the self-invocation is lost");
             self.asked(&delivery.request, |asked| (asked.hop_lost, asked.chain_broken) = (lost, dropped));

@@ -22,13 +22,16 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use ecs_tasks::{aws::Aws, callback::Callback, runner::Runner};
+use ecs_tasks::{
+    aws::Aws, callback::Callback, rehearse::service::cloudformation::described_stack, runner::Runner,
+};
 use serde_json::Value;
 use tower::{BoxError, service_fn};
 
 use crate::{
     life::Fault,
     sabotage::{self, Sabotage},
+    stack::STACK_ID,
     world::{Call, Delivery, World, error},
 };
 
@@ -248,11 +251,6 @@ impl World {
     }
 
     fn stacks(&self) -> String {
-        format!(
-            "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
-             <Stacks><member><StackName>shop</StackName><CreationTime>2026-11-21T00:00:00Z</CreationTime>\
-             <StackStatus>{}</StackStatus></member></Stacks></DescribeStacksResult></DescribeStacksResponse>",
-            self.state().stack_status
-        )
+        described_stack(STACK_ID, self.state().stack_status)
     }
 }

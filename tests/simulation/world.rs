@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, atomic::AtomicU32},
 };
 
-use ecs_tasks::function::clock::Clock;
+use ecs_tasks::{
+    function::clock::Clock,
+    rehearse::service::ecs::token::{self, Claim, ClientTokens},
+};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -51,7 +54,7 @@ pub(crate) struct State {
     pub(crate) calls: Vec<Call>,
     /// The same for people.
     pub(crate) journal: Vec<(Seconds, String)>,
-    tokens: BTreeMap<String, (Value, usize)>,
+    tokens: ClientTokens<usize>,
     capacity_refusals: u32,
     fresh_refusals: u32,
     /// How many calls of each operation there were.
@@ -166,7 +169,7 @@ impl World {
             invocations: Vec::new(),
             calls: Vec::new(),
             journal: Vec::new(),
-            tokens: BTreeMap::new(),
+            tokens: ClientTokens::default(),
             capacity_refusals: 0,
             fresh_refusals: 0,
             counted: BTreeMap::new(),
@@ -247,20 +250,26 @@ impl State {
         delivery: Delivery,
         now: Seconds,
     ) -> (u16, Value) {
-        let token = body["clientToken"].as_str().map(str::to_owned);
-        let mut parameters = body.clone();
-        parameters["clientToken"] = Value::Null;
-        if let Some((used, launch)) = token.as_ref().and_then(|token| self.tokens.get(token)).cloned() {
+        let cluster = body["cluster"].as_str().unwrap_or_default().to_owned();
+        let by_token = body["clientToken"].is_string();
+        let used = match self.tokens.claim(&cluster, body) {
+            Claim::New => None,
+            Claim::Replay(launch) => Some((*launch, false)),
+            Claim::Conflict(launch) => Some((*launch, true)),
+        };
+        if let Some((launch, differs)) = used {
             let tasks = self.launches[launch].tasks.clone();
-            let arns: Vec<String> = tasks.iter().map(|task| self.tasks[*task].arn.clone()).collect();
-            if used != parameters || !arns.is_empty() && self.rng.f64() < life.trouble.conflicts {
-                let mut body = error("ConflictException", "the token is in use");
+            if differs || !tasks.is_empty() && self.rng.f64() < life.trouble.conflicts {
+                let arns: Vec<String> = tasks.iter().map(|task| self.tasks[*task].arn.clone()).collect();
+                let conflict = token::conflict(&arns);
+                let mut body = error(conflict.code, &conflict.message);
                 if self.rng.f64() >= life.trouble.blank_conflicts {
-                    body["resourceIds"] = json!(arns);
+                    conflict.members.into_iter().for_each(|(name, value)| body[name] = value);
                 }
                 return (400, body);
             }
-            let tasks: Vec<Value> = tasks.iter().map(|task| self.replayed(*task, now)).collect();
+            let tasks: Vec<Value> =
+                tasks.iter().map(|task| token::replayed(self.described(*task, now))).collect();
             return (200, json!({"tasks": tasks, "failures": self.launches[launch].failures}));
         }
         if self.fresh_refusals < life.trouble.fresh_stack {
@@ -292,7 +301,6 @@ impl State {
             .filter_map(|tag| Some((tag["key"].as_str()?.to_owned(), tag["value"].as_str()?.to_owned())))
             .collect();
         let mut tasks = Vec::new();
-        let cluster = body["cluster"].as_str().unwrap_or_default().to_owned();
         for number in 0..started {
             let drawn = Script::draw(&mut self.rng, &life.trouble);
             let script = life.scripts.get(self.tasks.len()).cloned().unwrap_or(drawn);
@@ -312,21 +320,19 @@ impl State {
             });
         }
         // The later looks of one who starts by StartTask are for tasks of the same request.
-        let looked_at = match token {
-            Some(_) => self.looked_at(&delivery, now),
-            None => self.first_looked_at(&delivery, now),
+        let looked_at = match by_token {
+            true => self.looked_at(&delivery, now),
+            false => self.first_looked_at(&delivery, now),
         };
         self.launches.push(Launch {
             looked_at,
             request: delivery.request,
             at: now,
             tasks: tasks.clone(),
-            by_token: token.is_some(),
+            by_token,
             failures: failures.clone(),
         });
-        if let Some(token) = token {
-            self.tokens.insert(token, (parameters, self.launches.len() - 1));
-        }
+        self.tokens.keep(&cluster, body, self.launches.len() - 1);
         let tasks: Vec<Value> = tasks.iter().map(|task| self.described(*task, now)).collect();
         (200, json!({"tasks": tasks, "failures": failures}))
     }
@@ -356,14 +362,6 @@ impl State {
 
     fn described(&self, task: usize, now: Seconds) -> Value {
         self.tasks[task].described(now, EPOCH as f64)
-    }
-
-    /// A replayed answer tells stopped tasks by ARN and status only.
-    fn replayed(&self, task: usize, now: Seconds) -> Value {
-        match self.tasks[task].status(now) {
-            "STOPPED" => json!({"taskArn": self.tasks[task].arn, "lastStatus": "STOPPED"}),
-            _ => self.described(task, now),
-        }
     }
 
     fn describe(&self, body: &Value, now: Seconds) -> Value {

@@ -12,6 +12,30 @@ use crate::{
     task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
 };
 
+/// What is said where a task could not reach a registry, a secret or a database.
+const UNREACHED: [&str; 9] = [
+    "i/o timeout",
+    "timed out",
+    "timeout expired",
+    "Timeout exceeded",
+    "deadline exceeded",
+    "onnection refused",
+    "could not connect",
+    "o route to host",
+    "network connection",
+];
+
+/// What is known of a failure beside the tasks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Evidence<'e> {
+    /// The definition that the tasks ran from, if it could be read.
+    pub definition: Option<&'e TaskDefinition>,
+    /// The log of the first failure, if it is about a container.
+    pub log: Option<&'e Log>,
+    /// Subnets, security groups and public address.
+    pub network: Option<&'e str>,
+}
+
 /// The one answer to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
@@ -49,20 +73,26 @@ impl Answer {
         Self::Succeeded(texts::succeeded(tasks.len(), seconds), Box::new(data))
     }
 
-    /// At least one task failed; `log` is the first failure's, if it is about a container.
-    pub fn failed(failures: &[Failure], definition: Option<&TaskDefinition>, log: Option<&Log>) -> Self {
+    /// At least one task failed.
+    pub fn failed(failures: &[Failure], evidence: Evidence<'_>) -> Self {
+        let Evidence { definition, log, network } = evidence;
         let reason = Reason::failed(failures);
+        let says = |words: &[&str]| {
+            let lines = log.iter().flat_map(|log| &log.lines).map(String::as_str);
+            let said = failures.iter().flat_map(Failure::said);
+            lines.chain(said).any(|line| words.iter().any(|word| line.contains(word)))
+        };
         // What a program cannot run on, its task definition says.
         let architecture = definition.and_then(|definition| definition.cpu_architecture.as_deref());
-        let format_error = reason.head().contains("not for the processor")
-            || log.is_some_and(|log| log.lines.iter().any(|line| line.contains("exec format error")));
-        let hint = format_error.then(|| {
-            format!(
-                "The image must be built for {}",
-                architecture.unwrap_or("the platform that the task runs on")
-            )
+        let architecture = says(&["exec format error"]).then(|| {
+            let platform = architecture.unwrap_or("the platform that the task runs on");
+            format!("The image must be built for {platform}")
         });
-        Self::Failed(reason.detail(hint.as_deref()).log(log))
+        let network = network.filter(|_| says(&UNREACHED)).map(|network| {
+            format!("It ran in {network}: check that routes, endpoints and rules let it reach what it needs")
+        });
+        let reason = reason.detail(architecture.as_deref()).detail(network.as_deref());
+        Self::Failed(reason.log(log))
     }
 
     /// The answer in one sentence, without anything that a container has printed.

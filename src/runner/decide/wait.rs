@@ -87,6 +87,9 @@ pub struct Wait {
     /// LogLines.
     #[serde(default)]
     pub log_lines: u32,
+    /// Subnets, security groups and public address of the run, for the Reason of a task that could not reach something.
+    #[serde(default)]
+    pub network: Option<String>,
     /// Since when ECS does not know one of the tasks.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub missing_since: Option<OffsetDateTime>,
@@ -188,6 +191,7 @@ impl Wait {
             watch_containers: run.properties.watch_containers().to_vec(),
             success_exit_codes: run.properties.success_exit_codes.clone(),
             log_lines: run.properties.log_lines,
+            network: run.properties.network_configuration.as_ref().map(ToString::to_string),
             missing_since: None,
             answer_by: Some(run.limits.answer_by()),
             timed_out: None,
@@ -213,6 +217,7 @@ impl Wait {
             watch_containers: Vec::new(),
             success_exit_codes: zero_alone(),
             log_lines: 0,
+            network: None,
             missing_since: None,
             answer_by: Some(stop.deadline),
             timed_out: None,

@@ -138,7 +138,7 @@ fn kind(shape: &Shape) -> String {
         Shape::Integer { min: 0, max } if *max == i64::from(i32::MAX) => "whole number".to_owned(),
         Shape::Integer { min, max } => format!("whole number from {min} to {max}"),
         Shape::Boolean => "boolean".to_owned(),
-        Shape::List { of, max } if *max < usize::MAX => format!("list of at most {max}: {}", kind(of)),
+        Shape::List { of, max, .. } if *max < usize::MAX => format!("list of at most {max}: {}", kind(of)),
         Shape::List { of, .. } => format!("list: {}", kind(of)),
         Shape::Object(_) => "structure".to_owned(),
     }

@@ -46,8 +46,11 @@ fn of(shape: &Shape, at_top: bool) -> Value {
             let words = "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Yy][Ee][Ss]|[Nn][Oo])$";
             json!({ "type": ["boolean", "string"], "pattern": words })
         }
-        Shape::List { of: item, max } => {
+        Shape::List { of: item, min, max } => {
             let mut schema = json!({ "type": "array", "items": of(item, false) });
+            if *min > 0 {
+                schema["minItems"] = json!(min);
+            }
             if *max < usize::MAX {
                 schema["maxItems"] = json!(max);
             }

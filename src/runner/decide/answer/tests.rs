@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     cfn::ResponseUrl,
     outcome::{Cause, Failure},
-    task::TaskArn,
+    task::{Container, ContainerDefinition, Task, TaskArn, TaskDefinition},
 };
 
 proptest! {
@@ -38,5 +38,31 @@ fn failure() -> Failure {
         others: Vec::new(),
         stop_code: None,
         stopped_reason: Some("Essential container in task exited".to_owned()),
+    }
+}
+
+#[test]
+fn the_exit_code_of_a_success_is_that_of_the_first_watched_or_essential_container() {
+    let ran =
+        |name: &str, code| Container { name: name.to_owned(), exit_code: Some(code), ..Container::default() };
+    let defined = |name: &str, essential| ContainerDefinition {
+        name: name.to_owned(),
+        essential,
+        ..ContainerDefinition::default()
+    };
+    let task = Task {
+        containers: vec![ran("sidecar", 137), ran("job", 3), ran("app", 0)],
+        ..Task::unseen(TaskArn("task".to_owned()))
+    };
+    let definition = TaskDefinition {
+        containers: vec![defined("sidecar", false), defined("app", true), defined("job", false)],
+        ..TaskDefinition::default()
+    };
+    let watched = ["job".to_owned()];
+    for (watch_containers, definition, expected) in
+        [(&[][..], Some(&definition), 0), (&watched[..], Some(&definition), 3), (&watched[..], None, 3)]
+    {
+        let rules = Rules { watch_containers, success_exit_codes: &[0, 3], definition };
+        assert_eq!(exit_code(&task, rules), Some(expected), "{watch_containers:?}");
     }
 }

@@ -38,6 +38,7 @@ fn wait() -> Wait {
         watch_containers: vec!["app".to_owned()],
         success_exit_codes: vec![0, 3],
         log_lines: 10,
+        network: None,
         missing_since: None,
         answer_by: None,
         timed_out: None,
