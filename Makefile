@@ -39,7 +39,7 @@ docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its ow
 
 examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synthesize, lint and rehearse examples/, on a real PostgreSQL
 	@cargo build --locked --features rehearse --bins
-	$(PYTHON) -m unittest discover --start-directory tests/examples --pattern '*_test.py'
+	REHEARSE='$(abspath target/debug/rehearse)' $(PYTHON) -m unittest discover --start-directory tests/examples --pattern '*_test.py'
 
 soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture soak
