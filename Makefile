@@ -19,13 +19,16 @@ PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --const
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-8s %s\n", $$1, $$2 }'
 
+# By cargo, which knows where its target directory is.
+REHEARSE := cargo run --quiet --locked --features rehearse --bin rehearse --
+
 demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a migration that fails
 	@cargo build --locked --features rehearse --bins
 	@echo "=> A migration that succeeds, an update that migrates further, and the end of the stack"
-	@target/debug/rehearse $(DEMO) --update SchemaVersion=5
+	@$(REHEARSE) $(DEMO) --update SchemaVersion=5
 	@echo
 	@echo "=> The same with a migration that fails at step 2: the stack rolls back and says why"
-	@target/debug/rehearse $(DEMO) --parameter FailAt=2; test $$? -eq 1
+	@$(REHEARSE) $(DEMO) --parameter FailAt=2; test $$? -eq 1
 
 test: .venv/test.stamp ## Run all tests
 	cargo test --locked --features rehearse

@@ -11,6 +11,7 @@ mod life;
 mod placement;
 mod process;
 mod run;
+mod spelling;
 mod task;
 pub mod token;
 
@@ -142,13 +143,13 @@ impl Ecs {
     /// Takes over the capacity providers of a cluster from what a template says of it.
     pub fn set_capacity_providers(&self, cluster: &str, properties: &Value) {
         if let Some(cluster) = lock(&self.inner.state).clusters.get_mut(short(cluster)) {
-            cluster.set_providers(&definition::normal(properties, ""));
+            cluster.set_providers(&spelling::normal(properties, ""));
         }
     }
 
     /// What ECS refuses of a service, as CloudFormation's properties describe it.
     pub fn check_service(&self, service: &Value) -> Result<(), String> {
-        let service = definition::normal(service, "");
+        let service = spelling::normal(service, "");
         let state = lock(&self.inner.state);
         let cluster = state.clusters.get(short(service["cluster"].as_str().unwrap_or("default"))).cloned();
         match state.definition(service["taskDefinition"].as_str().unwrap_or_default()) {
@@ -185,7 +186,7 @@ impl Ecs {
     pub fn create_service(&self, cluster: &str, name: &str, service: &Value) -> String {
         let cluster = cluster.rsplit('/').next().unwrap_or(cluster).to_owned();
         let arn = arn("ecs", &format!("service/{cluster}/{name}"));
-        let said = definition::normal(service, "");
+        let said = spelling::normal(service, "");
         let mut json = json!({});
         for name in ["capacityProviderStrategy", "launchType", "networkConfiguration", "platformVersion"] {
             if !said[name].is_null() {

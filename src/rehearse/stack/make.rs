@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Failed, Live, Stack, Wanted};
+use super::{Failed, Live, Stack, wanted::Wanted};
 use crate::rehearse::{
     service::cloudformation::Ask,
     setting::random_hex,

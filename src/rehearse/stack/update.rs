@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Failed, Live, Parameters, Stack, Template};
-use crate::rehearse::template::TemplateErrors;
+use super::{Failed, Live, Stack};
+use crate::rehearse::template::{Parameters, Template, TemplateErrors};
 
 /// What an update has done so far, for its rollback.
 struct Progress {
