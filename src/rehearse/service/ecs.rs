@@ -26,7 +26,7 @@ use time::OffsetDateTime;
 
 pub use self::{
     container_settings::{ContainerSettings, MountPoint},
-    definition::{ContainerSpec, Definition},
+    definition::{ContainerSpec, Revision},
     engine::{Engine, EngineError, LeftBehind},
 };
 use self::{placement::Cluster, task::StageTask, token::ClientTokens};
@@ -65,7 +65,7 @@ struct EcsInner {
 struct State {
     clusters: BTreeMap<String, Cluster>,
     /// All revisions of each family, the first one being revision 1.
-    definitions: BTreeMap<String, Vec<Definition>>,
+    definitions: BTreeMap<String, Vec<Revision>>,
     /// By cluster and name; only what DescribeServices tells of where their tasks run.
     services: BTreeMap<(String, String), Value>,
     tasks: Vec<StageTask>,
@@ -102,7 +102,7 @@ impl Ecs {
 
     /// Registers a new revision of a task definition; its ARN. `Err` names what is wrong with it.
     pub fn register(&self, definition: &Value) -> Result<String, String> {
-        let mut definition = Definition::read(definition)?;
+        let mut definition = Revision::read(definition)?;
         let mut state = lock(&self.inner.state);
         let revisions = state.definitions.entry(definition.family.clone()).or_default();
         definition.revision = revisions.iter().map(|one| one.revision).max().unwrap_or(0) + 1;
@@ -115,7 +115,7 @@ impl Ecs {
 
     /// Makes known a definition that lives elsewhere, as DescribeTaskDefinition returns it.
     pub fn register_given(&self, described: &Value) -> Result<(), String> {
-        let mut definition = Definition::read(described)?;
+        let mut definition = Revision::read(described)?;
         let nowhere =
             || format!("task definition {} has no revision or no taskDefinitionArn", definition.family);
         (definition.revision, definition.arn) = definition.place_elsewhere().ok_or_else(nowhere)?;

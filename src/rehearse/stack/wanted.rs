@@ -12,7 +12,7 @@ use crate::rehearse::template::{
 };
 
 /// A resource as the template wants it.
-pub(super) struct Wanted {
+pub(super) struct Desired {
     pub(super) resource: Resource,
     pub(super) is_ours: bool,
     pub(super) properties: Value,
@@ -62,13 +62,13 @@ impl Stack {
         &self,
         logical_id: &str,
         parameters: &Parameters,
-    ) -> Result<Option<Wanted>, TemplateErrors> {
+    ) -> Result<Option<Desired>, TemplateErrors> {
         let Some(resource) = self.template.resource(logical_id) else { return Ok(None) };
         let referables = self.referables(parameters);
         let scope = self.scope(parameters, &referables);
         let is_ours = self.surroundings.is_ours(resource, &scope);
         let properties = self.properties(resource, is_ours, &scope)?;
-        Ok(Some(Wanted { resource: resource.clone(), is_ours, properties }))
+        Ok(Some(Desired { resource: resource.clone(), is_ours, properties }))
     }
 
     /// A resource's properties. The function on the stage serves what is ours, whatever its ServiceToken imports; one

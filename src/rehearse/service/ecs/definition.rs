@@ -10,7 +10,7 @@ const COMPATIBILITIES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTA
 
 /// A revision of a task definition.
 #[derive(Clone, Debug)]
-pub struct Definition {
+pub struct Revision {
     /// Its ARN, with the revision.
     pub arn: String,
     /// Its family.
@@ -58,7 +58,7 @@ pub struct ContainerSpec {
     pub settings: ContainerSettings,
 }
 
-impl Definition {
+impl Revision {
     /// Reads a definition with ECS's names or CloudFormation's, with scalars as strings or in their types.
     pub(super) fn read(value: &Value) -> Result<Self, String> {
         let json = normal(value, "");
