@@ -182,7 +182,7 @@ impl Console {
             ),
             false => format!("{time}  {style}{status:STATUS_WIDTH$}{style:#}  {name:width$}  {reason}"),
         };
-        if !self.quiet || event.is_worth_it() {
+        if !self.quiet || is_worth_it(&event) {
             write_line(line.trim_end());
         }
         let going_on = event.status.ends_with("_IN_PROGRESS");
@@ -190,15 +190,10 @@ impl Console {
     }
 }
 
-impl StackEvent {
-    /// Whether it is shown when only the rehearsed resources, failures and final states are.
-    fn is_worth_it(&self) -> bool {
-        self.is_ours && !self.is_stacks_own_progress() || self.status.ends_with("_FAILED")
-    }
-
-    fn is_stacks_own_progress(&self) -> bool {
-        self.is_stack && self.status.ends_with("_IN_PROGRESS")
-    }
+/// Whether an event is shown when only the rehearsed resources, failures and final states are.
+fn is_worth_it(event: &StackEvent) -> bool {
+    let is_stacks_progress = event.is_stack && event.status.ends_with("_IN_PROGRESS");
+    event.is_ours && !is_stacks_progress || event.status.ends_with("_FAILED")
 }
 
 fn write_line(line: &str) {

@@ -2,7 +2,7 @@
 
 use std::{env, time::Duration};
 
-use ecs_tasks::rehearse::{service::lambda::Attempt, wire::Fault};
+use ecs_tasks::rehearse::{service::lambda::InvocationAttempt, wire::Fault};
 use serde_json::json;
 
 use crate::scenario::{Scenario, container, properties};
@@ -79,7 +79,8 @@ async fn an_invocation_that_meets_its_deadline_is_killed_and_repeated_twice() {
     scenario.until(|scenario| scenario.stage.lambda.ended().len() == 3).await;
     let ended = scenario.stage.lambda.ended();
     assert_eq!(ended.iter().map(|ended| ended.attempt).collect::<Vec<_>>(), [0, 1, 2]);
-    let killed = |ended: &Attempt| ended.error.as_deref() == Some("Task timed out after 0.50 seconds");
+    let killed =
+        |ended: &InvocationAttempt| ended.error.as_deref() == Some("Task timed out after 0.50 seconds");
     assert!(ended.iter().all(killed), "{ended:?}");
     assert_eq!(scenario.stage.lambda.processes(), 0);
 }

@@ -36,14 +36,14 @@ pub(super) async fn live(
         ended_well &= console.findings(events.finish().await);
     }
     if !steps.is_empty() {
-        let steps: Vec<String> = steps.iter().map(Step::shown).collect();
+        let steps: Vec<String> = steps.iter().map(StackOperation::shown).collect();
         console.summary(&steps, (now() - began).as_seconds_f64(), stage);
     }
     ended_well
 }
 
 /// A stack operation that is over.
-struct Step {
+struct StackOperation {
     name: &'static str,
     /// The stack's status after it.
     status: String,
@@ -51,7 +51,7 @@ struct Step {
     ended_well: bool,
 }
 
-impl Step {
+impl StackOperation {
     fn shown(&self) -> String {
         let ended = match (self.ended_well, self.status.contains("ROLLBACK")) {
             (true, true) => "rolled back as it should",
@@ -62,14 +62,14 @@ impl Step {
     }
 }
 
-async fn live_stack(planned: Planned, stage: &Stage) -> Vec<Step> {
+async fn live_stack(planned: Planned, stage: &Stage) -> Vec<StackOperation> {
     let Planned { mut stack, created, updated, fails } = planned;
     let mut steps = Vec::new();
     let id = stack.id().to_owned();
     let step = |name, ended_well: bool, is_to_fail: bool| {
         let status = stage.cloudformation.status(&id);
         let is_rolled_back = status.ends_with("ROLLBACK_COMPLETE");
-        Step { name, ended_well: if is_to_fail { is_rolled_back } else { ended_well }, status }
+        StackOperation { name, ended_well: if is_to_fail { is_rolled_back } else { ended_well }, status }
     };
     if fails && updated.is_none() {
         stack.fail_from_now_on();

@@ -11,6 +11,7 @@ mod life;
 mod placement;
 mod process;
 mod run;
+mod spelling;
 mod task;
 pub mod token;
 
@@ -25,7 +26,7 @@ use time::OffsetDateTime;
 
 pub use self::{
     container_settings::{ContainerSettings, MountPoint},
-    definition::{ContainerSpec, Definition},
+    definition::{ContainerSpec, Revision},
     engine::{Engine, EngineError, LeftBehind},
 };
 use self::{placement::Cluster, task::StageTask, token::ClientTokens};
@@ -64,7 +65,7 @@ struct EcsInner {
 struct State {
     clusters: BTreeMap<String, Cluster>,
     /// All revisions of each family, the first one being revision 1.
-    definitions: BTreeMap<String, Vec<Definition>>,
+    definitions: BTreeMap<String, Vec<Revision>>,
     /// By cluster and name; only what DescribeServices tells of where their tasks run.
     services: BTreeMap<(String, String), Value>,
     tasks: Vec<StageTask>,
@@ -101,7 +102,7 @@ impl Ecs {
 
     /// Registers a new revision of a task definition; its ARN. `Err` names what is wrong with it.
     pub fn register(&self, definition: &Value) -> Result<String, String> {
-        let mut definition = Definition::read(definition)?;
+        let mut definition = Revision::read(definition)?;
         let mut state = lock(&self.inner.state);
         let revisions = state.definitions.entry(definition.family.clone()).or_default();
         definition.revision = revisions.iter().map(|one| one.revision).max().unwrap_or(0) + 1;
@@ -114,7 +115,7 @@ impl Ecs {
 
     /// Makes known a definition that lives elsewhere, as DescribeTaskDefinition returns it.
     pub fn register_given(&self, described: &Value) -> Result<(), String> {
-        let mut definition = Definition::read(described)?;
+        let mut definition = Revision::read(described)?;
         let nowhere =
             || format!("task definition {} has no revision or no taskDefinitionArn", definition.family);
         (definition.revision, definition.arn) = definition.place_elsewhere().ok_or_else(nowhere)?;
@@ -142,13 +143,13 @@ impl Ecs {
     /// Takes over the capacity providers of a cluster from what a template says of it.
     pub fn set_capacity_providers(&self, cluster: &str, properties: &Value) {
         if let Some(cluster) = lock(&self.inner.state).clusters.get_mut(short(cluster)) {
-            cluster.set_providers(&definition::normal(properties, ""));
+            cluster.set_providers(&spelling::normal(properties, ""));
         }
     }
 
     /// What ECS refuses of a service, as CloudFormation's properties describe it.
     pub fn check_service(&self, service: &Value) -> Result<(), String> {
-        let service = definition::normal(service, "");
+        let service = spelling::normal(service, "");
         let state = lock(&self.inner.state);
         let cluster = state.clusters.get(short(service["cluster"].as_str().unwrap_or("default"))).cloned();
         match state.definition(service["taskDefinition"].as_str().unwrap_or_default()) {
@@ -185,7 +186,7 @@ impl Ecs {
     pub fn create_service(&self, cluster: &str, name: &str, service: &Value) -> String {
         let cluster = cluster.rsplit('/').next().unwrap_or(cluster).to_owned();
         let arn = arn("ecs", &format!("service/{cluster}/{name}"));
-        let said = definition::normal(service, "");
+        let said = spelling::normal(service, "");
         let mut json = json!({});
         for name in ["capacityProviderStrategy", "launchType", "networkConfiguration", "platformVersion"] {
             if !said[name].is_null() {

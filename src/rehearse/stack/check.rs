@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Parameters, Stack, is_custom};
+use super::{Stack, is_custom};
 use crate::{
     properties::Properties,
     rehearse::template::{
-        Resource, TemplateError, TemplateErrors,
+        Parameters, Resource, TemplateError, TemplateErrors,
         resolve::{Referable, Scope},
     },
 };

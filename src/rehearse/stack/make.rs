@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Failed, Live, Stack, Wanted};
+use super::{Failed, Live, Stack, wanted::Desired};
 use crate::rehearse::{
     service::cloudformation::Ask,
     setting::random_hex,
@@ -16,7 +16,7 @@ const REPLACES_SERVICE: [&str; 4] = ["Cluster", "LaunchType", "SchedulingStrateg
 
 impl Stack {
     /// Makes a resource, or changes `old` into it.
-    pub(super) async fn make(&self, wanted: &Wanted, old: Option<&Live>) -> Result<Live, Failed> {
+    pub(super) async fn make(&self, wanted: &Desired, old: Option<&Live>) -> Result<Live, Failed> {
         let logical_id = wanted.resource.logical_id.as_str();
         if self.fail.as_deref() == Some(logical_id) {
             let reason = "It was to fail (--fail); nothing of it was done".to_owned();
@@ -58,7 +58,7 @@ impl Stack {
 
     async fn made(
         &self,
-        wanted: &Wanted,
+        wanted: &Desired,
         properties: &Value,
         old: Option<(&Live, &Value)>,
     ) -> Result<Referable, Failed> {

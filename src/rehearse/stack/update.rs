@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Failed, Live, Parameters, Stack, Template};
-use crate::rehearse::template::TemplateErrors;
+use super::{Failed, Live, Stack};
+use crate::rehearse::template::{Parameters, Template, TemplateErrors};
 
 /// What an update has done so far, for its rollback.
-struct Progress {
+struct UpdateProgress {
     before: BTreeMap<String, Live>,
     touched: Vec<String>,
 }
@@ -28,7 +28,7 @@ impl Stack {
         let ours = self.our_resources(parameters);
         self.ours.extend(ours);
         self.tell_stack("UPDATE_IN_PROGRESS", "User Initiated");
-        let mut progress = Progress { before: self.live.clone(), touched: Vec::new() };
+        let mut progress = UpdateProgress { before: self.live.clone(), touched: Vec::new() };
         let included = self.included_ids(parameters);
         for resource in &included {
             let changed = self.change_resource(resource, parameters, &mut progress).await;
@@ -61,7 +61,7 @@ impl Stack {
         &mut self,
         logical_id: &str,
         parameters: &Parameters,
-        progress: &mut Progress,
+        progress: &mut UpdateProgress,
     ) -> Result<(), String> {
         let Some(old) = progress.before.get(logical_id) else {
             progress.touched.push(logical_id.to_owned());
@@ -93,7 +93,7 @@ impl Stack {
 
     /// Brings what an update has touched back to what it was: a second Update with the properties exchanged. What the
     /// update has made new goes in the end, when all that was there before runs again.
-    async fn roll_back(&mut self, progress: &Progress, why: &str) -> bool {
+    async fn roll_back(&mut self, progress: &UpdateProgress, why: &str) -> bool {
         self.fail = None;
         self.tell_stack("UPDATE_ROLLBACK_IN_PROGRESS", why);
         let mut rolled_back = true;

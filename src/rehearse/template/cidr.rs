@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-cidr.html>
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The first `count` ranges in `block`, each with 2 to the `bits` addresses. `Err` is what is wrong.
 pub(super) fn blocks(block: &str, count: &str, bits: &str) -> Result<Vec<String>, String> {

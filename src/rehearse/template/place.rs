@@ -7,7 +7,7 @@ use super::{
 };
 
 /// Where a property's value was written.
-pub struct Place<'n> {
+pub struct WrittenAt<'n> {
     /// The value, or the function that gives it.
     pub node: &'n Node,
     /// It comes of a resource, so that it is known only once that exists.
@@ -17,7 +17,7 @@ pub struct Place<'n> {
 impl Scope<'_> {
     /// Where a property's value was written: `Overrides.containerOverrides[0].cpu` below `node`, through the branch of
     /// each Fn::If that counts.
-    pub fn written_at<'n>(&self, node: &'n Node, path: &str) -> Place<'n> {
+    pub fn written_at<'n>(&self, node: &'n Node, path: &str) -> WrittenAt<'n> {
         let mut node = node;
         for step in
             path.split(['.', '[']).map(|step| step.trim_end_matches(']')).filter(|step| !step.is_empty())
@@ -35,7 +35,7 @@ impl Scope<'_> {
         if function(self.branch(node)).is_some() {
             reference::each(node, &mut |found| is_of_resource |= self.resources.contains_key(found.name));
         }
-        Place { node, is_of_resource }
+        WrittenAt { node, is_of_resource }
     }
 
     fn branch<'n>(&self, node: &'n Node) -> &'n Node {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Definition, EcsInner, State, run, task::seconds};
+use super::{EcsInner, Revision, State, run, task::seconds};
 use crate::{
     rehearse::{
         setting::arn,
@@ -121,7 +121,7 @@ impl State {
     }
 
     /// By ARN, family:revision, or family, which means its newest active revision.
-    pub(super) fn definition(&self, asked: &str) -> Result<&Definition, AwsError> {
+    pub(super) fn definition(&self, asked: &str) -> Result<&Revision, AwsError> {
         let short = asked.rsplit('/').next().unwrap_or(asked);
         let found = match short.split_once(':') {
             Some((family, revision)) => self.definitions.get(family).and_then(|revisions| {

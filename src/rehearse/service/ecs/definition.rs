@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{ContainerSettings, fargate};
+use super::{ContainerSettings, fargate, spelling::normal};
 
 const COMPATIBILITIES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
 
 /// A revision of a task definition.
 #[derive(Clone, Debug)]
-pub struct Definition {
+pub struct Revision {
     /// Its ARN, with the revision.
     pub arn: String,
     /// Its family.
@@ -58,7 +58,7 @@ pub struct ContainerSpec {
     pub settings: ContainerSettings,
 }
 
-impl Definition {
+impl Revision {
     /// Reads a definition with ECS's names or CloudFormation's, with scalars as strings or in their types.
     pub(super) fn read(value: &Value) -> Result<Self, String> {
         let json = normal(value, "");
@@ -153,50 +153,6 @@ impl ContainerSpec {
             name,
         })
     }
-}
-
-/// ECS's spelling and types for what a template says: `ContainerDefinitions` becomes `containerDefinitions`, and
-/// `"256"` a number where the API has one. Keys that users make up (options, labels) stay as they are.
-pub(super) fn normal(value: &Value, name: &str) -> Value {
-    const NUMBERS: [&str; 8] = [
-        "memoryReservation",
-        "stopTimeout",
-        "startTimeout",
-        "containerPort",
-        "hostPort",
-        "sizeInGiB",
-        "weight",
-        "base",
-    ];
-    const BOOLEANS: [&str; 4] = ["essential", "privileged", "readonlyRootFilesystem", "interactive"];
-    match value {
-        Value::Object(object) if matches!(name, "options" | "dockerLabels") => Value::Object(object.clone()),
-        Value::Object(object) => {
-            let field = |(key, value): (&String, &Value)| {
-                let key = lower_first(key);
-                let container_number =
-                    name == "containerDefinitions" && matches!(key.as_str(), "cpu" | "memory");
-                let value = match value.as_str() {
-                    Some(text) if container_number || NUMBERS.contains(&key.as_str()) => {
-                        text.parse::<u64>().map_or_else(|_| json!(text), Value::from)
-                    }
-                    Some(text) if BOOLEANS.contains(&key.as_str()) => {
-                        json!(text.eq_ignore_ascii_case("true"))
-                    }
-                    _ => normal(value, &key),
-                };
-                (key, value)
-            };
-            Value::Object(object.iter().map(field).collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(|item| normal(item, name)).collect()),
-        other => other.clone(),
-    }
-}
-
-fn lower_first(name: &str) -> String {
-    let mut chars = name.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn texts(list: &Value) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Definition, api::invalid};
+use super::{Revision, api::invalid};
 use crate::rehearse::wire::AwsError;
 
 const LAUNCH_TYPES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
@@ -30,7 +30,7 @@ impl Cluster {
 }
 
 /// Checks where a task is to run, as RunTask or CreateService say it.
-pub(super) fn check(definition: &Definition, cluster: &Cluster, request: &Value) -> Result<(), AwsError> {
+pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -> Result<(), AwsError> {
     let given = request["launchType"].as_str();
     if let Some(other) = given.filter(|given| !LAUNCH_TYPES.contains(given)) {
         return Err(invalid(&format!(
@@ -76,7 +76,7 @@ fn launch_type<'r>(given: Option<&'r str>, providers: &[&str], cluster: &Cluster
 }
 
 fn check_network(
-    definition: &Definition,
+    definition: &Revision,
     launch_type: Option<&str>,
     configuration: &Value,
 ) -> Result<(), AwsError> {

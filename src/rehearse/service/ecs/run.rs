@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    ContainerSpec, Definition, EcsInner, State,
+    ContainerSpec, EcsInner, Revision, State,
     api::invalid,
     engine::Job,
     life::live,
@@ -144,7 +144,7 @@ fn start(
 }
 
 /// The variables from `secrets` that this machine's environment does not have.
-fn made_up_secrets(definition: &Definition) -> Vec<String> {
+fn made_up_secrets(definition: &Revision) -> Vec<String> {
     let names = definition.containers.iter().flat_map(|container| &container.secrets);
     names.filter(|name| secret(name).is_none()).cloned().collect()
 }
@@ -156,7 +156,7 @@ fn secret(name: &str) -> Option<String> {
 
 /// What each container runs: its definition with the overrides applied. A secret has the value that a variable of the
 /// same name has on this machine, if there is one.
-fn jobs(definition: &Definition, overrides: &Value) -> Vec<Job> {
+fn jobs(definition: &Revision, overrides: &Value) -> Vec<Job> {
     let job = |spec: &ContainerSpec| {
         let mine = overrides["containerOverrides"].as_array().into_iter().flatten();
         let mine = mine.into_iter().find(|one| one["name"] == spec.name.as_str());
