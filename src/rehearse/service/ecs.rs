@@ -4,6 +4,7 @@
 mod api;
 mod container_settings;
 mod definition;
+mod dependency;
 mod engine;
 mod event;
 mod life;
@@ -22,7 +23,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 pub use self::{
-    container_settings::{ContainerSettings, MountPoint},
+    container_settings::{ContainerSettings, HealthCheck, MountPoint},
     definition::{ContainerSpec, Definition},
     engine::{Engine, EngineError, LeftBehind},
 };

@@ -121,7 +121,17 @@ impl ContainerSpec {
 /// ECS's spelling and types for what a template says: `ContainerDefinitions` becomes `containerDefinitions`, and
 /// `"256"` a number where the API has one. Keys that users make up (options, labels) stay as they are.
 pub(super) fn normal(value: &Value, name: &str) -> Value {
-    const NUMBERS: [&str; 8] = [
+    const NUMBERS: [&str; 18] = [
+        "interval",
+        "timeout",
+        "retries",
+        "startPeriod",
+        "softLimit",
+        "hardLimit",
+        "maxSwap",
+        "swappiness",
+        "sharedMemorySize",
+        "restartAttemptPeriod",
         "memoryReservation",
         "stopTimeout",
         "startTimeout",
@@ -168,5 +178,25 @@ fn text(json: &Value, name: &str) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(boolean) => Some(boolean.to_string()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_a_template_gives_as_text_are_numbers_to_ecs() {
+        let template = json!({"ContainerDefinitions": [{
+            "Memory": "64",
+            "HealthCheck": {"Command": ["CMD", "true"], "Interval": "5", "StartPeriod": "10"},
+            "Ulimits": [{"Name": "nofile", "SoftLimit": "1024", "HardLimit": "1024"}],
+        }]});
+        let expected = json!({"containerDefinitions": [{
+            "memory": 64,
+            "healthCheck": {"command": ["CMD", "true"], "interval": 5, "startPeriod": 10},
+            "ulimits": [{"name": "nofile", "softLimit": 1024, "hardLimit": 1024}],
+        }]});
+        assert_eq!(normal(&template, ""), expected);
     }
 }
