@@ -33,7 +33,7 @@ test: .venv/test.stamp ## Run all tests
 docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its own, with a real PostgreSQL (root, Debian 12)
 	@cargo build --locked --features rehearse --bins
 	@cargo test --locked --features rehearse --test docker --no-run
-	@tests/docker/engine $< cargo test --locked --features rehearse --test docker
+	@tests/docker/engine $< cargo test --locked --features rehearse --test docker -- --test-threads 4
 
 soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture soak
