@@ -39,7 +39,7 @@ test: .venv/test.stamp ## Run all tests
 docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its own, with a real PostgreSQL (root, Debian 12)
 	@cargo build --locked --features rehearse --bins
 	@cargo test --locked --features rehearse --test docker --no-run
-	@tests/docker/engine $< cargo test --locked --features rehearse --test docker
+	@tests/docker/engine $< cargo test --locked --features rehearse --test docker -- --test-threads 4
 
 examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synthesize, lint and rehearse examples/, on a real PostgreSQL
 	@cargo build --locked --features rehearse --bins

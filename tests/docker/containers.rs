@@ -1,10 +1,10 @@
 //! What a container is, and how its task lives.
 
-use std::{io::Read, net::TcpListener};
+use std::{io::Read, net::TcpListener, process::Command};
 
 use serde_json::json;
 
-use crate::rehearsal::{BUSYBOX, Rehearsal, containers, podman};
+use crate::rehearsal::{BUSYBOX, Rehearsal, containers, podman, wait_for};
 
 #[test]
 fn the_image_says_what_the_definition_does_not() {
@@ -125,4 +125,44 @@ fn containers_start_in_order_share_volumes_and_end_with_the_essential_one() {
         assert_eq!(containers(name), [""; 0]);
     }
     assert!(!podman(&["volume", "ls", "--quiet"]).contains("shared-by-three"));
+}
+
+#[test]
+fn a_container_waits_until_the_one_that_it_depends_on_is_healthy() {
+    let server = json!({
+        "Name": "server", "Image": BUSYBOX, "Essential": false, "StopTimeout": 2,
+        "Command": ["touch /tmp/up; echo up; exec sleep 600"],
+        "HealthCheck": {"Command": ["CMD-SHELL", "test -e /tmp/up"], "Interval": 5},
+    });
+    let client = json!({
+        "Name": "client", "Image": BUSYBOX, "Command": ["echo connected"],
+        "DependsOn": [{"ContainerName": "server", "Condition": "HEALTHY"}],
+    });
+    let definition = json!({"NetworkMode": "host", "ContainerDefinitions": [client, server]});
+    let rehearsal = Rehearsal::of_task(definition, json!({}));
+    let mut child = rehearsal.start(&[]);
+    wait_for(&mut child, "server | up");
+    // Podman leaves the moments of a health check to systemd, whose part the test plays.
+    let [server] = &containers("server")[..] else { panic!("one container of the server") };
+    assert_eq!(containers("client"), [""; 0], "it waits");
+    let check = || Command::new("podman").args(["healthcheck", "run", server]).status().unwrap().success();
+    while !check() {}
+    let rehearsed = rehearsal.ended(child).succeeded();
+    assert_eq!(rehearsed.printed("client"), ["connected"]);
+}
+
+#[test]
+fn a_container_that_ends_instead_of_becoming_healthy_fails_the_task() {
+    let server = json!({
+        "Name": "crashed", "Image": BUSYBOX, "Essential": false, "Command": ["exit 0"],
+        "HealthCheck": {"Command": ["CMD", "true"], "Interval": 30},
+    });
+    let client = json!({
+        "Name": "waiting", "Image": BUSYBOX,
+        "DependsOn": [{"ContainerName": "crashed", "Condition": "HEALTHY"}],
+    });
+    let definition = json!({"NetworkMode": "host", "ContainerDefinitions": [client, server]});
+    let rehearsed = Rehearsal::of_task(definition, json!({})).run(&[]);
+    let failure = rehearsed.failure();
+    assert!(failure.contains("Dependent container crashed stopped instead of becoming healthy"), "{failure}");
 }

@@ -1,13 +1,10 @@
 //! Containers that do not start, do not end well, or do not come to their end.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command},
-};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::rehearsal::{BUSYBOX, Rehearsal, containers, podman};
+use crate::rehearsal::{BUSYBOX, Rehearsal, containers, podman, wait_for};
 
 fn script(name: &str, script: &str) -> Value {
     json!({"Name": name, "Image": BUSYBOX, "Command": [script]})
@@ -63,16 +60,6 @@ fn an_image_that_cannot_be_pulled_is_a_task_that_failed_to_start() {
     );
     assert!(rehearsed.text.contains(&format!("image {image} is not on this machine: pulling it")));
     assert!(rehearsed.text.contains(&format!("name one by `docker tag IMAGE {image}`")));
-}
-
-/// Waits until a rehearsal has written a line with this text.
-fn wait_for(rehearsal: &mut Child, text: &str) {
-    let mut line = String::new();
-    let mut stdout = BufReader::new(rehearsal.stdout.as_mut().unwrap());
-    while !line.contains(text) {
-        line.clear();
-        assert!(stdout.read_line(&mut line).unwrap() > 0, "it has ended before");
-    }
 }
 
 #[test]

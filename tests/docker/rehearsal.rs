@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Output, Stdio},
 };
@@ -113,6 +114,16 @@ impl Rehearsed {
         assert_eq!(self.status, Some(1), "{}", self.text);
         let failed = |line: &&str| line.contains("_FAILED ") && line.contains("Message returned: ");
         self.text.lines().find(failed).and_then(|line| line.split_once("Message returned: ")).unwrap().1
+    }
+}
+
+/// Waits until a rehearsal has written a line with this text, which is taken from what it has written.
+pub(crate) fn wait_for(rehearsal: &mut Child, text: &str) {
+    let mut line = String::new();
+    let mut stdout = BufReader::new(rehearsal.stdout.as_mut().unwrap());
+    while !line.contains(text) {
+        line.clear();
+        assert!(stdout.read_line(&mut line).unwrap() > 0, "it has ended before");
     }
 }
 

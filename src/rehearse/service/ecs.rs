@@ -4,6 +4,7 @@
 mod api;
 mod container_settings;
 mod definition;
+mod dependency;
 mod engine;
 mod event;
 mod fargate;
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 pub use self::{
-    container_settings::{ContainerSettings, MountPoint},
+    container_settings::{ContainerSettings, HealthCheck, MountPoint},
     definition::{ContainerSpec, Revision},
     engine::{Engine, EngineError, LeftBehind},
 };

@@ -1,6 +1,6 @@
 //! What a container definition says that only a container with an image of its own can have: a local process ignores it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
@@ -23,6 +23,23 @@ pub struct ContainerSettings {
     pub labels: BTreeMap<String, String>,
     /// The task's volumes that it has.
     pub mount_points: Vec<MountPoint>,
+    /// What tells that it is healthy.
+    pub health_check: Option<HealthCheck>,
+}
+
+/// A command in the container that ends with 0 when it is healthy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// `CMD` or `CMD-SHELL`, and what is run.
+    pub command: Vec<String>,
+    /// Between two tries.
+    pub interval: Duration,
+    /// How long one try may take.
+    pub timeout: Duration,
+    /// How many failed tries make it unhealthy.
+    pub retries: u64,
+    /// As long after the start failed tries do not count.
+    pub start_period: Duration,
 }
 
 /// A volume of the task in a container.
@@ -52,6 +69,7 @@ impl ContainerSettings {
                 .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
                 .collect(),
             mount_points: mount_points.filter_map(MountPoint::read).collect(),
+            health_check: HealthCheck::read(&container["healthCheck"]),
         }
     }
 
@@ -59,6 +77,22 @@ impl ContainerSettings {
     pub(super) fn overridden(mut self, container_override: &Value) -> Self {
         self.memory = container_override["memory"].as_u64().or(self.memory);
         self
+    }
+}
+
+impl HealthCheck {
+    fn read(json: &Value) -> Option<Self> {
+        let words = json["command"].as_array()?;
+        let number = |name: &str, default: u64| {
+            json[name].as_u64().or_else(|| json[name].as_str()?.parse().ok()).unwrap_or(default)
+        };
+        Some(Self {
+            command: words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
+            interval: Duration::from_secs(number("interval", 30)),
+            timeout: Duration::from_secs(number("timeout", 5)),
+            retries: number("retries", 3),
+            start_period: Duration::from_secs(number("startPeriod", 0)),
+        })
     }
 }
 
@@ -110,6 +144,20 @@ mod tests {
         check(json!({}), json!(512), Some(512));
         check(json!({}), json!("0.5 GB"), Some(512));
         check(json!({}), json!("2GB"), Some(2048));
+    }
+
+    #[test]
+    fn a_health_check_has_the_defaults_of_ecs() {
+        assert_eq!(HealthCheck::read(&Value::Null), None);
+        let check = HealthCheck::read(&json!({"command": ["CMD", "pg_isready"], "interval": "5"}));
+        let expected = HealthCheck {
+            command: vec!["CMD".to_owned(), "pg_isready".to_owned()],
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(5),
+            retries: 3,
+            start_period: Duration::ZERO,
+        };
+        assert_eq!(check, Some(expected));
     }
 
     #[test]

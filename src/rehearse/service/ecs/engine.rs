@@ -86,6 +86,11 @@ impl Engine {
         }
     }
 
+    /// Whether it is seen that a container becomes healthy; else it is from its start on.
+    pub(super) fn checks_health(&self, spec: &ContainerSpec) -> bool {
+        matches!(self, Self::Docker(_)) && spec.settings.health_check.is_some()
+    }
+
     /// Starts a container of the task with this ARN. `Err` is the container's reason, such as
     /// `CannotStartContainerError: …`.
     pub(super) async fn start(&self, task: &str, job: &Job, lines: LineSink) -> Result<Running, String> {
@@ -135,6 +140,13 @@ impl Handle {
         match self {
             Self::Process(group) => group.terminate(),
             Self::Docker(container) => container.stop(),
+        }
+    }
+
+    /// Waits until its health check succeeds, if it has one.
+    pub(super) async fn healthy(&self, spec: &ContainerSpec) {
+        if let (Self::Docker(container), Some(_)) = (self, &spec.settings.health_check) {
+            container.healthy().await;
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
     ContainerSpec, EcsInner,
+    dependency::{Readiness, readiness},
     engine::{Exit, Handle, Job, LineSink},
     event,
     task::StageTask,
@@ -29,7 +30,7 @@ pub(super) async fn live(
     jobs: Vec<Job>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let life = Life { shared, arn };
+    let life = Arc::new(Life { shared, arn, became_healthy: Notify::new() });
     let pace = life.shared.pace;
     for status in ["PROVISIONING", "PENDING"] {
         life.change(|task| task.last_status = status);
@@ -65,6 +66,8 @@ async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
 struct Life {
     shared: Arc<EcsInner>,
     arn: String,
+    /// A container of the task has become healthy.
+    became_healthy: Notify,
 }
 
 impl Life {
@@ -86,7 +89,7 @@ impl Life {
     /// Starts the containers in the order of their dependencies. `Err` is the stoppedReason of a task that failed to
     /// start.
     async fn start_containers(
-        &self,
+        self: &Arc<Self>,
         jobs: &[Job],
         ended: &mpsc::UnboundedSender<ContainerEnd>,
         ends: &mut mpsc::UnboundedReceiver<ContainerEnd>,
@@ -94,22 +97,17 @@ impl Life {
     ) -> Result<(), String> {
         let mut waiting: Vec<usize> = (0..jobs.len()).collect();
         while !waiting.is_empty() {
-            let statuses = self
-                .read(|task| {
-                    task.containers.iter().map(|one| (one.last_status, one.exit_code)).collect::<Vec<_>>()
-                })
-                .unwrap_or_default();
-            let status_of =
-                |name: &str| jobs.iter().position(|job| job.spec.name == name).map(|index| statuses[index]);
-            let ready = waiting.iter().position(|index| {
-                jobs[*index].spec.depends_on.iter().all(|(name, condition)| {
-                    match (condition.as_str(), status_of(name)) {
-                        ("COMPLETE", Some(("STOPPED", _))) | ("SUCCESS", Some(("STOPPED", Some(0)))) => true,
-                        ("COMPLETE" | "SUCCESS", _) | (_, None) => false,
-                        (_, Some((status, _))) => status != "PENDING",
-                    }
-                })
+            let waiting_for = self.read(|task| {
+                let of_job = |index: &usize| readiness(&jobs[*index].spec, &task.containers);
+                waiting.iter().map(of_job).collect::<Vec<_>>()
             });
+            let waiting_for = waiting_for.unwrap_or_default();
+            if let Some(Readiness::Hopeless(reason)) =
+                waiting_for.iter().find(|one| matches!(one, Readiness::Hopeless(_)))
+            {
+                return Err(reason.clone());
+            }
+            let ready = waiting_for.iter().position(|one| *one == Readiness::Ready);
             match ready {
                 Some(position) => {
                     let index = waiting.remove(position);
@@ -120,16 +118,8 @@ impl Life {
                     self.start_container(index, &jobs[index], ended).await?;
                 }
                 None => tokio::select! {
-                    Some(end) = ends.recv() => {
-                        self.container_ended(&end);
-                        let spec = &jobs[end.index].spec;
-                        let needed = jobs.iter().any(|job| {
-                            job.spec.depends_on.iter().any(|(name, condition)| *name == spec.name && condition == "SUCCESS")
-                        });
-                        if end.exit.code != Some(0) && needed {
-                            return Err(format!("Dependent container {} did not exit successfully", spec.name));
-                        }
-                    }
+                    Some(end) = ends.recv() => self.container_ended(&end),
+                    () = self.became_healthy.notified() => {}
                     () = asked_to_stop(stop) => return Err("Task stopped before it had started".to_owned()),
                 },
             }
@@ -152,23 +142,34 @@ impl Life {
     }
 
     async fn start_container(
-        &self,
+        self: &Arc<Self>,
         index: usize,
         job: &Job,
         ended: &mpsc::UnboundedSender<ContainerEnd>,
     ) -> Result<(), String> {
-        let container = self.shared.engine.start(&self.arn, job, self.line_sink(&job.spec)).await;
+        let engine = &self.shared.engine;
+        let container = engine.start(&self.arn, job, self.line_sink(&job.spec)).await;
         let container = container.inspect_err(|error| self.set_reason(index, error))?;
-        let handle = container.handle();
+        let (handle, checks_health) = (container.handle(), engine.checks_health(&job.spec));
         self.change(|task| {
             let container = &mut task.containers[index];
             container.last_status = "RUNNING";
             container.runtime_id = Some(format!("{}-{}", random_hex(32), random_hex(10)));
-            container.handle = Some(handle);
+            container.handle = Some(handle.clone());
+            container.is_healthy = !checks_health;
+        });
+        let (life, spec) = (Arc::clone(self), job.spec.clone());
+        let checking = checks_health.then(|| {
+            tokio::spawn(async move {
+                handle.healthy(&spec).await;
+                life.change(|task| task.containers[index].is_healthy = true);
+                life.became_healthy.notify_one();
+            })
         });
         let ended = ended.clone();
         tokio::spawn(async move {
             let exit = container.end().await;
+            checking.inspect(tokio::task::JoinHandle::abort);
             // Nobody listens once the stage has closed.
             let _ = ended.send(ContainerEnd { index, exit });
         });

@@ -42,6 +42,8 @@ pub(super) struct StageContainer {
     pub(super) exit_code: Option<i32>,
     pub(super) reason: Option<String>,
     pub(super) runtime_id: Option<String>,
+    /// Its health check has succeeded, if there is one that the engine runs.
+    pub(super) is_healthy: bool,
     /// While it runs.
     pub(super) handle: Option<Handle>,
 }

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
 
 /// How long an engine may take to answer that it is there.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The time limit of a request, in seconds; a container may take minutes to stop.
 const REQUEST_LIMIT: u64 = 180;
 

@@ -12,6 +12,7 @@ use std::{
 use bollard::{
     Docker,
     errors::Error,
+    models::HealthStatusEnum,
     query_parameters::{StopContainerOptionsBuilder, WaitContainerOptionsBuilder},
 };
 use futures_util::StreamExt;
@@ -109,6 +110,18 @@ impl DockerHandle {
         self.end_with(|handle| async move {
             let _ = handle.docker.kill_container(&handle.name, None).await;
         });
+    }
+
+    /// Waits until the engine has found it healthy; one that has ended never is.
+    pub(in super::super::super) async fn healthy(&self) {
+        loop {
+            let container = self.docker.inspect_container(&self.name, None).await;
+            let health = container.ok().and_then(|container| container.state?.health?.status);
+            if health == Some(HealthStatusEnum::HEALTHY) {
+                return;
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
     }
 
     /// Sends a request on its way. What comes of it is seen where the container's end is waited for.

@@ -1,10 +1,10 @@
 //! What the engine is asked to make, as ECS's agent would ask for it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
+use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig};
 
-use super::super::Job;
+use super::super::{super::HealthCheck, Job};
 
 const MEBIBYTE: i64 = 1024 * 1024;
 
@@ -20,6 +20,7 @@ pub(super) fn container(task: &str, job: &Job, labels: HashMap<String, String>) 
         env: Some(job.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         user: settings.user.clone(),
         working_dir: job.spec.working_directory.clone(),
+        healthcheck: settings.health_check.as_ref().map(health_config),
         // The labels of the rehearsal come last: what cleans up goes by them.
         labels: Some(settings.labels.clone().into_iter().chain(name).chain(labels).collect()),
         host_config: Some(host_config(task, job)),
@@ -51,6 +52,18 @@ fn host_config(task: &str, job: &Job) -> HostConfig {
         // Not every driver that an engine may be set up with can be read from.
         log_config: Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: None }),
         ..HostConfig::default()
+    }
+}
+
+fn health_config(check: &HealthCheck) -> HealthConfig {
+    let nanoseconds = |duration: Duration| i64::try_from(duration.as_nanos()).ok();
+    HealthConfig {
+        test: Some(check.command.clone()),
+        interval: nanoseconds(check.interval),
+        timeout: nanoseconds(check.timeout),
+        retries: i64::try_from(check.retries).ok(),
+        start_period: nanoseconds(check.start_period),
+        start_interval: None,
     }
 }
 

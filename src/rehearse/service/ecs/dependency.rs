@@ -1,0 +1,86 @@
+//! Whether the containers that a container depends on let it start.
+//!
+//! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html>
+
+use super::{ContainerSpec, task::StageContainer};
+
+/// How it stands with a container that has not started.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Readiness {
+    /// All its dependencies are as they must be.
+    Ready,
+    /// One of them is not, yet.
+    Waiting,
+    /// One of them never will be: the reason of a task that failed to start.
+    Hopeless(String),
+}
+
+/// How it stands with a container in its task.
+pub(super) fn readiness(spec: &ContainerSpec, containers: &[StageContainer]) -> Readiness {
+    let mut all = Readiness::Ready;
+    for (name, condition) in &spec.depends_on {
+        let container = containers.iter().find(|container| container.name == *name);
+        match container.map_or(Readiness::Waiting, |container| of_one(container, condition)) {
+            Readiness::Ready => {}
+            Readiness::Waiting => all = Readiness::Waiting,
+            hopeless @ Readiness::Hopeless(_) => return hopeless,
+        }
+    }
+    all
+}
+
+fn of_one(container: &StageContainer, condition: &str) -> Readiness {
+    let name = &container.name;
+    match (condition, container.last_status) {
+        ("SUCCESS", "STOPPED") if container.exit_code != Some(0) => {
+            Readiness::Hopeless(format!("Dependent container {name} did not exit successfully"))
+        }
+        ("HEALTHY", "STOPPED") => {
+            Readiness::Hopeless(format!("Dependent container {name} stopped instead of becoming healthy"))
+        }
+        ("COMPLETE" | "SUCCESS", "STOPPED") => Readiness::Ready,
+        ("HEALTHY", _) if container.is_healthy => Readiness::Ready,
+        ("COMPLETE" | "SUCCESS" | "HEALTHY", _) | (_, "PENDING") => Readiness::Waiting,
+        _ => Readiness::Ready,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(condition: &str, last_status: &'static str, exit_code: Option<i32>, expected: Readiness) {
+        let container =
+            StageContainer { name: "db".to_owned(), last_status, exit_code, ..StageContainer::default() };
+        assert_eq!(of_one(&container, condition), expected);
+    }
+
+    #[test]
+    fn each_condition_has_its_moment() {
+        for condition in ["START", "COMPLETE", "SUCCESS", "HEALTHY"] {
+            check(condition, "PENDING", None, Readiness::Waiting);
+        }
+        check("START", "RUNNING", None, Readiness::Ready);
+        check("START", "STOPPED", Some(1), Readiness::Ready);
+        for condition in ["COMPLETE", "SUCCESS", "HEALTHY"] {
+            check(condition, "RUNNING", None, Readiness::Waiting);
+        }
+        check("COMPLETE", "STOPPED", Some(1), Readiness::Ready);
+        check("SUCCESS", "STOPPED", Some(0), Readiness::Ready);
+    }
+
+    #[test]
+    fn what_never_comes_is_not_waited_for() {
+        let failed = Readiness::Hopeless("Dependent container db did not exit successfully".to_owned());
+        check("SUCCESS", "STOPPED", Some(1), failed);
+        let stopped = "Dependent container db stopped instead of becoming healthy".to_owned();
+        check("HEALTHY", "STOPPED", Some(0), Readiness::Hopeless(stopped));
+    }
+
+    #[test]
+    fn a_healthy_container_is_what_a_dependency_on_health_waits_for() {
+        let container = StageContainer { last_status: "RUNNING", is_healthy: true, ..Default::default() };
+        assert_eq!(of_one(&container, "HEALTHY"), Readiness::Ready);
+    }
+}
