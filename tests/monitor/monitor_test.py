@@ -408,6 +408,44 @@ class MonitorTest(unittest.TestCase):
         self.assertEqual(len(self.items()), 2)
         self.assertEqual([line for line in function.log() if "_aws" in line], [])
 
+    def defined(self, **options):
+        """A task definition whose container web logs to /ecs/app."""
+        logs = {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/app", **options}}
+        container = {"name": "web", "image": "web:1", "memory": 64, "logConfiguration": logs}
+        made = self.aws.client("ecs").register_task_definition(family="web", containerDefinitions=[container])
+        return made["taskDefinition"]["taskDefinitionArn"]
+
+    def test_an_alert_has_the_last_log_lines_of_the_container_that_failed(self):
+        definition = self.defined(**{"awslogs-stream-prefix": "app"})
+        failed = event("task-stopped-exit-1", taskDefinitionArn=definition)
+        stream = f"app/web/{failed['detail']['taskArn'].rsplit('/')[-1]}"
+        logs = self.aws.client("logs")
+        logs.create_log_group(logGroupName="/ecs/app")
+        logs.create_log_stream(logGroupName="/ecs/app", logStreamName=stream)
+        at = int(time.time() * 1000)
+        lines = [{"timestamp": at + number, "message": f"line {number}"} for number in range(30)]
+        logs.put_log_events(logGroupName="/ecs/app", logStreamName=stream, logEvents=lines)
+        self.function(ALERT_LOG_LINES="2").invoke(failed)
+        [(_, message)] = self.received()
+        self.assertIn("line 28 | line 29", message)
+        self.assertNotIn("line 27", message)
+        self.assertIn("#logsV2:log-groups/log-group/$252Fecs$252Fapp/log-events/", message)
+
+    def test_a_log_that_may_not_be_read_keeps_nobody_from_being_told(self):
+        definition = self.defined(**{"awslogs-stream-prefix": "app"})
+        self.aws.failing["GetLogEvents"] = (400, "AccessDeniedException")
+        self.function().invoke(event("task-stopped-exit-1", taskDefinitionArn=definition))
+        self.aws.failing["DescribeTaskDefinition"] = (400, "AccessDeniedException")
+        self.function().invoke(event("task-failed-to-start", taskDefinitionArn=definition))
+        first, second = self.received()
+        self.assertIn("logs:GetLogEvents", first[1])
+        self.assertIn("CannotPullContainerError", second[1])
+
+    def test_without_log_lines_nothing_is_read(self):
+        self.function(ALERT_LOG_LINES="0").invoke(event("task-stopped-exit-1"))
+        self.assertEqual(len(self.received()), 1)
+        self.assertFalse({"DescribeTaskDefinition", "GetLogEvents"} & set(self.aws.calls))
+
     def test_events_come_in_every_envelope(self):
         failed = [event("task-failed-to-start", group=f"service:{name}") for name in "abc"]
         function = self.function()
