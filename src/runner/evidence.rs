@@ -113,7 +113,10 @@ pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Defi
     let log = Log { group: Some(logs.group.clone()), stream, ..Log::default() };
     let Some(stream) = log.stream.as_deref().filter(|_| lines > 0) else { return log };
     let wanted = Wanted { logs, stream, lines, ended_at: task.ended_at() };
-    let until = work.invocation.last_words_at().min(work.now() + LOG_PATIENCE);
+    // Of an invocation that is about to end, half of what is left is kept for the answer.
+    let now = work.now();
+    let half = now + (work.invocation.last_words_at() - now) / 2;
+    let until = work.invocation.hand_over_at().max(half).min(now + LOG_PATIENCE);
     let read = log_tail::read(work.aws.logs(), &wanted, work.invocation.clock(), until).await;
     let missing = match &read {
         Ok(lines) if lines.is_empty() => Some(NoLog::Empty),

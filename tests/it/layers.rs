@@ -12,7 +12,7 @@ use std::{
 /// The rooms from the ground up: a room may need those before it, and no other.
 ///
 /// A folder that is not named belongs to the room of the file that has its name.
-const ROOMS: [&str; 27] = [
+const ROOMS: [&str; 46] = [
     "epoch",
     "task",
     "identity",
@@ -22,6 +22,7 @@ const ROOMS: [&str; 27] = [
     "reason",
     "function",
     "aws",
+    "log_tail",
     "callback",
     "runner/decide",
     "runner/invocation",
@@ -38,7 +39,25 @@ const ROOMS: [&str; 27] = [
     "runner",
     "monitor/decide",
     "monitor/render",
+    "monitor/sinks",
+    "monitor/passing",
+    "monitor/tail",
+    "monitor/search",
+    "monitor/keep",
+    "monitor/settle",
+    "monitor/tell",
+    "monitor/flush",
     "monitor",
+    "rehearse/setting",
+    "rehearse/report",
+    "rehearse/wire",
+    "rehearse/template",
+    "rehearse/service",
+    "rehearse/stage",
+    "rehearse/stack",
+    "rehearse/recorded",
+    "rehearse/console",
+    "rehearse/cli",
     "rehearse",
 ];
 
@@ -107,7 +126,10 @@ fn imports(module: &str, code: &str) -> BTreeSet<String> {
     for (start, _) in code.match_indices("crate::") {
         let path: String =
             code[start..].chars().take_while(|char| char.is_alphanumeric() || "_:".contains(*char)).collect();
-        found.extend(absolute(&here, path.trim_end_matches(':')));
+        // What ends so is the root of a `use` tree, which has been read.
+        if !path.ends_with("::") {
+            found.extend(absolute(&here, &path));
+        }
     }
     found
 }
