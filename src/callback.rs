@@ -11,13 +11,15 @@ use time::OffsetDateTime;
 use tower::{BoxError, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use crate::{
-    cfn::{Response, ResponseUrl},
+    cfn::{ReplyTo, Response, ResponseUrl},
     function::{cause::innermost, clock::Clock, http::LazyClient},
 };
 
 /// How often an answer is sent at most.
 const ATTEMPTS: usize = 5;
-/// How long one attempt may take.
+/// How long one attempt may take at least, however little time is left.
+const SHORTEST_ATTEMPT: Duration = Duration::from_secs(2);
+/// How long one attempt may take where there is time.
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// How much of that may pass until there is a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -78,10 +80,13 @@ impl Callback {
 
     /// PUTs the answer, with an empty Content-Type, as the signature demands. Transport errors and 5xx are tried again
     /// with backoff, five times or until `until`; 4xx is final.
+    ///
+    /// Where CloudFormation is about to stop waiting, or the invocation about to end, an attempt without an answer leaves
+    /// time for others.
     pub async fn deliver(
         &self,
         response: &Response,
-        url: &ResponseUrl,
+        reply_to: &ReplyTo,
         clock: Clock,
         until: OffsetDateTime,
     ) -> Result<(), Undelivered> {
@@ -91,21 +96,27 @@ impl Callback {
             .with_max_delay(Duration::from_secs(5))
             .with_max_times(ATTEMPTS - 1)
             .with_jitter();
-        let sending =
-            (|| self.put(&body, url)).retry(backoff).when(Undelivered::may_pass).notify(|error, _| {
-                tracing::warn!("{error}; trying again");
-            });
+        let patience = || {
+            let now = clock.now();
+            let end = reply_to.answer_by.filter(|end| *end > now).map_or(until, |end| end.min(until));
+            let share = Duration::try_from((end - now) / 4).unwrap_or_default();
+            share.clamp(SHORTEST_ATTEMPT, ATTEMPT)
+        };
+        let put = || self.put(&body, &reply_to.response_url, patience());
+        let sending = put.retry(backoff).when(Undelivered::may_pass).notify(|error, _| {
+            tracing::warn!("{error}; trying again");
+        });
         let left = (until - clock.now()).try_into().unwrap_or_default();
         tokio::time::timeout(left, sending).await.unwrap_or(Err(Undelivered::OutOfTime))
     }
 
-    async fn put(&self, body: &str, url: &ResponseUrl) -> Result<(), Undelivered> {
+    async fn put(&self, body: &str, url: &ResponseUrl, patience: Duration) -> Result<(), Undelivered> {
         let transport = |cause: String| Undelivered::Transport { host: url.authority().to_owned(), cause };
         let address = url.expose().parse().map_err(|_| transport("the address cannot be read".to_owned()))?;
         let mut request = Request::new(Method::PUT, address);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(""));
         *request.body_mut() = Some(body.to_owned().into());
-        match tokio::time::timeout(ATTEMPT, self.http.clone().oneshot(request)).await {
+        match tokio::time::timeout(patience, self.http.clone().oneshot(request)).await {
             Err(_) => Err(transport("no answer in time".to_owned())),
             Ok(Err(error)) => Err(transport(without_address(error))),
             Ok(Ok(response)) if response.status().is_success() => Ok(()),

@@ -10,6 +10,6 @@ mod request;
 mod response;
 mod response_url;
 
-pub use request::{Received, ReplyTo, Request, RequestType};
+pub use request::{RawProperties, Received, ReplyTo, Request, RequestType};
 pub use response::{Data, MAX_RESPONSE_BYTES, Response, Status};
 pub use response_url::{ResponseUrl, ResponseUrlError, is_loopback};

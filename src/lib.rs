@@ -19,6 +19,7 @@ pub mod cfn;
 pub mod epoch;
 pub mod function;
 pub mod identity;
+pub mod log_tail;
 pub mod monitor;
 pub mod outcome;
 pub mod properties;

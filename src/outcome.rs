@@ -28,6 +28,8 @@ pub enum Awaited {
     StopCode,
     /// A stop code or an exit code that comes with STOPPED at the latest, or shortly after it.
     Codes,
+    /// The task definition, which says whether a container that failed counts at all.
+    Definition,
 }
 
 /// What a run came to.
@@ -44,8 +46,10 @@ pub enum Verdict {
 pub struct Failure {
     /// Which task.
     pub task: TaskArn,
-    /// What failed.
+    /// What failed: of several containers the one that says most of why.
     pub cause: Cause,
+    /// What else failed in it, in the order in which it is worth reading.
+    pub others: Vec<Cause>,
     /// ECS's stop code.
     pub stop_code: Option<String>,
     /// ECS's words for why the task stopped.
@@ -87,6 +91,16 @@ pub enum Cause {
 }
 
 impl Verdict {
+    /// Whether a verdict that was reached without the task definition could turn out otherwise with it: a container that
+    /// was ended by a signal may not be essential, and one without an exit code may be one that AWS has added.
+    pub fn rests_on_definition(&self, rules: Rules<'_>) -> bool {
+        let Self::Failed(failures) = self else { return false };
+        let may_turn = |failure: &Failure| {
+            failure.cause.rests_on_definition() && failure.others.iter().all(Cause::rests_on_definition)
+        };
+        rules.definition.is_none() && rules.watch_containers.is_empty() && failures.iter().all(may_turn)
+    }
+
     /// Whether the run failed before any of its containers ran, so that it can be started anew without running
     /// anything twice. What somebody has stopped stays stopped.
     pub fn never_ran(&self, tasks: &[Task]) -> bool {
@@ -98,7 +112,32 @@ impl Verdict {
     }
 }
 
+/// What the names of containers begin with that AWS adds to a task: GuardDuty's agent, and Service Connect's proxy.
+///
+/// <https://docs.aws.amazon.com/guardduty/latest/ug/how-runtime-monitoring-works-ecs-fargate.html>
+pub const INJECTED: [&str; 2] = ["aws-guardduty-agent", "ecs-service-connect-"];
+
+/// Exit codes of a container that was told to stop, or killed: SIGKILL and SIGTERM.
+const ENDED_BY_SIGNAL: [i64; 2] = [137, 143];
+
 impl Cause {
+    /// How much it says of why a task failed, the most telling first: a reason of its own, then a code that the program
+    /// chose, then one that it got from whoever ended it, then none at all.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Exited { reason: Some(_), .. } | Self::NoExitCode { reason: Some(_), .. } => 0,
+            Self::Exited { code, .. } if !ENDED_BY_SIGNAL.contains(code) => 1,
+            Self::Exited { .. } => 2,
+            Self::NoExitCode { .. } => 3,
+            Self::FailedToStart { .. } | Self::StoppedByUser | Self::NoContainer | Self::Missing => 4,
+        }
+    }
+
+    /// Whether the task definition could show that the container does not count, or was ended by ECS.
+    fn rests_on_definition(&self) -> bool {
+        matches!(self.rank(), 2 | 3)
+    }
+
     /// The container that failed, where it was one.
     pub fn container(&self) -> Option<&str> {
         match self {
@@ -145,14 +184,14 @@ impl Rules<'_> {
         }
         match self.definition {
             Some(definition) => definition.container(&container.name).is_some(),
-            None => !container.name.starts_with("aws-guardduty-agent"),
+            None => !INJECTED.iter().any(|prefix| container.name.starts_with(prefix)),
         }
     }
 
     /// ECS ends the other containers when an essential one has exited: such an end is no failure of theirs.
     fn was_ended_by_ecs(&self, container: &Container) -> bool {
         self.watch_containers.is_empty()
-            && matches!(container.exit_code, Some(137 | 143))
+            && container.exit_code.is_some_and(|code| ENDED_BY_SIGNAL.contains(&code))
             && container.reason.is_none()
             && self
                 .definition
@@ -161,45 +200,48 @@ impl Rules<'_> {
     }
 
     fn failure(&self, task: &Task) -> Option<Failure> {
-        let cause = self.cause(task)?;
+        let mut causes = self.causes(task).into_iter();
         Some(Failure {
             task: task.arn.clone(),
-            cause,
+            cause: causes.next()?,
+            others: causes.collect(),
             stop_code: task.stop_code.clone(),
             stopped_reason: task.stopped_reason.clone(),
         })
     }
 
-    fn cause(&self, task: &Task) -> Option<Cause> {
+    /// Everything that failed in a task, the culprit first.
+    fn causes(&self, task: &Task) -> Vec<Cause> {
         let counting = self.counting(task);
         if task.stop_code.as_deref() == Some("TaskFailedToStart") {
             let telling =
                 counting.iter().copied().chain(&task.containers).find(|container| container.reason.is_some());
-            return Some(Cause::FailedToStart {
+            return vec![Cause::FailedToStart {
                 container: telling.map(|container| container.name.clone()),
                 reason: telling.and_then(|container| container.reason.clone()),
-            });
+            }];
         }
         let stopped_by_user = task.stop_code.as_deref() == Some("UserInitiated");
         if counting.is_empty() {
-            return Some(if stopped_by_user { Cause::StoppedByUser } else { Cause::NoContainer });
+            return vec![if stopped_by_user { Cause::StoppedByUser } else { Cause::NoContainer }];
         }
-        // A code that is wrong tells more than one that is missing: the failed container is named first.
-        let exited = counting.iter().find_map(|container| {
-            let code = container.exit_code?;
-            let failed = !self.success_exit_codes.contains(&code) && !self.was_ended_by_ecs(container);
-            failed.then(|| Cause::Exited {
-                container: container.name.clone(),
-                code,
-                reason: container.reason.clone(),
-            })
-        });
-        let without_code = || {
-            counting.iter().find(|container| container.exit_code.is_none()).map(|container| {
-                Cause::NoExitCode { container: container.name.clone(), reason: container.reason.clone() }
-            })
+        let mut causes: Vec<Cause> =
+            counting.into_iter().filter_map(|container| self.cause(container)).collect();
+        causes.sort_by_key(Cause::rank);
+        if causes.is_empty() && stopped_by_user {
+            causes.push(Cause::StoppedByUser);
+        }
+        causes
+    }
+
+    /// What failed in a container that counts.
+    fn cause(&self, container: &Container) -> Option<Cause> {
+        let (name, reason) = (container.name.clone(), container.reason.clone());
+        let Some(code) = container.exit_code else {
+            return Some(Cause::NoExitCode { container: name, reason });
         };
-        exited.or_else(without_code).or_else(|| stopped_by_user.then_some(Cause::StoppedByUser))
+        let failed = !self.success_exit_codes.contains(&code) && !self.was_ended_by_ecs(container);
+        failed.then_some(Cause::Exited { container: name, code, reason })
     }
 
     /// What another look could still show that changes or explains the judgement of a task that is over.
@@ -211,18 +253,25 @@ impl Rules<'_> {
         if task.stop_code.as_deref() == Some("TaskFailedToStart") {
             return Awaited::Nothing;
         }
-        match self.cause(task) {
-            Some(
-                Cause::Exited { .. } | Cause::FailedToStart { .. } | Cause::StoppedByUser | Cause::Missing,
-            ) => Awaited::Nothing,
-            Some(Cause::NoExitCode { reason, .. }) => {
+        let causes = self.causes(task);
+        let without_code = causes.iter().find_map(|cause| match cause {
+            Cause::NoExitCode { reason, .. } => Some(reason),
+            _ => None,
+        });
+        match (causes.first(), without_code) {
+            // A code that the program chose is the culprit's; nothing that is still to come could be.
+            (Some(Cause::Exited { .. }), _) if causes[0].rank() < 2 => Awaited::Nothing,
+            (Some(Cause::NoExitCode { .. } | Cause::Exited { .. }), Some(reason)) => {
                 let explained = reason.is_some()
                     || task.stop_code.as_deref().is_some_and(|code| code != "EssentialContainerExited");
                 until(explained && task.is_stopped())
             }
-            Some(Cause::NoContainer) => Awaited::Codes,
-            None if task.is_stopped() && task.stop_code.is_none() => Awaited::StopCode,
-            None => until(task.stop_code.is_some()),
+            // Who ended it stands in the stop code.
+            (Some(Cause::Exited { .. }), None) => until(task.stop_code.is_some() || task.is_stopped()),
+            (Some(Cause::NoContainer), _) => Awaited::Codes,
+            (Some(_), _) => Awaited::Nothing,
+            (None, _) if task.is_stopped() && task.stop_code.is_none() => Awaited::StopCode,
+            (None, _) => until(task.stop_code.is_some()),
         }
     }
 }

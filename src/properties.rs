@@ -167,6 +167,11 @@ impl Properties {
         given.and_then(|seconds| seconds.as_u64()?.try_into().ok()).unwrap_or(MAX_SERVICE_TIMEOUT)
     }
 
+    /// Whether Timeout is 0, so that nobody waits for the tasks; read without any of the rest.
+    pub fn is_fire_and_forget(value: &Value) -> bool {
+        value.get("Timeout").and_then(read::integer) == Some(0)
+    }
+
     /// The instances to start on, if there are any: an empty list is as good as none.
     pub fn instances(&self) -> Option<&[String]> {
         self.instances.as_deref().filter(|instances| !instances.is_empty())
@@ -237,6 +242,11 @@ impl Properties {
 }
 
 impl PropertyError {
+    /// Whether it is about a name, which is unknown or missing, and not about a value.
+    pub fn is_about_a_name(&self) -> bool {
+        self.path != self.place
+    }
+
     fn at(path: &str, problem: impl Into<String>) -> Self {
         Self { path: path.to_owned(), problem: problem.into(), place: path.to_owned() }
     }

@@ -26,12 +26,31 @@ pub struct Reason {
 /// Where a container's output is, and its last lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
-    /// The log group.
-    pub group: String,
+    /// The log group, where its output goes to one.
+    pub group: Option<String>,
     /// The stream, where it can be known.
     pub stream: Option<String>,
-    /// The last lines, oldest first; none where they could not be read.
+    /// The last lines, oldest first.
     pub lines: Vec<String>,
+    /// Why there are none, where some were wanted.
+    pub missing: Option<NoLog>,
+}
+
+/// Why there is no log to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoLog {
+    /// The task definition, which says where the output goes, could not be read: why.
+    NoDefinition(String),
+    /// The container's output goes to this driver, or to none.
+    NotAwslogs(Option<String>),
+    /// The function may not read it: AWS's words.
+    Denied(String),
+    /// The stream is not there: the container printed nothing, or could not write.
+    NoStream,
+    /// The stream is there, and nothing in it says anything.
+    Empty,
+    /// It could not be read for now: AWS's words.
+    Unread(String),
 }
 
 impl Reason {
@@ -57,14 +76,23 @@ impl Reason {
         self
     }
 
-    /// Adds a container's last lines, and where the rest of them is.
+    /// Adds a container's last lines, and where the rest of them is; or why there are none, and what to do about it.
     #[must_use]
     pub fn log(mut self, log: Option<&Log>) -> Self {
         let Some(log) = log else { return self };
+        if let Some(missing) = &log.missing {
+            self = self.detail(Some(&missing.in_words(log.group.as_deref())));
+        }
         self.log = log.lines.iter().map(|line| fit::log_line(line)).filter(|line| !line.is_empty()).collect();
-        let stream = log.stream.as_ref().map(|stream| format!("log stream {stream}"));
-        self.place.push(format!("log group {}", log.group));
-        self.place.extend(stream);
+        self.place.extend(log.group.as_ref().map(|group| format!("log group {group}")));
+        self.place.extend(log.stream.as_ref().map(|stream| format!("log stream {stream}")));
+        self
+    }
+
+    /// Adds something else that failed, in a few words.
+    #[must_use]
+    pub fn further(mut self, further: impl Into<String>) -> Self {
+        self.further.push(further.into());
         self
     }
 
@@ -73,6 +101,36 @@ impl Reason {
     pub fn place(mut self, place: impl Into<String>) -> Self {
         self.place.push(place.into());
         self
+    }
+}
+
+impl NoLog {
+    /// What a reader should know, and what to do about it. `group` is the log group, where there is one.
+    fn in_words(&self, group: Option<&str>) -> String {
+        let group = group.unwrap_or("its log group");
+        match self {
+            Self::NoDefinition(why) => {
+                format!("Its log is not shown, because its task definition could not be read ({why})")
+            }
+            Self::NotAwslogs(None) => {
+                "It has no log to show: give the container a logConfiguration with the \
+                                       logDriver awslogs in its task definition"
+                    .to_owned()
+            }
+            Self::NotAwslogs(Some(driver)) => {
+                format!("Its log is not in CloudWatch Logs, but goes to the log driver {driver}: look there")
+            }
+            Self::Denied(why) => format!(
+                "Its log may not be read ({why}): allow logs:GetLogEvents on {group} to the function's role"
+            ),
+            Self::NoStream => {
+                "It has no log stream: it printed nothing, or its execution role may not create \
+                               log streams"
+                    .to_owned()
+            }
+            Self::Empty => "Its log stream is empty: it printed nothing, or ended before it could".to_owned(),
+            Self::Unread(why) => format!("Its log could not be read in time ({why}): aws logs tail {group}"),
+        }
     }
 }
 

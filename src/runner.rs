@@ -8,7 +8,7 @@
 //!                   └─ {"Wait": …} ────────────────────────► follow ─┴─► the next invocation
 //! ```
 //!
-//! Calls go one way: run and delete → start, follow → stop → find, and all of them carry one [`work::Work`].
+//! Calls go one way: run and delete → start, follow → stop → find, and all of them carry one `Work`.
 //!
 //! Retry policy: an invocation fails only if its answer could not be delivered. Lambda then delivers the request
 //! again, and since starting is idempotent, nothing runs twice.
@@ -30,7 +30,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use serde_json::Value;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tracing::Instrument;
 
 use self::{
@@ -38,7 +38,7 @@ use self::{
     delete::delete,
     follow::{Ending, follow},
     invocation::Invocation,
-    run::{not_started, run, skipped, without_tasks},
+    run::{not_started, run, skip, without_tasks},
     work::Work,
 };
 use crate::{
@@ -88,6 +88,9 @@ impl Runner {
 
     async fn request(&self, mut request: Request, invocation: &Invocation) -> Result<(), Undelivered> {
         request.reply_to.no_echo = Properties::no_echo_of(&request.properties.0);
+        let service_timeout = Duration::seconds(Properties::service_timeout_of(&request.properties.0).into());
+        request.reply_to.answer_by =
+            request.reply_to.response_url.signed_at().map(|signed_at| signed_at + service_timeout);
         let reply_to = &request.reply_to;
         let span = span(request.request_type, reply_to, 0);
         async {
@@ -108,38 +111,39 @@ impl Runner {
     async fn go_on(&self, wait: Wait, invocation: &Invocation) -> Result<(), Undelivered> {
         let (reply_to, cluster) = (wait.reply_to.clone(), wait.cluster.clone());
         let span = span(wait.request_type, &reply_to, wait.hop);
-        let work = self.work(&cluster, wait.deadline, &reply_to, invocation);
+        let place = Place { cluster: &cluster, families: &[] };
+        let work = self.work(place, wait.deadline, &reply_to, invocation);
         let ending = Box::pin(follow(&work, wait));
         self.finish(ending, Some(&cluster), &reply_to, invocation).instrument(span).await
     }
 
     /// Does what a request asks for.
     async fn carry_out(&self, request: &Request, invocation: &Invocation) -> Ending {
-        let reply_to = &request.reply_to;
+        let work = |cluster, families, deadline| {
+            self.work(Place { cluster, families }, deadline, &request.reply_to, invocation)
+        };
         match Plan::for_request(request, invocation.means()) {
             Plan::Refuse(refusal) => {
                 let reason = texts::refused(&refusal);
                 match request.properties.cluster().filter(|_| refusal.comes_with_time()) {
-                    Some(cluster) => {
-                        let work = self.work(cluster, invocation.now(), reply_to, invocation);
-                        not_started(&work, reason).await
-                    }
+                    Some(cluster) => not_started(&work(cluster, &[], invocation.now()), reason).await,
                     None => Ending::Answered(Answer::Failed(reason)),
                 }
             }
-            Plan::Skip(skip) => skipped(skip),
+            Plan::Skip(why, earlier) => {
+                let cluster = request.properties.cluster().unwrap_or_default();
+                skip(&work(cluster, &earlier.families, earlier.answer_by), why, &earlier).await
+            }
             Plan::Stop(stop) => match &stop.cluster {
-                Some(cluster) => {
-                    delete(&self.work(cluster, stop.deadline, reply_to, invocation), &stop).await
-                }
+                Some(cluster) => delete(&work(cluster, &stop.families, stop.deadline), &stop).await,
                 None => {
                     let reason = texts::nothing_to_stop("the properties name no Cluster");
                     Ending::Answered(Answer::nothing_ran(reason))
                 }
             },
             Plan::Run(plan) => {
-                let cluster = plan.properties.cluster.clone();
-                run(&self.work(&cluster, plan.deadline, reply_to, invocation), *plan, request).await
+                let (cluster, families) = (plan.properties.cluster.clone(), plan.earlier.families.clone());
+                run(&work(&cluster, &families, plan.earlier.answer_by), *plan, request).await
             }
         }
     }
@@ -175,8 +179,8 @@ impl Runner {
         let why = answer.summary().to_owned();
         let response = answer.into_response(reply_to);
         tracing::info!(status = ?response.status, reason = why, "answering");
-        let url = &reply_to.response_url;
-        let delivered = self.callback.deliver(&response, url, invocation.clock(), invocation.ends_at()).await;
+        let delivered =
+            self.callback.deliver(&response, reply_to, invocation.clock(), invocation.ends_at()).await;
         if let Err(error) = &delivered {
             tracing::error!("{error}");
         }
@@ -192,19 +196,28 @@ impl Runner {
         invocation: &Invocation,
     ) -> Reason {
         let Some(cluster) = cluster else { return reason };
-        without_tasks(&self.work(cluster, invocation.ends_at(), reply_to, invocation), reason).await
+        let place = Place { cluster, families: &[] };
+        without_tasks(&self.work(place, invocation.ends_at(), reply_to, invocation), reason).await
     }
 
     /// Work on a request until its deadline, or until this invocation must let go of it.
     fn work<'w>(
         &'w self,
-        cluster: &'w str,
+        place: Place<'w>,
         deadline: OffsetDateTime,
         reply_to: &'w ReplyTo,
         invocation: &'w Invocation,
     ) -> Work<'w> {
-        Work { aws: &self.aws, invocation, reply_to, cluster, until: invocation.until(deadline) }
+        let Place { cluster, families } = place;
+        Work { aws: &self.aws, invocation, reply_to, cluster, families, until: invocation.until(deadline) }
     }
+}
+
+/// Where the tasks of a request run, and the families that they run from.
+#[derive(Clone, Copy)]
+struct Place<'w> {
+    cluster: &'w str,
+    families: &'w [String],
 }
 
 /// What every line about a request carries.

@@ -3,6 +3,8 @@
 //! Pure. DescribeTasks and the events of EventBridge become the same [`Task`], so that both are judged alike. Statuses
 //! and stop codes stay open strings, as ECS may add to them.
 
+mod read;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
@@ -24,12 +26,24 @@ pub struct Task {
     pub task_definition_arn: String,
     /// PROVISIONING, PENDING, ACTIVATING, RUNNING, DEACTIVATING, STOPPING, DEPROVISIONING, STOPPED or DELETED.
     pub last_status: String,
+    /// RUNNING, or STOPPED from when ECS or somebody wants its end; empty where it is not known.
+    pub desired_status: String,
+    /// `startedBy` of RunTask or StartTask; marks the tasks of one resource.
+    pub started_by: Option<String>,
+    /// The container instance that it runs on, if it runs on one.
+    pub container_instance_arn: Option<String>,
+    /// FARGATE, EC2 or EXTERNAL.
+    pub launch_type: Option<String>,
+    /// The capacity provider that it runs on, if it runs on one.
+    pub capacity_provider: Option<String>,
     /// Why ECS stopped it: TaskFailedToStart, EssentialContainerExited, UserInitiated, …
     pub stop_code: Option<String>,
     /// The same in ECS's words, or the reason that was given to StopTask.
     pub stopped_reason: Option<String>,
     /// Its containers, also those that AWS injected.
     pub containers: Vec<Container>,
+    /// When RunTask or StartTask made it.
+    pub created_at: Option<OffsetDateTime>,
     /// When its containers had started.
     pub started_at: Option<OffsetDateTime>,
     /// When its containers had ended; on Fargate the network interface takes some 20 s more.
@@ -45,6 +59,8 @@ pub struct Task {
 pub struct Container {
     /// Its name in the task definition.
     pub name: String,
+    /// Its image, where ECS names it.
+    pub image: Option<String>,
     /// PENDING, RUNNING or STOPPED.
     pub last_status: String,
     /// Absent until it ends, and for good when it never ran or its host was lost.
@@ -69,6 +85,12 @@ pub struct Observation {
 pub struct TaskDefinition {
     /// family:revision as an ARN.
     pub arn: String,
+    /// CPU units of a whole task, where the definition sets them.
+    pub cpu: Option<String>,
+    /// MiB of a whole task, where the definition sets them.
+    pub memory: Option<String>,
+    /// `X86_64` or `ARM64`, where the definition asks for one.
+    pub cpu_architecture: Option<String>,
     /// Its containers, in its own order.
     pub containers: Vec<ContainerDefinition>,
 }
@@ -86,6 +108,8 @@ pub struct ContainerDefinition {
     pub environment: BTreeMap<String, String>,
     /// `secrets` by name: where each value comes from.
     pub secrets: BTreeMap<String, String>,
+    /// Its log driver, `awslogs` for one.
+    pub log_driver: Option<String>,
     /// Where its output goes, if that is CloudWatch Logs.
     pub logs: Option<AwsLogs>,
 }
@@ -97,7 +121,7 @@ pub struct AwsLogs {
     pub group: String,
     /// `awslogs-region`, where it differs from the function's own.
     pub region: Option<String>,
-    /// `awslogs-stream-prefix`; without one the stream cannot be known.
+    /// `awslogs-stream-prefix`; without one the stream has the name of the container's runtime id.
     pub stream_prefix: Option<String>,
 }
 
@@ -106,6 +130,11 @@ impl TaskArn {
     pub fn id(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
+}
+
+/// The name of a cluster, from its ARN or its name.
+pub fn cluster_name(cluster: &str) -> &str {
+    cluster.rsplit('/').next().unwrap_or(cluster)
 }
 
 /// The last part of a task definition's ARN: `app:7`.
@@ -126,9 +155,15 @@ impl Task {
             arn,
             task_definition_arn: String::new(),
             last_status: String::new(),
+            desired_status: String::new(),
+            started_by: None,
+            container_instance_arn: None,
+            launch_type: None,
+            capacity_provider: None,
             stop_code: None,
             stopped_reason: None,
             containers: Vec::new(),
+            created_at: None,
             started_at: None,
             execution_stopped_at: None,
             stopped_at: None,
@@ -151,6 +186,11 @@ impl Task {
     /// Whether it has let go of all that it held, its network interface included.
     pub fn is_stopped(&self) -> bool {
         matches!(self.last_status.as_str(), "STOPPED" | "DELETED")
+    }
+
+    /// Whether it has been told to stop and something of it may still run.
+    pub fn is_stopping(&self) -> bool {
+        !self.is_over() && (self.desired_status == "STOPPED" || self.is_past_running())
     }
 
     /// Whether any container was ever created by the container runtime or has ended with an exit code.
@@ -178,9 +218,15 @@ impl TaskDefinition {
 }
 
 impl AwsLogs {
-    /// The stream of one container of one task: `prefix/container/task id`.
-    pub fn stream(&self, container: &str, task: &TaskArn) -> Option<String> {
-        self.stream_prefix.as_ref().map(|prefix| format!("{prefix}/{container}/{}", task.id()))
+    /// The stream of one container of one task: `prefix/container/task id`, and without a prefix the container's id in
+    /// its runtime, which ECS knows once the container has been created.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html>
+    pub fn stream(&self, container: &str, task: &TaskArn, runtime_id: Option<&str>) -> Option<String> {
+        match &self.stream_prefix {
+            Some(prefix) => Some(format!("{prefix}/{container}/{}", task.id())),
+            None => runtime_id.map(str::to_owned),
+        }
     }
 }
 
@@ -246,10 +292,14 @@ mod tests {
     }
 
     #[test]
-    fn the_stream_of_a_container_is_prefix_container_and_task_id() {
-        let logs =
+    fn the_stream_of_a_container_is_prefix_container_and_task_id_or_its_runtime_id() {
+        let prefixed =
             AwsLogs { group: "/ecs/app".to_owned(), region: None, stream_prefix: Some("app".to_owned()) };
-        assert_eq!(logs.stream("web", &task("STOPPED", &[]).arn).as_deref(), Some("app/web/0123"));
+        let bare = AwsLogs { stream_prefix: None, ..prefixed.clone() };
+        let task = task("STOPPED", &[]).arn;
+        assert_eq!(prefixed.stream("web", &task, Some("a1")).as_deref(), Some("app/web/0123"));
+        assert_eq!(bare.stream("web", &task, Some("a1")).as_deref(), Some("a1"));
+        assert_eq!(bare.stream("web", &task, None), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-"""cfn/lint: the rules for cfn-lint, on templates in pairs: one where a rule finds mistakes, one that it leaves alone.
+"""cfn/lint: the rules for cfn-lint, on pairs of templates: one with mistakes that are found, one without.
 
-A mistake stands above its line in the template itself: `#! E9101 what the rule says`, and on with `#!   the rest`.
+The template names each mistake above its line, `#! E9101 the message`, continued by `#!   the rest`.
 """
 
 import json
@@ -11,6 +11,11 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from random import Random
+
+from cfnlint.decode import decode
+from cfnlint.helpers import load_plugins
+from cfnlint.template import Template
 
 ROOT = Path(__file__).parents[1]
 TEMPLATES = ROOT / "tests/lint"
@@ -21,10 +26,23 @@ UNKNOWN_YET = "unknown property WaitHandle"
 
 def lint(*templates, options=("--append-rules", ROOT / "cfn/lint"), cwd=ROOT):
     """File name, line, rule and message of each finding of ours."""
-    command = [Path(sys.executable).with_name("cfn-lint"), "--include-checks", "I", "--format", "json", *options, "--"]
+    command = [
+        Path(sys.executable).with_name("cfn-lint"),
+        "--include-checks",
+        "I",
+        "--format",
+        "json",
+        *options,
+        "--",
+    ]
     done = subprocess.run([*command, *templates], capture_output=True, text=True, check=False, cwd=cwd)
     return sorted(
-        (Path(finding["Filename"]).name, finding["Location"]["Start"]["LineNumber"], finding["Rule"]["Id"], finding["Message"])
+        (
+            Path(finding["Filename"]).name,
+            finding["Location"]["Start"]["LineNumber"],
+            finding["Rule"]["Id"],
+            finding["Message"],
+        )
         for finding in json.loads(done.stdout)
         if OURS.fullmatch(finding["Rule"]["Id"]) and not finding["Message"].startswith(UNKNOWN_YET)
     )
@@ -41,6 +59,24 @@ def expected(template):
         else:
             yield from ((template.name, number, rule, message) for rule, message in pending)
             pending = []
+
+
+def damage(random, template):
+    """Puts something else in the place of one value at random; says where."""
+    places = []
+
+    def walk(value, path):
+        for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+            places.append((value, key, [*path, key]))
+            walk(value[key], [*path, key])
+
+    for name in ("Parameters", "Conditions", "Resources", "Outputs"):
+        walk(template.get(name, {}), [name])
+    holder, key, path = random.choice(places)
+    holder[key] = random.choice(
+        [None, {}, [], "", "x", 7, True, {"Ref": []}, {"Fn::If": []}, {"Fn::GetAtt": {}}, [[]]]
+    )
+    return f"{path} is {holder[key]!r}"
 
 
 class Lint(unittest.TestCase):
@@ -60,7 +96,9 @@ class Lint(unittest.TestCase):
     def test_each_rule_has_a_template_that_it_finds_and_one_that_it_leaves_alone(self):
         for template in self.templates:
             name, is_right = template.name.split(".")[0], template.name.endswith(".left.yml")
-            self.assertTrue((TEMPLATES / f"{name}.found.yml").exists() and (TEMPLATES / f"{name}.left.yml").exists(), name)
+            self.assertTrue(
+                (TEMPLATES / f"{name}.found.yml").exists() and (TEMPLATES / f"{name}.left.yml").exists(), name
+            )
             self.assertEqual(list(expected(template)) == [], is_right, name)
         text = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "cfn/lint").glob("*.py"))
         rules = set(re.findall(r'id = "([EWI]\d{4})"', text))
@@ -69,6 +107,19 @@ class Lint(unittest.TestCase):
     def test_the_templates_of_the_project_have_no_findings(self):
         templates = [*(ROOT / "cfn").glob("*.yml"), *(ROOT / "examples").rglob("template.yml")]
         self.assertEqual(lint(*templates), [])
+
+    def test_no_broken_template_breaks_a_rule(self):
+        random = Random(1)
+        rules = [rule for rule in load_plugins(str(ROOT / "cfn/lint")) if rule.id != "E9101"]
+        self.assertGreater(len(rules), 10)
+        for template in self.templates:
+            for _ in range(25):
+                broken, _ = decode(str(template))
+                breaking = damage(random, broken)
+                cfn = Template(template.name, broken)
+                for rule in rules:
+                    with self.subTest(rule=rule.id, template=template.name, breaking=breaking):
+                        list(rule.match(cfn))
 
     def test_a_cfnlintrc_is_enough(self):
         with tempfile.TemporaryDirectory() as folder:

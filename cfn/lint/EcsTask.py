@@ -2,8 +2,8 @@
 
     cfn-lint --append-rules cfn/lint TEMPLATE
 
-The schema beside this file is made from the types that the function itself reads properties by; the texts are those of
-the function.
+The schema beside this file is generated from the types that the function reads its properties by, and the
+messages are worded as the function words them.
 """
 
 import sys
@@ -19,7 +19,7 @@ KINDS = {"string": "a text", "integer": "a number", "array": "a list", "object":
 
 
 class EcsTask(CfnLintJsonSchema):
-    """Applies the schema to every ECSTask; cfn-lint itself accepts anything as a property of a custom resource."""
+    """Applies the schema to every ECSTask. cfn-lint itself accepts any property of a custom resource."""
 
     id = "E9101"
     shortdesc = "Check the properties of Custom::ECSTask"
@@ -39,7 +39,7 @@ class EcsTask(CfnLintJsonSchema):
         context = context.evolve(
             functions=list(FUNCTIONS),
             strict_types=False,
-            conditions=context.conditions.evolve({name: True for name in ecs.conditions_of(instance)}),
+            conditions=context.conditions.evolve(dict.fromkeys(ecs.conditions_of(instance), True)),
             path=context.path.descend(path="Properties"),
         )
         properties = instance.get("Properties", {})
@@ -98,7 +98,7 @@ def kind(schema):
 
 
 def given(value):
-    """What stands there. A number or a word is shown, the content of a list or an object is not: it can be long."""
+    """What the template has. The content of a list or an object is not shown, because it can be long."""
     if isinstance(value, dict):
         return "an object"
     return "a list" if isinstance(value, list) else repr(str(value))

@@ -10,7 +10,7 @@ import _ecs_task as ecs  # noqa: E402
 
 
 class EcsTaskContainers(CloudFormationLintRule):
-    """Compares the names in a Custom::ECSTask with those of its task definition, where that is of the same template."""
+    """Compares container names with those of the task definition, if it is in the same template."""
 
     id = "E9105"
     shortdesc = "Check the containers of Custom::ECSTask"

@@ -13,7 +13,7 @@ ROLES = ("ExecutionRoleArn", "TaskRoleArn")
 
 
 class EcsTaskRole(CloudFormationLintRule):
-    """Who needs a role waits for the role alone; its policies are resources of their own, as the CDK writes them."""
+    """A reference to a role waits for the role only, not for policies that are resources of their own."""
 
     id = "W9101"
     shortdesc = "Check that Custom::ECSTask waits for the policies of its roles"
@@ -25,31 +25,36 @@ class EcsTaskRole(CloudFormationLintRule):
             late = sorted(
                 name
                 for name, policy in ecs.resources(cfn, *POLICIES).items()
-                if belongs(policy, roles_of(cfn, task)) and not task.waits_for(name)
-                # A policy that itself waits for the task cannot be waited for.
+                if belongs(policy, roles_of(cfn, task))
+                and not task.waits_for(name)
+                # A policy that depends on the task cannot come first.
                 and not ecs.depends(cfn, name, task.name)
             )
             if late:
-                yield RuleMatch(
-                    ["Resources", task.name],
-                    f"{task.name} can start before its roles have {', '.join(late)}: the task may not pull its image, "
-                    f"read its secrets or do its work yet. Add {', '.join(late)} to DependsOn of {task.name}",
+                names = ", ".join(late)
+                message = (
+                    f"{task.name} can start before its roles have {names}: the task may not be allowed to "
+                    "pull its image, read its secrets or do its work yet. "
+                    f"Add {names} to DependsOn of {task.name}"
                 )
+                yield RuleMatch(["Resources", task.name], message)
 
 
 def roles_of(cfn, task):
     """The roles of this template that the task has."""
     values = [ecs.member(task.properties, "Overrides", role) for role in ROLES]
-    values += [ecs.member(definition, "Properties", role) for definition in task.definitions() for role in ROLES]
+    values += [
+        ecs.member(definition, "Properties", role) for definition in task.definitions() for role in ROLES
+    ]
     return ecs.resources(cfn, "AWS::IAM::Role", among=ecs.references(values))
 
 
 def belongs(policy, roles):
     """Whether a policy is attached to one of these roles."""
-    properties = policy.get("Properties", {})
-    attached = [properties.get("RoleName"), properties.get("Roles")]
+    attached = [ecs.member(policy, "Properties", name) for name in ("RoleName", "Roles")]
     names = {ecs.member(role, "Properties", "RoleName") for role in roles.values() if is_named(role)}
-    texts = {text for text in [attached[0], *(attached[1] or [])] if isinstance(text, str)}
+    listed = attached[1] if isinstance(attached[1], list) else []
+    texts = {text for text in [attached[0], *listed] if isinstance(text, str)}
     return bool(ecs.references(attached) & roles.keys() or texts & names)
 
 

@@ -10,27 +10,31 @@ from cfnlint.rules import CloudFormationLintRule, RuleMatch
 sys.path.append(str(Path(__file__).parent))
 import _ecs_task as ecs  # noqa: E402
 
-MIGRATES = re.compile(r"migrat|alembic|flyway|liquibase|sqitch|dbmate|db:setup|schema.?upgrade", re.IGNORECASE)
+MIGRATES = re.compile(
+    r"migrat|alembic|flyway|liquibase|sqitch|dbmate|db:setup|schema.?upgrade", re.IGNORECASE
+)
 
 
 class EcsTaskRollback(CloudFormationLintRule):
-    """A deploy that fails after its migration is rolled back with the old image and the new schema."""
+    """A rollback runs the old task definition, after the new one has changed the schema."""
 
     id = "I9101"
     shortdesc = "Check that a migration does not run in a rollback"
-    description = "The old image's migration against the new schema leaves the stack in UPDATE_ROLLBACK_FAILED"
+    description = (
+        "The old image's migration against the new schema leaves the stack in UPDATE_ROLLBACK_FAILED"
+    )
     tags = ["resources", "ecs", "custom"]
 
     def match(self, cfn):
         for task in ecs.tasks(cfn):
             runs_again = all(str(task.properties.get(key, "")).lower() not in ("false", "no") for key in KEYS)
             if runs_again and migrates(task):
-                yield RuleMatch(
-                    ["Resources", task.name],
-                    f"{task.name} seems to migrate a database. In a rollback the old image's migration would run "
-                    "against the new schema, which most tools refuse, and the stack would end in "
-                    "UPDATE_ROLLBACK_FAILED: set RunOnRollback: false",
+                message = (
+                    f"{task.name} seems to migrate a database. A rollback would run the old image's "
+                    "migration against the new schema. Many tools refuse that, and the stack ends in "
+                    "UPDATE_ROLLBACK_FAILED: set RunOnRollback: false"
                 )
+                yield RuleMatch(["Resources", task.name], message)
 
 
 KEYS = ("RunOnRollback", "RunOnUpdate")
@@ -40,9 +44,8 @@ def migrates(task):
     """By its name, and by what it runs."""
     seen = [task.name, task.properties.get("TaskDefinition"), task.properties.get("Overrides")]
     for definition in task.definitions():
-        properties = definition.get("Properties", {})
-        containers = properties.get("ContainerDefinitions")
-        seen.append(properties.get("Family"))
+        containers = ecs.member(definition, "Properties", "ContainerDefinitions")
+        seen.append(ecs.member(definition, "Properties", "Family"))
         for container in containers if isinstance(containers, list) else []:
             seen += [ecs.member(container, key) for key in ("Name", "Image", "Command", "EntryPoint")]
     return MIGRATES.search(json.dumps(seen, default=str)) is not None

@@ -12,7 +12,7 @@ ASSOCIATION = "AWS::EC2::SubnetRouteTableAssociation"
 
 
 class EcsTaskRoutes(CloudFormationLintRule):
-    """Who needs a subnet waits for the subnet alone, not for its way out through a gateway."""
+    """A reference to a subnet waits for the subnet only, not for its routes."""
 
     id = "W9102"
     shortdesc = "Check that Custom::ECSTask waits for the routes of its subnets"
@@ -27,11 +27,12 @@ class EcsTaskRoutes(CloudFormationLintRule):
                 if not task.waits_for(name) and not ecs.depends(cfn, name, task.name)
             )
             if late:
-                yield RuleMatch(
-                    ["Resources", task.name],
-                    f"{task.name} can start before {', '.join(late)}: its subnets have no way out yet, so that the "
-                    f"task may not reach its image or its database. Add {', '.join(late)} to DependsOn of {task.name}",
+                names = ", ".join(late)
+                message = (
+                    f"{task.name} can start before its subnets have {names}: the task may not be able to "
+                    f"pull its image or reach its database yet. Add {names} to DependsOn of {task.name}"
                 )
+                yield RuleMatch(["Resources", task.name], message)
 
 
 def subnets(cfn, task):
@@ -43,7 +44,7 @@ def subnets(cfn, task):
 
 
 def ways(cfn, names):
-    """Associations of these subnets with route tables, and the routes in these tables that lead out of the VPC."""
+    """The route table associations of these subnets, and the routes in their route tables."""
     associations = {
         name: ecs.member(association, "Properties", "RouteTableId")
         for name, association in ecs.resources(cfn, ASSOCIATION).items()
@@ -55,5 +56,5 @@ def ways(cfn, names):
         for name, route in ecs.resources(cfn, "AWS::EC2::Route").items()
         if ecs.references(ecs.member(route, "Properties", "RouteTableId")) & tables
     }
-    # An association without a route out changes nothing for the task.
+    # Without routes the association changes nothing for the task.
     return {*associations, *routes} if routes else set()

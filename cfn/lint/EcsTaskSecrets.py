@@ -8,6 +8,10 @@ from cfnlint.rules import CloudFormationLintRule, RuleMatch
 sys.path.append(str(Path(__file__).parent))
 import _ecs_task as ecs  # noqa: E402
 
+MESSAGE = (
+    "CloudFormation does not resolve this reference to a secret in a custom resource: put the secret into "
+    "Secrets of the container in the task definition"
+)
 REFERENCES = ("{{resolve:secretsmanager", "{{resolve:ssm-secure")
 
 
@@ -22,17 +26,13 @@ class EcsTaskSecrets(CloudFormationLintRule):
     def match(self, cfn):
         for task in ecs.tasks(cfn):
             for path in places(cfn, task.properties, task.path()):
-                yield RuleMatch(
-                    path,
-                    "CloudFormation does not resolve this reference to a secret in a custom resource: put the secret "
-                    "into Secrets of the container in the task definition",
-                )
+                yield RuleMatch(path, MESSAGE)
 
 
 def places(cfn, value, path):
     """Where a reference begins, within functions and in the defaults of parameters, too."""
     if isinstance(value, str):
-        # Nobody but Join puts a reference together from parts, and its first part has the beginning.
+        # Join is the one function that puts a reference together, and its first part has this beginning.
         if any(reference in value for reference in REFERENCES):
             yield path
     elif isinstance(value, list):
@@ -41,5 +41,5 @@ def places(cfn, value, path):
     elif isinstance(value, dict):
         for key, item in value.items():
             if key == "Ref" and isinstance(item, str):
-                item = cfn.template.get("Parameters", {}).get(item, {}).get("Default")
+                item = ecs.member(ecs.section(cfn, "Parameters"), item, "Default")
             yield from places(cfn, item, [*path, key])

@@ -24,12 +24,16 @@ class EcsTaskTimes(CloudFormationLintRule):
                 timeout = ecs.number(case.get("Timeout"))
                 limit = ecs.number(case.get("ServiceTimeout", properties["ServiceTimeout"]["maximum"]))
                 # With a WaitHandle the answer does not wait for the task; a Timeout out of range is E9101's.
-                if "WaitHandle" in case or None in (timeout, limit) or timeout > properties["Timeout"]["maximum"]:
+                if (
+                    "WaitHandle" in case
+                    or None in (timeout, limit)
+                    or timeout > properties["Timeout"]["maximum"]
+                ):
                     continue
                 if timeout > limit:
-                    yield RuleMatch(
-                        task.path("Timeout"),
-                        f"Timeout of {timeout} s is above ServiceTimeout of {limit} s, after which CloudFormation "
-                        f"stops waiting: raise ServiceTimeout to at least {min(timeout + 30, 3600)}",
+                    message = (
+                        f"Timeout of {timeout} s is above ServiceTimeout of {limit} s, when CloudFormation "
+                        f"stops waiting: raise ServiceTimeout to at least {min(timeout + 30, 3600)}"
                     )
+                    yield RuleMatch(task.path("Timeout"), message)
                     break

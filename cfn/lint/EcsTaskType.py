@@ -10,7 +10,7 @@ import _ecs_task as ecs  # noqa: E402
 
 
 class EcsTaskType(CloudFormationLintRule):
-    """Such a resource works where its ServiceToken is ours, but nothing checks it, nor is it rehearsed."""
+    """With our ServiceToken such a resource works, but these rules and `rehearse` pass over it."""
 
     id = "E9103"
     shortdesc = "Check types that are nearly Custom::ECSTask"
@@ -18,12 +18,14 @@ class EcsTaskType(CloudFormationLintRule):
     tags = ["resources", "ecs", "custom"]
 
     def match(self, cfn):
-        for name, resource in cfn.template.get("Resources", {}).items():
+        for name, resource in ecs.section(cfn, "Resources").items():
             kind = resource.get("Type") if isinstance(resource, dict) else None
             if not isinstance(kind, str) or kind == ecs.TYPE or not nearly(kind):
                 continue
             if not asks_another_function(cfn, resource):
-                yield RuleMatch(["Resources", name, "Type"], f"{name} has the type {kind}, did you mean {ecs.TYPE}?")
+                yield RuleMatch(
+                    ["Resources", name, "Type"], f"{name} has the type {kind}, did you mean {ecs.TYPE}?"
+                )
 
 
 def nearly(kind):
@@ -31,12 +33,12 @@ def nearly(kind):
     one, other = sorted([kind.lower(), ecs.TYPE.lower()], key=len)
     if len(other) - len(one) > 1:
         return False
-    same = next((at for at, (a, b) in enumerate(zip(one, other)) if a != b), len(one))
+    same = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
     return one[same + (len(one) == len(other)) :] == other[same + 1 :]
 
 
 def asks_another_function(cfn, resource):
-    """A function of this template has its own types, whatever they are called."""
+    """Whether the ServiceToken is a resource of this template, a function with types of its own."""
     properties = resource.get("Properties")
     token = ecs.references(properties.get("ServiceToken")) if isinstance(properties, dict) else set()
-    return bool(token & cfn.template.get("Resources", {}).keys())
+    return bool(token & ecs.section(cfn, "Resources").keys())

@@ -12,7 +12,7 @@ HANDLE, CONDITION = "AWS::CloudFormation::WaitConditionHandle", "AWS::CloudForma
 
 
 class EcsTaskWaitHandle(CloudFormationLintRule):
-    """The resource itself is complete once its task has started: the condition is what waits for the task."""
+    """With a WaitHandle the resource completes when its task has started; the condition waits for its end."""
 
     id = "E9108"
     shortdesc = "Check WaitHandle of Custom::ECSTask"
@@ -22,7 +22,7 @@ class EcsTaskWaitHandle(CloudFormationLintRule):
     def match(self, cfn):
         for task in ecs.tasks(cfn):
             names = ecs.references(task.properties.get("WaitHandle"))
-            for name in sorted(names & cfn.template["Resources"].keys()):
+            for name in sorted(names & ecs.section(cfn, "Resources").keys()):
                 for message in mistakes(cfn, task, name):
                     yield RuleMatch(task.path("WaitHandle"), message)
 
@@ -34,18 +34,19 @@ def mistakes(cfn, task, handle):
         return
     timeout = ecs.number(task.properties.get("Timeout", 290))
     waiting = {
-        name: condition["Properties"]
+        name: ecs.member(condition, "Properties", "Timeout")
         for name, condition in ecs.resources(cfn, CONDITION).items()
         if handle in ecs.references(ecs.member(condition, "Properties", "Handle"))
     }
     if not waiting:
         yield (
-            f"no {CONDITION} waits for {handle}, so that the deploy goes on before the task has ended: add one with "
-            f"Handle: !Ref {handle}, DependsOn: {task.name} and Timeout: {timeout or 'that of the task'}"
+            f"no {CONDITION} waits for {handle}, so the deploy goes on before the task has ended: add one "
+            f"with Handle: !Ref {handle}, DependsOn: {task.name} and Timeout: {timeout or 'that of the task'}"
         )
-    for name, properties in waiting.items():
-        limit = ecs.number(properties.get("Timeout"))
+    for name, condition_timeout in waiting.items():
+        limit = ecs.number(condition_timeout)
         if limit is not None and timeout is not None and limit < timeout:
-            yield f"Timeout of {name} is {limit} s, that of {task.name} {timeout} s: raise it to at least {timeout}"
+            wanted = f"raise it to {timeout} or more"
+            yield f"Timeout of {name} is {limit} s, below the {timeout} s of {task.name}: {wanted}"
         if not ecs.depends(cfn, name, task.name):
             yield f"{name} can start to wait before {task.name} has: add DependsOn: {task.name} to {name}"

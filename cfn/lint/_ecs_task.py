@@ -1,4 +1,4 @@
-"""What the rules of this folder know of a template: its ECSTasks, what they run, and on what it depends.
+"""What the rules in this folder share: a template's ECSTasks, their definitions, conditions, dependencies.
 
 cfn-lint loads every file of a folder as rules, except those whose names begin with an underscore.
 """
@@ -13,12 +13,12 @@ import networkx
 SCHEMA = json.loads(Path(__file__).with_name("ecs_task.schema.json").read_text(encoding="utf-8"))
 ATTRIBUTES = [pointer.removeprefix("/properties/") for pointer in SCHEMA["readOnlyProperties"]]
 TYPE = "Custom::ECSTask"
-# cfn/provider.yml exports the function's ARN under its stack's name and this.
+# A stack called ecs-tasks, made from cfn/provider.yml, exports the function's ARN by this name.
 EXPORT = "ecs-tasks-FunctionArn"
 
 
 class Task:
-    """A resource that our function serves."""
+    """A resource that the function serves."""
 
     def __init__(self, cfn, name, resource):
         self.cfn, self.name, self.resource = cfn, name, resource
@@ -26,21 +26,21 @@ class Task:
         self.properties = properties if isinstance(properties, dict) else {}
 
     def path(self, *within):
-        """Where a property stands, as far as it is there."""
+        """The path of a property as far as the template has it: a function may stand in its place."""
         path, value = ["Resources", self.name, "Properties"], self.properties
         for key in within:
-            key = spelling(value, key) if isinstance(value, dict) else key
+            key = spelling(value, key) if isinstance(value, dict) and isinstance(key, str) else key
             try:
                 value = value[key]
             except (KeyError, IndexError, TypeError):
                 break
             path.append(key)
-        return path if within and len(path) > 3 or not within else path[:2]
+        return path
 
     def cases(self, *keys):
-        """The properties of these names in each combination of conditions that can come about, with its conditions.
+        """These properties, and TaskDefinition, in each combination of conditions that can occur.
 
-        The definition that runs in it is among them where it belongs to this template, as "definition".
+        If the task definition is in this template, its properties are there too, as "definition".
         """
         given = {key: self.properties[key] for key in {*keys, "TaskDefinition"} if key in self.properties}
         names = conditions(given)
@@ -48,14 +48,16 @@ class Task:
             names |= conditions(definition.get("Properties")) | conditions_of(definition)
         for scenario in scenarios(self.cfn, names, self.resource):
             case = resolve(self.cfn, given, scenario)
-            definition = self.cfn.template["Resources"].get(definition_name(case.get("TaskDefinition")), {})
-            if definition.get("Type") == "AWS::ECS::TaskDefinition":
+            name = definition_name(case.get("TaskDefinition"))
+            for definition in resources(self.cfn, "AWS::ECS::TaskDefinition", among={name}).values():
                 case["definition"] = resolve(self.cfn, definition.get("Properties", {}), scenario)
             yield case
 
     def definitions(self):
         """The task definitions of this template that can run."""
-        return resources(self.cfn, "AWS::ECS::TaskDefinition", among=references(self.properties.get("TaskDefinition"))).values()
+        return resources(
+            self.cfn, "AWS::ECS::TaskDefinition", among=references(self.properties.get("TaskDefinition"))
+        ).values()
 
     def waits_for(self, name):
         """Whether CloudFormation makes this resource before the task starts."""
@@ -63,14 +65,20 @@ class Task:
 
 
 def tasks(cfn):
-    """All resources that our function serves."""
-    for name, resource in cfn.template.get("Resources", {}).items():
+    """All resources that the function serves."""
+    for name, resource in section(cfn, "Resources").items():
         if isinstance(resource, dict) and is_ours(resource):
             yield Task(cfn, name, resource)
 
 
+def section(cfn, name):
+    """A section of the template; an empty one if it is not there or is no section."""
+    value = cfn.template.get(name)
+    return value if isinstance(value, dict) else {}
+
+
 def is_ours(resource):
-    """By its type; or, as the CDK writes custom resources without one, by the function that it asks."""
+    """By its type, or by the ServiceToken: the CDK writes AWS::CloudFormation::CustomResource by default."""
     if resource.get("Type") == TYPE:
         return True
     kind, properties = resource.get("Type"), resource.get("Properties")
@@ -86,20 +94,21 @@ def resources(cfn, *types, among=None):
     """The resources of these types."""
     return {
         name: resource
-        for name, resource in cfn.template.get("Resources", {}).items()
+        for name, resource in section(cfn, "Resources").items()
         if isinstance(resource, dict) and resource.get("Type") in types and (among is None or name in among)
     }
 
 
 def depends(cfn, one, other):
-    """Whether one resource needs the other, directly or through others; False for resources that are not known."""
+    """Whether one resource depends on the other, directly or through others."""
     graph = cfn.graph.graph if cfn.graph else networkx.DiGraph()
     return one in graph and other in graph and networkx.has_path(graph, one, other)
 
 
 def spelling(value, name):
-    """The key by which a member is given: ECS's names begin with a lower letter, CloudFormation's with an upper one."""
-    return next((key for key in value if key[:1].lower() + key[1:] == name[:1].lower() + name[1:]), name)
+    """The key of a member as this value spells it: `subnets` as ECS, or `Subnets` as CloudFormation."""
+    other = name[:1].swapcase() + name[1:]
+    return other if name not in value and other in value else name
 
 
 def member(value, *names):
@@ -140,7 +149,9 @@ def references(value):
             if key == "Ref" and isinstance(item, str):
                 found.add(item)
             elif key == "Fn::GetAtt":
-                found.add((item if isinstance(item, str) else str(item[0])).split(".")[0])
+                text = item[0] if isinstance(item, list) and item else item
+                if isinstance(text, str):
+                    found.add(text.split(".")[0])
             else:
                 text = item[0] if isinstance(item, list) and item else item
                 if key == "Fn::Sub" and isinstance(text, str):
@@ -150,7 +161,7 @@ def references(value):
 
 
 def definition_name(value):
-    """The logical id behind `!Ref Definition`, `!GetAtt Definition.TaskDefinitionArn` and `!Sub ${Definition}`."""
+    """The logical id in `!Ref Definition`, `!GetAtt Definition.TaskDefinitionArn` or `!Sub ${Definition}`."""
     if isinstance(value, dict) and len(value) == 1 and set(value) <= {"Ref", "Fn::GetAtt", "Fn::Sub"}:
         text = value.get("Fn::Sub")
         if text is None or isinstance(text, str) and re.fullmatch(r"\$\{[A-Za-z0-9.]+\}", text):
@@ -159,14 +170,14 @@ def definition_name(value):
 
 
 def conditions(value):
-    """Names of the conditions within a value that can matter to a rule: those of variables and commands do not."""
+    """Names of the conditions within a value, except where no rule looks, such as variables and commands."""
     found = set()
     if isinstance(value, list):
         for item in value:
             found |= conditions(item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            if key == "Fn::If" and isinstance(item, list) and isinstance(item[0], str):
+            if key == "Fn::If" and isinstance(item, list) and item and isinstance(item[0], str):
                 found |= {item[0]} | conditions(item[1:])
             elif key[:1].lower() + key[1:] not in IRRELEVANT:
                 found |= conditions(item)
@@ -201,15 +212,15 @@ def resolve(cfn, value, scenario):
     if not isinstance(value, dict):
         return value
     choice = value.get("Fn::If")
-    if isinstance(choice, list) and len(choice) == 3 and choice[0] in scenario:
-        return resolve(cfn, choice[1 if scenario[choice[0]] else 2], scenario)
+    if isinstance(choice, list) and len(choice) == 3 and str(choice[0]) in scenario:
+        return resolve(cfn, choice[1 if scenario[str(choice[0])] else 2], scenario)
     name = value.get("Ref")
     if name == "AWS::NoValue":
         return None
     if isinstance(name, str):
-        parameter = cfn.template.get("Parameters", {}).get(name, {})
-        simple = isinstance(parameter.get("Default"), (str, int)) and parameter.get("Type") in ("String", "Number")
-        decides = name in references(cfn.template.get("Conditions", {}))
-        return parameter["Default"] if simple and not decides else value
+        default = member(section(cfn, "Parameters"), name, "Default")
+        is_simple = member(section(cfn, "Parameters"), name, "Type") in ("String", "Number")
+        decides = name in references(section(cfn, "Conditions"))
+        return default if isinstance(default, (str, int)) and is_simple and not decides else value
     fields = {key: resolve(cfn, item, scenario) for key, item in value.items()}
     return {key: item for key, item in fields.items() if item is not None}

@@ -1,90 +1,315 @@
-//! DynamoDB: the audit table.
+//! DynamoDB: items and expressions in, items out. Values are JSON's, and what they mean is the caller's.
+//!
+//! In an expression every attribute is written `#name`, which keeps it from being one of DynamoDB's reserved words, and
+//! every value `:name`.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
-    operation::put_item::PutItemError,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    types::{
+        AttributeValue, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+        Update as TransactUpdate, WriteRequest,
+    },
 };
-use serde_json::Value;
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use serde_json::{Map, Number, Value};
 
-use super::{CallError, in_region_of};
-use crate::monitor::render::audit::{ALERTED, Item, LOGGED, PARTITION, SORT};
+use super::{CallError, CallErrorKind, in_region_of};
 
-/// The audit table.
+/// How many items one BatchWriteItem takes.
+pub const BATCH_ITEMS: usize = 25;
+/// How many changes one TransactWriteItems takes.
+pub const TRANSACTION_UPDATES: usize = 100;
+
+/// Attributes by name: an item, a key, or the values of an expression.
+pub type Attributes = Map<String, Value>;
+
+/// A table.
 #[derive(Debug)]
-pub struct AuditTable {
+pub struct Table {
     client: Client,
     name: String,
 }
 
-/// What the table knows of an event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// The item was there before: this is a redelivery.
-    pub known: bool,
-    /// The alert has gone out.
-    pub alerted: bool,
-    /// The event has been written to the log group.
-    pub logged: bool,
+/// A change of one item, made where it is missing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Update {
+    /// Partition and sort key.
+    pub key: Attributes,
+    /// `SET #a = :a ADD #b :b REMOVE #c`
+    pub expression: String,
+    /// On which condition; none where it is empty.
+    pub condition: String,
+    /// The values of both, by their names with the colon.
+    pub values: Attributes,
 }
 
-impl AuditTable {
+/// What came of a change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Updated {
+    /// It was made; the item as it was before.
+    Done(Attributes),
+    /// The condition does not hold; the item as it is.
+    Refused(Attributes),
+}
+
+/// What came of several changes, of which all or none are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transacted {
+    /// All were made.
+    Done,
+    /// None was: the conditions of these, by their places, do not hold.
+    Refused(Vec<usize>),
+}
+
+impl Table {
     /// The table of this name or ARN.
     pub fn new(config: &SdkConfig, name: &str) -> Self {
         Self { client: Client::new(&in_region_of(name, config)), name: name.to_owned() }
     }
 
-    /// Writes an item if it is not there yet, and tells what is known of it.
-    pub async fn put(&self, item: &Item) -> Result<Standing, CallError> {
-        let attributes = item.attributes.iter().map(|(name, value)| (name.clone(), attribute(value)));
-        let call = self
+    /// Writes an item over the one that may be there.
+    pub async fn put(&self, item: &Attributes) -> Result<(), CallError> {
+        let call = self.client.put_item().table_name(&self.name).set_item(Some(typed(item)));
+        call.send().await.map_err(|error| CallError::of("dynamodb:PutItem", error))?;
+        Ok(())
+    }
+
+    /// Writes up to [`BATCH_ITEMS`] items with different keys over those that may be there. What DynamoDB leaves over is
+    /// sent again, for as long as a burst of throttling lasts.
+    pub async fn put_all(&self, items: &[&Attributes]) -> Result<(), CallError> {
+        let unbuilt = |error| CallError::unbuilt("dynamodb:BatchWriteItem", &error);
+        let put = |item: &&Attributes| {
+            let put = PutRequest::builder().set_item(Some(typed(item))).build().map_err(unbuilt)?;
+            Ok(WriteRequest::builder().put_request(put).build())
+        };
+        let mut left: Vec<WriteRequest> = items.iter().map(put).collect::<Result<_, CallError>>()?;
+        let mut waits = backoff().build();
+        loop {
+            let call = self.client.batch_write_item().request_items(&self.name, left);
+            let answer =
+                call.send().await.map_err(|error| CallError::of("dynamodb:BatchWriteItem", error))?;
+            // The table is the only one; by its ARN it may come back under its name.
+            left = answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
+            if left.is_empty() {
+                return Ok(());
+            }
+            match waits.next() {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(CallError::throttled("dynamodb:BatchWriteItem")),
+            }
+        }
+    }
+
+    /// Changes one item, if its condition holds.
+    pub async fn update(&self, update: &Update) -> Result<Updated, CallError> {
+        let mut call = self
             .client
-            .put_item()
+            .update_item()
             .table_name(&self.name)
-            .set_item(Some(attributes.collect()))
-            .item(PARTITION, AttributeValue::S(item.partition.clone()))
-            .item(SORT, AttributeValue::S(item.change.clone()))
-            .condition_expression("attribute_not_exists(#sort)")
-            .expression_attribute_names("#sort", SORT)
+            .set_key(Some(typed(&update.key)))
+            .update_expression(&update.expression)
+            .set_condition_expression(update.condition())
+            .set_expression_attribute_values(update.typed_values())
+            .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        for name in update.names() {
+            call = call.expression_attribute_names(format!("#{name}"), name);
+        }
         match call.send().await {
-            Ok(_) => Ok(Standing::default()),
+            Ok(answer) => Ok(Updated::Done(answer.attributes.map(plain).unwrap_or_default())),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(exists)) => {
-                    let is_marked = |name: &str| exists.item().is_some_and(|item| item.contains_key(name));
-                    Ok(Standing { known: true, alerted: is_marked(ALERTED), logged: is_marked(LOGGED) })
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(Updated::Refused(refused.item().cloned().map(plain).unwrap_or_default()))
                 }
-                _ => Err(CallError::of("dynamodb:PutItem", error)),
+                _ => Err(CallError::of("dynamodb:UpdateItem", error)),
             },
         }
     }
 
-    /// Marks what has been done about an event; `at` is RFC 3339.
-    pub async fn mark(&self, item: &Item, marks: &[&str], at: &str) -> Result<(), CallError> {
-        let sets: Vec<String> = marks.iter().map(|mark| format!("{mark} = :at")).collect();
-        let call = self
-            .client
-            .update_item()
+    /// Changes up to [`TRANSACTION_UPDATES`] items, all or none. A conflict with another transaction is tried again.
+    /// `token` makes a repetition of the same call do nothing.
+    pub async fn transact(&self, updates: &[Update], token: &str) -> Result<Transacted, CallError> {
+        let once = || async {
+            let items: Vec<TransactWriteItem> =
+                updates.iter().map(|update| self.transact_item(update)).collect::<Result<_, _>>()?;
+            let call = self.client.transact_write_items().set_transact_items(Some(items));
+            match call.client_request_token(token).send().await {
+                Ok(_) => Ok(Transacted::Done),
+                Err(error) => match error.as_service_error() {
+                    Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                        let codes = canceled.cancellation_reasons().iter().map(|reason| reason.code());
+                        let refused: Vec<usize> = codes
+                            .enumerate()
+                            .filter(|(_, code)| *code == Some("ConditionalCheckFailed"))
+                            .map(|(at, _)| at)
+                            .collect();
+                        match refused.is_empty() {
+                            true => Err(canceled_for_now(canceled.message())),
+                            false => Ok(Transacted::Refused(refused)),
+                        }
+                    }
+                    _ => Err(CallError::of("dynamodb:UpdateItem", error)),
+                },
+            }
+        };
+        once.retry(backoff()).when(|error| error.kind == CallErrorKind::Transient).await
+    }
+
+    fn transact_item(&self, update: &Update) -> Result<TransactWriteItem, CallError> {
+        let mut change = TransactUpdate::builder()
             .table_name(&self.name)
-            .key(PARTITION, AttributeValue::S(item.partition.clone()))
-            .key(SORT, AttributeValue::S(item.change.clone()))
-            .update_expression(format!("SET {}", sets.join(", ")))
-            .expression_attribute_values(":at", AttributeValue::S(at.to_owned()));
-        call.send().await.map_err(|error| CallError::of("dynamodb:UpdateItem", error))?;
-        Ok(())
+            .set_key(Some(typed(&update.key)))
+            .update_expression(&update.expression)
+            .set_condition_expression(update.condition())
+            .set_expression_attribute_values(update.typed_values());
+        for name in update.names() {
+            change = change.expression_attribute_names(format!("#{name}"), name);
+        }
+        let change = change.build().map_err(|error| CallError::unbuilt("dynamodb:UpdateItem", &error))?;
+        Ok(TransactWriteItem::builder().update(change).build())
+    }
+
+    /// All items of a partition, as they are now.
+    pub async fn query(&self, partition: (&str, &str)) -> Result<Vec<Attributes>, CallError> {
+        let (name, value) = partition;
+        let mut items = Vec::new();
+        let mut from = None;
+        loop {
+            let call = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .key_condition_expression("#partition = :partition")
+                .expression_attribute_names("#partition", name)
+                .expression_attribute_values(":partition", AttributeValue::S(value.to_owned()))
+                .consistent_read(true)
+                .set_exclusive_start_key(from);
+            let answer = call.send().await.map_err(|error| CallError::of("dynamodb:Query", error))?;
+            items.extend(answer.items.unwrap_or_default().into_iter().map(plain));
+            match answer.last_evaluated_key.filter(|key| !key.is_empty()) {
+                Some(key) => from = Some(key),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    /// Removes an item if the condition of `update` holds; its expression is not read.
+    pub async fn delete(&self, update: &Update) -> Result<(), CallError> {
+        let mut call = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(typed(&update.key)))
+            .set_condition_expression(update.condition())
+            .set_expression_attribute_values(update.typed_values());
+        for name in update.names() {
+            call = call.expression_attribute_names(format!("#{name}"), name);
+        }
+        match call.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let error = CallError::of("dynamodb:DeleteItem", error);
+                if error.is("ConditionalCheckFailedException") { Ok(()) } else { Err(error) }
+            }
+        }
     }
 }
 
-fn attribute(value: &Value) -> AttributeValue {
+impl Update {
+    fn condition(&self) -> Option<String> {
+        Some(self.condition.clone()).filter(|condition| !condition.is_empty())
+    }
+
+    fn typed_values(&self) -> Option<HashMap<String, AttributeValue>> {
+        (!self.values.is_empty()).then(|| typed(&self.values))
+    }
+
+    /// The names that stand in its expressions behind a `#`.
+    fn names(&self) -> BTreeSet<&str> {
+        let pieces = |text| str::split(text, '#').skip(1);
+        let ends = |char: char| !(char.is_ascii_alphanumeric() || char == '_');
+        let name = |piece: &'_ str| piece.find(ends).unwrap_or(piece.len());
+        let all = pieces(&self.expression).chain(pieces(&self.condition));
+        all.map(|piece| &piece[..name(piece)]).collect()
+    }
+}
+
+/// Short bursts of throttling and of conflicts are ridden out here, some three seconds of them.
+fn backoff() -> ExponentialBuilder {
+    ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(6).with_jitter()
+}
+
+/// Another transaction is at work on one of the items, or the table is short of capacity.
+fn canceled_for_now(message: Option<&str>) -> CallError {
+    CallError {
+        operation: "dynamodb:UpdateItem",
+        code: "TransactionCanceledException".to_owned(),
+        message: message.unwrap_or("no message").to_owned(),
+        kind: CallErrorKind::Transient,
+    }
+}
+
+fn typed(attributes: &Attributes) -> HashMap<String, AttributeValue> {
+    attributes.iter().map(|(name, value)| (name.clone(), typed_value(value))).collect()
+}
+
+fn typed_value(value: &Value) -> AttributeValue {
     match value {
         Value::Null => AttributeValue::Null(true),
         Value::Bool(bool) => AttributeValue::Bool(*bool),
         Value::Number(number) => AttributeValue::N(number.to_string()),
         Value::String(text) => AttributeValue::S(text.clone()),
-        Value::Array(list) => AttributeValue::L(list.iter().map(attribute).collect()),
-        Value::Object(map) => {
-            AttributeValue::M(map.iter().map(|(name, value)| (name.clone(), attribute(value))).collect())
+        Value::Array(list) => AttributeValue::L(list.iter().map(typed_value).collect()),
+        Value::Object(map) => AttributeValue::M(typed(map)),
+    }
+}
+
+fn plain(attributes: HashMap<String, AttributeValue>) -> Attributes {
+    attributes.into_iter().map(|(name, value)| (name, plain_value(value))).collect()
+}
+
+/// What is none of JSON's kinds, sets and binary values, is nobody's here.
+fn plain_value(value: AttributeValue) -> Value {
+    match value {
+        AttributeValue::Bool(bool) => bool.into(),
+        AttributeValue::N(number) => number.parse::<Number>().map_or(Value::Null, Value::Number),
+        AttributeValue::S(text) => text.into(),
+        AttributeValue::L(list) => list.into_iter().map(plain_value).collect(),
+        AttributeValue::M(map) => Value::Object(plain(map)),
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_names_of_an_expression_are_found() {
+        let update = Update {
+            expression: "SET #ttl = :ttl, #told_at=:x ADD #waiting :n REMOVE #lease".to_owned(),
+            condition: "attribute_not_exists(#until) OR #ttl < :now".to_owned(),
+            ..Update::default()
+        };
+        let names: Vec<&str> = update.names().into_iter().collect();
+        assert_eq!(names, ["lease", "told_at", "ttl", "until", "waiting"]);
+    }
+
+    #[test]
+    fn a_value_comes_back_as_it_went() {
+        for value in
+            [json!(null), json!(true), json!(7), json!(1.5), json!("x"), json!([1, "y"]), json!({"a": []})]
+        {
+            assert_eq!(plain_value(typed_value(&value)), value);
         }
     }
 }

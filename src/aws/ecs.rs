@@ -5,16 +5,16 @@ mod convert;
 use aws_sdk_ecs::{
     config::retry::RetryConfig,
     operation::{
-        describe_task_definition::DescribeTaskDefinitionOutput, run_task::RunTaskError,
-        start_task::StartTaskOutput,
+        describe_task_definition::DescribeTaskDefinitionOutput, list_tasks::builders::ListTasksFluentBuilder,
+        run_task::RunTaskError, start_task::StartTaskOutput,
     },
     types::{DesiredStatus, Failure, TaskField},
 };
 
-use super::{Aws, CallError};
+use super::{Aws, CallError, CallErrorKind};
 use crate::{
     properties::{Properties, service::ServicePlacement},
-    task::{Observation, Task, TaskArn, TaskDefinition},
+    task::{Observation, Task, TaskArn, TaskDefinition, cluster_name},
 };
 
 /// The most tasks that one DescribeTasks takes.
@@ -29,6 +29,8 @@ pub struct Launch<'a> {
     pub started_by: &'a str,
     /// Put on every task.
     pub tags: &'a [(String, String)],
+    /// How many tasks of the run, by RunTask.
+    pub count: usize,
 }
 
 /// What RunTask or StartTask answered.
@@ -69,7 +71,7 @@ impl Aws {
             .run_task()
             .cluster(&properties.cluster)
             .task_definition(&properties.task_definition)
-            .count(i32::try_from(properties.count).unwrap_or(i32::MAX))
+            .count(i32::try_from(launch.count).unwrap_or(i32::MAX))
             .started_by(launch.started_by)
             .client_token(client_token)
             .set_launch_type(properties.launch_type.as_deref().map(Into::into))
@@ -94,6 +96,11 @@ impl Aws {
             Err(error) => match error.as_service_error() {
                 Some(RunTaskError::ConflictException(conflict)) if !conflict.resource_ids().is_empty() => {
                     Ok(Launched::Conflict(conflict.resource_ids().iter().cloned().map(TaskArn).collect()))
+                }
+                // The first call with this token is still at work: which tasks come of it will be known soon.
+                Some(RunTaskError::ConflictException(_)) => {
+                    let error = CallError::of("ecs:RunTask", error);
+                    Err(CallError { kind: CallErrorKind::Transient, ..error })
                 }
                 _ => Err(CallError::of("ecs:RunTask", error)),
             },
@@ -146,13 +153,13 @@ impl Aws {
             let arns = chunk.iter().map(|arn| arn.0.clone()).collect();
             let call =
                 self.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).include(TaskField::Tags);
-            let output = call
-                .customize()
-                .config_override(one_attempt())
-                .send()
-                .await
-                .map_err(|error| CallError::of("ecs:DescribeTasks", error))?;
-            seen.tasks.extend(output.tasks().iter().map(convert::task));
+            match call.customize().config_override(one_attempt()).send().await {
+                Ok(output) => seen.tasks.extend(output.tasks().iter().map(convert::task)),
+                Err(error) => match convert::tasks_beyond_the_sdk(&error) {
+                    Some(tasks) => seen.tasks.extend(tasks),
+                    None => return Err(CallError::of("ecs:DescribeTasks", error)),
+                },
+            }
         }
         // ECS may answer in another order; the verdict and its text must not depend on that. A task that is neither
         // described nor said to be missing is missing.
@@ -163,16 +170,30 @@ impl Aws {
         Ok(seen)
     }
 
-    /// The tasks of one resource that ECS wants running or, with `stopped`, that it wants stopped: those that are on
-    /// their way there, and those that got there within the last hour.
-    pub async fn list_tasks(
-        &self,
-        cluster: &str,
-        started_by: &str,
-        stopped: bool,
-    ) -> Result<Vec<TaskArn>, CallError> {
-        let call = self.ecs.list_tasks().cluster(cluster).started_by(started_by);
-        let call = call.set_desired_status(stopped.then_some(DesiredStatus::Stopped));
+    /// The names of the account's clusters in this region.
+    pub async fn list_clusters(&self) -> Result<Vec<String>, CallError> {
+        let mut pages = self.ecs.list_clusters().into_paginator().items().send();
+        let mut clusters = Vec::new();
+        while let Some(arn) = pages.next().await {
+            let arn = arn.map_err(|error| CallError::of("ecs:ListClusters", error))?;
+            clusters.push(cluster_name(&arn).to_owned());
+        }
+        Ok(clusters)
+    }
+
+    /// The tasks of one resource that ECS wants running: those that do, and those that are on their way there.
+    pub async fn list_running(&self, cluster: &str, started_by: &str) -> Result<Vec<TaskArn>, CallError> {
+        self.list_tasks(self.ecs.list_tasks().cluster(cluster).started_by(started_by)).await
+    }
+
+    /// The tasks of a family that ECS wants stopped: those that are stopping, and those that have stopped within the last
+    /// hour. Whose they are DescribeTasks says, since ListTasks takes startedBy as its only filter.
+    pub async fn list_stopped(&self, cluster: &str, family: &str) -> Result<Vec<TaskArn>, CallError> {
+        let call = self.ecs.list_tasks().cluster(cluster).family(family);
+        self.list_tasks(call.desired_status(DesiredStatus::Stopped)).await
+    }
+
+    async fn list_tasks(&self, call: ListTasksFluentBuilder) -> Result<Vec<TaskArn>, CallError> {
         let mut pages = call.into_paginator().items().send();
         let mut tasks = Vec::new();
         while let Some(arn) = pages.next().await {

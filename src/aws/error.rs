@@ -75,6 +75,16 @@ impl CallError {
         Self { operation, code: "Refused".to_owned(), message: why.to_owned(), kind: CallErrorKind::Final }
     }
 
+    /// A service took the call, and left a part of it undone for want of capacity.
+    pub fn throttled(operation: &'static str) -> Self {
+        Self {
+            operation,
+            code: "ThrottlingException".to_owned(),
+            message: "a part was left undone".to_owned(),
+            kind: CallErrorKind::Transient,
+        }
+    }
+
     /// No answer came in the time that there was.
     pub fn no_answer(operation: &'static str) -> Self {
         Self {
@@ -93,6 +103,16 @@ impl CallError {
             message: "a task that ECS lists cannot be described yet".to_owned(),
             kind: CallErrorKind::Transient,
         }
+    }
+
+    /// Whether the same call may work later.
+    pub fn is_transient(&self) -> bool {
+        self.kind == CallErrorKind::Transient
+    }
+
+    /// Whether it was not permitted.
+    pub fn is_denied(&self) -> bool {
+        self.kind == CallErrorKind::Denied
     }
 
     /// Whether AWS's error code is this one.

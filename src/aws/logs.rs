@@ -1,100 +1,47 @@
-//! CloudWatch Logs: the last lines of a container, and the log group that failed tasks are written to.
+//! CloudWatch Logs: the last lines of a container.
+
+use std::sync::OnceLock;
 
 use aws_config::SdkConfig;
-use aws_sdk_cloudwatchlogs::{Client, config::Region, types::InputLogEvent};
+use aws_sdk_cloudwatchlogs::{Client, config::Region, types::OutputLogEvent};
 use time::OffsetDateTime;
-use tokio::sync::Mutex;
 
-use super::{Aws, CallError, fitting};
-use crate::epoch::milliseconds;
+use super::CallError;
 
-/// What one PutLogEvents takes, in bytes and in events; each event counts 26 bytes more than it has.
-const PUT_BYTES: usize = 1_048_576;
-const PUT_EVENTS: usize = 10_000;
-const EVENT_OVERHEAD: usize = 26;
-/// What one event may have.
-pub const EVENT_BYTES: usize = 256 * 1024 - EVENT_OVERHEAD;
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it was logged.
+    pub at: Option<OffsetDateTime>,
+    /// What it says.
+    pub message: String,
+}
 
-/// A log group, written to through a stream of this function's own.
+/// Reads log streams. The client is made when it is first needed.
 #[derive(Debug)]
-pub struct LogGroup {
-    client: Client,
-    name: String,
-    /// Whether the stream is there.
-    stream: Mutex<Option<String>>,
+pub struct LogReader {
+    config: SdkConfig,
+    client: OnceLock<Client>,
 }
 
-impl LogGroup {
-    /// The log group of this name.
-    pub fn new(config: &SdkConfig, name: &str) -> Self {
-        Self { client: Client::new(config), name: name.to_owned(), stream: Mutex::new(None) }
+impl LogReader {
+    /// A reader with this configuration.
+    pub fn new(config: SdkConfig) -> Self {
+        Self { config, client: OnceLock::new() }
     }
 
-    /// Writes these messages, in as many calls as it takes; how many of them, from the first on, were written, and
-    /// the error that kept the others from it.
-    pub async fn put(&self, messages: &[String], now: OffsetDateTime) -> (usize, Option<CallError>) {
-        let mut written = 0;
-        while written < messages.len() {
-            let rest = &messages[written..];
-            let next = &rest[..fitting(rest, EVENT_OVERHEAD, PUT_BYTES).min(PUT_EVENTS)];
-            if let Err(error) = self.put_at_once(next, now).await {
-                return (written, Some(error));
-            }
-            written += next.len();
-        }
-        (written, None)
-    }
-
-    async fn put_at_once(&self, messages: &[String], now: OffsetDateTime) -> Result<(), CallError> {
-        let stream = self.stream(now).await?;
-        let timestamp = milliseconds(now);
-        let event = |message: &String| InputLogEvent::builder().timestamp(timestamp).message(message).build();
-        let events: Result<Vec<InputLogEvent>, _> = messages.iter().map(event).collect();
-        let events = events.map_err(|error| CallError::unbuilt("logs:PutLogEvents", &error))?;
-        let call = self.client.put_log_events().log_group_name(&self.name).log_stream_name(&stream);
-        match call.set_log_events(Some(events)).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                // Whoever has deleted the stream gets a new one next time.
-                *self.stream.lock().await = None;
-                Err(CallError::of("logs:PutLogEvents", error))
-            }
-        }
-    }
-
-    /// The stream of this process, made when it is first written to.
-    async fn stream(&self, now: OffsetDateTime) -> Result<String, CallError> {
-        let mut stream = self.stream.lock().await;
-        if let Some(name) = &*stream {
-            return Ok(name.clone());
-        }
-        let name = format!(
-            "{:04}/{:02}/{:02}/{:016x}",
-            now.year(),
-            u8::from(now.month()),
-            now.day(),
-            fastrand::u64(..)
-        );
-        let call = self.client.create_log_stream().log_group_name(&self.name).log_stream_name(&name);
-        call.send().await.map_err(|error| CallError::of("logs:CreateLogStream", error))?;
-        *stream = Some(name.clone());
-        Ok(name)
-    }
-}
-
-impl Aws {
     /// The last `limit` lines of a stream, oldest first. `region` is the log group's, where it is not the function's.
-    pub async fn log_tail(
+    pub async fn tail(
         &self,
         region: Option<&str>,
         group: &str,
         stream: &str,
         limit: u32,
-    ) -> Result<Vec<String>, CallError> {
+    ) -> Result<Vec<LogLine>, CallError> {
         let mut config = aws_sdk_cloudwatchlogs::Config::builder();
         config.set_region(region.map(|region| Region::new(region.to_owned())));
-        let call = self
-            .logs()
+        let client = self.client.get_or_init(|| Client::new(&self.config));
+        let call = client
             .get_log_events()
             .log_group_name(group)
             .log_stream_name(stream)
@@ -103,6 +50,13 @@ impl Aws {
             .customize()
             .config_override(config);
         let output = call.send().await.map_err(|error| CallError::of("logs:GetLogEvents", error))?;
-        Ok(output.events().iter().filter_map(|event| event.message().map(str::to_owned)).collect())
+        Ok(output.events().iter().filter_map(line).collect())
     }
+}
+
+fn line(event: &OutputLogEvent) -> Option<LogLine> {
+    let at = event
+        .timestamp()
+        .and_then(|at| OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000).ok());
+    Some(LogLine { at, message: event.message()?.to_owned() })
 }

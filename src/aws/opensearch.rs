@@ -1,8 +1,11 @@
-//! OpenSearch: `_bulk`, signed with SigV4, since the AWS SDK has no client for a domain's own API.
+//! OpenSearch: `_bulk` and the index template, signed with SigV4, since the AWS SDK has no client for a domain's own API.
 //!
 //! <https://docs.aws.amazon.com/opensearch-service/latest/developerguide/request-signing.html>
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::ProvideCredentials};
@@ -11,7 +14,7 @@ use aws_sigv4::{
     sign::v4,
 };
 use backon::{ExponentialBuilder, Retryable};
-use reqwest::{Client, header::CONTENT_TYPE};
+use reqwest::{Client, Method, header::CONTENT_TYPE};
 use serde_json::Value;
 use time::OffsetDateTime;
 use url::Url;
@@ -19,25 +22,60 @@ use url::Url;
 use super::{CallError, CallErrorKind};
 use crate::function::{cause::innermost, http::LazyClient};
 
-const OPERATION: &str = "es:ESHttpPost";
-const NDJSON: &str = "application/x-ndjson";
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long the index template may take: documents wait for it.
+const PREPARE: Duration = Duration::from_secs(3);
 
 /// A domain, or a collection of OpenSearch Serverless.
 #[derive(Debug)]
 pub struct SearchIndex {
     config: SdkConfig,
-    bulk: Url,
+    endpoint: Url,
     client: LazyClient,
+    /// Whether this process has put the index template.
+    prepared: AtomicBool,
+}
+
+/// A request as it is signed and sent.
+struct Call<'c> {
+    method: Method,
+    operation: &'static str,
+    path: &'c str,
+    content_type: &'static str,
+    body: &'c str,
 }
 
 impl SearchIndex {
     /// The index behind this endpoint.
     pub fn new(config: &SdkConfig, endpoint: &Url) -> Self {
-        let mut bulk = endpoint.clone();
-        bulk.set_path("/_bulk");
-        Self { config: config.clone(), bulk, client: LazyClient::default() }
+        Self {
+            config: config.clone(),
+            endpoint: endpoint.clone(),
+            client: LazyClient::default(),
+            prepared: AtomicBool::new(false),
+        }
+    }
+
+    /// Puts the index template once in the life of this process. Best effort: without it documents are indexed by
+    /// OpenSearch's guesses.
+    pub async fn prepare(&self, name: &str, template: &Value, now: OffsetDateTime) {
+        if self.prepared.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let call = Call {
+            method: Method::PUT,
+            operation: "es:ESHttpPut",
+            path: &format!("/_index_template/{name}"),
+            content_type: "application/json",
+            body: &template.to_string(),
+        };
+        let sent = tokio::time::timeout(PREPARE, self.send(&call, now)).await;
+        if let Err(error) = sent.unwrap_or_else(|_| Err(CallError::no_answer(call.operation))) {
+            tracing::warn!("the index template cannot be put, and OpenSearch guesses: {error}");
+            // Trouble that passes is tried again with the next batch.
+            self.prepared.store(error.kind != CallErrorKind::Transient, Ordering::Relaxed);
+        }
     }
 
     /// Sends what `_bulk` takes; its answer. Throttling, 5xx and connections that break are tried again twice.
@@ -46,15 +84,28 @@ impl SearchIndex {
             .with_min_delay(Duration::from_millis(200))
             .with_max_times(2)
             .with_jitter();
-        (|| self.post(body, now)).retry(backoff).when(|error| error.kind == CallErrorKind::Transient).await
+        let call = Call {
+            method: Method::POST,
+            operation: "es:ESHttpPost",
+            path: "/_bulk",
+            content_type: "application/x-ndjson",
+            body,
+        };
+        (|| self.send(&call, now)).retry(backoff).when(|error| error.kind == CallErrorKind::Transient).await
     }
 
-    async fn post(&self, body: &str, now: OffsetDateTime) -> Result<Value, CallError> {
-        let broken =
-            |error: reqwest::Error| failed("HTTP", innermost(&error.without_url()), CallErrorKind::Transient);
+    async fn send(&self, call: &Call<'_>, now: OffsetDateTime) -> Result<Value, CallError> {
+        let broken = |error: reqwest::Error| {
+            call.failed("HTTP", innermost(&error.without_url()), CallErrorKind::Transient)
+        };
         let client = self.client.get(|| Client::builder().timeout(ATTEMPT).build()).map_err(broken)?;
-        let mut request = client.post(self.bulk.clone()).header(CONTENT_TYPE, NDJSON).body(body.to_owned());
-        for (name, value) in self.signature(body, now).await? {
+        let mut url = self.endpoint.clone();
+        url.set_path(call.path);
+        let mut request = client
+            .request(call.method.clone(), url.clone())
+            .header(CONTENT_TYPE, call.content_type)
+            .body(call.body.to_owned());
+        for (name, value) in self.signature(call, &url, now).await? {
             request = request.header(name, value);
         }
         let response = request.send().await.map_err(broken)?;
@@ -62,7 +113,7 @@ impl SearchIndex {
         let answer = response.text().await.map_err(broken)?;
         if status.is_success() {
             return serde_json::from_str(&answer).map_err(|_| {
-                failed("Answer", "an answer that is not JSON".to_owned(), CallErrorKind::Transient)
+                call.failed("Answer", "an answer that is not JSON".to_owned(), CallErrorKind::Transient)
             });
         }
         let kind = match status.as_u16() {
@@ -70,20 +121,25 @@ impl SearchIndex {
             401 | 403 => CallErrorKind::Denied,
             _ => CallErrorKind::Final,
         };
-        Err(failed(&format!("HTTP {}", status.as_u16()), answer.chars().take(300).collect(), kind))
+        Err(call.failed(&format!("HTTP {}", status.as_u16()), answer.chars().take(300).collect(), kind))
     }
 
     /// The headers that say who is asking.
-    async fn signature(&self, body: &str, now: OffsetDateTime) -> Result<Vec<(String, String)>, CallError> {
-        let unsigned = |why: String| failed("Signing", why, CallErrorKind::Final);
+    async fn signature(
+        &self,
+        call: &Call<'_>,
+        url: &Url,
+        now: OffsetDateTime,
+    ) -> Result<Vec<(String, String)>, CallError> {
+        let unsigned = |why: String| call.failed("Signing", why, CallErrorKind::Final);
         let provider = self.config.credentials_provider();
         let provider = provider.ok_or_else(|| unsigned("there are no credentials".to_owned()))?;
         let credentials: Credentials = provider
             .provide_credentials()
             .await
-            .map_err(|error| failed("Signing", innermost(&error), CallErrorKind::Transient))?;
+            .map_err(|error| call.failed("Signing", innermost(&error), CallErrorKind::Transient))?;
         let identity = credentials.into();
-        let host = self.bulk.host_str().unwrap_or_default();
+        let host = url.host_str().unwrap_or_default();
         let (service, region) = signed_for(host);
         let region = region.or_else(|| self.config.region().map(AsRef::as_ref)).unwrap_or_default();
         let mut settings = SigningSettings::default();
@@ -98,18 +154,24 @@ impl SearchIndex {
             .build()
             .map_err(|error| unsigned(error.to_string()))?
             .into();
-        let host = self.bulk.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let headers = [("content-type", NDJSON), ("host", &host)];
+        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let headers = [("content-type", call.content_type), ("host", &host)];
         let request = SignableRequest::new(
-            "POST",
-            self.bulk.as_str(),
+            call.method.as_str(),
+            url.as_str(),
             headers.into_iter(),
-            SignableBody::Bytes(body.as_bytes()),
+            SignableBody::Bytes(call.body.as_bytes()),
         );
         let request = request.map_err(|error| unsigned(error.to_string()))?;
         let (instructions, _) =
             sign(request, &params).map_err(|error| unsigned(error.to_string()))?.into_parts();
         Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+}
+
+impl Call<'_> {
+    fn failed(&self, code: &str, message: String, kind: CallErrorKind) -> CallError {
+        CallError { operation: self.operation, code: code.to_owned(), message, kind }
     }
 }
 
@@ -125,10 +187,6 @@ fn signed_for(host: &str) -> (&'static str, Option<&str>) {
         }
     }
     ("es", None)
-}
-
-fn failed(code: &str, message: String, kind: CallErrorKind) -> CallError {
-    CallError { operation: OPERATION, code: code.to_owned(), message, kind }
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! SNS: the alerts.
+//! SNS: messages to one topic.
+
+use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_sns::{Client, types::MessageAttributeValue};
 
 use super::{CallError, in_region_of};
-use crate::monitor::render::alert::Message;
 
-/// The topic that alerts go to.
+/// A topic.
 #[derive(Debug)]
 pub struct Topic {
     client: Client,
@@ -19,11 +20,15 @@ impl Topic {
         Self { client: Client::new(&in_region_of(arn, config)), arn: arn.to_owned() }
     }
 
-    /// Sends an alert.
-    pub async fn publish(&self, message: &Message) -> Result<(), CallError> {
-        let mut call =
-            self.client.publish().topic_arn(&self.arn).subject(&message.subject).message(&message.body);
-        for (name, value) in &message.attributes {
+    /// Publishes a message. `attributes` are what subscriptions can filter by.
+    pub async fn publish(
+        &self,
+        subject: &str,
+        body: &str,
+        attributes: &BTreeMap<&'static str, String>,
+    ) -> Result<(), CallError> {
+        let mut call = self.client.publish().topic_arn(&self.arn).subject(subject).message(body);
+        for (name, value) in attributes {
             let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
             call = call.message_attributes(
                 *name,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::ResponseUrl;
 use crate::identity;
@@ -71,6 +72,9 @@ pub struct ReplyTo {
     /// Whether CloudFormation masks the attributes; told by the properties.
     #[serde(default)]
     pub no_echo: bool,
+    /// When CloudFormation stops waiting for the answer, as far as ServiceTimeout and the ResponseURL say.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub answer_by: Option<OffsetDateTime>,
 }
 
 impl Received {
@@ -95,14 +99,14 @@ impl Received {
             || identity::physical_resource_id(&stack_id, &logical_resource_id, &request_id),
             str::to_owned,
         );
-        let no_echo = false;
         let reply_to = ReplyTo {
             response_url,
             stack_id,
             request_id,
             logical_resource_id,
             physical_resource_id,
-            no_echo,
+            no_echo: false,
+            answer_by: None,
         };
 
         let missing: Vec<&str> = ["StackId", "RequestId", "LogicalResourceId"]
@@ -142,7 +146,16 @@ impl Received {
 impl RawProperties {
     /// The cluster, read without any of the rest: Delete needs no more.
     pub fn cluster(&self) -> Option<&str> {
-        self.0.get("Cluster").and_then(Value::as_str).filter(|cluster| !cluster.is_empty())
+        self.text("Cluster")
+    }
+
+    /// The task definition, read without any of the rest.
+    pub fn task_definition(&self) -> Option<&str> {
+        self.text("TaskDefinition")
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 }
 

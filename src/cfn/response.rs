@@ -117,6 +117,7 @@ mod tests {
             logical_resource_id: "Migrate".to_owned(),
             physical_resource_id: "prod-Migrate-0123456789ab".to_owned(),
             no_echo: false,
+            answer_by: None,
         }
     }
 

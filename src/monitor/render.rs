@@ -1,6 +1,8 @@
-//! The sinks: what each gets of an event. Each is a pure `render`; what sends it is in [`crate::aws`].
+//! What each sink gets of an event, as pure functions; what sends it is in [`crate::aws`].
 
 pub mod alert;
 pub mod audit;
 pub mod index;
+pub mod link;
 pub mod metrics;
+pub mod rows;

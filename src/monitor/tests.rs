@@ -6,22 +6,21 @@ use time::macros::datetime;
 
 use super::{
     decide::{
-        event::{Event, Payload},
+        envelope::{Content, Payload},
+        event::Event,
         finding::Finding,
+        group::Failing,
         pattern,
         settings::AlertFormat,
     },
-    render::{alert, audit, index, metrics},
+    render::{alert::Told, audit, index, metrics, rows::Rows},
 };
 
 /// A recorded event.
 pub(super) fn event(file: &str) -> Event {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/events").join(file);
     let json: Value = serde_json::from_str(&fs::read_to_string(path).expect("a fixture")).expect("JSON");
-    match Payload::of(json) {
-        Payload::Event(Ok(event)) => *event,
-        other => panic!("{other:?}"),
-    }
+    Event::read(json, "").expect("an event")
 }
 
 /// What may stand where something else should.
@@ -70,30 +69,39 @@ proptest! {
     fn an_event_of_any_shape_is_handled(
         file in select(vec!["task-drained.json", "task-failed-to-start.json", "task-stopped-exit-1.json"]),
         changes in vec((vec(any::<usize>(), 1..7), odd()), 1..5),
+        count in 1..2000_u64,
     ) {
         let mut json = event(file).json;
         for (at, odd) in changes {
             put(&mut json, at.into_iter(), odd);
         }
-        let Payload::Event(read) = Payload::of(json) else { return Ok(()) };
-        let Ok(event) = read else { return Ok(()) };
+        let Some(Content::Event(event)) = Payload::of(json).messages.pop().map(|message| message.content) else {
+            return Ok(());
+        };
         let now = datetime!(2026-11-20 10:15 UTC);
-        let finding = event.change.as_ref().map(|change| Finding::of(change, &pattern::default()));
+        let finding = Finding::of(&event, &pattern::default());
         let item = audit::render(&event, finding.as_ref(), 14, now);
-        prop_assert!((1..=2048).contains(&item.partition.len()) && (1..=1024).contains(&item.change.len()));
+        let keys = [Some(item.key()), Rows::key_of(&event, finding.as_ref())];
+        for key in keys.into_iter().flatten() {
+            let length = |name: &str| key[name].as_str().map_or(0, str::len);
+            prop_assert!((1..=2048).contains(&length(audit::PARTITION)) && (1..=1024).contains(&length(audit::SORT)));
+        }
         let lines = index::render(&event, finding.as_ref(), "ecs-events");
         prop_assert_eq!(lines.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 2);
-        prop_assert!(event.line(1000).len() <= event.json.to_string().len().max(1000) && !event.line(1000).contains('\n'));
-        let (Some(change), Some(finding)) = (&event.change, &finding) else { return Ok(()) };
-        if let Some(line) = metrics::render(change, finding, now) {
+        prop_assert!(!event.line(1000).contains('\n'));
+        if let (Some(change), Some(finding)) = (event.change(), &finding)
+            && let Some(line) = metrics::render(change, finding, true, now)
+        {
             prop_assert!(serde_json::from_str::<Value>(&line).is_ok());
         }
-        let Finding::Failed(failures) = finding else { return Ok(()) };
+        let Some(failing) = Failing::of(&event, finding.as_ref()) else { return Ok(()) };
+        let group = failing.group();
         for format in [AlertFormat::Text, AlertFormat::Json, AlertFormat::Chat] {
-            let message = alert::render(&event, change, failures, format);
-            prop_assert!(message.subject.len() <= 100 && message.subject.is_ascii());
-            prop_assert!(!message.body.is_empty() && message.body.len() <= 256 * 1024);
-            prop_assert!(message.attributes.values().all(|value| !value.is_empty()));
+            let told = Told { failing, group: &group, count, named: vec![failing.arn(); 5], since: None, log: None };
+            let notice = told.render(format);
+            prop_assert!(notice.subject.len() <= 100 && notice.subject.is_ascii());
+            prop_assert!(!notice.body.is_empty() && notice.body.len() <= 256 * 1024);
+            prop_assert!(notice.attributes.values().all(|value| !value.is_empty()));
         }
     }
 }

@@ -32,8 +32,8 @@ fn definition() -> TaskDefinition {
         ..Default::default()
     };
     TaskDefinition {
-        arn: String::new(),
         containers: vec![container("app", true), container("sidecar", false)],
+        ..TaskDefinition::default()
     }
 }
 
@@ -244,19 +244,7 @@ fn every_failed_task_is_told_in_the_order_of_the_tasks() {
 /// The parts of an event's `detail` that the verdict is made from, as DescribeTasks would give them.
 fn task_of_event(event: &str) -> Task {
     let event: Value = serde_json::from_str(event).unwrap();
-    let detail = &event["detail"];
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let containers = detail["containers"].as_array().unwrap().iter().map(|one| Container {
-        name: text(&one["name"]).unwrap(),
-        last_status: text(&one["lastStatus"]).unwrap(),
-        exit_code: one["exitCode"].as_i64(),
-        reason: text(&one["reason"]),
-        runtime_id: None,
-    });
-    Task {
-        stopped_reason: text(&detail["stoppedReason"]),
-        ..task(detail["lastStatus"].as_str().unwrap(), detail["stopCode"].as_str(), containers.collect())
-    }
+    Task::read(&event["detail"]).unwrap()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A failed task in words: what failed, which one, and what is known of why.
+//! A failed task in words: the cause first, the code second, then what else failed.
 
 use super::Reason;
 use crate::outcome::{Cause, Failure};
@@ -8,9 +8,9 @@ pub fn exit_code_meaning(code: i64) -> Option<&'static str> {
     match code {
         126 => Some("the command could not be executed: is it a program, and may it be run?"),
         127 => Some("the command was not found in the image"),
-        137 => Some("SIGKILL, often out of memory"),
-        139 => Some("SIGSEGV, a crash of the program"),
-        143 => Some("SIGTERM, it was told to stop"),
+        137 => Some("SIGKILL: it was killed from outside"),
+        139 => Some("SIGSEGV: the program crashed"),
+        143 => Some("SIGTERM: it was told to stop"),
         _ => None,
     }
 }
@@ -19,26 +19,32 @@ impl Reason {
     /// A run that failed; `failures` are in the order of the tasks and not empty.
     pub fn failed(failures: &[Failure]) -> Self {
         let Some((first, more)) = failures.split_first() else { return Self::new("The run failed") };
+        let stopped_reason = first.stopped_reason.as_deref().filter(|reason| !is_commonplace(reason));
         let mut reason = Self::new(first.what())
             .detail(first.cause.reason())
-            .detail(first.stopped_reason.as_deref().filter(|reason| !is_commonplace(reason)))
+            .detail(stopped_reason)
+            .detail(first.what_else().as_deref())
+            .detail(first.next_step())
             .place(format!("Task {}", first.task));
         if !more.is_empty() {
             let noun = if more.len() == 1 { "task" } else { "tasks" };
             reason.further.push(format!("And {} more {noun} failed", more.len()));
         }
-        reason
-            .further
-            .extend(more.iter().map(|failure| format!("{} (task {})", failure.what(), failure.task.id())));
+        let further = more.iter().map(|failure| format!("{} (task {})", failure.what(), failure.task.id()));
+        reason.further.extend(further);
         reason
     }
 }
 
 impl Failure {
-    fn what(&self) -> String {
+    /// The cause in one sentence.
+    pub fn what(&self) -> String {
+        if let Some(words) = self.cause_in_words() {
+            return words;
+        }
         match &self.cause {
             Cause::FailedToStart { container: Some(container), .. } => {
-                format!("The task failed to start, because of container {container}")
+                format!("Container {container} could not be started, so the task failed to start")
             }
             Cause::FailedToStart { container: None, .. } => "The task failed to start".to_owned(),
             Cause::Exited { container, code, .. } => match exit_code_meaning(*code) {
@@ -46,21 +52,135 @@ impl Failure {
                 None => format!("Container {container} exited with code {code}"),
             },
             Cause::NoExitCode { container, .. } => {
-                let why = self
-                    .stop_code
-                    .as_deref()
-                    .map_or_else(String::new, |code| format!(" ({})", stop_code(code)));
+                let why = self.stop_code.as_deref().map_or_else(String::new, |code| format!(" ({code})"));
                 format!("Container {container} ended without an exit code{why}")
             }
             Cause::StoppedByUser => {
-                "The task was stopped by somebody before it was done (UserInitiated)".to_owned()
+                "The task was stopped by a call of StopTask before it was done (UserInitiated)".to_owned()
             }
             Cause::NoContainer => {
                 "The task ended, but ECS shows no container of it that could be judged".to_owned()
             }
-            Cause::Missing => {
-                "ECS does not know the task any more, so nobody can tell how it ended".to_owned()
+            Cause::Missing => "ECS does not know the task any more, so how it ended is unknown".to_owned(),
+        }
+    }
+
+    /// A cause that is worth more than a code: what ECS and its agent say of it, and who ended the task.
+    fn cause_in_words(&self) -> Option<String> {
+        let said = |words: &str| {
+            [self.cause.reason(), self.stopped_reason.as_deref()]
+                .into_iter()
+                .flatten()
+                .any(|said| said.contains(words))
+        };
+        let of_container = |noun: &str| match self.cause.container() {
+            Some(container) => format!("{noun} of container {container}"),
+            None => format!("{noun} of the task"),
+        };
+        let code = match &self.cause {
+            Cause::Exited { code, .. } => format!(" (exit code {code})"),
+            _ => String::new(),
+        };
+        if said("OutOfMemory") {
+            let what =
+                self.cause.container().map_or("The task".to_owned(), |name| format!("Container {name}"));
+            return Some(format!("{what} ran out of memory and was killed{code}"));
+        }
+        if said("CannotPull") {
+            return Some(format!("{} could not be pulled", of_container("The image")));
+        }
+        if said("exec format error") {
+            return Some(format!(
+                "{} is not for the processor that it ran on{code}",
+                of_container("The program")
+            ));
+        }
+        if said("unable to pull secrets") || said("unable to retrieve secret") {
+            return Some("A secret of the task could not be read, so the task failed to start".to_owned());
+        }
+        match self.stop_code.as_deref()? {
+            "SpotInterruption" => {
+                Some(format!("The task was interrupted: AWS took its Spot capacity back{code}"))
             }
+            "TerminationNotice" => {
+                Some(format!("The task was ended because its host is being terminated{code}"))
+            }
+            "InfrastructureHealth" => {
+                Some(format!("The task was ended because its host is not healthy{code}"))
+            }
+            "UserInitiated" if self.was_told_to_stop() => {
+                let container = self.cause.container()?;
+                Some(format!(
+                    "The task was stopped by a call of StopTask before it was done (UserInitiated), and container \
+                     {container} ended{}",
+                    code
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the culprit ended by a signal, so that who sent it is the cause.
+    fn was_told_to_stop(&self) -> bool {
+        matches!(&self.cause, Cause::Exited { code: 137 | 143, .. } | Cause::NoExitCode { .. })
+    }
+
+    /// What else failed in the task, by name and code.
+    fn what_else(&self) -> Option<String> {
+        let others: Vec<String> = self.others.iter().filter_map(|other| self.other(other)).collect();
+        (!others.is_empty()).then(|| others.join("; "))
+    }
+
+    fn other(&self, other: &Cause) -> Option<String> {
+        let ended_by_ecs = !self.was_told_to_stop() && self.stop_code.as_deref() != Some("UserInitiated");
+        match other {
+            Cause::Exited { container, code: code @ (137 | 143), reason: None } if ended_by_ecs => {
+                let why = self
+                    .cause
+                    .container()
+                    .map_or_else(String::new, |culprit| format!(" because {culprit} had ended"));
+                Some(format!("ECS stopped container {container}{why} (exit code {code})"))
+            }
+            Cause::Exited { container, code, .. } => {
+                Some(format!("Container {container} exited with code {code}"))
+            }
+            Cause::NoExitCode { container, .. } => Some(format!("Container {container} has no exit code")),
+            _ => None,
+        }
+    }
+
+    /// What a reader can do next, where that follows from the failure alone.
+    fn next_step(&self) -> Option<&'static str> {
+        let said = |words: &str| {
+            [self.cause.reason(), self.stopped_reason.as_deref()]
+                .into_iter()
+                .flatten()
+                .any(|said| said.contains(words))
+        };
+        if said("OutOfMemory") {
+            return Some("Raise the memory of the container or task, or make it use less");
+        }
+        if self.stop_code.as_deref() == Some("UserInitiated") && !said("ecs-tasks:") {
+            return Some("CloudTrail shows who called ecs:StopTask");
+        }
+        if said("CannotPull") && ["not found", "NotFound", "manifest unknown"].iter().any(|words| said(words))
+        {
+            return Some("Check the image's name and tag, and that it has been pushed");
+        }
+        if said("Capacity is unavailable") {
+            return Some(
+                "Name subnets in more availability zones, or set StartRetries to start the task anew",
+            );
+        }
+        if said("unable to pull secrets") || said("unable to retrieve secret") {
+            return Some(
+                "Allow the task's execution role to read the secret, and check its name in the task definition",
+            );
+        }
+        match self.stop_code.as_deref() {
+            Some("SpotInterruption") => Some("Deploy again, or run on capacity that is not Spot"),
+            Some("TerminationNotice" | "InfrastructureHealth") => Some("Deploy again"),
+            _ => None,
         }
     }
 }
@@ -76,17 +196,7 @@ impl Cause {
     }
 }
 
-/// ECS's stop codes in words, where the code alone says too little.
-fn stop_code(code: &str) -> String {
-    match code {
-        "SpotInterruption" => "SpotInterruption: AWS took the Spot capacity back".to_owned(),
-        "TerminationNotice" => "TerminationNotice: its host was about to be terminated".to_owned(),
-        "InfrastructureHealth" => "InfrastructureHealth: its host was unhealthy".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-/// What ECS says whenever a container has ended: it tells nothing beside the exit code.
+/// What ECS says whenever a container has ended: it says nothing beside the exit code.
 fn is_commonplace(stopped_reason: &str) -> bool {
     stopped_reason == "Essential container in task exited"
 }

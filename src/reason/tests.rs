@@ -10,6 +10,7 @@ fn failure(id: &str, cause: Cause) -> Failure {
     Failure {
         task: TaskArn(format!("arn:aws:ecs:us-west-2:123456789012:task/prod/{id}")),
         cause,
+        others: Vec::new(),
         stop_code: None,
         stopped_reason: Some("Essential container in task exited".to_owned()),
     }
@@ -17,27 +18,6 @@ fn failure(id: &str, cause: Cause) -> Failure {
 
 fn exited(code: i64, reason: Option<&str>) -> Cause {
     Cause::Exited { container: "app".to_owned(), code, reason: reason.map(str::to_owned) }
-}
-
-#[track_caller]
-fn check(reason: &Reason, expected: &str) {
-    assert_eq!(reason.fit(4096), expected);
-}
-
-#[test]
-fn a_failed_container_is_told_with_code_meaning_reason_and_task() {
-    check(
-        &Reason::failed(&[failure("1", exited(3, None))]),
-        "Container app exited with code 3. Task arn:aws:ecs:us-west-2:123456789012:task/prod/1",
-    );
-    check(
-        &Reason::failed(&[failure(
-            "1",
-            exited(137, Some("OutOfMemoryError: Container killed due to memory usage")),
-        )]),
-        "Container app exited with code 137 (SIGKILL, often out of memory). OutOfMemoryError: Container killed due to \
-         memory usage. Task arn:aws:ecs:us-west-2:123456789012:task/prod/1",
-    );
 }
 
 #[test]
@@ -48,61 +28,98 @@ fn each_known_exit_code_has_its_meaning() {
     assert_eq!(exit_code_meaning(1), None);
 }
 
-#[test]
-fn a_task_that_never_started_says_why_once() {
-    let pull = "CannotPullContainerError: pull access denied";
-    let cause = Cause::FailedToStart { container: Some("web".to_owned()), reason: Some(pull.to_owned()) };
-    let failure = Failure { stopped_reason: Some(pull.to_owned()), ..failure("1", cause) };
-    check(
-        &Reason::failed(&[failure]),
-        "The task failed to start, because of container web. CannotPullContainerError: pull access denied. \
-         Task arn:aws:ecs:us-west-2:123456789012:task/prod/1",
-    );
+fn no_code(reason: Option<&str>) -> Cause {
+    Cause::NoExitCode { container: "app".to_owned(), reason: reason.map(str::to_owned) }
 }
 
 #[test]
-fn a_lost_host_is_told_in_its_own_words() {
-    let cause = Cause::NoExitCode { container: "app".to_owned(), reason: None };
-    let failure = Failure {
-        stop_code: Some("SpotInterruption".to_owned()),
-        stopped_reason: Some("Your Spot Task was interrupted.".to_owned()),
-        ..failure("1", cause)
-    };
-    check(
-        &Reason::failed(&[failure]),
-        "Container app ended without an exit code (SpotInterruption: AWS took the Spot capacity back). Your Spot Task \
-         was interrupted. Task arn:aws:ecs:us-west-2:123456789012:task/prod/1",
-    );
-}
-
-#[test]
-fn every_way_to_lose_a_host_has_its_words() {
-    for (code, words) in [
-        ("SpotInterruption", "(SpotInterruption: AWS took the Spot capacity back)"),
-        ("TerminationNotice", "(TerminationNotice: its host was about to be terminated)"),
-        ("InfrastructureHealth", "(InfrastructureHealth: its host was unhealthy)"),
-        ("SomethingNew", "(SomethingNew)"),
+fn failed_tasks_read_from_top_to_bottom() {
+    let essential = (Some("EssentialContainerExited"), Some("Essential container in task exited"));
+    let pull = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
+                docker.io/library/app:9: not found";
+    let failed_to_start =
+        Cause::FailedToStart { container: Some("app".to_owned()), reason: Some(pull.to_owned()) };
+    let agent = Cause::Exited { container: "datadog-agent".to_owned(), code: 1, reason: None };
+    let secret = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval \
+                  failed: unable to retrieve secret from asm: AccessDeniedException";
+    let mut page = String::new();
+    for (about, cause, others, (stop_code, stopped_reason)) in [
+        ("exit code", exited(3, None), vec![], essential),
+        (
+            "out of memory",
+            exited(137, Some("OutOfMemoryError: Container killed due to memory usage")),
+            vec![],
+            essential,
+        ),
+        ("killed, nobody knows by whom", exited(137, None), vec![], essential),
+        ("a sidecar took it down", agent, vec![exited(143, None)], essential),
+        (
+            "two that failed by themselves",
+            exited(2, None),
+            vec![Cause::Exited { container: "job".to_owned(), code: 4, reason: None }],
+            essential,
+        ),
+        ("an image that is not there", failed_to_start, vec![], (Some("TaskFailedToStart"), Some(pull))),
+        (
+            "a secret",
+            Cause::FailedToStart { container: None, reason: None },
+            vec![],
+            (Some("TaskFailedToStart"), Some(secret)),
+        ),
+        ("Spot", no_code(None), vec![], (Some("SpotInterruption"), Some("Your Spot Task was interrupted."))),
+        (
+            "host",
+            exited(137, None),
+            vec![],
+            (Some("TerminationNotice"), Some("Host EC2 (instance i-1) terminated.")),
+        ),
+        ("somebody", exited(143, None), vec![], (Some("UserInitiated"), Some("Task stopped by user"))),
+        (
+            "somebody, exit 0",
+            Cause::StoppedByUser,
+            vec![],
+            (Some("UserInitiated"), Some("Task stopped by user")),
+        ),
+        ("no exit code", no_code(None), vec![], (Some("SomethingNew"), None)),
+        ("architecture", exited(255, Some("exec /app: exec format error")), vec![], essential),
+        ("unknown task", Cause::Missing, vec![], (None, None)),
     ] {
-        let cause = Cause::NoExitCode { container: "app".to_owned(), reason: None };
-        let failure = Failure { stop_code: Some(code.to_owned()), ..failure("1", cause) };
-        let text = Reason::failed(&[failure]).fit(4096);
-        assert!(
-            text.starts_with(&format!("Container app ended without an exit code {words}. Task arn:")),
-            "{text}"
-        );
+        let failure = Failure {
+            others,
+            stop_code: stop_code.map(str::to_owned),
+            stopped_reason: stopped_reason.map(str::to_owned),
+            ..failure("1", cause)
+        };
+        page.push_str(&format!("# {about}\n{}\n\n", Reason::failed(&[failure]).fit(4096)));
     }
+    let several =
+        [failure("1", exited(1, None)), failure("2", exited(2, None)), failure("3", Cause::Missing)];
+    page.push_str(&format!("# several tasks\n{}\n\n", Reason::failed(&several).fit(4096)));
+    insta::assert_snapshot!(page);
 }
 
 #[test]
-fn of_several_failures_the_first_is_told_in_full() {
-    let failures =
-        [failure("1", exited(1, None)), failure("2", exited(2, None)), failure("3", Cause::Missing)];
-    check(
-        &Reason::failed(&failures),
-        "Container app exited with code 1. And 2 more tasks failed. Container app exited with code 2 (task 2). ECS \
-         does not know the task any more, so nobody can tell how it ended (task 3). \
-         Task arn:aws:ecs:us-west-2:123456789012:task/prod/1",
-    );
+fn a_log_that_cannot_be_had_says_why() {
+    let why = |text: &str| text.to_owned();
+    let mut page = String::new();
+    for missing in [
+        NoLog::NoDefinition(why("ecs:DescribeTaskDefinition: AccessDeniedException: not authorized")),
+        NoLog::NotAwslogs(None),
+        NoLog::NotAwslogs(Some("splunk".to_owned())),
+        NoLog::Denied(why("logs:GetLogEvents: AccessDeniedException: not authorized")),
+        NoLog::NoStream,
+        NoLog::Empty,
+        NoLog::Unread(why("logs:GetLogEvents: ThrottlingException: Rate exceeded")),
+    ] {
+        let group = (!matches!(missing, NoLog::NotAwslogs(_) | NoLog::NoDefinition(_)))
+            .then(|| "/ecs/app".to_owned());
+        let log = Log { group, missing: Some(missing), ..Log::default() };
+        page.push_str(&format!(
+            "{}\n\n",
+            Reason::new("Container app exited with code 1").log(Some(&log)).fit(4096)
+        ));
+    }
+    insta::assert_snapshot!(page);
 }
 
 #[test]

@@ -1,52 +1,72 @@
 //! The command line of `rehearse`.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+mod binaries;
+mod life;
+mod rehearsal;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::rehearsal::Rehearsal;
 use super::{
     console::Console,
     recorded::{self, RecordedError},
-    service::{
-        ecs::{Engine, EngineError, LeftBehind},
-        lambda::Function,
-    },
-    setting::{Pace, now},
-    stack::{Parameters, Stack},
+    service::ecs::{Engine, EngineError, LeftBehind},
+    setting::Pace,
     stage::{Config, Stage},
-    template::{Template, TemplateError},
+    template::TemplateErrors,
 };
-use crate::monitor::decide::settings::{Settings, SettingsErrors};
+use crate::monitor::decide::settings::SettingsErrors;
 
 /// How often a long silence is broken.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
-/// Lives through the whole life of a template's Custom::ECSTask resources on this machine, without an AWS account:
-/// create, update, delete, with the real function, and with containers as local processes. With --events the monitor
-/// watches, too, and what it finds and tells people is shown.
+/// Rehearses a template's Custom::ECSTask resources on this machine, without an AWS account: create, update, delete, with
+/// the real function, and with containers as local processes. With --events the monitor watches, too, and what it finds
+/// is shown.
 ///
-/// Exit status: 0 if every step ended in COMPLETE and every event was read, 1 if not, 2 for a bad template, parameter or
-/// file of events.
+/// Exit status: 0 if every step ended as it should and every event was read, 1 if a stack operation failed, 2 if the
+/// command line or the template is wrong, which is reported before anything starts, 3 if the template has nothing to
+/// rehearse.
 #[derive(Debug, Parser)]
 #[command(name = "rehearse", version)]
 pub struct Arguments {
     /// The template: YAML, short forms included, or JSON.
     #[arg(required_unless_present = "events")]
     template: Option<PathBuf>,
-    /// A parameter's value. Can be given again.
+    /// A parameter's value. Can be given again. For a parameter of an SSM type it is the resolved value.
     #[arg(long = "parameter", short, value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
+    /// The value of an export of another stack, in place of a made-up one. Can be given again.
+    #[arg(long = "import", value_name = "EXPORT=VALUE", value_parser = assignment)]
+    imports: Vec<(String, String)>,
+    /// The value of a parameter of SSM, in place of a made-up one. Can be given again.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    ssm: Vec<(String, String)>,
+    /// A task definition that is not in the template: what `aws ecs describe-task-definition` prints. Can be given again.
+    #[arg(long = "task-definition", value_name = "FILE")]
+    task_definitions: Vec<PathBuf>,
+    /// Rehearse the custom resources with this ServiceToken, whatever their type: its value, the export that it imports,
+    /// or the resource that it refers to [default: those of type Custom::ECSTask, and those that import
+    /// ecs-tasks-FunctionArn]
+    #[arg(long, value_name = "TOKEN")]
+    service_token: Option<String>,
     /// A parameter's new value: updates the stack with all of these after it has been created.
     #[arg(long = "update", short, value_name = "NAME=VALUE", value_parser = assignment)]
     updates: Vec<(String, String)>,
+    /// The next version of the template: updates the stack to it after it has been created.
+    #[arg(long, value_name = "FILE")]
+    update_template: Option<PathBuf>,
+    /// Let this resource fail, in the update if there is one, else in the create, after everything that does not depend on
+    /// it: to see the rollback, which should then succeed.
+    #[arg(long, value_name = "LOGICALID")]
+    fail: Option<String>,
+    /// Show the stack's final states, failures, and what concerns the rehearsed resources alone.
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
     /// Send recorded events to the monitor: files with one event as JSON, a list, or one a line. Without a file those
     /// of the template's tasks.
     #[arg(long, value_name = "FILE", num_args = 0..)]
@@ -80,12 +100,18 @@ pub struct Arguments {
 enum Unfit {
     #[error("{}: {error}", path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
-    #[error("{}", shown(path, errors))]
-    Template { path: PathBuf, errors: Vec<TemplateError> },
+    #[error("{}", shown(.0))]
+    Templates(Vec<(PathBuf, TemplateErrors)>),
+    #[error("{}: {problem}", path.display())]
+    Definition { path: PathBuf, problem: String },
+    #[error("{}: {problem}", path.display())]
+    Nothing { path: PathBuf, problem: String },
     #[error(transparent)]
     Recorded(#[from] RecordedError),
     #[error("--events needs a file of events, or a template whose tasks make some")]
     NoEvents,
+    #[error("{0} needs a template")]
+    NoTemplate(&'static str),
     #[error("the monitor would not start: {0}")]
     Settings(#[from] SettingsErrors),
     #[error("there is no function at {}: build it with `cargo build --bin {name}`, or name it with --{option}", path.display())]
@@ -100,14 +126,6 @@ enum Unfit {
     LeftBehind(#[from] LeftBehind),
 }
 
-/// A template, and what is to become of it.
-struct Rehearsal {
-    path: PathBuf,
-    template: Template,
-    created: Parameters,
-    updated: Option<Parameters>,
-}
-
 /// Rehearses what the arguments ask for.
 #[expect(clippy::print_stderr, reason = "an error belongs on stderr")]
 pub async fn rehearse(arguments: Arguments) -> ExitCode {
@@ -116,23 +134,31 @@ pub async fn rehearse(arguments: Arguments) -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("rehearse: {error}");
-            ExitCode::from(if matches!(error, Unfit::Interrupted) { 130 } else { 2 })
+            ExitCode::from(match error {
+                Unfit::Interrupted => 130,
+                Unfit::Nothing { .. } => 3,
+                _ => 2,
+            })
         }
     }
 }
 
 impl Arguments {
     async fn rehearse(&self) -> Result<bool, Unfit> {
-        let plan = self.template.as_deref().map(|path| self.plan(path)).transpose()?;
+        let rehearsal = self.template.as_deref().map(|path| Rehearsal::read(self, path)).transpose()?;
+        if rehearsal.is_none() {
+            self.needs_template()?;
+        }
         let recorded = self.recorded()?;
-        let console = Console::new(self.verbose, plan.iter().flat_map(Rehearsal::names));
+        let names = rehearsal.iter().flat_map(Rehearsal::names);
+        let console = Console::new(self.verbose, self.quiet, names);
         let engine = match self.docker {
             true => Engine::docker(console.reporter()).await?,
             false => Engine::default(),
         };
         let config = Config {
             engine: engine.clone(),
-            runner: self.runner(plan.is_some())?,
+            runner: self.runner(rehearsal.is_some())?,
             monitor: self.events.is_some().then(|| self.monitor()).transpose()?,
             pace: Pace {
                 start: Duration::from_millis(100),
@@ -141,30 +167,17 @@ impl Arguments {
             },
         };
         let stage = Stage::open(config, console.reporter()).await.map_err(Unfit::NoStage)?;
-        let plan = plan.map(|plan| plan.on(&stage, &console)).transpose()?;
-        let ended_well = tokio::select! {
-            ended_well = live(plan, recorded, &stage, &console) => Ok(ended_well),
+        let planned = rehearsal.map(|rehearsal| rehearsal.on(&stage, &console)).transpose()?;
+        let ended = tokio::select! {
+            ended_well = life::live(planned, recorded, &stage, &console) => Ok(ended_well),
             () = signs_of_life(&console) => Ok(false),
             () = interrupted() => Err(Unfit::Interrupted),
         };
         // Containers are process groups of their own, or the engine's: without this they would live on.
         stage.close();
+        stage.closed().await;
         engine.close().await?;
-        ended_well
-    }
-
-    fn plan(&self, path: &Path) -> Result<Rehearsal, Unfit> {
-        let unfit = |error| Unfit::Template { path: path.to_owned(), errors: vec![error] };
-        let unreadable = |error| Unfit::Unreadable { path: path.to_owned(), error };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        let template = Template::read(&text).map_err(unfit)?;
-        let created: BTreeMap<String, String> = self.parameters.iter().cloned().collect();
-        let updated: BTreeMap<String, String> =
-            created.clone().into_iter().chain(self.updates.clone()).collect();
-        let created = template.parameter_values(&created).map_err(unfit)?;
-        let updated = template.parameter_values(&updated).map_err(unfit)?;
-        let updated = (!self.updates.is_empty()).then_some(updated);
-        Ok(Rehearsal { path: path.to_owned(), template, created, updated })
+        ended
     }
 
     /// The events of each file.
@@ -175,99 +188,22 @@ impl Arguments {
         }
     }
 
-    fn runner(&self, is_needed: bool) -> Result<Function, Unfit> {
-        let binary = binary(self.function.as_deref(), "ecs_tasks", "function");
-        let mut runner = Function::runner(if is_needed { binary? } else { binary.unwrap_or_default() });
-        runner.timeout = Duration::from_secs(self.lambda_timeout);
-        runner.environment.push(self.log_level());
-        Ok(runner)
-    }
-
-    fn monitor(&self) -> Result<Function, Unfit> {
-        let mut monitor = Function::monitor(binary(self.monitor.as_deref(), "ecs_events", "monitor")?);
-        monitor.environment.push(self.log_level());
-        monitor.environment.push(("ALERT_FORMAT".to_owned(), self.alert_format.clone()));
-        if !self.ignore.is_empty() {
-            monitor
-                .environment
-                .push(("IGNORE_STOPPED_REASONS".to_owned(), Value::from(self.ignore.clone()).to_string()));
-        }
-        let variable =
-            |name: &str| monitor.environment.iter().find(|one| one.0 == name).map(|one| one.1.clone());
-        Settings::of(variable)?;
-        Ok(monitor)
-    }
-
-    fn log_level(&self) -> (String, String) {
-        ("LOG_LEVEL".to_owned(), if self.verbose { "DEBUG" } else { "INFO" }.to_owned())
-    }
-}
-
-impl Rehearsal {
-    /// The names that will be written.
-    fn names(&self) -> impl Iterator<Item = String> {
-        let resources = self.template.resources.iter().map(|resource| resource.logical_id.clone());
-        resources.chain([stack_name(&self.path)])
-    }
-
-    /// The stack that it is about, checked, and what is to become of it.
-    fn on(
-        self,
-        stage: &Arc<Stage>,
-        console: &Console,
-    ) -> Result<(Stack, Parameters, Option<Parameters>), Unfit> {
-        let Self { path, template, created, updated } = self;
-        let stack = Stack::new(Arc::clone(stage), template, &stack_name(&path), console.events());
-        let unfit = |errors| Unfit::Template { path: path.clone(), errors };
-        for parameters in [Some(&created), updated.as_ref()].into_iter().flatten() {
-            stack.check(parameters).map_err(unfit)?;
-        }
-        Ok((stack, created, updated))
-    }
-}
-
-/// Lives the stack's life, with the monitor watching if there is one. True if all went well.
-async fn live(
-    plan: Option<(Stack, Parameters, Option<Parameters>)>,
-    recorded: Vec<(PathBuf, Vec<Value>)>,
-    stage: &Stage,
-    console: &Console,
-) -> bool {
-    let began = now();
-    if let Some(monitor) = &stage.events {
-        for (file, events) in recorded {
-            console.file(&file);
-            // Each file is a recording of its own: copies of one event, edited, do not stand in each other's way.
-            stage.dynamodb.clear();
-            for event in events {
-                monitor.deliver(event).await;
-            }
+    fn needs_template(&self) -> Result<(), Unfit> {
+        let given = [
+            ("--fail", self.fail.is_some()),
+            ("--import", !self.imports.is_empty()),
+            ("--parameter", !self.parameters.is_empty()),
+            ("--service-token", self.service_token.is_some()),
+            ("--ssm", !self.ssm.is_empty()),
+            ("--task-definition", !self.task_definitions.is_empty()),
+            ("--update", !self.updates.is_empty()),
+            ("--update-template", self.update_template.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            Some((option, _)) => Err(Unfit::NoTemplate(option)),
+            None => Ok(()),
         }
     }
-    let mut steps = Vec::new();
-    if let Some((mut stack, created, updated)) = plan {
-        steps.push(("create", stack.create(&created).await));
-        if let Some(updated) = updated.filter(|_| steps[0].1) {
-            steps.push(("update", stack.update(&updated).await));
-        }
-        steps.push(("delete", stack.delete().await));
-    }
-    let mut ended_well = steps.iter().all(|(_, ended_well)| *ended_well);
-    if let Some(monitor) = &stage.events {
-        stage.ecs.settled().await;
-        ended_well &= console.findings(monitor.finish().await);
-    }
-    if !steps.is_empty() {
-        console.summary(&steps, (now() - began).as_seconds_f64(), stage);
-    }
-    ended_well
-}
-
-/// The binary that was named, or the one beside this program.
-fn binary(named: Option<&Path>, name: &'static str, option: &'static str) -> Result<PathBuf, Unfit> {
-    let beside = || std::env::current_exe().map(|program| program.with_file_name(name)).unwrap_or_default();
-    let path = named.map_or_else(beside, Path::to_owned);
-    if path.is_file() { Ok(path) } else { Err(Unfit::NoFunction { path, name, option }) }
 }
 
 /// Waits until somebody wants the rehearsal to end: Ctrl-C, a closed terminal, or what ends a job of CI.
@@ -293,18 +229,12 @@ async fn signs_of_life(console: &Console) {
     }
 }
 
-/// The template's file name, as far as a stack may be called so.
-fn stack_name(template: &Path) -> String {
-    let stem = template.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let name: String =
-        stem.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
-    if name.starts_with(|char: char| char.is_ascii_alphabetic()) { name } else { format!("stack-{name}") }
-}
-
 /// A line for each error, with the file before it.
-fn shown(path: &Path, errors: &[TemplateError]) -> String {
-    let lines: Vec<String> = errors.iter().map(|error| format!("{}: {error}", path.display())).collect();
-    lines.join("\nrehearse: ")
+fn shown(templates: &[(PathBuf, TemplateErrors)]) -> String {
+    let line = |(path, errors): &(PathBuf, TemplateErrors)| -> Vec<String> {
+        errors.0.iter().map(|error| format!("{}: {error}", path.display())).collect()
+    };
+    templates.iter().flat_map(line).collect::<Vec<_>>().join("\nrehearse: ")
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

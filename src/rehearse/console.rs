@@ -21,12 +21,16 @@ use super::{
 };
 use crate::task::definition_name;
 
-const STATUS_WIDTH: usize = 36;
+/// The longest is UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS.
+const STATUS_WIDTH: usize = 44;
+/// A name longer than this has the reason below it, so that the columns stay where they are.
+const MAX_NAME_WIDTH: usize = 40;
 
 /// Writes to stdout; in colour on a terminal only, and not where NO_COLOR is set.
 #[derive(Clone)]
 pub struct Console {
     verbose: bool,
+    quiet: bool,
     name_width: usize,
     /// What goes on, for the sign of life in a long silence.
     current: Arc<Mutex<Option<StackEvent>>>,
@@ -41,10 +45,13 @@ struct Findings {
 }
 
 impl Console {
-    /// `verbose` shows the function's log lines, too; `names` are the logical ids that will be written.
-    pub fn new(verbose: bool, names: impl IntoIterator<Item = String>) -> Self {
-        let name_width = names.into_iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        Self { verbose, name_width, current: Arc::default(), findings: Arc::default() }
+    /// `verbose` shows the function's log lines, too, `quiet` leaves out other resources' events; `names` are the logical
+    /// ids that will be written.
+    pub fn new(verbose: bool, quiet: bool, names: impl IntoIterator<Item = String>) -> Self {
+        let widths =
+            names.into_iter().map(|name| name.chars().count()).filter(|width| *width <= MAX_NAME_WIDTH);
+        let name_width = widths.max().unwrap_or(MAX_NAME_WIDTH);
+        Self { verbose, quiet, name_width, current: Arc::default(), findings: Arc::default() }
     }
 
     /// Takes a stack's events.
@@ -73,13 +80,18 @@ impl Console {
                     write_line(format!("          {style}alert |{style:#} {line}").trim_end());
                 }
             }
-            Report::Note(note) => write_line(&format!("          {note}")),
+            Report::Note(note) => console.note(&note),
             Report::Log(line) if console.verbose => {
                 let style = Style::new().dimmed();
                 write_line(&format!("          {style}{line}{style:#}"));
             }
             Report::Log(_) => {}
         })
+    }
+
+    /// Something that a person should know.
+    pub fn note(&self, note: &str) {
+        write_line(&format!("          {note}"));
     }
 
     /// Says that something still goes on.
@@ -91,11 +103,7 @@ impl Console {
     }
 
     /// The last line: how each step ended, how long all took, and what was called how often.
-    pub fn summary(&self, steps: &[(&str, bool)], seconds: f64, stage: &Stage) {
-        let steps: Vec<String> = steps
-            .iter()
-            .map(|(step, ended_well)| format!("{step} {}", if *ended_well { "complete" } else { "FAILED" }))
-            .collect();
+    pub fn summary(&self, steps: &[String], seconds: f64, stage: &Stage) {
         let calls: Vec<String> =
             stage.calls().iter().map(|(operation, count)| format!("{operation} {count}")).collect();
         let calls = if calls.is_empty() { "nothing".to_owned() } else { calls.join(", ") };
@@ -165,14 +173,27 @@ impl Console {
             _ => Style::new(),
         };
         let (status, name, reason) = (&event.status, &event.logical_id, &event.reason);
-        let line = format!(
-            "{time}  {style}{status:STATUS_WIDTH$}{style:#}  {name:width$}  {reason}",
-            width = self.name_width
-        );
-        write_line(line.trim_end());
+        let width = self.name_width;
+        let line = match name.chars().count() > width && !reason.is_empty() {
+            true => format!(
+                "{time}  {style}{status:STATUS_WIDTH$}{style:#}  {name}\n{:indent$}{reason}",
+                "",
+                indent = time.len() + STATUS_WIDTH + width + 6
+            ),
+            false => format!("{time}  {style}{status:STATUS_WIDTH$}{style:#}  {name:width$}  {reason}"),
+        };
+        if !self.quiet || is_worth_it(&event) {
+            write_line(line.trim_end());
+        }
         let going_on = event.status.ends_with("_IN_PROGRESS");
         *lock(&self.current) = going_on.then_some(event);
     }
+}
+
+/// Whether an event is shown when only the rehearsed resources, failures and final states are.
+fn is_worth_it(event: &StackEvent) -> bool {
+    let is_stacks_progress = event.is_stack && event.status.ends_with("_IN_PROGRESS");
+    event.is_ours && !is_stacks_progress || event.status.ends_with("_FAILED")
 }
 
 fn write_line(line: &str) {

@@ -10,14 +10,14 @@ use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, Method, Uri},
+    http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
-    report::Reporter,
+    report::{Report, Reporter},
     service::{
         cloudformation::CloudFormation,
         dynamodb::DynamoDb,
@@ -29,7 +29,7 @@ use super::{
         sns::Sns,
     },
     setting::Pace,
-    wire::{AwsError, Fault, answer, lock, status_code, xml_error, xml_response},
+    wire::{AwsError, Fault, answer, json_response, lock, status_code, xml_error, xml_response},
 };
 
 /// How the stage is set up.
@@ -63,6 +63,7 @@ pub struct Stage {
     /// CloudFormation, as far as custom resources go.
     pub cloudformation: CloudFormation,
     endpoint: String,
+    reporter: Reporter,
     requests: Mutex<Vec<(String, Value)>>,
     faults: Mutex<HashMap<String, Vec<Fault>>>,
     server: Mutex<Option<JoinHandle<()>>>,
@@ -90,7 +91,8 @@ impl Stage {
             dynamodb: DynamoDb::new(Arc::clone(&reporter)),
             opensearch: OpenSearch::default(),
             sns: Sns::new(Arc::clone(&reporter)),
-            lambda: Lambda::new(config.runner, retries, endpoint.clone(), reporter),
+            lambda: Lambda::new(config.runner, retries, endpoint.clone(), Arc::clone(&reporter)),
+            reporter,
             cloudformation: CloudFormation::new(endpoint.clone()),
             endpoint,
             requests: Mutex::default(),
@@ -110,6 +112,11 @@ impl Stage {
     /// The address that answers for all services.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Reports something to whoever watches.
+    pub fn report(&self, report: Report) {
+        (self.reporter)(report);
     }
 
     /// How often each operation has been called.
@@ -144,6 +151,11 @@ impl Stage {
         if let Some(server) = lock(&self.server).take() {
             server.abort();
         }
+    }
+
+    /// Waits until nothing that was closed is left, on disk neither.
+    pub async fn closed(&self) {
+        self.ecs.closed().await;
     }
 
     /// Notes a call; the answer to it that a test wants instead of the stage's own.
@@ -191,6 +203,12 @@ async fn serve(
         }
         let function = percent_encoding::percent_decode_str(function).decode_utf8_lossy().into_owned();
         return stage.lambda.invoke(&function, &headers, body);
+    }
+    if method == Method::PUT && path.starts_with("/_index_template/") {
+        return match stage.note("_index_template", json_body()) {
+            Some(fault) => fault.into_json(),
+            None => json_response(StatusCode::OK, &json!({ "acknowledged": true })),
+        };
     }
     if path == "/_bulk" {
         return match stage.note("_bulk", Value::Null) {

@@ -1,20 +1,45 @@
 //! A CloudFormation template, read from YAML (short forms included) or JSON, with the place of everything in it.
+//!
+//! Nothing here knows of a stage: [`resolve::Scope`] gives the value of any part of a template, given what exists.
 
+mod cidr;
+mod condition;
+pub mod dynamic;
+pub mod elsewhere;
+mod error;
+mod for_each;
+mod functions;
+pub mod made_up;
 pub mod node;
+mod parameter;
 mod place;
+mod reference;
 pub mod resolve;
+mod resource;
+pub mod unplayed;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use self::{elsewhere::Elsewhere, node::Node, resolve::Scope};
+pub use self::{
+    error::{TemplateError, TemplateErrors},
+    parameter::Parameter,
+    resource::Resource,
 };
 
-use serde_json::{Value, json};
+/// Values of a template's parameters.
+pub type Parameters = BTreeMap<String, Value>;
 
-use self::node::{Node, NodeKind};
+/// Transforms that are played, as far as a rehearsal needs them.
+const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
+/// Transforms that change nothing of what a rehearsal plays.
+const IGNORED_TRANSFORMS: [&str; 3] =
+    ["AWS::Serverless-2016-10-31", "AWS::CodeDeployBlueGreen", "AWS::SecretsManager-2020-07-23"];
 
 /// A template.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Template {
     /// Parameters by name.
     pub parameters: BTreeMap<String, Parameter>,
@@ -22,77 +47,54 @@ pub struct Template {
     pub conditions: BTreeMap<String, Node>,
     /// Mappings by name.
     pub mappings: BTreeMap<String, Node>,
-    /// Resources in the template's order.
+    /// Rules by name.
+    pub rules: BTreeMap<String, Node>,
+    /// Resources, each after those that it needs.
     pub resources: Vec<Resource>,
-}
-
-/// A parameter as the template declares it.
-#[derive(Debug)]
-pub struct Parameter {
-    line: usize,
-    kind: String,
-    default: Option<String>,
-    allowed: Vec<String>,
-    range: [Option<f64>; 2],
-    length: [Option<usize>; 2],
-}
-
-/// A resource as the template declares it.
-#[derive(Debug)]
-pub struct Resource {
-    /// Its logical id.
-    pub logical_id: String,
-    /// Its type.
-    pub resource_type: String,
-    /// Its condition, if it has one.
-    pub condition: Option<Node>,
-    /// Its properties.
-    pub properties: Node,
-    /// The resources that it needs, by DependsOn, Ref, Fn::GetAtt or Fn::Sub.
-    pub needs: BTreeSet<String>,
-    /// The line that it starts on.
-    pub line: usize,
-}
-
-/// What is wrong with a template or with the parameters that it was given, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct TemplateError {
-    /// The line, from 1; none where it is not the template's fault.
-    pub line: Option<usize>,
-    /// What is wrong, and what to do.
-    pub message: String,
+    /// Outputs by name.
+    pub outputs: BTreeMap<String, Node>,
+    /// Whether it is written in AWS::LanguageExtensions.
+    has_extensions: bool,
 }
 
 impl Template {
-    /// Reads a template.
-    pub fn read(text: &str) -> Result<Self, TemplateError> {
+    /// Reads a template whose loops, if it has any, run over literal lists or defaults of parameters.
+    pub fn read(text: &str) -> Result<Self, TemplateErrors> {
+        Self::read_given(text, &BTreeMap::new(), &Elsewhere::default())
+    }
+
+    /// Reads a template, given values of its parameters: its loops may run over them.
+    pub fn read_given(
+        text: &str,
+        given: &BTreeMap<String, String>,
+        elsewhere: &Elsewhere,
+    ) -> Result<Self, TemplateErrors> {
         let root = Node::read(text)?;
-        let sections = root.fields("the template")?;
-        let section = |name: &str| -> Result<BTreeMap<String, Node>, TemplateError> {
-            let Some((_, node)) = sections.iter().find(|(key, _)| key == name) else {
-                return Ok(BTreeMap::new());
-            };
-            Ok(node.fields(name)?.iter().cloned().collect())
+        root.fields("the template")?;
+        let mut errors = TemplateErrors::default();
+        let mut template = Self { has_extensions: has_extensions(&root, &mut errors), ..Self::default() };
+        for (name, node) in section(&root, "Parameters", &mut errors) {
+            if let Some(parameter) = errors.take(Parameter::read(&name, &node)) {
+                template.parameters.insert(name, parameter);
+            }
+        }
+        template.mappings = section(&root, "Mappings", &mut errors).into_iter().collect();
+        template.rules = section(&root, "Rules", &mut errors).into_iter().collect();
+        let root = match for_each::is_in(&root) {
+            true => template.without_loops(&root, given, elsewhere)?,
+            false => root,
         };
-        let parameters = section("Parameters")?
-            .into_iter()
-            .map(|(name, node)| Parameter::read(&name, &node).map(|parameter| (name, parameter)))
-            .collect::<Result<BTreeMap<_, _>, _>>()?;
-        let Some((_, resources)) = sections.iter().find(|(key, _)| key == "Resources") else {
-            return Err(root.error("the template has no Resources"));
-        };
-        let resources = resources.fields("Resources")?;
+        template.conditions = section(&root, "Conditions", &mut errors).into_iter().collect();
+        template.outputs = section(&root, "Outputs", &mut errors).into_iter().collect();
+        if root.field("Resources").is_none() {
+            errors.add(root.error("the template has no Resources"));
+        }
+        let resources = section(&root, "Resources", &mut errors);
         let names: BTreeSet<&str> = resources.iter().map(|(name, _)| name.as_str()).collect();
-        let resources: Vec<Resource> = resources
-            .iter()
-            .map(|(name, node)| Resource::read(name, node, &names))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            parameters,
-            conditions: section("Conditions")?,
-            mappings: section("Mappings")?,
-            resources: in_order(resources)?,
-        })
+        let read = |(name, node): &(String, Node)| errors.take(Resource::read(name, node, &names));
+        let read: Vec<Resource> = resources.iter().filter_map(read).collect();
+        template.resources = errors.take(resource::in_order(read)).unwrap_or_default();
+        errors.or(template)
     }
 
     /// The values of all parameters, given these. Names that the template does not have, values that are missing and
@@ -100,149 +102,83 @@ impl Template {
     pub fn parameter_values(
         &self,
         given: &BTreeMap<String, String>,
-    ) -> Result<BTreeMap<String, Value>, TemplateError> {
-        if let Some(unknown) = given.keys().find(|name| !self.parameters.contains_key(*name)) {
+        elsewhere: &Elsewhere,
+    ) -> Result<Parameters, TemplateErrors> {
+        let mut errors = TemplateErrors::default();
+        for unknown in given.keys().filter(|name| !self.parameters.contains_key(*name)) {
             let known: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(TemplateError::given(format!(
+            errors.add(TemplateError::given(format!(
                 "the template has no parameter {unknown}; it has {known}"
             )));
         }
         let value = |(name, parameter): (&String, &Parameter)| {
-            let text = given.get(name).or(parameter.default.as_ref()).ok_or_else(|| TemplateError {
-                line: Some(parameter.line),
-                message: format!("parameter {name} has no default: give it with --parameter {name}=VALUE"),
-            })?;
-            Ok((name.clone(), parameter.value(name, text)?))
+            let value = errors.take(parameter.value(name, given.get(name), elsewhere))?;
+            Some((name.clone(), value))
         };
-        self.parameters.iter().map(value).collect()
+        let values = self.parameters.iter().filter_map(value).collect();
+        errors.or(values)
+    }
+
+    /// The resource of this name.
+    pub fn resource(&self, logical_id: &str) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.logical_id == logical_id)
+    }
+
+    /// Every name that a Ref, Fn::GetAtt or Fn::Sub anywhere in the template refers to and that it does not have: an error
+    /// for CloudFormation, whichever way the conditions go.
+    pub fn unknown_names(&self) -> TemplateErrors {
+        let mut errors = TemplateErrors::default();
+        let known: BTreeSet<&str> = self.resources.iter().map(|one| one.logical_id.as_str()).collect();
+        let nodes = self.resources.iter().map(|resource| &resource.properties).chain(self.outputs.values());
+        for node in nodes {
+            reference::each(node, &mut |found| {
+                let is_parameter = found.attribute.is_none() && self.parameters.contains_key(found.name);
+                if !known.contains(found.name) && !is_parameter && !found.name.starts_with("AWS::") {
+                    errors.add(resolve::unknown(found.name, found.attribute, found.node));
+                }
+            });
+        }
+        errors
+    }
+
+    fn without_loops(
+        &self,
+        root: &Node,
+        given: &BTreeMap<String, String>,
+        elsewhere: &Elsewhere,
+    ) -> Result<Node, TemplateErrors> {
+        if !self.has_extensions {
+            return Err(root.error(format!("Fn::ForEach needs `Transform: {LANGUAGE_EXTENSIONS}`")).into());
+        }
+        let given = given.iter().filter(|(name, _)| self.parameters.contains_key(*name));
+        let given = given.map(|(name, text)| (name.clone(), text.clone())).collect();
+        let parameters = self.parameter_values(&given, elsewhere)?;
+        let nothing = BTreeMap::new();
+        let scope =
+            Scope { template: self, parameters: &parameters, resources: &nothing, stack_id: "", elsewhere };
+        for_each::expanded(root, &scope)
     }
 }
 
-impl Parameter {
-    fn read(name: &str, node: &Node) -> Result<Self, TemplateError> {
-        let fields = node.fields(&format!("parameter {name}"))?;
-        let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, node)| node);
-        let text = |name: &str| field(name).and_then(Node::text).map(str::to_owned);
-        let kind = text("Type").ok_or_else(|| node.error(format!("parameter {name} has no Type")))?;
-        let default = match field("Default").map(|node| &node.kind) {
-            Some(NodeKind::List(_) | NodeKind::Map(_)) => {
-                return Err(node.error(format!("the Default of parameter {name} must be a text")));
-            }
-            _ => text("Default"),
-        };
-        Ok(Self {
-            line: node.line,
-            kind,
-            default,
-            allowed: field("AllowedValues")
-                .map(|node| node.items("AllowedValues"))
-                .transpose()?
-                .unwrap_or_default()
-                .iter()
-                .filter_map(|node| node.text().map(str::to_owned))
-                .collect(),
-            range: ["MinValue", "MaxValue"].map(|name| text(name).and_then(|text| text.parse().ok())),
-            length: ["MinLength", "MaxLength"].map(|name| text(name).and_then(|text| text.parse().ok())),
-        })
-    }
-
-    fn value(&self, name: &str, text: &str) -> Result<Value, TemplateError> {
-        let refuse = |problem: String| TemplateError {
-            line: Some(self.line),
-            message: format!("parameter {name} {problem}"),
-        };
-        if !self.allowed.is_empty() && !self.allowed.iter().any(|allowed| allowed == text) {
-            return Err(refuse(format!("is \"{text}\", but must be one of {}", self.allowed.join(", "))));
-        }
-        if self.kind == "Number" {
-            let number: f64 =
-                text.parse().map_err(|_| refuse(format!("is \"{text}\", but must be a number")))?;
-            let [min, max] = self.range;
-            if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
-                return Err(refuse(format!("is {text}, which is out of its range")));
-            }
-        }
-        let [min, max] = self.length;
-        let length = text.chars().count();
-        if min.is_some_and(|min| length < min) || max.is_some_and(|max| length > max) {
-            return Err(refuse(format!("has {length} characters, which is too short or too long")));
-        }
-        if self.kind == "CommaDelimitedList" || self.kind.starts_with("List<") {
-            let items: Vec<&str> = text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect();
-            return Ok(json!(items));
-        }
-        Ok(json!(text))
-    }
+/// The fields of a section, if the template has it.
+fn section(root: &Node, name: &str, errors: &mut TemplateErrors) -> Vec<(String, Node)> {
+    let Some(node) = root.field(name) else { return Vec::new() };
+    errors.take(node.fields(name)).unwrap_or_default().to_vec()
 }
 
-impl Resource {
-    fn read(name: &str, node: &Node, names: &BTreeSet<&str>) -> Result<Self, TemplateError> {
-        let fields = node.fields(&format!("resource {name}"))?;
-        let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, node)| node);
-        let resource_type = field("Type").and_then(Node::text).map(str::to_owned);
-        let empty = Node { line: node.line, kind: NodeKind::Map(Vec::new()) };
-        let properties = field("Properties").unwrap_or(&empty).clone();
-        let mut needs = BTreeSet::new();
-        match field("DependsOn").map(|node| &node.kind) {
-            Some(NodeKind::Text(other)) => needs.extend([other.clone()]),
-            Some(NodeKind::List(others)) => {
-                needs.extend(others.iter().filter_map(|one| one.text().map(str::to_owned)))
-            }
-            _ => {}
-        }
-        if let Some(unknown) = needs.iter().find(|other| !names.contains(other.as_str())) {
-            return Err(
-                node.error(format!("resource {name} depends on {unknown}, which the template does not have"))
-            );
-        }
-        resolve::references(&properties, &mut needs);
-        needs.retain(|other| names.contains(other.as_str()) && other != name);
-        Ok(Self {
-            logical_id: name.to_owned(),
-            resource_type: resource_type.ok_or_else(|| node.error(format!("resource {name} has no Type")))?,
-            condition: field("Condition").cloned(),
-            properties,
-            needs,
-            line: node.line,
-        })
-    }
-}
-
-/// Every resource after those that it needs, else in the template's order.
-fn in_order(mut waiting: Vec<Resource>) -> Result<Vec<Resource>, TemplateError> {
-    let mut ordered: Vec<Resource> = Vec::new();
-    while !waiting.is_empty() {
-        let is_ready = |resource: &Resource| {
-            resource.needs.iter().all(|need| ordered.iter().any(|ready| ready.logical_id == *need))
-        };
-        match waiting.iter().position(is_ready) {
-            Some(index) => ordered.push(waiting.remove(index)),
-            None => {
-                let circle: Vec<&str> = waiting.iter().map(|resource| resource.logical_id.as_str()).collect();
-                return Err(TemplateError {
-                    line: Some(waiting[0].line),
-                    message: format!("the resources need each other in a circle: {}", circle.join(", ")),
-                });
-            }
+/// Whether the template declares the language extensions; a transform that cannot be played is an error.
+fn has_extensions(root: &Node, errors: &mut TemplateErrors) -> bool {
+    let Some(transform) = root.field("Transform") else { return false };
+    let declared: Vec<&Node> =
+        transform.items("Transform").map_or_else(|_| vec![transform], |items| items.iter().collect());
+    for node in &declared {
+        let name = node.text().unwrap_or("Fn::Transform");
+        if name != LANGUAGE_EXTENSIONS && !IGNORED_TRANSFORMS.contains(&name) {
+            errors.add(node.error(format!("the rehearsal does not play the transform {name}")));
         }
     }
-    Ok(ordered)
-}
-
-impl TemplateError {
-    fn given(message: String) -> Self {
-        Self { line: None, message }
-    }
-}
-
-impl fmt::Display for TemplateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}: {}", self.message),
-            None => f.write_str(&self.message),
-        }
-    }
+    declared.iter().any(|node| node.text() == Some(LANGUAGE_EXTENSIONS))
 }
 
 #[cfg(test)]

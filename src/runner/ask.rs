@@ -6,7 +6,6 @@ use super::{
         plan::{Run, Skip},
         texts,
     },
-    find::has_started,
     work::Work,
 };
 use crate::{properties::Properties, reason::Reason};
@@ -28,11 +27,7 @@ pub(super) async fn ask(work: &Work<'_>, run: &Run) -> Asked {
         match work.ride_out(|| work.aws.stack_status(&work.reply_to.stack_id)).await {
             Err(error) => return Asked::Refuse(texts::no_stack_status(&error)),
             Ok(status) => {
-                // An earlier delivery may have started the tasks before the stack began to roll back: then this one goes
-                // on with them, and does not call it a success that they still run.
-                if let Some(skip) = Skip::for_stack_status(&status)
-                    && !has_started(work).await
-                {
+                if let Some(skip) = Skip::for_stack_status(&status) {
                     return Asked::Skip(skip);
                 }
             }

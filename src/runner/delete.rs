@@ -1,6 +1,8 @@
 //! Delete: every task of the resource is stopped, so that the network interfaces are free when CloudFormation goes on to
 //! delete subnets and security groups.
 
+use time::Duration;
+
 use super::{
     decide::{answer::Answer, plan::Stop, texts, wait::Wait},
     find::look_for,
@@ -9,15 +11,24 @@ use super::{
     work::Work,
 };
 use crate::{
-    aws::CallErrorKind,
-    task::{Task, TaskArn},
+    aws::{CallError, CallErrorKind},
+    task::{Task, TaskArn, cluster_name},
 };
+
+/// How long the account's clusters are looked for. Only a resource whose cluster was changed can have tasks elsewhere.
+const CLUSTERS_PATIENCE: Duration = Duration::seconds(3);
+/// The stoppedReason of the resource's tasks.
+const DELETED: &str = "ecs-tasks: the resource is deleted";
 
 /// Stops every running task of the resource and waits until each has let go of its network interface.
 ///
 /// Fails only if AWS refuses to stop a task. Where tasks cannot even be looked for (a role that never had the permission
 /// made Create fail, and so starts nothing), Delete must not leave the stack stuck.
 pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
+    let refused = stop_elsewhere(work).await;
+    if !refused.is_empty() {
+        return Ending::Answered(Answer::Failed(texts::not_stopped(texts::refused_to_stop(), &refused)));
+    }
     let cluster = work.cluster;
     let found = match look_for(work).await {
         Ok(found) => found,
@@ -30,31 +41,66 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
             return Ending::Answered(Answer::nothing_ran(texts::nothing_to_stop(&why)));
         }
     };
+    if let Some(error) = &found.unseen {
+        tracing::warn!(cluster, "tasks are stopped that cannot be described: {error}");
+    }
     let described: Vec<Task> = found.described.into_iter().filter(|task| !task.is_stopped()).collect();
-    let undescribed = [found.undescribed_running, found.undescribed_stopped].concat();
-    if described.is_empty() && undescribed.is_empty() {
+    if described.is_empty() && found.undescribed.is_empty() {
         let why = "no task of this resource runs";
         return Ending::Answered(Answer::nothing_ran(texts::nothing_to_stop(why)));
     }
     tracing::info!(
         cluster,
-        count = described.len() + undescribed.len(),
+        count = described.len() + found.undescribed.len(),
         "stopping the tasks of this resource"
     );
     let running = described.iter().filter(|task| !task.is_over()).map(|task| task.arn.clone());
-    let running: Vec<TaskArn> = running.chain(undescribed.iter().cloned()).collect();
-    let stopped = stop(work, &running, "ecs-tasks: the resource is deleted").await;
+    let running: Vec<TaskArn> = running.chain(found.undescribed.iter().cloned()).collect();
+    let stopped = stop(work, &running, DELETED).await;
     if !stopped.refused.is_empty() {
         let reason = texts::not_stopped(texts::refused_to_stop(), &stopped.refused);
         return Ending::Answered(Answer::Failed(reason));
     }
-    let undescribed: Vec<TaskArn> =
-        undescribed.into_iter().filter(|task| !stopped.unknown.contains(task)).collect();
-    if !undescribed.is_empty() {
+    let known = |task: &TaskArn| !stopped.unknown.contains(task);
+    let undescribed: Vec<TaskArn> = found.undescribed.into_iter().filter(known).collect();
+    if !undescribed.is_empty() && found.unseen.is_none() {
         // They have just been started: whether they have stopped can be seen only once they are known.
         last_words(work, &undescribed).await;
     }
     let tasks = described.into_iter().map(|task| task.arn).chain(undescribed).collect();
     let wait = Wait::for_stop(plan, work.reply_to, tasks, work.now());
     follow(work, wait).await
+}
+
+/// Stops what the resource runs in other clusters than its own: tasks of a time when its Cluster was another, which no
+/// request names any more. Those that AWS refuses to stop. Where clusters may not be listed, they are not looked at.
+async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
+    let asking = work.due(work.until.min(work.now() + CLUSTERS_PATIENCE));
+    let clusters = match asking.within(work.aws.list_clusters()).await {
+        Ok(clusters) => clusters,
+        Err(error) => {
+            tracing::debug!("only the resource's own cluster is looked at: {error}");
+            return Vec::new();
+        }
+    };
+    let mut refused = Vec::new();
+    for cluster in clusters.iter().filter(|cluster| *cluster != cluster_name(work.cluster)) {
+        let work = &work.on(cluster);
+        let looking = work.due(work.until.min(work.now() + CLUSTERS_PATIENCE));
+        match looking.within(work.aws.list_running(cluster, &work.started_by())).await {
+            Ok(tasks) if tasks.is_empty() => {}
+            Ok(tasks) => {
+                tracing::warn!(
+                    cluster,
+                    count = tasks.len(),
+                    "stopping tasks in a cluster that the resource has left"
+                );
+                let stopped = stop(work, &tasks, DELETED).await;
+                last_words(work, &tasks).await;
+                refused.extend(stopped.refused);
+            }
+            Err(error) => tracing::warn!(cluster, "the cluster is not looked at: {error}"),
+        }
+    }
+    refused
 }

@@ -1,81 +1,131 @@
 //! What a verdict and its Reason rest on beside the tasks: the task definition, and the last lines of a container's log.
 
-use std::time::Duration as StdDuration;
+use time::{Duration, OffsetDateTime};
 
-use time::Duration;
-
-use super::work::Work;
+use super::work::{FRESH_ROLE, Work};
 use crate::{
     aws::{CallError, CallErrorKind},
-    reason::Log,
-    task::{Task, TaskArn, TaskDefinition},
+    log_tail::{self, Wanted},
+    reason::{Log, NoLog},
+    task::{Task, TaskDefinition},
 };
 
-/// How long a task definition is tried to be read; the verdict goes without it then.
+/// How long nobody waits longer for a task definition that does not decide anything.
 pub(super) const DEFINITION_PATIENCE: Duration = Duration::seconds(10);
-/// How long a failed container's log is waited for.
-const LOG_PATIENCE: Duration = Duration::seconds(3);
-/// Between two attempts at it.
-const LOG_DELAY: StdDuration = StdDuration::from_secs(1);
+/// How long a container's log is waited for, where its end is not known.
+const LOG_PATIENCE: Duration = Duration::seconds(4);
+
+/// A task definition, as far as it has been read.
+#[derive(Default)]
+pub(super) enum Definition {
+    /// Not yet.
+    #[default]
+    Unread,
+    /// Here it is.
+    Read(Box<TaskDefinition>),
+    /// It cannot be: denied, or gone.
+    Unreadable(CallError),
+}
 
 /// A container whose log is wanted.
-pub(super) struct Wanted<'w> {
-    pub(super) task: &'w TaskArn,
+pub(super) struct Speaker<'w> {
+    pub(super) task: &'w Task,
     pub(super) container: &'w str,
     /// How many lines at most.
     pub(super) lines: u32,
 }
 
-/// The definition that a task ran from, if it can be read.
-pub(super) async fn definition_of_task(work: &Work<'_>, task: Option<&Task>) -> Option<TaskDefinition> {
-    definition(work, task.map(|task| task.task_definition_arn.as_str())?).await
-}
-
-/// The definition of this name, if it can be read.
-pub(super) async fn definition(work: &Work<'_>, name: &str) -> Option<TaskDefinition> {
-    if name.is_empty() {
-        return None;
+impl Definition {
+    /// The definition, if it has been read.
+    pub(super) fn as_ref(&self) -> Option<&TaskDefinition> {
+        match self {
+            Self::Read(definition) => Some(definition),
+            Self::Unread | Self::Unreadable(_) => None,
+        }
     }
-    // An attempt without an answer must leave time for another.
-    let attempt = || work.due(work.invocation.until(work.now() + DEFINITION_PATIENCE / 4));
-    let read = async || match attempt().within(work.aws.describe_task_definition(name)).await {
-        // A denial may pass, too, but it is not worth the time: the verdict can do without the definition.
-        Err(error) if error.kind == CallErrorKind::Denied => {
-            Err(CallError { kind: CallErrorKind::Final, ..error })
+
+    /// Whether another attempt may read it.
+    pub(super) fn may_be_read(&self) -> bool {
+        matches!(self, Self::Unread)
+    }
+
+    /// One attempt. A denial may be a fresh role's, for the first seconds after the start.
+    pub(super) async fn attempt(work: &Work<'_>, name: &str, started_at: OffsetDateTime) -> Self {
+        if name.is_empty() {
+            return Self::Unread;
         }
-        result => result,
-    };
-    let definition = work.ride_out(read).await;
-    definition.inspect_err(|error| tracing::warn!("going on without the task definition: {error}")).ok()
+        // An attempt without an answer must leave time for others.
+        let attempt = work.due(work.until.min(work.now() + DEFINITION_PATIENCE / 4));
+        match attempt.within(work.aws.describe_task_definition(name)).await {
+            Ok(definition) => Self::Read(Box::new(definition)),
+            Err(error) if error.is_transient() => {
+                tracing::debug!("the task definition could not be read yet: {error}");
+                Self::Unread
+            }
+            Err(error) if error.is_denied() && work.now() - started_at < FRESH_ROLE => Self::Unread,
+            Err(error) => {
+                tracing::warn!("going on without the task definition: {error}");
+                Self::Unreadable(error)
+            }
+        }
+    }
+
+    /// Reads it if it has not been, by attempts that ride out what may pass while there is time.
+    pub(super) async fn ride_out(work: &Work<'_>, name: &str) -> Self {
+        if name.is_empty() {
+            return Self::Unread;
+        }
+        let attempt = || work.due(work.until.min(work.now() + DEFINITION_PATIENCE / 4));
+        let read = async || match attempt().within(work.aws.describe_task_definition(name)).await {
+            // A denial may pass, too, but it is not worth the time: the verdict can do without the definition.
+            Err(error) if error.is_denied() => Err(CallError { kind: CallErrorKind::Final, ..error }),
+            result => result,
+        };
+        match work.ride_out(read).await {
+            Ok(definition) => Self::Read(Box::new(definition)),
+            Err(error) => {
+                tracing::warn!("going on without the task definition: {error}");
+                if error.is_transient() { Self::Unread } else { Self::Unreadable(error) }
+            }
+        }
+    }
 }
 
-/// Where a container's output is, and its last lines as far as they can be had in time. Never changes a verdict.
-pub(super) async fn log(
-    work: &Work<'_>,
-    wanted: Wanted<'_>,
-    definition: Option<&TaskDefinition>,
-) -> Option<Log> {
-    let Wanted { task, container, lines } = wanted;
-    let logs = definition?.container(container)?.logs.as_ref()?;
-    let log = Log { group: logs.group.clone(), stream: logs.stream(container, task), lines: Vec::new() };
-    let Some(stream) = log.stream.as_ref().filter(|_| lines > 0) else { return Some(log) };
-    let work = work.due(work.invocation.last_words_at().min(work.now() + LOG_PATIENCE));
-    let read = loop {
-        let read = work.within(work.aws.log_tail(logs.region.as_deref(), &logs.group, stream, lines)).await;
-        // The driver hands lines over with a delay, and makes the stream with the first of them.
-        let may_come = match &read {
-            Ok(lines) => lines.is_empty(),
-            Err(error) => error.is("ResourceNotFoundException"),
+/// Where a container's output is, and its last lines as far as they can be had in time; else why not. Never changes a
+/// verdict.
+pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Definition) -> Log {
+    let Speaker { task, container, lines } = speaker;
+    let wants_lines = |missing: NoLog| (lines > 0).then_some(missing);
+    let Some(read) = definition.as_ref() else {
+        let why = match definition {
+            Definition::Unreadable(error) => error.to_string(),
+            _ => "AWS did not answer in time".to_owned(),
         };
-        if !may_come || work.now() + LOG_DELAY >= work.until {
-            break read;
-        }
-        tokio::time::sleep(LOG_DELAY).await;
+        return Log { missing: wants_lines(NoLog::NoDefinition(why)), ..Log::default() };
+    };
+    let described = read.container(container);
+    let Some(logs) = described.and_then(|container| container.logs.as_ref()) else {
+        let driver = described.and_then(|container| container.log_driver.clone());
+        return Log { missing: wants_lines(NoLog::NotAwslogs(driver)), ..Log::default() };
+    };
+    let ran = task.containers.iter().find(|one| one.name == container);
+    let stream = ran.and_then(|ran| log_tail::stream_of(logs, ran, &task.arn));
+    let log = Log { group: Some(logs.group.clone()), stream, ..Log::default() };
+    let Some(stream) = log.stream.as_deref().filter(|_| lines > 0) else { return log };
+    let wanted = Wanted { logs, stream, lines, ended_at: task.ended_at() };
+    let until = work.invocation.last_words_at().min(work.now() + LOG_PATIENCE);
+    let read = log_tail::read(work.aws.logs(), &wanted, work.invocation.clock(), until).await;
+    let missing = match &read {
+        Ok(lines) if lines.is_empty() => Some(NoLog::Empty),
+        Ok(_) => None,
+        Err(error) if error.is("ResourceNotFoundException") => Some(NoLog::NoStream),
+        Err(error) if error.is_denied() => Some(NoLog::Denied(error.to_string())),
+        Err(error) => Some(NoLog::Unread(error.to_string())),
     };
     match &read {
         Ok(lines) if lines.is_empty() => tracing::info!(container, "the container's log stream is empty"),
         Ok(_) => {}
         Err(error) => tracing::warn!(container, "going on without the container's log: {error}"),
     }
-    Some(Log { lines: read.unwrap_or_default(), ..log })
+    Log { lines: read.unwrap_or_default(), missing, ..log }
 }

@@ -1,66 +1,62 @@
 //! Finding the tasks of a resource again: those of this request, and those that an earlier one has left.
+//!
+//! Rests on what ECS documents: startedBy lists what runs; what is stopping or has stopped is listed by family, and whose it
+//! is DescribeTasks says.
 
 use super::{
     decide::{marks::is_of_request, wait::MISSING_TOLERANCE},
     work::{LOOK, Work},
 };
 use crate::{
-    aws::{CallError, CallErrorKind},
+    aws::CallError,
     task::{Task, TaskArn},
 };
 
-/// The tasks of a resource.
+/// The tasks of a resource in one cluster.
 #[derive(Default)]
 pub(super) struct Found {
     /// Those that DescribeTasks knows.
     pub(super) described: Vec<Task>,
-    /// Listed as running, and not known to DescribeTasks yet.
-    pub(super) undescribed_running: Vec<TaskArn>,
-    /// Listed as stopping or stopped, and not known to DescribeTasks.
-    pub(super) undescribed_stopped: Vec<TaskArn>,
+    /// Listed as running, and not described.
+    pub(super) undescribed: Vec<TaskArn>,
+    /// Listed as stopping or stopped, and not described: they may be anybody's of the family.
+    undescribed_stopped: Vec<TaskArn>,
+    /// Why nothing could be described, if that is so for good.
+    pub(super) unseen: Option<CallError>,
 }
 
 impl Found {
     /// Whether every task that runs can be described, so that its tags say whose it is.
     pub(super) fn knows_what_runs(&self) -> bool {
-        self.undescribed_running.is_empty()
+        self.undescribed.is_empty()
     }
 
     fn knows_all(&self) -> bool {
-        self.undescribed_running.is_empty() && self.undescribed_stopped.is_empty()
+        self.knows_what_runs() && self.undescribed_stopped.is_empty()
     }
 }
 
-/// Tasks that this very request has started, but for those that were stopped again because others did not start.
-pub(super) async fn own_tasks(work: &Work<'_>, given_up: &[TaskArn]) -> Result<Vec<TaskArn>, CallError> {
+/// Tasks that this very request has started, running or not, as far as ECS still knows them.
+pub(super) async fn own_tasks(work: &Work<'_>) -> Result<Vec<Task>, CallError> {
     let found = find(work, Found::knows_all).await?;
     if !found.knows_all() && work.is_last_look() {
         // One of them may be this request's, and there is no token to keep a second start from running it twice.
         return Err(CallError::not_known_yet());
     }
-    let own = found.described.into_iter().filter(|task| is_of_request(task, work.reply_to));
-    Ok(own.map(|task| task.arn).filter(|task| !given_up.contains(task)).collect())
-}
-
-/// Whether this very request has started tasks, as far as that can be found out.
-pub(super) async fn has_started(work: &Work<'_>) -> bool {
-    match find(work, Found::knows_what_runs).await {
-        Ok(found) => found.described.iter().any(|task| is_of_request(task, work.reply_to)),
-        Err(error) => {
-            tracing::warn!("whether this request has started tasks before could not be found out: {error}");
-            false
-        }
-    }
+    Ok(found.described.into_iter().filter(|task| is_of_request(task, work.reply_to)).collect())
 }
 
 /// All tasks of a resource, with their tags: those that run, and those that ECS knows as stopping or stopped.
 ///
 /// A task that has just been started can be in the list before it can be described. It is waited for, a minute at most,
-/// until there is `enough`: whose it is its tags alone say.
-pub(super) async fn find(work: &Work<'_>, enough: impl Fn(&Found) -> bool) -> Result<Found, CallError> {
+/// until there is `enough`: whose it is its description alone says.
+pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<Found, CallError> {
     let mut known_by = None;
     loop {
         let found = look_for(work).await?;
+        if let Some(error) = found.unseen {
+            return Err(error);
+        }
         let known_by = *known_by.get_or_insert(work.until.min(work.now() + MISSING_TOLERANCE));
         if enough(&found) || work.now() + LOOK >= known_by {
             return Ok(found);
@@ -69,30 +65,39 @@ pub(super) async fn find(work: &Work<'_>, enough: impl Fn(&Found) -> bool) -> Re
     }
 }
 
-/// One look at both lists of a resource's tasks.
-///
-/// The second list is looked at as far as ECS lets us: whether it takes a desired status beside startedBy is not
-/// documented.
+/// One look at a resource's tasks. That they may be listed and not be described is not an error: there is something to
+/// stop.
 pub(super) async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
     let (aws, cluster, started_by) = (work.aws, work.cluster, &work.started_by());
     let look = async || {
-        let running = aws.list_tasks(cluster, started_by, false).await?;
-        let stopped = match aws.list_tasks(cluster, started_by, true).await {
-            Err(error) if error.kind != CallErrorKind::Transient => {
-                tracing::warn!("tasks that are stopping cannot be looked for: {error}");
-                Vec::new()
-            }
-            result => result?,
-        };
-        let stopped: Vec<TaskArn> = stopped.into_iter().filter(|task| !running.contains(task)).collect();
-        let all = [running.clone(), stopped].concat();
+        let running = aws.list_running(cluster, started_by).await?;
+        let mut all = running.clone();
+        for family in work.families {
+            let stopped = match aws.list_stopped(cluster, family).await {
+                Err(error) if !error.is_transient() => {
+                    tracing::warn!(family, "tasks that are stopping cannot be looked for: {error}");
+                    Vec::new()
+                }
+                result => result?,
+            };
+            all.extend(stopped.into_iter().filter(|task| !running.contains(task)));
+        }
         if all.is_empty() {
             return Ok(Found::default());
         }
-        let seen = aws.describe_tasks(cluster, &all).await?;
-        let (undescribed_running, undescribed_stopped) =
-            seen.missing.into_iter().partition(|task| running.contains(task));
-        Ok(Found { described: seen.tasks, undescribed_running, undescribed_stopped })
+        match aws.describe_tasks(cluster, &all).await {
+            Ok(mut seen) => {
+                // A family's tasks can be anybody's.
+                seen.tasks.retain(|task| {
+                    running.contains(&task.arn) || task.started_by.as_ref() == Some(started_by)
+                });
+                let (undescribed, undescribed_stopped) =
+                    seen.missing.into_iter().partition(|task| running.contains(task));
+                Ok(Found { described: seen.tasks, undescribed, undescribed_stopped, unseen: None })
+            }
+            Err(error) if error.is_transient() => Err(error),
+            Err(error) => Ok(Found { undescribed: running, unseen: Some(error), ..Found::default() }),
+        }
     };
     work.ride_out(look).await
 }

@@ -1,27 +1,22 @@
 //! Following a run's tasks from look to look, until the verdict, the deadline or the end of this invocation.
 
-use time::Duration;
-
 use super::{
     decide::{
         answer::Answer,
         texts,
-        wait::{Goal, Step, Wait},
+        wait::{Goal, Step, TimedOut, Wait},
     },
-    evidence::{self, DEFINITION_PATIENCE, Wanted},
+    evidence::{self, DEFINITION_PATIENCE, Definition, Speaker},
     hand_over::{NoNextHop, hand_over},
     stop::{last_words, stop},
     work::{FRESH_ROLE, Work},
 };
 use crate::{
     aws::{CallError, CallErrorKind},
-    outcome::{Outcome, Rules, Verdict},
-    reason::Reason,
-    task::{Observation, Task, TaskArn, TaskDefinition},
+    outcome::{Awaited, Cause, Outcome, Verdict},
+    reason::{Log, Reason},
+    task::{Observation, Task, TaskArn},
 };
-
-/// How long tasks that have been told to stop are listened to.
-const LAST_WORDS: Duration = Duration::seconds(10);
 
 /// How a request's part in one invocation ends.
 pub(super) enum Ending {
@@ -37,7 +32,7 @@ pub(super) enum Ending {
 #[derive(Default)]
 struct Seen {
     last: Observation,
-    definition: Option<TaskDefinition>,
+    definition: Definition,
     /// Why the last look showed nothing.
     trouble: Option<CallError>,
     /// How many looks in a row showed nothing, half of which one that shows something makes good.
@@ -46,27 +41,28 @@ struct Seen {
 
 /// Follows a wait to its end, or to the end of this invocation.
 pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
-    let work = &work.due(work.invocation.until(wait.deadline));
-    let hand_over_at = work.invocation.hand_over_at();
+    let invocation = work.invocation;
+    let hand_over_at = invocation.hand_over_at();
     let mut seen = Seen::default();
     let mut step = wait.resume(hand_over_at);
     loop {
+        let work = &work.due(invocation.until(wait.deadline));
         step = match step {
             Step::Look(at) => {
-                work.invocation.clock().sleep_until(at).await;
-                let looked = look(work, &wait, &mut seen).await;
+                invocation.clock().sleep_until(at).await;
+                let looked = look(work, &mut wait, &mut seen).await;
                 let (now, jitter) = (work.now(), fastrand::f64());
                 match looked {
                     Ok(Some(outcome)) => wait.step(&outcome, now, hand_over_at, jitter),
                     Ok(None) => wait.step_after_misses(seen.misses, now, hand_over_at, jitter),
-                    Err(error) => return Ending::Answered(lost_sight(work, &wait, &error).await),
+                    Err(error) => return Ending::Answered(lost_sight(work, &wait, &seen, &error).await),
                 }
             }
             Step::HandOver(at) => {
-                work.invocation.clock().sleep_until(at).await;
+                invocation.clock().sleep_until(at).await;
                 return match hand_over(work, wait.clone()).await {
                     Ok(()) => Ending::HandedOver,
-                    Err(NoNextHop::ChainUsedUp) => Ending::Answered(give_up(work, &wait, &seen).await),
+                    Err(NoNextHop::ChainUsedUp) => Ending::Answered(give_up_at_once(work, wait, seen).await),
                     Err(NoNextHop::Refused(error)) => {
                         Ending::Answered(stop_unwatched(work, &wait, texts::no_next_hop(&error)).await)
                     }
@@ -74,8 +70,17 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
             }
             Step::Finish(verdict) => {
                 let answer = finish(work, &wait, &verdict, &seen).await;
-                let never_ran = wait.goal == Goal::Success && verdict.never_ran(&seen.last.tasks);
+                let may_run_again = wait.goal == Goal::Success && wait.timed_out.is_none();
+                let never_ran = may_run_again && verdict.never_ran(&seen.last.tasks);
                 return if never_ran { Ending::NeverRan(answer) } else { Ending::Answered(answer) };
+            }
+            Step::GiveUp if wait.goal == Goal::Success && wait.timed_out.is_none() => {
+                let refused = time_out(work, &mut wait, &seen).await;
+                if !refused.is_empty() {
+                    let reason = texts::not_stopped(timed_out(work, &wait, &seen).await, &refused);
+                    return Ending::Answered(Answer::Failed(reason));
+                }
+                wait.resume(hand_over_at)
             }
             Step::GiveUp => return Ending::Answered(give_up(work, &wait, &seen).await),
         };
@@ -83,9 +88,20 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
 }
 
 /// One look. Throttling, 5xx and time-outs are no observation, `None`; `Err` is what no further look will mend.
-async fn look(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Result<Option<Outcome>, CallError> {
-    let now = work.now();
-    match work.within(work.aws.describe_tasks(&wait.cluster, &wait.tasks)).await {
+async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Option<Outcome>, CallError> {
+    let (now, started_at) = (work.now(), wait.started_at);
+    let looking = work.within(work.aws.describe_tasks(&wait.cluster, &wait.tasks));
+    // The definition is read while the tasks run: at their end there may be no time for it, and which containers count,
+    // and where their output went, stands in it alone.
+    let name = definition_name(seen);
+    let looked = if wait.goal == Goal::Success && seen.definition.may_be_read() && !name.is_empty() {
+        let (looked, read) = tokio::join!(looking, Definition::attempt(work, &name, started_at));
+        seen.definition = read;
+        looked
+    } else {
+        looking.await
+    };
+    match looked {
         Ok(observation) => {
             seen.last = observation;
             seen.trouble = None;
@@ -97,7 +113,7 @@ async fn look(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Result<Option<Ou
         Err(error) => {
             let may_pass = match error.kind {
                 CallErrorKind::Transient => true,
-                CallErrorKind::Denied => now - wait.started_at < FRESH_ROLE,
+                CallErrorKind::Denied => now - started_at < FRESH_ROLE,
                 CallErrorKind::Final => false,
             };
             if !may_pass {
@@ -110,19 +126,34 @@ async fn look(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Result<Option<Ou
         }
     }
     let statuses: Vec<&str> = seen.last.tasks.iter().map(|task| task.last_status.as_str()).collect();
-    tracing::debug!(
-        waited_s = (now - wait.started_at).whole_seconds(),
-        statuses = statuses.join(","),
-        "looked"
-    );
-    let outcome = wait.judge(&seen.last, wait.rules(seen.definition.as_ref()), now);
-    if outcome == Outcome::Pending || wait.goal == Goal::Stopped || seen.definition.is_some() {
-        return Ok(Some(outcome));
+    tracing::debug!(waited_s = (now - started_at).whole_seconds(), statuses = statuses.join(","), "looked");
+    wait.observe(&seen.last, work.now());
+    Ok(Some(judge(work, wait, seen).await))
+}
+
+/// What the last look has come to. A verdict that the task definition could turn waits for it.
+async fn judge(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Outcome {
+    let outcome = wait.judge(&seen.last, wait.rules(seen.definition.as_ref()), work.now());
+    if outcome == Outcome::Pending || wait.goal == Goal::Stopped || !seen.definition.may_be_read() {
+        return outcome;
     }
-    // Which containers count, and where their output went, stands in the definition alone.
-    let reading = work.due(work.invocation.until(now + DEFINITION_PATIENCE));
-    seen.definition = evidence::definition_of_task(&reading, seen.last.tasks.first()).await;
-    Ok(Some(wait.judge(&seen.last, wait.rules(seen.definition.as_ref()), now)))
+    if wait.over_since.is_none() {
+        let reading = work.due(work.invocation.until(work.now() + DEFINITION_PATIENCE));
+        seen.definition = Definition::ride_out(&reading, &definition_name(seen)).await;
+    }
+    let rules = wait.rules(seen.definition.as_ref());
+    match wait.judge(&seen.last, rules, work.now()) {
+        Outcome::Over { verdict, .. }
+            if seen.definition.may_be_read() && verdict.rests_on_definition(rules) =>
+        {
+            Outcome::Over { verdict, awaited: Awaited::Definition }
+        }
+        outcome => outcome,
+    }
+}
+
+fn definition_name(seen: &Seen) -> String {
+    seen.last.tasks.first().map(|task| task.task_definition_arn.clone()).unwrap_or_default()
 }
 
 async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) -> Answer {
@@ -139,67 +170,95 @@ async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) ->
             );
         }
     }
-    let definition = seen.definition.as_ref();
+    let rules = wait.rules(seen.definition.as_ref());
+    let in_time = || wait.ended_in_time(&seen.last, rules, work.now());
     match (wait.goal, verdict) {
         (Goal::Stopped, _) => Answer::nothing_ran(texts::all_stopped()),
-        (Goal::Success, Verdict::Succeeded) => Answer::succeeded(&seen.last.tasks, wait.rules(definition)),
+        (Goal::Success, _) if wait.timed_out.is_some() && in_time().is_none() => {
+            Answer::Failed(timed_out(work, wait, seen).await)
+        }
+        (Goal::Success, Verdict::Succeeded) => Answer::succeeded(&seen.last.tasks, rules),
         (Goal::Success, Verdict::Failed(failures)) => {
-            let failed =
-                failures.first().and_then(|failure| Some((&failure.task, failure.cause.container()?)));
-            let log = match failed {
-                Some((task, container)) => {
-                    let wanted = Wanted { task, container, lines: wait.log_lines };
-                    evidence::log(work, wanted, definition).await
-                }
-                None => None,
-            };
-            Answer::failed(failures, log.as_ref())
+            let lost = failures.iter().filter(|failure| failure.cause == Cause::Missing);
+            let lost: Vec<TaskArn> = lost.map(|failure| failure.task.clone()).collect();
+            // What ECS does not know it may still be running.
+            stop(&work.due(work.invocation.soon()), &lost, "ecs-tasks: ECS does not know the task any more")
+                .await;
+            // What never ran has logged nothing.
+            let ran = failures.first().filter(|first| !matches!(first.cause, Cause::FailedToStart { .. }));
+            let container = ran.and_then(|failure| failure.cause.container());
+            let task = failures.first().and_then(|failure| seen.task(&failure.task));
+            let log = log_of(work, wait, seen, task.zip(container)).await;
+            Answer::failed(failures, rules.definition, log.as_ref())
         }
     }
 }
 
-/// The deadline has come: the tasks are stopped, and listened to a little longer. Those of a Delete have been told to
-/// stop before, and a Delete fails only where AWS refuses that: a stack that is stuck would be worse.
-async fn give_up(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Answer {
-    tracing::warn!("{} is over", wait.limit);
-    let mut reason = match wait.goal {
-        Goal::Success => texts::timed_out(&wait.limit, &seen.last.tasks),
-        Goal::Stopped => texts::not_stopped_in_time(&wait.limit, &seen.last.tasks),
-    };
-    if let Some(trouble) = &seen.trouble {
-        reason = texts::last_look_failed(reason, trouble);
-    }
-    if wait.goal == Goal::Stopped {
-        return Answer::nothing_ran(reason);
-    }
+/// The deadline has come: the tasks are told to stop, and the wait goes on until they have. Those that AWS refuses to stop,
+/// if any.
+async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn, CallError)> {
+    tracing::warn!("{} is over: stopping the tasks", wait.limit);
     let why = format!("ecs-tasks: not finished within {}", wait.limit);
-    let soon = work.due(work.invocation.soon());
-    let stopped = stop(&soon, &wait.tasks, &why).await;
-    let reason = texts::not_stopped(reason, &stopped.refused);
-    let listening = soon.due(soon.until.min(work.now() + LAST_WORDS));
-    let words = last_words(&listening, &wait.tasks).await.unwrap_or_default();
-    let first = words.tasks.first().or(seen.last.tasks.first());
-    let definition = evidence::definition_of_task(&listening, first).await;
-    if let Some(verdict) = wait.ended_in_time(&words, wait.rules(definition.as_ref()), work.now()) {
-        let seen = Seen { last: words, definition, ..Seen::default() };
-        return finish(work, wait, &verdict, &seen).await;
-    }
-    let reason = texts::last_words(reason, &words.tasks);
-    let log = match running(&seen.last.tasks, wait.rules(definition.as_ref())) {
-        Some((task, container)) => {
-            let wanted = Wanted { task, container, lines: wait.log_lines };
-            evidence::log(work, wanted, definition.as_ref()).await
-        }
-        None => None,
+    let by = work.invocation.until(wait.answer_by.unwrap_or(work.now()));
+    let stopped = stop(&work.due(by.max(work.invocation.soon())), &wait.tasks, &why).await;
+    let running = wait.running(&seen.last.tasks, seen.definition.as_ref());
+    let timed_out = TimedOut {
+        at: wait.deadline,
+        limit: wait.limit,
+        running: texts::what_runs(&seen.last.tasks),
+        container: running.map(|(_, container)| container.to_owned()),
+        task: running.map(|(task, _)| task.arn.clone()),
+        trouble: seen.trouble.as_ref().map(ToString::to_string),
     };
-    Answer::Failed(reason.log(log.as_ref()))
+    wait.time_out(timed_out, work.now());
+    stopped.refused
+}
+
+/// Why a run that was stopped at its deadline has failed, with how it ended.
+async fn timed_out(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Reason {
+    let Some(timed_out) = &wait.timed_out else { return Reason::default() };
+    let reason = texts::timed_out(timed_out, &wait.tasks);
+    let reason = texts::last_words(reason, &seen.last.tasks);
+    let task = timed_out.task.as_ref().and_then(|task| seen.task(task));
+    let log = log_of(work, wait, seen, task.zip(timed_out.container.as_deref())).await;
+    reason.log(log.as_ref())
+}
+
+/// No time is left to wait for tasks that have been told to stop. A Delete fails only where AWS refuses that: a stack that
+/// is stuck would be worse.
+async fn give_up(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Answer {
+    if wait.goal == Goal::Stopped {
+        tracing::warn!("{} is over, and the tasks have not stopped yet", wait.limit);
+        let reason = texts::not_stopped_in_time(&wait.limit, &seen.last.tasks);
+        return Answer::nothing_ran(texts::last_look_failed(reason, seen.trouble.as_ref()));
+    }
+    tracing::warn!("the tasks have not stopped yet, and CloudFormation must be answered");
+    Answer::Failed(texts::still_stopping(timed_out(work, wait, seen).await))
+}
+
+/// The chain of invocations ends before the wait does: the tasks are stopped and looked at while this invocation lasts.
+async fn give_up_at_once(work: &Work<'_>, mut wait: Wait, seen: Seen) -> Answer {
+    if wait.goal == Goal::Stopped || wait.timed_out.is_some() {
+        return give_up(work, &wait, &seen).await;
+    }
+    let refused = time_out(work, &mut wait, &seen).await;
+    let listening = work.due(work.invocation.soon());
+    let last = last_words(&listening, &wait.tasks).await.unwrap_or_default();
+    let seen = Seen { last, ..seen };
+    let reason = timed_out(work, &wait, &seen).await;
+    let over = !seen.last.tasks.is_empty() && seen.last.tasks.iter().all(Task::is_over);
+    let reason = if over { reason } else { texts::still_stopping(reason) };
+    Answer::Failed(texts::not_stopped(reason, &refused))
 }
 
 /// No further look is possible: the tasks are stopped where that is.
-async fn lost_sight(work: &Work<'_>, wait: &Wait, error: &CallError) -> Answer {
+async fn lost_sight(work: &Work<'_>, wait: &Wait, seen: &Seen, error: &CallError) -> Answer {
     if wait.goal == Goal::Stopped {
         tracing::warn!("the tasks have been told to stop, but cannot be looked at: {error}");
         return Answer::nothing_ran(texts::told_to_stop(error));
+    }
+    if wait.timed_out.is_some() {
+        return Answer::Failed(texts::last_look_failed(timed_out(work, wait, seen).await, Some(error)));
     }
     stop_unwatched(work, wait, texts::lost_sight(error, &wait.cluster, &wait.tasks)).await
 }
@@ -210,11 +269,15 @@ async fn stop_unwatched(work: &Work<'_>, wait: &Wait, reason: Reason) -> Answer 
     Answer::Failed(texts::not_stopped(reason, &stopped.refused))
 }
 
-/// The container that a time-out is about: the first that counts and still runs.
-fn running<'t>(tasks: &'t [Task], rules: Rules<'_>) -> Option<(&'t TaskArn, &'t str)> {
-    tasks.iter().find_map(|task| {
-        let running =
-            rules.counting(task).into_iter().find(|container| container.last_status == "RUNNING")?;
-        Some((&task.arn, running.name.as_str()))
-    })
+/// The log of the container that a Reason is about, if it is about one.
+async fn log_of(work: &Work<'_>, wait: &Wait, seen: &Seen, about: Option<(&Task, &str)>) -> Option<Log> {
+    let (task, container) = about?;
+    let speaker = Speaker { task, container, lines: wait.log_lines };
+    Some(evidence::log(work, speaker, &seen.definition).await)
+}
+
+impl Seen {
+    fn task(&self, arn: &TaskArn) -> Option<&Task> {
+        self.last.tasks.iter().find(|task| task.arn == *arn)
+    }
 }

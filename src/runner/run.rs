@@ -1,51 +1,61 @@
-//! Create and Update: what earlier requests have left is stopped, tasks are started, and their end is followed.
+//! Create and Update: what earlier requests have left is ended, tasks are started, and their end is followed.
+
+use time::Duration;
 
 use super::{
     ask::{Asked, ask},
     decide::{
         answer::Answer,
-        plan::{Run, Skip},
+        plan::{Earlier, Run, Skip},
         texts,
         wait::Wait,
     },
-    evidence,
+    evidence::{DEFINITION_PATIENCE, Definition},
+    find::own_tasks,
     follow::{Ending, follow},
     start::{Start, Started, start},
-    stop::{EarlierRun, stop_earlier, stop_request},
+    stop::{Cleared, clear_the_way, stop_request},
     work::Work,
 };
 use crate::{
-    cfn::{Request, RequestType},
+    cfn::Request,
     outcome::Rules,
     properties::Properties,
     reason::Reason,
     task::{Task, TaskArn},
 };
 
+/// How old a request is that may have been delivered before: Lambda tries a failed one again after a minute.
+const REDELIVERY: Duration = Duration::seconds(45);
+
 /// Runs the tasks of a Create or Update, unless AWS's answers say that there is nothing to run.
+///
+/// The work is due when CloudFormation must be answered; Timeout counts from the start of the tasks.
 pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> Ending {
-    match ask(work, &plan).await {
+    let mut started_before = match clear_the_way(work, &plan.earlier).await {
+        Cleared::Done { started_before } => started_before,
+        Cleared::Unseen(error) => return not_started(work, texts::earlier_unknown(&error)).await,
+        Cleared::Unstopped(stopped) => {
+            return not_started(work, texts::not_all_stopped(texts::earlier_runs(), &stopped.refused)).await;
+        }
+    };
+    let (deadline, limit) = plan.limits.deadline(work.now());
+    let work = &work.due(work.invocation.until(deadline));
+    let asked = ask(work, &plan).await;
+    if !matches!(asked, Asked::GoOn(_)) {
+        // Whatever the answers are by now: a request that has started its tasks goes on with them.
+        started_before |= may_be_redelivered(work, &plan) && has_started(work).await;
+    }
+    match asked {
         Asked::GoOn(properties) => plan.properties = *properties,
+        Asked::Skip(_) | Asked::Refuse(_) if started_before => {
+            tracing::info!("this request has started its tasks before: going on with them");
+        }
         Asked::Skip(skip) => return skipped(skip),
         Asked::Refuse(reason) => return not_started(work, reason).await,
     }
     let (mut attempt, mut retries) = (0, plan.properties.start_retries);
     loop {
-        if request.request_type == RequestType::Update {
-            match stop_earlier(work).await {
-                Ok(()) => {}
-                Err(EarlierRun::Unseen(error)) => {
-                    return not_started(work, texts::earlier_unknown(&error)).await;
-                }
-                Err(EarlierRun::Unstopped(stopped)) => {
-                    return not_started(
-                        work,
-                        texts::not_all_stopped(texts::earlier_runs(), &stopped.refused),
-                    )
-                    .await;
-                }
-            }
-        }
         let started = match start(work, &plan.properties, attempt).await {
             Start::Complete(started) => started,
             Start::Failed(reason) => return not_started(work, reason).await,
@@ -54,7 +64,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
             return Ending::Answered(fire_and_forget(work, &plan.properties, &started).await);
         }
         attempt = started.attempt;
-        let wait = Wait::for_success(&plan, request, started.tasks, work.now());
+        let wait = Wait::for_success(&plan, request, started.tasks, (deadline, limit), work.now());
         match follow(work, wait).await {
             Ending::NeverRan(_) if retries > 0 && work.now() < work.until => {
                 tracing::warn!(retries, "no container ever ran: starting anew");
@@ -65,8 +75,24 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
     }
 }
 
-/// The answer where there is nothing to run.
-pub(super) fn skipped(skip: Skip) -> Ending {
+/// An Update, or a Create, that has nothing to run. What earlier requests have left is ended all the same.
+pub(super) async fn skip(work: &Work<'_>, skip: Skip, earlier: &Earlier) -> Ending {
+    match clear_the_way(work, earlier).await {
+        Cleared::Done { .. } => skipped(skip),
+        // A role that may not look for tasks is no reason to fail a request that starts none.
+        Cleared::Unseen(error) if !error.is_transient() => {
+            tracing::warn!("tasks of earlier requests are not looked for: {error}");
+            skipped(skip)
+        }
+        Cleared::Unseen(error) => Ending::Answered(Answer::Failed(texts::earlier_unknown(&error))),
+        Cleared::Unstopped(stopped) => {
+            let reason = texts::not_all_stopped(texts::earlier_runs(), &stopped.refused);
+            Ending::Answered(Answer::Failed(reason))
+        }
+    }
+}
+
+fn skipped(skip: Skip) -> Ending {
     Ending::Answered(Answer::nothing_ran(texts::skipped(skip)))
 }
 
@@ -85,11 +111,29 @@ pub(super) async fn without_tasks(work: &Work<'_>, reason: Reason) -> Reason {
     }
 }
 
+fn may_be_redelivered(work: &Work<'_>, plan: &Run) -> bool {
+    work.now() - plan.limits.requested_at >= REDELIVERY
+}
+
+/// Whether this very request has started tasks, as far as that can be found out.
+async fn has_started(work: &Work<'_>) -> bool {
+    match own_tasks(work).await {
+        Ok(own) => !own.is_empty(),
+        Err(error) => {
+            tracing::warn!("whether this request has started tasks before could not be found out: {error}");
+            false
+        }
+    }
+}
+
 /// The answer to a run whose end is not waited for.
 async fn fire_and_forget(work: &Work<'_>, properties: &Properties, started: &Started) -> Answer {
-    let described =
-        |tasks: &[Task]| !tasks.is_empty() && tasks.iter().all(|task| !task.task_definition_arn.is_empty());
-    let seen = if described(&started.seen) {
+    // Only attributes are at stake, and nobody waits for those for long.
+    let work = &work.due(work.until.min(work.now() + DEFINITION_PATIENCE));
+    let described = |task: &TaskArn| {
+        started.seen.iter().any(|seen| seen.arn == *task && !seen.task_definition_arn.is_empty())
+    };
+    let seen = if started.tasks.iter().all(described) {
         started.seen.clone()
     } else {
         let look = || work.aws.describe_tasks(work.cluster, &started.tasks);
@@ -100,7 +144,7 @@ async fn fire_and_forget(work: &Work<'_>, properties: &Properties, started: &Sta
     let tasks: Vec<Task> =
         started.tasks.iter().map(|arn| as_seen(arn).unwrap_or_else(|| Task::unseen(arn.clone()))).collect();
     let known = tasks.first().map(|task| task.task_definition_arn.as_str()).filter(|arn| !arn.is_empty());
-    let definition = evidence::definition(work, known.unwrap_or(&properties.task_definition)).await;
+    let definition = Definition::ride_out(work, known.unwrap_or(&properties.task_definition)).await;
     let rules = Rules {
         watch_containers: properties.watch_containers(),
         success_exit_codes: &properties.success_exit_codes,

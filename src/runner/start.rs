@@ -1,7 +1,8 @@
 //! Starting a run's tasks, once, however often the request is delivered.
 //!
-//! RunTask is idempotent by its client token, which is the RequestId. StartTask has no token, so tasks of this request are
-//! looked for by their tag before each attempt.
+//! RunTask is idempotent by its client token, which is the RequestId. What has started is kept, and what is missing is
+//! started by the next token: ECS replays the answers of a token, so every delivery asks for the same by the same token.
+//! StartTask has no token, so tasks of this request are looked for before each attempt.
 
 use std::{cell::Cell, time::Duration as StdDuration};
 
@@ -9,14 +10,18 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use time::Duration;
 
 use super::{
-    decide::{marks::tags, texts},
+    decide::{
+        marks::tags,
+        texts::{self, StartTried},
+    },
+    evidence::{DEFINITION_PATIENCE, Definition},
     find::own_tasks,
     stop::stop_and_wait,
     work::Work,
 };
 use crate::{
     aws::{
-        CallError, CallErrorKind,
+        CallError,
         ecs::{Launch, LaunchFailure, Launched},
     },
     identity,
@@ -27,6 +32,8 @@ use crate::{
 
 /// How long a start without capacity is tried again.
 const CAPACITY_PATIENCE: Duration = Duration::seconds(60);
+/// The stoppedReason of what had started of a run that could not be started as a whole.
+const NOT_ALL_STARTED: &str = "ecs-tasks: not all tasks of this run could be started";
 
 /// What came of starting a run.
 pub(super) enum Start {
@@ -37,20 +44,30 @@ pub(super) enum Start {
 }
 
 /// The tasks of a run.
+#[derive(Default)]
 pub(super) struct Started {
     /// All of them.
     pub(super) tasks: Vec<TaskArn>,
-    /// As the start's answer described them; a replayed answer leaves things out, an adopted one has nothing.
+    /// As the answers of the start described them; a replayed answer leaves things out, an adopted task is not here.
     pub(super) seen: Vec<Task>,
-    /// The attempt, counted from 0, whose client token they were started by.
+    /// The attempt, counted from 0, whose client token was used last.
     pub(super) attempt: u32,
+}
+
+/// What one attempt came to.
+#[derive(Debug)]
+struct Attempt {
+    /// What is known of why not all tasks have started.
+    failures: Vec<LaunchFailure>,
+    /// Whether another attempt may start the rest.
+    hopeful: bool,
+    /// Whether ECS has made nothing of this client token, so that it can be used again.
+    token_unused: bool,
 }
 
 /// Starts what the properties ask for. `attempt` is the first client token to use.
 pub(super) async fn start(work: &Work<'_>, properties: &Properties, attempt: u32) -> Start {
-    let (started_by, tags) = (work.started_by(), tags(work.reply_to, properties.timeout > 0));
-    let launch = Launch { properties, started_by: &started_by, tags: &tags };
-    let start = launch_until_complete(work, &launch, attempt).await;
+    let start = launch_until_complete(work, properties, attempt).await;
     if let Start::Complete(started) = &start {
         let arns: Vec<&str> = started.tasks.iter().map(|task| task.0.as_str()).collect();
         tracing::info!(cluster = work.cluster, task_arn = arns.join(","), "started");
@@ -58,8 +75,8 @@ pub(super) async fn start(work: &Work<'_>, properties: &Properties, attempt: u32
     start
 }
 
-async fn launch_until_complete(work: &Work<'_>, launch: &Launch<'_>, mut attempt: u32) -> Start {
-    let expected = launch.properties.tasks();
+async fn launch_until_complete(work: &Work<'_>, properties: &Properties, attempt: u32) -> Start {
+    let expected = properties.tasks();
     let patience = work.until.min(work.now() + CAPACITY_PATIENCE);
     let backoff = ExponentialBuilder::default()
         .with_min_delay(StdDuration::from_secs(1))
@@ -67,65 +84,127 @@ async fn launch_until_complete(work: &Work<'_>, launch: &Launch<'_>, mut attempt
         .without_max_times()
         .with_jitter();
     let mut delays = backoff.build();
-    let mut given_up = Vec::new();
+    let (began_at, mut attempts) = (work.now(), 0);
+    let mut started = Started { attempt, ..Started::default() };
     loop {
-        let (partly, failures, hopeful) = match launch_once(work, launch, attempt, &given_up).await {
-            Ok(Launched::Answer { tasks, failures }) => {
-                let arns = tasks.iter().map(|task| task.arn.clone()).collect::<Vec<_>>();
-                if failures.is_empty() && arns.len() >= expected {
-                    return Start::Complete(Started { tasks: arns, seen: tasks, attempt });
-                }
-                let hopeful = !failures.is_empty() && failures.iter().all(LaunchFailure::may_pass);
-                (arns, failures, hopeful)
-            }
-            Ok(Launched::Conflict(tasks)) if tasks.len() >= expected => {
-                tracing::info!("this request has started its tasks before: going on with them");
-                return Start::Complete(Started { tasks, seen: Vec::new(), attempt });
-            }
-            // Why the others did not start was in an answer that is lost; the next attempt says it again.
-            Ok(Launched::Conflict(tasks)) => (tasks, Vec::new(), true),
-            Err(error) => {
-                let definition = &launch.properties.task_definition;
-                return Start::Failed(texts::start_refused(&error, work.cluster, definition));
-            }
-        };
-        let reason = texts::not_all_started(partly.len(), expected, &failures);
-        let why = "ecs-tasks: not all tasks of this run could be started";
-        let stopped = stop_and_wait(work, &partly, why).await;
-        if !stopped.is_complete() {
-            return Start::Failed(texts::not_all_stopped(reason, &stopped.refused));
+        attempts += 1;
+        let attempt = launch_missing(work, properties, &mut started).await;
+        if started.tasks.len() >= expected {
+            return Start::Complete(started);
         }
-        given_up.extend(partly);
         let delay = delays.next().unwrap_or_default();
-        if !hopeful || work.now() + delay >= patience {
-            return Start::Failed(reason);
+        match &attempt {
+            Ok(attempt) if attempt.hopeful && work.now() + delay < patience => {
+                let why: Vec<&str> = attempt.failures.iter().map(|failure| failure.reason.as_str()).collect();
+                tracing::warn!(
+                    reason = why.join("; "),
+                    "{} of {expected} tasks have started; trying again",
+                    started.tasks.len()
+                );
+            }
+            _ => {
+                let seconds = (work.now() - began_at).whole_seconds();
+                let tried = Tried { properties, attempts, seconds };
+                return adopt_or_give_up(work, tried, started, attempt).await;
+            }
         }
-        let why = failures.first().map(|failure| failure.reason.as_str());
-        tracing::warn!(reason = why, "{}; trying again", reason.head());
         tokio::time::sleep(delay).await;
-        attempt += 1;
+        let token_unused = attempt.is_ok_and(|attempt| attempt.token_unused);
+        started.attempt += u32::from(!token_unused);
     }
+}
+
+/// One attempt at the tasks that are missing.
+async fn launch_missing(
+    work: &Work<'_>,
+    properties: &Properties,
+    started: &mut Started,
+) -> Result<Attempt, CallError> {
+    let (started_by, tags) = (work.started_by(), tags(work.reply_to, properties.timeout > 0));
+    let count = properties.tasks() - started.tasks.len();
+    let launch = Launch { properties, started_by: &started_by, tags: &tags, count };
+    match launch_once(work, &launch, started).await {
+        Ok(Launched::Answer { tasks, failures }) => {
+            let hopeful = !failures.is_empty() && failures.iter().all(LaunchFailure::may_pass);
+            started.adopt(tasks.iter().map(|task| task.arn.clone()));
+            started.seen.extend(tasks);
+            Ok(Attempt { failures, hopeful, token_unused: false })
+        }
+        // Why others did not start was in an answer that is lost; the next attempt says it again.
+        Ok(Launched::Conflict(tasks)) => {
+            tracing::info!("this request has started tasks before: going on with them");
+            started.adopt(tasks);
+            Ok(Attempt { failures: Vec::new(), hopeful: true, token_unused: false })
+        }
+        Err(error) if is_of_a_new_stack(&error) => {
+            let failure = LaunchFailure { reason: error.message, arn: None, detail: None };
+            Ok(Attempt { failures: vec![failure], hopeful: true, token_unused: true })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// How often a start was tried.
+struct Tried<'t> {
+    properties: &'t Properties,
+    attempts: u32,
+    seconds: i64,
+}
+
+/// A start that is to be given up. An earlier delivery of the request may have found what this one did not: then this one
+/// goes on with that.
+async fn adopt_or_give_up(
+    work: &Work<'_>,
+    tried: Tried<'_>,
+    mut started: Started,
+    last: Result<Attempt, CallError>,
+) -> Start {
+    let Tried { properties, attempts, seconds } = tried;
+    if last.is_ok() {
+        match own_tasks(work).await {
+            Ok(own) => {
+                let alive = own.into_iter().filter(|task| !is_given_up(task) && !never_ran(task));
+                started.adopt(alive.map(|task| task.arn));
+            }
+            Err(error) => {
+                tracing::warn!("what an earlier delivery has started cannot be looked for: {error}");
+            }
+        }
+        if started.tasks.len() >= properties.tasks() {
+            tracing::info!("an earlier delivery of this request has started its tasks: going on with them");
+            return Start::Complete(started);
+        }
+    }
+    // How much a task asks for, and which containers it has, stands in its definition.
+    let reading = work.due(work.invocation.last_words_at().min(work.now() + DEFINITION_PATIENCE / 4));
+    let definition = Definition::attempt(&reading, &properties.task_definition, work.now()).await;
+    let (stack_id, started) = (&work.reply_to.stack_id, &started.tasks);
+    let tried =
+        StartTried { properties, stack_id, definition: definition.as_ref(), started, attempts, seconds };
+    let reason = match &last {
+        Ok(attempt) => texts::not_all_started(&tried, &attempt.failures),
+        Err(error) => texts::start_refused(&tried, error),
+    };
+    tracing::error!("{}: {last:?}", reason.head());
+    let ending = work.due(work.until.max(work.invocation.soon()));
+    let stopped = stop_and_wait(&ending, started, NOT_ALL_STARTED).await;
+    if stopped.is_complete() {
+        return Start::Failed(reason);
+    }
+    Start::Failed(texts::not_all_stopped(reason, &stopped.refused))
 }
 
 /// One start that rides out what may pass. Where `ecs:TagResource` is denied, and the template gives no tags of its own, it
 /// goes without tags: the Python function's role lacks that permission, and a stack that used it must go on working.
-async fn launch_once(
-    work: &Work<'_>,
-    launch: &Launch<'_>,
-    attempt: u32,
-    given_up: &[TaskArn],
-) -> Result<Launched, CallError> {
-    let token = &identity::client_token(&work.reply_to.request_id, attempt);
+async fn launch_once(work: &Work<'_>, launch: &Launch<'_>, started: &Started) -> Result<Launched, CallError> {
+    let token = &identity::client_token(&work.reply_to.request_id, started.attempt);
     let untagged = Launch { tags: &[], ..launch.clone() };
     let tags_denied = Cell::new(false);
     let once = async || {
         let launch = if tags_denied.get() { &untagged } else { launch };
         match launch.properties.instances() {
             None => work.aws.run_task(launch, token).await,
-            Some(instances) => match own_tasks(work, given_up).await? {
-                own if own.is_empty() => work.aws.start_task(launch, instances).await,
-                own => Ok(Launched::Conflict(own)),
-            },
+            Some(instances) => start_on(work, launch, instances, started).await,
         }
     };
     let call = async || match once().await {
@@ -141,8 +220,66 @@ async fn launch_once(
     work.ride_out(call).await
 }
 
+/// Starts a task on each of these instances that has none of this request yet. Tasks that an earlier delivery has given up
+/// are not gone on with, and nothing is started beside them: their run has failed.
+async fn start_on(
+    work: &Work<'_>,
+    launch: &Launch<'_>,
+    instances: &[String],
+    started: &Started,
+) -> Result<Launched, CallError> {
+    let own = own_tasks(work).await?;
+    // What StartRetries starts anew is not gone on with.
+    let retried = |task: &Task| launch.properties.start_retries > 0 && never_ran(task);
+    let own: Vec<Task> = own.into_iter().filter(|task| !retried(task)).collect();
+    if own.iter().any(is_given_up) {
+        return Err(CallError::refused("ecs:StartTask", NOT_ALL_STARTED));
+    }
+    let new: Vec<&Task> = own.iter().filter(|task| !started.tasks.contains(&task.arn)).collect();
+    if !new.is_empty() {
+        return Ok(Launched::Conflict(new.into_iter().map(|task| task.arn.clone()).collect()));
+    }
+    let free: Vec<String> = free_instances(instances, &own, launch.count);
+    work.aws.start_task(launch, &free).await
+}
+
+/// The instances, `count` of them, that have no task of this run yet. ECS says which instance a task runs on; where it does
+/// not, instances are taken from the end, as ECS starts them in the order in which they are named.
+fn free_instances(instances: &[String], own: &[Task], count: usize) -> Vec<String> {
+    let taken =
+        |instance: &String| own.iter().any(|task| task.container_instance_arn.as_ref() == Some(instance));
+    let free: Vec<String> = instances.iter().filter(|instance| !taken(instance)).cloned().collect();
+    free[free.len().saturating_sub(count)..].to_vec()
+}
+
+fn is_given_up(task: &Task) -> bool {
+    task.stopped_reason.as_deref() == Some(NOT_ALL_STARTED)
+}
+
+fn never_ran(task: &Task) -> bool {
+    task.is_over() && !task.ever_ran()
+}
+
+/// Whether ECS refuses a start for what a stack that is being made has seconds later: its first container instance, and the
+/// service-linked role of a new account.
+fn is_of_a_new_stack(error: &CallError) -> bool {
+    ["No Container Instances were found in your cluster", "Unable to assume the service linked role"]
+        .iter()
+        .any(|words| error.message.contains(words))
+}
+
+impl Started {
+    fn adopt(&mut self, tasks: impl IntoIterator<Item = TaskArn>) {
+        for task in tasks {
+            if !self.tasks.contains(&task) {
+                self.tasks.push(task);
+            }
+        }
+    }
+}
+
 fn is_about_tags(error: &CallError) -> bool {
-    error.kind == CallErrorKind::Denied && error.message.contains("ecs:TagResource")
+    error.is_denied() && error.message.contains("ecs:TagResource")
 }
 
 impl LaunchFailure {
@@ -157,6 +294,18 @@ impl LaunchFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_instances_without_a_task_of_the_run_are_started_on() {
+        let instances = ["i-1", "i-2", "i-3"].map(str::to_owned);
+        let on = |instance: Option<&str>| Task {
+            container_instance_arn: instance.map(str::to_owned),
+            ..Task::unseen(TaskArn("task".to_owned()))
+        };
+        assert_eq!(free_instances(&instances, &[], 3), instances);
+        assert_eq!(free_instances(&instances, &[on(Some("i-2"))], 2), ["i-1", "i-3"]);
+        assert_eq!(free_instances(&instances, &[on(None)], 2), ["i-2", "i-3"]);
+    }
 
     #[test]
     fn only_a_want_of_capacity_may_pass() {

@@ -4,10 +4,11 @@ use futures_util::future::join_all;
 
 use super::{
     decide::{
-        marks::{is_of_request, was_waited_for},
+        marks::{is_of_request, must_end_before},
+        plan::Earlier,
         wait::MISSING_TOLERANCE,
     },
-    find::{self, Found},
+    find::{Found, find},
     work::{LOOK, Work},
 };
 use crate::{
@@ -36,11 +37,13 @@ impl Stopped {
     }
 }
 
-/// Why earlier tasks of the resource may still run.
-pub(super) enum EarlierRun {
-    /// They cannot be looked for.
+/// What came of ending what earlier requests have left.
+pub(super) enum Cleared {
+    /// Nothing of it runs any more. Whether this very request has started tasks before.
+    Done { started_before: bool },
+    /// It cannot be looked for.
     Unseen(CallError),
-    /// They have not stopped.
+    /// It has not stopped.
     Unstopped(Stopped),
 }
 
@@ -94,36 +97,48 @@ pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> Option<Obs
     }
 }
 
-/// Stops tasks of an earlier request of this resource that were waited for, and waits until they have stopped: an update
-/// that was cancelled tells us nothing, and two migrations must never run side by side.
-pub(super) async fn stop_earlier(work: &Work<'_>) -> Result<(), EarlierRun> {
-    let found = find::find(work, Found::knows_what_runs).await.map_err(EarlierRun::Unseen)?;
-    if !found.knows_what_runs() {
-        if work.is_last_look() {
-            return Err(EarlierRun::Unseen(CallError::not_known_yet()));
+/// Ends what earlier requests of this resource have left running, in every cluster that they may have used: an update that
+/// was cancelled tells us nothing, and two migrations must never run side by side.
+pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared {
+    let mut started_before = false;
+    for cluster in &earlier.clusters {
+        let work = &work.on(cluster);
+        let found = match find(work, Found::knows_what_runs).await {
+            Ok(found) => found,
+            // A cluster that has been deleted has no task left.
+            Err(error) if error.is("ClusterNotFoundException") => continue,
+            Err(error) => return Cleared::Unseen(error),
+        };
+        if !found.knows_what_runs() {
+            if work.is_last_look() {
+                return Cleared::Unseen(CallError::not_known_yet());
+            }
+            // Unknown for a minute: lost, as far as anybody can tell. Asking ECS to stop it does no harm.
+            stop(work, &found.undescribed, TAKES_OVER).await;
         }
-        // Unknown for a minute: lost, as far as anybody can tell. Asking ECS to stop it does no harm.
-        stop(work, &found.undescribed_running, TAKES_OVER).await;
+        started_before |= found.described.iter().any(|task| is_of_request(task, work.reply_to));
+        let must_end = |task: &Task| must_end_before(task, work.reply_to, earlier.waited);
+        let left: Vec<TaskArn> = found.described.into_iter().filter(must_end).map(|task| task.arn).collect();
+        if left.is_empty() {
+            continue;
+        }
+        tracing::warn!(cluster, count = left.len(), "ending tasks of an earlier request of this resource");
+        let stopped = stop_and_wait(work, &left, TAKES_OVER).await;
+        if !stopped.is_complete() {
+            return Cleared::Unstopped(stopped);
+        }
     }
-    let is_earlier =
-        |task: &Task| !task.is_over() && !is_of_request(task, work.reply_to) && was_waited_for(task);
-    let earlier: Vec<TaskArn> = found.described.into_iter().filter(is_earlier).map(|task| task.arn).collect();
-    if earlier.is_empty() {
-        return Ok(());
-    }
-    tracing::warn!(count = earlier.len(), "stopping tasks of an earlier request of this resource");
-    let stopped = stop_and_wait(work, &earlier, TAKES_OVER).await;
-    if stopped.is_complete() { Ok(()) } else { Err(EarlierRun::Unstopped(stopped)) }
+    Cleared::Done { started_before }
 }
 
 /// Stops whatever this request may have started, after a fault that has lost the tasks' ARNs. `Err` if tasks could not be
 /// looked for.
 pub(super) async fn stop_request(work: &Work<'_>) -> Result<Stopped, CallError> {
-    let found = find::find(work, Found::knows_what_runs).await?;
+    let found = find(work, Found::knows_what_runs).await?;
     let running =
         found.described.into_iter().filter(|task| !task.is_over() && is_of_request(task, work.reply_to));
     // What cannot be described yet has been started within the last minute, which is when this request was.
-    let own: Vec<TaskArn> = running.map(|task| task.arn).chain(found.undescribed_running).collect();
+    let own: Vec<TaskArn> = running.map(|task| task.arn).chain(found.undescribed).collect();
     Ok(stop(work, &own, "ecs-tasks: the run failed").await)
 }
 

@@ -57,6 +57,7 @@ fn reply_to(stage: &Stage) -> ReplyTo {
         logical_resource_id: "Migrate".to_owned(),
         physical_resource_id: "shop-Migrate-1".to_owned(),
         no_echo: false,
+        answer_by: None,
     }
 }
 
@@ -81,6 +82,7 @@ async fn start_a_task(runner: &Runner, reply_to: &ReplyTo, stage: &Stage) {
         properties: &properties,
         started_by: &identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
         tags: &tags,
+        count: 1,
     };
     runner.aws.run_task(&launch, "token").await.unwrap();
 }

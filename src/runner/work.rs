@@ -26,11 +26,18 @@ pub(super) struct Work<'w> {
     pub(super) reply_to: &'w ReplyTo,
     /// Name or ARN of the cluster.
     pub(super) cluster: &'w str,
+    /// The families of the resource's tasks: those that have stopped are listed by family.
+    pub(super) families: &'w [String],
     /// When the work must be done.
     pub(super) until: OffsetDateTime,
 }
 
-impl Work<'_> {
+impl<'w> Work<'w> {
+    /// The same work, on another cluster.
+    pub(super) fn on(self, cluster: &'w str) -> Self {
+        Self { cluster, ..self }
+    }
+
     /// The same work, to be done by then.
     pub(super) fn due(self, until: OffsetDateTime) -> Self {
         Self { until, ..self }
@@ -115,13 +122,14 @@ mod tests {
             logical_resource_id: "Migrate".to_owned(),
             physical_resource_id: "id".to_owned(),
             no_echo: false,
+            answer_by: None,
         };
         let aws = Aws::new(SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build());
         let began = invocation.now();
         let until = began + Duration::seconds(seconds);
-        let result =
-            work(Work { aws: &aws, invocation: &invocation, reply_to: &reply_to, cluster: "prod", until })
-                .await;
+        let (invocation, reply_to) = (&invocation, &reply_to);
+        let one = Work { aws: &aws, invocation, reply_to, cluster: "prod", families: &[], until };
+        let result = work(one).await;
         (result, (invocation.now() - began).whole_seconds())
     }
 

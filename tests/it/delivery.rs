@@ -192,7 +192,7 @@ async fn a_start_that_cannot_succeed_fails_at_once() {
     let definition = scenario.script("true");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("The task could not be started. ECS says: MISSING (arn:i)"),
+        created.reason.contains("The task could not be started: arn:i is not there"),
         "{}",
         created.reason
     );

@@ -1,6 +1,10 @@
 //! Lives that take more than one look: long waits, updates, rollbacks, deletes.
 
-use ecs_tasks::rehearse::{stack::Stack, template::Template, wire::Fault};
+use ecs_tasks::rehearse::{
+    stack::Stack,
+    template::{Template, elsewhere::Elsewhere},
+    wire::Fault,
+};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -87,7 +91,7 @@ async fn delete_while_a_task_runs_stops_it_and_waits_until_it_is_gone() {
     });
     assert!(deleted.succeeded);
     assert!(!created.succeeded, "a migration that was stopped has not succeeded");
-    assert!(created.reason.contains("app exited with code 143"), "{}", created.reason);
+    assert!(created.reason.contains("container app ended (exit code 143)"), "{}", created.reason);
 }
 
 #[tokio::test]
@@ -188,14 +192,14 @@ async fn an_update_stops_the_task_of_one_that_was_cancelled_and_leaves_fire_and_
 }
 
 #[tokio::test]
-async fn an_update_waits_for_an_earlier_task_that_takes_its_time_to_stop() {
+async fn a_run_that_timed_out_has_stopped_when_it_is_answered() {
     let scenario = Scenario::new().await;
     let mut stubborn = container("app", "trap '' TERM; echo ready; while :; do sleep 1; done");
     stubborn["stopTimeout"] = json!(20);
     let stubborn = scenario.definition(json!([stubborn]));
     let old = properties(&stubborn, json!({"Timeout": 2}));
     assert!(!scenario.create(&old).await.succeeded);
-    assert_eq!(scenario.statuses(), ["RUNNING"], "it was told to stop, and has not yet");
+    assert_eq!(scenario.statuses(), ["STOPPED"], "what is deployed next must not meet it");
     let next = scenario.script("echo next");
     assert!(scenario.update(&old, &properties(&next, json!({}))).await.succeeded);
     assert_eq!(scenario.statuses()[0], "STOPPED");
@@ -281,7 +285,8 @@ Resources:
 
 fn values(template: &Template, script: &str, run_on_rollback: &str) -> BTreeMap<String, Value> {
     let given = [("Script", script), ("RunOnRollback", run_on_rollback)];
-    template.parameter_values(&given.map(|(name, value)| (name.to_owned(), value.to_owned())).into()).unwrap()
+    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    template.parameter_values(&given, &Elsewhere::default()).unwrap()
 }
 
 /// The stack, and its events as `STATUS LogicalId`.

@@ -1,6 +1,11 @@
 //! The command `rehearse`, as a person would use it.
 
+mod elsewhere;
+mod failing;
+mod language;
 mod page;
+mod refusals;
+mod updates;
 
 use std::{
     fs,
@@ -10,32 +15,32 @@ use std::{
 
 use self::page::page;
 
-fn rehearse(arguments: &[&str]) -> Output {
+pub(crate) fn rehearse(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_rehearse")).args(arguments).env("NO_COLOR", "1").output().unwrap()
 }
 
 /// A template in a file of its own.
-struct TemplateFile {
+pub(crate) struct TemplateFile {
     path: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl TemplateFile {
-    fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("shop.yml");
         fs::write(&path, text).unwrap();
         Self { path, _directory: directory }
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.path.to_str().unwrap()
     }
 }
 
 /// What a bad template or parameter is told with; the exit status must be 2 and nothing may have started.
 #[track_caller]
-fn refused(template: &str, arguments: &[&str]) -> String {
+pub(crate) fn refused(template: &str, arguments: &[&str]) -> String {
     let file = TemplateFile::new(template);
     let output = rehearse(&[&[file.path()], arguments].concat());
     assert_eq!(output.status.code(), Some(2), "{output:?}");
@@ -103,10 +108,10 @@ fn a_bad_template_is_told_with_its_place() {
     assert!(refused("Resources:\n  A: [", &[]).starts_with("shop.yml: line "));
     assert_eq!(refused("Resources:\n  A: {}", &[]), "shop.yml: line 2: resource A has no Type");
     let unknown =
-        "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Cidr [a, b]\n";
+        "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Nope [a, b]\n";
     assert_eq!(
         refused(unknown, &[]),
-        "shop.yml: line 5: the rehearsal does not know the intrinsic function Fn::Cidr"
+        "shop.yml: line 5: the rehearsal does not know the intrinsic function Fn::Nope"
     );
     let dangling =
         "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Ref Nowhere\n";
@@ -151,7 +156,8 @@ fn a_bad_parameter_is_told_with_what_it_should_be() {
     let template = "Parameters:\n  Size: {Type: Number, MinValue: 1}\nResources:\n  A: {Type: X}\n";
     assert_eq!(
         refused(template, &["--parameter", "Sise=1"]),
-        "shop.yml: the template has no parameter Sise; it has Size"
+        "shop.yml: the template has no parameter Sise; it has Size\nrehearse: shop.yml: line 2: parameter Size has no \
+         default: give it with --parameter Size=VALUE"
     );
     let missing = "shop.yml: line 2: parameter Size has no default: give it with --parameter Size=VALUE";
     assert_eq!(refused(template, &[]), missing);
@@ -178,7 +184,7 @@ fn recorded(name: &str) -> String {
 }
 
 /// The status and the lines of a rehearsal, without their indentation.
-fn lines(output: &Output) -> (Option<i32>, Vec<String>) {
+pub(crate) fn lines(output: &Output) -> (Option<i32>, Vec<String>) {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     (output.status.code(), text.lines().map(|line| line.trim().to_owned()).collect())
 }
@@ -240,8 +246,7 @@ fn the_monitor_watches_the_tasks_of_a_template() {
         lines.iter().any(|line| line.contains("CREATE_FAILED") && line.contains("exited with code 3")),
         "{lines:#?}"
     );
-    let alerts =
-        lines.iter().filter(|line| line.starts_with("alert | Container app exited with code 3. Task "));
+    let alerts = lines.iter().filter(|line| line.starts_with("alert | Container app exited with code 3. "));
     assert_eq!(alerts.count(), 1);
     let summary = &lines[lines.len() - 2];
     assert!(summary.contains(" events: 1 failed, ") && summary.ends_with(" moving; 1 alert"), "{summary}");

@@ -2,7 +2,7 @@
 
 use std::{env, time::Duration};
 
-use ecs_tasks::rehearse::{service::lambda::Attempt, wire::Fault};
+use ecs_tasks::rehearse::{service::lambda::InvocationAttempt, wire::Fault};
 use serde_json::json;
 
 use crate::scenario::{Scenario, container, properties};
@@ -13,7 +13,7 @@ async fn a_signal_is_128_and_its_number() {
     let definition = scenario.script("kill -SEGV $$");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("exited with code 139 (SIGSEGV, a crash of the program)"),
+        created.reason.contains("exited with code 139 (SIGSEGV: the program crashed)"),
         "{}",
         created.reason
     );
@@ -24,7 +24,7 @@ async fn a_task_that_ignores_sigterm_is_killed_after_its_stop_timeout() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("trap '' TERM; while :; do sleep 1; done");
     let created = scenario.create(&properties(&definition, json!({"Timeout": 2}))).await;
-    assert!(created.reason.contains("container app then exited with code 137"), "{}", created.reason);
+    assert!(created.reason.contains("Container app then exited with code 137"), "{}", created.reason);
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_command_that_does_not_exist_is_a_task_that_failed_to_start() {
     let definition = scenario.definition(json!([app]));
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("The task failed to start, because of container app"),
+        created.reason.contains("Container app could not be started, so the task failed to start"),
         "{}",
         created.reason
     );
@@ -79,7 +79,8 @@ async fn an_invocation_that_meets_its_deadline_is_killed_and_repeated_twice() {
     scenario.until(|scenario| scenario.stage.lambda.ended().len() == 3).await;
     let ended = scenario.stage.lambda.ended();
     assert_eq!(ended.iter().map(|ended| ended.attempt).collect::<Vec<_>>(), [0, 1, 2]);
-    let killed = |ended: &Attempt| ended.error.as_deref() == Some("Task timed out after 0.50 seconds");
+    let killed =
+        |ended: &InvocationAttempt| ended.error.as_deref() == Some("Task timed out after 0.50 seconds");
     assert!(ended.iter().all(killed), "{ended:?}");
     assert_eq!(scenario.stage.lambda.processes(), 0);
 }

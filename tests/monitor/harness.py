@@ -4,6 +4,9 @@ moto plays DynamoDB, SNS, SQS and CloudWatch Logs. A gate stands before it, wher
 the function after a call, as a crash would.
 """
 
+import collections
+import copy
+import datetime
 import http.client
 import http.server
 import json
@@ -17,11 +20,41 @@ import uuid
 from pathlib import Path
 
 import boto3
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.table import Table
 from moto.server import ThreadedMotoServer
 
 # moto's server tells every request otherwise, and its CloudFormation each type that it does not play.
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 logging.getLogger("moto").setLevel(logging.ERROR)
+
+# The items that the transaction under way is about.
+touched = set()
+transact = DynamoDBBackend.transact_write_items
+
+
+def transact_write_items(backend, transact_items):
+    """moto copies whole tables before a transaction, which takes seconds where a thousand tasks are in them."""
+    keys = [change.get("Key") or change["Item"] for item in transact_items for change in item.values()]
+    touched.clear()
+    touched.update((key["taskDefinitionArn"]["S"], key["change"]["S"]) for key in keys)
+    return transact(backend, transact_items)
+
+
+def copy_what_is_touched(table, memo):
+    """A copy of the table with copies of the items that the transaction can change."""
+    made = copy.copy(table)
+    made.items = collections.defaultdict(dict)
+    for partition, items in table.items.items():
+        made.items[partition] = {
+            sort: copy.deepcopy(item, memo) if (partition.value, sort.value) in touched else item
+            for sort, item in items.items()
+        }
+    return made
+
+
+DynamoDBBackend.transact_write_items = transact_write_items
+Table.__deepcopy__ = copy_what_is_touched
 
 ROOT = Path(__file__).parents[2]
 EVENTS = ROOT / "tests" / "events"
@@ -32,11 +65,43 @@ ACCOUNT = "123456789012"
 
 
 def event(name: str, **changes) -> dict:
-    """A recorded event with an id of its own; `changes` are made in its detail."""
+    """A recorded event with an id and a task of its own; `changes` are made in its detail."""
     recorded = json.loads((EVENTS / f"{name}.json").read_text())
     recorded["id"] = str(uuid.uuid4())
+    recorded["detail"]["taskArn"] = f"arn:aws:ecs:us-east-1:{ACCOUNT}:task/prod/{uuid.uuid4().hex}"
     recorded["detail"].update(changes)
     return recorded
+
+
+def service_event(kind: str, name: str, **detail) -> dict:
+    """An event of the service web."""
+    return {
+        "id": str(uuid.uuid4()),
+        "source": "aws.ecs",
+        "detail-type": "ECS Service Action",
+        "time": "2026-11-20T10:15:00Z",
+        "account": ACCOUNT,
+        "region": REGION,
+        "resources": [f"arn:aws:ecs:us-east-1:{ACCOUNT}:service/prod/web"],
+        "detail": {"eventType": kind, "eventName": name, **detail},
+    }
+
+
+def tick(minutes: int = 0) -> dict:
+    """The schedule's event, so many minutes from now."""
+    then = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
+    return {
+        "id": str(uuid.uuid4()),
+        "source": "aws.events",
+        "detail-type": "Scheduled Event",
+        "time": then.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "detail": {},
+    }
+
+
+def notification(body: dict) -> dict:
+    """What SNS sends of an event."""
+    return {"Type": "Notification", "MessageId": str(uuid.uuid4()), "TopicArn": "x", "Message": json.dumps(body)}
 
 
 def batch(*bodies) -> dict:
@@ -93,6 +158,8 @@ class Aws:
         reset.request("POST", "/moto-api/reset")
         reset.getresponse().read()
         self.calls, self.failing, self.crash_after, self.function = [], {}, None, None
+        # moto's transactions copy tables that other threads change meanwhile.
+        self.one_at_a_time = threading.Lock()
         self.gate = Server(self.pass_on)
         session = boto3.Session(KEY, SECRET, region_name=REGION)
         address = f"http://{self.host}:{self.port}"
@@ -110,9 +177,10 @@ class Aws:
             return request.answer(status, error)
         upstream = http.client.HTTPConnection(self.host, self.port)
         headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
-        upstream.request(request.command, request.path, body, headers)
-        response = upstream.getresponse()
-        answer = response.read()
+        with self.one_at_a_time:
+            upstream.request(request.command, request.path, body, headers)
+            response = upstream.getresponse()
+            answer = response.read()
         if self.crash_after == operation:
             self.crash_after = None
             self.function.kill()

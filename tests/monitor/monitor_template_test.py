@@ -4,9 +4,9 @@ import json
 import re
 import unittest
 
-from harness import ROOT, Aws, event
+from harness import ACCOUNT, REGION, ROOT, Aws, event
 from rules import matches
-from template import deploy, pattern, read, statements_without_comment
+from template import alarm_actions, deploy, pattern, read, statements_without_comment
 
 TEMPLATE = read("monitor")
 CODE = {"CodeBucket": "code"}
@@ -92,19 +92,84 @@ class MonitorTemplateTest(unittest.TestCase):
         self.assertFalse(check(deployment, "test"))
 
     def test_the_function_is_given_every_setting_that_it_reads_and_no_other(self):
-        settings = (ROOT / "src" / "monitor" / "settings.rs").read_text().split("#[cfg(test)]")[0]
+        settings = (ROOT / "src" / "monitor" / "decide" / "settings.rs").read_text().split("#[cfg(test)]")[0]
         read_by_it = set(re.findall(r'given\("([A-Z_]+)"\)', settings))
         variables = TEMPLATE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
         self.assertEqual(set(variables), read_by_it)
 
     def test_the_role_allows_the_calls_that_the_function_makes(self):
-        code = "".join(
-            (ROOT / "src" / "aws" / f"{name}.rs").read_text() for name in ("dynamodb", "sns", "opensearch", "logs")
-        )
-        called = set(re.findall(r'"((?:dynamodb|sns|es|logs):\w+)"', code)) - {"logs:GetLogEvents"}
+        names = ("dynamodb", "sns", "opensearch", "logs", "log_group")
+        code = "".join((ROOT / "src" / "aws" / f"{name}.rs").read_text() for name in names)
+        called = set(re.findall(r'"((?:dynamodb|sns|es|logs):\w+)"', code)) | {"ecs:DescribeTaskDefinition"}
         text = json.dumps(TEMPLATE["Resources"]["Role"])
-        allowed = set(re.findall(r'"((?:dynamodb|sns|es|logs):\w+)"', text))
+        allowed = set(re.findall(r'"((?:dynamodb|sns|es|logs|ecs):\w+)"', text))
         self.assertEqual(allowed, called)
+
+    def statements(self, condition: str) -> list:
+        """The statements of the role that stand under a condition."""
+        all_of_them = TEMPLATE["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        return [one["Fn::If"][1] for one in all_of_them if one.get("Fn::If", [""])[0] == condition]
+
+    def test_a_table_that_is_given_by_its_arn_is_the_resource_as_it_stands(self):
+        [audit] = self.statements("HasTable")
+        given = audit["Resource"]["Fn::If"][2]["Fn::If"]
+        self.assertEqual(given[:2], ["IsTableArn", {"Ref": "AuditTable"}])
+        self.assertIn("table/${AuditTable}", given[2]["Fn::Sub"])
+        arn = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/mine"
+        deploy(self.aws, "monitor", **CODE, AuditTable=arn)
+        self.assertEqual(self.environment()["AUDIT_TABLE"], arn)
+        [role] = [one for one in self.aws.client("iam").list_roles()["Roles"] if "SlackRole" not in one["RoleName"]]
+        policy = self.aws.client("iam").get_role_policy(RoleName=role["RoleName"], PolicyName="ecsEvents")
+        document = str(policy["PolicyDocument"])
+        self.assertTrue(f"'Resource': '{arn}'" in document and f"table/{arn}" not in document, document)
+
+    def test_a_key_that_encrypts_a_given_topic_may_be_used(self):
+        [encrypt] = self.statements("HasTopicKey")
+        self.assertEqual(encrypt["Resource"], {"Ref": "AlertTopicKey"})
+
+    def test_a_fifo_topic_is_refused(self):
+        allowed = TEMPLATE["Parameters"]["AlertTopic"]["AllowedPattern"]
+        topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts"
+        self.assertTrue(re.search(allowed, topic) and not re.search(allowed, f"{topic}.fifo"))
+
+    def test_one_failure_does_not_arrive_twice(self):
+        made = {"HasTopic": True, "CreateTopic": True, "HasAlarmTopic": True, "CreateAlarmTopic": True}
+        actions = alarm_actions(TEMPLATE, **made)
+        self.assertEqual(actions.pop("TaskFailed"), None)
+        self.assertEqual(set(actions), {"NotSent", "DeadLettersThere", "FunctionErrors", "Dropped"})
+        self.assertTrue(all(action == [{"Ref": "Alarms"}] for action in actions.values()), actions)
+        values = deploy(self.aws, "monitor", **CODE)["Values"]
+        self.assertNotEqual(values["AlarmTopicArn"], values["AlertTopicArn"])
+
+    def test_without_alerts_the_alarm_about_failed_tasks_is_one(self):
+        actions = alarm_actions(TEMPLATE, HasAlarmTopic=True)
+        self.assertEqual(actions["TaskFailed"], [{"Ref": "AlarmTopic"}])
+
+    def test_every_minute_the_windows_are_looked_through(self):
+        deploy(self.aws, "monitor", **CODE)
+        events = self.aws.client("events")
+        schedules = [one for one in events.list_rules()["Rules"] if one.get("ScheduleExpression") == "rate(1 minute)"]
+        [function] = self.aws.client("lambda").list_functions()["Functions"]
+        [target] = events.list_targets_by_rule(Rule=schedules[0]["Name"])["Targets"]
+        self.assertEqual(target["Arn"], function["FunctionArn"])
+
+    def test_without_windows_there_is_no_schedule(self):
+        deploy(self.aws, "monitor", **CODE, AlertWindowSeconds="0")
+        rules = self.aws.client("events").list_rules()["Rules"]
+        self.assertEqual([one for one in rules if "ScheduleExpression" in one], [])
+
+    def test_slack_gets_both_topics_and_alerts_for_a_chat(self):
+        slack = TEMPLATE["Resources"]["Slack"]
+        self.assertEqual((slack["Type"], slack["Condition"]), ("AWS::Chatbot::SlackChannelConfiguration", "HasSlack"))
+        self.assertEqual(len(slack["Properties"]["SnsTopicArns"]), 2)
+        variables = TEMPLATE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+        self.assertEqual(variables["ALERT_FORMAT"]["Fn::If"], ["HasSlack", "chat", {"Ref": "AlertFormat"}])
+
+    def test_the_rule_can_be_on_a_bus_of_other_accounts(self):
+        self.assertEqual(TEMPLATE["Resources"]["Rule"]["Properties"]["EventBusName"], {"Ref": "EventBusName"})
+        self.aws.client("events").create_event_bus(Name="others")
+        deploy(self.aws, "monitor", **CODE, EventBusName="others")
+        self.assertEqual(len(self.aws.client("events").list_rules(EventBusName="others")["Rules"]), 1)
 
     def test_every_statement_says_which_call_it_serves(self):
         self.assertEqual(statements_without_comment("monitor"), [])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import threading
 import time
 import unittest
@@ -10,14 +11,29 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from harness import ACCOUNT, KEY, REGION, ROOT, SECRET, Aws, Function, Server, batch, event
+from harness import (
+    ACCOUNT,
+    KEY,
+    REGION,
+    ROOT,
+    SECRET,
+    Aws,
+    Function,
+    Server,
+    batch,
+    event,
+    notification,
+    service_event,
+    tick,
+)
 
 
 class OpenSearch:
     """Takes `_bulk` as OpenSearch does, if its signature is right."""
 
     def __init__(self):
-        self.documents, self.problems, self.status = {}, [], 200
+        self.documents, self.problems, self.status, self.templates = {}, [], 200, {}
+        self.refused = {}
         self.asked, self.answering = 0, threading.Event()
         self.answering.set()
         self.server = Server(self.bulk)
@@ -31,6 +47,9 @@ class OpenSearch:
         if problem:
             self.problems.append(problem)
             return request.answer(403, json.dumps({"message": problem}).encode())
+        if request.command == "PUT" and request.path.startswith("/_index_template/"):
+            self.templates[request.path.rsplit("/")[-1]] = json.loads(body)
+            return request.answer(200, b'{"acknowledged": true}')
         if request.path != "/_bulk" or not body.endswith(b"\n"):
             self.problems.append("not a _bulk request")
             return request.answer(400, b"{}")
@@ -38,6 +57,10 @@ class OpenSearch:
         items = []
         for action, document in zip(lines[::2], lines[1::2]):
             target = action["index"]
+            if target["_id"] in self.refused:
+                status, error = self.refused[target["_id"]]
+                items.append({"index": {"_id": target["_id"], "status": status, "error": {"type": error}}})
+                continue
             self.documents[(target["_index"], target["_id"])] = document
             items.append({"index": {"_id": target["_id"], "status": 201}})
         return request.answer(200, json.dumps({"errors": False, "items": items}).encode())
@@ -47,7 +70,7 @@ class OpenSearch:
         signed = given.split("SignedHeaders=")[-1].split(",")[0].split(";")
         if hashlib.sha256(body).hexdigest() != request.headers.get("x-amz-content-sha256"):
             return "the body is not the one that was signed"
-        again = AWSRequest("POST", f"http://{self.server.address}{request.path}", data=body)
+        again = AWSRequest(request.command, f"http://{self.server.address}{request.path}", data=body)
         for name in signed:
             again.headers[name] = request.headers[name]
         signer = SigV4Auth(Credentials(KEY, SECRET), "es", REGION)
@@ -108,8 +131,34 @@ class MonitorTest(unittest.TestCase):
                 body = json.loads(message["Body"])
                 messages.append((body.get("Subject"), body["Message"]))
 
+    def rows(self, bookkeeping: bool):
+        pages = self.aws.client("dynamodb").get_paginator("scan").paginate(TableName="audit")
+        items = [item for page in pages for item in page["Items"]]
+        return [item for item in items if item["taskDefinitionArn"]["S"].startswith("ecs-tasks#") == bookkeeping]
+
     def items(self):
-        return self.aws.client("dynamodb").scan(TableName="audit")["Items"]
+        return self.rows(bookkeeping=False)
+
+    def a_minute_passes(self):
+        """What an invocation that died had leased is free again."""
+        for row in self.rows(bookkeeping=True):
+            if "lease" in row:
+                key = {name: row[name] for name in ("taskDefinitionArn", "change")}
+                self.aws.client("dynamodb").update_item(
+                    TableName="audit",
+                    Key=key,
+                    UpdateExpression="SET lease = :past",
+                    ExpressionAttributeValues={":past": {"N": "0"}},
+                )
+
+    def told(self):
+        """How many failures the alerts that have come stand for, by what they are about."""
+        told = {}
+        for subject, _ in self.received():
+            what, about = re.match(r"(.*?) failed: (.*?)(?: \(.*\))?$", subject).groups()
+            count = re.match(r"\d+", what)
+            told[about] = told.get(about, 0) + (int(count[0]) if count else 1)
+        return told
 
     def logged(self):
         logs = self.aws.client("logs")
@@ -146,6 +195,7 @@ class MonitorTest(unittest.TestCase):
         self.assertEqual(self.logged(), [failed])
         self.assertEqual(list(self.search.documents), [("ecs-events-2016.10", failed["id"])])
         self.assertEqual(self.search.problems, [])
+        self.assertEqual(self.search.templates["ecs-events"]["template"]["mappings"]["date_detection"], False)
         metrics = [line for line in function.log() if "_aws" in line]
         self.assertEqual([line["TaskFailed"] for line in metrics], [1])
 
@@ -168,7 +218,9 @@ class MonitorTest(unittest.TestCase):
         self.assertEqual(answer, ("answer", {"batchItemFailures": []}))
         self.assertEqual((len(self.received()), len(self.items())), (2, 2))
         self.assertEqual(function.invoke(b"no JSON at all")[0], "answer")
-        dropped = [line["message"] for line in function.log() if line.get("level") == "WARN"]
+        log = function.log()
+        self.assertEqual(sum(line.get("EventsDropped", 0) for line in log), len(bad) + 1)
+        dropped = [line["message"] for line in log if line.get("level") == "WARN"]
         self.assertEqual(len(dropped), len(bad) + 1, dropped)
         self.assertIn("dropped: event m-0: its body is not JSON", dropped)
         self.assertIn("dropped: event e-1: it has no detail", dropped)
@@ -197,29 +249,41 @@ class MonitorTest(unittest.TestCase):
 
     def test_an_event_without_a_queue_is_repeated_by_lambda(self):
         function = self.function()
-        self.aws.failing["PutItem"] = (400, "AccessDeniedException")
+        self.aws.failing["BatchWriteItem"] = (400, "AccessDeniedException")
         kind, error = function.invoke(event("task-stopped-exit-1"))
         self.assertEqual(kind, "error")
         self.assertIn("audit of the event could not be done", error["errorMessage"])
         self.assertEqual(len(self.received()), 1, "an alert that cannot be kept is still sent")
 
     def test_a_crash_after_each_step_loses_nothing(self):
-        for step, alerts in [("PutItem", 1), ("Publish", 2), ("UpdateItem", 1)]:
+        steps = [("UpdateItem", 1), ("BatchWriteItem", 1), ("Publish", 2), ("TransactWriteItems", 1)]
+        for number, (step, alerts) in enumerate(steps):
             with self.subTest(step):
-                failed = event("task-stopped-exit-1", version=100 + alerts + len(step))
+                cluster = f"arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/{step}"
+                failed = event("task-stopped-exit-1", clusterArn=cluster)
                 function = self.function()
                 self.aws.crash_after = step
                 self.assertEqual(function.invoke(batch(failed))[0], "crash")
+                self.a_minute_passes()
                 again = self.function()
                 self.assertEqual(again.invoke(batch(failed)), ("answer", {"batchItemFailures": []}))
                 self.assertEqual(again.invoke(batch(failed)), ("answer", {"batchItemFailures": []}))
-                self.assertEqual(len(self.received()), alerts)
+                self.assertEqual(again.invoke(tick(minutes=10 * (number + 1))), ("answer", None))
+                self.assertEqual(list(self.told().values()), [alerts])
+
+    def test_what_another_invocation_is_at_work_on_comes_back(self):
+        failed = event("task-stopped-exit-1")
+        self.aws.crash_after = "UpdateItem"
+        self.assertEqual(self.function().invoke(batch(failed))[0], "crash")
+        answer = self.function().invoke(batch(failed))
+        self.assertEqual(answer, ("answer", {"batchItemFailures": [{"itemIdentifier": "m-0"}]}))
+        self.assertEqual(self.received(), [])
 
     def test_a_sink_that_hangs_does_not_make_alerts_go_out_again(self):
         failed, function = event("task-stopped-exit-1"), self.function()
         self.search.answering.clear()
         self.addCleanup(self.search.answering.set)
-        self.aws.crash_after = "UpdateItem"
+        self.aws.crash_after = "TransactWriteItems"
         self.assertEqual(function.invoke(batch(failed))[0], "crash")
         self.assertLess(self.search.asked, 3, "the mark did not wait for the last attempt at the index")
         self.search.answering.set()
@@ -231,19 +295,23 @@ class MonitorTest(unittest.TestCase):
         self.assertEqual(self.function().invoke(batch(failed, failed)), ("answer", {"batchItemFailures": []}))
         self.assertEqual((len(self.received()), len(self.logged())), (1, 1))
 
-    def test_two_events_with_one_id_are_both_handled(self):
+    def test_two_events_with_one_id_are_both_kept_and_their_task_is_told_once(self):
         """Copies of one event, edited: what differs is no redelivery."""
         first = event("task-stopped-exit-1")
         second = {**first, "detail": {**first["detail"], "version": 9, "stoppedReason": "another"}}
         self.function().invoke(batch(first, second))
-        self.assertEqual((len(self.received()), len(self.items())), (2, 2))
+        self.assertEqual((len(self.received()), len(self.items())), (1, 2))
 
     def test_values_of_environment_variables_are_nowhere(self):
         variables = [{"name": "PASSWORD", "value": "hunter2"}]
         failed = event("task-stopped-exit-1", overrides={"containerOverrides": [{"name": "web", "environment": variables}]})
         function = self.function(ALERT_FORMAT="json", LOG_LEVEL="TRACE")
         function.invoke(failed)
-        reached = [self.received(), self.items(), self.logged(), list(self.search.documents.values())]
+        again = event("task-stopped-exit-1", overrides={"containerOverrides": [{"name": "web", "environment": variables}]})
+        function.invoke(again)
+        rows = self.rows(bookkeeping=True)
+        self.assertTrue(any("latest" in row for row in rows), "one of them was counted")
+        reached = [self.received(), self.items(), rows, self.logged(), list(self.search.documents.values())]
         for what in [*reached, function.log()]:
             self.assertTrue(what)
             self.assertNotIn("hunter2", json.dumps(what))
@@ -272,7 +340,7 @@ class MonitorTest(unittest.TestCase):
         self.function(ALERT_FORMAT="json").invoke(failed)
         body = json.loads(self.received()[0][1])
         self.assertEqual((body["detail"], body["finding"]["result"]), (failed["detail"], "failed"))
-        self.function(ALERT_FORMAT="chat").invoke(event("task-stopped-exit-1", version=4))
+        self.function(ALERT_FORMAT="chat").invoke(event("task-failed-to-start"))
         body = json.loads(self.received()[0][1])
         self.assertEqual((body["version"], body["source"]), ("1.0", "custom"))
 
@@ -287,12 +355,87 @@ class MonitorTest(unittest.TestCase):
         """docs/logging.md names every field that a line can have, and no line has another."""
         function = self.function()
         self.search.status = 503
-        function.invoke(batch("no event", event("task-drained"), event("task-failed-to-start", version=9)))
+        trouble = service_event("ERROR", "SERVICE_TASK_PLACEMENT_FAILURE", reason="RESOURCE:FARGATE")
+        failures = [event("task-failed-to-start"), event("task-stopped-exit-1"), trouble]
+        function.invoke(batch("no event", event("task-drained"), *failures))
         lines = [line for line in function.log() if "_aws" not in line]
         fields = {name for line in lines for name in line} - {"level", "timestamp", "message"}
         page = (ROOT / "docs" / "logging.md").read_text().split("## The monitor's log")[1].split("##")[0]
         rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("|")][2:]
         self.assertEqual(fields, {name.strip() for row in rows for name in row.split(",")})
+
+    def test_a_storm_is_a_few_messages_that_add_up(self):
+        function = self.function()
+        storm = [event("task-stopped-exit-1", group="service:web") for _ in range(1000)]
+        storm.insert(500, event("task-stopped-exit-1", group="family:other", taskDefinitionArn="task-definition/other:1"))
+        for first in range(0, len(storm), 100):
+            answer = function.invoke(batch(*storm[first : first + 100]))
+            self.assertEqual(answer, ("answer", {"batchItemFailures": []}))
+        self.assertEqual(function.invoke(tick(minutes=10)), ("answer", None))
+        self.assertEqual(function.invoke(tick(minutes=20)), ("answer", None))
+        self.assertLessEqual(self.aws.calls.count("Publish"), 10)
+        on = "on eventStreamTestCluster: web exited with code 1"
+        self.assertEqual(self.told(), {f"web {on}": 1000, f"other {on}": 1})
+        self.assertEqual((len(self.items()), len(self.logged())), (1001, 1001))
+        self.assertEqual(sum(line.get("TaskFailed", 0) for line in function.log()), 1001)
+
+    def test_a_count_that_sns_refuses_is_told_by_the_next_minute(self):
+        function = self.function()
+        for _ in range(3):
+            function.invoke(event("task-stopped-exit-1"))
+        self.assertEqual(len(self.received()), 1)
+        self.aws.failing["Publish"] = (400, "InvalidParameter")
+        self.assertEqual(function.invoke(tick(minutes=10))[0], "error")
+        del self.aws.failing["Publish"]
+        self.assertEqual(function.invoke(tick(minutes=11)), ("answer", None))
+        [(subject, message)] = self.received()
+        self.assertTrue(subject.startswith("2 more ECS tasks failed: "), subject)
+        self.assertIn(" UTC, the latest:", message.splitlines()[0])
+
+    def test_with_a_window_of_zero_each_failure_is_told_by_itself(self):
+        failures = [event("task-stopped-exit-1") for _ in range(3)]
+        self.function(ALERT_WINDOW_SECONDS="0").invoke(batch(*failures))
+        self.assertEqual(len(self.received()), 3)
+
+    def test_a_service_in_trouble_is_told_and_not_measured(self):
+        function = self.function()
+        trouble = service_event("ERROR", "SERVICE_TASK_PLACEMENT_FAILURE", reason="RESOURCE:FARGATE")
+        well = service_event("INFO", "SERVICE_STEADY_STATE")
+        self.assertEqual(function.invoke(batch(trouble, trouble, well)), ("answer", {"batchItemFailures": []}))
+        [(subject, message)] = self.received()
+        self.assertTrue(subject.startswith("ECS service in trouble: web on prod: service task placement failure"), subject)
+        self.assertIn("RESOURCE:FARGATE", message)
+        self.assertEqual(len(self.items()), 2)
+        self.assertEqual([line for line in function.log() if "_aws" in line], [])
+
+    def test_events_come_in_every_envelope(self):
+        failed = [event("task-failed-to-start", group=f"service:{name}") for name in "abc"]
+        function = self.function()
+        self.assertEqual(function.invoke(batch(notification(failed[0]))), ("answer", {"batchItemFailures": []}))
+        self.assertEqual(function.invoke(notification(failed[1])), ("answer", None))
+        record = {"EventSource": "aws:sns", "Sns": notification(failed[2])}
+        self.assertEqual(function.invoke({"Records": [record]}), ("answer", None))
+        self.assertEqual(len(self.received()), 3)
+
+    def test_a_document_that_can_never_be_indexed_does_not_come_back(self):
+        never, later, fine = (event("task-drained") for _ in range(3))
+        self.search.refused = {
+            never["id"]: (400, "mapper_parsing_exception"),
+            later["id"]: (429, "es_rejected_execution_exception"),
+        }
+        function = self.function()
+        answer = function.invoke(batch(never, later, fine))
+        self.assertEqual(answer, ("answer", {"batchItemFailures": [{"itemIdentifier": "m-1"}]}))
+        self.assertEqual(len(self.search.documents), 1)
+        [left_out] = [line for line in function.log() if "left out" in line.get("message", "")]
+        self.assertEqual(left_out["event_id"], never["id"])
+
+    def test_one_item_that_the_table_does_not_take_does_not_keep_the_others_out(self):
+        large = event("task-drained", stoppedReason="Service x: container instance is in DRAINING state " + "x" * 420_000)
+        moving = event("task-drained", lastStatus="RUNNING", stoppedReason="x" * 420_000)
+        answer = self.function().invoke(batch(event("task-drained"), event("task-drained"), moving, large))
+        self.assertEqual(answer, ("answer", {"batchItemFailures": [{"itemIdentifier": "m-2"}, {"itemIdentifier": "m-3"}]}))
+        self.assertEqual(len(self.items()), 2)
 
     def test_without_a_table_every_delivery_alerts(self):
         function, failed = self.function(AUDIT_TABLE=""), event("task-stopped-exit-1")

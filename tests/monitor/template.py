@@ -13,20 +13,55 @@ def read(name: str) -> dict:
     return json.loads(json.dumps(load(str(ROOT / "cfn" / f"{name}.yml"))))
 
 
-def pattern(template: dict, clusters: str = "*") -> dict:
-    """The pattern of the template's rule as CloudFormation fills it in."""
-    filled = json.dumps(template["Resources"]["Rule"]["Properties"]["EventPattern"])
-    filled = filled.replace("${AWS::Partition}", "aws").replace("${Clusters}", clusters)
-    filled = json.loads(filled, object_hook=lambda node: node.get("Fn::Sub", node))
-    return json.loads(filled) if isinstance(filled, str) else filled
+def pattern(template: dict, clusters: str = "*", rule: str = "Rule", service: str = "", container: str = "") -> dict:
+    """The pattern of one of the template's rules as CloudFormation fills it in."""
+    written = template["Resources"][rule]["Properties"]["EventPattern"]
+    known = {"AWS::Partition": "aws", "Clusters": clusters, "Service": service, "Container": container}
+    given = {"HasService": service, "HasContainer": container}
+
+    def filled(node):
+        """What CloudFormation makes of a node."""
+        if isinstance(node, list):
+            return [filled(one) for one in node]
+        if not isinstance(node, dict):
+            return node
+        if "Fn::If" in node:
+            condition, then, otherwise = node["Fn::If"]
+            return filled(then if given[condition] else otherwise)
+        if "Fn::Sub" in node:
+            text, more = node["Fn::Sub"] if isinstance(node["Fn::Sub"], list) else (node["Fn::Sub"], {})
+            names = {**known, **{name: filled(value) for name, value in more.items()}}
+            return re.sub(r"\$\{([\w:]+)\}", lambda name: names[name[1]], text)
+        return {name: filled(one) for name, one in node.items()}
+
+    made = filled(written)
+    return json.loads(made) if isinstance(made, str) else made
+
+
+def chosen(node, **conditions):
+    """What `Fn::If` chooses under these conditions; nothing where it is AWS::NoValue. moto does not list alarms."""
+    if isinstance(node, list):
+        return [chosen(one, **conditions) for one in node]
+    if not isinstance(node, dict):
+        return node
+    if "Fn::If" in node:
+        condition, then, otherwise = node["Fn::If"]
+        return chosen(then if conditions.get(condition, False) else otherwise, **conditions)
+    return None if node == {"Ref": "AWS::NoValue"} else {name: chosen(one, **conditions) for name, one in node.items()}
+
+
+def alarm_actions(template: dict, **conditions) -> dict:
+    """Whom each alarm of a template tells under these conditions."""
+    alarms = {name: one for name, one in template["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"}
+    return {name: chosen(one["Properties"]["AlarmActions"], **conditions) for name, one in alarms.items()}
 
 
 def deploy(aws, name: str, **parameters) -> dict:
     """Deploys the template; the stack. moto does not read a pattern that is given as text, as CloudFormation does."""
     template = read(name)
-    rule = template["Resources"]["Rule"]["Properties"]
-    if "Fn::Sub" in rule["EventPattern"]:
-        rule["EventPattern"] = pattern(template)
+    for name, resource in template["Resources"].items():
+        if "Fn::Sub" in resource["Properties"].get("EventPattern", {}):
+            resource["Properties"]["EventPattern"] = pattern(template, rule=name)
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     client = aws.client("cloudformation")
     client.create_stack(

@@ -11,7 +11,7 @@ pub(crate) type Seconds = f64;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fate {
     /// Its essential container exits with this code after that many seconds.
-    Exits(i32, Seconds),
+    Exits(i64, Seconds),
     /// It runs for ever.
     Hangs,
     /// An image that cannot be pulled: no container ever runs.
@@ -19,7 +19,7 @@ pub(crate) enum Fate {
     /// Its host goes away after so many seconds: no exit code.
     LosesItsHost(Seconds),
     /// Somebody stops it from outside after so many seconds; it exits with this code.
-    IsStopped(i32, Seconds),
+    IsStopped(i64, Seconds),
     /// ECS forgets it after so many seconds.
     Vanishes(Seconds),
 }
@@ -30,16 +30,20 @@ pub(crate) struct Script {
     pub(crate) fate: Fate,
     /// From RunTask until the containers run.
     pub(crate) starting: Seconds,
-    /// From SIGTERM until the container exits, 30 at most, where SIGKILL comes; and the exit code then.
-    pub(crate) stopping: (Seconds, i32),
+    /// From SIGTERM until the container exits, its stopTimeout of at most 120 s, where SIGKILL comes; and the exit code then.
+    pub(crate) stopping: (Seconds, i64),
     /// From the end of the containers until the network interface is free.
     pub(crate) deprovisioning: Seconds,
     /// How much later than the containers' end their exit codes, and the stop code, can be read.
     pub(crate) late_facts: (Seconds, Seconds),
     /// For how long DescribeTasks does not know the task yet.
     pub(crate) missing: Seconds,
+    /// When, from the start of the containers on, DescribeTasks does not know the task for a while, and for how long.
+    pub(crate) flicker: Option<(Seconds, Seconds)>,
+    /// How much later than it was printed the last line of the log can be read.
+    pub(crate) log_delay: Seconds,
     /// A second container that is not essential: the exit code that it ends with by itself, or none if it must be ended.
-    pub(crate) sidecar: Option<Option<i32>>,
+    pub(crate) sidecar: Option<Option<i64>>,
     /// GuardDuty's agent, which is in no definition and has no exit code.
     pub(crate) injected: bool,
 }
@@ -48,6 +52,9 @@ pub(crate) struct Script {
 #[derive(Clone, Debug)]
 pub(crate) struct SimTask {
     pub(crate) arn: String,
+    pub(crate) cluster: String,
+    /// The container instance that StartTask named.
+    pub(crate) instance: Option<String>,
     pub(crate) started_by: String,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) script: Script,
@@ -115,7 +122,12 @@ impl SimTask {
         // What ECS could stop it knows, and what has ended.
         let unknown =
             now < (self.created + self.script.missing).min(self.ends_at()) && self.stopped.is_none();
-        unknown || self.has_vanished(now)
+        unknown || self.has_vanished(now) || self.flickers(now)
+    }
+
+    fn flickers(&self, now: Seconds) -> bool {
+        let flicker = self.script.flicker.map(|(from, long)| (self.runs_from() + from, long));
+        flicker.is_some_and(|(from, long)| (from..from + long).contains(&now)) && now < self.ends_at()
     }
 
     pub(crate) fn has_vanished(&self, now: Seconds) -> bool {
@@ -153,6 +165,7 @@ impl SimTask {
             "desiredStatus": self.desired_status(now),
             "startedBy": self.started_by,
             "createdAt": epoch + self.created,
+            "containerInstanceArn": self.instance,
             "containers": self.containers(now),
             "tags": self.tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect::<Vec<_>>(),
         });
@@ -193,7 +206,7 @@ impl SimTask {
             _ => None,
         };
         let sidecar_code = code.map(|_| 137);
-        let container = |name: &str, code: Option<i32>| {
+        let container = |name: &str, code: Option<i64>| {
             let status = match self.status(now) {
                 _ if ended => "STOPPED",
                 "RUNNING" | "STOPPING" if ran && now >= self.runs_from() => "RUNNING",

@@ -145,3 +145,158 @@ fn a_delivery_that_finds_the_stack_rolling_back_goes_on_with_the_tasks_of_anothe
         assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
     }
 }
+
+/// A resource's life in several chapters of these properties; the scripts are those of its tasks in the order of their starts.
+fn chapters(all: &[serde_json::Value], scripts: Vec<Script>) -> Life {
+    let mut life = Life::calm(all[0].clone(), scripts[0].clone());
+    let more = all[1..].iter().map(|properties| {
+        let mut chapter = Life::calm(properties.clone(), scripts[0].clone()).chapters.remove(0);
+        chapter.cancelled_after = properties["CancelledAfter"].as_f64();
+        drop(chapter.properties.as_object_mut().and_then(|properties| properties.remove("CancelledAfter")));
+        chapter
+    });
+    life.chapters.extend(more);
+    Life { scripts, ..life }
+}
+
+#[test]
+fn a_run_that_was_left_in_another_cluster_has_ended_before_the_rollback_runs() {
+    let (quick, long) = (Script::plain(Fate::Exits(0, 1.0)), Script::plain(RUNS_FOR_EVER));
+    let moved = json!({"Timeout": "120", "Cluster": "other", "CancelledAfter": 5.0});
+    check(
+        chapters(&[json!({"Timeout": "120"}), moved], vec![quick.clone(), long, quick]),
+        &["SUCCESS", "FAILED", "SUCCESS", "SUCCESS"],
+    );
+}
+
+#[test]
+fn delete_stops_what_runs_in_a_cluster_that_the_resource_has_left() {
+    let all = [json!({"Timeout": "0", "Cluster": "other"}), json!({"Timeout": "0"})];
+    check(chapters(&all, vec![Script::plain(RUNS_FOR_EVER); 2]), &["SUCCESS", "SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn a_definition_that_cannot_be_read_for_a_while_fails_no_run_whose_sidecar_was_killed() {
+    let script = Script { sidecar: Some(None), ..Script::plain(Fate::Exits(0, 30.0)) };
+    for (from, long) in [(20.0, 60.0), (0.0, 90.0)] {
+        let trouble = Trouble { no_definitions: Some((from, long)), ..Trouble::default() };
+        check(Life { trouble, ..Life::calm(json!({}), script.clone()) }, &["SUCCESS", "SUCCESS"]);
+    }
+}
+
+#[test]
+fn nobody_waits_long_for_a_definition_where_no_end_is_waited_for() {
+    let trouble = Trouble { no_definitions: Some((0.0, 5000.0)), ..Trouble::default() };
+    let life = Life::calm(json!({"Timeout": "0", "ServiceTimeout": "60"}), Script::plain(RUNS_FOR_EVER));
+    check(Life { trouble, ..life }, &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn one_answer_without_the_task_proves_nothing() {
+    let script = Script { flicker: Some((70.0, 25.0)), ..Script::plain(Fate::Exits(0, 150.0)) };
+    check(Life::calm(json!({}), script), &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn a_task_that_ecs_has_lost_is_stopped_before_its_run_fails() {
+    let lived = live_out(Life::calm(json!({}), Script::plain(Fate::Vanishes(70.0))), None);
+    let stops = lived.steps.matches("StopTask").count();
+    assert!(lived.objections.is_empty() && stops > 0, "{}{}", lived.steps, lived.objections.join("\n"));
+}
+
+#[test]
+fn a_redelivery_that_meets_the_old_want_of_capacity_goes_on_with_what_was_started() {
+    for polls in [40, 60, 80, 100] {
+        let script = Script::plain(Fate::Exits(0, 200.0));
+        let trouble = Trouble { without_capacity: 9, ..Trouble::default() };
+        let life = Life::calm(json!({}), script.clone());
+        let life = Life { trouble, first_dies_after: Some(polls), scripts: vec![script; 3], ..life };
+        let lived = live_out(life, None);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    }
+}
+
+#[test]
+fn what_has_started_is_kept_and_only_what_is_missing_is_started() {
+    let scripts = vec![Script::plain(Fate::Exits(0, 20.0)); 12];
+    for properties in [json!({"Count": "3"}), json!({"Instances": ["i-1", "i-2", "i-3"]})] {
+        let trouble = Trouble { without_capacity: 2, partial_starts: true, ..Trouble::default() };
+        let life = Life { trouble, scripts: scripts.clone(), ..Life::calm(properties, scripts[0].clone()) };
+        let lived = live_out(life, None);
+        assert_eq!(lived.steps.matches("a task:").count(), 3, "{}", lived.steps);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    }
+}
+
+#[test]
+fn what_a_new_stack_lacks_for_some_seconds_fails_no_start() {
+    let trouble = Trouble { fresh_stack: 3, ..Trouble::default() };
+    let life = Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)));
+    check(Life { trouble, ..life }, &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn a_conflict_that_names_no_task_is_asked_again() {
+    let trouble = Trouble { conflicts: 1.0, blank_conflicts: 0.7, ..Trouble::default() };
+    let planned = vec![("RunTask", 1, Fault::CutAfter)];
+    let life = Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)));
+    check(Life { trouble, planned, ..life }, &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn delete_stops_what_it_may_list_and_not_describe() {
+    let trouble = Trouble { denied: Some("DescribeTasks"), ..Trouble::default() };
+    let life = Life::calm(json!({"Timeout": "0"}), Script::plain(RUNS_FOR_EVER));
+    let lived = live_out(Life { trouble, ..life }, None);
+    assert!(lived.steps.contains("StopTask"), "{}", lived.steps);
+    assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+}
+
+#[test]
+fn an_update_that_runs_nothing_ends_the_cancelled_run_before_it_all_the_same() {
+    let (quick, long) = (Script::plain(Fate::Exits(0, 1.0)), Script::plain(RUNS_FOR_EVER));
+    let first = json!({"Timeout": "120", "RunOnUpdate": "false"});
+    let cancelled = json!({"Timeout": "120", "CancelledAfter": 5.0});
+    let lived = live_out(chapters(&[first, cancelled], vec![quick, long]), None);
+    let rollback = lived.steps.find("=> Update r-3").unwrap();
+    let delete = lived.steps.find("=> Delete").unwrap();
+    assert!(lived.steps[rollback..delete].contains("StopTask"), "{}", lived.steps);
+    assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+}
+
+#[test]
+fn a_short_timeout_makes_no_rollback_fail_whose_earlier_task_takes_its_time_to_die() {
+    let quick = Script::plain(Fate::Exits(0, 1.0));
+    let stubborn = Script { stopping: (110.0, 137), ..Script::plain(RUNS_FOR_EVER) };
+    let cancelled = json!({"Timeout": "20", "CancelledAfter": 5.0});
+    check(
+        chapters(&[json!({"Timeout": "20"}), cancelled], vec![quick.clone(), stubborn, quick]),
+        &["SUCCESS", "FAILED", "SUCCESS", "SUCCESS"],
+    );
+}
+
+#[test]
+fn after_a_time_out_the_rollback_does_not_meet_the_dying_task() {
+    let quick = Script::plain(Fate::Exits(0, 1.0));
+    let stubborn = Script { stopping: (120.0, 137), deprovisioning: 20.0, ..Script::plain(RUNS_FOR_EVER) };
+    for lambda_timeout in [60, 900] {
+        let all = [json!({"Timeout": "30"}), json!({"Timeout": "30"})];
+        let life = chapters(&all, vec![quick.clone(), stubborn.clone(), quick.clone()]);
+        let lived = live_out(Life { lambda_timeout, recursive_loop: true, ..life }, None);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        assert!(lived.steps.contains("did not finish within Timeout of 30 s"), "{}", lived.steps);
+    }
+}
+
+#[test]
+fn the_line_that_says_why_is_waited_for() {
+    let script = Script { log_delay: 2.5, ..Script::plain(Fate::Exits(1, 5.0)) };
+    let lived = live_out(Life::calm(json!({}), script), None);
+    assert!(lived.steps.contains("Last log lines: working | the last line"), "{}", lived.steps);
+}
+
+#[test]
+fn an_exit_code_of_more_than_32_bits_is_read() {
+    let lived = live_out(Life::calm(json!({}), Script::plain(Fate::Exits(3_221_225_786, 5.0))), None);
+    assert!(lived.steps.contains("exited with code 3221225786"), "{}", lived.steps);
+}

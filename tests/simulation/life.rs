@@ -64,6 +64,15 @@ pub(crate) struct Trouble {
     pub(crate) partial_starts: bool,
     /// How probable it is that a replayed token is answered by a ConflictException.
     pub(crate) conflicts: f64,
+    /// How probable it is that a ConflictException names no task: the first call is still at work.
+    pub(crate) blank_conflicts: f64,
+    /// How many of the first starts are refused because the stack is being made: no container instance, no
+    /// service-linked role yet.
+    pub(crate) fresh_stack: u32,
+    /// DescribeTaskDefinition is throttled from here for so long.
+    pub(crate) no_definitions: Option<(Seconds, Seconds)>,
+    /// Other tasks of the same family in each cluster, which are nobody's here.
+    pub(crate) neighbours: usize,
     /// The bucket refuses every answer.
     pub(crate) bucket_refuses: bool,
     /// Which fates the tasks meet.
@@ -158,6 +167,7 @@ impl Life {
             && trouble.outage.is_none()
             && trouble.late.is_none()
             && trouble.without_capacity == 0
+            && trouble.fresh_stack == 0
     }
 }
 
@@ -178,7 +188,8 @@ impl Trouble {
         let mut chance = |of: f64| rng.f64() < of;
         let kinds =
             [chance(0.3), chance(0.3), chance(0.1), chance(0.05), chance(0.2), chance(0.2), chance(0.1)];
-        let others = [chance(0.1), chance(0.1), chance(0.05)];
+        let others =
+            [chance(0.1), chance(0.1), chance(0.05), chance(0.2), chance(0.1), chance(0.2), chance(0.3)];
         if kinds[0] {
             trouble.crashes = pick(rng, &[0.1, 0.4]);
         }
@@ -217,6 +228,11 @@ impl Trouble {
             trouble.outage = Some((rng.f64() * 60.0, pick(rng, &[5.0, 20.0, 60.0])));
         }
         trouble.bucket_refuses = others[2];
+        trouble.blank_conflicts = if others[3] { 0.3 } else { 0.0 };
+        trouble.fresh_stack = if others[4] { rng.u32(1..=3) } else { 0 };
+        trouble.no_definitions =
+            others[5].then(|| (pick(rng, &[0.0, 10.0]) * rng.f64(), pick(rng, &[10.0, 120.0, 400.0])));
+        trouble.neighbours = if others[6] { pick(rng, &[1, 120]) } else { 0 };
         trouble
     }
 }
@@ -248,6 +264,7 @@ impl Chapter {
             (0.1, "LogLines", json!("0")),
             (0.15, "Instances", json!(["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a"])),
             (0.1, "NoEcho", json!("true")),
+            (0.2, "Cluster", json!("other")),
         ];
         for (chance, name, value) in optional {
             if rng.f64() < chance {
@@ -285,6 +302,8 @@ impl Script {
             deprovisioning: 0.0,
             late_facts: (0.0, 0.0),
             missing: 0.0,
+            flicker: None,
+            log_delay: 0.0,
             sidecar: None,
             injected: false,
         }
@@ -296,21 +315,27 @@ impl Script {
         let fate = match rng.u8(0..20) {
             _ if !trouble.rough_tasks => Fate::Exits(0, runs),
             0..=8 => Fate::Exits(0, runs),
-            9..=12 => Fate::Exits(pick(rng, &[1, 2, 137, 139, 143, 255]), runs),
+            9..=12 => Fate::Exits(pick(rng, &[1, 2, 137, 139, 143, 255, 3_221_225_786]), runs),
             13 | 14 => Fate::Hangs,
             15 | 16 => Fate::FailsToStart,
             17 => Fate::LosesItsHost(runs),
             18 => Fate::IsStopped(pick(rng, &[0, 143]), runs),
-            _ => Fate::Vanishes(runs),
+            // What ECS forgets at once nobody can know of.
+            _ => Fate::Vanishes(runs.max(60.0)),
         };
         let graceful = rng.bool();
         Self {
             fate,
             starting: pick(rng, &[0.1, 0.5, 2.0, 10.0, 30.0]) * (0.5 + rng.f64()),
-            stopping: if graceful { (rng.f64() * 3.0, pick(rng, &[0, 143])) } else { (30.0, 137) },
+            stopping: match graceful {
+                true => (rng.f64() * 3.0, pick(rng, &[0, 143])),
+                false => (pick(rng, &[30.0, 30.0, 120.0]), 137),
+            },
             deprovisioning: pick(rng, &[0.0, 1.0, 25.0]),
             late_facts: (pick(rng, &[0.0, 0.0, 0.5, 4.0]), pick(rng, &[0.0, 0.0, 0.5, 4.0])),
             missing: if trouble.rate > 0.0 { pick(rng, &[0.0, 0.0, 0.0, 2.0, 45.0]) } else { 0.0 },
+            flicker: (rng.f64() < 0.1).then(|| (rng.f64() * 100.0, pick(rng, &[1.0, 10.0, 25.0]))),
+            log_delay: pick(rng, &[0.0, 1.0, 2.5]),
             sidecar: (rng.f64() < 0.3).then(|| (rng.f64() < 0.3).then(|| pick(rng, &[0, 0, 1]))),
             injected: rng.f64() < 0.2,
         }

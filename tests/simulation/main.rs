@@ -140,6 +140,19 @@ fn soak() {
     check(0..seeds);
 }
 
+/// `make soak SURVEY=2000`: every objection of so many lives, one line a life, instead of the first.
+#[test]
+#[ignore = "make soak"]
+#[expect(clippy::disallowed_methods, reason = "make soak sets SURVEY")]
+fn survey() {
+    let lives: u64 = env::var("SURVEY").ok().and_then(|lives| lives.parse().ok()).unwrap_or(2000);
+    for seed in 0..lives {
+        for objection in live(seed, None).objections {
+            println!("{seed}: {}", objection.chars().take(300).collect::<String>());
+        }
+    }
+}
+
 /// That the simulation can fail: each rule that a runner breaks is noticed, and named, within a few hundred lives.
 #[test]
 fn a_runner_that_breaks_a_rule_is_found_out() {

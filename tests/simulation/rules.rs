@@ -20,6 +20,7 @@ pub(crate) fn broken(world: &World, log: &str) -> Vec<String> {
         court.a_true_answer(asked, &mut object);
         court.started_once(asked, &mut object);
         court.nothing_runs_on(asked, &mut object);
+        court.stopped_when_timed_out(asked, &mut object);
     }
     court.never_side_by_side(&mut objections);
     court.invocations_end_well(&mut objections);
@@ -43,6 +44,25 @@ impl Court<'_> {
 
     fn tasks<'s>(&'s self, launch: &'s Launch) -> impl Iterator<Item = &'s SimTask> {
         launch.tasks.iter().map(|task| &self.state.tasks[*task])
+    }
+
+    /// The cluster that a launch's tasks run in.
+    fn cluster(&self, launch: &Launch) -> Option<&str> {
+        Some(self.state.tasks[*launch.tasks.first()?].cluster.as_str())
+    }
+
+    /// The launches that made a request's run: what StartRetries has started anew is not among them.
+    fn run<'s>(&'s self, asked: &'s Asked) -> Vec<&'s Launch> {
+        let expected = expected(&asked.properties);
+        let mut run: Vec<&Launch> = Vec::new();
+        for launch in self.launches(asked).filter(|launch| !launch.tasks.is_empty()) {
+            let tasks = || run.iter().flat_map(|launch| self.tasks(launch));
+            if tasks().count() >= expected && tasks().all(|task| task.running().is_none()) {
+                run.clear();
+            }
+            run.push(launch);
+        }
+        run
     }
 
     /// An answer, before ServiceTimeout; all alike; short enough; with the id that never changes.
@@ -122,18 +142,19 @@ impl Court<'_> {
             return;
         }
         let timeout = Chapter::number(&asked.properties, "Timeout", 290.0);
-        let last = self.launches(asked).rfind(|launch| launch.at < *at);
+        let run: Vec<&Launch> = self.run(asked).into_iter().filter(|launch| launch.at < *at).collect();
+        let tasks: Vec<&SimTask> = run.iter().flat_map(|launch| self.tasks(launch)).collect();
         if answer["Status"] == "SUCCESS" {
             let ran = answer["Data"]["Ran"] == "true";
             let told: Vec<&str> =
                 answer["Data"]["TaskArns"].as_str().unwrap_or_default().split(',').collect();
-            let Some(launch) = last else {
+            if run.is_empty() {
                 if ran {
                     object("untrue SUCCESS: nothing was started".to_owned());
                 }
                 return;
-            };
-            for task in self.tasks(launch) {
+            }
+            for task in &tasks {
                 if !told.contains(&task.arn.as_str()) {
                     object(format!("untrue SUCCESS: {} is not among {told:?}", task.arn));
                 }
@@ -141,19 +162,21 @@ impl Court<'_> {
                     object(format!("untrue SUCCESS: {task:?}"));
                 }
             }
-            if launch.tasks.len() < launch.expected {
+            if tasks.len() < expected(&asked.properties) {
                 object("untrue SUCCESS: not all tasks were started".to_owned());
             }
             return;
         }
         let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
         let deadline = asked.sent + timeout.min(service_timeout - 30.0);
-        let Some(launch) = last else { return };
+        if tasks.len() < expected(&asked.properties) {
+            return;
+        }
         let good = |task: &SimTask| {
             task.ends_well() && task.ends_at() + 40.0 < deadline && task.script.missing < 30.0
         };
         let undisturbed = !asked.disturbed && asked.abandoned.is_none_or(|abandoned| abandoned > *at);
-        if undisturbed && self.world.life.is_survivable() && self.tasks(launch).all(good) {
+        if undisturbed && self.world.life.is_survivable() && tasks.iter().all(|task| good(task)) {
             object(format!("should have succeeded: {answer}"));
         }
     }
@@ -161,7 +184,7 @@ impl Court<'_> {
     /// A request starts its tasks once; anew only if none of them ever ran, or not all could be started.
     fn started_once(&self, asked: &Asked, object: &mut impl FnMut(String)) {
         let mut launches = self.launches(asked).filter(|launch| !launch.tasks.is_empty());
-        let Some(mut before) = launches.next() else { return };
+        let Some(before) = launches.next() else { return };
         let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
         // What is on its way when CloudFormation gives up, it cannot call back.
         if !asked.disturbed && before.at > asked.sent + service_timeout + 1.0
@@ -169,18 +192,23 @@ impl Court<'_> {
         {
             object(format!("its tasks started at {:.1} s, when CloudFormation had given up", before.at));
         }
+        let expected = expected(&asked.properties);
+        let (mut tasks, first) = (self.tasks(before).collect::<Vec<_>>(), before.at);
         for launch in launches {
-            let complete = before.tasks.len() == before.expected;
-            if complete && self.tasks(before).any(|task| task.running().is_some()) {
+            let complete = tasks.len() >= expected;
+            if complete && tasks.iter().any(|task| task.running().is_some()) {
                 let by_instances = !launch.by_token && (asked.deliveries > 1 || asked.disturbed);
                 if !by_instances {
                     object(format!(
-                        "its tasks did not start once, but at {:.1} s and {:.1} s",
-                        before.at, launch.at
+                        "its tasks did not start once, but at {first:.1} s and {:.1} s",
+                        launch.at
                     ));
                 }
             }
-            before = launch;
+            if complete {
+                tasks.clear();
+            }
+            tasks.extend(self.tasks(launch));
         }
     }
 
@@ -197,7 +225,8 @@ impl Court<'_> {
             let concerned = delete || launch.request == asked.id;
             // What another delivery starts later than the last look, nobody can know of (docs/reliability.md).
             let several = launch.request != asked.id || asked.deliveries > 1 || asked.disturbed;
-            let unseen = looked_at.is_none_or(|looked| launch.at >= looked);
+            let looked = self.cluster(launch).and_then(|cluster| looked_at.get(cluster));
+            let unseen = looked.is_none_or(|looked| launch.at >= *looked);
             // Nor is what the function may not look at; the delivery that has started it stops it.
             let denied = matches!(self.world.life.trouble.denied, Some("ListTasks" | "DescribeTasks"));
             let unknowable = several && (unseen || denied);
@@ -208,11 +237,29 @@ impl Court<'_> {
                 // A Delete that has no time left answers when the tasks have been told to stop.
                 let in_time =
                     *at < asked.sent + Chapter::number(&asked.properties, "ServiceTimeout", 3600.0) - 31.0;
-                let runs = if delete && in_time { task.gone_at() > *at } else { task.runs_on_after(*at) };
+                // In a cluster that the resource has left, what is stopping already is not waited for.
+                let here = asked.properties["Cluster"] == task.cluster.as_str();
+                let runs =
+                    if delete && in_time && here { task.gone_at() > *at } else { task.runs_on_after(*at) };
                 if runs && !self.aws_refused(task, first) {
                     let what = if delete { "after Delete" } else { "runs on after FAILED" };
                     object(format!("a task {what} at {at:.1} s: {task:?}"));
                 }
+            }
+        }
+    }
+
+    /// A run that timed out has stopped when it is answered, unless the answer says that there was no time for that.
+    fn stopped_when_timed_out(&self, asked: &Asked, object: &mut impl FnMut(String)) {
+        let Some(first) = asked.answers.first() else { return };
+        let reason = first.body["Reason"].as_str().unwrap_or_default();
+        let excused = ["had not stopped", "may still run", "The last look failed", "could not be stopped"];
+        if !reason.contains("did not finish within") || excused.iter().any(|words| reason.contains(words)) {
+            return;
+        }
+        for task in self.run(asked).into_iter().flat_map(|launch| self.tasks(launch)) {
+            if task.created < first.at && task.ends_at() > first.at {
+                object(format!("a task was still dying at {:.1} s: {task:?}", first.at));
             }
         }
     }
@@ -251,9 +298,9 @@ impl Court<'_> {
             for second in waited[index + 1..].iter().filter(|second| second.request != first.request) {
                 let number =
                     |launch: &Launch| self.state.requests.iter().position(|asked| asked.id == launch.request);
+                let looked = self.cluster(first).and_then(|cluster| second.looked_at.get(cluster));
                 // A start of an older request that took effect after the newer one had looked, nobody can know of.
-                if number(first) > number(second) || second.looked_at.is_some_and(|looked| first.at >= looked)
-                {
+                if number(first) > number(second) || looked.is_some_and(|looked| first.at >= *looked) {
                     continue;
                 }
                 let spans =
@@ -294,4 +341,10 @@ impl Court<'_> {
             }
         }
     }
+}
+
+/// How many tasks a run has.
+fn expected(properties: &Value) -> usize {
+    let instances = properties["Instances"].as_array().map_or(0, Vec::len);
+    if instances > 0 { instances } else { Chapter::number(properties, "Count", 1.0) as usize }
 }

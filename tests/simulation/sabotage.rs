@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{Asked, Delivery, World};
 
 /// The rule that is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +16,6 @@ pub(crate) enum Sabotage {
     TakesEveryEndForASuccess,
     /// A task counts as over at once.
     DoesNotWait,
-    /// Tasks go without tags.
-    SendsNoTags,
     /// Tasks of the resource are not looked for.
     FindsNothing,
     /// The wait is not handed over.
@@ -44,15 +42,24 @@ pub(crate) enum Sabotage {
     LogsTheUrl,
     /// The properties are logged.
     LogsTheProperties,
+    /// Tasks are looked for in the cluster of the new properties alone.
+    LooksInOneCluster,
+    /// What is stopping is not looked for.
+    LooksAtWhatRunsAlone,
+    /// A run that timed out is answered before its tasks have stopped.
+    AnswersBeforeTheEnd,
+    /// One answer without a task counts as its end.
+    BelievesOneMissing,
+    /// A task whose definition cannot be read for now is judged without it.
+    JudgesWithoutDefinition,
 }
 
 /// Every rule, and a word of the objection to its breach.
-pub(crate) const ALL: [(Sabotage, &str); 18] = [
+pub(crate) const ALL: [(Sabotage, &str); 22] = [
     (Sabotage::SendsNoToken, "start once"),
     (Sabotage::StopsNothing, "runs on after"),
     (Sabotage::TakesEveryEndForASuccess, "untrue SUCCESS"),
     (Sabotage::DoesNotWait, "untrue SUCCESS"),
-    (Sabotage::SendsNoTags, "side by side"),
     (Sabotage::FindsNothing, "after Delete"),
     (Sabotage::DoesNotHandOver, "no answer"),
     (Sabotage::IgnoresItsDeadline, "killed at its deadline"),
@@ -66,6 +73,11 @@ pub(crate) const ALL: [(Sabotage, &str); 18] = [
     (Sabotage::ChangesTheId, "PhysicalResourceId"),
     (Sabotage::LogsTheUrl, "log"),
     (Sabotage::LogsTheProperties, "log"),
+    (Sabotage::LooksInOneCluster, "side by side"),
+    (Sabotage::LooksAtWhatRunsAlone, "side by side"),
+    (Sabotage::AnswersBeforeTheEnd, "still dying"),
+    (Sabotage::BelievesOneMissing, "should have succeeded"),
+    (Sabotage::JudgesWithoutDefinition, "should have succeeded"),
 ];
 
 /// A call of the runner's, as a runner with the broken rule would have made it.
@@ -74,8 +86,17 @@ pub(crate) fn on_the_way_out(world: &World, operation: &str, mut body: Value) ->
         (Some(Sabotage::SendsNoToken), "RunTask") => {
             body["clientToken"] = world.state().rng.u64(..).to_string().into()
         }
-        (Some(Sabotage::SendsNoTags), "RunTask" | "StartTask") => body["tags"] = json!([]),
         (Some(Sabotage::StopsNothing), "StopTask") => body["task"] = "none".into(),
+        (Some(Sabotage::LooksInOneCluster), "ListTasks") => {
+            let request = Delivery::under_way().request;
+            let own = |asked: &Asked| asked.id == request && asked.properties["Cluster"] == body["cluster"];
+            if !world.state().requests.iter().any(own) {
+                body["cluster"] = "nowhere".into();
+            }
+        }
+        (Some(Sabotage::LooksAtWhatRunsAlone), "ListTasks") if body["desiredStatus"].is_string() => {
+            body["cluster"] = "nowhere".into();
+        }
         _ => {}
     }
     body
@@ -85,6 +106,16 @@ pub(crate) fn on_the_way_out(world: &World, operation: &str, mut body: Value) ->
 pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -> Value {
     if world.sabotage.is_none() || !answer.is_object() {
         return answer;
+    }
+    if world.sabotage == Some(Sabotage::BelievesOneMissing) && operation == "DescribeTasks" {
+        let missing: Vec<Value> =
+            std::mem::take(answer["failures"].as_array_mut().unwrap_or(&mut Vec::new()));
+        let ended = |missing: &Value| {
+            json!({"taskArn": missing["arn"], "lastStatus": "STOPPED", "stopCode": "EssentialContainerExited",
+                "containers": [{"name": "app", "lastStatus": "STOPPED", "exitCode": 1}]})
+        };
+        let ended: Vec<Value> = missing.iter().map(ended).collect();
+        answer["tasks"].as_array_mut().into_iter().for_each(|tasks| tasks.extend(ended.iter().cloned()));
     }
     let tasks = answer["tasks"].as_array_mut().into_iter().flatten();
     match (world.sabotage, operation) {
@@ -106,6 +137,20 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
             }
         }
         (Some(Sabotage::FindsNothing), "ListTasks") => answer["taskArns"] = json!([]),
+        (Some(Sabotage::AnswersBeforeTheEnd), "DescribeTasks") => {
+            for task in tasks.filter(|task| task["desiredStatus"] == "STOPPED") {
+                task["lastStatus"] = "STOPPED".into();
+                task["stopCode"] = "UserInitiated".into();
+                for container in task["containers"].as_array_mut().into_iter().flatten() {
+                    container["lastStatus"] = "STOPPED".into();
+                }
+            }
+        }
+        (Some(Sabotage::JudgesWithoutDefinition), "DescribeTaskDefinition") => {
+            if answer["__type"] == "ThrottlingException" {
+                answer["__type"] = "AccessDeniedException".into();
+            }
+        }
         _ => {}
     }
     answer

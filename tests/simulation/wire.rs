@@ -109,6 +109,7 @@ async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<Htt
             Some(status) => format!("{operation} {status}"),
             None => operation.to_owned(),
         },
+        cluster: body["cluster"].as_str().unwrap_or_default().to_owned(),
         task: body["task"].as_str().map(str::to_owned),
         ok: false,
     };
@@ -120,7 +121,9 @@ async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<Htt
             Some(denied) => (400, denied),
             None => {
                 call.ok = !matches!(fault, Some(Fault::FailsAfter | Fault::CutAfter | Fault::HangsAfter));
-                world.effect(operation, &body)
+                let (status, answer) = world.effect(operation, &body);
+                call.ok &= operation != "DescribeTaskDefinition" || status < 400;
+                (status, answer)
             }
         },
     };

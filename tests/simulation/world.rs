@@ -53,9 +53,13 @@ pub(crate) struct State {
     pub(crate) journal: Vec<(Seconds, String)>,
     tokens: BTreeMap<String, (Value, usize)>,
     capacity_refusals: u32,
+    fresh_refusals: u32,
     /// How many calls of each operation there were.
     pub(crate) counted: BTreeMap<String, usize>,
 }
+
+/// When a cluster was looked at, by its name.
+pub(crate) type Looks = BTreeMap<String, Seconds>;
 
 /// One RunTask or StartTask that took effect.
 #[derive(Clone, Debug)]
@@ -63,10 +67,9 @@ pub(crate) struct Launch {
     pub(crate) request: String,
     pub(crate) at: Seconds,
     pub(crate) tasks: Vec<usize>,
-    pub(crate) expected: usize,
     pub(crate) by_token: bool,
     /// When the tasks of the resource had been looked for the last time before.
-    pub(crate) looked_at: Option<Seconds>,
+    pub(crate) looked_at: Looks,
     failures: Value,
 }
 
@@ -96,7 +99,7 @@ pub(crate) struct Answer {
     pub(crate) at: Seconds,
     pub(crate) delivery: Delivery,
     /// When the one who answers had looked for the resource's tasks the last time.
-    pub(crate) looked_at: Option<Seconds>,
+    pub(crate) looked_at: Looks,
     pub(crate) body: Value,
 }
 
@@ -125,6 +128,7 @@ pub(crate) struct Call {
     pub(crate) at: Seconds,
     pub(crate) delivery: Delivery,
     pub(crate) operation: String,
+    pub(crate) cluster: String,
     pub(crate) task: Option<String>,
     /// It took effect and its answer got through.
     pub(crate) ok: bool,
@@ -164,6 +168,7 @@ impl World {
             journal: Vec::new(),
             tokens: BTreeMap::new(),
             capacity_refusals: 0,
+            fresh_refusals: 0,
             counted: BTreeMap::new(),
         };
         let clock = Clock::at(OffsetDateTime::from_unix_timestamp(EPOCH).unwrap());
@@ -201,10 +206,20 @@ impl World {
         match operation {
             "RunTask" | "StartTask" => state.launch(&self.life, operation, body, delivery, now),
             "DescribeTasks" => (200, state.describe(body, now)),
-            "ListTasks" => (200, state.list(body, now)),
+            "ListTasks" => state.list(&self.life, body, now),
+            "ListClusters" => {
+                let arns = ["prod", "other"]
+                    .map(|name| format!("arn:aws:ecs:us-west-2:123456789012:cluster/{name}"));
+                (200, json!({"clusterArns": arns}))
+            }
             "StopTask" => state.stop(body, now),
-            "DescribeTaskDefinition" => (200, definition()),
-            "GetLogEvents" => (200, json!({"events": [{"timestamp": 1, "message": "the last line\u{7}"}]})),
+            "DescribeTaskDefinition" => match self.life.trouble.no_definitions {
+                Some((from, long)) if (from..from + long).contains(&now) => {
+                    (400, error("ThrottlingException", "Rate exceeded"))
+                }
+                _ => (200, definition()),
+            },
+            "GetLogEvents" => (200, state.log(body, now)),
             other => (400, error("UnknownOperationException", other)),
         }
     }
@@ -240,11 +255,23 @@ impl State {
             let arns: Vec<String> = tasks.iter().map(|task| self.tasks[*task].arn.clone()).collect();
             if used != parameters || !arns.is_empty() && self.rng.f64() < life.trouble.conflicts {
                 let mut body = error("ConflictException", "the token is in use");
-                body["resourceIds"] = json!(arns);
+                if self.rng.f64() >= life.trouble.blank_conflicts {
+                    body["resourceIds"] = json!(arns);
+                }
                 return (400, body);
             }
             let tasks: Vec<Value> = tasks.iter().map(|task| self.replayed(*task, now)).collect();
             return (200, json!({"tasks": tasks, "failures": self.launches[launch].failures}));
+        }
+        if self.fresh_refusals < life.trouble.fresh_stack {
+            self.fresh_refusals += 1;
+            let why = match self.fresh_refusals % 2 {
+                0 => {
+                    "Unable to assume the service linked role. Please verify that the ECS service linked role exists."
+                }
+                _ => "No Container Instances were found in your cluster.",
+            };
+            return (400, error("InvalidParameterException", why));
         }
         let asked = match operation {
             "RunTask" => body["count"].as_u64().unwrap_or(1) as usize,
@@ -265,14 +292,18 @@ impl State {
             .filter_map(|tag| Some((tag["key"].as_str()?.to_owned(), tag["value"].as_str()?.to_owned())))
             .collect();
         let mut tasks = Vec::new();
-        for _ in 0..started {
+        let cluster = body["cluster"].as_str().unwrap_or_default().to_owned();
+        for number in 0..started {
             let drawn = Script::draw(&mut self.rng, &life.trouble);
             let script = life.scripts.get(self.tasks.len()).cloned().unwrap_or(drawn);
-            let arn = format!("arn:aws:ecs:us-west-2:123456789012:task/prod/{:032x}", self.tasks.len() + 1);
+            let arn =
+                format!("arn:aws:ecs:us-west-2:123456789012:task/{cluster}/{:032x}", self.tasks.len() + 1);
             self.journal.push((now, format!("  a task: {script:?}")));
             tasks.push(self.tasks.len());
             self.tasks.push(SimTask {
                 arn,
+                cluster: cluster.clone(),
+                instance: body["containerInstances"][number].as_str().map(str::to_owned),
                 started_by: body["startedBy"].as_str().unwrap_or_default().to_owned(),
                 tags: tags.clone(),
                 script,
@@ -283,14 +314,13 @@ impl State {
         // The later looks of one who starts by StartTask are for tasks of the same request.
         let looked_at = match token {
             Some(_) => self.looked_at(&delivery, now),
-            None => self.looks(&delivery, now).next(),
+            None => self.first_looked_at(&delivery, now),
         };
         self.launches.push(Launch {
             looked_at,
             request: delivery.request,
             at: now,
             tasks: tasks.clone(),
-            expected: asked,
             by_token: token.is_some(),
             failures: failures.clone(),
         });
@@ -301,17 +331,27 @@ impl State {
         (200, json!({"tasks": tasks, "failures": failures}))
     }
 
-    /// When a delivery had looked for the resource's tasks the last time.
-    pub(crate) fn looked_at(&self, delivery: &Delivery, now: Seconds) -> Option<Seconds> {
-        self.looks(delivery, now).next_back()
+    /// When a delivery had looked for the resource's tasks the last time, in each cluster.
+    pub(crate) fn looked_at(&self, delivery: &Delivery, now: Seconds) -> Looks {
+        self.looks(delivery, now).collect()
     }
 
-    fn looks(&self, delivery: &Delivery, now: Seconds) -> impl DoubleEndedIterator<Item = Seconds> {
+    /// When a delivery had looked for the resource's tasks the first time, in each cluster.
+    fn first_looked_at(&self, delivery: &Delivery, now: Seconds) -> Looks {
+        let mut looks = Looks::new();
+        for (cluster, at) in self.looks(delivery, now) {
+            looks.entry(cluster).or_insert(at);
+        }
+        looks
+    }
+
+    fn looks(&self, delivery: &Delivery, now: Seconds) -> impl Iterator<Item = (String, Seconds)> {
         let same = |call: &&Call| {
             call.delivery.request == delivery.request && call.delivery.number == delivery.number
         };
         let looks = self.calls.iter().filter(same).filter(|call| call.operation == "ListTasks");
-        looks.filter(move |call| call.ok && call.at <= now).map(|call| call.at)
+        let looks = looks.filter(move |call| call.ok && call.at <= now);
+        looks.map(|call| (call.cluster.clone(), call.at))
     }
 
     fn described(&self, task: usize, now: Seconds) -> Value {
@@ -330,31 +370,70 @@ impl State {
         let asked = body["tasks"].as_array().cloned().unwrap_or_default();
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for arn in asked.iter().filter_map(Value::as_str) {
-            match self.tasks.iter().position(|task| task.arn == arn && !task.is_missing(now)) {
+            let here = |task: &SimTask| task.arn == arn && body["cluster"] == task.cluster.as_str();
+            match self.tasks.iter().position(|task| here(task) && !task.is_missing(now)) {
                 Some(task) => tasks.push(self.described(task, now)),
+                None if arn.contains("/neighbour-") => tasks.push(neighbour(arn)),
                 None => failures.push(json!({"arn": arn, "reason": "MISSING"})),
             }
         }
         json!({"tasks": tasks, "failures": failures})
     }
 
-    fn list(&self, body: &Value, now: Seconds) -> Value {
+    /// startedBy must be the only filter beside the cluster; a family may come with a desired status.
+    fn list(&self, life: &Life, body: &Value, now: Seconds) -> (u16, Value) {
+        let started_by = body["startedBy"].as_str();
+        if started_by.is_some() && (body["desiredStatus"].is_string() || body["family"].is_string()) {
+            return (400, error("InvalidParameterException", "startedBy must be the only filter"));
+        }
         let desired = body["desiredStatus"].as_str().unwrap_or("RUNNING");
-        let of_resource = |task: &&SimTask| body["startedBy"] == task.started_by.as_str();
-        let tasks = self.tasks.iter().filter(of_resource).filter(|task| !task.has_vanished(now));
-        let listed = tasks.filter(|task| task.desired_status(now) == desired);
-        json!({"taskArns": listed.map(|task| &task.arn).collect::<Vec<_>>()})
+        let tasks = self.tasks.iter().filter(|task| body["cluster"] == task.cluster.as_str());
+        let tasks = tasks.filter(|task| started_by.is_none_or(|started_by| task.started_by == started_by));
+        let listed = tasks.filter(|task| task.desired_status(now) == desired && !task.has_vanished(now));
+        let mut arns: Vec<String> = listed.map(|task| task.arn.clone()).collect();
+        if started_by.is_none() {
+            let cluster = body["cluster"].as_str().unwrap_or_default();
+            let arn =
+                |number| format!("arn:aws:ecs:us-west-2:123456789012:task/{cluster}/neighbour-{number}");
+            arns.extend((0..life.trouble.neighbours).map(arn));
+        }
+        (200, json!({"taskArns": arns}))
     }
 
+    /// StopTask takes a task's tags away.
     fn stop(&mut self, body: &Value, now: Seconds) -> (u16, Value) {
         let asked = body["task"].as_str().unwrap_or_default();
-        let Some(task) = self.tasks.iter_mut().find(|task| task.arn == asked) else {
+        let here = |task: &&mut SimTask| task.arn == asked && body["cluster"] == task.cluster.as_str();
+        let Some(task) = self.tasks.iter_mut().find(here) else {
             return (400, error("InvalidParameterException", "The referenced task was not found."));
         };
         let reason = body["reason"].as_str().unwrap_or_default().to_owned();
         if task.stopped.is_none() && now < task.ends_at() {
             task.stopped = Some((now, reason));
         }
+        task.tags.clear();
         (200, json!({"task": {"taskArn": asked}}))
     }
+
+    /// A container prints a line a second before its end, and another one as the last thing that it does; the latter arrives
+    /// with the delay of the log driver.
+    fn log(&self, body: &Value, now: Seconds) -> Value {
+        let stream = body["logStreamName"].as_str().unwrap_or_default();
+        let task =
+            self.tasks.iter().find(|task| stream.ends_with(task.arn.rsplit('/').next().unwrap_or_default()));
+        let Some(task) = task else { return json!({"events": []}) };
+        let line = |at: Seconds, message: &str| json!({"timestamp": EPOCH * 1000 + (at * 1000.0) as i64, "message": message});
+        let end = task.ends_at();
+        let mut events = vec![line(end.min(now) - 1.0, "working")];
+        if now >= end + task.script.log_delay {
+            events.push(line(end, "the last line\u{7}"));
+        }
+        json!({"events": events})
+    }
+}
+
+/// A task of a service of the same family, which has been stopped.
+fn neighbour(arn: &str) -> Value {
+    json!({"taskArn": arn, "taskDefinitionArn": crate::DEFINITION, "lastStatus": "STOPPED", "desiredStatus": "STOPPED",
+        "startedBy": "ecs-svc/1", "containers": []})
 }

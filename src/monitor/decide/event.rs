@@ -1,31 +1,24 @@
-//! An event of EventBridge as far as the monitor reads it, in either of the envelopes that the function is invoked with.
+//! An event of EventBridge as far as the monitor reads it.
 //!
-//! Pure. Fields that are not read are ignored, and numbers that come as text are taken for numbers. What cannot be read
-//! is told in words, with the event's id where it has one: a retry would not make it readable.
+//! Pure. Fields that are not read are ignored, and numbers that come as text are taken for numbers. An event that cannot
+//! be read is reported in words, with its id where it has one: a retry would not make it readable.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html>
 
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::task::{Container, Task, TaskArn, family};
+use crate::task::{Task, family};
 
-/// The detail type that is judged; all others are kept and indexed only.
+/// The detail types that are judged; all others are kept and indexed only.
 const TASK_STATE_CHANGE: &str = "ECS Task State Change";
-
-/// What the function was invoked with.
-#[derive(Debug, PartialEq)]
-pub enum Payload {
-    /// One event, from an EventBridge rule.
-    Event(Result<Box<Event>, Unreadable>),
-    /// A batch from SQS: each message's id, and the event that is its body.
-    Batch(Vec<(String, Result<Event, Unreadable>)>),
-}
+const SERVICE_ACTION: &str = "ECS Service Action";
+const DEPLOYMENT_STATE_CHANGE: &str = "ECS Deployment State Change";
 
 /// An event of ECS.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Its id, the same on every delivery.
+    /// The same on every delivery.
     pub id: String,
     /// When it happened.
     pub time: OffsetDateTime,
@@ -35,14 +28,25 @@ pub struct Event {
     pub account: String,
     /// The region that it happened in.
     pub region: String,
-    /// What it is about, if it says so: an ARN.
+    /// The first of its resources: an ARN.
     pub resource: Option<String>,
     /// `detail.version`: counts the states of one task, or of one container instance.
     pub version: u64,
-    /// The task's new state, if it is a task state change.
-    pub change: Option<TaskChange>,
+    /// The part that is judged.
+    pub about: About,
     /// All of it, without the values of environment variables: they can be secrets, and it goes into logs.
     pub json: Value,
+}
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum About {
+    /// A task has a new state.
+    Task(Box<TaskChange>),
+    /// Something happened to a service.
+    Service(ServiceEvent),
+    /// Anything else, which is kept and not judged.
+    Other,
 }
 
 /// A task's new state.
@@ -54,12 +58,23 @@ pub struct TaskChange {
     pub cluster_arn: String,
     /// `service:web`, `family:app`.
     pub group: Option<String>,
-    /// Who started it: a service's deployment, or what RunTask was given.
-    pub started_by: Option<String>,
-    /// What ECS wants of it.
-    pub desired_status: Option<String>,
-    /// When it was asked for.
-    pub created_at: Option<OffsetDateTime>,
+}
+
+/// An event of a service or of its deployment.
+///
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceEvent {
+    /// INFO, WARN or ERROR.
+    pub event_type: String,
+    /// SERVICE_TASK_PLACEMENT_FAILURE, SERVICE_DEPLOYMENT_FAILED, …
+    pub event_name: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The service's name.
+    pub service: String,
+    /// ECS's words, where it has some.
+    pub reason: Option<String>,
 }
 
 /// Why an event cannot be read.
@@ -72,30 +87,10 @@ pub struct Unreadable {
     pub problem: String,
 }
 
-impl Payload {
-    /// Reads what the function was invoked with.
-    pub fn of(mut payload: Value) -> Self {
-        let Some(records) = payload.get_mut("Records").and_then(Value::as_array_mut).map(std::mem::take)
-        else {
-            return Self::Event(Event::of(payload, None).map(Box::new));
-        };
-        let message = |record: Value| {
-            let id = text(&record["messageId"]).unwrap_or_default();
-            let event = match record["body"].as_str().map(serde_json::from_str::<Value>) {
-                Some(Ok(body)) => Event::of(body, Some(&id)),
-                Some(Err(_)) => Err(Unreadable::new(&id, "its body is not JSON")),
-                None => Err(Unreadable::new(&id, "it has no body")),
-            };
-            (id, event)
-        };
-        Self::Batch(records.into_iter().map(message).collect())
-    }
-}
-
 impl Event {
-    /// Reads an event; `message` is the id of the SQS message that it came in.
-    fn of(json: Value, message: Option<&str>) -> Result<Self, Unreadable> {
-        let id = text(&json["id"]).or(message.map(str::to_owned)).unwrap_or_default();
+    /// Reads an event; `message` is the id of the message that it came in.
+    pub fn read(json: Value, message: &str) -> Result<Self, Unreadable> {
+        let id = text(&json["id"]).unwrap_or_else(|| message.to_owned());
         let unreadable = |problem: &str| Err(Unreadable::new(&id, problem));
         match text(&json["source"]).as_deref() {
             Some("aws.ecs") => {}
@@ -113,12 +108,16 @@ impl Event {
         let Some(detail_type) = text(&json["detail-type"]) else {
             return unreadable("it has no detail-type");
         };
-        let change = match detail_type.as_str() {
-            TASK_STATE_CHANGE => match TaskChange::of(detail) {
-                Some(change) => Some(change),
+        let resource = text(&json["resources"][0]);
+        let about = match detail_type.as_str() {
+            TASK_STATE_CHANGE => match TaskChange::read(detail) {
+                Some(change) => About::Task(Box::new(change)),
                 None => return unreadable("it is a task state change without a taskArn"),
             },
-            _ => None,
+            SERVICE_ACTION | DEPLOYMENT_STATE_CHANGE => {
+                ServiceEvent::read(detail, resource.as_deref()).map_or(About::Other, About::Service)
+            }
+            _ => About::Other,
         };
         Ok(Self {
             id,
@@ -126,31 +125,38 @@ impl Event {
             detail_type,
             account: text(&json["account"]).unwrap_or_default(),
             region: text(&json["region"]).unwrap_or_default(),
-            resource: text(&json["resources"][0]),
+            resource,
             version: integer(&detail["version"]).and_then(|version| version.try_into().ok()).unwrap_or(0),
-            change,
+            about,
             json: without_environment_values(json),
         })
     }
 
-    /// The event in one line of at most so many bytes; of one that is longer what it is about.
+    /// The task's new state, if that is what it is about.
+    pub fn change(&self) -> Option<&TaskChange> {
+        match &self.about {
+            About::Task(change) => Some(change),
+            About::Service(_) | About::Other => None,
+        }
+    }
+
+    /// The event in one line of at most so many bytes; of one that is longer what identifies it.
     pub fn line(&self, bytes: usize) -> String {
         let whole = self.json.to_string();
         if whole.len() <= bytes {
             return whole;
         }
-        let task = self.change.as_ref().map(|change| &change.task);
+        let detail = &self.json["detail"];
+        let kept =
+            ["taskArn", "taskDefinitionArn", "clusterArn", "group", "lastStatus", "stopCode", "version"];
+        let kept: Value = kept.map(|name| (name.to_owned(), detail[name].clone())).into_iter().collect();
         let short = json!({
             "id": self.id,
+            "source": "aws.ecs",
             "time": self.json["time"],
             "detail-type": self.detail_type,
             "resources": [self.resource],
-            "detail": {
-                "taskArn": task.map(|task| &task.arn.0),
-                "taskDefinitionArn": task.map(|task| &task.task_definition_arn),
-                "lastStatus": task.map(|task| &task.last_status),
-                "stopCode": task.and_then(|task| task.stop_code.as_ref()),
-            },
+            "detail": kept,
             "cut": true,
         });
         short.to_string()
@@ -158,26 +164,11 @@ impl Event {
 }
 
 impl TaskChange {
-    fn of(detail: &Value) -> Option<Self> {
-        let containers = detail["containers"].as_array().into_iter().flatten();
+    fn read(detail: &Value) -> Option<Self> {
         Some(Self {
-            task: Task {
-                arn: TaskArn(text(&detail["taskArn"])?),
-                task_definition_arn: text(&detail["taskDefinitionArn"]).unwrap_or_default(),
-                last_status: text(&detail["lastStatus"]).unwrap_or_default(),
-                stop_code: text(&detail["stopCode"]),
-                stopped_reason: text(&detail["stoppedReason"]),
-                containers: containers.map(container).collect(),
-                started_at: time(&detail["startedAt"]),
-                execution_stopped_at: time(&detail["executionStoppedAt"]),
-                stopped_at: time(&detail["stoppedAt"]),
-                tags: Default::default(),
-            },
+            task: Task::read(detail)?,
             cluster_arn: text(&detail["clusterArn"]).unwrap_or_default(),
             group: text(&detail["group"]),
-            started_by: text(&detail["startedBy"]),
-            desired_status: text(&detail["desiredStatus"]),
-            created_at: time(&detail["createdAt"]),
         })
     }
 
@@ -190,22 +181,34 @@ impl TaskChange {
     pub fn family(&self) -> &str {
         family(&self.task.task_definition_arn)
     }
-}
 
-impl Unreadable {
-    fn new(id: &str, problem: &str) -> Self {
-        let id = if id.is_empty() { "without an id" } else { id };
-        Self { id: id.to_owned(), problem: problem.to_owned() }
+    /// The service that it belongs to, if it belongs to one.
+    pub fn service(&self) -> Option<&str> {
+        self.group.as_deref()?.strip_prefix("service:")
     }
 }
 
-fn container(json: &Value) -> Container {
-    Container {
-        name: text(&json["name"]).unwrap_or_default(),
-        last_status: text(&json["lastStatus"]).unwrap_or_default(),
-        exit_code: integer(&json["exitCode"]),
-        reason: text(&json["reason"]),
-        runtime_id: text(&json["runtimeId"]),
+impl ServiceEvent {
+    fn read(detail: &Value, service_arn: Option<&str>) -> Option<Self> {
+        // arn:aws:ecs:us-west-2:123456789012:service/prod/web; old ones lack the cluster.
+        let path: Vec<&str> = service_arn.unwrap_or_default().split('/').collect();
+        let of_arn = if path.len() > 2 { path[1] } else { "" };
+        let cluster_arn = text(&detail["clusterArn"]).unwrap_or_else(|| of_arn.to_owned());
+        Some(Self {
+            event_type: text(&detail["eventType"])?,
+            event_name: text(&detail["eventName"])?,
+            cluster: cluster_arn.rsplit('/').next().unwrap_or_default().to_owned(),
+            service: path.last().copied().unwrap_or_default().to_owned(),
+            reason: text(&detail["reason"]),
+        })
+    }
+}
+
+impl Unreadable {
+    /// What is wrong with the event or message of this id.
+    pub fn new(id: &str, problem: &str) -> Self {
+        let id = if id.is_empty() { "without an id" } else { id };
+        Self { id: id.to_owned(), problem: problem.to_owned() }
     }
 }
 
@@ -226,7 +229,7 @@ fn without_environment_values(mut json: Value) -> Value {
 }
 
 /// A text that says something, or a number as text.
-fn text(json: &Value) -> Option<String> {
+pub(super) fn text(json: &Value) -> Option<String> {
     match json {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
@@ -238,7 +241,7 @@ fn integer(json: &Value) -> Option<i64> {
     json.as_i64().or_else(|| json.as_str()?.trim().parse().ok())
 }
 
-fn time(json: &Value) -> Option<OffsetDateTime> {
+pub(super) fn time(json: &Value) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(json.as_str()?, &Rfc3339).ok()
 }
 
@@ -255,15 +258,12 @@ mod tests {
     }
 
     fn read(json: &Value) -> Event {
-        match Payload::of(json.clone()) {
-            Payload::Event(Ok(event)) => *event,
-            other => panic!("{other:?}"),
-        }
+        Event::read(json.clone(), "").expect("an event")
     }
 
     #[track_caller]
     fn check_unreadable(json: &Value, id: &str, problem: &str) {
-        let Payload::Event(Err(unreadable)) = Payload::of(json.clone()) else { panic!("it was read") };
+        let unreadable = Event::read(json.clone(), "").expect_err("it was read");
         assert_eq!((unreadable.id.as_str(), unreadable.problem.as_str()), (id, problem));
     }
 
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn a_task_state_change_is_read() {
         let event = read(&event());
-        let change = event.change.as_ref().expect("a task state change");
+        let change = event.change().expect("a task state change");
         assert_eq!(event.time, datetime!(2016-10-17 20:29:14 UTC));
         assert_eq!((change.cluster(), change.family()), ("eventStreamTestCluster", "wpunconfiguredfail"));
         assert_eq!((change.task.containers[0].exit_code, event.version), (Some(1), 3));
@@ -286,15 +286,15 @@ mod tests {
     #[test]
     fn numbers_as_text_are_numbers_and_what_is_unknown_is_no_obstacle() {
         let event = read(&with("/detail/containers/0/exitCode", json!("137")));
-        assert_eq!(event.change.expect("a change").task.containers[0].exit_code, Some(137));
+        assert_eq!(event.change().expect("a change").task.containers[0].exit_code, Some(137));
         let event = read(&with("/detail/version", json!("12")));
         assert_eq!(event.version, 12);
         for odd in [json!("many"), json!(1e99), json!(null), json!([])] {
             let event = read(&with("/detail/containers/0/exitCode", odd));
-            assert_eq!(event.change.expect("a change").task.containers[0].exit_code, None);
+            assert_eq!(event.change().expect("a change").task.containers[0].exit_code, None);
         }
         let event = read(&with("/detail/lastStatus", json!("HIBERNATING")));
-        assert_eq!(event.change.expect("a change").task.last_status, "HIBERNATING");
+        assert_eq!(event.change().expect("a change").task.last_status, "HIBERNATING");
     }
 
     #[test]
@@ -329,21 +329,32 @@ mod tests {
     #[test]
     fn other_details_are_kept_and_not_judged() {
         let event = read(&with("/detail-type", json!("ECS Service Action")));
-        assert_eq!((event.detail_type.as_str(), event.change), ("ECS Service Action", None));
+        assert_eq!((event.detail_type.as_str(), event.about), ("ECS Service Action", About::Other));
     }
 
     #[test]
-    fn a_batch_keeps_the_ids_of_its_messages() {
-        let body = event().to_string();
-        let payload = json!({"Records": [
-            {"messageId": "m-1", "body": body},
-            {"messageId": "m-2", "body": "no JSON"},
-            {"messageId": "m-3"},
-        ]});
-        let Payload::Batch(messages) = Payload::of(payload) else { panic!("a batch") };
-        assert_eq!(messages[0].1.as_ref().map(|event| event.version), Ok(3));
-        let problem = |index: usize| messages[index].1.as_ref().map(|_| ()).map_err(ToString::to_string);
-        assert_eq!(problem(1), Err("event m-2: its body is not JSON".to_owned()));
-        assert_eq!(problem(2), Err("event m-3: it has no body".to_owned()));
+    fn an_event_of_a_service_is_read() {
+        let mut json = with("/detail-type", json!("ECS Deployment State Change"));
+        json["resources"] = json!(["arn:aws:ecs:us-west-2:123456789012:service/prod/web"]);
+        json["detail"] =
+            json!({"eventType": "ERROR", "eventName": "SERVICE_DEPLOYMENT_FAILED", "reason": "why"});
+        let expected = ServiceEvent {
+            event_type: "ERROR".to_owned(),
+            event_name: "SERVICE_DEPLOYMENT_FAILED".to_owned(),
+            cluster: "prod".to_owned(),
+            service: "web".to_owned(),
+            reason: Some("why".to_owned()),
+        };
+        assert_eq!(read(&json).about, About::Service(expected));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_still_an_event() {
+        let event = read(&with("/detail/stoppedReason", json!("x".repeat(5000))));
+        let line = event.line(2000);
+        assert!(line.len() <= 2000, "{line}");
+        let cut = read(&serde_json::from_str(&line).expect("JSON"));
+        let task = |event: &Event| event.change().map(|change| change.task.arn.clone());
+        assert_eq!((cut.id.as_str(), task(&cut)), (event.id.as_str(), task(&event)));
     }
 }

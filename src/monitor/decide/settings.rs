@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use time::Duration;
 use url::Url;
 
 use super::pattern::{self, Pattern};
@@ -22,6 +23,8 @@ pub struct Settings {
     pub index: Option<Index>,
     /// `IGNORE_STOPPED_REASONS`.
     pub ignored: Vec<Pattern>,
+    /// `METRICS_BY_FAMILY`: metrics by family, too, each of which costs.
+    pub metrics_by_family: bool,
 }
 
 /// The audit trail.
@@ -40,6 +43,10 @@ pub struct Alert {
     pub topic_arn: String,
     /// How an alert is written.
     pub format: AlertFormat,
+    /// `ALERT_WINDOW_SECONDS`: how long the failures of a group are counted before they are told; 0 tells each.
+    pub window: Duration,
+    /// `ALERT_LOG_LINES`: how many of the culprit's last log lines an alert has.
+    pub log_lines: u32,
 }
 
 /// How an alert is written.
@@ -107,12 +114,31 @@ impl Settings {
             let good = parts.len() == 6
                 && parts[0] == "arn"
                 && parts[2] == "sns"
-                && parts[3..].iter().all(|part| !part.is_empty());
-            checked("ALERT_TOPIC_ARN", "the ARN of an SNS topic", arn, good);
+                && parts[3..].iter().all(|part| !part.is_empty())
+                // A FIFO topic asks each message for a group, and mails nobody.
+                && !arn.ends_with(".fifo");
+            checked("ALERT_TOPIC_ARN", "the ARN of an SNS topic that is no FIFO topic", arn, good);
         }
         let format = given("ALERT_FORMAT").unwrap_or_else(|| "text".to_owned());
         let alert_format = AlertFormat::named(&format);
         checked("ALERT_FORMAT", "text, json or chat", &format, alert_format.is_some());
+
+        let window = given("ALERT_WINDOW_SECONDS").unwrap_or_else(|| "300".to_owned());
+        let window_seconds: Option<i64> =
+            window.parse().ok().filter(|seconds| (0..=86_400).contains(seconds));
+        let expected = "a number of seconds from 0 to 86400";
+        checked("ALERT_WINDOW_SECONDS", expected, &window, window_seconds.is_some());
+        let lines = given("ALERT_LOG_LINES").unwrap_or_else(|| "10".to_owned());
+        let log_lines: Option<u32> = lines.parse().ok().filter(|lines| *lines <= 50);
+        checked("ALERT_LOG_LINES", "a number of lines from 0 to 50", &lines, log_lines.is_some());
+
+        let by_family = given("METRICS_BY_FAMILY").unwrap_or_else(|| "false".to_owned());
+        let metrics_by_family = match by_family.to_ascii_lowercase().as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        };
+        checked("METRICS_BY_FAMILY", "true or false", &by_family, metrics_by_family.is_some());
 
         let log_group = given("EVENTS_LOG_GROUP");
         if let Some(group) = &log_group {
@@ -151,10 +177,16 @@ impl Settings {
         }
         Ok(Self {
             audit: table.map(|table| Audit { table, retention_days }),
-            alert: topic_arn.zip(alert_format).map(|(topic_arn, format)| Alert { topic_arn, format }),
+            alert: topic_arn.zip(alert_format).map(|(topic_arn, format)| Alert {
+                topic_arn,
+                format,
+                window: Duration::seconds(window_seconds.unwrap_or_default()),
+                log_lines: log_lines.unwrap_or_default(),
+            }),
             log_group,
             index: url.map(|endpoint| Index { endpoint, name }),
             ignored,
+            metrics_by_family: metrics_by_family.unwrap_or_default(),
         })
     }
 }
@@ -210,8 +242,14 @@ mod tests {
 
     #[test]
     fn without_settings_there_are_no_sinks_and_the_default_excuses() {
-        let nothing =
-            Settings { audit: None, alert: None, log_group: None, index: None, ignored: pattern::default() };
+        let nothing = Settings {
+            audit: None,
+            alert: None,
+            log_group: None,
+            index: None,
+            ignored: pattern::default(),
+            metrics_by_family: false,
+        };
         assert_eq!(read(&[]).as_ref(), Ok(&nothing));
         assert_eq!(read(&[("AUDIT_TABLE", ""), ("ALERT_TOPIC_ARN", " ")]), Ok(nothing));
     }
@@ -223,6 +261,9 @@ mod tests {
             ("RETENTION_DAYS", "30"),
             ("ALERT_TOPIC_ARN", "arn:aws:sns:us-west-2:123456789012:alerts"),
             ("ALERT_FORMAT", "Chat"),
+            ("ALERT_WINDOW_SECONDS", "60"),
+            ("ALERT_LOG_LINES", "0"),
+            ("METRICS_BY_FAMILY", "true"),
             ("EVENTS_LOG_GROUP", "/ecs/failed-tasks"),
             ("OPENSEARCH_ENDPOINT", "https://search.example.com"),
             ("OPENSEARCH_INDEX", "tasks"),
@@ -230,7 +271,9 @@ mod tests {
         ])
         .expect("good settings");
         assert_eq!(settings.audit, Some(Audit { table: "ecs-audit".to_owned(), retention_days: 30 }));
-        assert_eq!(settings.alert.map(|alert| alert.format), Some(AlertFormat::Chat));
+        let alert = settings.alert.expect("alerts");
+        assert_eq!((alert.format, alert.window, alert.log_lines), (AlertFormat::Chat, Duration::MINUTE, 0));
+        assert!(settings.metrics_by_family);
         assert_eq!(settings.log_group.as_deref(), Some("/ecs/failed-tasks"));
         assert_eq!(settings.index.map(|index| index.name), Some("tasks".to_owned()));
         assert_eq!(settings.ignored, [Pattern::new("a, b*")]);
@@ -250,7 +293,12 @@ mod tests {
         check_error("AUDIT_TABLE", "a b", "the name or ARN of a DynamoDB table");
         check_error("RETENTION_DAYS", "0", "a number of days from 1 to 3650");
         check_error("RETENTION_DAYS", "two weeks", "a number of days from 1 to 3650");
-        check_error("ALERT_TOPIC_ARN", "alerts", "the ARN of an SNS topic");
+        let topic = "the ARN of an SNS topic that is no FIFO topic";
+        check_error("ALERT_TOPIC_ARN", "alerts", topic);
+        check_error("ALERT_TOPIC_ARN", "arn:aws:sns:us-west-2:123456789012:alerts.fifo", topic);
+        check_error("ALERT_WINDOW_SECONDS", "5m", "a number of seconds from 0 to 86400");
+        check_error("ALERT_LOG_LINES", "51", "a number of lines from 0 to 50");
+        check_error("METRICS_BY_FAMILY", "maybe", "true or false");
         check_error("ALERT_FORMAT", "html", "text, json or chat");
         check_error("EVENTS_LOG_GROUP", "my group", "the name of a log group");
         let address = "an https address (http only for a loopback host) without a path";

@@ -1,17 +1,19 @@
-//! The alert: one SNS message for each failed task, for people, for programs or for a chat.
+//! The alert: one SNS message about a failure, or about several of one group; for people, for programs or for a chat.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use time::{OffsetDateTime, macros::format_description};
 
+use super::link;
 use crate::{
     monitor::decide::{
-        event::{Event, TaskChange},
+        event::TaskChange,
+        group::{Broken, Failing, Group},
         settings::AlertFormat,
     },
-    outcome::Failure,
-    reason::Reason,
+    outcome::Cause,
+    reason::{Log, Reason},
     task::definition_name,
 };
 
@@ -20,11 +22,30 @@ const SUBJECT: usize = 100;
 /// What SNS takes in all is 256 KB; the rest is left to the attributes.
 const BODY: usize = 240 * 1024;
 /// How much of it a Reason may fill.
-const REASON: usize = 4096;
+const REASON: usize = 8192;
+/// How many tasks of a group are named.
+pub const NAMED: usize = 5;
 
-/// An alert as SNS takes it.
+/// What people are told of in one message.
+#[derive(Clone, Debug)]
+pub struct Told<'t> {
+    /// The failure that is described: the first of several, or the latest of those that were counted.
+    pub failing: Failing<'t>,
+    /// What all of them have in common.
+    pub group: &'t Group,
+    /// How many they are.
+    pub count: u64,
+    /// The ARNs of the first of them, where they came together.
+    pub named: Vec<&'t str>,
+    /// Since when they were counted, in RFC 3339; nothing where they are told as they come.
+    pub since: Option<&'t str>,
+    /// The last lines of the container that failed.
+    pub log: Option<&'t Log>,
+}
+
+/// A message as SNS takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct Notice {
     /// The subject of a mail.
     pub subject: String,
     /// The message.
@@ -33,176 +54,247 @@ pub struct Message {
     pub attributes: BTreeMap<&'static str, String>,
 }
 
-/// The alert about a failed task.
-pub fn render(event: &Event, change: &TaskChange, failures: &[Failure], format: AlertFormat) -> Message {
-    let reason = Reason::failed(failures);
-    let subject = subject(change, reason.head());
-    let reason = reason.fit(REASON);
-    let body = match format {
-        AlertFormat::Text => text(event, change, &reason),
-        AlertFormat::Json => with_finding(event, &reason),
-        AlertFormat::Chat => chat(event, change, &subject, &reason).to_string(),
-    };
-    let attributes = [
-        ("cluster", change.cluster()),
-        ("family", change.family()),
-        ("group", change.group.as_deref().unwrap_or_default()),
-        ("stopCode", change.task.stop_code.as_deref().unwrap_or_default()),
-    ];
-    // SNS refuses an attribute without a value.
-    let attributes = attributes.into_iter().filter(|(_, value)| !value.is_empty());
-    Message { subject, body, attributes: attributes.map(|(name, value)| (name, value.to_owned())).collect() }
+impl Told<'_> {
+    /// The message.
+    pub fn render(&self, format: AlertFormat) -> Notice {
+        let subject = self.subject();
+        let mut reason = self.reason().fit(REASON);
+        if !reason.ends_with(['.', '!', '?', '…']) {
+            reason.push('.');
+        }
+        let body = match format {
+            AlertFormat::Text => self.text(&reason),
+            AlertFormat::Json => self.with_finding(&reason),
+            AlertFormat::Chat => self.chat(&subject, &reason).to_string(),
+        };
+        let (family, group, stop_code) = match self.failing.what {
+            Broken::Task(change, _) => {
+                (change.family().to_owned(), change.group.clone(), change.task.stop_code.clone())
+            }
+            Broken::Service(service) => (String::new(), Some(format!("service:{}", service.service)), None),
+        };
+        let attributes = [
+            ("cluster", self.group.cluster.clone()),
+            ("family", family),
+            ("group", group.unwrap_or_default()),
+            ("stopCode", stop_code.unwrap_or_default()),
+        ];
+        // SNS refuses an attribute without a value.
+        Notice {
+            subject,
+            body,
+            attributes: attributes.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+        }
+    }
+
+    fn subject(&self) -> String {
+        let event = self.failing.event;
+        let what = match (self.failing.what, self.count, self.since) {
+            (Broken::Task(..), 1, None) => "ECS task failed".to_owned(),
+            (Broken::Task(..), count, None) => format!("{count} ECS tasks failed"),
+            (Broken::Task(..), 1, Some(_)) => "1 more ECS task failed".to_owned(),
+            (Broken::Task(..), count, Some(_)) => format!("{count} more ECS tasks failed"),
+            (Broken::Service(_), 1, None) => "ECS service in trouble".to_owned(),
+            (Broken::Service(_), count, None) => format!("ECS service in trouble, {count} times"),
+            (Broken::Service(_), count, Some(_)) => format!("ECS service in trouble, {count} more times"),
+        };
+        let Group { cluster, who, words } = self.group;
+        let subject = format!("{what}: {who} on {cluster}: {words}");
+        let plain = |char: char| if char.is_ascii_graphic() || char == ' ' { char } else { '?' };
+        let subject: String = subject.chars().map(plain).collect();
+        let place: String = format!(" ({}, {})", event.account, event.region).chars().map(plain).collect();
+        let region: String = format!(" ({})", event.region).chars().map(plain).collect();
+        // Plain is ASCII, so that a byte is a character.
+        match [place, region].into_iter().find(|place| subject.len() + place.len() <= SUBJECT) {
+            Some(place) => subject + &place,
+            None if subject.len() <= SUBJECT => subject,
+            None => format!("{}...", subject[..SUBJECT - 3].trim_end()),
+        }
+    }
+
+    fn reason(&self) -> Reason {
+        let reason = match self.failing.what {
+            Broken::Task(change, failure) => match &failure.failure {
+                Some(culprit) if !failure.is_unhealthy => Reason::failed(std::slice::from_ref(culprit)),
+                _ => {
+                    let head = match failure.is_unhealthy {
+                        true => "ECS stopped the task because its health checks failed".to_owned(),
+                        false => format!("The task failed: {}", failure.words),
+                    };
+                    Reason::new(head)
+                        .detail(change.task.stopped_reason.as_deref())
+                        .place(format!("Task {}", change.task.arn))
+                }
+            },
+            Broken::Service(service) => {
+                let (name, cluster) = (&service.service, &service.cluster);
+                let known = if name.is_empty() { String::new() } else { format!(" {name}") };
+                Reason::new(format!("Service{known} on {cluster}: {}", service.event_name))
+                    .detail(service.reason.as_deref())
+            }
+        };
+        reason.log(self.log)
+    }
+
+    /// What a person needs, most telling first.
+    fn text(&self, reason: &str) -> String {
+        let mut text = self.how_many().map_or_else(String::new, |many| format!("{many}\n\n"));
+        text += &format!("{reason}\n\n");
+        let event = self.failing.event;
+        let mut lines = match self.failing.what {
+            Broken::Task(change, failure) => {
+                let failed = failure
+                    .failure
+                    .iter()
+                    .flat_map(|failure| [&failure.cause].into_iter().chain(&failure.others));
+                text += &containers(change, reason, &failed.filter_map(Cause::container).collect::<Vec<_>>());
+                of_task(change)
+            }
+            Broken::Service(service) => vec![
+                ("Service", Some(service.service.clone())),
+                ("Cluster", Some(service.cluster.clone())),
+                ("Type", Some(service.event_type.clone())),
+                ("Console", link::service(self.failing.arn(), &service.cluster)),
+            ],
+        };
+        lines.extend([
+            ("Account", Some(format!("{}, {}", event.account, event.region))),
+            ("Event", Some(event.id.clone())),
+        ]);
+        if let Some((group, stream)) =
+            self.log.and_then(|log| log.group.as_deref().zip(log.stream.as_deref()))
+        {
+            lines.push(("Log", link::log_stream(self.failing.arn(), None, group, stream)));
+        }
+        for (name, value) in lines {
+            text.extend(value.filter(|value| !value.is_empty()).map(|value| format!("{name}: {value}\n")));
+        }
+        if self.named.len() > 1 {
+            let beyond = usize::try_from(self.count).unwrap_or(usize::MAX).saturating_sub(self.named.len());
+            text += &format!("\nThe tasks:\n{}\n", self.named.join("\n"));
+            if beyond > 0 {
+                text += &format!("and {beyond} more\n");
+            }
+        }
+        text
+    }
+
+    /// How many failures the message stands for; nothing where it is one.
+    fn how_many(&self) -> Option<String> {
+        match (self.count, self.since) {
+            (1, None) => None,
+            (count, None) => Some(format!("{count} failures with the same cause, the first:")),
+            (count, Some(since)) => Some(format!("{count} more since {}, the latest:", minutes_of(since))),
+        }
+    }
+
+    /// The event with the finding; of one that is too large for SNS what identifies it.
+    fn with_finding(&self, reason: &str) -> String {
+        let finding = json!({
+            "result": "failed",
+            "reason": reason,
+            "cause": self.group.words,
+            "count": self.count,
+            "since": self.since,
+            "tasks": self.named,
+        });
+        let event = self.failing.event;
+        let written = |mut json: Value| {
+            json["finding"] = finding.clone();
+            json.to_string()
+        };
+        let whole = written(event.json.clone());
+        if whole.len() <= BODY {
+            return whole;
+        }
+        written(serde_json::from_str(&event.line(BODY / 2)).unwrap_or_default())
+    }
+
+    /// <https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html>
+    fn chat(&self, subject: &str, reason: &str) -> Value {
+        let arn = self.failing.arn();
+        let Group { cluster, who, words } = self.group;
+        let page = match self.failing.what {
+            Broken::Task(..) => link::task(arn, cluster),
+            Broken::Service(_) => link::service(arn, cluster),
+        };
+        let page = page.map_or_else(String::new, |page| format!("\n{page}"));
+        let many = self.how_many().map_or_else(String::new, |many| format!("{many} "));
+        json!({
+            "version": "1.0",
+            "source": "custom",
+            "id": self.failing.event.id,
+            "content": {
+                "textType": "client-markdown",
+                "title": format!(":x: {subject}"),
+                "description": format!("{many}{reason}\n\n`{arn}`{page}"),
+                "keywords": [cluster, who],
+            },
+            "metadata": {
+                "threadId": format!("{cluster}/{who}/{words}"),
+                "summary": subject,
+                "eventType": "ECS task failed",
+                "relatedResources": [arn],
+            },
+        })
+    }
 }
 
-fn subject(change: &TaskChange, head: &str) -> String {
-    let subject = format!("ECS task failed: {} on {}: {head}", change.family(), change.cluster());
-    let plain = subject.chars().map(|char| if char.is_ascii_graphic() || char == ' ' { char } else { '?' });
-    let plain: String = plain.collect();
-    // Plain is ASCII, so that a byte is a character.
-    if plain.len() <= SUBJECT { plain } else { format!("{}...", plain[..SUBJECT - 3].trim_end()) }
-}
-
-/// What a person needs, most telling first.
-fn text(event: &Event, change: &TaskChange, reason: &str) -> String {
+fn of_task(change: &TaskChange) -> Vec<(&'static str, Option<String>)> {
     let task = &change.task;
     let ran = task.started_at.zip(task.ended_at());
     let ran =
         ran.map(|(from, to)| format!(" (ran {} s)", (to - from).whole_seconds().max(0))).unwrap_or_default();
-    let lines = [
+    vec![
         ("Task", Some(task.arn.0.clone())),
         ("Cluster", Some(change.cluster().to_owned())),
         ("Task definition", Some(definition_name(&task.task_definition_arn).to_owned())),
         ("Group", change.group.clone()),
-        ("Started by", change.started_by.clone()),
+        ("Started by", task.started_by.clone()),
+        ("Runs on", task.capacity_provider.clone().or(task.launch_type.clone())),
         ("Stop code", task.stop_code.clone()),
-        ("Started", task.started_at.map(minutes)),
-        ("Stopped", task.stopped_at.map(|at| format!("{}{ran}", minutes(at)))),
-        ("Account", Some(format!("{}, {}", event.account, event.region))),
-        ("Event", Some(event.id.clone())),
-    ];
-    let lines = lines
-        .into_iter()
-        .filter_map(|(name, value)| Some(format!("{name}: {}", value.filter(|one| !one.is_empty())?)));
-    format!("{reason}.\n\n{}\n", lines.collect::<Vec<_>>().join("\n"))
+        ("Started", task.started_at.map(seconds)),
+        ("Stopped", task.stopped_at.map(|at| format!("{}{ran}", seconds(at)))),
+        ("Console", link::task(&task.arn.0, change.cluster())),
+    ]
 }
 
-/// The event with the finding; of one that is too large for SNS what the finding rests on.
-fn with_finding(event: &Event, reason: &str) -> String {
-    let finding = json!({ "result": "failed", "reason": reason });
-    let mut whole = event.json.clone();
-    whole["finding"] = finding.clone();
-    let whole = whole.to_string();
-    if whole.len() <= BODY {
-        return whole;
+/// A line for each container, those that failed first: its exit code, its image, and why, unless the Reason says so.
+fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
+    let mut containers: Vec<_> = change.task.containers.iter().collect();
+    let place = |name: &str| failed.iter().position(|failed| *failed == name).unwrap_or(failed.len());
+    containers.sort_by_key(|container| place(&container.name));
+    let line = |container: &&crate::task::Container| {
+        let code = container.exit_code.map_or("no exit code".to_owned(), |code| format!("exit code {code}"));
+        let own = container.reason.as_deref().filter(|own| !reason.contains(own));
+        let own = own.map_or(String::new(), |own| format!(", {own}"));
+        let image = container.image.as_deref().map_or(String::new(), |image| format!(", {image}"));
+        format!("Container {}: {code}{own}{image}\n", container.name)
+    };
+    containers.iter().map(line).collect()
+}
+
+/// The container of a failure whose log tells most.
+pub fn culprit<'f>(failing: &Failing<'f>) -> Option<&'f str> {
+    match failing.what {
+        Broken::Task(_, failure) => match &failure.failure.as_ref()?.cause {
+            // What never started has logged nothing.
+            Cause::FailedToStart { .. } => None,
+            cause => cause.container(),
+        },
+        Broken::Service(_) => None,
     }
-    json!({ "id": event.id, "detail-type": event.detail_type, "resources": [event.resource], "finding": finding, "cut": true })
-        .to_string()
 }
 
-/// <https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html>
-fn chat(event: &Event, change: &TaskChange, subject: &str, reason: &str) -> Value {
-    let task = &change.task;
-    let group = change.group.as_deref().map_or_else(String::new, |group| format!(" ({group})"));
-    json!({
-        "version": "1.0",
-        "source": "custom",
-        "id": event.id,
-        "content": {
-            "textType": "client-markdown",
-            "title": format!(":x: {subject}"),
-            "description": format!("{reason}.\n\n*Task* `{}`{group}", task.arn.0),
-            "keywords": [change.cluster(), change.family()],
-        },
-        "metadata": {
-            "threadId": format!("{}/{}", change.cluster(), change.family()),
-            "summary": subject,
-            "eventType": "ECS task failed",
-            "relatedResources": [task.arn.0, task.task_definition_arn],
-        },
-    })
-}
-
-fn minutes(time: OffsetDateTime) -> String {
+fn seconds(time: OffsetDateTime) -> String {
     time.format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC")).unwrap_or_default()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::monitor::{
-        decide::{finding::Finding, pattern},
-        tests::event,
-    };
-
-    fn alert(event: &Event, format: AlertFormat) -> Message {
-        let change = event.change.as_ref().expect("a task");
-        match Finding::of(change, &pattern::default()) {
-            Finding::Failed(failures) => render(event, change, &failures, format),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_text_says_what_failed_first_and_where_to_look_after_it() {
-        let message = alert(&event("task-stopped-exit-1.json"), AlertFormat::Text);
-        assert_eq!(
-            message.subject,
-            "ECS task failed: wpunconfiguredfail on eventStreamTestCluster: Container web exited with code 1"
-        );
-        assert_eq!(
-            message.body,
-            "Container web exited with code 1. Task \
-             arn:aws:ecs:us-east-1:123456789012:task/cdf83842-a918-482b-908b-857e667ce328.\n\n\
-             Task: arn:aws:ecs:us-east-1:123456789012:task/cdf83842-a918-482b-908b-857e667ce328\n\
-             Cluster: eventStreamTestCluster\n\
-             Task definition: wpunconfiguredfail:1\n\
-             Started: 2016-10-17 20:29:14 UTC\n\
-             Stopped: 2016-10-17 20:29:14 UTC (ran 0 s)\n\
-             Account: 244698725403, us-east-1\n\
-             Event: 8f07966c-b005-4a0f-9ee9-63d2c41448b3\n"
-        );
-        assert_eq!(message.attributes.keys().copied().collect::<Vec<_>>(), ["cluster", "family"]);
-    }
-
-    #[test]
-    fn a_subject_is_short_and_plain_whatever_the_names_are() {
-        let mut event = event("task-stopped-exit-1.json");
-        let change = event.change.as_mut().expect("a task");
-        change.cluster_arn = format!("cluster/{}\nX", "ü".repeat(120));
-        let subject = alert(&event, AlertFormat::Text).subject;
-        assert!(
-            subject.len() <= SUBJECT && subject.chars().all(|char| char == ' ' || char.is_ascii_graphic()),
-            "{subject}"
-        );
-    }
-
-    #[test]
-    fn json_is_the_event_with_the_finding() {
-        let event = event("task-failed-to-start.json");
-        let message = alert(&event, AlertFormat::Json);
-        let body: Value = serde_json::from_str(&message.body).expect("JSON");
-        assert_eq!((&body["id"], &body["detail"]), (&event.json["id"], &event.json["detail"]));
-        assert_eq!(body["finding"]["result"], "failed");
-        assert_eq!(message.attributes.get("stopCode").map(String::as_str), Some("TaskFailedToStart"));
-    }
-
-    #[test]
-    fn an_event_that_is_too_large_for_sns_is_told_all_the_same() {
-        let mut event = event("task-stopped-exit-1.json");
-        event.json["detail"]["overrides"] = "x".repeat(256 * 1024).into();
-        for format in [AlertFormat::Text, AlertFormat::Json, AlertFormat::Chat] {
-            let body = alert(&event, format).body;
-            assert!(body.len() < BODY && body.contains("exited with code 1"), "{format:?}");
-        }
-    }
-
-    #[test]
-    fn chat_is_a_custom_notification() {
-        let body: Value =
-            serde_json::from_str(&alert(&event("task-stopped-exit-1.json"), AlertFormat::Chat).body)
-                .expect("JSON");
-        assert_eq!((&body["version"], &body["source"]), (&json!("1.0"), &json!("custom")));
-        let description = body["content"]["description"].as_str().expect("a description");
-        assert!(description.starts_with("Container web exited with code 1"), "{description}");
-    }
+fn minutes_of(stamp: &str) -> String {
+    let time = OffsetDateTime::parse(stamp, &time::format_description::well_known::Rfc3339).ok();
+    let written = time.and_then(|time| time.format(format_description!("[hour]:[minute] UTC")).ok());
+    written.unwrap_or_else(|| stamp.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

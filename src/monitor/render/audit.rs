@@ -1,18 +1,21 @@
 //! The audit trail: one item in DynamoDB for each state change, kept for RETENTION_DAYS.
 //!
-//! The item is written first, on condition that it is new; what has been done about it is marked in it afterwards. So a
-//! redelivery knows what is left to do.
+//! A redelivery writes the same item again. What has been done about an event stands in the rows of [`super::rows`], and
+//! is shown in the item for whoever reads the trail.
 
 use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::monitor::decide::{
-    event::{Event, TaskChange},
-    finding::Finding,
+use crate::{
+    aws::dynamodb::Attributes,
+    monitor::decide::{
+        event::{About, Event, TaskChange},
+        finding::Finding,
+    },
 };
 
 /// What a partition key may have, and of the 1,024 of a sort key what the id in its middle may.
-const PARTITION_BYTES: usize = 2048;
+pub(super) const PARTITION_BYTES: usize = 2048;
 const ID_BYTES: usize = 900;
 
 /// The partition key.
@@ -39,7 +42,7 @@ pub struct Item {
 pub fn render(event: &Event, finding: Option<&Finding>, retention_days: u32, now: OffsetDateTime) -> Item {
     let time = event.time.format(&Rfc3339).unwrap_or_default();
     let about = event.resource.as_deref().unwrap_or(&event.detail_type);
-    let (partition, id) = match &event.change {
+    let (partition, id) = match event.change() {
         Some(change) if !change.task.task_definition_arn.is_empty() => {
             (change.task.task_definition_arn.as_str(), change.task.arn.id())
         }
@@ -57,8 +60,19 @@ pub fn render(event: &Event, finding: Option<&Finding>, retention_days: u32, now
         // TTL deletes by whole seconds, and counts from when the item was written: an event can be old.
         "ttl": (now + Duration::days(retention_days.into())).unix_timestamp(),
     });
-    if let (Some(change), Some(all)) = (&event.change, attributes.as_object_mut()) {
-        all.extend(of_task(change));
+    let of_kind = match &event.about {
+        About::Task(change) => of_task(change),
+        About::Service(service) => json!({
+            "cluster": service.cluster,
+            "group": format!("service:{}", service.service),
+            "eventType": service.event_type,
+            "eventName": service.event_name,
+            "reason": service.reason,
+        }),
+        About::Other => Value::Null,
+    };
+    if let (Value::Object(of_kind), Some(all)) = (of_kind, attributes.as_object_mut()) {
+        all.extend(of_kind);
     }
     let known = attributes.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     Item {
@@ -69,11 +83,11 @@ pub fn render(event: &Event, finding: Option<&Finding>, retention_days: u32, now
 }
 
 /// DynamoDB refuses a longer key, however often it is asked.
-fn clipped(text: &str, bytes: usize) -> String {
+pub(super) fn clipped(text: &str, bytes: usize) -> String {
     text[..text.floor_char_boundary(bytes)].to_owned()
 }
 
-fn of_task(change: &TaskChange) -> Map<String, Value> {
+fn of_task(change: &TaskChange) -> Value {
     let task = &change.task;
     let containers = task.containers.iter().map(|container| {
         let mut shown = json!({ "name": container.name, "lastStatus": container.last_status });
@@ -85,21 +99,36 @@ fn of_task(change: &TaskChange) -> Map<String, Value> {
         }
         shown
     });
-    let attributes = json!({
+    json!({
         "taskArn": task.arn.0,
         "cluster": change.cluster(),
         "group": change.group,
-        "startedBy": change.started_by,
-        "desiredStatus": change.desired_status,
+        "startedBy": task.started_by,
+        "desiredStatus": Some(&task.desired_status).filter(|status| !status.is_empty()),
         "lastStatus": task.last_status,
         "stopCode": task.stop_code,
         "stoppedReason": task.stopped_reason,
         "containers": containers.collect::<Vec<_>>(),
-    });
-    match attributes {
-        Value::Object(attributes) => attributes,
-        _ => Map::new(),
+    })
+}
+
+impl Item {
+    /// Its keys.
+    pub fn key(&self) -> Attributes {
+        key(&self.partition, &self.change)
     }
+
+    /// All of it, keys included.
+    pub fn whole(&self) -> Attributes {
+        let mut whole = self.attributes.clone();
+        whole.extend(self.key());
+        whole
+    }
+}
+
+/// The keys of an item.
+pub(super) fn key(partition: &str, sort: &str) -> Attributes {
+    [(PARTITION.to_owned(), partition.into()), (SORT.to_owned(), sort.into())].into_iter().collect()
 }
 
 #[cfg(test)]
@@ -114,8 +143,8 @@ mod tests {
     #[test]
     fn an_item_holds_what_is_known_of_the_change() {
         let event = event("task-drained.json");
-        let finding = Finding::of(event.change.as_ref().expect("a task"), &pattern::default());
-        let item = render(&event, Some(&finding), 14, NOW);
+        let finding = Finding::of(&event, &pattern::default());
+        let item = render(&event, finding.as_ref(), 14, NOW);
         assert_eq!(item.partition, "arn:aws:ecs:us-east-1:123456789012:task-definition/wpunconfiguredfail:1");
         assert_eq!(item.change, "2016-10-17T20:29:14Z#cdf83842-a918-482b-908b-857e667ce328#3");
         let attribute = |name: &str| item.attributes.get(name).cloned().unwrap_or_default();
@@ -137,7 +166,7 @@ mod tests {
     #[test]
     fn keys_are_no_longer_than_dynamodb_takes_them() {
         let mut event = event("task-drained.json");
-        let change = event.change.as_mut().expect("a task");
+        let About::Task(change) = &mut event.about else { panic!("a task") };
         change.task.arn.0 = format!("task/{}", "ü".repeat(2000));
         change.task.task_definition_arn = "ü".repeat(3000);
         let item = render(&event, None, 14, NOW);
@@ -148,7 +177,7 @@ mod tests {
     #[test]
     fn an_event_about_no_task_is_kept_by_what_it_is_about() {
         let mut event = event("task-drained.json");
-        event.change = None;
+        event.about = About::Other;
         event.detail_type = "ECS Container Instance State Change".to_owned();
         event.resource = Some("arn:aws:ecs:us-east-1:123456789012:container-instance/prod/a".to_owned());
         let item = render(&event, None, 14, NOW);

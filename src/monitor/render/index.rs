@@ -1,5 +1,7 @@
 //! The search index: every event, by OpenSearch's `_bulk`, under the event's own id, so that a redelivery changes nothing.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::monitor::decide::{event::Event, finding::Finding};
@@ -15,19 +17,54 @@ pub fn render(event: &Event, finding: Option<&Finding>, index: &str) -> String {
     format!("{action}\n{document}\n")
 }
 
-/// The events, by their ids, that OpenSearch did not take, and why; from its answer to `_bulk`.
-pub fn refused(answer: &Value) -> Vec<(String, String)> {
+/// A document that OpenSearch did not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// OpenSearch's words.
+    pub why: String,
+    /// It never will: the document is at fault, and no repetition mends it.
+    pub for_good: bool,
+}
+
+/// The documents, by the ids of their events, that OpenSearch did not take; from its answer to `_bulk`.
+pub fn refused(answer: &Value) -> BTreeMap<String, Refused> {
     let items = answer["items"].as_array().into_iter().flatten();
     let results = items.filter_map(|item| item.as_object()?.values().next());
     results
         .filter(|result| result["status"].as_u64().is_none_or(|status| status >= 300))
         .map(|result| {
             let id = result["_id"].as_str().unwrap_or_default().to_owned();
-            let error = &result["error"];
-            let word = |name: &str| error[name].as_str().unwrap_or("no reason given").to_owned();
-            (id, format!("{}: {}", word("type"), word("reason")))
+            let word = |name: &str| result["error"][name].as_str().unwrap_or("no reason given");
+            let why = format!("{}: {}", word("type"), word("reason"));
+            (id, Refused { why, for_good: result["status"] == 400 })
         })
         .collect()
+}
+
+/// The index template: dates are those of the fields that hold dates, whatever the first value of another field looks
+/// like, and every other text is found as it stands.
+pub fn template(index: &str) -> Value {
+    let date = json!({ "type": "date", "ignore_malformed": true });
+    let dates = ["createdAt", "startedAt", "stoppingAt", "stoppedAt", "executionStoppedAt", "updatedAt"];
+    let dates: Value = dates.map(|name| (name.to_owned(), date.clone())).into_iter().collect();
+    json!({
+        "index_patterns": [format!("{index}-*")],
+        "template": {
+            "settings": { "index.mapping.ignore_malformed": true },
+            "mappings": {
+                "date_detection": false,
+                "numeric_detection": false,
+                "dynamic_templates": [{ "texts": {
+                    "match_mapping_type": "string",
+                    "mapping": { "type": "keyword", "ignore_above": 8191 },
+                } }],
+                "properties": {
+                    "time": date,
+                    "detail": { "properties": dates },
+                },
+            },
+        },
+    })
 }
 
 #[cfg(test)]
@@ -53,7 +90,8 @@ mod tests {
             {"index": {"_id": "b", "status": 429, "error": {"type": "rejected", "reason": "queue is full"}}},
             {"create": {"_id": "c", "status": 400, "error": {"type": "mapper_parsing_exception", "reason": "no date"}}},
         ]});
-        let expected = [("b", "rejected: queue is full"), ("c", "mapper_parsing_exception: no date")];
-        assert_eq!(refused(&answer), expected.map(|(id, why)| (id.to_owned(), why.to_owned())));
+        let shown: Vec<String> =
+            refused(&answer).iter().map(|(id, one)| format!("{id} {} {}", one.for_good, one.why)).collect();
+        assert_eq!(shown, ["b false rejected: queue is full", "c true mapper_parsing_exception: no date"]);
     }
 }

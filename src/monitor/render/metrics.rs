@@ -10,17 +10,23 @@ use crate::{
     monitor::decide::{event::TaskChange, finding::Finding},
 };
 
-/// The line about a task that has ended; none while it moves.
-pub fn render(change: &TaskChange, finding: &Finding, now: OffsetDateTime) -> Option<String> {
+/// The line about a task that has ended; none while it moves. Every combination of dimensions is a metric of its own,
+/// which costs; those by family only `by_family`.
+pub fn render(
+    change: &TaskChange,
+    finding: &Finding,
+    by_family: bool,
+    now: OffsetDateTime,
+) -> Option<String> {
     let task = &change.task;
     let counted = match finding {
-        Finding::Moving => return None,
+        Finding::Moving | Finding::Impaired => return None,
         Finding::Succeeded => "TaskSucceeded",
         Finding::Excused(..) => "TaskExcused",
         Finding::Failed(_) => "TaskFailed",
     };
     let spans = [
-        ("StartSeconds", change.created_at.zip(task.started_at)),
+        ("StartSeconds", task.created_at.zip(task.started_at)),
         ("RunSeconds", task.started_at.zip(task.ended_at())),
     ];
     let mut metrics = vec![json!({ "Name": counted, "Unit": "Count" })];
@@ -32,10 +38,21 @@ pub fn render(change: &TaskChange, finding: &Finding, now: OffsetDateTime) -> Op
         }
     }
     // All together for an alarm, which cannot search; by cluster and by family for the dashboard.
-    let dimensions = json!([[], ["Cluster"], ["Cluster", "Family"]]);
+    let dimensions =
+        if by_family { json!([[], ["Cluster"], ["Cluster", "Family"]]) } else { json!([[], ["Cluster"]]) };
+    Some(embedded(line, &dimensions, &metrics.into(), now))
+}
+
+/// The line about events that could not be read.
+pub fn dropped(count: usize, now: OffsetDateTime) -> String {
+    let metrics = json!([{ "Name": "EventsDropped", "Unit": "Count" }]);
+    embedded(json!({ "EventsDropped": count }), &json!([[]]), &metrics, now)
+}
+
+fn embedded(mut line: Value, dimensions: &Value, metrics: &Value, now: OffsetDateTime) -> String {
     let directive = json!({ "Namespace": "ECSTasks", "Dimensions": dimensions, "Metrics": metrics });
     line["_aws"] = json!({ "Timestamp": milliseconds(now), "CloudWatchMetrics": [directive] });
-    Some(line.to_string())
+    line.to_string()
 }
 
 /// A dimension has 1 to 1024 characters.
@@ -53,13 +70,18 @@ mod tests {
     use super::*;
     use crate::monitor::{decide::pattern, tests::event};
 
+    const NOW: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
+
+    fn line(file: &str, by_family: bool) -> Value {
+        let event = event(file);
+        let finding = Finding::of(&event, &pattern::default()).expect("a finding");
+        let line = render(event.change().expect("a task"), &finding, by_family, NOW).expect("a line");
+        serde_json::from_str(&line).expect("JSON")
+    }
+
     #[test]
     fn a_task_that_has_ended_is_one_line() {
-        let event = event("task-stopped-exit-1.json");
-        let change = event.change.expect("a task");
-        let finding = Finding::of(&change, &pattern::default());
-        let line = render(&change, &finding, datetime!(2026-11-20 10:15 UTC)).expect("a line");
-        let line: Value = serde_json::from_str(&line).expect("JSON");
+        let line = line("task-stopped-exit-1.json", false);
         assert_eq!((&line["TaskFailed"], &line["Cluster"]), (&json!(1), &json!("eventStreamTestCluster")));
         assert_eq!((&line["StartSeconds"], &line["RunSeconds"]), (&json!(20.508), &json!(0.153)));
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
@@ -67,15 +89,35 @@ mod tests {
         for metric in directive["Metrics"].as_array().expect("metrics") {
             assert!(line[metric["Name"].as_str().expect("a name")].is_number(), "{metric}");
         }
-        assert_eq!(render(&change, &Finding::Moving, datetime!(2026-11-20 10:15 UTC)), None);
+    }
+
+    #[test]
+    fn a_task_that_moves_is_not_measured() {
+        let event = event("task-stopped-exit-1.json");
+        assert_eq!(render(event.change().expect("a task"), &Finding::Moving, false, NOW), None);
+    }
+
+    #[test]
+    fn families_are_measured_where_somebody_wants_to_pay_for_it() {
+        let dimensions = |by_family| {
+            line("task-drained.json", by_family)["_aws"]["CloudWatchMetrics"][0]["Dimensions"].clone()
+        };
+        assert_eq!(dimensions(false), json!([[], ["Cluster"]]));
+        assert_eq!(dimensions(true), json!([[], ["Cluster"], ["Cluster", "Family"]]));
     }
 
     #[test]
     fn what_is_not_known_is_not_measured() {
-        let event = event("task-failed-to-start.json");
-        let change = event.change.expect("a task");
-        let line =
-            render(&change, &Finding::Failed(Vec::new()), datetime!(2026-11-20 10:15 UTC)).expect("a line");
-        assert!(!line.contains("StartSeconds") && !line.contains("RunSeconds"), "{line}");
+        let line = line("task-failed-to-start.json", false);
+        assert!(
+            line["TaskFailed"].is_number() && line["StartSeconds"].is_null() && line["RunSeconds"].is_null()
+        );
+    }
+
+    #[test]
+    fn what_was_dropped_is_counted() {
+        let line: Value = serde_json::from_str(&dropped(3, NOW)).expect("JSON");
+        assert_eq!(line["EventsDropped"], 3);
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], "EventsDropped");
     }
 }

@@ -141,6 +141,11 @@ impl CloudFormation {
         lock(&self.statuses).insert(stack_id.to_owned(), status.to_owned());
     }
 
+    /// What DescribeStacks tells of a stack; nothing for one that it does not know.
+    pub fn status(&self, stack_id: &str) -> String {
+        lock(&self.statuses).get(stack_id).cloned().unwrap_or_default()
+    }
+
     /// The PUT to the response bucket.
     pub(in crate::rehearse) fn take_answer(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
         // The signature covers an empty Content-Type: S3 refuses any other.

@@ -1,12 +1,18 @@
-//! DynamoDB, as far as the monitor's audit table goes: PutItem on condition that the item is new, and UpdateItem that
-//! sets attributes.
+//! DynamoDB with one table, whatever name it is called by: single items, batches, transactions, and the query of a
+//! partition.
 //!
-//! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html>
 
-use std::{collections::BTreeMap, sync::Mutex};
+mod expression;
 
-use serde_json::{Map, Value};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
+use serde_json::{Map, Value, json};
+
+use self::expression::Placeholders;
 use crate::rehearse::{
     report::{Report, Reporter},
     wire::{AwsError, lock},
@@ -14,72 +20,201 @@ use crate::rehearse::{
 
 /// The table's keys, as the template makes it.
 const KEYS: [&str; 2] = ["taskDefinitionArn", "change"];
+/// What the monitor keeps for itself stands under partition keys that begin so.
+const BOOKKEEPING: &str = "ecs-tasks#";
 
-/// A table, whatever name it is called by.
+type Key = [String; 2];
+
+/// The service.
 pub struct DynamoDb {
-    items: Mutex<BTreeMap<[String; 2], Value>>,
+    table: Mutex<StoredTable>,
     reporter: Reporter,
 }
 
+#[derive(Default)]
+struct StoredTable {
+    items: BTreeMap<Key, Value>,
+    /// The tokens of transactions that were made.
+    tokens: BTreeSet<String>,
+}
+
 impl DynamoDb {
-    pub(in crate::rehearse) fn new(reporter: Reporter) -> Self {
-        Self { items: Mutex::default(), reporter }
+    /// An empty table. `reporter` is told of every item of the audit trail.
+    pub fn new(reporter: Reporter) -> Self {
+        Self { table: Mutex::default(), reporter }
     }
 
-    /// The items, with plain values for their attributes, in the order of their keys.
+    /// The items of the audit trail, with plain values for their attributes, in the order of their keys.
     pub fn items(&self) -> Vec<Value> {
-        lock(&self.items).values().map(plain_item).collect()
+        self.all().into_iter().filter(|item| !is_bookkeeping(item)).collect()
+    }
+
+    /// What the monitor keeps for itself, likewise.
+    pub fn bookkeeping(&self) -> Vec<Value> {
+        self.all().into_iter().filter(is_bookkeeping).collect()
+    }
+
+    fn all(&self) -> Vec<Value> {
+        lock(&self.table).items.values().map(plain_item).collect()
     }
 
     /// Takes all items away.
     pub fn clear(&self) {
-        lock(&self.items).clear();
+        lock(&self.table).items.clear();
     }
 
-    pub(in crate::rehearse) fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
+    /// The answer to an operation.
+    pub fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
+        let mut table = lock(&self.table);
         match operation {
-            "PutItem" => self.put_item(body),
-            "UpdateItem" => self.update_item(body),
+            "PutItem" => {
+                table.check(&body["Item"], body)?;
+                self.put(&mut table, &body["Item"])
+            }
+            "UpdateItem" => table.update_item(body),
+            "DeleteItem" => {
+                table.check(&body["Key"], body)?;
+                table.items.remove(&key(&body["Key"])?);
+                Ok(json!({}))
+            }
+            "GetItem" => {
+                Ok(table.items.get(&key(&body["Key"])?).map_or(json!({}), |item| json!({ "Item": item })))
+            }
+            "BatchWriteItem" => self.batch_write_item(&mut table, body),
+            "TransactWriteItems" => table.transact_write_items(body),
+            "Query" => table.query(body),
             _ => Err(AwsError::unknown_operation(operation)),
         }
     }
 
-    fn put_item(&self, body: &Value) -> Result<Value, AwsError> {
-        let item = &body["Item"];
-        let key = key(item)?;
-        let mut items = lock(&self.items);
-        let known = items.get(&key).cloned();
-        (self.reporter)(Report::Audited { item: plain_item(item), known: known.is_some() });
-        match known {
-            // The one condition that is played: that there is no such item.
-            Some(known) if body["ConditionExpression"].is_string() => {
-                let error =
-                    AwsError::new("ConditionalCheckFailedException", "The conditional request failed");
-                Err(AwsError { members: vec![("Item", known)], ..error })
-            }
-            _ => {
-                items.insert(key, item.clone());
-                Ok(Value::Object(Map::new()))
-            }
+    fn put(&self, table: &mut StoredTable, item: &Value) -> Result<Value, AwsError> {
+        let known = table.items.insert(key(item)?, item.clone()).is_some();
+        let item = plain_item(item);
+        if !is_bookkeeping(&item) {
+            (self.reporter)(Report::Audited { item, known });
         }
+        Ok(json!({}))
     }
 
-    fn update_item(&self, body: &Value) -> Result<Value, AwsError> {
-        let key = key(&body["Key"])?;
-        let expression = body["UpdateExpression"].as_str().unwrap_or_default();
-        let Some(sets) = expression.strip_prefix("SET ") else {
-            return Err(AwsError::new("ValidationException", "the stage plays SET alone"));
-        };
-        let mut items = lock(&self.items);
-        let item = items.entry(key).or_insert_with(|| body["Key"].clone());
-        for (name, value) in sets.split(',').filter_map(|set| set.split_once('=')) {
-            item[name.trim()] = body["ExpressionAttributeValues"][value.trim()].clone();
+    fn batch_write_item(&self, table: &mut StoredTable, body: &Value) -> Result<Value, AwsError> {
+        let requests: Vec<&Value> = body["RequestItems"]
+            .as_object()
+            .into_iter()
+            .flat_map(Map::values)
+            .flat_map(|list| list.as_array().into_iter().flatten())
+            .collect();
+        let items: Vec<&Value> = requests.iter().map(|request| &request["PutRequest"]["Item"]).collect();
+        let keys: BTreeSet<Key> = items.iter().map(|item| key(item)).collect::<Result<_, _>>()?;
+        if !(1..=25).contains(&items.len()) {
+            return Err(AwsError::new(
+                "ValidationException",
+                "Too many items requested for the BatchWriteItem call",
+            ));
         }
-        Ok(Value::Object(Map::new()))
+        if keys.len() < items.len() {
+            return Err(AwsError::new(
+                "ValidationException",
+                "Provided list of item keys contains duplicates",
+            ));
+        }
+        for item in items {
+            self.put(table, item)?;
+        }
+        Ok(json!({ "UnprocessedItems": {} }))
     }
 }
 
-fn key(attributes: &Value) -> Result<[String; 2], AwsError> {
+impl StoredTable {
+    /// Fails where the request's condition does not hold for the item with this key.
+    fn check(&self, key_of: &Value, body: &Value) -> Result<(), AwsError> {
+        let Some(condition) = body["ConditionExpression"].as_str() else { return Ok(()) };
+        let known = self.items.get(&key(key_of)?);
+        if Placeholders::of(body).hold(condition, known.unwrap_or(&json!({})))? {
+            return Ok(());
+        }
+        let error = AwsError::new("ConditionalCheckFailedException", "The conditional request failed");
+        match known.filter(|_| body["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD") {
+            Some(known) => Err(AwsError { members: vec![("Item", known.clone())], ..error }),
+            None => Err(error),
+        }
+    }
+
+    fn update_item(&mut self, body: &Value) -> Result<Value, AwsError> {
+        self.check(&body["Key"], body)?;
+        let key = key(&body["Key"])?;
+        let before = self.items.get(&key).cloned();
+        let changed = before.clone().unwrap_or_else(|| body["Key"].clone());
+        let mut changed = changed.as_object().cloned().unwrap_or_default();
+        let expression = body["UpdateExpression"].as_str().unwrap_or_default();
+        Placeholders::of(body).update(expression, &mut changed)?;
+        self.items.insert(key, Value::Object(changed));
+        match before.filter(|_| body["ReturnValues"] == "ALL_OLD") {
+            Some(before) => Ok(json!({ "Attributes": before })),
+            None => Ok(json!({})),
+        }
+    }
+
+    fn transact_write_items(&mut self, body: &Value) -> Result<Value, AwsError> {
+        let token = body["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
+        if !token.is_empty() && self.tokens.contains(&token) {
+            return Ok(json!({}));
+        }
+        let updates: Vec<&Value> =
+            body["TransactItems"].as_array().into_iter().flatten().map(|item| &item["Update"]).collect();
+        let keys: BTreeSet<Key> =
+            updates.iter().map(|update| key(&update["Key"])).collect::<Result<_, _>>()?;
+        if !(1..=100).contains(&updates.len()) || keys.len() < updates.len() {
+            return Err(AwsError::new(
+                "ValidationException",
+                "Transaction request cannot include multiple operations on one item",
+            ));
+        }
+        let mut refused = false;
+        let mut reasons = Vec::new();
+        for update in &updates {
+            reasons.push(match self.check(&update["Key"], update) {
+                Ok(()) => json!({ "Code": "None" }),
+                Err(error) if error.code == "ConditionalCheckFailedException" => {
+                    refused = true;
+                    json!({ "Code": "ConditionalCheckFailed", "Message": error.message })
+                }
+                Err(error) => return Err(error),
+            });
+        }
+        if refused {
+            let error =
+                AwsError::new("TransactionCanceledException", "Transaction cancelled, see the reasons");
+            return Err(AwsError { members: vec![("CancellationReasons", reasons.into())], ..error });
+        }
+        for update in updates {
+            self.update_item(update)?;
+        }
+        self.tokens.insert(token);
+        Ok(json!({}))
+    }
+
+    /// The one key condition that is played: that the partition is this one.
+    fn query(&self, body: &Value) -> Result<Value, AwsError> {
+        let values = &body["ExpressionAttributeValues"];
+        let condition = body["KeyConditionExpression"].as_str().unwrap_or_default();
+        let partition = condition.split_once('=').and_then(|(_, value)| values[value.trim()]["S"].as_str());
+        let Some(partition) = partition else {
+            return Err(AwsError::new(
+                "ValidationException",
+                "the stage plays #partition = :partition alone",
+            ));
+        };
+        let items: Vec<&Value> =
+            self.items.iter().filter(|(key, _)| key[0] == partition).map(|(_, item)| item).collect();
+        Ok(json!({ "Count": items.len(), "Items": items }))
+    }
+}
+
+fn is_bookkeeping(item: &Value) -> bool {
+    item[KEYS[0]].as_str().is_some_and(|partition| partition.starts_with(BOOKKEEPING))
+}
+
+fn key(attributes: &Value) -> Result<Key, AwsError> {
     let [partition, sort] = KEYS.map(|name| attributes[name]["S"].as_str().filter(|value| !value.is_empty()));
     match (partition, sort) {
         (Some(partition), Some(sort)) => Ok([partition.to_owned(), sort.to_owned()]),

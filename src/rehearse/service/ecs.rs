@@ -7,9 +7,12 @@ mod definition;
 mod dependency;
 mod engine;
 mod event;
+mod fargate;
 mod life;
+mod placement;
 mod process;
 mod run;
+mod spelling;
 mod task;
 pub mod token;
 
@@ -19,15 +22,15 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 pub use self::{
     container_settings::{ContainerSettings, HealthCheck, MountPoint},
-    definition::{ContainerSpec, Definition},
+    definition::{ContainerSpec, Revision},
     engine::{Engine, EngineError, LeftBehind},
 };
-use self::{task::StageTask, token::ClientTokens};
+use self::{placement::Cluster, task::StageTask, token::ClientTokens};
 use super::logs::Logs;
 use crate::rehearse::{
     report::Reporter,
@@ -37,6 +40,9 @@ use crate::rehearse::{
 
 /// How often it is looked whether the tasks have stopped.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long the end of containers that were killed is waited for.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The service.
 #[derive(Clone)]
@@ -58,14 +64,16 @@ struct EcsInner {
 
 #[derive(Default)]
 struct State {
-    clusters: BTreeSet<String>,
+    clusters: BTreeMap<String, Cluster>,
     /// All revisions of each family, the first one being revision 1.
-    definitions: BTreeMap<String, Vec<Definition>>,
+    definitions: BTreeMap<String, Vec<Revision>>,
     /// By cluster and name; only what DescribeServices tells of where their tasks run.
     services: BTreeMap<(String, String), Value>,
     tasks: Vec<StageTask>,
     /// The ARNs of the tasks that came of each.
     tokens: ClientTokens<Vec<String>>,
+    /// Made-up secrets that have been reported.
+    noted_secrets: BTreeSet<String>,
     /// Notes on images that do nothing here, each of which is reported once.
     ignored_images: BTreeSet<String>,
     injects: bool,
@@ -84,7 +92,7 @@ impl Ecs {
 
     /// Makes a cluster; its ARN.
     pub fn create_cluster(&self, name: &str) -> String {
-        lock(&self.inner.state).clusters.insert(name.to_owned());
+        lock(&self.inner.state).clusters.entry(name.to_owned()).or_default();
         arn("ecs", &format!("cluster/{name}"))
     }
 
@@ -95,15 +103,78 @@ impl Ecs {
 
     /// Registers a new revision of a task definition; its ARN. `Err` names what is wrong with it.
     pub fn register(&self, definition: &Value) -> Result<String, String> {
-        let mut definition = Definition::read(definition)?;
+        let mut definition = Revision::read(definition)?;
         let mut state = lock(&self.inner.state);
         let revisions = state.definitions.entry(definition.family.clone()).or_default();
-        definition.revision = revisions.len() + 1;
+        definition.revision = revisions.iter().map(|one| one.revision).max().unwrap_or(0) + 1;
         definition.arn =
             arn("ecs", &format!("task-definition/{}:{}", definition.family, definition.revision));
         let arn = definition.arn.clone();
         revisions.push(definition);
         Ok(arn)
+    }
+
+    /// Makes known a definition that lives elsewhere, as DescribeTaskDefinition returns it.
+    pub fn register_given(&self, described: &Value) -> Result<(), String> {
+        let mut definition = Revision::read(described)?;
+        let nowhere =
+            || format!("task definition {} has no revision or no taskDefinitionArn", definition.family);
+        (definition.revision, definition.arn) = definition.place_elsewhere().ok_or_else(nowhere)?;
+        let mut state = lock(&self.inner.state);
+        state.definitions.entry(definition.family.clone()).or_default().push(definition);
+        Ok(())
+    }
+
+    /// Whether there is a cluster of this name or ARN.
+    pub fn has_cluster(&self, cluster: &str) -> bool {
+        lock(&self.inner.state).clusters.contains_key(short(cluster))
+    }
+
+    /// Whether there is a task definition of this family, family:revision or ARN.
+    pub fn has_definition(&self, definition: &str) -> bool {
+        lock(&self.inner.state).definition(definition).is_ok()
+    }
+
+    /// Whether a cluster has a service of this name or ARN.
+    pub fn has_service(&self, cluster: &str, service: &str) -> bool {
+        let key = (short(cluster).to_owned(), short(service).to_owned());
+        lock(&self.inner.state).services.contains_key(&key)
+    }
+
+    /// Takes over the capacity providers of a cluster from what a template says of it.
+    pub fn set_capacity_providers(&self, cluster: &str, properties: &Value) {
+        if let Some(cluster) = lock(&self.inner.state).clusters.get_mut(short(cluster)) {
+            cluster.set_providers(&spelling::normal(properties, ""));
+        }
+    }
+
+    /// What ECS refuses of a service, as CloudFormation's properties describe it.
+    pub fn check_service(&self, service: &Value) -> Result<(), String> {
+        let service = spelling::normal(service, "");
+        let state = lock(&self.inner.state);
+        let cluster = state.clusters.get(short(service["cluster"].as_str().unwrap_or("default"))).cloned();
+        match state.definition(service["taskDefinition"].as_str().unwrap_or_default()) {
+            Ok(definition) => placement::check(definition, &cluster.unwrap_or_default(), &service)
+                .map_err(|error| error.message),
+            // One that lives elsewhere.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Makes a service that lives elsewhere and that runs where tasks of this definition can.
+    pub fn play_service(&self, cluster: &str, name: &str, definition: &str) {
+        let vpc = json!({"subnets": ["subnet-0123456789abcdef0"], "securityGroups": ["sg-0123456789abcdef0"],
+            "assignPublicIp": "DISABLED"});
+        let service = match lock(&self.inner.state).definition(definition) {
+            Ok(definition) if definition.is_for_fargate => {
+                json!({"launchType": "FARGATE", "networkConfiguration": {"awsvpcConfiguration": vpc}})
+            }
+            Ok(definition) if definition.network_mode == "awsvpc" => {
+                json!({"launchType": "EC2", "networkConfiguration": {"awsvpcConfiguration": vpc}})
+            }
+            _ => json!({"launchType": "EC2"}),
+        };
+        self.create_service(cluster, name, &service);
     }
 
     /// From now on every task gets a container that its definition does not have and that never has an exit code, as
@@ -116,7 +187,13 @@ impl Ecs {
     pub fn create_service(&self, cluster: &str, name: &str, service: &Value) -> String {
         let cluster = cluster.rsplit('/').next().unwrap_or(cluster).to_owned();
         let arn = arn("ecs", &format!("service/{cluster}/{name}"));
-        let mut json = definition::normal(service, "");
+        let said = spelling::normal(service, "");
+        let mut json = json!({});
+        for name in ["capacityProviderStrategy", "launchType", "networkConfiguration", "platformVersion"] {
+            if !said[name].is_null() {
+                json[name] = said[name].clone();
+            }
+        }
         json["serviceArn"] = arn.as_str().into();
         json["serviceName"] = name.into();
         json["status"] = "ACTIVE".into();
@@ -165,7 +242,24 @@ impl Ecs {
         }
     }
 
+    /// Waits until every container has ended and is cleaned up, as it is soon after [`Self::close`].
+    pub async fn closed(&self) {
+        let runs = |task: &StageTask| task.containers.iter().any(|container| container.handle.is_some());
+        let gone = async {
+            while lock(&self.inner.state).tasks.iter().any(runs) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        // One that cannot be killed is not waited for any longer.
+        let _ = tokio::time::timeout(CLOSE_LIMIT, gone).await;
+    }
+
     pub(in crate::rehearse) fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
         api::call(&self.inner, operation, body)
     }
+}
+
+/// The name at the end of an ARN.
+fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }

@@ -6,12 +6,14 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::lambda::Lambda;
 use crate::rehearse::{
     report::{Report, Reporter},
+    setting::now,
     wire::lock,
 };
 
@@ -55,6 +57,14 @@ impl EventBridge {
         }
     }
 
+    /// Lets a day pass for the windows of the function's alerts, whose counts are then told.
+    pub async fn tick(&self) {
+        let time = (now() + time::Duration::DAY).format(&Rfc3339).unwrap_or_default();
+        let event =
+            json!({ "source": "aws.events", "detail-type": "Scheduled Event", "time": time, "detail": {} });
+        deliver(&self.lambda, &event).await;
+    }
+
     /// Waits until every event has been handled and all that the function logged has been told. How many events there
     /// were; no more are taken.
     pub async fn finish(&self) -> usize {
@@ -64,6 +74,7 @@ impl EventBridge {
             // It ends when it has delivered what was sent.
             let _ = deliveries.await;
         }
+        self.tick().await;
         self.lambda.finish().await;
         self.taken.load(Ordering::Relaxed)
     }

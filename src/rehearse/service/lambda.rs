@@ -48,7 +48,7 @@ struct LambdaInner {
     endpoint: String,
     reporter: Reporter,
     processes: Mutex<Vec<Arc<FunctionProcess>>>,
-    ended: Mutex<Vec<Attempt>>,
+    ended: Mutex<Vec<InvocationAttempt>>,
     invocations: AtomicUsize,
     longest_chain: AtomicUsize,
 }
@@ -64,7 +64,7 @@ pub(in crate::rehearse) struct QueuedInvocation {
 
 /// An attempt that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub struct InvocationAttempt {
     /// Lambda's request id, the same for all attempts.
     pub request_id: String,
     /// 0 for the first attempt.
@@ -110,7 +110,7 @@ impl Lambda {
     }
 
     /// The attempts that are over, in the order of their ends.
-    pub fn ended(&self) -> Vec<Attempt> {
+    pub fn ended(&self) -> Vec<InvocationAttempt> {
         lock(&self.inner.ended).clone()
     }
 
@@ -229,7 +229,11 @@ impl LambdaInner {
                 }
             };
             let request_id = invocation.request_id.clone();
-            lock(&self.ended).push(Attempt { request_id, attempt, error: end.as_ref().err().cloned() });
+            lock(&self.ended).push(InvocationAttempt {
+                request_id,
+                attempt,
+                error: end.as_ref().err().cloned(),
+            });
             match end {
                 Ok(answer) => return Ok(answer),
                 Err(error) => last = error,

@@ -19,7 +19,8 @@ pub struct Sns {
 }
 
 impl Sns {
-    pub(in crate::rehearse) fn new(reporter: Reporter) -> Self {
+    /// The service; `reporter` is told of every message.
+    pub fn new(reporter: Reporter) -> Self {
         Self { reporter }
     }
 
@@ -29,7 +30,7 @@ impl Sns {
     }
 
     /// The answer to Publish, as XML.
-    pub(in crate::rehearse) fn publish(&self, form: &HashMap<String, String>) -> Result<String, AwsError> {
+    pub fn publish(&self, form: &HashMap<String, String>) -> Result<String, AwsError> {
         let given = |name: &str| form.get(name).cloned().unwrap_or_default();
         let (subject, message) = (given("Subject"), given("Message"));
         if given("TopicArn") != Self::topic_arn() {

@@ -1,119 +1,195 @@
-//! How the stage makes, changes and deletes a resource of each type.
+//! How the stage makes and changes a resource of each type.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{CUSTOM_TYPE, Failed, Live, Stack};
+use super::{Failed, Live, Stack, wanted::Desired};
 use crate::rehearse::{
     service::cloudformation::Ask,
-    setting::{arn, random_hex},
-    template::resolve::Referable,
+    setting::random_hex,
+    template::{made_up, node::Node, resolve::Referable, unplayed},
 };
+
+/// Properties whose change replaces a service; any other is changed in place.
+const REPLACES_SERVICE: [&str; 4] = ["Cluster", "LaunchType", "SchedulingStrategy", "ServiceName"];
 
 impl Stack {
     /// Makes a resource, or changes `old` into it.
-    pub(super) async fn make(
+    pub(super) async fn make(&self, wanted: &Desired, old: Option<&Live>) -> Result<Live, Failed> {
+        let logical_id = wanted.resource.logical_id.as_str();
+        if self.fail.as_deref() == Some(logical_id) {
+            let reason = "It was to fail (--fail); nothing of it was done".to_owned();
+            return Err(Failed { reason, physical_id: old.map(|old| old.physical_id.clone()) });
+        }
+        let [is_retained, is_retained_when_replaced] =
+            [&wanted.resource.deletion_policy, &wanted.resource.replace_policy].map(is_retain);
+        let mut properties = wanted.properties.clone();
+        if wanted.is_ours || wanted.resource.resource_type == "AWS::ECS::Service" {
+            self.play_elsewhere(&mut properties);
+        }
+        let made = self.made(wanted, &properties, old.map(|old| (old, &old.properties))).await?;
+        Ok(Live {
+            is_ours: wanted.is_ours,
+            physical_id: made.reference.clone(),
+            properties: wanted.properties.clone(),
+            referable: Referable { resource_type: wanted.resource.resource_type.clone(), ..made },
+            is_retained,
+            is_retained_when_replaced,
+        })
+    }
+
+    /// Changes a resource back to what it was.
+    pub(super) async fn restore(&self, logical_id: &str, old: &Live, failed: &Live) -> Result<Live, Failed> {
+        let mut properties = old.properties.clone();
+        let resource_type = old.referable.resource_type.as_str();
+        if old.is_ours {
+            self.play_elsewhere(&mut properties);
+            let from = Some((failed, &failed.properties));
+            let referable = self.ask(logical_id, resource_type, &properties, from).await?;
+            let referable = Referable { resource_type: resource_type.to_owned(), ..referable };
+            return Ok(Live { physical_id: referable.reference.clone(), referable, ..old.clone() });
+        }
+        if resource_type == "AWS::ECS::Service" {
+            self.service(logical_id, &properties, Some(failed))?;
+        }
+        Ok(old.clone())
+    }
+
+    async fn made(
         &self,
-        logical_id: &str,
-        resource_type: &str,
-        properties: Value,
-        old: Option<&Live>,
-    ) -> Result<Live, Failed> {
-        let live = |physical_id: String,
-                    reference: String,
-                    attributes: BTreeMap<String, Value>,
-                    made_up: bool| Live {
-            resource_type: resource_type.to_owned(),
-            physical_id,
-            properties: properties.clone(),
-            referable: Referable { reference, attributes, made_up },
-        };
-        let generated = || format!("{}-{logical_id}-{}", self.name, random_hex(12));
+        wanted: &Desired,
+        properties: &Value,
+        old: Option<(&Live, &Value)>,
+    ) -> Result<Referable, Failed> {
+        let logical_id = wanted.resource.logical_id.as_str();
+        let resource_type = wanted.resource.resource_type.as_str();
+        if wanted.is_ours {
+            return self.ask(logical_id, resource_type, properties, old).await;
+        }
+        let old = old.map(|(old, _)| old);
         match resource_type {
             "AWS::ECS::Cluster" => {
-                let name = properties["ClusterName"]
-                    .as_str()
-                    .map_or_else(|| old.map_or_else(generated, |old| old.physical_id.clone()), str::to_owned);
+                let name = self.named(logical_id, &properties["ClusterName"], old);
                 let arn = self.stage.ecs.create_cluster(&name);
-                Ok(live(name.clone(), name, BTreeMap::from([("Arn".to_owned(), json!(arn))]), false))
+                self.stage.ecs.set_capacity_providers(&name, properties);
+                Ok(referable(name, [("Arn", arn)]))
             }
-            "AWS::ECS::TaskDefinition" => {
-                let mut definition = properties.clone();
-                if !definition["Family"].is_string() {
-                    definition["Family"] = json!(format!("{}-{logical_id}", self.name));
-                }
-                let registered = self.stage.ecs.register(&definition);
-                let arn = registered.map_err(|reason| Failed { reason, physical_id: None })?;
-                let attributes = BTreeMap::from([("TaskDefinitionArn".to_owned(), json!(arn))]);
-                Ok(live(arn.clone(), arn, attributes, false))
+            "AWS::ECS::ClusterCapacityProviderAssociations" => {
+                let cluster = properties["Cluster"].as_str().unwrap_or_default();
+                self.stage.ecs.set_capacity_providers(cluster, properties);
+                Ok(referable(cluster.to_owned(), []))
             }
-            "AWS::ECS::Service" => {
-                let text = |name: &str| properties[name].as_str().map(str::to_owned);
-                let cluster = text("Cluster").unwrap_or_else(|| "default".to_owned());
-                let name = text("ServiceName").unwrap_or_else(generated);
-                let placement = json!({
-                    "NetworkConfiguration": properties["NetworkConfiguration"],
-                    "PlatformVersion": properties["PlatformVersion"],
-                    "LaunchType": properties["LaunchType"],
-                    "CapacityProviderStrategy": properties["CapacityProviderStrategy"],
-                });
-                let arn = self.stage.ecs.create_service(&cluster, &name, &placement);
-                let attributes = [("Name", &name), ("ServiceArn", &arn)]
-                    .map(|(key, value)| (key.to_owned(), json!(value)));
-                Ok(live(arn.clone(), arn, BTreeMap::from(attributes), false))
-            }
-            CUSTOM_TYPE => {
-                let ask = Ask {
-                    request_type: if old.is_some() { "Update" } else { "Create" },
-                    stack_id: &self.id,
-                    logical_id,
-                    resource_type,
-                    physical_id: old.map(|old| old.physical_id.as_str()),
-                    properties: &properties,
-                    old_properties: old.map(|old| &old.properties),
-                };
-                let settled = self.stage.cloudformation.request(&ask, &self.stage.lambda).await;
-                match settled.physical_id {
-                    Some(id) if settled.succeeded => Ok(live(id.clone(), id, settled.data, false)),
-                    physical_id => Err(Failed { reason: settled.reason, physical_id }),
-                }
-            }
+            "AWS::ECS::TaskDefinition" => self.task_definition(logical_id, properties, old),
+            "AWS::ECS::Service" => self.service(logical_id, properties, old),
             other => {
-                let id = old.map_or_else(generated, |old| old.physical_id.clone());
-                let service = other.split("::").nth(1).unwrap_or("custom").to_lowercase();
-                let attributes = BTreeMap::from([("Arn".to_owned(), json!(arn(&service, &id)))]);
-                Ok(live(id.clone(), id, attributes, true))
+                if other == "AWS::CloudFormation::Stack" && old.is_none() {
+                    self.note(format!("nested stack {logical_id} is not played: its outputs are made up"));
+                }
+                Ok(unplayed::referable(other, &self.made_up_name(logical_id), properties))
             }
         }
     }
 
-    /// Deletes a resource as it was, whatever has taken its place since.
-    pub(super) async fn delete_live(&self, logical_id: &str, live: &Live) -> bool {
-        self.tell(logical_id, "DELETE_IN_PROGRESS", "");
-        match live.resource_type.as_str() {
-            "AWS::ECS::Cluster" => self.stage.ecs.delete_cluster(&live.physical_id),
-            "AWS::ECS::TaskDefinition" => self.stage.ecs.deregister(&live.physical_id),
-            "AWS::ECS::Service" => self.stage.ecs.delete_service(&live.physical_id),
-            CUSTOM_TYPE => {
-                let ask = Ask {
-                    request_type: "Delete",
-                    stack_id: &self.id,
-                    logical_id,
-                    resource_type: CUSTOM_TYPE,
-                    physical_id: Some(&live.physical_id),
-                    properties: &live.properties,
-                    old_properties: None,
-                };
-                let settled = self.stage.cloudformation.request(&ask, &self.stage.lambda).await;
-                if !settled.succeeded {
-                    self.tell(logical_id, "DELETE_FAILED", &settled.reason);
-                    return false;
-                }
-            }
-            _ => {}
+    /// Registers a revision; a change of its tags alone makes none.
+    fn task_definition(
+        &self,
+        logical_id: &str,
+        properties: &Value,
+        old: Option<&Live>,
+    ) -> Result<Referable, Failed> {
+        if let Some(old) = old.filter(|old| without_tags(&old.properties) == without_tags(properties)) {
+            return Ok(old.referable.clone());
         }
-        self.tell(logical_id, "DELETE_COMPLETE", "");
-        true
+        let mut definition = properties.clone();
+        if !definition["Family"].is_string() {
+            definition["Family"] = json!(format!("{}-{logical_id}", self.name));
+        }
+        let registered = self.stage.ecs.register(&definition);
+        let arn = registered.map_err(|reason| Failed { reason, physical_id: None })?;
+        Ok(referable(arn.clone(), [("TaskDefinitionArn", arn)]))
     }
+
+    fn service(&self, logical_id: &str, properties: &Value, old: Option<&Live>) -> Result<Referable, Failed> {
+        let text = |name: &str| properties[name].as_str().map(str::to_owned);
+        let cluster = text("Cluster").unwrap_or_else(|| "default".to_owned());
+        let failed = |reason: String| Failed { reason, physical_id: None };
+        let is_replaced = old.is_some_and(|old| {
+            REPLACES_SERVICE.iter().any(|name| old.properties[*name] != properties[*name])
+        });
+        if is_replaced
+            && text("ServiceName")
+                .is_some_and(|name| old.is_some_and(|old| old.properties["ServiceName"] == name.as_str()))
+        {
+            return Err(failed(format!(
+                "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {} and \
+                 update the stack again.",
+                text("ServiceName").unwrap_or_default()
+            )));
+        }
+        let kept =
+            old.filter(|_| !is_replaced).and_then(|old| old.referable.attributes.get("Name")?.as_str());
+        let name =
+            kept.map_or_else(|| self.named(logical_id, &properties["ServiceName"], None), str::to_owned);
+        self.stage.ecs.check_service(properties).map_err(failed)?;
+        let arn = self.stage.ecs.create_service(&cluster, &name, properties);
+        Ok(referable(arn.clone(), [("Name", name), ("ServiceArn", arn)]))
+    }
+
+    /// Asks the function; `old` is what it changes, and with which properties.
+    async fn ask(
+        &self,
+        logical_id: &str,
+        resource_type: &str,
+        properties: &Value,
+        old: Option<(&Live, &Value)>,
+    ) -> Result<Referable, Failed> {
+        let ask = Ask {
+            request_type: if old.is_some() { "Update" } else { "Create" },
+            stack_id: &self.id,
+            logical_id,
+            resource_type,
+            physical_id: old.map(|(old, _)| old.physical_id.as_str()),
+            properties,
+            old_properties: old.map(|(_, properties)| properties),
+        };
+        let settled = self.stage.cloudformation.request(&ask, &self.stage.lambda).await;
+        match settled.physical_id {
+            Some(reference) if settled.succeeded => {
+                Ok(Referable { reference, attributes: settled.data, ..Referable::default() })
+            }
+            physical_id => Err(Failed { reason: settled.reason, physical_id }),
+        }
+    }
+
+    /// A name such as CloudFormation generates, the same for as long as the stack lives.
+    pub(super) fn made_up_name(&self, logical_id: &str) -> String {
+        let digits = made_up::digits(&format!("{}/{logical_id}", self.id));
+        format!("{}-{logical_id}-{}", self.name, &digits[..12])
+    }
+
+    /// The name that a property gives, or the one that there was, or one that CloudFormation would generate.
+    fn named(&self, logical_id: &str, given: &Value, old: Option<&Live>) -> String {
+        let generated = || format!("{}-{logical_id}-{}", self.name, random_hex(12));
+        let kept = || old.map_or_else(generated, |old| old.physical_id.clone());
+        given.as_str().map_or_else(kept, str::to_owned)
+    }
+}
+
+fn referable<const N: usize>(reference: String, attributes: [(&str, String); N]) -> Referable {
+    let attributes: BTreeMap<String, Value> =
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    Referable { reference, attributes, ..Referable::default() }
+}
+
+fn is_retain(policy: &Option<Node>) -> bool {
+    policy.as_ref().and_then(Node::text).is_some_and(|policy| policy.starts_with("Retain"))
+}
+
+fn without_tags(properties: &Value) -> Value {
+    let mut properties = properties.clone();
+    if let Some(object) = properties.as_object_mut() {
+        object.remove("Tags");
+    }
+    properties
 }

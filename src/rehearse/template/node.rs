@@ -4,7 +4,7 @@
 use saphyr::{MarkedYaml, Scalar, ScalarStyle, YamlData, YamlLoader};
 use saphyr_parser::Parser;
 
-use super::TemplateError;
+use super::error::TemplateError;
 
 /// A part of a template.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +43,7 @@ impl Node {
             });
         }
         let documents = loader.into_documents();
-        let document =
-            documents.first().ok_or_else(|| TemplateError::given("the template is empty".to_owned()))?;
+        let document = documents.first().ok_or_else(|| TemplateError::given("the template is empty"))?;
         Self::of(document)
     }
 
@@ -53,6 +52,14 @@ impl Node {
         match &self.kind {
             NodeKind::Map(fields) => Ok(fields),
             _ => Err(self.error(format!("{what} must be an object"))),
+        }
+    }
+
+    /// A field of an object, if this is one and has it.
+    pub fn field(&self, name: &str) -> Option<&Self> {
+        match &self.kind {
+            NodeKind::Map(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, node)| node),
+            _ => None,
         }
     }
 

@@ -6,18 +6,25 @@ use super::{
 };
 
 /// The value of `Value` in a template whose other sections are these.
-fn resolved(sections: &str, value: &str) -> Result<Option<Value>, TemplateError> {
+fn resolved(sections: &str, value: &str) -> Result<Option<Value>, TemplateErrors> {
+    let elsewhere = Elsewhere::default();
     let template = Template::read(&format!(
         "{sections}\nResources:\n  R:\n    Type: X\n    Properties:\n      Value: {value}\n"
     ))?;
-    let parameters = template.parameter_values(&BTreeMap::new())?;
+    let parameters = template.parameter_values(&BTreeMap::new(), &elsewhere)?;
     let attributes = BTreeMap::from([("Arn".to_owned(), json!("arn:queue"))]);
     let resources = BTreeMap::from([(
         "Queue".to_owned(),
-        Referable { reference: "queue-1".to_owned(), attributes, made_up: false },
+        Referable { reference: "queue-1".to_owned(), attributes, ..Referable::default() },
     )]);
     let stack_id = "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/1";
-    let scope = Scope { template: &template, parameters: &parameters, resources: &resources, stack_id };
+    let scope = Scope {
+        template: &template,
+        parameters: &parameters,
+        resources: &resources,
+        stack_id,
+        elsewhere: &elsewhere,
+    };
     let properties = scope.resolve(&template.resources[0].properties)?;
     Ok(properties.and_then(|properties| properties.get("Value").cloned()))
 }
@@ -36,6 +43,13 @@ Mappings:
   Sizes: { prod: { cpu: 512 }, test: { cpu: 256 } }
 "#;
 
+/// The one error of a result.
+#[track_caller]
+fn one<T: std::fmt::Debug>(result: Result<T, TemplateErrors>) -> TemplateError {
+    let [error] = result.unwrap_err().0.try_into().unwrap();
+    error
+}
+
 #[track_caller]
 fn check(value: &str, expected: Value) {
     match resolved(SECTIONS, value) {
@@ -46,7 +60,7 @@ fn check(value: &str, expected: Value) {
 
 #[track_caller]
 fn refused(value: &str, expected: &str) {
-    assert_eq!(resolved(SECTIONS, value).unwrap_err().message, expected, "{value}");
+    assert_eq!(one(resolved(SECTIONS, value)).message, expected, "{value}");
 }
 
 #[test]
@@ -122,8 +136,6 @@ fn what_cannot_be_resolved_is_named() {
         "!GetAtt Nope.Arn",
         "Fn::GetAtt Nope.Arn: the template has no such resource (or its condition is false)",
     );
-    refused("!GetAZs ''", "the rehearsal does not know the intrinsic function Fn::GetAZs");
-    refused("!ImportValue x", "the rehearsal does not know the intrinsic function Fn::ImportValue");
     refused(
         "{'Fn::Transform': {Name: x}}",
         "the rehearsal does not know the intrinsic function Fn::Transform",
@@ -140,16 +152,16 @@ fn what_cannot_be_resolved_is_named() {
 fn conditions_in_a_circle_are_told() {
     let sections = "Conditions:\n  A: !Condition B\n  B: !Condition A";
     assert_eq!(
-        resolved(sections, "!If [A, 1, 2]").unwrap_err().message,
+        one(resolved(sections, "!If [A, 1, 2]")).message,
         "the conditions need each other in a circle"
     );
 }
 
 #[test]
 fn an_error_knows_its_line() {
-    let error = resolved("Conditions: {}", "\n        - a\n        - !Ref Nope").unwrap_err();
+    let error = one(resolved("Conditions: {}", "\n        - a\n        - !Ref Nope"));
     assert_eq!(error.line, Some(8));
-    assert!(Template::read("Resources:\n  A: {Type: X\n").unwrap_err().line.is_some());
+    assert!(one(Template::read("Resources:\n  A: {Type: X\n")).line.is_some());
     assert_eq!(Template::read("- a").unwrap_err().to_string(), "line 1: the template must be an object");
 }
 
@@ -170,4 +182,200 @@ fn anchors_and_json_are_read() {
     assert_eq!(yaml.resources[0].resource_type, "X");
     let json = Template::read("{\n\t\"Resources\": {\n\t\t\"A\": {\"Type\": \"X\"}\n\t}\n}").unwrap();
     assert_eq!(json.resources[0].line, 3);
+}
+
+#[test]
+fn values_from_elsewhere_are_those_that_were_given_or_have_their_shape() {
+    let exports = [("prod-Cluster".to_owned(), "blue".to_owned())].into();
+    let elsewhere = Elsewhere::of(exports, BTreeMap::new());
+    let text =
+        "Resources: {R: {Type: X, Properties: {A: !ImportValue prod-Cluster, B: !ImportValue prod-VpcId}}}";
+    let template = Template::read(text).unwrap();
+    let (parameters, resources) = (BTreeMap::new(), BTreeMap::new());
+    let scope = Scope {
+        template: &template,
+        parameters: &parameters,
+        resources: &resources,
+        stack_id: "",
+        elsewhere: &elsewhere,
+    };
+    let properties = scope.resolve(&template.resources[0].properties).unwrap().unwrap();
+    assert_eq!(properties["A"], "blue");
+    assert!(properties["B"].as_str().unwrap().starts_with("vpc-"), "{properties}");
+    let notes = elsewhere.notes();
+    assert_eq!(notes.len(), 1);
+    assert!(notes[0].contains("--import prod-VpcId=VALUE"), "{}", notes[0]);
+}
+
+#[test]
+fn functions_that_need_no_transform_are_known() {
+    check("!GetAZs ''", json!(["us-west-2a", "us-west-2b", "us-west-2c"]));
+    check("!Select [0, !GetAZs eu-west-1]", json!("eu-west-1a"));
+    check("!Cidr [10.1.0.0/16, 2, 8]", json!(["10.1.0.0/24", "10.1.1.0/24"]));
+    check("!Base64 'echo é'", json!("ZWNobyDDqQ=="));
+    check("!Ref AWS::NotificationARNs", json!([]));
+    check("!Select [1, !Split ['-', !ImportValue a-b]]", json!("b"));
+    refused("!Cidr [10.1.0.0/16, 2]", "10.1.0.0/16 has no room for 2 ranges of 32 bits each");
+    refused("!Sub '${Subnets}'", "${Subnets} in Fn::Sub is not a text");
+    let transform = "Fn::Length needs `Transform: AWS::LanguageExtensions`";
+    refused("{'Fn::Length': [a, b]}", transform);
+}
+
+#[test]
+fn functions_of_the_language_extensions_are_known() {
+    let sections = format!("Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]\n{SECTIONS}");
+    for (value, expected) in [
+        ("{'Fn::Length': !Ref Subnets}", json!("3")),
+        ("{'Fn::ToJsonString': {a: [!Ref Name]}}", json!(r#"{"a":["app"]}"#)),
+        ("!FindInMap [Sizes, dev, cpu, {DefaultValue: '128'}]", json!("128")),
+        ("!FindInMap [Sizes, test, cpu, {DefaultValue: '128'}]", json!("256")),
+        ("!GetAtt [Queue, !Select [0, [Arn]]]", json!("arn:queue")),
+    ] {
+        assert_eq!(resolved(&sections, value).unwrap(), Some(expected), "{value}");
+    }
+}
+
+#[test]
+fn a_transform_that_cannot_be_played_is_named() {
+    let error = one(Template::read("Transform: [MyMacro]\nResources: {}\n"));
+    assert_eq!(error.to_string(), "line 1: the rehearsal does not play the transform MyMacro");
+}
+
+const LOOP: &str = r#"
+Transform: AWS::LanguageExtensions
+Parameters:
+  Names: { Type: CommaDelimitedList, Default: "web,job-one" }
+Resources:
+  Fn::ForEach::Definitions:
+    - Name
+    - !Ref Names
+    - "Task&{Name}":
+        Type: X
+        Properties: { Family: !Sub "a-${Name}", Which: !Ref Name, "${Name}Key": 1 }
+  Fn::ForEach::Nested:
+    - A
+    - [x, y]
+    - Fn::ForEach::Inner:
+        - B
+        - ["1", "2"]
+        - R${A}${B}: { Type: X, DependsOn: !Sub Taskweb }
+Outputs:
+  Fn::ForEach::Out:
+    - Name
+    - [web]
+    - "Out${Name}": { Value: !Ref "Task${Name}" }
+"#;
+
+#[test]
+fn a_loop_is_written_out_for_each_item() {
+    let template = Template::read(&LOOP.replace("!Sub Taskweb", "Taskweb")).unwrap();
+    let ids: Vec<&str> = template.resources.iter().map(|one| one.logical_id.as_str()).collect();
+    assert_eq!(ids, ["Taskweb", "Taskjobone", "Rx1", "Rx2", "Ry1", "Ry2"]);
+    let properties = &template.resources[1].properties;
+    assert_eq!(properties.field("Which").and_then(Node::text), Some("job-one"));
+    assert!(properties.field("job-oneKey").is_some());
+    assert_eq!(properties.field("Family").unwrap().single().unwrap().1.text(), Some("a-job-one"));
+    assert!(template.outputs.contains_key("Outweb") && template.unknown_names().0.is_empty());
+    let given = [("Names".to_owned(), "only".to_owned())].into();
+    let text = LOOP.replace("DependsOn: !Sub Taskweb", "").replace("[web]", "[only]").replace("X,  }", "X }");
+    let template = Template::read_given(&text, &given, &Elsewhere::default()).unwrap();
+    assert_eq!(template.resources[0].logical_id, "Taskonly");
+}
+
+#[test]
+fn a_loop_without_its_transform_is_an_error() {
+    let error = one(Template::read(&LOOP.replace("Transform: AWS::LanguageExtensions", "")));
+    assert!(error.message.contains("Fn::ForEach needs `Transform: AWS::LanguageExtensions`"), "{error}");
+}
+
+#[track_caller]
+fn parameter(declared: &str, given: Option<&str>) -> Result<Value, String> {
+    let template = Template::read(&format!("Parameters:\n  P: {declared}\nResources: {{}}\n")).unwrap();
+    let given = given.map(|text| ("P".to_owned(), text.to_owned())).into_iter().collect();
+    let values = template.parameter_values(&given, &Elsewhere::default());
+    values.map(|values| values["P"].clone()).map_err(|errors| errors.to_string())
+}
+
+#[test]
+fn a_value_must_match_the_whole_of_its_allowed_pattern() {
+    let declared = r"{Type: String, AllowedPattern: '[a-z]+(?!x)', Default: abc}";
+    assert_eq!(parameter(declared, None), Ok(json!("abc")));
+    assert_eq!(
+        parameter(declared, Some("abc1")),
+        Err("line 2: parameter P is \"abc1\", which does not match its AllowedPattern [a-z]+(?!x)".to_owned())
+    );
+}
+
+#[test]
+fn a_parameter_of_ssm_is_a_value_or_made_up_of_its_type() {
+    let shaped = |of: &str, default: &str| {
+        let declared = format!("{{Type: 'AWS::SSM::Parameter::Value<{of}>', Default: {default}}}");
+        parameter(&declared, None).unwrap()
+    };
+    assert!(shaped("AWS::EC2::Image::Id", "/aws/ami").as_str().unwrap().starts_with("ami-"));
+    let subnets = shaped("List<AWS::EC2::Subnet::Id>", "/net/private");
+    assert!(subnets.as_array().unwrap().iter().all(|one| one.as_str().unwrap().starts_with("subnet-")));
+    assert_eq!(shaped("CommaDelimitedList", "/net/names").as_array().unwrap().len(), 3);
+    assert_eq!(shaped("String", "/prod/db/host"), json!("host.example.internal"));
+    let declared = "{Type: 'AWS::SSM::Parameter::Value<List<String>>', Default: /x}";
+    assert_eq!(parameter(declared, Some("a,b")), Ok(json!(["a", "b"])));
+}
+
+#[test]
+fn every_parameter_that_is_missing_or_wrong_is_named_at_once() {
+    let text =
+        "Parameters: {A: {Type: String}, B: {Type: Number}, C: {Type: Number, Default: x}}\nResources: {}";
+    let given = [("D".to_owned(), String::new())].into();
+    let errors = Template::read(text).unwrap().parameter_values(&given, &Elsewhere::default()).unwrap_err();
+    let messages: Vec<&str> = errors.0.iter().map(|error| error.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "the template has no parameter D; it has A, B, C",
+            "parameter A has no default: give it with --parameter A=VALUE",
+            "parameter B has no default: give it with --parameter B=VALUE",
+            "parameter C is \"x\", but must be a number",
+        ]
+    );
+}
+
+/// The errors of a template's rules.
+fn rules(rules: &str) -> Vec<String> {
+    let text = format!("{SECTIONS}\nRules:\n{rules}\nResources: {{}}\n");
+    let template = Template::read(&text).unwrap();
+    let elsewhere = Elsewhere::default();
+    let parameters = template.parameter_values(&BTreeMap::new(), &elsewhere).unwrap();
+    let resources = BTreeMap::new();
+    let scope = Scope {
+        template: &template,
+        parameters: &parameters,
+        resources: &resources,
+        stack_id: "",
+        elsewhere: &elsewhere,
+    };
+    scope.check_rules().err().unwrap_or_default().0.into_iter().map(|error| error.message).collect()
+}
+
+#[test]
+fn rules_hold_or_say_why_not() {
+    let contains = "  Known: {Assertions: [{Assert: {'Fn::Contains': [[prod, test], {Ref: Stage}]}}]}";
+    assert_eq!(rules(contains), [""; 0]);
+    let broken = "  Big: {RuleCondition: !Equals [!Ref Stage, prod], Assertions: [{Assert: !Equals [!Ref Name, web], \
+                  AssertDescription: only web in prod}]}";
+    assert_eq!(rules(broken), ["rule Big does not hold: only web in prod"]);
+    assert_eq!(rules(&broken.replace("Stage, prod", "Stage, dev")), [""; 0]);
+    let members = "  All: {Assertions: [{Assert: {'Fn::EachMemberIn': [{Ref: Subnets}, [a, b]]}}]}";
+    assert_eq!(rules(members), ["rule All does not hold: no reason"]);
+    let asks =
+        "  Vpc: {Assertions: [{Assert: {'Fn::EachMemberEquals': [{'Fn::ValueOf': [Name, VpcId]}, x]}}]}";
+    assert_eq!(rules(asks), [""; 0]);
+}
+
+#[test]
+fn a_name_that_is_nowhere_is_an_error_in_a_branch_that_does_not_count_too() {
+    let text = "Conditions: {Never: !Equals [a, b]}\nResources:\n  A:\n    Type: X\n    Condition: Never\n    \
+                Properties: {V: !If [Never, !Ref Nope, x], W: !Sub '${A.B}${Lost.Arn}'}\nOutputs: {O: {Value: !Ref Gone}}\n";
+    let errors = Template::read(text).unwrap().unknown_names();
+    let names: Vec<&str> = errors.0.iter().map(|error| error.message.split(':').next().unwrap()).collect();
+    assert_eq!(names, ["Ref Nope", "Fn", "Ref Gone"]);
 }

@@ -9,7 +9,7 @@ use crate::{
     cfn::{Data, ReplyTo, Response, Status},
     outcome::{Failure, Rules},
     reason::{Log, Reason},
-    task::Task,
+    task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
 };
 
 /// The one answer to a request.
@@ -38,9 +38,7 @@ impl Answer {
         let started_at = tasks.iter().filter_map(|task| task.started_at).min();
         let stopped_at = tasks.iter().filter_map(Task::ended_at).max();
         let seconds = started_at.zip(stopped_at).map(|(start, stop)| (stop - start).whole_seconds().max(0));
-        let exit_code = tasks
-            .first()
-            .and_then(|task| rules.counting(task).iter().find_map(|container| container.exit_code));
+        let exit_code = tasks.first().and_then(|task| exit_code(task, rules));
         let data = Data {
             exit_code: exit_code.map_or_else(String::new, |code| code.to_string()),
             started_at: rfc3339(started_at),
@@ -51,9 +49,20 @@ impl Answer {
         Self::Succeeded(texts::succeeded(tasks.len(), seconds), Box::new(data))
     }
 
-    /// At least one task failed; `log` is the first failure's, if it could be read.
-    pub fn failed(failures: &[Failure], log: Option<&Log>) -> Self {
-        Self::Failed(Reason::failed(failures).log(log))
+    /// At least one task failed; `log` is the first failure's, if it is about a container.
+    pub fn failed(failures: &[Failure], definition: Option<&TaskDefinition>, log: Option<&Log>) -> Self {
+        let reason = Reason::failed(failures);
+        // What a program cannot run on, its task definition says.
+        let architecture = definition.and_then(|definition| definition.cpu_architecture.as_deref());
+        let format_error = reason.head().contains("not for the processor")
+            || log.is_some_and(|log| log.lines.iter().any(|line| line.contains("exec format error")));
+        let hint = format_error.then(|| {
+            format!(
+                "The image must be built for {}",
+                architecture.unwrap_or("the platform that the task runs on")
+            )
+        });
+        Self::Failed(reason.detail(hint.as_deref()).log(log))
     }
 
     /// The answer in one sentence, without anything that a container has printed.
@@ -75,17 +84,35 @@ impl Answer {
     }
 }
 
+/// The container that a success is told by: the first of WatchContainers, else the first essential one.
+fn speaker<'a>(rules: Rules<'a>) -> Option<&'a ContainerDefinition> {
+    let containers = &rules.definition?.containers;
+    let watched =
+        rules.watch_containers.first().and_then(|name| containers.iter().find(|one| one.name == *name));
+    watched.or_else(|| containers.iter().find(|one| one.essential)).or(containers.first())
+}
+
+/// The exit code of a success: of the container that it is told by, else of the first that counts.
+fn exit_code(task: &Task, rules: Rules<'_>) -> Option<i64> {
+    let spoken = speaker(rules).map(|speaker| &speaker.name).or(rules.watch_containers.first());
+    let named = spoken.and_then(|name| task.containers.iter().find(|container| container.name == *name));
+    named
+        .and_then(|container| container.exit_code)
+        .or_else(|| rules.counting(task).iter().find_map(|container| container.exit_code))
+}
+
 /// What is known of tasks from their start on.
 fn identity(tasks: &[Task], rules: Rules<'_>) -> Data {
     let arns: Vec<&str> = tasks.iter().map(|task| task.arn.0.as_str()).collect();
     let first = tasks.first();
     let definition_arn = first.map(|task| task.task_definition_arn.clone()).filter(|arn| !arn.is_empty());
-    let container = rules.definition.and_then(|definition| {
-        let watched = definition.containers.iter().find(|one| rules.watch_containers.contains(&one.name));
-        watched
-            .or_else(|| definition.containers.iter().find(|one| one.essential))
-            .or(definition.containers.first())
-    });
+    let container = speaker(rules);
+    let stream = |container: &ContainerDefinition, logs: &AwsLogs| {
+        let task = first?;
+        let ran = task.containers.iter().find(|one| one.name == container.name);
+        let runtime_id = ran.and_then(|ran| ran.runtime_id.as_deref());
+        logs.stream(&container.name, &task.arn, runtime_id)
+    };
     let logs = container.and_then(|container| Some((container, container.logs.as_ref()?)));
     Data {
         task_arn: arns.first().map_or_else(String::new, |arn| (*arn).to_owned()),
@@ -94,9 +121,7 @@ fn identity(tasks: &[Task], rules: Rules<'_>) -> Data {
             .or_else(|| rules.definition.map(|definition| definition.arn.clone()))
             .unwrap_or_default(),
         log_group: logs.map_or_else(String::new, |(_, logs)| logs.group.clone()),
-        log_stream: logs
-            .and_then(|(container, logs)| logs.stream(&container.name, &first?.arn))
-            .unwrap_or_default(),
+        log_stream: logs.and_then(|(container, logs)| stream(container, logs)).unwrap_or_default(),
         ran: "true".to_owned(),
         ..Data::default()
     }

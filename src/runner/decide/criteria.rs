@@ -40,7 +40,6 @@ mod tests {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
         TaskDefinition {
-            arn: String::new(),
             containers: vec![ContainerDefinition {
                 name: "app".to_owned(),
                 image: image.to_owned(),
@@ -48,6 +47,7 @@ mod tests {
                 secrets: map(secrets),
                 ..ContainerDefinition::default()
             }],
+            ..TaskDefinition::default()
         }
     }
 

@@ -22,21 +22,40 @@ pub enum Limit {
     ServiceTimeout(u32),
 }
 
-/// When a request that arrived `requested_at` and is first handled `now` must be answered at the latest, and why then.
+/// How long one request may take.
 ///
-/// `requested_at` is when CloudFormation signed the ResponseURL: its own clock runs from there.
-pub fn deadline(
-    timeout: u32,
-    service_timeout: u32,
-    requested_at: Option<OffsetDateTime>,
-    now: OffsetDateTime,
-) -> (OffsetDateTime, Limit) {
-    let own = now + Duration::seconds(timeout.into());
-    let service = requested_at.unwrap_or(now) + Duration::seconds(service_timeout.into()) - ANSWER_RESERVE;
-    if own <= service {
-        (own, Limit::Timeout(timeout))
-    } else {
-        (service, Limit::ServiceTimeout(service_timeout))
+/// CloudFormation's own clock runs from when it signed the ResponseURL, the property Timeout from when its tasks are
+/// started: what an earlier request has left must stop before that, and takes as long as it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The property Timeout, in seconds; 0 where no end is waited for.
+    pub timeout: u32,
+    /// The property ServiceTimeout, in seconds.
+    pub service_timeout: u32,
+    /// When CloudFormation sent the request, else when it was first handled.
+    pub requested_at: OffsetDateTime,
+}
+
+impl Limits {
+    /// When the request must be answered, whatever becomes of its tasks.
+    pub fn answer_by(&self) -> OffsetDateTime {
+        self.given_up_at() - ANSWER_RESERVE
+    }
+
+    /// When CloudFormation stops waiting for an answer.
+    pub fn given_up_at(&self) -> OffsetDateTime {
+        self.requested_at + Duration::seconds(self.service_timeout.into())
+    }
+
+    /// When tasks that are started now must have ended, and what sets that. Where no end is waited for, the start still
+    /// has all the time that CloudFormation gives.
+    pub fn deadline(&self, now: OffsetDateTime) -> (OffsetDateTime, Limit) {
+        let own = now + Duration::seconds(self.timeout.into());
+        if self.timeout > 0 && own <= self.answer_by() {
+            (own, Limit::Timeout(self.timeout))
+        } else {
+            (self.answer_by(), Limit::ServiceTimeout(self.service_timeout))
+        }
     }
 }
 
@@ -75,11 +94,15 @@ mod tests {
 
     #[test]
     fn the_deadline_is_timeouts_or_service_timeouts_whichever_comes_first() {
-        let now = at(3);
-        assert_eq!(deadline(290, 3600, Some(START), now), (at(293), Limit::Timeout(290)));
-        assert_eq!(deadline(3600, 3600, Some(START), now), (at(3570), Limit::ServiceTimeout(3600)));
-        assert_eq!(deadline(290, 60, Some(START), now), (at(30), Limit::ServiceTimeout(60)));
-        assert_eq!(deadline(290, 60, None, now), (at(33), Limit::ServiceTimeout(60)));
+        for (timeout, service_timeout, expected) in [
+            (290, 3600, (at(293), Limit::Timeout(290))),
+            (3600, 3600, (at(3570), Limit::ServiceTimeout(3600))),
+            (290, 60, (at(30), Limit::ServiceTimeout(60))),
+            (0, 3600, (at(3570), Limit::ServiceTimeout(3600))),
+        ] {
+            let limits = Limits { timeout, service_timeout, requested_at: START };
+            assert_eq!(limits.deadline(at(3)), expected, "{limits:?}");
+        }
     }
 
     #[test]

@@ -26,13 +26,36 @@ pub fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
 }
 
 /// Whether this very request has started the task.
+///
+/// Its tags say so. A role may not be allowed to tag, and StopTask may take tags away: of a task without ours the time
+/// says it, since nothing that was made after the request was sent is an earlier request's.
 pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
-    task.tags.get(&key(REQUEST_ID)) == Some(&tag_value(&reply_to.request_id))
+    match task.tags.get(&key(REQUEST_ID)) {
+        Some(id) => *id == tag_value(&reply_to.request_id),
+        None => is_after(task, reply_to).unwrap_or(false),
+    }
 }
 
-/// Whether the request that started the task waits for its end.
-pub fn was_waited_for(task: &Task) -> bool {
-    task.tags.get(&key(WAITS)).is_some_and(|waits| waits == "true")
+/// Whether a later request of the resource must wait for the end of a task that is not over.
+///
+/// What is stopping is waited for, whoever started it. What runs is stopped where the request that started it waits for
+/// it; where no tag says that, `waited` does: whether the request before this one waited for its tasks.
+pub fn must_end_before(task: &Task, reply_to: &ReplyTo, waited: bool) -> bool {
+    if task.is_over() || is_of_request(task, reply_to) {
+        return false;
+    }
+    if task.is_stopping() {
+        return true;
+    }
+    match task.tags.get(&key(WAITS)) {
+        Some(waits) => waits == "true",
+        None => waited && is_after(task, reply_to) == Some(false),
+    }
+}
+
+/// Whether a task was made after the request was sent, as far as both times are known.
+fn is_after(task: &Task, reply_to: &ReplyTo) -> Option<bool> {
+    Some(task.created_at? >= reply_to.response_url.signed_at()?)
 }
 
 fn key(name: &str) -> String {
@@ -41,4 +64,69 @@ fn key(name: &str) -> String {
 
 fn tag_value(value: &str) -> String {
     value.chars().take(MAX_TAG_VALUE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, OffsetDateTime, macros::datetime};
+
+    use super::*;
+    use crate::{cfn::ResponseUrl, task::TaskArn};
+
+    const SENT: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
+
+    fn reply_to() -> ReplyTo {
+        let url = "https://bucket.s3.us-west-2.amazonaws.com/key?X-Amz-Date=20261120T101500Z";
+        ReplyTo {
+            response_url: ResponseUrl::parse(url).expect("a good URL"),
+            stack_id: "stack".to_owned(),
+            request_id: "r-2".to_owned(),
+            logical_resource_id: "Migrate".to_owned(),
+            physical_resource_id: "id".to_owned(),
+            no_echo: false,
+            answer_by: None,
+        }
+    }
+
+    /// A task that was made so many seconds after the request, with the tags of that request.
+    fn task(seconds: i64, desired: &str, given: Option<(&str, bool)>) -> Task {
+        let given = given.map(|(request_id, waits)| {
+            tags(&ReplyTo { request_id: request_id.to_owned(), ..reply_to() }, waits)
+        });
+        Task {
+            last_status: "RUNNING".to_owned(),
+            desired_status: desired.to_owned(),
+            created_at: Some(SENT + Duration::seconds(seconds)),
+            tags: given.into_iter().flatten().collect(),
+            ..Task::unseen(TaskArn("task".to_owned()))
+        }
+    }
+
+    #[test]
+    fn tags_say_whose_a_task_is_and_without_them_its_time() {
+        for (task, own) in [
+            (task(5, "RUNNING", Some(("r-2", true))), true),
+            (task(5, "RUNNING", Some(("r-1", true))), false),
+            (task(5, "STOPPED", None), true),
+            (task(-5, "STOPPED", None), false),
+        ] {
+            assert_eq!(is_of_request(&task, &reply_to()), own, "{task:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_waited_for_or_is_stopping_must_end_before_a_later_request_starts() {
+        for (task, waited, must_end) in [
+            (task(-5, "RUNNING", Some(("r-1", true))), false, true),
+            (task(-5, "RUNNING", Some(("r-1", false))), true, false),
+            (task(-5, "STOPPED", Some(("r-1", false))), true, true),
+            (task(-5, "STOPPED", None), false, true),
+            (task(-5, "RUNNING", None), true, true),
+            (task(-5, "RUNNING", None), false, false),
+            (task(5, "RUNNING", None), true, false),
+            (task(5, "STOPPED", Some(("r-2", true))), true, false),
+        ] {
+            assert_eq!(must_end_before(&task, &reply_to(), waited), must_end, "{task:?}");
+        }
+    }
 }

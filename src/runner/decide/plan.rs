@@ -5,10 +5,11 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::limit::{self, Limit};
+use super::limit::{self, Limit, Limits};
 use crate::{
-    cfn::{Request, RequestType},
-    properties::{MAX_SERVICE_TIMEOUT, Properties, PropertyErrors},
+    cfn::{RawProperties, Request, RequestType},
+    properties::{Properties, PropertyErrors},
+    task::{cluster_name, family},
 };
 
 /// What to do about a request.
@@ -17,7 +18,7 @@ pub enum Plan {
     /// Answer FAILED; nothing is started.
     Refuse(Refusal),
     /// Answer SUCCESS; there is nothing to run.
-    Skip(Skip),
+    Skip(Skip, Earlier),
     /// Run tasks, unless what is to be asked first says otherwise.
     Run(Box<Run>),
     /// Stop what this resource has started.
@@ -88,10 +89,10 @@ pub enum Skip {
 pub struct Run {
     /// What to run.
     pub properties: Properties,
-    /// When the request must be answered.
-    pub deadline: OffsetDateTime,
-    /// What set that.
-    pub limit: Limit,
+    /// How long that may take.
+    pub limits: Limits,
+    /// What earlier requests may have left running.
+    pub earlier: Earlier,
     /// Ask for the stack's status first: RunOnRollback is false.
     pub unless_rolling_back: bool,
     /// Compare with this task definition first: UpdateCriteria are given. An old resource without a usable
@@ -99,11 +100,26 @@ pub struct Run {
     pub compare_with: Option<String>,
 }
 
+/// Where earlier requests of the resource may have left tasks that run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Names or ARNs of the clusters, the request's own first; none for a Create, which has nothing before it.
+    pub clusters: Vec<String>,
+    /// The families that they ran from.
+    pub families: Vec<String>,
+    /// Whether the request before this one waited for its tasks, as far as its properties say.
+    pub waited: bool,
+    /// When CloudFormation must be answered.
+    pub answer_by: OffsetDateTime,
+}
+
 /// Tasks to stop.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stop {
     /// Where they run; without a cluster there is nothing that could have been started.
     pub cluster: Option<String>,
+    /// The families that they ran from.
+    pub families: Vec<String>,
     /// When the request must be answered.
     pub deadline: OffsetDateTime,
     /// What set that.
@@ -134,36 +150,29 @@ impl Plan {
             Err(errors) => return Self::Refuse(Refusal::Properties(errors)),
         };
         let is_update = request.request_type == RequestType::Update;
+        let requested_at = request.reply_to.response_url.signed_at().unwrap_or(means.now);
+        let (timeout, service_timeout) = (properties.timeout, properties.service_timeout);
+        let limits = Limits { timeout, service_timeout, requested_at };
+        let earlier = Earlier::left_to(request, limits);
         if properties.tasks() == 0 {
-            return Self::Skip(Skip::CountIsZero);
+            return Self::Skip(Skip::CountIsZero, earlier);
         }
         if is_update && !properties.run_on_update {
-            return Self::Skip(Skip::RunOnUpdateIsFalse);
+            return Self::Skip(Skip::RunOnUpdateIsFalse, earlier);
         }
-
-        let requested_at = request.reply_to.response_url.signed_at();
-        let age = requested_at.map_or(Duration::ZERO, |requested_at| means.now - requested_at);
-        if age >= Duration::seconds(properties.service_timeout.into()) {
-            let service_timeout_s = properties.service_timeout;
-            return Self::Refuse(Refusal::TooLate { late_s: age.whole_seconds(), service_timeout_s });
+        if means.now >= limits.given_up_at() {
+            let late_s = (means.now - requested_at).whole_seconds();
+            return Self::Refuse(Refusal::TooLate { late_s, service_timeout_s: service_timeout });
         }
-        // Where no end is waited for, the start still has all the time that CloudFormation gives.
-        let timeout = if properties.timeout == 0 { properties.service_timeout } else { properties.timeout };
-        let (deadline, limit) = limit::deadline(timeout, properties.service_timeout, requested_at, means.now);
-        if properties.timeout > 0
-            && let Some(refusal) = means.refuses(deadline, limit)
+        if timeout > 0
+            && let Some(refusal) = means.refuses(limits)
         {
             return Self::Refuse(refusal);
         }
-        let old_task_definition = request
-            .old_properties
-            .0
-            .get("TaskDefinition")
-            .and_then(|value| value.as_str())
-            .map(str::to_owned);
+        let old_task_definition = request.old_properties.task_definition().map(str::to_owned);
         Self::Run(Box::new(Run {
-            deadline,
-            limit,
+            limits,
+            earlier,
             unless_rolling_back: is_update && !properties.run_on_rollback,
             compare_with: old_task_definition.filter(|_| is_update && properties.update_criteria().is_some()),
             properties,
@@ -193,16 +202,50 @@ impl Skip {
 impl Stop {
     /// Delete needs nothing but Cluster, and reads no more: its properties may be those that made Create fail.
     fn for_request(request: &Request, means: Means) -> Self {
-        let service_timeout = Properties::service_timeout_of(&request.properties.0);
-        let requested_at = request.reply_to.response_url.signed_at();
-        let (deadline, limit) =
-            limit::deadline(MAX_SERVICE_TIMEOUT, service_timeout, requested_at, means.now);
-        Self { cluster: request.properties.cluster().map(str::to_owned), deadline, limit }
+        let limits = Limits {
+            timeout: 0,
+            service_timeout: Properties::service_timeout_of(&request.properties.0),
+            requested_at: request.reply_to.response_url.signed_at().unwrap_or(means.now),
+        };
+        let (deadline, limit) = limits.deadline(means.now);
+        let cluster = request.properties.cluster().map(str::to_owned);
+        Self { cluster, families: families([&request.properties]), deadline, limit }
     }
 }
 
+impl Earlier {
+    /// What the requests before an Update may have left: in its own cluster, and in the one that its resource had before.
+    /// After a cancelled Update the old properties are those that were cancelled.
+    fn left_to(request: &Request, limits: Limits) -> Self {
+        let is_update = request.request_type == RequestType::Update;
+        let both = [&request.properties, &request.old_properties];
+        let mut clusters: Vec<String> = Vec::new();
+        // A function starts tasks in its own region and account, so the name tells clusters apart.
+        for cluster in both.iter().filter(|_| is_update).filter_map(|properties| properties.cluster()) {
+            if !clusters.iter().any(|known| cluster_name(known) == cluster_name(cluster)) {
+                clusters.push(cluster.to_owned());
+            }
+        }
+        let waited = !Properties::is_fire_and_forget(&request.old_properties.0);
+        Self { clusters, families: families(both), waited, answer_by: limits.answer_by() }
+    }
+}
+
+/// The families of the task definitions that these properties name.
+fn families<const N: usize>(all: [&RawProperties; N]) -> Vec<String> {
+    let mut families: Vec<String> = all
+        .iter()
+        .filter_map(|properties| properties.task_definition())
+        .map(|name| family(name).to_owned())
+        .collect();
+    families.sort();
+    families.dedup();
+    families
+}
+
 impl Means {
-    fn refuses(&self, deadline: OffsetDateTime, limit: Limit) -> Option<Refusal> {
+    fn refuses(&self, limits: Limits) -> Option<Refusal> {
+        let (deadline, limit) = limits.deadline(self.now);
         let wait = deadline - self.now;
         if wait <= Duration::ZERO {
             return Some(Refusal::NoTime(limit));

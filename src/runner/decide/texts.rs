@@ -3,28 +3,23 @@
 //!
 //! Pure.
 
+mod denied;
+mod start;
+
 use std::fmt::Display;
 
+use self::denied::allowance;
+pub use self::start::{StartTried, no_service, not_all_started, start_refused, unknown_containers};
 use super::{
     limit::Limit,
     plan::{Refusal, Skip},
+    wait::TimedOut,
 };
 use crate::{
-    aws::{CallError, CallErrorKind, ecs::LaunchFailure},
+    aws::CallError,
     reason::Reason,
-    task::{Task, TaskArn, TaskDefinition},
+    task::{Task, TaskArn},
 };
-
-/// The deadline came first.
-pub fn timed_out(limit: &Limit, tasks: &[Task]) -> Reason {
-    let running: Vec<String> = tasks.iter().map(what_runs).collect();
-    let reason = Reason::new(format!("The task did not finish within {limit} and has been stopped"))
-        .detail(Some(&running.join("; ")));
-    match tasks.first() {
-        Some(task) => reason.place(format!("Task {}", task.arn)),
-        None => reason,
-    }
-}
 
 /// All went well.
 pub fn succeeded(tasks: usize, seconds: Option<i64>) -> Reason {
@@ -83,22 +78,6 @@ pub fn refused_to_stop() -> Reason {
     Reason::new("AWS refused to stop a task of this resource")
 }
 
-/// RunOnRollback is false, and the stack's status cannot be asked for.
-pub fn no_stack_status(error: &CallError) -> Reason {
-    let denied = error.kind == CallErrorKind::Denied;
-    Reason::new("Nothing was started: RunOnRollback is false, but the stack's status cannot be read")
-        .detail(Some(&error.to_string()))
-        .detail(denied.then_some("Allow cloudformation:DescribeStacks to the function's role"))
-}
-
-/// Whether an earlier run goes on cannot be found out.
-pub fn earlier_unknown(error: &CallError) -> Reason {
-    let hint = format!("Allow {} to the function's role", error.operation);
-    Reason::new("Nothing was started: earlier tasks of this resource cannot be looked for")
-        .detail(Some(&error.to_string()))
-        .detail((error.kind == CallErrorKind::Denied).then_some(hint.as_str()))
-}
-
 /// An earlier run goes on, and cannot be stopped in time.
 pub fn earlier_runs() -> Reason {
     Reason::new("Nothing was started: an earlier task of this resource still runs")
@@ -128,98 +107,6 @@ pub fn not_all_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reas
     not_stopped(reason, refused)
 }
 
-/// What was seen last is older than it should be.
-pub fn last_look_failed(reason: Reason, error: &CallError) -> Reason {
-    reason.detail(Some(&format!("The last look failed: {error}")))
-}
-
-/// ECS started fewer tasks than it was asked for.
-pub fn not_all_started(started: usize, expected: usize, failures: &[LaunchFailure]) -> Reason {
-    let head = match (started, expected) {
-        (0, 1) => "The task could not be started".to_owned(),
-        (0, expected) => format!("None of the {expected} tasks could be started"),
-        (started, expected) => {
-            format!(
-                "Only {started} of {expected} tasks could be started, and what had started was stopped again"
-            )
-        }
-    };
-    let mut told = Vec::new();
-    for failure in failures {
-        let extra: Vec<&str> =
-            [&failure.detail, &failure.arn].into_iter().flatten().map(String::as_str).collect();
-        let extra = if extra.is_empty() { String::new() } else { format!(" ({})", extra.join(", ")) };
-        told.push(format!("{}{extra}", failure.reason));
-    }
-    told.dedup();
-    let said = (!told.is_empty()).then(|| format!("ECS says: {}", told.join("; ")));
-    Reason::new(head).detail(said.as_deref())
-}
-
-/// WatchContainers names containers that the task definition does not have.
-pub fn unknown_containers(unknown: &[&str], definition: &TaskDefinition) -> Reason {
-    let known: Vec<&str> = definition.containers.iter().map(|container| container.name.as_str()).collect();
-    Reason::new(format!(
-        "Nothing was started: WatchContainers names {}, but the task definition {} has {}",
-        unknown.join(", "),
-        definition.arn,
-        known.join(", ")
-    ))
-}
-
-/// The service that the placement is to be taken from is not there, or cannot be asked for.
-pub fn no_service(service: &str, cluster: &str, error: Option<&CallError>) -> Reason {
-    let head = match error {
-        None => {
-            format!("Nothing was started: cluster {cluster} has no service {service}, which Service names")
-        }
-        Some(_) => format!("Nothing was started: service {service} on cluster {cluster} cannot be read"),
-    };
-    let denied = error.is_some_and(|error| error.kind == CallErrorKind::Denied);
-    Reason::new(head)
-        .detail(error.map(ToString::to_string).as_deref())
-        .detail(denied.then_some("Allow ecs:DescribeServices to the function's role"))
-}
-
-/// RunTask or StartTask did not work.
-pub fn start_refused(error: &CallError, cluster: &str, task_definition: &str) -> Reason {
-    let head = format!("The task {task_definition} could not be started on cluster {cluster}");
-    let hint = match error.kind {
-        CallErrorKind::Denied => Some(format!(
-            "Allow {} to the function's role, and iam:PassRole for the task's roles",
-            error.operation
-        )),
-        CallErrorKind::Transient => {
-            Some("AWS did not answer until the time was up; try the deploy again".to_owned())
-        }
-        CallErrorKind::Final => None,
-    };
-    Reason::new(head).detail(Some(&error.to_string())).detail(hint.as_deref())
-}
-
-/// The tasks cannot be looked at any more.
-pub fn lost_sight(error: &CallError, cluster: &str, tasks: &[TaskArn]) -> Reason {
-    let hint = (error.kind == CallErrorKind::Denied)
-        .then(|| format!("Allow {} to the function's role", error.operation));
-    let reason = Reason::new(format!(
-        "The task can no longer be waited for on cluster {cluster}, and has been stopped"
-    ))
-    .detail(Some(&error.to_string()))
-    .detail(hint.as_deref());
-    tasks.iter().take(1).fold(reason, |reason, task| reason.place(format!("Task {task}")))
-}
-
-/// The function could not invoke itself to go on waiting.
-pub fn no_next_hop(error: &CallError) -> Reason {
-    let hint = (error.kind == CallErrorKind::Denied)
-        .then_some("Allow lambda:InvokeFunction on the function itself to its role");
-    Reason::new(
-        "The wait outlives one invocation, the function could not invoke itself, and the task has been stopped",
-    )
-    .detail(Some(&error.to_string()))
-    .detail(hint)
-}
-
 /// Tasks that were told to stop have not stopped in time.
 pub fn not_stopped_in_time(limit: &Limit, tasks: &[Task]) -> Reason {
     let still: Vec<String> = tasks
@@ -231,18 +118,6 @@ pub fn not_stopped_in_time(limit: &Limit, tasks: &[Task]) -> Reason {
         .detail(Some(&still.join("; ")))
 }
 
-/// How tasks ended that were stopped at the deadline.
-pub fn last_words(reason: Reason, tasks: &[Task]) -> Reason {
-    let words: Vec<String> = tasks
-        .iter()
-        .flat_map(|task| &task.containers)
-        .filter_map(|container| {
-            Some(format!("container {} then exited with code {}", container.name, container.exit_code?))
-        })
-        .collect();
-    reason.detail(Some(&words.join("; ")))
-}
-
 /// Tasks that could not be stopped may still run: nothing is worse to leave unsaid.
 pub fn not_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     refused.iter().fold(reason, |reason, (task, error)| {
@@ -250,17 +125,94 @@ pub fn not_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     })
 }
 
-fn what_runs(task: &Task) -> String {
-    let running: Vec<&str> = task
-        .containers
+/// The deadline came before the end of the tasks.
+pub fn timed_out(timed_out: &TimedOut, tasks: &[TaskArn]) -> Reason {
+    let TimedOut { limit, running, trouble, .. } = timed_out;
+    let what = match tasks {
+        [_] => "The task".to_owned(),
+        several => format!("At least one of {} tasks", several.len()),
+    };
+    let trouble = trouble.as_ref().map(|trouble| format!("The last look before that failed: {trouble}"));
+    let reason = Reason::new(format!("{what} did not finish within {limit} and has been stopped"))
+        .detail(Some(running))
+        .detail(trouble.as_deref());
+    let task = timed_out.task.as_ref().or(tasks.first());
+    task.into_iter().fold(reason, |reason, task| reason.place(format!("Task {task}")))
+}
+
+/// How tasks ended that were stopped at the deadline.
+pub fn last_words(reason: Reason, tasks: &[Task]) -> Reason {
+    let words: Vec<String> = tasks
         .iter()
-        .filter(|container| container.last_status == "RUNNING")
-        .map(|container| container.name.as_str())
+        .flat_map(|task| &task.containers)
+        .filter_map(|container| {
+            Some(format!("Container {} then exited with code {}", container.name, container.exit_code?))
+        })
         .collect();
+    reason.detail(Some(&words.join("; ")))
+}
+
+/// A task that was told to stop has not, and CloudFormation must be answered.
+pub fn still_stopping(reason: Reason) -> Reason {
+    reason.detail(Some(
+        "It had not stopped when CloudFormation had to be answered: what is deployed next may meet it",
+    ))
+}
+
+/// What was seen last is older than it should be.
+pub fn last_look_failed(reason: Reason, error: Option<&CallError>) -> Reason {
+    reason.detail(error.map(|error| format!("The last look failed: {error}")).as_deref())
+}
+
+/// RunOnRollback is false, and the stack's status cannot be asked for.
+pub fn no_stack_status(error: &CallError) -> Reason {
+    Reason::new("Nothing was started: RunOnRollback is false, but the stack's status cannot be read")
+        .detail(allowance(error).as_deref())
+        .detail(Some(&error.to_string()))
+}
+
+/// Whether an earlier run goes on cannot be found out.
+pub fn earlier_unknown(error: &CallError) -> Reason {
+    Reason::new("Nothing was started: earlier tasks of this resource cannot be looked for")
+        .detail(allowance(error).as_deref())
+        .detail(Some(&error.to_string()))
+}
+
+/// The tasks cannot be looked at any more.
+pub fn lost_sight(error: &CallError, cluster: &str, tasks: &[TaskArn]) -> Reason {
+    let reason = Reason::new(format!(
+        "The task can no longer be waited for on cluster {cluster}, and has been stopped"
+    ))
+    .detail(allowance(error).as_deref())
+    .detail(Some(&error.to_string()));
+    tasks.iter().take(1).fold(reason, |reason, task| reason.place(format!("Task {task}")))
+}
+
+/// The function could not invoke itself to go on waiting.
+pub fn no_next_hop(error: &CallError) -> Reason {
+    Reason::new(
+        "The wait outlives one invocation, the function could not invoke itself, and the task has been stopped",
+    )
+    .detail(allowance(error).as_deref())
+    .detail(Some(&error.to_string()))
+}
+
+/// What of these tasks runs.
+pub fn what_runs(tasks: &[Task]) -> String {
+    let all: Vec<String> = tasks.iter().map(|task| what_runs_of(task, tasks.len() > 1)).collect();
+    all.join("; ")
+}
+
+/// What of a task runs; of several it is named.
+fn what_runs_of(task: &Task, is_one_of_several: bool) -> String {
+    let running = task.containers.iter().filter(|container| container.last_status == "RUNNING");
+    let running: Vec<&str> = running.map(|container| container.name.as_str()).collect();
+    let of = if is_one_of_several { format!(" of task {}", task.arn.id()) } else { String::new() };
     match running.as_slice() {
-        [] => format!("task {} was {}", task.arn.id(), task.last_status),
-        [one] => format!("container {one} of task {} was still running", task.arn.id()),
-        several => format!("containers {} of task {} were still running", several.join(", "), task.arn.id()),
+        [] if is_one_of_several => format!("Task {} was {}", task.arn.id(), task.last_status),
+        [] => format!("It was {}", task.last_status),
+        [one] => format!("Container {one}{of} was still running"),
+        several => format!("Containers {}{of} were still running", several.join(", ")),
     }
 }
 

@@ -4,7 +4,7 @@
 //!            ┌────────── Look at ──────────┐
 //!            ▼                             │
 //! start ─► a look ─► step ─┬─ Finish ─► the answer
-//!            ▲             ├─ GiveUp ─► stop the tasks ─► the answer
+//!            ▲             ├─ GiveUp ─► stop the tasks ─► a look (until they have stopped) ─► the answer
 //!            └─ next hop ◄─┴─ HandOver
 //! ```
 //!
@@ -32,10 +32,14 @@ const FIRST_LOOK: Duration = Duration::SECOND;
 /// How long no look follows one that showed nothing; it doubles from miss to miss, up to so many times as long.
 const FIRST_MISS: Duration = Duration::SECOND;
 const MISSES_AT_MOST: i32 = 16;
+/// How long on end ECS may not know a task before it counts as lost.
+const MISSING_PATIENCE: Duration = Duration::seconds(30);
 /// How long ECS may not know a task that it has just started.
 pub(in crate::runner) const MISSING_TOLERANCE: Duration = Duration::seconds(60);
 /// How long a fact may come after the task is over.
 const SETTLING: Duration = Duration::seconds(15);
+/// How long tasks that have been told to stop at their deadline are looked at, where CloudFormation waits no longer.
+const LAST_WORDS: Duration = Duration::seconds(10);
 /// How long the stop code may come after STOPPED, if all else says that the task succeeded. ECS gives it with STOPPED, a
 /// stand-in for ECS perhaps never.
 const STOP_CODE_PATIENCE: Duration = Duration::seconds(3);
@@ -83,6 +87,36 @@ pub struct Wait {
     /// LogLines.
     #[serde(default)]
     pub log_lines: u32,
+    /// Since when ECS does not know one of the tasks.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub missing_since: Option<OffsetDateTime>,
+    /// By when CloudFormation must be answered, however long the tasks take to stop.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub answer_by: Option<OffsetDateTime>,
+    /// The deadline has passed, and the tasks have been told to stop.
+    #[serde(default)]
+    pub timed_out: Option<TimedOut>,
+}
+
+/// A run that did not end in time, as it stood at its deadline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimedOut {
+    /// The deadline.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// What set it.
+    pub limit: Limit,
+    /// What was still running, in words.
+    pub running: String,
+    /// The container whose log says most, if one was running.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// Its task.
+    #[serde(default)]
+    pub task: Option<TaskArn>,
+    /// Why the last look before it showed nothing.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 fn zero_alone() -> Vec<i64> {
@@ -108,7 +142,7 @@ pub enum Step {
     HandOver(OffsetDateTime),
     /// It is over.
     Finish(Verdict),
-    /// The deadline has come.
+    /// The deadline has come: the tasks must be stopped, or if they have been told to, the answer cannot wait for them.
     GiveUp,
 }
 
@@ -125,7 +159,15 @@ pub enum WaitError {
 
 impl Wait {
     /// The wait for a run that has just been started.
-    pub fn for_success(run: &Run, request: &Request, tasks: Vec<TaskArn>, now: OffsetDateTime) -> Self {
+    ///
+    /// `deadline` and `limit` are [`Limits::deadline`]'s when the start began.
+    pub fn for_success(
+        run: &Run,
+        request: &Request,
+        tasks: Vec<TaskArn>,
+        (deadline, limit): (OffsetDateTime, Limit),
+        now: OffsetDateTime,
+    ) -> Self {
         let poll_interval = run.properties.poll_interval;
         let first =
             poll_interval.map_or(FIRST_LOOK, |seconds| Duration::seconds(seconds.into()).min(FIRST_LOOK));
@@ -137,15 +179,18 @@ impl Wait {
             cluster: run.properties.cluster.clone(),
             tasks,
             started_at: now,
-            deadline: run.deadline,
-            limit: run.limit,
+            deadline,
+            limit,
             poll_interval,
-            next_look: (now + first).min(run.deadline),
+            next_look: (now + first).min(deadline),
             over_since: None,
             hop: 0,
             watch_containers: run.properties.watch_containers().to_vec(),
             success_exit_codes: run.properties.success_exit_codes.clone(),
             log_lines: run.properties.log_lines,
+            missing_since: None,
+            answer_by: Some(run.limits.answer_by()),
+            timed_out: None,
         }
     }
 
@@ -168,6 +213,9 @@ impl Wait {
             watch_containers: Vec::new(),
             success_exit_codes: zero_alone(),
             log_lines: 0,
+            missing_since: None,
+            answer_by: Some(stop.deadline),
+            timed_out: None,
         }
     }
 
@@ -189,23 +237,33 @@ impl Wait {
         }
     }
 
-    /// What the tasks have come to.
+    /// Takes note of what a look has shown that later looks are judged by.
+    pub fn observe(&mut self, observation: &Observation, now: OffsetDateTime) {
+        self.missing_since = match observation.missing.is_empty() {
+            true => None,
+            false => Some(self.missing_since.unwrap_or(now)),
+        };
+    }
+
+    /// What the tasks have come to, after [`Wait::observe`].
     ///
-    /// A task that ECS does not know is waited for during the first minute; after that it fails the run.
+    /// A task that ECS does not know is waited for during the first minute, and later while it has not been unknown for
+    /// 30 s on end: one answer without it proves nothing. Then it fails the run.
     pub fn judge(&self, observation: &Observation, rules: Rules<'_>, now: OffsetDateTime) -> Outcome {
         let Observation { tasks, missing } = observation;
+        if self.may_turn_up(now) {
+            return Outcome::Pending;
+        }
         if self.goal == Goal::Stopped {
             return match tasks.iter().all(Task::is_stopped) {
                 true => Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing },
                 false => Outcome::Pending,
             };
         }
-        if !missing.is_empty() && now - self.started_at < MISSING_TOLERANCE {
-            return Outcome::Pending;
-        }
         let missing = missing.iter().map(|task| Failure {
             task: task.clone(),
             cause: Cause::Missing,
+            others: Vec::new(),
             stop_code: None,
             stopped_reason: None,
         });
@@ -223,6 +281,37 @@ impl Wait {
         }
     }
 
+    /// Whether a task that ECS does not know may still turn up.
+    fn may_turn_up(&self, now: OffsetDateTime) -> bool {
+        self.missing_since.is_some_and(|since| {
+            let just_started = self.goal == Goal::Success && now - self.started_at < MISSING_TOLERANCE;
+            just_started || now - since < MISSING_PATIENCE
+        })
+    }
+
+    /// The container that a time-out is about: the first that counts and still runs.
+    pub fn running<'t>(
+        &self,
+        tasks: &'t [Task],
+        definition: Option<&TaskDefinition>,
+    ) -> Option<(&'t Task, &'t str)> {
+        tasks.iter().find_map(|task| {
+            let counting = self.rules(definition).counting(task).into_iter();
+            let running = counting.into_iter().find(|container| container.last_status == "RUNNING")?;
+            Some((task, running.name.as_str()))
+        })
+    }
+
+    /// The deadline has come, and the tasks have been told to stop: from now on their end is waited for as far as
+    /// CloudFormation waits for an answer, since a container may take its stopTimeout to die, and what is deployed next
+    /// must not meet it.
+    pub fn time_out(&mut self, timed_out: TimedOut, now: OffsetDateTime) {
+        self.deadline = self.answer_by.unwrap_or(now).max(now + LAST_WORDS);
+        self.next_look = now + FIRST_LOOK;
+        self.over_since = None;
+        self.timed_out = Some(timed_out);
+    }
+
     /// The verdict over tasks that turn out to have ended before the deadline, when the looks before it showed nothing.
     pub fn ended_in_time(
         &self,
@@ -230,7 +319,8 @@ impl Wait {
         rules: Rules<'_>,
         now: OffsetDateTime,
     ) -> Option<Verdict> {
-        let ended = |task: &Task| task.ended_at().is_some_and(|at| at <= self.deadline);
+        let deadline = self.timed_out.as_ref().map_or(self.deadline, |timed_out| timed_out.at);
+        let ended = |task: &Task| task.ended_at().is_some_and(|at| at <= deadline);
         match self.judge(seen, rules, now) {
             Outcome::Over { verdict, awaited: Awaited::Nothing }
                 if !seen.tasks.is_empty() && seen.missing.is_empty() && seen.tasks.iter().all(ended) =>
@@ -252,12 +342,13 @@ impl Wait {
         jitter: f64,
     ) -> Step {
         if let Outcome::Over { verdict, awaited } = outcome {
-            let patience = match awaited {
-                Awaited::Nothing => Duration::ZERO,
-                Awaited::StopCode => STOP_CODE_PATIENCE,
-                Awaited::Codes => SETTLING,
+            let over_since = *self.over_since.get_or_insert(now);
+            let settled_by = match awaited {
+                Awaited::Nothing => now,
+                Awaited::StopCode => over_since + STOP_CODE_PATIENCE,
+                Awaited::Codes => over_since + SETTLING,
+                Awaited::Definition => self.deadline,
             };
-            let settled_by = *self.over_since.get_or_insert(now) + patience;
             if now >= settled_by {
                 return Step::Finish(verdict.clone());
             }
@@ -300,10 +391,11 @@ impl Wait {
     /// that is missing of tasks that are over comes soon.
     fn interval(&self, now: OffsetDateTime, jitter: f64) -> Duration {
         match self.poll_interval {
-            Some(seconds) => Duration::seconds(seconds.into()),
-            None if self.over_since.is_some() => FIRST_LOOK,
-            None => {
-                let waited = (now - self.started_at).as_seconds_f64();
+            Some(seconds) if self.timed_out.is_none() => Duration::seconds(seconds.into()),
+            _ if self.over_since.is_some() => FIRST_LOOK,
+            _ => {
+                let since = self.timed_out.as_ref().map_or(self.started_at, |timed_out| timed_out.at);
+                let waited = (now - since).as_seconds_f64();
                 let interval = (waited * 0.05).clamp(1.0, 10.0) * (1.0 - 0.1 * jitter.clamp(0.0, 1.0));
                 Duration::seconds_f64(interval.max(1.0))
             }

@@ -1,4 +1,5 @@
-//! What the monitor writes to, behind the SDK's HTTP client, with every fault that a network and a service can have.
+//! What the monitor writes to, behind the SDK's HTTP client: the stage's DynamoDB and SNS, with every fault that a network
+//! and a service can have.
 
 use std::{
     collections::BTreeMap,
@@ -15,6 +16,10 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
+use ecs_tasks::rehearse::{
+    report::Report,
+    service::{dynamodb::DynamoDb, sns::Sns},
+};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -32,12 +37,13 @@ pub(super) enum Swallowed {
     Items,
     /// Alerts are taken and not sent.
     Alerts,
-    /// Marks are taken and not made.
+    /// What was done is taken and not written down.
     Marks,
+    /// A lease is given to whoever asks.
+    Leases,
 }
 
 /// The services that the monitor writes to.
-#[derive(Debug)]
 pub(super) struct Sinks {
     pub(super) rng: Rng,
     pub(super) rate: f64,
@@ -45,21 +51,27 @@ pub(super) struct Sinks {
     /// After how many more calls the invocation dies.
     pub(super) dies_after: Option<usize>,
     pub(super) died: Arc<Notify>,
-    /// By task.
-    pub(super) items: BTreeMap<usize, Value>,
-    pub(super) alerts: Vec<usize>,
+    pub(super) dynamodb: Arc<DynamoDb>,
+    sns: Arc<Sns>,
+    /// The subjects of the alerts, in order.
+    pub(super) subjects: Arc<Mutex<Vec<String>>>,
+    /// The tasks that the log group has a line about.
     pub(super) lines: Vec<usize>,
-    /// How often something went wrong with an event, which may be told once more for each.
-    pub(super) troubles: BTreeMap<usize, usize>,
-    /// How often the log group had a fault, which lets the lines of a whole batch come again.
-    pub(super) log_troubles: usize,
-    pub(super) calls: usize,
+    /// How often something went wrong, for each of which something may be told once more.
+    pub(super) troubles: usize,
+    pub(super) calls: BTreeMap<String, usize>,
     /// What never answers.
-    pub(super) hangs: Option<&'static str>,
+    pub(super) hangs: &'static [&'static str],
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Connector(pub(super) Arc<Mutex<Sinks>>);
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connector")
+    }
+}
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
@@ -78,18 +90,16 @@ async fn answer(sinks: &Mutex<Sinks>, request: &HttpRequest) -> Result<HttpRespo
     };
     let (latency, fault) = {
         let mut sinks = lock(sinks);
-        sinks.calls += 1;
+        *sinks.calls.entry(operation.to_owned()).or_default() += 1;
         let faulty = sinks.rng.f64() < sinks.rate;
         let fault = faulty.then(|| pick(&mut sinks.rng, &FAULTS));
-        let fault = if sinks.hangs == Some(operation) { Some(Fault::Hangs) } else { fault };
+        let fault = if sinks.hangs.contains(&operation) { Some(Fault::Hangs) } else { fault };
         (Duration::from_millis(sinks.rng.u64(2..40)), fault)
     };
     tokio::time::sleep(latency).await;
     let (status, answer) = {
         let mut sinks = lock(sinks);
-        if fault.is_some() {
-            sinks.trouble(operation, &body);
-        }
+        sinks.troubles += usize::from(fault.is_some());
         let happens = !matches!(fault, Some(Fault::Throttled | Fault::Fails | Fault::Cut | Fault::Hangs));
         let answered = match fault {
             Some(Fault::Throttled) => (400, error("ThrottlingException", "Rate exceeded")),
@@ -117,93 +127,70 @@ async fn answer(sinks: &Mutex<Sinks>, request: &HttpRequest) -> Result<HttpRespo
 
 impl Sinks {
     pub(super) fn new(rng: Rng, swallowed: Option<Swallowed>) -> Arc<Mutex<Self>> {
+        let subjects: Arc<Mutex<Vec<String>>> = Arc::default();
+        let alerted = Arc::clone(&subjects);
+        let reporter = Arc::new(move |report| {
+            if let Report::Alerted { subject, .. } = report {
+                alerted.lock().unwrap().push(subject);
+            }
+        });
         Arc::new(Mutex::new(Self {
             rng,
             rate: 0.0,
             swallowed,
             dies_after: None,
             died: Arc::default(),
-            items: BTreeMap::new(),
-            alerts: Vec::new(),
+            dynamodb: Arc::new(DynamoDb::new(Arc::new(|_| {}))),
+            sns: Arc::new(Sns::new(reporter)),
+            subjects,
             lines: Vec::new(),
-            troubles: BTreeMap::new(),
-            log_troubles: 0,
-            calls: 0,
-            hangs: None,
+            troubles: 0,
+            calls: BTreeMap::new(),
+            hangs: &[],
         }))
     }
 
     fn effect(&mut self, operation: &str, body: &Value) -> (u16, Value) {
-        let swallowed = self.swallowed;
-        match operation {
-            "PutItem" => {
-                let task = task_of_key(&body["Item"]);
-                if let Some(known) = self.items.get(&task) {
-                    let mut error =
-                        error("ConditionalCheckFailedException", "The conditional request failed");
-                    error["Item"] = known.clone();
-                    return (400, error);
-                }
-                if swallowed != Some(Swallowed::Items) {
-                    self.items.insert(task, body["Item"].clone());
-                }
-                (200, json!({}))
+        match (operation, self.swallowed) {
+            ("BatchWriteItem" | "PutItem", Some(Swallowed::Items))
+            | ("TransactWriteItems", Some(Swallowed::Marks)) => (200, json!({})),
+            ("Publish", Some(Swallowed::Alerts)) => (200, PUBLISHED.into()),
+            ("Publish", _) => {
+                let form = body.as_object().unwrap().iter();
+                let form =
+                    form.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+                (200, self.sns.publish(&form).unwrap().into())
             }
-            "UpdateItem" => {
-                let item = self.items.entry(task_of_key(&body["Key"])).or_insert_with(|| body["Key"].clone());
-                let sets = body["UpdateExpression"].as_str().unwrap().trim_start_matches("SET ");
-                for mark in sets.split(", ").filter_map(|set| set.split(' ').next()) {
-                    if swallowed != Some(Swallowed::Marks) {
-                        item[mark] = body["ExpressionAttributeValues"][":at"].clone();
-                    }
-                }
-                (200, json!({}))
-            }
-            "Publish" => {
-                if swallowed != Some(Swallowed::Alerts) {
-                    self.alerts.push(task_of_alert(body));
-                }
-                let xml = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult>\
-                           <MessageId>1</MessageId></PublishResult></PublishResponse>";
-                (200, xml.into())
-            }
-            "CreateLogStream" => (200, json!({})),
-            "PutLogEvents" => {
+            ("CreateLogStream", _) => (200, json!({})),
+            ("PutLogEvents", _) => {
                 self.lines.extend(body["logEvents"].as_array().unwrap().iter().map(|line| {
                     let event: Value = serde_json::from_str(line["message"].as_str().unwrap()).unwrap();
-                    task_of_id(event["id"].as_str().unwrap())
+                    task_of_arn(event["detail"]["taskArn"].as_str().unwrap())
                 }));
                 (200, json!({}))
             }
-            other => (400, error("UnknownOperationException", other)),
+            (_, swallowed) => {
+                let mut body = body.clone();
+                if swallowed == Some(Swallowed::Leases)
+                    && body["UpdateExpression"].to_string().contains("#lease")
+                {
+                    body.as_object_mut().unwrap().remove("ConditionExpression");
+                }
+                match self.dynamodb.call(operation, &body) {
+                    Ok(answer) => (200, answer),
+                    Err(error) => (400, error.body()),
+                }
+            }
         }
     }
-
-    fn trouble(&mut self, operation: &str, body: &Value) {
-        let task = match operation {
-            "PutItem" => task_of_key(&body["Item"]),
-            "UpdateItem" => task_of_key(&body["Key"]),
-            "Publish" => task_of_alert(body),
-            _ => {
-                self.log_troubles += 1;
-                return;
-            }
-        };
-        *self.troubles.entry(task).or_default() += 1;
-    }
 }
 
-fn task_of_id(id: &str) -> usize {
-    id.trim_start_matches("event-").parse().unwrap()
-}
+const PUBLISHED: &str = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult>\
+                         <MessageId>1</MessageId></PublishResult></PublishResponse>";
 
-fn task_of_key(key: &Value) -> usize {
-    key["change"]["S"].as_str().unwrap().split('#').nth(1).unwrap().parse().unwrap()
-}
-
-fn task_of_alert(form: &Value) -> usize {
-    let id = form["Message"].as_str().unwrap().lines().find_map(|line| line.strip_prefix("Event: "));
-    task_of_id(id.unwrap())
+/// The number of a task, which its ARN ends with.
+pub(super) fn task_of_arn(arn: &str) -> usize {
+    arn.rsplit('/').next().unwrap().parse().unwrap()
 }
 
 pub(super) fn lock(sinks: &Mutex<Sinks>) -> MutexGuard<'_, Sinks> {

@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Definition, EcsInner, State, run, task::seconds};
-use crate::rehearse::{
-    setting::arn,
-    wire::{AwsError, lock},
+use super::{EcsInner, Revision, State, run, task::seconds};
+use crate::{
+    rehearse::{
+        setting::arn,
+        wire::{AwsError, lock},
+    },
+    task::family,
 };
 
 pub(super) fn call(shared: &Arc<EcsInner>, operation: &str, body: &Value) -> Result<Value, AwsError> {
@@ -17,6 +20,7 @@ pub(super) fn call(shared: &Arc<EcsInner>, operation: &str, body: &Value) -> Res
         "RunTask" => run::run_task(shared, body),
         "StartTask" => run::start_task(shared, body),
         "DescribeTasks" => describe_tasks(&mut lock(&shared.state), body),
+        "ListClusters" => Ok(list_clusters(&lock(&shared.state))),
         "ListTasks" => list_tasks(&mut lock(&shared.state), body),
         "StopTask" => stop_task(&mut lock(&shared.state), body),
         "DescribeServices" => describe_services(&lock(&shared.state), body),
@@ -42,9 +46,16 @@ fn describe_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     Ok(json!({ "tasks": tasks, "failures": failures }))
 }
 
+fn list_clusters(state: &State) -> Value {
+    let arns: Vec<String> =
+        state.clusters.keys().map(|name| arn("ecs", &format!("cluster/{name}"))).collect();
+    json!({ "clusterArns": arns })
+}
+
 fn list_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     let cluster = state.cluster(body)?;
-    let others = ["family", "serviceName", "containerInstance", "launchType"];
+    // Whether it takes a desired status beside startedBy ECS does not document, so the stage does not.
+    let others = ["family", "serviceName", "containerInstance", "launchType", "desiredStatus"];
     let started_by = body["startedBy"].as_str();
     if started_by.is_some() && others.iter().any(|filter| body[*filter].is_string()) {
         return Err(invalid("startedBy must be the only filter."));
@@ -55,6 +66,7 @@ fn list_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
         .iter()
         .filter(|task| task.cluster == cluster && task.desired_status == desired)
         .filter(|task| started_by.is_none_or(|started_by| task.started_by == started_by))
+        .filter(|task| body["family"].as_str().is_none_or(|name| family(&task.definition_arn) == name))
         .map(|task| task.arn.as_str())
         .collect();
     let from: usize = body["nextToken"].as_str().and_then(|token| token.parse().ok()).unwrap_or(0);
@@ -71,6 +83,8 @@ fn stop_task(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     let asked = body["task"].as_str().unwrap_or_default();
     let found = state.tasks.iter_mut().find(|task| task.cluster == cluster && is_named(&task.arn, asked));
     let task = found.ok_or_else(|| invalid("The referenced task was not found."))?;
+    // StopTask's page says that a stopped task's tags are deleted.
+    task.tags = json!([]);
     task.request_stop("UserInitiated", body["reason"].as_str().unwrap_or("Task stopped by user"));
     Ok(json!({ "task": task.described(false, seconds) }))
 }
@@ -100,14 +114,14 @@ impl State {
     pub(super) fn cluster(&self, body: &Value) -> Result<String, AwsError> {
         let asked = body["cluster"].as_str().unwrap_or("default");
         let name = asked.rsplit('/').next().unwrap_or(asked);
-        match self.clusters.contains(name) {
+        match self.clusters.contains_key(name) {
             true => Ok(name.to_owned()),
             false => Err(AwsError::new("ClusterNotFoundException", "Cluster not found.")),
         }
     }
 
     /// By ARN, family:revision, or family, which means its newest active revision.
-    pub(super) fn definition(&self, asked: &str) -> Result<&Definition, AwsError> {
+    pub(super) fn definition(&self, asked: &str) -> Result<&Revision, AwsError> {
         let short = asked.rsplit('/').next().unwrap_or(asked);
         let found = match short.split_once(':') {
             Some((family, revision)) => self.definitions.get(family).and_then(|revisions| {

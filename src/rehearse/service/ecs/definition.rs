@@ -4,11 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::ContainerSettings;
+use super::{ContainerSettings, fargate, spelling::normal};
+
+const COMPATIBILITIES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
 
 /// A revision of a task definition.
 #[derive(Clone, Debug)]
-pub struct Definition {
+pub struct Revision {
     /// Its ARN, with the revision.
     pub arn: String,
     /// Its family.
@@ -19,6 +21,8 @@ pub struct Definition {
     pub active: bool,
     /// `awsvpc`, `bridge`, `host` or `none`.
     pub network_mode: String,
+    /// It can run on Fargate.
+    pub is_for_fargate: bool,
     /// Its containers.
     pub containers: Vec<ContainerSpec>,
     /// As DescribeTaskDefinition tells it, but for what registering adds.
@@ -54,7 +58,7 @@ pub struct ContainerSpec {
     pub settings: ContainerSettings,
 }
 
-impl Definition {
+impl Revision {
     /// Reads a definition with ECS's names or CloudFormation's, with scalars as strings or in their types.
     pub(super) fn read(value: &Value) -> Result<Self, String> {
         let json = normal(value, "");
@@ -69,7 +73,47 @@ impl Definition {
             return Err(format!("task definition {family} has no essential container"));
         }
         let network_mode = text(&json, "networkMode").unwrap_or_else(|| "bridge".to_owned());
-        Ok(Self { arn: String::new(), family, revision: 0, active: true, network_mode, containers, json })
+        if !["awsvpc", "bridge", "host", "none"].contains(&network_mode.as_str()) {
+            return Err(format!(
+                "networkMode should be one of [awsvpc, bridge, host, none], not {network_mode}."
+            ));
+        }
+        let required: Vec<String> = texts(&json["requiresCompatibilities"]);
+        if let Some(other) = required.iter().find(|one| !COMPATIBILITIES.contains(&one.as_str())) {
+            return Err(format!(
+                "requiresCompatibilities should be among [{}], not {other}.",
+                COMPATIBILITIES.join(", ")
+            ));
+        }
+        let can_be = fargate::check(&json, &network_mode);
+        if required.iter().any(|one| one == "FARGATE") {
+            can_be.clone()?;
+        }
+        Ok(Self {
+            arn: String::new(),
+            family,
+            revision: 0,
+            active: true,
+            network_mode,
+            is_for_fargate: can_be.is_ok(),
+            containers,
+            json,
+        })
+    }
+
+    /// Whether its tasks can run on this launch type.
+    pub(super) fn supports(&self, launch_type: &str) -> bool {
+        match launch_type {
+            "FARGATE" => self.is_for_fargate,
+            "EXTERNAL" => self.network_mode != "awsvpc",
+            _ => true,
+        }
+    }
+
+    /// The revision and the ARN that it has elsewhere, if it comes of there.
+    pub(super) fn place_elsewhere(&self) -> Option<(usize, String)> {
+        let revision = self.json["revision"].as_u64().and_then(|revision| usize::try_from(revision).ok())?;
+        Some((revision, text(&self.json, "taskDefinitionArn")?))
     }
 
     /// As DescribeTaskDefinition tells it.
@@ -87,14 +131,7 @@ impl Definition {
 impl ContainerSpec {
     fn read(json: &Value, definition: &Value) -> Result<Self, String> {
         let name = text(json, "name").ok_or("a container definition has no Name")?;
-        let texts = |name: &str| -> Vec<String> {
-            json[name]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|item| item.as_str().map(str::to_owned))
-                .collect()
-        };
+        let texts = |name: &str| texts(&json[name]);
         let pairs = |list: &str, key: &str, value: &str| -> BTreeMap<String, String> {
             let items = json[list].as_array().into_iter().flatten();
             items.filter_map(|item| Some((text(item, key)?, text(item, value).unwrap_or_default()))).collect()
@@ -118,58 +155,8 @@ impl ContainerSpec {
     }
 }
 
-/// ECS's spelling and types for what a template says: `ContainerDefinitions` becomes `containerDefinitions`, and
-/// `"256"` a number where the API has one. Keys that users make up (options, labels) stay as they are.
-pub(super) fn normal(value: &Value, name: &str) -> Value {
-    const NUMBERS: [&str; 18] = [
-        "interval",
-        "timeout",
-        "retries",
-        "startPeriod",
-        "softLimit",
-        "hardLimit",
-        "maxSwap",
-        "swappiness",
-        "sharedMemorySize",
-        "restartAttemptPeriod",
-        "memoryReservation",
-        "stopTimeout",
-        "startTimeout",
-        "containerPort",
-        "hostPort",
-        "sizeInGiB",
-        "weight",
-        "base",
-    ];
-    const BOOLEANS: [&str; 4] = ["essential", "privileged", "readonlyRootFilesystem", "interactive"];
-    match value {
-        Value::Object(object) if matches!(name, "options" | "dockerLabels") => Value::Object(object.clone()),
-        Value::Object(object) => {
-            let field = |(key, value): (&String, &Value)| {
-                let key = lower_first(key);
-                let container_number =
-                    name == "containerDefinitions" && matches!(key.as_str(), "cpu" | "memory");
-                let value = match value.as_str() {
-                    Some(text) if container_number || NUMBERS.contains(&key.as_str()) => {
-                        text.parse::<u64>().map_or_else(|_| json!(text), Value::from)
-                    }
-                    Some(text) if BOOLEANS.contains(&key.as_str()) => {
-                        json!(text.eq_ignore_ascii_case("true"))
-                    }
-                    _ => normal(value, &key),
-                };
-                (key, value)
-            };
-            Value::Object(object.iter().map(field).collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(|item| normal(item, name)).collect()),
-        other => other.clone(),
-    }
-}
-
-fn lower_first(name: &str) -> String {
-    let mut chars = name.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 fn text(json: &Value, name: &str) -> Option<String> {
@@ -178,25 +165,5 @@ fn text(json: &Value, name: &str) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(boolean) => Some(boolean.to_string()),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_that_a_template_gives_as_text_are_numbers_to_ecs() {
-        let template = json!({"ContainerDefinitions": [{
-            "Memory": "64",
-            "HealthCheck": {"Command": ["CMD", "true"], "Interval": "5", "StartPeriod": "10"},
-            "Ulimits": [{"Name": "nofile", "SoftLimit": "1024", "HardLimit": "1024"}],
-        }]});
-        let expected = json!({"containerDefinitions": [{
-            "memory": 64,
-            "healthCheck": {"command": ["CMD", "true"], "interval": 5, "startPeriod": 10},
-            "ulimits": [{"name": "nofile", "softLimit": 1024, "hardLimit": 1024}],
-        }]});
-        assert_eq!(normal(&template, ""), expected);
     }
 }

@@ -1,7 +1,11 @@
 //! A container as a process group of this machine.
 
 use std::{
-    collections::BTreeMap, io, os::unix::process::ExitStatusExt, path::Path, process::Stdio, sync::Arc,
+    io,
+    os::unix::process::ExitStatusExt,
+    path::{Component, Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
 };
 
 use nix::{
@@ -40,27 +44,23 @@ impl Process {
                 job.spec.image
             ));
         };
-        Self::spawn(&command, &job.environment, lines).map_err(|error| {
+        Self::spawn(&command, job, lines).map_err(|error| {
             format!(
                 "CannotStartContainerError: failed to create task for container {name}: exec {program}: {error}"
             )
         })
     }
 
-    /// Starts `command` in a directory of its own, with these variables and no others but PATH and HOME.
-    fn spawn(
-        command: &[String],
-        environment: &BTreeMap<String, String>,
-        lines: LineSink,
-    ) -> io::Result<Self> {
+    /// Starts `command` with the container's variables and no others but PATH and HOME.
+    fn spawn(command: &[String], job: &Job, lines: LineSink) -> io::Result<Self> {
         let directory = tempfile::Builder::new().prefix("container-").tempdir()?;
         let (program, arguments) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
         let mut child = Command::new(program)
             .args(arguments)
             .env_clear()
             .envs(inherited(directory.path()))
-            .envs(environment)
-            .current_dir(directory.path())
+            .envs(&job.environment)
+            .current_dir(working_directory(job, directory.path())?)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -103,6 +103,21 @@ impl ProcessGroup {
     pub(super) fn kill(self) {
         let _ = killpg(self.0, Signal::SIGKILL);
     }
+}
+
+/// The container's WorkingDirectory, where this machine has it; else one of that path below the container's own
+/// directory, made as Docker makes a missing one.
+fn working_directory(job: &Job, own: &Path) -> io::Result<PathBuf> {
+    let Some(wanted) = &job.spec.working_directory else { return Ok(own.to_owned()) };
+    let wanted = Path::new(wanted);
+    if wanted.is_absolute() && wanted.is_dir() {
+        return Ok(wanted.to_owned());
+    }
+    // Neither `/` nor `..` leads out of it.
+    let names = wanted.components().filter(|part| matches!(part, Component::Normal(_)));
+    let made = own.join(names.collect::<PathBuf>());
+    std::fs::create_dir_all(&made)?;
+    Ok(made)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the processes need the machine's PATH")]

@@ -6,14 +6,16 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    ContainerSpec, Definition, EcsInner, State,
+    ContainerSpec, EcsInner, Revision, State,
     api::invalid,
     engine::Job,
     life::live,
+    placement,
     task::{StageContainer, StageTask},
     token::{self, Claim},
 };
 use crate::rehearse::{
+    report::Report,
     setting::{arn, now, random_hex},
     wire::{AwsError, lock},
 };
@@ -95,18 +97,13 @@ fn start(
             return Err(invalid(&message));
         }
     }
-    match (definition.network_mode.as_str(), body["networkConfiguration"].is_object()) {
-        ("awsvpc", false) => {
-            return Err(invalid(
-                "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-            ));
+    placement::check(&definition, &state.clusters.get(cluster).cloned().unwrap_or_default(), body)?;
+    for name in made_up_secrets(&definition) {
+        if state.noted_secrets.insert(name.clone()) {
+            (shared.reporter)(Report::Note(format!(
+                "secret {name} is made up: set the environment variable {name} to give it a value"
+            )));
         }
-        ("bridge" | "host" | "none", true) => {
-            return Err(invalid(
-                "Network Configuration is not valid for the given networkMode of this task definition.",
-            ));
-        }
-        _ => {}
     }
 
     let mut tasks = Vec::new();
@@ -146,10 +143,20 @@ fn start(
     Ok(tasks)
 }
 
+/// The variables from `secrets` that this machine's environment does not have.
+fn made_up_secrets(definition: &Revision) -> Vec<String> {
+    let names = definition.containers.iter().flat_map(|container| &container.secrets);
+    names.filter(|name| secret(name).is_none()).cloned().collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the stage has no Secrets Manager")]
+fn secret(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// What each container runs: its definition with the overrides applied. A secret has the value that a variable of the
 /// same name has on this machine, if there is one.
-#[expect(clippy::disallowed_methods, reason = "the stage has no Secrets Manager")]
-fn jobs(definition: &Definition, overrides: &Value) -> Vec<Job> {
+fn jobs(definition: &Revision, overrides: &Value) -> Vec<Job> {
     let job = |spec: &ContainerSpec| {
         let mine = overrides["containerOverrides"].as_array().into_iter().flatten();
         let mine = mine.into_iter().find(|one| one["name"] == spec.name.as_str());
@@ -158,7 +165,7 @@ fn jobs(definition: &Definition, overrides: &Value) -> Vec<Job> {
             |command| command.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
         );
         let secrets = spec.secrets.iter().map(|name| {
-            let value = std::env::var(name).unwrap_or_else(|_| format!("rehearsed-secret-{name}"));
+            let value = secret(name).unwrap_or_else(|| format!("rehearsed-secret-{name}"));
             (name.clone(), value)
         });
         let mut environment: BTreeMap<String, String> = secrets.chain(spec.environment.clone()).collect();

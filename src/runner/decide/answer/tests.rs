@@ -21,8 +21,9 @@ proptest! {
             logical_resource_id: "Migrate".to_owned(),
             physical_resource_id: id,
             no_echo: false,
+            answer_by: None,
         };
-        let log = Log { group: "/ecs/app".to_owned(), stream: None, lines: log };
+        let log = Log { group: Some("/ecs/app".to_owned()), lines: log, ..Log::default() };
         let reason = Reason::failed(&[failure()]).detail(Some(&detail)).log(Some(&log));
         let body = Answer::Failed(reason).into_response(&reply_to).body();
         prop_assert!(body.len() <= 4096, "{} bytes", body.len());
@@ -34,6 +35,7 @@ fn failure() -> Failure {
     Failure {
         task: TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/1".to_owned()),
         cause: Cause::Exited { container: "app".to_owned(), code: 3, reason: None },
+        others: Vec::new(),
         stop_code: None,
         stopped_reason: Some("Essential container in task exited".to_owned()),
     }

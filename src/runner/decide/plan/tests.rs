@@ -45,7 +45,7 @@ fn runs(fixture: &str, changes: Value) -> Run {
 #[test]
 fn create_runs_and_asks_nothing_first() {
     let run = runs(CREATE, json!({}));
-    assert_eq!((run.deadline, run.limit), (NOW + Duration::seconds(1800), Limit::Timeout(1800)));
+    assert_eq!(run.limits.deadline(NOW), (NOW + Duration::seconds(1800), Limit::Timeout(1800)));
     assert_eq!((run.unless_rolling_back, run.compare_with), (false, None));
     assert!(!runs(CREATE, json!({"RunOnRollback": "false"})).unless_rolling_back);
     runs(CREATE, json!({"RunOnUpdate": "false"}));
@@ -53,7 +53,8 @@ fn create_runs_and_asks_nothing_first() {
 
 #[test]
 fn update_runs_unless_it_is_told_not_to() {
-    assert_eq!(plan(UPDATE, json!({"RunOnUpdate": "false"}), MEANS), Plan::Skip(Skip::RunOnUpdateIsFalse));
+    let skipped = plan(UPDATE, json!({"RunOnUpdate": "false"}), MEANS);
+    assert!(matches!(skipped, Plan::Skip(Skip::RunOnUpdateIsFalse, _)));
     assert!(runs(UPDATE, json!({"RunOnRollback": "false"})).unless_rolling_back);
     assert!(!runs(UPDATE, json!({})).unless_rolling_back);
 }
@@ -79,7 +80,7 @@ fn an_old_definition_that_is_missing_counts_as_different() {
 fn a_count_of_zero_runs_nothing_instances_or_not() {
     for changes in [json!({"Count": "0"}), json!({"Count": "0", "Instances": ["i"]})] {
         for fixture in [CREATE, UPDATE] {
-            assert_eq!(plan(fixture, changes.clone(), MEANS), Plan::Skip(Skip::CountIsZero));
+            assert!(matches!(plan(fixture, changes.clone(), MEANS), Plan::Skip(Skip::CountIsZero, _)));
         }
     }
 }
@@ -144,7 +145,7 @@ fn a_service_timeout_that_leaves_no_time_is_refused() {
 #[test]
 fn a_start_that_is_not_waited_for_still_has_the_time_that_cloudformation_gives() {
     let run = runs(CREATE, json!({"Timeout": "0"}));
-    assert_eq!((run.deadline, run.limit), (NOW + Duration::seconds(1970), Limit::ServiceTimeout(2000)));
+    assert_eq!(run.limits.deadline(NOW), (NOW + Duration::seconds(1970), Limit::ServiceTimeout(2000)));
 }
 
 #[test]
@@ -173,4 +174,31 @@ fn an_update_of_a_stack_that_rolls_back_or_is_deleted_can_be_skipped() {
     ] {
         assert_eq!(Skip::for_stack_status(status), skip, "{status}");
     }
+}
+
+#[test]
+fn an_update_ends_what_was_left_in_the_cluster_that_its_resource_had_before() {
+    let mut payload: Value = serde_json::from_str(UPDATE).unwrap();
+    payload["ResourceProperties"]["Cluster"] = json!("new");
+    for (old, expected) in
+        [("old", vec!["new", "old"]), ("arn:aws:ecs:us-west-2:123456789012:cluster/new", vec!["new"])]
+    {
+        payload["OldResourceProperties"]["Cluster"] = json!(old);
+        payload["OldResourceProperties"]["TaskDefinition"] = json!("before:3");
+        payload["ResourceProperties"]["TaskDefinition"] = json!("after");
+        let Received::Request(request) = Received::of(&payload) else { panic!("a request") };
+        let Plan::Run(run) = Plan::for_request(&request, MEANS) else { panic!("a run") };
+        assert_eq!(
+            (run.earlier.clusters, run.earlier.families),
+            (
+                expected.iter().map(|name| (*name).to_owned()).collect(),
+                vec!["after".to_owned(), "before".to_owned()]
+            )
+        );
+    }
+}
+
+#[test]
+fn a_create_has_nothing_before_it() {
+    assert!(runs(CREATE, json!({})).earlier.clusters.is_empty());
 }

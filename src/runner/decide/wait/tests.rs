@@ -22,6 +22,7 @@ fn wait() -> Wait {
             logical_resource_id: "MigrateTask".to_owned(),
             physical_resource_id: "prod-MigrateTask-5f0c2a9be1d4".to_owned(),
             no_echo: false,
+            answer_by: None,
         },
         request_type: RequestType::Create,
         goal: Goal::Success,
@@ -37,6 +38,9 @@ fn wait() -> Wait {
         watch_containers: vec!["app".to_owned()],
         success_exit_codes: vec![0, 3],
         log_lines: 10,
+        missing_since: None,
+        answer_by: None,
+        timed_out: None,
     }
 }
 
@@ -133,16 +137,61 @@ fn a_fact_that_is_missing_is_waited_for_fifteen_seconds() {
 }
 
 #[test]
-fn a_missing_task_is_tolerated_for_a_minute_and_then_fails_the_run() {
-    let wait = wait();
-    let missing = Observation { tasks: vec![], missing: wait.tasks.clone() };
-    assert_eq!(wait.judge(&missing, RULES, at(59)), Outcome::Pending);
-    let Outcome::Over { verdict: Verdict::Failed(failures), awaited: Awaited::Nothing } =
-        wait.judge(&missing, RULES, at(60))
-    else {
-        panic!("a failure")
+fn a_missing_task_is_tolerated_for_a_minute_and_later_for_half_a_minute_on_end() {
+    let missing = Observation { tasks: vec![], missing: wait().tasks };
+    let judged = |since: i64, now: i64| {
+        let mut wait = wait();
+        wait.observe(&missing, at(since));
+        wait.observe(&missing, at(now));
+        wait.judge(&missing, RULES, at(now))
     };
-    assert_eq!(failures[0].cause, Cause::Missing);
+    for (since, now) in [(1, 59), (40, 69), (500, 500), (500, 529)] {
+        assert_eq!(judged(since, now), Outcome::Pending, "missing from {since} s to {now} s");
+    }
+    for (since, now) in [(1, 60), (40, 70), (500, 530)] {
+        let Outcome::Over { verdict: Verdict::Failed(failures), .. } = judged(since, now) else {
+            panic!("a failure")
+        };
+        assert_eq!(failures[0].cause, Cause::Missing, "missing from {since} s to {now} s");
+    }
+}
+
+#[test]
+fn a_task_that_turns_up_again_was_never_missing() {
+    let mut wait = wait();
+    let missing = Observation { tasks: vec![], missing: wait.tasks.clone() };
+    wait.observe(&missing, at(500));
+    wait.observe(&seen(task("RUNNING", None)), at(510));
+    wait.observe(&missing, at(529));
+    assert_eq!(wait.judge(&missing, RULES, at(535)), Outcome::Pending);
+}
+
+#[test]
+fn a_verdict_that_the_definition_could_turn_waits_for_it_until_the_deadline() {
+    let verdict = Verdict::Failed(Vec::new());
+    let outcome = Outcome::Over { verdict: verdict.clone(), awaited: Awaited::Definition };
+    let mut wait = wait();
+    assert!(matches!(wait.step(&outcome, at(100), at(FAR), 0.0), Step::Look(_)));
+    assert!(matches!(wait.step(&outcome, at(1799), at(FAR), 0.0), Step::Look(_)));
+    assert_eq!(wait.step(&outcome, at(1800), at(FAR), 0.0), Step::Finish(verdict));
+}
+
+#[test]
+fn after_the_deadline_the_end_is_waited_for_as_long_as_cloudformation_waits() {
+    let mut wait = Wait { answer_by: Some(at(3570)), poll_interval: Some(60), ..wait() };
+    assert_eq!(wait.step(&Outcome::Pending, at(1800), at(FAR), 0.0), Step::GiveUp);
+    let timed_out = TimedOut {
+        at: wait.deadline,
+        limit: wait.limit,
+        running: String::new(),
+        container: None,
+        task: None,
+        trouble: None,
+    };
+    wait.time_out(timed_out, at(1801));
+    assert_eq!(wait.resume(at(FAR)), Step::Look(at(1802)));
+    assert_eq!(wait.step(&Outcome::Pending, at(1802), at(FAR), 0.0), Step::Look(at(1803)));
+    assert_eq!(wait.step(&Outcome::Pending, at(3570), at(FAR), 0.0), Step::GiveUp);
 }
 
 #[test]
@@ -164,9 +213,23 @@ fn delete_waits_until_the_network_interface_is_free_and_does_not_mind_how_a_task
 
 #[test]
 fn every_shape_that_was_shipped_can_be_read() {
-    let fixture: Value = serde_json::from_str(include_str!("../../../../tests/wait/v1.json")).unwrap();
-    assert_eq!(Wait::read(&fixture).unwrap(), wait());
-    assert_eq!(serde_json::to_value(wait()).unwrap(), fixture, "what is shipped now is this fixture");
+    let read = |fixture: &str| serde_json::from_str::<Value>(fixture).unwrap();
+    let first = read(include_str!("../../../../tests/wait/v1.json"));
+    assert_eq!(Wait::read(&first).unwrap(), wait());
+    let now = read(include_str!("../../../../tests/wait/v1-timed-out.json"));
+    let timed_out = TimedOut {
+        at: at(1800),
+        limit: Limit::Timeout(1800),
+        running: "Container app was still running".to_owned(),
+        container: Some("app".to_owned()),
+        task: Some(wait().tasks[0].clone()),
+        trouble: None,
+    };
+    let mut expected = Wait { answer_by: Some(at(3570)), ..wait() };
+    expected.reply_to.answer_by = Some(at(3600));
+    expected.time_out(timed_out, at(1801));
+    assert_eq!(Wait::read(&now).unwrap(), expected);
+    assert_eq!(serde_json::to_value(expected).unwrap(), now, "what is shipped now is this fixture");
 }
 
 #[test]

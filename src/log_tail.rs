@@ -1,0 +1,118 @@
+//! The last lines that a container logged, as far as they can be had in time.
+//!
+//! The awslogs driver hands lines over with a delay of up to some seconds and makes the stream with the first of them, so
+//! what can be read right after a container's end may lack the very line that says why it ended. The tail is read until a
+//! line is as young as the container's end, or until three seconds have passed since then: that two reads agree proves
+//! nothing.
+
+use std::time::Duration as StdDuration;
+
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    aws::{
+        CallError,
+        logs::{LogLine, LogReader},
+    },
+    function::clock::Clock,
+    task::{AwsLogs, Container, TaskArn},
+};
+
+/// How long after a container's end its last lines may take to arrive.
+const DELAY: Duration = Duration::seconds(3);
+/// Between two reads.
+const PAUSE: StdDuration = StdDuration::from_millis(700);
+/// How many lines more than are wanted are read, since some say nothing.
+const SPARE: u32 = 20;
+
+/// Which lines are wanted.
+#[derive(Clone, Debug)]
+pub struct Wanted<'w> {
+    /// The log's group and region.
+    pub logs: &'w AwsLogs,
+    /// The stream in it.
+    pub stream: &'w str,
+    /// How many lines at most.
+    pub lines: u32,
+    /// When the container ended; none while it runs, or where that is not known.
+    pub ended_at: Option<OffsetDateTime>,
+}
+
+/// The stream that a container logs to, where it can be known.
+pub fn stream_of(logs: &AwsLogs, container: &Container, task: &TaskArn) -> Option<String> {
+    logs.stream(&container.name, task, container.runtime_id.as_deref())
+}
+
+/// Reads the tail, oldest line first, until `until` at the latest. Lines that hold nothing but punctuation and space are
+/// left out.
+pub async fn read(
+    reader: &LogReader,
+    wanted: &Wanted<'_>,
+    clock: Clock,
+    until: OffsetDateTime,
+) -> Result<Vec<String>, CallError> {
+    let complete_at = wanted.ended_at.unwrap_or_else(|| clock.now()) + DELAY;
+    loop {
+        let region = wanted.logs.region.as_deref();
+        let tail = reader.tail(region, &wanted.logs.group, wanted.stream, wanted.lines + SPARE);
+        let left = (until - clock.now()).max(Duration::SECOND).try_into().unwrap_or_default();
+        let read = tokio::time::timeout(left, tail).await;
+        let read = read.unwrap_or_else(|_| Err(CallError::no_answer("logs:GetLogEvents")));
+        let is_final = match &read {
+            Ok(lines) => is_complete(lines, wanted.ended_at),
+            Err(error) => !may_come(error),
+        };
+        let now = clock.now();
+        if is_final || now >= complete_at || now + PAUSE >= until {
+            return read.map(|lines| telling(lines, wanted.lines));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Whether the last line of a container must be among these.
+fn is_complete(lines: &[LogLine], ended_at: Option<OffsetDateTime>) -> bool {
+    let youngest = lines.iter().filter_map(|line| line.at).max();
+    ended_at.zip(youngest).is_some_and(|(ended_at, youngest)| youngest >= ended_at)
+}
+
+/// Whether a stream that cannot be read now may be there soon.
+fn may_come(error: &CallError) -> bool {
+    error.is("ResourceNotFoundException") || error.is_transient()
+}
+
+/// The last lines that hold a letter or a digit.
+fn telling(lines: Vec<LogLine>, most: u32) -> Vec<String> {
+    let texts = lines.into_iter().map(|line| line.message);
+    let mut texts: Vec<String> = texts.filter(|text| text.chars().any(char::is_alphanumeric)).collect();
+    let surplus = texts.len().saturating_sub(most as usize);
+    texts.drain(..surplus);
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const END: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
+
+    fn line(seconds: i64, message: &str) -> LogLine {
+        LogLine { at: Some(END + Duration::seconds(seconds)), message: message.to_owned() }
+    }
+
+    #[test]
+    fn old_lines_do_not_show_that_the_last_one_has_arrived() {
+        assert!(!is_complete(&[line(-1, "migrating")], Some(END)));
+        assert!(is_complete(&[line(-1, "migrating"), line(0, "failed")], Some(END)));
+        assert!(!is_complete(&[], Some(END)) && !is_complete(&[line(5, "x")], None));
+    }
+
+    #[test]
+    fn lines_of_punctuation_take_no_line_s_place() {
+        let lines =
+            vec![line(-3, "first"), line(-2, "    ^^^^^^^"), line(-1, "KeyError: 'x'"), line(0, "----")];
+        assert_eq!(telling(lines, 2), ["first", "KeyError: 'x'"]);
+    }
+}

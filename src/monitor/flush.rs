@@ -1,0 +1,79 @@
+//! The clock of the windows: a schedule invokes the function every minute, and what has come in a window that has ended
+//! is told as a count.
+//!
+//! A count is taken off only after its message went out, so that a crash costs a second message at worst.
+
+use time::OffsetDateTime;
+
+use super::{
+    decide::{
+        event::Event,
+        finding::{Finding, TaskFailure},
+        group::Failing,
+    },
+    render::{
+        alert::Told,
+        rows::{Rows, WINDOWS_PARTITION, Window},
+    },
+    sinks::Sinks,
+};
+use crate::aws::{
+    CallError,
+    dynamodb::{Table, Updated},
+};
+
+impl Sinks {
+    /// Tells what waits in windows that have ended by `at`, the schedule's time; `Err` if something could not be told,
+    /// which the next minute tries again.
+    pub(super) async fn flush(&self, at: OffsetDateTime, now: OffsetDateTime) -> Result<(), CallError> {
+        let (Some(table), Some(_)) = (&self.table, &self.topic) else { return Ok(()) };
+        let rows = self.rows(at.max(now));
+        let windows = table.query(WINDOWS_PARTITION).await?;
+        let ended = crate::epoch::milliseconds(rows.now);
+        let mut failed = None;
+        for window in windows.iter().filter_map(Window::of).filter(|window| window.until <= ended) {
+            let told = match window.waiting {
+                0 => table.delete(&rows.close(&window)).await,
+                _ => self.tell_count(table, &rows, &window).await,
+            };
+            // One group must not keep the others from being told.
+            if let Err(error) = told {
+                tracing::error!(cluster = window.group.cluster, "a count was not told: {error}");
+                failed = Some(error);
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn tell_count(&self, table: &Table, rows: &Rows, window: &Window) -> Result<(), CallError> {
+        let Some(alert) = &self.settings.alert else { return Ok(()) };
+        if let Updated::Refused(_) = table.update(&rows.take(window)).await? {
+            // Another invocation tells of it.
+            return Ok(());
+        }
+        let event = Event::read(window.latest.clone(), "")
+            .map_err(|error| CallError::refused("dynamodb:Query", &error.to_string()))?;
+        // It was alarming when it was counted. One that was too long to be kept whole is told by the group's words.
+        let judged = Finding::of(&event, &[]).filter(Finding::is_alarming);
+        let finding = judged.unwrap_or_else(|| Finding::Failed(TaskFailure::in_words(&window.group.words)));
+        let failing = Failing::of(&event, Some(&finding)).ok_or_else(|| {
+            CallError::refused("dynamodb:Query", "the latest event of a window is no failure")
+        })?;
+        let told = Told {
+            failing,
+            group: &window.group,
+            count: window.waiting,
+            named: Vec::new(),
+            since: Some(&window.since),
+            log: None,
+        };
+        match self.publish(told, rows.now).await {
+            Ok(()) => table.update(&rows.told(window, alert.window)).await.map(drop),
+            Err(error) => {
+                // Best effort: without it the lease keeps the next minute from telling, and no longer.
+                let _ = table.update(&rows.give_back(window)).await;
+                Err(error)
+            }
+        }
+    }
+}

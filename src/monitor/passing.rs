@@ -1,0 +1,154 @@
+//! An event on its way through the sinks.
+
+use time::OffsetDateTime;
+
+use super::{
+    decide::{
+        event::{About, Event},
+        finding::Finding,
+        group::Failing,
+        settings::Settings,
+    },
+    render::{
+        audit::{self, Item},
+        metrics,
+        rows::{Progress, Rows, Standing},
+    },
+};
+use crate::aws::{CallError, dynamodb::Attributes};
+
+/// What can be left undone of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sink {
+    /// Its item in the audit trail.
+    Audit,
+    /// The claim of its task's row: the table did not answer, or another invocation is at work.
+    Claim,
+    /// Its alert.
+    Alert,
+    /// Its line in the log group.
+    Log,
+    /// Its document in the index.
+    Index,
+    /// Writing down what was done.
+    Mark,
+}
+
+/// An event on its way.
+pub(super) struct Passing<'e> {
+    pub(super) event: &'e Event,
+    pub(super) finding: Option<Finding>,
+    pub(super) item: Option<Item>,
+    /// Its task's row, where there is a table and something to claim.
+    pub(super) key: Option<Attributes>,
+    pub(super) claim: Standing,
+    /// The place of the event in the same batch that has claimed the same row.
+    pub(super) led_by: Option<usize>,
+    pub(super) undone: Vec<Sink>,
+}
+
+/// An event by its place, and what of it could not be done.
+pub(super) type Shortfall = (usize, Sink, CallError);
+
+impl Sink {
+    /// Its name in the log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Audit => "audit",
+            Self::Claim => "claim",
+            Self::Alert => "alert",
+            Self::Log => "log",
+            Self::Index => "index",
+            Self::Mark => "mark",
+        }
+    }
+}
+
+impl<'e> Passing<'e> {
+    /// Judges an event, and logs what it was found to be.
+    pub(super) fn judge(event: &'e Event, settings: &Settings, now: OffsetDateTime) -> Self {
+        let finding = Finding::of(event, &settings.ignored);
+        if let Some(finding) = &finding {
+            log(event, finding);
+        }
+        let audit = settings.audit.as_ref();
+        let item = audit.map(|audit| audit::render(event, finding.as_ref(), audit.retention_days, now));
+        let key = audit.and_then(|_| Rows::key_of(event, finding.as_ref()));
+        Self { event, finding, item, key, claim: Standing::Unknown, led_by: None, undone: Vec::new() }
+    }
+
+    /// What people are alerted about, if they are.
+    pub(super) fn failing(&self) -> Option<Failing<'_>> {
+        Failing::of(self.event, self.finding.as_ref())
+    }
+
+    /// Whether this event is the one that its task's failure is told by, as far as `done` does not say that it was.
+    pub(super) fn is_due(&self, done: impl Fn(&Progress) -> bool) -> bool {
+        let is_mine = match &self.claim {
+            Standing::Unknown => true,
+            Standing::Mine(progress) => !done(progress),
+            Standing::Finished(_) | Standing::Elsewhere => false,
+        };
+        is_mine && self.led_by.is_none() && self.finding.as_ref().is_some_and(Finding::is_alarming)
+    }
+
+    /// The line that measures a task's end. The count waits for the claim: where the table cannot be reached, the event
+    /// comes back and is counted then.
+    pub(super) fn measured(&mut self, by_family: bool, now: OffsetDateTime) -> Option<String> {
+        let (About::Task(change), Some(finding), None) = (&self.event.about, &self.finding, self.led_by)
+        else {
+            return None;
+        };
+        let line = metrics::render(change, finding, by_family, now)?;
+        match &mut self.claim {
+            Standing::Unknown if self.key.is_none() => Some(line),
+            Standing::Mine(progress) if !progress.counted => {
+                progress.counted = true;
+                Some(line)
+            }
+            _ => None,
+        }
+    }
+
+    /// Notes that something of it could not be done.
+    pub(super) fn fail(&mut self, sink: Sink, error: &CallError) {
+        tracing::error!(event_id = self.event.id, sink = sink.name(), "an event will come back: {error}");
+        self.undone.push(sink);
+    }
+}
+
+fn log(event: &Event, finding: &Finding) {
+    match &event.about {
+        About::Task(change) => {
+            let culprit = finding.failure().and_then(|failure| failure.failure.as_ref());
+            let container = culprit.and_then(|failure| failure.cause.container());
+            let mut containers = change.task.containers.iter();
+            let exit_code =
+                containers.find(|one| Some(one.name.as_str()) == container).and_then(|one| one.exit_code);
+            tracing::info!(
+                event_id = event.id,
+                cluster = change.cluster(),
+                family = change.family(),
+                task_arn = change.task.arn.0,
+                last_status = change.task.last_status,
+                stop_code = change.task.stop_code,
+                reason = finding.failure().map(|failure| failure.words.as_str()),
+                container,
+                exit_code,
+                excuse = finding.excuse().map(ToString::to_string),
+                "{}",
+                finding.name()
+            );
+        }
+        About::Service(service) => tracing::info!(
+            event_id = event.id,
+            cluster = service.cluster,
+            service = service.service,
+            event_name = service.event_name,
+            reason = service.reason,
+            "{}",
+            finding.name()
+        ),
+        About::Other => {}
+    }
+}

@@ -1,0 +1,220 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::monitor::{
+    decide::{
+        event::{About, Event},
+        finding::Finding,
+        pattern,
+    },
+    tests::event,
+};
+
+const PAGE: &str = include_str!("../../../../docs/monitor.md");
+const TASK: &str = "arn:aws:ecs:us-west-2:123456789012:task/prod/0123456789abcdef0123456789abcdef";
+
+#[track_caller]
+fn alert(event: &Event, format: AlertFormat) -> Notice {
+    told(event, format, 1, None, None)
+}
+
+#[track_caller]
+fn told(event: &Event, format: AlertFormat, count: u64, since: Option<&str>, log: Option<&Log>) -> Notice {
+    let finding = Finding::of(event, &pattern::default());
+    let failing = Failing::of(event, finding.as_ref()).expect("a failure");
+    let group = failing.group();
+    let arns: Vec<String> =
+        (0..NAMED).map(|number| format!("{}{number}", &failing.arn()[..failing.arn().len() - 1])).collect();
+    let named =
+        if count > 1 && since.is_none() { arns.iter().map(String::as_str).collect() } else { Vec::new() };
+    Told { failing, group: &group, count, named, since, log }.render(format)
+}
+
+/// A task of the service web on Fargate, as ECS reports its end.
+fn stopped(stop_code: &str, reason: &str, containers: Value) -> Event {
+    let json = json!({
+        "id": "8f07966c-b005-4a0f-9ee9-63d2c41448b3",
+        "source": "aws.ecs",
+        "detail-type": "ECS Task State Change",
+        "time": "2026-11-20T10:16:12Z",
+        "account": "123456789012",
+        "region": "us-west-2",
+        "resources": [TASK],
+        "detail": {
+            "taskArn": TASK,
+            "clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod",
+            "taskDefinitionArn": "arn:aws:ecs:us-west-2:123456789012:task-definition/app:42",
+            "group": "service:web",
+            "launchType": "FARGATE",
+            "startedBy": "ecs-svc/1234567890123456789",
+            "lastStatus": "STOPPED",
+            "desiredStatus": "STOPPED",
+            "startedAt": "2026-11-20T10:15:00Z",
+            "stoppedAt": "2026-11-20T10:16:12Z",
+            "stopCode": stop_code,
+            "stoppedReason": reason,
+            "containers": containers,
+            "version": 5,
+        },
+    });
+    let mut json = json;
+    if stop_code == "TaskFailedToStart" {
+        json["detail"]["startedAt"] = Value::Null;
+    }
+    Event::read(json, "").expect("an event")
+}
+
+fn app(code: i64) -> Value {
+    json!({
+        "name": "app", "lastStatus": "STOPPED", "exitCode": code,
+        "image": "123456789012.dkr.ecr.us-west-2.amazonaws.com/app:1.42.0",
+    })
+}
+
+fn service(event_type: &str, name: &str, reason: Option<&str>) -> Event {
+    let json = json!({
+        "id": "0d1e2f3a-b005-4a0f-9ee9-63d2c41448b3",
+        "source": "aws.ecs",
+        "detail-type": if name.contains("DEPLOYMENT") { "ECS Deployment State Change" } else { "ECS Service Action" },
+        "time": "2026-11-20T10:16:12Z",
+        "account": "123456789012",
+        "region": "us-west-2",
+        "resources": ["arn:aws:ecs:us-west-2:123456789012:service/prod/web"],
+        "detail": {"eventType": event_type, "eventName": name, "reason": reason,
+                   "clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod"},
+    });
+    Event::read(json, "").expect("an event")
+}
+
+const EXITED: &str = "Essential container in task exited";
+
+/// Ten failures as people meet them, under a title each.
+fn ten() -> Vec<(&'static str, Notice)> {
+    let mut out_of_memory = app(137);
+    out_of_memory["reason"] = "OutOfMemoryError: Container killed due to memory usage".into();
+    let pull = "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref \
+                123456789012.dkr.ecr.us-west-2.amazonaws.com/app:1.43.0: not found";
+    let secret = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: \
+                  unable to retrieve secret from asm: AccessDeniedException: User is not authorized to perform: \
+                  secretsmanager:GetSecretValue on resource: db-password";
+    let unhealthy = "Task failed ELB health checks in (target-group \
+                     arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/web/0123456789abcdef)";
+    let log = Log {
+        group: Some("/ecs/app".to_owned()),
+        stream: Some("app/app/0123456789abcdef0123456789abcdef".to_owned()),
+        lines: ["Connecting to db.internal:5432", "FATAL: password authentication failed"]
+            .map(str::to_owned)
+            .to_vec(),
+        missing: None,
+    };
+    let sidecar = json!({"name": "datadog-agent", "lastStatus": "STOPPED", "exitCode": 143});
+    let text = |event: &Event| alert(event, AlertFormat::Text);
+    let exit_1 = stopped("EssentialContainerExited", EXITED, json!([sidecar, app(1)]));
+    let mut spot = app(143);
+    spot["image"] = "app:1".into();
+    vec![
+        ("A container exits with an error", told(&exit_1, AlertFormat::Text, 1, None, Some(&log))),
+        ("Out of memory", text(&stopped("EssentialContainerExited", EXITED, json!([out_of_memory])))),
+        ("Health checks", text(&stopped("ServiceSchedulerInitiated", unhealthy, json!([app(143)])))),
+        (
+            "The image is not there",
+            text(&stopped("TaskFailedToStart", pull, json!([{"name": "app", "reason": pull}]))),
+        ),
+        ("A secret may not be read", text(&stopped("TaskFailedToStart", secret, json!([{"name": "app"}])))),
+        (
+            "A Spot interruption",
+            text(&stopped("SpotInterruption", "Your Spot Task was interrupted.", json!([spot]))),
+        ),
+        ("A program that crashes", text(&stopped("EssentialContainerExited", EXITED, json!([app(139)])))),
+        (
+            "A deployment that fails",
+            text(&service(
+                "ERROR",
+                "SERVICE_DEPLOYMENT_FAILED",
+                Some("ECS deployment circuit breaker: tasks failed to start."),
+            )),
+        ),
+        ("A storm, as it begins", told(&exit_1, AlertFormat::Text, 100, None, None)),
+        ("A storm, as it goes on", told(&exit_1, AlertFormat::Text, 900, Some("2026-11-20T10:16:12Z"), None)),
+    ]
+}
+
+#[test]
+fn ten_alerts_as_people_get_them() {
+    let page: String = ten()
+        .iter()
+        .map(|(title, notice)| format!("### {title}\n\nSubject: {}\n\n{}\n", notice.subject, notice.body))
+        .collect();
+    insta::assert_snapshot!(page);
+}
+
+#[test]
+fn the_page_shows_the_ten_as_they_are() {
+    for (title, notice) in ten() {
+        let shown = format!("### {title}\n\n```text\nSubject: {}\n\n{}```\n", notice.subject, notice.body);
+        assert!(PAGE.contains(&shown), "docs/monitor.md does not show this:\n{shown}");
+    }
+}
+
+#[test]
+fn a_subject_is_short_and_plain_whatever_the_names_are() {
+    let mut event = event("task-stopped-exit-1.json");
+    let About::Task(change) = &mut event.about else { panic!("a task") };
+    change.cluster_arn = format!("cluster/{}\nX", "ü".repeat(120));
+    let subject = alert(&event, AlertFormat::Text).subject;
+    assert!(
+        subject.len() <= SUBJECT && subject.chars().all(|char| char == ' ' || char.is_ascii_graphic()),
+        "{subject}"
+    );
+}
+
+#[test]
+fn account_and_region_are_in_the_subject_where_there_is_room() {
+    let subject = alert(&stopped("", EXITED, json!([app(1)])), AlertFormat::Text).subject;
+    assert_eq!(subject, "ECS task failed: web on prod: app exited with code 1 (123456789012, us-west-2)");
+    let subject = alert(&event("task-stopped-exit-1.json"), AlertFormat::Text).subject;
+    assert_eq!(
+        subject,
+        "ECS task failed: wpunconfiguredfail on eventStreamTestCluster: web exited with code 1 (us-east-1)"
+    );
+}
+
+#[test]
+fn a_service_without_a_reason_is_told_by_its_name_and_the_events() {
+    let notice = alert(&service("WARN", "SERVICE_TASK_START_IMPAIRED", None), AlertFormat::Text);
+    assert!(
+        notice.subject.starts_with("ECS service in trouble: web on prod: service task start impaired"),
+        "{notice:?}"
+    );
+    assert!(notice.body.starts_with("Service web on prod: SERVICE_TASK_START_IMPAIRED."), "{notice:?}");
+    assert_eq!(notice.attributes.get("group").map(String::as_str), Some("service:web"));
+}
+
+#[test]
+fn json_is_the_event_with_the_finding() {
+    let event = event("task-failed-to-start.json");
+    let notice = alert(&event, AlertFormat::Json);
+    let body: Value = serde_json::from_str(&notice.body).expect("JSON");
+    assert_eq!((&body["id"], &body["detail"]), (&event.json["id"], &event.json["detail"]));
+    assert_eq!((&body["finding"]["result"], &body["finding"]["count"]), (&json!("failed"), &json!(1)));
+    assert_eq!(notice.attributes.get("stopCode").map(String::as_str), Some("TaskFailedToStart"));
+}
+
+#[test]
+fn an_event_that_is_too_large_for_sns_is_told_all_the_same() {
+    let mut event = event("task-stopped-exit-1.json");
+    event.json["detail"]["overrides"] = "x".repeat(256 * 1024).into();
+    for format in [AlertFormat::Text, AlertFormat::Json, AlertFormat::Chat] {
+        let body = alert(&event, format).body;
+        assert!(body.len() < BODY && body.contains("exited with code 1"), "{format:?}");
+    }
+}
+
+#[test]
+fn chat_is_a_custom_notification() {
+    let notice = alert(&event("task-stopped-exit-1.json"), AlertFormat::Chat);
+    let body: Value = serde_json::from_str(&notice.body).expect("JSON");
+    assert_eq!((&body["version"], &body["source"]), (&json!("1.0"), &json!("custom")));
+    let description = body["content"]["description"].as_str().expect("a description");
+    assert!(description.starts_with("Container web exited with code 1"), "{description}");
+}

@@ -1,0 +1,193 @@
+//! What was done about failures is written down: in the rows of their tasks, in the windows of their groups, and in the
+//! audit trail for whoever reads it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::time::timeout;
+
+use super::{
+    decide::group::Group,
+    passing::{Passing, Shortfall, Sink},
+    render::{
+        audit::SORT,
+        rows::{Progress, Rows, Standing},
+    },
+    sinks::Sinks,
+};
+use crate::aws::{
+    CallError,
+    dynamodb::{TRANSACTION_UPDATES, Table, Transacted, Update},
+};
+
+/// How long the table may take. What is not written down comes back.
+const SETTLE: Duration = Duration::from_secs(10);
+/// How many failures go into one transaction: each has a row and an item, and there may be a window.
+const AT_A_TIME: usize = (TRANSACTION_UPDATES - 1) / 2;
+
+/// The failures of one group in a batch, by their places.
+#[derive(Clone, Debug)]
+pub(super) struct Gathered {
+    pub(super) group: Group,
+    pub(super) members: Vec<usize>,
+    /// Whether their rows are this invocation's. Those whose rows the table has not given are told without a window.
+    pub(super) claimed: bool,
+}
+
+/// What became of a group.
+#[derive(Clone, Debug)]
+pub(super) enum Telling {
+    /// The message went out.
+    Told,
+    /// Its window is open: its failures are to be counted.
+    ToBeCounted,
+    /// The message did not go out.
+    Failed(CallError),
+}
+
+/// What came of the log group for the events at these places.
+pub(super) type Logged = BTreeMap<usize, Result<(), CallError>>;
+
+/// What there is to write down.
+pub(super) struct Done<'d, 'e> {
+    pub(super) passing: &'d [Passing<'e>],
+    pub(super) rows: &'d Rows,
+    pub(super) logged: &'d Logged,
+}
+
+/// Failures that are written down together, and the group whose window counts them.
+struct Portion<'d> {
+    members: Vec<(usize, bool)>,
+    counted_in: Option<&'d Gathered>,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Outstanding {
+    /// What could not be written down.
+    pub(super) failures: Vec<Shortfall>,
+    /// Groups whose window was closed meanwhile, and who are to be told.
+    pub(super) gone: Vec<Gathered>,
+}
+
+impl Sinks {
+    /// Writes down what became of these groups, and of the claimed failures at these places, which belong to none.
+    pub(super) async fn settle(
+        &self,
+        done: &Done<'_, '_>,
+        told: &[(Gathered, Telling)],
+        others: &[usize],
+    ) -> Outstanding {
+        let Some(table) = &self.table else { return Outstanding::default() };
+        let mut at_once: Vec<(usize, bool)> = others.iter().map(|place| (*place, false)).collect();
+        let mut parts = Vec::new();
+        for (gathered, telling) in told.iter().filter(|(gathered, _)| gathered.claimed) {
+            let is_alerted = !matches!(telling, Telling::Failed(_));
+            let members = gathered.members.iter().map(|place| (*place, is_alerted));
+            if matches!(telling, Telling::ToBeCounted) {
+                let members: Vec<_> = members.collect();
+                parts.extend(
+                    members
+                        .chunks(AT_A_TIME)
+                        .map(|members| Portion { members: members.to_vec(), counted_in: Some(gathered) }),
+                );
+            } else {
+                at_once.extend(members);
+            }
+        }
+        parts.extend(
+            at_once.chunks(AT_A_TIME).map(|members| Portion { members: members.to_vec(), counted_in: None }),
+        );
+        let mut settled = Outstanding::default();
+        for part in join_all(parts.into_iter().map(|part| self.settle_part(table, done, part))).await {
+            settled.failures.extend(part.failures);
+            settled.gone.extend(part.gone);
+        }
+        settled
+    }
+
+    async fn settle_part(&self, table: &Table, done: &Done<'_, '_>, mut part: Portion<'_>) -> Outstanding {
+        let mut settled = Outstanding::default();
+        let failed = |members: &[(usize, bool)], error: &CallError| -> Vec<Shortfall> {
+            members.iter().map(|(place, _)| (*place, Sink::Mark, error.clone())).collect()
+        };
+        while !part.members.is_empty() {
+            let updates = self.updates(done, &part);
+            let token = format!("{:032x}", fastrand::u128(..));
+            let made = timeout(SETTLE, table.transact(&updates, &token)).await;
+            let made = made.unwrap_or_else(|_| Err(CallError::no_answer("dynamodb:UpdateItem")));
+            let refused = match made {
+                Ok(Transacted::Done) => return settled,
+                Ok(Transacted::Refused(refused)) => refused,
+                Err(error) => {
+                    settled.failures.extend(failed(&part.members, &error));
+                    return settled;
+                }
+            };
+            let first = usize::from(part.counted_in.is_some());
+            if let Some(gathered) = part.counted_in.filter(|_| refused.contains(&0)) {
+                let members = part.members.iter().map(|(place, _)| *place).collect();
+                settled.gone.push(Gathered { members, ..gathered.clone() });
+                return settled;
+            }
+            // The rows come first, the items that only show it after them.
+            let lost: Vec<usize> = refused.iter().map(|at| at - first).collect();
+            let taken =
+                CallError::refused("dynamodb:UpdateItem", "another invocation has taken the task over");
+            let mut kept = Vec::new();
+            for (at, member) in part.members.iter().enumerate() {
+                if lost.contains(&at) {
+                    settled.failures.extend(failed(&[*member], &taken));
+                } else {
+                    kept.push(*member);
+                }
+            }
+            if kept.len() == part.members.len() {
+                settled.failures.extend(failed(&kept, &taken));
+                return settled;
+            }
+            part.members = kept;
+        }
+        settled
+    }
+
+    /// The changes of a part: its window, the rows of its tasks, and what the audit trail shows of it.
+    fn updates(&self, done: &Done<'_, '_>, part: &Portion<'_>) -> Vec<Update> {
+        let (mut updates, mut shown) = (Vec::new(), Vec::new());
+        let latest = part.members.iter().max_by_key(|(place, _)| done.passing[*place].event.time);
+        if let (Some(gathered), Some((latest, _))) = (part.counted_in, latest) {
+            let event = done.passing[*latest].event;
+            updates.push(done.rows.count(&gathered.group, part.members.len(), event));
+        }
+        for (place, is_alerted) in &part.members {
+            let one = &done.passing[*place];
+            let (Some(key), Standing::Mine(progress)) = (&one.key, &one.claim) else { continue };
+            let mut progress = progress.clone();
+            if *is_alerted {
+                progress.alerted.get_or_insert_with(|| done.rows.stamp());
+            }
+            if done.logged.get(place).is_some_and(Result::is_ok) {
+                progress.logged.get_or_insert_with(|| done.rows.stamp());
+            }
+            updates.push(done.rows.settle(key, &progress, self.is_finished(&progress)));
+            shown.extend(one.item.as_ref().and_then(|item| Rows::show(item, &progress)));
+        }
+        updates.extend(shown);
+        updates
+    }
+
+    /// Whether all has been done about a failure that this monitor does.
+    fn is_finished(&self, progress: &Progress) -> bool {
+        (self.topic.is_none() || progress.alerted.is_some())
+            && (self.log_group.is_none() || progress.logged.is_some())
+    }
+}
+
+impl Passing<'_> {
+    /// Whether its row is leased by this invocation, which then settles it.
+    pub(super) fn is_leased(&self) -> bool {
+        let is_failure =
+            self.key.as_ref().is_some_and(|key| key.get(SORT).is_some_and(|sort| sort == "failed"));
+        is_failure && self.led_by.is_none() && matches!(self.claim, Standing::Mine(_))
+    }
+}

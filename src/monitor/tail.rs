@@ -1,0 +1,52 @@
+//! The last log lines of the container that failed, for its alert: read as the runner reads them, best effort, and for
+//! three seconds at most. People are told in time, whatever the log does.
+
+use std::time::Duration;
+
+use time::Duration as Span;
+use tokio::time::timeout;
+
+use super::{
+    decide::group::{Broken, Failing},
+    render::alert::culprit,
+    sinks::Sinks,
+};
+use crate::{
+    function::clock::Clock,
+    log_tail::{self, Wanted},
+    reason::{Log, NoLog},
+};
+
+/// What the log lines may cost an alert.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Sinks {
+    /// The tail of the container that failed first, where it has one and it is wanted.
+    pub(super) async fn tail(&self, failing: &Failing<'_>, clock: Clock) -> Option<Log> {
+        let lines = self.settings.alert.as_ref().map_or(0, |alert| alert.log_lines);
+        if lines == 0 {
+            return None;
+        }
+        timeout(PATIENCE, self.read_tail(failing, lines, clock)).await.unwrap_or_default()
+    }
+
+    async fn read_tail(&self, failing: &Failing<'_>, lines: u32, clock: Clock) -> Option<Log> {
+        let Broken::Task(change, _) = failing.what else { return None };
+        let (name, task) = (culprit(failing)?, &change.task);
+        let aws = self.aws();
+        let definition = aws.describe_task_definition(&task.task_definition_arn).await;
+        let definition =
+            definition.inspect_err(|error| tracing::debug!("no log lines for an alert: {error}")).ok()?;
+        let logs = definition.container(name)?.logs.as_ref()?;
+        let container = task.containers.iter().find(|container| container.name == name)?;
+        let stream = log_tail::stream_of(logs, container, &task.arn)?;
+        let wanted = Wanted { logs, stream: &stream, lines, ended_at: task.ended_at() };
+        let read = log_tail::read(aws.logs(), &wanted, clock, clock.now() + Span::seconds(2)).await;
+        let (lines, missing) = match read {
+            Ok(lines) => (lines, None),
+            // The one reason that somebody can mend.
+            Err(error) => (Vec::new(), error.is_denied().then(|| NoLog::Denied(error.to_string()))),
+        };
+        Some(Log { group: Some(logs.group.clone()), stream: Some(stream), lines, missing })
+    }
+}

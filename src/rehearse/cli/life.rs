@@ -1,0 +1,89 @@
+//! From the first event to the last line.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::rehearsal::Planned;
+use crate::rehearse::{console::Console, setting::now, stage::Stage};
+
+/// Lives the stack's life, with the monitor watching if there is one. True if all went as it should.
+pub(super) async fn live(
+    planned: Option<Planned>,
+    recorded: Vec<(PathBuf, Vec<Value>)>,
+    stage: &Stage,
+    console: &Console,
+) -> bool {
+    let began = now();
+    if let Some(events) = &stage.events {
+        for (file, recorded) in recorded {
+            console.file(&file);
+            // Each file is a recording of its own: copies of one event, edited, do not stand in each other's way.
+            stage.dynamodb.clear();
+            for event in recorded {
+                events.deliver(event).await;
+            }
+            events.tick().await;
+        }
+    }
+    let steps = match planned {
+        Some(planned) => live_stack(planned, stage).await,
+        None => Vec::new(),
+    };
+    let mut ended_well = steps.iter().all(|step| step.ended_well);
+    if let Some(events) = &stage.events {
+        stage.ecs.settled().await;
+        ended_well &= console.findings(events.finish().await);
+    }
+    if !steps.is_empty() {
+        let steps: Vec<String> = steps.iter().map(StackOperation::shown).collect();
+        console.summary(&steps, (now() - began).as_seconds_f64(), stage);
+    }
+    ended_well
+}
+
+/// A stack operation that is over.
+struct StackOperation {
+    name: &'static str,
+    /// The stack's status after it.
+    status: String,
+    /// It ended as it should: COMPLETE, or rolled back where a resource was to fail.
+    ended_well: bool,
+}
+
+impl StackOperation {
+    fn shown(&self) -> String {
+        let ended = match (self.ended_well, self.status.contains("ROLLBACK")) {
+            (true, true) => "rolled back as it should",
+            (true, false) => "complete",
+            (false, _) => "FAILED",
+        };
+        format!("{} {ended}", self.name)
+    }
+}
+
+async fn live_stack(planned: Planned, stage: &Stage) -> Vec<StackOperation> {
+    let Planned { mut stack, created, updated, fails } = planned;
+    let mut steps = Vec::new();
+    let id = stack.id().to_owned();
+    let step = |name, ended_well: bool, is_to_fail: bool| {
+        let status = stage.cloudformation.status(&id);
+        let is_rolled_back = status.ends_with("ROLLBACK_COMPLETE");
+        StackOperation { name, ended_well: if is_to_fail { is_rolled_back } else { ended_well }, status }
+    };
+    if fails && updated.is_none() {
+        stack.fail_from_now_on();
+    }
+    let is_created = stack.create(&created).await;
+    steps.push(step("create", is_created, fails && updated.is_none()));
+    if let Some((template, parameters)) = updated.filter(|_| is_created) {
+        if fails {
+            stack.fail_from_now_on();
+        }
+        let is_updated = stack.update_to(template, &parameters).await;
+        steps.push(step("update", is_updated, fails));
+    }
+    let is_deleted = stack.delete().await;
+    steps.push(step("delete", is_deleted, false));
+    steps
+}

@@ -1,0 +1,100 @@
+//! What ECS refuses when a task definition for Fargate is registered.
+//!
+//! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
+
+use serde_json::Value;
+
+/// CPU units, and the MiB of memory that can go with them: from, to, and the step between.
+const SIZES: [(u64, u64, u64, u64); 7] = [
+    (256, 512, 2048, 512),
+    (512, 1024, 4096, 1024),
+    (1024, 2048, 8192, 1024),
+    (2048, 4096, 16_384, 1024),
+    (4096, 8192, 30_720, 1024),
+    (8192, 16_384, 61_440, 4096),
+    (16_384, 32_768, 122_880, 8192),
+];
+
+/// Checks a definition, in ECS's spelling, whose requiresCompatibilities name FARGATE.
+pub(super) fn check(definition: &Value, network_mode: &str) -> Result<(), String> {
+    if network_mode != "awsvpc" {
+        return Err(format!("Fargate only supports network mode 'awsvpc', not '{network_mode}'."));
+    }
+    let size = |name: &str| match text(&definition[name]) {
+        Some(text) => units(&text, name).ok_or(format!("Invalid '{name}' setting for task: {text}.")),
+        None => Err(format!("Fargate requires that '{name}' be defined at the task level.")),
+    };
+    let (cpu, memory) = (size("cpu")?, size("memory")?);
+    let fits = |(units, from, to, step): &(u64, u64, u64, u64)| {
+        *units == cpu
+            && (*from..=*to).contains(&memory)
+            && (memory - from) % step == 0
+            && !(cpu == 256 && memory == 1536)
+    };
+    if !SIZES.iter().any(fits) {
+        return Err(format!("No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."));
+    }
+    let containers = definition["containerDefinitions"].as_array().into_iter().flatten();
+    let is_logging = |container: &Value| container["logConfiguration"]["logDriver"] == "awslogs";
+    if definition["executionRoleArn"].as_str().is_none_or(str::is_empty) && containers.clone().any(is_logging)
+    {
+        return Err(
+            "Fargate requires task definition to have execution role ARN to support log driver awslogs."
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// `256`, `.25 vCPU`, `512`, `0.5 GB`.
+fn units(text: &str, name: &str) -> Option<u64> {
+    let lower = text.to_lowercase().replace(' ', "");
+    let unit = if name == "cpu" { "vcpu" } else { "gb" };
+    match lower.strip_suffix(unit) {
+        Some(number) => number.parse::<f64>().ok().map(|number| (number * 1024.0) as u64),
+        None => lower.parse().ok(),
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn refused(cpu: &str, memory: &str, expected: &str) {
+        let definition = json!({"cpu": cpu, "memory": memory, "containerDefinitions": []});
+        assert_eq!(check(&definition, "awsvpc").unwrap_err(), expected);
+    }
+
+    #[test]
+    fn sizes_that_fargate_has_are_taken_in_either_unit() {
+        for (cpu, memory) in [("256", "512"), (".25 vCPU", "2 GB"), ("1024", "3072"), ("16 vCPU", "120GB")] {
+            let definition = json!({"cpu": cpu, "memory": memory, "containerDefinitions": []});
+            assert_eq!(check(&definition, "awsvpc"), Ok(()), "{cpu} {memory}");
+        }
+    }
+
+    #[test]
+    fn what_fargate_refuses_is_refused() {
+        refused("256", "4096", "No Fargate configuration exists for given values: 256 CPU, 4096 memory.");
+        refused("100", "512", "No Fargate configuration exists for given values: 100 CPU, 512 memory.");
+        refused("big", "512", "Invalid 'cpu' setting for task: big.");
+        let bridge = check(&json!({"cpu": "256", "memory": "512"}), "bridge");
+        assert_eq!(bridge.unwrap_err(), "Fargate only supports network mode 'awsvpc', not 'bridge'.");
+        let without = check(&json!({"memory": "512"}), "awsvpc").unwrap_err();
+        assert_eq!(without, "Fargate requires that 'cpu' be defined at the task level.");
+        let logging = json!({"cpu": "256", "memory": "512",
+            "containerDefinitions": [{"logConfiguration": {"logDriver": "awslogs"}}]});
+        assert!(check(&logging, "awsvpc").unwrap_err().contains("execution role ARN"));
+    }
+}

@@ -1,0 +1,115 @@
+//! ECS's spelling and types for what a template says: `ContainerDefinitions` becomes `containerDefinitions`, and `"256"` a
+//! number where the API has one.
+
+use serde_json::{Value, json};
+
+/// Members that are numbers in ECS's API. `cpu` and `memory` are so in a container only.
+const NUMBERS: [&str; 21] = [
+    "base",
+    "containerPort",
+    "hardLimit",
+    "hostPort",
+    "ignoredExitCodes",
+    "interval",
+    "maxSwap",
+    "memoryReservation",
+    "restartAttemptPeriod",
+    "retries",
+    "sharedMemorySize",
+    "size",
+    "sizeInGiB",
+    "softLimit",
+    "startPeriod",
+    "startTimeout",
+    "stopTimeout",
+    "swappiness",
+    "timeout",
+    "transitEncryptionPort",
+    "weight",
+];
+const BOOLEANS: [&str; 10] = [
+    "autoprovision",
+    "disableNetworking",
+    "enabled",
+    "enableFaultInjection",
+    "essential",
+    "initProcessEnabled",
+    "interactive",
+    "privileged",
+    "pseudoTerminal",
+    "readonlyRootFilesystem",
+];
+/// Objects whose keys users make up: they stay as they are.
+const OWN_KEYS: [&str; 4] = ["dockerLabels", "driverOpts", "labels", "options"];
+
+/// A value as ECS's API has it; `name` is the member that it stands at.
+pub(super) fn normal(value: &Value, name: &str) -> Value {
+    match value {
+        Value::Object(object) if OWN_KEYS.contains(&name) => Value::Object(object.clone()),
+        Value::Object(object) => {
+            let field = |(key, value): (&String, &Value)| {
+                let key = lower_first(key);
+                let is_number = name == "containerDefinitions" && matches!(key.as_str(), "cpu" | "memory");
+                let value = if is_number { number(value) } else { normal(value, &key) };
+                (key, value)
+            };
+            Value::Object(object.iter().map(field).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(|item| normal(item, name)).collect()),
+        Value::String(_) if NUMBERS.contains(&name) => number(value),
+        Value::String(text) if BOOLEANS.contains(&name) || name == "readOnly" => {
+            json!(text.eq_ignore_ascii_case("true"))
+        }
+        other => other.clone(),
+    }
+}
+
+fn number(value: &Value) -> Value {
+    let parsed = value.as_str().and_then(|text| text.parse::<i64>().ok());
+    parsed.map_or_else(|| value.clone(), Value::from)
+}
+
+fn lower_first(name: &str) -> String {
+    // Names that begin with an abbreviation have all of it in lower case.
+    for (written, own) in [("EFS", "efs"), ("FSx", "fsx")] {
+        if let Some(rest) = name.strip_prefix(written) {
+            return format!("{own}{rest}");
+        }
+    }
+    let mut chars = name.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_template_says_has_the_types_of_the_api() {
+        let written = json!({
+            "Cpu": "256",
+            "Volumes": [{"EFSVolumeConfiguration": {"TransitEncryptionPort": "2049"}}],
+            "ContainerDefinitions": [{
+                "Name": "1", "Cpu": "128", "Memory": "64", "Essential": "True", "DockerLabels": {"Size": "5"},
+                "HealthCheck": {"Command": ["CMD", "5"], "Interval": "5", "Retries": "3", "StartPeriod": "10"},
+                "Ulimits": [{"Name": "nofile", "SoftLimit": "-1", "HardLimit": "4096"}],
+                "MountPoints": [{"SourceVolume": "v", "ReadOnly": "false"}],
+                "LinuxParameters": {"InitProcessEnabled": "true", "Tmpfs": [{"Size": "16"}]},
+                "RestartPolicy": {"Enabled": "true", "IgnoredExitCodes": ["0", "3"]},
+            }],
+        });
+        let expected = json!({
+            "cpu": "256",
+            "volumes": [{"efsVolumeConfiguration": {"transitEncryptionPort": 2049}}],
+            "containerDefinitions": [{
+                "name": "1", "cpu": 128, "memory": 64, "essential": true, "dockerLabels": {"Size": "5"},
+                "healthCheck": {"command": ["CMD", "5"], "interval": 5, "retries": 3, "startPeriod": 10},
+                "ulimits": [{"name": "nofile", "softLimit": -1, "hardLimit": 4096}],
+                "mountPoints": [{"sourceVolume": "v", "readOnly": false}],
+                "linuxParameters": {"initProcessEnabled": true, "tmpfs": [{"size": 16}]},
+                "restartPolicy": {"enabled": true, "ignoredExitCodes": [0, 3]},
+            }],
+        });
+        assert_eq!(normal(&written, ""), expected);
+    }
+}

@@ -1,0 +1,90 @@
+//! A resource as the template declares it.
+
+use std::collections::BTreeSet;
+
+use super::{
+    error::TemplateError,
+    node::{Node, NodeKind},
+    reference,
+};
+
+/// A resource.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Its logical id.
+    pub logical_id: String,
+    /// Its type.
+    pub resource_type: String,
+    /// Its condition, if it has one.
+    pub condition: Option<Node>,
+    /// Its properties.
+    pub properties: Node,
+    /// What becomes of it with its stack, or when an update removes it: `Delete`, `Retain`, …
+    pub deletion_policy: Option<Node>,
+    /// What becomes of the old one when an update replaces it.
+    pub replace_policy: Option<Node>,
+    /// The resources that it needs, by DependsOn, Ref, Fn::GetAtt or Fn::Sub.
+    pub needs: BTreeSet<String>,
+    /// The line that it starts on.
+    pub line: usize,
+}
+
+impl Resource {
+    pub(super) fn read(name: &str, node: &Node, names: &BTreeSet<&str>) -> Result<Self, TemplateError> {
+        node.fields(&format!("resource {name}"))?;
+        let resource_type = node.field("Type").and_then(Node::text).map(str::to_owned);
+        let empty = Node { line: node.line, kind: NodeKind::Map(Vec::new()) };
+        let properties =
+            node.field("Properties").filter(|node| node.kind != NodeKind::Null).unwrap_or(&empty);
+        let properties = properties.clone();
+        properties.fields(&format!("the Properties of resource {name}"))?;
+        let mut needs = BTreeSet::new();
+        match node.field("DependsOn").map(|node| &node.kind) {
+            Some(NodeKind::Text(other)) => needs.extend([other.clone()]),
+            Some(NodeKind::List(others)) => {
+                needs.extend(others.iter().filter_map(|one| one.text().map(str::to_owned)))
+            }
+            _ => {}
+        }
+        if let Some(unknown) = needs.iter().find(|other| !names.contains(other.as_str())) {
+            return Err(
+                node.error(format!("resource {name} depends on {unknown}, which the template does not have"))
+            );
+        }
+        reference::each(&properties, &mut |found| {
+            needs.insert(found.name.to_owned());
+        });
+        needs.retain(|other| names.contains(other.as_str()) && other != name);
+        Ok(Self {
+            logical_id: name.to_owned(),
+            resource_type: resource_type.ok_or_else(|| node.error(format!("resource {name} has no Type")))?,
+            condition: node.field("Condition").cloned(),
+            properties,
+            deletion_policy: node.field("DeletionPolicy").cloned(),
+            replace_policy: node.field("UpdateReplacePolicy").cloned(),
+            needs,
+            line: node.line,
+        })
+    }
+}
+
+/// Every resource after those that it needs, else in the template's order.
+pub(super) fn in_order(mut waiting: Vec<Resource>) -> Result<Vec<Resource>, TemplateError> {
+    let mut ordered: Vec<Resource> = Vec::new();
+    while !waiting.is_empty() {
+        let is_ready = |resource: &Resource| {
+            resource.needs.iter().all(|need| ordered.iter().any(|ready| ready.logical_id == *need))
+        };
+        match waiting.iter().position(is_ready) {
+            Some(index) => ordered.push(waiting.remove(index)),
+            None => {
+                let circle: Vec<&str> = waiting.iter().map(|resource| resource.logical_id.as_str()).collect();
+                return Err(TemplateError {
+                    line: Some(waiting[0].line),
+                    message: format!("the resources need each other in a circle: {}", circle.join(", ")),
+                });
+            }
+        }
+    }
+    Ok(ordered)
+}

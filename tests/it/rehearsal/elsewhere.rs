@@ -1,0 +1,152 @@
+//! Templates that take something from elsewhere.
+
+use std::fs;
+
+use super::{TemplateFile, lines, refused, rehearse};
+
+/// A template whose task is all that it has; `task` are its properties.
+fn lone_task(resource_type: &str, token: &str, task: &str) -> String {
+    format!(
+        "Resources:\n  Run:\n    Type: {resource_type}\n    Properties:\n      ServiceToken: {token}\n{}",
+        task.lines().map(|line| format!("      {line}\n")).collect::<String>()
+    )
+}
+
+/// What `aws ecs describe-task-definition` prints of `migrate:7`.
+fn described() -> TemplateFile {
+    TemplateFile::new(
+        r#"{"taskDefinition": {"taskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/migrate:7",
+            "family": "migrate", "revision": 7, "status": "ACTIVE", "networkMode": "bridge", "containerDefinitions": [
+            {"name": "app", "image": "x", "essential": true, "memory": 128, "entryPoint": ["sh", "-c"],
+             "command": ["echo migrated"]}]}, "tags": []}"#,
+    )
+}
+
+#[test]
+fn cluster_service_and_definition_that_live_elsewhere_are_played() {
+    let task = "Cluster: !ImportValue prod-ClusterName\nTaskDefinition: migrate\nService: web";
+    let template = TemplateFile::new(&lone_task("Custom::ECSTask", "x", task));
+    let definition = described();
+    let arguments = [template.path(), "--task-definition", definition.path()];
+    let (status, lines) = lines(&rehearse(&arguments));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    let note = "the export prod-ClusterName is made up: prod-ClusterName (give another with --import prod-ClusterName=VALUE)";
+    assert_eq!(lines[0], note);
+    for expected in [
+        "cluster prod-ClusterName is not in the template: it is played",
+        "service web is not in the template: it is played",
+        "app | migrated",
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{expected}: {lines:#?}");
+    }
+}
+
+#[test]
+fn a_definition_that_is_imported_is_the_one_that_was_given() {
+    let task = "Cluster: prod\nTaskDefinition: !ImportValue prod-MigrateDefinitionArn";
+    let template = TemplateFile::new(&lone_task("Custom::ECSTask", "x", task));
+    let definition = described();
+    let (status, lines) = lines(&rehearse(&[template.path(), "--task-definition", definition.path()]));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    assert!(lines.iter().any(|line| line == "app | migrated"), "{lines:#?}");
+}
+
+#[test]
+fn a_definition_that_is_neither_in_the_template_nor_given_is_an_error() {
+    let template = lone_task("Custom::ECSTask", "x", "Cluster: prod\nTaskDefinition: other:3");
+    let expected = "shop.yml: line 7: Run: task definition other:3 is not in the template: give what `aws ecs \
+                    describe-task-definition` prints of it with --task-definition FILE";
+    assert_eq!(refused(&template, &[]), expected);
+    let definition = described();
+    assert_eq!(refused(&template, &["--task-definition", definition.path()]), expected, "that is migrate:7");
+    let none = TemplateFile::new("{}");
+    assert!(
+        refused(&template, &["--task-definition", none.path()]).contains("there is no task definition in it")
+    );
+}
+
+#[test]
+fn what_is_ours_is_told_by_its_token_whatever_its_type() {
+    let task = "Cluster: prod\nTaskDefinition: migrate:7";
+    let definition = described();
+    let definition = ["--task-definition", definition.path()];
+    let cdk = "AWS::CloudFormation::CustomResource";
+    for (token, arguments) in [
+        ("!ImportValue {'Fn::Sub': 'ecs-tasks-FunctionArn'}", &[][..]),
+        ("!ImportValue other-Arn", &["--service-token", "other-Arn"]),
+        ("arn:aws:lambda:x", &["--service-token", "arn:aws:lambda:x"]),
+    ] {
+        let template = TemplateFile::new(&lone_task(cdk, token, task));
+        let (status, lines) = lines(&rehearse(&[&[template.path()], arguments, &definition].concat()));
+        assert_eq!(status, Some(0), "{lines:#?}");
+        assert!(lines.iter().any(|line| line == "app | migrated"), "{lines:#?}");
+    }
+}
+
+#[test]
+fn a_template_without_anything_to_rehearse_ends_with_its_own_status_and_names_what_it_has() {
+    let check = |template: &str, arguments: &[&str], expected: &str| {
+        let file = TemplateFile::new(template);
+        let output = rehearse(&[&[file.path()], arguments].concat());
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{output:?}");
+        let error = String::from_utf8(output.stderr).unwrap().replace(file.path(), "shop.yml");
+        assert_eq!(error.trim_end(), format!("rehearse: shop.yml: there is nothing to rehearse: {expected}"));
+    };
+    check(
+        "Resources: {A: {Type: AWS::ECS::Cluster}}",
+        &[],
+        "the template has no resource of type Custom::ECSTask; it has no custom resources",
+    );
+    check(
+        &lone_task("Custom::EcsTasks", "x", "Cluster: prod"),
+        &[],
+        "the template has no resource of type Custom::ECSTask; its custom resources are Run (line 3) of type \
+         Custom::EcsTasks, did you mean Custom::ECSTask? (--service-token says which are to be rehearsed)",
+    );
+    check(
+        &lone_task("Custom::ECSTask", "x", "Cluster: prod"),
+        &["--service-token", "y"],
+        "the template has no custom resource with the ServiceToken y; its custom resources are Run (line 3) of type \
+         Custom::ECSTask, did you mean Custom::ECSTask?",
+    );
+}
+
+const SECRET: &str = r#"
+Parameters:
+  Image: { Type: "AWS::SSM::Parameter::Value<String>", Default: /prod/image }
+Resources:
+  Cluster: { Type: "AWS::ECS::Cluster" }
+  Definition:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions:
+        - Name: app
+          Image: !Ref Image
+          WorkingDirectory: /srv/no-such-app/bin
+          EntryPoint: [sh, -c]
+          Command: ['echo "$PWD" $TOKEN {{resolve:ssm:/prod/level}}']
+          Secrets: [{ Name: TOKEN, ValueFrom: "arn:s" }]
+  Run:
+    Type: Custom::ECSTask
+    Properties: { ServiceToken: x, Cluster: !Ref Cluster, TaskDefinition: !Ref Definition }
+"#;
+
+#[test]
+fn a_made_up_secret_is_noted_and_the_working_directory_is_honoured() {
+    let file = TemplateFile::new(SECRET);
+    let (status, lines) = lines(&rehearse(&[file.path(), "--ssm", "/prod/level=high"]));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    assert!(
+        lines[0].starts_with("the SSM parameter /prod/image is made up: 123456789012.dkr.ecr."),
+        "{lines:#?}"
+    );
+    let note = "secret TOKEN is made up: set the environment variable TOKEN to give it a value";
+    assert!(lines.iter().any(|line| line == note), "{lines:#?}");
+    let printed = lines.iter().find(|line| line.starts_with("app | ")).unwrap();
+    assert!(printed.ends_with("/srv/no-such-app/bin rehearsed-secret-TOKEN high"), "{printed}");
+    let directory = tempfile::tempdir().unwrap();
+    let here = fs::canonicalize(directory.path()).unwrap();
+    let file = TemplateFile::new(&SECRET.replace("/srv/no-such-app/bin", here.to_str().unwrap()));
+    let (_, there) = self::lines(&rehearse(&[file.path()]));
+    assert!(there.iter().any(|line| line.starts_with(&format!("app | {} ", here.display()))), "{there:#?}");
+}

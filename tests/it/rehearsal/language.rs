@@ -1,0 +1,111 @@
+//! The template language, from the command line: mistakes that are found before anything runs.
+
+use super::{TemplateFile, refused, rehearse};
+
+const TEMPLATE: &str = r#"
+Resources:
+  Cluster: { Type: "AWS::ECS::Cluster" }
+  Definition:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions: [{ Name: app, Image: x, EntryPoint: [sh, -c], Command: [echo ran] }]
+  Run:
+    Type: Custom::ECSTask
+    Properties:
+      ServiceToken: x
+      Cluster: !Ref Cluster
+      TaskDefinition: !Ref Definition
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      DisplayName: !Sub "ran ${Run.TaskArn}"
+Outputs:
+  Task: { Value: !GetAtt Run.TaskArn }
+"#;
+
+#[test]
+fn an_attribute_that_we_do_not_have_is_an_error_before_anything_runs() {
+    let wrong = TEMPLATE.replace("Run.TaskArn }", "Run.StopedAt }");
+    assert_eq!(
+        refused(&wrong, &[]),
+        "shop.yml: line 19: Run has no attribute StopedAt, did you mean StoppedAt?"
+    );
+    let wrong = TEMPLATE.replace("${Run.TaskArn}", "${Run.Log}${Definition.Arn}");
+    let error = refused(&wrong, &[]);
+    assert!(error.starts_with("shop.yml: line 17: Run has no attribute Log"), "{error}");
+}
+
+#[test]
+fn a_resource_that_is_not_played_is_resolved_all_the_same() {
+    let wrong =
+        TEMPLATE.replace("ran ${Run.TaskArn}", "ran ${Rum}").replace("Value: !GetAtt Run.TaskArn", "V: 1");
+    assert_eq!(
+        refused(&wrong, &[]),
+        "shop.yml: line 17: Ref Rum: the template has no such parameter or resource (or its condition is false)\n\
+         rehearse: shop.yml: line 19: output Task has no Value"
+    );
+}
+
+#[test]
+fn an_unknown_property_is_found_whatever_its_value_comes_of() {
+    let wrong = TEMPLATE
+        .replace("      ServiceToken: x\n", "      ServiceToken: x\n      Clutser: !GetAtt Cluster.Arn\n");
+    assert_eq!(
+        refused(&wrong, &[]),
+        "shop.yml: line 12: Run: unknown property Clutser, did you mean Cluster?"
+    );
+}
+
+#[test]
+fn all_mistakes_are_named_at_once() {
+    let wrong = TEMPLATE
+        .replace("TaskDefinition: !Ref Definition", "TaskDefinition: !Ref Definitions\n      Timout: 3")
+        .replace("Run.TaskArn }", "Run.Nope }");
+    let error = refused(&wrong, &[]);
+    for expected in ["line 13: Ref Definitions", "line 20: Run has no attribute Nope"] {
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+const RETAINED: &str = r#"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Size: { Type: String, Default: small, AllowedPattern: "[a-z]+" }
+Rules:
+  Sizes: { Assertions: [{ Assert: !Contains [[small, big], !Ref Size], AssertDescription: small or big }] }
+Resources:
+  Cluster: { Type: "AWS::ECS::Cluster" }
+  Nested: { Type: "AWS::CloudFormation::Stack", Properties: { TemplateURL: "https://x.s3.amazonaws.com/n.yml" } }
+  Data: { Type: "AWS::S3::Bucket", DeletionPolicy: Retain, Properties: { BucketName: kept } }
+  Function: { Type: "AWS::Serverless::Function", Properties: { Role: !GetAtt Nested.Outputs.RoleArn } }
+  Definition:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions:
+        - Name: app
+          Image: x
+          EntryPoint: [sh, -c]
+          Command: [!Sub "echo ${Data} ${Data.Arn} ${Nested.Outputs.Queue}"]
+  Run:
+    Type: Custom::ECSTask
+    Properties: { ServiceToken: x, Cluster: !Ref Cluster, TaskDefinition: !Ref Definition }
+"#;
+
+#[test]
+fn what_is_not_played_has_values_of_its_shape_and_what_is_retained_stays() {
+    let file = TemplateFile::new(RETAINED);
+    let output = rehearse(&[file.path()]);
+    insta::assert_snapshot!(super::page(&output));
+}
+
+#[test]
+fn rules_and_patterns_are_held_to() {
+    assert_eq!(
+        refused(RETAINED, &["-p", "Size=huge"]),
+        "shop.yml: line 6: rule Sizes does not hold: small or big"
+    );
+    assert_eq!(
+        refused(RETAINED, &["-p", "Size=5"]),
+        "shop.yml: line 4: parameter Size is \"5\", which does not match its AllowedPattern [a-z]+"
+    );
+}

@@ -1,0 +1,82 @@
+//! Updates: the next version of a template, and what changes in place.
+
+use super::{TemplateFile, lines, page, refused, rehearse};
+
+const TEMPLATE: &str = r#"
+Parameters:
+  Count: { Type: Number, Default: "1" }
+  Owner: { Type: String, Default: me }
+Resources:
+  Cluster: { Type: "AWS::ECS::Cluster" }
+  Definition:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions: [{ Name: app, Image: x, EntryPoint: [sh, -c], Command: [echo ran version 1] }]
+      Tags: [{ Key: owner, Value: !Ref Owner }]
+  Web:
+    Type: AWS::ECS::Service
+    Properties:
+      Cluster: !Ref Cluster
+      TaskDefinition: !Ref Definition
+      DesiredCount: !Ref Count
+  Run:
+    Type: Custom::ECSTask
+    Properties:
+      ServiceToken: x
+      Cluster: !Ref Cluster
+      TaskDefinition: !Ref Definition
+      Service: !GetAtt Web.Name
+"#;
+
+fn ran(lines: &[String]) -> usize {
+    lines.iter().filter(|line| line.starts_with("app | ran")).count()
+}
+
+#[test]
+fn a_service_without_a_name_is_updated_in_place() {
+    let file = TemplateFile::new(TEMPLATE);
+    let (status, lines) = lines(&rehearse(&[file.path(), "--update", "Count=2"]));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("UPDATE_COMPLETE") && line.ends_with("Web")), "{lines:#?}");
+    assert_eq!(ran(&lines), 1, "the migration does not run for a DesiredCount: {lines:#?}");
+}
+
+#[test]
+fn a_change_of_tags_alone_makes_no_new_revision() {
+    let file = TemplateFile::new(TEMPLATE);
+    let (status, lines) = lines(&rehearse(&[file.path(), "--update", "Owner=you"]));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("UPDATE_COMPLETE") && line.ends_with("Definition")));
+    assert_eq!(ran(&lines), 1, "{lines:#?}");
+}
+
+#[test]
+fn the_stack_is_updated_to_the_next_version_of_its_template() {
+    let file = TemplateFile::new(TEMPLATE);
+    let next = TEMPLATE
+        .replace("version 1", "version 2")
+        .replace("Owner:", "Team:")
+        .replace("Ref Owner", "Ref Team");
+    let next = next.replace("  Web:", "  Extra: { Type: \"AWS::SNS::Topic\" }\n  Web:");
+    let next = TemplateFile::new(&next);
+    let arguments =
+        [file.path(), "-p", "Owner=x", "--update-template", next.path(), "--update", "Team=y", "--quiet"];
+    insta::assert_snapshot!(page(&rehearse(&arguments)));
+}
+
+#[test]
+fn a_mistake_in_the_next_version_is_found_before_anything_starts() {
+    let next = TemplateFile::new(&TEMPLATE.replace("Cluster: !Ref Cluster", "Cluster: !Ref Clutser"));
+    let error = refused(TEMPLATE, &["--update-template", next.path()]);
+    assert!(error.contains("line 15: Ref Clutser") && error.contains("line 22: Ref Clutser"), "{error}");
+    let error = refused(TEMPLATE, &["--update", "Cuont=2"]);
+    assert_eq!(error, "shop.yml: the template has no parameter Cuont; it has Count, Owner");
+}
+
+#[test]
+fn names_wider_than_the_columns_leave_them_where_they_are() {
+    let wide = "AVeryLongLogicalIdSuchAsTheCloudDevelopmentKitMakesForNestedConstructs0123456789";
+    let template = TEMPLATE.replace("Run:", &format!("{wide}:")).replace("ran version 1", "ran; exit 3");
+    let file = TemplateFile::new(&template);
+    insta::assert_snapshot!(page(&rehearse(&[file.path(), "--quiet"])));
+}

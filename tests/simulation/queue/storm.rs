@@ -1,0 +1,135 @@
+//! A storm of failures, in virtual time and without faults: how many messages it comes to.
+
+use std::sync::{Arc, Mutex};
+
+use fastrand::Rng;
+use serde_json::json;
+use time::Duration;
+use tokio::runtime::Builder;
+
+use super::{Instance, Metrics, NOW, Sent, Sinks, failures, lock, told};
+
+/// Lets a story happen; the subjects of the alerts, and how often TaskFailed was measured.
+fn happen(story: impl AsyncFnOnce(&Arc<Mutex<Sinks>>, [Instance; 2])) -> (Vec<String>, usize) {
+    let sinks = Sinks::new(Rng::with_seed(1), None);
+    let metrics = Metrics::default();
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let instances = [0, 1].map(|_| Instance::new(&sinks, &metrics));
+    runtime.block_on(story(&sinks, instances));
+    let subjects = lock(&sinks).subjects.lock().unwrap().clone();
+    let measured = metrics.lock().unwrap().iter().filter(|line| line.contains("TaskFailed")).count();
+    (subjects, measured)
+}
+
+fn failed(task: usize) -> Sent {
+    Sent { task, end: 3, version: 3 }
+}
+
+#[test]
+fn a_thousand_failures_of_one_service_are_a_few_messages_and_another_familys_is_one_of_its_own() {
+    let (subjects, measured) = happen(async |sinks, [one, _]| {
+        // One service's tasks have numbers of the form 4 n + 1, one other is of no service.
+        let mut storm: Vec<Sent> = (0..1000).map(|number| failed(4 * number + 1)).collect();
+        storm.insert(500, failed(0));
+        for batch in storm.chunks(100) {
+            assert_eq!(one.deliver(batch, false, NOW).await, []);
+        }
+        for minute in 1..=12 {
+            one.tick(NOW + Duration::minutes(minute)).await;
+        }
+        assert!(
+            lock(sinks)
+                .dynamodb
+                .bookkeeping()
+                .iter()
+                .all(|row| row["waiting"].is_null() || row["waiting"] == 0)
+        );
+    });
+    assert!(subjects.len() <= 3, "{subjects:#?}");
+    let told = told(&subjects);
+    assert_eq!(told["web-1 on prod: app exited with code 1"], 1000, "{subjects:#?}");
+    assert_eq!(told["app on prod: app exited with code 1"], 1, "{subjects:#?}");
+    assert_eq!(measured, 1001);
+}
+
+#[test]
+fn a_crash_loop_of_twenty_rounds_in_ten_minutes_is_at_most_five_messages() {
+    let (subjects, measured) = happen(async |_, [one, _]| {
+        for round in 0..20 {
+            let now = NOW + Duration::seconds(30 * round);
+            let task = 4 * usize::try_from(round).unwrap() + 1;
+            assert_eq!(one.deliver(&[failed(task)], false, now).await, []);
+            one.tick(now).await;
+        }
+        one.tick(NOW + Duration::minutes(20)).await;
+    });
+    assert!(subjects.len() <= 5, "{subjects:#?}");
+    assert_eq!((told(&subjects)["web-1 on prod: app exited with code 1"], measured), (20, 20));
+}
+
+#[test]
+fn a_task_that_comes_stopped_twice_is_told_and_counted_once() {
+    let (subjects, measured) = happen(async |sinks, [one, _]| {
+        let twice = [failed(1), Sent { version: 4, ..failed(1) }];
+        assert_eq!(one.deliver(&twice, true, NOW).await, []);
+        assert_eq!(one.deliver(&twice[1..], true, NOW + Duration::minutes(7)).await, []);
+        one.tick(NOW + Duration::minutes(20)).await;
+        assert_eq!(lock(sinks).dynamodb.items().len(), 2, "both are kept");
+    });
+    assert_eq!((subjects.len(), measured), (1, 1), "{subjects:?}");
+}
+
+#[test]
+fn two_instances_at_once_tell_and_count_once() {
+    let (subjects, measured) = happen(async |_, [one, other]| {
+        let (first, second) = ([failed(1)], [Sent { version: 4, ..failed(1) }]);
+        let (here, there) = tokio::join!(one.deliver(&first, false, NOW), other.deliver(&second, false, NOW));
+        assert_eq!([here, there].concat().len(), 1, "one of them waits for the other");
+        let again = NOW + Duration::minutes(6);
+        assert_eq!(one.deliver(&[first[0], second[0]], false, again).await, []);
+        one.tick(NOW + Duration::minutes(20)).await;
+    });
+    assert_eq!((subjects.len(), measured), (1, 1), "{subjects:?}");
+}
+
+#[test]
+fn five_deliveries_with_a_sink_that_fails_tell_and_count_once() {
+    let (subjects, measured) = happen(async |sinks, [one, _]| {
+        lock(sinks).hangs = &["PutLogEvents"];
+        for delivery in 0..5 {
+            let now = NOW + Duration::minutes(6 * delivery);
+            assert_eq!(one.deliver(&[failed(1)], false, now).await, [failed(1)]);
+        }
+        one.tick(NOW + Duration::hours(1)).await;
+    });
+    assert_eq!((subjects.len(), measured), (1, 1), "{subjects:?}");
+}
+
+#[test]
+fn a_schedule_that_is_invoked_twice_tells_a_count_once() {
+    let (subjects, _) = happen(async |_, [one, other]| {
+        for task in [1, 5, 9] {
+            one.deliver(&[failed(task)], false, NOW).await;
+        }
+        let then = NOW + Duration::minutes(6);
+        tokio::join!(one.tick(then), other.tick(then));
+    });
+    let expected = ["ECS task failed: web-1", "2 more ECS tasks failed: web-1"];
+    let shown: Vec<&str> = subjects.iter().map(|subject| subject.split(" on ").next().unwrap()).collect();
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_count_whose_latest_event_was_too_long_to_be_kept_whole_is_told_all_the_same() {
+    let (subjects, _) = happen(async |_, [one, _]| {
+        for task in [1, 5] {
+            let mut event = failed(task).json();
+            event["detail"]["padding"] = "x".repeat(20_000).into();
+            let records = [json!({"messageId": "m", "body": event.to_string()})];
+            let answer = one.monitor.handle(json!({"Records": records}), NOW).await;
+            assert_eq!(failures(&answer.unwrap()).len(), 0);
+        }
+        one.tick(NOW + Duration::minutes(6)).await;
+    });
+    assert_eq!(told(&subjects)["web-1 on prod: app exited with code 1"], 2, "{subjects:?}");
+}
