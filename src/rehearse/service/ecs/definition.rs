@@ -167,23 +167,3 @@ fn text(json: &Value, name: &str) -> Option<String> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_that_a_template_gives_as_text_are_numbers_to_ecs() {
-        let template = json!({"ContainerDefinitions": [{
-            "Memory": "64",
-            "HealthCheck": {"Command": ["CMD", "true"], "Interval": "5", "StartPeriod": "10"},
-            "Ulimits": [{"Name": "nofile", "SoftLimit": "1024", "HardLimit": "1024"}],
-        }]});
-        let expected = json!({"containerDefinitions": [{
-            "memory": 64,
-            "healthCheck": {"command": ["CMD", "true"], "interval": 5, "startPeriod": 10},
-            "ulimits": [{"name": "nofile", "softLimit": 1024, "hardLimit": 1024}],
-        }]});
-        assert_eq!(normal(&template, ""), expected);
-    }
-}

@@ -1,9 +1,10 @@
 //! What a container prints, line by line.
 //!
-//! It is followed while the container runs. Podman may end that before the last lines, so in the end all is read once more
-//! and what is new is taken.
+//! It is followed while the container runs. Podman may leave lines out of that, the last ones above all, so in the end all
+//! is read once more and what had been left out is taken.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -63,12 +64,12 @@ struct Streams {
 /// What one stream has printed.
 #[derive(Default)]
 struct Printed {
-    /// How many bytes have been taken.
-    taken: usize,
-    /// How many bytes have been read, since reading started again.
-    read: usize,
     /// What has come since the last end of a line: a long line comes in pieces.
     line: Vec<u8>,
+    /// The lines that have been taken, in their order, as far as needed to know them again.
+    taken: Vec<u64>,
+    /// How many of them have come again, once all is read from the start.
+    again: Option<usize>,
 }
 
 impl Streams {
@@ -78,10 +79,7 @@ impl Streams {
 
     fn take(&mut self, stream: usize, bytes: &[u8]) {
         let printed = &mut self.streams[stream];
-        let known = printed.taken.saturating_sub(printed.read).min(bytes.len());
-        printed.read += bytes.len();
-        printed.taken = printed.taken.max(printed.read);
-        for piece in bytes[known..].split_inclusive(|byte| *byte == b'\n') {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             printed.line.extend_from_slice(piece);
             if piece.ends_with(b"\n") {
                 printed.end_line(&self.lines);
@@ -91,7 +89,10 @@ impl Streams {
 
     /// What comes next has been printed from the start.
     fn start_again(&mut self) {
-        self.streams.iter_mut().for_each(|printed| printed.read = 0);
+        for printed in &mut self.streams {
+            printed.line.clear();
+            printed.again = Some(0);
+        }
     }
 
     /// Nothing comes any more.
@@ -102,10 +103,23 @@ impl Streams {
 
 impl Printed {
     fn end_line(&mut self, lines: &LineSink) {
-        if !self.line.is_empty() {
-            lines(String::from_utf8_lossy(&self.line).trim_end_matches(['\n', '\r']));
-            self.line.clear();
+        if self.line.is_empty() {
+            return;
         }
+        let text = String::from_utf8_lossy(&self.line).trim_end_matches(['\n', '\r']).to_owned();
+        self.line.clear();
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let known = hasher.finish();
+        match &mut self.again {
+            None => self.taken.push(known),
+            Some(again) if self.taken.get(*again) == Some(&known) => {
+                *again += 1;
+                return;
+            }
+            Some(_) => {}
+        }
+        lines(&text);
     }
 }
 
@@ -133,14 +147,14 @@ mod tests {
     #[test]
     fn what_is_read_again_is_taken_once() {
         let (taken, mut streams) = collecting();
-        streams.take(0, b"one\ntw");
+        streams.take(0, b"one\nthree\nfo");
         streams.take(1, b"error\n");
         streams.start_again();
-        streams.take(0, b"one\n");
+        streams.take(0, b"one\ntwo\n");
         streams.take(1, b"error\n");
-        streams.take(0, b"two\n");
-        streams.take(1, b"and more\n");
+        streams.take(0, b"three\nfour\n");
+        streams.take(1, b"error\nunended");
         streams.end();
-        assert_eq!(*lock(&taken), ["one", "error", "two", "and more"]);
+        assert_eq!(*lock(&taken), ["one", "three", "error", "two", "four", "error", "unended"]);
     }
 }
