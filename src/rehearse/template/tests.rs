@@ -215,6 +215,9 @@ fn functions_that_need_no_transform_are_known() {
     check("!Base64 'echo é'", json!("ZWNobyDDqQ=="));
     check("!Ref AWS::NotificationARNs", json!([]));
     check("!Select [1, !Split ['-', !ImportValue a-b]]", json!("b"));
+    let output = "{'Fn::GetStackOutput': {StackName: !Ref Name, OutputName: ClusterName}}";
+    check(output, json!("app.ClusterName"));
+    refused("{'Fn::GetStackOutput': {StackName: a}}", "Fn::GetStackOutput needs OutputName");
     refused("!Cidr [10.1.0.0/16, 2]", "10.1.0.0/16 has no room for 2 ranges of 32 bits each");
     refused("!Sub '${Subnets}'", "${Subnets} in Fn::Sub is not a text");
     let transform = "Fn::Length needs `Transform: AWS::LanguageExtensions`";
