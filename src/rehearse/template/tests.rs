@@ -382,3 +382,17 @@ fn a_name_that_is_nowhere_is_an_error_in_a_branch_that_does_not_count_too() {
     let names: Vec<&str> = errors.0.iter().map(|error| error.message.split(':').next().unwrap()).collect();
     assert_eq!(names, ["Ref Nope", "Fn", "Ref Gone"]);
 }
+
+#[test]
+fn a_name_that_sam_would_generate_is_named_as_such() {
+    let text = "Transform: AWS::Serverless-2016-10-31\nResources: {Api: {Type: AWS::Serverless::Function}}\n\
+                Outputs: {A: {Value: !GetAtt ApiRole.Arn}, B: {Value: !Ref ServerlessRestApi}}\n";
+    let errors = Template::read(text).unwrap().unknown_names();
+    assert_eq!(errors.0.len(), 2);
+    assert!(
+        errors
+            .0
+            .iter()
+            .all(|error| error.message.ends_with("; SAM generates it, which the rehearsal does not"))
+    );
+}
