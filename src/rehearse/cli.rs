@@ -40,7 +40,8 @@ pub struct Arguments {
     /// A parameter's value. Can be given again. For a parameter of an SSM type it is the resolved value.
     #[arg(long = "parameter", short, value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
-    /// The value of an export of another stack, in place of a made-up one. Can be given again.
+    /// The value of an export of another stack, in place of a made-up one; of an output that is not exported by
+    /// STACK.OUTPUT. Can be given again.
     #[arg(long = "import", value_name = "EXPORT=VALUE", value_parser = assignment)]
     imports: Vec<(String, String)>,
     /// The value of a parameter of SSM, in place of a made-up one. Can be given again.

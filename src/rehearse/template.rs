@@ -34,6 +34,7 @@ pub type Parameters = BTreeMap<String, Value>;
 
 /// Transforms that are played, as far as a rehearsal needs them.
 const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
+const SERVERLESS: &str = "AWS::Serverless::";
 /// Transforms that change nothing of what a rehearsal plays.
 const IGNORED_TRANSFORMS: [&str; 3] =
     ["AWS::Serverless-2016-10-31", "AWS::CodeDeployBlueGreen", "AWS::SecretsManager-2020-07-23"];
@@ -135,11 +136,28 @@ impl Template {
             reference::each(node, &mut |found| {
                 let is_parameter = found.attribute.is_none() && self.parameters.contains_key(found.name);
                 if !known.contains(found.name) && !is_parameter && !found.name.starts_with("AWS::") {
-                    errors.add(resolve::unknown(found.name, found.attribute, found.node));
+                    errors.add(self.unknown(found.name, found.attribute, found.node));
                 }
             });
         }
         errors
+    }
+
+    /// The error of a reference to what is not there.
+    fn unknown(&self, name: &str, attribute: Option<&str>, node: &Node) -> TemplateError {
+        let is_serverless = |one: &Resource| one.resource_type.starts_with(SERVERLESS);
+        let mut serverless = self.resources.iter().filter(|one| is_serverless(one));
+        let is_generated = serverless.clone().next().is_some() && name.starts_with("Serverless")
+            || serverless.any(|one| name.starts_with(&one.logical_id));
+        let hint = if is_generated { "; SAM generates it, which the rehearsal does not" } else { "" };
+        node.error(match attribute {
+            Some(attribute) => format!(
+                "Fn::GetAtt {name}.{attribute}: the template has no such resource (or its condition is false){hint}"
+            ),
+            None => format!(
+                "Ref {name}: the template has no such parameter or resource (or its condition is false){hint}"
+            ),
+        })
     }
 
     fn without_loops(

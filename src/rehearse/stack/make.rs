@@ -51,7 +51,9 @@ impl Stack {
             return Ok(Live { physical_id: referable.reference.clone(), referable, ..old.clone() });
         }
         if resource_type == "AWS::ECS::Service" {
-            self.service(logical_id, &properties, Some(failed))?;
+            let cluster = properties["Cluster"].as_str().unwrap_or("default");
+            let name = old.referable.attributes.get("Name").and_then(Value::as_str).unwrap_or_default();
+            self.stage.ecs.create_service(cluster, name, &properties);
         }
         Ok(old.clone())
     }

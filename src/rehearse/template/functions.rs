@@ -36,6 +36,7 @@ impl Scope<'_> {
             }
             "Fn::FindInMap" => self.find_in_map(argument, node),
             "Fn::ImportValue" => Ok(Some(self.elsewhere.export(&self.text_of(argument, name)?).into())),
+            "Fn::GetStackOutput" => self.stack_output(argument, node),
             "Fn::GetAZs" => {
                 let region = self.text_of(argument, name)?;
                 let region = if region.is_empty() { REGION } else { &region };
@@ -75,6 +76,17 @@ impl Scope<'_> {
             }
         };
         self.attribute(&resource, &name, node).map(Some)
+    }
+
+    /// An output of another stack, which need not export it.
+    fn stack_output(&self, argument: &Node, node: &Node) -> Resolved {
+        let name = "Fn::GetStackOutput";
+        let field = |field: &str| {
+            let missing = || node.error(format!("{name} needs {field}"));
+            self.text_of(argument.field(field).ok_or_else(missing)?, name)
+        };
+        let output = format!("{}.{}", field("StackName")?, field("OutputName")?);
+        Ok(Some(self.elsewhere.export(&output).into()))
     }
 
     fn select(&self, argument: &Node, node: &Node) -> Resolved {

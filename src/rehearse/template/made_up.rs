@@ -57,6 +57,7 @@ pub fn value(name: &str) -> String {
         () if has("subnetgroup") => own,
         () if has("subnet") && !has("cidr") => ids("subnet", several),
         () if has("securitygroup") || ends(&["sg", "sgid", "sgs"]) => ids("sg", several),
+        () if has("ipv6") => "2600:1f14:abc:de00::/56".to_owned(),
         () if has("cidr") => "10.0.0.0/16".to_owned(),
         () if has("vpc") => id("vpc", name),
         () if has("hostedzone") && !has("name") => format!("Z{}", digits(name)[..20].to_uppercase()),
@@ -144,6 +145,7 @@ mod tests {
         check("/prod/api/image", "123456789012.dkr.ecr.us-west-2.amazonaws.com/image");
         check("/prod/db/host", "host.example.internal");
         check("VpcCidr", "10.0.0.0/16");
+        check("vpc-1-Ipv6CidrBlocks", "2600:1f14:abc:de00::/56");
     }
 
     #[test]

@@ -95,12 +95,13 @@ impl Scope<'_> {
         }
         match self.resources.get(name) {
             Some(resource) => Ok(Some(resource.reference.as_str().into())),
-            None => Err(unknown(name, None, node).into()),
+            None => Err(self.template.unknown(name, None, node).into()),
         }
     }
 
     pub(super) fn attribute(&self, resource: &str, name: &str, node: &Node) -> Result<Value, TemplateErrors> {
-        let referable = self.resources.get(resource).ok_or_else(|| unknown(resource, Some(name), node))?;
+        let referable =
+            self.resources.get(resource).ok_or_else(|| self.template.unknown(resource, Some(name), node))?;
         match referable.attributes.get(name) {
             Some(value) => Ok(value.clone()),
             None if referable.is_open => Ok(unplayed::attribute(referable, name)),
@@ -186,18 +187,6 @@ pub(super) fn arguments<'n, const N: usize>(
     let items: Vec<&Node> = node.items(&format!("the argument of {name}"))?.iter().collect();
     let count = items.len();
     items.try_into().map_err(|_| node.error(format!("{name} takes {N} arguments, not {count}")))
-}
-
-/// The error of a reference to what is not there.
-pub(super) fn unknown(name: &str, attribute: Option<&str>, node: &Node) -> TemplateError {
-    node.error(match attribute {
-        Some(attribute) => format!(
-            "Fn::GetAtt {name}.{attribute}: the template has no such resource (or its condition is false)"
-        ),
-        None => {
-            format!("Ref {name}: the template has no such parameter or resource (or its condition is false)")
-        }
-    })
 }
 
 /// A value within a text.

@@ -215,6 +215,9 @@ fn functions_that_need_no_transform_are_known() {
     check("!Base64 'echo é'", json!("ZWNobyDDqQ=="));
     check("!Ref AWS::NotificationARNs", json!([]));
     check("!Select [1, !Split ['-', !ImportValue a-b]]", json!("b"));
+    let output = "{'Fn::GetStackOutput': {StackName: !Ref Name, OutputName: ClusterName}}";
+    check(output, json!("app.ClusterName"));
+    refused("{'Fn::GetStackOutput': {StackName: a}}", "Fn::GetStackOutput needs OutputName");
     refused("!Cidr [10.1.0.0/16, 2]", "10.1.0.0/16 has no room for 2 ranges of 32 bits each");
     refused("!Sub '${Subnets}'", "${Subnets} in Fn::Sub is not a text");
     let transform = "Fn::Length needs `Transform: AWS::LanguageExtensions`";
@@ -378,4 +381,18 @@ fn a_name_that_is_nowhere_is_an_error_in_a_branch_that_does_not_count_too() {
     let errors = Template::read(text).unwrap().unknown_names();
     let names: Vec<&str> = errors.0.iter().map(|error| error.message.split(':').next().unwrap()).collect();
     assert_eq!(names, ["Ref Nope", "Fn", "Ref Gone"]);
+}
+
+#[test]
+fn a_name_that_sam_would_generate_is_named_as_such() {
+    let text = "Transform: AWS::Serverless-2016-10-31\nResources: {Api: {Type: AWS::Serverless::Function}}\n\
+                Outputs: {A: {Value: !GetAtt ApiRole.Arn}, B: {Value: !Ref ServerlessRestApi}}\n";
+    let errors = Template::read(text).unwrap().unknown_names();
+    assert_eq!(errors.0.len(), 2);
+    assert!(
+        errors
+            .0
+            .iter()
+            .all(|error| error.message.ends_with("; SAM generates it, which the rehearsal does not"))
+    );
 }

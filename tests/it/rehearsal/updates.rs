@@ -42,6 +42,20 @@ fn a_service_without_a_name_is_updated_in_place() {
 }
 
 #[test]
+fn a_named_service_that_would_have_to_be_replaced_fails_the_update() {
+    let named = TEMPLATE.replace("      DesiredCount", "      ServiceName: web\n      DesiredCount");
+    let file = TemplateFile::new(&named);
+    let next = TemplateFile::new(
+        &named.replace("      DesiredCount", "      SchedulingStrategy: DAEMON\n      DesiredCount"),
+    );
+    let (status, lines) = lines(&rehearse(&[file.path(), "--update-template", next.path(), "--quiet"]));
+    assert_eq!(status, Some(1), "{lines:#?}");
+    let failed = lines.iter().find(|line| line.contains("UPDATE_FAILED")).unwrap();
+    assert!(failed.contains("a custom-named resource requires replacing. Rename web"), "{failed}");
+    assert!(lines.iter().any(|line| line.contains("UPDATE_ROLLBACK_COMPLETE")), "{lines:#?}");
+}
+
+#[test]
 fn a_change_of_tags_alone_makes_no_new_revision() {
     let file = TemplateFile::new(TEMPLATE);
     let (status, lines) = lines(&rehearse(&[file.path(), "--update", "Owner=you"]));
