@@ -38,7 +38,7 @@ impl Sinks {
             };
             // One group must not keep the others from being told.
             if let Err(error) = told {
-                tracing::error!(cluster = window.group.cluster, "a count was not told: {error}");
+                tracing::error!(cluster = window.group.cluster, "a count could not be reported: {error}");
                 failed = Some(error);
             }
         }

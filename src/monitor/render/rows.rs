@@ -150,19 +150,21 @@ impl Rows {
         Some(update)
     }
 
-    /// Opens a group's window: whoever does tells at once. Refused while one is open, or has something to tell.
+    /// Opens a group's window: whoever does tells at once. Refused while one is open, or has something to tell; not
+    /// where the answer to a first attempt was lost on its way.
     pub fn open(&self, group: &Group, window: Duration) -> Update {
         Update {
             key: group.key(),
-            expression: "SET #cluster = :cluster, #who = :who, #words = :words, #since = :since, #until = :until, #ttl = :ttl"
+            expression: "SET #cluster = :cluster, #who = :who, #words = :words, #since = :since, #until = :until, #claim = :me, #ttl = :ttl"
                 .to_owned(),
-            condition: "attribute_not_exists(#until) OR \
+            condition: "attribute_not_exists(#until) OR #claim = :me OR \
                         (#until <= :now AND (attribute_not_exists(#waiting) OR #waiting = :zero))"
                 .to_owned(),
             values: values([
                 (":cluster", group.cluster.as_str().into()),
                 (":who", group.who.as_str().into()),
                 (":words", group.words.as_str().into()),
+                (":me", self.me.as_str().into()),
                 (":since", self.stamp().into()),
                 (":until", milliseconds(self.now + window).into()),
                 (":ttl", self.ttl()),

@@ -62,6 +62,8 @@ pub(super) struct Sinks {
     pub(super) calls: BTreeMap<String, usize>,
     /// What never answers.
     pub(super) hangs: &'static [&'static str],
+    /// The answer to the next call with this in its body is lost on its way.
+    pub(super) loses_answer: Option<&'static str>,
 }
 
 #[derive(Clone)]
@@ -82,7 +84,7 @@ impl HttpConnector for Connector {
 
 async fn answer(sinks: &Mutex<Sinks>, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let bytes = request.body().bytes().unwrap_or_default();
-    let (operation, body) = match request.headers().get("x-amz-target") {
+    let (operation, body): (&str, Value) = match request.headers().get("x-amz-target") {
         Some(target) => {
             (target.rsplit('.').next().unwrap_or_default(), serde_json::from_slice(bytes).unwrap())
         }
@@ -94,6 +96,10 @@ async fn answer(sinks: &Mutex<Sinks>, request: &HttpRequest) -> Result<HttpRespo
         let faulty = sinks.rng.f64() < sinks.rate;
         let fault = faulty.then(|| pick(&mut sinks.rng, &FAULTS));
         let fault = if sinks.hangs.contains(&operation) { Some(Fault::Hangs) } else { fault };
+        let fault = match sinks.loses_answer.take_if(|part| body.to_string().contains(*part)) {
+            Some(_) => Some(Fault::CutAfter),
+            None => fault,
+        };
         (Duration::from_millis(sinks.rng.u64(2..40)), fault)
     };
     tokio::time::sleep(latency).await;
@@ -147,6 +153,7 @@ impl Sinks {
             troubles: 0,
             calls: BTreeMap::new(),
             hangs: &[],
+            loses_answer: None,
         }))
     }
 

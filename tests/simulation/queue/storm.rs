@@ -133,3 +133,13 @@ fn a_count_whose_latest_event_was_too_long_to_be_kept_whole_is_told_all_the_same
     });
     assert_eq!(told(&subjects)["web-1 on prod: app exited with code 1"], 2, "{subjects:?}");
 }
+
+#[test]
+fn a_group_whose_window_was_opened_by_a_call_without_an_answer_is_told_at_once() {
+    let (subjects, _) = happen(async |sinks, [one, _]| {
+        lock(sinks).loses_answer = Some("attribute_not_exists(#until)");
+        assert_eq!(one.deliver(&[failed(1)], false, NOW).await, []);
+        assert_eq!(lock(sinks).loses_answer, None);
+    });
+    assert_eq!(subjects.len(), 1, "{subjects:?}");
+}
