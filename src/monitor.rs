@@ -89,7 +89,10 @@ impl Monitor {
         let mut sinks: BTreeSet<Sink> = passed.iter().flat_map(|one| one.undone.clone()).collect();
         for (id, at) in &arrived.ticks {
             if let Err(error) = Box::pin(self.sinks.flush(*at, now)).await {
-                tracing::error!(sink = Sink::Alert.name(), "a count could not be reported, and the next minute tries again: {error}");
+                tracing::error!(
+                    sink = Sink::Alert.name(),
+                    "a count could not be reported, and the next minute tries again: {error}"
+                );
                 failed.push(id);
                 sinks.insert(Sink::Alert);
             }

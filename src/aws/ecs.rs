@@ -209,9 +209,10 @@ impl Aws {
         Ok(())
     }
 
-    /// Reads a task definition by family, family:revision or ARN.
+    /// Reads a task definition by family, family:revision or ARN. One attempt: the caller makes others.
     pub async fn describe_task_definition(&self, name: &str) -> Result<TaskDefinition, CallError> {
         let call = self.ecs.describe_task_definition().task_definition(name);
+        let call = call.customize().config_override(one_attempt());
         let output: DescribeTaskDefinitionOutput =
             call.send().await.map_err(|error| CallError::of("ecs:DescribeTaskDefinition", error))?;
         Ok(output.task_definition().map(convert::task_definition).unwrap_or_default())

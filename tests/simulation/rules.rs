@@ -175,6 +175,11 @@ impl Court<'_> {
         let good = |task: &SimTask| {
             task.ends_well() && task.ends_at() + 40.0 < deadline && task.script.missing < 30.0
         };
+        // A definition that cannot be read until the deadline cannot excuse anybody.
+        let unread = self.world.life.trouble.no_definitions;
+        if unread.is_some_and(|(from, long)| from + long + 20.0 > deadline) {
+            return;
+        }
         let undisturbed = !asked.disturbed && asked.abandoned.is_none_or(|abandoned| abandoned > *at);
         if undisturbed && self.world.life.is_survivable() && tasks.iter().all(|task| good(task)) {
             object(format!("should have succeeded: {answer}"));

@@ -8,11 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
@@ -23,16 +24,18 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use ecs_tasks::{
-    aws::Aws, callback::Callback, rehearse::service::cloudformation::described_stack, runner::Runner,
+    aws::Aws, callback::Callback, function::clock::Clock, rehearse::service::cloudformation::described_stack,
+    runner::Runner,
 };
 use serde_json::Value;
+use time::OffsetDateTime;
 use tower::{BoxError, service_fn};
 
 use crate::{
     life::Fault,
     sabotage::{self, Sabotage},
     stack::STACK_ID,
-    world::{Call, Delivery, World, error},
+    world::{Call, Delivery, EPOCH, World, error},
 };
 
 /// The real runner, whose calls all end in this world.
@@ -57,6 +60,7 @@ pub(crate) fn config(connector: impl HttpConnector + 'static) -> SdkConfig {
         .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
             aws_smithy_async::rt::sleep::TokioSleep::new(),
         ))
+        .time_source(SharedTimeSource::new(VirtualTime(Clock::at(epoch()))))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
             "AKIDEXAMPLE",
             "example",
@@ -65,6 +69,20 @@ pub(crate) fn config(connector: impl HttpConnector + 'static) -> SdkConfig {
             "sim",
         )))
         .build()
+}
+
+/// The life's own time for the SDK: the machine's would make its retries depend on how fast the machine is.
+#[derive(Debug)]
+struct VirtualTime(Clock);
+
+impl TimeSource for VirtualTime {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
+}
+
+fn epoch() -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(EPOCH).unwrap()
 }
 
 struct Connector(Arc<World>);
