@@ -146,10 +146,10 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
                 }
             }
         }
-        (Some(Sabotage::JudgesWithoutDefinition), "DescribeTaskDefinition") => {
-            if answer["__type"] == "ThrottlingException" {
-                answer["__type"] = "AccessDeniedException".into();
-            }
+        (Some(Sabotage::JudgesWithoutDefinition), "DescribeTaskDefinition")
+            if answer["__type"] == "ThrottlingException" =>
+        {
+            answer["__type"] = "AccessDeniedException".into();
         }
         _ => {}
     }

@@ -67,6 +67,15 @@ pub(crate) struct Event {
     delay: Duration,
 }
 
+/// What CloudFormation wants done about the resource.
+#[derive(Clone, Copy)]
+struct Wish<'w> {
+    kind: &'static str,
+    properties: &'w Value,
+    old: Option<&'w Value>,
+    physical_id: Option<&'w str>,
+}
+
 async fn deploy(world: &Arc<World>) {
     let mut physical_id: Option<String> = None;
     let mut good: Option<Value> = None;
@@ -74,15 +83,13 @@ async fn deploy(world: &Arc<World>) {
         let create = number == 0;
         world.state().stack_status = if create { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
         let kind = if create { "Create" } else { "Update" };
-        let answer = ask(
-            world,
+        let wish = Wish {
             kind,
-            &chapter.properties,
-            good.as_ref(),
-            physical_id.as_deref(),
-            chapter.cancelled_after,
-        )
-        .await;
+            properties: &chapter.properties,
+            old: good.as_ref(),
+            physical_id: physical_id.as_deref(),
+        };
+        let answer = ask(world, wish, chapter.cancelled_after).await;
         let id = answer.as_ref().and_then(|answer| answer["PhysicalResourceId"].as_str()).map(str::to_owned);
         let succeeded = answer.is_some_and(|answer| answer["Status"] == "SUCCESS");
         if create {
@@ -98,8 +105,13 @@ async fn deploy(world: &Arc<World>) {
         }
         world.state().stack_status = "UPDATE_ROLLBACK_IN_PROGRESS";
         let before = good.clone().unwrap_or_default();
-        let rolled_back =
-            ask(world, "Update", &before, Some(&chapter.properties), physical_id.as_deref(), None).await;
+        let wish = Wish {
+            kind: "Update",
+            properties: &before,
+            old: Some(&chapter.properties),
+            physical_id: physical_id.as_deref(),
+        };
+        let rolled_back = ask(world, wish, None).await;
         if rolled_back.is_none_or(|answer| answer["Status"] != "SUCCESS") {
             break;
         }
@@ -113,7 +125,7 @@ async fn deploy(world: &Arc<World>) {
 /// A FAILED Delete is tried a few times.
 async fn delete(world: &Arc<World>, properties: &Value, physical_id: Option<&str>) {
     for _ in 0..3 {
-        let answer = ask(world, "Delete", properties, None, physical_id, None).await;
+        let answer = ask(world, Wish { kind: "Delete", properties, old: None, physical_id }, None).await;
         if answer.is_some_and(|answer| answer["Status"] == "SUCCESS") {
             return;
         }
@@ -121,14 +133,8 @@ async fn delete(world: &Arc<World>, properties: &Value, physical_id: Option<&str
 }
 
 /// Sends a request and waits for its answer, for ServiceTimeout at most, or until CloudFormation loses interest.
-async fn ask(
-    world: &Arc<World>,
-    kind: &'static str,
-    properties: &Value,
-    old: Option<&Value>,
-    physical_id: Option<&str>,
-    cancelled_after: Option<f64>,
-) -> Option<Value> {
+async fn ask(world: &Arc<World>, wish: Wish<'_>, cancelled_after: Option<f64>) -> Option<Value> {
+    let Wish { kind, properties, .. } = wish;
     let sent = world.now();
     let (id, late, twice) = {
         let mut state = world.state();
@@ -152,7 +158,7 @@ async fn ask(
         (id, late, twice)
     };
     world.note(format!("=> {kind} {id}"));
-    let payload = payload(world, kind, &id, properties, old, physical_id);
+    let payload = payload(world, &id, wish);
     for (number, delay) in std::iter::once(late).chain(twice.map(|after| late + after)).enumerate() {
         let delivery = Delivery { request: id.clone(), number: number as u32, chain: 1 };
         world.queue(Event { payload: payload.clone(), delivery, delay: Duration::from_secs_f64(delay) });
@@ -187,14 +193,8 @@ async fn ask(
     result
 }
 
-fn payload(
-    world: &World,
-    kind: &str,
-    id: &str,
-    properties: &Value,
-    old: Option<&Value>,
-    physical_id: Option<&str>,
-) -> Value {
+fn payload(world: &World, id: &str, wish: Wish<'_>) -> Value {
+    let Wish { kind, properties, old, physical_id } = wish;
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     let date = world.clock.now().format(format).unwrap();
     let stack = STACK_ID.replace(':', "%3A");

@@ -207,7 +207,7 @@ impl World {
         let delivery = Delivery::under_way();
         let mut state = self.state();
         match operation {
-            "RunTask" | "StartTask" => state.launch(&self.life, operation, body, delivery, now),
+            "RunTask" | "StartTask" => state.launch(&self.life, body, delivery, now),
             "DescribeTasks" => (200, state.describe(body, now)),
             "ListTasks" => state.list(&self.life, body, now),
             "ListClusters" => {
@@ -242,14 +242,7 @@ fn definition() -> Value {
 }
 
 impl State {
-    fn launch(
-        &mut self,
-        life: &Life,
-        operation: &str,
-        body: &Value,
-        delivery: Delivery,
-        now: Seconds,
-    ) -> (u16, Value) {
+    fn launch(&mut self, life: &Life, body: &Value, delivery: Delivery, now: Seconds) -> (u16, Value) {
         let cluster = body["cluster"].as_str().unwrap_or_default().to_owned();
         let by_token = body["clientToken"].is_string();
         let used = match self.tokens.claim(&cluster, body) {
@@ -282,9 +275,9 @@ impl State {
             };
             return (400, error("InvalidParameterException", why));
         }
-        let asked = match operation {
-            "RunTask" => body["count"].as_u64().unwrap_or(1) as usize,
-            _ => body["containerInstances"].as_array().map_or(0, Vec::len),
+        let asked = match body["containerInstances"].as_array() {
+            None => body["count"].as_u64().unwrap_or(1) as usize,
+            Some(instances) => instances.len(),
         };
         let refused = self.capacity_refusals < life.trouble.without_capacity;
         let mut started = asked;

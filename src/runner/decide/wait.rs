@@ -163,7 +163,7 @@ pub enum WaitError {
 impl Wait {
     /// The wait for a run that has just been started.
     ///
-    /// `deadline` and `limit` are [`Limits::deadline`]'s when the start began.
+    /// `deadline` and `limit` are those of [`super::limit::Limits::deadline`] when the start began.
     pub fn for_success(
         run: &Run,
         request: &Request,
