@@ -34,6 +34,8 @@ impl Node {
         let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
         // The texts that were written are wanted, not the types that YAML takes them for.
         loader.early_parse(false);
+        // CloudFormation takes the last one.
+        loader.allow_duplicate_keys(true);
         let loaded = Parser::new_from_str(text).load(&mut loader, true);
         let error = loaded.err().or_else(|| loader.error().cloned());
         if let Some(error) = error {

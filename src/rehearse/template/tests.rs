@@ -396,3 +396,13 @@ fn a_name_that_sam_would_generate_is_named_as_such() {
             .all(|error| error.message.ends_with("; SAM generates it, which the rehearsal does not"))
     );
 }
+
+#[test]
+fn of_a_key_that_is_there_twice_the_last_one_counts() {
+    let template = Template::read(
+        "Resources:\n  A: {Type: X, Properties: {V: 1, V: 2}}\n  A: {Type: Y, Properties: {V: 3, V: 4}}\n",
+    );
+    let resources = template.unwrap().resources;
+    assert_eq!((resources.len(), resources[0].resource_type.as_str()), (1, "Y"));
+    assert_eq!(resources[0].properties.field("V").and_then(Node::text), Some("4"));
+}
