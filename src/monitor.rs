@@ -6,12 +6,13 @@
 //!                                                          └─► index ─────────────┘
 //! ```
 //!
-//! Nothing is lost and a failure is told once: its task's row in the table is claimed first, then the alert goes out or
-//! is counted, then the row is settled. A crash anywhere costs a second alert at worst. Without a table every delivery
-//! alerts.
+//! Nothing is lost and a failure is told once: its task's row in the table is claimed first, then the alert
+//! goes out or is counted, then the row is settled. A crash anywhere costs a second alert at worst. Without a
+//! table every delivery alerts.
 //!
-//! Retry policy: a sink that fails does not stop the others, but its event has failed. From SQS it comes back alone;
-//! all else fails the invocation, and Lambda repeats it. What cannot be read is logged, counted and dropped.
+//! Retry policy: a sink that fails does not stop the others, but its event has failed. From SQS it comes back
+//! alone; all else fails the invocation, and Lambda repeats it. What cannot be read is logged, counted and
+//! dropped.
 
 pub mod decide;
 pub mod render;
@@ -73,8 +74,8 @@ impl Monitor {
         Self { sinks: Sinks::new(settings, config), metrics }
     }
 
-    /// Handles one payload. The answer tells SQS which messages have failed; `Err` tells Lambda to repeat what came
-    /// without a queue.
+    /// Handles one payload. The answer tells SQS which messages have failed; `Err` tells Lambda to repeat
+    /// what came without a queue.
     pub async fn handle(&self, payload: Value, now: OffsetDateTime) -> Result<Value, Undone> {
         let payload = Payload::of(payload);
         let is_from_queue = payload.is_from_queue;

@@ -1,7 +1,7 @@
 //! DynamoDB: items and expressions in, items out. Values are JSON's, and what they mean is the caller's.
 //!
-//! In an expression every attribute is written `#name`, which keeps it from being one of DynamoDB's reserved words, and
-//! every value `:name`.
+//! In an expression every attribute is written `#name`, which keeps it from being one of DynamoDB's reserved
+//! words, and every value `:name`.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -81,8 +81,8 @@ impl Table {
         Ok(())
     }
 
-    /// Writes up to [`BATCH_ITEMS`] items with different keys over those that may be there. What DynamoDB leaves over is
-    /// sent again, for as long as a burst of throttling lasts.
+    /// Writes up to [`BATCH_ITEMS`] items with different keys over those that may be there. What DynamoDB
+    /// leaves over is sent again, for as long as a burst of throttling lasts.
     pub async fn put_all(&self, items: &[&Attributes]) -> Result<(), CallError> {
         let unbuilt = |error| CallError::unbuilt("dynamodb:BatchWriteItem", &error);
         let put = |item: &&Attributes| {
@@ -133,8 +133,8 @@ impl Table {
         }
     }
 
-    /// Changes up to [`TRANSACTION_UPDATES`] items, all or none. A conflict with another transaction is tried again.
-    /// `token` makes a repetition of the same call do nothing.
+    /// Changes up to [`TRANSACTION_UPDATES`] items, all or none. A conflict with another transaction is tried
+    /// again. `token` makes a repetition of the same call do nothing.
     pub async fn transact(&self, updates: &[Update], token: &str) -> Result<Transacted, CallError> {
         let once = || async {
             let items: Vec<TransactWriteItem> =

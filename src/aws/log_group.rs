@@ -30,8 +30,8 @@ impl LogGroup {
         Self { client: Client::new(config), name: name.to_owned(), stream: Mutex::new(None) }
     }
 
-    /// Writes these messages, in as many calls as it takes; how many of them, from the first on, were written, and
-    /// the error that kept the others from it.
+    /// Writes these messages, in as many calls as it takes; how many of them, from the first on, were
+    /// written, and the error that kept the others from it.
     pub async fn put(&self, messages: &[String], now: OffsetDateTime) -> (usize, Option<CallError>) {
         let mut written = 0;
         while written < messages.len() {

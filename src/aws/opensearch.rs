@@ -1,4 +1,5 @@
-//! OpenSearch: `_bulk` and the index template, signed with SigV4, since the AWS SDK has no client for a domain's own API.
+//! OpenSearch: `_bulk` and the index template, signed with SigV4, since the AWS SDK has no client for a
+//! domain's own API.
 //!
 //! <https://docs.aws.amazon.com/opensearch-service/latest/developerguide/request-signing.html>
 
@@ -57,8 +58,8 @@ impl SearchIndex {
         }
     }
 
-    /// Puts the index template once in the life of this process. Best effort: without it documents are indexed by
-    /// OpenSearch's guesses.
+    /// Puts the index template once in the life of this process. Best effort: without it documents are
+    /// indexed by OpenSearch's guesses.
     pub async fn prepare(&self, name: &str, template: &Value, now: OffsetDateTime) {
         if self.prepared.swap(true, Ordering::Relaxed) {
             return;
@@ -78,7 +79,8 @@ impl SearchIndex {
         }
     }
 
-    /// Sends what `_bulk` takes; its answer. Throttling, 5xx and connections that break are tried again twice.
+    /// Sends what `_bulk` takes; its answer. Throttling, 5xx and connections that break are tried again
+    /// twice.
     pub async fn bulk(&self, body: &str, now: OffsetDateTime) -> Result<Value, CallError> {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(200))
@@ -175,8 +177,8 @@ impl Call<'_> {
     }
 }
 
-/// The service that a request to this host is signed for, and the region, which may not be the function's. A name of one's
-/// own (a custom endpoint) is a domain's in the function's region.
+/// The service that a request to this host is signed for, and the region, which may not be the function's. A
+/// name of one's own (a custom endpoint) is a domain's in the function's region.
 fn signed_for(host: &str) -> (&'static str, Option<&str>) {
     let labels: Vec<&str> = host.split('.').collect();
     for name in labels.windows(3) {

@@ -18,8 +18,8 @@ use crate::aws::{
     dynamodb::{Attributes, BATCH_ITEMS, Table},
 };
 
-/// How long the table may take for each of two rounds. A table that hangs must not keep people from being told, and the
-/// template gives the function a minute.
+/// How long the table may take for each of two rounds. A table that hangs must not keep people from being
+/// told, and the template gives the function a minute.
 const ROUND: Duration = Duration::from_secs(10);
 
 impl Sinks {

@@ -82,7 +82,8 @@ impl<'e> Passing<'e> {
         Failing::of(self.event, self.finding.as_ref())
     }
 
-    /// Whether this event is the one that its task's failure is told by, as far as `done` does not say that it was.
+    /// Whether this event is the one that its task's failure is told by, as far as `done` does not say that
+    /// it was.
     pub(super) fn is_due(&self, done: impl Fn(&Progress) -> bool) -> bool {
         let is_mine = match &self.claim {
             Standing::Unknown => true,
@@ -92,8 +93,8 @@ impl<'e> Passing<'e> {
         is_mine && self.led_by.is_none() && self.finding.as_ref().is_some_and(Finding::is_alarming)
     }
 
-    /// The line that measures a task's end. The count waits for the claim: where the table cannot be reached, the event
-    /// comes back and is counted then.
+    /// The line that measures a task's end. The count waits for the claim: where the table cannot be reached,
+    /// the event comes back and is counted then.
     pub(super) fn measured(&mut self, by_family: bool, now: OffsetDateTime) -> Option<String> {
         let (About::Task(change), Some(finding), None) = (&self.event.about, &self.finding, self.led_by)
         else {

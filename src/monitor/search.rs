@@ -15,8 +15,8 @@ use crate::aws::{CallError, fitting};
 const BULK_BYTES: usize = 5 * 1024 * 1024;
 
 impl Sinks {
-    /// Indexes the events; those that could not be. A document that OpenSearch will never take is logged and left: the
-    /// audit trail has its event.
+    /// Indexes the events; those that could not be. A document that OpenSearch will never take is logged and
+    /// left: the audit trail has its event.
     pub(super) async fn index(&self, passing: &[Passing<'_>], now: OffsetDateTime) -> Vec<Shortfall> {
         let (Some(search), Some(settings)) = (&self.search, &self.settings.index) else { return Vec::new() };
         search.prepare(&settings.name, &index::template(&settings.name), now).await;

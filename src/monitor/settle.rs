@@ -1,5 +1,5 @@
-//! What was done about failures is written down: in the rows of their tasks, in the windows of their groups, and in the
-//! audit trail for whoever reads it.
+//! What was done about failures is written down: in the rows of their tasks, in the windows of their groups,
+//! and in the audit trail for whoever reads it.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -30,7 +30,8 @@ const AT_A_TIME: usize = (TRANSACTION_UPDATES - 1) / 2;
 pub(super) struct Gathered {
     pub(super) group: Group,
     pub(super) members: Vec<usize>,
-    /// Whether their rows are this invocation's. Those whose rows the table has not given are told without a window.
+    /// Whether their rows are this invocation's. Those whose rows the table has not given are told without a
+    /// window.
     pub(super) claimed: bool,
 }
 
@@ -71,7 +72,8 @@ pub(super) struct Outstanding {
 }
 
 impl Sinks {
-    /// Writes down what became of these groups, and of the claimed failures at these places, which belong to none.
+    /// Writes down what became of these groups, and of the claimed failures at these places, which belong to
+    /// none.
     pub(super) async fn settle(
         &self,
         done: &Done<'_, '_>,

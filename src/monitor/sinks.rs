@@ -38,8 +38,8 @@ impl Sinks {
         }
     }
 
-    /// ECS and the containers' logs, for the log lines in alerts. Made with the first failure: a start does not wait for
-    /// them.
+    /// ECS and the containers' logs, for the log lines in alerts. Made with the first failure: a start does
+    /// not wait for them.
     pub(super) fn aws(&self) -> &Aws {
         self.aws.get_or_init(|| Aws::new(self.config.clone()))
     }

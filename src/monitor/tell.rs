@@ -1,4 +1,5 @@
-//! People are told of failures: each group in one message, at once where its window allows it, and counted otherwise.
+//! People are told of failures: each group in one message, at once where its window allows it, and counted
+//! otherwise.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
-//! What the function is invoked with: one event, or a batch of messages from SQS or SNS, whose bodies are events or
-//! notifications of SNS with an event in them.
+//! What the function is invoked with: one event, or a batch of messages from SQS or SNS, whose bodies are
+//! events or notifications of SNS with an event in them.
 //!
 //! Pure.
 
@@ -11,8 +11,8 @@ use super::event::{Event, Unreadable, text, time};
 /// What the function was invoked with.
 #[derive(Debug, PartialEq)]
 pub struct Payload {
-    /// Whether it is a batch from SQS, which is answered with the ids of the messages that failed. All else is repeated
-    /// as a whole.
+    /// Whether it is a batch from SQS, which is answered with the ids of the messages that failed. All else
+    /// is repeated as a whole.
     pub is_from_queue: bool,
     /// What is in it.
     pub messages: Vec<Message>,

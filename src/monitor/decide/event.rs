@@ -1,7 +1,8 @@
 //! An event of EventBridge as far as the monitor reads it.
 //!
-//! Pure. Fields that are not read are ignored, and numbers that come as text are taken for numbers. An event that cannot
-//! be read is reported in words, with its id where it has one: a retry would not make it readable.
+//! Pure. Fields that are not read are ignored, and numbers that come as text are taken for numbers. An event
+//! that cannot be read is reported in words, with its id where it has one: a retry would not make it
+//! readable.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html>
 

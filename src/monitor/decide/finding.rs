@@ -54,7 +54,8 @@ const RULES: Rules<'static> = Rules { watch_containers: &[], success_exit_codes:
 const TOLD_TO_STOP: [Option<i64>; 2] = [Some(137), Some(143)];
 
 impl Finding {
-    /// Judges an event, if it is of a kind that is judged; `ignored` are the patterns of `IGNORE_STOPPED_REASONS`.
+    /// Judges an event, if it is of a kind that is judged; `ignored` are the patterns of
+    /// `IGNORE_STOPPED_REASONS`.
     pub fn of(event: &Event, ignored: &[Pattern]) -> Option<Self> {
         match &event.about {
             About::Task(change) => Some(Self::of_task(change, ignored)),
@@ -124,8 +125,8 @@ impl TaskFailure {
         Self { words: words.to_owned(), is_unhealthy: false, failure: None }
     }
 
-    /// How a task that is STOPPED failed, if it did: the runner's verdict, without the containers that were only told to
-    /// stop.
+    /// How a task that is STOPPED failed, if it did: the runner's verdict, without the containers that were
+    /// only told to stop.
     fn of(task: &Task) -> Option<Self> {
         let is_unhealthy = task.stopped_reason.as_deref().is_some_and(is_of_health_checks);
         let verdict = match Outcome::of(std::slice::from_ref(task), RULES) {
@@ -147,8 +148,8 @@ impl ServiceEvent {
     }
 }
 
-/// `Task failed ELB health checks in (target-group …)`, `Task failed container health checks`: the only hint at such a
-/// failure is the text, since its stop code and exit codes are those of a deployment.
+/// `Task failed ELB health checks in (target-group …)`, `Task failed container health checks`: the only hint
+/// at such a failure is the text, since its stop code and exit codes are those of a deployment.
 fn is_of_health_checks(stopped_reason: &str) -> bool {
     Pattern::new("*Task failed *health checks*").matches(stopped_reason)
 }
@@ -164,7 +165,8 @@ fn of_its_own(failure: Failure, task: &Task) -> Option<Failure> {
             .into_iter()
             .any(|container| !was_told_to_stop(container.exit_code, &container.reason));
     let is_its_own = |cause: &Cause| match cause {
-        // Who stops a task that then exits with 0 knows about it; for a deploy that is a failure, here it is none.
+        // Who stops a task that then exits with 0 knows about it; for a deploy that is a failure, here it is
+        // none.
         Cause::StoppedByUser => false,
         Cause::Exited { code, reason, .. } => !(ended_by_another && was_told_to_stop(Some(*code), reason)),
         _ => true,

@@ -1,4 +1,5 @@
-//! What the environment sets: which sinks there are, and what is excused. Checked once, at the start, all of it together.
+//! What the environment sets: which sinks there are, and what is excused. Checked once, at the start, all of
+//! it together.
 //!
 //! Pure: the environment is an argument.
 
@@ -43,7 +44,8 @@ pub struct Alert {
     pub topic_arn: String,
     /// How an alert is written.
     pub format: AlertFormat,
-    /// `ALERT_WINDOW_SECONDS`: how long the failures of a group are counted before they are told; 0 tells each.
+    /// `ALERT_WINDOW_SECONDS`: how long the failures of a group are counted before they are told; 0 tells
+    /// each.
     pub window: Duration,
     /// `ALERT_LOG_LINES`: how many of the culprit's last log lines an alert has.
     pub log_lines: u32,
@@ -80,8 +82,8 @@ impl fmt::Display for SettingsErrors {
 }
 
 impl Settings {
-    /// Reads the environment. A variable that is set to nothing is as good as one that is not set, as CloudFormation's
-    /// parameters are.
+    /// Reads the environment. A variable that is set to nothing is as good as one that is not set, as
+    /// CloudFormation's parameters are.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsErrors> {
         let mut errors = Vec::new();
         let given = |name: &str| {
@@ -212,7 +214,8 @@ fn is_reachable_safely(url: &Url) -> bool {
     plain && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url))
 }
 
-/// A JSON list, which alone can have a pattern with a comma, or what is easier to write in a template's parameter.
+/// A JSON list, which alone can have a pattern with a comma, or what is easier to write in a template's
+/// parameter.
 fn patterns(list: &str) -> Option<Vec<Pattern>> {
     if list.starts_with('[') {
         let list: Vec<String> = serde_json::from_str(list).ok()?;

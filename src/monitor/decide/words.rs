@@ -1,6 +1,7 @@
 //! Causes in a few words, as they stand in an alert's subject; failures with the same words are one group.
 //!
-//! Pure. AWS gives most causes as text only: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html>
+//! Pure. AWS gives most causes as text only:
+//! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html>
 
 use crate::{outcome::Cause, reason::exit_code_meaning, task::Task};
 

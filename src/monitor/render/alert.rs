@@ -1,4 +1,5 @@
-//! The alert: one SNS message about a failure, or about several of one group; for people, for programs or for a chat.
+//! The alert: one SNS message about a failure, or about several of one group; for people, for programs or for
+//! a chat.
 
 use std::collections::BTreeMap;
 
@@ -259,7 +260,8 @@ fn of_task(change: &TaskChange) -> Vec<(&'static str, Option<String>)> {
     ]
 }
 
-/// A line for each container, those that failed first: its exit code, its image, and why, unless the Reason says so.
+/// A line for each container, those that failed first: its exit code, its image, and why, unless the Reason
+/// says so.
 fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
     let mut containers: Vec<_> = change.task.containers.iter().collect();
     let place = |name: &str| failed.iter().position(|failed| *failed == name).unwrap_or(failed.len());

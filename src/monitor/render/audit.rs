@@ -1,7 +1,7 @@
 //! The audit trail: one item in DynamoDB for each state change, kept for RETENTION_DAYS.
 //!
-//! A redelivery writes the same item again. What has been done about an event stands in the rows of [`super::rows`], and
-//! is shown in the item for whoever reads the trail.
+//! A redelivery writes the same item again. What has been done about an event stands in the rows of
+//! [`super::rows`], and is shown in the item for whoever reads the trail.
 
 use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};

@@ -1,4 +1,5 @@
-//! The search index: every event, by OpenSearch's `_bulk`, under the event's own id, so that a redelivery changes nothing.
+//! The search index: every event, by OpenSearch's `_bulk`, under the event's own id, so that a redelivery
+//! changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -41,8 +42,8 @@ pub fn refused(answer: &Value) -> BTreeMap<String, Refused> {
         .collect()
 }
 
-/// The index template: dates are those of the fields that hold dates, whatever the first value of another field looks
-/// like, and every other text is found as it stands.
+/// The index template: dates are those of the fields that hold dates, whatever the first value of another
+/// field looks like, and every other text is found as it stands.
 pub fn template(index: &str) -> Value {
     let date = json!({ "type": "date", "ignore_malformed": true });
     let dates = ["createdAt", "startedAt", "stoppingAt", "stoppedAt", "executionStoppedAt", "updatedAt"];

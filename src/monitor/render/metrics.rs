@@ -10,8 +10,8 @@ use crate::{
     monitor::decide::{event::TaskChange, finding::Finding},
 };
 
-/// The line about a task that has ended; none while it moves. Every combination of dimensions is a metric of its own,
-/// which costs; those by family only `by_family`.
+/// The line about a task that has ended; none while it moves. Every combination of dimensions is a metric of
+/// its own, which costs; those by family only `by_family`.
 pub fn render(
     change: &TaskChange,
     finding: &Finding,

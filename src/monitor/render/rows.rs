@@ -150,8 +150,8 @@ impl Rows {
         Some(update)
     }
 
-    /// Opens a group's window: whoever does tells at once. Refused while one is open, or has something to tell; not
-    /// where the answer to a first attempt was lost on its way.
+    /// Opens a group's window: whoever does tells at once. Refused while one is open, or has something to
+    /// tell; not where the answer to a first attempt was lost on its way.
     pub fn open(&self, group: &Group, window: Duration) -> Update {
         Update {
             key: group.key(),
@@ -174,7 +174,8 @@ impl Rows {
         }
     }
 
-    /// Lets a window end now that was opened and whose message was not taken, so that the next delivery tells at once.
+    /// Lets a window end now that was opened and whose message was not taken, so that the next delivery tells
+    /// at once.
     pub fn end(&self, group: &Group, window: Duration) -> Update {
         Update {
             key: group.key(),

@@ -1,5 +1,5 @@
-//! DynamoDB with one table, whatever name it is called by: single items, batches, transactions, and the query of a
-//! partition.
+//! DynamoDB with one table, whatever name it is called by: single items, batches, transactions, and the query
+//! of a partition.
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html>
 

@@ -1,5 +1,5 @@
-//! What the monitor writes to, behind the SDK's HTTP client: the stage's DynamoDB and SNS, with every fault that a network
-//! and a service can have.
+//! What the monitor writes to, behind the SDK's HTTP client: the stage's DynamoDB and SNS, with every fault
+//! that a network and a service can have.
 
 use std::{
     collections::BTreeMap,

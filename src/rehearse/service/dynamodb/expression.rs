@@ -1,5 +1,5 @@
-//! DynamoDB's expressions, as far as the functions write them: conditions of comparisons, AND, OR and parentheses, and
-//! updates by SET, ADD and REMOVE.
+//! DynamoDB's expressions, as far as the functions write them: conditions of comparisons, AND, OR and
+//! parentheses, and updates by SET, ADD and REMOVE.
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html>
 
