@@ -256,8 +256,9 @@ fn is_given_up(task: &Task) -> bool {
     task.stopped_reason.as_deref() == Some(NOT_ALL_STARTED)
 }
 
+/// Whether a task ended before any of its containers ran. What somebody has stopped stays stopped.
 fn never_ran(task: &Task) -> bool {
-    task.is_over() && !task.ever_ran()
+    task.is_over() && !task.ever_ran() && task.stop_code.as_deref() != Some("UserInitiated")
 }
 
 /// Whether ECS refuses a start for what a stack that is being made has seconds later: its first container instance, and the
