@@ -1,7 +1,7 @@
 //! The edge: domain values in, SDK calls out, domain values back. Nothing is decided here.
 //!
-//! Every client reads the standard variables of AWS, `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>` included, so
-//! each can be pointed at a stand-in.
+//! Every client reads the standard variables of AWS, `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>`
+//! included, so each can be pointed at a stand-in.
 
 pub mod cloudformation;
 pub mod dynamodb;
@@ -19,8 +19,8 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig
 
 pub use self::error::{CallError, CallErrorKind};
 
-/// The clients. ECS is needed by nearly every request; the others are made when they are first used, because each
-/// reads the machine's certificates.
+/// The clients. ECS is needed by nearly every request; the others are made when they are first used, because
+/// each reads the machine's certificates.
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,
@@ -51,8 +51,8 @@ pub(crate) fn patient(config: SdkConfig) -> SdkConfig {
     config.into_builder().timeout_config(timeouts).retry_config(retries).build()
 }
 
-/// The configuration for the region that an ARN says, which is the only one that knows what it is the ARN of; for a bare
-/// name the function's own.
+/// The configuration for the region that an ARN says, which is the only one that knows what it is the ARN of;
+/// for a bare name the function's own.
 fn in_region_of(arn: &str, config: &SdkConfig) -> SdkConfig {
     match arn.split(':').nth(3).filter(|region| !region.is_empty()) {
         Some(region) => config.to_builder().region(Region::new(region.to_owned())).build(),
@@ -60,8 +60,9 @@ fn in_region_of(arn: &str, config: &SdkConfig) -> SdkConfig {
     }
 }
 
-/// How many of these texts, from the first on, go into one call that takes so many bytes, each text counting `overhead`
-/// more than it has. At least one, so that a text that is too long is refused and does not stop the others for ever.
+/// How many of these texts, from the first on, go into one call that takes so many bytes, each text counting
+/// `overhead` more than it has. At least one, so that a text that is too long is refused and does not stop
+/// the others for ever.
 pub fn fitting(texts: &[String], overhead: usize, bytes: usize) -> usize {
     let mut used = 0;
     let fits = |text: &&String| {

@@ -78,11 +78,11 @@ impl Callback {
         Self { http: BoxCloneSyncService::new(http.map_err(Into::into)) }
     }
 
-    /// PUTs the answer, with an empty Content-Type, as the signature demands. Transport errors and 5xx are tried again
-    /// with backoff, five times or until `until`; 4xx is final.
+    /// PUTs the answer, with an empty Content-Type, as the signature demands. Transport errors and 5xx are
+    /// tried again with backoff, five times or until `until`; 4xx is final.
     ///
-    /// Where CloudFormation is about to stop waiting, or the invocation about to end, an attempt without an answer leaves
-    /// time for others.
+    /// Where CloudFormation is about to stop waiting, or the invocation about to end, an attempt without an
+    /// answer leaves time for others.
     pub async fn deliver(
         &self,
         response: &Response,

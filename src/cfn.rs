@@ -1,8 +1,8 @@
 //! The custom-resource protocol: what CloudFormation sends, and what it takes as an answer.
 //!
-//! Pure vocabulary. [`Received`] is the envelope of a payload, parsed first and leniently, because whoever can be
-//! answered must be answered; the properties inside are parsed later (see [`crate::properties`]). [`Response`] is the
-//! body that goes back, never longer than CloudFormation reads.
+//! Pure vocabulary. [`Received`] is the envelope of a payload, parsed first and leniently, because whoever
+//! can be answered must be answered; the properties inside are parsed later (see [`crate::properties`]).
+//! [`Response`] is the body that goes back, never longer than CloudFormation reads.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>
 

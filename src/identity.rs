@@ -9,7 +9,8 @@ pub fn physical_resource_id(stack_id: &str, logical_resource_id: &str, request_i
     let stack_name = stack_id.split('/').nth(1).unwrap_or("stack");
     let digits = digest(&[stack_id, logical_resource_id, request_id], 12);
     let [stack_name, logical_resource_id] = [stack_name, logical_resource_id].map(|part| {
-        // CloudFormation's own limits are 128 and 255; a garbled request keeps to the 1 KB that an id may have.
+        // CloudFormation's own limits are 128 and 255; a garbled request keeps to the 1 KB that an id may
+        // have.
         part.chars().filter(|char| char.is_ascii_graphic()).take(255).collect::<String>()
     });
     format!("{stack_name}-{logical_resource_id}-{digits}")
@@ -17,14 +18,16 @@ pub fn physical_resource_id(stack_id: &str, logical_resource_id: &str, request_i
 
 /// `startedBy` of every task of one resource: 32 hex digits, within the 36 characters that StartTask takes.
 ///
-/// Delete may arrive with an id that CloudFormation made up, so tasks are found by StackId and LogicalResourceId.
+/// Delete may arrive with an id that CloudFormation made up, so tasks are found by StackId and
+/// LogicalResourceId.
 pub fn started_by(stack_id: &str, logical_resource_id: &str) -> String {
     digest(&[stack_id, logical_resource_id], 32)
 }
 
 /// `clientToken` of one attempt of one request: the RequestId, and from the second attempt on `RequestId-n`.
 ///
-/// ECS takes 64 characters; a RequestId that would not fit (CloudFormation's have 36) is replaced by its digest.
+/// ECS takes 64 characters; a RequestId that would not fit (CloudFormation's have 36) is replaced by its
+/// digest.
 pub fn client_token(request_id: &str, attempt: u32) -> String {
     let fits = request_id.len() <= 58 && request_id.chars().all(|char| char.is_ascii_graphic());
     let base = if fits { request_id.to_owned() } else { digest(&[request_id], 32) };

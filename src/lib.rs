@@ -10,8 +10,9 @@
 //! - [`runner::decide`], what is decided on a request's way
 //! - [`monitor::decide`] and [`monitor::render`], the same for the second function
 //!
-//! The shell, which talks: [`aws`] and [`callback`] at the edge, [`function`] around either Lambda, and the flows, [`runner`] and [`monitor`].
-//! `rehearse`, behind the feature of that name, is the local stage on which all of this lives without an AWS account.
+//! The shell, which talks: [`aws`] and [`callback`] at the edge, [`function`] around either Lambda, and the
+//! flows, [`runner`] and [`monitor`]. `rehearse`, behind the feature of that name, is the local stage on
+//! which all of this lives without an AWS account.
 
 pub mod aws;
 pub mod callback;

@@ -1,9 +1,9 @@
 //! The last lines that a container logged, as far as they can be had in time.
 //!
-//! The awslogs driver hands lines over with a delay of up to some seconds and makes the stream with the first of them, so
-//! what can be read right after a container's end may lack the very line that says why it ended. The tail is read until a
-//! line is as young as the container's end, or until three seconds have passed since then: that two reads agree proves
-//! nothing.
+//! The awslogs driver hands lines over with a delay of up to some seconds and makes the stream with the first
+//! of them, so what can be read right after a container's end may lack the very line that says why it ended.
+//! The tail is read until a line is as young as the container's end, or until three seconds have passed since
+//! then: that two reads agree proves nothing.
 
 use std::time::Duration as StdDuration;
 
@@ -43,8 +43,8 @@ pub fn stream_of(logs: &AwsLogs, container: &Container, task: &TaskArn) -> Optio
     logs.stream(&container.name, task, container.runtime_id.as_deref())
 }
 
-/// Reads the tail, oldest line first, until `until` at the latest. Lines that hold nothing but punctuation and space are
-/// left out.
+/// Reads the tail, oldest line first, until `until` at the latest. Lines that hold nothing but punctuation
+/// and space are left out.
 pub async fn read(
     reader: &LogReader,
     wanted: &Wanted<'_>,

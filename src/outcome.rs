@@ -1,7 +1,7 @@
 //! The verdict: what a run's tasks, as ECS describes them, mean for the deploy.
 //!
-//! Pure, and derived anew from facts at every look. A failed task is an outcome, not an error of ours; each failure
-//! carries the evidence that the Reason is written from.
+//! Pure, and derived anew from facts at every look. A failed task is an outcome, not an error of ours; each
+//! failure carries the evidence that the Reason is written from.
 
 use crate::task::{Container, Task, TaskArn, TaskDefinition};
 
@@ -59,7 +59,8 @@ pub struct Failure {
 /// What failed in a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The task never started: an image that cannot be pulled, a secret that cannot be read, no network interface.
+    /// The task never started: an image that cannot be pulled, a secret that cannot be read, no network
+    /// interface.
     FailedToStart {
         /// The container that says why, if one does.
         container: Option<String>,
@@ -91,8 +92,9 @@ pub enum Cause {
 }
 
 impl Verdict {
-    /// Whether a verdict that was reached without the task definition could turn out otherwise with it: a container that
-    /// was ended by a signal may not be essential, and one without an exit code may be one that AWS has added.
+    /// Whether a verdict that was reached without the task definition could turn out otherwise with it: a
+    /// container that was ended by a signal may not be essential, and one without an exit code may be one
+    /// that AWS has added.
     pub fn rests_on_definition(&self, rules: Rules<'_>) -> bool {
         let Self::Failed(failures) = self else { return false };
         let may_turn = |failure: &Failure| {
@@ -101,8 +103,8 @@ impl Verdict {
         rules.definition.is_none() && rules.watch_containers.is_empty() && failures.iter().all(may_turn)
     }
 
-    /// Whether the run failed before any of its containers ran, so that it can be started anew without running
-    /// anything twice. What somebody has stopped stays stopped.
+    /// Whether the run failed before any of its containers ran, so that it can be started anew without
+    /// running anything twice. What somebody has stopped stays stopped.
     pub fn never_ran(&self, tasks: &[Task]) -> bool {
         let Self::Failed(failures) = self else { return false };
         let wanted = |failure: &Failure| {
@@ -112,7 +114,8 @@ impl Verdict {
     }
 }
 
-/// What the names of containers begin with that AWS adds to a task: GuardDuty's agent, and Service Connect's proxy.
+/// What the names of containers begin with that AWS adds to a task: GuardDuty's agent, and Service Connect's
+/// proxy.
 ///
 /// <https://docs.aws.amazon.com/guardduty/latest/ug/how-runtime-monitoring-works-ecs-fargate.html>
 pub const INJECTED: [&str; 2] = ["aws-guardduty-agent", "ecs-service-connect-"];
@@ -121,8 +124,8 @@ pub const INJECTED: [&str; 2] = ["aws-guardduty-agent", "ecs-service-connect-"];
 const ENDED_BY_SIGNAL: [i64; 2] = [137, 143];
 
 impl Cause {
-    /// How much it says of why a task failed, the most telling first: a reason of its own, then a code that the program
-    /// chose, then one that it got from whoever ended it, then none at all.
+    /// How much it says of why a task failed, the most telling first: a reason of its own, then a code that
+    /// the program chose, then one that it got from whoever ended it, then none at all.
     fn rank(&self) -> u8 {
         match self {
             Self::Exited { reason: Some(_), .. } | Self::NoExitCode { reason: Some(_), .. } => 0,
@@ -246,8 +249,9 @@ impl Rules<'_> {
 
     /// What another look could still show that changes or explains the judgement of a task that is over.
     ///
-    /// Exit codes and the stop code come with or shortly after the last state before STOPPED. A code that is missing
-    /// is explained by a reason of the container or by a stop code that says the container was not at fault.
+    /// Exit codes and the stop code come with or shortly after the last state before STOPPED. A code that is
+    /// missing is explained by a reason of the container or by a stop code that says the container was not at
+    /// fault.
     fn awaited(&self, task: &Task) -> Awaited {
         let until = |settled| if settled { Awaited::Nothing } else { Awaited::Codes };
         if task.stop_code.as_deref() == Some("TaskFailedToStart") {

@@ -21,7 +21,8 @@ use self::{
 
 /// The most characters that ECS takes for a task's overrides, as JSON.
 const MAX_OVERRIDES: usize = 8192;
-/// The longest that CloudFormation waits for a custom resource, in seconds, and what it takes where none is given.
+/// The longest that CloudFormation waits for a custom resource, in seconds, and what it takes where none is
+/// given.
 pub const MAX_SERVICE_TIMEOUT: u32 = 3600;
 /// ECS takes 50, of which the function needs four.
 const MAX_TAGS: usize = 46;
@@ -87,8 +88,9 @@ structure! {
         /// An EBS volume for each task.
         "VolumeConfigurations" volume_configurations: Option<Vec<TaskVolumeConfiguration>> =
             Rule::optional(Shape::list(&TaskVolumeConfiguration::SHAPE, 1));
-        /// The name of a service in the cluster: NetworkConfiguration, PlatformVersion and CapacityProviderStrategy or
-        /// LaunchType are taken from it, member by member, where they are not given.
+        /// The name of a service in the cluster: NetworkConfiguration, PlatformVersion and
+        /// CapacityProviderStrategy or LaunchType are taken from it, member by member, where they are not
+        /// given.
         "Service" service: Option<String> = Rule::optional(Shape::NAME);
         /// Only these containers decide; without it all of the task definition's do.
         "WatchContainers" watch_containers: Option<Vec<String>> =
@@ -96,8 +98,8 @@ structure! {
         /// The exit codes that are a success.
         "SuccessExitCodes" success_exit_codes: Vec<i64> =
             Rule::or("[0]", Shape::filled_list(&Shape::integer(0, 255), 256));
-        /// How often a run is started anew when no container of it ever ran: an image that could not be pulled, no
-        /// network interface, a host lost before the start.
+        /// How often a run is started anew when no container of it ever ran: an image that could not be
+        /// pulled, no network interface, a host lost before the start.
         "StartRetries" start_retries: u32 = Rule::or("0", Shape::integer(0, 5));
         /// How many log lines of a failed container the Reason shows at most.
         "LogLines" log_lines: u32 = Rule::or("10", Shape::integer(0, 50));
@@ -154,12 +156,14 @@ impl Properties {
         properties.filter(|_| errors.is_empty()).ok_or(PropertyErrors(errors))
     }
 
-    /// NoEcho, read without any of the rest: a request whose other properties are wrong must not be echoed, either.
+    /// NoEcho, read without any of the rest: a request whose other properties are wrong must not be echoed,
+    /// either.
     pub fn no_echo_of(value: &Value) -> bool {
         value.get("NoEcho").and_then(read::boolean).unwrap_or(false)
     }
 
-    /// ServiceTimeout in seconds, read without any of the rest: a Delete brings the properties that made its Create fail.
+    /// ServiceTimeout in seconds, read without any of the rest: a Delete brings the properties that made its
+    /// Create fail.
     pub fn service_timeout_of(value: &Value) -> u32 {
         let given = value
             .get("ServiceTimeout")
@@ -272,7 +276,8 @@ fn check_size(read: &Value, errors: &mut Vec<PropertyError>) {
     }
 }
 
-/// CloudFormation does not resolve these in custom resources: the task would get the reference's text for its value.
+/// CloudFormation does not resolve these in custom resources: the task would get the reference's text for its
+/// value.
 fn refuse_dynamic_references(value: &Value, path: &str, errors: &mut Vec<PropertyError>) {
     match value {
         Value::String(text)
@@ -284,7 +289,10 @@ fn refuse_dynamic_references(value: &Value, path: &str, errors: &mut Vec<Propert
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                refuse_dynamic_references(item, &format!("{path}[{index}]"), errors);
+                // A variable says more by its name than by its place.
+                let name = ["name", "Name"].iter().find_map(|name| item.get(name)?.as_str());
+                let place = name.map_or_else(|| index.to_string(), str::to_owned);
+                refuse_dynamic_references(item, &format!("{path}[{place}]"), errors);
             }
         }
         Value::Object(object) => {

@@ -1,7 +1,7 @@
 //! Every text that a person reads in a stack's events.
 //!
-//! Pure. A [`Reason`] has parts of different worth, most telling first; [`Reason::fit`] writes them within the bytes
-//! that are left of an answer, and lets the least telling give way.
+//! Pure. A [`Reason`] has parts of different worth, most telling first; [`Reason::fit`] writes them within
+//! the bytes that are left of an answer, and lets the least telling give way.
 
 mod failure;
 mod fit;
@@ -76,7 +76,8 @@ impl Reason {
         self
     }
 
-    /// Adds a container's last lines, and where the rest of them is; or why there are none, and what to do about it.
+    /// Adds a container's last lines, and where the rest of them is; or why there are none, and what to do
+    /// about it.
     #[must_use]
     pub fn log(mut self, log: Option<&Log>) -> Self {
         let Some(log) = log else { return self };

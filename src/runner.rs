@@ -10,8 +10,8 @@
 //!
 //! Calls go one way: run and delete → start, follow → stop → find, and all of them carry one `Work`.
 //!
-//! Retry policy: an invocation fails only if its answer could not be delivered. Lambda then delivers the request
-//! again, and since starting is idempotent, nothing runs twice.
+//! Retry policy: an invocation fails only if its answer could not be delivered. Lambda then delivers the
+//! request again, and since starting is idempotent, nothing runs twice.
 
 mod ask;
 pub mod decide;
@@ -148,8 +148,8 @@ impl Runner {
         }
     }
 
-    /// Answers when there is an answer, and also when there is none because of a panic: then whatever the request has
-    /// started is stopped first.
+    /// Answers when there is an answer, and also when there is none because of a panic: then whatever the
+    /// request has started is stopped first.
     async fn finish(
         &self,
         ending: impl Future<Output = Ending>,

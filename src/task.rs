@@ -1,7 +1,7 @@
 //! The vocabulary of ECS: tasks, their containers, and the definition that they ran from.
 //!
-//! Pure. DescribeTasks and the events of EventBridge become the same [`Task`], so that both are judged alike. Statuses
-//! and stop codes stay open strings, as ECS may add to them.
+//! Pure. DescribeTasks and the events of EventBridge become the same [`Task`], so that both are judged alike.
+//! Statuses and stop codes stay open strings, as ECS may add to them.
 
 mod read;
 
@@ -24,7 +24,8 @@ pub struct Task {
     pub arn: TaskArn,
     /// The revision that it runs from; empty where a replayed answer left it out.
     pub task_definition_arn: String,
-    /// PROVISIONING, PENDING, ACTIVATING, RUNNING, DEACTIVATING, STOPPING, DEPROVISIONING, STOPPED or DELETED.
+    /// PROVISIONING, PENDING, ACTIVATING, RUNNING, DEACTIVATING, STOPPING, DEPROVISIONING, STOPPED or
+    /// DELETED.
     pub last_status: String,
     /// RUNNING, or STOPPED from when ECS or somebody wants its end; empty where it is not known.
     pub desired_status: String,
@@ -176,7 +177,8 @@ impl Task {
         self.execution_stopped_at.or(self.stopped_at)
     }
 
-    /// Whether nothing of it will run any more: STOPPED, DELETED, or past RUNNING with every container stopped.
+    /// Whether nothing of it will run any more: STOPPED, DELETED, or past RUNNING with every container
+    /// stopped.
     ///
     /// The latter spares the wait for a network interface to be taken down, some 20 s on Fargate.
     pub fn is_over(&self) -> bool {
@@ -218,8 +220,8 @@ impl TaskDefinition {
 }
 
 impl AwsLogs {
-    /// The stream of one container of one task: `prefix/container/task id`, and without a prefix the container's id in
-    /// its runtime, which ECS knows once the container has been created.
+    /// The stream of one container of one task: `prefix/container/task id`, and without a prefix the
+    /// container's id in its runtime, which ECS knows once the container has been created.
     ///
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html>
     pub fn stream(&self, container: &str, task: &TaskArn, runtime_id: Option<&str>) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The figures that both functions are held to, measured with the zips' own binaries against the stage.
 //!
-//! `make bench` prints them beside their limits. They are no test: a shared machine is too noisy for that, so each is a
-//! median, or a count.
+//! `make bench` prints them beside their limits. They are no test: a shared machine is too noisy for that, so
+//! each is a median, or a count.
 #![expect(clippy::print_stdout, reason = "it is a program that prints figures")]
 
 mod monitor;

@@ -1,5 +1,5 @@
-//! The monitor: how many events it gets through with all of its sinks, and beside it one invocation and one write for
-//! each event, which is how the published set-ups go about it.
+//! The monitor: how many events it gets through with all of its sinks, and beside it one invocation and one
+//! write for each event, which is how the published set-ups go about it.
 
 use std::{io, ops::Range, path::Path, sync::Arc};
 

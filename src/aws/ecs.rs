@@ -107,8 +107,8 @@ impl Aws {
         }
     }
 
-    /// Starts one task on each of the named instances. There is no token: an attempt whose answer is lost may have
-    /// started them, so the SDK must not try again by itself.
+    /// Starts one task on each of the named instances. There is no token: an attempt whose answer is lost may
+    /// have started them, so the SDK must not try again by itself.
     pub async fn start_task(&self, launch: &Launch<'_>, instances: &[String]) -> Result<Launched, CallError> {
         let properties = launch.properties;
         let common = convert::Common::of(launch)?;
@@ -161,8 +161,8 @@ impl Aws {
                 },
             }
         }
-        // ECS may answer in another order; the verdict and its text must not depend on that. A task that is neither
-        // described nor said to be missing is missing.
+        // ECS may answer in another order; the verdict and its text must not depend on that. A task that is
+        // neither described nor said to be missing is missing.
         let position = |arn: &TaskArn| tasks.iter().position(|task| task == arn);
         seen.tasks.sort_by_key(|task| position(&task.arn));
         let unseen = tasks.iter().filter(|arn| !seen.tasks.iter().any(|task| task.arn == **arn)).cloned();
@@ -181,13 +181,15 @@ impl Aws {
         Ok(clusters)
     }
 
-    /// The tasks of one resource that ECS wants running: those that do, and those that are on their way there.
+    /// The tasks of one resource that ECS wants running: those that do, and those that are on their way
+    /// there.
     pub async fn list_running(&self, cluster: &str, started_by: &str) -> Result<Vec<TaskArn>, CallError> {
         self.list_tasks(self.ecs.list_tasks().cluster(cluster).started_by(started_by)).await
     }
 
-    /// The tasks of a family that ECS wants stopped: those that are stopping, and those that have stopped within the last
-    /// hour. Whose they are DescribeTasks says, since ListTasks takes startedBy as its only filter.
+    /// The tasks of a family that ECS wants stopped: those that are stopping, and those that have stopped
+    /// within the last hour. Whose they are DescribeTasks says, since ListTasks takes startedBy as its only
+    /// filter.
     pub async fn list_stopped(&self, cluster: &str, family: &str) -> Result<Vec<TaskArn>, CallError> {
         let call = self.ecs.list_tasks().cluster(cluster).family(family);
         self.list_tasks(call.desired_status(DesiredStatus::Stopped)).await
@@ -202,7 +204,8 @@ impl Aws {
         Ok(tasks)
     }
 
-    /// Asks ECS to stop a task; `reason` becomes its stoppedReason. A task that has stopped already is no error.
+    /// Asks ECS to stop a task; `reason` becomes its stoppedReason. A task that has stopped already is no
+    /// error.
     pub async fn stop_task(&self, cluster: &str, task: &TaskArn, reason: &str) -> Result<(), CallError> {
         let call = self.ecs.stop_task().cluster(cluster).task(&task.0).reason(reason);
         call.send().await.map_err(|error| CallError::of("ecs:StopTask", error))?;

@@ -24,7 +24,8 @@ pub struct CallError {
 /// What can be done about a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallErrorKind {
-    /// Throttling, 5xx, a time-out, a connection cut: the same call may work later, and may have worked this time.
+    /// Throttling, 5xx, a time-out, a connection cut: the same call may work later, and may have worked this
+    /// time.
     Transient,
     /// Not permitted; a role that is seconds old may be, soon.
     Denied,

@@ -30,7 +30,8 @@ impl LogReader {
         Self { config, client: OnceLock::new() }
     }
 
-    /// The last `limit` lines of a stream, oldest first. `region` is the log group's, where it is not the function's.
+    /// The last `limit` lines of a stream, oldest first. `region` is the log group's, where it is not the
+    /// function's.
     pub async fn tail(
         &self,
         region: Option<&str>,

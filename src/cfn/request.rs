@@ -12,7 +12,8 @@ use crate::identity;
 pub enum Received {
     /// A request of CloudFormation, its properties still as they came.
     Request(Request),
-    /// Something that has a ResponseURL, and so somebody who waits, but lacks what a request needs. Answered FAILED.
+    /// Something that has a ResponseURL, and so somebody who waits, but lacks what a request needs. Answered
+    /// FAILED.
     Garbled {
         /// Where the answer goes, with the ids that could be made out.
         reply_to: ReplyTo,

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::ReplyTo;
 
-/// The longest body that CloudFormation takes; a longer one is refused with "Response object is too long", which
-/// hides the Reason.
+/// The longest body that CloudFormation takes; a longer one is refused with "Response object is too long",
+/// which hides the Reason.
 pub const MAX_RESPONSE_BYTES: usize = 4096;
 
 /// What the Reason keeps for itself when the attributes are very long: enough for a sentence and an ARN.
@@ -40,8 +40,8 @@ pub struct Response {
     data: Option<Data>,
 }
 
-/// The attributes that `Fn::GetAtt` reads: the same names on every SUCCESS, empty where there is nothing to tell,
-/// since a name that a template reads and that is not there fails the update and then its rollback.
+/// The attributes that `Fn::GetAtt` reads: the same names on every SUCCESS, empty where there is nothing to
+/// tell, since a name that a template reads and that is not there fails the update and then its rollback.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Data {
@@ -68,8 +68,8 @@ pub struct Data {
 }
 
 impl Response {
-    /// An answer whose Reason is still empty. Attributes that would leave no room for one are shortened: TaskArns
-    /// loses ARNs from its end, which only ten tasks on a cluster with a very long name bring about.
+    /// An answer whose Reason is still empty. Attributes that would leave no room for one are shortened:
+    /// TaskArns loses ARNs from its end, which only ten tasks on a cluster with a very long name bring about.
     pub fn new(status: Status, reply_to: &ReplyTo, data: Option<Data>) -> Self {
         let mut response = Self {
             status,

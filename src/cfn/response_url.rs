@@ -9,8 +9,8 @@ use url::{Host, Url};
 
 /// A ResponseURL that may be answered: https, or http to a loopback host.
 ///
-/// It is a bearer secret, so `Debug` and `Display` leave its query out. Only serialization, which the continuation
-/// needs, and [`ResponseUrl::expose`] show all of it.
+/// It is a bearer secret, so `Debug` and `Display` leave its query out. Only serialization, which the
+/// continuation needs, and [`ResponseUrl::expose`] show all of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ResponseUrl(Url);
@@ -21,7 +21,8 @@ pub enum ResponseUrlError {
     /// The text is no absolute URL.
     #[error("the ResponseURL is not a URL")]
     NotAUrl,
-    /// The answer, and with it the right to answer, would travel in the clear or over a protocol that we do not speak.
+    /// The answer, and with it the right to answer, would travel in the clear or over a protocol that we do
+    /// not speak.
     #[error("the ResponseURL must be https (http only for a loopback host), not {0}")]
     Scheme(String),
 }
@@ -62,7 +63,8 @@ impl ResponseUrl {
         PrimitiveDateTime::parse(&self.query("X-Amz-Date")?, format).ok().map(PrimitiveDateTime::assume_utc)
     }
 
-    /// When S3 stops taking an answer: `X-Amz-Date` plus `X-Amz-Expires` (7200 s), or `Expires` of an older signature.
+    /// When S3 stops taking an answer: `X-Amz-Date` plus `X-Amz-Expires` (7200 s), or `Expires` of an older
+    /// signature.
     pub fn expires_at(&self) -> Option<OffsetDateTime> {
         let lifetime = self.query("X-Amz-Expires").and_then(|seconds| seconds.parse::<u32>().ok());
         match (self.signed_at(), lifetime) {
@@ -71,8 +73,8 @@ impl ResponseUrl {
         }
     }
 
-    /// StackId, LogicalResourceId and RequestId as CloudFormation writes them into the path, joined by `|`: what is
-    /// left to answer with when a request has lost its own.
+    /// StackId, LogicalResourceId and RequestId as CloudFormation writes them into the path, joined by `|`:
+    /// what is left to answer with when a request has lost its own.
     pub fn ids(&self) -> Option<[String; 3]> {
         let path = percent_decode_str(self.0.path()).decode_utf8().ok()?;
         // Some forms of the address name the bucket before the key.
@@ -87,8 +89,8 @@ impl ResponseUrl {
     }
 }
 
-/// CloudFormation's address is plain ASCII, and its host has nothing to decode and no user before it. Without Unicode's tables
-/// (docs/decisions/0004) the parser must not meet anything else.
+/// CloudFormation's address is plain ASCII, and its host has nothing to decode and no user before it. Without
+/// Unicode's tables (docs/decisions/0004) the parser must not meet anything else.
 fn has_plain_host(text: &str) -> bool {
     let slashes = ['/', '\\'];
     let Some((scheme, rest)) = text.split_once("://") else { return false };

@@ -1,7 +1,7 @@
 //! The clock of one invocation: the wall's time at its beginning, and from there on the runtime's.
 //!
-//! Tests that pause the runtime's clock so pause this one. It is made anew for each invocation, because Lambda freezes
-//! the process between two of them.
+//! Tests that pause the runtime's clock so pause this one. It is made anew for each invocation, because
+//! Lambda freezes the process between two of them.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,5 @@
-//! An HTTP client that is made when it is first needed, so that a start does not wait for the machine's certificates.
+//! An HTTP client that is made when it is first needed, so that a start does not wait for the machine's
+//! certificates.
 
 use std::sync::OnceLock;
 

@@ -1,7 +1,7 @@
 //! The log: JSON lines or text, and never a secret.
 //!
-//! Only this crate's own lines are written, at any level. The SDK, hyper and the runtime log requests, bodies and
-//! addresses at their lower levels, which hold environment values and the ResponseURL's query.
+//! Only this crate's own lines are written, at any level. The SDK, hyper and the runtime log requests, bodies
+//! and addresses at their lower levels, which hold environment values and the ResponseURL's query.
 
 use std::str::FromStr;
 
@@ -24,8 +24,8 @@ pub struct Logging {
 }
 
 impl Logging {
-    /// From the environment: `AWS_LAMBDA_LOG_LEVEL` or `LOG_LEVEL` (in the Python function's spelling, too), and
-    /// `AWS_LAMBDA_LOG_FORMAT`.
+    /// From the environment: `AWS_LAMBDA_LOG_LEVEL` or `LOG_LEVEL` (in the Python function's spelling, too),
+    /// and `AWS_LAMBDA_LOG_FORMAT`.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let level = ["AWS_LAMBDA_LOG_LEVEL", "LOG_LEVEL"]
             .into_iter()

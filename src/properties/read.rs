@@ -1,8 +1,8 @@
 //! Reads a value by its shape: coerces, checks, and gathers every error instead of stopping at the first.
 //!
-//! CloudFormation delivers every scalar as a string, recursively, so `"30"` is a number where a number is wanted. What
-//! comes out has ECS's names and native types. Values never appear in an error, but for numbers and booleans that
-//! cannot be read as such: a text can be a secret.
+//! CloudFormation delivers every scalar as a string, recursively, so `"30"` is a number where a number is
+//! wanted. What comes out has ECS's names and native types. Values never appear in an error, but for numbers
+//! and booleans that cannot be read as such: a text can be a secret.
 
 use serde_json::{Map, Number, Value};
 
@@ -11,7 +11,8 @@ use super::{
     shape::{Absent, Field, Shape},
 };
 
-/// Reads `value`, which stands at `path`, by `shape`. Nothing comes out where anything is wrong; `errors` says what.
+/// Reads `value`, which stands at `path`, by `shape`. Nothing comes out where anything is wrong; `errors`
+/// says what.
 pub(super) fn read(
     value: &Value,
     shape: &Shape,

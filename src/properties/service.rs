@@ -1,7 +1,7 @@
 //! `Service`: what a run takes over from a service that runs in the same cluster.
 //!
-//! Pure. A migration nearly always belongs into the network of the service that it prepares; without this a template
-//! would repeat it.
+//! Pure. A migration nearly always belongs into the network of the service that it prepares; without this a
+//! template would repeat it.
 
 use super::{
     Properties,
@@ -22,8 +22,8 @@ pub struct ServicePlacement {
 }
 
 impl Properties {
-    /// Takes from a service what is not given, member by member: security groups that are given stay when only the
-    /// subnets are missing. StartTask takes the network alone.
+    /// Takes from a service what is not given, member by member: security groups that are given stay when
+    /// only the subnets are missing. StartTask takes the network alone.
     #[must_use]
     pub fn placed_as(mut self, service: ServicePlacement) -> Self {
         let given = self.network_configuration.take().map(|network| network.awsvpc_configuration);

@@ -1,7 +1,8 @@
-//! What a property may look like, as data: the one source for reading, for error texts, and for what documents them.
+//! What a property may look like, as data: the one source for reading, for error texts, and for what
+//! documents them.
 //!
-//! A structure is declared once, with `structure!`: that makes the type that later code uses and the [`Shape`] that
-//! its value is read by.
+//! A structure is declared once, with `structure!`: that makes the type that later code uses and the
+//! [`Shape`] that its value is read by.
 
 /// The form of a value.
 #[derive(Debug)]
@@ -40,7 +41,8 @@ pub enum Shape {
 /// One field of an object.
 #[derive(Debug)]
 pub struct Field {
-    /// The name as it is sent on. Structures of ECS take its other spelling, too: first letter upper or lower case.
+    /// The name as it is sent on. Structures of ECS take its other spelling, too: first letter upper or lower
+    /// case.
     pub name: &'static str,
     /// What it may hold, and whether it must be there.
     pub rule: Rule,

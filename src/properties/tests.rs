@@ -251,7 +251,7 @@ fn triggers_may_be_anything_but_no_dynamic_reference_of_a_secret_may_stand_anywh
         (
             json!({"Overrides": {"containerOverrides": [{"name": "a", "environment":
                 [{"name": "P", "value": "x{{resolve:secretsmanager:db:SecretString:p}}"}]}]}}),
-            "Overrides.containerOverrides[0].environment[0].value",
+            "Overrides.containerOverrides[a].environment[P].value",
         ),
     ] {
         let errors = Properties::read(&with(more)).unwrap_err().to_string();

@@ -3,7 +3,8 @@
 use super::Reason;
 use crate::outcome::{Cause, Failure};
 
-/// What an exit code means beyond its number, where that is common knowledge to shells and container runtimes.
+/// What an exit code means beyond its number, where that is common knowledge to shells and container
+/// runtimes.
 pub fn exit_code_meaning(code: i64) -> Option<&'static str> {
     match code {
         126 => Some("the command could not be executed: is it a program, and may it be run?"),

@@ -2,15 +2,17 @@
 
 use super::Reason;
 
-/// Room that a long detail is cut to when all of them do not fit, in steps; each step is tried for all details.
+/// Room that a long detail is cut to when all of them do not fit, in steps; each step is tried for all
+/// details.
 const DETAIL_LIMITS: [usize; 4] = [1000, 400, 150, 60];
 
 /// The most that one log line takes: a few short lines tell more than one that is endless.
 const LOG_LINE_LIMIT: usize = 500;
 
 impl Reason {
-    /// The text, at most `room` bytes of JSON. What gives way, in this order: log lines from the oldest on, further
-    /// failures from the last on, long details, and only then where to look, the details and the end of the sentence.
+    /// The text, at most `room` bytes of JSON. What gives way, in this order: log lines from the oldest on,
+    /// further failures from the last on, long details, and only then where to look, the details and the end
+    /// of the sentence.
     pub fn fit(&self, room: usize) -> String {
         let mut reason = self.clone();
         for text in [&mut reason.head].into_iter().chain(&mut reason.details).chain(&mut reason.further) {

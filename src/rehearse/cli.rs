@@ -24,13 +24,13 @@ use crate::monitor::decide::settings::SettingsErrors;
 /// How often a long silence is broken.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
-/// Rehearses a template's Custom::ECSTask resources on this machine, without an AWS account: create, update, delete, with
-/// the real function, and with containers as local processes. With --events the monitor watches, too, and what it finds
-/// is shown.
+/// Rehearses a template's Custom::ECSTask resources on this machine, without an AWS account: create, update,
+/// delete, with the real function, and with containers as local processes. With --events the monitor watches,
+/// too, and what it finds is shown.
 ///
-/// Exit status: 0 if every step ended as it should and every event was read, 1 if a stack operation failed, 2 if the
-/// command line or the template is wrong, which is reported before anything starts, 3 if the template has nothing to
-/// rehearse.
+/// Exit status: 0 if every step ended as it should and every event was read, 1 if a stack operation failed, 2
+/// if the command line or the template is wrong, which is reported before anything starts, 3 if the template
+/// has nothing to rehearse.
 #[derive(Debug, Parser)]
 #[command(name = "rehearse", version)]
 pub struct Arguments {
@@ -40,19 +40,20 @@ pub struct Arguments {
     /// A parameter's value. Can be given again. For a parameter of an SSM type it is the resolved value.
     #[arg(long = "parameter", short, value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
-    /// The value of an export of another stack, in place of a made-up one; of an output that is not exported by
-    /// STACK.OUTPUT. Can be given again.
+    /// The value of an export of another stack, in place of a made-up one; of an output that is not exported
+    /// by STACK.OUTPUT. Can be given again.
     #[arg(long = "import", value_name = "EXPORT=VALUE", value_parser = assignment)]
     imports: Vec<(String, String)>,
     /// The value of a parameter of SSM, in place of a made-up one. Can be given again.
     #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
     ssm: Vec<(String, String)>,
-    /// A task definition that is not in the template: what `aws ecs describe-task-definition` prints. Can be given again.
+    /// A task definition that is not in the template: what `aws ecs describe-task-definition` prints. Can be
+    /// given again.
     #[arg(long = "task-definition", value_name = "FILE")]
     task_definitions: Vec<PathBuf>,
-    /// Rehearse the custom resources with this ServiceToken, whatever their type: its value, the export that it imports,
-    /// or the resource that it refers to [default: those of type Custom::ECSTask, and those that import
-    /// ecs-tasks-FunctionArn]
+    /// Rehearse the custom resources with this ServiceToken, whatever their type: its value, the export that
+    /// it imports, or the resource that it refers to [default: those of type Custom::ECSTask, and those that
+    /// import ecs-tasks-FunctionArn]
     #[arg(long, value_name = "TOKEN")]
     service_token: Option<String>,
     /// A parameter's new value: updates the stack with all of these after it has been created.
@@ -61,25 +62,26 @@ pub struct Arguments {
     /// The next version of the template: updates the stack to it after it has been created.
     #[arg(long, value_name = "FILE")]
     update_template: Option<PathBuf>,
-    /// Let this resource fail, in the update if there is one, else in the create, after everything that does not depend on
-    /// it: to see the rollback, which should then succeed.
+    /// Let this resource fail, in the update if there is one, else in the create, after everything that does
+    /// not depend on it: to see the rollback, which should then succeed.
     #[arg(long, value_name = "LOGICALID")]
     fail: Option<String>,
     /// Show the stack's final states, failures, and what concerns the rehearsed resources alone.
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
-    /// Send recorded events to the monitor: files with one event as JSON, a list, or one a line. Without a file those
-    /// of the template's tasks.
+    /// Send recorded events to the monitor: files with one event as JSON, a list, or one a line. Without a
+    /// file those of the template's tasks.
     #[arg(long, value_name = "FILE", num_args = 0..)]
     events: Option<Vec<PathBuf>>,
     /// How the monitor writes alerts: text, json or chat.
     #[arg(long, value_name = "FORMAT", default_value = "text", requires = "events")]
     alert_format: String,
-    /// A stoppedReason that is nobody's problem, in place of the default ones; * stands for any text. Can be given again.
+    /// A stoppedReason that is nobody's problem, in place of the default ones; * stands for any text. Can be
+    /// given again.
     #[arg(long, value_name = "PATTERN", requires = "events")]
     ignore: Vec<String>,
-    /// Run containers from their images, on the container engine (Docker, Podman) that DOCKER_HOST or its usual socket
-    /// leads to; else they are local processes.
+    /// Run containers from their images, on the container engine (Docker, Podman) that DOCKER_HOST or its
+    /// usual socket leads to; else they are local processes.
     #[arg(long)]
     docker: bool,
     /// Show what the functions log, too.

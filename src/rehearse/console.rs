@@ -1,5 +1,5 @@
-//! What a person sees of a rehearsal: stack events as CloudFormation's console has them, the containers' lines between,
-//! and a last line that sums up.
+//! What a person sees of a rehearsal: stack events as CloudFormation's console has them, the containers'
+//! lines between, and a last line that sums up.
 
 use std::{
     collections::BTreeMap,
@@ -45,8 +45,8 @@ struct Findings {
 }
 
 impl Console {
-    /// `verbose` shows the function's log lines, too, `quiet` leaves out other resources' events; `names` are the logical
-    /// ids that will be written.
+    /// `verbose` shows the function's log lines, too, `quiet` leaves out other resources' events; `names` are
+    /// the logical ids that will be written.
     pub fn new(verbose: bool, quiet: bool, names: impl IntoIterator<Item = String>) -> Self {
         let widths =
             names.into_iter().map(|name| name.chars().count()).filter(|width| *width <= MAX_NAME_WIDTH);

@@ -1,5 +1,6 @@
-//! Events in a file, in whatever shape one gets hold of them: an event, a list of events, one after the other (JSON
-//! lines), an SQS batch, what `aws sqs receive-message` prints, or what `aws logs filter-log-events` prints.
+//! Events in a file, in whatever shape one gets hold of them: an event, a list of events, one after the other
+//! (JSON lines), an SQS batch, what `aws sqs receive-message` prints, or what `aws logs filter-log-events`
+//! prints.
 
 use std::path::{Path, PathBuf};
 

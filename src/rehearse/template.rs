@@ -1,6 +1,8 @@
-//! A CloudFormation template, read from YAML (short forms included) or JSON, with the place of everything in it.
+//! A CloudFormation template, read from YAML (short forms included) or JSON, with the place of everything in
+//! it.
 //!
-//! Nothing here knows of a stage: [`resolve::Scope`] gives the value of any part of a template, given what exists.
+//! Nothing here knows of a stage: [`resolve::Scope`] gives the value of any part of a template, given what
+//! exists.
 
 mod cidr;
 mod condition;
@@ -98,8 +100,8 @@ impl Template {
         errors.or(template)
     }
 
-    /// The values of all parameters, given these. Names that the template does not have, values that are missing and
-    /// values that it does not allow are errors.
+    /// The values of all parameters, given these. Names that the template does not have, values that are
+    /// missing and values that it does not allow are errors.
     pub fn parameter_values(
         &self,
         given: &BTreeMap<String, String>,
@@ -126,8 +128,8 @@ impl Template {
         self.resources.iter().find(|resource| resource.logical_id == logical_id)
     }
 
-    /// Every name that a Ref, Fn::GetAtt or Fn::Sub anywhere in the template refers to and that it does not have: an error
-    /// for CloudFormation, whichever way the conditions go.
+    /// Every name that a Ref, Fn::GetAtt or Fn::Sub anywhere in the template refers to and that it does not
+    /// have: an error for CloudFormation, whichever way the conditions go.
     pub fn unknown_names(&self) -> TemplateErrors {
         let mut errors = TemplateErrors::default();
         let known: BTreeSet<&str> = self.resources.iter().map(|one| one.logical_id.as_str()).collect();

@@ -1,4 +1,5 @@
-//! How every service answers: in JSON, or in the query protocol's XML, well or with an error; and the lock on its state.
+//! How every service answers: in JSON, or in the query protocol's XML, well or with an error; and the lock on
+//! its state.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

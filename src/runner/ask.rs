@@ -20,8 +20,8 @@ pub(super) enum Asked {
     Refuse(Reason),
 }
 
-/// Asks AWS what the plan leaves open: whether the stack rolls back, whether UpdateCriteria are met, where the service
-/// runs that the tasks belong to, and that WatchContainers names containers that there are.
+/// Asks AWS what the plan leaves open: whether the stack rolls back, whether UpdateCriteria are met, where
+/// the service runs that the tasks belong to, and that WatchContainers names containers that there are.
 pub(super) async fn ask(work: &Work<'_>, run: &Run) -> Asked {
     if run.unless_rolling_back {
         match work.ride_out(|| work.aws.stack_status(&work.reply_to.stack_id)).await {

@@ -1,5 +1,5 @@
-//! Delete: every task of the resource is stopped, so that the network interfaces are free when CloudFormation goes on to
-//! delete subnets and security groups.
+//! Delete: every task of the resource is stopped, so that the network interfaces are free when CloudFormation
+//! goes on to delete subnets and security groups.
 
 use time::Duration;
 
@@ -15,15 +15,16 @@ use crate::{
     task::{Task, TaskArn, cluster_name},
 };
 
-/// How long the account's clusters are looked for. Only a resource whose cluster was changed can have tasks elsewhere.
+/// How long the account's clusters are looked for. Only a resource whose cluster was changed can have tasks
+/// elsewhere.
 const CLUSTERS_PATIENCE: Duration = Duration::seconds(3);
 /// The stoppedReason of the resource's tasks.
 const DELETED: &str = "ecs-tasks: the resource is deleted";
 
 /// Stops every running task of the resource and waits until each has let go of its network interface.
 ///
-/// Fails only if AWS refuses to stop a task. Where tasks cannot even be looked for (a role that never had the permission
-/// made Create fail, and so starts nothing), Delete must not leave the stack stuck.
+/// Fails only if AWS refuses to stop a task. Where tasks cannot even be looked for (a role that never had the
+/// permission made Create fail, and so starts nothing), Delete must not leave the stack stuck.
 pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
     let refused = stop_elsewhere(work).await;
     if !refused.is_empty() {
@@ -72,8 +73,9 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
     follow(work, wait).await
 }
 
-/// Stops what the resource runs in other clusters than its own: tasks of a time when its Cluster was another, which no
-/// request names any more. Those that AWS refuses to stop. Where clusters may not be listed, they are not looked at.
+/// Stops what the resource runs in other clusters than its own: tasks of a time when its Cluster was another,
+/// which no request names any more. Those that AWS refuses to stop. Where clusters may not be listed, they
+/// are not looked at.
 async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
     let asking = work.due(work.until.min(work.now() + CLUSTERS_PATIENCE));
     let clusters = match asking.within(work.aws.list_clusters()).await {

@@ -1,4 +1,5 @@
-//! What a verdict and its Reason rest on beside the tasks: the task definition, and the last lines of a container's log.
+//! What a verdict and its Reason rest on beside the tasks: the task definition, and the last lines of a
+//! container's log.
 
 use time::{Duration, OffsetDateTime};
 
@@ -77,7 +78,8 @@ impl Definition {
         }
         let attempt = || work.due(work.until.min(work.now() + DEFINITION_PATIENCE / 4));
         let read = async || match attempt().within(work.aws.describe_task_definition(name)).await {
-            // A denial may pass, too, but it is not worth the time: the verdict can do without the definition.
+            // A denial may pass, too, but it is not worth the time: the verdict can do without the
+            // definition.
             Err(error) if error.is_denied() => Err(CallError { kind: CallErrorKind::Final, ..error }),
             result => result,
         };
@@ -91,8 +93,8 @@ impl Definition {
     }
 }
 
-/// Where a container's output is, and its last lines as far as they can be had in time; else why not. Never changes a
-/// verdict.
+/// Where a container's output is, and its last lines as far as they can be had in time; else why not. Never
+/// changes a verdict.
 pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Definition) -> Log {
     let Speaker { task, container, lines } = speaker;
     let wants_lines = |missing: NoLog| (lines > 0).then_some(missing);

@@ -1,7 +1,7 @@
 //! Finding the tasks of a resource again: those of this request, and those that an earlier one has left.
 //!
-//! Rests on what ECS documents: startedBy lists what runs; what is stopping or has stopped is listed by family, and whose it
-//! is DescribeTasks says.
+//! Rests on what ECS documents: startedBy lists what runs; what is stopping or has stopped is listed by
+//! family, and whose it is DescribeTasks says.
 
 use super::{
     decide::{marks::is_of_request, wait::MISSING_TOLERANCE},
@@ -40,7 +40,8 @@ impl Found {
 pub(super) async fn own_tasks(work: &Work<'_>) -> Result<Vec<Task>, CallError> {
     let found = find(work, Found::knows_all).await?;
     if !found.knows_all() && work.is_last_look() {
-        // One of them may be this request's, and there is no token to keep a second start from running it twice.
+        // One of them may be this request's, and there is no token to keep a second start from running it
+        // twice.
         return Err(CallError::not_known_yet());
     }
     Ok(found.described.into_iter().filter(|task| is_of_request(task, work.reply_to)).collect())
@@ -48,8 +49,8 @@ pub(super) async fn own_tasks(work: &Work<'_>) -> Result<Vec<Task>, CallError> {
 
 /// All tasks of a resource, with their tags: those that run, and those that ECS knows as stopping or stopped.
 ///
-/// A task that has just been started can be in the list before it can be described. It is waited for, a minute at most,
-/// until there is `enough`: whose it is its description alone says.
+/// A task that has just been started can be in the list before it can be described. It is waited for, a
+/// minute at most, until there is `enough`: whose it is its description alone says.
 pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<Found, CallError> {
     let mut known_by = None;
     loop {
@@ -65,8 +66,8 @@ pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<
     }
 }
 
-/// One look at a resource's tasks. That they may be listed and not be described is not an error: there is something to
-/// stop.
+/// One look at a resource's tasks. That they may be listed and not be described is not an error: there is
+/// something to stop.
 pub(super) async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
     let (aws, cluster, started_by) = (work.aws, work.cluster, &work.started_by());
     let look = async || {

@@ -87,12 +87,13 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
     }
 }
 
-/// One look. Throttling, 5xx and time-outs are no observation, `None`; `Err` is what no further look will mend.
+/// One look. Throttling, 5xx and time-outs are no observation, `None`; `Err` is what no further look will
+/// mend.
 async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Option<Outcome>, CallError> {
     let (now, started_at) = (work.now(), wait.started_at);
     let looking = work.within(work.aws.describe_tasks(&wait.cluster, &wait.tasks));
-    // The definition is read while the tasks run: at their end there may be no time for it, and which containers count,
-    // and where their output went, stands in it alone.
+    // The definition is read while the tasks run: at their end there may be no time for it, and which
+    // containers count, and where their output went, stands in it alone.
     let name = definition_name(seen);
     let looked = if wait.goal == Goal::Success && seen.definition.may_be_read() && !name.is_empty() {
         let (looked, read) = tokio::join!(looking, Definition::attempt(work, &name, started_at));
@@ -195,8 +196,8 @@ async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) ->
     }
 }
 
-/// The deadline has come: the tasks are told to stop, and the wait goes on until they have. Those that AWS refuses to stop,
-/// if any.
+/// The deadline has come: the tasks are told to stop, and the wait goes on until they have. Those that AWS
+/// refuses to stop, if any.
 async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn, CallError)> {
     tracing::warn!("{} is over: stopping the tasks", wait.limit);
     let why = format!("ecs-tasks: not finished within {}", wait.limit);
@@ -225,8 +226,8 @@ async fn timed_out(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Reason {
     reason.log(log.as_ref())
 }
 
-/// No time is left to wait for tasks that have been told to stop. A Delete fails only where AWS refuses that: a stack that
-/// is stuck would be worse.
+/// No time is left to wait for tasks that have been told to stop. A Delete fails only where AWS refuses that:
+/// a stack that is stuck would be worse.
 async fn give_up(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Answer {
     if wait.goal == Goal::Stopped {
         tracing::warn!("{} is over, and the tasks have not stopped yet", wait.limit);
@@ -237,7 +238,8 @@ async fn give_up(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Answer {
     Answer::Failed(texts::still_stopping(timed_out(work, wait, seen).await))
 }
 
-/// The chain of invocations ends before the wait does: the tasks are stopped and looked at while this invocation lasts.
+/// The chain of invocations ends before the wait does: the tasks are stopped and looked at while this
+/// invocation lasts.
 async fn give_up_at_once(work: &Work<'_>, mut wait: Wait, seen: Seen) -> Answer {
     if wait.goal == Goal::Stopped || wait.timed_out.is_some() {
         return give_up(work, &wait, &seen).await;

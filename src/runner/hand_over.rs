@@ -26,8 +26,8 @@ pub(super) async fn hand_over(work: &Work<'_>, mut wait: Wait) -> Result<(), NoN
     wait.hop += 1;
     tracing::info!(waited_s = (work.now() - wait.started_at).whole_seconds(), "handing over");
     let payload = json!({ "Wait": wait }).to_string().into_bytes();
-    // An attempt without an answer must leave time for another, and for the end if none works. One that has worked all
-    // the same does no harm: two waits for the same tasks come to the same verdict.
+    // An attempt without an answer must leave time for another, and for the end if none works. One that has
+    // worked all the same does no harm: two waits for the same tasks come to the same verdict.
     let left = invocation.last_words_at() - work.now();
     let call = || {
         let invoke = work.aws.invoke_event(invocation.function_arn(), payload.clone());

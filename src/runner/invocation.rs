@@ -21,16 +21,16 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// An invocation that begins now. `ends_at` is Lambda's deadline, `function_arn` the ARN it was invoked by, alias
-    /// or version included.
+    /// An invocation that begins now. `ends_at` is Lambda's deadline, `function_arn` the ARN it was invoked
+    /// by, alias or version included.
     pub fn begin(clock: Clock, ends_at: OffsetDateTime, function_arn: impl Into<String>) -> Self {
         let began_at = clock.now();
         let ends_at = if ends_at > began_at { ends_at } else { began_at + LONGEST };
         Self { clock, began_at, ends_at, function_arn: function_arn.into(), may_recurse: false }
     }
 
-    /// The same invocation of a function that may invoke itself as often as it likes: `RECURSIVE_LOOP=Allow` in its
-    /// environment says that Lambda does not stop its chain.
+    /// The same invocation of a function that may invoke itself as often as it likes: `RECURSIVE_LOOP=Allow`
+    /// in its environment says that Lambda does not stop its chain.
     #[must_use]
     pub fn with_recursive_loop(self, allowed: bool) -> Self {
         Self { may_recurse: allowed, ..self }
@@ -51,13 +51,14 @@ impl Invocation {
         self.ends_at
     }
 
-    /// When waiting must end, so that there is time to answer or to hand over: 10 s before the deadline, or a quarter
-    /// of a shorter Lambda timeout.
+    /// When waiting must end, so that there is time to answer or to hand over: 10 s before the deadline, or a
+    /// quarter of a shorter Lambda timeout.
     pub fn hand_over_at(&self) -> OffsetDateTime {
         self.ends_at - self.margin()
     }
 
-    /// How long a request may be worked on here: to its own deadline, or to the end of this invocation's waiting.
+    /// How long a request may be worked on here: to its own deadline, or to the end of this invocation's
+    /// waiting.
     pub fn until(&self, deadline: OffsetDateTime) -> OffsetDateTime {
         deadline.min(self.hand_over_at())
     }
@@ -67,8 +68,8 @@ impl Invocation {
         self.ends_at - self.margin() / 2
     }
 
-    /// By when what a failed run has started must have been told to stop: within 15 s, since CloudFormation may be about
-    /// to give up, and early enough to answer.
+    /// By when what a failed run has started must have been told to stop: within 15 s, since CloudFormation
+    /// may be about to give up, and early enough to answer.
     pub fn soon(&self) -> OffsetDateTime {
         self.last_words_at().min(self.now() + Duration::seconds(15))
     }

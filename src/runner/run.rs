@@ -96,8 +96,8 @@ fn skipped(skip: Skip) -> Ending {
     Ending::Answered(Answer::nothing_ran(texts::skipped(skip)))
 }
 
-/// The answer of a delivery that knows of no tasks. Where its time ran out, there may be some all the same: a call without
-/// an answer has started them, or an earlier delivery whose invocation died.
+/// The answer of a delivery that knows of no tasks. Where its time ran out, there may be some all the same: a
+/// call without an answer has started them, or an earlier delivery whose invocation died.
 pub(super) async fn not_started(work: &Work<'_>, reason: Reason) -> Ending {
     let reason = if work.is_last_look() { without_tasks(work, reason).await } else { reason };
     Ending::Answered(Answer::Failed(reason))

@@ -1,8 +1,9 @@
 //! Starting a run's tasks, once, however often the request is delivered.
 //!
-//! RunTask is idempotent by its client token, which is the RequestId. What has started is kept, and what is missing is
-//! started by the next token: ECS replays the answers of a token, so every delivery asks for the same by the same token.
-//! StartTask has no token, so tasks of this request are looked for before each attempt.
+//! RunTask is idempotent by its client token, which is the RequestId. What has started is kept, and what is
+//! missing is started by the next token: ECS replays the answers of a token, so every delivery asks for the
+//! same by the same token. StartTask has no token, so tasks of this request are looked for before each
+//! attempt.
 
 use std::{cell::Cell, time::Duration as StdDuration};
 
@@ -48,7 +49,8 @@ pub(super) enum Start {
 pub(super) struct Started {
     /// All of them.
     pub(super) tasks: Vec<TaskArn>,
-    /// As the answers of the start described them; a replayed answer leaves things out, an adopted task is not here.
+    /// As the answers of the start described them; a replayed answer leaves things out, an adopted task is
+    /// not here.
     pub(super) seen: Vec<Task>,
     /// The attempt, counted from 0, whose client token was used last.
     pub(super) attempt: u32,
@@ -151,8 +153,8 @@ struct Tried<'t> {
     seconds: i64,
 }
 
-/// A start that is to be given up. An earlier delivery of the request may have found what this one did not: then this one
-/// goes on with that.
+/// A start that is to be given up. An earlier delivery of the request may have found what this one did not:
+/// then this one goes on with that.
 async fn adopt_or_give_up(
     work: &Work<'_>,
     tried: Tried<'_>,
@@ -194,8 +196,9 @@ async fn adopt_or_give_up(
     Start::Failed(texts::not_all_stopped(reason, &stopped.refused))
 }
 
-/// One start that rides out what may pass. Where `ecs:TagResource` is denied, and the template gives no tags of its own, it
-/// goes without tags: the Python function's role lacks that permission, and a stack that used it must go on working.
+/// One start that rides out what may pass. Where `ecs:TagResource` is denied, and the template gives no tags
+/// of its own, it goes without tags: the Python function's role lacks that permission, and a stack that used
+/// it must go on working.
 async fn launch_once(work: &Work<'_>, launch: &Launch<'_>, started: &Started) -> Result<Launched, CallError> {
     let token = &identity::client_token(&work.reply_to.request_id, started.attempt);
     let untagged = Launch { tags: &[], ..launch.clone() };
@@ -220,8 +223,8 @@ async fn launch_once(work: &Work<'_>, launch: &Launch<'_>, started: &Started) ->
     work.ride_out(call).await
 }
 
-/// Starts a task on each of these instances that has none of this request yet. Tasks that an earlier delivery has given up
-/// are not gone on with, and nothing is started beside them: their run has failed.
+/// Starts a task on each of these instances that has none of this request yet. Tasks that an earlier delivery
+/// has given up are not gone on with, and nothing is started beside them: their run has failed.
 async fn start_on(
     work: &Work<'_>,
     launch: &Launch<'_>,
@@ -243,8 +246,9 @@ async fn start_on(
     work.aws.start_task(launch, &free).await
 }
 
-/// The instances, `count` of them, that have no task of this run yet. ECS says which instance a task runs on; where it does
-/// not, instances are taken from the end, as ECS starts them in the order in which they are named.
+/// The instances, `count` of them, that have no task of this run yet. ECS says which instance a task runs on;
+/// where it does not, instances are taken from the end, as ECS starts them in the order in which they are
+/// named.
 fn free_instances(instances: &[String], own: &[Task], count: usize) -> Vec<String> {
     let taken =
         |instance: &String| own.iter().any(|task| task.container_instance_arn.as_ref() == Some(instance));
@@ -261,8 +265,8 @@ fn never_ran(task: &Task) -> bool {
     task.is_over() && !task.ever_ran() && task.stop_code.as_deref() != Some("UserInitiated")
 }
 
-/// Whether ECS refuses a start for what a stack that is being made has seconds later: its first container instance, and the
-/// service-linked role of a new account.
+/// Whether ECS refuses a start for what a stack that is being made has seconds later: its first container
+/// instance, and the service-linked role of a new account.
 fn is_of_a_new_stack(error: &CallError) -> bool {
     ["No Container Instances were found in your cluster", "Unable to assume the service linked role"]
         .iter()

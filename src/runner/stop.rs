@@ -77,8 +77,9 @@ pub(super) async fn stop_and_wait(work: &Work<'_>, tasks: &[TaskArn], why: &str)
     Stopped { in_time: last.is_some_and(|seen| seen.tasks.iter().all(Task::is_over)), ..stopped }
 }
 
-/// Looks at tasks that have been told to stop until nothing of them runs, or as long as there is time. The last look
-/// counts. A task that ECS does not know may have just been started; it has ended only if it stays unknown for a minute.
+/// Looks at tasks that have been told to stop until nothing of them runs, or as long as there is time. The
+/// last look counts. A task that ECS does not know may have just been started; it has ended only if it stays
+/// unknown for a minute.
 pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> Option<Observation> {
     let mut last = None;
     let known_by = work.now() + MISSING_TOLERANCE;
@@ -97,8 +98,8 @@ pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> Option<Obs
     }
 }
 
-/// Ends what earlier requests of this resource have left running, in every cluster that they may have used: an update that
-/// was cancelled tells us nothing, and two migrations must never run side by side.
+/// Ends what earlier requests of this resource have left running, in every cluster that they may have used:
+/// an update that was cancelled tells us nothing, and two migrations must never run side by side.
 pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared {
     let mut started_before = false;
     for cluster in &earlier.clusters {
@@ -131,8 +132,8 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
     Cleared::Done { started_before }
 }
 
-/// Stops whatever this request may have started, after a fault that has lost the tasks' ARNs. `Err` if tasks could not be
-/// looked for.
+/// Stops whatever this request may have started, after a fault that has lost the tasks' ARNs. `Err` if tasks
+/// could not be looked for.
 pub(super) async fn stop_request(work: &Work<'_>) -> Result<Stopped, CallError> {
     let found = find(work, Found::knows_what_runs).await?;
     let running =

@@ -12,7 +12,8 @@ use crate::{
     identity,
 };
 
-/// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role itself.
+/// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role
+/// itself.
 pub(super) const FRESH_ROLE: Duration = Duration::seconds(15);
 /// How often tasks are looked at that are about to appear, or to stop.
 pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);
@@ -58,8 +59,8 @@ impl<'w> Work<'w> {
         identity::started_by(&self.reply_to.stack_id, &self.reply_to.logical_resource_id)
     }
 
-    /// What a call came to in time, or within a second where there is less. One that hangs must not take the invocation
-    /// beyond its deadline.
+    /// What a call came to in time, or within a second where there is less. One that hangs must not take the
+    /// invocation beyond its deadline.
     pub(super) async fn within<T>(
         &self,
         call: impl Future<Output = Result<T, CallError>>,
@@ -69,8 +70,8 @@ impl<'w> Work<'w> {
         timed.unwrap_or_else(|_| Err(CallError::no_answer("AWS")))
     }
 
-    /// Calls AWS until it works. Throttling, 5xx and time-outs are ridden out with backoff while there is time, a denial
-    /// for 15 s; anything else is final.
+    /// Calls AWS until it works. Throttling, 5xx and time-outs are ridden out with backoff while there is
+    /// time, a denial for 15 s; anything else is final.
     pub(super) async fn ride_out<T, Fut>(&self, mut call: impl FnMut() -> Fut) -> Result<T, CallError>
     where
         Fut: Future<Output = Result<T, CallError>>,
@@ -165,8 +166,8 @@ mod tests {
         assert!((7..=9).contains(&took), "{took} s");
     }
 
-    /// Without the feature `std` the backoff's generator has one seed for every process, and instances that start together
-    /// try again in step.
+    /// Without the feature `std` the backoff's generator has one seed for every process, and instances that
+    /// start together try again in step.
     #[test]
     fn two_backoffs_do_not_wait_in_step() {
         use backon::BackoffBuilder;

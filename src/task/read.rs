@@ -1,7 +1,7 @@
 //! A [`Task`] from JSON, as events of EventBridge and answers of ECS write it.
 //!
-//! Fields that are not read are ignored. Numbers may come as texts, times as RFC 3339 (events) or as seconds since the
-//! epoch (the API).
+//! Fields that are not read are ignored. Numbers may come as texts, times as RFC 3339 (events) or as seconds
+//! since the epoch (the API).
 
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};

@@ -1,7 +1,8 @@
-//! The layout's promises: what decides and what renders touches nothing of the outside, and imports go down only.
+//! The layout's promises: what decides and what renders touches nothing of the outside, and imports go down
+//! only.
 //!
-//! Rooms are read from the folders and their imports from the code, so that a new file is held to the rules of the room
-//! that it stands in.
+//! Rooms are read from the folders and their imports from the code, so that a new file is held to the rules
+//! of the room that it stands in.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

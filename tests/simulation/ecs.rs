@@ -30,7 +30,8 @@ pub(crate) struct Script {
     pub(crate) fate: Fate,
     /// From RunTask until the containers run.
     pub(crate) starting: Seconds,
-    /// From SIGTERM until the container exits, its stopTimeout of at most 120 s, where SIGKILL comes; and the exit code then.
+    /// From SIGTERM until the container exits, its stopTimeout of at most 120 s, where SIGKILL comes; and the
+    /// exit code then.
     pub(crate) stopping: (Seconds, i64),
     /// From the end of the containers until the network interface is free.
     pub(crate) deprovisioning: Seconds,
@@ -38,11 +39,13 @@ pub(crate) struct Script {
     pub(crate) late_facts: (Seconds, Seconds),
     /// For how long DescribeTasks does not know the task yet.
     pub(crate) missing: Seconds,
-    /// When, from the start of the containers on, DescribeTasks does not know the task for a while, and for how long.
+    /// When, from the start of the containers on, DescribeTasks does not know the task for a while, and for
+    /// how long.
     pub(crate) flicker: Option<(Seconds, Seconds)>,
     /// How much later than it was printed the last line of the log can be read.
     pub(crate) log_delay: Seconds,
-    /// A second container that is not essential: the exit code that it ends with by itself, or none if it must be ended.
+    /// A second container that is not essential: the exit code that it ends with by itself, or none if it
+    /// must be ended.
     pub(crate) sidecar: Option<Option<i64>>,
     /// GuardDuty's agent, which is in no definition and has no exit code.
     pub(crate) injected: bool,

@@ -146,7 +146,8 @@ fn a_delivery_that_finds_the_stack_rolling_back_goes_on_with_the_tasks_of_anothe
     }
 }
 
-/// A resource's life in several chapters of these properties; the scripts are those of its tasks in the order of their starts.
+/// A resource's life in several chapters of these properties; the scripts are those of its tasks in the order
+/// of their starts.
 fn chapters(all: &[serde_json::Value], scripts: Vec<Script>) -> Life {
     let mut life = Life::calm(all[0].clone(), scripts[0].clone());
     let more = all[1..].iter().map(|properties| {

@@ -35,7 +35,8 @@ pub(crate) struct Life {
 #[derive(Clone, Debug)]
 pub(crate) struct Chapter {
     pub(crate) properties: Value,
-    /// CloudFormation loses interest after so many seconds: another resource failed, or the update was cancelled.
+    /// CloudFormation loses interest after so many seconds: another resource failed, or the update was
+    /// cancelled.
     pub(crate) cancelled_after: Option<Seconds>,
 }
 

@@ -1,7 +1,8 @@
-//! The simulation: the runner's real code with the real SDK clients lives thousands of lives in a world of faults, in
-//! virtual time, and after each life every promise of docs/reliability.md is checked.
+//! The simulation: the runner's real code with the real SDK clients lives thousands of lives in a world of
+//! faults, in virtual time, and after each life every promise of docs/reliability.md is checked.
 //!
-//! `make soak SEEDS=100000` lives as many as one likes, `SEED=7 make soak` replays one and prints it step by step.
+//! `make soak SEEDS=100000` lives as many as one likes, `SEED=7 make soak` replays one and prints it step by
+//! step.
 
 #![expect(
     clippy::unwrap_used,
@@ -153,7 +154,8 @@ fn survey() {
     }
 }
 
-/// That the simulation can fail: each rule that a runner breaks is noticed, and named, within a few hundred lives.
+/// That the simulation can fail: each rule that a runner breaks is noticed, and named, within a few hundred
+/// lives.
 #[test]
 fn a_runner_that_breaks_a_rule_is_found_out() {
     for (sabotage, word) in sabotage::ALL {

@@ -51,7 +51,8 @@ impl Court<'_> {
         Some(self.state.tasks[*launch.tasks.first()?].cluster.as_str())
     }
 
-    /// The launches that had made a request's run by then: what StartRetries has started anew is not among them.
+    /// The launches that had made a request's run by then: what StartRetries has started anew is not among
+    /// them.
     fn run<'s>(&'s self, asked: &'s Asked, before: Seconds) -> Vec<&'s Launch> {
         let expected = expected(&asked.properties);
         let mut run: Vec<&Launch> = Vec::new();
@@ -106,8 +107,8 @@ impl Court<'_> {
         }
     }
 
-    /// What the template gets to read. The task definition and where the log is stand in the task definition, which one
-    /// of two may not have been able to read.
+    /// What the template gets to read. The task definition and where the log is stand in the task definition,
+    /// which one of two may not have been able to read.
     fn told(&self, asked: &Asked, answer: &Value) -> Value {
         let mut data = answer["Data"].clone();
         let unread = self.state.calls.iter().any(|call| {
@@ -121,8 +122,8 @@ impl Court<'_> {
         data
     }
 
-    /// Two deliveries of a request see different facts at different times: what one gave up on can start, or end, for
-    /// the other (docs/reliability.md).
+    /// Two deliveries of a request see different facts at different times: what one gave up on can start, or
+    /// end, for the other (docs/reliability.md).
     fn may_differ(&self, asked: &Asked, first: &Value, other: &Value) -> bool {
         let several = asked.deliveries > 1 || asked.disturbed;
         // Whether the stack rolls back is asked anew.
@@ -231,7 +232,8 @@ impl Court<'_> {
         }
         for launch in &self.state.launches {
             let concerned = delete || launch.request == asked.id;
-            // What another delivery starts later than the last look, nobody can know of (docs/reliability.md).
+            // What another delivery starts later than the last look, nobody can know of
+            // (docs/reliability.md).
             let several = launch.request != asked.id || asked.deliveries > 1 || asked.disturbed;
             let looked = self.cluster(launch).and_then(|cluster| looked_at.get(cluster));
             let unseen = looked.is_none_or(|looked| launch.at >= *looked);
@@ -257,7 +259,8 @@ impl Court<'_> {
         }
     }
 
-    /// A run that timed out has stopped when it is answered, unless the answer says that there was no time for that.
+    /// A run that timed out has stopped when it is answered, unless the answer says that there was no time
+    /// for that.
     fn stopped_when_timed_out(&self, asked: &Asked, object: &mut impl FnMut(String)) {
         let Some(first) = asked.answers.first() else { return };
         let reason = first.body["Reason"].as_str().unwrap_or_default();
@@ -272,7 +275,8 @@ impl Court<'_> {
         }
     }
 
-    /// Whether AWS let no StopTask for this task through, or did not let the tasks be found, which the answer then says.
+    /// Whether AWS let no StopTask for this task through, or did not let the tasks be found, which the answer
+    /// then says.
     fn aws_refused(&self, task: &SimTask, answer: &Answer) -> bool {
         let Answer { at, delivery, body, .. } = answer;
         let mine = |call: &&Call| {
@@ -307,7 +311,8 @@ impl Court<'_> {
                 let number =
                     |launch: &Launch| self.state.requests.iter().position(|asked| asked.id == launch.request);
                 let looked = self.cluster(first).and_then(|cluster| second.looked_at.get(cluster));
-                // A start of an older request that took effect after the newer one had looked, nobody can know of.
+                // A start of an older request that took effect after the newer one had looked, nobody can
+                // know of.
                 if number(first) > number(second) || looked.is_some_and(|looked| first.at >= *looked) {
                     continue;
                 }

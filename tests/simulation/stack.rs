@@ -1,4 +1,5 @@
-//! CloudFormation and Lambda: requests are sent, delivered, handed over, lost and doubled, and answers come in.
+//! CloudFormation and Lambda: requests are sent, delivered, handed over, lost and doubled, and answers come
+//! in.
 
 use std::{
     pin::pin,
@@ -132,7 +133,8 @@ async fn delete(world: &Arc<World>, properties: &Value, physical_id: Option<&str
     }
 }
 
-/// Sends a request and waits for its answer, for ServiceTimeout at most, or until CloudFormation loses interest.
+/// Sends a request and waits for its answer, for ServiceTimeout at most, or until CloudFormation loses
+/// interest.
 async fn ask(world: &Arc<World>, wish: Wish<'_>, cancelled_after: Option<f64>) -> Option<Value> {
     let Wish { kind, properties, .. } = wish;
     let sent = world.now();

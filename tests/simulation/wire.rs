@@ -1,5 +1,5 @@
-//! Where the runner's clients end and the world begins: the SDK's HTTP client and the PUT to the bucket, with every fault
-//! that a network and a service can have.
+//! Where the runner's clients end and the world begins: the SDK's HTTP client and the PUT to the bucket, with
+//! every fault that a network and a service can have.
 
 use std::{
     fmt,
@@ -47,8 +47,8 @@ pub(crate) fn runner(world: &Arc<World>) -> Runner {
 
 /// What clients are made of whose calls all end here.
 pub(crate) fn config(connector: impl HttpConnector + 'static) -> SdkConfig {
-    // The SDK counts its retries for each service and region, in one place for the whole process: every life has a region
-    // of its own, so that none is shorter of retries for what another has met.
+    // The SDK counts its retries for each service and region, in one place for the whole process: every life
+    // has a region of its own, so that none is shorter of retries for what another has met.
     static LIVES: AtomicU64 = AtomicU64::new(1);
     let region = Region::new(format!("us-west-{}", LIVES.fetch_add(1, Ordering::Relaxed)));
     let connector = SharedHttpConnector::new(connector);
@@ -249,7 +249,8 @@ impl World {
         {
             return Some(*fault);
         }
-        // A self-invocation that is made although it seemed to fail doubles the wait, and its doubles double again.
+        // A self-invocation that is made although it seemed to fail doubles the wait, and its doubles double
+        // again.
         let rate = if operation == "Invoke" { trouble.rate / 5.0 } else { trouble.rate };
         if trouble.faults.is_empty() || state.rng.f64() >= rate {
             return None;

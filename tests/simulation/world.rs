@@ -1,4 +1,5 @@
-//! The world of one life: ECS, Logs, Lambda, CloudFormation and the response bucket as plain state, all in virtual time.
+//! The world of one life: ECS, Logs, Lambda, CloudFormation and the response bucket as plain state, all in
+//! virtual time.
 
 use std::{
     collections::BTreeMap,
@@ -406,8 +407,8 @@ impl State {
         (200, json!({"task": {"taskArn": asked}}))
     }
 
-    /// A container prints a line a second before its end, and another one as the last thing that it does; the latter arrives
-    /// with the delay of the log driver.
+    /// A container prints a line a second before its end, and another one as the last thing that it does; the
+    /// latter arrives with the delay of the log driver.
     fn log(&self, body: &Value, now: Seconds) -> Value {
         let stream = body["logStreamName"].as_str().unwrap_or_default();
         let task =

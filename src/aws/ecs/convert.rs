@@ -53,7 +53,8 @@ impl Common {
     }
 }
 
-/// A structure that the SDK refuses to build: a required member is missing, which the properties' shapes rule out.
+/// A structure that the SDK refuses to build: a required member is missing, which the properties' shapes rule
+/// out.
 fn built<T>(structure: Result<T, BuildError>) -> Result<T, CallError> {
     structure.map_err(|error| CallError::unbuilt("ecs:RunTask", &error))
 }
@@ -80,8 +81,9 @@ pub(super) fn task(task: &Task) -> task::Task {
     }
 }
 
-/// The tasks of an answer of HTTP status 200 that the SDK could not read: it takes exit codes for 32-bit numbers, and those
-/// of Windows can be wider. Going blind for the whole batch would fail runs that succeeded.
+/// The tasks of an answer of HTTP status 200 that the SDK could not read: it takes exit codes for 32-bit
+/// numbers, and those of Windows can be wider. Going blind for the whole batch would fail runs that
+/// succeeded.
 pub(super) fn tasks_beyond_the_sdk<E>(error: &SdkError<E, HttpResponse>) -> Option<Vec<task::Task>> {
     let SdkError::ResponseError(unread) = error else { return None };
     let response = unread.raw();

@@ -2,8 +2,8 @@
 //!
 //! Pure: each function makes a conditional change, which the table then makes or refuses.
 //!
-//! - A task's row says what has been done about its end, so that it is counted and told once, whatever delivers it how
-//!   often. Who works on a failure holds a lease on its row, which outlives no invocation.
+//! - A task's row says what has been done about its end, so that it is counted and told once, whatever
+//!   delivers it how often. Who works on a failure holds a lease on its row, which outlives no invocation.
 //! - A window's row says when the failures of a group were told last, and how many have come since.
 
 use serde_json::Value;

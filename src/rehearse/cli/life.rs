@@ -18,7 +18,8 @@ pub(super) async fn live(
     if let Some(events) = &stage.events {
         for (file, recorded) in recorded {
             console.file(&file);
-            // Each file is a recording of its own: copies of one event, edited, do not stand in each other's way.
+            // Each file is a recording of its own: copies of one event, edited, do not stand in each other's
+            // way.
             stage.dynamodb.clear();
             for event in recorded {
                 events.deliver(event).await;

@@ -1,5 +1,5 @@
-//! ECS, as far as one-off tasks go: its API over tasks whose containers are processes of this machine, or run from
-//! their images on a container engine.
+//! ECS, as far as one-off tasks go: its API over tasks whose containers are processes of this machine, or run
+//! from their images on a container engine.
 
 mod api;
 mod container_settings;
@@ -177,8 +177,8 @@ impl Ecs {
         self.create_service(cluster, name, &service);
     }
 
-    /// From now on every task gets a container that its definition does not have and that never has an exit code, as
-    /// GuardDuty injects one.
+    /// From now on every task gets a container that its definition does not have and that never has an exit
+    /// code, as GuardDuty injects one.
     pub fn inject_containers(&self) {
         lock(&self.inner.state).injects = true;
     }

@@ -1,5 +1,5 @@
-//! EventBridge with one rule, and the monitor behind it: events go to the function one by one, in the order in which
-//! they came, so that what it does about one stands before the next.
+//! EventBridge with one rule, and the monitor behind it: events go to the function one by one, in the order
+//! in which they came, so that what it does about one stands before the next.
 
 use std::sync::{
     Arc, Mutex,
@@ -65,8 +65,8 @@ impl EventBridge {
         deliver(&self.lambda, &event).await;
     }
 
-    /// Waits until every event has been handled and all that the function logged has been told. How many events there
-    /// were; no more are taken.
+    /// Waits until every event has been handled and all that the function logged has been told. How many
+    /// events there were; no more are taken.
     pub async fn finish(&self) -> usize {
         let way = lock(&self.way).take();
         if let Some(Way { events, deliveries }) = way {

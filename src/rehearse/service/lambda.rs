@@ -1,7 +1,7 @@
 //! Lambda: invocations of a function's real binary, over the Runtime API.
 //!
-//! An invocation goes to a process that is idle, or to a new one. It ends at its time limit with a kill, is repeated
-//! twice when it fails, and a chain of more than 16 is dropped without a word, as Lambda does.
+//! An invocation goes to a process that is idle, or to a new one. It ends at its time limit with a kill, is
+//! repeated twice when it fails, and a chain of more than 16 is dropped without a word, as Lambda does.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 

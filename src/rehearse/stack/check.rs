@@ -14,8 +14,9 @@ use crate::{
 };
 
 impl Stack {
-    /// Resolves everything once with made-up resources, so that every mistake is reported before anything starts: what
-    /// cannot be resolved, properties that the function would refuse, and what stands elsewhere and cannot be played.
+    /// Resolves everything once with made-up resources, so that every mistake is reported before anything
+    /// starts: what cannot be resolved, properties that the function would refuse, and what stands elsewhere
+    /// and cannot be played.
     pub fn check(&self, parameters: &Parameters) -> Result<(), TemplateErrors> {
         let mut errors = self.template.unknown_names();
         let nothing = BTreeMap::new();
@@ -81,8 +82,8 @@ impl Stack {
         Some(format!("there is nothing to rehearse: the template has no {wanted}; {others}{how}"))
     }
 
-    /// What is wrong with one of our resources, each with its line. A value that comes of another resource is made up as
-    /// yet, so it cannot be wrong.
+    /// What is wrong with one of our resources, each with its line. A value that comes of another resource is
+    /// made up as yet, so it cannot be wrong.
     fn refused(&self, resource: &Resource, properties: &Value, scope: &Scope<'_>) -> Vec<TemplateError> {
         let id = &resource.logical_id;
         let mut refused: Vec<TemplateError> = match Properties::read(properties) {

@@ -1,4 +1,5 @@
-//! What a template cannot say of itself: which custom resources are ours, what stands elsewhere, and what is to fail.
+//! What a template cannot say of itself: which custom resources are ours, what stands elsewhere, and what is
+//! to fail.
 
 use std::sync::Arc;
 
@@ -69,8 +70,8 @@ fn is_attribute(node: &Node, wanted: &str) -> bool {
 }
 
 impl Stack {
-    /// Makes the stage play the cluster and the service that a resource names and that the template does not have, and
-    /// puts the task definition that was given in the place of an import.
+    /// Makes the stage play the cluster and the service that a resource names and that the template does not
+    /// have, and puts the task definition that was given in the place of an import.
     pub(super) fn play_elsewhere(&self, properties: &mut Value) {
         let text = |properties: &Value, name: &str| {
             properties[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned)

@@ -22,8 +22,8 @@ impl Stack {
         updated
     }
 
-    /// Brings every resource to what the template says with these parameters; after a failure back to what it was.
-    /// True for UPDATE_COMPLETE.
+    /// Brings every resource to what the template says with these parameters; after a failure back to what it
+    /// was. True for UPDATE_COMPLETE.
     pub async fn update(&mut self, parameters: &Parameters) -> bool {
         let ours = self.our_resources(parameters);
         self.ours.extend(ours);
@@ -91,8 +91,8 @@ impl Stack {
         }
     }
 
-    /// Brings what an update has touched back to what it was: a second Update with the properties exchanged. What the
-    /// update has made new goes in the end, when all that was there before runs again.
+    /// Brings what an update has touched back to what it was: a second Update with the properties exchanged.
+    /// What the update has made new goes in the end, when all that was there before runs again.
     async fn roll_back(&mut self, progress: &UpdateProgress, why: &str) -> bool {
         self.fail = None;
         self.tell_stack("UPDATE_ROLLBACK_IN_PROGRESS", why);

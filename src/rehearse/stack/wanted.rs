@@ -19,8 +19,8 @@ pub(super) struct Desired {
 }
 
 impl Stack {
-    /// The resources whose conditions hold, each after those that it needs; the one that is to fail as late as can be,
-    /// so that what does not depend on it is there.
+    /// The resources whose conditions hold, each after those that it needs; the one that is to fail as late
+    /// as can be, so that what does not depend on it is there.
     pub(super) fn included(&self, parameters: &Parameters) -> Result<Vec<&Resource>, TemplateErrors> {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
@@ -57,7 +57,8 @@ impl Stack {
         ours.map(|resource| resource.logical_id.clone()).collect()
     }
 
-    /// A resource with its properties resolved, given the ones that exist. None where the template has none of this name.
+    /// A resource with its properties resolved, given the ones that exist. None where the template has none
+    /// of this name.
     pub(super) fn wanted(
         &self,
         logical_id: &str,
@@ -71,8 +72,8 @@ impl Stack {
         Ok(Some(Desired { resource: resource.clone(), is_ours, properties }))
     }
 
-    /// A resource's properties. The function on the stage serves what is ours, whatever its ServiceToken imports; one
-    /// that is missing stays so.
+    /// A resource's properties. The function on the stage serves what is ours, whatever its ServiceToken
+    /// imports; one that is missing stays so.
     pub(super) fn properties(
         &self,
         resource: &Resource,

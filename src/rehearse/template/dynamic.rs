@@ -8,8 +8,8 @@ use super::elsewhere::Elsewhere;
 
 const START: &str = "{{resolve:";
 
-/// A value with its dynamic references resolved; with `secrets` those to secrets, too, which CloudFormation does not
-/// resolve in a custom resource.
+/// A value with its dynamic references resolved; with `secrets` those to secrets, too, which CloudFormation
+/// does not resolve in a custom resource.
 pub fn resolved(value: Value, secrets: bool, elsewhere: &Elsewhere) -> Value {
     match value {
         Value::String(text) if text.contains(START) => text_resolved(&text, secrets, elsewhere).into(),

@@ -1,5 +1,5 @@
-//! What a template takes from elsewhere: exports of other stacks, parameters of SSM, secrets. A value that was not given
-//! is made up, with a note.
+//! What a template takes from elsewhere: exports of other stacks, parameters of SSM, secrets. A value that
+//! was not given is made up, with a note.
 
 use std::{
     collections::BTreeMap,

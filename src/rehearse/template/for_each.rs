@@ -1,4 +1,5 @@
-//! Fn::ForEach of the transform AWS::LanguageExtensions: a fragment that is repeated for each item of a collection.
+//! Fn::ForEach of the transform AWS::LanguageExtensions: a fragment that is repeated for each item of a
+//! collection.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-foreach.html>
 

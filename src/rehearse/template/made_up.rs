@@ -1,5 +1,5 @@
-//! Values for what stands elsewhere, made up with the shape of real ones, so that Fn::Split, Fn::Select and whoever reads
-//! them work. The same name always gives the same value.
+//! Values for what stands elsewhere, made up with the shape of real ones, so that Fn::Split, Fn::Select and
+//! whoever reads them work. The same name always gives the same value.
 
 use sha2::{Digest, Sha256};
 

@@ -1,5 +1,5 @@
-//! YAML or JSON as nodes that know their line. Scalars stay the texts that were written, as CloudFormation would send
-//! them; a short form (`!Ref x`) is its long form (`Ref: x`).
+//! YAML or JSON as nodes that know their line. Scalars stay the texts that were written, as CloudFormation
+//! would send them; a short form (`!Ref x`) is its long form (`Ref: x`).
 
 use saphyr::{MarkedYaml, Scalar, ScalarStyle, YamlData, YamlLoader};
 use saphyr_parser::Parser;

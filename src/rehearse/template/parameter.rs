@@ -98,8 +98,8 @@ impl Parameter {
     }
 }
 
-/// The value of a parameter whose text is the name of a parameter of SSM. A text that was given is the value itself,
-/// unless it is a path.
+/// The value of a parameter whose text is the name of a parameter of SSM. A text that was given is the value
+/// itself, unless it is a path.
 fn ssm_value(name: &str, text: &str, of: &str, is_given: bool, elsewhere: &Elsewhere) -> Value {
     let known = elsewhere.ssm.get(text).or_else(|| elsewhere.ssm.get(name));
     let value = match known {

@@ -15,8 +15,8 @@ pub struct WrittenAt<'n> {
 }
 
 impl Scope<'_> {
-    /// Where a property's value was written: `Overrides.containerOverrides[0].cpu` below `node`, through the branch of
-    /// each Fn::If that counts.
+    /// Where a property's value was written: `Overrides.containerOverrides[0].cpu` below `node`, through the
+    /// branch of each Fn::If that counts.
     pub fn written_at<'n>(&self, node: &'n Node, path: &str) -> WrittenAt<'n> {
         let mut node = node;
         for step in

@@ -1,4 +1,5 @@
-//! The value of any part of a template, given what exists. A function that is not known is named, never guessed.
+//! The value of any part of a template, given what exists. A function that is not known is named, never
+//! guessed.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>
 

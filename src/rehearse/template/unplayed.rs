@@ -1,5 +1,5 @@
-//! What Ref and Fn::GetAtt give of resources that the stage does not play: explicit names as they are, everything else
-//! made up with the shape that the type gives it.
+//! What Ref and Fn::GetAtt give of resources that the stage does not play: explicit names as they are,
+//! everything else made up with the shape that the type gives it.
 
 use serde_json::{Value, json};
 

@@ -51,8 +51,8 @@ impl Answer {
         Self::Succeeded(why, Box::new(Data { ran: "false".to_owned(), ..Data::default() }))
     }
 
-    /// The tasks have been started and are not waited for. The attributes hold only what is known at the start, so
-    /// that a second delivery of the request tells the same.
+    /// The tasks have been started and are not waited for. The attributes hold only what is known at the
+    /// start, so that a second delivery of the request tells the same.
     pub fn started(tasks: &[Task], rules: Rules<'_>) -> Self {
         Self::Succeeded(texts::started(tasks.len()), Box::new(identity(tasks, rules)))
     }

@@ -4,8 +4,8 @@
 
 use crate::{properties::UpdateCriterion, task::TaskDefinition};
 
-/// Whether any criterion is met: a named variable (plain or from `secrets`) or the image differs between the old and
-/// the new task definition. A container that only one of them has differs in everything.
+/// Whether any criterion is met: a named variable (plain or from `secrets`) or the image differs between the
+/// old and the new task definition. A container that only one of them has differs in everything.
 pub fn met(criteria: &[UpdateCriterion], old: &TaskDefinition, new: &TaskDefinition) -> bool {
     criteria.iter().any(|criterion| {
         let [old, new] = [old, new].map(|definition| definition.container(&criterion.container));
@@ -19,7 +19,8 @@ pub fn met(criteria: &[UpdateCriterion], old: &TaskDefinition, new: &TaskDefinit
     })
 }
 
-/// The containers that criteria name and the definition lacks: most likely a slip of the pen, worth a line in the log.
+/// The containers that criteria name and the definition lacks: most likely a slip of the pen, worth a line in
+/// the log.
 pub fn unknown_containers<'c>(criteria: &'c [UpdateCriterion], new: &TaskDefinition) -> Vec<&'c str> {
     criteria
         .iter()

@@ -1,4 +1,5 @@
-//! How long a request may take: the properties Timeout and ServiceTimeout, and Lambda's limits on a chain of invocations.
+//! How long a request may take: the properties Timeout and ServiceTimeout, and Lambda's limits on a chain of
+//! invocations.
 //!
 //! Pure: the clock is an argument.
 
@@ -24,8 +25,8 @@ pub enum Limit {
 
 /// How long one request may take.
 ///
-/// CloudFormation's own clock runs from when it signed the ResponseURL, the property Timeout from when its tasks are
-/// started: what an earlier request has left must stop before that, and takes as long as it takes.
+/// CloudFormation's own clock runs from when it signed the ResponseURL, the property Timeout from when its
+/// tasks are started: what an earlier request has left must stop before that, and takes as long as it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The property Timeout, in seconds; 0 where no end is waited for.
@@ -47,8 +48,8 @@ impl Limits {
         self.requested_at + Duration::seconds(self.service_timeout.into())
     }
 
-    /// When tasks that are started now must have ended, and what sets that. Where no end is waited for, the start still
-    /// has all the time that CloudFormation gives.
+    /// When tasks that are started now must have ended, and what sets that. Where no end is waited for, the
+    /// start still has all the time that CloudFormation gives.
     pub fn deadline(&self, now: OffsetDateTime) -> (OffsetDateTime, Limit) {
         let own = now + Duration::seconds(self.timeout.into());
         if self.timeout > 0 && own <= self.answer_by() {

@@ -1,7 +1,7 @@
 //! Whose a task is: the tags by which the requests of one resource tell their tasks apart.
 //!
-//! Pure. `startedBy` marks the tasks of a resource (see [`crate::identity`]); tags say which request started a task, and
-//! whether anybody waits for it.
+//! Pure. `startedBy` marks the tasks of a resource (see [`crate::identity`]); tags say which request started
+//! a task, and whether anybody waits for it.
 
 use crate::{cfn::ReplyTo, properties::OWN_TAG_PREFIX, task::Task};
 
@@ -12,8 +12,8 @@ const WAITS: &str = "waits";
 /// The most characters that ECS takes for a tag's value.
 const MAX_TAG_VALUE: usize = 256;
 
-/// The tags of every task, the same on every delivery of a request: other parameters under the same client token would
-/// be a ConflictException.
+/// The tags of every task, the same on every delivery of a request: other parameters under the same client
+/// token would be a ConflictException.
 pub fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
     [
         (STACK_ID, reply_to.stack_id.as_str()),
@@ -27,8 +27,8 @@ pub fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
 
 /// Whether this very request has started the task.
 ///
-/// Its tags say so. A role may not be allowed to tag, and StopTask may take tags away: of a task without ours the time
-/// says it, since nothing that was made after the request was sent is an earlier request's.
+/// Its tags say so. A role may not be allowed to tag, and StopTask may take tags away: of a task without ours
+/// the time says it, since nothing that was made after the request was sent is an earlier request's.
 pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
     match task.tags.get(&key(REQUEST_ID)) {
         Some(id) => *id == tag_value(&reply_to.request_id),
@@ -38,8 +38,9 @@ pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
 
 /// Whether a later request of the resource must wait for the end of a task that is not over.
 ///
-/// What is stopping is waited for, whoever started it. What runs is stopped where the request that started it waits for
-/// it; where no tag says that, `waited` does: whether the request before this one waited for its tasks.
+/// What is stopping is waited for, whoever started it. What runs is stopped where the request that started it
+/// waits for it; where no tag says that, `waited` does: whether the request before this one waited for its
+/// tasks.
 pub fn must_end_before(task: &Task, reply_to: &ReplyTo, waited: bool) -> bool {
     if task.is_over() || is_of_request(task, reply_to) {
         return false;

@@ -1,7 +1,7 @@
 //! What a request asks for: tasks to run, tasks to stop, or an answer at once.
 //!
-//! Pure. Where the answer lies with AWS (the stack's status, an older task definition), the plan says what to ask, and
-//! the functions here say what it means.
+//! Pure. Where the answer lies with AWS (the stack's status, an older task definition), the plan says what to
+//! ask, and the functions here say what it means.
 
 use time::{Duration, OffsetDateTime};
 
@@ -33,8 +33,8 @@ pub enum Refusal {
     Properties(PropertyErrors),
     /// Lambda would silently stop the chain of invocations before the wait is over.
     #[error(
-        "a wait of {wait_s} s takes {hops} self-invocations at a Lambda timeout of {lambda_timeout_s} s, and Lambda stops \
-         a function after {max} of them: raise the function's timeout (900 s is the most), or set RecursiveLoop: Allow and \
+        "a wait of {wait_s} s takes {hops} self-invocations, since one invocation waits {usable_s} s at a Lambda \
+         timeout of {lambda_timeout_s} s, and Lambda stops a function after {max} of them: raise the function's timeout (900 s is the most), or set RecursiveLoop: Allow and \
          the environment variable RECURSIVE_LOOP=Allow on it",
         max = limit::MAX_HOPS
     )]
@@ -43,6 +43,8 @@ pub enum Refusal {
         wait_s: i64,
         /// How many self-invocations that is.
         hops: i64,
+        /// How much of the wait one invocation takes.
+        usable_s: i64,
         /// The function's own time limit.
         lambda_timeout_s: i64,
     },
@@ -103,7 +105,8 @@ pub struct Run {
 /// Where earlier requests of the resource may have left tasks that run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
-    /// Names or ARNs of the clusters, the request's own first; none for a Create, which has nothing before it.
+    /// Names or ARNs of the clusters, the request's own first; none for a Create, which has nothing before
+    /// it.
     pub clusters: Vec<String>,
     /// The families that they ran from.
     pub families: Vec<String>,
@@ -181,8 +184,8 @@ impl Plan {
 }
 
 impl Refusal {
-    /// Whether it is the time that has run out, so that an earlier delivery of the same request may have started tasks
-    /// before its invocation died.
+    /// Whether it is the time that has run out, so that an earlier delivery of the same request may have
+    /// started tasks before its invocation died.
     pub fn comes_with_time(&self) -> bool {
         matches!(self, Self::NoTime(_) | Self::TooLate { .. })
     }
@@ -200,7 +203,8 @@ impl Skip {
 }
 
 impl Stop {
-    /// Delete needs nothing but Cluster, and reads no more: its properties may be those that made Create fail.
+    /// Delete needs nothing but Cluster, and reads no more: its properties may be those that made Create
+    /// fail.
     fn for_request(request: &Request, means: Means) -> Self {
         let limits = Limits {
             timeout: 0,
@@ -214,8 +218,8 @@ impl Stop {
 }
 
 impl Earlier {
-    /// What the requests before an Update may have left: in its own cluster, and in the one that its resource had before.
-    /// After a cancelled Update the old properties are those that were cancelled.
+    /// What the requests before an Update may have left: in its own cluster, and in the one that its resource
+    /// had before. After a cancelled Update the old properties are those that were cancelled.
     fn left_to(request: &Request, limits: Limits) -> Self {
         let is_update = request.request_type == RequestType::Update;
         let both = [&request.properties, &request.old_properties];
@@ -254,6 +258,7 @@ impl Means {
         (hops > limit::MAX_HOPS && !self.recursive_loop_allowed).then(|| Refusal::TooManyHops {
             wait_s: wait.whole_seconds(),
             hops,
+            usable_s: self.usable.whole_seconds(),
             lambda_timeout_s: self.lambda_timeout.whole_seconds(),
         })
     }

@@ -1,5 +1,6 @@
 //! Every message of the runner that a person reads in a stack's events, but for a failed task in words, which
-//! [`crate::reason`] has. Each is written to be read at two in the morning: what failed, which one, what to do.
+//! [`crate::reason`] has. Each is written to be read at two in the morning: what failed, which one, what to
+//! do.
 //!
 //! Pure.
 
@@ -99,7 +100,8 @@ pub fn may_run(reason: Reason, error: &CallError) -> Reason {
     reason.detail(Some(&format!("Whether a task still runs could not be found out ({error})")))
 }
 
-/// Tasks that were to have stopped may still run: AWS refused to stop these, or one takes longer than there was time.
+/// Tasks that were to have stopped may still run: AWS refused to stop these, or one takes longer than there
+/// was time.
 pub fn not_all_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     if refused.is_empty() {
         return reason.detail(Some("A task that was told to stop has not stopped in time"));

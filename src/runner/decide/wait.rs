@@ -1,4 +1,5 @@
-//! The wait for a run's tasks: the continuation that travels from one invocation to the next, and its one step.
+//! The wait for a run's tasks: the continuation that travels from one invocation to the next, and its one
+//! step.
 //!
 //! ```text
 //!            ┌────────── Look at ──────────┐
@@ -8,41 +9,36 @@
 //!            └─ next hop ◄─┴─ HandOver
 //! ```
 //!
-//! Pure: the clock is an argument. A [`Wait`] is a serialized format: new fields get defaults, and every shape that
-//! was ever shipped keeps its fixture in `tests/wait/`.
+//! Pure: the clock is an argument. A [`Wait`] is a serialized format: new fields get defaults, and every
+//! shape that was ever shipped keeps its fixture in `tests/wait/`.
+
+mod judge;
+mod step;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
+pub use self::step::Step;
 use super::{
     limit::Limit,
     plan::{Run, Stop},
 };
 use crate::{
     cfn::{ReplyTo, Request, RequestType},
-    outcome::{Awaited, Cause, Failure, Outcome, Rules, Verdict},
-    task::{Observation, Task, TaskArn, TaskDefinition},
+    outcome::Rules,
+    task::{TaskArn, TaskDefinition},
 };
 
 /// The format's version.
 const VERSION: u32 = 1;
 /// When the first look is due, after the start.
 const FIRST_LOOK: Duration = Duration::SECOND;
-/// How long no look follows one that showed nothing; it doubles from miss to miss, up to so many times as long.
-const FIRST_MISS: Duration = Duration::SECOND;
-const MISSES_AT_MOST: i32 = 16;
-/// How long on end ECS may not know a task before it counts as lost.
-const MISSING_PATIENCE: Duration = Duration::seconds(30);
 /// How long ECS may not know a task that it has just started.
 pub(in crate::runner) const MISSING_TOLERANCE: Duration = Duration::seconds(60);
-/// How long a fact may come after the task is over.
-const SETTLING: Duration = Duration::seconds(15);
-/// How long tasks that have been told to stop at their deadline are looked at, where CloudFormation waits no longer.
+/// How long tasks that have been told to stop at their deadline are looked at, where CloudFormation waits no
+/// longer.
 const LAST_WORDS: Duration = Duration::seconds(10);
-/// How long the stop code may come after STOPPED, if all else says that the task succeeded. ECS gives it with STOPPED, a
-/// stand-in for ECS perhaps never.
-const STOP_CODE_PATIENCE: Duration = Duration::seconds(3);
 
 /// A wait that goes on, over as many invocations as it takes. Holds no property and no environment value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,7 +83,8 @@ pub struct Wait {
     /// LogLines.
     #[serde(default)]
     pub log_lines: u32,
-    /// Subnets, security groups and public address of the run, for the Reason of a task that could not reach something.
+    /// Subnets, security groups and public address of the run, for the Reason of a task that could not reach
+    /// something.
     #[serde(default)]
     pub network: Option<String>,
     /// Since when ECS does not know one of the tasks.
@@ -134,19 +131,6 @@ pub enum Goal {
     /// Delete: every task has let go of its network interface, however it ended.
     #[serde(rename = "Gone")]
     Stopped,
-}
-
-/// What to do next.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Sleep until then and look again.
-    Look(OffsetDateTime),
-    /// Sleep until then and let the next invocation go on.
-    HandOver(OffsetDateTime),
-    /// It is over.
-    Finish(Verdict),
-    /// The deadline has come: the tasks must be stopped, or if they have been told to, the answer cannot wait for them.
-    GiveUp,
 }
 
 /// Why a continuation cannot be gone on with.
@@ -242,169 +226,14 @@ impl Wait {
         }
     }
 
-    /// Takes note of what a look has shown that later looks are judged by.
-    pub fn observe(&mut self, observation: &Observation, now: OffsetDateTime) {
-        self.missing_since = match observation.missing.is_empty() {
-            true => None,
-            false => Some(self.missing_since.unwrap_or(now)),
-        };
-    }
-
-    /// What the tasks have come to, after [`Wait::observe`].
-    ///
-    /// A task that ECS does not know is waited for during the first minute, and later while it has not been unknown for
-    /// 30 s on end: one answer without it proves nothing. Then it fails the run.
-    pub fn judge(&self, observation: &Observation, rules: Rules<'_>, now: OffsetDateTime) -> Outcome {
-        let Observation { tasks, missing } = observation;
-        if self.may_turn_up(now) {
-            return Outcome::Pending;
-        }
-        if self.goal == Goal::Stopped {
-            return match tasks.iter().all(Task::is_stopped) {
-                true => Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing },
-                false => Outcome::Pending,
-            };
-        }
-        let missing = missing.iter().map(|task| Failure {
-            task: task.clone(),
-            cause: Cause::Missing,
-            others: Vec::new(),
-            stop_code: None,
-            stopped_reason: None,
-        });
-        match Outcome::of(tasks, rules) {
-            Outcome::Over { verdict, awaited } => {
-                let failures: Vec<Failure> = match verdict {
-                    Verdict::Succeeded => missing.collect(),
-                    Verdict::Failed(failures) => failures.into_iter().chain(missing).collect(),
-                };
-                let verdict =
-                    if failures.is_empty() { Verdict::Succeeded } else { Verdict::Failed(failures) };
-                Outcome::Over { verdict, awaited }
-            }
-            pending => pending,
-        }
-    }
-
-    /// Whether a task that ECS does not know may still turn up.
-    fn may_turn_up(&self, now: OffsetDateTime) -> bool {
-        self.missing_since.is_some_and(|since| {
-            let just_started = self.goal == Goal::Success && now - self.started_at < MISSING_TOLERANCE;
-            just_started || now - since < MISSING_PATIENCE
-        })
-    }
-
-    /// The container that a time-out is about: the first that counts and still runs.
-    pub fn running<'t>(
-        &self,
-        tasks: &'t [Task],
-        definition: Option<&TaskDefinition>,
-    ) -> Option<(&'t Task, &'t str)> {
-        tasks.iter().find_map(|task| {
-            let counting = self.rules(definition).counting(task).into_iter();
-            let running = counting.into_iter().find(|container| container.last_status == "RUNNING")?;
-            Some((task, running.name.as_str()))
-        })
-    }
-
-    /// The deadline has come, and the tasks have been told to stop: from now on their end is waited for as far as
-    /// CloudFormation waits for an answer, since a container may take its stopTimeout to die, and what is deployed next
-    /// must not meet it.
+    /// The deadline has come, and the tasks have been told to stop: from now on their end is waited for as
+    /// far as CloudFormation waits for an answer, since a container may take its stopTimeout to die, and what
+    /// is deployed next must not meet it.
     pub fn time_out(&mut self, timed_out: TimedOut, now: OffsetDateTime) {
         self.deadline = self.answer_by.unwrap_or(now).max(now + LAST_WORDS);
         self.next_look = now + FIRST_LOOK;
         self.over_since = None;
         self.timed_out = Some(timed_out);
-    }
-
-    /// The verdict over tasks that turn out to have ended before the deadline, when the looks before it showed nothing.
-    pub fn ended_in_time(
-        &self,
-        seen: &Observation,
-        rules: Rules<'_>,
-        now: OffsetDateTime,
-    ) -> Option<Verdict> {
-        let deadline = self.timed_out.as_ref().map_or(self.deadline, |timed_out| timed_out.at);
-        let ended = |task: &Task| task.ended_at().is_some_and(|at| at <= deadline);
-        match self.judge(seen, rules, now) {
-            Outcome::Over { verdict, awaited: Awaited::Nothing }
-                if !seen.tasks.is_empty() && seen.missing.is_empty() && seen.tasks.iter().all(ended) =>
-            {
-                Some(verdict)
-            }
-            _ => None,
-        }
-    }
-
-    /// The step after a look.
-    ///
-    /// `hand_over_at` is when this invocation must let go; `jitter`, from 0 to 1, spreads looks of many waits.
-    pub fn step(
-        &mut self,
-        outcome: &Outcome,
-        now: OffsetDateTime,
-        hand_over_at: OffsetDateTime,
-        jitter: f64,
-    ) -> Step {
-        if let Outcome::Over { verdict, awaited } = outcome {
-            let over_since = *self.over_since.get_or_insert(now);
-            let settled_by = match awaited {
-                Awaited::Nothing => now,
-                Awaited::StopCode => over_since + STOP_CODE_PATIENCE,
-                Awaited::Codes => over_since + SETTLING,
-                Awaited::Definition => self.deadline,
-            };
-            if now >= settled_by {
-                return Step::Finish(verdict.clone());
-            }
-            // Also beyond the deadline: without the missing fact a task that was stopped there looks like a success.
-            self.next_look = (now + self.interval(now, jitter)).min(settled_by);
-            return self.resume(hand_over_at);
-        }
-        if now >= self.deadline {
-            return Step::GiveUp;
-        }
-        self.next_look = (now + self.interval(now, jitter)).min(self.deadline);
-        self.resume(hand_over_at)
-    }
-
-    /// The step after `misses` looks in a row, this one included, that showed nothing: throttled, timed out. They are an
-    /// account's other waits too, most likely, so each makes way for the others a little longer.
-    pub fn step_after_misses(
-        &mut self,
-        misses: u32,
-        now: OffsetDateTime,
-        hand_over_at: OffsetDateTime,
-        jitter: f64,
-    ) -> Step {
-        if now >= self.deadline {
-            return Step::GiveUp;
-        }
-        let longest = FIRST_MISS * 2_i32.saturating_pow(misses.saturating_sub(1)).min(MISSES_AT_MOST);
-        let pause = longest * (1.0 - 0.5 * jitter.clamp(0.0, 1.0));
-        let pause = self.poll_interval.map_or(pause, |seconds| pause.min(Duration::seconds(seconds.into())));
-        self.next_look = (now + pause).min(self.deadline);
-        self.resume(hand_over_at)
-    }
-
-    /// What to do when nothing new has been seen: the look that is due, or the end of this invocation before it.
-    pub fn resume(&self, hand_over_at: OffsetDateTime) -> Step {
-        if self.next_look > hand_over_at { Step::HandOver(hand_over_at) } else { Step::Look(self.next_look) }
-    }
-
-    /// 5 % of the time waited, from 1 to 10 s, less up to a tenth of jitter; with PollInterval that, as it is. A fact
-    /// that is missing of tasks that are over comes soon.
-    fn interval(&self, now: OffsetDateTime, jitter: f64) -> Duration {
-        match self.poll_interval {
-            Some(seconds) if self.timed_out.is_none() => Duration::seconds(seconds.into()),
-            _ if self.over_since.is_some() => FIRST_LOOK,
-            _ => {
-                let since = self.timed_out.as_ref().map_or(self.started_at, |timed_out| timed_out.at);
-                let waited = (now - since).as_seconds_f64();
-                let interval = (waited * 0.05).clamp(1.0, 10.0) * (1.0 - 0.1 * jitter.clamp(0.0, 1.0));
-                Duration::seconds_f64(interval.max(1.0))
-            }
-        }
     }
 }
 

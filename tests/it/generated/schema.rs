@@ -1,7 +1,7 @@
 //! A JSON schema of Custom::ECSTask, made from the shapes that the function reads by.
 //!
-//! It is written for cfn-lint, which resolves intrinsic functions and takes numbers in strings; `requiredXor` and
-//! `dependentExcluded` are its keywords, others pass them over.
+//! It is written for cfn-lint, which resolves intrinsic functions and takes numbers in strings; `requiredXor`
+//! and `dependentExcluded` are its keywords, others pass them over.
 
 use ecs_tasks::{
     cfn::Data,

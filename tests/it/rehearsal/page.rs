@@ -1,5 +1,5 @@
-//! What `rehearse` prints, as a page that is the same every time: times and ids have names in place of their values, and
-//! what was called how often is left to other tests.
+//! What `rehearse` prints, as a page that is the same every time: times and ids have names in place of their
+//! values, and what was called how often is left to other tests.
 
 use std::process::Output;
 

@@ -1,4 +1,5 @@
-//! What a container definition says that only a container with an image of its own can have: a local process ignores it.
+//! What a container definition says that only a container with an image of its own can have: a local process
+//! ignores it.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,7 +1,8 @@
-//! Where containers run. One file for each engine; everything that depends on which one it is stands in this one.
+//! Where containers run. One file for each engine; everything that depends on which one it is stands in this
+//! one.
 //!
-//! An engine starts a container and gives a [`Running`], whose end is waited for in one place and which cleans up behind
-//! itself there, and a [`Handle`], by which anybody can end it before.
+//! An engine starts a container and gives a [`Running`], whose end is waited for in one place and which
+//! cleans up behind itself there, and a [`Handle`], by which anybody can end it before.
 
 mod docker;
 
@@ -77,8 +78,8 @@ impl Engine {
         }
     }
 
-    /// Gets what a container needs before it can start: its image. May take minutes, and can be given up at any time.
-    /// `Err` is the container's reason.
+    /// Gets what a container needs before it can start: its image. May take minutes, and can be given up at
+    /// any time. `Err` is the container's reason.
     pub(super) async fn prepare(&self, job: &Job) -> Result<(), String> {
         match self {
             Self::Processes => Ok(()),
@@ -108,7 +109,8 @@ impl Engine {
         }
     }
 
-    /// Removes all that this rehearsal has left on the engine, whatever runs, and starts nothing from then on.
+    /// Removes all that this rehearsal has left on the engine, whatever runs, and starts nothing from then
+    /// on.
     pub async fn close(&self) -> Result<(), LeftBehind> {
         match self {
             Self::Processes => Ok(()),
@@ -135,7 +137,8 @@ impl Running {
 }
 
 impl Handle {
-    /// Asks the container to stop: SIGTERM, or the signal that its image names. One that has ended is no error.
+    /// Asks the container to stop: SIGTERM, or the signal that its image names. One that has ended is no
+    /// error.
     pub(super) fn stop(&self) {
         match self {
             Self::Process(group) => group.terminate(),

@@ -86,8 +86,8 @@ impl Life {
         lock(&self.shared.state).tasks.iter().find(|task| task.arn == self.arn).map(read)
     }
 
-    /// Starts the containers in the order of their dependencies. `Err` is the stoppedReason of a task that failed to
-    /// start.
+    /// Starts the containers in the order of their dependencies. `Err` is the stoppedReason of a task that
+    /// failed to start.
     async fn start_containers(
         self: &Arc<Self>,
         jobs: &[Job],

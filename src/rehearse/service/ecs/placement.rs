@@ -1,4 +1,5 @@
-//! Where a task may run: what ECS refuses of RunTask, StartTask and services, given the task definition and the cluster.
+//! Where a task may run: what ECS refuses of RunTask, StartTask and services, given the task definition and
+//! the cluster.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +13,15 @@ const LAUNCH_TYPES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCE
 /// What is known of a cluster.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cluster {
-    /// The capacity providers that it has; none where that is not known, as for a cluster that lives elsewhere.
+    /// The capacity providers that it has; none where that is not known, as for a cluster that lives
+    /// elsewhere.
     providers: Option<BTreeSet<String>>,
     has_default_strategy: bool,
 }
 
 impl Cluster {
-    /// Takes over what AWS::ECS::Cluster or AWS::ECS::ClusterCapacityProviderAssociations says, in ECS's spelling.
+    /// Takes over what AWS::ECS::Cluster or AWS::ECS::ClusterCapacityProviderAssociations says, in ECS's
+    /// spelling.
     pub(super) fn set_providers(&mut self, properties: &Value) {
         let texts = |list: &Value| -> Vec<String> {
             list.as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()

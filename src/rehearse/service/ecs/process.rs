@@ -77,8 +77,8 @@ impl Process {
         self.group
     }
 
-    /// Waits for the end; the exit code, or 128 + n for a signal. What the process has left behind ends with it, as in
-    /// a container, and all that was printed has been taken.
+    /// Waits for the end; the exit code, or 128 + n for a signal. What the process has left behind ends with
+    /// it, as in a container, and all that was printed has been taken.
     pub(super) async fn end(mut self) -> Exit {
         let status = self.child.wait().await;
         self.group.kill();
@@ -105,8 +105,8 @@ impl ProcessGroup {
     }
 }
 
-/// The container's WorkingDirectory, where this machine has it; else one of that path below the container's own
-/// directory, made as Docker makes a missing one.
+/// The container's WorkingDirectory, where this machine has it; else one of that path below the container's
+/// own directory, made as Docker makes a missing one.
 fn working_directory(job: &Job, own: &Path) -> io::Result<PathBuf> {
     let Some(wanted) = &job.spec.working_directory else { return Ok(own.to_owned()) };
     let wanted = Path::new(wanted);

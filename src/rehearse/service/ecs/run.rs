@@ -154,8 +154,8 @@ fn secret(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// What each container runs: its definition with the overrides applied. A secret has the value that a variable of the
-/// same name has on this machine, if there is one.
+/// What each container runs: its definition with the overrides applied. A secret has the value that a
+/// variable of the same name has on this machine, if there is one.
 fn jobs(definition: &Revision, overrides: &Value) -> Vec<Job> {
     let job = |spec: &ContainerSpec| {
         let mine = overrides["containerOverrides"].as_array().into_iter().flatten();

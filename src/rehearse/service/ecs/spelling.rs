@@ -1,5 +1,5 @@
-//! ECS's spelling and types for what a template says: `ContainerDefinitions` becomes `containerDefinitions`, and `"256"` a
-//! number where the API has one.
+//! ECS's spelling and types for what a template says: `ContainerDefinitions` becomes `containerDefinitions`,
+//! and `"256"` a number where the API has one.
 
 use serde_json::{Value, json};
 

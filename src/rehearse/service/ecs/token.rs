@@ -1,5 +1,5 @@
-//! The rules of RunTask's client tokens: same token and same parameters, the first result again; same token and other
-//! parameters, a conflict that names the tasks. Nothing here has a clock.
+//! The rules of RunTask's client tokens: same token and same parameters, the first result again; same token
+//! and other parameters, a conflict that names the tasks. Nothing here has a clock.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html>
 

@@ -1,5 +1,5 @@
-//! The chain of invocations that Lambda counts, and where it stops one: a function that invokes itself hands on the
-//! trace header, in which Lambda keeps the position. Nothing here has a clock.
+//! The chain of invocations that Lambda counts, and where it stops one: a function that invokes itself hands
+//! on the trace header, in which Lambda keeps the position. Nothing here has a clock.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
 

@@ -34,7 +34,8 @@ impl Function {
         }
     }
 
-    /// The function that events are sent to, as the template sets it up, with every sink; the stage adds its search.
+    /// The function that events are sent to, as the template sets it up, with every sink; the stage adds its
+    /// search.
     pub fn monitor(binary: PathBuf) -> Self {
         let topic_arn = Sns::topic_arn();
         let sinks = [

@@ -173,8 +173,8 @@ impl FunctionProcess {
         }
     }
 
-    /// Hands an invocation to the process, which has been taken for it, and waits for its end. Its time runs from when
-    /// the function has fetched it.
+    /// Hands an invocation to the process, which has been taken for it, and waits for its end. Its time runs
+    /// from when the function has fetched it.
     pub(super) async fn handle(&self, invocation: QueuedInvocation, timeout: Duration) -> AttemptEnd {
         let (begun, beginning) = oneshot::channel();
         let (ended, mut ending) = oneshot::channel();

@@ -118,11 +118,11 @@ fn delete_reads_what_it_can_of_its_properties() {
 fn a_wait_that_lambda_would_cut_short_is_refused_with_both_numbers() {
     let means = Means { lambda_timeout: Duration::seconds(60), usable: Duration::seconds(50), ..MEANS };
     let Plan::Refuse(refusal) = plan(CREATE, json!({}), means) else { panic!("a refusal") };
-    let expected = Refusal::TooManyHops { wait_s: 1800, hops: 35, lambda_timeout_s: 60 };
+    let expected = Refusal::TooManyHops { wait_s: 1800, hops: 35, usable_s: 50, lambda_timeout_s: 60 };
     assert_eq!(refusal, expected);
     let text = refusal.to_string();
     assert!(
-        text.starts_with("a wait of 1800 s takes 35 self-invocations at a Lambda timeout of 60 s"),
+        text.starts_with("a wait of 1800 s takes 35 self-invocations, since one invocation waits 50 s"),
         "{text}"
     );
     assert!(text.contains("RECURSIVE_LOOP=Allow"), "{text}");

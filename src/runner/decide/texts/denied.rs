@@ -1,7 +1,7 @@
 //! What AWS says when a call is not permitted, taken apart: which action, on what, by whom.
 //!
-//! AWS's sentence is no documented format: what cannot be found in it is left out, and the operation that was called stands
-//! in for the action.
+//! AWS's sentence is no documented format: what cannot be found in it is left out, and the operation that was
+//! called stands in for the action.
 
 use crate::aws::CallError;
 

@@ -188,7 +188,8 @@ pub fn no_service(service: &str, cluster: &str, error: Option<&CallError>) -> Re
 }
 
 impl StartTried<'_> {
-    /// How much of `memory` (MiB) or `cpu` (units) the task asks for, as far as its overrides and definition say.
+    /// How much of `memory` (MiB) or `cpu` (units) the task asks for, as far as its overrides and definition
+    /// say.
     fn asks_for(&self, what: &str) -> Option<String> {
         let overrides = self.properties.overrides.as_ref();
         let definition = self.definition;

@@ -1,7 +1,11 @@
 use time::macros::datetime;
 
 use super::*;
-use crate::{cfn::ResponseUrl, task::Container};
+use crate::{
+    cfn::ResponseUrl,
+    outcome::{Awaited, Cause, Outcome, Verdict},
+    task::{Container, Observation, Task},
+};
 
 const START: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
 const RULES: Rules<'_> = Rules { watch_containers: &[], success_exit_codes: &[0], definition: None };

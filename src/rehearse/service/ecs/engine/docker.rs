@@ -1,7 +1,7 @@
 //! Containers from their images, on whatever answers Docker's Engine API: Docker or Podman.
 //!
-//! Everything that a rehearsal makes on the engine has the label [`LABEL`] with the rehearsal's own id, by which a person
-//! finds it if the rehearsal itself was killed.
+//! Everything that a rehearsal makes on the engine has the label [`LABEL`] with the rehearsal's own id, by
+//! which a person finds it if the rehearsal itself was killed.
 //!
 //! <https://docs.docker.com/reference/api/engine/>
 

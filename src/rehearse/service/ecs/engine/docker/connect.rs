@@ -58,7 +58,8 @@ pub(super) async fn connect() -> Result<Docker, EngineError> {
     Err(EngineError::NotFound { tried: tried.join(", ") })
 }
 
-/// Docker's sockets, then Podman's; of each first the machine's, unless only the user's own may be open to them.
+/// Docker's sockets, then Podman's; of each first the machine's, unless only the user's own may be open to
+/// them.
 fn usual_sockets(runtime_folder: Option<&str>, home: Option<&str>) -> Vec<String> {
     let of_user = |folder: Option<&str>, socket: &str| folder.map(|folder| format!("{folder}/{socket}"));
     let sockets = [

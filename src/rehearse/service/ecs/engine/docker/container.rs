@@ -156,7 +156,8 @@ impl DockerHandle {
         }
     }
 
-    /// Only the kernel kills a container that has a limit when the stage has not: Podman does not notice it everywhere.
+    /// Only the kernel kills a container that has a limit when the stage has not: Podman does not notice it
+    /// everywhere.
     fn was_killed_by_kernel(&self, code: i64, has_memory_limit: bool) -> bool {
         code == KILLED && has_memory_limit && !self.was_ended.load(Ordering::Relaxed)
     }

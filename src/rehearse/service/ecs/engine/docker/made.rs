@@ -1,5 +1,5 @@
-//! What a rehearsal has made on the engine and has not removed yet, by names that it chose itself: a request whose answer
-//! was lost leaves nothing behind, and nothing depends on what an engine says in its lists.
+//! What a rehearsal has made on the engine and has not removed yet, by names that it chose itself: a request
+//! whose answer was lost leaves nothing behind, and nothing depends on what an engine says in its lists.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

@@ -1,7 +1,7 @@
 //! What a container prints, line by line.
 //!
-//! It is followed while the container runs. Podman may leave lines out of that, the last ones above all, so in the end all
-//! is read once more and what had been left out is taken.
+//! It is followed while the container runs. Podman may leave lines out of that, the last ones above all, so
+//! in the end all is read once more and what had been left out is taken.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

@@ -36,7 +36,8 @@ fn host_config(task: &str, job: &Job) -> HostConfig {
         format!("{}:{}:{mode}", volume_name(task, &mount_point.source_volume), mount_point.container_path)
     });
     HostConfig {
-        // A task's containers reach each other at localhost, and what listens on this machine, such as a database.
+        // A task's containers reach each other at localhost, and what listens on this machine, such as a
+        // database.
         network_mode: match settings.network_mode.as_str() {
             "awsvpc" | "host" => Some("host".to_owned()),
             "none" => Some("none".to_owned()),

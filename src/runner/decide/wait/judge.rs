@@ -1,0 +1,99 @@
+//! What a wait's tasks have come to, as far as looks have shown.
+
+use time::{Duration, OffsetDateTime};
+
+use super::{Goal, MISSING_TOLERANCE, Wait};
+use crate::{
+    outcome::{Awaited, Cause, Failure, Outcome, Rules, Verdict},
+    task::{Observation, Task, TaskDefinition},
+};
+
+/// How long on end ECS may not know a task before it counts as lost.
+const MISSING_PATIENCE: Duration = Duration::seconds(30);
+
+impl Wait {
+    /// The container that a time-out is about: the first that counts and still runs.
+    pub fn running<'t>(
+        &self,
+        tasks: &'t [Task],
+        definition: Option<&TaskDefinition>,
+    ) -> Option<(&'t Task, &'t str)> {
+        tasks.iter().find_map(|task| {
+            let counting = self.rules(definition).counting(task).into_iter();
+            let running = counting.into_iter().find(|container| container.last_status == "RUNNING")?;
+            Some((task, running.name.as_str()))
+        })
+    }
+
+    /// Takes note of what a look has shown that later looks are judged by.
+    pub fn observe(&mut self, observation: &Observation, now: OffsetDateTime) {
+        self.missing_since = match observation.missing.is_empty() {
+            true => None,
+            false => Some(self.missing_since.unwrap_or(now)),
+        };
+    }
+
+    /// What the tasks have come to, after [`Wait::observe`].
+    ///
+    /// A task that ECS does not know is waited for during the first minute, and later while it has not been
+    /// unknown for 30 s on end: one answer without it proves nothing. Then it fails the run.
+    pub fn judge(&self, observation: &Observation, rules: Rules<'_>, now: OffsetDateTime) -> Outcome {
+        let Observation { tasks, missing } = observation;
+        if self.may_turn_up(now) {
+            return Outcome::Pending;
+        }
+        if self.goal == Goal::Stopped {
+            return match tasks.iter().all(Task::is_stopped) {
+                true => Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing },
+                false => Outcome::Pending,
+            };
+        }
+        let missing = missing.iter().map(|task| Failure {
+            task: task.clone(),
+            cause: Cause::Missing,
+            others: Vec::new(),
+            stop_code: None,
+            stopped_reason: None,
+        });
+        match Outcome::of(tasks, rules) {
+            Outcome::Over { verdict, awaited } => {
+                let failures: Vec<Failure> = match verdict {
+                    Verdict::Succeeded => missing.collect(),
+                    Verdict::Failed(failures) => failures.into_iter().chain(missing).collect(),
+                };
+                let verdict =
+                    if failures.is_empty() { Verdict::Succeeded } else { Verdict::Failed(failures) };
+                Outcome::Over { verdict, awaited }
+            }
+            pending => pending,
+        }
+    }
+
+    /// Whether a task that ECS does not know may still turn up.
+    fn may_turn_up(&self, now: OffsetDateTime) -> bool {
+        self.missing_since.is_some_and(|since| {
+            let just_started = self.goal == Goal::Success && now - self.started_at < MISSING_TOLERANCE;
+            just_started || now - since < MISSING_PATIENCE
+        })
+    }
+
+    /// The verdict over tasks that turn out to have ended before the deadline, when the looks before it
+    /// showed nothing.
+    pub fn ended_in_time(
+        &self,
+        seen: &Observation,
+        rules: Rules<'_>,
+        now: OffsetDateTime,
+    ) -> Option<Verdict> {
+        let deadline = self.timed_out.as_ref().map_or(self.deadline, |timed_out| timed_out.at);
+        let ended = |task: &Task| task.ended_at().is_some_and(|at| at <= deadline);
+        match self.judge(seen, rules, now) {
+            Outcome::Over { verdict, awaited: Awaited::Nothing }
+                if !seen.tasks.is_empty() && seen.missing.is_empty() && seen.tasks.iter().all(ended) =>
+            {
+                Some(verdict)
+            }
+            _ => None,
+        }
+    }
+}
