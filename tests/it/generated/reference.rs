@@ -52,7 +52,7 @@ const HEAD: &str = "\
 CloudFormation delivers every scalar as a string; native types are the same. Booleans are true, false, yes or no in any
 case. Names inside structures are accepted as ECS spells them (`containerOverrides`) and as CloudFormation does
 (`ContainerOverrides`). A name that is not here is an error that names the nearest one, and all errors of one request
-are told together, before anything starts.
+are reported together, before anything starts.
 
 Check a template before the deploy: `cfn-lint --append-rules cfn/lint TEMPLATE`, or `rehearse TEMPLATE`.
 
@@ -77,7 +77,7 @@ there is nothing to tell.
 | LogStream | its log stream |
 | Ran | `true` if this request ran tasks, `false` if there was nothing to run |
 
-`Ref` gives the PhysicalResourceId, which never changes. With `Timeout: 0` only what is known at the start is told.
+`Ref` gives the PhysicalResourceId, which never changes. With `Timeout: 0` they hold only what is known at the start.
 ";
 
 /// The page, as Markdown.
