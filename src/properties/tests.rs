@@ -319,3 +319,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn errors_read_from_top_to_bottom() {
+    let all = json!({"Cluster": "", "TaskDefinition": "app", "Overides": {}, "Timeout": "soon", "Count": "11",
+        "LaunchType": "FARGATE", "CapacityProviderStrategy": [{"Weight": "1"}], "NoEcho": "perhaps",
+        "NetworkConfiguration": {"AwsvpcConfiguration": {"SecurityGroup": ["sg-1"]}},
+        "SuccessExitCodes": [], "Instances": "i-1", "LogLines": "51",
+        "Overrides": {"ContainerOverrides": [{"Name": "app", "Comand": ["x"], "Environment":
+            [{"Name": "PASSWORD", "Value": "{{resolve:secretsmanager:db}}"}]}]}});
+    let combined = json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app", "LaunchType": "FARGATE",
+        "CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT"}], "Instances": ["i-1"],
+        "NetworkConfiguration": {"AwsvpcConfiguration": {"SecurityGroups": ["sg-1"]}},
+        "Tags": [{"Key": "ecs-tasks:mine", "Value": "x"}], "UpdateCriteria": [{"Container": "app"}]});
+    let page = [all, combined].map(|properties| {
+        let PropertyErrors(errors) = Properties::read(&properties).unwrap_err();
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    });
+    insta::assert_snapshot!(page.join("\n\n"));
+}

@@ -76,7 +76,9 @@ pub(super) async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
         for family in work.families {
             let stopped = match aws.list_stopped(cluster, family).await {
                 Err(error) if !error.is_transient() => {
-                    tracing::warn!("tasks of family {family} that are stopping cannot be looked for: {error}");
+                    tracing::warn!(
+                        "tasks of family {family} that are stopping cannot be looked for: {error}"
+                    );
                     Vec::new()
                 }
                 result => result?,
