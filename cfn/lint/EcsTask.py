@@ -81,6 +81,8 @@ def say(error):
             return f"{where} must be true or false, not {given(value)}"
         case "type":
             return f"{where or 'Properties'} must be {kind(error.schema)}, not {given(value)}"
+        case "minItems":
+            return f"{where} must have an element at least: leave it out, or name one"
         case "minLength":
             return f"{where} must not be empty"
         case "maxLength":

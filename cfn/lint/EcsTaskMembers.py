@@ -35,7 +35,7 @@ def mistakes(case):
     """Path and message of each mistake in one combination of conditions."""
     for index, criterion in items(case, "UpdateCriteria"):
         compares_image = str(criterion.get("Image", "")).lower() not in ("", "false", "no")
-        if not compares_image and not criterion.get("EnvironmentKeys"):
+        if not compares_image and criterion.get("EnvironmentKeys") is None:
             message = f"UpdateCriteria[{index}] compares nothing: give EnvironmentKeys or Image: true"
             yield ("UpdateCriteria", index), message
     for index, tag in items(case, "Tags"):

@@ -64,7 +64,10 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
             return Ending::Answered(fire_and_forget(work, &plan.properties, &started).await);
         }
         attempt = started.attempt;
-        let wait = Wait::for_success(&plan, request, started.tasks, (deadline, limit), work.now());
+        let began_at = started.began_at().filter(|began_at| *began_at >= plan.limits.requested_at);
+        let first = began_at.map_or((deadline, limit), |began_at| plan.limits.deadline(began_at));
+        let deadline = if first.0 < deadline { first } else { (deadline, limit) };
+        let wait = Wait::for_success(&plan, request, started.tasks, deadline, work.now());
         match follow(work, wait).await {
             Ending::NeverRan(_) if retries > 0 && work.now() < work.until => {
                 tracing::warn!(retries, "no container ever ran: starting anew");

@@ -8,7 +8,7 @@
 use std::{cell::Cell, time::Duration as StdDuration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     decide::{
@@ -238,7 +238,12 @@ async fn start_on(
     if own.iter().any(is_given_up) {
         return Err(CallError::refused("ecs:StartTask", NOT_ALL_STARTED));
     }
-    let new: Vec<&Task> = own.iter().filter(|task| !started.tasks.contains(&task.arn)).collect();
+    let mut new: Vec<&Task> = own.iter().filter(|task| !started.tasks.contains(&task.arn)).collect();
+    // In the order in which they were started, so that every delivery answers the same.
+    let place = |task: &Task| {
+        instances.iter().position(|instance| task.container_instance_arn.as_ref() == Some(instance))
+    };
+    new.sort_by_key(|task| (place(task), task.created_at, task.arn.clone()));
     if !new.is_empty() {
         return Ok(Launched::Conflict(new.into_iter().map(|task| task.arn.clone()).collect()));
     }
@@ -274,6 +279,12 @@ fn is_of_a_new_stack(error: &CallError) -> bool {
 }
 
 impl Started {
+    /// When the first of them was made: an earlier delivery of the request may have done that, and Timeout counts from
+    /// then on.
+    pub(super) fn began_at(&self) -> Option<OffsetDateTime> {
+        self.seen.iter().filter_map(|task| task.created_at).min()
+    }
+
     fn adopt(&mut self, tasks: impl IntoIterator<Item = TaskArn>) {
         for task in tasks {
             if !self.tasks.contains(&task) {

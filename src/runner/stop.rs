@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::{
     decide::{
-        marks::{is_of_request, must_end_before},
+        marks::{is_of_request, must_end_before, superseded_since},
         plan::Earlier,
         wait::MISSING_TOLERANCE,
     },
@@ -101,7 +101,7 @@ pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> Option<Obs
 /// Ends what earlier requests of this resource have left running, in every cluster that they may have used:
 /// an update that was cancelled tells us nothing, and two migrations must never run side by side.
 pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared {
-    let mut started_before = false;
+    let mut all = Vec::new();
     for cluster in &earlier.clusters {
         let work = &work.on(cluster);
         let found = match find(work, Found::knows_what_runs).await {
@@ -117,9 +117,21 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
             // Unknown for a minute: lost, as far as anybody can tell. Asking ECS to stop it does no harm.
             stop(work, &found.undescribed, TAKES_OVER).await;
         }
-        started_before |= found.described.iter().any(|task| is_of_request(task, work.reply_to));
-        let must_end = |task: &Task| must_end_before(task, work.reply_to, earlier.waited);
-        let left: Vec<TaskArn> = found.described.into_iter().filter(must_end).map(|task| task.arn).collect();
+        all.push((cluster, found.described));
+    }
+    let described = all.iter().flat_map(|(_, described)| described);
+    let own: Vec<&Task> = described.filter(|task| is_of_request(task, work.reply_to)).collect();
+    let started_before = !own.is_empty();
+    let own = own.iter().filter_map(|task| task.created_at);
+    let superseded = superseded_since(own, work.reply_to, work.now());
+    for (cluster, described) in all {
+        let work = &work.on(cluster);
+        let is_later = |task: &Task| {
+            !is_of_request(task, work.reply_to)
+                && superseded.zip(task.created_at).is_some_and(|(since, created_at)| created_at > since)
+        };
+        let must_end = |task: &Task| must_end_before(task, work.reply_to, earlier.waited) && !is_later(task);
+        let left: Vec<TaskArn> = described.into_iter().filter(must_end).map(|task| task.arn).collect();
         if left.is_empty() {
             continue;
         }

@@ -301,3 +301,19 @@ fn an_exit_code_of_more_than_32_bits_is_read() {
     let lived = live_out(Life::calm(json!({}), Script::plain(Fate::Exits(3_221_225_786, 5.0))), None);
     assert!(lived.steps.contains("exited with code 3221225786"), "{}", lived.steps);
 }
+
+#[test]
+fn a_request_that_is_delivered_again_late_leaves_the_run_of_a_later_one_alone() {
+    let quick = Script::plain(Fate::Exits(0, 1.0));
+    let long = Script::plain(Fate::Exits(0, 100.0));
+    for seed in 0..20 {
+        let all = [json!({"Timeout": "200"}), json!({"Timeout": "200"}), json!({"Timeout": "200"})];
+        let life = chapters(&all, vec![quick.clone(), quick.clone(), long.clone()]);
+        // The second delivery of an Update comes up to half a minute after the first, when the next one runs.
+        let trouble = Trouble { duplicates: 1.0, ..Trouble::default() };
+        let lived = live_out(Life { seed, trouble, ..life }, None);
+        let statuses: Vec<_> = lived.answers.iter().map(|answer| answer["Status"].as_str()).collect();
+        assert!(statuses.iter().all(|status| *status == Some("SUCCESS")), "{}\n{statuses:?}", lived.steps);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    }
+}

@@ -3,6 +3,8 @@
 //! Pure. `startedBy` marks the tasks of a resource (see [`crate::identity`]); tags say which request started
 //! a task, and whether anybody waits for it.
 
+use time::{Duration, OffsetDateTime};
+
 use crate::{cfn::ReplyTo, properties::OWN_TAG_PREFIX, task::Task};
 
 const STACK_ID: &str = "stack-id";
@@ -34,6 +36,24 @@ pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
         Some(id) => *id == tag_value(&reply_to.request_id),
         None => is_after(task, reply_to).unwrap_or(false),
     }
+}
+
+/// How late a delivery is that is most likely one of Lambda's retries, and not the first.
+const LATE: Duration = Duration::seconds(30);
+
+/// Since when tasks of other requests are those of later ones, as far as that shows.
+///
+/// Lambda may deliver a request again long after it was answered, when a later request of the resource runs its tasks:
+/// these are not to be touched. What was made after this request's own tasks is a later request's; where it has none,
+/// what was made half a minute after it was sent, if this delivery is late. A delivery that comes at once may still meet the start of
+/// the request that was cancelled just before it.
+pub fn superseded_since(
+    own: impl Iterator<Item = OffsetDateTime>,
+    reply_to: &ReplyTo,
+    now: OffsetDateTime,
+) -> Option<OffsetDateTime> {
+    let sent = reply_to.response_url.signed_at().filter(|sent| now - *sent >= LATE);
+    own.min().or(sent.map(|sent| sent + LATE))
 }
 
 /// Whether a later request of the resource must wait for the end of a task that is not over.
@@ -112,6 +132,24 @@ mod tests {
             (task(-5, "STOPPED", None), false),
         ] {
             assert_eq!(is_of_request(&task, &reply_to()), own, "{task:?}");
+        }
+    }
+
+    #[test]
+    fn a_late_delivery_leaves_the_tasks_of_a_later_request_alone() {
+        let at = |seconds| SENT + Duration::seconds(seconds);
+        for (own, now, since) in [
+            (vec![], 1, None),
+            (vec![], 29, None),
+            (vec![], 60, Some(at(30))),
+            (vec![at(5), at(3)], 10, Some(at(3))),
+            (vec![at(3)], 600, Some(at(3))),
+        ] {
+            assert_eq!(
+                superseded_since(own.clone().into_iter(), &reply_to(), at(now)),
+                since,
+                "{own:?} at {now} s"
+            );
         }
     }
 
