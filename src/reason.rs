@@ -6,7 +6,7 @@
 mod failure;
 mod fit;
 
-pub use failure::exit_code_meaning;
+pub use failure::{TIMED_OUT, exit_code_meaning};
 
 /// A Reason before it is cut to size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -16,11 +16,15 @@ pub fn exit_code_meaning(code: i64) -> Option<&'static str> {
     }
 }
 
+/// What the stoppedReason of a task begins with that was stopped because its time was over.
+pub const TIMED_OUT: &str = "ecs-tasks: not finished within ";
+
 impl Reason {
     /// A run that failed; `failures` are in the order of the tasks and not empty.
     pub fn failed(failures: &[Failure]) -> Self {
         let Some((first, more)) = failures.split_first() else { return Self::new("The run failed") };
         let stopped_reason = first.stopped_reason.as_deref().filter(|reason| !is_commonplace(reason));
+        let stopped_reason = stopped_reason.filter(|reason| !reason.starts_with(TIMED_OUT));
         let mut reason = Self::new(first.what())
             .detail(first.cause.reason())
             .detail(stopped_reason)
@@ -98,6 +102,11 @@ impl Failure {
         }
         if said("unable to pull secrets") || said("unable to retrieve secret") {
             return Some("A secret of the task could not be read, so the task failed to start".to_owned());
+        }
+        // Another delivery of the request has stopped it, and says the same.
+        if let Some(limit) = self.stopped_reason.as_deref().and_then(|reason| reason.strip_prefix(TIMED_OUT))
+        {
+            return Some(format!("The task did not finish within {limit} and has been stopped"));
         }
         match self.stop_code.as_deref()? {
             "SpotInterruption" => {

@@ -75,6 +75,12 @@ fn failed_tasks_read_from_top_to_bottom() {
         ),
         ("somebody", exited(143, None), vec![], (Some("UserInitiated"), Some("Task stopped by user"))),
         (
+            "stopped at its deadline by another delivery",
+            exited(137, None),
+            vec![],
+            (Some("UserInitiated"), Some("ecs-tasks: not finished within Timeout of 290 s")),
+        ),
+        (
             "somebody, exit 0",
             Cause::StoppedByUser,
             vec![],

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     aws::{CallError, CallErrorKind},
     outcome::{Awaited, Cause, Outcome, Verdict},
-    reason::{Log, Reason},
+    reason::{Log, Reason, TIMED_OUT},
     task::{Observation, Task, TaskArn},
 };
 
@@ -200,7 +200,7 @@ async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) ->
 /// refuses to stop, if any.
 async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn, CallError)> {
     tracing::warn!("{} is over: stopping the tasks", wait.limit);
-    let why = format!("ecs-tasks: not finished within {}", wait.limit);
+    let why = format!("{TIMED_OUT}{}", wait.limit);
     let by = work.invocation.until(wait.answer_by.unwrap_or(work.now()));
     let stopped = stop(&work.due(by.max(work.invocation.soon())), &wait.tasks, &why).await;
     let running = wait.running(&seen.last.tasks, seen.definition.as_ref());
