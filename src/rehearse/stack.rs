@@ -21,7 +21,7 @@ use super::{
     report::Report,
     setting::{arn, now, random_hex, random_uuid},
     stage::Stage,
-    template::{Parameters, Template, resolve::Referable},
+    template::{Parameters, Template, referable::Referable},
 };
 
 /// A line of a stack's events.

@@ -15,6 +15,7 @@ pub mod made_up;
 pub mod node;
 mod parameter;
 mod place;
+pub mod referable;
 mod reference;
 pub mod resolve;
 mod resource;

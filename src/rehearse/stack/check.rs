@@ -8,8 +8,7 @@ use super::{Stack, is_custom};
 use crate::{
     properties::Properties,
     rehearse::template::{
-        Parameters, Resource, TemplateError, TemplateErrors,
-        resolve::{Referable, Scope},
+        Parameters, Resource, TemplateError, TemplateErrors, referable::Referable, resolve::Scope,
     },
 };
 

@@ -7,7 +7,7 @@ use crate::{
     cfn::Data,
     rehearse::{
         setting::arn,
-        template::{Resource, made_up, resolve::Referable, unplayed},
+        template::{Resource, made_up, referable::Referable, unplayed},
     },
 };
 

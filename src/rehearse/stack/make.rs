@@ -8,7 +8,7 @@ use super::{Failed, Live, Stack, wanted::Desired};
 use crate::rehearse::{
     service::cloudformation::Ask,
     setting::random_hex,
-    template::{made_up, node::Node, resolve::Referable, unplayed},
+    template::{made_up, node::Node, referable::Referable, unplayed},
 };
 
 /// Properties whose change replaces a service; any other is changed in place.

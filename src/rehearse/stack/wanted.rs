@@ -8,7 +8,8 @@ use super::{Stack, is_custom};
 use crate::rehearse::template::{
     Parameters, Resource, TemplateErrors, dynamic,
     node::{Node, NodeKind},
-    resolve::{Referable, Scope},
+    referable::Referable,
+    resolve::Scope,
 };
 
 /// A resource as the template wants it.

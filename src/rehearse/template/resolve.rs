@@ -12,6 +12,7 @@ use super::{
     elsewhere::Elsewhere,
     error::{TemplateError, TemplateErrors},
     node::{Node, NodeKind},
+    referable::Referable,
     reference::{Part, parts, sub},
     unplayed,
 };
@@ -30,19 +31,6 @@ pub struct Scope<'a> {
     pub stack_id: &'a str,
     /// What other stacks export.
     pub elsewhere: &'a Elsewhere,
-}
-
-/// What Ref and Fn::GetAtt give of a resource.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Referable {
-    /// The resource's type.
-    pub resource_type: String,
-    /// What Ref gives.
-    pub reference: String,
-    /// What Fn::GetAtt gives, by name.
-    pub attributes: BTreeMap<String, Value>,
-    /// The stage does not play it: any other attribute has a made-up value.
-    pub is_open: bool,
 }
 
 /// A value, or none for AWS::NoValue, which removes what holds it.

@@ -1,9 +1,6 @@
 use serde_json::json;
 
-use super::{
-    resolve::{Referable, Scope},
-    *,
-};
+use super::{referable::Referable, resolve::Scope, *};
 
 /// The value of `Value` in a template whose other sections are these.
 fn resolved(sections: &str, value: &str) -> Result<Option<Value>, TemplateErrors> {

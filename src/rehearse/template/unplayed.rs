@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{made_up, resolve::Referable};
+use super::{made_up, referable::Referable};
 use crate::rehearse::setting::{ACCOUNT, REGION, arn};
 
 /// What Ref gives of a type.

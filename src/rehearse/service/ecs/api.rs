@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{EcsInner, Revision, State, run, task::seconds};
+use super::{EcsInner, Revision, State, refusal::invalid, run, task::seconds};
 use crate::{
     rehearse::{
         setting::arn,
@@ -143,8 +143,4 @@ impl State {
 
 fn is_named(arn: &str, asked: &str) -> bool {
     arn == asked || arn.rsplit('/').next() == Some(asked)
-}
-
-pub(super) fn invalid(message: &str) -> AwsError {
-    AwsError::new("InvalidParameterException", message)
 }

@@ -6,12 +6,13 @@
 
 mod docker;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use self::docker::{DockerContainer, DockerEngine, DockerHandle};
 pub use self::docker::{EngineError, LeftBehind};
 use super::{
     ContainerSpec,
+    job::{Exit, Job, LineSink},
     process::{Process, ProcessGroup},
 };
 use crate::rehearse::report::Reporter;
@@ -26,20 +27,6 @@ pub enum Engine {
     Docker(Arc<DockerEngine>),
 }
 
-/// What a container is to run: its definition with the overrides applied.
-pub(super) struct Job {
-    pub(super) spec: ContainerSpec,
-    /// In place of the image's.
-    pub(super) entry_point: Vec<String>,
-    /// In place of the image's.
-    pub(super) command: Vec<String>,
-    /// Plain variables and secrets.
-    pub(super) environment: BTreeMap<String, String>,
-}
-
-/// Takes each line that a container prints, without its end.
-pub(super) type LineSink = Arc<dyn Fn(&str) + Send + Sync>;
-
 /// A container that runs.
 pub(super) enum Running {
     Process(Process),
@@ -51,14 +38,6 @@ pub(super) enum Running {
 pub(super) enum Handle {
     Process(ProcessGroup),
     Docker(DockerHandle),
-}
-
-/// How a container ended.
-pub(super) struct Exit {
-    /// The exit code, 128 + n for a signal; none if the engine could not say.
-    pub(super) code: Option<i32>,
-    /// The container's reason, where there is one: `OutOfMemoryError: …`.
-    pub(super) reason: Option<String>,
 }
 
 impl Engine {

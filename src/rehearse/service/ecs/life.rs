@@ -7,8 +7,9 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::{
     ContainerSpec, EcsInner,
     dependency::{Readiness, readiness},
-    engine::{Exit, Handle, Job, LineSink},
+    engine::Handle,
     event,
+    job::{Exit, Job, LineSink},
     task::StageTask,
 };
 use crate::rehearse::{

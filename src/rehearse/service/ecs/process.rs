@@ -19,7 +19,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::engine::{Exit, Job, LineSink};
+use super::job::{Exit, Job, LineSink};
 
 /// A process, its group, its directory and its output.
 pub(super) struct Process {

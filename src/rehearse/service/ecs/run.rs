@@ -7,10 +7,10 @@ use tokio::sync::watch;
 
 use super::{
     ContainerSpec, EcsInner, Revision, State,
-    api::invalid,
-    engine::Job,
+    job::Job,
     life::live,
     placement,
+    refusal::invalid,
     task::{StageContainer, StageTask},
     token::{self, Claim},
 };
