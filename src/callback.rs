@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use tower::{BoxError, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use crate::{
-    cfn::{ReplyTo, Response, ResponseUrl},
+    cfn::{ReplyTo, ResponseUrl},
     function::{cause::innermost, clock::Clock, http::LazyClient},
 };
 
@@ -85,12 +85,11 @@ impl Callback {
     /// answer leaves time for others.
     pub async fn deliver(
         &self,
-        response: &Response,
+        body: &str,
         reply_to: &ReplyTo,
         clock: Clock,
         until: OffsetDateTime,
     ) -> Result<(), Undelivered> {
-        let body = response.body();
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(200))
             .with_max_delay(Duration::from_secs(5))
@@ -102,7 +101,7 @@ impl Callback {
             let share = Duration::try_from((end - now) / 4).unwrap_or_default();
             share.clamp(SHORTEST_ATTEMPT, ATTEMPT)
         };
-        let put = || self.put(&body, &reply_to.response_url, patience());
+        let put = || self.put(body, &reply_to.response_url, patience());
         let sending = put.retry(backoff).when(Undelivered::may_pass).notify(|error, _| {
             tracing::warn!("{error}; trying again");
         });

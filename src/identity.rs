@@ -16,11 +16,20 @@ pub fn physical_resource_id(stack_id: &str, logical_resource_id: &str, request_i
     format!("{stack_name}-{logical_resource_id}-{digits}")
 }
 
-/// `startedBy` of every task of one resource: 32 hex digits, within the 36 characters that StartTask takes.
+/// How `startedBy` of every task begins, so that an event pattern can name it.
+const STARTED_BY_PREFIX: &str = "ecs-tasks/";
+
+/// `startedBy` of every task of one resource: `ecs-tasks/` and 26 hex digits, the 36 characters that StartTask
+/// takes.
 ///
 /// Delete may arrive with an id that CloudFormation made up, so tasks are found by StackId and
 /// LogicalResourceId.
 pub fn started_by(stack_id: &str, logical_resource_id: &str) -> String {
+    format!("{STARTED_BY_PREFIX}{}", digest(&[stack_id, logical_resource_id], 26))
+}
+
+/// `startedBy` in its first form, 32 hex digits: a resource may have tasks that were started with it.
+pub fn old_started_by(stack_id: &str, logical_resource_id: &str) -> String {
     digest(&[stack_id, logical_resource_id], 32)
 }
 
@@ -58,7 +67,9 @@ mod tests {
         assert_eq!(id, physical_resource_id(STACK, "Migrate", "r-1"));
         assert_ne!(id, physical_resource_id(STACK, "Migrate", "r-2"));
         assert_ne!(started_by("a", "bc"), started_by("ab", "c"));
-        assert_eq!(started_by(STACK, "Migrate").len(), 32);
+        assert_eq!(started_by(STACK, "Migrate").len(), 36);
+        assert_eq!(old_started_by(STACK, "Migrate").len(), 32);
+        assert!(old_started_by(STACK, "Migrate").starts_with(&started_by(STACK, "Migrate")[10..]));
     }
 
     #[test]

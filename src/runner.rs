@@ -5,10 +5,14 @@
 //! payload ─► Entry ─┬─ request ─► Plan ─┬─ Refuse, Skip ───────────────► answer
 //!                   │                   ├─ Run ──► start ──► follow ─┬─► answer
 //!                   │                   └─ Stop ─► delete ─► follow ─┤
-//!                   └─ {"Wait": …} ────────────────────────► follow ─┴─► the next invocation
+//!                   ├─ {"Wait": …} ────────────────────────► follow ─┼─► the next invocation
+//!                   └─ an event, {"Watch": {}} ─► wake ─► follow ────┴─► the ledger
 //! ```
 //!
-//! Calls go one way: run and delete → start, follow → stop → find, and all of them carry one `Work`.
+//! Calls go one way: wake, run and delete → start, follow → park, stop → find, and all of them carry one `Work`.
+//!
+//! With a ledger a request is remembered from its first delivery on, and its answer is one conditional write
+//! before it is sent: of several invocations that come to it, one answers.
 //!
 //! Retry policy: an invocation fails only if its answer could not be delivered. Lambda then delivers the
 //! request again, and since starting is idempotent, nothing runs twice.
@@ -21,9 +25,12 @@ mod find;
 mod follow;
 mod hand_over;
 pub mod invocation;
+pub mod ledger;
+mod park;
 mod run;
 mod start;
 mod stop;
+mod wake;
 mod work;
 
 use std::panic::AssertUnwindSafe;
@@ -34,10 +41,11 @@ use time::{Duration, OffsetDateTime};
 use tracing::Instrument;
 
 use self::{
-    decide::{answer::Answer, entry::Entry, plan::Plan, texts, wait::Wait},
+    decide::{answer::Answer, entry::Entry, ledger::Redelivery, plan::Plan, texts, wait::Wait},
     delete::delete,
     follow::{Ending, follow},
     invocation::Invocation,
+    ledger::{First, Ledger, Memory, Written},
     run::{not_started, run, skip, without_tasks},
     work::Work,
 };
@@ -45,6 +53,7 @@ use crate::{
     aws::Aws,
     callback::{Callback, Undelivered},
     cfn::{ReplyTo, Request, RequestType},
+    identity,
     properties::Properties,
     reason::Reason,
 };
@@ -54,12 +63,19 @@ use crate::{
 pub struct Runner {
     aws: Aws,
     callback: Callback,
+    ledger: Option<Ledger>,
 }
 
 impl Runner {
-    /// A runner over these clients.
+    /// A runner over these clients, without a ledger.
     pub fn new(aws: Aws, callback: Callback) -> Self {
-        Self { aws, callback }
+        Self { aws, callback, ledger: None }
+    }
+
+    /// The same runner, which remembers its requests in this table, if there is one.
+    #[must_use]
+    pub fn with_ledger(self, ledger: Option<Ledger>) -> Self {
+        Self { ledger, ..self }
     }
 
     /// Handles one payload of whatever kind.
@@ -67,8 +83,16 @@ impl Runner {
     /// `Err` means that an answer could not be delivered; everything else, a failed task included, is `Ok`.
     pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
         match Entry::read(payload) {
-            Entry::Request(request) => self.request(*request, invocation).await,
-            Entry::GoOn(wait) => self.go_on(*wait, invocation).await,
+            Entry::Request(request) => Box::pin(self.request(*request, invocation)).await,
+            Entry::GoOn(wait) => Box::pin(self.go_on(*wait, invocation)).await,
+            Entry::Changed(task) => {
+                Box::pin(self.task_changed(*task, invocation)).await;
+                Ok(())
+            }
+            Entry::Watch => {
+                Box::pin(self.watch(invocation)).await;
+                Ok(())
+            }
             Entry::Unreadable { reply_to, cluster, error } => {
                 tracing::error!(request_id = reply_to.request_id, "a continuation cannot be read: {error}");
                 let reason = texts::function_replaced(&error);
@@ -101,7 +125,20 @@ impl Runner {
                 );
                 return Ok(());
             }
-            let ending = Box::pin(self.carry_out(&request, invocation));
+            let plan = Plan::for_request(&request, invocation.means());
+            let memory = match self.remember(&request, &plan, invocation).await {
+                Remembered::Memory(memory) => memory,
+                Remembered::Waiting(wait) => return Box::pin(self.go_on(*wait, invocation)).await,
+                Remembered::Answered(body) => {
+                    tracing::info!("this request has been answered before: sending the same answer again");
+                    return self.send(&body, reply_to, invocation).await;
+                }
+                Remembered::Superseded => {
+                    tracing::warn!("a later request of the resource has taken over: nothing is done");
+                    return Ok(());
+                }
+            };
+            let ending = Box::pin(self.carry_out(plan, &request, &memory, invocation));
             self.finish(ending, request.properties.cluster(), reply_to, invocation).await
         }
         .instrument(span)
@@ -111,18 +148,25 @@ impl Runner {
     async fn go_on(&self, wait: Wait, invocation: &Invocation) -> Result<(), Undelivered> {
         let (reply_to, cluster) = (wait.reply_to.clone(), wait.cluster.clone());
         let span = span(wait.request_type, &reply_to, wait.hop);
-        let place = Place { cluster: &cluster, families: &[] };
+        let memory = self.memory();
+        let place = Place { cluster: &cluster, families: &[], memory: &memory };
         let work = self.work(place, wait.deadline, &reply_to, invocation);
         let ending = Box::pin(follow(&work, wait));
         self.finish(ending, Some(&cluster), &reply_to, invocation).instrument(span).await
     }
 
     /// Does what a request asks for.
-    async fn carry_out(&self, request: &Request, invocation: &Invocation) -> Ending {
+    async fn carry_out(
+        &self,
+        plan: Plan,
+        request: &Request,
+        memory: &Memory<'_>,
+        invocation: &Invocation,
+    ) -> Ending {
         let work = |cluster, families, deadline| {
-            self.work(Place { cluster, families }, deadline, &request.reply_to, invocation)
+            self.work(Place { cluster, families, memory }, deadline, &request.reply_to, invocation)
         };
-        match Plan::for_request(request, invocation.means()) {
+        match plan {
             Plan::Refuse(refusal) => {
                 let reason = texts::refused(&refusal);
                 match request.properties.cluster().filter(|_| refusal.comes_with_time()) {
@@ -178,13 +222,72 @@ impl Runner {
         // Not the whole Reason: the container's last lines in it may hold what must never be in our log.
         let why = answer.summary().to_owned();
         let response = answer.into_response(reply_to);
+        let body = response.body();
+        if let Some(ledger) = &self.ledger {
+            match ledger.answer(reply_to, &body, invocation.now()).await {
+                Ok(Written::Done | Written::NoRow) => {}
+                Ok(Written::Answered | Written::Superseded) => {
+                    tracing::info!(reason = why, "not answering: another invocation has, or a later request");
+                    return Ok(());
+                }
+                // Two answers are better than none; they come of the same tasks.
+                Err(error) => tracing::warn!("answering without the ledger: {error}"),
+            }
+        }
         tracing::info!(status = ?response.status, reason = why, "answering");
-        let delivered =
-            self.callback.deliver(&response, reply_to, invocation.clock(), invocation.ends_at()).await;
-        if let Err(error) = &delivered {
-            tracing::error!("{error}");
+        self.send(&body, reply_to, invocation).await
+    }
+
+    /// PUTs an answer, and ends the request where that went well.
+    async fn send(&self, body: &str, reply_to: &ReplyTo, invocation: &Invocation) -> Result<(), Undelivered> {
+        let delivered = self.callback.deliver(body, reply_to, invocation.clock(), invocation.ends_at()).await;
+        match (&delivered, &self.ledger) {
+            (Err(error), _) => tracing::error!("{error}"),
+            (Ok(()), Some(ledger)) => {
+                let resource = identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id);
+                ledger.end(&resource, &reply_to.request_id).await;
+            }
+            (Ok(()), None) => {}
         }
         delivered
+    }
+
+    /// What the ledger says of a request; its row is written where there is none.
+    async fn remember(&self, request: &Request, plan: &Plan, invocation: &Invocation) -> Remembered<'_> {
+        let Some(ledger) = &self.ledger else { return Remembered::Memory(Memory::default()) };
+        let row = plan.row(request, invocation.now(), invocation.ends_at());
+        let own = match ledger.first(&row).await {
+            Ok(First::New) => row,
+            Ok(First::Seen(own)) => match own.redelivered() {
+                Redelivery::Repeat(body) => return Remembered::Answered(body),
+                Redelivery::Superseded => return Remembered::Superseded,
+                Redelivery::Look => match own.waits_for() {
+                    Ok(Some(wait)) => return Remembered::Waiting(Box::new(wait)),
+                    Ok(None) | Err(_) => *own,
+                },
+                Redelivery::Start => *own,
+            },
+            Err(error) => {
+                tracing::warn!("going on without the ledger, by polling: {error}");
+                return Remembered::Memory(Memory::default());
+            }
+        };
+        let others = match request.request_type {
+            // Nothing of its resource came before it.
+            RequestType::Create => Ok(Vec::new()),
+            RequestType::Update | RequestType::Delete => ledger.rows(&own.resource).await,
+        };
+        let others = others.unwrap_or_else(|error| {
+            tracing::warn!("earlier requests are looked for in ECS alone: {error}");
+            Vec::new()
+        });
+        let others = others.into_iter().filter(|row| row.is_before(&own)).collect();
+        Remembered::Memory(Memory { ledger: Some(ledger), attempts: own.attempts, others })
+    }
+
+    /// The ledger alone, for who has nothing to do with other requests.
+    fn memory(&self) -> Memory<'_> {
+        Memory { ledger: self.ledger.as_ref(), ..Memory::default() }
     }
 
     /// Stops whatever a request may have started. Without a cluster it can have started nothing.
@@ -196,7 +299,8 @@ impl Runner {
         invocation: &Invocation,
     ) -> Reason {
         let Some(cluster) = cluster else { return reason };
-        let place = Place { cluster, families: &[] };
+        let memory = self.memory();
+        let place = Place { cluster, families: &[], memory: &memory };
         without_tasks(&self.work(place, invocation.ends_at(), reply_to, invocation), reason).await
     }
 
@@ -208,16 +312,30 @@ impl Runner {
         reply_to: &'w ReplyTo,
         invocation: &'w Invocation,
     ) -> Work<'w> {
-        let Place { cluster, families } = place;
-        Work { aws: &self.aws, invocation, reply_to, cluster, families, until: invocation.until(deadline) }
+        let Place { cluster, families, memory } = place;
+        let until = invocation.until(deadline);
+        Work { aws: &self.aws, invocation, reply_to, cluster, families, memory, until }
     }
 }
 
-/// Where the tasks of a request run, and the families that they run from.
+/// Where the tasks of a request run, the families that they run from, and what is remembered of them.
 #[derive(Clone, Copy)]
 struct Place<'w> {
     cluster: &'w str,
     families: &'w [String],
+    memory: &'w Memory<'w>,
+}
+
+/// What a delivered request goes on with.
+enum Remembered<'l> {
+    /// What it asks for.
+    Memory(Memory<'l>),
+    /// The wait of an earlier delivery.
+    Waiting(Box<Wait>),
+    /// The answer that it has had.
+    Answered(String),
+    /// Nothing: a later request has taken over.
+    Superseded,
 }
 
 /// What every line about a request carries.

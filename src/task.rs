@@ -82,7 +82,10 @@ pub struct Observation {
 }
 
 /// What is read of a task definition. Its environment can hold secrets, so `Debug` shows names alone.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// Serialized without its environment, in a wait that the ledger keeps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TaskDefinition {
     /// family:revision as an ARN.
     pub arn: String,
@@ -97,7 +100,8 @@ pub struct TaskDefinition {
 }
 
 /// One container of a task definition.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ContainerDefinition {
     /// Its name.
     pub name: String,
@@ -106,8 +110,10 @@ pub struct ContainerDefinition {
     /// Whether its end ends the task.
     pub essential: bool,
     /// Plain variables by name.
+    #[serde(skip)]
     pub environment: BTreeMap<String, String>,
     /// `secrets` by name: where each value comes from.
+    #[serde(skip)]
     pub secrets: BTreeMap<String, String>,
     /// Its log driver, `awslogs` for one.
     pub log_driver: Option<String>,
@@ -116,7 +122,7 @@ pub struct ContainerDefinition {
 }
 
 /// The options of the awslogs driver that say where a container's output is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AwsLogs {
     /// `awslogs-group`
     pub group: String,

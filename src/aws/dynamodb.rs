@@ -11,7 +11,12 @@ use std::{
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
-    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    operation::{
+        put_item::PutItemError,
+        query::{QueryOutput, builders::QueryFluentBuilder},
+        transact_write_items::TransactWriteItemsError,
+        update_item::UpdateItemError,
+    },
     types::{
         AttributeValue, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
         Update as TransactUpdate, WriteRequest,
@@ -50,6 +55,35 @@ pub struct Update {
     pub values: Attributes,
 }
 
+/// What came of writing an item that must be new.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inserted {
+    /// It was written.
+    New,
+    /// An item with its key is there already: this one.
+    There(Attributes),
+}
+
+/// Where an index is read: one of its partitions, up to a value of its sort key.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexRange<'r> {
+    /// The index's name.
+    pub index: &'r str,
+    /// Its partition key and the partition.
+    pub partition: (&'r str, &'r str),
+    /// Its sort key and the greatest value that is read.
+    pub up_to: (&'r str, i64),
+}
+
+/// One page of a query.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The items, in the order of the sort key.
+    pub items: Vec<Attributes>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Attributes>,
+}
+
 /// What came of a change.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Updated {
@@ -79,6 +113,27 @@ impl Table {
         let call = self.client.put_item().table_name(&self.name).set_item(Some(typed(item)));
         call.send().await.map_err(|error| CallError::of("dynamodb:PutItem", error))?;
         Ok(())
+    }
+
+    /// Writes an item unless there is one with its key, of which `partition` is the partition key's name.
+    pub async fn insert(&self, item: &Attributes, partition: &str) -> Result<Inserted, CallError> {
+        let call = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(typed(item)))
+            .condition_expression("attribute_not_exists(#partition)")
+            .expression_attribute_names("#partition", partition)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match call.send().await {
+            Ok(_) => Ok(Inserted::New),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(Inserted::There(refused.item().cloned().map(plain).unwrap_or_default()))
+                }
+                _ => Err(CallError::of("dynamodb:PutItem", error)),
+            },
+        }
     }
 
     /// Writes up to [`BATCH_ITEMS`] items with different keys over those that may be there. What DynamoDB
@@ -191,13 +246,36 @@ impl Table {
                 .expression_attribute_values(":partition", AttributeValue::S(value.to_owned()))
                 .consistent_read(true)
                 .set_exclusive_start_key(from);
-            let answer = call.send().await.map_err(|error| CallError::of("dynamodb:Query", error))?;
+            let answer = queried(call).await?;
             items.extend(answer.items.unwrap_or_default().into_iter().map(plain));
             match answer.last_evaluated_key.filter(|key| !key.is_empty()) {
                 Some(key) => from = Some(key),
                 None => return Ok(items),
             }
         }
+    }
+
+    /// One page of an index, which may lag a moment behind the table.
+    pub async fn query_index(
+        &self,
+        range: &IndexRange<'_>,
+        from: Option<&Attributes>,
+    ) -> Result<Page, CallError> {
+        let IndexRange { index, partition, up_to } = range;
+        let call = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(*index)
+            .key_condition_expression("#partition = :partition AND #sort <= :up_to")
+            .expression_attribute_names("#partition", partition.0)
+            .expression_attribute_names("#sort", up_to.0)
+            .expression_attribute_values(":partition", AttributeValue::S(partition.1.to_owned()))
+            .expression_attribute_values(":up_to", AttributeValue::N(up_to.1.to_string()))
+            .set_exclusive_start_key(from.map(typed));
+        let answer = queried(call).await?;
+        let items = answer.items.unwrap_or_default().into_iter().map(plain).collect();
+        Ok(Page { items, next: answer.last_evaluated_key.filter(|key| !key.is_empty()).map(plain) })
     }
 
     /// Removes an item if the condition of `update` holds; its expression is not read.
@@ -239,6 +317,10 @@ impl Update {
         let all = pieces(&self.expression).chain(pieces(&self.condition));
         all.map(|piece| &piece[..name(piece)]).collect()
     }
+}
+
+async fn queried(call: QueryFluentBuilder) -> Result<QueryOutput, CallError> {
+    call.send().await.map_err(|error| CallError::of("dynamodb:Query", error))
 }
 
 /// Short bursts of throttling and of conflicts are ridden out here, some three seconds of them.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The most tasks that one DescribeTasks takes.
-const DESCRIBE_AT_ONCE: usize = 100;
+pub const DESCRIBE_AT_ONCE: usize = 100;
 
 /// What RunTask or StartTask is asked for.
 #[derive(Clone, Debug)]

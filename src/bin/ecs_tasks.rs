@@ -6,7 +6,7 @@ use ecs_tasks::{
     aws::{self, Aws},
     callback::Callback,
     function::{clock::Clock, logging::Logging, payload::readable},
-    runner::{Runner, invocation::Invocation},
+    runner::{Runner, invocation::Invocation, ledger::Ledger},
 };
 use lambda_runtime::{Error, LambdaEvent, Runtime};
 use serde_json::Value;
@@ -19,7 +19,10 @@ async fn main() -> Result<(), Error> {
     let variable = |name: &str| env::var(name).ok();
     Logging::of(variable).install();
     let may_recurse = variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
-    let runner = Runner::new(Aws::new(aws::config_from_env().await), Callback::default());
+    let config = aws::config_from_env().await;
+    let ledger = variable("LEDGER_TABLE").filter(|name| !name.trim().is_empty());
+    let ledger = ledger.map(|name| Ledger::new(&config, name.trim()));
+    let runner = Runner::new(Aws::new(config), Callback::default()).with_ledger(ledger);
     let runner = &runner;
     let handler = service_fn(move |event: LambdaEvent<Value>| handle(runner, event, may_recurse));
     Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await

@@ -5,7 +5,7 @@ use time::Duration;
 
 use super::{
     decide::{answer::Answer, plan::Stop, texts, wait::Wait},
-    find::look_for,
+    find::{list_old, look_for, remembered},
     follow::{Ending, follow},
     stop::{last_words, stop},
     work::Work,
@@ -26,6 +26,7 @@ const DELETED: &str = "ecs-tasks: the resource is deleted";
 /// Fails only if AWS refuses to stop a task. Where tasks cannot even be looked for (a role that never had the
 /// permission made Create fail, and so starts nothing), Delete must not leave the stack stuck.
 pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
+    work.memory.end_others().await;
     let refused = stop_elsewhere(work).await;
     if !refused.is_empty() {
         return Ending::Answered(Answer::Failed(texts::not_stopped(texts::refused_to_stop(), &refused)));
@@ -81,23 +82,34 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
     let clusters = match asking.within(work.aws.list_clusters()).await {
         Ok(clusters) => clusters,
         Err(error) => {
-            tracing::debug!("only the resource's own cluster is looked at: {error}");
-            return Vec::new();
+            tracing::debug!("only clusters that are known of the resource are looked at: {error}");
+            Vec::new()
         }
     };
+    let clusters = work.memory.clusters(&clusters);
     let mut refused = Vec::new();
-    for cluster in clusters.iter().filter(|cluster| *cluster != cluster_name(work.cluster)) {
+    for cluster in clusters.iter().filter(|cluster| cluster_name(cluster) != cluster_name(work.cluster)) {
         let work = &work.on(cluster);
         let looking = work.due(work.until.min(work.now() + CLUSTERS_PATIENCE));
-        match looking.within(work.aws.list_running(cluster, &work.started_by())).await {
-            Ok(tasks) if tasks.is_empty() => {}
-            Ok(tasks) => {
+        let remembered = remembered(work);
+        let listing = async {
+            let mut tasks = work.aws.list_running(cluster, &work.started_by()).await?;
+            tasks.extend(list_old(work).await?);
+            Ok(tasks)
+        };
+        match looking.within(listing).await {
+            Ok(tasks) if tasks.is_empty() && remembered.is_empty() => {}
+            Ok(mut tasks) => {
+                tasks.extend(remembered);
+                tasks.sort();
+                tasks.dedup();
                 tracing::warn!(
                     cluster,
                     count = tasks.len(),
                     "stopping tasks in a cluster that the resource has left"
                 );
                 let stopped = stop(work, &tasks, DELETED).await;
+                tasks.retain(|task| !stopped.unknown.contains(task));
                 last_words(work, &tasks).await;
                 refused.extend(stopped.refused);
             }

@@ -4,7 +4,7 @@
 //! family, and whose it is DescribeTasks says.
 
 use super::{
-    decide::{marks::is_of_request, wait::MISSING_TOLERANCE},
+    decide::{ledger, marks::is_of_request, wait::MISSING_TOLERANCE},
     work::{LOOK, Work},
 };
 use crate::{
@@ -69,10 +69,13 @@ pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<
 /// One look at a resource's tasks. That they may be listed and not be described is not an error: there is
 /// something to stop.
 pub(super) async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
-    let (aws, cluster, started_by) = (work.aws, work.cluster, &work.started_by());
+    let (aws, cluster) = (work.aws, work.cluster);
+    let ours = [work.started_by(), work.old_started_by()];
+    let remembered = remembered(work);
     let look = async || {
-        let running = aws.list_running(cluster, started_by).await?;
+        let mut running = aws.list_running(cluster, &work.started_by()).await?;
         let mut all = running.clone();
+        all.extend(remembered.iter().filter(|task| !running.contains(task)).cloned());
         for family in work.families {
             let stopped = match aws.list_stopped(cluster, family).await {
                 Err(error) if !error.is_transient() => {
@@ -83,8 +86,12 @@ pub(super) async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
                 }
                 result => result?,
             };
-            all.extend(stopped.into_iter().filter(|task| !running.contains(task)));
+            let new = stopped.into_iter().filter(|task| !all.contains(task));
+            all.extend(new.collect::<Vec<_>>());
         }
+        let old = list_old(work).await?;
+        all.extend(old.iter().filter(|task| !all.contains(task)).cloned().collect::<Vec<_>>());
+        running.extend(old);
         if all.is_empty() {
             return Ok(Found::default());
         }
@@ -92,10 +99,22 @@ pub(super) async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
             Ok(mut seen) => {
                 // A family's tasks can be anybody's.
                 seen.tasks.retain(|task| {
-                    running.contains(&task.arn) || task.started_by.as_ref() == Some(started_by)
+                    running.contains(&task.arn)
+                        || remembered.contains(&task.arn)
+                        || task.started_by.as_ref().is_some_and(|by| ours.contains(by))
                 });
+                for task in &mut seen.tasks {
+                    ledger::remember(task, &work.memory.others);
+                }
+                // What an ended request has started and ECS does not know any more has stopped long ago.
+                let open = |task: &TaskArn| {
+                    let mut rows = work.memory.others.iter();
+                    rows.any(|row| row.is_open() && row.claims(task))
+                };
+                let unknown = seen.missing.into_iter();
+                let unknown = unknown.filter(|task| !remembered.contains(task) || open(task));
                 let (undescribed, undescribed_stopped) =
-                    seen.missing.into_iter().partition(|task| running.contains(task));
+                    unknown.partition(|task| running.contains(task) || open(task));
                 Ok(Found { described: seen.tasks, undescribed, undescribed_stopped, unseen: None })
             }
             Err(error) if error.is_transient() => Err(error),
@@ -103,4 +122,22 @@ pub(super) async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
         }
     };
     work.ride_out(look).await
+}
+
+/// The tasks of the resource in this cluster that ECS wants running and whose `startedBy` has its first form:
+/// of a time before the function was updated.
+pub(super) async fn list_old(work: &Work<'_>) -> Result<Vec<TaskArn>, CallError> {
+    match work.aws.list_running(work.cluster, &work.old_started_by()).await {
+        Err(error) if !error.is_transient() => {
+            tracing::warn!("tasks of an older version of this function cannot be looked for: {error}");
+            Ok(Vec::new())
+        }
+        result => result,
+    }
+}
+
+/// What other requests of the resource have started in this cluster, as far as the ledger knows.
+pub(super) fn remembered(work: &Work<'_>) -> Vec<TaskArn> {
+    let rows = work.memory.others.iter().filter(|row| row.is_in(work.cluster));
+    rows.flat_map(|row| row.tasks.iter().cloned()).collect()
 }

@@ -8,6 +8,7 @@ use super::{
     },
     evidence::{self, DEFINITION_PATIENCE, Definition, Speaker},
     hand_over::{NoNextHop, hand_over},
+    park::{Kept, keep},
     stop::{last_words, stop},
     work::{FRESH_ROLE, Work},
 };
@@ -24,7 +25,8 @@ pub(super) enum Ending {
     Answered(Answer),
     /// With the answer that no container ever ran; StartRetries may start the run anew instead.
     NeverRan(Answer),
-    /// The next invocation goes on.
+    /// Another invocation goes on: the next of the chain, one that an event or the watch wakes, or one that has
+    /// answered already.
     HandedOver,
 }
 
@@ -39,12 +41,65 @@ struct Seen {
     misses: u32,
 }
 
-/// Follows a wait to its end, or to the end of this invocation.
+/// Follows a wait to its end, or until it is parked, or to the end of this invocation.
 pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
+    let mut seen = Seen::of(&wait);
+    match keep(work, &wait).await {
+        Kept::Parked => match look_at_parked(work, &mut wait, &mut seen).await {
+            Some(step) => pursue(work, wait, seen, step).await,
+            None => Ending::HandedOver,
+        },
+        Kept::Polled => {
+            let step = wait.resume(work.invocation.hand_over_at());
+            pursue(work, wait, seen, step).await
+        }
+        Kept::Answered => Ending::HandedOver,
+        Kept::Superseded => {
+            tracing::warn!("a later request of the resource has taken over: stopping what was started");
+            let soon = work.due(work.invocation.soon());
+            stop(&soon, &wait.tasks, "ecs-tasks: a later request of the same resource takes over").await;
+            Ending::HandedOver
+        }
+    }
+}
+
+/// One more look at a wait that has just been parked, so that an end that came before its row is not missed.
+/// None if it is to be left alone.
+async fn look_at_parked(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Option<Step> {
+    let work = &work.due(work.invocation.until(wait.deadline));
+    match look(work, wait, seen).await {
+        Ok(Some(Outcome::Pending) | None) => None,
+        Ok(Some(outcome)) => {
+            let hand_over_at = work.invocation.hand_over_at();
+            Some(wait.step(&outcome, work.now(), hand_over_at, fastrand::f64()))
+        }
+        // The next look has the same error, and what is to be done about it.
+        Err(_) => Some(Step::Look(work.now())),
+    }
+}
+
+/// What an observation that came by itself has come to: its ending, or nothing if the tasks are not over by it.
+/// Where a fact is missing that decides, it is polled for.
+pub(super) async fn observed(work: &Work<'_>, mut wait: Wait, observation: Observation) -> Option<Ending> {
+    let mut seen = Seen { last: observation, ..Seen::of(&wait) };
+    let now = work.now();
+    wait.observe(&seen.last, now);
+    let work = &work.due(work.invocation.until(wait.deadline));
+    match judge(work, &wait, &mut seen).await {
+        Outcome::Pending if seen.last.missing.is_empty() => None,
+        // ECS does not know a task: whether that lasts only looks in a row can say.
+        Outcome::Pending => Some(pursue(work, wait, seen, Step::Look(now)).await),
+        outcome => {
+            let step = wait.step(&outcome, now, work.invocation.hand_over_at(), fastrand::f64());
+            Some(pursue(work, wait, seen, step).await)
+        }
+    }
+}
+
+/// Pursues a wait by looks, from a step on.
+async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step) -> Ending {
     let invocation = work.invocation;
     let hand_over_at = invocation.hand_over_at();
-    let mut seen = Seen::default();
-    let mut step = wait.resume(hand_over_at);
     loop {
         let work = &work.due(invocation.until(wait.deadline));
         step = match step {
@@ -53,6 +108,14 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
                 let looked = look(work, &mut wait, &mut seen).await;
                 let (now, jitter) = (work.now(), fastrand::f64());
                 match looked {
+                    Ok(Some(Outcome::Pending))
+                        if wait.may_restart && seen.last.tasks.iter().all(Task::ever_ran) =>
+                    {
+                        // From here on it is like any other wait.
+                        wait.may_restart = false;
+                        wait.definition = seen.definition.as_ref().cloned().map(Box::new);
+                        return Box::pin(follow(work, wait)).await;
+                    }
                     Ok(Some(outcome)) => wait.step(&outcome, now, hand_over_at, jitter),
                     Ok(None) => wait.step_after_misses(seen.misses, now, hand_over_at, jitter),
                     Err(error) => return Ending::Answered(lost_sight(work, &wait, &seen, &error).await),
@@ -280,6 +343,12 @@ async fn log_of(work: &Work<'_>, wait: &Wait, seen: &Seen, about: Option<(&Task,
 }
 
 impl Seen {
+    /// What a wait brings with it.
+    fn of(wait: &Wait) -> Self {
+        let definition = wait.definition.clone().map_or(Definition::Unread, Definition::Read);
+        Self { definition, ..Self::default() }
+    }
+
     fn task(&self, arn: &TaskArn) -> Option<&Task> {
         self.last.tasks.iter().find(|task| task.arn == *arn)
     }

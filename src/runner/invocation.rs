@@ -46,6 +46,11 @@ impl Invocation {
         self.clock
     }
 
+    /// When it began.
+    pub fn began_at(&self) -> OffsetDateTime {
+        self.began_at
+    }
+
     /// Lambda's deadline.
     pub fn ends_at(&self) -> OffsetDateTime {
         self.ends_at

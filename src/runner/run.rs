@@ -22,7 +22,7 @@ use crate::{
     outcome::Rules,
     properties::Properties,
     reason::Reason,
-    task::{Task, TaskArn},
+    task::{Task, TaskArn, TaskDefinition},
 };
 
 /// How old a request is that may have been delivered before: Lambda tries a failed one again after a minute.
@@ -67,8 +67,10 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         let began_at = started.began_at().filter(|began_at| *began_at >= plan.limits.requested_at);
         let first = began_at.map_or((deadline, limit), |began_at| plan.limits.deadline(began_at));
         let deadline = if first.0 < deadline { first } else { (deadline, limit) };
+        let definition = definition_for_the_ledger(work, &started).await;
         let wait = Wait::for_success(&plan, request, started.tasks, deadline, work.now());
-        match follow(work, wait).await {
+        let may_restart = retries > 0 && work.memory.ledger.is_some();
+        match follow(work, Wait { definition, may_restart, ..wait }).await {
             Ending::NeverRan(_) if retries > 0 && work.now() < work.until => {
                 tracing::warn!(retries, "no container ever ran: starting anew");
                 (attempt, retries) = (attempt + 1, retries - 1);
@@ -127,6 +129,13 @@ async fn has_started(work: &Work<'_>) -> bool {
             false
         }
     }
+}
+
+/// What the tasks run from, for the ledger to keep: an event that says how they ended is judged by it.
+async fn definition_for_the_ledger(work: &Work<'_>, started: &Started) -> Option<Box<TaskDefinition>> {
+    work.memory.ledger?;
+    let name = &started.seen.first()?.task_definition_arn;
+    Definition::attempt(work, name, work.now()).await.as_ref().cloned().map(Box::new)
 }
 
 /// The answer to a run whose end is not waited for.

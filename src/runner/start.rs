@@ -17,6 +17,7 @@ use super::{
     },
     evidence::{DEFINITION_PATIENCE, Definition},
     find::own_tasks,
+    ledger::Written,
     stop::stop_and_wait,
     work::Work,
 };
@@ -248,7 +249,27 @@ async fn start_on(
         return Ok(Launched::Conflict(new.into_iter().map(|task| task.arn.clone()).collect()));
     }
     let free: Vec<String> = free_instances(instances, &own, launch.count);
+    if work.memory.attempts > 0 && own.is_empty() {
+        // An earlier delivery may have started what cannot be seen yet, and a second run hurts more than none.
+        return Err(CallError::refused("ecs:StartTask", texts::STARTED_UNSEEN));
+    }
+    note_attempt(work, started).await?;
     work.aws.start_task(launch, &free).await
+}
+
+/// Says in the ledger that StartTask is about to be called, for the delivery that comes after this one.
+async fn note_attempt(work: &Work<'_>, started: &Started) -> Result<(), CallError> {
+    let Some(ledger) = work.memory.ledger else { return Ok(()) };
+    match ledger.attempt(work.reply_to, started.attempt + 1).await {
+        Ok(Written::Superseded | Written::Answered) => {
+            Err(CallError::refused("ecs:StartTask", texts::TAKEN_OVER))
+        }
+        Ok(Written::Done | Written::NoRow) => Ok(()),
+        Err(error) => {
+            tracing::warn!("the ledger does not know of this attempt: {error}");
+            Ok(())
+        }
+    }
 }
 
 /// The instances, `count` of them, that have no task of this run yet. ECS says which instance a task runs on;

@@ -5,7 +5,7 @@ use std::time::Duration as StdDuration;
 use backon::{ExponentialBuilder, Retryable};
 use time::{Duration, OffsetDateTime};
 
-use super::invocation::Invocation;
+use super::{invocation::Invocation, ledger::Memory};
 use crate::{
     aws::{Aws, CallError, CallErrorKind},
     cfn::ReplyTo,
@@ -29,6 +29,8 @@ pub(super) struct Work<'w> {
     pub(super) cluster: &'w str,
     /// The families of the resource's tasks: those that have stopped are listed by family.
     pub(super) families: &'w [String],
+    /// What the ledger says around the request.
+    pub(super) memory: &'w Memory<'w>,
     /// When the work must be done.
     pub(super) until: OffsetDateTime,
 }
@@ -57,6 +59,11 @@ impl<'w> Work<'w> {
     /// `startedBy` of the tasks of the request's resource.
     pub(super) fn started_by(&self) -> String {
         identity::started_by(&self.reply_to.stack_id, &self.reply_to.logical_resource_id)
+    }
+
+    /// The same in its first form, which tasks may have that were started before the function was updated.
+    pub(super) fn old_started_by(&self) -> String {
+        identity::old_started_by(&self.reply_to.stack_id, &self.reply_to.logical_resource_id)
     }
 
     /// What a call came to in time, or within a second where there is less. One that hangs must not take the
@@ -128,8 +135,8 @@ mod tests {
         let aws = Aws::new(SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build());
         let began = invocation.now();
         let until = began + Duration::seconds(seconds);
-        let (invocation, reply_to) = (&invocation, &reply_to);
-        let one = Work { aws: &aws, invocation, reply_to, cluster: "prod", families: &[], until };
+        let (invocation, reply_to, memory) = (&invocation, &reply_to, &Memory::default());
+        let one = Work { aws: &aws, invocation, reply_to, cluster: "prod", families: &[], memory, until };
         let result = work(one).await;
         (result, (invocation.now() - began).whole_seconds())
     }

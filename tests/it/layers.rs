@@ -13,7 +13,7 @@ use std::{
 /// The rooms from the ground up: a room may need those before it, and no other.
 ///
 /// A folder that is not named belongs to the room of the file that has its name.
-const ROOMS: [&str; 46] = [
+const ROOMS: [&str; 48] = [
     "epoch",
     "task",
     "identity",
@@ -27,11 +27,13 @@ const ROOMS: [&str; 46] = [
     "callback",
     "runner/decide",
     "runner/invocation",
+    "runner/ledger",
     "runner/work",
     "runner/find",
     "runner/stop",
     "runner/evidence",
     "runner/hand_over",
+    "runner/park",
     "runner/follow",
     "runner/ask",
     "runner/start",

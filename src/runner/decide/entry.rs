@@ -1,11 +1,15 @@
-//! What the function was invoked with: a request of CloudFormation, a wait to go on with, or neither.
+//! What the function was invoked with: a request of CloudFormation, a wait to go on with, an event of ECS, the
+//! watch's minute, or nothing of that.
 //!
 //! Pure. Never fails: what cannot be read says so, and says who is to be answered.
 
 use serde_json::Value;
 
 use super::wait::{Wait, WaitError};
-use crate::cfn::{Received, ReplyTo, Request};
+use crate::{
+    cfn::{Received, ReplyTo, Request},
+    task::Task,
+};
 
 /// A payload, read.
 #[derive(Debug)]
@@ -23,6 +27,10 @@ pub enum Entry {
         /// What is wrong.
         error: WaitError,
     },
+    /// An event of ECS: a task has a new state.
+    Changed(Box<Task>),
+    /// The watch's minute has come round.
+    Watch,
     /// Somebody waits for an answer, and what is asked for cannot be made out.
     Garbled {
         /// Who waits.
@@ -40,6 +48,15 @@ pub enum Entry {
 impl Entry {
     /// Reads a payload of whatever kind.
     pub fn read(payload: &Value) -> Self {
+        if payload.get("Watch").is_some() {
+            return Self::Watch;
+        }
+        if payload["source"] == "aws.ecs" {
+            return match Task::read(&payload["detail"]) {
+                Some(task) => Self::Changed(Box::new(task)),
+                None => Self::Dropped { problem: "dropped an event of ECS that names no task".to_owned() },
+            };
+        }
         let Some(wait) = payload.get("Wait") else {
             return match Received::of(payload) {
                 Received::Request(request) => Self::Request(Box::new(request)),

@@ -31,6 +31,12 @@ pub fn succeeded(tasks: usize, seconds: Option<i64>) -> Reason {
     })
 }
 
+/// Why StartTask is not called again: it has no token.
+pub const STARTED_UNSEEN: &str = "an earlier delivery of this request called it and got no answer, and no task of the \
+                                  request can be seen: look at the cluster, then deploy again";
+/// Why a request that is late starts nothing.
+pub const TAKEN_OVER: &str = "a later request of the same resource has taken over";
+
 /// Tasks were started and nobody waits for them.
 pub fn started(tasks: usize) -> Reason {
     Reason::new(match tasks {
@@ -87,6 +93,14 @@ pub fn earlier_runs() -> Reason {
 /// We failed ourselves.
 pub fn own_fault() -> Reason {
     Reason::new("ecs-tasks failed by a fault of its own; its log has the place. Please report it")
+}
+
+/// The invocation that handled a request has died, again and again.
+pub fn died() -> Reason {
+    Reason::new(
+        "The invocation that was to run the task has died, and its tasks have been stopped: the function's log has the \
+         place. Deploy again",
+    )
 }
 
 /// The function that went on cannot read what the one before it has written.

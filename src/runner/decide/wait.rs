@@ -96,6 +96,13 @@ pub struct Wait {
     /// The deadline has passed, and the tasks have been told to stop.
     #[serde(default)]
     pub timed_out: Option<TimedOut>,
+    /// What the tasks run from, without its environment: an event that says how they ended is judged by it
+    /// without another call. Kept by the ledger alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Box<TaskDefinition>>,
+    /// Whether the run may be started anew if no container of it ever runs. Only this invocation can do that.
+    #[serde(skip)]
+    pub may_restart: bool,
 }
 
 /// A run that did not end in time, as it stood at its deadline.
@@ -179,6 +186,8 @@ impl Wait {
             missing_since: None,
             answer_by: Some(run.limits.answer_by()),
             timed_out: None,
+            definition: None,
+            may_restart: false,
         }
     }
 
@@ -205,6 +214,8 @@ impl Wait {
             missing_since: None,
             answer_by: Some(stop.deadline),
             timed_out: None,
+            definition: None,
+            may_restart: false,
         }
     }
 

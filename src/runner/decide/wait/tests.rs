@@ -46,6 +46,8 @@ fn wait() -> Wait {
         missing_since: None,
         answer_by: None,
         timed_out: None,
+        definition: None,
+        may_restart: false,
     }
 }
 

@@ -1,0 +1,192 @@
+//! The ledger: the table in which the runner remembers its requests. What is written and when a write goes
+//! through [`super::decide::ledger`] decides.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration as StdDuration,
+};
+
+use aws_config::SdkConfig;
+use time::OffsetDateTime;
+
+use super::decide::{
+    ledger::{self as rows, Row, RowState},
+    wait::Wait,
+};
+use crate::{
+    aws::{
+        CallError,
+        dynamodb::{Attributes, IndexRange, Inserted, Table, Update, Updated},
+        patient,
+    },
+    cfn::ReplyTo,
+    epoch::milliseconds,
+    task::cluster_name,
+};
+
+/// How long one call may take: who waits for it can do without the ledger.
+const PATIENCE: StdDuration = StdDuration::from_secs(5);
+
+/// The table.
+#[derive(Debug)]
+pub struct Ledger {
+    table: Table,
+    /// Until when the watch is known to live.
+    watched_until: Mutex<Option<OffsetDateTime>>,
+}
+
+/// What the ledger says around one request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory<'l> {
+    /// The ledger, where it holds a row of the request.
+    pub(super) ledger: Option<&'l Ledger>,
+    /// How often StartTask may have been called by earlier deliveries.
+    pub(super) attempts: u32,
+    /// The rows of the resource's other requests.
+    pub(super) others: Vec<Row>,
+}
+
+/// What the ledger says of a request that is delivered.
+pub(super) enum First {
+    /// It has not been seen before.
+    New,
+    /// It has: this is its row.
+    Seen(Box<Row>),
+}
+
+/// What came of a write that only one invocation makes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It was made.
+    Done,
+    /// There is no row: the ledger was not there when the request began.
+    NoRow,
+    /// Another invocation has answered, or is about to.
+    Answered,
+    /// A later request of the resource has taken over.
+    Superseded,
+}
+
+impl Memory<'_> {
+    /// These clusters, and those in which other requests of the resource have started tasks, each once.
+    pub(super) fn clusters(&self, known: &[String]) -> Vec<String> {
+        let mut clusters = known.to_vec();
+        for cluster in self.others.iter().filter_map(|row| row.cluster.as_ref()) {
+            if !clusters.iter().any(|known| cluster_name(known) == cluster_name(cluster)) {
+                clusters.push(cluster.clone());
+            }
+        }
+        clusters
+    }
+
+    /// Ends the rows of the resource's other requests: what they had started does not run any more.
+    pub(super) async fn end_others(&self) {
+        let Some(ledger) = self.ledger else { return };
+        for row in self.others.iter().filter(|row| row.state != RowState::Ended) {
+            ledger.end(&row.resource, &row.request).await;
+        }
+    }
+}
+
+impl Ledger {
+    /// The table of this name or ARN.
+    pub fn new(config: &SdkConfig, name: &str) -> Self {
+        Self { table: Table::new(&patient(config.clone()), name), watched_until: Mutex::default() }
+    }
+
+    /// Writes the row of a request, unless there is one.
+    pub(super) async fn first(&self, row: &Row) -> Result<First, CallError> {
+        let inserted = in_time(self.table.insert(&row.item(), rows::RESOURCE)).await?;
+        Ok(match inserted {
+            Inserted::New => First::New,
+            // What cannot be read is another's row: this request goes on as if it had none.
+            Inserted::There(item) => Row::read(item).map_or(First::New, |row| First::Seen(Box::new(row))),
+        })
+    }
+
+    /// The rows of a resource, as they are now.
+    pub(super) async fn rows(&self, resource: &str) -> Result<Vec<Row>, CallError> {
+        let items = in_time(self.table.query((rows::RESOURCE, resource))).await?;
+        Ok(items.into_iter().filter_map(Row::read).collect())
+    }
+
+    /// Keeps a wait with its tasks; the watch looks at it then.
+    pub(super) async fn keep(&self, wait: &Wait, next_look: OffsetDateTime) -> Result<Written, CallError> {
+        self.write(&rows::kept(wait, next_look)).await
+    }
+
+    /// Says how often StartTask may have been called, before it is.
+    pub(super) async fn attempt(&self, reply_to: &ReplyTo, attempts: u32) -> Result<Written, CallError> {
+        self.write(&rows::attempted(reply_to, attempts)).await
+    }
+
+    /// Makes an answer the request's one answer.
+    pub(super) async fn answer(
+        &self,
+        reply_to: &ReplyTo,
+        body: &str,
+        now: OffsetDateTime,
+    ) -> Result<Written, CallError> {
+        self.write(&rows::answering(reply_to, body, now)).await
+    }
+
+    /// Ends a request. That it could not be is logged: the watch has it again.
+    pub(super) async fn end(&self, resource: &str, request: &str) {
+        if let Err(error) = self.write(&rows::ended(resource, request)).await {
+            tracing::warn!("the request's row could not be ended: {error}");
+        }
+    }
+
+    /// Lets the watch look at a row again then, likewise.
+    pub(super) async fn put_off(&self, row: &Row, next_look: OffsetDateTime) {
+        if let Err(error) = self.write(&rows::due_again(row, next_look)).await {
+            tracing::warn!("the row's next look could not be put off: {error}");
+        }
+    }
+
+    /// One page of the rows that are due, and where the next begins.
+    pub(super) async fn due(
+        &self,
+        now: OffsetDateTime,
+        from: Option<&Attributes>,
+    ) -> Result<(Vec<Row>, Option<Attributes>), CallError> {
+        let range = IndexRange {
+            index: rows::OPEN_INDEX,
+            partition: (rows::OPEN, rows::OPEN),
+            up_to: (rows::NEXT_LOOK, milliseconds(now)),
+        };
+        let page = in_time(self.table.query_index(&range, from)).await?;
+        Ok((page.items.into_iter().filter_map(Row::read).collect(), page.next))
+    }
+
+    /// The watch has come round.
+    pub(super) async fn beat(&self, now: OffsetDateTime) -> Result<(), CallError> {
+        in_time(self.table.put(&rows::heartbeat(now))).await
+    }
+
+    /// Whether the watch is known to live, so that a wait may be left to it.
+    pub(super) async fn is_watched(&self, now: OffsetDateTime) -> Result<bool, CallError> {
+        let known = *self.watched_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_some_and(|until| now < until) {
+            return Ok(true);
+        }
+        let items = in_time(self.table.query((rows::RESOURCE, rows::WATCH))).await?;
+        let until = rows::watched_until(&items);
+        *self.watched_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        Ok(until.is_some_and(|until| now < until))
+    }
+
+    async fn write(&self, update: &Update) -> Result<Written, CallError> {
+        Ok(match in_time(self.table.update(update)).await? {
+            Updated::Done(_) => Written::Done,
+            Updated::Refused(item) => Row::read(item).map_or(Written::NoRow, |row| match row.answer {
+                Some(_) => Written::Answered,
+                None => Written::Superseded,
+            }),
+        })
+    }
+}
+
+async fn in_time<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    tokio::time::timeout(PATIENCE, call).await.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB")))
+}

@@ -1,0 +1,64 @@
+//! Parking: a wait that the ledger keeps needs no invocation. An event of ECS or the watch goes on with it.
+
+use super::{
+    decide::{ledger as rows, wait::Wait},
+    ledger::{Ledger, Written},
+    work::Work,
+};
+
+/// How a wait goes on.
+pub(super) enum Kept {
+    /// By an event or the watch: this invocation may end.
+    Parked,
+    /// By looks of this invocation.
+    Polled,
+    /// Not at all: another invocation has answered.
+    Answered,
+    /// Not at all: a later request of the resource has taken over.
+    Superseded,
+}
+
+/// Keeps a wait in the ledger, where there is one, and parks it where that is worth it and the watch lives.
+///
+/// A ledger that cannot be written to is no reason to fail: the wait is polled, and the log says why.
+pub(super) async fn keep(work: &Work<'_>, wait: &Wait) -> Kept {
+    let Some(ledger) = work.memory.ledger else { return Kept::Polled };
+    let now = work.now();
+    let parks = !wait.may_restart && rows::is_worth_parking(wait, now) && is_watched(work, ledger).await;
+    let next_look = match parks {
+        true => rows::next_look(wait, now),
+        false => rows::takes_over_at(work.invocation.ends_at()),
+    };
+    match ledger.keep(wait, next_look).await {
+        Ok(Written::Done) if parks => {
+            tracing::info!(cluster = wait.cluster, "parked: an event or the watch goes on");
+            Kept::Parked
+        }
+        Ok(Written::Done | Written::NoRow) => Kept::Polled,
+        Ok(Written::Answered) => {
+            tracing::info!("another invocation has answered");
+            Kept::Answered
+        }
+        Ok(Written::Superseded) => Kept::Superseded,
+        Err(error) => {
+            tracing::warn!("the wait is polled, because the ledger cannot keep it: {error}");
+            Kept::Polled
+        }
+    }
+}
+
+async fn is_watched(work: &Work<'_>, ledger: &Ledger) -> bool {
+    match ledger.is_watched(work.now()).await {
+        Ok(true) => true,
+        Ok(false) => {
+            tracing::warn!(
+                "the wait is polled, because the watch's rule has not invoked the function lately"
+            );
+            false
+        }
+        Err(error) => {
+            tracing::warn!("the wait is polled, because the watch's heartbeat cannot be read: {error}");
+            false
+        }
+    }
+}

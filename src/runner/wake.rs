@@ -1,0 +1,284 @@
+//! What wakes a parked wait: an event of ECS, and the watch, which comes round once a minute and catches what no
+//! event has said.
+//!
+//! Neither ends in an error because of one row: the row stays, and the watch has it again.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, stream};
+use tracing::Instrument;
+
+use super::{
+    Place, Runner,
+    decide::{
+        answer::Answer,
+        ledger::{self as rows, Due, Row, RowState},
+        texts,
+        wait::{Goal, Wait},
+    },
+    find::own_tasks,
+    follow::{Ending, follow, observed},
+    hand_over::hand_over,
+    invocation::Invocation,
+    ledger::Ledger,
+    span,
+};
+use crate::{
+    aws::{CallError, ecs::DESCRIBE_AT_ONCE},
+    cfn::{ReplyTo, RequestType},
+    reason::Reason,
+    task::{Observation, Task, TaskArn},
+};
+
+/// How many rows the watch works on at the same time.
+const AT_ONCE: usize = 16;
+
+/// What the watch's looks have shown: what ECS says of each task, or why it says nothing of the cluster's.
+#[derive(Default)]
+struct Looked {
+    tasks: BTreeMap<TaskArn, Task>,
+    failed: BTreeMap<String, CallError>,
+}
+
+impl Runner {
+    /// An event: a task has a new state. The wait that knows it is judged by it.
+    pub(super) async fn task_changed(&self, task: Task, invocation: &Invocation) {
+        let Some(ledger) = &self.ledger else {
+            tracing::warn!("an event of ECS came, and there is no ledger: LEDGER_TABLE is not set");
+            return;
+        };
+        let Some(started_by) = &task.started_by else { return };
+        let found = match ledger.rows(started_by).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(task_arn = task.arn.0, "the watch has this event's wait: {error}");
+                return;
+            }
+        };
+        let mut waiting = found.into_iter().filter(|row| row.state == RowState::Waiting);
+        let Some(row) = waiting.find(|row| row.claims(&task.arn)) else {
+            tracing::debug!(task_arn = task.arn.0, "nobody waits for this task, or not yet");
+            return;
+        };
+        // Of a row that cannot be read the watch takes care.
+        let (Ok(Some(wait)), Some(reply_to)) = (row.waits_for(), row.reply_to()) else { return };
+        let span = span(wait.request_type, &reply_to, wait.hop);
+        async {
+            let observation = match wait.tasks.as_slice() {
+                [_] => Ok(Observation { tasks: vec![task], missing: Vec::new() }),
+                several => self.aws.describe_tasks(&wait.cluster, several).await,
+            };
+            match observation {
+                Ok(observation) => {
+                    self.judge(wait, observation, invocation).await;
+                }
+                Err(error) => tracing::warn!("the watch has this event's wait: {error}"),
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    /// The watch's minute: every row that is due.
+    pub(super) async fn watch(&self, invocation: &Invocation) {
+        let Some(ledger) = &self.ledger else {
+            tracing::warn!("the watch came round, and there is no ledger: LEDGER_TABLE is not set");
+            return;
+        };
+        if let Err(error) = ledger.beat(invocation.now()).await {
+            tracing::error!("the heartbeat could not be written, so nothing will be parked: {error}");
+        }
+        let now = invocation.now();
+        let mut from = None;
+        loop {
+            let (due, next) = match ledger.due(now, from.as_ref()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!("the waits that are due cannot be read: {error}");
+                    return;
+                }
+            };
+            self.watch_page(ledger, &due, invocation).await;
+            match next {
+                Some(next) if invocation.now() < invocation.hand_over_at() => from = Some(next),
+                _ => return,
+            }
+        }
+    }
+
+    async fn watch_page(&self, ledger: &Ledger, due: &[Row], invocation: &Invocation) {
+        let now = invocation.now();
+        let all: Vec<(&Row, Due)> = due.iter().map(|row| (row, row.due(now))).collect();
+        let looked = self.look_at_all(&all).await;
+        let works = all.into_iter().map(|(row, due)| {
+            let looked = &looked;
+            async move {
+                let Some(reply_to) = row.reply_to() else {
+                    tracing::error!(request_id = row.request, "a row that cannot be read is ended");
+                    ledger.end(&row.resource, &row.request).await;
+                    return;
+                };
+                let request_type = match &due {
+                    Due::Look(wait) | Due::Poll(wait) => wait.request_type,
+                    _ => row.waits_for().ok().flatten().map_or(RequestType::Create, |wait| wait.request_type),
+                };
+                let span = span(request_type, &reply_to, 0);
+                let watched = Watched { row, reply_to: &reply_to, ledger };
+                Box::pin(self.watch_one(watched, due, looked, invocation)).instrument(span).await;
+            }
+        });
+        stream::iter(works).buffer_unordered(AT_ONCE).collect::<()>().await;
+    }
+
+    async fn watch_one(&self, watched: Watched<'_>, due: Due, looked: &Looked, invocation: &Invocation) {
+        let Watched { row, reply_to, ledger } = watched;
+        let now = invocation.now();
+        match due {
+            Due::Repeat(body) => {
+                let expiry = reply_to.response_url.expires_at();
+                if expiry.is_some_and(|expiry| expiry <= now) {
+                    tracing::error!("the answer was never taken, and its ResponseURL has expired");
+                    ledger.end(&row.resource, &row.request).await;
+                } else if self.send(&body, reply_to, invocation).await.is_err() {
+                    ledger.put_off(row, rows::answers_again_at(invocation.now())).await;
+                }
+            }
+            Due::Look(wait) => {
+                if let Some(error) = looked.failed.get(&wait.cluster) {
+                    if error.is_transient() {
+                        tracing::warn!("the next minute has this wait: {error}");
+                        return;
+                    }
+                    // What is to be done about it polling knows.
+                    self.poll(watched, *wait, invocation).await;
+                    return;
+                }
+                let (tasks, missing): (Vec<_>, Vec<_>) =
+                    wait.tasks.iter().partition(|task| looked.tasks.contains_key(*task));
+                if !missing.is_empty() {
+                    // Whether it stays unknown only looks in a row can say.
+                    let wait = Wait { missing_since: Some(now), ..*wait };
+                    self.poll(watched, wait, invocation).await;
+                    return;
+                }
+                let tasks = tasks.into_iter().filter_map(|task| looked.tasks.get(task).cloned()).collect();
+                let next_look = rows::next_look(&wait, now);
+                if !self.judge(*wait, Observation { tasks, missing: Vec::new() }, invocation).await {
+                    ledger.put_off(row, next_look).await;
+                }
+            }
+            Due::Poll(wait) => self.poll(watched, *wait, invocation).await,
+            Due::Adopt => self.adopt(watched, invocation).await,
+            Due::Unreadable(error) => {
+                tracing::error!("a wait cannot be read: {error}");
+                self.give_up(watched, texts::function_replaced(&error), invocation).await;
+            }
+            Due::End => ledger.end(&row.resource, &row.request).await,
+        }
+    }
+
+    /// Lets an invocation of its own poll a wait.
+    async fn poll(&self, watched: Watched<'_>, wait: Wait, invocation: &Invocation) {
+        let Watched { row, reply_to, ledger } = watched;
+        // Until then it is that invocation's.
+        let back_at = rows::takes_over_at(invocation.now() + (invocation.ends_at() - invocation.began_at()));
+        ledger.put_off(row, back_at).await;
+        let memory = self.memory();
+        let place = Place { cluster: &wait.cluster, families: &[], memory: &memory };
+        let work = self.work(place, invocation.ends_at(), reply_to, invocation);
+        if hand_over(&work, wait.clone()).await.is_err() {
+            tracing::error!("no invocation could be made to poll a wait: the next minute has it again");
+            ledger.put_off(row, invocation.now()).await;
+        }
+    }
+
+    /// What an invocation has left that died while it started its tasks.
+    async fn adopt(&self, watched: Watched<'_>, invocation: &Invocation) {
+        let Watched { row, reply_to, .. } = watched;
+        let (Some(cluster), Ok(wait)) = (&row.cluster, row.waits_for()) else {
+            return self.give_up(watched, texts::died(), invocation).await;
+        };
+        let memory = self.memory();
+        let place = Place { cluster, families: &[], memory: &memory };
+        let work = self.work(place, invocation.hand_over_at(), reply_to, invocation);
+        let own = match own_tasks(&work).await {
+            Ok(own) => own,
+            Err(error) => {
+                tracing::warn!("what an invocation has started that died is looked for again: {error}");
+                return;
+            }
+        };
+        let complete = row.count > 0 && own.len() >= row.count;
+        match wait {
+            Some(wait) if complete && wait.goal == Goal::Success => {
+                tracing::warn!("going on with what an invocation has started that died");
+                let tasks = own.into_iter().map(|task| task.arn).collect();
+                let ending = Box::pin(follow(&work, Wait { tasks, ..wait }));
+                let _ = self.finish(ending, Some(cluster), reply_to, invocation).await;
+            }
+            Some(wait) if invocation.now() < wait.deadline => {
+                tracing::warn!("an invocation has died, and not all of its tasks can be seen: looking again");
+            }
+            _ => self.give_up(watched, texts::died(), invocation).await,
+        }
+    }
+
+    /// Stops whatever a request has started, and answers FAILED.
+    async fn give_up(&self, watched: Watched<'_>, reason: Reason, invocation: &Invocation) {
+        let Watched { row, reply_to, .. } = watched;
+        let ending = async {
+            let reason = self.without_tasks(reason, row.cluster.as_deref(), reply_to, invocation).await;
+            Ending::Answered(Answer::Failed(reason))
+        };
+        // That the answer was not taken is logged, and the next minute sends it again.
+        let _ = self.finish(Box::pin(ending), row.cluster.as_deref(), reply_to, invocation).await;
+    }
+
+    /// Judges a wait by an observation, and answers if it is over. Whether it is.
+    async fn judge(&self, wait: Wait, observation: Observation, invocation: &Invocation) -> bool {
+        let (reply_to, cluster) = (wait.reply_to.clone(), wait.cluster.clone());
+        let memory = self.memory();
+        let place = Place { cluster: &cluster, families: &[], memory: &memory };
+        let work = self.work(place, wait.deadline, &reply_to, invocation);
+        let Some(ending) = Box::pin(observed(&work, wait, observation)).await else { return false };
+        // That the answer was not taken is logged, and the next minute sends it again.
+        let _ = self.finish(async { ending }, Some(&cluster), &reply_to, invocation).await;
+        true
+    }
+
+    /// Looks at the tasks of all of these, as many in one call as it takes, whoever they belong to.
+    async fn look_at_all(&self, due: &[(&Row, Due)]) -> Looked {
+        let mut clusters: BTreeMap<&str, Vec<TaskArn>> = BTreeMap::new();
+        for (_, due) in due {
+            if let Due::Look(wait) = due {
+                clusters.entry(&wait.cluster).or_default().extend(wait.tasks.iter().cloned());
+            }
+        }
+        let calls = clusters.iter().flat_map(|(cluster, tasks)| {
+            tasks
+                .chunks(DESCRIBE_AT_ONCE)
+                .map(|chunk| async { (*cluster, self.aws.describe_tasks(cluster, chunk).await) })
+        });
+        let answers: Vec<_> = stream::iter(calls).buffer_unordered(4).collect().await;
+        let mut looked = Looked::default();
+        for (cluster, answer) in answers {
+            match answer {
+                Ok(seen) => {
+                    looked.tasks.extend(seen.tasks.into_iter().map(|task| (task.arn.clone(), task)));
+                }
+                Err(error) => {
+                    looked.failed.insert(cluster.to_owned(), error);
+                }
+            }
+        }
+        looked
+    }
+}
+
+/// A row that is due.
+#[derive(Clone, Copy)]
+struct Watched<'w> {
+    row: &'w Row,
+    reply_to: &'w ReplyTo,
+    ledger: &'w Ledger,
+}
