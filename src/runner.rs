@@ -134,8 +134,7 @@ impl Runner {
                     return self.send(&body, reply_to, invocation).await;
                 }
                 Remembered::Superseded => {
-                    tracing::warn!("a later request of the resource has taken over: nothing is done");
-                    return Ok(());
+                    return self.answer(Answer::Failed(texts::taken_over()), reply_to, invocation).await;
                 }
             };
             let ending = Box::pin(self.carry_out(plan, &request, &memory, invocation));
@@ -225,9 +224,10 @@ impl Runner {
         let body = response.body();
         if let Some(ledger) = &self.ledger {
             match ledger.answer(reply_to, &body, invocation.now()).await {
-                Ok(Written::Done | Written::NoRow) => {}
-                Ok(Written::Answered | Written::Superseded) => {
-                    tracing::info!(reason = why, "not answering: another invocation has, or a later request");
+                // CloudFormation does not read the answer to a request that it has given up.
+                Ok(Written::Done | Written::NoRow | Written::Superseded) => {}
+                Ok(Written::Answered) => {
+                    tracing::info!(reason = why, "not answering: another invocation has");
                     return Ok(());
                 }
                 // Two answers are better than none; they come of the same tasks.

@@ -116,7 +116,8 @@ async fn stage(runner: Function, monitor: Option<Function>) -> io::Result<Arc<St
         deprovision: Duration::from_secs(1),
         retries: [Duration::ZERO; 2],
     };
-    Stage::open(Config { runner, monitor, pace, engine: Engine::default() }, Arc::new(|_| {})).await
+    Stage::open(Config { runner, monitor, pace, engine: Engine::default(), watch: None }, Arc::new(|_| {}))
+        .await
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]

@@ -161,6 +161,7 @@ impl Arguments {
         };
         let config = Config {
             engine: engine.clone(),
+            watch: None,
             runner: self.runner(rehearsal.is_some())?,
             monitor: self.events.is_some().then(|| self.monitor()).transpose()?,
             pace: Pace {

@@ -7,4 +7,5 @@ pub mod events;
 pub mod lambda;
 pub mod logs;
 pub mod opensearch;
+pub mod rules;
 pub mod sns;

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -20,12 +21,13 @@ use super::{
     report::{Report, Reporter},
     service::{
         cloudformation::CloudFormation,
-        dynamodb::DynamoDb,
+        dynamodb::{self, DynamoDb},
         ecs::{Ecs, Engine, TaskEvents},
         events::{self, EventBridge},
         lambda::{Function, Lambda},
         logs::Logs,
         opensearch::OpenSearch,
+        rules::RunnerRules,
         sns::Sns,
     },
     setting::Pace,
@@ -43,6 +45,8 @@ pub struct Config {
     pub pace: Pace,
     /// Where containers run.
     pub engine: Engine,
+    /// How often the watch comes round that the ledger rests on; without one the function has no ledger.
+    pub watch: Option<Duration>,
 }
 
 /// The services, and what has been asked of them.
@@ -55,7 +59,9 @@ pub struct Stage {
     pub lambda: Lambda,
     /// EventBridge with the monitor behind it, if there is one.
     pub events: Option<Arc<EventBridge>>,
-    /// The monitor's table.
+    /// EventBridge's rules in front of the runner, if it has a ledger.
+    rules: Option<Arc<RunnerRules>>,
+    /// The monitor's table, and the ledger.
     pub dynamodb: DynamoDb,
     /// The monitor's index.
     pub opensearch: OpenSearch,
@@ -71,7 +77,7 @@ pub struct Stage {
 
 impl Stage {
     /// Opens the stage on a free port of loopback.
-    pub async fn open(config: Config, reporter: Reporter) -> io::Result<Arc<Self>> {
+    pub async fn open(mut config: Config, reporter: Reporter) -> io::Result<Arc<Self>> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let logs = Arc::new(Logs::default());
@@ -82,8 +88,15 @@ impl Stage {
             let reporter = events::reporter(Arc::clone(&reporter));
             Arc::new(EventBridge::new(Lambda::new(function, retries, endpoint.clone(), reporter)))
         });
-        let task_events =
-            event_bridge.clone().map(|bridge| Arc::new(move |event| bridge.take(event)) as TaskEvents);
+        if config.watch.is_some() {
+            config.runner.environment.push(("LEDGER_TABLE".to_owned(), dynamodb::LEDGER.to_owned()));
+        }
+        let lambda = Lambda::new(config.runner.clone(), retries, endpoint.clone(), Arc::clone(&reporter));
+        // In instances of their own, so that what requests bring about can be told apart.
+        let woken = config.runner.clone();
+        let woken = || Lambda::new(woken, retries, endpoint.clone(), Arc::clone(&reporter));
+        let rules = config.watch.map(|_| Arc::new(RunnerRules::new(woken())));
+        let task_events = task_events(rules.clone(), event_bridge.clone());
         let stage = Arc::new(Self {
             ecs: Ecs::new(config.engine, config.pace, Arc::clone(&logs), Arc::clone(&reporter), task_events),
             logs,
@@ -91,7 +104,8 @@ impl Stage {
             dynamodb: DynamoDb::new(Arc::clone(&reporter)),
             opensearch: OpenSearch::default(),
             sns: Sns::new(Arc::clone(&reporter)),
-            lambda: Lambda::new(config.runner, retries, endpoint.clone(), Arc::clone(&reporter)),
+            lambda,
+            rules,
             reporter,
             cloudformation: CloudFormation::new(endpoint.clone()),
             endpoint,
@@ -106,6 +120,9 @@ impl Stage {
             let _ = axum::serve(listener, router).await;
         });
         *lock(&stage.server) = Some(server);
+        if let (Some(rules), Some(period)) = (&stage.rules, config.watch) {
+            rules.watch(period).await;
+        }
         Ok(stage)
     }
 
@@ -143,6 +160,9 @@ impl Stage {
 
     /// Ends the function's processes, all tasks, and the server.
     pub fn close(&self) {
+        if let Some(rules) = &self.rules {
+            rules.close();
+        }
         self.lambda.close();
         if let Some(events) = &self.events {
             events.lambda.close();
@@ -165,6 +185,21 @@ impl Stage {
         let queue = faults.get_mut(operation).filter(|queue| !queue.is_empty())?;
         Some(queue.remove(0))
     }
+}
+
+/// Who wants to know of the events of ECS.
+fn task_events(rules: Option<Arc<RunnerRules>>, monitor: Option<Arc<EventBridge>>) -> Option<TaskEvents> {
+    if rules.is_none() && monitor.is_none() {
+        return None;
+    }
+    Some(Arc::new(move |event| {
+        if let Some(rules) = &rules {
+            rules.take(&event);
+        }
+        if let Some(monitor) = &monitor {
+            monitor.take(event);
+        }
+    }))
 }
 
 async fn serve(

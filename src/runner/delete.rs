@@ -26,7 +26,7 @@ const DELETED: &str = "ecs-tasks: the resource is deleted";
 /// Fails only if AWS refuses to stop a task. Where tasks cannot even be looked for (a role that never had the
 /// permission made Create fail, and so starts nothing), Delete must not leave the stack stuck.
 pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
-    work.memory.end_others().await;
+    work.memory.take_over().await;
     let refused = stop_elsewhere(work).await;
     if !refused.is_empty() {
         return Ending::Answered(Answer::Failed(texts::not_stopped(texts::refused_to_stop(), &refused)));
@@ -93,8 +93,8 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
         let looking = work.due(work.until.min(work.now() + CLUSTERS_PATIENCE));
         let remembered = remembered(work);
         let listing = async {
-            let mut tasks = work.aws.list_running(cluster, &work.started_by()).await?;
-            tasks.extend(list_old(work).await?);
+            let mut tasks = list_old(work).await?;
+            tasks.extend(work.aws.list_running(cluster, &work.started_by()).await?);
             Ok(tasks)
         };
         match looking.within(listing).await {

@@ -73,7 +73,9 @@ pub(super) async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
     let ours = [work.started_by(), work.old_started_by()];
     let remembered = remembered(work);
     let look = async || {
-        let mut running = aws.list_running(cluster, &work.started_by()).await?;
+        // First: what is started meanwhile has the form of today, and the later list has it.
+        let mut running = list_old(work).await?;
+        running.extend(aws.list_running(cluster, &work.started_by()).await?);
         let mut all = running.clone();
         all.extend(remembered.iter().filter(|task| !running.contains(task)).cloned());
         for family in work.families {
@@ -89,9 +91,6 @@ pub(super) async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
             let new = stopped.into_iter().filter(|task| !all.contains(task));
             all.extend(new.collect::<Vec<_>>());
         }
-        let old = list_old(work).await?;
-        all.extend(old.iter().filter(|task| !all.contains(task)).cloned().collect::<Vec<_>>());
-        running.extend(old);
         if all.is_empty() {
             return Ok(Found::default());
         }

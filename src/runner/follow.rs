@@ -58,7 +58,7 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
             tracing::warn!("a later request of the resource has taken over: stopping what was started");
             let soon = work.due(work.invocation.soon());
             stop(&soon, &wait.tasks, "ecs-tasks: a later request of the same resource takes over").await;
-            Ending::HandedOver
+            Ending::Answered(Answer::Failed(texts::taken_over()))
         }
     }
 }

@@ -79,10 +79,11 @@ impl Memory<'_> {
         clusters
     }
 
-    /// Ends the rows of the resource's other requests: what they had started does not run any more.
-    pub(super) async fn end_others(&self) {
+    /// Takes over from other requests of the resource that are about to start their tasks: they learn that they
+    /// must not. What is waited for is answered when its tasks have stopped.
+    pub(super) async fn take_over(&self) {
         let Some(ledger) = self.ledger else { return };
-        for row in self.others.iter().filter(|row| row.state != RowState::Ended) {
+        for row in self.others.iter().filter(|row| row.state == RowState::Starting) {
             ledger.end(&row.resource, &row.request).await;
         }
     }

@@ -102,7 +102,7 @@ pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> Option<Obs
 /// an update that was cancelled tells us nothing, and two migrations must never run side by side.
 pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared {
     // First, so that an earlier request that is about to start its tasks learns that it must not.
-    work.memory.end_others().await;
+    work.memory.take_over().await;
     let clusters = work.memory.clusters(&earlier.clusters);
     let mut all = Vec::new();
     for cluster in &clusters {

@@ -26,6 +26,7 @@ async fn stage() -> Arc<Stage> {
             retries: [StdDuration::ZERO; 2],
         },
         engine: Engine::default(),
+        watch: None,
     };
     Stage::open(config, Arc::new(|_| {})).await.unwrap()
 }

@@ -55,11 +55,15 @@ impl Runner {
                 return;
             }
         };
-        let mut waiting = found.into_iter().filter(|row| row.state == RowState::Waiting);
-        let Some(row) = waiting.find(|row| row.claims(&task.arn)) else {
-            tracing::debug!(task_arn = task.arn.0, "nobody waits for this task, or not yet");
-            return;
-        };
+        // A Create may wait for the task's success and a Delete for its end.
+        let waiting = found.into_iter().filter(|row| row.state == RowState::Waiting && row.claims(&task.arn));
+        for row in waiting {
+            self.wake(&row, task.clone(), invocation).await;
+        }
+    }
+
+    /// Judges a parked wait by a task of it that has changed.
+    async fn wake(&self, row: &Row, task: Task, invocation: &Invocation) {
         // Of a row that cannot be read the watch takes care.
         let (Ok(Some(wait)), Some(reply_to)) = (row.waits_for(), row.reply_to()) else { return };
         let span = span(wait.request_type, &reply_to, wait.hop);

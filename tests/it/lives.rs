@@ -117,7 +117,7 @@ async fn delete_outlives_invocations_too() {
     scenario.until(|scenario| scenario.printed() == ["ready"]).await;
     assert!(scenario.delete(&properties).await.succeeded);
     assert_eq!(scenario.statuses(), ["STOPPED"]);
-    assert!(scenario.stage.lambda.longest_chain() >= 2);
+    assert!(crate::WATCH.is_some() || scenario.stage.lambda.longest_chain() >= 2);
     assert_eq!(scenario.calls("StopTask"), 1);
 }
 
@@ -139,10 +139,10 @@ async fn delete_does_without_what_it_may_not_look_for() {
     let properties = properties(&definition, json!({"Timeout": 0}));
     assert!(scenario.create(&properties).await.succeeded);
     let refused = Fault::Error(400, "InvalidParameterException", "startedBy must be the only filter");
-    // The first list is of running tasks, the second of those that are stopping.
-    scenario
-        .stage
-        .fault("ListTasks", [Fault::Answer(json!({"taskArns": [scenario.stage.ecs.tasks()[0].0]})), refused]);
+    // The first list is of an older version's tasks, the second of running ones, the third of those that stop.
+    let none = Fault::Answer(json!({"taskArns": []}));
+    let running = Fault::Answer(json!({"taskArns": [scenario.stage.ecs.tasks()[0].0]}));
+    scenario.stage.fault("ListTasks", [none, running, refused]);
     assert!(scenario.delete(&properties).await.succeeded);
     assert_eq!(scenario.statuses(), ["STOPPED"]);
 }
@@ -217,7 +217,7 @@ async fn start_task_is_not_repeated_for_a_request_whose_tasks_have_ended() {
     let payload = scenario.stage.cloudformation.envelope(&ask, "r-1", &scenario.stage.lambda);
     for deliveries in 1..=2 {
         scenario.stage.lambda.invoke_event(&payload);
-        scenario.until(|scenario| scenario.stage.lambda.ended().len() == deliveries).await;
+        scenario.answered(deliveries).await;
     }
     let [one, other] = scenario.stage.cloudformation.answers().try_into().unwrap();
     assert_eq!((one.body, scenario.printed()), (other.body, vec!["once".to_owned()]));

@@ -17,3 +17,6 @@ mod rehearsal;
 mod scenario;
 mod stage;
 mod wire;
+
+/// Without a ledger; tests/ledger lives the same lives with one.
+const WATCH: Option<std::time::Duration> = None;

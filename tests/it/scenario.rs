@@ -55,6 +55,7 @@ impl Scenario {
                 retries: [Duration::from_millis(200), Duration::from_millis(400)],
             },
             engine: Engine::default(),
+            watch: crate::WATCH,
         };
         change(&mut config);
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -157,6 +158,11 @@ impl Scenario {
         };
         let result = tokio::time::timeout(PATIENCE, waiting).await;
         assert!(result.is_ok(), "it never came to hold; the log:\n{}", self.log().join("\n"));
+    }
+
+    /// Waits until so many answers have come.
+    pub(crate) async fn answered(&self, answers: usize) {
+        self.until(|scenario| scenario.stage.cloudformation.answers().len() >= answers).await;
     }
 
     /// The last status of every task.

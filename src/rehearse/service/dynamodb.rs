@@ -1,5 +1,5 @@
-//! DynamoDB with one table, whatever name it is called by: single items, batches, transactions, and the query
-//! of a partition.
+//! DynamoDB with two tables: the ledger by its name, and the monitor's by any other. Single items, batches,
+//! transactions, and the query of a partition, of the ledger's index too.
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html>
 
@@ -18,8 +18,14 @@ use crate::rehearse::{
     wire::{AwsError, lock},
 };
 
-/// The table's keys, as the template makes it.
-const KEYS: [&str; 2] = ["taskDefinitionArn", "change"];
+/// The name of the ledger.
+pub const LEDGER: &str = "ledger";
+/// The keys of the monitor's table, as the template makes it.
+const AUDIT_KEYS: [&str; 2] = ["taskDefinitionArn", "change"];
+/// Those of the ledger.
+const LEDGER_KEYS: [&str; 2] = ["resource", "request"];
+/// Those of the ledger's index `Open`.
+const OPEN_KEYS: [&str; 2] = ["open", "next_look"];
 /// What the monitor keeps for itself stands under partition keys that begin so.
 const BOOKKEEPING: &str = "ecs-tasks#";
 
@@ -27,21 +33,28 @@ type Key = [String; 2];
 
 /// The service.
 pub struct DynamoDb {
-    table: Mutex<StoredTable>,
+    audit: Mutex<StoredTable>,
+    ledger: Mutex<StoredTable>,
     reporter: Reporter,
 }
 
-#[derive(Default)]
 struct StoredTable {
+    keys: [&'static str; 2],
     items: BTreeMap<Key, Value>,
     /// The tokens of transactions that were made.
     tokens: BTreeSet<String>,
 }
 
 impl DynamoDb {
-    /// An empty table. `reporter` is told of every item of the audit trail.
+    /// Empty tables. `reporter` is told of every item of the audit trail.
     pub fn new(reporter: Reporter) -> Self {
-        Self { table: Mutex::default(), reporter }
+        let table = |keys| Mutex::new(StoredTable { keys, items: BTreeMap::new(), tokens: BTreeSet::new() });
+        Self { audit: table(AUDIT_KEYS), ledger: table(LEDGER_KEYS), reporter }
+    }
+
+    /// The items of the ledger, with plain values for their attributes, in the order of their keys.
+    pub fn ledger(&self) -> Vec<Value> {
+        lock(&self.ledger).items.values().map(plain_item).collect()
     }
 
     /// The items of the audit trail, with plain values for their attributes, in the order of their keys.
@@ -55,17 +68,18 @@ impl DynamoDb {
     }
 
     fn all(&self) -> Vec<Value> {
-        lock(&self.table).items.values().map(plain_item).collect()
+        lock(&self.audit).items.values().map(plain_item).collect()
     }
 
-    /// Takes all items away.
+    /// Takes all items of the audit trail away.
     pub fn clear(&self) {
-        lock(&self.table).items.clear();
+        lock(&self.audit).items.clear();
     }
 
     /// The answer to an operation.
     pub fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
-        let mut table = lock(&self.table);
+        let is_ledger = body["TableName"] == LEDGER;
+        let mut table = lock(if is_ledger { &self.ledger } else { &self.audit });
         match operation {
             "PutItem" => {
                 table.check(&body["Item"], body)?;
@@ -74,11 +88,13 @@ impl DynamoDb {
             "UpdateItem" => table.update_item(body),
             "DeleteItem" => {
                 table.check(&body["Key"], body)?;
-                table.items.remove(&key(&body["Key"])?);
+                let key = table.key(&body["Key"])?;
+                table.items.remove(&key);
                 Ok(json!({}))
             }
             "GetItem" => {
-                Ok(table.items.get(&key(&body["Key"])?).map_or(json!({}), |item| json!({ "Item": item })))
+                let key = table.key(&body["Key"])?;
+                Ok(table.items.get(&key).map_or(json!({}), |item| json!({ "Item": item })))
             }
             "BatchWriteItem" => self.batch_write_item(&mut table, body),
             "TransactWriteItems" => table.transact_write_items(body),
@@ -88,9 +104,10 @@ impl DynamoDb {
     }
 
     fn put(&self, table: &mut StoredTable, item: &Value) -> Result<Value, AwsError> {
-        let known = table.items.insert(key(item)?, item.clone()).is_some();
+        let key = table.key(item)?;
+        let known = table.items.insert(key, item.clone()).is_some();
         let item = plain_item(item);
-        if !is_bookkeeping(&item) {
+        if table.keys == AUDIT_KEYS && !is_bookkeeping(&item) {
             (self.reporter)(Report::Audited { item, known });
         }
         Ok(json!({}))
@@ -104,7 +121,7 @@ impl DynamoDb {
             .flat_map(|list| list.as_array().into_iter().flatten())
             .collect();
         let items: Vec<&Value> = requests.iter().map(|request| &request["PutRequest"]["Item"]).collect();
-        let keys: BTreeSet<Key> = items.iter().map(|item| key(item)).collect::<Result<_, _>>()?;
+        let keys: BTreeSet<Key> = items.iter().map(|item| table.key(item)).collect::<Result<_, _>>()?;
         if !(1..=25).contains(&items.len()) {
             return Err(AwsError::new(
                 "ValidationException",
@@ -125,10 +142,18 @@ impl DynamoDb {
 }
 
 impl StoredTable {
+    fn key(&self, attributes: &Value) -> Result<Key, AwsError> {
+        let part = |name: &str| attributes[name]["S"].as_str().filter(|value| !value.is_empty());
+        match self.keys.map(part) {
+            [Some(partition), Some(sort)] => Ok([partition.to_owned(), sort.to_owned()]),
+            _ => Err(AwsError::new("ValidationException", "One of the required keys was not given a value")),
+        }
+    }
+
     /// Fails where the request's condition does not hold for the item with this key.
     fn check(&self, key_of: &Value, body: &Value) -> Result<(), AwsError> {
         let Some(condition) = body["ConditionExpression"].as_str() else { return Ok(()) };
-        let known = self.items.get(&key(key_of)?);
+        let known = self.items.get(&self.key(key_of)?);
         if Placeholders::of(body).hold(condition, known.unwrap_or(&json!({})))? {
             return Ok(());
         }
@@ -141,7 +166,7 @@ impl StoredTable {
 
     fn update_item(&mut self, body: &Value) -> Result<Value, AwsError> {
         self.check(&body["Key"], body)?;
-        let key = key(&body["Key"])?;
+        let key = self.key(&body["Key"])?;
         let before = self.items.get(&key).cloned();
         let changed = before.clone().unwrap_or_else(|| body["Key"].clone());
         let mut changed = changed.as_object().cloned().unwrap_or_default();
@@ -162,7 +187,7 @@ impl StoredTable {
         let updates: Vec<&Value> =
             body["TransactItems"].as_array().into_iter().flatten().map(|item| &item["Update"]).collect();
         let keys: BTreeSet<Key> =
-            updates.iter().map(|update| key(&update["Key"])).collect::<Result<_, _>>()?;
+            updates.iter().map(|update| self.key(&update["Key"])).collect::<Result<_, _>>()?;
         if !(1..=100).contains(&updates.len()) || keys.len() < updates.len() {
             return Err(AwsError::new(
                 "ValidationException",
@@ -193,33 +218,42 @@ impl StoredTable {
         Ok(json!({}))
     }
 
-    /// The one key condition that is played: that the partition is this one.
+    /// A partition of the table or of the ledger's index, as the functions ask for it: that its key is equal,
+    /// and in the index that the sort key, a number, is not greater.
     fn query(&self, body: &Value) -> Result<Value, AwsError> {
         let values = &body["ExpressionAttributeValues"];
-        let condition = body["KeyConditionExpression"].as_str().unwrap_or_default();
-        let partition = condition.split_once('=').and_then(|(_, value)| values[value.trim()]["S"].as_str());
-        let Some(partition) = partition else {
-            return Err(AwsError::new(
-                "ValidationException",
-                "the stage plays #partition = :partition alone",
-            ));
+        let partition = values[":partition"]["S"].as_str();
+        let items = match (body["KeyConditionExpression"].as_str(), partition, body["IndexName"].as_str()) {
+            (Some("#partition = :partition"), Some(partition), None) => {
+                let items = self.items.iter().filter(|(key, _)| key[0] == partition);
+                items.map(|(_, item)| item).collect()
+            }
+            (Some("#partition = :partition AND #sort <= :up_to"), Some(partition), Some("Open")) => {
+                let number =
+                    |value: &Value| value["N"].as_str().and_then(|number| number.parse::<i64>().ok());
+                let Some(up_to) = number(&values[":up_to"]) else {
+                    return Err(AwsError::new("ValidationException", ":up_to must be a number"));
+                };
+                let mut items: Vec<&Value> = self.items.values().collect();
+                items.retain(|item| {
+                    item[OPEN_KEYS[0]]["S"] == partition
+                        && number(&item[OPEN_KEYS[1]]).is_some_and(|sort| sort <= up_to)
+                });
+                items.sort_by_key(|item| number(&item[OPEN_KEYS[1]]));
+                items
+            }
+            _ => {
+                let message =
+                    "the stage plays the query of a partition, and of the index Open up to a number";
+                return Err(AwsError::new("ValidationException", message));
+            }
         };
-        let items: Vec<&Value> =
-            self.items.iter().filter(|(key, _)| key[0] == partition).map(|(_, item)| item).collect();
         Ok(json!({ "Count": items.len(), "Items": items }))
     }
 }
 
 fn is_bookkeeping(item: &Value) -> bool {
-    item[KEYS[0]].as_str().is_some_and(|partition| partition.starts_with(BOOKKEEPING))
-}
-
-fn key(attributes: &Value) -> Result<Key, AwsError> {
-    let [partition, sort] = KEYS.map(|name| attributes[name]["S"].as_str().filter(|value| !value.is_empty()));
-    match (partition, sort) {
-        (Some(partition), Some(sort)) => Ok([partition.to_owned(), sort.to_owned()]),
-        _ => Err(AwsError::new("ValidationException", "One of the required keys was not given a value")),
-    }
+    item[AUDIT_KEYS[0]].as_str().is_some_and(|partition| partition.starts_with(BOOKKEEPING))
 }
 
 fn plain_item(item: &Value) -> Value {

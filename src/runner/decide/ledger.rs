@@ -230,9 +230,11 @@ impl Row {
     }
 }
 
-/// The write that keeps a wait with its tasks. It goes through while nobody has answered.
+/// The write that keeps a wait with its tasks. It goes through while nobody has answered. A run that may be
+/// started anew is not waited for by anybody else yet.
 pub fn kept(wait: &Wait, next_look: OffsetDateTime) -> Update {
     let values = json!({
+        ":state": if wait.may_restart { RowState::Starting } else { RowState::Waiting },
         ":waiting": RowState::Waiting,
         ":starting": RowState::Starting,
         ":tasks": wait.tasks,
@@ -244,7 +246,7 @@ pub fn kept(wait: &Wait, next_look: OffsetDateTime) -> Update {
     });
     Update {
         key: key_of(&wait.reply_to),
-        expression: "SET #state = :waiting, #tasks = :tasks, #cluster = :cluster, #wait = :wait, \
+        expression: "SET #state = :state, #tasks = :tasks, #cluster = :cluster, #wait = :wait, \
                      #deadline = :deadline, #ttl = :ttl, #next_look = :next_look"
             .to_owned(),
         condition: OPEN_STATES.to_owned(),

@@ -95,6 +95,11 @@ pub fn own_fault() -> Reason {
     Reason::new("ecs-tasks failed by a fault of its own; its log has the place. Please report it")
 }
 
+/// A later request of the resource has taken over; CloudFormation does not read this any more.
+pub fn taken_over() -> Reason {
+    Reason::new("A later request of the same resource has taken over, and the task has been stopped")
+}
+
 /// The invocation that handled a request has died, again and again.
 pub fn died() -> Reason {
     Reason::new(

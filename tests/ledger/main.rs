@@ -1,0 +1,18 @@
+//! The lives of tests/it with a ledger, and those that only a ledger makes possible.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and says why"
+)]
+
+#[path = "../it/delivery.rs"]
+mod delivery;
+#[path = "../it/failures.rs"]
+mod failures;
+#[path = "../it/lives.rs"]
+mod lives;
+#[path = "../it/scenario.rs"]
+mod scenario;
+
+/// How often the watch comes round.
+const WATCH: Option<std::time::Duration> = Some(std::time::Duration::from_millis(300));
