@@ -5,7 +5,7 @@ use time::Duration;
 
 use super::{
     decide::{answer::Answer, plan::Stop, texts, wait::Wait},
-    find::{list_old, look_for, remembered},
+    find::{Found, list_old, look_until, remembered},
     follow::{Ending, follow},
     stop::{last_words, stop},
     work::Work,
@@ -32,7 +32,8 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
         return Ending::Answered(Answer::Failed(texts::not_stopped(texts::refused_to_stop(), &refused)));
     }
     let cluster = work.cluster;
-    let found = match look_for(work).await {
+    // A task that is stopping holds its network interface, and whose it is its description alone says.
+    let found = match look_until(work, Found::knows_what_stops).await {
         Ok(found) => found,
         Err(error) if error.kind == CallErrorKind::Transient => {
             return Ending::Answered(Answer::Failed(texts::not_looked_for(&error)));

@@ -31,8 +31,13 @@ impl Found {
         self.undescribed.is_empty()
     }
 
+    /// Whether every task that is stopping or has stopped can be described, so that whose it is is known.
+    pub(super) fn knows_what_stops(&self) -> bool {
+        self.undescribed_stopped.is_empty()
+    }
+
     fn knows_all(&self) -> bool {
-        self.knows_what_runs() && self.undescribed_stopped.is_empty()
+        self.knows_what_runs() && self.knows_what_stops()
     }
 }
 
@@ -52,14 +57,20 @@ pub(super) async fn own_tasks(work: &Work<'_>) -> Result<Vec<Task>, CallError> {
 /// A task that has just been started can be in the list before it can be described. It is waited for, a
 /// minute at most, until there is `enough`: whose it is its description alone says.
 pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<Found, CallError> {
+    let found = look_until(work, enough).await?;
+    match found.unseen {
+        Some(error) => Err(error),
+        None => Ok(found),
+    }
+}
+
+/// Likewise, for who wants to stop also what nothing may describe.
+pub(super) async fn look_until(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<Found, CallError> {
     let mut known_by = None;
     loop {
         let found = look_for(work).await?;
-        if let Some(error) = found.unseen {
-            return Err(error);
-        }
         let known_by = *known_by.get_or_insert(work.until.min(work.now() + MISSING_TOLERANCE));
-        if enough(&found) || work.now() + LOOK >= known_by {
+        if found.unseen.is_some() || enough(&found) || work.now() + LOOK >= known_by {
             return Ok(found);
         }
         tokio::time::sleep(LOOK).await;
@@ -68,7 +79,7 @@ pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<
 
 /// One look at a resource's tasks. That they may be listed and not be described is not an error: there is
 /// something to stop.
-pub(super) async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
+async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
     let (aws, cluster) = (work.aws, work.cluster);
     let ours = [work.started_by(), work.old_started_by()];
     let remembered = remembered(work);
