@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::{
     decide::{
-        marks::{is_of_request, must_end_before, superseded_since},
+        marks::{is_later, is_of_request, must_end_before, superseded_since},
         plan::Earlier,
         wait::MISSING_TOLERANCE,
     },
@@ -129,10 +129,8 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
     let superseded = superseded_since(own, work.reply_to, work.now());
     for (cluster, described) in all {
         let work = &work.on(cluster);
-        let is_later = |task: &Task| {
-            !is_of_request(task, work.reply_to)
-                && superseded.zip(task.created_at).is_some_and(|(since, created_at)| created_at > since)
-        };
+        let is_later =
+            |task: &Task| !is_of_request(task, work.reply_to) && is_later(task, work.reply_to, superseded);
         let must_end = |task: &Task| must_end_before(task, work.reply_to, earlier.waited) && !is_later(task);
         let left: Vec<TaskArn> = described.into_iter().filter(must_end).map(|task| task.arn).collect();
         if left.is_empty() {

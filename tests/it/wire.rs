@@ -91,8 +91,9 @@ async fn tags_come_beside_the_functions_own() {
     assert!(scenario.create(&properties(&definition, more)).await.succeeded);
     let tags = scenario.stage.requests("RunTask")[0]["tags"].clone();
     let keys: Vec<&str> = tags.as_array().unwrap().iter().map(|tag| tag["key"].as_str().unwrap()).collect();
-    let own =
-        ["ecs-tasks:stack-id", "ecs-tasks:logical-resource-id", "ecs-tasks:request-id", "ecs-tasks:waits"];
+    let own = ["stack-id", "logical-resource-id", "request-id", "waits", "sent-at"];
+    let own = own.map(|name| format!("ecs-tasks:{name}"));
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
     assert_eq!(keys, [&["team"][..], &own[..]].concat());
     assert_eq!((tags[0]["value"].as_str(), tags[4]["value"].as_str()), (Some("db"), Some("false")));
 }

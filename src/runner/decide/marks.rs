@@ -11,20 +11,25 @@ const STACK_ID: &str = "stack-id";
 const LOGICAL_ID: &str = "logical-resource-id";
 const REQUEST_ID: &str = "request-id";
 const WAITS: &str = "waits";
+/// When CloudFormation sent the request, in Unix seconds: which of two requests is the later one.
+const SENT_AT: &str = "sent-at";
 /// The most characters that ECS takes for a tag's value.
 const MAX_TAG_VALUE: usize = 256;
 
 /// The tags of every task, the same on every delivery of a request: other parameters under the same client
 /// token would be a ConflictException.
 pub fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
+    let sent_at = reply_to.response_url.signed_at().map(|sent| sent.unix_timestamp().to_string());
     [
         (STACK_ID, reply_to.stack_id.as_str()),
         (LOGICAL_ID, &reply_to.logical_resource_id),
         (REQUEST_ID, &reply_to.request_id),
         (WAITS, if waits { "true" } else { "false" }),
     ]
+    .into_iter()
+    .chain(sent_at.as_deref().map(|sent_at| (SENT_AT, sent_at)))
     .map(|(name, value)| (key(name), tag_value(value)))
-    .to_vec()
+    .collect()
 }
 
 /// Whether this very request has started the task.
@@ -54,6 +59,17 @@ pub fn superseded_since(
 ) -> Option<OffsetDateTime> {
     let sent = reply_to.response_url.signed_at().filter(|sent| now - *sent >= LATE);
     own.min().or(sent.map(|sent| sent + LATE))
+}
+
+/// Whether a task of another request is a later one's: its tag says when that was sent. Where it has none, or both
+/// were sent in one second, what was made after `superseded` is.
+pub fn is_later(task: &Task, reply_to: &ReplyTo, superseded: Option<OffsetDateTime>) -> bool {
+    let theirs = task.tags.get(&key(SENT_AT)).and_then(|sent| sent.parse::<i64>().ok());
+    let ours = reply_to.response_url.signed_at().map(OffsetDateTime::unix_timestamp);
+    match theirs.zip(ours) {
+        Some((theirs, ours)) if theirs != ours => theirs > ours,
+        _ => superseded.zip(task.created_at).is_some_and(|(since, created_at)| created_at > since),
+    }
 }
 
 /// Whether a later request of the resource must wait for the end of a task that is not over.
@@ -132,6 +148,25 @@ mod tests {
             (task(-5, "STOPPED", None), false),
         ] {
             assert_eq!(is_of_request(&task, &reply_to()), own, "{task:?}");
+        }
+    }
+
+    #[test]
+    fn the_later_of_two_requests_is_the_one_that_was_sent_later() {
+        let at = |seconds| SENT + Duration::seconds(seconds);
+        for (sent, superseded, later) in [
+            (Some(60), None, true),
+            (Some(-60), Some(at(0)), false),
+            (Some(0), Some(at(0)), true),
+            (Some(0), None, false),
+            (None, Some(at(0)), true),
+            (None, Some(at(30)), false),
+        ] {
+            let mut task = task(5, "RUNNING", Some(("r-1", true)));
+            if let Some(sent) = sent {
+                task.tags.insert(key(SENT_AT), at(sent).unix_timestamp().to_string());
+            }
+            assert_eq!(is_later(&task, &reply_to(), superseded), later, "{sent:?} {superseded:?}");
         }
     }
 
