@@ -24,8 +24,8 @@ const MAX_OVERRIDES: usize = 8192;
 /// The longest that CloudFormation waits for a custom resource, in seconds, and what it takes where none is
 /// given.
 pub const MAX_SERVICE_TIMEOUT: u32 = 3600;
-/// ECS takes 50, of which the function needs four.
-const MAX_TAGS: usize = 46;
+/// ECS takes 50, of which the function needs five.
+const MAX_TAGS: usize = 45;
 /// What ServiceTimeout may be.
 const SERVICE_TIMEOUT: Shape = Shape::integer(1, MAX_SERVICE_TIMEOUT as i64);
 /// The function's own tags begin so.
