@@ -101,7 +101,7 @@ impl Callback {
             let share = Duration::try_from((end - now) / 4).unwrap_or_default();
             share.clamp(SHORTEST_ATTEMPT, ATTEMPT)
         };
-        let put = || self.put(body, &reply_to.response_url, patience());
+        let put = || self.put(body, reply_to.address(), patience());
         let sending = put.retry(backoff).when(Undelivered::may_pass).notify(|error, _| {
             tracing::warn!("{error}; trying again");
         });

@@ -9,7 +9,11 @@
 mod request;
 mod response;
 mod response_url;
+mod signal;
+mod wait_handle;
 
 pub use request::{RawProperties, Received, ReplyTo, Request, RequestType};
 pub use response::{Data, MAX_RESPONSE_BYTES, Response, Status};
 pub use response_url::{ResponseUrl, ResponseUrlError, is_loopback};
+pub use signal::Signal;
+pub use wait_handle::{WaitHandle, WaitHandleError};

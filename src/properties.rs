@@ -2,6 +2,7 @@
 //!
 //! Pure. All errors of one request are gathered, so that a template is mended in one round.
 
+mod check;
 mod read;
 pub mod run_task;
 pub mod service;
@@ -19,11 +20,11 @@ use self::{
     shape::{Field, Rule, Shape, structure},
 };
 
-/// The most characters that ECS takes for a task's overrides, as JSON.
-const MAX_OVERRIDES: usize = 8192;
 /// The longest that CloudFormation waits for a custom resource, in seconds, and what it takes where none is
 /// given.
 pub const MAX_SERVICE_TIMEOUT: u32 = 3600;
+/// The longest that CloudFormation waits for a WaitCondition, in seconds.
+pub const MAX_WAIT: u32 = 43_200;
 /// ECS takes 50, of which the function needs five.
 const MAX_TAGS: usize = 45;
 /// What ServiceTimeout may be.
@@ -46,8 +47,9 @@ structure! {
         "Count" count: u32 = Rule::or("1", Shape::integer(0, 10));
         /// Container instances to run on, by StartTask.
         "Instances" instances: Option<Vec<String>> = Rule::optional(Shape::list(&Shape::NAME, 10));
-        /// Seconds to wait for success; 0 starts the tasks and answers at once.
-        "Timeout" timeout: u32 = Rule::or("290", Shape::integer(0, MAX_SERVICE_TIMEOUT as i64));
+        /// Seconds to wait for success; 0 starts the tasks and answers at once. More than 3600 needs
+        /// WaitHandle.
+        "Timeout" timeout: u32 = Rule::or("290", Shape::integer(0, MAX_WAIT as i64));
         /// Seconds between looks; adaptive where absent.
         "PollInterval" poll_interval: Option<u32> = Rule::optional(Shape::integer(1, 60));
         /// Whether an Update runs.
@@ -105,6 +107,9 @@ structure! {
         "LogLines" log_lines: u32 = Rule::or("10", Shape::integer(0, 50));
         /// Whether CloudFormation masks the attributes.
         "NoEcho" no_echo: bool = Rule::or("false", Shape::Boolean);
+        /// `!Ref` of an AWS::CloudFormation::WaitConditionHandle: the resource is complete when its tasks have
+        /// started, and how they end is signalled to the handle.
+        "WaitHandle" wait_handle: Option<String> = Rule::optional(Shape::NAME);
         /// Not looked at: a change in it makes CloudFormation send an Update.
         "Triggers" triggers: Option<Value> = Rule::optional(Shape::Anything);
     }
@@ -143,9 +148,9 @@ impl Properties {
     pub fn read(value: &Value) -> Result<Self, PropertyErrors> {
         let mut errors = Vec::new();
         let read = read::read(value, &Self::SHAPE, "", &mut errors);
-        refuse_dynamic_references(value, "", &mut errors);
+        check::refuse_dynamic_references(value, "", &mut errors);
         let properties = read.and_then(|read| {
-            check_size(&read, &mut errors);
+            check::check_size(&read, &mut errors);
             let parsed: Result<Self, serde_json::Error> = serde_json::from_value(read);
             // The shape has let it pass, so only a shape that disagrees with its type can get here.
             parsed.map_err(|error| errors.push(PropertyError::at("", error.to_string()))).ok()
@@ -198,51 +203,6 @@ impl Properties {
             _ => self.count as usize,
         }
     }
-
-    fn check_combinations(&self, errors: &mut Vec<PropertyError>) {
-        let mut refuse = |path: &str, problem: &str| {
-            errors.push(PropertyError::at(path, problem));
-        };
-        if self.launch_type.is_some() && self.capacity_provider_strategy.is_some() {
-            refuse(
-                "LaunchType",
-                "cannot be given together with CapacityProviderStrategy: leave one of them out",
-            );
-        }
-        if self.instances().is_some() {
-            let unsuited = [
-                ("LaunchType", self.launch_type.is_some()),
-                ("PlatformVersion", self.platform_version.is_some()),
-                ("CapacityProviderStrategy", self.capacity_provider_strategy.is_some()),
-                ("PlacementConstraints", self.placement_constraints.is_some()),
-                ("PlacementStrategy", self.placement_strategy.is_some()),
-            ];
-            for (name, _) in unsuited.iter().filter(|(_, given)| *given) {
-                refuse(name, "cannot be given together with Instances: StartTask has no such parameter");
-            }
-        }
-        let network = self.network_configuration.as_ref().map(|network| &network.awsvpc_configuration);
-        if self.service.is_none() && network.is_some_and(|network| network.subnets.is_none()) {
-            refuse(
-                "NetworkConfiguration.awsvpcConfiguration.subnets",
-                "is missing; only with Service it can be left out",
-            );
-        }
-        for (index, tag) in self.tags.iter().flatten().enumerate() {
-            if tag.key.starts_with(OWN_TAG_PREFIX) {
-                let problem = format!("begins with {OWN_TAG_PREFIX}, which the function keeps for itself");
-                refuse(&format!("Tags[{index}].key"), &problem);
-            }
-        }
-        for (index, criterion) in self.update_criteria().unwrap_or_default().iter().enumerate() {
-            if criterion.environment_keys.is_none() && !criterion.image {
-                refuse(
-                    &format!("UpdateCriteria[{index}]"),
-                    "compares nothing: give EnvironmentKeys or Image: true",
-                );
-            }
-        }
-    }
 }
 
 impl PropertyError {
@@ -265,43 +225,6 @@ impl PropertyError {
         let hint = nearest.map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"));
         let within = if within.is_empty() { String::new() } else { format!(" in {within}") };
         Self { place: place.to_owned(), ..Self::at("", format!("unknown property {name}{within}{hint}")) }
-    }
-}
-
-fn check_size(read: &Value, errors: &mut Vec<PropertyError>) {
-    let size = read.get("Overrides").map_or(0, |overrides| overrides.to_string().chars().count());
-    if size > MAX_OVERRIDES {
-        let problem = format!("has {size} characters as JSON, ECS takes at most {MAX_OVERRIDES}");
-        errors.push(PropertyError::at("Overrides", problem));
-    }
-}
-
-/// CloudFormation does not resolve these in custom resources: the task would get the reference's text for its
-/// value.
-fn refuse_dynamic_references(value: &Value, path: &str, errors: &mut Vec<PropertyError>) {
-    match value {
-        Value::String(text)
-            if text.contains("{{resolve:secretsmanager") || text.contains("{{resolve:ssm-secure") =>
-        {
-            let problem = "holds a dynamic reference, which CloudFormation does not resolve in a custom resource: \
-                           put the secret into `secrets` of the container in the task definition";
-            errors.push(PropertyError::at(path, problem));
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                // A variable says more by its name than by its place.
-                let name = ["name", "Name"].iter().find_map(|name| item.get(name)?.as_str());
-                let place = name.map_or_else(|| index.to_string(), str::to_owned);
-                refuse_dynamic_references(item, &format!("{path}[{place}]"), errors);
-            }
-        }
-        Value::Object(object) => {
-            for (name, item) in object {
-                let within = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                refuse_dynamic_references(item, &within, errors);
-            }
-        }
-        _ => {}
     }
 }
 

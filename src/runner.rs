@@ -27,6 +27,7 @@ mod hand_over;
 pub mod invocation;
 pub mod ledger;
 mod park;
+mod promise;
 mod run;
 mod start;
 mod stop;
@@ -41,7 +42,14 @@ use time::{Duration, OffsetDateTime};
 use tracing::Instrument;
 
 use self::{
-    decide::{answer::Answer, entry::Entry, ledger::Redelivery, plan::Plan, texts, wait::Wait},
+    decide::{
+        answer::Answer,
+        entry::Entry,
+        ledger::{self as rows, Redelivery},
+        plan::{Plan, Skip},
+        texts,
+        wait::Wait,
+    },
     delete::delete,
     follow::{Ending, follow},
     invocation::Invocation,
@@ -52,8 +60,7 @@ use self::{
 use crate::{
     aws::Aws,
     callback::{Callback, Undelivered},
-    cfn::{ReplyTo, Request, RequestType},
-    identity,
+    cfn::{ReplyTo, Request, RequestType, WaitHandle},
     properties::Properties,
     reason::Reason,
 };
@@ -125,7 +132,7 @@ impl Runner {
                 );
                 return Ok(());
             }
-            let plan = Plan::for_request(&request, invocation.means());
+            let plan = Plan::for_request(&request, invocation.means(self.ledger.is_some()));
             let memory = match self.remember(&request, &plan, invocation).await {
                 Remembered::Memory(memory) => memory,
                 Remembered::Waiting(wait) => return Box::pin(self.go_on(*wait, invocation)).await,
@@ -173,9 +180,9 @@ impl Runner {
                     None => Ending::Answered(Answer::Failed(reason)),
                 }
             }
-            Plan::Skip(why, earlier) => {
+            Plan::Skip(why, earlier, handle) => {
                 let cluster = request.properties.cluster().unwrap_or_default();
-                skip(&work(cluster, &earlier.families, earlier.answer_by), why, &earlier).await
+                skip(&work(cluster, &earlier.families, earlier.answer_by), why, &earlier, handle).await
             }
             Plan::Stop(stop) => match &stop.cluster {
                 Some(cluster) => delete(&work(cluster, &stop.families, stop.deadline), &stop).await,
@@ -184,6 +191,15 @@ impl Runner {
                     Ending::Answered(Answer::nothing_ran(reason))
                 }
             },
+            Plan::Run(plan) if plan.wait_handle.is_some() && memory.ledger.is_none() => {
+                let work = work(&plan.properties.cluster, &[], plan.earlier.answer_by);
+                not_started(&work, texts::not_remembered(None)).await
+            }
+            Plan::Run(plan) if memory.has_signalled(plan.wait_handle.as_ref()) => {
+                let cluster = &plan.properties.cluster;
+                let work = work(cluster, &plan.earlier.families, plan.earlier.answer_by);
+                skip(&work, Skip::HandleUsed, &plan.earlier, None).await
+            }
             Plan::Run(plan) => {
                 let (cluster, families) = (plan.properties.cluster.clone(), plan.earlier.families.clone());
                 run(&work(&cluster, &families, plan.earlier.answer_by), *plan, request).await
@@ -203,6 +219,15 @@ impl Runner {
         let answer = match AssertUnwindSafe(ending).catch_unwind().await {
             Ok(Ending::HandedOver) => return Ok(()),
             Ok(Ending::Answered(answer) | Ending::NeverRan(answer)) => answer,
+            Ok(Ending::Promised(answer, wait)) => {
+                let answered = self.answer(answer, reply_to, invocation).await;
+                // Boxed: what is waited for ends here, too.
+                let signalled = Box::pin(self.go_on(*wait, invocation)).await;
+                return answered.and(signalled);
+            }
+            Ok(Ending::Skipped(answer, handle)) => {
+                return self.answer_and_signal(answer, &handle, reply_to, invocation).await;
+            }
             Err(_panic) => {
                 let reason = texts::own_fault();
                 Answer::Failed(self.without_tasks(reason, cluster, reply_to, invocation).await)
@@ -220,8 +245,8 @@ impl Runner {
     ) -> Result<(), Undelivered> {
         // Not the whole Reason: the container's last lines in it may hold what must never be in our log.
         let why = answer.summary().to_owned();
-        let response = answer.into_response(reply_to);
-        let body = response.body();
+        let status = answer.status();
+        let body = answer.into_body(reply_to);
         if let Some(ledger) = &self.ledger {
             match ledger.answer(reply_to, &body, invocation.now()).await {
                 // CloudFormation does not read the answer to a request that it has given up.
@@ -234,8 +259,30 @@ impl Runner {
                 Err(error) => tracing::warn!("answering without the ledger: {error}"),
             }
         }
-        tracing::info!(status = ?response.status, reason = why, "answering");
+        tracing::info!(status = ?status, reason = why, "answering");
         self.send(&body, reply_to, invocation).await
+    }
+
+    /// Answers a request that has nothing to run, and signals its WaitHandle the same: the condition would wait for
+    /// it in vain.
+    async fn answer_and_signal(
+        &self,
+        answer: Answer,
+        handle: &WaitHandle,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
+        let signalled = reply_to.signalling(handle);
+        let signal = answer.clone().into_body(&signalled);
+        if let Some(ledger) = &self.ledger
+            && let Err(error) =
+                ledger.first(&rows::Row::signalled(&signalled, &signal, invocation.now())).await
+        {
+            tracing::warn!("the signal is sent once, because the ledger cannot keep it: {error}");
+        }
+        let answered = self.answer(answer, reply_to, invocation).await;
+        let sent = self.send(&signal, &signalled, invocation).await;
+        answered.and(sent)
     }
 
     /// PUTs an answer, and ends the request where that went well.
@@ -244,8 +291,7 @@ impl Runner {
         match (&delivered, &self.ledger) {
             (Err(error), _) => tracing::error!("{error}"),
             (Ok(()), Some(ledger)) => {
-                let resource = identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id);
-                ledger.end(&resource, &reply_to.request_id).await;
+                ledger.end(rows::key_of(reply_to)).await;
             }
             (Ok(()), None) => {}
         }

@@ -30,6 +30,14 @@ class EcsTaskTimes(CloudFormationLintRule):
                     or timeout > properties["Timeout"]["maximum"]
                 ):
                     continue
+                longest = properties["ServiceTimeout"]["maximum"]
+                if timeout > longest:
+                    message = (
+                        f"Timeout of {timeout} s is above {longest} s, which is as long as CloudFormation waits for a "
+                        "custom resource: lower it, or give WaitHandle and a WaitCondition"
+                    )
+                    yield RuleMatch(task.path("Timeout"), message)
+                    break
                 if timeout > limit:
                     message = (
                         f"Timeout of {timeout} s is above ServiceTimeout of {limit} s, when CloudFormation "

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::ResponseUrl;
+use super::{ResponseUrl, WaitHandle};
 use crate::identity;
 
 /// What a payload turned out to be, as far as CloudFormation's protocol goes.
@@ -76,6 +76,28 @@ pub struct ReplyTo {
     /// When CloudFormation stops waiting for the answer, as far as ServiceTimeout and the ResponseURL say.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub answer_by: Option<OffsetDateTime>,
+    /// Where the verdict goes in place of the ResponseURL: the request itself has been answered when its tasks
+    /// had started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_handle: Option<WaitHandle>,
+}
+
+impl ReplyTo {
+    /// Where the answer is PUT.
+    pub fn address(&self) -> &ResponseUrl {
+        self.wait_handle.as_ref().map_or(&self.response_url, WaitHandle::address)
+    }
+
+    /// The same request's verdict, for its WaitHandle, which takes it as long as it lives.
+    #[must_use]
+    pub fn signalling(&self, handle: &WaitHandle) -> Self {
+        Self { wait_handle: Some(handle.clone()), answer_by: handle.expires_at(), ..self.clone() }
+    }
+
+    /// The region of the stack, by its ARN.
+    pub fn region(&self) -> &str {
+        self.stack_id.split(':').nth(3).unwrap_or_default()
+    }
 }
 
 impl Received {
@@ -108,6 +130,7 @@ impl Received {
             physical_resource_id,
             no_echo: false,
             answer_by: None,
+            wait_handle: None,
         };
 
         let missing: Vec<&str> = ["StackId", "RequestId", "LogicalResourceId"]
@@ -153,6 +176,11 @@ impl RawProperties {
     /// The task definition, read without any of the rest.
     pub fn task_definition(&self) -> Option<&str> {
         self.text("TaskDefinition")
+    }
+
+    /// The WaitHandle, read without any of the rest.
+    pub fn wait_handle(&self) -> Option<&str> {
+        self.text("WaitHandle")
     }
 
     fn text(&self, name: &str) -> Option<&str> {

@@ -9,7 +9,7 @@ use super::ReplyTo;
 pub const MAX_RESPONSE_BYTES: usize = 4096;
 
 /// What the Reason keeps for itself when the attributes are very long: enough for a sentence and an ARN.
-const REASON_RESERVE: usize = 600;
+pub(super) const REASON_RESERVE: usize = 600;
 
 /// SUCCESS lets the stack go on, FAILED stops it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -67,6 +67,16 @@ pub struct Data {
     pub ran: String,
 }
 
+impl Data {
+    /// Leaves out the last of TaskArns. Whether there was one.
+    pub(super) fn drop_last_arn(&mut self) -> bool {
+        let arns = &mut self.task_arns;
+        let had_one = !arns.is_empty();
+        arns.truncate(arns.rfind(',').unwrap_or(0));
+        had_one
+    }
+}
+
 impl Response {
     /// An answer whose Reason is still empty. Attributes that would leave no room for one are shortened:
     /// TaskArns loses ARNs from its end, which only ten tasks on a cluster with a very long name bring about.
@@ -81,14 +91,7 @@ impl Response {
             no_echo: reply_to.no_echo,
             data,
         };
-        while response.room() < REASON_RESERVE {
-            let Some(arns) =
-                response.data.as_mut().map(|data| &mut data.task_arns).filter(|arns| !arns.is_empty())
-            else {
-                break;
-            };
-            arns.truncate(arns.rfind(',').unwrap_or(0));
-        }
+        while response.room() < REASON_RESERVE && response.data.as_mut().is_some_and(Data::drop_last_arn) {}
         response
     }
 
@@ -118,6 +121,7 @@ mod tests {
             physical_resource_id: "prod-Migrate-0123456789ab".to_owned(),
             no_echo: false,
             answer_by: None,
+            wait_handle: None,
         }
     }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::*;
+use super::{check::MAX_OVERRIDES, *};
 
 /// The least that a template has to say, and what the test adds to it.
 fn with(more: Value) -> Value {
@@ -97,8 +97,8 @@ fn every_limit_is_told_with_what_was_written() {
         ("Count", "-1", "Count must be a whole number from 0 to 10, not \"-1\""),
         ("Count", "1.5", "Count must be a whole number from 0 to 10, not \"1.5\""),
         ("Count", "", "Count must be a whole number from 0 to 10, not an empty text"),
-        ("Timeout", "3601", "Timeout must be a whole number from 0 to 3600, not \"3601\""),
-        ("Timeout", "five minutes", "Timeout must be a whole number from 0 to 3600, not \"five minutes\""),
+        ("Timeout", "43201", "Timeout must be a whole number from 0 to 43200, not \"43201\""),
+        ("Timeout", "five minutes", "Timeout must be a whole number from 0 to 43200, not \"five minutes\""),
         ("PollInterval", "0", "PollInterval must be a whole number from 1 to 60, not \"0\""),
         ("PollInterval", "61", "PollInterval must be a whole number from 1 to 60, not \"61\""),
         ("ServiceTimeout", "0", "ServiceTimeout must be a whole number from 1 to 3600, not \"0\""),
@@ -118,6 +118,22 @@ fn every_limit_is_told_with_what_was_written() {
     {
         good(json!({ name: value }));
     }
+}
+
+#[test]
+fn a_wait_beyond_an_hour_needs_a_handle_that_somebody_signals() {
+    bad(
+        json!({"Timeout": "3601"}),
+        "Timeout must be at most 3600, which is as long as CloudFormation waits for a custom resource; with WaitHandle \
+         it may be up to 43200",
+    );
+    let handle = "https://cloudformation-waitcondition-us-west-2.s3.amazonaws.com/Handle?Signature=secret";
+    good(json!({"Timeout": "43200", "WaitHandle": handle}));
+    bad(
+        json!({"Timeout": "0", "StartRetries": "2", "WaitHandle": handle}),
+        "Timeout must not be 0 with WaitHandle: nobody would signal it; StartRetries cannot be given together with \
+         WaitHandle: the resource is complete when its tasks have started, and nothing is kept to start them from again",
+    );
 }
 
 #[test]
@@ -314,7 +330,7 @@ proptest! {
     #[test]
     fn whatever_comes_is_read_or_refused_with_a_reason(value in anything()) {
         match Properties::read(&value) {
-            Ok(properties) => prop_assert!(properties.count <= 10 && properties.timeout <= 3600),
+            Ok(properties) => prop_assert!(properties.count <= 10 && properties.timeout <= 43_200),
             Err(errors) => prop_assert!(!errors.0.is_empty() && !errors.to_string().is_empty()),
         }
     }

@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::{
     report::{Report, Reporter},
     service::{
-        cloudformation::CloudFormation,
+        cloudformation::{CloudFormation, WAIT_CONDITION_PATH},
         dynamodb::{self, DynamoDb},
         ecs::{Ecs, Engine, TaskEvents},
         events::{self, EventBridge},
@@ -214,6 +214,12 @@ async fn serve(
         return match stage.note("PUT", Value::Null) {
             Some(Fault::Error(status, ..)) => status_code(status).into_response(),
             _ => stage.cloudformation.take_answer(path, &headers, &body),
+        };
+    }
+    if method == Method::PUT && path.starts_with(WAIT_CONDITION_PATH) {
+        return match stage.note("PUT signal", Value::Null) {
+            Some(Fault::Error(status, ..)) => status_code(status).into_response(),
+            _ => stage.cloudformation.take_signal(path, &headers, &body),
         };
     }
     let json_body = || serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null);

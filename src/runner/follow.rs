@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     aws::{CallError, CallErrorKind},
+    cfn::WaitHandle,
     outcome::{Awaited, Cause, Outcome, Verdict},
     reason::{Log, Reason, TIMED_OUT},
     task::{Observation, Task, TaskArn},
@@ -23,6 +24,10 @@ use crate::{
 pub(super) enum Ending {
     /// With its answer.
     Answered(Answer),
+    /// With this answer, while the wait goes on for the WaitHandle.
+    Promised(Answer, Box<Wait>),
+    /// With this answer, and the same for the WaitHandle: there is nothing to run.
+    Skipped(Answer, WaitHandle),
     /// With the answer that no container ever ran; StartRetries may start the run anew instead.
     NeverRan(Answer),
     /// Another invocation goes on: the next of the chain, one that an event or the watch wakes, or one that has

@@ -89,12 +89,18 @@ impl Invocation {
         self.may_recurse
     }
 
-    /// What a plan has to work with.
-    pub fn means(&self) -> Means {
+    /// What a plan has to work with, beside a ledger.
+    pub fn means(&self, remembers: bool) -> Means {
         // A function's timeout is in whole seconds, a little of which has passed on the way here.
         let lambda_timeout = Duration::seconds((self.ends_at - self.began_at).as_seconds_f64().ceil() as i64);
         let usable = lambda_timeout - self.margin();
-        Means { now: self.began_at, lambda_timeout, usable, recursive_loop_allowed: self.may_recurse }
+        Means {
+            now: self.began_at,
+            lambda_timeout,
+            usable,
+            recursive_loop_allowed: self.may_recurse,
+            remembers,
+        }
     }
 
     fn margin(&self) -> Duration {

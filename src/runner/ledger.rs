@@ -19,7 +19,7 @@ use crate::{
         dynamodb::{Attributes, IndexRange, Inserted, Table, Update, Updated},
         patient,
     },
-    cfn::ReplyTo,
+    cfn::{ReplyTo, WaitHandle},
     epoch::milliseconds,
     task::cluster_name,
 };
@@ -79,12 +79,17 @@ impl Memory<'_> {
         clusters
     }
 
+    /// Whether an earlier request of the resource has been given this WaitHandle.
+    pub(super) fn has_signalled(&self, handle: Option<&WaitHandle>) -> bool {
+        handle.is_some_and(|handle| self.others.iter().any(|row| row.signals(handle)))
+    }
+
     /// Takes over from other requests of the resource that are about to start their tasks: they learn that they
     /// must not. What is waited for is answered when its tasks have stopped.
     pub(super) async fn take_over(&self) {
         let Some(ledger) = self.ledger else { return };
         for row in self.others.iter().filter(|row| row.state == RowState::Starting) {
-            ledger.end(&row.resource, &row.request).await;
+            ledger.end(row.key()).await;
         }
     }
 }
@@ -132,8 +137,8 @@ impl Ledger {
     }
 
     /// Ends a request. That it could not be is logged: the watch has it again.
-    pub(super) async fn end(&self, resource: &str, request: &str) {
-        if let Err(error) = self.write(&rows::ended(resource, request)).await {
+    pub(super) async fn end(&self, key: Attributes) {
+        if let Err(error) = self.write(&rows::ended(key)).await {
             tracing::warn!("the request's row could not be ended: {error}");
         }
     }

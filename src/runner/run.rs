@@ -13,12 +13,13 @@ use super::{
     evidence::{DEFINITION_PATIENCE, Definition},
     find::own_tasks,
     follow::{Ending, follow},
+    promise::go_on_with,
     start::{Start, Started, start},
     stop::{Cleared, clear_the_way, stop_request},
     work::Work,
 };
 use crate::{
-    cfn::Request,
+    cfn::{Request, WaitHandle},
     outcome::Rules,
     properties::Properties,
     reason::Reason,
@@ -40,7 +41,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         }
     };
     let (deadline, limit) = plan.limits.deadline(work.now());
-    let work = &work.due(work.invocation.until(deadline));
+    let work = &work.due(work.invocation.until(deadline.min(plan.limits.answer_by())));
     let asked = ask(work, &plan).await;
     if !matches!(asked, Asked::GoOn(_)) {
         // Whatever the answers are by now: a request that has started its tasks goes on with them.
@@ -51,7 +52,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         Asked::Skip(_) | Asked::Refuse(_) if started_before => {
             tracing::info!("this request has started its tasks before: going on with them");
         }
-        Asked::Skip(skip) => return skipped(skip),
+        Asked::Skip(skip) => return skipped(skip, plan.wait_handle),
         Asked::Refuse(reason) => return not_started(work, reason).await,
     }
     let (mut attempt, mut retries) = (0, plan.properties.start_retries);
@@ -67,8 +68,12 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         let began_at = started.began_at().filter(|began_at| *began_at >= plan.limits.requested_at);
         let first = began_at.map_or((deadline, limit), |began_at| plan.limits.deadline(began_at));
         let deadline = if first.0 < deadline { first } else { (deadline, limit) };
+        let wait = Wait::for_success(&plan, request, started.tasks.clone(), deadline, work.now());
+        if plan.wait_handle.is_some() {
+            let (tasks, definition) = as_started(work, &plan.properties, &started).await;
+            return go_on_with(work, Wait { definition: definition.map(Box::new), ..wait }, &tasks).await;
+        }
         let definition = definition_for_the_ledger(work, &started).await;
-        let wait = Wait::for_success(&plan, request, started.tasks, deadline, work.now());
         let may_restart = retries > 0 && work.memory.ledger.is_some();
         match follow(work, Wait { definition, may_restart, ..wait }).await {
             Ending::NeverRan(_) if retries > 0 && work.now() < work.until => {
@@ -81,13 +86,18 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
 }
 
 /// An Update, or a Create, that has nothing to run. What earlier requests have left is ended all the same.
-pub(super) async fn skip(work: &Work<'_>, skip: Skip, earlier: &Earlier) -> Ending {
+pub(super) async fn skip(
+    work: &Work<'_>,
+    skip: Skip,
+    earlier: &Earlier,
+    wait_handle: Option<WaitHandle>,
+) -> Ending {
     match clear_the_way(work, earlier).await {
-        Cleared::Done { .. } => skipped(skip),
+        Cleared::Done { .. } => skipped(skip, wait_handle),
         // A role that may not look for tasks is no reason to fail a request that starts none.
         Cleared::Unseen(error) if !error.is_transient() => {
             tracing::warn!("tasks of earlier requests are not looked for: {error}");
-            skipped(skip)
+            skipped(skip, wait_handle)
         }
         Cleared::Unseen(error) => Ending::Answered(Answer::Failed(texts::earlier_unknown(&error))),
         Cleared::Unstopped(stopped) => {
@@ -97,8 +107,12 @@ pub(super) async fn skip(work: &Work<'_>, skip: Skip, earlier: &Earlier) -> Endi
     }
 }
 
-fn skipped(skip: Skip) -> Ending {
-    Ending::Answered(Answer::nothing_ran(texts::skipped(skip)))
+fn skipped(skip: Skip, wait_handle: Option<WaitHandle>) -> Ending {
+    let answer = Answer::nothing_ran(texts::skipped(skip));
+    match wait_handle {
+        Some(handle) => Ending::Skipped(answer, handle),
+        None => Ending::Answered(answer),
+    }
 }
 
 /// The answer of a delivery that knows of no tasks. Where its time ran out, there may be some all the same: a
@@ -140,6 +154,21 @@ async fn definition_for_the_ledger(work: &Work<'_>, started: &Started) -> Option
 
 /// The answer to a run whose end is not waited for.
 async fn fire_and_forget(work: &Work<'_>, properties: &Properties, started: &Started) -> Answer {
+    let (tasks, definition) = as_started(work, properties, started).await;
+    let rules = Rules {
+        watch_containers: properties.watch_containers(),
+        success_exit_codes: &properties.success_exit_codes,
+        definition: definition.as_ref(),
+    };
+    Answer::started(&tasks, rules)
+}
+
+/// What is known of tasks that have just been started, and of what they run from.
+async fn as_started(
+    work: &Work<'_>,
+    properties: &Properties,
+    started: &Started,
+) -> (Vec<Task>, Option<TaskDefinition>) {
     // Only attributes are at stake, and nobody waits for those for long.
     let work = &work.due(work.until.min(work.now() + DEFINITION_PATIENCE));
     let described = |task: &TaskArn| {
@@ -157,10 +186,6 @@ async fn fire_and_forget(work: &Work<'_>, properties: &Properties, started: &Sta
         started.tasks.iter().map(|arn| as_seen(arn).unwrap_or_else(|| Task::unseen(arn.clone()))).collect();
     let known = tasks.first().map(|task| task.task_definition_arn.as_str()).filter(|arn| !arn.is_empty());
     let definition = Definition::ride_out(work, known.unwrap_or(&properties.task_definition)).await;
-    let rules = Rules {
-        watch_containers: properties.watch_containers(),
-        success_exit_codes: &properties.success_exit_codes,
-        definition: definition.as_ref(),
-    };
-    Answer::started(&tasks, rules)
+    let definition = definition.as_ref().cloned();
+    (tasks, definition)
 }

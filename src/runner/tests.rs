@@ -59,6 +59,7 @@ fn reply_to(stage: &Stage) -> ReplyTo {
         physical_resource_id: "shop-Migrate-1".to_owned(),
         no_echo: false,
         answer_by: None,
+        wait_handle: None,
     }
 }
 

@@ -17,15 +17,17 @@ use super::{
         wait::{Goal, Wait},
     },
     find::own_tasks,
-    follow::{Ending, follow, observed},
+    follow::{Ending, observed},
     hand_over::hand_over,
     invocation::Invocation,
     ledger::Ledger,
+    promise::go_on_with,
     span,
 };
 use crate::{
     aws::{CallError, ecs::DESCRIBE_AT_ONCE},
     cfn::{ReplyTo, RequestType},
+    epoch::milliseconds,
     reason::Reason,
     task::{Observation, Task, TaskArn},
 };
@@ -119,7 +121,7 @@ impl Runner {
             async move {
                 let Some(reply_to) = row.reply_to() else {
                     tracing::error!(request_id = row.request, "a row that cannot be read is ended");
-                    ledger.end(&row.resource, &row.request).await;
+                    ledger.end(row.key()).await;
                     return;
                 };
                 let request_type = match &due {
@@ -139,10 +141,10 @@ impl Runner {
         let now = invocation.now();
         match due {
             Due::Repeat(body) => {
-                let expiry = reply_to.response_url.expires_at();
+                let expiry = reply_to.address().expires_at();
                 if expiry.is_some_and(|expiry| expiry <= now) {
                     tracing::error!("the answer was never taken, and its ResponseURL has expired");
-                    ledger.end(&row.resource, &row.request).await;
+                    ledger.end(row.key()).await;
                 } else if self.send(&body, reply_to, invocation).await.is_err() {
                     ledger.put_off(row, rows::answers_again_at(invocation.now())).await;
                 }
@@ -177,7 +179,7 @@ impl Runner {
                 tracing::error!("a wait cannot be read: {error}");
                 self.give_up(watched, texts::function_replaced(&error), invocation).await;
             }
-            Due::End => ledger.end(&row.resource, &row.request).await,
+            Due::End => ledger.end(row.key()).await,
         }
     }
 
@@ -216,11 +218,11 @@ impl Runner {
         match wait {
             Some(wait) if complete && wait.goal == Goal::Success => {
                 tracing::warn!("going on with what an invocation has started that died");
-                let tasks = own.into_iter().map(|task| task.arn).collect();
-                let ending = Box::pin(follow(&work, Wait { tasks, ..wait }));
+                let tasks = own.iter().map(|task| task.arn.clone()).collect();
+                let ending = Box::pin(go_on_with(&work, Wait { tasks, ..wait }, &own));
                 let _ = self.finish(ending, Some(cluster), reply_to, invocation).await;
             }
-            Some(wait) if invocation.now() < wait.deadline => {
+            Some(_) if milliseconds(invocation.now()) < row.deadline => {
                 tracing::warn!("an invocation has died, and not all of its tasks can be seen: looking again");
             }
             _ => self.give_up(watched, texts::died(), invocation).await,

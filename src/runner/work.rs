@@ -131,6 +131,7 @@ mod tests {
             physical_resource_id: "id".to_owned(),
             no_echo: false,
             answer_by: None,
+            wait_handle: None,
         };
         let aws = Aws::new(SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build());
         let began = invocation.now();

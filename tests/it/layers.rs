@@ -35,6 +35,7 @@ const ROOMS: [&str; 48] = [
     "runner/hand_over",
     "runner/park",
     "runner/follow",
+    "runner/promise",
     "runner/ask",
     "runner/start",
     "runner/delete",

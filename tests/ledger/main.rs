@@ -13,6 +13,7 @@ mod failures;
 mod lives;
 #[path = "../it/scenario.rs"]
 mod scenario;
+mod wait_handle;
 
 /// How often the watch comes round.
 const WATCH: Option<std::time::Duration> = Some(std::time::Duration::from_millis(300));

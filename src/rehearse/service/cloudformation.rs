@@ -2,6 +2,7 @@
 
 mod answer;
 mod describe;
+mod wait_condition;
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
@@ -13,9 +14,10 @@ use axum::{
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, macros::format_description};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
-pub use self::{answer::Settled, describe::described_stack};
+pub(in crate::rehearse) use self::wait_condition::PATH as WAIT_CONDITION_PATH;
+pub use self::{answer::Settled, describe::described_stack, wait_condition::Signalled};
 use super::lambda::Lambda;
 use crate::rehearse::{
     setting::{now, random_hex, random_uuid},
@@ -31,6 +33,8 @@ pub struct CloudFormation {
     waiting: Mutex<BTreeMap<String, oneshot::Sender<Value>>>,
     answers: Mutex<Vec<Answered>>,
     statuses: Mutex<BTreeMap<String, String>>,
+    signals: Mutex<Vec<Signalled>>,
+    signalled: Notify,
 }
 
 /// An answer as it was PUT.
@@ -65,7 +69,14 @@ pub struct Ask<'a> {
 
 impl CloudFormation {
     pub(in crate::rehearse) fn new(endpoint: String) -> Self {
-        Self { endpoint, waiting: Mutex::default(), answers: Mutex::default(), statuses: Mutex::default() }
+        Self {
+            endpoint,
+            waiting: Mutex::default(),
+            answers: Mutex::default(),
+            statuses: Mutex::default(),
+            signals: Mutex::default(),
+            signalled: Notify::new(),
+        }
     }
 
     /// Sends a request, and waits for its answer as long as ServiceTimeout lets it.
@@ -118,14 +129,17 @@ impl CloudFormation {
         request_id: &str,
         at: OffsetDateTime,
     ) -> String {
-        let key = format!("{stack_id}|{logical_id}|{request_id}");
+        self.presigned("/response/", &format!("{stack_id}|{logical_id}|{request_id}"), EXPIRES, at)
+    }
+
+    fn presigned(&self, path: &str, key: &str, expires: u32, at: OffsetDateTime) -> String {
         let date =
             at.format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default();
         format!(
-            "{}/response/{}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={date}&X-Amz-SignedHeaders=host\
-             &X-Amz-Expires={EXPIRES}&X-Amz-Credential=AKIDEXAMPLE%2F{}%2Fus-west-2%2Fs3%2Faws4_request&X-Amz-Signature={}",
+            "{}{path}{}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={date}&X-Amz-SignedHeaders=host\
+             &X-Amz-Expires={expires}&X-Amz-Credential=AKIDEXAMPLE%2F{}%2Fus-west-2%2Fs3%2Faws4_request&X-Amz-Signature={}",
             self.endpoint,
-            utf8_percent_encode(&key, NON_ALPHANUMERIC),
+            utf8_percent_encode(key, NON_ALPHANUMERIC),
             &date[..8.min(date.len())],
             random_hex(64)
         )

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Failed, Live, Stack, wanted::Desired};
 use crate::rehearse::{
     service::cloudformation::Ask,
-    setting::random_hex,
+    setting::{arn, now, random_hex},
     template::{made_up, node::Node, referable::Referable, unplayed},
 };
 
@@ -84,6 +84,13 @@ impl Stack {
             }
             "AWS::ECS::TaskDefinition" => self.task_definition(logical_id, properties, old),
             "AWS::ECS::Service" => self.service(logical_id, properties, old),
+            "AWS::CloudFormation::WaitConditionHandle" => {
+                let made = |old: &Live| old.physical_id.clone();
+                let handle = old
+                    .map_or_else(|| self.stage.cloudformation.wait_handle(&self.id, logical_id, now()), made);
+                Ok(referable(handle, []))
+            }
+            "AWS::CloudFormation::WaitCondition" => self.wait_condition(logical_id, properties, old).await,
             other => {
                 if other == "AWS::CloudFormation::Stack" && old.is_none() {
                     self.note(format!("nested stack {logical_id} is not played: its outputs are made up"));
@@ -91,6 +98,25 @@ impl Stack {
                 Ok(unplayed::referable(other, &self.made_up_name(logical_id), properties))
             }
         }
+    }
+
+    /// Waits for the signals that a condition wants. It takes no updates.
+    async fn wait_condition(
+        &self,
+        logical_id: &str,
+        properties: &Value,
+        old: Option<&Live>,
+    ) -> Result<Referable, Failed> {
+        let failed = |reason: String| Failed { reason, physical_id: None };
+        if old.is_some() {
+            return Err(failed(
+                "Update to resource type AWS::CloudFormation::WaitCondition is not supported.".to_owned(),
+            ));
+        }
+        let data = self.stage.cloudformation.wait_condition(properties).await.map_err(failed)?;
+        let id = arn("cloudformation", &format!("waitcondition/{}/{logical_id}", self.name));
+        let attributes = BTreeMap::from([("Data".to_owned(), data)]);
+        Ok(Referable { reference: id, attributes, ..Referable::default() })
     }
 
     /// Registers a revision; a change of its tags alone makes none.

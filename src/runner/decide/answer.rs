@@ -6,7 +6,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::texts;
 use crate::{
-    cfn::{Data, ReplyTo, Response, Status},
+    cfn::{Data, ReplyTo, Response, Signal, Status},
     outcome::{Failure, Rules},
     reason::{Log, Reason},
     task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
@@ -57,6 +57,11 @@ impl Answer {
         Self::Succeeded(texts::started(tasks.len()), Box::new(identity(tasks, rules)))
     }
 
+    /// The tasks have been started, and how they end the WaitHandle is told. Attributes likewise.
+    pub fn promised(tasks: &[Task], rules: Rules<'_>) -> Self {
+        Self::Succeeded(texts::promised(tasks.len()), Box::new(identity(tasks, rules)))
+    }
+
     /// The tasks that count ended well.
     pub fn succeeded(tasks: &[Task], rules: Rules<'_>) -> Self {
         let started_at = tasks.iter().filter_map(|task| task.started_at).min();
@@ -102,15 +107,29 @@ impl Answer {
         }
     }
 
-    /// The body, within the bytes that CloudFormation reads.
-    pub fn into_response(self, reply_to: &ReplyTo) -> Response {
-        let (status, reason, data) = match self {
-            Self::Succeeded(reason, data) => (Status::Success, reason, Some(*data)),
-            Self::Failed(reason) => (Status::Failed, reason, None),
+    /// Whether the stack may go on.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Succeeded(..) => Status::Success,
+            Self::Failed(_) => Status::Failed,
+        }
+    }
+
+    /// The body, within the bytes that CloudFormation reads: a response, or the signal to a WaitHandle.
+    pub fn into_body(self, reply_to: &ReplyTo) -> String {
+        let status = self.status();
+        let (reason, data) = match self {
+            Self::Succeeded(reason, data) => (reason, Some(*data)),
+            Self::Failed(reason) => (reason, None),
         };
+        if reply_to.wait_handle.is_some() {
+            let mut signal = Signal::new(status, data.filter(|_| !reply_to.no_echo));
+            signal.reason = reason.fit(signal.room());
+            return signal.body();
+        }
         let mut response = Response::new(status, reply_to, data);
         response.reason = reason.fit(response.room());
-        response
+        response.body()
     }
 }
 

@@ -14,7 +14,7 @@ use time::{Duration, OffsetDateTime};
 use super::wait::{Wait, WaitError};
 use crate::{
     aws::dynamodb::{Attributes, Update},
-    cfn::{ReplyTo, Request},
+    cfn::{ReplyTo, Request, WaitHandle},
     epoch::milliseconds,
     identity,
     task::{Task, TaskArn, cluster_name},
@@ -130,10 +130,12 @@ impl Row {
     /// without its tasks; `until` is when its invocation ends at the latest.
     pub fn first(request: &Request, wait: Option<&Wait>, now: OffsetDateTime, until: OffsetDateTime) -> Self {
         let reply_to = &request.reply_to;
-        let deadline = wait.map(|wait| wait.deadline).or(reply_to.answer_by).unwrap_or(until);
+        // A request with a WaitHandle is answered long before its run ends.
+        let own = wait.filter(|wait| wait.reply_to.wait_handle.is_none()).map(|wait| wait.deadline);
+        let deadline = own.or(reply_to.answer_by).unwrap_or(until);
         Self {
             resource: identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
-            request: reply_to.request_id.clone(),
+            request: sort_key(reply_to),
             state: RowState::Starting,
             cluster: request.properties.cluster().map(str::to_owned),
             tasks: Vec::new(),
@@ -145,6 +147,46 @@ impl Row {
             deadline: milliseconds(deadline),
             next_look: milliseconds(until + GRACE),
             answer: None,
+        }
+    }
+
+    /// The row of a wait whose verdict a WaitHandle is signalled: its own, since the request has an answer
+    /// already.
+    pub fn promised(wait: &Wait, now: OffsetDateTime, next_look: OffsetDateTime) -> Self {
+        let reply_to = &wait.reply_to;
+        Self {
+            resource: identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
+            request: sort_key(reply_to),
+            state: RowState::Waiting,
+            cluster: Some(wait.cluster.clone()),
+            tasks: wait.tasks.clone(),
+            count: wait.tasks.len(),
+            attempts: 0,
+            reply_to: serde_json::to_string(reply_to).unwrap_or_default(),
+            wait: serde_json::to_string(wait).ok(),
+            first_seen: milliseconds(now),
+            deadline: milliseconds(wait.deadline),
+            next_look: milliseconds(next_look),
+            answer: None,
+        }
+    }
+
+    /// The row of a signal that is sent at once, as there is nothing to wait for.
+    pub fn signalled(reply_to: &ReplyTo, body: &str, now: OffsetDateTime) -> Self {
+        Self {
+            resource: identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
+            request: sort_key(reply_to),
+            state: RowState::Answering,
+            cluster: None,
+            tasks: Vec::new(),
+            count: 0,
+            attempts: 0,
+            reply_to: serde_json::to_string(reply_to).unwrap_or_default(),
+            wait: None,
+            first_seen: milliseconds(now),
+            deadline: milliseconds(reply_to.answer_by.unwrap_or(now)),
+            next_look: milliseconds(now + ANSWERING),
+            answer: Some(body.to_owned()),
         }
     }
 
@@ -178,7 +220,17 @@ impl Row {
 
     /// Whether it is of another request than this one, which came before it.
     pub fn is_before(&self, own: &Self) -> bool {
-        self.request != own.request && self.first_seen <= own.first_seen
+        self.request_id() != own.request_id() && self.first_seen <= own.first_seen
+    }
+
+    /// The RequestId: of the request, and of its signal.
+    pub fn request_id(&self) -> &str {
+        self.request.strip_suffix(SIGNAL).unwrap_or(&self.request)
+    }
+
+    /// Whether it is the signal to this WaitHandle.
+    pub fn signals(&self, handle: &WaitHandle) -> bool {
+        self.reply_to().is_some_and(|reply_to| reply_to.wait_handle.as_ref() == Some(handle))
     }
 
     /// Whether it has not been answered.
@@ -222,6 +274,11 @@ impl Row {
             (RowState::Starting, _, _) => Due::Adopt,
             _ => Due::End,
         }
+    }
+
+    /// What names it in the table.
+    pub fn key(&self) -> Attributes {
+        key(&self.resource, &self.request)
     }
 
     /// Whether it has started this task.
@@ -284,9 +341,9 @@ pub fn answering(reply_to: &ReplyTo, body: &str, now: OffsetDateTime) -> Update 
 }
 
 /// The write that ends a request: it was answered, or a later one has taken over.
-pub fn ended(resource: &str, request: &str) -> Update {
+pub fn ended(key: Attributes) -> Update {
     Update {
-        key: key(resource, request),
+        key,
         expression: "SET #state = :ended REMOVE #open".to_owned(),
         condition: "attribute_exists(#state)".to_owned(),
         values: attributes(json!({ ":ended": RowState::Ended })),
@@ -297,7 +354,7 @@ pub fn ended(resource: &str, request: &str) -> Update {
 pub fn due_again(row: &Row, next_look: OffsetDateTime) -> Update {
     let values = json!({ ":state": row.state, ":next_look": milliseconds(next_look) });
     Update {
-        key: key(&row.resource, &row.request),
+        key: row.key(),
         expression: "SET #next_look = :next_look".to_owned(),
         condition: "#state = :state".to_owned(),
         values: attributes(values),
@@ -366,8 +423,17 @@ pub fn remember(task: &mut Task, rows: &[Row]) {
 
 const OPEN_STATES: &str = "#state = :starting OR #state = :waiting";
 
-fn key_of(reply_to: &ReplyTo) -> Attributes {
-    key(&identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id), &reply_to.request_id)
+/// What names the row of a request, or of its signal.
+pub fn key_of(reply_to: &ReplyTo) -> Attributes {
+    key(&identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id), &sort_key(reply_to))
+}
+
+/// What follows the RequestId in the sort key of the row of its signal.
+const SIGNAL: &str = "/WaitHandle";
+
+fn sort_key(reply_to: &ReplyTo) -> String {
+    let suffix = if reply_to.wait_handle.is_some() { SIGNAL } else { "" };
+    format!("{}{suffix}", reply_to.request_id)
 }
 
 fn key(resource: &str, request: &str) -> Attributes {

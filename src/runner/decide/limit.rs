@@ -10,6 +10,8 @@ use time::{Duration, OffsetDateTime};
 
 /// What is kept for the answer below CloudFormation's own time limit.
 const ANSWER_RESERVE: Duration = Duration::seconds(30);
+/// What is kept for the signal below the life of a WaitHandle.
+pub const SIGNAL_RESERVE: Duration = Duration::seconds(60);
 /// Self-invocations that Lambda lets pass without `RecursiveLoop: Allow`: it stops a chain of about 16.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
@@ -21,6 +23,8 @@ pub enum Limit {
     Timeout(u32),
     /// The property ServiceTimeout, in seconds, less the time that an answer takes.
     ServiceTimeout(u32),
+    /// The end of WaitHandle's life, less the time that a signal takes.
+    WaitHandle,
 }
 
 /// How long one request may take.
@@ -35,12 +39,20 @@ pub struct Limits {
     pub service_timeout: u32,
     /// When CloudFormation sent the request, else when it was first handled.
     pub requested_at: OffsetDateTime,
+    /// Until when the run's end is waited for, where a WaitHandle is to be signalled; the request itself is
+    /// answered when its tasks have started.
+    pub signal_by: Option<OffsetDateTime>,
 }
 
 impl Limits {
     /// When the request must be answered, whatever becomes of its tasks.
     pub fn answer_by(&self) -> OffsetDateTime {
         self.given_up_at() - ANSWER_RESERVE
+    }
+
+    /// When the run's end must be known to whoever waits for it, whatever becomes of its tasks.
+    pub fn settled_by(&self) -> OffsetDateTime {
+        self.signal_by.map_or(self.answer_by(), |signal_by| signal_by + SIGNAL_RESERVE / 2)
     }
 
     /// When CloudFormation stops waiting for an answer.
@@ -52,10 +64,13 @@ impl Limits {
     /// start still has all the time that CloudFormation gives.
     pub fn deadline(&self, now: OffsetDateTime) -> (OffsetDateTime, Limit) {
         let own = now + Duration::seconds(self.timeout.into());
-        if self.timeout > 0 && own <= self.answer_by() {
+        let last = self.signal_by.unwrap_or(self.answer_by());
+        if self.timeout > 0 && own <= last {
             (own, Limit::Timeout(self.timeout))
+        } else if self.signal_by.is_some() {
+            (last, Limit::WaitHandle)
         } else {
-            (self.answer_by(), Limit::ServiceTimeout(self.service_timeout))
+            (last, Limit::ServiceTimeout(self.service_timeout))
         }
     }
 }
@@ -70,6 +85,9 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Timeout(seconds) => write!(f, "Timeout of {seconds} s"),
+            Self::WaitHandle => {
+                write!(f, "WaitHandle's life (less {} s to signal)", SIGNAL_RESERVE.whole_seconds())
+            }
             Self::ServiceTimeout(seconds) => {
                 write!(
                     f,
@@ -101,7 +119,18 @@ mod tests {
             (290, 60, (at(30), Limit::ServiceTimeout(60))),
             (0, 3600, (at(3570), Limit::ServiceTimeout(3600))),
         ] {
-            let limits = Limits { timeout, service_timeout, requested_at: START };
+            let limits = Limits { timeout, service_timeout, requested_at: START, signal_by: None };
+            assert_eq!(limits.deadline(at(3)), expected, "{limits:?}");
+        }
+    }
+
+    #[test]
+    fn a_wait_handle_lets_a_run_outlast_service_timeout() {
+        for (timeout, expected) in
+            [(40_000, (at(40_003), Limit::Timeout(40_000))), (43_139, (at(43_100), Limit::WaitHandle))]
+        {
+            let signal_by = Some(at(43_100));
+            let limits = Limits { timeout, service_timeout: 3600, requested_at: START, signal_by };
             assert_eq!(limits.deadline(at(3)), expected, "{limits:?}");
         }
     }

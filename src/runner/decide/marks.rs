@@ -122,6 +122,7 @@ mod tests {
             physical_resource_id: "id".to_owned(),
             no_echo: false,
             answer_by: None,
+            wait_handle: None,
         }
     }
 

@@ -3,6 +3,8 @@
 //! Pure. Where the answer lies with AWS (the stack's status, an older task definition), the plan says what to
 //! ask, and the functions here say what it means.
 
+mod handle;
+
 use time::{Duration, OffsetDateTime};
 
 use super::{
@@ -11,7 +13,7 @@ use super::{
     wait::Wait,
 };
 use crate::{
-    cfn::{RawProperties, Request, RequestType},
+    cfn::{RawProperties, ReplyTo, Request, RequestType, WaitHandle, WaitHandleError},
     properties::{Properties, PropertyErrors},
     task::{cluster_name, family},
 };
@@ -21,8 +23,8 @@ use crate::{
 pub enum Plan {
     /// Answer FAILED; nothing is started.
     Refuse(Refusal),
-    /// Answer SUCCESS; there is nothing to run.
-    Skip(Skip, Earlier),
+    /// Answer SUCCESS; there is nothing to run. A WaitHandle that nobody has signalled yet is.
+    Skip(Skip, Earlier, Option<WaitHandle>),
     /// Run tasks, unless what is to be asked first says otherwise.
     Run(Box<Run>),
     /// Stop what this resource has started.
@@ -57,6 +59,37 @@ pub enum Refusal {
         "the {0} leaves no time to wait for a task: raise ServiceTimeout, or set Timeout to 0 to wait for none"
     )]
     NoTime(Limit),
+    /// Only the ledger remembers a wait for so long.
+    #[error(
+        "WaitHandle needs the ledger, and this function has none: deploy cfn/provider.yml with Ledger set to true, or \
+         leave WaitHandle out"
+    )]
+    NoLedger,
+    /// Nobody knows who would be signalled.
+    #[error("{0}")]
+    WaitHandle(#[from] WaitHandleError),
+    /// The handle takes no signal any more.
+    #[error(
+        "WaitHandle has expired, {late_s} s ago: rename the handle, its WaitCondition and the resource, so that the \
+         next deploy makes new ones"
+    )]
+    HandleExpired {
+        /// For how long it has taken none.
+        late_s: i64,
+    },
+    /// The handle would expire before the run may end.
+    #[error(
+        "Timeout of {timeout_s} s is longer than WaitHandle takes a signal, {life_s} s from its creation on: it may be \
+         {most_s} at most"
+    )]
+    OutlivesHandle {
+        /// The property Timeout.
+        timeout_s: u32,
+        /// For how long the handle takes signals.
+        life_s: i64,
+        /// The longest Timeout that it takes.
+        most_s: i64,
+    },
     /// The request was delivered so late that CloudFormation has given up: what started now would run unseen.
     #[error(
         "the request reached the function {late_s} s after CloudFormation had sent it, later than its ServiceTimeout of \
@@ -88,6 +121,12 @@ pub enum Skip {
     /// UpdateCriteria are given, and none is met.
     #[error("nothing that UpdateCriteria names has changed")]
     CriteriaNotMet,
+    /// The WaitHandle is that of an earlier request.
+    #[error(
+        "WaitHandle was given to an earlier request, and a handle serves once: to run again, rename the handle, its \
+         WaitCondition and the resource together"
+    )]
+    HandleUsed,
 }
 
 /// Tasks to run.
@@ -104,6 +143,8 @@ pub struct Run {
     /// Compare with this task definition first: UpdateCriteria are given. An old resource without a usable
     /// TaskDefinition counts as different, and is not compared.
     pub compare_with: Option<String>,
+    /// Who is signalled how the run ended; then the request is answered when its tasks have started.
+    pub wait_handle: Option<WaitHandle>,
 }
 
 /// Where earlier requests of the resource may have left tasks that run.
@@ -144,6 +185,8 @@ pub struct Means {
     pub usable: Duration,
     /// Whether Lambda lets the function invoke itself as often as it likes.
     pub recursive_loop_allowed: bool,
+    /// Whether there is a ledger.
+    pub remembers: bool,
 }
 
 impl Plan {
@@ -159,19 +202,28 @@ impl Plan {
         let is_update = request.request_type == RequestType::Update;
         let requested_at = request.reply_to.response_url.signed_at().unwrap_or(means.now);
         let (timeout, service_timeout) = (properties.timeout, properties.service_timeout);
-        let limits = Limits { timeout, service_timeout, requested_at };
+        let limits = Limits { timeout, service_timeout, requested_at, signal_by: None };
         let earlier = Earlier::left_to(request, limits);
+        let wait_handle = match handle::given(request, &properties, means) {
+            Ok(handle) => handle,
+            Err(handle::NotSignalled::Refuse(refusal)) => return Self::Refuse(refusal),
+            Err(handle::NotSignalled::Skip(skip)) => return Self::Skip(skip, earlier, None),
+        };
         if properties.tasks() == 0 {
-            return Self::Skip(Skip::CountIsZero, earlier);
+            return Self::Skip(Skip::CountIsZero, earlier, wait_handle);
         }
         if is_update && !properties.run_on_update {
-            return Self::Skip(Skip::RunOnUpdateIsFalse, earlier);
+            return Self::Skip(Skip::RunOnUpdateIsFalse, earlier, wait_handle);
         }
         if means.now >= limits.given_up_at() {
             let late_s = (means.now - requested_at).whole_seconds();
             return Self::Refuse(Refusal::TooLate { late_s, service_timeout_s: service_timeout });
         }
+        let signal_by = wait_handle.as_ref().map(|handle| handle::signal_by(handle, requested_at));
+        let limits = Limits { signal_by, ..limits };
+        // A run with a handle waits in the ledger, and not in a chain of invocations.
         if timeout > 0
+            && wait_handle.is_none()
             && let Some(refusal) = means.refuses(limits)
         {
             return Self::Refuse(refusal);
@@ -182,6 +234,7 @@ impl Plan {
             earlier,
             unless_rolling_back: is_update && !properties.run_on_rollback,
             compare_with: old_task_definition.filter(|_| is_update && properties.update_criteria().is_some()),
+            wait_handle,
             properties,
         }))
     }
@@ -202,6 +255,14 @@ impl Plan {
             Self::Refuse(_) | Self::Skip(..) | Self::Stop(_) => (0, None),
         };
         Row { count, ..Row::first(request, wait.as_ref(), now, until) }
+    }
+}
+
+impl Run {
+    /// Who is to know how the run ends.
+    pub fn reply_to(&self, request: &Request) -> ReplyTo {
+        let reply_to = &request.reply_to;
+        self.wait_handle.as_ref().map_or_else(|| reply_to.clone(), |handle| reply_to.signalling(handle))
     }
 }
 
@@ -232,6 +293,7 @@ impl Stop {
             timeout: 0,
             service_timeout: Properties::service_timeout_of(&request.properties.0),
             requested_at: request.reply_to.response_url.signed_at().unwrap_or(means.now),
+            signal_by: None,
         };
         let (deadline, limit) = limits.deadline(means.now);
         let cluster = request.properties.cluster().map(str::to_owned);

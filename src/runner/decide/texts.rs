@@ -45,6 +45,21 @@ pub fn started(tasks: usize) -> Reason {
     })
 }
 
+/// Tasks were started, and their end is signalled.
+pub fn promised(tasks: usize) -> Reason {
+    Reason::new(match tasks {
+        1 => "The task was started; how it ends is signalled to WaitHandle".to_owned(),
+        count => format!("{count} tasks were started; how they end is signalled to WaitHandle"),
+    })
+}
+
+/// A run that only the ledger can wait for, which could not be written to.
+pub fn not_remembered(error: Option<&CallError>) -> Reason {
+    let reason =
+        Reason::new("WaitHandle needs the ledger, and it could not be written to: see the function's log");
+    reason.detail(error.map(ToString::to_string).as_deref())
+}
+
 /// A request that fails before anything starts.
 pub fn refused(refusal: &Refusal) -> Reason {
     Reason::new(match refusal.comes_with_time() {

@@ -167,7 +167,7 @@ impl Wait {
             poll_interval.map_or(FIRST_LOOK, |seconds| Duration::seconds(seconds.into()).min(FIRST_LOOK));
         Self {
             version: VERSION,
-            reply_to: request.reply_to.clone(),
+            reply_to: run.reply_to(request),
             request_type: request.request_type,
             goal: Goal::Success,
             cluster: run.properties.cluster.clone(),
@@ -184,7 +184,7 @@ impl Wait {
             log_lines: run.properties.log_lines,
             network: run.properties.network_configuration.as_ref().map(ToString::to_string),
             missing_since: None,
-            answer_by: Some(run.limits.answer_by()),
+            answer_by: Some(run.limits.settled_by()),
             timed_out: None,
             definition: None,
             may_restart: false,

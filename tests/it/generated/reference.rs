@@ -42,6 +42,7 @@ pub(crate) const EXAMPLES: [(&str, &str); 30] = [
     ("StartRetries", "2"),
     ("LogLines", "20"),
     ("NoEcho", "true"),
+    ("WaitHandle", "!Ref MigrateV1Handle"),
 ];
 
 const HEAD: &str = "\

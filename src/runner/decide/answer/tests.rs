@@ -22,10 +22,11 @@ proptest! {
             physical_resource_id: id,
             no_echo: false,
             answer_by: None,
+            wait_handle: None,
         };
         let log = Log { group: Some("/ecs/app".to_owned()), lines: log, ..Log::default() };
         let reason = Reason::failed(&[failure()]).detail(Some(&detail)).log(Some(&log));
-        let body = Answer::Failed(reason).into_response(&reply_to).body();
+        let body = Answer::Failed(reason).into_body(&reply_to);
         prop_assert!(body.len() <= 4096, "{} bytes", body.len());
         prop_assert!(body.contains("Container app exited with code 3"));
     }

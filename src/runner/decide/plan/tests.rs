@@ -12,6 +12,7 @@ const MEANS: Means = Means {
     lambda_timeout: Duration::seconds(900),
     usable: Duration::seconds(890),
     recursive_loop_allowed: false,
+    remembers: true,
 };
 
 const CREATE: &str = include_str!("../../../../tests/events/create.json");
@@ -54,7 +55,7 @@ fn create_runs_and_asks_nothing_first() {
 #[test]
 fn update_runs_unless_it_is_told_not_to() {
     let skipped = plan(UPDATE, json!({"RunOnUpdate": "false"}), MEANS);
-    assert!(matches!(skipped, Plan::Skip(Skip::RunOnUpdateIsFalse, _)));
+    assert!(matches!(skipped, Plan::Skip(Skip::RunOnUpdateIsFalse, ..)));
     assert!(runs(UPDATE, json!({"RunOnRollback": "false"})).unless_rolling_back);
     assert!(!runs(UPDATE, json!({})).unless_rolling_back);
 }
@@ -80,7 +81,7 @@ fn an_old_definition_that_is_missing_counts_as_different() {
 fn a_count_of_zero_runs_nothing_instances_or_not() {
     for changes in [json!({"Count": "0"}), json!({"Count": "0", "Instances": ["i"]})] {
         for fixture in [CREATE, UPDATE] {
-            assert!(matches!(plan(fixture, changes.clone(), MEANS), Plan::Skip(Skip::CountIsZero, _)));
+            assert!(matches!(plan(fixture, changes.clone(), MEANS), Plan::Skip(Skip::CountIsZero, ..)));
         }
     }
 }
@@ -201,4 +202,48 @@ fn an_update_ends_what_was_left_in_the_cluster_that_its_resource_had_before() {
 #[test]
 fn a_create_has_nothing_before_it() {
     assert!(runs(CREATE, json!({})).earlier.clusters.is_empty());
+}
+
+/// A handle that lives as long as those that CloudFormation makes, made when the fixtures were signed.
+const HANDLE: &str = "https://cloudformation-waitcondition-us-west-2.s3.us-west-2.amazonaws.com/\
+    arn%3Aaws%3Acloudformation/Handle?X-Amz-Date=20261120T101500Z&X-Amz-Expires=43199&X-Amz-Signature=secret";
+
+#[test]
+fn a_run_with_a_handle_is_answered_at_once_and_waited_for_as_long_as_the_handle_lives() {
+    let run = runs(CREATE, json!({"WaitHandle": HANDLE, "Timeout": "40000"}));
+    let at = |seconds| NOW + Duration::seconds(seconds);
+    assert_eq!(run.limits.deadline(at(0)), (at(40_000), Limit::Timeout(40_000)));
+    assert_eq!(run.limits.deadline(at(5_000)), (at(43_139), Limit::WaitHandle));
+    assert!(run.limits.answer_by() < at(3600), "the start has no more time than ServiceTimeout gives");
+    assert!(run.wait_handle.is_some());
+}
+
+#[test]
+fn a_handle_that_nobody_could_signal_is_refused_with_the_reason() {
+    let later = |seconds| Means { now: NOW + Duration::seconds(seconds), ..MEANS };
+    for (changes, means, expected) in [
+        (json!({"WaitHandle": HANDLE}), Means { remembers: false, ..MEANS }, "needs the ledger"),
+        (json!({"WaitHandle": HANDLE, "Timeout": "43140"}), MEANS, "it may be 43139 at most"),
+        (json!({"WaitHandle": "https://example.com/"}), MEANS, "leads to example.com"),
+        (json!({"WaitHandle": HANDLE}), later(43_200), "has expired, 1 s ago"),
+    ] {
+        match plan(CREATE, changes, means) {
+            Plan::Refuse(refusal) => assert!(refusal.to_string().contains(expected), "{refusal}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_update_with_a_handle_that_serves_no_more_runs_nothing_and_does_not_fail() {
+    let mut payload: Value = serde_json::from_str(UPDATE).unwrap();
+    for (old, new, now) in [(HANDLE, HANDLE, NOW), ("", HANDLE, NOW + Duration::seconds(50_000))] {
+        payload["OldResourceProperties"]["WaitHandle"] = json!(old);
+        payload["ResourceProperties"]["WaitHandle"] = json!(new);
+        let Received::Request(request) = Received::of(&payload) else { panic!("a good request") };
+        let plan = Plan::for_request(&request, Means { now, ..MEANS });
+        assert!(matches!(plan, Plan::Skip(Skip::HandleUsed, _, None)), "{plan:?}");
+    }
+    let skipped = plan(UPDATE, json!({"WaitHandle": HANDLE, "RunOnUpdate": "false"}), MEANS);
+    assert!(matches!(skipped, Plan::Skip(Skip::RunOnUpdateIsFalse, _, Some(_))), "{skipped:?}");
 }

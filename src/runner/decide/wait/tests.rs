@@ -27,6 +27,7 @@ fn wait() -> Wait {
             physical_resource_id: "prod-MigrateTask-5f0c2a9be1d4".to_owned(),
             no_echo: false,
             answer_by: None,
+            wait_handle: None,
         },
         request_type: RequestType::Create,
         goal: Goal::Success,
