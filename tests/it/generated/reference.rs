@@ -8,7 +8,7 @@ use ecs_tasks::properties::{
 };
 
 /// An example of each property, as a template says it.
-pub(crate) const EXAMPLES: [(&str, &str); 30] = [
+pub(crate) const EXAMPLES: [(&str, &str); 31] = [
     ("ServiceToken", "!ImportValue ecs-tasks-FunctionArn"),
     ("ServiceTimeout", "900"),
     ("Cluster", "!Ref Cluster"),
