@@ -176,6 +176,7 @@ fn what_the_rules_invoke_never_ends_among_the_requests_that_nobody_could_answer(
 fn without_the_ledger_nothing_of_it_is_made() {
     let provider = provider();
     let of_the_ledger = [
+        "DeadlinePassed",
         "Ended",
         "EndedPermission",
         "Requests",
