@@ -51,12 +51,13 @@ soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
 scale: ## Measure how many waits at once fare within ECS's limits: 1, 50, 500, 2,000
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture scale::scale
 
-check: .venv/lint.stamp ## Check format, lints, docs and templates; a warning is an error
+check: .venv/lint.stamp .venv/checkov.stamp ## Check format, lints, docs and templates; a warning is an error
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- --deny warnings
 	cargo clippy --locked --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --all-features --document-private-items --quiet
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
+	.venv/checkov/bin/checkov --directory cfn --framework cloudformation --compact --quiet --skip-download
 
 build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|arm64, FUNCTION_NAME)
 	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac
@@ -124,6 +125,13 @@ target/docker/python.tar: tests/docker/root tests/docker/packages tools/constrai
 	@echo "=> Installing SAM's CLI into .venv/sam..."
 	@python3 -m venv .venv/sam
 	@.venv/sam/bin/pip --disable-pip-version-check install --quiet --constraint $< aws-sam-cli
+	@touch $@
+
+# So does checkov.
+.venv/checkov.stamp: tools/constraints-checkov.txt | .venv/bin/pip
+	@echo "=> Installing checkov into .venv/checkov..."
+	@python3 -m venv .venv/checkov
+	@.venv/checkov/bin/pip --disable-pip-version-check install --quiet --constraint $< checkov
 	@touch $@
 
 %/node_modules/.stamp: %/package-lock.json .venv/examples.stamp

@@ -99,7 +99,7 @@ fn every_statement_has_a_comment_that_names_its_call() {
     let lines: Vec<&str> = template.lines().map(str::trim).collect();
     let statements: Vec<usize> =
         (0..lines.len()).filter(|index| lines[*index].starts_with("- Sid:")).collect();
-    assert_eq!(statements.len(), 17);
+    assert_eq!(statements.len(), 20);
     for index in statements {
         assert!(lines[index - 1].starts_with('#'), "no comment above {}", lines[index]);
     }
