@@ -16,11 +16,11 @@ NODE_STAMPS := $(patsubst %,examples/%/node_modules/.stamp,cdk migrations/knex)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test docker examples soak scale check build bucket publish bench generate clean
+.PHONY: help demo test docker examples soak scale check build bucket publish bench generate dashboard clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-9s %s\n", $$1, $$2 }'
 
 demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a migration that fails
 	@cargo build --locked --features rehearse --bins
@@ -84,6 +84,9 @@ bench: build ## Measure both zips' functions against the stage: start, requests,
 generate: ## Write docs/properties.md and the schema in cfn/lint/ anew, from the types that the function reads by
 	GENERATE=1 cargo test --quiet --locked --features rehearse --test it -- generated_page_of generated_schema
 
+dashboard: .venv/test.stamp ## Draw docs/dashboard.svg anew, from the dashboard of cfn/provider.yml
+	@$(PYTHON) tools/dashboard.py docs/dashboard.svg
+
 clean: ## Remove what was built and installed
 	rm -rf build $(TARGET_DIR) .venv examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
 
@@ -111,8 +114,8 @@ target/docker/python.tar: tests/docker/root tests/docker/packages tools/constrai
 	@touch $@
 
 .venv/test.stamp: tools/constraints.txt | .venv/bin/pip
-	@echo "=> Installing moto into .venv..."
-	@$(PIP_INSTALL) boto3 cfn-lint 'moto[server]' pyelftools
+	@echo "=> Installing moto and matplotlib into .venv..."
+	@$(PIP_INSTALL) boto3 cfn-lint matplotlib 'moto[server]' pyelftools
 	@touch $@
 
 .venv/examples.stamp: tools/constraints.txt examples/migrations/alembic/requirements.txt | .venv/bin/pip
