@@ -5,18 +5,25 @@ ARCH ?= x86_64
 S3_BUCKET ?=
 DEMO ?= cfn/example.yml
 
-ZIP := build/$(FUNCTION_NAME).zip
-EVENTS_ZIP := build/ecsEvents.zip
+BUILD ?= build
+ZIP := $(BUILD)/$(FUNCTION_NAME).zip
+EVENTS_ZIP := $(BUILD)/ecsEvents.zip
 TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 PYTHON := .venv/bin/python
 # Where Cargo builds: CARGO_TARGET_DIR and build.target-dir are its own to know.
 TARGET_DIR = $(eval TARGET_DIR := $(shell cargo metadata --no-deps --offline --format-version 1 | \
   python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'))$(TARGET_DIR)
+# No folder of this machine gets into the binaries, so that a commit makes the same bytes wherever it is built. The last that
+# fits wins.
+CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
+REMAP = $(eval REMAP := --remap-path-prefix=$(CARGO_FOLDER)=/cargo --remap-path-prefix=$(CURDIR)=/ecs-tasks \
+  --remap-path-prefix=$(TARGET_DIR)=/ecs-tasks/target --remap-path-prefix=$(shell rustc --print \
+  sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc --version --verbose | sed -n 's/^commit-hash: //p'))$(REMAP)
 NODE_STAMPS := $(patsubst %,examples/%/node_modules/.stamp,cdk migrations/knex)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test docker examples soak scale check build bucket publish bench generate dashboard clean
+.PHONY: help demo test docker examples soak scale check build bucket publish release bench generate dashboard clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -62,14 +69,21 @@ check: .venv/lint.stamp .venv/checkov.stamp ## Check format, lints, docs and tem
 build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|arm64, FUNCTION_NAME)
 	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac
 	@echo "=> Building $(FUNCTION_NAME).zip and ecsEvents.zip for $(ARCH)..."
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --locked --target $(TARGET) --bin ecs_tasks --bin ecs_events
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(REMAP)" \
+	  cargo lambda build --release --locked --target $(TARGET) --bin ecs_tasks --bin ecs_events
 	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_tasks/bootstrap $(ZIP)
 	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_events/bootstrap $(EVENTS_ZIP)
 	@echo "=> Built $(ZIP) and $(EVENTS_ZIP)"
 
-publish: bucket build .venv/publish.stamp ## Put both zips into S3_BUCKET and show their URLs and object versions
-	@$(PYTHON) tools/publish.py $(ZIP) '$(S3_BUCKET)'
-	@$(PYTHON) tools/publish.py $(EVENTS_ZIP) '$(S3_BUCKET)'
+publish: bucket build .venv/publish.stamp ## Put both zips into S3_BUCKET with SHA256SUMS, and show URLs, object versions, sums
+	@$(PYTHON) tools/publish.py '$(S3_BUCKET)' $(ZIP) $(EVENTS_ZIP)
+
+release: .venv/publish.stamp ## Put zips of both architectures, templates and sums into build/release, to be handed to anyone
+	@rm -rf build/release
+	@for arch in arm64 x86_64; do \
+	  $(MAKE) --no-print-directory build ARCH=$$arch BUILD=build/release/$$arch || exit; \
+	done
+	@$(PYTHON) tools/release.py build/release $(FUNCTION_NAME).zip
 
 # Said before the build, which takes minutes.
 bucket:
