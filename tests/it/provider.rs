@@ -129,7 +129,8 @@ fn the_template_sets_what_the_function_reads() {
 #[test]
 fn the_ledger_s_table_has_the_keys_and_the_index_that_the_code_uses() {
     let table = &provider()["Resources"]["Requests"]["Properties"];
-    let keys = |hash, range| json!([{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }]);
+    let key = |name, kind| json!({ "AttributeName": name, "KeyType": kind });
+    let keys = |hash, range| json!([key(hash, "HASH"), key(range, "RANGE")]);
     assert_eq!(table["KeySchema"], keys(ledger::RESOURCE, "request"));
     let [index] = table["GlobalSecondaryIndexes"].as_array().unwrap().as_slice() else { panic!("one index") };
     assert_eq!(index["IndexName"], ledger::OPEN_INDEX);
