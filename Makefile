@@ -5,22 +5,29 @@ ARCH ?= x86_64
 S3_BUCKET ?=
 DEMO ?= cfn/example.yml
 
-ZIP := build/$(FUNCTION_NAME).zip
-EVENTS_ZIP := build/ecsEvents.zip
+BUILD ?= build
+ZIP := $(BUILD)/$(FUNCTION_NAME).zip
+EVENTS_ZIP := $(BUILD)/ecsEvents.zip
 TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 PYTHON := .venv/bin/python
 # Where Cargo builds: CARGO_TARGET_DIR and build.target-dir are its own to know.
 TARGET_DIR = $(eval TARGET_DIR := $(shell cargo metadata --no-deps --offline --format-version 1 | \
   python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'))$(TARGET_DIR)
+# No folder of this machine gets into the binaries, so that a commit makes the same bytes wherever it is built. The last that
+# fits wins.
+CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
+REMAP = $(eval REMAP := --remap-path-prefix=$(CARGO_FOLDER)=/cargo --remap-path-prefix=$(CURDIR)=/ecs-tasks \
+  --remap-path-prefix=$(TARGET_DIR)=/ecs-tasks/target --remap-path-prefix=$(shell rustc --print \
+  sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc --version --verbose | sed -n 's/^commit-hash: //p'))$(REMAP)
 NODE_STAMPS := $(patsubst %,examples/%/node_modules/.stamp,cdk migrations/knex)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test docker examples soak scale check build bucket publish bench generate clean
+.PHONY: help demo test docker examples soak scale check build bucket publish release bench generate dashboard clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-9s %s\n", $$1, $$2 }'
 
 demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a migration that fails
 	@cargo build --locked --features rehearse --bins
@@ -51,24 +58,32 @@ soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
 scale: ## Measure how many waits at once fare within ECS's limits: 1, 50, 500, 2,000
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture scale::scale
 
-check: .venv/lint.stamp ## Check format, lints, docs and templates; a warning is an error
+check: .venv/lint.stamp .venv/checkov.stamp ## Check format, lints, docs and templates; a warning is an error
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- --deny warnings
 	cargo clippy --locked --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --all-features --document-private-items --quiet
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
+	.venv/checkov/bin/checkov --directory cfn --framework cloudformation --compact --quiet --skip-download
 
 build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|arm64, FUNCTION_NAME)
 	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac
 	@echo "=> Building $(FUNCTION_NAME).zip and ecsEvents.zip for $(ARCH)..."
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --locked --target $(TARGET) --bin ecs_tasks --bin ecs_events
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(REMAP)" \
+	  cargo lambda build --release --locked --target $(TARGET) --bin ecs_tasks --bin ecs_events
 	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_tasks/bootstrap $(ZIP)
 	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_events/bootstrap $(EVENTS_ZIP)
 	@echo "=> Built $(ZIP) and $(EVENTS_ZIP)"
 
-publish: bucket build .venv/publish.stamp ## Put both zips into S3_BUCKET and show their URLs and object versions
-	@$(PYTHON) tools/publish.py $(ZIP) '$(S3_BUCKET)'
-	@$(PYTHON) tools/publish.py $(EVENTS_ZIP) '$(S3_BUCKET)'
+publish: bucket build .venv/publish.stamp ## Put both zips into S3_BUCKET with SHA256SUMS, and show URLs, object versions, sums
+	@$(PYTHON) tools/publish.py '$(S3_BUCKET)' $(ZIP) $(EVENTS_ZIP)
+
+release: .venv/publish.stamp ## Put zips of both architectures, templates and sums into build/release, to be handed to anyone
+	@rm -rf build/release
+	@for arch in arm64 x86_64; do \
+	  $(MAKE) --no-print-directory build ARCH=$$arch BUILD=build/release/$$arch || exit; \
+	done
+	@$(PYTHON) tools/release.py build/release $(FUNCTION_NAME).zip
 
 # Said before the build, which takes minutes.
 bucket:
@@ -82,6 +97,9 @@ bench: build ## Measure both zips' functions against the stage: start, requests,
 
 generate: ## Write docs/properties.md and the schema in cfn/lint/ anew, from the types that the function reads by
 	GENERATE=1 cargo test --quiet --locked --features rehearse --test it -- generated_page_of generated_schema
+
+dashboard: .venv/test.stamp ## Draw docs/dashboard.svg anew, from the dashboard of cfn/provider.yml
+	@$(PYTHON) tools/dashboard.py docs/dashboard.svg
 
 clean: ## Remove what was built and installed
 	rm -rf build $(TARGET_DIR) .venv examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
@@ -110,8 +128,8 @@ target/docker/python.tar: tests/docker/root tests/docker/packages tools/constrai
 	@touch $@
 
 .venv/test.stamp: tools/constraints.txt | .venv/bin/pip
-	@echo "=> Installing moto into .venv..."
-	@$(PIP_INSTALL) boto3 cfn-lint 'moto[server]' pyelftools
+	@echo "=> Installing moto and matplotlib into .venv..."
+	@$(PIP_INSTALL) boto3 cfn-lint matplotlib 'moto[server]' pyelftools
 	@touch $@
 
 .venv/examples.stamp: tools/constraints.txt examples/migrations/alembic/requirements.txt | .venv/bin/pip
@@ -124,6 +142,13 @@ target/docker/python.tar: tests/docker/root tests/docker/packages tools/constrai
 	@echo "=> Installing SAM's CLI into .venv/sam..."
 	@python3 -m venv .venv/sam
 	@.venv/sam/bin/pip --disable-pip-version-check install --quiet --constraint $< aws-sam-cli
+	@touch $@
+
+# So does checkov.
+.venv/checkov.stamp: tools/constraints-checkov.txt | .venv/bin/pip
+	@echo "=> Installing checkov into .venv/checkov..."
+	@python3 -m venv .venv/checkov
+	@.venv/checkov/bin/pip --disable-pip-version-check install --quiet --constraint $< checkov
 	@touch $@
 
 %/node_modules/.stamp: %/package-lock.json .venv/examples.stamp

@@ -2,9 +2,11 @@
 
     package.py BINARY ZIP
 
-The zip holds `bootstrap` alone. The same binary makes the same zip: its time stamp is fixed.
+The zip holds `bootstrap` alone. The same binary makes the same zip: its time stamp is fixed. A binary that names folders of
+this machine is packed and reported: built elsewhere it would be another.
 """
 
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -32,6 +34,19 @@ def needed_glibc(binary: Path) -> tuple[int, ...]:
     return needed
 
 
+def folders_named(binary: Path, folders: list[Path]) -> list[str]:
+    """Which of these folders the binary names."""
+    content = binary.read_bytes()
+    return [str(folder) for folder in folders if f"{folder}/".encode() in content]
+
+
+def folders_of_the_build() -> list[Path]:
+    """Where sources are compiled from: Cargo's registry, the toolchain's library, this project."""
+    cargo = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
+    rustup = Path(os.environ.get("RUSTUP_HOME") or Path.home() / ".rustup")
+    return [cargo, rustup, Path.cwd()]
+
+
 def package(binary: Path, target: Path) -> None:
     """Writes the zip."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +70,8 @@ def main(arguments: list[str]) -> int:
         print(f"{binary} needs glibc {shown}, but Amazon Linux 2023 has {newest}: it would not start", file=sys.stderr)
         return 1
     package(binary, target)
+    for folder in folders_named(binary, folders_of_the_build()):
+        print(f"warning: {binary} names {folder}: built elsewhere, {target.name} has other bytes", file=sys.stderr)
     print(f"=> {target}: {target.stat().st_size:,} bytes, needs glibc {shown}")
     return 0
 

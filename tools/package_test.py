@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 import tempfile
 import unittest
@@ -29,6 +30,19 @@ class Package(unittest.TestCase):
             (entry,) = archive.infolist()
             self.assertEqual((entry.filename, entry.external_attr >> 16), ("bootstrap", 0o755))
             self.assertEqual(archive.read(entry), self.binary.read_bytes())
+
+    def test_a_binary_that_names_folders_of_this_machine_is_reported(self):
+        binary = self.zip.parents[1] / "binary"
+        binary.write_bytes(self.binary.read_bytes() + b"\0/home/me/.cargo/registry/src/serde/lib.rs\0/cargo/registry\0")
+        told = io.StringIO()
+        with (
+            mock.patch.dict(os.environ, {"CARGO_HOME": "/home/me/.cargo", "RUSTUP_HOME": "/home/me/.rustup"}),
+            contextlib.redirect_stderr(told),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
+            self.assertEqual(package.main([str(binary), str(self.zip)]), 0)
+        self.assertIn("names /home/me/.cargo: built elsewhere, ecsTasks.zip has other bytes", told.getvalue())
+        self.assertNotIn(".rustup", told.getvalue())
 
     def test_a_binary_that_needs_a_newer_glibc_is_refused(self):
         self.assertGreater(package.needed_glibc(self.binary), (2, 0))

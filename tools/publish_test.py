@@ -1,5 +1,6 @@
 """publish.py against moto's S3, with versioning on and off."""
 
+import hashlib
 import logging
 import os
 import subprocess
@@ -34,7 +35,7 @@ class Publish(unittest.TestCase):
             aws_access_key_id="AKIDEXAMPLE",
             aws_secret_access_key="example",
         )
-        for name, status in [("versioned", "Enabled"), ("suspended", "Suspended"), ("plain", None)]:
+        for name, status in [("versioned", "Enabled"), ("suspended", "Suspended"), ("plain", None), ("empty", "Enabled")]:
             cls.s3.create_bucket(Bucket=name)
             if status:
                 cls.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
@@ -45,18 +46,22 @@ class Publish(unittest.TestCase):
 
     def publish(self, bucket, content=b"zip"):
         with tempfile.TemporaryDirectory() as directory:
-            zip_file = Path(directory, "ecsTasks.zip")
+            zip_files = [Path(directory, name) for name in ("ecsTasks.zip", "ecsEvents.zip")]
+            zip_files[0].write_bytes(content or b"")
             if content is not None:
-                zip_file.write_bytes(content)
+                zip_files[1].write_bytes(b"events")
             return subprocess.run(
-                [sys.executable, PUBLISH, zip_file, bucket],
+                [sys.executable, PUBLISH, bucket, *zip_files],
                 env=self.environment,
                 capture_output=True,
                 text=True,
                 check=False,
             )
 
-    def test_shows_url_and_version_of_what_it_published(self):
+    def stored(self, key, **version):
+        return self.s3.get_object(Bucket="versioned", Key=key, **version)["Body"].read()
+
+    def test_shows_url_and_version_of_what_it_published_and_the_sums(self):
         versions = []
         for content in (b"one", b"two"):
             done = self.publish("versioned", content)
@@ -65,10 +70,17 @@ class Publish(unittest.TestCase):
             self.assertEqual(lines[0], "=> Publishing ecsTasks.zip to s3://versioned...")
             self.assertEqual(lines[1], "=> Published to S3 URL: https://s3.amazonaws.com/versioned/ecsTasks.zip")
             version = lines[2].removeprefix("=> S3 Object Version: ")
-            stored = self.s3.get_object(Bucket="versioned", Key="ecsTasks.zip", VersionId=version)
-            self.assertEqual(stored["Body"].read(), content)
+            self.assertEqual(self.stored("ecsTasks.zip", VersionId=version), content)
+            self.assertEqual(self.stored("ecsEvents.zip"), b"events")
             versions.append(version)
+            sums = [f"{hashlib.sha256(b'events').hexdigest()}  ecsEvents.zip", f"{hashlib.sha256(content).hexdigest()}  ecsTasks.zip"]
+            self.assertEqual(lines[6:], ["=> SHA256SUMS:", *sums])
+            self.assertEqual(self.stored("SHA256SUMS").decode().splitlines(), sums)
         self.assertNotEqual(*versions)
+
+    def test_publishes_nothing_if_a_zip_is_missing(self):
+        self.assertIn("ecsEvents.zip: make build first", self.publish("empty", content=None).stderr)
+        self.assertNotIn("Contents", self.s3.list_objects_v2(Bucket="empty"))
 
     def test_names_a_bucket_without_versioning_and_publishes_nothing(self):
         for bucket in ("plain", "suspended"):
@@ -84,7 +96,6 @@ class Publish(unittest.TestCase):
 
     def test_says_what_is_missing(self):
         self.assertIn("no bucket", self.publish("").stderr)
-        self.assertIn("make build first", self.publish("versioned", content=None).stderr)
 
 
 if __name__ == "__main__":

@@ -56,12 +56,23 @@ def alarm_actions(template: dict, **conditions) -> dict:
     return {name: chosen(one["Properties"]["AlarmActions"], **conditions) for name, one in alarms.items()}
 
 
+def without_aliases(template: dict) -> dict:
+    """The template with the function in place of its aliases: moto's CloudFormation makes no AWS::Lambda::Alias."""
+    text = json.dumps(template)
+    for alias in [name for name, one in template["Resources"].items() if one["Type"] == "AWS::Lambda::Alias"]:
+        arn = {"Fn::GetAtt": [template["Resources"][alias]["Properties"]["FunctionName"]["Ref"], "Arn"]}
+        text = text.replace(json.dumps({"Ref": alias}), json.dumps(arn)).replace(f'"DependsOn": "{alias}", ', "")
+    made = json.loads(text)
+    made["Resources"] = {name: one for name, one in made["Resources"].items() if one["Type"] != "AWS::Lambda::Alias"}
+    return made
+
+
 def deploy(aws, name: str, **parameters) -> dict:
     """Deploys the template; the stack. moto does not read a pattern that is given as text, as CloudFormation does."""
-    template = read(name)
-    for name, resource in template["Resources"].items():
+    template = without_aliases(read(name))
+    for rule, resource in template["Resources"].items():
         if "Fn::Sub" in resource["Properties"].get("EventPattern", {}):
-            resource["Properties"]["EventPattern"] = pattern(template, rule=name)
+            resource["Properties"]["EventPattern"] = pattern(template, rule=rule)
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     client = aws.client("cloudformation")
     client.create_stack(

@@ -9,10 +9,26 @@ use tokio::task::JoinHandle;
 use super::lambda::Lambda;
 use crate::rehearse::wire::lock;
 
+const SOURCE: &str = "aws.ecs";
+const CHANGED: &str = "ECS Task State Change";
 /// The statuses that the rule `Ended` names.
 const ENDED: [&str; 4] = ["DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"];
 /// How `startedBy` begins in it.
 const STARTED_BY: &str = "ecs-tasks/";
+
+/// The pattern of the rule `Ended`, as cfn/provider.yml has it.
+pub fn ended_pattern() -> Value {
+    json!({
+        "source": [SOURCE],
+        "detail-type": [CHANGED],
+        "detail": { "startedBy": [{ "prefix": STARTED_BY }], "lastStatus": ENDED },
+    })
+}
+
+/// What the rule `Watch` sends, likewise.
+pub fn watch_input() -> Value {
+    json!({ "Watch": {} })
+}
 
 /// The two rules.
 pub struct RunnerRules {
@@ -45,7 +61,7 @@ impl RunnerRules {
         let detail = &event["detail"];
         let is_ours = detail["startedBy"].as_str().is_some_and(|by| by.starts_with(STARTED_BY));
         let has_ended = detail["lastStatus"].as_str().is_some_and(|status| ENDED.contains(&status));
-        if event["detail-type"] == "ECS Task State Change" && is_ours && has_ended {
+        if event["source"] == SOURCE && event["detail-type"] == CHANGED && is_ours && has_ended {
             self.lambda.invoke_event(event);
         }
     }
@@ -60,5 +76,5 @@ impl RunnerRules {
 }
 
 async fn round(lambda: &Lambda) -> Result<(), String> {
-    lambda.invoke_and_wait(json!({ "Watch": {} }).to_string().into()).await.map(|_| ())
+    lambda.invoke_and_wait(watch_input().to_string().into()).await.map(|_| ())
 }
