@@ -105,6 +105,10 @@ structure! {
         "LogLines" log_lines: u32 = Rule::or("10", Shape::integer(0, 50));
         /// Whether CloudFormation masks the attributes.
         "NoEcho" no_echo: bool = Rule::or("false", Shape::Boolean);
+        /// Whether the last line that a container logged becomes the attribute Output: the container that ExitCode is
+        /// of, in the first task where there are several. The function waits for the line for up to 3 s after the
+        /// task's end. Give NoEcho, too, where not everybody who can read the stack may read the line.
+        "ReturnOutput" return_output: bool = Rule::or("false", Shape::Boolean);
         /// Not looked at: a change in it makes CloudFormation send an Update.
         "Triggers" triggers: Option<Value> = Rule::optional(Shape::Anything);
     }

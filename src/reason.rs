@@ -7,6 +7,7 @@ mod failure;
 mod fit;
 
 pub use failure::{TIMED_OUT, exit_code_meaning};
+pub use fit::plain;
 
 /// A Reason before it is cut to size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,7 +108,7 @@ impl Reason {
 
 impl NoLog {
     /// What a reader should know, and what to do about it. `group` is the log group, where there is one.
-    fn in_words(&self, group: Option<&str>) -> String {
+    pub fn in_words(&self, group: Option<&str>) -> String {
         let group = group.unwrap_or("its log group");
         match self {
             Self::NoDefinition(why) => {

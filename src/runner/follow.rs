@@ -2,7 +2,7 @@
 
 use super::{
     decide::{
-        answer::{Answer, Evidence},
+        answer::{Answer, Evidence, speaker_of},
         texts,
         wait::{Goal, Step, TimedOut, Wait},
     },
@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     aws::{CallError, CallErrorKind},
-    outcome::{Awaited, Cause, Outcome, Verdict},
+    log_tail,
+    outcome::{Awaited, Cause, Outcome, Rules, Verdict},
     reason::{Log, Reason, TIMED_OUT},
     task::{Observation, Task, TaskArn},
 };
@@ -241,7 +242,13 @@ async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) ->
         (Goal::Success, _) if wait.timed_out.is_some() && in_time().is_none() => {
             Answer::Failed(timed_out(work, wait, seen).await)
         }
-        (Goal::Success, Verdict::Succeeded) => Answer::succeeded(&seen.last.tasks, rules),
+        (Goal::Success, Verdict::Succeeded) => {
+            let answer = Answer::succeeded(&seen.last.tasks, rules);
+            match seen.last.tasks.first().filter(|_| wait.return_output) {
+                Some(task) => returning(work, answer, task, seen, rules).await,
+                None => answer,
+            }
+        }
         (Goal::Success, Verdict::Failed(failures)) => {
             let lost = failures.iter().filter(|failure| failure.cause == Cause::Missing);
             let lost: Vec<TaskArn> = lost.map(|failure| failure.task.clone()).collect();
@@ -257,6 +264,18 @@ async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) ->
             Answer::failed(failures, Evidence { definition, log: log.as_ref(), network })
         }
     }
+}
+
+/// A success with the last line of its container.
+async fn returning(work: &Work<'_>, answer: Answer, task: &Task, seen: &Seen, rules: Rules<'_>) -> Answer {
+    let container = speaker_of(rules);
+    let name = container.unwrap_or_default();
+    let speaker = Speaker { task, container: name, lines: 1, counts: log_tail::is_seen };
+    let log = evidence::log(work, speaker, &seen.definition).await;
+    if let Some(missing) = &log.missing {
+        tracing::warn!(container, "Output is empty. {}", missing.in_words(log.group.as_deref()));
+    }
+    answer.returning(container, &log)
 }
 
 /// The deadline has come: the tasks are told to stop, and the wait goes on until they have. Those that AWS
@@ -338,7 +357,7 @@ async fn stop_unwatched(work: &Work<'_>, wait: &Wait, reason: Reason) -> Answer 
 /// The log of the container that a Reason is about, if it is about one.
 async fn log_of(work: &Work<'_>, wait: &Wait, seen: &Seen, about: Option<(&Task, &str)>) -> Option<Log> {
     let (task, container) = about?;
-    let speaker = Speaker { task, container, lines: wait.log_lines };
+    let speaker = Speaker { task, container, lines: wait.log_lines, counts: log_tail::tells };
     Some(evidence::log(work, speaker, &seen.definition).await)
 }
 

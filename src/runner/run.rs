@@ -162,5 +162,5 @@ async fn fire_and_forget(work: &Work<'_>, properties: &Properties, started: &Sta
         success_exit_codes: &properties.success_exit_codes,
         definition: definition.as_ref(),
     };
-    Answer::started(&tasks, rules)
+    Answer::started(&tasks, rules, properties.return_output)
 }

@@ -8,7 +8,7 @@ use super::texts;
 use crate::{
     cfn::{Data, ReplyTo, Response, Status},
     outcome::{Failure, Rules},
-    reason::{Log, Reason},
+    reason::{Log, Reason, plain},
     task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
 };
 
@@ -24,6 +24,9 @@ const UNREACHED: [&str; 9] = [
     "o route to host",
     "network connection",
 ];
+
+/// The most characters that Output has.
+const MAX_OUTPUT: usize = 1024;
 
 /// What is known of a failure beside the tasks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,8 +56,10 @@ impl Answer {
 
     /// The tasks have been started and are not waited for. The attributes hold only what is known at the
     /// start, so that a second delivery of the request tells the same.
-    pub fn started(tasks: &[Task], rules: Rules<'_>) -> Self {
-        Self::Succeeded(texts::started(tasks.len()), Box::new(identity(tasks, rules)))
+    pub fn started(tasks: &[Task], rules: Rules<'_>, wants_output: bool) -> Self {
+        let reason = texts::started(tasks.len());
+        let reason = if wants_output { texts::no_output_yet(reason) } else { reason };
+        Self::Succeeded(reason, Box::new(identity(tasks, rules)))
     }
 
     /// The tasks that count ended well.
@@ -71,6 +76,18 @@ impl Answer {
             ..identity(tasks, rules)
         };
         Self::Succeeded(texts::succeeded(tasks.len(), seconds), Box::new(data))
+    }
+
+    /// The same, with the last line of a container as Output; or with the reason why there is none.
+    #[must_use]
+    pub fn returning(self, container: Option<&str>, log: &Log) -> Self {
+        let Self::Succeeded(reason, mut data) = self else { return self };
+        data.output = log.lines.last().map(|line| plain(line)).unwrap_or_default();
+        let reason = match &log.missing {
+            Some(missing) => texts::no_output(reason, container, &missing.in_words(log.group.as_deref())),
+            None => reason,
+        };
+        Self::Succeeded(reason, data)
     }
 
     /// At least one task failed.
@@ -108,7 +125,12 @@ impl Answer {
             Self::Succeeded(reason, data) => (Status::Success, reason, Some(*data)),
             Self::Failed(reason) => (Status::Failed, reason, None),
         };
+        let characters = |data: &Data| data.output.chars().count();
+        let logged = data.as_ref().map_or(0, characters);
+        let data = data.map(|data| Data { output: data.output.chars().take(MAX_OUTPUT).collect(), ..data });
         let mut response = Response::new(status, reply_to, data);
+        let kept = response.data().map_or(0, characters);
+        let reason = if kept < logged { texts::output_cut(reason, kept) } else { reason };
         response.reason = reason.fit(response.room());
         response
     }
@@ -122,10 +144,15 @@ fn speaker<'a>(rules: Rules<'a>) -> Option<&'a ContainerDefinition> {
     watched.or_else(|| containers.iter().find(|one| one.essential)).or(containers.first())
 }
 
+/// Its name, as far as it is known.
+pub fn speaker_of(rules: Rules<'_>) -> Option<&str> {
+    speaker(rules).map(|speaker| &speaker.name).or(rules.watch_containers.first()).map(String::as_str)
+}
+
 /// The exit code of a success: of the container that it is told by, else of the first that counts.
 fn exit_code(task: &Task, rules: Rules<'_>) -> Option<i64> {
-    let spoken = speaker(rules).map(|speaker| &speaker.name).or(rules.watch_containers.first());
-    let named = spoken.and_then(|name| task.containers.iter().find(|container| container.name == *name));
+    let named =
+        speaker_of(rules).and_then(|name| task.containers.iter().find(|container| container.name == *name));
     named
         .and_then(|container| container.exit_code)
         .or_else(|| rules.counting(task).iter().find_map(|container| container.exit_code))

@@ -31,6 +31,22 @@ pub fn succeeded(tasks: usize, seconds: Option<i64>) -> Reason {
     })
 }
 
+/// ReturnOutput, and no line of the container can be had, for this reason.
+pub fn no_output(reason: Reason, container: Option<&str>, why: &str) -> Reason {
+    let whose = container.map_or_else(|| "the task".to_owned(), |name| format!("container {name}"));
+    reason.detail(Some(&format!("Output is empty, since no line of {whose} could be read"))).detail(Some(why))
+}
+
+/// ReturnOutput, and the line is longer than an answer may be.
+pub fn output_cut(reason: Reason, characters: usize) -> Reason {
+    reason.detail(Some(&format!("Output is cut to {characters} characters")))
+}
+
+/// ReturnOutput, and nobody waits for a line.
+pub fn no_output_yet(reason: Reason) -> Reason {
+    reason.detail(Some("Output is empty, since a task that is not waited for has not logged it yet"))
+}
+
 /// Why StartTask is not called again: it has no token.
 pub const STARTED_UNSEEN: &str = "an earlier delivery of this request called it and got no answer, and no task of the \
                                   request can be seen: look at the cluster, then deploy again";
