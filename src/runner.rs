@@ -26,7 +26,10 @@ mod follow;
 mod hand_over;
 pub mod invocation;
 pub mod ledger;
+mod measure;
+mod meter;
 mod park;
+pub mod render;
 mod run;
 mod start;
 mod stop;
@@ -46,6 +49,8 @@ use self::{
     follow::{Ending, follow},
     invocation::Invocation,
     ledger::{First, Ledger, Memory, Written},
+    measure::Metrics,
+    render::metrics::Sent,
     run::{not_started, run, skip, without_tasks},
     work::Work,
 };
@@ -55,7 +60,7 @@ use crate::{
     cfn::{ReplyTo, Request, RequestType},
     identity,
     properties::Properties,
-    reason::Reason,
+    reason::{FailureClass, Reason},
 };
 
 /// The runner: its clients.
@@ -64,12 +69,13 @@ pub struct Runner {
     aws: Aws,
     callback: Callback,
     ledger: Option<Ledger>,
+    metrics: Metrics,
 }
 
 impl Runner {
     /// A runner over these clients, without a ledger.
     pub fn new(aws: Aws, callback: Callback) -> Self {
-        Self { aws, callback, ledger: None }
+        Self { aws, callback, ledger: None, metrics: Metrics::default() }
     }
 
     /// The same runner, which remembers its requests in this table, if there is one.
@@ -82,6 +88,12 @@ impl Runner {
     ///
     /// `Err` means that an answer could not be delivered; everything else, a failed task included, is `Ok`.
     pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
+        let handled = self.enter(payload, invocation).await;
+        self.report(invocation);
+        handled
+    }
+
+    async fn enter(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
         match Entry::read(payload) {
             Entry::Request(request) => Box::pin(self.request(*request, invocation)).await,
             Entry::GoOn(wait) => Box::pin(self.go_on(*wait, invocation)).await,
@@ -101,7 +113,8 @@ impl Runner {
             }
             Entry::Garbled { reply_to, problem } => {
                 tracing::error!(request_id = reply_to.request_id, "{problem}");
-                self.answer(Answer::Failed(Reason::new(problem)), &reply_to, invocation).await
+                let reason = Reason::new(problem).of_class(FailureClass::Refused);
+                self.answer(Answer::Failed(reason), &reply_to, invocation).await
             }
             Entry::Dropped { problem } => {
                 tracing::warn!("{problem}");
@@ -220,12 +233,15 @@ impl Runner {
     ) -> Result<(), Undelivered> {
         // Not the whole Reason: the container's last lines in it may hold what must never be in our log.
         let why = answer.summary().to_owned();
+        let run = answer.run_end();
+        let mut is_kept = false;
         let response = answer.into_response(reply_to);
         let body = response.body();
         if let Some(ledger) = &self.ledger {
             match ledger.answer(reply_to, &body, invocation.now()).await {
+                Ok(Written::Done) => is_kept = true,
                 // CloudFormation does not read the answer to a request that it has given up.
-                Ok(Written::Done | Written::NoRow | Written::Superseded) => {}
+                Ok(Written::NoRow | Written::Superseded) => {}
                 Ok(Written::Answered) => {
                     tracing::info!(reason = why, "not answering: another invocation has");
                     return Ok(());
@@ -235,12 +251,19 @@ impl Runner {
             }
         }
         tracing::info!(status = ?response.status, reason = why, "answering");
-        self.send(&body, reply_to, invocation).await
+        let delivered = self.send(&body, reply_to, invocation).await;
+        // What the ledger does not hold is answered anew by the next delivery, and counted then.
+        if is_kept || delivered.is_ok() {
+            invocation.meter().ended(reply_to, run);
+        }
+        delivered
     }
 
     /// PUTs an answer, and ends the request where that went well.
     async fn send(&self, body: &str, reply_to: &ReplyTo, invocation: &Invocation) -> Result<(), Undelivered> {
         let delivered = self.callback.deliver(body, reply_to, invocation.clock(), invocation.ends_at()).await;
+        let sent = if delivered.is_ok() { Sent::Delivered(invocation.now()) } else { Sent::Undelivered };
+        invocation.meter().sent(reply_to, sent);
         match (&delivered, &self.ledger) {
             (Err(error), _) => tracing::error!("{error}"),
             (Ok(()), Some(ledger)) => {

@@ -16,7 +16,7 @@ use crate::{
     aws::{CallError, CallErrorKind},
     log_tail,
     outcome::{Awaited, Cause, Outcome, Rules, Verdict},
-    reason::{Log, Reason, TIMED_OUT},
+    reason::{FailureClass, Log, Reason, TIMED_OUT},
     task::{Observation, Task, TaskArn},
 };
 
@@ -235,6 +235,9 @@ async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) ->
             );
         }
     }
+    if wait.goal == Goal::Success {
+        work.invocation.meter().over(work.reply_to, &seen.last.tasks, work.now());
+    }
     let rules = wait.rules(seen.definition.as_ref());
     let in_time = || wait.ended_in_time(&seen.last, rules, work.now());
     match (wait.goal, verdict) {
@@ -351,6 +354,7 @@ async fn lost_sight(work: &Work<'_>, wait: &Wait, seen: &Seen, error: &CallError
 async fn stop_unwatched(work: &Work<'_>, wait: &Wait, reason: Reason) -> Answer {
     let soon = work.due(work.invocation.soon());
     let stopped = stop(&soon, &wait.tasks, "ecs-tasks: it can no longer be waited for").await;
+    let reason = if wait.goal == Goal::Stopped { reason.of_class(FailureClass::NoRun) } else { reason };
     Answer::Failed(texts::not_stopped(reason, &stopped.refused))
 }
 

@@ -9,6 +9,7 @@ use crate::{
     cfn::{Data, ReplyTo, Response, Status},
     outcome::{Failure, Rules},
     reason::{Log, Reason, plain},
+    runner::render::metrics::RunEnd,
     task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
 };
 
@@ -116,6 +117,14 @@ impl Answer {
     pub fn summary(&self) -> &str {
         match self {
             Self::Succeeded(reason, _) | Self::Failed(reason) => reason.head(),
+        }
+    }
+
+    /// How the run ended that it is about, if it is about one.
+    pub fn run_end(&self) -> Option<RunEnd> {
+        match self {
+            Self::Succeeded(_, data) => (data.ran == "true").then_some(RunEnd::Succeeded),
+            Self::Failed(reason) => RunEnd::failed(reason.class()),
         }
     }
 
