@@ -12,12 +12,16 @@ pub mod log_group;
 pub mod logs;
 pub mod opensearch;
 pub mod sns;
+mod throttles;
 
 use std::{sync::OnceLock, time::Duration};
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
-pub use self::error::{CallError, CallErrorKind};
+pub use self::{
+    error::{CallError, CallErrorKind},
+    throttles::Throttles,
+};
 
 /// The clients. ECS is needed by nearly every request; the others are made when they are first used, because
 /// each reads the machine's certificates.
@@ -28,6 +32,7 @@ pub struct Aws {
     lambda: OnceLock<aws_sdk_lambda::Client>,
     logs: logs::LogReader,
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
+    throttles: Throttles,
 }
 
 /// Region, credentials and endpoints from the environment.
@@ -76,13 +81,23 @@ impl Aws {
     /// Clients with this configuration, and with our own patience.
     pub fn new(config: SdkConfig) -> Self {
         let config = patient(config);
-        let ecs = aws_sdk_ecs::Client::new(&config);
-        let logs = logs::LogReader::new(config.clone());
-        Self { config, ecs, lambda: OnceLock::new(), logs, cloudformation: OnceLock::new() }
+        let throttles = Throttles::default();
+        let ecs = aws_sdk_ecs::config::Builder::from(&config).interceptor(throttles.clone()).build();
+        let ecs = aws_sdk_ecs::Client::from_conf(ecs);
+        let logs = logs::LogReader::new(config.clone(), throttles.clone());
+        Self { config, ecs, lambda: OnceLock::new(), logs, cloudformation: OnceLock::new(), throttles }
     }
 
     fn lambda(&self) -> &aws_sdk_lambda::Client {
-        self.lambda.get_or_init(|| aws_sdk_lambda::Client::new(&self.config))
+        self.lambda.get_or_init(|| {
+            let config = aws_sdk_lambda::config::Builder::from(&self.config);
+            aws_sdk_lambda::Client::from_conf(config.interceptor(self.throttles.clone()).build())
+        })
+    }
+
+    /// What of the calls AWS has throttled.
+    pub fn throttles(&self) -> &Throttles {
+        &self.throttles
     }
 
     /// CloudWatch Logs, as far as it is read.
@@ -91,7 +106,10 @@ impl Aws {
     }
 
     fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
-        self.cloudformation.get_or_init(|| aws_sdk_cloudformation::Client::new(&self.config))
+        self.cloudformation.get_or_init(|| {
+            let config = aws_sdk_cloudformation::config::Builder::from(&self.config);
+            aws_sdk_cloudformation::Client::from_conf(config.interceptor(self.throttles.clone()).build())
+        })
     }
 }
 

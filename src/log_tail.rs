@@ -15,6 +15,7 @@ use crate::{
         logs::{LogLine, LogReader},
     },
     function::clock::Clock,
+    reason::plain,
     task::{AwsLogs, Container, TaskArn},
 };
 
@@ -34,6 +35,8 @@ pub struct Wanted<'w> {
     pub stream: &'w str,
     /// How many lines at most.
     pub lines: u32,
+    /// Which of them count.
+    pub counts: fn(&str) -> bool,
     /// When the container ended; none while it runs, or where that is not known.
     pub ended_at: Option<OffsetDateTime>,
 }
@@ -43,8 +46,17 @@ pub fn stream_of(logs: &AwsLogs, container: &Container, task: &TaskArn) -> Optio
     logs.stream(&container.name, task, container.runtime_id.as_deref())
 }
 
-/// Reads the tail, oldest line first, until `until` at the latest. Lines that hold nothing but punctuation
-/// and space are left out.
+/// Whether a line tells a reader something: it holds a letter or a digit.
+pub fn tells(line: &str) -> bool {
+    plain(line).chars().any(char::is_alphanumeric)
+}
+
+/// Whether anything can be seen of a line.
+pub fn is_seen(line: &str) -> bool {
+    !plain(line).is_empty()
+}
+
+/// Reads the tail, oldest line first, until `until` at the latest. Lines that do not count are left out.
 pub async fn read(
     reader: &LogReader,
     wanted: &Wanted<'_>,
@@ -64,7 +76,7 @@ pub async fn read(
         };
         let now = clock.now();
         if is_final || now >= complete_at || now + PAUSE >= until {
-            return read.map(|lines| telling(lines, wanted.lines));
+            return read.map(|lines| counting(lines, wanted));
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -81,11 +93,11 @@ fn may_come(error: &CallError) -> bool {
     error.is("ResourceNotFoundException") || error.is_transient()
 }
 
-/// The last lines that hold a letter or a digit.
-fn telling(lines: Vec<LogLine>, most: u32) -> Vec<String> {
+/// The last lines that count.
+fn counting(lines: Vec<LogLine>, wanted: &Wanted<'_>) -> Vec<String> {
     let texts = lines.into_iter().map(|line| line.message);
-    let mut texts: Vec<String> = texts.filter(|text| text.chars().any(char::is_alphanumeric)).collect();
-    let surplus = texts.len().saturating_sub(most as usize);
+    let mut texts: Vec<String> = texts.filter(|text| (wanted.counts)(text)).collect();
+    let surplus = texts.len().saturating_sub(wanted.lines as usize);
     texts.drain(..surplus);
     texts
 }
@@ -111,8 +123,13 @@ mod tests {
 
     #[test]
     fn lines_of_punctuation_take_no_line_s_place() {
-        let lines =
-            vec![line(-3, "first"), line(-2, "    ^^^^^^^"), line(-1, "KeyError: 'x'"), line(0, "----")];
-        assert_eq!(telling(lines, 2), ["first", "KeyError: 'x'"]);
+        let printed = ["first", "    ^^^^^^^", "KeyError: 'x'", "----", "\u{1b}[0m", " "];
+        let kept = |lines, counts| {
+            let logs = AwsLogs { group: "/ecs/app".to_owned(), region: None, stream_prefix: None };
+            let wanted = Wanted { logs: &logs, stream: "app", lines, counts, ended_at: None };
+            counting(printed.map(|text| line(0, text)).to_vec(), &wanted)
+        };
+        assert_eq!(kept(2, tells), ["first", "KeyError: 'x'"]);
+        assert_eq!(kept(1, is_seen), ["----"], "what a program returns may be punctuation");
     }
 }

@@ -7,6 +7,7 @@ mod failure;
 mod fit;
 
 pub use failure::{TIMED_OUT, exit_code_meaning};
+pub use fit::plain;
 
 /// A Reason before it is cut to size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,25 @@ pub struct Reason {
     log: Vec<String>,
     /// Where to look: the task's ARN, log group and stream.
     place: Vec<String>,
+    /// What kind of failure it is; none where the function itself could not go on, or nothing has failed.
+    class: Option<FailureClass>,
+}
+
+/// What kind of failure a Reason is about, for the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureClass {
+    /// A task ran and did not succeed.
+    Container,
+    /// A task could not be started.
+    Start,
+    /// A task did not end in time.
+    Timeout,
+    /// The request asks for what cannot be done.
+    Refused,
+    /// The function could not go on: a permission or a fault of its own.
+    OwnFault,
+    /// That of no run: of a Delete, or of a request that a later one has taken over.
+    NoRun,
 }
 
 /// Where a container's output is, and its last lines.
@@ -57,6 +77,17 @@ impl Reason {
     /// A Reason of one sentence.
     pub fn new(head: impl Into<String>) -> Self {
         Self { head: head.into(), ..Self::default() }
+    }
+
+    /// Says what kind of failure it is about.
+    #[must_use]
+    pub fn of_class(self, class: FailureClass) -> Self {
+        Self { class: Some(class), ..self }
+    }
+
+    /// What kind of failure it is about. Where no text says so, the function could not go on.
+    pub fn class(&self) -> FailureClass {
+        self.class.unwrap_or(FailureClass::OwnFault)
     }
 
     /// Its first sentence: what failed, or that nothing did.
@@ -107,7 +138,7 @@ impl Reason {
 
 impl NoLog {
     /// What a reader should know, and what to do about it. `group` is the log group, where there is one.
-    fn in_words(&self, group: Option<&str>) -> String {
+    pub fn in_words(&self, group: Option<&str>) -> String {
         let group = group.unwrap_or("its log group");
         match self {
             Self::NoDefinition(why) => {

@@ -26,8 +26,11 @@ mod follow;
 mod hand_over;
 pub mod invocation;
 pub mod ledger;
+mod measure;
+mod meter;
 mod park;
 mod promise;
+pub mod render;
 mod run;
 mod start;
 mod stop;
@@ -54,6 +57,8 @@ use self::{
     follow::{Ending, follow},
     invocation::Invocation,
     ledger::{First, Ledger, Memory, Written},
+    measure::Metrics,
+    render::metrics::{RunEnd, Sent},
     run::{not_started, run, skip, without_tasks},
     work::Work,
 };
@@ -62,7 +67,7 @@ use crate::{
     callback::{Callback, Undelivered},
     cfn::{ReplyTo, Request, RequestType, WaitHandle},
     properties::Properties,
-    reason::Reason,
+    reason::{FailureClass, Reason},
 };
 
 /// The runner: its clients.
@@ -71,12 +76,13 @@ pub struct Runner {
     aws: Aws,
     callback: Callback,
     ledger: Option<Ledger>,
+    metrics: Metrics,
 }
 
 impl Runner {
     /// A runner over these clients, without a ledger.
     pub fn new(aws: Aws, callback: Callback) -> Self {
-        Self { aws, callback, ledger: None }
+        Self { aws, callback, ledger: None, metrics: Metrics::default() }
     }
 
     /// The same runner, which remembers its requests in this table, if there is one.
@@ -89,6 +95,12 @@ impl Runner {
     ///
     /// `Err` means that an answer could not be delivered; everything else, a failed task included, is `Ok`.
     pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
+        let handled = self.enter(payload, invocation).await;
+        self.report(invocation);
+        handled
+    }
+
+    async fn enter(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
         match Entry::read(payload) {
             Entry::Request(request) => Box::pin(self.request(*request, invocation)).await,
             Entry::GoOn(wait) => Box::pin(self.go_on(*wait, invocation)).await,
@@ -108,7 +120,8 @@ impl Runner {
             }
             Entry::Garbled { reply_to, problem } => {
                 tracing::error!(request_id = reply_to.request_id, "{problem}");
-                self.answer(Answer::Failed(Reason::new(problem)), &reply_to, invocation).await
+                let reason = Reason::new(problem).of_class(FailureClass::Refused);
+                self.answer(Answer::Failed(reason), &reply_to, invocation).await
             }
             Entry::Dropped { problem } => {
                 tracing::warn!("{problem}");
@@ -202,7 +215,8 @@ impl Runner {
             }
             Plan::Run(plan) => {
                 let (cluster, families) = (plan.properties.cluster.clone(), plan.earlier.families.clone());
-                run(&work(&cluster, &families, plan.earlier.answer_by), *plan, request).await
+                let work = work(&cluster, &families, plan.earlier.answer_by);
+                Box::pin(run(&work, *plan, request)).await
             }
         }
     }
@@ -220,7 +234,8 @@ impl Runner {
             Ok(Ending::HandedOver) => return Ok(()),
             Ok(Ending::Answered(answer) | Ending::NeverRan(answer)) => answer,
             Ok(Ending::Promised(answer, wait)) => {
-                let answered = self.answer(answer, reply_to, invocation).await;
+                // The run is counted when it has ended.
+                let answered = self.answer_of(None, answer, reply_to, invocation).await;
                 // Boxed: what is waited for ends here, too.
                 let signalled = Box::pin(self.go_on(*wait, invocation)).await;
                 return answered.and(signalled);
@@ -236,9 +251,21 @@ impl Runner {
         self.answer(answer, reply_to, invocation).await
     }
 
-    /// The only place that answers CloudFormation.
+    /// Answers, and counts the run that the answer is about.
     async fn answer(
         &self,
+        answer: Answer,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
+        let run = answer.run_end();
+        self.answer_of(run, answer, reply_to, invocation).await
+    }
+
+    /// The only place that answers CloudFormation. `run` is how the run ended that is counted with the answer.
+    async fn answer_of(
+        &self,
+        run: Option<RunEnd>,
         answer: Answer,
         reply_to: &ReplyTo,
         invocation: &Invocation,
@@ -247,10 +274,12 @@ impl Runner {
         let why = answer.summary().to_owned();
         let status = answer.status();
         let body = answer.into_body(reply_to);
+        let mut is_kept = false;
         if let Some(ledger) = &self.ledger {
             match ledger.answer(reply_to, &body, invocation.now()).await {
+                Ok(Written::Done) => is_kept = true,
                 // CloudFormation does not read the answer to a request that it has given up.
-                Ok(Written::Done | Written::NoRow | Written::Superseded) => {}
+                Ok(Written::NoRow | Written::Superseded) => {}
                 Ok(Written::Answered) => {
                     tracing::info!(reason = why, "not answering: another invocation has");
                     return Ok(());
@@ -260,7 +289,12 @@ impl Runner {
             }
         }
         tracing::info!(status = ?status, reason = why, "answering");
-        self.send(&body, reply_to, invocation).await
+        let delivered = self.send(&body, reply_to, invocation).await;
+        // What the ledger does not hold is answered anew by the next delivery, and counted then.
+        if is_kept || delivered.is_ok() {
+            invocation.meter().ended(reply_to, run);
+        }
+        delivered
     }
 
     /// Answers a request that has nothing to run, and signals its WaitHandle the same: the condition would wait for
@@ -288,6 +322,8 @@ impl Runner {
     /// PUTs an answer, and ends the request where that went well.
     async fn send(&self, body: &str, reply_to: &ReplyTo, invocation: &Invocation) -> Result<(), Undelivered> {
         let delivered = self.callback.deliver(body, reply_to, invocation.clock(), invocation.ends_at()).await;
+        let sent = if delivered.is_ok() { Sent::Delivered(invocation.now()) } else { Sent::Undelivered };
+        invocation.meter().sent(reply_to, sent);
         match (&delivered, &self.ledger) {
             (Err(error), _) => tracing::error!("{error}"),
             (Ok(()), Some(ledger)) => {

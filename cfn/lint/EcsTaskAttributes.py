@@ -19,11 +19,30 @@ class EcsTaskAttributes(CloudFormationLintRule):
     tags = ["resources", "ecs", "custom"]
 
     def match(self, cfn):
-        names = {task.name for task in ecs.tasks(cfn)}
+        tasks = {task.name: task for task in ecs.tasks(cfn)}
         for path, name, attribute in [*get_atts(cfn), *subs(cfn)]:
-            if name in names and attribute not in ecs.ATTRIBUTES:
+            if name in tasks and attribute not in ecs.ATTRIBUTES:
                 known = ecs.hint(attribute, ecs.ATTRIBUTES) or ": it has " + ", ".join(ecs.ATTRIBUTES)
                 yield RuleMatch(path, f"{name} has no attribute {attribute}{known}")
+            elif name in tasks and attribute == "Output" and (why := never_returns(tasks[name])):
+                yield RuleMatch(path, f"Output of {name} is always empty, since {why}")
+
+
+def never_returns(task):
+    """Why a task has no Output under any combination of conditions; none if it may have one."""
+    reasons = {returns_nothing(case) for case in task.cases("ReturnOutput", "Timeout", "WaitHandle")}
+    return None if None in reasons else min(reasons, default=None)
+
+
+def returns_nothing(case):
+    """Why there is no Output in one combination of conditions."""
+    if str(case.get("ReturnOutput", "false")).lower() in ("false", "no"):
+        return "it does not set ReturnOutput: true"
+    if ecs.number(case.get("Timeout")) == 0:
+        return "Timeout 0 does not wait for the task: raise it"
+    if "WaitHandle" in case:
+        return "with WaitHandle the task's end comes later: read Data of the WaitCondition"
+    return None
 
 
 def get_atts(cfn):

@@ -18,14 +18,14 @@ use aws_sdk_dynamodb::{
         update_item::UpdateItemError,
     },
     types::{
-        AttributeValue, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-        Update as TransactUpdate, WriteRequest,
+        AttributeValue, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, Select,
+        TransactWriteItem, Update as TransactUpdate, WriteRequest,
     },
 };
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use serde_json::{Map, Number, Value};
 
-use super::{CallError, CallErrorKind, in_region_of};
+use super::{CallError, CallErrorKind, Throttles, in_region_of};
 
 /// How many items one BatchWriteItem takes.
 pub const BATCH_ITEMS: usize = 25;
@@ -40,6 +40,7 @@ pub type Attributes = Map<String, Value>;
 pub struct Table {
     client: Client,
     name: String,
+    throttles: Throttles,
 }
 
 /// A change of one item, made where it is missing.
@@ -105,7 +106,15 @@ pub enum Transacted {
 impl Table {
     /// The table of this name or ARN.
     pub fn new(config: &SdkConfig, name: &str) -> Self {
-        Self { client: Client::new(&in_region_of(name, config)), name: name.to_owned() }
+        let throttles = Throttles::default();
+        let config = aws_sdk_dynamodb::config::Builder::from(&in_region_of(name, config));
+        let client = Client::from_conf(config.interceptor(throttles.clone()).build());
+        Self { client, name: name.to_owned(), throttles }
+    }
+
+    /// What of its calls AWS has throttled.
+    pub fn throttles(&self) -> &Throttles {
+        &self.throttles
     }
 
     /// Writes an item over the one that may be there.
@@ -261,9 +270,28 @@ impl Table {
         range: &IndexRange<'_>,
         from: Option<&Attributes>,
     ) -> Result<Page, CallError> {
+        let answer = queried(self.index_query(range).set_exclusive_start_key(from.map(typed))).await?;
+        let items = answer.items.unwrap_or_default().into_iter().map(plain).collect();
+        Ok(Page { items, next: answer.last_evaluated_key.filter(|key| !key.is_empty()).map(plain) })
+    }
+
+    /// How many items a range of an index has, which may lag a moment behind the table.
+    pub async fn count_index(&self, range: &IndexRange<'_>) -> Result<usize, CallError> {
+        let (mut count, mut from) = (0, None);
+        loop {
+            let call = self.index_query(range).select(Select::Count).set_exclusive_start_key(from);
+            let answer = queried(call).await?;
+            count += usize::try_from(answer.count).unwrap_or_default();
+            match answer.last_evaluated_key.filter(|key| !key.is_empty()) {
+                Some(key) => from = Some(key),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    fn index_query(&self, range: &IndexRange<'_>) -> QueryFluentBuilder {
         let IndexRange { index, partition, up_to } = range;
-        let call = self
-            .client
+        self.client
             .query()
             .table_name(&self.name)
             .index_name(*index)
@@ -272,10 +300,6 @@ impl Table {
             .expression_attribute_names("#sort", up_to.0)
             .expression_attribute_values(":partition", AttributeValue::S(partition.1.to_owned()))
             .expression_attribute_values(":up_to", AttributeValue::N(up_to.1.to_string()))
-            .set_exclusive_start_key(from.map(typed));
-        let answer = queried(call).await?;
-        let items = answer.items.unwrap_or_default().into_iter().map(plain).collect();
-        Ok(Page { items, next: answer.last_evaluated_key.filter(|key| !key.is_empty()).map(plain) })
     }
 
     /// Removes an item if the condition of `update` holds; its expression is not read.

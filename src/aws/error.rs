@@ -122,18 +122,26 @@ impl CallError {
     }
 }
 
+/// Whether a text names an error that refuses a call for its rate.
+pub(super) fn is_throttling(text: &str) -> bool {
+    [
+        "Throttl",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "ProvisionedThroughputExceeded",
+    ]
+    .iter()
+    .any(|name| text.contains(name))
+}
+
 impl CallErrorKind {
     fn of(code: &str, status: Option<u16>) -> Self {
         if code.starts_with("AccessDenied") || code == "UnauthorizedOperation" {
             return Self::Denied;
         }
-        let throttled = code.contains("Throttl")
-            || matches!(
-                code,
-                "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" | "RequestTimeout"
-            );
         match status {
-            _ if throttled => Self::Transient,
+            _ if is_throttling(code) || code == "RequestTimeout" => Self::Transient,
             Some(429 | 500..=599) | None => Self::Transient,
             Some(_) => Self::Final,
         }

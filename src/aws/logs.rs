@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::{Client, config::Region, types::OutputLogEvent};
 use time::OffsetDateTime;
 
-use super::CallError;
+use super::{CallError, Throttles};
 
 /// A line of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +22,13 @@ pub struct LogLine {
 pub struct LogReader {
     config: SdkConfig,
     client: OnceLock<Client>,
+    throttles: Throttles,
 }
 
 impl LogReader {
     /// A reader with this configuration.
-    pub fn new(config: SdkConfig) -> Self {
-        Self { config, client: OnceLock::new() }
+    pub fn new(config: SdkConfig, throttles: Throttles) -> Self {
+        Self { config, client: OnceLock::new(), throttles }
     }
 
     /// The last `limit` lines of a stream, oldest first. `region` is the log group's, where it is not the
@@ -41,7 +42,10 @@ impl LogReader {
     ) -> Result<Vec<LogLine>, CallError> {
         let mut config = aws_sdk_cloudwatchlogs::Config::builder();
         config.set_region(region.map(|region| Region::new(region.to_owned())));
-        let client = self.client.get_or_init(|| Client::new(&self.config));
+        let client = self.client.get_or_init(|| {
+            let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config);
+            Client::from_conf(config.interceptor(self.throttles.clone()).build())
+        });
         let call = client
             .get_log_events()
             .log_group_name(group)

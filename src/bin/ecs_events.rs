@@ -1,14 +1,10 @@
 //! The monitor's Lambda: ECS's events on the runtime `provided.al2023`.
 
-use std::{
-    env,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{env, process::ExitCode};
 
 use ecs_tasks::{
     aws,
-    function::{clock::Clock, logging::Logging, payload::readable},
+    function::{clock::Clock, embedded, logging::Logging, payload::readable},
     monitor::{Monitor, decide::settings::Settings},
 };
 use lambda_runtime::{Error, LambdaEvent, Runtime};
@@ -27,9 +23,7 @@ async fn main() -> Result<ExitCode, Error> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    // Standard output is the function's log; there is nowhere to tell that it cannot be written.
-    let metrics = |line: &str| drop(writeln!(io::stdout().lock(), "{line}"));
-    let monitor = Monitor::new(settings, aws::config_from_env().await, Box::new(metrics));
+    let monitor = Monitor::new(settings, aws::config_from_env().await, Box::new(embedded::write));
     let monitor = &monitor;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         Ok::<Value, Error>(monitor.handle(event.payload, Clock::start().now()).await?)

@@ -5,7 +5,7 @@ use std::env;
 use ecs_tasks::{
     aws::{self, Aws},
     callback::Callback,
-    function::{clock::Clock, logging::Logging, payload::readable},
+    function::{clock::Clock, embedded, logging::Logging, payload::readable},
     runner::{Runner, invocation::Invocation, ledger::Ledger},
 };
 use lambda_runtime::{Error, LambdaEvent, Runtime};
@@ -23,6 +23,7 @@ async fn main() -> Result<(), Error> {
     let ledger = variable("LEDGER_TABLE").filter(|name| !name.trim().is_empty());
     let ledger = ledger.map(|name| Ledger::new(&config, name.trim()));
     let runner = Runner::new(Aws::new(config), Callback::default()).with_ledger(ledger);
+    let runner = runner.with_metrics(variable("METRICS_BY").as_deref(), embedded::write);
     let runner = &runner;
     let handler = service_fn(move |event: LambdaEvent<Value>| handle(runner, event, may_recurse));
     Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await

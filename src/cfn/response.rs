@@ -63,23 +63,16 @@ pub struct Data {
     pub log_group: String,
     /// Its stream.
     pub log_stream: String,
+    /// With ReturnOutput, the last line that this container logged.
+    pub output: String,
     /// `true` when this request ran tasks, `false` when there was nothing to run.
     pub ran: String,
 }
 
-impl Data {
-    /// Leaves out the last of TaskArns. Whether there was one.
-    pub(super) fn drop_last_arn(&mut self) -> bool {
-        let arns = &mut self.task_arns;
-        let had_one = !arns.is_empty();
-        arns.truncate(arns.rfind(',').unwrap_or(0));
-        had_one
-    }
-}
-
 impl Response {
     /// An answer whose Reason is still empty. Attributes that would leave no room for one are shortened:
-    /// TaskArns loses ARNs from its end, which only ten tasks on a cluster with a very long name bring about.
+    /// TaskArns loses ARNs from its end, but for the first, and then Output its end. Only ten tasks on a
+    /// cluster with a very long name bring that about, or an Output of characters of several bytes.
     pub fn new(status: Status, reply_to: &ReplyTo, data: Option<Data>) -> Self {
         let mut response = Self {
             status,
@@ -91,8 +84,18 @@ impl Response {
             no_echo: reply_to.no_echo,
             data,
         };
-        while response.room() < REASON_RESERVE && response.data.as_mut().is_some_and(Data::drop_last_arn) {}
+        while response.room() < REASON_RESERVE {
+            let lacking = REASON_RESERVE - response.room();
+            if !response.data.as_mut().is_some_and(|data| data.shorten(lacking)) {
+                break;
+            }
+        }
         response
+    }
+
+    /// The attributes, where there are any.
+    pub fn data(&self) -> Option<&Data> {
+        self.data.as_ref()
     }
 
     /// How many bytes, as serialized in JSON, the Reason may still grow by.
@@ -103,6 +106,20 @@ impl Response {
     /// The body as it is PUT.
     pub fn body(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Data {
+    /// Takes something away that gives up to so many bytes; false if nothing is left that could be.
+    pub(super) fn shorten(&mut self, bytes: usize) -> bool {
+        if let Some(comma) = self.task_arns.rfind(',') {
+            self.task_arns.truncate(comma);
+            return true;
+        }
+        let kept = self.output.floor_char_boundary(self.output.len().saturating_sub(bytes.div_ceil(2)));
+        let shortened = kept < self.output.len();
+        self.output.truncate(kept);
+        shortened
     }
 }
 
@@ -140,8 +157,7 @@ mod tests {
         let mut names: Vec<&str> =
             body["Data"].as_object().expect("an object").keys().map(String::as_str).collect();
         names.sort_unstable();
-        let expected =
-            "ExitCode LogGroup LogStream Ran Seconds StartedAt StoppedAt TaskArn TaskArns TaskDefinitionArn";
+        let expected = "ExitCode LogGroup LogStream Output Ran Seconds StartedAt StoppedAt TaskArn TaskArns TaskDefinitionArn";
         assert_eq!(names.join(" "), expected);
     }
 
@@ -154,5 +170,17 @@ mod tests {
         assert!(response.room() >= REASON_RESERVE);
         let arns = response.data.expect("attributes").task_arns;
         assert!(arns.split(',').all(|kept| kept == arn), "only whole ARNs are kept");
+    }
+
+    #[test]
+    fn an_output_of_long_characters_leaves_room_for_a_reason() {
+        for char in ["😀", "\"", "x"] {
+            let data = Data { task_arns: "arn:1".to_owned(), output: char.repeat(1024), ..Data::default() };
+            let response = Response::new(Status::Success, &reply_to(), Some(data));
+            assert!(response.room() >= REASON_RESERVE, "{char}");
+            let kept = response.data().expect("attributes");
+            assert_eq!(kept.task_arns, "arn:1", "of one task nothing is lost");
+            assert!(kept.output.len() > 2_000 || kept.output == "x".repeat(1024) || char == "\"", "{char}");
+        }
     }
 }

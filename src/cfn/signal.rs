@@ -39,7 +39,8 @@ impl Signal {
             let text = data.as_ref().map_or_else(|| Ok("{}".to_owned()), serde_json::to_string);
             let signal =
                 Self { status, unique_id: UNIQUE_ID, reason: String::new(), data: text.unwrap_or_default() };
-            if signal.room() >= REASON_RESERVE || !data.as_mut().is_some_and(Data::drop_last_arn) {
+            let lacking = REASON_RESERVE.saturating_sub(signal.room());
+            if lacking == 0 || !data.as_mut().is_some_and(|data| data.shorten(lacking)) {
                 return signal;
             }
         }

@@ -40,7 +40,8 @@ impl Sinks {
         let logs = definition.container(name)?.logs.as_ref()?;
         let container = task.containers.iter().find(|container| container.name == name)?;
         let stream = log_tail::stream_of(logs, container, &task.arn)?;
-        let wanted = Wanted { logs, stream: &stream, lines, ended_at: task.ended_at() };
+        let counts = log_tail::tells;
+        let wanted = Wanted { logs, stream: &stream, lines, counts, ended_at: task.ended_at() };
         let read = log_tail::read(aws.logs(), &wanted, clock, clock.now() + Span::seconds(2)).await;
         let (lines, missing) = match read {
             Ok(lines) => (lines, None),

@@ -1,6 +1,6 @@
 //! A failed task in words: the cause first, the code second, then what else failed.
 
-use super::Reason;
+use super::{FailureClass, Reason};
 use crate::outcome::{Cause, Failure};
 
 /// What an exit code means beyond its number, where that is common knowledge to shells and container
@@ -26,6 +26,7 @@ impl Reason {
         let stopped_reason = first.stopped_reason.as_deref().filter(|reason| !is_commonplace(reason));
         let stopped_reason = stopped_reason.filter(|reason| !reason.starts_with(TIMED_OUT));
         let mut reason = Self::new(first.what())
+            .of_class(first.class())
             .detail(first.cause.reason())
             .detail(stopped_reason)
             .detail(first.what_else().as_deref())
@@ -42,6 +43,17 @@ impl Reason {
 }
 
 impl Failure {
+    /// What kind of failure it is.
+    fn class(&self) -> FailureClass {
+        let timed_out = self.stopped_reason.as_deref().is_some_and(|reason| reason.starts_with(TIMED_OUT));
+        match &self.cause {
+            Cause::FailedToStart { .. } => FailureClass::Start,
+            // Another delivery of the request has stopped it at its deadline.
+            _ if timed_out => FailureClass::Timeout,
+            _ => FailureClass::Container,
+        }
+    }
+
     /// The cause in one sentence.
     pub fn what(&self) -> String {
         if let Some(words) = self.cause_in_words() {

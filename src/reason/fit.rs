@@ -92,7 +92,12 @@ fn cut(text: &str, room: usize) -> String {
 
 /// A log line without colours and other control sequences, and not too long.
 pub(super) fn log_line(line: &str) -> String {
-    cut(without_controls(&anstream::adapter::strip_str(line).to_string()).trim(), LOG_LINE_LIMIT)
+    cut(&plain(line), LOG_LINE_LIMIT)
+}
+
+/// A log line without colours, other control sequences, and space around it.
+pub fn plain(line: &str) -> String {
+    without_controls(&anstream::adapter::strip_str(line).to_string()).trim().to_owned()
 }
 
 /// Control characters tell nobody anything and cost six bytes each.

@@ -70,7 +70,7 @@ pub struct Arguments {
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
     /// Send recorded events to the monitor: files with one event as JSON, a list, or one a line. Without a
-    /// file those of the template's tasks.
+    /// file those of the template's tasks, and what the function measures of its runs is shown, too.
     #[arg(long, value_name = "FILE", num_args = 0..)]
     events: Option<Vec<PathBuf>>,
     /// How the monitor writes alerts: text, json or chat.
@@ -154,7 +154,7 @@ impl Arguments {
         }
         let recorded = self.recorded()?;
         let names = rehearsal.iter().flat_map(Rehearsal::names);
-        let console = Console::new(self.verbose, self.quiet, names);
+        let console = Console::new(self.verbose, self.quiet, names).measuring(self.events.is_some());
         let engine = match self.docker {
             true => Engine::docker(console.reporter()).await?,
             false => Engine::default(),

@@ -31,6 +31,8 @@ const MAX_NAME_WIDTH: usize = 40;
 pub struct Console {
     verbose: bool,
     quiet: bool,
+    /// What the runner measures is shown.
+    measures: bool,
     name_width: usize,
     /// What goes on, for the sign of life in a long silence.
     current: Arc<Mutex<Option<StackEvent>>>,
@@ -51,7 +53,20 @@ impl Console {
         let widths =
             names.into_iter().map(|name| name.chars().count()).filter(|width| *width <= MAX_NAME_WIDTH);
         let name_width = widths.max().unwrap_or(MAX_NAME_WIDTH);
-        Self { verbose, quiet, name_width, current: Arc::default(), findings: Arc::default() }
+        Self {
+            verbose,
+            quiet,
+            measures: false,
+            name_width,
+            current: Arc::default(),
+            findings: Arc::default(),
+        }
+    }
+
+    /// The same, which shows what the runner measures, too.
+    #[must_use]
+    pub fn measuring(self, measures: bool) -> Self {
+        Self { measures, ..self }
     }
 
     /// Takes a stack's events.
@@ -81,12 +96,19 @@ impl Console {
                 }
             }
             Report::Note(note) => console.note(&note),
-            Report::Log(line) if console.verbose => {
-                let style = Style::new().dimmed();
-                write_line(&format!("          {style}{line}{style:#}"));
-            }
-            Report::Log(_) => {}
+            Report::Log(line) => console.log(&line),
         })
+    }
+
+    /// A line of a function's log: one that becomes metrics, or another.
+    fn log(&self, line: &str) {
+        if let Some(measured) = self.measures.then(|| measured(line)).flatten() {
+            let style = AnsiColor::Magenta.on_default();
+            write_line(&format!("          {style}metric |{style:#} {measured}"));
+        } else if self.verbose {
+            let style = Style::new().dimmed();
+            write_line(&format!("          {style}{line}{style:#}"));
+        }
     }
 
     /// Something that a person should know.
@@ -190,6 +212,22 @@ impl Console {
     }
 }
 
+/// What a line of the runner in the embedded metric format says, if it is one.
+fn measured(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array()?;
+    let of = |name: &str| line[name].as_str().map(|value| format!(" ({value})")).unwrap_or_default();
+    let metric = |metric: &Value| {
+        let name = metric["Name"].as_str()?;
+        let unit = if metric["Unit"] == "Seconds" { " s" } else { "" };
+        let class = if name == "RunsFailed" { of("Class") } else { String::new() };
+        Some(format!("{name} {}{unit}{class}", line[name]))
+    };
+    let metrics: Vec<String> = metrics.iter().filter_map(metric).collect();
+    // Each of its lines has this one, and none of the monitor's.
+    line["Throttled"].is_number().then(|| metrics.join(", "))
+}
+
 /// Whether an event is shown when only the rehearsed resources, failures and final states are.
 fn is_worth_it(event: &StackEvent) -> bool {
     let is_stacks_progress = event.is_stack && event.status.ends_with("_IN_PROGRESS");
@@ -199,4 +237,29 @@ fn is_worth_it(event: &StackEvent) -> bool {
 fn write_line(line: &str) {
     // Nobody reads a closed pipe.
     let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_runner_measures_reads_as_a_sentence() {
+        let line = r#"{"Runs":1,"RunsFailed":1,"Class":"container","RunSeconds":1.5,"Throttled":0,"_aws":
+            {"CloudWatchMetrics":[{"Metrics":[{"Name":"Runs","Unit":"Count"},{"Name":"RunsFailed","Unit":"Count"},
+            {"Name":"RunSeconds","Unit":"Seconds"},{"Name":"Throttled","Unit":"Count"}]}]}}"#;
+        let expected = "Runs 1, RunsFailed 1 (container), RunSeconds 1.5 s, Throttled 0";
+        assert_eq!(measured(line).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn other_lines_are_no_measures() {
+        for line in [
+            "starting",
+            r#"{"message":"answering"}"#,
+            r#"{"TaskFailed":1,"_aws":{"CloudWatchMetrics":[{"Metrics":[]}]}}"#,
+        ] {
+            assert_eq!(measured(line), None, "{line}");
+        }
+    }
 }

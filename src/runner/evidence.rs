@@ -34,6 +34,8 @@ pub(super) struct Speaker<'w> {
     pub(super) container: &'w str,
     /// How many lines at most.
     pub(super) lines: u32,
+    /// Which of them count.
+    pub(super) counts: fn(&str) -> bool,
 }
 
 impl Definition {
@@ -96,7 +98,7 @@ impl Definition {
 /// Where a container's output is, and its last lines as far as they can be had in time; else why not. Never
 /// changes a verdict.
 pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Definition) -> Log {
-    let Speaker { task, container, lines } = speaker;
+    let Speaker { task, container, lines, counts } = speaker;
     let wants_lines = |missing: NoLog| (lines > 0).then_some(missing);
     let Some(read) = definition.as_ref() else {
         let why = match definition {
@@ -114,7 +116,7 @@ pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Defi
     let stream = ran.and_then(|ran| log_tail::stream_of(logs, ran, &task.arn));
     let log = Log { group: Some(logs.group.clone()), stream, ..Log::default() };
     let Some(stream) = log.stream.as_deref().filter(|_| lines > 0) else { return log };
-    let wanted = Wanted { logs, stream, lines, ended_at: task.ended_at() };
+    let wanted = Wanted { logs, stream, lines, counts, ended_at: task.ended_at() };
     // Of an invocation that is about to end, half of what is left is kept for the answer.
     let now = work.now();
     let half = now + (work.invocation.last_words_at() - now) / 2;

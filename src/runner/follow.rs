@@ -2,7 +2,7 @@
 
 use super::{
     decide::{
-        answer::{Answer, Evidence},
+        answer::{Answer, Evidence, speaker_of},
         texts,
         wait::{Goal, Step, TimedOut, Wait},
     },
@@ -15,8 +15,9 @@ use super::{
 use crate::{
     aws::{CallError, CallErrorKind},
     cfn::WaitHandle,
-    outcome::{Awaited, Cause, Outcome, Verdict},
-    reason::{Log, Reason, TIMED_OUT},
+    log_tail,
+    outcome::{Awaited, Cause, Outcome, Rules, Verdict},
+    reason::{FailureClass, Log, Reason, TIMED_OUT},
     task::{Observation, Task, TaskArn},
 };
 
@@ -239,6 +240,9 @@ async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) ->
             );
         }
     }
+    if wait.goal == Goal::Success {
+        work.invocation.meter().over(work.reply_to, &seen.last.tasks, work.now());
+    }
     let rules = wait.rules(seen.definition.as_ref());
     let in_time = || wait.ended_in_time(&seen.last, rules, work.now());
     match (wait.goal, verdict) {
@@ -246,7 +250,13 @@ async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) ->
         (Goal::Success, _) if wait.timed_out.is_some() && in_time().is_none() => {
             Answer::Failed(timed_out(work, wait, seen).await)
         }
-        (Goal::Success, Verdict::Succeeded) => Answer::succeeded(&seen.last.tasks, rules),
+        (Goal::Success, Verdict::Succeeded) => {
+            let answer = Answer::succeeded(&seen.last.tasks, rules);
+            match seen.last.tasks.first().filter(|_| wait.return_output) {
+                Some(task) => returning(work, answer, task, seen, rules).await,
+                None => answer,
+            }
+        }
         (Goal::Success, Verdict::Failed(failures)) => {
             let lost = failures.iter().filter(|failure| failure.cause == Cause::Missing);
             let lost: Vec<TaskArn> = lost.map(|failure| failure.task.clone()).collect();
@@ -262,6 +272,18 @@ async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) ->
             Answer::failed(failures, Evidence { definition, log: log.as_ref(), network })
         }
     }
+}
+
+/// A success with the last line of its container.
+async fn returning(work: &Work<'_>, answer: Answer, task: &Task, seen: &Seen, rules: Rules<'_>) -> Answer {
+    let container = speaker_of(rules);
+    let name = container.unwrap_or_default();
+    let speaker = Speaker { task, container: name, lines: 1, counts: log_tail::is_seen };
+    let log = evidence::log(work, speaker, &seen.definition).await;
+    if let Some(missing) = &log.missing {
+        tracing::warn!(container, "Output is empty. {}", missing.in_words(log.group.as_deref()));
+    }
+    answer.returning(container, &log)
 }
 
 /// The deadline has come: the tasks are told to stop, and the wait goes on until they have. Those that AWS
@@ -337,13 +359,14 @@ async fn lost_sight(work: &Work<'_>, wait: &Wait, seen: &Seen, error: &CallError
 async fn stop_unwatched(work: &Work<'_>, wait: &Wait, reason: Reason) -> Answer {
     let soon = work.due(work.invocation.soon());
     let stopped = stop(&soon, &wait.tasks, "ecs-tasks: it can no longer be waited for").await;
+    let reason = if wait.goal == Goal::Stopped { reason.of_class(FailureClass::NoRun) } else { reason };
     Answer::Failed(texts::not_stopped(reason, &stopped.refused))
 }
 
 /// The log of the container that a Reason is about, if it is about one.
 async fn log_of(work: &Work<'_>, wait: &Wait, seen: &Seen, about: Option<(&Task, &str)>) -> Option<Log> {
     let (task, container) = about?;
-    let speaker = Speaker { task, container, lines: wait.log_lines };
+    let speaker = Speaker { task, container, lines: wait.log_lines, counts: log_tail::tells };
     Some(evidence::log(work, speaker, &seen.definition).await)
 }
 

@@ -1,8 +1,10 @@
 //! One invocation of the function: its clock, and what of its time may be used for what.
 
+use std::sync::Arc;
+
 use time::{Duration, OffsetDateTime};
 
-use super::decide::plan::Means;
+use super::{decide::plan::Means, meter::Meter};
 use crate::function::clock::Clock;
 
 /// What an invocation keeps for its end: words, answer, or the next invocation.
@@ -18,6 +20,7 @@ pub struct Invocation {
     ends_at: OffsetDateTime,
     function_arn: String,
     may_recurse: bool,
+    meter: Arc<Meter>,
 }
 
 impl Invocation {
@@ -26,7 +29,14 @@ impl Invocation {
     pub fn begin(clock: Clock, ends_at: OffsetDateTime, function_arn: impl Into<String>) -> Self {
         let began_at = clock.now();
         let ends_at = if ends_at > began_at { ends_at } else { began_at + LONGEST };
-        Self { clock, began_at, ends_at, function_arn: function_arn.into(), may_recurse: false }
+        Self {
+            clock,
+            began_at,
+            ends_at,
+            function_arn: function_arn.into(),
+            may_recurse: false,
+            meter: Arc::default(),
+        }
     }
 
     /// The same invocation of a function that may invoke itself as often as it likes: `RECURSIVE_LOOP=Allow`
@@ -87,6 +97,11 @@ impl Invocation {
     /// Whether Lambda lets the function invoke itself as often as it likes.
     pub fn may_recurse(&self) -> bool {
         self.may_recurse
+    }
+
+    /// What it has measured.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// What a plan has to work with, beside a ledger.

@@ -15,7 +15,7 @@ use super::decide::{
 };
 use crate::{
     aws::{
-        CallError,
+        CallError, Throttles,
         dynamodb::{Attributes, IndexRange, Inserted, Table, Update, Updated},
         patient,
     },
@@ -163,6 +163,21 @@ impl Ledger {
         };
         let page = in_time(self.table.query_index(&range, from)).await?;
         Ok((page.items.into_iter().filter_map(Row::read).collect(), page.next))
+    }
+
+    /// How many requests have not ended.
+    pub(super) async fn open(&self) -> Result<usize, CallError> {
+        let range = IndexRange {
+            index: rows::OPEN_INDEX,
+            partition: (rows::OPEN, rows::OPEN),
+            up_to: (rows::NEXT_LOOK, i64::MAX),
+        };
+        in_time(self.table.count_index(&range)).await
+    }
+
+    /// What of its calls AWS has throttled.
+    pub(super) fn throttles(&self) -> &Throttles {
+        self.table.throttles()
     }
 
     /// The watch has come round.

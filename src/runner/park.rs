@@ -32,6 +32,7 @@ pub(super) async fn keep(work: &Work<'_>, wait: &Wait) -> Kept {
     match ledger.keep(wait, next_look).await {
         Ok(Written::Done) if parks => {
             tracing::info!(cluster = wait.cluster, "parked: an event or the watch goes on");
+            work.invocation.meter().parked(work.reply_to);
             Kept::Parked
         }
         Ok(Written::Done | Written::NoRow) => Kept::Polled,

@@ -71,7 +71,8 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         let wait = Wait::for_success(&plan, request, started.tasks.clone(), deadline, work.now());
         if plan.wait_handle.is_some() {
             let (tasks, definition) = as_started(work, &plan.properties, &started).await;
-            return go_on_with(work, Wait { definition: definition.map(Box::new), ..wait }, &tasks).await;
+            let wait = Wait { definition: definition.map(Box::new), ..wait };
+            return Box::pin(go_on_with(work, wait, &tasks)).await;
         }
         let definition = definition_for_the_ledger(work, &started).await;
         let may_restart = retries > 0 && work.memory.ledger.is_some();
@@ -160,7 +161,7 @@ async fn fire_and_forget(work: &Work<'_>, properties: &Properties, started: &Sta
         success_exit_codes: &properties.success_exit_codes,
         definition: definition.as_ref(),
     };
-    Answer::started(&tasks, rules)
+    Answer::started(&tasks, rules, properties.return_output)
 }
 
 /// What is known of tasks that have just been started, and of what they run from.

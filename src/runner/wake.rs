@@ -22,6 +22,7 @@ use super::{
     invocation::Invocation,
     ledger::Ledger,
     promise::go_on_with,
+    render::metrics::WatchRound,
     span,
 };
 use crate::{
@@ -91,11 +92,13 @@ impl Runner {
             tracing::warn!("the watch came round, and there is no ledger: LEDGER_TABLE is not set");
             return;
         };
-        if let Err(error) = ledger.beat(invocation.now()).await {
+        let now = invocation.now();
+        let (beat, open) = tokio::join!(ledger.beat(now), ledger.open());
+        if let Err(error) = beat {
             tracing::error!("the heartbeat could not be written, so nothing will be parked: {error}");
         }
-        let now = invocation.now();
-        let mut from = None;
+        let open = open.inspect_err(|error| tracing::debug!("open waits are not counted: {error}")).ok();
+        let (mut from, mut overdue) = (None, 0);
         loop {
             let (due, next) = match ledger.due(now, from.as_ref()).await {
                 Ok(page) => page,
@@ -104,6 +107,8 @@ impl Runner {
                     return;
                 }
             };
+            overdue += due.iter().filter(|row| row.is_overdue(now)).count();
+            invocation.meter().watched(WatchRound { open, overdue });
             self.watch_page(ledger, &due, invocation).await;
             match next {
                 Some(next) if invocation.now() < invocation.hand_over_at() => from = Some(next),

@@ -13,7 +13,7 @@ use std::{
 /// The rooms from the ground up: a room may need those before it, and no other.
 ///
 /// A folder that is not named belongs to the room of the file that has its name.
-const ROOMS: [&str; 49] = [
+const ROOMS: [&str; 51] = [
     "epoch",
     "task",
     "identity",
@@ -25,7 +25,9 @@ const ROOMS: [&str; 49] = [
     "aws",
     "log_tail",
     "callback",
+    "runner/render",
     "runner/decide",
+    "runner/meter",
     "runner/invocation",
     "runner/ledger",
     "runner/work",
@@ -66,7 +68,7 @@ const ROOMS: [&str; 49] = [
 ];
 
 /// What decides or renders is pure: these rooms name nothing of the outside.
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "epoch",
     "task",
     "identity",
@@ -75,6 +77,7 @@ const PURE: [&str; 12] = [
     "outcome",
     "reason",
     "runner/decide",
+    "runner/render",
     "monitor/decide",
     "monitor/render",
     "rehearse/template",

@@ -11,6 +11,7 @@ mod failures;
 mod generated;
 mod layers;
 mod lives;
+mod metrics;
 mod properties;
 mod provider;
 mod rehearsal;

@@ -1,5 +1,6 @@
 //! Every row of the Python function's table, and what Fargate needs, seen from CloudFormation.
 
+use ecs_tasks::rehearse::wire::Fault;
 use serde_json::json;
 
 use crate::scenario::{CLUSTER, Scenario, container, properties};
@@ -299,4 +300,48 @@ async fn all_property_errors_come_in_one_reason_and_nothing_is_started() {
         scenario.stage.calls()
     );
     assert!(scenario.delete(&wrong).await.succeeded, "and Delete does not mind");
+}
+
+#[tokio::test]
+async fn return_output_gives_the_last_line_of_the_container_that_decides() {
+    let scenario = Scenario::new().await;
+    let mut sidecar = container("sidecar", "echo no matter");
+    sidecar["essential"] = json!(false);
+    let app = container("app", "echo migrating; echo '{\"version\": 42}'; sleep 0.2");
+    let definition = scenario.definition(json!([sidecar, app]));
+    let output = json!({"ReturnOutput": "true"});
+    let created = scenario.create(&properties(&definition, output.clone())).await;
+    assert_eq!(created.data["Output"], r#"{"version": 42}"#);
+    let silent = scenario.create(&properties(&definition, json!({}))).await;
+    assert_eq!(silent.data["Output"], "", "the attribute is always there");
+    let old = properties(&definition, json!({}));
+    let skipped = json!({"ReturnOutput": "true", "RunOnUpdate": "false"});
+    let skipped = scenario.update(&old, &properties(&definition, skipped)).await;
+    assert_eq!((skipped.data["Output"].as_str(), skipped.data["Ran"].as_str()), (Some(""), Some("false")));
+    assert!(!scenario.log().iter().any(|line| !line.starts_with("app | ") && line.contains("version")));
+}
+
+#[tokio::test]
+async fn an_output_that_cannot_be_read_leaves_the_run_its_success() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("true");
+    let wanted = properties(&definition, json!({"ReturnOutput": "true"}));
+    let created = scenario.create(&wanted).await;
+    assert!(created.succeeded && created.data["Output"] == "");
+    assert!(
+        created
+            .reason
+            .contains("Output is empty, since no line of container app could be read. It has no log stream"),
+        "{}",
+        created.reason
+    );
+    let denial = Fault::Error(400, "AccessDeniedException", "not authorized to perform: logs:GetLogEvents");
+    scenario.stage.fault("GetLogEvents", vec![denial; 10]);
+    let created = scenario.create(&wanted).await;
+    assert!(created.succeeded && created.data["Output"] == "");
+    assert!(created.reason.contains("allow logs:GetLogEvents on /ecs/app"), "{}", created.reason);
+    let forgotten = properties(&definition, json!({"ReturnOutput": "true", "Timeout": "0"}));
+    let created = scenario.create(&forgotten).await;
+    assert!(created.succeeded && created.data["Output"] == "");
+    assert!(created.reason.contains("not waited for has not logged it yet"), "{}", created.reason);
 }

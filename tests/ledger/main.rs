@@ -11,6 +11,7 @@ mod delivery;
 mod failures;
 #[path = "../it/lives.rs"]
 mod lives;
+mod measures;
 #[path = "../it/scenario.rs"]
 mod scenario;
 mod wait_handle;

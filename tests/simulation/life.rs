@@ -272,6 +272,10 @@ impl Chapter {
                 properties[name] = value;
             }
         }
+        // By a die of its own, so that the rest of a seed's life is what it was.
+        if Rng::with_seed(rng.clone().u64(..).wrapping_add(1)).f64() < 0.25 {
+            properties["ReturnOutput"] = json!("true");
+        }
         let cancelled_after = (rng.f64() < 0.2).then(|| pick(rng, &[0.0, 0.3, 2.0, 20.0, 100.0]) + rng.f64());
         Self { properties, cancelled_after }
     }

@@ -108,18 +108,42 @@ impl Court<'_> {
     }
 
     /// What the template gets to read. The task definition and where the log is stand in the task definition,
-    /// which one of two may not have been able to read.
+    /// which one of two may not have been able to read, as it may be with the log itself.
     fn told(&self, asked: &Asked, answer: &Value) -> Value {
         let mut data = answer["Data"].clone();
-        let unread = self.state.calls.iter().any(|call| {
-            call.delivery.request == asked.id && call.operation == "DescribeTaskDefinition" && !call.ok
-        });
-        if unread && data.is_object() {
-            for name in ["LogGroup", "LogStream", "TaskDefinitionArn"] {
-                data[name] = Value::Null;
+        if data.is_object() {
+            if self.unread(asked, "DescribeTaskDefinition") {
+                for name in ["LogGroup", "LogStream", "TaskDefinitionArn", "Output"] {
+                    data[name] = Value::Null;
+                }
+            }
+            if self.unread(asked, "GetLogEvents") {
+                data["Output"] = Value::Null;
             }
         }
         data
+    }
+
+    /// Whether a call of this operation has failed for a request.
+    fn unread(&self, asked: &Asked, operation: &str) -> bool {
+        let calls = &mut self.state.calls.iter();
+        calls.any(|call| call.delivery.request == asked.id && call.operation == operation && !call.ok)
+    }
+
+    /// With ReturnOutput the last line of a task that was waited for, and never another.
+    fn a_true_output(&self, asked: &Asked, answer: &Value, object: &mut impl FnMut(String)) {
+        let output = answer["Data"]["Output"].as_str().unwrap_or_default();
+        let waited = asked.properties["Timeout"] != "0" && answer["Data"]["Ran"] == "true";
+        if asked.properties["ReturnOutput"] != "true" || !waited {
+            if !output.is_empty() {
+                object(format!("an Output that nobody asked for: {answer}"));
+            }
+            return;
+        }
+        let unread = self.unread(asked, "DescribeTaskDefinition") || self.unread(asked, "GetLogEvents");
+        if output != "the last line" && !unread {
+            object(format!("an Output that is not the last line: {answer}"));
+        }
     }
 
     /// Two deliveries of a request see different facts at different times: what one gave up on can start, or
@@ -147,6 +171,7 @@ impl Court<'_> {
         let run = self.run(asked, *at);
         let tasks: Vec<&SimTask> = run.iter().flat_map(|launch| self.tasks(launch)).collect();
         if answer["Status"] == "SUCCESS" {
+            self.a_true_output(asked, answer, object);
             let ran = answer["Data"]["Ran"] == "true";
             let told: Vec<&str> =
                 answer["Data"]["TaskArns"].as_str().unwrap_or_default().split(',').collect();

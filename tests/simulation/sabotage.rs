@@ -52,10 +52,12 @@ pub(crate) enum Sabotage {
     BelievesOneMissing,
     /// A task whose definition cannot be read for now is judged without it.
     JudgesWithoutDefinition,
+    /// The log is not read to its end.
+    ReturnsAnotherLine,
 }
 
 /// Every rule, and a word of the objection to its breach.
-pub(crate) const ALL: [(Sabotage, &str); 22] = [
+pub(crate) const ALL: [(Sabotage, &str); 23] = [
     (Sabotage::SendsNoToken, "start once"),
     (Sabotage::StopsNothing, "runs on after"),
     (Sabotage::TakesEveryEndForASuccess, "untrue SUCCESS"),
@@ -78,6 +80,7 @@ pub(crate) const ALL: [(Sabotage, &str); 22] = [
     (Sabotage::AnswersBeforeTheEnd, "still dying"),
     (Sabotage::BelievesOneMissing, "should have succeeded"),
     (Sabotage::JudgesWithoutDefinition, "should have succeeded"),
+    (Sabotage::ReturnsAnotherLine, "not the last line"),
 ];
 
 /// A call of the runner's, as a runner with the broken rule would have made it.
@@ -135,6 +138,9 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
                     container["exitCode"] = 0.into();
                 }
             }
+        }
+        (Some(Sabotage::ReturnsAnotherLine), "GetLogEvents") => {
+            answer["events"].as_array_mut().into_iter().for_each(|events| events.truncate(1));
         }
         (Some(Sabotage::FindsNothing), "ListTasks") => answer["taskArns"] = json!([]),
         (Some(Sabotage::AnswersBeforeTheEnd), "DescribeTasks") => {

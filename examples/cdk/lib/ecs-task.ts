@@ -56,6 +56,8 @@ export interface EcsTaskProps {
   readonly startRetries?: number;
   /** How many log lines of a failed container the deploy's error shows. Default: 10. */
   readonly logLines?: number;
+  /** Whether the last line that the container logs becomes `output`. Default: false. */
+  readonly returnOutput?: boolean;
   /** Anything: a change in it makes an update run. */
   readonly triggers?: Record<string, string>;
 }
@@ -78,6 +80,8 @@ export class EcsTask extends Construct implements ec2.IConnectable {
   public readonly seconds: string;
   public readonly logGroup: string;
   public readonly logStream: string;
+  /** With `returnOutput`, the last line that the container logged. */
+  public readonly output: string;
   /** `true` if the last deploy ran tasks. */
   public readonly ran: string;
   private readonly resource: CustomResource;
@@ -147,6 +151,7 @@ export class EcsTask extends Construct implements ec2.IConnectable {
         SuccessExitCodes: props.successExitCodes,
         StartRetries: props.startRetries,
         LogLines: props.logLines,
+        ReturnOutput: props.returnOutput,
         Triggers: props.triggers,
       },
     });
@@ -168,6 +173,7 @@ export class EcsTask extends Construct implements ec2.IConnectable {
     this.seconds = this.resource.getAttString('Seconds');
     this.logGroup = this.resource.getAttString('LogGroup');
     this.logStream = this.resource.getAttString('LogStream');
+    this.output = this.resource.getAttString('Output');
     this.ran = this.resource.getAttString('Ran');
   }
 

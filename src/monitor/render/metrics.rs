@@ -1,12 +1,10 @@
-//! The metrics: lines in the embedded metric format, which CloudWatch makes metrics of.
-//!
-//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+//! The monitor's metrics.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::{
-    epoch::milliseconds,
+    function::embedded::{MetricSet, dimension, embedded},
     monitor::decide::{event::TaskChange, finding::Finding},
 };
 
@@ -29,42 +27,30 @@ pub fn render(
         ("StartSeconds", task.created_at.zip(task.started_at)),
         ("RunSeconds", task.started_at.zip(task.ended_at())),
     ];
-    let mut metrics = vec![json!({ "Name": counted, "Unit": "Count" })];
-    let mut line = json!({ "Cluster": name(change.cluster()), "Family": name(change.family()), counted: 1 });
+    let mut metrics = vec![(counted, "Count")];
+    let mut line =
+        json!({ "Cluster": dimension(change.cluster()), "Family": dimension(change.family()), counted: 1 });
     for (span, ends) in spans {
         if let Some((from, to)) = ends {
-            metrics.push(json!({ "Name": span, "Unit": "Seconds" }));
+            metrics.push((span, "Seconds"));
             line[span] = (to - from).as_seconds_f64().max(0.0).into();
         }
     }
     // All together for an alarm, which cannot search; by cluster and by family for the dashboard.
-    let dimensions =
-        if by_family { json!([[], ["Cluster"], ["Cluster", "Family"]]) } else { json!([[], ["Cluster"]]) };
-    Some(embedded(line, &dimensions, &metrics.into(), now))
+    let mut dimensions = vec![vec![], vec!["Cluster"]];
+    dimensions.extend(by_family.then(|| vec!["Cluster", "Family"]));
+    Some(embedded(line, &[MetricSet { dimensions, metrics }], now))
 }
 
 /// The line about events that could not be read.
 pub fn dropped(count: usize, now: OffsetDateTime) -> String {
-    let metrics = json!([{ "Name": "EventsDropped", "Unit": "Count" }]);
-    embedded(json!({ "EventsDropped": count }), &json!([[]]), &metrics, now)
-}
-
-fn embedded(mut line: Value, dimensions: &Value, metrics: &Value, now: OffsetDateTime) -> String {
-    let directive = json!({ "Namespace": "ECSTasks", "Dimensions": dimensions, "Metrics": metrics });
-    line["_aws"] = json!({ "Timestamp": milliseconds(now), "CloudWatchMetrics": [directive] });
-    line.to_string()
-}
-
-/// A dimension has 1 to 1024 characters.
-fn name(name: &str) -> Value {
-    match name {
-        "" => "unknown".into(),
-        name => name.chars().take(250).collect::<String>().into(),
-    }
+    let set = MetricSet { dimensions: vec![vec![]], metrics: vec![("EventsDropped", "Count")] };
+    embedded(json!({ "EventsDropped": count }), &[set], now)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
     use time::macros::datetime;
 
     use super::*;

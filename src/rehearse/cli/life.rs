@@ -34,7 +34,10 @@ pub(super) async fn live(
     let mut ended_well = steps.iter().all(|step| step.ended_well);
     if let Some(events) = &stage.events {
         stage.ecs.settled().await;
-        ended_well &= console.findings(events.finish().await);
+        let sent = events.finish().await;
+        // What the runner has measured stands before the last lines.
+        stage.lambda.finish().await;
+        ended_well &= console.findings(sent);
     }
     if !steps.is_empty() {
         let steps: Vec<String> = steps.iter().map(StackOperation::shown).collect();

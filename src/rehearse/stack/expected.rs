@@ -61,6 +61,7 @@ fn attributes() -> std::collections::BTreeMap<String, Value> {
         "ExitCode" | "Seconds" => "0".to_owned(),
         "StartedAt" | "StoppedAt" => "2026-01-01T00:00:00Z".to_owned(),
         "LogStream" => format!("app/app/{}", &made_up::digits(name)[..32]),
+        "Output" => "the last line".to_owned(),
         "Ran" => "true".to_owned(),
         other => made_up::value(other),
     };

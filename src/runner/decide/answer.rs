@@ -8,7 +8,8 @@ use super::texts;
 use crate::{
     cfn::{Data, ReplyTo, Response, Signal, Status},
     outcome::{Failure, Rules},
-    reason::{Log, Reason},
+    reason::{Log, Reason, plain},
+    runner::render::metrics::RunEnd,
     task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
 };
 
@@ -24,6 +25,9 @@ const UNREACHED: [&str; 9] = [
     "o route to host",
     "network connection",
 ];
+
+/// The most characters that Output has.
+const MAX_OUTPUT: usize = 1024;
 
 /// What is known of a failure beside the tasks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,8 +57,10 @@ impl Answer {
 
     /// The tasks have been started and are not waited for. The attributes hold only what is known at the
     /// start, so that a second delivery of the request tells the same.
-    pub fn started(tasks: &[Task], rules: Rules<'_>) -> Self {
-        Self::Succeeded(texts::started(tasks.len()), Box::new(identity(tasks, rules)))
+    pub fn started(tasks: &[Task], rules: Rules<'_>, wants_output: bool) -> Self {
+        let reason = texts::started(tasks.len());
+        let reason = if wants_output { texts::no_output_yet(reason) } else { reason };
+        Self::Succeeded(reason, Box::new(identity(tasks, rules)))
     }
 
     /// The tasks have been started, and how they end the WaitHandle is told. Attributes likewise.
@@ -76,6 +82,18 @@ impl Answer {
             ..identity(tasks, rules)
         };
         Self::Succeeded(texts::succeeded(tasks.len(), seconds), Box::new(data))
+    }
+
+    /// The same, with the last line of a container as Output; or with the reason why there is none.
+    #[must_use]
+    pub fn returning(self, container: Option<&str>, log: &Log) -> Self {
+        let Self::Succeeded(reason, mut data) = self else { return self };
+        data.output = log.lines.last().map(|line| plain(line)).unwrap_or_default();
+        let reason = match &log.missing {
+            Some(missing) => texts::no_output(reason, container, &missing.in_words(log.group.as_deref())),
+            None => reason,
+        };
+        Self::Succeeded(reason, data)
     }
 
     /// At least one task failed.
@@ -115,21 +133,49 @@ impl Answer {
         }
     }
 
+    /// How the run ended that it is about, if it is about one.
+    pub fn run_end(&self) -> Option<RunEnd> {
+        match self {
+            Self::Succeeded(_, data) => (data.ran == "true").then_some(RunEnd::Succeeded),
+            Self::Failed(reason) => RunEnd::failed(reason.class()),
+        }
+    }
+
     /// The body, within the bytes that CloudFormation reads: a response, or the signal to a WaitHandle.
     pub fn into_body(self, reply_to: &ReplyTo) -> String {
+        match reply_to.wait_handle {
+            Some(_) => self.into_signal(reply_to.no_echo).body(),
+            None => self.into_response(reply_to).body(),
+        }
+    }
+
+    fn into_signal(self, no_echo: bool) -> Signal {
         let status = self.status();
+        let (reason, data, _) = self.into_parts();
+        let mut signal = Signal::new(status, data.filter(|_| !no_echo));
+        signal.reason = reason.fit(signal.room());
+        signal
+    }
+
+    fn into_response(self, reply_to: &ReplyTo) -> Response {
+        let status = self.status();
+        let (reason, data, logged) = self.into_parts();
+        let mut response = Response::new(status, reply_to, data);
+        let kept = response.data().map_or(0, |data| data.output.chars().count());
+        let reason = if kept < logged { texts::output_cut(reason, kept) } else { reason };
+        response.reason = reason.fit(response.room());
+        response
+    }
+
+    /// Reason, attributes, and how many characters Output had before it was cut.
+    fn into_parts(self) -> (Reason, Option<Data>, usize) {
         let (reason, data) = match self {
             Self::Succeeded(reason, data) => (reason, Some(*data)),
             Self::Failed(reason) => (reason, None),
         };
-        if reply_to.wait_handle.is_some() {
-            let mut signal = Signal::new(status, data.filter(|_| !reply_to.no_echo));
-            signal.reason = reason.fit(signal.room());
-            return signal.body();
-        }
-        let mut response = Response::new(status, reply_to, data);
-        response.reason = reason.fit(response.room());
-        response.body()
+        let logged = data.as_ref().map_or(0, |data| data.output.chars().count());
+        let data = data.map(|data| Data { output: data.output.chars().take(MAX_OUTPUT).collect(), ..data });
+        (reason, data, logged)
     }
 }
 
@@ -141,10 +187,15 @@ fn speaker<'a>(rules: Rules<'a>) -> Option<&'a ContainerDefinition> {
     watched.or_else(|| containers.iter().find(|one| one.essential)).or(containers.first())
 }
 
+/// Its name, as far as it is known.
+pub fn speaker_of(rules: Rules<'_>) -> Option<&str> {
+    speaker(rules).map(|speaker| &speaker.name).or(rules.watch_containers.first()).map(String::as_str)
+}
+
 /// The exit code of a success: of the container that it is told by, else of the first that counts.
 fn exit_code(task: &Task, rules: Rules<'_>) -> Option<i64> {
-    let spoken = speaker(rules).map(|speaker| &speaker.name).or(rules.watch_containers.first());
-    let named = spoken.and_then(|name| task.containers.iter().find(|container| container.name == *name));
+    let named =
+        speaker_of(rules).and_then(|name| task.containers.iter().find(|container| container.name == *name));
     named
         .and_then(|container| container.exit_code)
         .or_else(|| rules.counting(task).iter().find_map(|container| container.exit_code))

@@ -238,6 +238,11 @@ impl Row {
         matches!(self.state, RowState::Starting | RowState::Waiting)
     }
 
+    /// Whether its deadline has passed, and it has not ended.
+    pub fn is_overdue(&self, now: OffsetDateTime) -> bool {
+        self.state != RowState::Ended && self.deadline < milliseconds(now)
+    }
+
     /// Whether its tasks run in this cluster.
     pub fn is_in(&self, cluster: &str) -> bool {
         self.cluster.as_deref().is_some_and(|own| cluster_name(own) == cluster_name(cluster))

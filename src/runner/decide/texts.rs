@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     aws::CallError,
-    reason::Reason,
+    reason::{FailureClass, Reason},
     task::{Task, TaskArn},
 };
 
@@ -29,6 +29,22 @@ pub fn succeeded(tasks: usize, seconds: Option<i64>) -> Reason {
         1 => format!("The task succeeded{took}"),
         count => format!("All {count} tasks succeeded{took}"),
     })
+}
+
+/// ReturnOutput, and no line of the container can be had, for this reason.
+pub fn no_output(reason: Reason, container: Option<&str>, why: &str) -> Reason {
+    let whose = container.map_or_else(|| "the task".to_owned(), |name| format!("container {name}"));
+    reason.detail(Some(&format!("Output is empty, since no line of {whose} could be read"))).detail(Some(why))
+}
+
+/// ReturnOutput, and the line is longer than an answer may be.
+pub fn output_cut(reason: Reason, characters: usize) -> Reason {
+    reason.detail(Some(&format!("Output is cut to {characters} characters")))
+}
+
+/// ReturnOutput, and nobody waits for a line.
+pub fn no_output_yet(reason: Reason) -> Reason {
+    reason.detail(Some("Output is empty, since a task that is not waited for has not logged it yet"))
 }
 
 /// Why StartTask is not called again: it has no token.
@@ -66,6 +82,7 @@ pub fn refused(refusal: &Refusal) -> Reason {
         true => format!("No task was run to its end: {refusal}"),
         false => format!("Nothing was started: {refusal}"),
     })
+    .of_class(FailureClass::Refused)
 }
 
 /// A request that there is nothing to run for.
@@ -92,17 +109,19 @@ pub fn told_to_stop(error: &CallError) -> Reason {
 /// Delete, and AWS was not to be reached.
 pub fn not_looked_for(error: &CallError) -> Reason {
     Reason::new("Tasks of this resource could not be looked for, and one may still run")
+        .of_class(FailureClass::NoRun)
         .detail(Some(&error.to_string()))
 }
 
 /// Delete, and a task cannot be stopped.
 pub fn refused_to_stop() -> Reason {
-    Reason::new("AWS refused to stop a task of this resource")
+    Reason::new("AWS refused to stop a task of this resource").of_class(FailureClass::NoRun)
 }
 
 /// An earlier run goes on, and cannot be stopped in time.
 pub fn earlier_runs() -> Reason {
     Reason::new("Nothing was started: an earlier task of this resource still runs")
+        .of_class(FailureClass::Start)
 }
 
 /// We failed ourselves.
@@ -113,6 +132,7 @@ pub fn own_fault() -> Reason {
 /// A later request of the resource has taken over; CloudFormation does not read this any more.
 pub fn taken_over() -> Reason {
     Reason::new("A later request of the same resource has taken over, and the task has been stopped")
+        .of_class(FailureClass::NoRun)
 }
 
 /// The invocation that handled a request has died, again and again.
@@ -170,6 +190,7 @@ pub fn timed_out(timed_out: &TimedOut, tasks: &[TaskArn]) -> Reason {
     };
     let trouble = trouble.as_ref().map(|trouble| format!("The last look before that failed: {trouble}"));
     let reason = Reason::new(format!("{what} did not finish within {limit} and has been stopped"))
+        .of_class(FailureClass::Timeout)
         .detail(Some(running))
         .detail(trouble.as_deref());
     let task = timed_out.task.as_ref().or(tasks.first());
@@ -203,6 +224,7 @@ pub fn last_look_failed(reason: Reason, error: Option<&CallError>) -> Reason {
 /// RunOnRollback is false, and the stack's status cannot be asked for.
 pub fn no_stack_status(error: &CallError) -> Reason {
     Reason::new("Nothing was started: RunOnRollback is false, but the stack's status cannot be read")
+        .of_class(FailureClass::Start)
         .detail(allowance(error).as_deref())
         .detail(Some(&error.to_string()))
 }
@@ -210,6 +232,7 @@ pub fn no_stack_status(error: &CallError) -> Reason {
 /// Whether an earlier run goes on cannot be found out.
 pub fn earlier_unknown(error: &CallError) -> Reason {
     Reason::new("Nothing was started: earlier tasks of this resource cannot be looked for")
+        .of_class(FailureClass::Start)
         .detail(allowance(error).as_deref())
         .detail(Some(&error.to_string()))
 }

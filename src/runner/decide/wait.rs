@@ -83,6 +83,9 @@ pub struct Wait {
     /// LogLines.
     #[serde(default)]
     pub log_lines: u32,
+    /// ReturnOutput.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub return_output: bool,
     /// Subnets, security groups and public address of the run, for the Reason of a task that could not reach
     /// something.
     #[serde(default)]
@@ -182,6 +185,7 @@ impl Wait {
             watch_containers: run.properties.watch_containers().to_vec(),
             success_exit_codes: run.properties.success_exit_codes.clone(),
             log_lines: run.properties.log_lines,
+            return_output: run.properties.return_output,
             network: run.properties.network_configuration.as_ref().map(ToString::to_string),
             missing_since: None,
             answer_by: Some(run.limits.settled_by()),
@@ -210,6 +214,7 @@ impl Wait {
             watch_containers: Vec::new(),
             success_exit_codes: zero_alone(),
             log_lines: 0,
+            return_output: false,
             network: None,
             missing_since: None,
             answer_by: Some(stop.deadline),

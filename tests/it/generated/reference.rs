@@ -8,7 +8,7 @@ use ecs_tasks::properties::{
 };
 
 /// An example of each property, as a template says it.
-pub(crate) const EXAMPLES: [(&str, &str); 31] = [
+pub(crate) const EXAMPLES: [(&str, &str); 32] = [
     ("ServiceToken", "!ImportValue ecs-tasks-FunctionArn"),
     ("ServiceTimeout", "900"),
     ("Cluster", "!Ref Cluster"),
@@ -43,6 +43,7 @@ pub(crate) const EXAMPLES: [(&str, &str); 31] = [
     ("LogLines", "20"),
     ("NoEcho", "true"),
     ("WaitHandle", "!Ref MigrateV1Handle"),
+    ("ReturnOutput", "true"),
 ];
 
 const HEAD: &str = "\
@@ -63,7 +64,8 @@ const ATTRIBUTES: &str = "\
 ## Attributes
 
 `Fn::GetAtt` gives these after every Create and Update that succeeded, whether it ran tasks or not; an empty text where
-there is nothing to tell.
+there is nothing to tell. Output is empty, too, where no line can be had: the Reason of the answer and the function's
+log say why. An Update that runs nothing has nothing to return.
 
 | Attribute | What it is |
 | --- | --- |
@@ -76,6 +78,7 @@ there is nothing to tell.
 | Seconds | from StartedAt to StoppedAt |
 | LogGroup | log group of the container that counts |
 | LogStream | its log stream |
+| Output | with ReturnOutput, the last line that this container logged: at most 1,024 characters, without colours and space around it |
 | Ran | `true` if this request ran tasks, `false` if there was nothing to run |
 
 `Ref` gives the PhysicalResourceId, which never changes. With `Timeout: 0` they hold only what is known at the start.

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     cfn::ResponseUrl,
     outcome::{Cause, Failure},
+    reason::NoLog,
     task::{Container, ContainerDefinition, Task, TaskArn, TaskDefinition},
 };
 
@@ -14,21 +15,25 @@ proptest! {
         log in proptest::collection::vec("[\"\\\\\u{0}-\u{1f}😀é]{0,600}", 0..60),
         id in "[a-zA-Z0-9-]{1,1024}",
     ) {
-        let reply_to = ReplyTo {
-            response_url: ResponseUrl::parse("https://example.com/").unwrap(),
-            stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1".to_owned(),
-            request_id: "720958cb-c5b7-4225-b12f-e7c5ab6c499b".to_owned(),
-            logical_resource_id: "Migrate".to_owned(),
-            physical_resource_id: id,
-            no_echo: false,
-            answer_by: None,
-            wait_handle: None,
-        };
+        let reply_to = reply_to(id);
         let log = Log { group: Some("/ecs/app".to_owned()), lines: log, ..Log::default() };
         let reason = Reason::failed(&[failure()]).detail(Some(&detail)).log(Some(&log));
         let body = Answer::Failed(reason).into_body(&reply_to);
         prop_assert!(body.len() <= 4096, "{} bytes", body.len());
         prop_assert!(body.contains("Container app exited with code 3"));
+    }
+}
+
+fn reply_to(physical_resource_id: String) -> ReplyTo {
+    ReplyTo {
+        response_url: ResponseUrl::parse("https://example.com/").unwrap(),
+        stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1".to_owned(),
+        request_id: "720958cb-c5b7-4225-b12f-e7c5ab6c499b".to_owned(),
+        logical_resource_id: "Migrate".to_owned(),
+        physical_resource_id,
+        no_echo: false,
+        answer_by: None,
+        wait_handle: None,
     }
 }
 
@@ -65,5 +70,62 @@ fn the_exit_code_of_a_success_is_that_of_the_first_watched_or_essential_containe
     {
         let rules = Rules { watch_containers, success_exit_codes: &[0, 3], definition };
         assert_eq!(exit_code(&task, rules), Some(expected), "{watch_containers:?}");
+    }
+}
+
+fn returning(log: Log) -> (String, Data) {
+    let data = Data { ran: "true".to_owned(), ..Data::default() };
+    let answer = Answer::Succeeded(texts::succeeded(1, Some(12)), Box::new(data));
+    let response = answer.returning(Some("app"), &log).into_response(&reply_to("id".to_owned()));
+    let data = response.data().expect("attributes").clone();
+    (response.reason, data)
+}
+
+#[test]
+fn the_last_line_becomes_output_without_its_colours() {
+    let lines = vec!["migrating".to_owned(), "\u{1b}[32m v42 \u{1b}[0m\r".to_owned()];
+    let (reason, data) = returning(Log { lines, ..Log::default() });
+    assert_eq!((reason.as_str(), data.output.as_str()), ("The task succeeded after 12 s", "v42"));
+    assert_eq!(data.ran, "true", "the other attributes stay");
+}
+
+#[test]
+fn an_output_that_is_too_long_is_cut_and_the_reason_says_so() {
+    let (reason, data) = returning(Log { lines: vec!["é".repeat(1025)], ..Log::default() });
+    assert_eq!(data.output, "é".repeat(1024));
+    assert_eq!(reason, "The task succeeded after 12 s. Output is cut to 1024 characters");
+    let (reason, data) = returning(Log { lines: vec!["é".repeat(1024)], ..Log::default() });
+    assert_eq!((reason.as_str(), data.output.len()), ("The task succeeded after 12 s", 2048));
+}
+
+#[test]
+fn an_output_that_cannot_be_had_is_empty_and_the_reason_says_why() {
+    let missing = Some(NoLog::NotAwslogs(Some("awsfirelens".to_owned())));
+    let (reason, data) = returning(Log { missing, ..Log::default() });
+    assert_eq!(data.output, "");
+    let expected = "The task succeeded after 12 s. Output is empty, since no line of container app could be read. Its \
+                    log is not in CloudWatch Logs, but goes to the log driver awsfirelens: look there";
+    assert_eq!(reason, expected);
+}
+
+proptest! {
+    #[test]
+    fn no_output_makes_an_answer_longer_than_cloudformation_reads(
+        line in "[\"\\\\x😀é]{0,1100}",
+        arns in 1..11_usize,
+        id in "[a-zA-Z0-9-]{1,1024}",
+    ) {
+        let reply_to = reply_to(id);
+        let task_arns = vec![failure().task.0; arns].join(",");
+        let data = Data { task_arn: failure().task.0, task_arns, ..Data::default() };
+        let answer = Answer::Succeeded(texts::succeeded(arns, Some(12)), Box::new(data));
+        let log = Log { lines: vec![line.clone()], ..Log::default() };
+        let response = answer.returning(Some("app"), &log).into_response(&reply_to);
+        let body = response.body();
+        prop_assert!(body.len() <= 4096, "{} bytes", body.len());
+        let output = &response.data().unwrap().output;
+        prop_assert!(line.starts_with(output.as_str()));
+        let is_whole = output.chars().count() == line.chars().count();
+        prop_assert_eq!(is_whole, !response.reason.contains("Output is cut to"));
     }
 }

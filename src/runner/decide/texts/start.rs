@@ -4,7 +4,7 @@ use super::denied::allowance;
 use crate::{
     aws::{CallError, ecs::LaunchFailure},
     properties::Properties,
-    reason::Reason,
+    reason::{FailureClass, Reason},
     task::{TaskArn, TaskDefinition},
 };
 
@@ -36,7 +36,7 @@ pub fn not_all_started(tried: &StartTried<'_>, failures: &[LaunchFailure]) -> Re
     };
     let Some(first) = failures.first() else {
         let hint = "ECS has not said why; deploy again";
-        return Reason::new(head).detail(Some(hint));
+        return Reason::new(head).of_class(FailureClass::Start).detail(Some(hint));
     };
     let (why, next) = in_words(tried, first);
     let often =
@@ -45,6 +45,7 @@ pub fn not_all_started(tried: &StartTried<'_>, failures: &[LaunchFailure]) -> Re
     said.dedup();
     let said = (said != [why.as_str()]).then(|| format!("ECS says: {}", said.join("; ")));
     Reason::new(format!("{head}: {why}"))
+        .of_class(FailureClass::Start)
         .detail(often.as_deref())
         .detail(next.as_deref())
         .detail(said.as_deref())
@@ -160,7 +161,7 @@ pub fn start_refused(tried: &StartTried<'_>, error: &CallError) -> Reason {
         };
         (format!("No task of definition {name} could be started on cluster {cluster}"), next)
     };
-    Reason::new(head).detail(next.as_deref()).detail(Some(&error.to_string()))
+    Reason::new(head).of_class(FailureClass::Start).detail(next.as_deref()).detail(Some(&error.to_string()))
 }
 
 /// WatchContainers names containers that the task definition does not have.
@@ -172,6 +173,7 @@ pub fn unknown_containers(unknown: &[&str], definition: &TaskDefinition) -> Reas
         definition.arn,
         known.join(", ")
     ))
+    .of_class(FailureClass::Refused)
 }
 
 /// The service that the placement is to be taken from is not there, or cannot be asked for.
@@ -183,6 +185,7 @@ pub fn no_service(service: &str, cluster: &str, error: Option<&CallError>) -> Re
         Some(_) => format!("Nothing was started: service {service} on cluster {cluster} cannot be read"),
     };
     Reason::new(head)
+        .of_class(FailureClass::Refused)
         .detail(error.and_then(allowance).as_deref())
         .detail(error.map(ToString::to_string).as_deref())
 }

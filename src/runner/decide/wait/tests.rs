@@ -43,6 +43,7 @@ fn wait() -> Wait {
         watch_containers: vec!["app".to_owned()],
         success_exit_codes: vec![0, 3],
         log_lines: 10,
+        return_output: false,
         network: None,
         missing_since: None,
         answer_by: None,
@@ -238,13 +239,26 @@ fn every_shape_that_was_shipped_can_be_read() {
     expected.time_out(timed_out, at(1801));
     assert_eq!(Wait::read(&now).unwrap(), expected);
     assert_eq!(serde_json::to_value(expected).unwrap(), now, "what is shipped now is this fixture");
+    let returning = read(include_str!("../../../../tests/wait/v1-return-output.json"));
+    let mut expected = Wait { answer_by: Some(at(3570)), return_output: true, ..wait() };
+    (expected.reply_to.answer_by, expected.next_look) = (Some(at(3600)), at(1802));
+    expected.deadline = at(3570);
+    assert_eq!(Wait::read(&returning).unwrap(), expected);
+    assert_eq!(serde_json::to_value(expected).unwrap(), returning, "and this one, where it returns a line");
 }
 
 #[test]
 fn fields_that_came_later_have_defaults_and_a_version_that_is_unknown_is_refused() {
     let mut value = serde_json::to_value(wait()).unwrap();
     let fields = value.as_object_mut().unwrap();
-    for later in ["poll_interval", "over_since", "watch_containers", "success_exit_codes", "log_lines"] {
+    for later in [
+        "poll_interval",
+        "over_since",
+        "watch_containers",
+        "success_exit_codes",
+        "log_lines",
+        "return_output",
+    ] {
         fields.remove(later);
     }
     let read = Wait::read(&value).unwrap();

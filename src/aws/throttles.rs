@@ -1,0 +1,56 @@
+//! Counts what AWS throttles, attempt by attempt: the SDK rides most of it out before anybody here hears of it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use aws_sdk_ecs::{
+    config::{
+        ConfigBag, Intercept, RuntimeComponents, http::HttpResponse,
+        interceptors::FinalizerInterceptorContextRef,
+    },
+    error::BoxError,
+};
+
+use super::error::is_throttling;
+
+/// How many attempts AWS has throttled, of the clients that have been given a copy of this.
+#[derive(Clone, Debug, Default)]
+pub struct Throttles(Arc<AtomicU32>);
+
+impl Throttles {
+    /// How many, and from here on none.
+    pub fn take(&self) -> u32 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Intercept for Throttles {
+    fn name(&self) -> &'static str {
+        "Throttles"
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if context.response().is_some_and(says_so) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Whether an answer refuses a call for its rate. Each protocol says so in its own place.
+fn says_so(response: &HttpResponse) -> bool {
+    let status = response.status().as_u16();
+    if status < 400 {
+        return false;
+    }
+    let named = response.headers().get("x-amzn-errortype").unwrap_or_default();
+    let body = response.body().bytes().unwrap_or_default();
+    status == 429 || is_throttling(named) || is_throttling(&String::from_utf8_lossy(body))
+}
