@@ -7,12 +7,17 @@ use std::process::Output;
 pub(crate) fn page(output: &Output) -> String {
     let mut page = format!("exit status {}\n", output.status.code().unwrap_or(-1));
     for stream in [&output.stdout, &output.stderr] {
-        for line in String::from_utf8_lossy(stream).lines() {
+        for line in String::from_utf8_lossy(stream).lines().filter(|line| !is_of_slowness(line)) {
             page.push_str(normal(line).trim_end());
             page.push('\n');
         }
     }
     page
+}
+
+/// Whether a line is there only because something took long: `… Migrate is CREATE_IN_PROGRESS for 5 s`.
+fn is_of_slowness(line: &str) -> bool {
+    line.trim_start().starts_with('…') && line.contains("_IN_PROGRESS for ")
 }
 
 fn normal(line: &str) -> String {
