@@ -70,9 +70,11 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
         // They have just been started: whether they have stopped can be seen only once they are known.
         last_words(work, &undescribed).await;
     }
+    let old = work.old_started_by();
+    let is_unheard = described.iter().any(|task| task.started_by.as_ref() == Some(&old));
     let tasks = described.into_iter().map(|task| task.arn).chain(undescribed).collect();
     let wait = Wait::for_stop(plan, work.reply_to, tasks, work.now());
-    follow(work, wait).await
+    follow(work, Wait { is_unheard, ..wait }).await
 }
 
 /// Stops what the resource runs in other clusters than its own: tasks of a time when its Cluster was another,

@@ -24,7 +24,8 @@ pub(super) enum Kept {
 pub(super) async fn keep(work: &Work<'_>, wait: &Wait) -> Kept {
     let Some(ledger) = work.memory.ledger else { return Kept::Polled };
     let now = work.now();
-    let parks = !wait.may_restart && rows::is_worth_parking(wait, now) && is_watched(work, ledger).await;
+    let is_heard = !wait.may_restart && !wait.is_unheard;
+    let parks = is_heard && rows::is_worth_parking(wait, now) && is_watched(work, ledger).await;
     let next_look = match parks {
         true => rows::next_look(wait, now),
         false => rows::takes_over_at(work.invocation.ends_at()),

@@ -12,6 +12,7 @@ mod generated;
 mod layers;
 mod lives;
 mod metrics;
+mod polling;
 mod properties;
 mod provider;
 mod rehearsal;

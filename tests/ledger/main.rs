@@ -12,6 +12,7 @@ mod failures;
 #[path = "../it/lives.rs"]
 mod lives;
 mod measures;
+mod moving_over;
 #[path = "../it/scenario.rs"]
 mod scenario;
 mod wait_handle;

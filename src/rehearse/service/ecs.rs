@@ -256,7 +256,8 @@ impl Ecs {
         let _ = tokio::time::timeout(CLOSE_LIMIT, gone).await;
     }
 
-    pub(in crate::rehearse) fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
+    /// Answers an operation of the API.
+    pub fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
         api::call(&self.inner, operation, body)
     }
 }

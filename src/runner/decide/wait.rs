@@ -106,6 +106,9 @@ pub struct Wait {
     /// Whether the run may be started anew if no container of it ever runs. Only this invocation can do that.
     #[serde(skip)]
     pub may_restart: bool,
+    /// Whether no event says how its tasks end: the rule does not know the first form of startedBy.
+    #[serde(skip)]
+    pub is_unheard: bool,
 }
 
 /// A run that did not end in time, as it stood at its deadline.
@@ -192,6 +195,7 @@ impl Wait {
             timed_out: None,
             definition: None,
             may_restart: false,
+            is_unheard: false,
         }
     }
 
@@ -221,6 +225,7 @@ impl Wait {
             timed_out: None,
             definition: None,
             may_restart: false,
+            is_unheard: false,
         }
     }
 

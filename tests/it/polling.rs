@@ -1,0 +1,27 @@
+//! The function without a ledger: what it calls in a whole life, so that it does what it has always done.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::scenario::{Scenario, properties};
+
+/// What a life of a Create, an Update and a Delete calls, but for DescribeTasks, whose number depends on how long the
+/// tasks take.
+const CALLS: [(&str, usize); 5] =
+    [("DescribeTaskDefinition", 2), ("ListClusters", 1), ("ListTasks", 6), ("PUT", 3), ("RunTask", 2)];
+
+#[tokio::test]
+async fn without_a_ledger_a_whole_life_calls_what_it_has_always_called() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("true");
+    let [old, new] = ["1", "2"].map(|trigger| properties(&definition, json!({"Triggers": trigger})));
+    assert!(scenario.create(&old).await.succeeded);
+    assert!(scenario.update(&old, &new).await.succeeded);
+    assert!(scenario.delete(&new).await.succeeded);
+    let mut calls = scenario.stage.calls();
+    assert!(calls.remove("DescribeTasks").is_some());
+    let expected: BTreeMap<String, usize> =
+        CALLS.into_iter().map(|(operation, count)| (operation.to_owned(), count)).collect();
+    assert_eq!(calls, expected);
+}
