@@ -27,7 +27,7 @@ async fn main() -> Result<ExitCode, Error> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    // Standard output is the function's log; there is nowhere to tell that it cannot be written.
+    // Standard output is the function's log; there is nowhere to report that it cannot be written.
     let metrics = |line: &str| drop(writeln!(io::stdout().lock(), "{line}"));
     let monitor = Monitor::new(settings, aws::config_from_env().await, Box::new(metrics));
     let monitor = &monitor;

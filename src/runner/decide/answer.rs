@@ -52,7 +52,7 @@ impl Answer {
     }
 
     /// The tasks have been started and are not waited for. The attributes hold only what is known at the
-    /// start, so that a second delivery of the request tells the same.
+    /// start, so that a second delivery of the request answers the same.
     pub fn started(tasks: &[Task], rules: Rules<'_>) -> Self {
         Self::Succeeded(texts::started(tasks.len()), Box::new(identity(tasks, rules)))
     }
@@ -114,7 +114,7 @@ impl Answer {
     }
 }
 
-/// The container that a success is told by: the first of WatchContainers, else the first essential one.
+/// The container that a success is reported by: the first of WatchContainers, else the first essential one.
 fn speaker<'a>(rules: Rules<'a>) -> Option<&'a ContainerDefinition> {
     let containers = &rules.definition?.containers;
     let watched =
@@ -122,7 +122,7 @@ fn speaker<'a>(rules: Rules<'a>) -> Option<&'a ContainerDefinition> {
     watched.or_else(|| containers.iter().find(|one| one.essential)).or(containers.first())
 }
 
-/// The exit code of a success: of the container that it is told by, else of the first that counts.
+/// The exit code of a success: of the container that it is reported by, else of the first that counts.
 fn exit_code(task: &Task, rules: Rules<'_>) -> Option<i64> {
     let spoken = speaker(rules).map(|speaker| &speaker.name).or(rules.watch_containers.first());
     let named = spoken.and_then(|name| task.containers.iter().find(|container| container.name == *name));

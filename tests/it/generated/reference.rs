@@ -62,7 +62,7 @@ const ATTRIBUTES: &str = "\
 ## Attributes
 
 `Fn::GetAtt` gives these after every Create and Update that succeeded, whether it ran tasks or not; an empty text where
-there is nothing to tell.
+there is nothing to say.
 
 | Attribute | What it is |
 | --- | --- |
