@@ -1,4 +1,4 @@
-//! The monitor's flow: events are judged, kept in the audit trail, and told to whoever needs to know.
+//! The monitor's flow: events are judged, kept in the audit trail, and reported to whoever needs to know.
 //!
 //! ```text
 //! payload ─► events ─► Finding ─► claim, audit ─► metrics ─┬─► alert ─┬─► settle ─┬─► which failed
@@ -6,7 +6,7 @@
 //!                                                          └─► index ─────────────┘
 //! ```
 //!
-//! Nothing is lost and a failure is told once: its task's row in the table is claimed first, then the alert
+//! Nothing is lost and a failure is reported once: its task's row in the table is claimed first, then the alert
 //! goes out or is counted, then the row is settled. A crash anywhere costs a second alert at worst. Without a
 //! table every delivery alerts.
 //!
@@ -74,7 +74,7 @@ impl Monitor {
         Self { sinks: Sinks::new(settings, config), metrics }
     }
 
-    /// Handles one payload. The answer tells SQS which messages have failed; `Err` tells Lambda to repeat
+    /// Handles one payload. The answer names to SQS which messages have failed; `Err` makes Lambda repeat
     /// what came without a queue.
     pub async fn handle(&self, payload: Value, now: OffsetDateTime) -> Result<Value, Undone> {
         let payload = Payload::of(payload);

@@ -95,7 +95,7 @@ impl Reason {
         &self.head
     }
 
-    /// Adds a detail, if there is one that the others do not already tell.
+    /// Adds a detail, if there is one that the others do not already give.
     #[must_use]
     pub fn detail(mut self, detail: Option<&str>) -> Self {
         let detail = detail.map(str::trim).filter(|detail| !detail.is_empty());

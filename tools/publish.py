@@ -55,7 +55,7 @@ def sums(files: dict[str, Path]) -> str:
 
 
 def versioning(s3, bucket: str) -> str:
-    """on, off, or unknown where asking is denied; then the upload tells."""
+    """on, off, or unknown where asking is denied; then the upload shows it."""
     try:
         return "on" if s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled" else "off"
     except ClientError as error:

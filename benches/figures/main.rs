@@ -40,7 +40,7 @@ struct Figure {
 enum Limit {
     AtMost(f64),
     AtLeast(f64),
-    /// Nothing; it is told for comparison.
+    /// Nothing; it is shown for comparison.
     None,
 }
 

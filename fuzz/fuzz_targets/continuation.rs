@@ -3,8 +3,7 @@
 
 #![no_main]
 
-use ecs_tasks::{outcome::Outcome, runner::decide::wait::Wait,
-    task::Observation};
+use ecs_tasks::{outcome::Outcome, runner::decide::wait::Wait, task::Observation};
 use libfuzzer_sys::fuzz_target;
 use time::{Duration, OffsetDateTime};
 

@@ -2,7 +2,11 @@
 
 #![no_main]
 
-use ecs_tasks::{cfn::{MAX_RESPONSE_BYTES, Received, ReplyTo, ResponseUrl}, reason::Reason, runner::decide::answer::Answer};
+use ecs_tasks::{
+    cfn::{MAX_RESPONSE_BYTES, Received, ReplyTo, ResponseUrl},
+    reason::Reason,
+    runner::decide::answer::Answer,
+};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -27,7 +31,13 @@ fn answers(reply_to: &ReplyTo, reason: &str) {
     let answer: Value = serde_json::from_str(&body).expect("an answer is JSON");
     assert_eq!(answer["Status"], "FAILED");
     assert_eq!(answer["RequestId"], reply_to.request_id.as_str());
-    let names = [&reply_to.stack_id, &reply_to.request_id, &reply_to.logical_resource_id, &reply_to.physical_resource_id];
-    let escaped: usize = names.iter().map(|name| serde_json::to_string(name).map_or(0, |json| json.len())).sum();
+    let names = [
+        &reply_to.stack_id,
+        &reply_to.request_id,
+        &reply_to.logical_resource_id,
+        &reply_to.physical_resource_id,
+    ];
+    let escaped: usize =
+        names.iter().map(|name| serde_json::to_string(name).map_or(0, |json| json.len())).sum();
     assert!(body.len() <= MAX_RESPONSE_BYTES || escaped > 3000, "{} bytes", body.len());
 }

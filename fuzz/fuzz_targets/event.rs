@@ -42,7 +42,8 @@ fn handled(event: &Event) {
     let Some(failing) = Failing::of(event, finding.as_ref()) else { return };
     let group = failing.group();
     for format in [AlertFormat::Text, AlertFormat::Json, AlertFormat::Chat] {
-        let told = Told { failing, group: &group, count: 2, named: vec![failing.arn()], since: None, log: None };
+        let told =
+            Told { failing, group: &group, count: 2, named: vec![failing.arn()], since: None, log: None };
         let notice = told.render(format);
         assert!(notice.subject.len() <= 100 && notice.subject.is_ascii() && !notice.body.is_empty());
     }

@@ -17,7 +17,7 @@ pub(super) const REASON_RESERVE: usize = 600;
 pub enum Status {
     /// The request has been done.
     Success,
-    /// It has not, and the Reason tells why.
+    /// It has not, and the Reason says why.
     Failed,
 }
 
@@ -41,7 +41,7 @@ pub struct Response {
 }
 
 /// The attributes that `Fn::GetAtt` reads: the same names on every SUCCESS, empty where there is nothing to
-/// tell, since a name that a template reads and that is not there fails the update and then its rollback.
+/// say, since a name that a template reads and that is not there fails the update and then its rollback.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Data {

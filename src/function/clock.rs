@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-/// Tells the time.
+/// Says what time it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: OffsetDateTime,

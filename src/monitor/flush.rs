@@ -1,5 +1,5 @@
 //! The clock of the windows: a schedule invokes the function every minute, and what has come in a window that
-//! has ended is told as a count.
+//! has ended is reported as a count.
 //!
 //! A count is taken off only after its message went out, so that a crash costs a second message at worst.
 
@@ -23,8 +23,8 @@ use crate::aws::{
 };
 
 impl Sinks {
-    /// Tells what waits in windows that have ended by `at`, the schedule's time; `Err` if something could not
-    /// be told, which the next minute tries again.
+    /// Reports what waits in windows that have ended by `at`, the schedule's time; `Err` if something could not
+    /// be reported, which the next minute tries again.
     pub(super) async fn flush(&self, at: OffsetDateTime, now: OffsetDateTime) -> Result<(), CallError> {
         let (Some(table), Some(_)) = (&self.table, &self.topic) else { return Ok(()) };
         let rows = self.rows(at.max(now));
@@ -36,7 +36,7 @@ impl Sinks {
                 0 => table.delete(&rows.close(&window)).await,
                 _ => self.tell_count(table, &rows, &window).await,
             };
-            // One group must not keep the others from being told.
+            // One group must not keep the others from being reported.
             if let Err(error) = told {
                 tracing::error!(cluster = window.group.cluster, "a count could not be reported: {error}");
                 failed = Some(error);
@@ -48,12 +48,12 @@ impl Sinks {
     async fn tell_count(&self, table: &Table, rows: &Rows, window: &Window) -> Result<(), CallError> {
         let Some(alert) = &self.settings.alert else { return Ok(()) };
         if let Updated::Refused(_) = table.update(&rows.take(window)).await? {
-            // Another invocation tells of it.
+            // Another invocation reports it.
             return Ok(());
         }
         let event = Event::read(window.latest.clone(), "")
             .map_err(|error| CallError::refused("dynamodb:Query", &error.to_string()))?;
-        // It was alarming when it was counted. One that was too long to be kept whole is told by the group's
+        // It was alarming when it was counted. One that was too long to be kept whole is reported in the group's
         // words.
         let judged = Finding::of(&event, &[]).filter(Finding::is_alarming);
         let finding = judged.unwrap_or_else(|| Finding::Failed(TaskFailure::in_words(&window.group.words)));
@@ -71,7 +71,7 @@ impl Sinks {
         match self.publish(told, rows.now).await {
             Ok(()) => table.update(&rows.told(window, alert.window)).await.map(drop),
             Err(error) => {
-                // Best effort: without it the lease keeps the next minute from telling, and no longer.
+                // Best effort: without it the lease keeps the next minute from reporting it, and no longer.
                 let _ = table.update(&rows.give_back(window)).await;
                 Err(error)
             }

@@ -19,11 +19,11 @@ use crate::aws::{
 };
 
 /// How long the table may take for each of two rounds. A table that hangs must not keep people from being
-/// told, and the template gives the function a minute.
+/// alerted, and the template gives the function a minute.
 const ROUND: Duration = Duration::from_secs(10);
 
 impl Sinks {
-    /// Claims what is told and counted, and writes every event to the audit trail.
+    /// Claims what is reported and counted, and writes every event to the audit trail.
     pub(super) async fn keep(&self, passing: &mut [Passing<'_>], rows: &Rows) {
         let Some(table) = &self.table else { return };
         let items = |passing: &[Passing<'_>], claimed: bool| -> Vec<(usize, Attributes)> {

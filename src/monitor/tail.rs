@@ -1,5 +1,5 @@
 //! The last log lines of the container that failed, for its alert: read as the runner reads them, best
-//! effort, and for three seconds at most. People are told in time, whatever the log does.
+//! effort, and for three seconds at most. People are alerted in time, whatever the log does.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! People are told of failures: each group in one message, at once where its window allows it, and counted
+//! People are alerted about failures: each group in one message, at once where its window allows it, and counted
 //! otherwise.
 
 use std::{
@@ -79,7 +79,7 @@ impl Sinks {
                 continue;
             };
             let claimed = matches!(one.claim, Standing::Mine(_));
-            // Without a window each is told by itself.
+            // Without a window each is reported by itself.
             let apart = if alert.window.is_zero() { place } else { 0 };
             groups.entry((failing.group(), claimed, apart)).or_default().push(place);
         }
@@ -101,7 +101,7 @@ impl Sinks {
         told.buffer_unordered(AT_ONCE).collect().await
     }
 
-    /// Opens the group's window, and tells at once; where it is open, the failures are to be counted.
+    /// Opens the group's window, and reports at once; where it is open, the failures are to be counted.
     async fn tell_group(&self, gathered: &Gathered, passing: &[Passing<'_>], rows: &Rows) -> Telling {
         let Some(alert) = &self.settings.alert else { return Telling::Told };
         let mut opened = None;
@@ -109,7 +109,7 @@ impl Sinks {
             match table.update(&rows.open(&gathered.group, alert.window)).await {
                 Ok(Updated::Done(_)) => opened = Some(table),
                 Ok(Updated::Refused(_)) => return Telling::ToBeCounted,
-                // Who cannot be counted is told.
+                // What cannot be counted is reported.
                 Err(error) => tracing::warn!("a group's window cannot be opened: {error}"),
             }
         }

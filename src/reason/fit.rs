@@ -6,7 +6,7 @@ use super::Reason;
 /// details.
 const DETAIL_LIMITS: [usize; 4] = [1000, 400, 150, 60];
 
-/// The most that one log line takes: a few short lines tell more than one that is endless.
+/// The most that one log line takes: a few short lines say more than one that is endless.
 const LOG_LINE_LIMIT: usize = 500;
 
 impl Reason {
@@ -100,7 +100,7 @@ pub fn plain(line: &str) -> String {
     without_controls(&anstream::adapter::strip_str(line).to_string()).trim().to_owned()
 }
 
-/// Control characters tell nobody anything and cost six bytes each.
+/// Control characters say nothing and cost six bytes each.
 fn without_controls(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

@@ -99,7 +99,7 @@ pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> Option<Obs
 }
 
 /// Ends what earlier requests of this resource have left running, in every cluster that they may have used:
-/// an update that was cancelled tells us nothing, and two migrations must never run side by side.
+/// CloudFormation does not report that an update was cancelled, and two migrations must never run side by side.
 pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared {
     // First, so that an earlier request that is about to start its tasks learns that it must not.
     work.memory.take_over().await;

@@ -38,7 +38,7 @@ impl TemplateFile {
     }
 }
 
-/// What a bad template or parameter is told with; the exit status must be 2 and nothing may have started.
+/// What a bad template or parameter is refused with; the exit status must be 2 and nothing may have started.
 #[track_caller]
 pub(crate) fn refused(template: &str, arguments: &[&str]) -> String {
     let file = TemplateFile::new(template);

@@ -105,7 +105,7 @@ async fn a_chain_of_sixteen_invocations_is_dropped_without_a_word() {
             .header("x-amz-invocation-type", "Event")
             .header("x-amzn-trace-id", format!("Root=1-a-b;Lineage=1:ab12:{hop}"))
             .body("{}");
-        assert_eq!(call.send().await.unwrap().status(), 202, "the caller is told nothing");
+        assert_eq!(call.send().await.unwrap().status(), 202, "the caller learns nothing of it");
         let told = scenario.log().iter().any(|line| line.contains("Lambda stopped a chain of 16"));
         assert_eq!(told, dropped, "after hop {hop}");
     }

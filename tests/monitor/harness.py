@@ -24,7 +24,7 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
 from moto.server import ThreadedMotoServer
 
-# moto's server tells every request otherwise, and its CloudFormation each type that it does not play.
+# moto's server logs every request otherwise, and its CloudFormation each type that it does not play.
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 logging.getLogger("moto").setLevel(logging.ERROR)
 

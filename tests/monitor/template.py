@@ -51,7 +51,7 @@ def chosen(node, **conditions):
 
 
 def alarm_actions(template: dict, **conditions) -> dict:
-    """Whom each alarm of a template tells under these conditions."""
+    """Whom each alarm of a template notifies under these conditions."""
     alarms = {name: one for name, one in template["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"}
     return {name: chosen(one["Properties"]["AlarmActions"], **conditions) for name, one in alarms.items()}
 

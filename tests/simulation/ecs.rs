@@ -1,4 +1,4 @@
-//! ECS in virtual time: what the API would tell of tasks whose whole life is known when they start.
+//! ECS in virtual time: what the API would say of tasks whose whole life is known when they start.
 
 use std::collections::BTreeMap;
 
@@ -158,7 +158,7 @@ impl SimTask {
         if told || now >= self.ends_at() { "STOPPED" } else { "RUNNING" }
     }
 
-    /// As DescribeTasks tells of it.
+    /// As DescribeTasks reports it.
     pub(crate) fn described(&self, now: Seconds, epoch: f64) -> Value {
         let ended = now >= self.ends_at();
         let mut task = json!({

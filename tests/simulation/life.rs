@@ -298,7 +298,7 @@ impl Chapter {
 }
 
 impl Script {
-    /// A task that starts within a second, ends as it is told at once, and hides nothing.
+    /// A task that starts within a second, ends at once when it is told to, and hides nothing.
     pub(crate) fn plain(fate: Fate) -> Self {
         Self {
             fate,

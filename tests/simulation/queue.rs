@@ -1,7 +1,7 @@
 //! The monitor behind its queue: the real function with the real clients, in virtual time. Its sinks meet
 //! faults, its invocations die, two instances work at once, tasks come STOPPED twice, and messages come back
-//! until they have been handled. After each life nothing may be lost, every failure is told by itself or in a
-//! count, and nothing is told twice without a cause.
+//! until they have been handled. After each life nothing may be lost, every failure is reported by itself or in a
+//! count, and nothing is reported twice without a cause.
 
 mod sinks;
 mod storm;
@@ -192,7 +192,7 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
     (objections, sinks.calls.values().sum())
 }
 
-/// How many failures were told of each group, by what the subjects say.
+/// How many failures were reported of each group, by what the subjects say.
 fn told(subjects: &[String]) -> BTreeMap<String, usize> {
     let mut told = BTreeMap::new();
     for subject in subjects {
@@ -269,7 +269,7 @@ async fn queue(
             if !waiting.is_empty() {
                 break;
             }
-            // EventBridge delivers all of them once more: what has been told is not told again.
+            // EventBridge delivers all of them once more: what has been reported is not reported again.
             waiting.extend(events);
         }
         let calm = receive >= CALM;
@@ -292,7 +292,7 @@ async fn queue(
                 () = died.notified() => None,
             };
             waiting.extend(failed.unwrap_or_else(|| {
-                // What they had told and not written down is told again.
+                // What they had reported and not written down is reported again.
                 lock(sinks).troubles += 1;
                 instances = [0, 1].map(|_| Instance::new(sinks, metrics));
                 pair.concat()
@@ -340,7 +340,7 @@ fn a_monitor_that_loses_something_is_found_out() {
     }
 }
 
-/// A table that does not answer keeps nobody from being told, nor the function from ending in time.
+/// A table that does not answer keeps nobody from being alerted, nor the function from ending in time.
 #[test]
 fn a_table_that_hangs_does_not_keep_people_from_being_told() {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

@@ -1,4 +1,4 @@
-//! Which failures are told together: those of one cluster, service and cause.
+//! Which failures are reported together: those of one cluster, service and cause.
 //!
 //! Pure.
 

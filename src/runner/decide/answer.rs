@@ -56,14 +56,14 @@ impl Answer {
     }
 
     /// The tasks have been started and are not waited for. The attributes hold only what is known at the
-    /// start, so that a second delivery of the request tells the same.
+    /// start, so that a second delivery of the request answers the same.
     pub fn started(tasks: &[Task], rules: Rules<'_>, wants_output: bool) -> Self {
         let reason = texts::started(tasks.len());
         let reason = if wants_output { texts::no_output_yet(reason) } else { reason };
         Self::Succeeded(reason, Box::new(identity(tasks, rules)))
     }
 
-    /// The tasks have been started, and how they end the WaitHandle is told. Attributes likewise.
+    /// The tasks have been started, and how they end is signalled to the WaitHandle. Attributes likewise.
     pub fn promised(tasks: &[Task], rules: Rules<'_>) -> Self {
         Self::Succeeded(texts::promised(tasks.len()), Box::new(identity(tasks, rules)))
     }
@@ -179,7 +179,7 @@ impl Answer {
     }
 }
 
-/// The container that a success is told by: the first of WatchContainers, else the first essential one.
+/// The container that a success is reported by: the first of WatchContainers, else the first essential one.
 fn speaker<'a>(rules: Rules<'a>) -> Option<&'a ContainerDefinition> {
     let containers = &rules.definition?.containers;
     let watched =
@@ -192,7 +192,7 @@ pub fn speaker_of(rules: Rules<'_>) -> Option<&str> {
     speaker(rules).map(|speaker| &speaker.name).or(rules.watch_containers.first()).map(String::as_str)
 }
 
-/// The exit code of a success: of the container that it is told by, else of the first that counts.
+/// The exit code of a success: of the container that it is reported by, else of the first that counts.
 fn exit_code(task: &Task, rules: Rules<'_>) -> Option<i64> {
     let named =
         speaker_of(rules).and_then(|name| task.containers.iter().find(|container| container.name == *name));

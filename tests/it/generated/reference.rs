@@ -64,7 +64,7 @@ const ATTRIBUTES: &str = "\
 ## Attributes
 
 `Fn::GetAtt` gives these after every Create and Update that succeeded, whether it ran tasks or not; an empty text where
-there is nothing to tell. Output is empty, too, where no line can be had: the Reason of the answer and the function's
+there is nothing to say. Output is empty, too, where no line can be had: the Reason of the answer and the function's
 log say why. An Update that runs nothing has nothing to return.
 
 | Attribute | What it is |

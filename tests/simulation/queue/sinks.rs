@@ -57,7 +57,7 @@ pub(super) struct Sinks {
     pub(super) subjects: Arc<Mutex<Vec<String>>>,
     /// The tasks that the log group has a line about.
     pub(super) lines: Vec<usize>,
-    /// How often something went wrong, for each of which something may be told once more.
+    /// How often something went wrong, for each of which something may be reported once more.
     pub(super) troubles: usize,
     pub(super) calls: BTreeMap<String, usize>,
     /// What never answers.
