@@ -3,6 +3,8 @@
 //! Pure, and derived anew from facts at every look. A failed task is an outcome, not an error of ours; each
 //! failure carries the evidence that the Reason is written from.
 
+use std::iter;
+
 use crate::task::{Container, Task, TaskArn, TaskDefinition};
 
 /// How a run stands.
@@ -219,10 +221,16 @@ impl Rules<'_> {
         if task.stop_code.as_deref() == Some("TaskFailedToStart") {
             let telling =
                 counting.iter().copied().chain(&task.containers).find(|container| container.reason.is_some());
-            return vec![Cause::FailedToStart {
+            let start = Cause::FailedToStart {
                 container: telling.map(|container| container.name.clone()),
                 reason: telling.and_then(|container| container.reason.clone()),
-            }];
+            };
+            // A container that others depend on: they could not start because it had failed.
+            let before = counting.into_iter().filter(|container| {
+                container.exit_code.is_some() && telling.is_none_or(|telling| telling.name != container.name)
+            });
+            let before = before.filter_map(|container| self.cause(container));
+            return iter::once(start).chain(before.filter(|cause| cause.rank() < 2)).collect();
         }
         let stopped_by_user = task.stop_code.as_deref() == Some("UserInitiated");
         if counting.is_empty() {

@@ -259,7 +259,7 @@ impl Runner {
         invocation: &Invocation,
     ) -> Result<(), Undelivered> {
         let run = answer.run_end();
-        self.answer_of(run, answer, reply_to, invocation).await
+        Box::pin(self.answer_of(run, answer, reply_to, invocation)).await
     }
 
     /// The only place that answers CloudFormation. `run` is how the run ended that is counted with the answer.
@@ -321,7 +321,8 @@ impl Runner {
 
     /// PUTs an answer, and ends the request where that went well.
     async fn send(&self, body: &str, reply_to: &ReplyTo, invocation: &Invocation) -> Result<(), Undelivered> {
-        let delivered = self.callback.deliver(body, reply_to, invocation.clock(), invocation.ends_at()).await;
+        let delivering = self.callback.deliver(body, reply_to, invocation.clock(), invocation.ends_at());
+        let delivered = Box::pin(delivering).await;
         let sent = if delivered.is_ok() { Sent::Delivered(invocation.now()) } else { Sent::Undelivered };
         invocation.meter().sent(reply_to, sent);
         match (&delivered, &self.ledger) {
@@ -383,7 +384,8 @@ impl Runner {
         let Some(cluster) = cluster else { return reason };
         let memory = self.memory();
         let place = Place { cluster, families: &[], memory: &memory };
-        without_tasks(&self.work(place, invocation.ends_at(), reply_to, invocation), reason).await
+        let work = self.work(place, invocation.ends_at(), reply_to, invocation);
+        Box::pin(without_tasks(&work, reason)).await
     }
 
     /// Work on a request until its deadline, or until this invocation must let go of it.

@@ -3,10 +3,10 @@
 //! In an expression every attribute is written `#name`, which keeps it from being one of DynamoDB's reserved
 //! words, and every value `:name`.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+mod attributes;
+mod update;
+
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
@@ -23,8 +23,9 @@ use aws_sdk_dynamodb::{
     },
 };
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
-use serde_json::{Map, Number, Value};
 
+use self::attributes::{plain, typed};
+pub use self::{attributes::Attributes, update::Update};
 use super::{CallError, CallErrorKind, Throttles, in_region_of};
 
 /// How many items one BatchWriteItem takes.
@@ -32,28 +33,12 @@ pub const BATCH_ITEMS: usize = 25;
 /// How many changes one TransactWriteItems takes.
 pub const TRANSACTION_UPDATES: usize = 100;
 
-/// Attributes by name: an item, a key, or the values of an expression.
-pub type Attributes = Map<String, Value>;
-
 /// A table.
 #[derive(Debug)]
 pub struct Table {
     client: Client,
     name: String,
     throttles: Throttles,
-}
-
-/// A change of one item, made where it is missing.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Update {
-    /// Partition and sort key.
-    pub key: Attributes,
-    /// `SET #a = :a ADD #b :b REMOVE #c`
-    pub expression: String,
-    /// On which condition; none where it is empty.
-    pub condition: String,
-    /// The values of both, by their names with the colon.
-    pub values: Attributes,
 }
 
 /// What came of writing an item that must be new.
@@ -324,25 +309,6 @@ impl Table {
     }
 }
 
-impl Update {
-    fn condition(&self) -> Option<String> {
-        Some(self.condition.clone()).filter(|condition| !condition.is_empty())
-    }
-
-    fn typed_values(&self) -> Option<HashMap<String, AttributeValue>> {
-        (!self.values.is_empty()).then(|| typed(&self.values))
-    }
-
-    /// The names that stand in its expressions behind a `#`.
-    fn names(&self) -> BTreeSet<&str> {
-        let pieces = |text| str::split(text, '#').skip(1);
-        let ends = |char: char| !(char.is_ascii_alphanumeric() || char == '_');
-        let name = |piece: &'_ str| piece.find(ends).unwrap_or(piece.len());
-        let all = pieces(&self.expression).chain(pieces(&self.condition));
-        all.map(|piece| &piece[..name(piece)]).collect()
-    }
-}
-
 async fn queried(call: QueryFluentBuilder) -> Result<QueryOutput, CallError> {
     call.send().await.map_err(|error| CallError::of("dynamodb:Query", error))
 }
@@ -359,63 +325,5 @@ fn canceled_for_now(message: Option<&str>) -> CallError {
         code: "TransactionCanceledException".to_owned(),
         message: message.unwrap_or("no message").to_owned(),
         kind: CallErrorKind::Transient,
-    }
-}
-
-fn typed(attributes: &Attributes) -> HashMap<String, AttributeValue> {
-    attributes.iter().map(|(name, value)| (name.clone(), typed_value(value))).collect()
-}
-
-fn typed_value(value: &Value) -> AttributeValue {
-    match value {
-        Value::Null => AttributeValue::Null(true),
-        Value::Bool(bool) => AttributeValue::Bool(*bool),
-        Value::Number(number) => AttributeValue::N(number.to_string()),
-        Value::String(text) => AttributeValue::S(text.clone()),
-        Value::Array(list) => AttributeValue::L(list.iter().map(typed_value).collect()),
-        Value::Object(map) => AttributeValue::M(typed(map)),
-    }
-}
-
-fn plain(attributes: HashMap<String, AttributeValue>) -> Attributes {
-    attributes.into_iter().map(|(name, value)| (name, plain_value(value))).collect()
-}
-
-/// What is none of JSON's kinds, sets and binary values, is nobody's here.
-fn plain_value(value: AttributeValue) -> Value {
-    match value {
-        AttributeValue::Bool(bool) => bool.into(),
-        AttributeValue::N(number) => number.parse::<Number>().map_or(Value::Null, Value::Number),
-        AttributeValue::S(text) => text.into(),
-        AttributeValue::L(list) => list.into_iter().map(plain_value).collect(),
-        AttributeValue::M(map) => Value::Object(plain(map)),
-        _ => Value::Null,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_names_of_an_expression_are_found() {
-        let update = Update {
-            expression: "SET #ttl = :ttl, #told_at=:x ADD #waiting :n REMOVE #lease".to_owned(),
-            condition: "attribute_not_exists(#until) OR #ttl < :now".to_owned(),
-            ..Update::default()
-        };
-        let names: Vec<&str> = update.names().into_iter().collect();
-        assert_eq!(names, ["lease", "told_at", "ttl", "until", "waiting"]);
-    }
-
-    #[test]
-    fn a_value_comes_back_as_it_went() {
-        for value in
-            [json!(null), json!(true), json!(7), json!(1.5), json!("x"), json!([1, "y"]), json!({"a": []})]
-        {
-            assert_eq!(plain_value(typed_value(&value)), value);
-        }
     }
 }

@@ -70,7 +70,7 @@ pub struct ReplyTo {
     pub logical_resource_id: String,
     /// Chosen on Create, echoed ever after: a changed id would make CloudFormation delete the old one.
     pub physical_resource_id: String,
-    /// Whether CloudFormation masks the attributes; told by the properties.
+    /// Whether CloudFormation masks the attributes; read from the properties.
     #[serde(default)]
     pub no_echo: bool,
     /// When CloudFormation stops waiting for the answer, as far as ServiceTimeout and the ResponseURL say.
@@ -142,20 +142,9 @@ impl Received {
                 format!("the request has no {} (a non-empty text is needed)", missing.join(", no "));
             return Self::Garbled { reply_to, problem };
         }
-        let request_type = match text("RequestType") {
-            Some("Create") => RequestType::Create,
-            Some("Update") => RequestType::Update,
-            Some("Delete") => RequestType::Delete,
-            Some(other) => {
-                let other: String = other.chars().take(40).collect();
-                let problem = format!("RequestType {other} is unknown: Create, Update or Delete is expected");
-                return Self::Garbled { reply_to, problem };
-            }
-            None => {
-                let problem =
-                    "the request has no RequestType: Create, Update or Delete is expected".to_owned();
-                return Self::Garbled { reply_to, problem };
-            }
+        let request_type = match RequestType::read(text("RequestType")) {
+            Ok(request_type) => request_type,
+            Err(problem) => return Self::Garbled { reply_to, problem },
         };
         let properties = |name: &str| RawProperties(payload.get(name).cloned().unwrap_or(Value::Null));
         Self::Request(Request {
@@ -189,6 +178,19 @@ impl RawProperties {
 }
 
 impl RequestType {
+    fn read(name: Option<&str>) -> Result<Self, String> {
+        match name {
+            Some("Create") => Ok(Self::Create),
+            Some("Update") => Ok(Self::Update),
+            Some("Delete") => Ok(Self::Delete),
+            Some(other) => {
+                let other: String = other.chars().take(40).collect();
+                Err(format!("RequestType {other} is unknown: Create, Update or Delete is expected"))
+            }
+            None => Err("the request has no RequestType: Create, Update or Delete is expected".to_owned()),
+        }
+    }
+
     /// The name as CloudFormation writes it.
     pub fn name(self) -> &'static str {
         match self {

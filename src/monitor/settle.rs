@@ -17,7 +17,7 @@ use super::{
 };
 use crate::aws::{
     CallError,
-    dynamodb::{TRANSACTION_UPDATES, Table, Transacted, Update},
+    dynamodb::{TRANSACTION_UPDATES, Table, Transacted, Update, Updated},
 };
 
 /// How long the table may take. What is not written down comes back.
@@ -30,7 +30,7 @@ const AT_A_TIME: usize = (TRANSACTION_UPDATES - 1) / 2;
 pub(super) struct Gathered {
     pub(super) group: Group,
     pub(super) members: Vec<usize>,
-    /// Whether their rows are this invocation's. Those whose rows the table has not given are told without a
+    /// Whether their rows are this invocation's. Those whose rows the table has not given are reported without a
     /// window.
     pub(super) claimed: bool,
 }
@@ -67,7 +67,7 @@ struct Portion<'d> {
 pub(super) struct Outstanding {
     /// What could not be written down.
     pub(super) failures: Vec<Shortfall>,
-    /// Groups whose window was closed meanwhile, and who are to be told.
+    /// Groups whose window was closed meanwhile, and which are to be reported now.
     pub(super) gone: Vec<Gathered>,
 }
 
@@ -122,7 +122,7 @@ impl Sinks {
                 Ok(Transacted::Done) => return settled,
                 Ok(Transacted::Refused(refused)) => refused,
                 Err(error) => {
-                    settled.failures.extend(failed(&part.members, &error));
+                    settled.failures.extend(self.settle_rows(table, done, &part, &error).await);
                     return settled;
                 }
             };
@@ -134,23 +134,47 @@ impl Sinks {
             }
             // The rows come first, the items that only show it after them.
             let lost: Vec<usize> = refused.iter().map(|at| at - first).collect();
-            let taken =
-                CallError::refused("dynamodb:UpdateItem", "another invocation has taken the task over");
             let mut kept = Vec::new();
             for (at, member) in part.members.iter().enumerate() {
                 if lost.contains(&at) {
-                    settled.failures.extend(failed(&[*member], &taken));
+                    settled.failures.extend(failed(&[*member], &taken_over()));
                 } else {
                     kept.push(*member);
                 }
             }
             if kept.len() == part.members.len() {
-                settled.failures.extend(failed(&kept, &taken));
+                settled.failures.extend(failed(&kept, &taken_over()));
                 return settled;
             }
             part.members = kept;
         }
         settled
+    }
+
+    /// Writes row by row what a transaction could not: what was measured, reported and logged stays done. Failures
+    /// that only a window counts come back to be counted.
+    async fn settle_rows(
+        &self,
+        table: &Table,
+        done: &Done<'_, '_>,
+        part: &Portion<'_>,
+        error: &CallError,
+    ) -> Vec<Shortfall> {
+        let is_counted = part.counted_in.is_some();
+        let rows = part.members.iter().map(async |(place, is_alerted)| {
+            for update in self.of_one(done, *place, *is_alerted && !is_counted).into_iter().flatten() {
+                match table.update(&update).await {
+                    Ok(Updated::Done(_)) => {}
+                    Ok(Updated::Refused(_)) => return Some((*place, Sink::Mark, taken_over())),
+                    Err(error) => return Some((*place, Sink::Mark, error)),
+                }
+            }
+            is_counted.then(|| (*place, Sink::Mark, error.clone()))
+        });
+        match timeout(SETTLE, join_all(rows)).await {
+            Ok(failures) => failures.into_iter().flatten().collect(),
+            Err(_) => part.members.iter().map(|(place, _)| (*place, Sink::Mark, error.clone())).collect(),
+        }
     }
 
     /// The changes of a part: its window, the rows of its tasks, and what the audit trail shows of it.
@@ -162,20 +186,27 @@ impl Sinks {
             updates.push(done.rows.count(&gathered.group, part.members.len(), event));
         }
         for (place, is_alerted) in &part.members {
-            let one = &done.passing[*place];
-            let (Some(key), Standing::Mine(progress)) = (&one.key, &one.claim) else { continue };
-            let mut progress = progress.clone();
-            if *is_alerted {
-                progress.alerted.get_or_insert_with(|| done.rows.stamp());
-            }
-            if done.logged.get(place).is_some_and(Result::is_ok) {
-                progress.logged.get_or_insert_with(|| done.rows.stamp());
-            }
-            updates.push(done.rows.settle(key, &progress, self.is_finished(&progress)));
-            shown.extend(one.item.as_ref().and_then(|item| Rows::show(item, &progress)));
+            let [row, item] = self.of_one(done, *place, *is_alerted);
+            updates.extend(row);
+            shown.extend(item);
         }
         updates.extend(shown);
         updates
+    }
+
+    /// The changes of one failure: its row, and its item in the audit trail.
+    fn of_one(&self, done: &Done<'_, '_>, place: usize, is_alerted: bool) -> [Option<Update>; 2] {
+        let one = &done.passing[place];
+        let (Some(key), Standing::Mine(progress)) = (&one.key, &one.claim) else { return [None, None] };
+        let mut progress = progress.clone();
+        if is_alerted {
+            progress.alerted.get_or_insert_with(|| done.rows.stamp());
+        }
+        if done.logged.get(&place).is_some_and(Result::is_ok) {
+            progress.logged.get_or_insert_with(|| done.rows.stamp());
+        }
+        let row = done.rows.settle(key, &progress, self.is_finished(&progress));
+        [Some(row), one.item.as_ref().and_then(|item| Rows::show(item, &progress))]
     }
 
     /// Whether all has been done about a failure that this monitor does.
@@ -183,6 +214,10 @@ impl Sinks {
         (self.topic.is_none() || progress.alerted.is_some())
             && (self.log_group.is_none() || progress.logged.is_some())
     }
+}
+
+fn taken_over() -> CallError {
+    CallError::refused("dynamodb:UpdateItem", "another invocation has taken the task over")
 }
 
 impl Passing<'_> {

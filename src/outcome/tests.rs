@@ -108,6 +108,19 @@ fn a_task_that_failed_to_start_is_told_first_with_its_containers_reason() {
 }
 
 #[test]
+fn a_container_that_failed_before_others_could_start_is_reported_with_them() {
+    let depended_on = vec![container("app", None), container("init", Some(2)), container("log", Some(137))];
+    let failed = task(STOPPED, Some("TaskFailedToStart"), depended_on);
+    let Outcome::Over { verdict: Verdict::Failed(failures), .. } = Outcome::of(&[failed], WITHOUT_DEFINITION)
+    else {
+        panic!("it failed")
+    };
+    assert_eq!(failures[0].cause, Cause::FailedToStart { container: None, reason: None });
+    let init = Cause::Exited { container: "init".to_owned(), code: 2, reason: None };
+    assert_eq!(failures[0].others, [init]);
+}
+
+#[test]
 fn containers_that_aws_injected_never_count() {
     let guard = container("aws-guardduty-agent-x1", None);
     let ended = |code| {
@@ -280,7 +293,7 @@ fn only_a_run_whose_containers_never_ran_may_be_started_anew() {
     assert!(!never_ran(task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(0))])));
 }
 
-/// The names of what failed in a task, in the order in which they are told.
+/// The names of what failed in a task, in the order in which they are reported.
 #[track_caller]
 fn told(containers: Vec<Container>) -> Vec<String> {
     let task = task(STOPPED, Some("EssentialContainerExited"), containers);
@@ -288,7 +301,7 @@ fn told(containers: Vec<Container>) -> Vec<String> {
     else {
         panic!("a failure")
     };
-    let causes = std::iter::once(&failures[0].cause).chain(&failures[0].others);
+    let causes = iter::once(&failures[0].cause).chain(&failures[0].others);
     causes.filter_map(|cause| cause.container().map(str::to_owned)).collect()
 }
 

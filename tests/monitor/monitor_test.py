@@ -392,6 +392,21 @@ class MonitorTest(unittest.TestCase):
         self.assertTrue(subject.startswith("2 more ECS tasks failed: "), subject)
         self.assertIn(" UTC, the latest:", message.splitlines()[0])
 
+    def test_a_transaction_that_conflicts_makes_no_task_told_or_measured_twice(self):
+        """Others that are at work on one window: DynamoDB cancels a transaction that meets another."""
+        function = self.function()
+        first, second = event("task-stopped-exit-1"), event("task-stopped-exit-1")
+        self.aws.failing["TransactWriteItems"] = (400, "TransactionCanceledException")
+        self.assertEqual(function.invoke(batch(first)), ("answer", {"batchItemFailures": []}))
+        answer = function.invoke(batch(second))
+        self.assertEqual(answer, ("answer", {"batchItemFailures": [{"itemIdentifier": "m-0"}]}))
+        del self.aws.failing["TransactWriteItems"]
+        self.assertEqual(function.invoke(batch(first, second)), ("answer", {"batchItemFailures": []}))
+        self.assertEqual(function.invoke(tick(minutes=10)), ("answer", None))
+        self.assertEqual((list(self.told().values()), len(self.logged())), ([2], 2))
+        self.assertTrue(all("alerted" in item and "logged" in item for item in self.items()))
+        self.assertEqual([line["TaskFailed"] for line in function.log() if "_aws" in line], [1, 1])
+
     def test_with_a_window_of_zero_each_failure_is_told_by_itself(self):
         failures = [event("task-stopped-exit-1") for _ in range(3)]
         self.function(ALERT_WINDOW_SECONDS="0").invoke(batch(*failures))

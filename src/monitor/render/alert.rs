@@ -1,11 +1,14 @@
 //! The alert: one SNS message about a failure, or about several of one group; for people, for programs or for
 //! a chat.
 
+mod subject;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use time::{OffsetDateTime, macros::format_description};
 
+use self::subject::who_and_where;
 use super::link;
 use crate::{
     monitor::decide::{
@@ -18,8 +21,6 @@ use crate::{
     task::definition_name,
 };
 
-/// SNS takes a subject of at most 100 ASCII characters.
-const SUBJECT: usize = 100;
 /// What SNS takes in all is 256 KB; the rest is left to the attributes.
 const BODY: usize = 240 * 1024;
 /// How much of it a Reason may fill.
@@ -27,7 +28,7 @@ const REASON: usize = 8192;
 /// How many tasks of a group are named.
 pub const NAMED: usize = 5;
 
-/// What people are told of in one message.
+/// What one message reports.
 #[derive(Clone, Debug)]
 pub struct Told<'t> {
     /// The failure that is described: the first of several, or the latest of those that were counted.
@@ -38,7 +39,7 @@ pub struct Told<'t> {
     pub count: u64,
     /// The ARNs of the first of them, where they came together.
     pub named: Vec<&'t str>,
-    /// Since when they were counted, in RFC 3339; nothing where they are told as they come.
+    /// Since when they were counted, in RFC 3339; nothing where they are reported as they come.
     pub since: Option<&'t str>,
     /// The last lines of the container that failed.
     pub log: Option<&'t Log>,
@@ -58,7 +59,7 @@ pub struct Notice {
 impl Told<'_> {
     /// The message.
     pub fn render(&self, format: AlertFormat) -> Notice {
-        let subject = self.subject();
+        let subject = subject::render(self);
         let mut reason = self.reason().fit(REASON);
         if !reason.ends_with(['.', '!', '?', '…']) {
             reason.push('.');
@@ -88,31 +89,6 @@ impl Told<'_> {
         }
     }
 
-    fn subject(&self) -> String {
-        let event = self.failing.event;
-        let what = match (self.failing.what, self.count, self.since) {
-            (Broken::Task(..), 1, None) => "ECS task failed".to_owned(),
-            (Broken::Task(..), count, None) => format!("{count} ECS tasks failed"),
-            (Broken::Task(..), 1, Some(_)) => "1 more ECS task failed".to_owned(),
-            (Broken::Task(..), count, Some(_)) => format!("{count} more ECS tasks failed"),
-            (Broken::Service(_), 1, None) => "ECS service in trouble".to_owned(),
-            (Broken::Service(_), count, None) => format!("ECS service in trouble, {count} times"),
-            (Broken::Service(_), count, Some(_)) => format!("ECS service in trouble, {count} more times"),
-        };
-        let Group { cluster, who, words } = self.group;
-        let subject = format!("{what}: {who} on {cluster}: {words}");
-        let plain = |char: char| if char.is_ascii_graphic() || char == ' ' { char } else { '?' };
-        let subject: String = subject.chars().map(plain).collect();
-        let place: String = format!(" ({}, {})", event.account, event.region).chars().map(plain).collect();
-        let region: String = format!(" ({})", event.region).chars().map(plain).collect();
-        // Plain is ASCII, so that a byte is a character.
-        match [place, region].into_iter().find(|place| subject.len() + place.len() <= SUBJECT) {
-            Some(place) => subject + &place,
-            None if subject.len() <= SUBJECT => subject,
-            None => format!("{}...", subject[..SUBJECT - 3].trim_end()),
-        }
-    }
-
     fn reason(&self) -> Reason {
         let reason = match self.failing.what {
             Broken::Task(change, failure) => match &failure.failure {
@@ -128,9 +104,9 @@ impl Told<'_> {
                 }
             },
             Broken::Service(service) => {
-                let (name, cluster) = (&service.service, &service.cluster);
-                let known = if name.is_empty() { String::new() } else { format!(" {name}") };
-                Reason::new(format!("Service{known} on {cluster}: {}", service.event_name))
+                let about = who_and_where(&service.service, &service.cluster);
+                let space = if about.is_empty() { "" } else { " " };
+                Reason::new(format!("Service{space}{about}: {}", service.event_name))
                     .detail(service.reason.as_deref())
             }
         };
@@ -276,7 +252,7 @@ fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
     containers.iter().map(line).collect()
 }
 
-/// The container of a failure whose log tells most.
+/// The container of a failure whose log says most.
 pub fn culprit<'f>(failing: &Failing<'f>) -> Option<&'f str> {
     match failing.what {
         Broken::Task(_, failure) => match &failure.failure.as_ref()?.cause {

@@ -4,17 +4,17 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The page of a task.
+/// The page of a task, if its cluster is known.
 pub fn task(task_arn: &str, cluster: &str) -> Option<String> {
-    let (partition, region) = place(task_arn)?;
+    let (partition, region) = place(task_arn).filter(|_| !cluster.is_empty())?;
     let id = task_arn.rsplit('/').next()?;
     let host = host(partition, region);
     Some(format!("https://{host}/ecs/v2/clusters/{cluster}/tasks/{id}?region={region}"))
 }
 
-/// The page of a service.
+/// The page of a service, if its cluster is known: the ARN of an old one does not say.
 pub fn service(service_arn: &str, cluster: &str) -> Option<String> {
-    let (partition, region) = place(service_arn)?;
+    let (partition, region) = place(service_arn).filter(|_| !cluster.is_empty())?;
     let name = service_arn.rsplit('/').next()?;
     let host = host(partition, region);
     Some(format!("https://{host}/ecs/v2/clusters/{cluster}/services/{name}?region={region}"))
@@ -71,6 +71,8 @@ mod tests {
             )
         );
         assert_eq!(task("0123", "prod"), None);
+        assert_eq!(task(arn, ""), None);
+        assert_eq!(service("arn:aws:ecs:us-west-2:123456789012:service/web", ""), None);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! Pure: each function makes a conditional change, which the table then makes or refuses.
 //!
-//! - A task's row says what has been done about its end, so that it is counted and told once, whatever
+//! - A task's row says what has been done about its end, so that it is counted and reported once, whatever
 //!   delivers it how often. Who works on a failure holds a lease on its row, which outlives no invocation.
-//! - A window's row says when the failures of a group were told last, and how many have come since.
+//! - A window's row says when the failures of a group were reported last, and how many have come since.
 
 use serde_json::Value;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
@@ -24,7 +24,7 @@ use crate::{
 pub const WINDOWS: &str = "ecs-tasks#windows";
 /// The template's timeout of the function: no invocation works on a failure for longer.
 const LEASE: Duration = Duration::seconds(60);
-/// How much of a group's latest event is kept, for the message that tells of it.
+/// How much of a group's latest event is kept, for the message that reports it.
 const LATEST_BYTES: usize = 16 * 1024;
 
 /// Makes the changes of one invocation.
@@ -57,7 +57,7 @@ pub enum Standing {
 pub struct Progress {
     /// It has been measured.
     pub counted: bool,
-    /// When it was told, by itself or in a count.
+    /// When it was reported, by itself or in a count.
     pub alerted: Option<String>,
     /// When it was written to the log group.
     pub logged: Option<String>,
@@ -68,7 +68,7 @@ pub struct Progress {
 pub struct Window {
     /// The group.
     pub group: Group,
-    /// When the group was told last, in RFC 3339.
+    /// When the group was reported last, in RFC 3339.
     pub since: String,
     /// When it ends, in milliseconds.
     pub until: i64,
@@ -79,7 +79,7 @@ pub struct Window {
 }
 
 impl Rows {
-    /// The key of the row that an event is claimed by, if it is one that is counted or told.
+    /// The key of the row that an event is claimed by, if it is one that is counted or reported.
     pub fn key_of(event: &Event, finding: Option<&Finding>) -> Option<Attributes> {
         let sort = match finding? {
             Finding::Moving => return None,
@@ -93,7 +93,7 @@ impl Rows {
         Some(key(&clipped(&partition, PARTITION_BYTES), sort))
     }
 
-    /// Claims a row. One that only counts is finished by that; one that tells is leased until it is settled.
+    /// Claims a row. One that only counts is finished by that; one that is reported is leased until it is settled.
     pub fn claim(&self, key: &Attributes) -> Update {
         let mut update = Update {
             key: key.clone(),
@@ -150,8 +150,8 @@ impl Rows {
         Some(update)
     }
 
-    /// Opens a group's window: whoever does tells at once. Refused while one is open, or has something to
-    /// tell; not where the answer to a first attempt was lost on its way.
+    /// Opens a group's window: whoever does reports at once. Refused while one is open, or has something to
+    /// report; not where the answer to a first attempt was lost on its way.
     pub fn open(&self, group: &Group, window: Duration) -> Update {
         Update {
             key: group.key(),
@@ -174,7 +174,7 @@ impl Rows {
         }
     }
 
-    /// Lets a window end now that was opened and whose message was not taken, so that the next delivery tells
+    /// Lets a window end now that was opened and whose message was not taken, so that the next delivery reports
     /// at once.
     pub fn end(&self, group: &Group, window: Duration) -> Update {
         Update {
@@ -202,7 +202,7 @@ impl Rows {
         }
     }
 
-    /// Takes a window that has ended, so that no other invocation tells of it at the same time.
+    /// Takes a window that has ended, so that no other invocation reports it at the same time.
     pub fn take(&self, window: &Window) -> Update {
         Update {
             key: window.group.key(),
@@ -216,7 +216,7 @@ impl Rows {
         }
     }
 
-    /// Begins a new window after a count was told; what has come meanwhile waits on.
+    /// Begins a new window after a count was reported; what has come meanwhile waits on.
     pub fn told(&self, window: &Window, next: Duration) -> Update {
         Update {
             key: window.group.key(),
@@ -243,7 +243,7 @@ impl Rows {
         }
     }
 
-    /// Removes a window that has ended without anything to tell, on condition that it is still so.
+    /// Removes a window that has ended without anything to report, on condition that it is still so.
     pub fn close(&self, window: &Window) -> Update {
         Update {
             key: window.group.key(),
@@ -315,78 +315,4 @@ fn values<const N: usize>(values: [(&str, Value); N]) -> Attributes {
 pub const WINDOWS_PARTITION: (&str, &str) = (PARTITION, WINDOWS);
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use time::macros::datetime;
-
-    use super::*;
-    use crate::monitor::{decide::pattern, tests::event};
-
-    fn rows() -> Rows {
-        Rows { me: "me".to_owned(), now: datetime!(2026-11-20 10:15 UTC), retention_days: 14 }
-    }
-
-    fn row(attributes: Value) -> Attributes {
-        attributes.as_object().cloned().unwrap_or_default()
-    }
-
-    #[test]
-    fn a_task_is_one_row_whatever_the_version_and_an_end_another_than_a_failure() {
-        let key_of = |file: &str| {
-            let event = event(file);
-            Rows::key_of(&event, Finding::of(&event, &pattern::default()).as_ref()).expect("a row")
-        };
-        let failed = key_of("task-stopped-exit-1.json");
-        assert_eq!(failed, key_of("task-failed-to-start.json"));
-        let partition =
-            "ecs-tasks#task#arn:aws:ecs:us-east-1:123456789012:task/cdf83842-a918-482b-908b-857e667ce328";
-        assert_eq!(Value::Object(failed), json!({"taskDefinitionArn": partition, "change": "failed"}));
-        assert_eq!(key_of("task-drained.json")[SORT], "ended");
-        assert_eq!(Rows::key_of(&event("task-drained.json"), Some(&Finding::Moving)), None);
-    }
-
-    #[test]
-    fn a_claim_is_read() {
-        let alerted = Progress { alerted: Some("then".to_owned()), ..Progress::default() };
-        for (result, expected) in [
-            (Updated::Done(Attributes::new()), Standing::Mine(Progress::default())),
-            (Updated::Done(row(json!({"alerted": "then"}))), Standing::Mine(alerted.clone())),
-            (Updated::Refused(row(json!({"claim": "me"}))), Standing::Mine(Progress::default())),
-            (
-                Updated::Refused(row(json!({"claim": "x", "alerted": "then", "finished": "x"}))),
-                Standing::Finished(alerted),
-            ),
-            (Updated::Refused(row(json!({"claim": "x"}))), Standing::Elsewhere),
-        ] {
-            assert_eq!(rows().claimed(result.clone()), expected, "{result:?}");
-        }
-    }
-
-    #[test]
-    fn what_was_done_is_settled_and_shown() {
-        let progress = Progress { counted: true, alerted: Some("then".to_owned()), logged: None };
-        let update = rows().settle(&key("p", "failed"), &progress, true);
-        assert_eq!(
-            update.expression,
-            "SET #claim = :me, #counted = :me, #alerted = :alerted, #finished = :finished REMOVE #lease"
-        );
-        let item = Item { partition: "p".to_owned(), change: "c".to_owned(), attributes: Attributes::new() };
-        assert_eq!(
-            Rows::show(&item, &progress).map(|update| update.expression),
-            Some("SET #alerted = :alerted".to_owned())
-        );
-        assert_eq!(Rows::show(&item, &Progress::default()), None);
-    }
-
-    #[test]
-    fn a_window_is_read_from_its_row_and_anything_else_is_none() {
-        let read = Window::of(&row(json!({
-            "cluster": "prod", "who": "web", "words": "out of memory", "since": "then", "until": 7, "waiting": 12, "latest": "{}",
-        })));
-        assert_eq!(
-            read.map(|window| (window.until, window.waiting, window.latest)),
-            Some((7, 12, json!({})))
-        );
-        assert_eq!(Window::of(&row(json!({"cluster": "prod"}))), None);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::*;
+use super::{subject::SUBJECT, *};
 use crate::monitor::{
     decide::{
         event::{About, Event},
@@ -166,6 +166,48 @@ fn a_subject_is_short_and_plain_whatever_the_names_are() {
         subject.len() <= SUBJECT && subject.chars().all(|char| char == ' ' || char.is_ascii_graphic()),
         "{subject}"
     );
+}
+
+#[test]
+fn names_as_long_as_cdk_makes_them_leave_the_cause_in_the_subject() {
+    let mut event = stopped("EssentialContainerExited", EXITED, json!([app(1)]));
+    let About::Task(change) = &mut event.about else { panic!("a task") };
+    change.cluster_arn = "cluster/ProdInfraStack-ClusterEB0386A7-vJx8Yx2Hxkqk".to_owned();
+    change.group = Some("service:ProdAppStack-WebServiceFargateService4A5B6C7D-Xk2jd9sLqPzT".to_owned());
+    let subject = |count, since| told(&event, AlertFormat::Text, count, since, None).subject;
+    assert_eq!(
+        subject(1, None),
+        "ECS task failed: ProdAppStack-WebServiceF... on ProdInfraStack-ClusterEB...: app exited with code 1"
+    );
+    let counted = subject(1234, Some("2026-11-20T10:15:00Z"));
+    assert!(counted.len() <= SUBJECT && counted.ends_with(": app exited with code 1"), "{counted}");
+}
+
+#[test]
+fn a_task_that_failed_to_start_names_the_container_that_failed_before() {
+    let containers = json!([{"name": "app"}, {"name": "init", "exitCode": 2}]);
+    let body =
+        alert(&stopped("TaskFailedToStart", "Task failed to start", containers), AlertFormat::Text).body;
+    assert!(
+        body.lines().next().is_some_and(|line| line.contains("Container init exited with code 2")),
+        "{body}"
+    );
+}
+
+#[test]
+fn a_service_whose_cluster_is_not_known_is_reported_without_one() {
+    let mut event = service("ERROR", "SERVICE_DEPLOYMENT_FAILED", None);
+    let About::Service(about) = &mut event.about else { panic!("a service") };
+    about.cluster.clear();
+    let notice = alert(&event, AlertFormat::Text);
+    assert!(
+        notice.subject.starts_with("ECS service in trouble: web: service deployment failed"),
+        "{notice:?}"
+    );
+    assert!(notice.body.starts_with("Service web: SERVICE_DEPLOYMENT_FAILED."), "{notice:?}");
+    assert!(!notice.body.contains("Console"), "{notice:?}");
+    let more = told(&event, AlertFormat::Text, 1, Some("2026-11-20T10:15:00Z"), None).subject;
+    assert!(more.starts_with("ECS service in trouble, once more: web: "), "{more}");
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn wait() -> Wait {
         timed_out: None,
         definition: None,
         may_restart: false,
+        is_unheard: false,
     }
 }
 

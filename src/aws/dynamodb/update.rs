@@ -1,0 +1,55 @@
+//! A conditional change of one item.
+
+use std::collections::{BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::attributes::{Attributes, typed};
+
+/// A change of one item, made where it is missing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Update {
+    /// Partition and sort key.
+    pub key: Attributes,
+    /// `SET #a = :a ADD #b :b REMOVE #c`
+    pub expression: String,
+    /// On which condition; none where it is empty.
+    pub condition: String,
+    /// The values of both, by their names with the colon.
+    pub values: Attributes,
+}
+
+impl Update {
+    pub(super) fn condition(&self) -> Option<String> {
+        Some(self.condition.clone()).filter(|condition| !condition.is_empty())
+    }
+
+    pub(super) fn typed_values(&self) -> Option<HashMap<String, AttributeValue>> {
+        (!self.values.is_empty()).then(|| typed(&self.values))
+    }
+
+    /// The names that stand in its expressions behind a `#`.
+    pub(super) fn names(&self) -> BTreeSet<&str> {
+        let pieces = |text| str::split(text, '#').skip(1);
+        let ends = |char: char| !(char.is_ascii_alphanumeric() || char == '_');
+        let name = |piece: &'_ str| piece.find(ends).unwrap_or(piece.len());
+        let all = pieces(&self.expression).chain(pieces(&self.condition));
+        all.map(|piece| &piece[..name(piece)]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_an_expression_are_found() {
+        let update = Update {
+            expression: "SET #ttl = :ttl, #told_at=:x ADD #waiting :n REMOVE #lease".to_owned(),
+            condition: "attribute_not_exists(#until) OR #ttl < :now".to_owned(),
+            ..Update::default()
+        };
+        let names: Vec<&str> = update.names().into_iter().collect();
+        assert_eq!(names, ["lease", "told_at", "ttl", "until", "waiting"]);
+    }
+}

@@ -1,0 +1,257 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::monitor::decide::pattern;
+
+const PAGE: &str = include_str!("../../../../docs/monitor.md");
+
+fn event(detail: &Value) -> Event {
+    let mut detail = detail.clone();
+    detail["taskArn"] = "arn:aws:ecs:us-east-1:123456789012:task/prod/1".into();
+    let event = json!({
+        "id": "1", "source": "aws.ecs", "detail-type": "ECS Task State Change", "time": "2026-11-20T10:15:00Z",
+        "detail": detail,
+    });
+    Event::read(event, "").expect("an event")
+}
+
+fn judged(detail: &Value) -> Finding {
+    Finding::of(&event(detail), &pattern::default()).expect("a task is judged")
+}
+
+#[track_caller]
+fn check(detail: Value, expected: &str) {
+    let finding = judged(&detail);
+    let shown = match finding.excuse() {
+        Some(excuse) => format!("excused: {excuse}"),
+        None => finding.name().to_owned(),
+    };
+    assert_eq!(shown, expected, "{detail}");
+}
+
+fn stopped(containers: Value) -> Value {
+    json!({"lastStatus": "STOPPED", "containers": containers})
+}
+
+#[test]
+fn a_task_that_is_not_stopped_is_moving_whatever_else_it_says() {
+    for status in ["PROVISIONING", "RUNNING", "DEPROVISIONING", "DELETED", "SOMETHING_NEW", ""] {
+        check(json!({"lastStatus": status, "containers": [{"name": "web", "exitCode": 1}]}), "moving");
+    }
+}
+
+#[test]
+fn exit_codes_decide() {
+    check(stopped(json!([{"name": "web", "exitCode": 0}])), "succeeded");
+    check(stopped(json!([{"name": "web", "exitCode": 1}])), "failed");
+    check(stopped(json!([{"name": "web"}])), "failed");
+    check(stopped(json!([{"name": "web", "exitCode": 0}, {"name": "log"}])), "failed");
+    check(stopped(json!([{"name": "web", "exitCode": 0}, {"name": "log", "exitCode": 137}])), "failed");
+    check(stopped(json!([{"name": "web", "exitCode": 0}, {"name": "aws-guardduty-agent-x"}])), "succeeded");
+}
+
+#[test]
+fn a_task_that_failed_to_start_failed_even_with_an_exit_code_of_zero() {
+    let mut detail = stopped(json!([{"name": "web", "exitCode": 0}]));
+    detail["stopCode"] = "TaskFailedToStart".into();
+    check(detail, "failed");
+}
+
+#[test]
+fn who_stops_a_task_that_exits_with_zero_knows_about_it() {
+    let stopped_by_user = |code: i64| {
+        let mut detail = stopped(json!([{"name": "web", "exitCode": code}]));
+        detail["stopCode"] = "UserInitiated".into();
+        detail
+    };
+    check(stopped_by_user(0), "succeeded");
+    check(stopped_by_user(143), "failed");
+}
+
+#[test]
+fn the_default_patterns_excuse_what_ecs_does_by_itself() {
+    for reason in [
+        "Scaling activity initiated by (deployment ecs-svc/1)",
+        "Service web: container instance is in DRAINING state",
+        "ECS is performing maintenance on the underlying infrastructure hosting the task.",
+    ] {
+        let mut detail = stopped(json!([{"name": "web", "exitCode": 1}]));
+        detail["stoppedReason"] = reason.into();
+        let finding = judged(&detail);
+        assert!(matches!(finding, Finding::Excused(_, Excuse::Pattern(_))), "{reason}");
+    }
+    let mut detail = stopped(json!([{"name": "web", "exitCode": 1}]));
+    detail["stoppedReason"] = "No scaling activity initiated by anybody".into();
+    check(detail, "failed");
+}
+
+#[test]
+fn a_deployment_that_replaces_a_task_is_excused_unless_a_container_failed_by_itself() {
+    let replaced = |containers: Value| {
+        let mut detail = stopped(containers);
+        detail["stopCode"] = "ServiceSchedulerInitiated".into();
+        detail
+    };
+    let excused = "excused: the service's scheduler has replaced the task";
+    check(replaced(json!([{"name": "web", "exitCode": 143}])), excused);
+    check(replaced(json!([{"name": "web", "exitCode": 137}, {"name": "log", "exitCode": 0}])), excused);
+    check(replaced(json!([{"name": "web", "exitCode": 143}, {"name": "log", "exitCode": 1}])), "failed");
+    check(replaced(json!([{"name": "web", "exitCode": 143}, {"name": "log"}])), "failed");
+    check(replaced(json!([{"name": "web", "exitCode": 1}])), "failed");
+    check(replaced(json!([{"name": "web", "exitCode": 0}])), "succeeded");
+}
+
+#[test]
+fn real_events_are_found_what_they_are() {
+    for (event, expected) in [
+        (include_str!("../../../../tests/events/task-stopped-exit-1.json"), "failed"),
+        (include_str!("../../../../tests/events/task-failed-to-start.json"), "failed"),
+        (include_str!("../../../../tests/events/task-drained.json"), "excused"),
+    ] {
+        let event: Value = serde_json::from_str(event).expect("a fixture");
+        let event = Event::read(event, "").expect("an event");
+        let finding = Finding::of(&event, &pattern::default());
+        assert_eq!(finding.map(|finding| finding.name()), Some(expected));
+    }
+}
+
+fn with(stop_code: &str, stopped_reason: &str, containers: Value) -> Value {
+    json!({"lastStatus": "STOPPED", "stopCode": stop_code, "stoppedReason": stopped_reason, "containers": containers})
+}
+
+#[test]
+fn a_task_that_its_health_checks_ended_failed_whatever_its_exit_codes() {
+    for reason in [
+        "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-west-2:1:targetgroup/web/1)",
+        "Task failed container health checks",
+        "service web: Task failed ELB health checks in (elb web)",
+    ] {
+        for code in [0, 137, 143] {
+            let detail =
+                with("ServiceSchedulerInitiated", reason, json!([{"name": "web", "exitCode": code}]));
+            check(detail.clone(), "failed");
+            assert_eq!(
+                judged(&detail).failure().map(|failure| failure.words.as_str()),
+                Some("health checks failed")
+            );
+        }
+    }
+}
+
+#[test]
+fn a_container_that_ran_out_of_memory_is_a_failure_of_a_service_too() {
+    let killed = json!([{"name": "web", "exitCode": 137, "reason": "OutOfMemoryError: Container killed due to memory usage"}]);
+    for stop_code in ["ServiceSchedulerInitiated", "EssentialContainerExited"] {
+        let detail = with(stop_code, "Essential container in task exited", killed.clone());
+        check(detail.clone(), "failed");
+        assert_eq!(judged(&detail).failure().map(|failure| failure.words.as_str()), Some("out of memory"));
+    }
+}
+
+/// The containers that failed, in the order in which they are reported.
+fn culprits(stop_code: &str, containers: Value) -> Vec<String> {
+    let finding = judged(&with(stop_code, "Essential container in task exited", containers));
+    let Some(failure) = finding.failure().and_then(|failure| failure.failure.clone()) else {
+        return Vec::new();
+    };
+    let causes = [vec![failure.cause], failure.others].concat();
+    causes.iter().filter_map(|cause| cause.container().map(str::to_owned)).collect()
+}
+
+#[test]
+fn a_container_that_was_told_to_stop_is_neither_a_failure_nor_the_culprit() {
+    let (agent, app) =
+        (json!({"name": "datadog-agent", "exitCode": 143}), json!({"name": "app", "exitCode": 1}));
+    assert_eq!(culprits("EssentialContainerExited", json!([agent, app])), ["app"]);
+    let fine = json!({"name": "app", "exitCode": 0});
+    check(with("EssentialContainerExited", "x", json!([agent, fine])), "succeeded");
+    // Who ended first of these two, nobody knows.
+    let killed = json!({"name": "app", "exitCode": 137});
+    assert_eq!(culprits("EssentialContainerExited", json!([agent, killed])), ["datadog-agent", "app"]);
+    let alone = json!({"name": "app", "exitCode": 137});
+    check(with("EssentialContainerExited", "x", json!([alone])), "failed");
+}
+
+#[test]
+fn the_culprit_is_the_one_that_tells_most_and_all_that_failed_are_listed() {
+    let containers = json!([
+        {"name": "signal", "exitCode": 143}, {"name": "lost"}, {"name": "app", "exitCode": 3},
+        {"name": "fine", "exitCode": 0}, {"name": "image", "reason": "CannotPullContainerError: x"},
+    ]);
+    assert_eq!(culprits("", containers), ["image", "app", "signal", "lost"]);
+}
+
+#[test]
+fn containers_that_aws_injects_never_count() {
+    for injected in ["aws-guardduty-agent-AbC", "ecs-service-connect-X1y2"] {
+        for container in [
+            json!({"name": injected}),
+            json!({"name": injected, "exitCode": 137, "reason": "OutOfMemoryError"}),
+        ] {
+            check(
+                with("EssentialContainerExited", "x", json!([{"name": "app", "exitCode": 0}, container])),
+                "succeeded",
+            );
+        }
+    }
+}
+
+#[test]
+fn a_spot_interruption_is_reported_as_such_and_can_be_excused() {
+    let containers = json!([{"name": "app", "exitCode": 143}]);
+    let detail = with("SpotInterruption", "Your Spot Task was interrupted.", containers);
+    assert_eq!(judged(&detail).failure().map(|failure| failure.words.as_str()), Some("Spot interruption"));
+    let finding = Finding::of(&event(&detail), &[Pattern::new("Your Spot Task was interrupted*")]);
+    assert!(matches!(finding, Some(Finding::Excused(_, Excuse::Pattern(_)))), "{finding:?}");
+}
+
+#[test]
+fn a_service_in_trouble_is_found_and_one_that_is_well_is_not_judged() {
+    for (event_type, name, expected) in [
+        ("ERROR", "SERVICE_DEPLOYMENT_FAILED", Some("impaired")),
+        ("ERROR", "SERVICE_TASK_PLACEMENT_FAILURE", Some("impaired")),
+        ("WARN", "SERVICE_TASK_START_IMPAIRED", Some("impaired")),
+        ("INFO", "SERVICE_STEADY_STATE", None),
+    ] {
+        let json = json!({
+            "id": "1", "source": "aws.ecs", "detail-type": "ECS Service Action", "time": "2026-11-20T10:15:00Z",
+            "detail": {"eventType": event_type, "eventName": name},
+        });
+        let event = Event::read(json, "").expect("an event");
+        assert_eq!(Finding::of(&event, &[]).map(|finding| finding.name()), expected, "{name}");
+    }
+}
+
+/// The page's table of what counts, row by row: stop code, stoppedReason, containers, finding.
+#[test]
+fn the_page_says_what_is_found() {
+    let rows = PAGE.lines().skip_while(|line| !line.starts_with("| stopCode")).skip(2);
+    let rows: Vec<&str> = rows.take_while(|line| line.starts_with("| ")).collect();
+    assert!(rows.len() >= 12, "the table is gone: {rows:?}");
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [stop_code, reason, containers, expected, _why] = cells[..] else { panic!("{row}") };
+        let containers: Vec<Value> = containers.split(", ").map(container).collect();
+        let mut detail = stopped(containers.into());
+        for (name, cell) in [("stopCode", stop_code), ("stoppedReason", reason)] {
+            if cell != "any" {
+                detail[name] = cell.trim_matches('`').into();
+            }
+        }
+        assert_eq!(judged(&detail).name(), expected.trim_matches('*'), "{row}");
+    }
+}
+
+/// `app 137 OutOfMemoryError`, `app none`
+fn container(cell: &str) -> Value {
+    let mut words = cell.splitn(3, ' ');
+    let (name, code, reason) = (words.next(), words.next(), words.next());
+    let mut container = json!({"name": name, "lastStatus": "STOPPED"});
+    if let Some(code) = code.and_then(|code| code.parse::<i64>().ok()) {
+        container["exitCode"] = code.into();
+    }
+    if let Some(reason) = reason {
+        container["reason"] = reason.into();
+    }
+    container
+}

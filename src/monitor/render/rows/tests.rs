@@ -1,0 +1,70 @@
+use serde_json::json;
+use time::macros::datetime;
+
+use super::*;
+use crate::monitor::{decide::pattern, tests::event};
+
+fn rows() -> Rows {
+    Rows { me: "me".to_owned(), now: datetime!(2026-11-20 10:15 UTC), retention_days: 14 }
+}
+
+fn row(attributes: Value) -> Attributes {
+    attributes.as_object().cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_task_is_one_row_whatever_the_version_and_an_end_another_than_a_failure() {
+    let key_of = |file: &str| {
+        let event = event(file);
+        Rows::key_of(&event, Finding::of(&event, &pattern::default()).as_ref()).expect("a row")
+    };
+    let failed = key_of("task-stopped-exit-1.json");
+    assert_eq!(failed, key_of("task-failed-to-start.json"));
+    let partition =
+        "ecs-tasks#task#arn:aws:ecs:us-east-1:123456789012:task/cdf83842-a918-482b-908b-857e667ce328";
+    assert_eq!(Value::Object(failed), json!({"taskDefinitionArn": partition, "change": "failed"}));
+    assert_eq!(key_of("task-drained.json")[SORT], "ended");
+    assert_eq!(Rows::key_of(&event("task-drained.json"), Some(&Finding::Moving)), None);
+}
+
+#[test]
+fn a_claim_is_read() {
+    let alerted = Progress { alerted: Some("then".to_owned()), ..Progress::default() };
+    for (result, expected) in [
+        (Updated::Done(Attributes::new()), Standing::Mine(Progress::default())),
+        (Updated::Done(row(json!({"alerted": "then"}))), Standing::Mine(alerted.clone())),
+        (Updated::Refused(row(json!({"claim": "me"}))), Standing::Mine(Progress::default())),
+        (
+            Updated::Refused(row(json!({"claim": "x", "alerted": "then", "finished": "x"}))),
+            Standing::Finished(alerted),
+        ),
+        (Updated::Refused(row(json!({"claim": "x"}))), Standing::Elsewhere),
+    ] {
+        assert_eq!(rows().claimed(result.clone()), expected, "{result:?}");
+    }
+}
+
+#[test]
+fn what_was_done_is_settled_and_shown() {
+    let progress = Progress { counted: true, alerted: Some("then".to_owned()), logged: None };
+    let update = rows().settle(&key("p", "failed"), &progress, true);
+    assert_eq!(
+        update.expression,
+        "SET #claim = :me, #counted = :me, #alerted = :alerted, #finished = :finished REMOVE #lease"
+    );
+    let item = Item { partition: "p".to_owned(), change: "c".to_owned(), attributes: Attributes::new() };
+    assert_eq!(
+        Rows::show(&item, &progress).map(|update| update.expression),
+        Some("SET #alerted = :alerted".to_owned())
+    );
+    assert_eq!(Rows::show(&item, &Progress::default()), None);
+}
+
+#[test]
+fn a_window_is_read_from_its_row_and_anything_else_is_none() {
+    let read = Window::of(&row(json!({
+        "cluster": "prod", "who": "web", "words": "out of memory", "since": "then", "until": 7, "waiting": 12, "latest": "{}",
+    })));
+    assert_eq!(read.map(|window| (window.until, window.waiting, window.latest)), Some((7, 12, json!({}))));
+    assert_eq!(Window::of(&row(json!({"cluster": "prod"}))), None);
+}
