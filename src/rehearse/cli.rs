@@ -21,6 +21,9 @@ use super::{
 };
 use crate::monitor::decide::settings::SettingsErrors;
 
+/// How often the watch of the ledger comes round, as cfn/provider.yml has it.
+const WATCH: Duration = Duration::from_secs(60);
+
 /// How often a long silence is broken.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
@@ -28,9 +31,13 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// delete, with the real function, and with containers as local processes. With --events the monitor watches,
 /// too, and what it finds is shown.
 ///
+/// The function has its ledger, as cfn/provider.yml sets it up: a wait for a task is parked in a table and goes
+/// on by ECS's event or by a watch, which comes round once a minute. The last line counts what events and the watch
+/// invoke separately, and all calls to the table as one number.
+///
 /// Exit status: 0 if every step ended as it should and every event was read, 1 if a stack operation failed, 2
 /// if the command line or the template is wrong, which is reported before anything starts, 3 if the template
-/// has nothing to rehearse.
+/// has nothing to rehearse, 130 if the rehearsal was interrupted (Ctrl-C, SIGTERM, SIGHUP).
 #[derive(Debug, Parser)]
 #[command(name = "rehearse", version)]
 pub struct Arguments {
@@ -84,6 +91,9 @@ pub struct Arguments {
     /// usual socket leads to; else they are local processes.
     #[arg(long)]
     docker: bool,
+    /// Play the function without its ledger: it waits for a task by looking at it every few seconds.
+    #[arg(long)]
+    no_ledger: bool,
     /// Show what the functions log, too.
     #[arg(long, short)]
     verbose: bool,
@@ -161,7 +171,7 @@ impl Arguments {
         };
         let config = Config {
             engine: engine.clone(),
-            watch: None,
+            watch: (rehearsal.is_some() && !self.no_ledger).then_some(WATCH),
             runner: self.runner(rehearsal.is_some())?,
             monitor: self.events.is_some().then(|| self.monitor()).transpose()?,
             pace: Pace {
@@ -194,9 +204,13 @@ impl Arguments {
 
     fn needs_template(&self) -> Result<(), Unfit> {
         let given = [
+            ("--docker", self.docker),
             ("--fail", self.fail.is_some()),
+            ("--function", self.function.is_some()),
             ("--import", !self.imports.is_empty()),
+            ("--no-ledger", self.no_ledger),
             ("--parameter", !self.parameters.is_empty()),
+            ("--quiet", self.quiet),
             ("--service-token", self.service_token.is_some()),
             ("--ssm", !self.ssm.is_empty()),
             ("--task-definition", !self.task_definitions.is_empty()),

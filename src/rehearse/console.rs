@@ -124,16 +124,23 @@ impl Console {
         }
     }
 
-    /// The last line: how each step ended, how long all took, and what was called how often.
+    /// The last line: how each step ended, how long all took, how often the function was invoked and by what,
+    /// and what was called how often.
     pub fn summary(&self, steps: &[String], seconds: f64, stage: &Stage) {
-        let calls: Vec<String> =
-            stage.calls().iter().map(|(operation, count)| format!("{operation} {count}")).collect();
+        let (calls, to_table) = stage.calls_beside_table();
+        let calls = calls.iter().map(|(operation, count)| format!("{operation} {count}"));
+        let to_table = (to_table > 0).then(|| format!("the table {to_table}"));
+        let calls: Vec<String> = calls.chain(to_table).collect();
         let calls = if calls.is_empty() { "nothing".to_owned() } else { calls.join(", ") };
-        let invocations = stage.lambda.invocations();
-        write_line(&format!(
-            "{} in {seconds:.1} s; {invocations} invocations; called {calls}",
-            steps.join(", ")
-        ));
+        let mut invocations = plural(stage.lambda.invocations(), "invocation");
+        if let Some(rules) = &stage.rules {
+            invocations.push_str(&format!(
+                ", besides {} by events and {} by the watch",
+                rules.events(),
+                rules.rounds()
+            ));
+        }
+        write_line(&format!("{} in {seconds:.1} s; {invocations}; called {calls}", steps.join(", ")));
     }
 
     /// Says which file's events come next.
@@ -148,8 +155,6 @@ impl Console {
         let unread = (read < sent).then(|| format!("{} not read", sent - read));
         let by_name = findings.by_name.iter().map(|(name, count)| format!("{count} {name}"));
         let parts: Vec<String> = by_name.chain(unread).collect();
-        let plural =
-            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
         write_line(&format!("{}{parts}; {}", plural(sent, "event"), plural(findings.alerts, "alert")));
         read >= sent
@@ -232,6 +237,10 @@ fn measured(line: &str) -> Option<String> {
 fn is_worth_it(event: &StackEvent) -> bool {
     let is_stacks_progress = event.is_stack && event.status.ends_with("_IN_PROGRESS");
     event.is_ours && !is_stacks_progress || event.status.ends_with("_FAILED")
+}
+
+fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn write_line(line: &str) {

@@ -5,6 +5,7 @@ mod expected;
 mod make;
 mod remove;
 mod surroundings;
+mod trial;
 mod update;
 mod wanted;
 
@@ -16,7 +17,11 @@ use std::{
 use serde_json::Value;
 use time::OffsetDateTime;
 
-pub use self::surroundings::{CUSTOM_TYPE, Surroundings, is_custom};
+use self::wanted::Outputs;
+pub use self::{
+    surroundings::{CUSTOM_TYPE, Surroundings, is_custom},
+    update::UpdateEnd,
+};
 use super::{
     report::Report,
     setting::{arn, now, random_hex, random_uuid},
@@ -53,6 +58,7 @@ pub struct Stack {
     id: String,
     events: StackEvents,
     live: BTreeMap<String, Live>,
+    outputs: Outputs,
     /// The resources that the function serves.
     ours: BTreeSet<String>,
     /// The resource that fails when it is made or changed next.
@@ -83,8 +89,9 @@ impl Stack {
     pub fn new(stage: Arc<Stage>, template: Template, name: &str, events: StackEvents) -> Self {
         let id = arn("cloudformation", &format!("stack/{name}/{}", random_uuid()));
         let surroundings = Surroundings::default();
-        let (live, ours, name) = (BTreeMap::new(), BTreeSet::new(), name.to_owned());
-        Self { stage, template, surroundings, name, id, events, live, ours, fail: None }
+        let (live, outputs, ours) = (BTreeMap::new(), Outputs::new(), BTreeSet::new());
+        let name = name.to_owned();
+        Self { stage, template, surroundings, name, id, events, live, outputs, ours, fail: None }
     }
 
     /// The same with something around it.
@@ -131,8 +138,9 @@ impl Stack {
             }
             self.tell(&resource, "CREATE_COMPLETE", "");
         }
-        if let Err(errors) = self.outputs(parameters) {
-            return self.roll_back_create(&errors.to_string()).await;
+        match self.outputs(parameters) {
+            Ok(outputs) => self.outputs = outputs,
+            Err(errors) => return self.roll_back_create(&errors.to_string()).await,
         }
         self.tell_stack("CREATE_COMPLETE", "");
         true

@@ -34,6 +34,9 @@ use super::{
     wire::{AwsError, Fault, answer, json_response, lock, status_code, xml_error, xml_response},
 };
 
+/// DynamoDB's name in the header that says which operation of which service is meant.
+const DYNAMODB: &str = "DynamoDB_20120810";
+
 /// How the stage is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -60,7 +63,7 @@ pub struct Stage {
     /// EventBridge with the monitor behind it, if there is one.
     pub events: Option<Arc<EventBridge>>,
     /// EventBridge's rules in front of the runner, if it has a ledger.
-    rules: Option<Arc<RunnerRules>>,
+    pub rules: Option<Arc<RunnerRules>>,
     /// The monitor's table, and the ledger.
     pub dynamodb: DynamoDb,
     /// The monitor's index.
@@ -70,9 +73,17 @@ pub struct Stage {
     pub cloudformation: CloudFormation,
     endpoint: String,
     reporter: Reporter,
-    requests: Mutex<Vec<(String, Value)>>,
+    requests: Mutex<Vec<NotedCall>>,
     faults: Mutex<HashMap<String, Vec<Fault>>>,
     server: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A call that a service got.
+struct NotedCall {
+    operation: String,
+    body: Value,
+    /// It was one of DynamoDB.
+    is_to_table: bool,
 }
 
 impl Stage {
@@ -138,18 +149,22 @@ impl Stage {
 
     /// How often each operation has been called.
     pub fn calls(&self) -> BTreeMap<String, usize> {
-        lock(&self.requests).iter().fold(BTreeMap::new(), |mut calls, (operation, _)| {
-            *calls.entry(operation.clone()).or_default() += 1;
-            calls
-        })
+        count(lock(&self.requests).iter())
+    }
+
+    /// The same without those of DynamoDB, and how many those were.
+    pub fn calls_beside_table(&self) -> (BTreeMap<String, usize>, usize) {
+        let calls = lock(&self.requests);
+        let beside = count(calls.iter().filter(|call| !call.is_to_table));
+        (beside, calls.iter().filter(|call| call.is_to_table).count())
     }
 
     /// What an operation has been called with, in order; for those that take JSON.
     pub fn requests(&self, operation: &str) -> Vec<Value> {
         lock(&self.requests)
             .iter()
-            .filter(|(name, _)| name == operation)
-            .map(|(_, body)| body.clone())
+            .filter(|call| call.operation == operation)
+            .map(|call| call.body.clone())
             .collect()
     }
 
@@ -180,11 +195,22 @@ impl Stage {
 
     /// Notes a call; the answer to it that a test wants instead of the stage's own.
     fn note(&self, operation: &str, body: Value) -> Option<Fault> {
-        lock(&self.requests).push((operation.to_owned(), body));
+        self.note_call(operation, body, false)
+    }
+
+    fn note_call(&self, operation: &str, body: Value, is_to_table: bool) -> Option<Fault> {
+        lock(&self.requests).push(NotedCall { operation: operation.to_owned(), body, is_to_table });
         let mut faults = lock(&self.faults);
         let queue = faults.get_mut(operation).filter(|queue| !queue.is_empty())?;
         Some(queue.remove(0))
     }
+}
+
+fn count<'c>(calls: impl Iterator<Item = &'c NotedCall>) -> BTreeMap<String, usize> {
+    calls.fold(BTreeMap::new(), |mut counts, call| {
+        *counts.entry(call.operation.clone()).or_default() += 1;
+        counts
+    })
 }
 
 /// Who wants to know of the events of ECS.
@@ -226,13 +252,13 @@ async fn serve(
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     if let Some((service, operation)) = target.and_then(|target| target.split_once('.')) {
         let body = json_body();
-        if let Some(fault) = stage.note(operation, body.clone()) {
+        if let Some(fault) = stage.note_call(operation, body.clone(), service == DYNAMODB) {
             return fault.into_json();
         }
         return answer(match service {
             "AmazonEC2ContainerServiceV20141113" => stage.ecs.call(operation, &body),
             "Logs_20140328" => stage.logs.call(operation, &body),
-            "DynamoDB_20120810" => stage.dynamodb.call(operation, &body),
+            DYNAMODB => stage.dynamodb.call(operation, &body),
             _ => Err(AwsError::unknown_operation(operation)),
         });
     }

@@ -12,6 +12,7 @@ mod error;
 mod for_each;
 mod functions;
 pub mod made_up;
+pub mod nearest;
 pub mod node;
 mod parameter;
 mod place;
@@ -182,10 +183,25 @@ impl Template {
     }
 }
 
+/// That a transform or a macro is not played: its name, or an object with it.
+fn not_played(transform: &Node) -> String {
+    let name = transform.text().or_else(|| transform.field("Name")?.text()).unwrap_or("Fn::Transform");
+    format!(
+        "the rehearsal does not play the transform {name}: give the template that CloudFormation makes of it, as `aws \
+         cloudformation get-template --template-stage Processed` shows it"
+    )
+}
+
 /// The fields of a section, if the template has it.
 fn section(root: &Node, name: &str, errors: &mut TemplateErrors) -> Vec<(String, Node)> {
     let Some(node) = root.field(name) else { return Vec::new() };
-    errors.take(node.fields(name)).unwrap_or_default().to_vec()
+    let fields = errors.take(node.fields(name)).unwrap_or_default();
+    let (transforms, fields): (Vec<_>, Vec<_>) =
+        fields.iter().cloned().partition(|(name, _)| name == "Fn::Transform");
+    for (_, transform) in transforms {
+        errors.add(transform.error(not_played(&transform)));
+    }
+    fields
 }
 
 /// Whether the template declares the language extensions; a transform that cannot be played is an error.
@@ -194,9 +210,9 @@ fn has_extensions(root: &Node, errors: &mut TemplateErrors) -> bool {
     let declared: Vec<&Node> =
         transform.items("Transform").map_or_else(|_| vec![transform], |items| items.iter().collect());
     for node in &declared {
-        let name = node.text().unwrap_or("Fn::Transform");
-        if name != LANGUAGE_EXTENSIONS && !IGNORED_TRANSFORMS.contains(&name) {
-            errors.add(node.error(format!("the rehearsal does not play the transform {name}")));
+        let is_played = |name: &str| name == LANGUAGE_EXTENSIONS || IGNORED_TRANSFORMS.contains(&name);
+        if !node.text().is_some_and(is_played) {
+            errors.add(node.error(not_played(node)));
         }
     }
     declared.iter().any(|node| node.text() == Some(LANGUAGE_EXTENSIONS))

@@ -66,6 +66,26 @@ fn the_example_lives_through_create_update_and_delete() {
 }
 
 #[test]
+fn the_function_lives_with_its_ledger_unless_it_is_told_otherwise() {
+    let last = |arguments: &[&str]| {
+        let (status, lines) =
+            lines(&rehearse(&[&[example().as_str(), "-p", "SchemaVersion=1"], arguments].concat()));
+        assert_eq!(status, Some(0), "{lines:#?}");
+        (lines.last().unwrap().clone(), lines)
+    };
+    let (with, lines) = last(&["--verbose"]);
+    assert!(
+        with.contains("; 2 invocations, besides ") && with.contains(" by events and 1 by the watch; "),
+        "{with}"
+    );
+    assert!(with.contains(", the table "), "{with}");
+    assert!(lines.iter().any(|line| line.contains("parked: an event or the watch goes on")), "{lines:#?}");
+    let (without, _) = last(&["--no-ledger"]);
+    assert!(without.contains("; 2 invocations; called DescribeTask"), "{without}");
+    assert!(!without.contains("the table"), "{without}");
+}
+
+#[test]
 fn a_life_reads_from_top_to_bottom() {
     let output = rehearse(&[&example(), "--parameter", "SchemaVersion=1", "--update", "SchemaVersion=2"]);
     insta::assert_snapshot!(page(&output));

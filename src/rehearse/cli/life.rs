@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::rehearsal::Planned;
-use crate::rehearse::{console::Console, setting::now, stage::Stage};
+use crate::rehearse::{console::Console, setting::now, stack::UpdateEnd, stage::Stage};
 
 /// Lives the stack's life, with the monitor watching if there is one. True if all went as it should.
 pub(super) async fn live(
@@ -28,7 +28,7 @@ pub(super) async fn live(
         }
     }
     let steps = match planned {
-        Some(planned) => live_stack(planned, stage).await,
+        Some(planned) => live_stack(planned, stage, console).await,
         None => Vec::new(),
     };
     let mut ended_well = steps.iter().all(|step| step.ended_well);
@@ -46,6 +46,10 @@ pub(super) async fn live(
     ended_well
 }
 
+/// What is said of an update that changes nothing.
+const NO_UPDATE: &str = "the update changes no resource and no output, so CloudFormation refuses it: No updates are \
+                         to be performed.";
+
 /// A stack operation that is over.
 struct StackOperation {
     name: &'static str,
@@ -53,10 +57,15 @@ struct StackOperation {
     status: String,
     /// It ended as it should: COMPLETE, or rolled back where a resource was to fail.
     ended_well: bool,
+    /// It was an update that changes nothing.
+    is_skipped: bool,
 }
 
 impl StackOperation {
     fn shown(&self) -> String {
+        if self.is_skipped {
+            return format!("no {}", self.name);
+        }
         let ended = match (self.ended_well, self.status.contains("ROLLBACK")) {
             (true, true) => "rolled back as it should",
             (true, false) => "complete",
@@ -66,14 +75,15 @@ impl StackOperation {
     }
 }
 
-async fn live_stack(planned: Planned, stage: &Stage) -> Vec<StackOperation> {
+async fn live_stack(planned: Planned, stage: &Stage, console: &Console) -> Vec<StackOperation> {
     let Planned { mut stack, created, updated, fails } = planned;
     let mut steps = Vec::new();
     let id = stack.id().to_owned();
     let step = |name, ended_well: bool, is_to_fail: bool| {
         let status = stage.cloudformation.status(&id);
         let is_rolled_back = status.ends_with("ROLLBACK_COMPLETE");
-        StackOperation { name, ended_well: if is_to_fail { is_rolled_back } else { ended_well }, status }
+        let ended_well = if is_to_fail { is_rolled_back } else { ended_well };
+        StackOperation { name, ended_well, status, is_skipped: false }
     };
     if fails && updated.is_none() {
         stack.fail_from_now_on();
@@ -84,8 +94,12 @@ async fn live_stack(planned: Planned, stage: &Stage) -> Vec<StackOperation> {
         if fails {
             stack.fail_from_now_on();
         }
-        let is_updated = stack.update_to(template, &parameters).await;
-        steps.push(step("update", is_updated, fails));
+        let end = stack.update_to(template, &parameters).await;
+        let is_skipped = end == UpdateEnd::NotPerformed;
+        if is_skipped {
+            console.note(NO_UPDATE);
+        }
+        steps.push(StackOperation { is_skipped, ..step("update", end != UpdateEnd::Failed, fails) });
     }
     let is_deleted = stack.delete().await;
     steps.push(step("delete", is_deleted, false));

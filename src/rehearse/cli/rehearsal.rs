@@ -10,11 +10,17 @@ use std::{
 use serde_json::Value;
 
 use super::{Arguments, Unfit};
-use crate::rehearse::{
-    console::Console,
-    stack::{Stack, Surroundings},
-    stage::Stage,
-    template::{Parameters, Template, TemplateErrors, elsewhere::Elsewhere},
+use crate::{
+    rehearse::{
+        console::Console,
+        stack::{Stack, Surroundings},
+        stage::Stage,
+        template::{
+            Parameters, Template, TemplateError, TemplateErrors,
+            elsewhere::{Elsewhere, Origin},
+        },
+    },
+    task::definition_name,
 };
 
 /// What the command line asks for.
@@ -91,6 +97,7 @@ impl Rehearsal {
     /// The stack that it is about, checked, and what is to become of it.
     pub(super) fn on(self, stage: &Arc<Stage>, console: &Console) -> Result<Planned, Unfit> {
         let Self { created, updated, surroundings, definition_files } = self;
+        let given = surroundings.definitions.clone();
         for (given, path) in surroundings.definitions.iter().zip(definition_files) {
             stage.ecs.register_given(given).map_err(|problem| Unfit::Definition { path, problem })?;
         }
@@ -122,6 +129,10 @@ impl Rehearsal {
         }
         if let Some(problem) = nothing {
             return Err(Unfit::Nothing { path: created.path, problem });
+        }
+        let unused = unused(&elsewhere, &given, stage);
+        if !unused.is_empty() {
+            return Err(Unfit::Templates(vec![(created.path, TemplateErrors(unused))]));
         }
         first = first.within(surroundings);
         for note in elsewhere.notes() {
@@ -156,6 +167,22 @@ impl Version {
             }
         }
     }
+}
+
+/// An error for each option that was given and that neither version of the template asks for.
+fn unused(elsewhere: &Elsewhere, definitions: &[Value], stage: &Stage) -> Vec<TemplateError> {
+    let asked = elsewhere.asked(Origin::Definition);
+    let is_asked = |one: &&Value| {
+        let arn = one["taskDefinitionArn"].as_str().unwrap_or_default();
+        let is_alone = definitions.len() == 1 && asked.iter().any(|name| elsewhere.is_made_up(name));
+        is_alone || asked.iter().any(|name| stage.ecs.is_definition(name, arn))
+    };
+    let unasked = definitions.iter().filter(|one| !is_asked(one));
+    let unasked = unasked.map(|one| {
+        let name = definition_name(one["taskDefinitionArn"].as_str().unwrap_or_default());
+        elsewhere.not_asked(Origin::Definition, name)
+    });
+    elsewhere.unused().into_iter().chain(unasked).collect()
 }
 
 /// A task definition as DescribeTaskDefinition returns it, in a file.

@@ -17,6 +17,7 @@ mod run;
 mod spelling;
 mod task;
 pub mod token;
+mod trial;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,6 +32,7 @@ pub use self::{
     container_settings::{ContainerSettings, HealthCheck, MountPoint},
     definition::{ContainerSpec, Revision},
     engine::{Engine, EngineError, LeftBehind},
+    placement::Misplaced,
 };
 use self::{placement::Cluster, task::StageTask, token::ClientTokens};
 use super::logs::Logs;
@@ -150,16 +152,10 @@ impl Ecs {
         }
     }
 
-    /// What ECS refuses of a service, as CloudFormation's properties describe it.
-    pub fn check_service(&self, service: &Value) -> Result<(), String> {
-        let service = spelling::normal(service, "");
-        let state = lock(&self.inner.state);
-        let cluster = state.clusters.get(short(service["cluster"].as_str().unwrap_or("default"))).cloned();
-        match state.definition(service["taskDefinition"].as_str().unwrap_or_default()) {
-            Ok(definition) => placement::check(definition, &cluster.unwrap_or_default(), &service)
-                .map_err(|error| error.message),
-            // One that lives elsewhere.
-            Err(_) => Ok(()),
+    /// From now on a cluster may have container instances.
+    pub fn add_instances(&self, cluster: &str) {
+        if let Some(cluster) = lock(&self.inner.state).clusters.get_mut(short(cluster)) {
+            cluster.has_instances = true;
         }
     }
 

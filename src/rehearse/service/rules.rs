@@ -1,7 +1,13 @@
 //! The rules of EventBridge in front of the runner: `Ended`, by which ECS's events wake a parked wait, and `Watch`,
 //! which comes round by the clock.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -34,26 +40,38 @@ pub fn watch_input() -> Value {
 pub struct RunnerRules {
     lambda: Lambda,
     watch: Mutex<Option<JoinHandle<()>>>,
+    /// How often each has invoked the function.
+    events: AtomicUsize,
+    rounds: Arc<AtomicUsize>,
 }
 
 impl RunnerRules {
     /// The rules in front of this function.
     pub(in crate::rehearse) fn new(lambda: Lambda) -> Self {
-        Self { lambda, watch: Mutex::default() }
+        Self { lambda, watch: Mutex::default(), events: AtomicUsize::new(0), rounds: Arc::default() }
     }
 
     /// Lets the watch come round, now and then so often.
     pub(in crate::rehearse) async fn watch(&self, period: Duration) {
-        let lambda = self.lambda.clone();
-        // What goes wrong is told by Lambda.
-        let _ = round(&lambda).await;
-        let rounds = tokio::spawn(async move {
+        let (lambda, rounds) = (self.lambda.clone(), Arc::clone(&self.rounds));
+        round(&lambda, &rounds).await;
+        let watch = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(period).await;
-                let _ = round(&lambda).await;
+                round(&lambda, &rounds).await;
             }
         });
-        *lock(&self.watch) = Some(rounds);
+        *lock(&self.watch) = Some(watch);
+    }
+
+    /// How often the rule `Ended` has invoked the function.
+    pub fn events(&self) -> usize {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    /// How often the watch has come round.
+    pub fn rounds(&self) -> usize {
+        self.rounds.load(Ordering::Relaxed)
     }
 
     /// Sends an event to the function if the rule `Ended` matches it.
@@ -62,6 +80,7 @@ impl RunnerRules {
         let is_ours = detail["startedBy"].as_str().is_some_and(|by| by.starts_with(STARTED_BY));
         let has_ended = detail["lastStatus"].as_str().is_some_and(|status| ENDED.contains(&status));
         if event["source"] == SOURCE && event["detail-type"] == CHANGED && is_ours && has_ended {
+            self.events.fetch_add(1, Ordering::Relaxed);
             self.lambda.invoke_event(event);
         }
     }
@@ -75,6 +94,8 @@ impl RunnerRules {
     }
 }
 
-async fn round(lambda: &Lambda) -> Result<(), String> {
-    lambda.invoke_and_wait(watch_input().to_string().into()).await.map(|_| ())
+async fn round(lambda: &Lambda, rounds: &AtomicUsize) {
+    rounds.fetch_add(1, Ordering::Relaxed);
+    // What goes wrong is reported by Lambda.
+    let _ = lambda.invoke_and_wait(watch_input().to_string().into()).await;
 }

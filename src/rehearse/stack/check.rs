@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Stack, is_custom};
+use super::{CUSTOM_TYPE, Stack, is_custom, surroundings::token_in_words};
 use crate::{
     properties::Properties,
     rehearse::template::{
-        Parameters, Resource, TemplateError, TemplateErrors, referable::Referable, resolve::Scope,
+        Parameters, Resource, TemplateError, TemplateErrors,
+        elsewhere::Origin,
+        nearest::{did_you_mean, nearest},
+        node::Node,
+        referable::Referable,
+        resolve::Scope,
     },
+    task::family,
 };
 
 impl Stack {
@@ -22,6 +28,7 @@ impl Stack {
         errors.take(self.scope(parameters, &nothing).check_rules());
         let included = errors.take(self.included(parameters)).unwrap_or_default();
         let mut resources = BTreeMap::new();
+        let (trial, mut run) = (self.stage.ecs.trial(), Vec::new());
         for resource in included {
             let scope = self.scope(parameters, &resources);
             let is_ours = self.surroundings.is_ours(resource, &scope);
@@ -31,8 +38,22 @@ impl Stack {
                     errors.add(error);
                 }
             }
-            let expected = self.expected(resource, is_ours, &properties.unwrap_or_default());
+            let mut expected = self.expected(resource, is_ours, properties.as_ref().unwrap_or(&Value::Null));
+            if let Some(properties) = properties {
+                errors.take(self.try_out(&trial, (resource, &properties), &mut expected, &scope));
+                if is_ours || resource.resource_type == "AWS::ECS::Service" {
+                    self.ask_for_definition(&properties, &resources);
+                    run.push((resource, properties));
+                }
+            }
             resources.insert(resource.logical_id.clone(), expected);
+        }
+        // By now every capacity provider of a cluster is known.
+        let scope = self.scope(parameters, &resources);
+        for (resource, properties) in run {
+            for error in self.refused_by_ecs(&trial, (resource, &properties), &scope) {
+                errors.add(error);
+            }
         }
         errors.take(self.resolved_outputs(&self.scope(parameters, &resources)));
         if let Some(fail) = &self.surroundings.fail
@@ -46,39 +67,69 @@ impl Stack {
         errors.or(())
     }
 
-    /// The custom resources that the function does not serve, if it serves none.
+    /// Why there is nothing that the function serves, if so.
     pub fn nothing_to_rehearse(&self, parameters: &Parameters) -> Option<String> {
         if !self.our_resources(parameters).is_empty() {
             return None;
         }
+        let excluded: Vec<String> = self
+            .ours_if_included(parameters)
+            .into_iter()
+            .map(|one| {
+                let name = one.condition.as_ref().and_then(Node::text);
+                let name = name.map_or_else(String::new, |name| format!(" {name}"));
+                format!("the condition{name} of {} (line {})", one.logical_id, one.line)
+            })
+            .collect();
+        let why = match excluded.as_slice() {
+            [] => self.none_is_ours(parameters),
+            [one] => format!("with these parameters {one} is false"),
+            several => format!("with these parameters {} are false", several.join(" and ")),
+        };
+        Some(format!("there is nothing to rehearse: {why}"))
+    }
+
+    /// Names the custom resources that the function does not serve, where it serves none.
+    fn none_is_ours(&self, parameters: &Parameters) -> String {
+        let nothing = BTreeMap::new();
+        let scope = self.scope(parameters, &nothing);
+        let token = self.surroundings.service_token.as_deref();
         let customs = self.template.resources.iter().filter(|one| is_custom(&one.resource_type));
         let named: Vec<String> = customs
             .map(|one| {
-                let likeness = strsim::jaro_winkler(
-                    &one.resource_type.to_lowercase(),
-                    &super::CUSTOM_TYPE.to_lowercase(),
-                );
-                let hint = if likeness > 0.9 {
-                    format!(", did you mean {}?", super::CUSTOM_TYPE)
-                } else {
-                    String::new()
-                };
-                format!("{} (line {}) of type {}{hint}", one.logical_id, one.line, one.resource_type)
+                let (id, line, kind) = (&one.logical_id, one.line, &one.resource_type);
+                match token {
+                    Some(wanted) => {
+                        let (has, name) = token_in_words(one, &scope);
+                        format!(
+                            "{id} (line {line}), which {has} {name}{}",
+                            did_you_mean(wanted, [name.as_str()])
+                        )
+                    }
+                    None => {
+                        // All begin alike, which says nothing.
+                        let own = |kind: &str| kind.rsplit("::").next().unwrap_or_default().to_owned();
+                        let is_near = nearest(&own(kind), [own(CUSTOM_TYPE).as_str()]).is_some();
+                        let hint =
+                            if is_near { format!(", did you mean {CUSTOM_TYPE}?") } else { String::new() };
+                        format!("{id} (line {line}) of type {kind}{hint}")
+                    }
+                }
             })
             .collect();
-        let wanted = match &self.surroundings.service_token {
+        let wanted = match token {
             Some(token) => format!("custom resource with the ServiceToken {token}"),
-            None => format!("resource of type {}", super::CUSTOM_TYPE),
+            None => format!("resource of type {CUSTOM_TYPE}"),
         };
         let others = match named.as_slice() {
             [] => "it has no custom resources".to_owned(),
             named => format!("its custom resources are {}", named.join("; ")),
         };
-        let how = match &self.surroundings.service_token {
+        let how = match token {
             None if !named.is_empty() => " (--service-token says which are to be rehearsed)",
             _ => "",
         };
-        Some(format!("there is nothing to rehearse: the template has no {wanted}; {others}{how}"))
+        format!("the template has no {wanted}; {others}{how}")
     }
 
     /// What is wrong with one of our resources, each with its line. A value that comes of another resource is
@@ -92,36 +143,59 @@ impl Stack {
                 .iter()
                 .filter_map(|error| {
                     let place = scope.written_at(&resource.properties, &error.place);
-                    let is_wrong = !place.is_of_resource || error.is_about_a_name();
+                    let is_wrong = place.resource.is_none() || error.is_about_a_name();
                     is_wrong.then(|| place.node.error(format!("{id}: {error}")))
                 })
                 .collect(),
         };
+        refused.extend(self.misspelt_import(resource, scope));
         if properties["Count"] != "0"
             && let Some(definition) = properties["TaskDefinition"].as_str()
-            && !self.has_definition(definition, scope.resources)
+            && !self.is_in_template(definition, scope.resources)
+            && !self.is_given(definition)
         {
-            let node = scope.written_at(&resource.properties, "TaskDefinition").node;
-            refused.push(node.error(format!(
-                "{id}: task definition {definition} is not in the template: give what `aws ecs \
-                 describe-task-definition` prints of it with --task-definition FILE"
-            )));
+            refused.push(self.unknown_definition(resource, definition, scope));
         }
         refused
     }
 
-    /// Whether a task definition is in the template, or was given.
-    fn has_definition(&self, asked: &str, resources: &BTreeMap<String, Referable>) -> bool {
-        let family = |name: &str| -> String {
-            let short = name.rsplit('/').next().unwrap_or(name);
-            short.split(':').next().unwrap_or(short).to_owned()
-        };
+    /// Keeps in mind that a task or a service takes its task definition from elsewhere, if so.
+    fn ask_for_definition(&self, properties: &Value, resources: &BTreeMap<String, Referable>) {
+        let asked = properties["TaskDefinition"].as_str();
+        if let Some(asked) = asked.filter(|asked| !self.is_in_template(asked, resources)) {
+            self.surroundings.elsewhere.ask(Origin::Definition, asked);
+        }
+    }
+
+    /// A task definition that is not there, or that is something else.
+    fn unknown_definition(&self, resource: &Resource, name: &str, scope: &Scope<'_>) -> TemplateError {
+        let id = &resource.logical_id;
+        let written = scope.written_at(&resource.properties, "TaskDefinition");
+        let other = written.resource.and_then(|of| self.template.resource(of));
+        if let Some(other) = other.filter(|other| other.resource_type.starts_with("AWS::ECS::")) {
+            let (of, kind) = (&other.logical_id, &other.resource_type);
+            return written.node.error(format!(
+                "{id}: TaskDefinition refers to {of} (line {}), whose type is {kind}, not AWS::ECS::TaskDefinition",
+                other.line
+            ));
+        }
+        written.node.error(format!(
+            "{id}: task definition {name} is not in the template: give what `aws ecs \
+             describe-task-definition` prints of it with --task-definition FILE"
+        ))
+    }
+
+    /// Whether a task definition is in the template.
+    fn is_in_template(&self, asked: &str, resources: &BTreeMap<String, Referable>) -> bool {
         let mut definitions =
             resources.values().filter(|one| one.resource_type == "AWS::ECS::TaskDefinition");
+        definitions.any(|one| one.reference == asked || family(&one.reference) == family(asked))
+    }
+
+    /// Whether a task definition was given. One that is given alone stands for any that is made up.
+    fn is_given(&self, asked: &str) -> bool {
         let is_alias =
             || self.surroundings.definitions.len() == 1 && self.surroundings.elsewhere.is_made_up(asked);
-        definitions.any(|one| one.reference == asked || family(&one.reference) == family(asked))
-            || self.stage.ecs.has_definition(asked)
-            || is_alias()
+        self.stage.ecs.has_definition(asked) || is_alias()
     }
 }

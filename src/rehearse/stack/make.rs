@@ -8,7 +8,8 @@ use super::{Failed, Live, Stack, wanted::Desired};
 use crate::rehearse::{
     service::cloudformation::Ask,
     setting::{arn, now, random_hex},
-    template::{made_up, node::Node, referable::Referable, unplayed},
+    template::{made_up, referable::Referable, unplayed},
+    wire::AwsError,
 };
 
 /// Properties whose change replaces a service; any other is changed in place.
@@ -22,8 +23,7 @@ impl Stack {
             let reason = "It was to fail (--fail); nothing of it was done".to_owned();
             return Err(Failed { reason, physical_id: old.map(|old| old.physical_id.clone()) });
         }
-        let [is_retained, is_retained_when_replaced] =
-            [&wanted.resource.deletion_policy, &wanted.resource.replace_policy].map(is_retain);
+        let [is_retained, is_retained_when_replaced] = wanted.policies();
         let mut properties = wanted.properties.clone();
         if wanted.is_ours || wanted.resource.resource_type == "AWS::ECS::Service" {
             self.play_elsewhere(&mut properties);
@@ -73,8 +73,7 @@ impl Stack {
         match resource_type {
             "AWS::ECS::Cluster" => {
                 let name = self.named(logical_id, &properties["ClusterName"], old);
-                let arn = self.stage.ecs.create_cluster(&name);
-                self.stage.ecs.set_capacity_providers(&name, properties);
+                let arn = self.create_cluster(&self.stage.ecs, &name, properties);
                 Ok(referable(name, [("Arn", arn)]))
             }
             "AWS::ECS::ClusterCapacityProviderAssociations" => {
@@ -129,13 +128,18 @@ impl Stack {
         if let Some(old) = old.filter(|old| without_tags(&old.properties) == without_tags(properties)) {
             return Ok(old.referable.clone());
         }
+        let registered = self.stage.ecs.register(&self.with_family(logical_id, properties));
+        let arn = registered.map_err(|reason| Failed { reason, physical_id: None })?;
+        Ok(referable(arn.clone(), [("TaskDefinitionArn", arn)]))
+    }
+
+    /// A task definition with its family, or the one that CloudFormation gives it.
+    pub(super) fn with_family(&self, logical_id: &str, properties: &Value) -> Value {
         let mut definition = properties.clone();
         if !definition["Family"].is_string() {
             definition["Family"] = json!(format!("{}-{logical_id}", self.name));
         }
-        let registered = self.stage.ecs.register(&definition);
-        let arn = registered.map_err(|reason| Failed { reason, physical_id: None })?;
-        Ok(referable(arn.clone(), [("TaskDefinitionArn", arn)]))
+        definition
     }
 
     fn service(&self, logical_id: &str, properties: &Value, old: Option<&Live>) -> Result<Referable, Failed> {
@@ -159,7 +163,8 @@ impl Stack {
             old.filter(|_| !is_replaced).and_then(|old| old.referable.attributes.get("Name")?.as_str());
         let name =
             kept.map_or_else(|| self.named(logical_id, &properties["ServiceName"], None), str::to_owned);
-        self.stage.ecs.check_service(properties).map_err(failed)?;
+        let placed = self.stage.ecs.check_placement(properties);
+        placed.map_err(|misplaced| failed(AwsError::from(misplaced).message))?;
         let arn = self.stage.ecs.create_service(&cluster, &name, properties);
         Ok(referable(arn.clone(), [("Name", name), ("ServiceArn", arn)]))
     }
@@ -208,10 +213,6 @@ fn referable<const N: usize>(reference: String, attributes: [(&str, String); N])
     let attributes: BTreeMap<String, Value> =
         attributes.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     Referable { reference, attributes, ..Referable::default() }
-}
-
-fn is_retain(policy: &Option<Node>) -> bool {
-    policy.as_ref().and_then(Node::text).is_some_and(|policy| policy.starts_with("Retain"))
 }
 
 fn without_tags(properties: &Value) -> Value {

@@ -6,7 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Stack;
-use crate::rehearse::template::{Resource, elsewhere::Elsewhere, node::Node, resolve::Scope};
+use crate::rehearse::template::{
+    Resource, TemplateError,
+    elsewhere::{Elsewhere, Origin},
+    node::Node,
+    resolve::Scope,
+};
 
 /// The resource type that the function serves.
 pub const CUSTOM_TYPE: &str = "Custom::ECSTask";
@@ -34,6 +39,9 @@ impl Surroundings {
         }
         let token = resource.properties.field("ServiceToken");
         let import = token.and_then(|token| imported(token, scope));
+        if let Some(import) = &import {
+            self.elsewhere.ask(Origin::Export, import);
+        }
         match &self.service_token {
             Some(wanted) => token.is_some_and(|token| {
                 import.as_ref() == Some(wanted)
@@ -59,17 +67,58 @@ fn imported(node: &Node, scope: &Scope<'_>) -> Option<String> {
     scope.resolve(argument).ok()??.as_str().map(str::to_owned)
 }
 
-/// Whether a node is a reference to this resource, or to this attribute of it.
-fn is_attribute(node: &Node, wanted: &str) -> bool {
-    let Some((name, argument)) = node.single() else { return false };
+/// The resource, or the attribute of it, that a node refers to.
+fn referred(node: &Node) -> Option<String> {
+    let (name, argument) = node.single()?;
     let written = match argument.items("") {
         Ok(items) => items.iter().filter_map(Node::text).collect::<Vec<_>>().join("."),
         Err(_) => argument.text().unwrap_or_default().to_owned(),
     };
-    matches!(name, "Ref" | "Fn::GetAtt") && (written == wanted || written.split('.').next() == Some(wanted))
+    matches!(name, "Ref" | "Fn::GetAtt").then_some(written)
+}
+
+/// Whether a node is a reference to this resource, or to this attribute of it.
+fn is_attribute(node: &Node, wanted: &str) -> bool {
+    referred(node).is_some_and(|written| written == wanted || written.split('.').next() == Some(wanted))
+}
+
+/// What a custom resource has as its ServiceToken: how it comes by it, and its name or value.
+pub(super) fn token_in_words(resource: &Resource, scope: &Scope<'_>) -> (&'static str, String) {
+    let Some(token) = resource.properties.field("ServiceToken") else {
+        return ("has", "no ServiceToken".to_owned());
+    };
+    if let Some(import) = imported(token, scope) {
+        return ("imports", import);
+    }
+    match referred(token) {
+        Some(written) => ("refers to", written),
+        None => {
+            let value = scope.resolve(token).ok().flatten();
+            let value = value.as_ref().and_then(Value::as_str).map(str::to_owned);
+            ("has the ServiceToken", value.unwrap_or_else(|| "of a function".to_owned()))
+        }
+    }
 }
 
 impl Stack {
+    /// A ServiceToken that imports what is almost called as cfn/provider.yml exports it, and that nobody has
+    /// said the value of.
+    pub(super) fn misspelt_import(&self, resource: &Resource, scope: &Scope<'_>) -> Option<TemplateError> {
+        let token = resource.properties.field("ServiceToken")?;
+        let import = imported(token, scope)?;
+        let is_near = strsim::damerau_levenshtein(&import.to_lowercase(), &EXPORT.to_lowercase()) <= 2;
+        let is_meant = self.surroundings.service_token.is_some()
+            || import.ends_with(EXPORT)
+            || self.surroundings.elsewhere.exports.contains_key(&import);
+        (is_near && !is_meant).then(|| {
+            token.error(format!(
+                "{}: ServiceToken imports {import}, did you mean {EXPORT}? If not, give it with --import \
+                 {import}=VALUE",
+                resource.logical_id
+            ))
+        })
+    }
+
     /// Makes the stage play the cluster and the service that a resource names and that the template does not
     /// have, and puts the task definition that was given in the place of an import.
     pub(super) fn play_elsewhere(&self, properties: &mut Value) {

@@ -5,6 +5,17 @@ use std::collections::BTreeMap;
 use super::{Failed, Live, Stack};
 use crate::rehearse::template::{Parameters, Template, TemplateErrors};
 
+/// How an update ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateEnd {
+    /// Nothing differs, so CloudFormation performs none.
+    NotPerformed,
+    /// UPDATE_COMPLETE.
+    Complete,
+    /// Rolled back, or not even that.
+    Failed,
+}
+
 /// What an update has done so far, for its rollback.
 struct UpdateProgress {
     before: BTreeMap<String, Live>,
@@ -12,14 +23,34 @@ struct UpdateProgress {
 }
 
 impl Stack {
-    /// Updates the stack to another template.
-    pub async fn update_to(&mut self, template: Template, parameters: &Parameters) -> bool {
+    /// Updates the stack to another template, if that differs.
+    pub async fn update_to(&mut self, template: Template, parameters: &Parameters) -> UpdateEnd {
         let old = std::mem::replace(&mut self.template, template);
-        let updated = self.update(parameters).await;
-        if !updated {
+        let end = match self.fail.is_some() || self.differs(parameters) {
+            false => UpdateEnd::NotPerformed,
+            true if self.update(parameters).await => UpdateEnd::Complete,
+            true => UpdateEnd::Failed,
+        };
+        if end == UpdateEnd::Failed {
             self.template = old;
         }
-        updated
+        end
+    }
+
+    /// Whether the template wants anything else than what there is.
+    fn differs(&self, parameters: &Parameters) -> bool {
+        let included = self.included_ids(parameters);
+        let has = |id: &String| match (self.wanted(id, parameters), self.live.get(id)) {
+            (Ok(Some(wanted)), Some(live)) => {
+                let (policies, kept) =
+                    (wanted.policies(), [live.is_retained, live.is_retained_when_replaced]);
+                wanted.properties == live.properties && policies == kept
+            }
+            _ => false,
+        };
+        included.len() != self.live.len()
+            || !included.iter().all(has)
+            || self.outputs(parameters).ok().as_ref() != Some(&self.outputs)
     }
 
     /// Brings every resource to what the template says with these parameters; after a failure back to what it
@@ -40,8 +71,9 @@ impl Stack {
                 return self.roll_back(&progress, &why).await;
             }
         }
-        if let Err(errors) = self.outputs(parameters) {
-            return self.roll_back(&progress, &errors.to_string()).await;
+        match self.outputs(parameters) {
+            Ok(outputs) => self.outputs = outputs,
+            Err(errors) => return self.roll_back(&progress, &errors.to_string()).await,
         }
         self.fail = None;
         self.tell_stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "");

@@ -12,11 +12,23 @@ use crate::rehearse::template::{
     resolve::Scope,
 };
 
+/// Outputs by name: the value, and the name that it is exported by.
+pub(super) type Outputs = BTreeMap<String, [Option<Value>; 2]>;
+
 /// A resource as the template wants it.
 pub(super) struct Desired {
     pub(super) resource: Resource,
     pub(super) is_ours: bool,
     pub(super) properties: Value,
+}
+
+impl Desired {
+    /// Whether it stays when it is removed from the stack, and when it is replaced.
+    pub(super) fn policies(&self) -> [bool; 2] {
+        [&self.resource.deletion_policy, &self.resource.replace_policy].map(|policy| {
+            policy.as_ref().and_then(Node::text).is_some_and(|policy| policy.starts_with("Retain"))
+        })
+    }
 }
 
 impl Stack {
@@ -50,12 +62,18 @@ impl Stack {
         included.iter().map(|resource| resource.logical_id.clone()).collect()
     }
 
-    /// The logical ids of the resources that the function serves.
-    pub(super) fn our_resources(&self, parameters: &Parameters) -> BTreeSet<String> {
+    /// The resources that the function serves, whether their conditions hold or not.
+    pub(super) fn ours_if_included(&self, parameters: &Parameters) -> Vec<&Resource> {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
-        let ours = self.template.resources.iter().filter(|one| self.surroundings.is_ours(one, &scope));
-        ours.map(|resource| resource.logical_id.clone()).collect()
+        self.template.resources.iter().filter(|one| self.surroundings.is_ours(one, &scope)).collect()
+    }
+
+    /// The logical ids of the resources that the function serves.
+    pub(super) fn our_resources(&self, parameters: &Parameters) -> BTreeSet<String> {
+        let included = self.included_ids(parameters);
+        let ours = self.ours_if_included(parameters).into_iter().map(|resource| resource.logical_id.clone());
+        ours.filter(|id| included.contains(id)).collect()
     }
 
     /// A resource with its properties resolved, given the ones that exist. None where the template has none
@@ -98,30 +116,31 @@ impl Stack {
         Ok(properties)
     }
 
-    /// Resolves every Output whose condition holds.
-    pub(super) fn outputs(&self, parameters: &Parameters) -> Result<(), TemplateErrors> {
+    /// The values of the Outputs whose conditions hold.
+    pub(super) fn outputs(&self, parameters: &Parameters) -> Result<Outputs, TemplateErrors> {
         let referables = self.referables(parameters);
         self.resolved_outputs(&self.scope(parameters, &referables))
     }
 
-    pub(super) fn resolved_outputs(&self, scope: &Scope<'_>) -> Result<(), TemplateErrors> {
+    pub(super) fn resolved_outputs(&self, scope: &Scope<'_>) -> Result<Outputs, TemplateErrors> {
         let mut errors = TemplateErrors::default();
+        let mut outputs = Outputs::new();
         for (name, output) in &self.template.outputs {
             let holds = output.field("Condition").map(|condition| scope.holds(condition));
             if holds.is_some_and(|holds| errors.take(holds) != Some(true)) {
                 continue;
             }
-            match output.field("Value") {
-                Some(value) => {
-                    errors.take(scope.resolve(value));
+            let value = match output.field("Value") {
+                Some(value) => errors.take(scope.resolve(value)).flatten(),
+                None => {
+                    errors.add(output.error(format!("output {name} has no Value")));
+                    None
                 }
-                None => errors.add(output.error(format!("output {name} has no Value"))),
-            }
-            if let Some(export) = output.field("Export") {
-                errors.take(scope.resolve(export));
-            }
+            };
+            let export = output.field("Export").and_then(|export| errors.take(scope.resolve(export)));
+            outputs.insert(name.clone(), [value, export.flatten()]);
         }
-        errors.or(())
+        errors.or(outputs)
     }
 
     /// What can be referred to.

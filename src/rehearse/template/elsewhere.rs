@@ -2,11 +2,11 @@
 //! was not given is made up, with a note.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::made_up;
+use super::{error::TemplateError, made_up, nearest::did_you_mean};
 
 /// The values that were given, and notes on those that were not.
 #[derive(Debug, Default)]
@@ -16,6 +16,19 @@ pub struct Elsewhere {
     /// Parameters of SSM.
     pub ssm: BTreeMap<String, String>,
     made_up: Mutex<Vec<MadeUp>>,
+    /// What was asked for by the template, given or not.
+    asked: Mutex<BTreeSet<(Origin, String)>>,
+}
+
+/// Where something comes from that the template does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// An export of another stack.
+    Export,
+    /// A parameter of SSM.
+    Ssm,
+    /// A task definition.
+    Definition,
 }
 
 #[derive(Debug)]
@@ -28,11 +41,12 @@ struct MadeUp {
 impl Elsewhere {
     /// These exports and parameters of SSM, and no others.
     pub fn of(exports: BTreeMap<String, String>, ssm: BTreeMap<String, String>) -> Self {
-        Self { exports, ssm, made_up: Mutex::default() }
+        Self { exports, ssm, ..Self::default() }
     }
 
     /// The value of an export.
     pub fn export(&self, name: &str) -> String {
+        self.ask(Origin::Export, name);
         self.exports.get(name).cloned().unwrap_or_else(|| {
             let value = made_up::value(name);
             self.note(&format!("the export {name}"), &value, &format!("--import {name}=VALUE"))
@@ -42,6 +56,7 @@ impl Elsewhere {
     /// The value of a parameter of SSM.
     pub fn ssm_parameter(&self, name: &str) -> String {
         let name = name.split(':').next().unwrap_or(name);
+        self.ask(Origin::Ssm, name);
         self.ssm.get(name).cloned().unwrap_or_else(|| {
             let value = made_up::value(name);
             self.note(&format!("the SSM parameter {name}"), &value, &format!("--ssm {name}=VALUE"))
@@ -59,6 +74,45 @@ impl Elsewhere {
         if !made_up.iter().any(|known| known.what == what) {
             made_up.push(MadeUp { what: what.to_owned(), value: value.to_owned(), note });
         }
+    }
+
+    /// Keeps in mind that the template takes this from elsewhere.
+    pub fn ask(&self, origin: Origin, name: &str) {
+        self.all_asked().insert((origin, name.to_owned()));
+    }
+
+    /// What the template takes from there.
+    pub fn asked(&self, origin: Origin) -> Vec<String> {
+        self.all_asked().iter().filter(|(from, _)| *from == origin).map(|(_, name)| name.clone()).collect()
+    }
+
+    /// An error for each value that was given and that nothing has asked for.
+    pub fn unused(&self) -> Vec<TemplateError> {
+        let exports = self.exports.keys().map(|name| (Origin::Export, name));
+        let ssm = self.ssm.keys().map(|name| (Origin::Ssm, name));
+        let unused = exports.chain(ssm).filter(|(origin, name)| !self.asked(*origin).contains(name));
+        unused.map(|(origin, name)| self.not_asked(origin, name)).collect()
+    }
+
+    /// The error for something that was given and that nothing has asked for.
+    pub fn not_asked(&self, origin: Origin, name: &str) -> TemplateError {
+        let (option, verb, what) = match origin {
+            Origin::Export => ("--import", "imports", "export"),
+            Origin::Ssm => ("--ssm", "reads", "parameter of SSM"),
+            Origin::Definition => ("--task-definition", "runs", "task definition from elsewhere"),
+        };
+        let asked = self.asked(origin);
+        let hint = did_you_mean(name, asked.iter().map(String::as_str));
+        let known = match (hint.as_str(), asked.as_slice()) {
+            ("", []) => format!("with these parameters the template {verb} no {what}"),
+            ("", asked) => format!("with these parameters the template {verb} {}", asked.join(", ")),
+            (hint, _) => format!("with these parameters the template does not ask for it{hint}"),
+        };
+        TemplateError::given(format!("{option} {name} is not used: {known}"))
+    }
+
+    fn all_asked(&self) -> MutexGuard<'_, BTreeSet<(Origin, String)>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn made_up(&self) -> MutexGuard<'_, Vec<MadeUp>> {

@@ -7,6 +7,7 @@ use super::{
     LANGUAGE_EXTENSIONS, cidr,
     error::TemplateErrors,
     node::Node,
+    not_played,
     resolve::{Resolved, Scope, arguments, shown},
 };
 use crate::rehearse::setting::REGION;
@@ -57,6 +58,7 @@ impl Scope<'_> {
             "Condition" | "Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not" => {
                 Ok(Some(Value::from(self.holds(node)?.to_string())))
             }
+            "Fn::Transform" => Err(node.error(not_played(argument)).into()),
             other => {
                 Err(node.error(format!("the rehearsal does not know the intrinsic function {other}")).into())
             }

@@ -2,7 +2,7 @@
 //! would send them; a short form (`!Ref x`) is its long form (`Ref: x`).
 
 use saphyr::{MarkedYaml, Scalar, ScalarStyle, YamlData, YamlLoader};
-use saphyr_parser::Parser;
+use saphyr_parser::{Event, Parser};
 
 use super::error::TemplateError;
 
@@ -28,9 +28,19 @@ pub enum NodeKind {
     Map(Vec<(String, Node)>),
 }
 
+/// Why a template with aliases is refused.
+const ALIASES: &str = "CloudFormation allows no YAML aliases (*name), and so no merge keys (<<): give the template \
+                       in which they are resolved, as `aws cloudformation package` writes it";
+
 impl Node {
     /// Reads one document. JSON is read as YAML, which it is.
+    ///
+    /// CloudFormation takes no aliases and no merge keys: "YAML aliases are not allowed in CloudFormation
+    /// templates". What resolves them before the deploy can write the template that this reads.
     pub fn read(text: &str) -> Result<Self, TemplateError> {
+        if let Some(line) = first_alias(text) {
+            return Err(TemplateError { line: Some(line), message: ALIASES.to_owned() });
+        }
         let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
         // The texts that were written are wanted, not the types that YAML takes them for.
         loader.early_parse(false);
@@ -134,6 +144,12 @@ impl Node {
         let name = if matches!(tag, "Ref" | "Condition") { tag.to_owned() } else { format!("Fn::{tag}") };
         Self { line: self.line, kind: NodeKind::Map(vec![(name, self)]) }
     }
+}
+
+/// The line of the first alias, such as the one that a merge key (`<<: *name`) has.
+fn first_alias(text: &str) -> Option<usize> {
+    let mut events = Parser::new_from_str(text).map_while(Result::ok);
+    events.find(|(event, _)| matches!(event, Event::Alias(_))).map(|(_, span)| span.start.line())
 }
 
 fn scalar(text: &str, style: ScalarStyle) -> NodeKind {

@@ -4,7 +4,7 @@ use fancy_regex::Regex;
 use serde_json::{Value, json};
 
 use super::{
-    elsewhere::Elsewhere,
+    elsewhere::{Elsewhere, Origin},
     error::TemplateError,
     made_up,
     node::{Node, NodeKind},
@@ -101,7 +101,9 @@ impl Parameter {
 /// The value of a parameter whose text is the name of a parameter of SSM. A text that was given is the value
 /// itself, unless it is a path.
 fn ssm_value(name: &str, text: &str, of: &str, is_given: bool, elsewhere: &Elsewhere) -> Value {
-    let known = elsewhere.ssm.get(text).or_else(|| elsewhere.ssm.get(name));
+    let known = [text, name].into_iter().find_map(|name| Some((name, elsewhere.ssm.get(name)?)));
+    elsewhere.ask(Origin::Ssm, known.map_or(text, |(name, _)| name));
+    let known = known.map(|(_, value)| value);
     let value = match known {
         Some(value) => value.clone(),
         None if is_given && !text.starts_with('/') => text.to_owned(),

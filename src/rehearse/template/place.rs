@@ -10,8 +10,8 @@ use super::{
 pub struct WrittenAt<'n> {
     /// The value, or the function that gives it.
     pub node: &'n Node,
-    /// It comes of a resource, so that it is known only once that exists.
-    pub is_of_resource: bool,
+    /// The resource that it comes of, so that it is known only once that exists.
+    pub resource: Option<&'n str>,
 }
 
 impl Scope<'_> {
@@ -25,17 +25,26 @@ impl Scope<'_> {
             node = self.branch(node);
             let below = match &node.kind {
                 NodeKind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
-                _ => node.field(step),
+                NodeKind::Map(fields) => {
+                    // Structures of ECS can be spelt in its own way.
+                    let is_meant = |(name, _): &&(String, Node)| name.eq_ignore_ascii_case(step);
+                    node.field(step).or_else(|| fields.iter().find(is_meant).map(|(_, below)| below))
+                }
+                _ => None,
             };
             // What stands in an intrinsic function is reported at the function.
             let Some(below) = below else { break };
             node = below;
         }
-        let mut is_of_resource = false;
+        let mut resource = None;
         if function(self.branch(node)).is_some() {
-            reference::each(node, &mut |found| is_of_resource |= self.resources.contains_key(found.name));
+            reference::each(node, &mut |found| {
+                if self.resources.contains_key(found.name) {
+                    resource.get_or_insert(found.name);
+                }
+            });
         }
-        WrittenAt { node, is_of_resource }
+        WrittenAt { node, resource }
     }
 
     fn branch<'n>(&self, node: &'n Node) -> &'n Node {

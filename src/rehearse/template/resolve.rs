@@ -11,6 +11,7 @@ use super::{
     Parameters, Template,
     elsewhere::Elsewhere,
     error::{TemplateError, TemplateErrors},
+    nearest::did_you_mean,
     node::{Node, NodeKind},
     referable::Referable,
     reference::{Part, parts, sub},
@@ -96,10 +97,7 @@ impl Scope<'_> {
             None if referable.is_open => Ok(unplayed::attribute(referable, name)),
             None => {
                 let known: Vec<&str> = referable.attributes.keys().map(String::as_str).collect();
-                let nearest = known.iter().map(|known| (strsim::jaro_winkler(known, name), *known));
-                let nearest = nearest.max_by(|one, other| one.0.total_cmp(&other.0));
-                let hint = nearest.filter(|(likeness, _)| *likeness > 0.8);
-                let hint = hint.map_or_else(String::new, |(_, known)| format!(", did you mean {known}?"));
+                let hint = did_you_mean(name, known.iter().copied());
                 let known = if hint.is_empty() { format!("; it has {}", known.join(", ")) } else { hint };
                 Err(node.error(format!("{resource} has no attribute {name}{known}")).into())
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     error::TemplateError,
     node::{Node, NodeKind},
-    reference,
+    not_played, reference,
 };
 
 /// A resource.
@@ -32,6 +32,9 @@ pub struct Resource {
 impl Resource {
     pub(super) fn read(name: &str, node: &Node, names: &BTreeSet<&str>) -> Result<Self, TemplateError> {
         node.fields(&format!("resource {name}"))?;
+        if let Some(transform) = node.field("Fn::Transform") {
+            return Err(transform.error(not_played(transform)));
+        }
         let resource_type = node.field("Type").and_then(Node::text).map(str::to_owned);
         let empty = Node { line: node.line, kind: NodeKind::Map(Vec::new()) };
         let properties =
@@ -71,9 +74,12 @@ impl Resource {
 /// Every resource after those that it needs, else in the template's order.
 pub(super) fn in_order(mut waiting: Vec<Resource>) -> Result<Vec<Resource>, TemplateError> {
     let mut ordered: Vec<Resource> = Vec::new();
+    // One that could not be read is no reason to call the others a circle.
+    let known: BTreeSet<String> = waiting.iter().map(|resource| resource.logical_id.clone()).collect();
     while !waiting.is_empty() {
         let is_ready = |resource: &Resource| {
-            resource.needs.iter().all(|need| ordered.iter().any(|ready| ready.logical_id == *need))
+            let mut needs = resource.needs.iter().filter(|need| known.contains(*need));
+            needs.all(|need| ordered.iter().any(|ready| ready.logical_id == *need))
         };
         match waiting.iter().position(is_ready) {
             Some(index) => ordered.push(waiting.remove(index)),

@@ -135,7 +135,8 @@ fn what_cannot_be_resolved_is_named() {
     );
     refused(
         "{'Fn::Transform': {Name: x}}",
-        "the rehearsal does not know the intrinsic function Fn::Transform",
+        "the rehearsal does not play the transform x: give the template that CloudFormation makes of it, as `aws \
+         cloudformation get-template --template-stage Processed` shows it",
     );
     refused("!If [Nope, a, b]", "the template has no condition Nope");
     refused("!If [IsProd, a]", "Fn::If takes 3 arguments, not 2");
@@ -174,9 +175,11 @@ fn resources_come_after_those_that_they_need() {
 }
 
 #[test]
-fn anchors_and_json_are_read() {
-    let yaml = Template::read("X: &t {Type: X}\nResources:\n  A: *t\n").unwrap();
+fn json_and_anchors_that_nothing_refers_to_are_read() {
+    let yaml = Template::read("Resources:\n  A: &t {Type: X}\n").unwrap();
     assert_eq!(yaml.resources[0].resource_type, "X");
+    let alias = one(Template::read("X: &t {Type: X}\nResources:\n  A: *t\n"));
+    assert!(alias.to_string().starts_with("line 3: CloudFormation allows no YAML aliases"), "{alias}");
     let json = Template::read("{\n\t\"Resources\": {\n\t\t\"A\": {\"Type\": \"X\"}\n\t}\n}").unwrap();
     assert_eq!(json.resources[0].line, 3);
 }
@@ -238,7 +241,8 @@ fn functions_of_the_language_extensions_are_known() {
 #[test]
 fn a_transform_that_cannot_be_played_is_named() {
     let error = one(Template::read("Transform: [MyMacro]\nResources: {}\n"));
-    assert_eq!(error.to_string(), "line 1: the rehearsal does not play the transform MyMacro");
+    let not_played = "line 1: the rehearsal does not play the transform MyMacro: give the template";
+    assert!(error.to_string().starts_with(not_played), "{error}");
 }
 
 const LOOP: &str = r#"

@@ -106,8 +106,51 @@ fn a_template_without_anything_to_rehearse_ends_with_its_own_status_and_names_wh
     check(
         &lone_task("Custom::ECSTask", "x", "Cluster: prod"),
         &["--service-token", "y"],
-        "the template has no custom resource with the ServiceToken y; its custom resources are Run (line 3) of type \
-         Custom::ECSTask, did you mean Custom::ECSTask?",
+        "the template has no custom resource with the ServiceToken y; its custom resources are Run (line 3), which has the \
+         ServiceToken x",
+    );
+    check(
+        &lone_task("Custom::Migrate", "!ImportValue tasks-FunctionArn", "Cluster: prod"),
+        &["--service-token", "task-FunctionArn"],
+        "the template has no custom resource with the ServiceToken task-FunctionArn; its custom resources are Run (line 3), \
+         which imports tasks-FunctionArn, did you mean tasks-FunctionArn?",
+    );
+    let conditional = lone_task("Custom::ECSTask", "x", "Cluster: prod")
+        .replace("    Type", "    Condition: Migrates\n    Type");
+    let conditional = format!("Conditions: {{Migrates: !Equals [a, b]}}\n{conditional}");
+    check(&conditional, &[], "with these parameters the condition Migrates of Run (line 4) is false");
+}
+
+#[test]
+fn a_value_that_nothing_asks_for_is_an_error_with_what_is_asked_for() {
+    let task = "Cluster: !ImportValue prod-ClusterName\nTaskDefinition: !Sub 'migrate:{{resolve:ssm:/prod/revision}}'";
+    let template = lone_task("Custom::ECSTask", "x", task);
+    let definition = described();
+    let with = |arguments: &[&str]| {
+        let base = ["--task-definition", definition.path(), "--ssm", "/prod/revision=7"];
+        refused(&template, &[&base, arguments].concat())
+    };
+    assert_eq!(
+        with(&["--import", "prod-ClusterNam=x"]),
+        "shop.yml: --import prod-ClusterNam is not used: with these parameters the template does not ask for it, did you \
+         mean prod-ClusterName?"
+    );
+    assert_eq!(
+        with(&["--ssm", "level=x"]),
+        "shop.yml: --ssm level is not used: with these parameters the template reads /prod/revision"
+    );
+    let other = fs::read_to_string(definition.path()).unwrap().replace("migrate", "seed");
+    let other = TemplateFile::new(&other);
+    assert_eq!(
+        with(&["--task-definition", other.path()]),
+        "shop.yml: --task-definition seed:7 is not used: with these parameters the template runs migrate:7"
+    );
+    assert_eq!(
+        refused(
+            "Resources: {Run: {Type: Custom::ECSTask, Properties: {ServiceToken: x, Cluster: c, TaskDefinition: d, Count: 0}}}",
+            &["--import", "A=1"]
+        ),
+        "shop.yml: --import A is not used: with these parameters the template imports no export"
     );
 }
 

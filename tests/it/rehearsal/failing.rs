@@ -71,9 +71,12 @@ fn a_resource_that_is_to_fail_must_be_there() {
 
 #[test]
 fn an_option_that_needs_a_template_says_so() {
-    let output = rehearse(&["--events", "x.json", "--fail", "A"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(String::from_utf8(output.stderr).unwrap().trim_end(), "rehearse: --fail needs a template");
+    for option in [&["--fail", "A"][..], &["--no-ledger"], &["--docker"], &["--quiet"]] {
+        let output = rehearse(&[&["--events", "x.json"], option].concat());
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.trim_end(), format!("rehearse: {} needs a template", option[0]));
+    }
 }
 
 /// Interrupts a rehearsal while its container runs. Nothing may be left of it.

@@ -99,6 +99,23 @@ fn what_is_not_played_has_values_of_its_shape_and_what_is_retained_stays() {
 }
 
 #[test]
+fn what_cloudformation_or_the_rehearsal_does_not_take_is_named() {
+    let merged = TEMPLATE
+        .replace("ServiceToken: x", "<<: *token")
+        .replace("Resources:", "Metadata: { Token: &token { ServiceToken: x } }\nResources:");
+    let aliases = "shop.yml: line 12: CloudFormation allows no YAML aliases (*name), and so no merge keys (<<): give the \
+                   template in which they are resolved, as `aws cloudformation package` writes it";
+    assert_eq!(refused(&merged, &[]), aliases);
+    let include = "{ 'Fn::Transform': { Name: AWS::Include, Parameters: { Location: s3://x } } }";
+    let made = "the rehearsal does not play the transform AWS::Include: give the template that CloudFormation makes of it, as \
+                `aws cloudformation get-template --template-stage Processed` shows it";
+    let within = TEMPLATE.replace("{ Type: \"AWS::ECS::Cluster\" }", include);
+    assert_eq!(refused(&within, &[]), format!("shop.yml: line 3: {made}"));
+    let above = TEMPLATE.replace("Outputs:\n", &format!("Outputs:\n  {}\n", &include[2..include.len() - 2]));
+    assert_eq!(refused(&above, &[]), format!("shop.yml: line 19: {made}"));
+}
+
+#[test]
 fn rules_and_patterns_are_held_to() {
     assert_eq!(
         refused(RETAINED, &["-p", "Size=huge"]),

@@ -1,6 +1,6 @@
-//! What ECS refuses, the stage refuses.
+//! What ECS refuses is found before anything starts.
 
-use super::{TemplateFile, lines, rehearse};
+use super::{TemplateFile, lines, refused, rehearse};
 
 /// A template for Fargate, with `from` replaced by `to`.
 fn template(from: &str, to: &str) -> String {
@@ -38,14 +38,10 @@ Resources:
     template.replacen(from, to, 1)
 }
 
-/// The template fails at a resource, with these words.
+/// The template is refused for this alone, before anything starts.
 #[track_caller]
-fn check(from: &str, to: &str, resource: &str, expected: &str) {
-    let file = TemplateFile::new(&template(from, to));
-    let (status, lines) = lines(&rehearse(&[file.path(), "--quiet"]));
-    assert_eq!(status, Some(1), "{lines:#?}");
-    let failed = lines.iter().find(|line| line.contains("CREATE_FAILED")).unwrap();
-    assert!(failed.contains(resource) && failed.contains(expected), "{failed}");
+fn check(from: &str, to: &str, expected: &str) {
+    assert_eq!(refused(&template(from, to), &[]), format!("shop.yml: {expected}"));
 }
 
 #[test]
@@ -62,34 +58,64 @@ fn what_ecs_takes_is_taken() {
 }
 
 #[test]
+fn a_fargate_definition_can_run_on_instances_that_the_template_has() {
+    let instances =
+        "Cluster: { Type: \"AWS::ECS::Cluster\" }\n  Group: { Type: \"AWS::AutoScaling::AutoScalingGroup\" }";
+    let text = template("Cluster: { Type: \"AWS::ECS::Cluster\" }", instances);
+    let text = text.replace("      LaunchType: FARGATE\n", "").replace(", AssignPublicIp: ENABLED", "");
+    assert_eq!(lines(&rehearse(&[TemplateFile::new(&text).path()])).0, Some(0));
+}
+
+#[test]
 fn launch_types_and_platform_versions_that_do_not_fit_are_refused() {
-    check("LaunchType: FARGATE", "LaunchType: Fargate", "Run", "launchType should be one of [EC2, FARGATE");
-    let version = "LaunchType: EC2\n      PlatformVersion: LATEST";
-    check("LaunchType: FARGATE", version, "Run", "The platform version must be null when specifying an EC2");
-    check("LaunchType: FARGATE", "PlatformVersion: LATEST", "Run", "The platform version must be null");
-    let strategy = "CapacityProviderStrategy: [{ CapacityProvider: FARGATE_SPOT }]";
     check(
         "LaunchType: FARGATE",
-        strategy,
-        "Run",
-        "a capacity provider that is not associated with the cluster",
+        "LaunchType: FARGAT",
+        "line 19: Run: ECS refuses it: launchType should be one of [EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES], not FARGAT, \
+         did you mean FARGATE?",
+    );
+    check(
+        "LaunchType: FARGATE",
+        "LaunchType: EC2\n      PlatformVersion: LATEST",
+        "line 20: Run: ECS refuses it: The platform version must be null when specifying an EC2 launch type",
+    );
+    check(
+        "LaunchType: FARGATE",
+        "CapacityProviderStrategy: [{ CapacityProvider: FARGATE_SPOT }]",
+        "line 19: Run: ECS refuses it: The specified capacity provider strategy cannot contain a capacity provider that is \
+         not associated with the cluster: FARGATE_SPOT",
+    );
+    check(
+        "      LaunchType: FARGATE\n      NetworkConfiguration:\n        AwsvpcConfiguration: { Subnets: [subnet-1], AssignPublicIp: ENABLED }",
+        "      NetworkConfiguration:\n        AwsvpcConfiguration: { Subnets: [subnet-1] }",
+        "line 16: Run: ECS refuses it: No Container Instances were found in your cluster: without LaunchType and \
+         CapacityProviderStrategy the launch type is EC2, as the cluster has no default strategy; give LaunchType: FARGATE",
     );
 }
 
 #[test]
 fn networks_that_do_not_fit_are_refused() {
-    check("AssignPublicIp: ENABLED", "AssignPublicIp: true", "Run", "assignPublicIp should be one of");
+    check(
+        "AssignPublicIp: ENABLED",
+        "AssignPublicIp: true",
+        "line 21: Run: ECS refuses it: assignPublicIp should be one of [ENABLED, DISABLED], not true",
+    );
     check(
         "LaunchType: FARGATE",
         "LaunchType: EC2",
-        "Run",
-        "Assign public IP is not supported for this launch type",
+        "line 21: Run: ECS refuses it: Assign public IP is not supported for this launch type",
+    );
+    check(
+        "      NetworkConfiguration:\n        AwsvpcConfiguration: { Subnets: [subnet-1], AssignPublicIp: ENABLED }\n",
+        "",
+        "line 16: Run: ECS refuses it: Network Configuration must be provided when networkMode 'awsvpc' is specified: give \
+         NetworkConfiguration with Subnets",
     );
     check(
         "      NetworkConfiguration: { AwsvpcConfiguration: { Subnets: [subnet-1] } }\n",
         "",
-        "Web",
-        "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+        "line 26: Web: ECS refuses it: Network Configuration must be provided when networkMode 'awsvpc' is specified: give \
+         NetworkConfiguration with Subnets",
     );
 }
 
@@ -98,23 +124,68 @@ fn definitions_that_do_not_fit_are_refused() {
     check(
         "NetworkMode: awsvpc",
         "NetworkMode: bridge",
-        "Definition",
-        "Fargate only supports network mode 'awsvpc'",
+        "line 7: Definition: Fargate only supports network mode 'awsvpc', not 'bridge'.",
     );
     check(
         "      Cpu: \"256\"\n",
         "",
-        "Definition",
-        "Fargate requires that 'cpu' be defined at the task level.",
+        "line 7: Definition: Fargate requires that 'cpu' be defined at the task level.",
     );
-    check("[FARGATE]", "[fargate]", "Definition", "requiresCompatibilities should be among [EC2, FARGATE");
+    check(
+        "[FARGATE]",
+        "[fargate]",
+        "line 7: Definition: requiresCompatibilities should be among [EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES], not fargate.",
+    );
+    check(
+        "Image: x",
+        "Imag: x",
+        "line 7: Definition: container app has no Image; did you mean that by Imag?",
+    );
     let bridge = "RequiresCompatibilities: [EC2]\n      NetworkMode: bridge";
     let fargate = "RequiresCompatibilities: [FARGATE]\n      NetworkMode: awsvpc";
-    check(fargate, bridge, "Run", "Task definition does not support launch_type FARGATE.");
+    let unfit = "ECS refuses it: Task definition does not support launch_type FARGATE";
+    let error = refused(&template(fargate, bridge), &[]);
+    assert_eq!(error, format!("shop.yml: line 19: Run: {unfit}\nrehearse: shop.yml: line 28: Web: {unfit}"));
 }
 
 #[test]
-fn containers_in_overrides_that_the_definition_lacks_are_refused() {
-    let overrides = "LaunchType: FARGATE\n      Overrides: { ContainerOverrides: [{ Name: ap }] }";
-    check("LaunchType: FARGATE", overrides, "Run", "Override for container named ap is not a container");
+fn containers_that_the_definition_lacks_are_refused() {
+    check(
+        "LaunchType: FARGATE",
+        "LaunchType: FARGATE\n      Overrides: { ContainerOverrides: [{ Name: ap }] }",
+        "line 20: Run: Overrides.ContainerOverrides[0].Name is ap, which the task definition does not have, did you mean app?",
+    );
+    check(
+        "LaunchType: FARGATE",
+        "LaunchType: FARGATE\n      WatchContainers: [app, sidecar]",
+        "line 20: Run: WatchContainers[1] is sidecar, which the task definition does not have; it has app",
+    );
+    check(
+        "LaunchType: FARGATE",
+        "LaunchType: FARGATE\n      UpdateCriteria: [{ Container: web, Image: true }]",
+        "line 20: Run: UpdateCriteria[0].Container is web, which the task definition does not have; it has app",
+    );
+}
+
+#[test]
+fn a_definition_whose_type_is_misspelt_is_named() {
+    check(
+        "Type: AWS::ECS::TaskDefinition",
+        "Type: AWS::ECS::TaskDefinitoin",
+        "line 18: Run: TaskDefinition refers to Definition (line 5), whose type is AWS::ECS::TaskDefinitoin, not \
+         AWS::ECS::TaskDefinition",
+    );
+}
+
+#[test]
+fn a_service_token_that_is_almost_the_provider_s_is_asked_about() {
+    check(
+        "ServiceToken: x",
+        "ServiceToken: !ImportValue ecs-task-FunctionArn",
+        "line 16: Run: ServiceToken imports ecs-task-FunctionArn, did you mean ecs-tasks-FunctionArn? If not, give it with \
+         --import ecs-task-FunctionArn=VALUE",
+    );
+    let meant = template("ServiceToken: x", "ServiceToken: !ImportValue ecs-task-FunctionArn");
+    let file = TemplateFile::new(&meant);
+    assert_eq!(lines(&rehearse(&[file.path(), "--import", "ecs-task-FunctionArn=x"])).0, Some(0));
 }

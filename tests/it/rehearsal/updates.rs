@@ -33,6 +33,32 @@ fn ran(lines: &[String]) -> usize {
 }
 
 #[test]
+fn an_update_that_changes_nothing_is_none() {
+    let file = TemplateFile::new(TEMPLATE);
+    let next = TemplateFile::new(&TEMPLATE.replace("Resources:", "# The same.\nResources:"));
+    let none = "the update changes no resource and no output, so CloudFormation refuses it: No updates are to be performed.";
+    for arguments in [&["--update", "Count=1"][..], &["--update-template", next.path()]] {
+        let (status, lines) = lines(&rehearse(&[&[file.path()], arguments].concat()));
+        assert_eq!(status, Some(0), "{lines:#?}");
+        assert!(lines.iter().any(|line| line == none), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("UPDATE_")), "{lines:#?}");
+        let last = lines.last().unwrap();
+        assert!(last.starts_with("create complete, no update, delete complete in "), "{last}");
+        assert!(last.contains("; 2 invocations, besides "), "a Create and a Delete: {last}");
+    }
+}
+
+#[test]
+fn a_new_output_is_an_update() {
+    let file = TemplateFile::new(TEMPLATE);
+    let next =
+        TemplateFile::new(&format!("{TEMPLATE}Outputs: {{ Task: {{ Value: !GetAtt Run.TaskArn }} }}\n"));
+    let (status, lines) = lines(&rehearse(&[file.path(), "--update-template", next.path()]));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    assert!(lines.last().unwrap().starts_with("create complete, update complete, "), "{lines:#?}");
+}
+
+#[test]
 fn a_service_without_a_name_is_updated_in_place() {
     let file = TemplateFile::new(TEMPLATE);
     let (status, lines) = lines(&rehearse(&[file.path(), "--update", "Count=2"]));

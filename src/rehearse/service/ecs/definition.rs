@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{ContainerSettings, fargate, spelling::normal};
+use super::{
+    ContainerSettings, fargate,
+    spelling::{normal, upper_first},
+};
+use crate::rehearse::template::nearest::nearest;
 
 const COMPATIBILITIES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
 
@@ -101,6 +105,12 @@ impl Revision {
         })
     }
 
+    /// Whether it was made for Fargate and for no container instance.
+    pub(super) fn requires_fargate(&self) -> bool {
+        let required = texts(&self.json["requiresCompatibilities"]);
+        !required.is_empty() && required.iter().all(|one| one == "FARGATE")
+    }
+
     /// Whether its tasks can run on this launch type.
     pub(super) fn supports(&self, launch_type: &str) -> bool {
         match launch_type {
@@ -130,7 +140,8 @@ impl Revision {
 
 impl ContainerSpec {
     fn read(json: &Value, definition: &Value) -> Result<Self, String> {
-        let name = text(json, "name").ok_or("a container definition has no Name")?;
+        let name = text(json, "name")
+            .ok_or_else(|| format!("a container definition has no Name{}", instead_of("name", json)))?;
         let texts = |name: &str| texts(&json[name]);
         let pairs = |list: &str, key: &str, value: &str| -> BTreeMap<String, String> {
             let items = json[list].as_array().into_iter().flatten();
@@ -139,7 +150,8 @@ impl ContainerSpec {
         let options = &json["logConfiguration"]["options"];
         let option = |name: &str| options[name].as_str().map(str::to_owned);
         Ok(Self {
-            image: text(json, "image").ok_or(format!("container {name} has no Image"))?,
+            image: text(json, "image")
+                .ok_or_else(|| format!("container {name} has no Image{}", instead_of("image", json)))?,
             essential: json["essential"].as_bool().unwrap_or(true),
             entry_point: texts("entryPoint"),
             command: texts("command"),
@@ -153,6 +165,13 @@ impl ContainerSpec {
             name,
         })
     }
+}
+
+/// What was probably written in place of a member that is missing, in CloudFormation's spelling.
+fn instead_of(missing: &str, json: &Value) -> String {
+    let keys = json.as_object().into_iter().flat_map(|object| object.keys().map(String::as_str));
+    let written = nearest(missing, keys.filter(|key| *key != missing));
+    written.map_or_else(String::new, |key| format!("; did you mean that by {}?", upper_first(key)))
 }
 
 fn texts(list: &Value) -> Vec<String> {

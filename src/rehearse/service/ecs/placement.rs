@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Revision, refusal::invalid};
-use crate::rehearse::wire::AwsError;
+use crate::rehearse::{template::nearest::did_you_mean, wire::AwsError};
 
 const LAUNCH_TYPES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
 
@@ -17,6 +17,25 @@ pub(super) struct Cluster {
     /// elsewhere.
     providers: Option<BTreeSet<String>>,
     has_default_strategy: bool,
+    /// It may have container instances.
+    pub(super) has_instances: bool,
+}
+
+/// Why ECS does not run a task where it was asked to.
+#[derive(Debug)]
+pub struct Misplaced {
+    /// The property that is wrong or missing, in CloudFormation's spelling.
+    pub property: &'static str,
+    /// ECS's own words, as near as they are known, without the full stop.
+    pub message: String,
+    /// What to do, with what goes before it; or nothing.
+    pub hint: String,
+}
+
+impl From<Misplaced> for AwsError {
+    fn from(misplaced: Misplaced) -> Self {
+        invalid(&format!("{}.", misplaced.message))
+    }
 }
 
 impl Cluster {
@@ -33,13 +52,12 @@ impl Cluster {
 }
 
 /// Checks where a task is to run, as RunTask or CreateService say it.
-pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -> Result<(), AwsError> {
+pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -> Result<(), Misplaced> {
+    let refuse = |property, message: String| Misplaced { property, message, hint: String::new() };
     let given = request["launchType"].as_str();
     if let Some(other) = given.filter(|given| !LAUNCH_TYPES.contains(given)) {
-        return Err(invalid(&format!(
-            "launchType should be one of [{}], not {other}.",
-            LAUNCH_TYPES.join(", ")
-        )));
+        let message = format!("launchType should be one of [{}], not {other}", LAUNCH_TYPES.join(", "));
+        return Err(Misplaced { hint: did_you_mean(other, LAUNCH_TYPES), ..refuse("LaunchType", message) });
     }
     let providers: Vec<&str> = request["capacityProviderStrategy"]
         .as_array()
@@ -50,22 +68,36 @@ pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -
     if let Some(known) = &cluster.providers
         && let Some(unknown) = providers.iter().find(|provider| !known.contains(**provider))
     {
-        return Err(invalid(&format!(
+        let message = format!(
             "The specified capacity provider strategy cannot contain a capacity provider that is not associated with the \
-             cluster: {unknown}."
-        )));
+             cluster: {unknown}"
+        );
+        return Err(refuse("CapacityProviderStrategy", message));
     }
     let launch_type = launch_type(given, &providers, cluster);
     if let Some(launch_type) = launch_type.filter(|one| !definition.supports(one)) {
-        return Err(invalid(&format!("Task definition does not support launch_type {launch_type}.")));
+        return Err(refuse(
+            "LaunchType",
+            format!("Task definition does not support launch_type {launch_type}"),
+        ));
     }
     if request["platformVersion"].is_string() && matches!(launch_type, Some("EC2" | "EXTERNAL")) {
-        return Err(invalid(&format!(
-            "The platform version must be null when specifying an {} launch type.",
+        let message = format!(
+            "The platform version must be null when specifying an {} launch type",
             launch_type.unwrap_or_default()
-        )));
+        );
+        return Err(refuse("PlatformVersion", message));
     }
-    check_network(definition, launch_type, &request["networkConfiguration"])
+    check_network(definition, launch_type, &request["networkConfiguration"])?;
+    let is_by_default = given.is_none() && request["containerInstances"].is_null();
+    if launch_type == Some("EC2") && is_by_default && definition.requires_fargate() && !cluster.has_instances
+    {
+        let hint = ": without LaunchType and CapacityProviderStrategy the launch type is EC2, as the cluster has no \
+                    default strategy; give LaunchType: FARGATE";
+        let message = "No Container Instances were found in your cluster".to_owned();
+        return Err(Misplaced { hint: hint.to_owned(), ..refuse("LaunchType", message) });
+    }
+    Ok(())
 }
 
 /// EC2, FARGATE, …; none where it cannot be known.
@@ -82,31 +114,41 @@ fn check_network(
     definition: &Revision,
     launch_type: Option<&str>,
     configuration: &Value,
-) -> Result<(), AwsError> {
+) -> Result<(), Misplaced> {
+    let refuse_at = |property, message: &str, hint: &str| {
+        let (message, hint) = (message.to_owned(), hint.to_owned());
+        Err(Misplaced { property, message, hint })
+    };
+    let refuse = |message: &str, hint: &str| refuse_at("NetworkConfiguration", message, hint);
     match (definition.network_mode.as_str(), configuration.is_object()) {
         ("awsvpc", false) => {
-            return Err(invalid(
-                "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-            ));
+            return refuse(
+                "Network Configuration must be provided when networkMode 'awsvpc' is specified",
+                ": give NetworkConfiguration with Subnets",
+            );
         }
         ("bridge" | "host" | "none", true) => {
-            return Err(invalid(
-                "Network Configuration is not valid for the given networkMode of this task definition.",
-            ));
+            return refuse(
+                "Network Configuration is not valid for the given networkMode of this task definition",
+                &format!(", which is {}", definition.network_mode),
+            );
         }
         _ => {}
     }
     let vpc = &configuration["awsvpcConfiguration"];
     if configuration.is_object() && vpc["subnets"].as_array().is_none_or(Vec::is_empty) {
-        return Err(invalid("subnets can not be empty."));
+        return refuse_at("NetworkConfiguration.AwsvpcConfiguration.Subnets", "subnets can not be empty", "");
     }
+    let public_ip = "NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp";
     match vpc["assignPublicIp"].as_str() {
         Some("ENABLED") if launch_type == Some("EC2") => {
-            Err(invalid("Assign public IP is not supported for this launch type."))
+            refuse_at(public_ip, "Assign public IP is not supported for this launch type", "")
         }
         None | Some("ENABLED" | "DISABLED") => Ok(()),
-        Some(other) => {
-            Err(invalid(&format!("assignPublicIp should be one of [ENABLED, DISABLED], not {other}.")))
-        }
+        Some(other) => refuse_at(
+            public_ip,
+            &format!("assignPublicIp should be one of [ENABLED, DISABLED], not {other}"),
+            "",
+        ),
     }
 }

@@ -1,0 +1,29 @@
+//! What a name that is not known was probably meant to be.
+
+/// How alike two names must be, from 0 to 1.
+const ALIKE: f64 = 0.8;
+
+/// The known name that is most like another one, if any is.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let name = name.to_lowercase();
+    let likeness = |known: &'k str| (strsim::jaro_winkler(&known.to_lowercase(), &name), known);
+    let best = known.into_iter().map(likeness).max_by(|one, other| one.0.total_cmp(&other.0));
+    best.filter(|(likeness, _)| *likeness > ALIKE).map(|(_, known)| known)
+}
+
+/// The end of a sentence that says so.
+pub fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    nearest(name, known).map_or_else(String::new, |known| format!(", did you mean {known}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_alike_is_meant_and_nothing_that_is_not_alike() {
+        assert_eq!(did_you_mean("FARGAT", ["EC2", "FARGATE"]), ", did you mean FARGATE?");
+        assert_eq!(did_you_mean("fargate", ["EC2", "FARGATE"]), ", did you mean FARGATE?");
+        assert_eq!(did_you_mean("x", ["EC2", "FARGATE"]), "");
+    }
+}
