@@ -94,7 +94,7 @@ async fn count_0_runs_nothing_and_succeeds_with_the_same_attributes() {
     assert!(created.succeeded);
     assert_eq!(
         (created.data.len(), created.data["Ran"].as_str(), created.data["TaskArn"].as_str()),
-        (10, Some("false"), Some(""))
+        (11, Some("false"), Some(""))
     );
     assert!(
         scenario.stage.calls().keys().all(|operation| operation == "PUT"),
@@ -166,7 +166,7 @@ async fn run_on_update_false_answers_an_update_without_running() {
     let new = properties(&definition, json!({"Triggers": ["2"], "RunOnUpdate": "no"}));
     let updated = scenario.update(&old, &new).await;
     assert!(updated.succeeded);
-    assert_eq!((updated.data.len(), updated.data["Ran"].as_str()), (10, Some("false")));
+    assert_eq!((updated.data.len(), updated.data["Ran"].as_str()), (11, Some("false")));
     assert_eq!(updated.physical_id.as_deref(), Some("shop-Migrate-0123456789ab"));
     assert_eq!(scenario.calls("RunTask"), 0);
 }
@@ -307,18 +307,18 @@ async fn return_output_gives_the_last_line_of_the_container_that_decides() {
     let scenario = Scenario::new().await;
     let mut sidecar = container("sidecar", "echo no matter");
     sidecar["essential"] = json!(false);
-    let app = container("app", "echo migrating; echo '{\"version\": 42}'; sleep 0.2");
+    let app = container("app", "echo migrating; echo '{\"schema\": \"forty-two\"}'; sleep 0.2");
     let definition = scenario.definition(json!([sidecar, app]));
     let output = json!({"ReturnOutput": "true"});
     let created = scenario.create(&properties(&definition, output.clone())).await;
-    assert_eq!(created.data["Output"], r#"{"version": 42}"#);
+    assert_eq!(created.data["Output"], r#"{"schema": "forty-two"}"#);
     let silent = scenario.create(&properties(&definition, json!({}))).await;
     assert_eq!(silent.data["Output"], "", "the attribute is always there");
     let old = properties(&definition, json!({}));
     let skipped = json!({"ReturnOutput": "true", "RunOnUpdate": "false"});
     let skipped = scenario.update(&old, &properties(&definition, skipped)).await;
     assert_eq!((skipped.data["Output"].as_str(), skipped.data["Ran"].as_str()), (Some(""), Some("false")));
-    assert!(!scenario.log().iter().any(|line| !line.starts_with("app | ") && line.contains("version")));
+    assert!(!scenario.log().iter().any(|line| !line.starts_with("app | ") && line.contains("forty-two")));
 }
 
 #[tokio::test]
