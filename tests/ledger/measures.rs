@@ -25,7 +25,7 @@ async fn a_wait_that_is_parked_is_one_run_and_the_watch_counts_it_while_it_is_op
     });
     assert!(!created.succeeded && deleted.succeeded);
     scenario.until(|scenario| open(scenario) == 0 && lines(scenario, "Undelivered").len() == 2).await;
-    assert_eq!(lines(&scenario, "Parked").len(), 1);
+    assert_eq!(lines(&scenario, "Parked").len(), 2, "the Create's wait, and the Delete's");
     let runs = lines(&scenario, "Runs");
     assert_eq!(runs.len(), 1, "{runs:?}");
     assert_eq!((&runs[0]["RunsFailed"], &runs[0]["Class"]), (&json!(1), &json!("container")));
