@@ -307,11 +307,11 @@ async fn return_output_gives_the_last_line_of_the_container_that_decides() {
     let scenario = Scenario::new().await;
     let mut sidecar = container("sidecar", "echo no matter");
     sidecar["essential"] = json!(false);
-    let app = container("app", "echo migrating; echo '{\"version\": 42}'; sleep 0.2");
+    let app = container("app", "echo migrating; echo '{\"schema\": \"forty-two\"}'; sleep 0.2");
     let definition = scenario.definition(json!([sidecar, app]));
     let output = json!({"ReturnOutput": "true"});
     let created = scenario.create(&properties(&definition, output.clone())).await;
-    assert_eq!(created.data["Output"], r#"{"version": 42}"#);
+    assert_eq!(created.data["Output"], r#"{"schema": "forty-two"}"#);
     let silent = scenario.create(&properties(&definition, json!({}))).await;
     assert_eq!(silent.data["Output"], "", "the attribute is always there");
     let old = properties(&definition, json!({}));

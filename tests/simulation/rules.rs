@@ -117,7 +117,8 @@ impl Court<'_> {
                     data[name] = Value::Null;
                 }
             }
-            if self.unread(asked, "GetLogEvents") {
+            if self.unread(asked, "GetLogEvents") || asked.answers.iter().any(|one| says_no_output(&one.body))
+            {
                 data["Output"] = Value::Null;
             }
         }
@@ -140,7 +141,10 @@ impl Court<'_> {
             }
             return;
         }
-        let unread = self.unread(asked, "DescribeTaskDefinition") || self.unread(asked, "GetLogEvents");
+        let trouble = &self.world.life.trouble;
+        let unread = trouble.rate > 0.0 && output.is_empty() && says_no_output(answer);
+        let unread =
+            unread || self.unread(asked, "DescribeTaskDefinition") || self.unread(asked, "GetLogEvents");
         if output != "the last line" && !unread {
             object(format!("an Output that is not the last line: {answer}"));
         }
@@ -379,6 +383,11 @@ impl Court<'_> {
             }
         }
     }
+}
+
+/// Whether an answer says why it has no Output.
+fn says_no_output(answer: &Value) -> bool {
+    answer["Reason"].as_str().is_some_and(|reason| reason.contains("Output is empty"))
 }
 
 /// How many tasks a run has.
