@@ -111,6 +111,11 @@ impl CallError {
         self.kind == CallErrorKind::Transient
     }
 
+    /// Whether there were too many calls at once.
+    pub fn is_throttled(&self) -> bool {
+        is_throttling(&self.code)
+    }
+
     /// Whether it was not permitted.
     pub fn is_denied(&self) -> bool {
         self.kind == CallErrorKind::Denied
@@ -127,17 +132,23 @@ impl CallErrorKind {
         if code.starts_with("AccessDenied") || code == "UnauthorizedOperation" {
             return Self::Denied;
         }
-        let throttled = code.contains("Throttl")
-            || matches!(
-                code,
-                "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" | "RequestTimeout"
-            );
         match status {
-            _ if throttled => Self::Transient,
+            _ if is_throttling(code) || code == "RequestTimeout" => Self::Transient,
             Some(429 | 500..=599) | None => Self::Transient,
             Some(_) => Self::Final,
         }
     }
+}
+
+fn is_throttling(code: &str) -> bool {
+    code.contains("Throttl")
+        || matches!(
+            code,
+            "ProvisionedThroughputExceededException"
+                | "TooManyRequestsException"
+                | "RequestLimitExceeded"
+                | "SlowDown"
+        )
 }
 
 #[cfg(test)]
@@ -150,6 +161,7 @@ mod tests {
             ("ThrottlingException", 400, CallErrorKind::Transient),
             ("Throttling", 400, CallErrorKind::Transient),
             ("TooManyRequestsException", 429, CallErrorKind::Transient),
+            ("ProvisionedThroughputExceededException", 400, CallErrorKind::Transient),
             ("ServerException", 500, CallErrorKind::Transient),
             ("HTTP 503", 503, CallErrorKind::Transient),
             ("AccessDeniedException", 400, CallErrorKind::Denied),

@@ -34,7 +34,7 @@ pub(super) async fn keep(work: &Work<'_>, wait: &Wait) -> Kept {
             tracing::info!(cluster = wait.cluster, "parked: an event or the watch goes on");
             Kept::Parked
         }
-        Ok(Written::Done | Written::NoRow) => Kept::Polled,
+        Ok(Written::Done | Written::NoRow | Written::Taken) => Kept::Polled,
         Ok(Written::Answered) => {
             tracing::info!("another invocation has answered");
             Kept::Answered
