@@ -322,10 +322,10 @@ fn five_hundred_resources_that_wait_at_once_all_end_right() {
 }
 
 #[test]
-fn five_hundred_resources_with_a_ledger_are_answered_at_once() {
+fn five_hundred_resources_with_a_ledger_are_answered_within_a_minute() {
     let deployed = deploy(500, Way::Ledger);
     assert_eq!(deployed.succeeded, 500);
-    assert!(deployed.lag(0.99) < 10.0, "{}", deployed.row());
+    assert!(deployed.lag(0.99) < 60.0, "{}", deployed.row());
 }
 
 /// `make scale`: the table in docs/reliability.md, and the picture beside it.
