@@ -55,7 +55,7 @@ examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synt
 soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture soak
 
-scale: ## Measure how many waits at once fare within ECS's limits: 1, 50, 500, 2,000
+scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/reliability.md, scale.svg
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture scale::scale
 
 check: .venv/lint.stamp .venv/checkov.stamp ## Check format, lints, docs and templates; a warning is an error

@@ -279,7 +279,7 @@ impl Runner {
             match ledger.answer(reply_to, &body, invocation.now()).await {
                 Ok(Written::Done) => is_kept = true,
                 // CloudFormation does not read the answer to a request that it has given up.
-                Ok(Written::NoRow | Written::Superseded) => {}
+                Ok(Written::NoRow | Written::Superseded | Written::Taken) => {}
                 Ok(Written::Answered) => {
                     tracing::info!(reason = why, "not answering: another invocation has");
                     return Ok(());
@@ -339,7 +339,9 @@ impl Runner {
     async fn remember(&self, request: &Request, plan: &Plan, invocation: &Invocation) -> Remembered<'_> {
         let Some(ledger) = &self.ledger else { return Remembered::Memory(Memory::default()) };
         let row = plan.row(request, invocation.now(), invocation.ends_at());
-        let own = match ledger.first(&row).await {
+        let first = ledger.first(&row).await;
+        let is_first = matches!(first, Ok(First::New));
+        let own = match first {
             Ok(First::New) => row,
             Ok(First::Seen(own)) => match own.redelivered() {
                 Redelivery::Repeat(body) => return Remembered::Answered(body),
@@ -365,7 +367,14 @@ impl Runner {
             Vec::new()
         });
         let others = others.into_iter().filter(|row| row.is_before(&own)).collect();
-        Remembered::Memory(Memory { ledger: Some(ledger), attempts: own.attempts, others })
+        let delivery = fastrand::u64(..);
+        Remembered::Memory(Memory {
+            ledger: Some(ledger),
+            attempts: own.attempts,
+            is_first,
+            delivery,
+            others,
+        })
     }
 
     /// The ledger alone, for who has nothing to do with other requests.

@@ -90,6 +90,8 @@ impl Aws {
             .set_enable_ecs_managed_tags(properties.enable_ecs_managed_tags)
             .set_enable_execute_command(properties.enable_execute_command)
             .customize()
+            // Who starts tasks tries again by himself, and knows how many others do.
+            .config_override(one_attempt())
             .mutate_request(convert::without_zeroes_that_nobody_gave(given.unwrap_or_default()));
         match call.send().await {
             Ok(output) => Ok(launched(output.tasks(), output.failures())),

@@ -111,6 +111,11 @@ impl CallError {
         self.kind == CallErrorKind::Transient
     }
 
+    /// Whether there were too many calls at once.
+    pub fn is_throttled(&self) -> bool {
+        is_throttling(&self.code)
+    }
+
     /// Whether it was not permitted.
     pub fn is_denied(&self) -> bool {
         self.kind == CallErrorKind::Denied
@@ -158,6 +163,7 @@ mod tests {
             ("ThrottlingException", 400, CallErrorKind::Transient),
             ("Throttling", 400, CallErrorKind::Transient),
             ("TooManyRequestsException", 429, CallErrorKind::Transient),
+            ("ProvisionedThroughputExceededException", 400, CallErrorKind::Transient),
             ("ServerException", 500, CallErrorKind::Transient),
             ("HTTP 503", 503, CallErrorKind::Transient),
             ("AccessDeniedException", 400, CallErrorKind::Denied),

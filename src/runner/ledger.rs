@@ -6,11 +6,11 @@ use std::{
     time::Duration as StdDuration,
 };
 
-use aws_config::SdkConfig;
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use time::OffsetDateTime;
 
 use super::decide::{
-    ledger::{self as rows, Row, RowState},
+    ledger::{self as rows, Row, RowState, StartTaskCall},
     wait::Wait,
 };
 use crate::{
@@ -27,6 +27,9 @@ use crate::{
 /// How long one call may take: who waits for it can do without the ledger.
 const PATIENCE: StdDuration = StdDuration::from_secs(5);
 
+/// How long one attempt of it may: one that gets no answer leaves time for another.
+const ATTEMPT: StdDuration = StdDuration::from_millis(1500);
+
 /// The table.
 #[derive(Debug)]
 pub struct Ledger {
@@ -42,6 +45,10 @@ pub(super) struct Memory<'l> {
     pub(super) ledger: Option<&'l Ledger>,
     /// How often StartTask may have been called by earlier deliveries.
     pub(super) attempts: u32,
+    /// Whether this is the request's first delivery, so that nothing that was started before is its own.
+    pub(super) is_first: bool,
+    /// Tells this delivery from others of the request.
+    pub(super) delivery: u64,
     /// The rows of the resource's other requests.
     pub(super) others: Vec<Row>,
 }
@@ -65,6 +72,8 @@ pub(super) enum Written {
     Answered,
     /// A later request of the resource has taken over.
     Superseded,
+    /// Another delivery of the request is about to do the same.
+    Taken,
 }
 
 impl Memory<'_> {
@@ -97,7 +106,10 @@ impl Memory<'_> {
 impl Ledger {
     /// The table of this name or ARN.
     pub fn new(config: &SdkConfig, name: &str) -> Self {
-        Self { table: Table::new(&patient(config.clone()), name), watched_until: Mutex::default() }
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(ATTEMPT).operation_attempt_timeout(ATTEMPT).build();
+        let config = patient(config.clone()).into_builder().timeout_config(timeouts).build();
+        Self { table: Table::new(&config, name), watched_until: Mutex::default() }
     }
 
     /// Writes the row of a request, unless there is one.
@@ -122,8 +134,12 @@ impl Ledger {
     }
 
     /// Says how often StartTask may have been called, before it is.
-    pub(super) async fn attempt(&self, reply_to: &ReplyTo, attempts: u32) -> Result<Written, CallError> {
-        self.write(&rows::attempted(reply_to, attempts)).await
+    pub(super) async fn attempt(
+        &self,
+        reply_to: &ReplyTo,
+        call: StartTaskCall,
+    ) -> Result<Written, CallError> {
+        self.write(&rows::attempted(reply_to, call)).await
     }
 
     /// Makes an answer the request's one answer.
@@ -133,7 +149,15 @@ impl Ledger {
         body: &str,
         now: OffsetDateTime,
     ) -> Result<Written, CallError> {
-        self.write(&rows::answering(reply_to, body, now)).await
+        let update = rows::answering(reply_to, body, now);
+        Ok(match in_time(self.table.update(&update)).await? {
+            Updated::Done(_) => Written::Done,
+            // An attempt without an answer may have made the write, and the next one is refused for it.
+            Updated::Refused(item) => match Row::read(item) {
+                Some(row) if row.is_being_answered_by(body) => Written::Done,
+                row => refused(row),
+            },
+        })
     }
 
     /// Ends a request. That it could not be is logged: the watch has it again.
@@ -200,11 +224,18 @@ impl Ledger {
     async fn write(&self, update: &Update) -> Result<Written, CallError> {
         Ok(match in_time(self.table.update(update)).await? {
             Updated::Done(_) => Written::Done,
-            Updated::Refused(item) => Row::read(item).map_or(Written::NoRow, |row| match row.answer {
-                Some(_) => Written::Answered,
-                None => Written::Superseded,
-            }),
+            Updated::Refused(item) => refused(Row::read(item)),
         })
+    }
+}
+
+/// What a row that a write was refused for says.
+fn refused(row: Option<Row>) -> Written {
+    match row {
+        None => Written::NoRow,
+        Some(row) if row.answer.is_some() => Written::Answered,
+        Some(row) if row.is_open() => Written::Taken,
+        Some(_) => Written::Superseded,
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn keep(work: &Work<'_>, wait: &Wait) -> Kept {
             work.invocation.meter().parked(work.reply_to);
             Kept::Parked
         }
-        Ok(Written::Done | Written::NoRow) => Kept::Polled,
+        Ok(Written::Done | Written::NoRow | Written::Taken) => Kept::Polled,
         Ok(Written::Answered) => {
             tracing::info!("another invocation has answered");
             Kept::Answered

@@ -12,6 +12,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     decide::{
+        ledger::StartTaskCall,
         marks::tags,
         texts::{self, StartTried},
     },
@@ -259,11 +260,14 @@ async fn start_on(
 
 /// Says in the ledger that StartTask is about to be called, for the delivery that comes after this one.
 async fn note_attempt(work: &Work<'_>, started: &Started) -> Result<(), CallError> {
-    let Some(ledger) = work.memory.ledger else { return Ok(()) };
-    match ledger.attempt(work.reply_to, started.attempt + 1).await {
+    let Some(table) = work.memory.ledger else { return Ok(()) };
+    let number = started.attempt.max(work.memory.attempts) + 1;
+    match table.attempt(work.reply_to, StartTaskCall { number, delivery: work.memory.delivery }).await {
         Ok(Written::Superseded | Written::Answered) => {
             Err(CallError::refused("ecs:StartTask", texts::TAKEN_OVER))
         }
+        // What it starts will be seen in a moment.
+        Ok(Written::Taken) => Err(CallError::not_known_yet()),
         Ok(Written::Done | Written::NoRow) => Ok(()),
         Err(error) => {
             tracing::warn!("the ledger does not know of this attempt: {error}");

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::{
     decide::{
-        marks::{is_later, is_of_request, must_end_before, superseded_since},
+        marks::{disown, is_later, is_of_request, must_end_before, superseded_since},
         plan::Earlier,
         wait::MISSING_TOLERANCE,
     },
@@ -107,7 +107,7 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
     let mut all = Vec::new();
     for cluster in &clusters {
         let work = &work.on(cluster);
-        let found = match find(work, Found::knows_what_runs).await {
+        let mut found = match find(work, Found::knows_what_runs).await {
             Ok(found) => found,
             // A cluster that has been deleted has no task left.
             Err(error) if error.is("ClusterNotFoundException") => continue,
@@ -119,6 +119,9 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
             }
             // Unknown for a minute: lost, as far as anybody can tell. Asking ECS to stop it does no harm.
             stop(work, &found.undescribed, TAKES_OVER).await;
+        }
+        if work.memory.is_first {
+            found.described.iter_mut().for_each(disown);
         }
         all.push((cluster, found.described));
     }

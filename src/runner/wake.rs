@@ -214,9 +214,13 @@ impl Runner {
         let work = self.work(place, invocation.hand_over_at(), reply_to, invocation);
         let own = match own_tasks(&work).await {
             Ok(own) => own,
-            Err(error) => {
+            Err(error) if milliseconds(invocation.now()) < row.deadline => {
                 tracing::warn!("what an invocation has started that died is looked for again: {error}");
                 return;
+            }
+            Err(error) => {
+                tracing::warn!("what an invocation has started that died cannot be looked for: {error}");
+                return self.give_up(watched, texts::died(), invocation).await;
             }
         };
         let complete = row.count > 0 && own.len() >= row.count;

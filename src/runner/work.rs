@@ -15,6 +15,9 @@ use crate::{
 /// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role
 /// itself.
 pub(super) const FRESH_ROLE: Duration = Duration::seconds(15);
+/// How long a start that is throttled stands back at most. ECS lets an account start 40 tasks a second, and whoever
+/// is refused is one of hundreds: spread like this, most of them are let through when they come again.
+const CROWD: StdDuration = StdDuration::from_secs(30);
 /// How often tasks are looked at that are about to appear, or to stop.
 pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);
 
@@ -33,6 +36,11 @@ pub(super) struct Work<'w> {
     pub(super) memory: &'w Memory<'w>,
     /// When the work must be done.
     pub(super) until: OffsetDateTime,
+}
+
+/// Whether an account starts more tasks at once than ECS lets it.
+fn is_crowded_out(error: &CallError) -> bool {
+    error.operation == "ecs:RunTask" && error.is_throttled()
 }
 
 impl<'w> Work<'w> {
@@ -99,6 +107,8 @@ impl<'w> Work<'w> {
                 };
                 // The last attempt is made at the end, not beyond it.
                 let left = StdDuration::try_from(until - self.now()).ok().filter(|left| !left.is_zero())?;
+                let delay =
+                    if is_crowded_out(error) { delay.map(|_| CROWD.mul_f64(fastrand::f64())) } else { delay };
                 delay.map(|delay| delay.min(left))
             })
             .notify(|error, delay| tracing::warn!("{error}; trying again in {} ms", delay.as_millis()))

@@ -123,7 +123,7 @@ async fn delete_outlives_invocations_too() {
 
 #[tokio::test]
 async fn delete_waits_for_a_task_that_was_stopping_already() {
-    let scenario = Scenario::with(|config| config.pace.deprovision = std::time::Duration::from_secs(4)).await;
+    let scenario = Scenario::with(|config| config.pace.deprovision = std::time::Duration::from_secs(8)).await;
     let definition = scenario.script("exit 1");
     let properties = properties(&definition, json!({}));
     assert!(!scenario.create(&properties).await.succeeded);

@@ -137,6 +137,14 @@ impl SimTask {
         matches!(self.script.fate, Fate::Vanishes(_)) && now >= self.ends_at() && self.stopped_at().is_none()
     }
 
+    /// When ECS knows something new of it, as things are.
+    pub(crate) fn changes(&self) -> [Seconds; 6] {
+        let (ended, gone) = (self.ends_at(), self.gone_at());
+        let stopped = self.stopped_at().unwrap_or(ended);
+        let (codes, code) = self.script.late_facts;
+        [self.runs_from(), stopped, ended, ended + codes, (ended + code).min(gone + 2.0), gone]
+    }
+
     pub(crate) fn status(&self, now: Seconds) -> &'static str {
         if now >= self.gone_at() {
             "STOPPED"

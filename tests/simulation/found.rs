@@ -4,15 +4,29 @@ use serde_json::json;
 
 use crate::{
     ecs::{Fate, Script},
+    ledger::{LedgerTrouble, Spoiled, TableTrouble},
     life::{Chapter, Fault, Life, Trouble},
     live_out,
 };
 
-/// Lives a life, and expects these statuses in the order of the answers.
+/// Lives a life without a ledger and with one, and expects these statuses in the order of the answers.
 #[track_caller]
 fn check(life: Life, statuses: &[&str]) {
+    lives_right(life.clone().with_ledger(LedgerTrouble::default()), statuses);
+    lives_right(life, statuses);
+}
+
+#[track_caller]
+fn lives_right(life: Life, statuses: &[&str]) {
+    let has_ledger = life.ledger.is_some();
     let lived = live_out(life, None);
-    let told: Vec<&str> = lived.answers.iter().filter_map(|answer| answer["Status"].as_str()).collect();
+    let mut told: Vec<&str> = lived.answers.iter().filter_map(|answer| answer["Status"].as_str()).collect();
+    let mut statuses = statuses.to_vec();
+    if has_ledger {
+        // Of two deliveries one answers, or both do the same.
+        told.dedup();
+        statuses.dedup();
+    }
     assert!(
         lived.objections.is_empty() && told == statuses,
         "{}{}\n{told:?}",
@@ -316,4 +330,112 @@ fn a_request_that_is_delivered_again_late_leaves_the_run_of_a_later_one_alone() 
         assert!(statuses.iter().all(|status| *status == Some("SUCCESS")), "{}\n{statuses:?}", lived.steps);
         assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
     }
+}
+
+#[test]
+fn wherever_the_invocations_die_three_times_the_watch_ends_what_they_began() {
+    for (properties, fate) in [
+        (json!({"Timeout": "1800"}), Fate::Exits(0, 5.0)),
+        (json!({"Timeout": "1800", "Count": "2"}), Fate::Exits(0, 1500.0)),
+        (json!({"Timeout": "60"}), RUNS_FOR_EVER),
+        (json!({"Timeout": "0"}), RUNS_FOR_EVER),
+    ] {
+        for polls in 1..40 {
+            let script = Script::plain(fate.clone());
+            let life = Life::calm(properties.clone(), script.clone()).with_ledger(LedgerTrouble::default());
+            let life = Life {
+                first_dies_after: Some(polls),
+                deaths: 3,
+                scripts: vec![script; 4],
+                deleted: false,
+                ..life
+            };
+            let lived = live_out(life, None);
+            let remembered = lived.steps.contains("PutItem r-1");
+            assert!(
+                lived.objections.is_empty() || !remembered,
+                "after {polls} polls\n{}{}",
+                lived.steps,
+                lived.objections.join("\n")
+            );
+            assert!(!remembered || !lived.answers.is_empty(), "after {polls} polls\n{}", lived.steps);
+        }
+    }
+}
+
+#[test]
+fn a_wait_whose_every_event_is_lost_is_ended_by_the_watch() {
+    let lost = LedgerTrouble { dropped: 1.0, ..LedgerTrouble::default() };
+    let life = Life::calm(json!({"Timeout": "1800"}), Script::plain(Fate::Exits(0, 700.0)));
+    lives_right(life.with_ledger(lost), &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn an_answer_whose_write_seems_to_fail_is_sent_all_the_same() {
+    let script = Script::plain(Fate::Exits(0, 200.0));
+    // The row's waits, and then its answer.
+    for fault in [Fault::CutAfter, Fault::FailsAfter, Fault::HangsAfter] {
+        let life = Life::calm(json!({"Timeout": "1800"}), script.clone());
+        let life = Life { planned: vec![("UpdateItem", 2, fault)], deleted: false, ..life };
+        let dead = LedgerTrouble { watch_dies: Some(150.0), ..LedgerTrouble::default() };
+        lives_right(life.with_ledger(dead), &["SUCCESS"]);
+    }
+}
+
+#[test]
+fn a_table_that_refuses_makes_waits_poll() {
+    for kind in
+        [TableTrouble::Denies, TableTrouble::Throttles, TableTrouble::IsSlow, TableTrouble::IsCutAfter]
+    {
+        let trouble = LedgerTrouble { table: Some((kind, 0.0, 1e6)), ..LedgerTrouble::default() };
+        let life = Life::calm(json!({"Timeout": "1800"}), Script::plain(Fate::Exits(0, 400.0)));
+        let lived = live_out(Life { deleted: false, ..life }.with_ledger(trouble), None);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        assert!(lived.answers.iter().all(|answer| answer["Status"] == "SUCCESS"), "{}", lived.steps);
+    }
+}
+
+#[test]
+fn a_row_of_another_version_is_answered_and_its_task_stopped() {
+    for kind in [Spoiled::Version, Spoiled::Wait, Spoiled::State] {
+        let trouble = LedgerTrouble { spoiled: Some((kind, 30.0)), dropped: 1.0, ..LedgerTrouble::default() };
+        let life = Life::calm(json!({"Timeout": "1800"}), Script::plain(RUNS_FOR_EVER));
+        let lived = live_out(Life { deleted: false, ..life }.with_ledger(trouble), None);
+        let failed = lived.answers.first().is_some_and(|answer| answer["Status"] == "FAILED");
+        assert!(failed && lived.steps.contains("StopTask"), "{kind:?}\n{}", lived.steps);
+    }
+}
+
+#[test]
+fn two_deliveries_of_start_task_at_the_same_moment_start_once() {
+    for seed in 0..40 {
+        let properties = json!({
+            "Timeout": "600", "Instances": ["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a"],
+        });
+        let trouble = Trouble { duplicates: 1.0, twin: true, ..Trouble::default() };
+        let life = Life::calm(properties, Script::plain(Fate::Exits(0, 200.0)));
+        let lived = live_out(
+            Life { seed, trouble, deleted: false, ..life }.with_ledger(LedgerTrouble::default()),
+            None,
+        );
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        assert_eq!(lived.steps.matches("  a task:").count(), 1, "{}", lived.steps);
+    }
+}
+
+#[test]
+fn a_self_invocation_that_is_lost_is_made_good_by_the_watch() {
+    let mut lost = 0;
+    for seed in 0..20 {
+        let trouble = Trouble { lost_hops: 0.5, ..Trouble::default() };
+        // Polled, since its deadline is near, by a function that must hand over.
+        let life = Life::calm(json!({"Timeout": "110"}), Script::plain(Fate::Exits(0, 80.0)));
+        let life = Life { seed, lambda_timeout: 30, trouble, deleted: false, ..life };
+        let lived =
+            live_out(life.with_ledger(LedgerTrouble { dropped: 1.0, ..LedgerTrouble::default() }), None);
+        lost += lived.steps.matches("the self-invocation is lost").count();
+        assert!(!lived.answers.is_empty(), "{}", lived.steps);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    }
+    assert!(lost > 0);
 }

@@ -5,7 +5,10 @@ use std::fmt;
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use crate::ecs::{Fate, Script, Seconds};
+use crate::{
+    ecs::{Fate, Script, Seconds},
+    ledger::LedgerTrouble,
+};
 
 /// Never to be seen in a log.
 pub(crate) const SECRET: &str = "hunter2-in-an-override";
@@ -27,8 +30,11 @@ pub(crate) struct Life {
     pub(crate) scripts: Vec<Script>,
     /// What happens to the nth call of an operation, counted from 1.
     pub(crate) planned: Vec<(&'static str, usize, Fault)>,
-    /// After how many polls the first invocation dies.
+    /// After how many polls the first invocation dies, and how many invocations do.
     pub(crate) first_dies_after: Option<u32>,
+    pub(crate) deaths: usize,
+    /// It has a ledger, with which that goes wrong.
+    pub(crate) ledger: Option<LedgerTrouble>,
 }
 
 /// One change to the stack.
@@ -56,6 +62,8 @@ pub(crate) struct Trouble {
     pub(crate) crashes: f64,
     /// How probable it is that an event is delivered twice.
     pub(crate) duplicates: f64,
+    /// The second delivery comes at the same moment as the first.
+    pub(crate) twin: bool,
     /// How probable it is that CloudFormation's request is delivered late, and how late.
     pub(crate) late: Option<(f64, Seconds)>,
     /// How probable it is that a self-invocation that Lambda has taken is never made.
@@ -128,10 +136,17 @@ impl Life {
             scripts: vec![script],
             planned: Vec::new(),
             first_dies_after: None,
+            deaths: 1,
+            ledger: None,
         }
     }
 
-    /// The life of this seed.
+    /// The same life with a ledger.
+    pub(crate) fn with_ledger(self, trouble: LedgerTrouble) -> Self {
+        Self { ledger: Some(trouble), ..self }
+    }
+
+    /// The life of this seed. Half of them have a ledger.
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let rng = &mut rng;
@@ -155,6 +170,8 @@ impl Life {
             scripts: Vec::new(),
             planned: Vec::new(),
             first_dies_after: None,
+            deaths: 1,
+            ledger: (seed % 2 == 1).then(|| LedgerTrouble::draw(&mut Rng::with_seed(seed ^ 0x1ed9e4))),
         }
     }
 
@@ -169,6 +186,10 @@ impl Life {
             && trouble.late.is_none()
             && trouble.without_capacity == 0
             && trouble.fresh_stack == 0
+            && self
+                .ledger
+                .as_ref()
+                .is_none_or(|ledger| ledger.spoiled.is_none() && ledger.watch_dies.is_none())
     }
 }
 
@@ -374,6 +395,10 @@ impl fmt::Display for Life {
             }
         }
         writeln!(f, "  {}", if self.deleted { "deleted in the end" } else { "never deleted" })?;
-        writeln!(f, "  {:?}", self.trouble)
+        writeln!(f, "  {:?}", self.trouble)?;
+        match &self.ledger {
+            Some(trouble) => writeln!(f, "  with a ledger: {trouble}"),
+            None => writeln!(f, "  without a ledger"),
+        }
     }
 }

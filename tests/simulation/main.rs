@@ -12,6 +12,7 @@
 
 mod ecs;
 mod found;
+mod ledger;
 mod life;
 mod queue;
 mod rules;
@@ -71,8 +72,9 @@ fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
     let world = tracing::subscriber::with_default(logging.to(log.clone()), || {
         LocalSet::new().block_on(&runtime, async {
             let world = World::new(life, sabotage, None);
-            let runner = Arc::new(wire::runner(&world));
-            stack::live(&world, runner).await;
+            // Lambda has two instances, and each invocation is made of either.
+            let instances = [wire::runner(&world), wire::runner(&world)].map(Arc::new);
+            stack::live(&world, &instances).await;
             world
         })
     });

@@ -1,7 +1,10 @@
 //! What is promised, checked after each life against all that has happened in its world.
 
+mod remembered;
+
 use serde_json::Value;
 
+use self::remembered::Remembered;
 use crate::{
     ecs::{Seconds, SimTask},
     life::{Chapter, SECRET},
@@ -12,7 +15,7 @@ use crate::{
 /// Every promise that was broken, in words.
 pub(crate) fn broken(world: &World, log: &str) -> Vec<String> {
     let state = world.state();
-    let court = Court { world, state: &state };
+    let court = Court { world, state: &state, remembered: Remembered::of(world, &state) };
     let mut objections = Vec::new();
     for asked in &state.requests {
         let mut object = |what: String| objections.push(format!("{} {}: {what}", asked.kind, asked.id));
@@ -21,9 +24,13 @@ pub(crate) fn broken(world: &World, log: &str) -> Vec<String> {
         court.started_once(asked, &mut object);
         court.nothing_runs_on(asked, &mut object);
         court.stopped_when_timed_out(asked, &mut object);
+        if world.ledger.is_some() {
+            court.remembered.check(asked, &mut object);
+        }
     }
     court.never_side_by_side(&mut objections);
     court.invocations_end_well(&mut objections);
+    court.remembered.events_cost_no_look(&mut objections);
     for secret in [SECRET, URL_SECRET] {
         if let Some(line) = log.lines().find(|line| line.contains(secret)) {
             objections.push(format!("a secret is in the log: {line}"));
@@ -35,6 +42,7 @@ pub(crate) fn broken(world: &World, log: &str) -> Vec<String> {
 struct Court<'w> {
     world: &'w World,
     state: &'w State,
+    remembered: Remembered<'w>,
 }
 
 impl Court<'_> {
@@ -75,20 +83,21 @@ impl Court<'_> {
         }
         let late = asked.first_delivered.is_none_or(|at| at > asked.sent + 7200.0 - 1.0);
         let Some(Answer { at, body: first, .. }) = asked.answers.first() else {
-            if !trouble.bucket_refuses && !asked.hop_lost && !late {
+            if !trouble.bucket_refuses && !late && !self.remembered.is_lost(asked) {
                 object("no answer".to_owned());
             }
             return;
         };
         let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
-        if *at > asked.sent + service_timeout && !asked.disturbed && !asked.hop_lost {
+        let shaken = asked.disturbed || asked.hop_lost || self.remembered.is_shaken();
+        if *at > asked.sent + service_timeout && !shaken {
             object(format!(
                 "the answer came {:.1} s after the request, ServiceTimeout is {service_timeout}",
                 at - asked.sent
             ));
         }
         for other in asked.answers[1..].iter().map(|answer| &answer.body) {
-            let alone = asked.deliveries == 1 && !asked.disturbed;
+            let alone = asked.deliveries == 1 && !asked.disturbed && !self.remembered.table_failed();
             let told_alike =
                 first["Status"] == other["Status"] && self.told(asked, first) == self.told(asked, other);
             if alone && first != other || !told_alike && !self.may_differ(asked, first, other) {
@@ -153,7 +162,8 @@ impl Court<'_> {
     /// Two deliveries of a request see different facts at different times: what one gave up on can start, or
     /// end, for the other (docs/reliability.md).
     fn may_differ(&self, asked: &Asked, first: &Value, other: &Value) -> bool {
-        let several = asked.deliveries > 1 || asked.disturbed;
+        // An event and the watch look at a wait that is polled as well; the table settles who answers.
+        let several = asked.deliveries > 1 || asked.disturbed || self.remembered.table_failed();
         // Whether the stack rolls back is asked anew.
         let asks_the_stack = asked.properties["RunOnRollback"] == "false";
         let failed = first["Status"] == "FAILED" || other["Status"] == "FAILED";
@@ -235,7 +245,8 @@ impl Court<'_> {
         for launch in launches {
             let complete = tasks.len() >= expected;
             if complete && tasks.iter().any(|task| task.running().is_some()) {
-                let by_instances = !launch.by_token && (asked.deliveries > 1 || asked.disturbed);
+                let several = asked.deliveries > 1 || asked.disturbed;
+                let by_instances = !launch.by_token && several && !self.remembered.keeps(asked);
                 if !by_instances {
                     object(format!(
                         "its tasks did not start once, but at {first:.1} s and {:.1} s",
@@ -366,16 +377,16 @@ impl Court<'_> {
             match one.end {
                 Ending::TimedOut => objections.push(format!(
                     "{}: an invocation that began at {:.1} s was killed at its deadline",
-                    one.request, one.began
+                    one.delivery.request, one.began
                 )),
                 Ending::Err => {
-                    let asked = self.state.requests.iter().find(|asked| asked.id == one.request);
+                    let asked = self.state.requests.iter().find(|asked| asked.id == one.delivery.request);
                     let trouble = &self.world.life.trouble;
                     let answered = asked.is_some_and(|asked| !asked.answers.is_empty());
                     if answered && !trouble.bucket_refuses && trouble.rate == 0.0 {
                         objections.push(format!(
                             "{}: an invocation failed after its answer was delivered",
-                            one.request
+                            one.delivery.request
                         ));
                     }
                 }

@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Asked, Delivery, World};
+use crate::{
+    ledger::WATCH,
+    world::{Asked, Delivery, EPOCH, World},
+};
 
 /// The rule that is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +57,28 @@ pub(crate) enum Sabotage {
     JudgesWithoutDefinition,
     /// The log is not read to its end.
     ReturnsAnotherLine,
+    /// The ledger's writes have no condition.
+    WritesWithoutCondition,
+    /// The watch's heartbeat always seems fresh.
+    ParksWithoutHeartbeat,
+    /// No row is written.
+    RemembersNothing,
+    /// The watch leaves rows alone whose invocation died while it started tasks.
+    WatchIgnoresStarting,
+    /// The watch leaves rows alone whose answer may not have arrived.
+    WatchIgnoresAnswering,
+    /// The watch never looks at what is parked.
+    WatchIgnoresWaiting,
+    /// Every event says that its task ended well.
+    BelievesEveryEvent,
+    /// The answer is sent without being written first.
+    AnswersBeforeItWrites,
+    /// The exit codes of an event are not read.
+    LooksAfterEveryEvent,
 }
 
 /// Every rule, and a word of the objection to its breach.
-pub(crate) const ALL: [(Sabotage, &str); 23] = [
+pub(crate) const ALL: [(Sabotage, &str); 32] = [
     (Sabotage::SendsNoToken, "start once"),
     (Sabotage::StopsNothing, "runs on after"),
     (Sabotage::TakesEveryEndForASuccess, "untrue SUCCESS"),
@@ -81,6 +102,15 @@ pub(crate) const ALL: [(Sabotage, &str); 23] = [
     (Sabotage::BelievesOneMissing, "should have succeeded"),
     (Sabotage::JudgesWithoutDefinition, "should have succeeded"),
     (Sabotage::ReturnsAnotherLine, "not the last line"),
+    (Sabotage::WritesWithoutCondition, "not the one in its row"),
+    (Sabotage::ParksWithoutHeartbeat, "no answer"),
+    (Sabotage::RemembersNothing, "no row"),
+    (Sabotage::WatchIgnoresStarting, "no answer"),
+    (Sabotage::WatchIgnoresAnswering, "no answer"),
+    (Sabotage::WatchIgnoresWaiting, "hangs"),
+    (Sabotage::BelievesEveryEvent, "untrue SUCCESS"),
+    (Sabotage::AnswersBeforeItWrites, "not the one in its row"),
+    (Sabotage::LooksAfterEveryEvent, "after it was parked"),
 ];
 
 /// A call of the runner's, as a runner with the broken rule would have made it.
@@ -99,6 +129,17 @@ pub(crate) fn on_the_way_out(world: &World, operation: &str, mut body: Value) ->
         }
         (Some(Sabotage::LooksAtWhatRunsAlone), "ListTasks") if body["desiredStatus"].is_string() => {
             body["cluster"] = "nowhere".into();
+        }
+        (Some(Sabotage::WritesWithoutCondition), "UpdateItem" | "PutItem") => {
+            body.as_object_mut().and_then(|call| call.remove("ConditionExpression"));
+        }
+        (Some(Sabotage::RemembersNothing), "PutItem") if body["ConditionExpression"].is_string() => {
+            body["Item"]["request"]["S"] = "another".into();
+        }
+        (Some(Sabotage::AnswersBeforeItWrites), "UpdateItem")
+            if body["ExpressionAttributeValues"][":answer"].is_object() =>
+        {
+            body["ExpressionAttributeValues"][":answer"]["S"] = "{}".into();
         }
         _ => {}
     }
@@ -119,6 +160,9 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
         };
         let ended: Vec<Value> = missing.iter().map(ended).collect();
         answer["tasks"].as_array_mut().into_iter().for_each(|tasks| tasks.extend(ended.iter().cloned()));
+    }
+    if operation == "Query" {
+        return rows_on_the_way_in(world, answer);
     }
     let tasks = answer["tasks"].as_array_mut().into_iter().flatten();
     match (world.sabotage, operation) {
@@ -162,6 +206,28 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
     answer
 }
 
+/// Rows of the ledger, likewise.
+fn rows_on_the_way_in(world: &World, mut answer: Value) -> Value {
+    let now = ((EPOCH as f64 + world.now()) * 1000.0) as i64;
+    let Some(items) = answer["Items"].as_array_mut() else { return answer };
+    let ignored = match world.sabotage {
+        Some(Sabotage::WatchIgnoresStarting) => "starting",
+        Some(Sabotage::WatchIgnoresAnswering) => "answering",
+        Some(Sabotage::WatchIgnoresWaiting) => "waiting",
+        Some(Sabotage::ParksWithoutHeartbeat) => {
+            for item in items.iter_mut().filter(|item| item["beat"].is_object()) {
+                item["beat"]["N"] = now.to_string().into();
+            }
+            return answer;
+        }
+        _ => return answer,
+    };
+    if Delivery::under_way().request == WATCH {
+        items.retain(|item| item["state"]["S"] != ignored);
+    }
+    answer
+}
+
 /// The body of an answer, as a runner with the broken rule would have sent it.
 pub(crate) fn answer(world: &World, mut body: Value) -> Value {
     match world.sabotage {
@@ -184,6 +250,21 @@ pub(crate) fn payload(world: &World, mut payload: Value) -> Value {
         Some(Sabotage::IgnoresServiceTimeout) if payload["RequestType"].is_string() => {
             payload["ResourceProperties"]["ServiceTimeout"] = "3600".into();
             payload["ResourceProperties"]["Timeout"] = "3600".into();
+        }
+        Some(Sabotage::BelievesEveryEvent | Sabotage::LooksAfterEveryEvent)
+            if payload["source"] == "aws.ecs" =>
+        {
+            let believes = world.sabotage == Some(Sabotage::BelievesEveryEvent);
+            if believes {
+                payload["detail"]["lastStatus"] = "STOPPED".into();
+                payload["detail"]["stopCode"] = "EssentialContainerExited".into();
+            }
+            for container in payload["detail"]["containers"].as_array_mut().into_iter().flatten() {
+                if believes {
+                    container["lastStatus"] = "STOPPED".into();
+                }
+                container["exitCode"] = if believes { 0.into() } else { Value::Null };
+            }
         }
         Some(Sabotage::LogsTheUrl) => {
             tracing::trace!(target: "ecs_tasks::runner", "{}", payload["ResponseURL"])

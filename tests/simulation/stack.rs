@@ -18,6 +18,7 @@ use time::{Duration as Span, macros::format_description};
 use tokio::task::JoinSet;
 
 use crate::{
+    ledger::{self, Ledger},
     life::Chapter,
     sabotage::{self, Sabotage},
     world::{Answer, Asked, Delivery, Ending, INVOCATION, Invoked, World},
@@ -27,11 +28,29 @@ pub(crate) const STACK_ID: &str =
     "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/12947b30-d31a-11e6-93df-503acbd4dc61";
 /// How long Lambda waits before it tries an event again.
 const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+/// How long a life is watched after CloudFormation's last request, if a row stays open.
+const LONGEST: f64 = 9000.0;
 /// What is in the ResponseURL's query.
 pub(crate) const URL_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// Lives a life to its end: the stack's requests, and then whatever still runs of the function.
-pub(crate) async fn live(world: &Arc<World>, runner: Arc<Runner>) {
+pub(crate) async fn live(world: &Arc<World>, instances: &[Arc<Runner>]) {
+    live_through(world, instances, async {
+        deploy(world).await;
+        if world.account.is_some() {
+            // What ECS still has to say of its task.
+            tokio::time::sleep(Duration::from_secs(40)).await;
+        }
+    })
+    .await;
+}
+
+/// Lives as long as a story takes, and what it has set off.
+pub(crate) async fn live_through(
+    world: &Arc<World>,
+    instances: &[Arc<Runner>],
+    story: impl Future<Output = ()>,
+) {
     let (queue, mut events) = tokio::sync::mpsc::unbounded_channel();
     *world.queue.lock().unwrap() = Some(queue);
     let lambda = async {
@@ -40,7 +59,8 @@ pub(crate) async fn live(world: &Arc<World>, runner: Arc<Runner>) {
             tokio::select! {
                 biased;
                 Some(event) = events.recv() => {
-                    running.spawn_local(deliver(Arc::clone(world), Arc::clone(&runner), event));
+                    let instance = world.state().rng.usize(..instances.len());
+                    running.spawn_local(deliver(Arc::clone(world), Arc::clone(&instances[instance]), event));
                 }
                 Some(done) = running.join_next() => done.unwrap(),
                 else => break,
@@ -48,24 +68,32 @@ pub(crate) async fn live(world: &Arc<World>, runner: Arc<Runner>) {
         }
     };
     let stack = async {
-        deploy(world).await;
+        story.await;
         // Whatever the function still does, it does without CloudFormation.
-        loop {
-            if world.underway.load(Ordering::SeqCst) == 0 {
-                break;
-            }
+        let given_up_at = world.now() + LONGEST;
+        let is_at_work = || {
+            let ledger = world.ledger.as_ref().filter(|_| world.account.is_none());
+            let waits = ledger.is_some_and(Ledger::has_open_rows) && world.now() < given_up_at;
+            waits || world.underway.load(Ordering::SeqCst) > 0
+        };
+        while is_at_work() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         *world.queue.lock().unwrap() = None;
     };
-    tokio::join!(lambda, stack);
+    let life = async { tokio::join!(lambda, stack) };
+    tokio::select! {
+        biased;
+        _ = life => {}
+        () = ledger::rules(world) => {}
+    }
 }
 
 /// Something that Lambda is to deliver.
 pub(crate) struct Event {
-    payload: Value,
-    delivery: Delivery,
-    delay: Duration,
+    pub(crate) payload: Value,
+    pub(crate) delivery: Delivery,
+    pub(crate) delay: Duration,
 }
 
 /// What CloudFormation wants done about the resource.
@@ -143,7 +171,8 @@ async fn ask(world: &Arc<World>, wish: Wish<'_>, cancelled_after: Option<f64>) -
         let id = format!("r-{}", state.requests.len() + 1);
         let trouble = &world.life.trouble;
         let late = trouble.late.filter(|(chance, _)| state.rng.f64() < *chance).map_or(0.0, |(_, late)| late);
-        let twice = (state.rng.f64() < trouble.duplicates).then(|| state.rng.f64() * 30.0);
+        let apart = if trouble.twin { 0.05 } else { 30.0 };
+        let twice = (state.rng.f64() < trouble.duplicates).then(|| state.rng.f64() * apart);
         state.requests.push(Asked {
             id: id.clone(),
             kind,
@@ -157,6 +186,9 @@ async fn ask(world: &Arc<World>, wish: Wish<'_>, cancelled_after: Option<f64>) -
             answers: Vec::new(),
             abandoned: None,
         });
+        if state.rng.f64() < world.trouble().dies_thrice {
+            state.doomed.push(id.clone());
+        }
         (id, late, twice)
     };
     world.note(format!("=> {kind} {id}"));
@@ -199,7 +231,8 @@ fn payload(world: &World, id: &str, wish: Wish<'_>) -> Value {
     let Wish { kind, properties, old, physical_id } = wish;
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     let date = world.clock.now().format(format).unwrap();
-    let stack = STACK_ID.replace(':', "%3A");
+    let stack_id = world.stack_id();
+    let stack = stack_id.replace(':', "%3A");
     let url = format!(
         "https://cloudformation-custom-resource-response-uswest2.s3.us-west-2.amazonaws.com/{stack}%7CMigrate%7C{id}\
          ?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={date}&X-Amz-Expires=7200&X-Amz-Signature={URL_SECRET}"
@@ -208,7 +241,7 @@ fn payload(world: &World, id: &str, wish: Wish<'_>) -> Value {
         "RequestType": kind,
         "ServiceToken": properties["ServiceToken"],
         "ResponseURL": url,
-        "StackId": STACK_ID,
+        "StackId": stack_id,
         "RequestId": id,
         "LogicalResourceId": "Migrate",
         "ResourceType": "Custom::ECSTask",
@@ -228,7 +261,13 @@ async fn deliver(world: Arc<World>, runner: Arc<Runner>, event: Event) {
     tokio::time::sleep(event.delay).await;
     let request = &event.delivery.request;
     for attempt in 0..=RETRIES.len() {
+        if let Some(account) = &world.account {
+            account.admit().await;
+        }
         let end = invoke(&world, &runner, &event, attempt).await;
+        if let Some(account) = &world.account {
+            account.leave();
+        }
         if end == Ending::Ok {
             break;
         }
@@ -246,10 +285,13 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
     let (number, dies_after) = {
         let mut state = world.state();
         let dies = attempt < RETRIES.len() && state.rng.f64() < world.life.trouble.crashes;
-        let first = world.life.first_dies_after.filter(|_| state.invocations.is_empty());
-        let dies_after = first.or(dies.then(|| state.rng.u32(1..=60)));
+        let dies = dies || state.doomed.contains(request) && chain == 1;
+        let deliveries = state.invocations.iter().filter(|one| one.delivery.is_of_request()).count();
+        let first = world.life.first_dies_after.filter(|_| deliveries < world.life.deaths);
+        let dies_after = first.filter(|_| event.delivery.is_of_request());
+        let dies_after = dies_after.or(dies.then(|| state.rng.u32(1..=60)));
         let end = Ending::Running;
-        state.invocations.push(Invoked { request: request.clone(), began, end });
+        state.invocations.push(Invoked { delivery: event.delivery.clone(), began, ended: began, end });
         (state.invocations.len() - 1, dies_after)
     };
     world.asked(request, |asked| {
@@ -283,7 +325,11 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
     if world.sabotage == Some(Sabotage::FailsAfterDelivery) && end == Ending::Ok {
         end = Ending::Err;
     }
-    world.state().invocations[number].end = end;
+    let ended = world.now();
+    {
+        let invoked = &mut world.state().invocations[number];
+        (invoked.end, invoked.ended) = (end, ended);
+    }
     if end != Ending::Ok {
         world.note(format!("the invocation for {request} ends: {end:?}"));
     }
@@ -291,7 +337,7 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
 }
 
 impl World {
-    fn queue(&self, event: Event) {
+    pub(crate) fn queue(&self, event: Event) {
         self.underway.fetch_add(1, Ordering::SeqCst);
         if let Some(queue) = &*self.queue.lock().unwrap() {
             queue.send(event).ok();
@@ -307,6 +353,8 @@ impl World {
     /// The function has invoked itself.
     pub(crate) fn hop(&self, payload: Value) {
         let delivery = Delivery::under_way();
+        // What an event or the watch cannot do itself is about one of its rows.
+        let request = payload["Wait"]["reply_to"]["request_id"].as_str().unwrap_or_default().to_owned();
         let (lost, delay) = {
             let mut state = self.state();
             (state.rng.f64() < self.life.trouble.lost_hops, Duration::from_millis(state.rng.u64(10..400)))
@@ -314,21 +362,24 @@ impl World {
         let dropped = chain::is_stopped(delivery.chain as usize, self.life.recursive_loop);
         if dropped || lost || self.sabotage == Some(Sabotage::DoesNotHandOver) {
             self.note("the self-invocation is lost");
-            self.asked(&delivery.request, |asked| (asked.hop_lost, asked.chain_broken) = (lost, dropped));
+            self.asked(&request, |asked| (asked.hop_lost, asked.chain_broken) = (lost, dropped));
             return;
         }
-        let delivery = Delivery { chain: delivery.chain + 1, ..delivery };
+        let delivery = Delivery { chain: delivery.chain + 1, request, ..delivery };
         self.queue(Event { payload, delivery, delay });
     }
 
     /// S3 has taken an answer; CloudFormation reads it.
     pub(crate) fn take_answer(&self, body: &[u8]) {
         let now = self.now();
-        let body = sabotage::answer(self, serde_json::from_slice(body).unwrap());
+        let sent: Value = serde_json::from_slice(body).unwrap();
+        let body_text = String::from_utf8_lossy(body).into_owned();
+        let body = sabotage::answer(self, sent.clone());
+        let text = if body == sent { body_text } else { body.to_string() };
         let id = body["RequestId"].as_str().unwrap_or_default().to_owned();
         let delivery = Delivery::under_way();
         let looked_at = self.state().looked_at(&delivery, now);
-        self.asked(&id, |asked| asked.answers.push(Answer { at: now, delivery, looked_at, body }));
+        self.asked(&id, |asked| asked.answers.push(Answer { at: now, delivery, looked_at, body, text }));
         self.answered.notify_waiters();
     }
 }

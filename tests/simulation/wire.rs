@@ -24,17 +24,20 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use ecs_tasks::{
-    aws::Aws, callback::Callback, function::clock::Clock, rehearse::service::cloudformation::described_stack,
-    runner::Runner,
+    aws::Aws,
+    callback::Callback,
+    function::clock::Clock,
+    rehearse::service::{cloudformation::described_stack, dynamodb::LEDGER},
+    runner::{Runner, ledger::Ledger},
 };
 use serde_json::Value;
 use time::OffsetDateTime;
 use tower::{BoxError, service_fn};
 
 use crate::{
+    ledger::is_of_table,
     life::Fault,
     sabotage::{self, Sabotage},
-    stack::STACK_ID,
     world::{Call, Delivery, EPOCH, World, error},
 };
 
@@ -42,7 +45,9 @@ use crate::{
 pub(crate) fn runner(world: &Arc<World>) -> Runner {
     let bucket = Arc::clone(world);
     let callback = Callback::over(service_fn(move |request| put(Arc::clone(&bucket), request)));
-    Runner::new(Aws::new(config(Connector(Arc::clone(world)))), callback)
+    let config = config(Connector(Arc::clone(world)));
+    let ledger = world.ledger.as_ref().map(|_| Ledger::new(&config, LEDGER));
+    Runner::new(Aws::new(config), callback).with_ledger(ledger)
 }
 
 /// What clients are made of whose calls all end here.
@@ -117,9 +122,10 @@ fn read(request: &HttpRequest) -> (String, Value) {
 }
 
 async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<HttpResponse, ConnectorError> {
+    let world = &place_of(world, operation, body);
     let mut fault = world.fault(operation);
     tokio::time::sleep(world.latency()).await;
-    if world.account.as_ref().is_some_and(|account| !account.lets_through(operation, world.now())) {
+    if world.account.as_ref().is_some_and(|account| !account.lets_through(operation, body, world.now())) {
         fault = Some(Fault::Throttled);
     }
     let body = sabotage::on_the_way_out(world, operation, body.clone());
@@ -154,15 +160,40 @@ async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<Htt
     }
     call.at = world.now();
     world.state().calls.push(call);
-    if !matches!(operation, "DescribeTasks" | "ListTasks" | "DescribeTaskDefinition")
+    if !matches!(operation, "DescribeTasks" | "ListTasks" | "DescribeTaskDefinition" | "Query")
         || fault.is_some()
         || status >= 400
     {
-        let task = body["task"].as_str().map_or("", |task| &task[task.len() - 2..]);
+        let task = match body["task"].as_str() {
+            Some(task) => task[task.len() - 2..].to_owned(),
+            None => row_written(&body),
+        };
         let fault = fault.map_or_else(String::new, |fault| format!(" [{fault:?}]"));
         world.note(format!("{operation} {task} → {status}{fault}"));
     }
     arrive(fault, status, &sabotage::on_the_way_in(world, operation, answer)).await
+}
+
+/// The stack that a call of the watch is about, where the account has many.
+fn place_of(world: &Arc<World>, operation: &str, body: &Value) -> Arc<World> {
+    let Some(account) = world.account.as_ref().filter(|_| world.is_hub()) else { return Arc::clone(world) };
+    let place = match operation {
+        "StopTask" => account.stack_of_task(body["task"].as_str().unwrap_or_default()),
+        "Invoke" => account.stack_of(body["Wait"]["reply_to"]["stack_id"].as_str().unwrap_or_default()),
+        _ => None,
+    };
+    place.unwrap_or_else(|| Arc::clone(world))
+}
+
+/// Which row a call writes, and its state.
+fn row_written(body: &Value) -> String {
+    let part = |value: &Value| value["S"].as_str().unwrap_or_default().to_owned();
+    let state = ["state", "answering", "ended"]
+        .map(|name| part(&body["ExpressionAttributeValues"][format!(":{name}")]));
+    match body["Key"].is_object() {
+        true => format!("{} {}", part(&body["Key"]["request"]), state.join("")),
+        false => part(&body["Item"]["request"]),
+    }
 }
 
 /// How an answer arrives, or does not.
@@ -185,7 +216,10 @@ pub(crate) async fn arrive(
 
 fn denied(world: &World, operation: &str) -> Option<Value> {
     let trouble = &world.life.trouble;
-    let missing = trouble.denied == Some(operation) || world.now() < trouble.fresh_role;
+    let now = world.now();
+    let missing = trouble.denied == Some(operation)
+        || now < trouble.fresh_role
+        || is_of_table(operation) && world.trouble().denies(now);
     missing.then(|| error("AccessDeniedException", "User is not authorized to perform this action"))
 }
 
@@ -197,6 +231,8 @@ fn response(status: u16, body: &Value) -> HttpResponse {
 
 /// The bucket: S3 takes an answer, or does not.
 async fn put(world: Arc<World>, request: reqwest::Request) -> Result<reqwest::Response, BoxError> {
+    let stack = world.account.as_ref().and_then(|account| account.stack_of(request.url().path()));
+    let world = stack.unwrap_or(world);
     let fault = world.fault("PUT");
     tokio::time::sleep(world.latency()).await;
     let expired = request.url().query_pairs().find(|(key, _)| key == "X-Amz-Date").is_some_and(|_| {
@@ -241,6 +277,11 @@ impl World {
         {
             return Some(Fault::Fails);
         }
+        if is_of_table(operation)
+            && let Some(fault) = self.trouble().fault(now)
+        {
+            return Some(fault);
+        }
         let mut state = self.state();
         let nth = state.counted.entry(operation.to_owned()).or_default();
         *nth += 1;
@@ -270,6 +311,6 @@ impl World {
     }
 
     fn stacks(&self) -> String {
-        described_stack(STACK_ID, self.state().stack_status)
+        described_stack(&self.stack_id(), self.state().stack_status)
     }
 }

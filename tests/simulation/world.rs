@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, atomic::AtomicU32},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use ecs_tasks::{
@@ -17,12 +20,15 @@ use tokio::sync::{Notify, mpsc::UnboundedSender};
 
 use crate::{
     ecs::{Script, Seconds, SimTask},
+    ledger::{EVENT, Ledger, WATCH, is_of_table},
     life::Life,
     sabotage::Sabotage,
     scale::Account,
-    stack::Event,
+    stack::{Event, STACK_ID},
 };
 
+/// By how much the numbers of two stacks' tasks differ.
+pub(crate) const TASKS_OF_A_STACK: usize = 1 << 16;
 /// When every life begins.
 pub(crate) const EPOCH: i64 = 1_795_600_000;
 
@@ -34,6 +40,8 @@ pub(crate) struct World {
     pub(crate) sabotage: Option<Sabotage>,
     /// What the account's other stacks leave of ECS's limits, if it has others.
     pub(crate) account: Option<Arc<Account>>,
+    /// The table and the rules, if the function has a ledger.
+    pub(crate) ledger: Option<Ledger>,
     state: Mutex<State>,
     /// Somebody has answered.
     pub(crate) answered: Notify,
@@ -41,6 +49,7 @@ pub(crate) struct World {
     pub(crate) queue: Mutex<Option<UnboundedSender<Event>>>,
     /// How many of them it has still to do with.
     pub(crate) underway: AtomicU32,
+    events: AtomicU32,
 }
 
 /// What there is, and what has happened: the rules are checked against this.
@@ -55,6 +64,10 @@ pub(crate) struct State {
     pub(crate) calls: Vec<Call>,
     /// The same for people.
     pub(crate) journal: Vec<(Seconds, String)>,
+    /// The number of its first task, in an account of many stacks.
+    first_task: usize,
+    /// The requests whose every invocation dies.
+    pub(crate) doomed: Vec<String>,
     tokens: ClientTokens<usize>,
     capacity_refusals: u32,
     fresh_refusals: u32,
@@ -105,13 +118,16 @@ pub(crate) struct Answer {
     /// When the one who answers had looked for the resource's tasks the last time.
     pub(crate) looked_at: Looks,
     pub(crate) body: Value,
+    /// As it came.
+    pub(crate) text: String,
 }
 
 /// One invocation of the function.
 #[derive(Clone, Debug)]
 pub(crate) struct Invoked {
-    pub(crate) request: String,
+    pub(crate) delivery: Delivery,
     pub(crate) began: Seconds,
+    pub(crate) ended: Seconds,
     pub(crate) end: Ending,
 }
 
@@ -149,6 +165,11 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
+    /// Whether CloudFormation has sent it.
+    pub(crate) fn is_of_request(&self) -> bool {
+        self.request != EVENT && self.request != WATCH && self.chain == 1
+    }
+
     pub(crate) fn under_way() -> Self {
         INVOCATION.try_with(Clone::clone).unwrap_or_default()
     }
@@ -170,21 +191,28 @@ impl World {
             invocations: Vec::new(),
             calls: Vec::new(),
             journal: Vec::new(),
+            doomed: Vec::new(),
+            first_task: account.as_ref().map_or(1, |_| life.seed as usize * TASKS_OF_A_STACK + 1),
             tokens: ClientTokens::default(),
             capacity_refusals: 0,
             fresh_refusals: 0,
             counted: BTreeMap::new(),
         };
+        let table =
+            || account.as_ref().map_or_else(Ledger::empty_table, |account| Arc::clone(&account.table));
+        let ledger = life.ledger.as_ref().map(|_| Ledger::over(table()));
         let clock = Clock::at(OffsetDateTime::from_unix_timestamp(EPOCH).unwrap());
         Arc::new(Self {
             life,
             clock,
             sabotage,
             account,
+            ledger,
             state: Mutex::new(state),
             answered: Notify::new(),
             queue: Mutex::new(None),
             underway: AtomicU32::new(0),
+            events: AtomicU32::new(0),
         })
     }
 
@@ -197,6 +225,24 @@ impl World {
         (self.clock.now() - OffsetDateTime::from_unix_timestamp(EPOCH).unwrap()).as_seconds_f64()
     }
 
+    /// Whether it is where an account's watch comes round, and no stack.
+    pub(crate) fn is_hub(&self) -> bool {
+        self.life.chapters.is_empty()
+    }
+
+    /// The stack's id.
+    pub(crate) fn stack_id(&self) -> String {
+        match &self.account {
+            Some(_) => STACK_ID.replace("/shop/", &format!("/shop-{}/", self.life.seed)),
+            None => STACK_ID.to_owned(),
+        }
+    }
+
+    /// The number of the next event.
+    pub(crate) fn next_event(&self) -> u32 {
+        self.events.fetch_add(1, Ordering::Relaxed)
+    }
+
     pub(crate) fn note(&self, text: impl Into<String>) {
         let now = self.now();
         self.state().journal.push((now, text.into()));
@@ -206,7 +252,20 @@ impl World {
     pub(crate) fn perform(&self, operation: &str, body: &Value) -> (u16, Value) {
         let now = self.now();
         let delivery = Delivery::under_way();
+        if let Some(ledger) = self.ledger.as_ref().filter(|_| is_of_table(operation)) {
+            return match ledger.table.call(operation, body) {
+                Ok(answer) => (200, answer),
+                Err(error) => (400, error.body()),
+            };
+        }
+        if let Some(account) = self.account.as_ref().filter(|_| self.is_hub() && operation == "DescribeTasks")
+        {
+            return (200, account.describe(body, now));
+        }
         let mut state = self.state();
+        if let Some(ledger) = self.ledger.as_ref().filter(|_| operation.ends_with("Task")) {
+            ledger.changed.notify_waiters();
+        }
         match operation {
             "RunTask" | "StartTask" => state.launch(&self.life, body, delivery, now),
             "DescribeTasks" => (200, state.describe(body, now)),
@@ -298,8 +357,10 @@ impl State {
         for number in 0..started {
             let drawn = Script::draw(&mut self.rng, &life.trouble);
             let script = life.scripts.get(self.tasks.len()).cloned().unwrap_or(drawn);
-            let arn =
-                format!("arn:aws:ecs:us-west-2:123456789012:task/{cluster}/{:032x}", self.tasks.len() + 1);
+            let arn = format!(
+                "arn:aws:ecs:us-west-2:123456789012:task/{cluster}/{:032x}",
+                self.tasks.len() + self.first_task
+            );
             self.journal.push((now, format!("  a task: {script:?}")));
             tasks.push(self.tasks.len());
             self.tasks.push(SimTask {
@@ -358,7 +419,7 @@ impl State {
         self.tasks[task].described(now, EPOCH as f64)
     }
 
-    fn describe(&self, body: &Value, now: Seconds) -> Value {
+    pub(crate) fn describe(&self, body: &Value, now: Seconds) -> Value {
         let asked = body["tasks"].as_array().cloned().unwrap_or_default();
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for arn in asked.iter().filter_map(Value::as_str) {

@@ -29,7 +29,12 @@ const OPEN_KEYS: [&str; 2] = ["open", "next_look"];
 /// What the monitor keeps for itself stands under partition keys that begin so.
 const BOOKKEEPING: &str = "ecs-tasks#";
 
+/// How much a query reads for one page.
+const PAGE_BYTES: usize = 1_000_000;
+
 type Key = [String; 2];
+/// The sort key of the index, and the table's key where that is the same.
+type IndexKey = (i64, Key);
 
 /// The service.
 pub struct DynamoDb {
@@ -219,37 +224,66 @@ impl StoredTable {
     }
 
     /// A partition of the table or of the ledger's index, as the functions ask for it: that its key is equal,
-    /// and in the index that the sort key, a number, is not greater.
+    /// and in the index that the sort key, a number, is not greater. The index comes in pages.
     fn query(&self, body: &Value) -> Result<Value, AwsError> {
         let values = &body["ExpressionAttributeValues"];
         let partition = values[":partition"]["S"].as_str();
-        let items = match (body["KeyConditionExpression"].as_str(), partition, body["IndexName"].as_str()) {
+        match (body["KeyConditionExpression"].as_str(), partition, body["IndexName"].as_str()) {
             (Some("#partition = :partition"), Some(partition), None) => {
-                let items = self.items.iter().filter(|(key, _)| key[0] == partition);
-                items.map(|(_, item)| item).collect()
+                let from = self.items.range([partition.to_owned(), String::new()]..);
+                let items: Vec<&Value> =
+                    from.take_while(|(key, _)| key[0] == partition).map(|(_, item)| item).collect();
+                Ok(json!({ "Count": items.len(), "Items": items }))
             }
             (Some("#partition = :partition AND #sort <= :up_to"), Some(partition), Some("Open")) => {
-                let number =
-                    |value: &Value| value["N"].as_str().and_then(|number| number.parse::<i64>().ok());
                 let Some(up_to) = number(&values[":up_to"]) else {
                     return Err(AwsError::new("ValidationException", ":up_to must be a number"));
                 };
-                let mut items: Vec<&Value> = self.items.values().collect();
-                items.retain(|item| {
-                    item[OPEN_KEYS[0]]["S"] == partition
-                        && number(&item[OPEN_KEYS[1]]).is_some_and(|sort| sort <= up_to)
-                });
-                items.sort_by_key(|item| number(&item[OPEN_KEYS[1]]));
-                items
+                Ok(page(self.open(partition, up_to), &body["ExclusiveStartKey"]))
             }
             _ => {
                 let message =
                     "the stage plays the query of a partition, and of the index Open up to a number";
-                return Err(AwsError::new("ValidationException", message));
+                Err(AwsError::new("ValidationException", message))
             }
-        };
-        Ok(json!({ "Count": items.len(), "Items": items }))
+        }
     }
+
+    /// The items of the ledger's index up to this number, with their keys in it, in order.
+    fn open(&self, partition: &str, up_to: i64) -> Vec<(IndexKey, &Value)> {
+        let here = self.items.iter().filter(|(_, item)| item[OPEN_KEYS[0]]["S"] == partition);
+        let placed = here.filter_map(|(key, item)| Some(((number(&item[OPEN_KEYS[1]])?, key.clone()), item)));
+        let mut items: Vec<_> = placed.filter(|((sort, _), _)| *sort <= up_to).collect();
+        items.sort_by(|(one, _), (other, _)| one.cmp(other));
+        items
+    }
+}
+
+/// One page of an index, as much as DynamoDB reads for one call, after the place where the page before it ended.
+fn page(items: Vec<(IndexKey, &Value)>, after: &Value) -> Value {
+    let place = |attributes: &Value| {
+        let key = LEDGER_KEYS.map(|name| attributes[name]["S"].as_str().unwrap_or_default().to_owned());
+        number(&attributes[OPEN_KEYS[1]]).map(|sort| (sort, key))
+    };
+    let after = place(after);
+    let rest = items.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after));
+    let (mut read, mut bytes) = (Vec::new(), 0);
+    for (_, item) in rest {
+        if bytes >= PAGE_BYTES {
+            let last: &Value = read.last().copied().unwrap_or(item);
+            let names = LEDGER_KEYS.iter().chain(&OPEN_KEYS);
+            let key: Map<String, Value> =
+                names.map(|name| ((*name).to_owned(), last[*name].clone())).collect();
+            return json!({ "Count": read.len(), "Items": read, "LastEvaluatedKey": key });
+        }
+        bytes += item.to_string().len();
+        read.push(item);
+    }
+    json!({ "Count": read.len(), "Items": read })
+}
+
+fn number(attribute: &Value) -> Option<i64> {
+    attribute["N"].as_str().and_then(|number| number.parse().ok())
 }
 
 fn is_bookkeeping(item: &Value) -> bool {

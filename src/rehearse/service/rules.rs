@@ -76,10 +76,7 @@ impl RunnerRules {
 
     /// Sends an event to the function if the rule `Ended` matches it.
     pub(in crate::rehearse) fn take(&self, event: &Value) {
-        let detail = &event["detail"];
-        let is_ours = detail["startedBy"].as_str().is_some_and(|by| by.starts_with(STARTED_BY));
-        let has_ended = detail["lastStatus"].as_str().is_some_and(|status| ENDED.contains(&status));
-        if event["source"] == SOURCE && event["detail-type"] == CHANGED && is_ours && has_ended {
+        if ended_matches(event) {
             self.events.fetch_add(1, Ordering::Relaxed);
             self.lambda.invoke_event(event);
         }
@@ -92,6 +89,14 @@ impl RunnerRules {
         }
         self.lambda.close();
     }
+}
+
+/// Whether the rule `Ended` matches an event.
+pub fn ended_matches(event: &Value) -> bool {
+    let detail = &event["detail"];
+    let is_ours = detail["startedBy"].as_str().is_some_and(|by| by.starts_with(STARTED_BY));
+    let has_ended = detail["lastStatus"].as_str().is_some_and(|status| ENDED.contains(&status));
+    event["source"] == SOURCE && event["detail-type"] == CHANGED && is_ours && has_ended
 }
 
 async fn round(lambda: &Lambda, rounds: &AtomicUsize) {

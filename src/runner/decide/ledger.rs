@@ -56,6 +56,9 @@ pub enum RowState {
     Answering,
     /// It has been answered, or a later request has taken over.
     Ended,
+    /// One that another version of this function has written.
+    #[serde(other)]
+    Unknown,
 }
 
 /// One request of one resource.
@@ -235,7 +238,12 @@ impl Row {
 
     /// Whether it has not been answered.
     pub fn is_open(&self) -> bool {
-        matches!(self.state, RowState::Starting | RowState::Waiting)
+        matches!(self.state, RowState::Starting | RowState::Waiting | RowState::Unknown)
+    }
+
+    /// Whether this is its answer, and not known to have been taken.
+    pub fn is_being_answered_by(&self, body: &str) -> bool {
+        self.state == RowState::Answering && self.answer.as_deref() == Some(body)
     }
 
     /// Whether its deadline has passed, and it has not ended.
@@ -254,7 +262,7 @@ impl Row {
             (RowState::Answering | RowState::Ended, Some(answer)) => Redelivery::Repeat(answer.clone()),
             (RowState::Answering | RowState::Ended, None) => Redelivery::Superseded,
             (RowState::Waiting, _) => Redelivery::Look,
-            (RowState::Starting, _) => Redelivery::Start,
+            (RowState::Starting | RowState::Unknown, _) => Redelivery::Start,
         }
     }
 
@@ -270,6 +278,8 @@ impl Row {
     pub fn due(&self, now: OffsetDateTime) -> Due {
         let wait = match self.waits_for() {
             Ok(wait) => wait,
+            // Its answer is all that is needed.
+            Err(_) if self.state == RowState::Answering => None,
             Err(error) => return Due::Unreadable(error),
         };
         match (self.state, wait, &self.answer) {
@@ -277,6 +287,7 @@ impl Row {
             (RowState::Waiting, Some(wait), _) if wait.deadline - now <= NEAR => Due::Poll(Box::new(wait)),
             (RowState::Waiting, Some(wait), _) => Due::Look(Box::new(wait)),
             (RowState::Starting, _, _) => Due::Adopt,
+            (RowState::Unknown, _, _) => Due::Unreadable(WaitError::Form),
             _ => Due::End,
         }
     }
@@ -316,14 +327,28 @@ pub fn kept(wait: &Wait, next_look: OffsetDateTime) -> Update {
     }
 }
 
-/// The write that says how often StartTask may have been called.
-pub fn attempted(reply_to: &ReplyTo, attempts: u32) -> Update {
-    let values =
-        json!({ ":attempts": attempts, ":waiting": RowState::Waiting, ":starting": RowState::Starting });
+/// A call of StartTask that is about to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct StartTaskCall {
+    /// How many there may have been then, with those of earlier deliveries.
+    pub number: u32,
+    /// Which delivery makes it.
+    pub delivery: u64,
+}
+
+/// The write that says how often StartTask may have been called. Of two deliveries that are about to call it, one
+/// makes the write.
+pub fn attempted(reply_to: &ReplyTo, call: StartTaskCall) -> Update {
+    let values = json!({
+        ":attempts": call.number,
+        ":delivery": call.delivery.to_string(),
+        ":waiting": RowState::Waiting,
+        ":starting": RowState::Starting,
+    });
     Update {
         key: key_of(reply_to),
-        expression: "SET #attempts = :attempts".to_owned(),
-        condition: OPEN_STATES.to_owned(),
+        expression: "SET #attempts = :attempts, #delivery = :delivery".to_owned(),
+        condition: format!("({OPEN_STATES}) AND (#attempts < :attempts OR #delivery = :delivery)"),
         values: attributes(values),
     }
 }

@@ -43,6 +43,12 @@ pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
     }
 }
 
+/// Makes a task another request's, unless it says whose it is: a request that is delivered for the first time has
+/// started nothing yet, and what its time would make its own is of one that was cancelled just before.
+pub fn disown(task: &mut Task) {
+    task.tags.entry(key(REQUEST_ID)).or_default();
+}
+
 /// How late a delivery is that is most likely one of Lambda's retries, and not the first.
 const LATE: Duration = Duration::seconds(30);
 
@@ -149,6 +155,16 @@ mod tests {
             (task(-5, "STOPPED", None), false),
         ] {
             assert_eq!(is_of_request(&task, &reply_to()), own, "{task:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_there_before_the_first_delivery_is_anothers() {
+        for (given, own) in [(None, false), (Some(("r-2", true)), true)] {
+            let mut task = task(5, "STOPPED", given);
+            disown(&mut task);
+            assert_eq!(is_of_request(&task, &reply_to()), own, "{task:?}");
+            assert_eq!(must_end_before(&task, &reply_to(), true), !own);
         }
     }
 

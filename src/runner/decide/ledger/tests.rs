@@ -169,9 +169,15 @@ fn a_signal_has_a_row_of_its_own() {
 fn each_step_is_written_on_condition_that_it_is_still_to_be_made() {
     let reply_to = request().reply_to;
     let open = "#state = :starting OR #state = :waiting";
-    for update in [kept(&wait(), at(60)), attempted(&reply_to, 1), answering(&reply_to, "body", NOW)] {
+    for update in [kept(&wait(), at(60)), answering(&reply_to, "body", NOW)] {
         assert_eq!(update.condition, open, "{}", update.expression);
     }
+    let call = StartTaskCall { number: 1, delivery: 7 };
+    assert_eq!(
+        attempted(&reply_to, call).condition,
+        format!("({open}) AND (#attempts < :attempts OR #delivery = :delivery)"),
+        "of two deliveries one calls StartTask"
+    );
     assert_eq!(due_again(&row(RowState::Waiting), at(60)).condition, "#state = :state");
     assert!(ended(row(RowState::Answering).key()).expression.contains("REMOVE #open"));
     assert_eq!(kept(&Wait { may_restart: true, ..wait() }, NOW).values[":state"], "starting");
