@@ -121,13 +121,14 @@ impl Court<'_> {
     fn told(&self, asked: &Asked, answer: &Value) -> Value {
         let mut data = answer["Data"].clone();
         if data.is_object() {
-            if self.unread(asked, "DescribeTaskDefinition") {
+            // A call that hangs leaves no trace but in the answer.
+            let says = |why| asked.answers.iter().any(|one| says_no_output(&one.body, why));
+            if self.unread(asked, "DescribeTaskDefinition") || says("task definition could not be read") {
                 for name in ["LogGroup", "LogStream", "TaskDefinitionArn", "Output"] {
                     data[name] = Value::Null;
                 }
             }
-            if self.unread(asked, "GetLogEvents") || asked.answers.iter().any(|one| says_no_output(&one.body))
-            {
+            if self.unread(asked, "GetLogEvents") || says("") {
                 data["Output"] = Value::Null;
             }
         }
@@ -151,7 +152,7 @@ impl Court<'_> {
             return;
         }
         let trouble = &self.world.life.trouble;
-        let unread = trouble.rate > 0.0 && output.is_empty() && says_no_output(answer);
+        let unread = trouble.rate > 0.0 && output.is_empty() && says_no_output(answer, "");
         let unread =
             unread || self.unread(asked, "DescribeTaskDefinition") || self.unread(asked, "GetLogEvents");
         if output != "the last line" && !unread {
@@ -396,9 +397,9 @@ impl Court<'_> {
     }
 }
 
-/// Whether an answer says why it has no Output.
-fn says_no_output(answer: &Value) -> bool {
-    answer["Reason"].as_str().is_some_and(|reason| reason.contains("Output is empty"))
+/// Whether an answer says that it has no Output, and why in these words.
+fn says_no_output(answer: &Value, why: &str) -> bool {
+    answer["Reason"].as_str().is_some_and(|reason| reason.contains("Output is empty") && reason.contains(why))
 }
 
 /// How many tasks a run has.
