@@ -142,6 +142,182 @@ async fn a_request_that_is_delivered_twice_runs_once_and_is_answered_alike() {
     scenario.stage.lambda.invoke_event(&payload);
     scenario.stage.lambda.invoke_event(&payload);
     scenario.until(|scenario| scenario.stage.lambda.ended().len() == 2).await;
+    // With a ledger one of them answers, else both do.
+    let answers = if crate::WATCH.is_some() { 1 } else { 2 };
+    scenario.answered(answers).await;
+    send(&scenario, [payload.to_string().as_bytes()]).await;
+    scenario.answered(answers + 1).await;
+    let answers = scenario.stage.cloudformation.answers();
+    let one = &answers[0].body;
+    assert!(answers.iter().all(|answer| answer.body == *one), "also long after: {answers:?}");
+    assert_eq!((scenario.printed().len(), scenario.statuses().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_invocation_that_dies_in_the_middle_is_repeated_and_runs_nothing_twice() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("echo once; sleep 1; exit 3");
+    let properties = properties(&definition, json!({}));
+    let (created, ()) = tokio::join!(scenario.create(&properties), async {
+        scenario.until(|scenario| scenario.printed() == ["once"]).await;
+        scenario.stage.lambda.close();
+    });
+    assert!(created.reason.contains("Container app exited with code 3"), "{}", created.reason);
+    if crate::WATCH.is_none() {
+        // With a ledger it may have parked its wait before it died.
+        scenario.until(|scenario| scenario.stage.lambda.ended().len() == 2).await;
+        assert_eq!(scenario.stage.lambda.ended()[0].error.as_deref(), Some("Runtime exited"));
+    }
+    assert_eq!((scenario.printed().len(), scenario.statuses().len()), (1, 1));
+    // The ledger knows what has been started; without one the token does.
+    assert!(scenario.calls("RunTask") == 2 || crate::WATCH.is_some());
+}
+
+#[tokio::test]
+async fn a_token_that_is_in_use_means_that_the_tasks_have_been_started_before() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("echo once");
+    let [first, second] = ["64", "32"].map(|memory| {
+        let overrides = json!({"containerOverrides": [{"name": "app", "memory": memory}]});
+        properties(&definition, json!({"Overrides": overrides}))
+    });
+    for properties in [first, second] {
+        let ask = scenario.ask("Create", None, &properties, None);
+        let payload = scenario.stage.cloudformation.envelope(&ask, "r-1", &scenario.stage.lambda);
+        let answered = scenario.stage.cloudformation.answers().len();
+        send(&scenario, [payload.to_string().as_bytes()]).await;
+        scenario.answered(answered + 1).await;
+    }
+    let [one, other] = scenario.stage.cloudformation.answers().try_into().unwrap();
+    assert_eq!((one.body, scenario.statuses().len()), (other.body, 1));
+}
+
+#[tokio::test]
+async fn a_want_of_capacity_is_tried_again_with_a_new_token() {
+    let scenario = Scenario::new().await;
+    let failures = json!({"tasks": [], "failures": [{"arn": "arn:i", "reason": "RESOURCE:MEMORY"}]});
+    scenario.stage.fault("RunTask", [Fault::Answer(failures)]);
+    let definition = scenario.script("true");
+    assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
+    let requests = scenario.stage.requests("RunTask");
+    let tokens: Vec<&str> = requests.iter().map(|request| request["clientToken"].as_str().unwrap()).collect();
+    assert_eq!(tokens[1], format!("{}-1", tokens[0]));
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_succeed_fails_at_once() {
+    let scenario = Scenario::new().await;
+    let failures = json!({"tasks": [], "failures": [{"arn": "arn:i", "reason": "MISSING"}]});
+    scenario.stage.fault("RunTask", [Fault::Answer(failures)]);
+    let definition = scenario.script("true");
+    let created = scenario.create(&properties(&definition, json!({}))).await;
+    assert!(
+        created.reason.contains("The task could not be started: arn:i is not there"),
+        "{}",
+        created.reason
+    );
+    assert_eq!(scenario.calls("RunTask"), 1);
+}
+
+#[tokio::test]
+async fn throttling_and_server_errors_are_ridden_out() {
+    let scenario = Scenario::new().await;
+    scenario.stage.fault("RunTask", vec![Fault::Error(400, "ThrottlingException", "Rate exceeded"); 4]);
+    scenario
+        .stage
+        .fault("DescribeTasks", vec![Fault::Error(500, "ServerException", "Service Unavailable"); 4]);
+    let definition = scenario.script("true");
+    assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
+    assert_eq!((scenario.calls("RunTask"), scenario.statuses().len()), (5, 1));
+}
+
+#[tokio::test]
+async fn a_role_without_tag_resource_starts_without_tags_and_says_so() {
+    let scenario = Scenario::new().await;
+    let denied = "User is not authorized to perform: ecs:TagResource on resource: task/prod/*";
+    scenario.stage.fault("RunTask", [Fault::Error(400, "AccessDeniedException", denied)]);
+    let definition = scenario.script("true");
+    assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
+    let requests = scenario.stage.requests("RunTask");
+    assert!(requests[0]["tags"].is_array() && requests[1]["tags"].is_null());
+    assert!(scenario.log().iter().any(|line| line.contains("starting without tags")));
+}
+
+#[tokio::test]
+async fn a_look_that_is_denied_ends_the_wait_and_stops_the_task() {
+    let scenario = Scenario::new().await;
+    let denied = Fault::Error(400, "AccessDeniedException", "not authorized to perform: ecs:DescribeTasks");
+    scenario.stage.fault("DescribeTasks", vec![denied; 100]);
+    if crate::WATCH.is_some() {
+        // ECS's event says how it ended: no look is needed.
+        let definition = scenario.script("sleep 1");
+        assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
+        return;
+    }
+    let definition = scenario.script("exec sleep 60");
+    let created = scenario.create(&properties(&definition, json!({}))).await;
+    assert!(
+        created.reason.contains("can no longer be waited for on cluster prod, and has been stopped"),
+        "{}",
+        created.reason
+    );
+    assert!(created.reason.contains("Allow ecs:DescribeTasks"), "{}", created.reason);
+    scenario.until(|scenario| scenario.statuses() == ["STOPPED"]).await;
+}
+
+#[tokio::test]
+async fn a_line_of_the_highest_level_still_names_the_request() {
+    let scenario = Scenario::with(|config| {
+        config.runner.environment = vec![("LOG_LEVEL".to_owned(), "ERROR".to_owned())]
+    })
+    .await;
+    scenario.stage.fault("PUT", [Fault::Error(403, "", "")]);
+    assert!(scenario.create(&properties("app", json!({"Count": 0}))).await.succeeded);
+    let log = scenario.log();
+    let line = log.iter().find(|line| line.contains("refused the answer")).unwrap();
+    assert!(line.contains("\"request_id\":\"") && line.contains("\"level\":\"ERROR\""), "{line}");
+}
+
+#[tokio::test]
+async fn every_line_of_the_log_is_json_with_a_level_and_names_the_request() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("true");
+    assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
+    let log = scenario.log();
+    let of_function = log.iter().filter(|line| !line.starts_with("container app runs as a local process"));
+    let lines = of_function.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    // Those with `_aws` become metrics, and are no lines of the log's own.
+    let lines: Vec<Value> = lines.filter(|line| line["_aws"].is_null()).collect();
+    assert!(lines.iter().all(|line| line["level"].is_string() && line["timestamp"].is_string()), "{lines:?}");
+    assert!(lines[0]["message"] == "starting" && lines[0]["version"].is_string(), "{}", lines[0]);
+    let answering = lines.iter().find(|line| line["message"] == "answering").unwrap();
+    for name in ["request_id", "request_type", "stack_id", "logical_resource_id", "hop"] {
+        assert!(!answering[name].is_null(), "{name} in {answering}");
+    }
+    let ended = lines.iter().find(|line| line["message"] == "ended").unwrap();
+    assert_eq!((ended["container"].as_str(), ended["exit_code"].as_i64()), (Some("app"), Some(0)), "{ended}");
+}
+
+#[tokio::test]
+async fn a_redelivered_update_goes_on_with_its_task_whatever_its_criteria_say_by_then() {
+    let scenario = Scenario::new().await;
+    let mut app = container("app", "sleep 1; echo once");
+    let old = scenario.definition(json!([app.clone()]));
+    app["image"] = json!("busybox:2");
+    let new = scenario.definition(json!([app]));
+    let criteria = json!({"UpdateCriteria": [{"Container": "app", "Image": true}]});
+    let (before, after) = (properties(&old, criteria.clone()), properties(&new, criteria));
+    let ask = scenario.ask("Update", Some("shop-Migrate-1"), &after, Some(&before));
+    let payload = scenario.stage.cloudformation.envelope(&ask, "r-1", &scenario.stage.lambda);
+    scenario.stage.lambda.invoke_event(&payload);
+    scenario.until(|scenario| scenario.statuses() == ["RUNNING"]).await;
+    // The old definition reads like the new one by now, so that nothing seems to have changed.
+    let same = json!({"taskDefinition": {"taskDefinitionArn": new, "containerDefinitions": [
+        {"name": "app", "image": "busybox:2", "essential": true},
+    ]}});
+    scenario.stage.fault("DescribeTaskDefinition", vec![Fault::Answer(same); 2]);
+    scenario.stage.lambda.invoke_event(&payload);
+    scenario.until(|scenario| scenario.stage.lambda.ended().len() == 2).await;
     // With a ledger one of them may leave the answer to the other.
     scenario.answered(if crate::WATCH.is_some() { 1 } else { 2 }).await;
     let answers = scenario.stage.cloudformation.answers();

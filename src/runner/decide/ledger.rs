@@ -353,19 +353,18 @@ pub fn attempted(reply_to: &ReplyTo, call: StartTaskCall) -> Update {
     }
 }
 
-/// The write that makes an answer the request's one answer.
+/// The write that makes an answer the request's one answer, whatever another version has written before.
 pub fn answering(reply_to: &ReplyTo, body: &str, now: OffsetDateTime) -> Update {
     let values = json!({
         ":answering": RowState::Answering,
-        ":waiting": RowState::Waiting,
-        ":starting": RowState::Starting,
+        ":ended": RowState::Ended,
         ":answer": body,
         ":next_look": milliseconds(now + ANSWERING),
     });
     Update {
         key: key_of(reply_to),
         expression: "SET #state = :answering, #answer = :answer, #next_look = :next_look".to_owned(),
-        condition: OPEN_STATES.to_owned(),
+        condition: "attribute_exists(#state) AND #state <> :answering AND #state <> :ended".to_owned(),
         values: attributes(values),
     }
 }
