@@ -93,7 +93,7 @@ class MonitorTemplateTest(unittest.TestCase):
 
     def test_the_function_is_given_every_setting_that_it_reads_and_no_other(self):
         settings = (ROOT / "src" / "monitor" / "decide" / "settings.rs").read_text().split("#[cfg(test)]")[0]
-        read_by_it = set(re.findall(r'given\("([A-Z_]+)"\)', settings))
+        read_by_it = set(re.findall(r'self\.read(?:_if_given)?\(\(?"([A-Z_]+)"', settings))
         variables = TEMPLATE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
         self.assertEqual(set(variables), read_by_it)
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     ledger::WATCH,
-    world::{Asked, Delivery, EPOCH, World},
+    world::{Asked, Delivery, World},
 };
 
 /// The rule that is broken.
@@ -53,20 +53,14 @@ pub(crate) enum Sabotage {
     AnswersBeforeTheEnd,
     /// One answer without a task counts as its end.
     BelievesOneMissing,
-    /// A task whose definition cannot be read for now is judged without it.
-    JudgesWithoutDefinition,
     /// The log is not read to its end.
     ReturnsAnotherLine,
     /// The ledger's writes have no condition.
     WritesWithoutCondition,
-    /// The watch's heartbeat always seems fresh.
-    ParksWithoutHeartbeat,
     /// No row is written.
     RemembersNothing,
     /// The watch leaves rows alone whose invocation died while it started tasks.
     WatchIgnoresStarting,
-    /// The watch leaves rows alone whose answer may not have arrived.
-    WatchIgnoresAnswering,
     /// The watch never looks at what is parked.
     WatchIgnoresWaiting,
     /// Every event says that its task ended well.
@@ -77,40 +71,37 @@ pub(crate) enum Sabotage {
     LooksAfterEveryEvent,
 }
 
-/// Every rule, and a word of the objection to its breach.
-pub(crate) const ALL: [(Sabotage, &str); 32] = [
-    (Sabotage::SendsNoToken, "start once"),
-    (Sabotage::StopsNothing, "runs on after"),
-    (Sabotage::TakesEveryEndForASuccess, "untrue SUCCESS"),
-    (Sabotage::DoesNotWait, "untrue SUCCESS"),
-    (Sabotage::FindsNothing, "after Delete"),
-    (Sabotage::DoesNotHandOver, "no answer"),
-    (Sabotage::IgnoresItsDeadline, "killed at its deadline"),
-    (Sabotage::IgnoresServiceTimeout, "ServiceTimeout"),
-    (Sabotage::IgnoresTheChain, "chain"),
-    (Sabotage::SwallowsTheAnswer, "no answer"),
-    (Sabotage::FailsAfterDelivery, "failed after its answer"),
-    (Sabotage::AnswersDifferently, "differ"),
-    (Sabotage::AlwaysFails, "should have succeeded"),
-    (Sabotage::SaysTooMuch, "bytes"),
-    (Sabotage::ChangesTheId, "PhysicalResourceId"),
-    (Sabotage::LogsTheUrl, "log"),
-    (Sabotage::LogsTheProperties, "log"),
-    (Sabotage::LooksInOneCluster, "side by side"),
-    (Sabotage::LooksAtWhatRunsAlone, "side by side"),
-    (Sabotage::AnswersBeforeTheEnd, "still dying"),
-    (Sabotage::BelievesOneMissing, "should have succeeded"),
-    (Sabotage::JudgesWithoutDefinition, "should have succeeded"),
-    (Sabotage::ReturnsAnotherLine, "not the last line"),
-    (Sabotage::WritesWithoutCondition, "not the one in its row"),
-    (Sabotage::ParksWithoutHeartbeat, "no answer"),
-    (Sabotage::RemembersNothing, "no row"),
-    (Sabotage::WatchIgnoresStarting, "no answer"),
-    (Sabotage::WatchIgnoresAnswering, "no answer"),
-    (Sabotage::WatchIgnoresWaiting, "hangs"),
-    (Sabotage::BelievesEveryEvent, "untrue SUCCESS"),
-    (Sabotage::AnswersBeforeItWrites, "not the one in its row"),
-    (Sabotage::LooksAfterEveryEvent, "after it was parked"),
+/// Every rule, a word of the objection to its breach, and the first life that notices it.
+pub(crate) const ALL: [(Sabotage, &str, u64); 29] = [
+    (Sabotage::SendsNoToken, "start once", 3),
+    (Sabotage::StopsNothing, "runs on after", 16),
+    (Sabotage::TakesEveryEndForASuccess, "untrue SUCCESS", 8),
+    (Sabotage::DoesNotWait, "untrue SUCCESS", 0),
+    (Sabotage::FindsNothing, "after Delete", 0),
+    (Sabotage::DoesNotHandOver, "no answer", 14),
+    (Sabotage::IgnoresItsDeadline, "killed at its deadline", 10),
+    (Sabotage::IgnoresServiceTimeout, "ServiceTimeout", 26),
+    (Sabotage::IgnoresTheChain, "chain", 39),
+    (Sabotage::SwallowsTheAnswer, "no answer", 0),
+    (Sabotage::FailsAfterDelivery, "failed after its answer", 0),
+    (Sabotage::AnswersDifferently, "differ", 3),
+    (Sabotage::AlwaysFails, "should have succeeded", 13),
+    (Sabotage::SaysTooMuch, "bytes", 0),
+    (Sabotage::ChangesTheId, "PhysicalResourceId", 1),
+    (Sabotage::LogsTheUrl, "log", 0),
+    (Sabotage::LogsTheProperties, "log", 0),
+    (Sabotage::LooksInOneCluster, "side by side", 102),
+    (Sabotage::LooksAtWhatRunsAlone, "side by side", 246),
+    (Sabotage::AnswersBeforeTheEnd, "still dying", 14),
+    (Sabotage::BelievesOneMissing, "should have succeeded", 64),
+    (Sabotage::ReturnsAnotherLine, "not the last line", 68),
+    (Sabotage::WritesWithoutCondition, "not the one in its row", 33),
+    (Sabotage::RemembersNothing, "no row", 17),
+    (Sabotage::WatchIgnoresStarting, "no answer", 61),
+    (Sabotage::WatchIgnoresWaiting, "hangs", 59),
+    (Sabotage::BelievesEveryEvent, "untrue SUCCESS", 1),
+    (Sabotage::AnswersBeforeItWrites, "not the one in its row", 9),
+    (Sabotage::LooksAfterEveryEvent, "after it was parked", 65),
 ];
 
 /// A call of the runner's, as a runner with the broken rule would have made it.
@@ -196,11 +187,6 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
                 }
             }
         }
-        (Some(Sabotage::JudgesWithoutDefinition), "DescribeTaskDefinition")
-            if answer["__type"] == "ThrottlingException" =>
-        {
-            answer["__type"] = "AccessDeniedException".into();
-        }
         _ => {}
     }
     answer
@@ -208,18 +194,10 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
 
 /// Rows of the ledger, likewise.
 fn rows_on_the_way_in(world: &World, mut answer: Value) -> Value {
-    let now = ((EPOCH as f64 + world.now()) * 1000.0) as i64;
     let Some(items) = answer["Items"].as_array_mut() else { return answer };
     let ignored = match world.sabotage {
         Some(Sabotage::WatchIgnoresStarting) => "starting",
-        Some(Sabotage::WatchIgnoresAnswering) => "answering",
         Some(Sabotage::WatchIgnoresWaiting) => "waiting",
-        Some(Sabotage::ParksWithoutHeartbeat) => {
-            for item in items.iter_mut().filter(|item| item["beat"].is_object()) {
-                item["beat"]["N"] = now.to_string().into();
-            }
-            return answer;
-        }
         _ => return answer,
     };
     if Delivery::under_way().request == WATCH {
