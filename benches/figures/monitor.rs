@@ -43,7 +43,7 @@ pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>
 
     let told = |name, value, unit| Figure { name, value, limit: NoLimit, unit };
     Ok(vec![
-        Figure { name: "zip", value: megabytes(zip)?, limit: AtMost(4.0), unit: "MB" },
+        Figure { name: "zip", value: megabytes(zip)?, limit: AtMost(3.0), unit: "MB" },
         Figure {
             name: "start: spawned to first poll",
             value: median(spawned),

@@ -42,7 +42,7 @@ pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>
     }
     stage.close();
     Ok(vec![
-        Figure { name: "zip", value: megabytes(zip)?, limit: AtMost(3.2), unit: "MB" },
+        Figure { name: "zip", value: megabytes(zip)?, limit: AtMost(3.5), unit: "MB" },
         Figure {
             name: "start: spawned to first poll",
             value: median(spawned),
