@@ -338,7 +338,7 @@ impl Runner {
     /// What the ledger says of a request; its row is written where there is none.
     async fn remember(&self, request: &Request, plan: &Plan, invocation: &Invocation) -> Remembered<'_> {
         let Some(ledger) = &self.ledger else { return Remembered::Memory(Memory::default()) };
-        let row = plan.row(request, invocation.now(), invocation.ends_at());
+        let row = rows::Row::planned(plan, request, invocation.now(), invocation.ends_at());
         let first = ledger.first(&row).await;
         let is_first = matches!(first, Ok(First::New));
         let own = match first {

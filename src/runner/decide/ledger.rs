@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::wait::{Wait, WaitError};
+use super::{
+    plan::Plan,
+    wait::{Wait, WaitError},
+};
 use crate::{
     aws::dynamodb::{Attributes, Update},
     cfn::{ReplyTo, Request, WaitHandle},
@@ -137,49 +140,62 @@ impl Row {
         let own = wait.filter(|wait| wait.reply_to.wait_handle.is_none()).map(|wait| wait.deadline);
         let deadline = own.or(reply_to.answer_by).unwrap_or(until);
         Self {
-            resource: identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
-            request: sort_key(reply_to),
-            state: RowState::Starting,
             cluster: request.properties.cluster().map(str::to_owned),
-            tasks: Vec::new(),
-            count: 0,
-            attempts: 0,
-            reply_to: serde_json::to_string(reply_to).unwrap_or_default(),
             wait: wait.and_then(|wait| serde_json::to_string(wait).ok()),
-            first_seen: milliseconds(now),
             deadline: milliseconds(deadline),
             next_look: milliseconds(until + GRACE),
-            answer: None,
+            ..Self::of(reply_to, now)
         }
+    }
+
+    /// The first row of a request of which this is to be made; its invocation ends at the latest then.
+    ///
+    /// It holds the wait as it will be, without tasks: what an invocation has started that died before it
+    /// could say so is waited for by it.
+    pub fn planned(plan: &Plan, request: &Request, now: OffsetDateTime, until: OffsetDateTime) -> Self {
+        let (count, wait) = match plan {
+            Plan::Run(run) if run.properties.timeout > 0 => {
+                let deadline = run.limits.deadline(now);
+                (run.properties.tasks(), Some(Wait::for_success(run, request, Vec::new(), deadline, now)))
+            }
+            Plan::Run(run) => (run.properties.tasks(), None),
+            Plan::Refuse(_) | Plan::Skip(..) | Plan::Stop(_) => (0, None),
+        };
+        Self { count, ..Self::first(request, wait.as_ref(), now, until) }
     }
 
     /// The row of a wait whose verdict a WaitHandle is signalled: its own, since the request has an answer
     /// already.
     pub fn promised(wait: &Wait, now: OffsetDateTime, next_look: OffsetDateTime) -> Self {
-        let reply_to = &wait.reply_to;
         Self {
-            resource: identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
-            request: sort_key(reply_to),
             state: RowState::Waiting,
             cluster: Some(wait.cluster.clone()),
             tasks: wait.tasks.clone(),
             count: wait.tasks.len(),
-            attempts: 0,
-            reply_to: serde_json::to_string(reply_to).unwrap_or_default(),
             wait: serde_json::to_string(wait).ok(),
-            first_seen: milliseconds(now),
             deadline: milliseconds(wait.deadline),
             next_look: milliseconds(next_look),
-            answer: None,
+            ..Self::of(&wait.reply_to, now)
         }
     }
 
     /// The row of a signal that is sent at once, as there is nothing to wait for.
     pub fn signalled(reply_to: &ReplyTo, body: &str, now: OffsetDateTime) -> Self {
         Self {
+            state: RowState::Answering,
+            deadline: milliseconds(reply_to.answer_by.unwrap_or(now)),
+            next_look: milliseconds(now + ANSWERING),
+            answer: Some(body.to_owned()),
+            ..Self::of(reply_to, now)
+        }
+    }
+
+    /// A row of which nothing is known but who is answered.
+    fn of(reply_to: &ReplyTo, now: OffsetDateTime) -> Self {
+        Self {
             resource: identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
             request: sort_key(reply_to),
-            state: RowState::Answering,
+            state: RowState::Starting,
             cluster: None,
             tasks: Vec::new(),
             count: 0,
@@ -187,9 +203,9 @@ impl Row {
             reply_to: serde_json::to_string(reply_to).unwrap_or_default(),
             wait: None,
             first_seen: milliseconds(now),
-            deadline: milliseconds(reply_to.answer_by.unwrap_or(now)),
-            next_look: milliseconds(now + ANSWERING),
-            answer: Some(body.to_owned()),
+            deadline: milliseconds(now),
+            next_look: milliseconds(now),
+            answer: None,
         }
     }
 

@@ -7,11 +7,7 @@ mod handle;
 
 use time::{Duration, OffsetDateTime};
 
-use super::{
-    ledger::Row,
-    limit::{self, Limit, Limits},
-    wait::Wait,
-};
+use super::limit::{self, Limit, Limits};
 use crate::{
     cfn::{RawProperties, ReplyTo, Request, RequestType, WaitHandle, WaitHandleError},
     properties::{Properties, PropertyErrors},
@@ -237,24 +233,6 @@ impl Plan {
             wait_handle,
             properties,
         }))
-    }
-}
-
-impl Plan {
-    /// The first row of the request in the ledger; its invocation ends at the latest then.
-    ///
-    /// It holds the wait as it will be, without tasks: what an invocation has started that died before it
-    /// could say so is waited for by it.
-    pub fn row(&self, request: &Request, now: OffsetDateTime, until: OffsetDateTime) -> Row {
-        let (count, wait) = match self {
-            Self::Run(run) if run.properties.timeout > 0 => {
-                let deadline = run.limits.deadline(now);
-                (run.properties.tasks(), Some(Wait::for_success(run, request, Vec::new(), deadline, now)))
-            }
-            Self::Run(run) => (run.properties.tasks(), None),
-            Self::Refuse(_) | Self::Skip(..) | Self::Stop(_) => (0, None),
-        };
-        Row { count, ..Row::first(request, wait.as_ref(), now, until) }
     }
 }
 
