@@ -149,12 +149,12 @@ impl Ledger {
         body: &str,
         now: OffsetDateTime,
     ) -> Result<Written, CallError> {
-        let update = rows::answering(reply_to, body, now);
+        let write = fastrand::u64(..).to_string();
+        let update = rows::answering(reply_to, body, &write, now);
         Ok(match in_time(self.table.update(&update)).await? {
             Updated::Done(_) => Written::Done,
-            // An attempt without an answer may have made the write, and the next one is refused for it.
             Updated::Refused(item) => match Row::read(item) {
-                Some(row) if row.is_being_answered_by(body) => Written::Done,
+                Some(row) if row.is_being_answered_by(&write) => Written::Done,
                 row => refused(row),
             },
         })

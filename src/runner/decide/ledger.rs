@@ -99,6 +99,9 @@ pub struct Row {
     /// The body of its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// Which write has made that its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<String>,
 }
 
 /// What is still to be done for a request that has a row already.
@@ -206,6 +209,7 @@ impl Row {
             deadline: milliseconds(now),
             next_look: milliseconds(now),
             answer: None,
+            answered_by: None,
         }
     }
 
@@ -257,9 +261,9 @@ impl Row {
         matches!(self.state, RowState::Starting | RowState::Waiting | RowState::Unknown)
     }
 
-    /// Whether this is its answer, and not known to have been taken.
-    pub fn is_being_answered_by(&self, body: &str) -> bool {
-        self.state == RowState::Answering && self.answer.as_deref() == Some(body)
+    /// Whether this write has made its answer, which is not known to have been taken.
+    pub fn is_being_answered_by(&self, write: &str) -> bool {
+        self.state == RowState::Answering && self.answered_by.as_deref() == Some(write)
     }
 
     /// Whether its deadline has passed, and it has not ended.
@@ -370,8 +374,11 @@ pub fn attempted(reply_to: &ReplyTo, call: StartTaskCall) -> Update {
 }
 
 /// The write that makes an answer the request's one answer, whatever another version has written before.
-pub fn answering(reply_to: &ReplyTo, body: &str, now: OffsetDateTime) -> Update {
+///
+/// `write` names it: an attempt without an answer may have made the write, and the next one is refused for it.
+pub fn answering(reply_to: &ReplyTo, body: &str, write: &str, now: OffsetDateTime) -> Update {
     let values = json!({
+        ":answered_by": write,
         ":answering": RowState::Answering,
         ":ended": RowState::Ended,
         ":answer": body,
@@ -379,7 +386,9 @@ pub fn answering(reply_to: &ReplyTo, body: &str, now: OffsetDateTime) -> Update 
     });
     Update {
         key: key_of(reply_to),
-        expression: "SET #state = :answering, #answer = :answer, #next_look = :next_look".to_owned(),
+        expression: "SET #state = :answering, #answer = :answer, #answered_by = :answered_by, \
+                     #next_look = :next_look"
+            .to_owned(),
         condition: "attribute_exists(#state) AND #state <> :answering AND #state <> :ended".to_owned(),
         values: attributes(values),
     }

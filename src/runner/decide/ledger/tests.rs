@@ -171,7 +171,7 @@ fn each_step_is_written_on_condition_that_it_is_still_to_be_made() {
     let open = "#state = :starting OR #state = :waiting";
     assert_eq!(kept(&wait(), at(60)).condition, open);
     assert_eq!(
-        answering(&reply_to, "body", NOW).condition,
+        answering(&reply_to, "body", "1", NOW).condition,
         "attribute_exists(#state) AND #state <> :answering AND #state <> :ended"
     );
     let call = StartTaskCall { number: 1, delivery: 7 };
@@ -183,6 +183,13 @@ fn each_step_is_written_on_condition_that_it_is_still_to_be_made() {
     assert_eq!(due_again(&row(RowState::Waiting), at(60)).condition, "#state = :state");
     assert!(ended(row(RowState::Answering).key()).expression.contains("REMOVE #open"));
     assert_eq!(kept(&Wait { may_restart: true, ..wait() }, NOW).values[":state"], "starting");
+}
+
+#[test]
+fn an_answer_is_of_the_write_that_has_made_it_and_of_no_other_with_the_same_bytes() {
+    let row = Row { answered_by: Some("1".to_owned()), ..answered(RowState::Answering) };
+    assert!(row.is_being_answered_by("1") && !row.is_being_answered_by("2"));
+    assert!(!Row { state: RowState::Ended, ..row }.is_being_answered_by("1"));
 }
 
 #[test]
