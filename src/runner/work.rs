@@ -97,6 +97,8 @@ impl<'w> Work<'w> {
             .with_max_delay(StdDuration::from_secs(5))
             .without_max_times()
             .with_jitter();
+        // A start that meets one throttle is in no crowd.
+        let mut crowd = StdDuration::from_secs(1);
         (|| self.within(Box::pin(call())))
             .retry(backoff)
             .adjust(|error, delay| {
@@ -107,8 +109,11 @@ impl<'w> Work<'w> {
                 };
                 // The last attempt is made at the end, not beyond it.
                 let left = StdDuration::try_from(until - self.now()).ok().filter(|left| !left.is_zero())?;
-                let delay =
-                    if is_crowded_out(error) { delay.map(|_| CROWD.mul_f64(fastrand::f64())) } else { delay };
+                if is_crowded_out(error) {
+                    let delay = crowd.mul_f64(fastrand::f64());
+                    crowd = (crowd * 2).min(CROWD);
+                    return Some(delay.min(left));
+                }
                 delay.map(|delay| delay.min(left))
             })
             .notify(|error, delay| tracing::warn!("{error}; trying again in {} ms", delay.as_millis()))
