@@ -61,7 +61,6 @@ scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/re
 check: .venv/lint.stamp .venv/checkov.stamp ## Check format, lints, docs and templates; a warning is an error
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- --deny warnings
-	cargo clippy --locked --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --all-features --document-private-items --quiet
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
 	.venv/checkov/bin/checkov --directory cfn --framework cloudformation --compact --quiet --skip-download

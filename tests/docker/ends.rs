@@ -27,7 +27,8 @@ fn a_task_that_does_not_stop_is_killed_after_its_stop_timeout_and_not_for_its_me
     stubborn["Memory"] = json!(64);
     stubborn["StopTimeout"] = json!(2);
     let definition = json!({"NetworkMode": "host", "ContainerDefinitions": [stubborn]});
-    let rehearsed = Rehearsal::of_task(definition, json!({"Timeout": 3})).run(&[]);
+    // Long enough for a busy machine to start the container before the task is stopped.
+    let rehearsed = Rehearsal::of_task(definition, json!({"Timeout": 20})).run(&[]);
     let failure = rehearsed.failure();
     assert!(failure.contains("ontainer stubborn then exited with code 137"), "{failure}");
     assert!(!failure.contains("OutOfMemory"), "{failure}");
