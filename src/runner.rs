@@ -25,12 +25,15 @@ mod find;
 mod follow;
 mod hand_over;
 pub mod invocation;
+mod launch;
 pub mod ledger;
 mod measure;
 mod meter;
 mod park;
 mod promise;
+mod remember;
 pub mod render;
+mod respond;
 mod run;
 mod start;
 mod stop;
@@ -48,7 +51,6 @@ use self::{
     decide::{
         answer::Answer,
         entry::Entry,
-        ledger::{self as rows, Redelivery},
         plan::{Plan, Skip},
         texts,
         wait::Wait,
@@ -56,16 +58,16 @@ use self::{
     delete::delete,
     follow::{Ending, follow},
     invocation::Invocation,
-    ledger::{First, Ledger, Memory, Written},
+    ledger::{Ledger, Memory},
     measure::Metrics,
-    render::metrics::{RunEnd, Sent},
+    remember::{Remembered, remember},
     run::{not_started, run, skip, without_tasks},
     work::Work,
 };
 use crate::{
     aws::Aws,
     callback::{Callback, Undelivered},
-    cfn::{ReplyTo, Request, RequestType, WaitHandle},
+    cfn::{ReplyTo, Request, RequestType},
     properties::Properties,
     reason::{FailureClass, Reason},
 };
@@ -146,7 +148,7 @@ impl Runner {
                 return Ok(());
             }
             let plan = Plan::for_request(&request, invocation.means(self.ledger.is_some()));
-            let memory = match self.remember(&request, &plan, invocation).await {
+            let memory = match remember(self.ledger.as_ref(), &request, &plan, invocation).await {
                 Remembered::Memory(memory) => memory,
                 Remembered::Waiting(wait) => return Box::pin(self.go_on(*wait, invocation)).await,
                 Remembered::Answered(body) => {
@@ -251,132 +253,6 @@ impl Runner {
         self.answer(answer, reply_to, invocation).await
     }
 
-    /// Answers, and counts the run that the answer is about.
-    async fn answer(
-        &self,
-        answer: Answer,
-        reply_to: &ReplyTo,
-        invocation: &Invocation,
-    ) -> Result<(), Undelivered> {
-        let run = answer.run_end();
-        Box::pin(self.answer_of(run, answer, reply_to, invocation)).await
-    }
-
-    /// The only place that answers CloudFormation. `run` is how the run ended that is counted with the answer.
-    async fn answer_of(
-        &self,
-        run: Option<RunEnd>,
-        answer: Answer,
-        reply_to: &ReplyTo,
-        invocation: &Invocation,
-    ) -> Result<(), Undelivered> {
-        // Not the whole Reason: the container's last lines in it may hold what must never be in our log.
-        let why = answer.summary().to_owned();
-        let status = answer.status();
-        let body = answer.into_body(reply_to);
-        let mut is_kept = false;
-        if let Some(ledger) = &self.ledger {
-            match ledger.answer(reply_to, &body, invocation.now()).await {
-                Ok(Written::Done) => is_kept = true,
-                // CloudFormation does not read the answer to a request that it has given up.
-                Ok(Written::NoRow | Written::Superseded | Written::Taken) => {}
-                Ok(Written::Answered) => {
-                    tracing::info!(reason = why, "not answering: another invocation has");
-                    return Ok(());
-                }
-                // Two answers are better than none; they come of the same tasks.
-                Err(error) => tracing::warn!("answering without the ledger: {error}"),
-            }
-        }
-        tracing::info!(status = ?status, reason = why, "answering");
-        let delivered = self.send(&body, reply_to, invocation).await;
-        // What the ledger does not hold is answered anew by the next delivery, and counted then.
-        if is_kept || delivered.is_ok() {
-            invocation.meter().ended(reply_to, run);
-        }
-        delivered
-    }
-
-    /// Answers a request that has nothing to run, and signals its WaitHandle the same: the condition would wait for
-    /// it in vain.
-    async fn answer_and_signal(
-        &self,
-        answer: Answer,
-        handle: &WaitHandle,
-        reply_to: &ReplyTo,
-        invocation: &Invocation,
-    ) -> Result<(), Undelivered> {
-        let signalled = reply_to.signalling(handle);
-        let signal = answer.clone().into_body(&signalled);
-        if let Some(ledger) = &self.ledger
-            && let Err(error) =
-                ledger.first(&rows::Row::signalled(&signalled, &signal, invocation.now())).await
-        {
-            tracing::warn!("the signal is sent once, because the ledger cannot keep it: {error}");
-        }
-        let answered = self.answer(answer, reply_to, invocation).await;
-        let sent = self.send(&signal, &signalled, invocation).await;
-        answered.and(sent)
-    }
-
-    /// PUTs an answer, and ends the request where that went well.
-    async fn send(&self, body: &str, reply_to: &ReplyTo, invocation: &Invocation) -> Result<(), Undelivered> {
-        let delivering = self.callback.deliver(body, reply_to, invocation.clock(), invocation.ends_at());
-        let delivered = Box::pin(delivering).await;
-        let sent = if delivered.is_ok() { Sent::Delivered(invocation.now()) } else { Sent::Undelivered };
-        invocation.meter().sent(reply_to, sent);
-        match (&delivered, &self.ledger) {
-            (Err(error), _) => tracing::error!("{error}"),
-            (Ok(()), Some(ledger)) => {
-                ledger.end(rows::key_of(reply_to)).await;
-            }
-            (Ok(()), None) => {}
-        }
-        delivered
-    }
-
-    /// What the ledger says of a request; its row is written where there is none.
-    async fn remember(&self, request: &Request, plan: &Plan, invocation: &Invocation) -> Remembered<'_> {
-        let Some(ledger) = &self.ledger else { return Remembered::Memory(Memory::default()) };
-        let row = rows::Row::planned(plan, request, invocation.now(), invocation.ends_at());
-        let first = ledger.first(&row).await;
-        let is_first = matches!(first, Ok(First::New));
-        let own = match first {
-            Ok(First::New) => row,
-            Ok(First::Seen(own)) => match own.redelivered() {
-                Redelivery::Repeat(body) => return Remembered::Answered(body),
-                Redelivery::Superseded => return Remembered::Superseded,
-                Redelivery::Look => match own.waits_for() {
-                    Ok(Some(wait)) => return Remembered::Waiting(Box::new(wait)),
-                    Ok(None) | Err(_) => *own,
-                },
-                Redelivery::Start => *own,
-            },
-            Err(error) => {
-                tracing::warn!("going on without the ledger, by polling: {error}");
-                return Remembered::Memory(Memory::default());
-            }
-        };
-        let others = match request.request_type {
-            // Nothing of its resource came before it.
-            RequestType::Create => Ok(Vec::new()),
-            RequestType::Update | RequestType::Delete => ledger.rows(&own.resource).await,
-        };
-        let others = others.unwrap_or_else(|error| {
-            tracing::warn!("earlier requests are looked for in ECS alone: {error}");
-            Vec::new()
-        });
-        let others = others.into_iter().filter(|row| row.is_before(&own)).collect();
-        let delivery = fastrand::u64(..);
-        Remembered::Memory(Memory {
-            ledger: Some(ledger),
-            attempts: own.attempts,
-            is_first,
-            delivery,
-            others,
-        })
-    }
-
     /// The ledger alone, for who has nothing to do with other requests.
     fn memory(&self) -> Memory<'_> {
         Memory { ledger: self.ledger.as_ref(), ..Memory::default() }
@@ -417,18 +293,6 @@ struct Place<'w> {
     cluster: &'w str,
     families: &'w [String],
     memory: &'w Memory<'w>,
-}
-
-/// What a delivered request goes on with.
-enum Remembered<'l> {
-    /// What it asks for.
-    Memory(Memory<'l>),
-    /// The wait of an earlier delivery.
-    Waiting(Box<Wait>),
-    /// The answer that it has had.
-    Answered(String),
-    /// Nothing: a later request has taken over.
-    Superseded,
 }
 
 /// What every line about a request carries.

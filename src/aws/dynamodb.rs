@@ -4,6 +4,7 @@
 //! words, and every value `:name`.
 
 mod attributes;
+mod read;
 mod update;
 
 use std::time::Duration;
@@ -12,20 +13,21 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
     operation::{
-        put_item::PutItemError,
-        query::{QueryOutput, builders::QueryFluentBuilder},
-        transact_write_items::TransactWriteItemsError,
-        update_item::UpdateItemError,
+        put_item::PutItemError, transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
     },
     types::{
-        AttributeValue, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, Select,
-        TransactWriteItem, Update as TransactUpdate, WriteRequest,
+        PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+        Update as TransactUpdate, WriteRequest,
     },
 };
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
 use self::attributes::{plain, typed};
-pub use self::{attributes::Attributes, update::Update};
+pub use self::{
+    attributes::Attributes,
+    read::{GET_AT_ONCE, IndexRange, Page},
+    update::Update,
+};
 use super::{CallError, CallErrorKind, Throttles, in_region_of};
 
 /// How many items one BatchWriteItem takes.
@@ -48,26 +50,6 @@ pub enum Inserted {
     New,
     /// An item with its key is there already: this one.
     There(Attributes),
-}
-
-/// Where an index is read: one of its partitions, up to a value of its sort key.
-#[derive(Clone, Copy, Debug)]
-pub struct IndexRange<'r> {
-    /// The index's name.
-    pub index: &'r str,
-    /// Its partition key and the partition.
-    pub partition: (&'r str, &'r str),
-    /// Its sort key and the greatest value that is read.
-    pub up_to: (&'r str, i64),
-}
-
-/// One page of a query.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Page {
-    /// The items, in the order of the sort key.
-    pub items: Vec<Attributes>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<Attributes>,
 }
 
 /// What came of a change.
@@ -225,68 +207,6 @@ impl Table {
         Ok(TransactWriteItem::builder().update(change).build())
     }
 
-    /// All items of a partition, as they are now.
-    pub async fn query(&self, partition: (&str, &str)) -> Result<Vec<Attributes>, CallError> {
-        let (name, value) = partition;
-        let mut items = Vec::new();
-        let mut from = None;
-        loop {
-            let call = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .key_condition_expression("#partition = :partition")
-                .expression_attribute_names("#partition", name)
-                .expression_attribute_values(":partition", AttributeValue::S(value.to_owned()))
-                .consistent_read(true)
-                .set_exclusive_start_key(from);
-            let answer = queried(call).await?;
-            items.extend(answer.items.unwrap_or_default().into_iter().map(plain));
-            match answer.last_evaluated_key.filter(|key| !key.is_empty()) {
-                Some(key) => from = Some(key),
-                None => return Ok(items),
-            }
-        }
-    }
-
-    /// One page of an index, which may lag a moment behind the table.
-    pub async fn query_index(
-        &self,
-        range: &IndexRange<'_>,
-        from: Option<&Attributes>,
-    ) -> Result<Page, CallError> {
-        let answer = queried(self.index_query(range).set_exclusive_start_key(from.map(typed))).await?;
-        let items = answer.items.unwrap_or_default().into_iter().map(plain).collect();
-        Ok(Page { items, next: answer.last_evaluated_key.filter(|key| !key.is_empty()).map(plain) })
-    }
-
-    /// How many items a range of an index has, which may lag a moment behind the table.
-    pub async fn count_index(&self, range: &IndexRange<'_>) -> Result<usize, CallError> {
-        let (mut count, mut from) = (0, None);
-        loop {
-            let call = self.index_query(range).select(Select::Count).set_exclusive_start_key(from);
-            let answer = queried(call).await?;
-            count += usize::try_from(answer.count).unwrap_or_default();
-            match answer.last_evaluated_key.filter(|key| !key.is_empty()) {
-                Some(key) => from = Some(key),
-                None => return Ok(count),
-            }
-        }
-    }
-
-    fn index_query(&self, range: &IndexRange<'_>) -> QueryFluentBuilder {
-        let IndexRange { index, partition, up_to } = range;
-        self.client
-            .query()
-            .table_name(&self.name)
-            .index_name(*index)
-            .key_condition_expression("#partition = :partition AND #sort <= :up_to")
-            .expression_attribute_names("#partition", partition.0)
-            .expression_attribute_names("#sort", up_to.0)
-            .expression_attribute_values(":partition", AttributeValue::S(partition.1.to_owned()))
-            .expression_attribute_values(":up_to", AttributeValue::N(up_to.1.to_string()))
-    }
-
     /// Removes an item if the condition of `update` holds; its expression is not read.
     pub async fn delete(&self, update: &Update) -> Result<(), CallError> {
         let mut call = self
@@ -307,10 +227,6 @@ impl Table {
             }
         }
     }
-}
-
-async fn queried(call: QueryFluentBuilder) -> Result<QueryOutput, CallError> {
-    call.send().await.map_err(|error| CallError::of("dynamodb:Query", error))
 }
 
 /// Short bursts of throttling and of conflicts are ridden out here, some three seconds of them.

@@ -8,7 +8,7 @@ use super::{
     },
     evidence::{self, DEFINITION_PATIENCE, Definition, Speaker},
     hand_over::{NoNextHop, hand_over},
-    park::{Kept, keep},
+    park::{Kept, keep, keep_timed_out},
     stop::{last_words, stop},
     work::{FRESH_ROLE, Work},
 };
@@ -290,9 +290,6 @@ async fn returning(work: &Work<'_>, answer: Answer, task: &Task, seen: &Seen, ru
 /// refuses to stop, if any.
 async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn, CallError)> {
     tracing::warn!("{} is over: stopping the tasks", wait.limit);
-    let why = format!("{TIMED_OUT}{}", wait.limit);
-    let by = work.invocation.until(wait.answer_by.unwrap_or(work.now()));
-    let stopped = stop(&work.due(by.max(work.invocation.soon())), &wait.tasks, &why).await;
     let running = wait.running(&seen.last.tasks, seen.definition.as_ref());
     let timed_out = TimedOut {
         at: wait.deadline,
@@ -302,6 +299,12 @@ async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn
         task: running.map(|(task, _)| task.arn.clone()),
         trouble: seen.trouble.as_ref().map(ToString::to_string),
     };
+    let mut kept = wait.clone();
+    kept.time_out(timed_out.clone(), work.now());
+    keep_timed_out(work, &kept).await;
+    let why = format!("{TIMED_OUT}{}", wait.limit);
+    let by = work.invocation.until(wait.answer_by.unwrap_or(work.now()));
+    let stopped = stop(&work.due(by.max(work.invocation.soon())), &wait.tasks, &why).await;
     wait.time_out(timed_out, work.now());
     stopped.refused
 }

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use super::decide::{
     ledger::{self as rows, Row, RowState, StartTaskCall},
+    turn,
     wait::Wait,
 };
 use crate::{
@@ -174,29 +175,30 @@ impl Ledger {
         }
     }
 
-    /// One page of the rows that are due, and where the next begins.
+    /// One page of the rows that are due, as they are now, and where the next page begins.
+    ///
+    /// The index holds keys alone. All its items are of one partition, which takes a thousand KB of writes a
+    /// second: with whole rows in it a few hundred requests at once would be too much.
     pub(super) async fn due(
         &self,
         now: OffsetDateTime,
         from: Option<&Attributes>,
     ) -> Result<(Vec<Row>, Option<Attributes>), CallError> {
-        let range = IndexRange {
-            index: rows::OPEN_INDEX,
-            partition: (rows::OPEN, rows::OPEN),
-            up_to: (rows::NEXT_LOOK, milliseconds(now)),
-        };
-        let page = in_time(self.table.query_index(&range, from)).await?;
-        Ok((page.items.into_iter().filter_map(Row::read).collect(), page.next))
+        let page = in_time(self.table.query_index(&open_up_to(milliseconds(now)), from)).await?;
+        // A table that was made by hand may have whole rows in its index.
+        let (mut items, keys): (Vec<_>, Vec<_>) = page.items.into_iter().partition(rows::is_whole);
+        let keys: Vec<Attributes> = keys.iter().map(rows::table_key).collect();
+        if !keys.is_empty() {
+            items.extend(in_time(self.table.get_all(&keys)).await?);
+        }
+        // The index may lag behind: what another invocation has moved on is not due.
+        let due = items.into_iter().filter_map(Row::read).filter(|row| row.is_due(now));
+        Ok((due.collect(), page.next))
     }
 
     /// How many requests have not ended.
     pub(super) async fn open(&self) -> Result<usize, CallError> {
-        let range = IndexRange {
-            index: rows::OPEN_INDEX,
-            partition: (rows::OPEN, rows::OPEN),
-            up_to: (rows::NEXT_LOOK, i64::MAX),
-        };
-        in_time(self.table.count_index(&range)).await
+        in_time(self.table.count_index(&open_up_to(i64::MAX))).await
     }
 
     /// What of its calls AWS has throttled.
@@ -207,6 +209,20 @@ impl Ledger {
     /// The watch has come round.
     pub(super) async fn beat(&self, now: OffsetDateTime) -> Result<(), CallError> {
         in_time(self.table.put(&rows::heartbeat(now))).await
+    }
+
+    /// Takes a place in the queue of the starts that ECS has throttled, and says when its turn is.
+    pub(super) async fn turn(&self, now: OffsetDateTime) -> Result<OffsetDateTime, CallError> {
+        // Between the two writes another may have come, or all have gone.
+        for _ in 0..3 {
+            if let Updated::Done(before) = in_time(self.table.update(&turn::behind_the_last(now))).await? {
+                return Ok(turn::taken(&before).unwrap_or(now));
+            }
+            if let Updated::Done(_) = in_time(self.table.update(&turn::first(now))).await? {
+                return Ok(now);
+            }
+        }
+        Ok(now)
     }
 
     /// Whether the watch is known to live, so that a wait may be left to it.
@@ -226,6 +242,15 @@ impl Ledger {
             Updated::Done(_) => Written::Done,
             Updated::Refused(item) => refused(Row::read(item)),
         })
+    }
+}
+
+/// The open rows whose next look is due then at the latest, in milliseconds.
+fn open_up_to(next_look: i64) -> IndexRange<'static> {
+    IndexRange {
+        index: rows::OPEN_INDEX,
+        partition: (rows::OPEN, rows::OPEN),
+        up_to: (rows::NEXT_LOOK, next_look),
     }
 }
 

@@ -1,10 +1,15 @@
 //! Parking: a wait that the ledger keeps needs no invocation. An event of ECS or the watch goes on with it.
 
+use std::time::Duration;
+
 use super::{
     decide::{ledger as rows, wait::Wait},
     ledger::{Ledger, Written},
     work::Work,
 };
+
+/// How long tasks whose time is over may run on for the ledger's sake.
+const STOP_WAITS: Duration = Duration::from_secs(1);
 
 /// How a wait goes on.
 pub(super) enum Kept {
@@ -46,6 +51,18 @@ pub(super) async fn keep(work: &Work<'_>, wait: &Wait) -> Kept {
             tracing::warn!("the wait is polled, because the ledger cannot keep it: {error}");
             Kept::Polled
         }
+    }
+}
+
+/// Lets the row say, before its tasks are stopped, that they are, and what ran by then: an event of the stop may come
+/// before this invocation's next look, and answer by it. The stop does not wait long for that.
+pub(super) async fn keep_timed_out(work: &Work<'_>, wait: &Wait) {
+    let Some(ledger) = work.memory.ledger else { return };
+    let keeping = ledger.keep(wait, rows::takes_over_at(work.invocation.ends_at()));
+    match tokio::time::timeout(STOP_WAITS, keeping).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!("the ledger does not know that the tasks are stopped: {error}"),
+        Err(_) => tracing::warn!("the ledger does not know that the tasks are stopped: no answer in time"),
     }
 }
 

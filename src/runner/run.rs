@@ -13,8 +13,9 @@ use super::{
     evidence::{DEFINITION_PATIENCE, Definition},
     find::own_tasks,
     follow::{Ending, follow},
+    launch::Started,
     promise::go_on_with,
-    start::{Start, Started, start},
+    start::{Start, start},
     stop::{Cleared, clear_the_way, stop_request},
     work::Work,
 };

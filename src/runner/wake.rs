@@ -98,23 +98,28 @@ impl Runner {
             tracing::error!("the heartbeat could not be written, so nothing will be parked: {error}");
         }
         let open = open.inspect_err(|error| tracing::debug!("open waits are not counted: {error}")).ok();
-        let (mut from, mut overdue) = (None, 0);
+        let (mut from, mut overdue, mut late) = (None, 0, Vec::new());
         loop {
             let (due, next) = match ledger.due(now, from.as_ref()).await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::error!("the waits that are due cannot be read: {error}");
-                    return;
+                    break;
                 }
             };
             overdue += due.iter().filter(|row| row.is_overdue(now)).count();
+            // These take as long as their tasks take to stop, so they come last.
+            let (finish, due): (Vec<Row>, Vec<Row>) =
+                due.into_iter().partition(|row| matches!(row.due(now), Due::Finish(_)));
+            late.extend(finish);
             invocation.meter().watched(WatchRound { open, overdue });
             self.watch_page(ledger, &due, invocation).await;
             match next {
                 Some(next) if invocation.now() < invocation.hand_over_at() => from = Some(next),
-                _ => return,
+                _ => break,
             }
         }
+        self.watch_page(ledger, &late, invocation).await;
     }
 
     async fn watch_page(&self, ledger: &Ledger, due: &[Row], invocation: &Invocation) {
@@ -130,7 +135,7 @@ impl Runner {
                     return;
                 };
                 let request_type = match &due {
-                    Due::Look(wait) | Due::Poll(wait) => wait.request_type,
+                    Due::Look(wait) | Due::Poll(wait) | Due::Finish(wait) => wait.request_type,
                     _ => row.waits_for().ok().flatten().map_or(RequestType::Create, |wait| wait.request_type),
                 };
                 let span = span(request_type, &reply_to, 0);
@@ -179,6 +184,12 @@ impl Runner {
                 }
             }
             Due::Poll(wait) => self.poll(watched, *wait, invocation).await,
+            Due::Finish(wait) => {
+                tracing::warn!("no invocation has kept this wait's deadline: the watch does it");
+                ledger.put_off(row, rows::takes_over_at(invocation.ends_at())).await;
+                // That the answer was not taken is logged, and the next minute sends it again.
+                let _ = self.go_on(*wait, invocation).await;
+            }
             Due::Adopt => self.adopt(watched, invocation).await,
             Due::Unreadable(error) => {
                 tracing::error!("a wait cannot be read: {error}");
@@ -191,9 +202,8 @@ impl Runner {
     /// Lets an invocation of its own poll a wait.
     async fn poll(&self, watched: Watched<'_>, wait: Wait, invocation: &Invocation) {
         let Watched { row, reply_to, ledger } = watched;
-        // Until then it is that invocation's.
-        let back_at = rows::takes_over_at(invocation.now() + (invocation.ends_at() - invocation.began_at()));
-        ledger.put_off(row, back_at).await;
+        // By then it has begun, and says until when the wait is its own.
+        ledger.put_off(row, rows::begins_by(invocation.now())).await;
         let memory = self.memory();
         let place = Place { cluster: &wait.cluster, families: &[], memory: &memory };
         let work = self.work(place, invocation.ends_at(), reply_to, invocation);

@@ -13,7 +13,7 @@ use std::{
 /// The rooms from the ground up: a room may need those before it, and no other.
 ///
 /// A folder that is not named belongs to the room of the file that has its name.
-const ROOMS: [&str; 51] = [
+const ROOMS: [&str; 53] = [
     "epoch",
     "task",
     "identity",
@@ -31,6 +31,7 @@ const ROOMS: [&str; 51] = [
     "runner/invocation",
     "runner/ledger",
     "runner/work",
+    "runner/remember",
     "runner/find",
     "runner/stop",
     "runner/evidence",
@@ -39,6 +40,7 @@ const ROOMS: [&str; 51] = [
     "runner/follow",
     "runner/promise",
     "runner/ask",
+    "runner/launch",
     "runner/start",
     "runner/delete",
     "runner/run",

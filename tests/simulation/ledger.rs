@@ -142,7 +142,7 @@ impl LedgerTrouble {
 
 /// Whether an operation is DynamoDB's.
 pub(crate) fn is_of_table(operation: &str) -> bool {
-    matches!(operation, "PutItem" | "UpdateItem" | "Query")
+    matches!(operation, "PutItem" | "UpdateItem" | "Query" | "BatchGetItem")
 }
 
 impl Ledger {

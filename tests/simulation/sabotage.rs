@@ -1,6 +1,7 @@
 //! A runner with one rule broken, to see that the simulation objects. The runner itself stays as it is: what
 //! it sends and what it gets to see is changed on the way, as if it broke the rule.
 
+use ecs_tasks::rehearse::service::dynamodb::LEDGER;
 use serde_json::{Value, json};
 
 use crate::{
@@ -152,7 +153,7 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
         let ended: Vec<Value> = missing.iter().map(ended).collect();
         answer["tasks"].as_array_mut().into_iter().for_each(|tasks| tasks.extend(ended.iter().cloned()));
     }
-    if operation == "Query" {
+    if operation == "BatchGetItem" {
         return rows_on_the_way_in(world, answer);
     }
     let tasks = answer["tasks"].as_array_mut().into_iter().flatten();
@@ -194,7 +195,7 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
 
 /// Rows of the ledger, likewise.
 fn rows_on_the_way_in(world: &World, mut answer: Value) -> Value {
-    let Some(items) = answer["Items"].as_array_mut() else { return answer };
+    let Some(items) = answer["Responses"][LEDGER].as_array_mut() else { return answer };
     let ignored = match world.sabotage {
         Some(Sabotage::WatchIgnoresStarting) => "starting",
         Some(Sabotage::WatchIgnoresWaiting) => "waiting",

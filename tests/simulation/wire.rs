@@ -160,8 +160,10 @@ async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<Htt
     }
     call.at = world.now();
     world.state().calls.push(call);
-    if !matches!(operation, "DescribeTasks" | "ListTasks" | "DescribeTaskDefinition" | "Query")
-        || fault.is_some()
+    if !matches!(
+        operation,
+        "DescribeTasks" | "ListTasks" | "DescribeTaskDefinition" | "Query" | "BatchGetItem"
+    ) || fault.is_some()
         || status >= 400
     {
         let task = match body["task"].as_str() {

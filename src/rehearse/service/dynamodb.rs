@@ -4,6 +4,7 @@
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html>
 
 mod expression;
+mod index;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,17 +25,10 @@ pub const LEDGER: &str = "ledger";
 const AUDIT_KEYS: [&str; 2] = ["taskDefinitionArn", "change"];
 /// Those of the ledger.
 const LEDGER_KEYS: [&str; 2] = ["resource", "request"];
-/// Those of the ledger's index `Open`.
-const OPEN_KEYS: [&str; 2] = ["open", "next_look"];
 /// What the monitor keeps for itself stands under partition keys that begin so.
 const BOOKKEEPING: &str = "ecs-tasks#";
 
-/// How much a query reads for one page.
-const PAGE_BYTES: usize = 1_000_000;
-
 type Key = [String; 2];
-/// The sort key of the index, and the table's key where that is the same.
-type IndexKey = (i64, Key);
 
 /// The service.
 pub struct DynamoDb {
@@ -83,7 +77,7 @@ impl DynamoDb {
 
     /// The answer to an operation.
     pub fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
-        let is_ledger = body["TableName"] == LEDGER;
+        let is_ledger = body["TableName"] == LEDGER || body["RequestItems"][LEDGER].is_object();
         let mut table = lock(if is_ledger { &self.ledger } else { &self.audit });
         match operation {
             "PutItem" => {
@@ -101,6 +95,7 @@ impl DynamoDb {
                 let key = table.key(&body["Key"])?;
                 Ok(table.items.get(&key).map_or(json!({}), |item| json!({ "Item": item })))
             }
+            "BatchGetItem" => table.batch_get_item(body),
             "BatchWriteItem" => self.batch_write_item(&mut table, body),
             "TransactWriteItems" => table.transact_write_items(body),
             "Query" => table.query(body),
@@ -223,6 +218,30 @@ impl StoredTable {
         Ok(json!({}))
     }
 
+    fn batch_get_item(&self, body: &Value) -> Result<Value, AwsError> {
+        let tables = body["RequestItems"].as_object().into_iter().flatten();
+        let mut responses = Map::new();
+        for (table, wanted) in tables {
+            let keys = wanted["Keys"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let different: BTreeSet<Key> = keys.iter().map(|key| self.key(key)).collect::<Result<_, _>>()?;
+            if !(1..=100).contains(&keys.len()) {
+                return Err(AwsError::new(
+                    "ValidationException",
+                    "Too many items requested for the BatchGetItem call",
+                ));
+            }
+            if different.len() < keys.len() {
+                return Err(AwsError::new(
+                    "ValidationException",
+                    "Provided list of item keys contains duplicates",
+                ));
+            }
+            let items = different.iter().filter_map(|key| self.items.get(key).cloned());
+            responses.insert(table.clone(), items.collect());
+        }
+        Ok(json!({ "Responses": responses, "UnprocessedKeys": {} }))
+    }
+
     /// A partition of the table or of the ledger's index, as the functions ask for it: that its key is equal,
     /// and in the index that the sort key, a number, is not greater. The index comes in pages.
     fn query(&self, body: &Value) -> Result<Value, AwsError> {
@@ -239,7 +258,7 @@ impl StoredTable {
                 let Some(up_to) = number(&values[":up_to"]) else {
                     return Err(AwsError::new("ValidationException", ":up_to must be a number"));
                 };
-                Ok(page(self.open(partition, up_to), &body["ExclusiveStartKey"]))
+                Ok(index::page(&self.items, (partition, up_to), body))
             }
             _ => {
                 let message =
@@ -248,38 +267,6 @@ impl StoredTable {
             }
         }
     }
-
-    /// The items of the ledger's index up to this number, with their keys in it, in order.
-    fn open(&self, partition: &str, up_to: i64) -> Vec<(IndexKey, &Value)> {
-        let here = self.items.iter().filter(|(_, item)| item[OPEN_KEYS[0]]["S"] == partition);
-        let placed = here.filter_map(|(key, item)| Some(((number(&item[OPEN_KEYS[1]])?, key.clone()), item)));
-        let mut items: Vec<_> = placed.filter(|((sort, _), _)| *sort <= up_to).collect();
-        items.sort_by(|(one, _), (other, _)| one.cmp(other));
-        items
-    }
-}
-
-/// One page of an index, as much as DynamoDB reads for one call, after the place where the page before it ended.
-fn page(items: Vec<(IndexKey, &Value)>, after: &Value) -> Value {
-    let place = |attributes: &Value| {
-        let key = LEDGER_KEYS.map(|name| attributes[name]["S"].as_str().unwrap_or_default().to_owned());
-        number(&attributes[OPEN_KEYS[1]]).map(|sort| (sort, key))
-    };
-    let after = place(after);
-    let rest = items.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after));
-    let (mut read, mut bytes) = (Vec::new(), 0);
-    for (_, item) in rest {
-        if bytes >= PAGE_BYTES {
-            let last: &Value = read.last().copied().unwrap_or(item);
-            let names = LEDGER_KEYS.iter().chain(&OPEN_KEYS);
-            let key: Map<String, Value> =
-                names.map(|name| ((*name).to_owned(), last[*name].clone())).collect();
-            return json!({ "Count": read.len(), "Items": read, "LastEvaluatedKey": key });
-        }
-        bytes += item.to_string().len();
-        read.push(item);
-    }
-    json!({ "Count": read.len(), "Items": read })
 }
 
 fn number(attribute: &Value) -> Option<i64> {

@@ -25,11 +25,13 @@ use crate::{
 
 /// The table's partition key.
 pub const RESOURCE: &str = "resource";
+/// Its sort key.
+pub const REQUEST: &str = "request";
 /// The sparse index over the rows that are not ended.
 pub const OPEN_INDEX: &str = "Open";
-/// Its partition key, which has one value.
+/// The index's partition key, which has one value.
 pub const OPEN: &str = "open";
-/// Its sort key.
+/// The index's sort key.
 pub const NEXT_LOOK: &str = "next_look";
 
 /// A wait whose deadline is nearer is polled and not parked.
@@ -42,6 +44,8 @@ const NEAR: Duration = Duration::seconds(90);
 const LOOKS: [i64; 4] = [1, 2, 4, 5];
 /// How long an invocation may be late to end, beyond Lambda's deadline for it, before another takes over.
 const GRACE: Duration = Duration::seconds(60);
+/// How long Lambda may take to begin an invocation that polls a wait. It says by itself how long it will be at it.
+const BEGINNING: Duration = Duration::minutes(2);
 /// How long an answer may be on its way before it is sent again.
 const ANSWERING: Duration = Duration::MINUTE;
 /// How long a row is kept after its deadline.
@@ -126,6 +130,8 @@ pub enum Due {
     Look(Box<Wait>),
     /// Lets an invocation poll it up to its deadline.
     Poll(Box<Wait>),
+    /// Keeps its deadline by itself: the invocation that was to poll it has not.
+    Finish(Box<Wait>),
     /// Looks for what it has started.
     Adopt,
     /// Answers that it cannot be gone on with.
@@ -266,6 +272,11 @@ impl Row {
         self.state == RowState::Answering && self.answered_by.as_deref() == Some(write)
     }
 
+    /// Whether the watch has to do something about it now.
+    pub fn is_due(&self, now: OffsetDateTime) -> bool {
+        self.state != RowState::Ended && self.next_look <= milliseconds(now)
+    }
+
     /// Whether its deadline has passed, and it has not ended.
     pub fn is_overdue(&self, now: OffsetDateTime) -> bool {
         self.state != RowState::Ended && self.deadline < milliseconds(now)
@@ -304,6 +315,10 @@ impl Row {
         };
         match (self.state, wait, &self.answer) {
             (RowState::Answering, _, Some(answer)) => Due::Repeat(answer.clone()),
+            // A row is put off beyond its deadline only when an invocation is to keep that.
+            (RowState::Waiting, Some(wait), _) if self.next_look > milliseconds(wait.deadline) => {
+                Due::Finish(Box::new(wait))
+            }
             (RowState::Waiting, Some(wait), _) if wait.deadline - now <= NEAR => Due::Poll(Box::new(wait)),
             (RowState::Waiting, Some(wait), _) => Due::Look(Box::new(wait)),
             (RowState::Starting, _, _) => Due::Adopt,
@@ -458,6 +473,11 @@ pub fn takes_over_at(ends_at: OffsetDateTime) -> OffsetDateTime {
     ends_at + GRACE
 }
 
+/// When the watch takes over from an invocation that was asked for now and has not begun.
+pub fn begins_by(now: OffsetDateTime) -> OffsetDateTime {
+    now + BEGINNING
+}
+
 /// When an answer that the bucket did not take is tried again.
 pub fn answers_again_at(now: OffsetDateTime) -> OffsetDateTime {
     now + ANSWERING
@@ -490,15 +510,26 @@ fn sort_key(reply_to: &ReplyTo) -> String {
     format!("{}{suffix}", reply_to.request_id)
 }
 
-fn key(resource: &str, request: &str) -> Attributes {
-    attributes(json!({ RESOURCE: resource, "request": request }))
+/// Whether an item of the index is a whole row, and not its keys alone.
+pub fn is_whole(item: &Attributes) -> bool {
+    item.contains_key("state")
 }
 
-fn ttl(deadline: i64) -> i64 {
+/// The table's key of an item of the index.
+pub fn table_key(item: &Attributes) -> Attributes {
+    let part = |name: &str| Some((name.to_owned(), item.get(name)?.clone()));
+    [RESOURCE, REQUEST].into_iter().filter_map(part).collect()
+}
+
+pub(super) fn key(resource: &str, request: &str) -> Attributes {
+    attributes(json!({ RESOURCE: resource, REQUEST: request }))
+}
+
+pub(super) fn ttl(deadline: i64) -> i64 {
     deadline / 1000 + KEPT.whole_seconds()
 }
 
-fn attributes(json: Value) -> Attributes {
+pub(super) fn attributes(json: Value) -> Attributes {
     match json {
         Value::Object(attributes) => attributes,
         _ => Map::new(),

@@ -1,0 +1,70 @@
+//! The queue of the starts that ECS has throttled: who stands in it starts a moment after the one before.
+//!
+//! One item of the ledger says when the next turn is. An account may start 100 tasks at once and then 40 a second, and look
+//! 20 times a second (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>): every start is
+//! followed by a look, and those who have just come call once before they queue.
+
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+use super::ledger::{attributes, key, ttl};
+use crate::{
+    aws::dynamodb::{Attributes, Update},
+    epoch::milliseconds,
+};
+
+/// From one turn to the next.
+const PACE: Duration = Duration::milliseconds(50);
+
+/// The write that takes the place behind the last in the queue. It is refused where nobody stands in it.
+pub fn behind_the_last(now: OffsetDateTime) -> Update {
+    let values = json!({ ":pace": PACE.whole_milliseconds() as i64, ":now": milliseconds(now) });
+    Update {
+        key: queue(),
+        expression: "ADD #next_turn :pace".to_owned(),
+        condition: "#next_turn > :now".to_owned(),
+        values: attributes(values),
+    }
+}
+
+/// The write that takes the first place. It is refused where somebody has it.
+pub fn first(now: OffsetDateTime) -> Update {
+    let values = json!({
+        ":next": milliseconds(now + PACE),
+        ":now": milliseconds(now),
+        ":ttl": ttl(milliseconds(now)),
+    });
+    Update {
+        key: queue(),
+        expression: "SET #next_turn = :next, #ttl = :ttl".to_owned(),
+        condition: "attribute_not_exists(#next_turn) OR #next_turn <= :now".to_owned(),
+        values: attributes(values),
+    }
+}
+
+/// Whose turn it is when a place was taken behind the last, by the item as it was.
+pub fn taken(before: &Attributes) -> Option<OffsetDateTime> {
+    let turn = before.get("next_turn")?.as_i64()?;
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(turn) * 1_000_000).ok()
+}
+
+fn queue() -> Attributes {
+    key("starts", "queue")
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_turn_is_when_the_one_before_it_has_put_it() {
+        let now = datetime!(2026-11-27 12:00 UTC);
+        let first = first(now);
+        let left = json!({ "next_turn": first.values[":next"] });
+        assert_eq!(taken(&attributes(left)), Some(now + PACE));
+        assert_eq!(taken(&Attributes::new()), None);
+        assert_eq!(first.key, behind_the_last(now).key);
+    }
+}

@@ -1,0 +1,105 @@
+//! The only place that answers CloudFormation, and signals a WaitHandle. With a ledger the answer is one conditional write
+//! before it is sent.
+
+use super::{
+    Runner,
+    decide::{answer::Answer, ledger as rows},
+    invocation::Invocation,
+    ledger::Written,
+    render::metrics::{RunEnd, Sent},
+};
+use crate::{
+    callback::Undelivered,
+    cfn::{ReplyTo, WaitHandle},
+};
+
+impl Runner {
+    /// Answers, and counts the run that the answer is about.
+    pub(super) async fn answer(
+        &self,
+        answer: Answer,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
+        let run = answer.run_end();
+        Box::pin(self.answer_of(run, answer, reply_to, invocation)).await
+    }
+
+    /// The only place that answers CloudFormation. `run` is how the run ended that is counted with the answer.
+    pub(super) async fn answer_of(
+        &self,
+        run: Option<RunEnd>,
+        answer: Answer,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
+        // Not the whole Reason: the container's last lines in it may hold what must never be in our log.
+        let why = answer.summary().to_owned();
+        let status = answer.status();
+        let body = answer.into_body(reply_to);
+        let mut is_kept = false;
+        if let Some(ledger) = &self.ledger {
+            match ledger.answer(reply_to, &body, invocation.now()).await {
+                Ok(Written::Done) => is_kept = true,
+                // CloudFormation does not read the answer to a request that it has given up.
+                Ok(Written::NoRow | Written::Superseded | Written::Taken) => {}
+                Ok(Written::Answered) => {
+                    tracing::info!(reason = why, "not answering: another invocation has");
+                    return Ok(());
+                }
+                // Two answers are better than none; they come of the same tasks.
+                Err(error) => tracing::warn!("answering without the ledger: {error}"),
+            }
+        }
+        tracing::info!(status = ?status, reason = why, "answering");
+        let delivered = self.send(&body, reply_to, invocation).await;
+        // What the ledger does not hold is answered anew by the next delivery, and counted then.
+        if is_kept || delivered.is_ok() {
+            invocation.meter().ended(reply_to, run);
+        }
+        delivered
+    }
+
+    /// Answers a request that has nothing to run, and signals its WaitHandle the same: the condition would wait for
+    /// it in vain.
+    pub(super) async fn answer_and_signal(
+        &self,
+        answer: Answer,
+        handle: &WaitHandle,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
+        let signalled = reply_to.signalling(handle);
+        let signal = answer.clone().into_body(&signalled);
+        if let Some(ledger) = &self.ledger
+            && let Err(error) =
+                ledger.first(&rows::Row::signalled(&signalled, &signal, invocation.now())).await
+        {
+            tracing::warn!("the signal is sent once, because the ledger cannot keep it: {error}");
+        }
+        let answered = self.answer(answer, reply_to, invocation).await;
+        let sent = self.send(&signal, &signalled, invocation).await;
+        answered.and(sent)
+    }
+
+    /// PUTs an answer, and ends the request where that went well.
+    pub(super) async fn send(
+        &self,
+        body: &str,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
+        let delivering = self.callback.deliver(body, reply_to, invocation.clock(), invocation.ends_at());
+        let delivered = Box::pin(delivering).await;
+        let sent = if delivered.is_ok() { Sent::Delivered(invocation.now()) } else { Sent::Undelivered };
+        invocation.meter().sent(reply_to, sent);
+        match (&delivered, &self.ledger) {
+            (Err(error), _) => tracing::error!("{error}"),
+            (Ok(()), Some(ledger)) => {
+                ledger.end(rows::key_of(reply_to)).await;
+            }
+            (Ok(()), None) => {}
+        }
+        delivered
+    }
+}
