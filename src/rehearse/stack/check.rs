@@ -54,6 +54,9 @@ impl Stack {
             for error in self.refused_by_ecs(&trial, (resource, &properties), &scope) {
                 errors.add(error);
             }
+            if let Some(error) = self.unheard(resource, &scope) {
+                errors.add(error);
+            }
         }
         errors.take(self.resolved_outputs(&self.scope(parameters, &resources)));
         if let Some(fail) = &self.surroundings.fail
@@ -157,6 +160,29 @@ impl Stack {
             refused.push(self.unknown_definition(resource, definition, scope));
         }
         refused
+    }
+
+    /// A WaitHandle of the template that no condition waits for: the stack would be complete while the task runs.
+    fn unheard(&self, resource: &Resource, scope: &Scope<'_>) -> Option<TemplateError> {
+        let written = scope.written_at(&resource.properties, "WaitHandle");
+        let handle = written.resource.filter(|handle| {
+            self.template
+                .resource(handle)
+                .is_some_and(|one| one.resource_type == "AWS::CloudFormation::WaitConditionHandle")
+        })?;
+        let waits = |one: &&Resource| {
+            one.resource_type == "AWS::CloudFormation::WaitCondition"
+                && scope.resources.contains_key(&one.logical_id)
+                && scope.written_at(&one.properties, "Handle").resource == Some(handle)
+        };
+        if self.template.resources.iter().any(|one| waits(&one)) {
+            return None;
+        }
+        let id = &resource.logical_id;
+        Some(written.node.error(format!(
+            "{id}: no WaitCondition waits for {handle}, so the stack would be complete while the task still runs: add one \
+             with Handle: !Ref {handle} and DependsOn: {id}"
+        )))
     }
 
     /// Keeps in mind that a task or a service takes its task definition from elsewhere, if so.

@@ -46,6 +46,10 @@ impl Stack {
                 let arn = arn("ecs", &format!("service/{cluster}/{name}"));
                 played(arn.clone(), vec![("Name", name), ("ServiceArn", arn)])
             }
+            "AWS::CloudFormation::WaitConditionHandle" => {
+                played(format!("https://cloudformation-waitcondition.example/{generated}"), Vec::new())
+            }
+            "AWS::CloudFormation::WaitCondition" => played(generated, vec![("Data", "{}".to_owned())]),
             other => unplayed::referable(other, &generated, properties),
         }
     }

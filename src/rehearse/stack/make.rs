@@ -189,6 +189,10 @@ impl Stack {
         let settled = self.stage.cloudformation.request(&ask, &self.stage.lambda).await;
         match settled.physical_id {
             Some(reference) if settled.succeeded => {
+                // CloudFormation shows the Reason of a failure alone, and who deploys would take it for a run.
+                if settled.data.get("Ran").is_some_and(|ran| ran == "false") {
+                    self.note(format!("{logical_id}: {}", settled.reason));
+                }
                 Ok(Referable { reference, attributes: settled.data, ..Referable::default() })
             }
             physical_id => Err(Failed { reason: settled.reason, physical_id }),

@@ -104,6 +104,11 @@ impl Stack {
         let in_words = |errors: TemplateErrors| errors.to_string();
         let Some(wanted) = self.wanted(logical_id, parameters).map_err(in_words)? else { return Ok(()) };
         if wanted.properties == old.properties && self.fail.as_deref() != Some(logical_id) {
+            if wanted.is_ours {
+                self.note(format!(
+                    "{logical_id}: nothing was run: none of its properties has changed, so CloudFormation sends it no Update"
+                ));
+            }
             return Ok(());
         }
         progress.touched.push(logical_id.to_owned());

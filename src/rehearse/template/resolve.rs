@@ -98,7 +98,11 @@ impl Scope<'_> {
             None => {
                 let known: Vec<&str> = referable.attributes.keys().map(String::as_str).collect();
                 let hint = did_you_mean(name, known.iter().copied());
-                let known = if hint.is_empty() { format!("; it has {}", known.join(", ")) } else { hint };
+                let known = match known.is_empty() {
+                    true => format!("; it has none, so write !Ref {resource}"),
+                    false if hint.is_empty() => format!("; it has {}", known.join(", ")),
+                    false => hint,
+                };
                 Err(node.error(format!("{resource} has no attribute {name}{known}")).into())
             }
         }

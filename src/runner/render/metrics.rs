@@ -114,7 +114,10 @@ pub fn render(measures: &Measures, by_resource: bool, now: OffsetDateTime) -> Op
     if values.is_empty() && measures.throttled == 0 {
         return None;
     }
-    values.push((THROTTLED, measures.throttled.into()));
+    // The watch comes round each minute of the month, and a metric is billed by the hours in which it has values.
+    if measures.throttled > 0 || measures.watched.is_none() {
+        values.push((THROTTLED, measures.throttled.into()));
+    }
     let mut line = json!({});
     let mut dimensions = vec![vec![]];
     if let Some(name) = measures.logical_resource_id.as_deref().filter(|_| by_resource) {
@@ -163,7 +166,7 @@ fn values(measures: &Measures) -> Vec<(&'static str, Value)> {
     }
     if let Some(WatchRound { open, overdue }) = measures.watched {
         values.extend(open.map(|open| (OPEN_WAITS, open.into())));
-        values.push((OVERDUE, overdue.into()));
+        values.extend((overdue > 0).then(|| (OVERDUE, overdue.into())));
     }
     values
 }

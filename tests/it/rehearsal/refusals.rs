@@ -189,3 +189,39 @@ fn a_service_token_that_is_almost_the_provider_s_is_asked_about() {
     let file = TemplateFile::new(&meant);
     assert_eq!(lines(&rehearse(&[file.path(), "--import", "ecs-task-FunctionArn=x"])).0, Some(0));
 }
+
+#[test]
+fn a_dependency_that_cannot_be_met_is_refused() {
+    let app = "Command: [echo ran] }";
+    let with = |depends: &str| format!("Command: [echo ran], DependsOn: [{depends}] }}");
+    check(
+        app,
+        &with("{ ContainerName: ini, Condition: SUCCESS }"),
+        "line 7: Definition: Container app depends on ini, which is no container of it.",
+    );
+    check(
+        app,
+        &with("{ ContainerName: app, Condition: START }"),
+        "line 7: Definition: The dependencies of app form a circle.",
+    );
+    check(
+        app,
+        &with("{ ContainerName: app, Condition: DONE }"),
+        "line 7: Definition: The condition of app's dependency on app should be one of [START, COMPLETE, \
+         SUCCESS, HEALTHY], not DONE.",
+    );
+}
+
+#[test]
+fn a_handle_that_no_condition_waits_for_is_refused() {
+    let handle = "  Handle: { Type: \"AWS::CloudFormation::WaitConditionHandle\" }\n  Run:\n    Type: Custom::ECSTask\n";
+    let text = template("  Run:\n    Type: Custom::ECSTask\n", handle);
+    let text = text.replace("ServiceToken: x\n", "ServiceToken: x\n      WaitHandle: !Ref Handle\n");
+    assert_eq!(
+        refused(&text, &[]),
+        "shop.yml: line 18: Run: no WaitCondition waits for Handle, so the stack would be complete while the task still \
+         runs: add one with Handle: !Ref Handle and DependsOn: Run"
+    );
+    let text = text.replace("!Ref Handle", "!GetAtt Handle.Arn");
+    assert!(refused(&text, &[]).contains("Handle has no attribute Arn; it has none, so write !Ref Handle"));
+}

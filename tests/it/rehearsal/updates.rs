@@ -120,3 +120,21 @@ fn names_wider_than_the_columns_leave_them_where_they_are() {
     let file = TemplateFile::new(&template);
     insta::assert_snapshot!(page(&rehearse(&[file.path(), "--quiet"])));
 }
+
+#[test]
+fn an_update_that_runs_nothing_says_why() {
+    let file = TemplateFile::new(TEMPLATE);
+    let (status, untouched) = lines(&rehearse(&[file.path(), "--update", "Count=2"]));
+    assert_eq!(status, Some(0), "{untouched:#?}");
+    let why =
+        "Run: nothing was run: none of its properties has changed, so CloudFormation sends it no Update";
+    assert!(untouched.iter().any(|line| line == why), "{untouched:#?}");
+    let skipping = TEMPLATE.replace("ServiceToken: x\n", "ServiceToken: x\n      RunOnUpdate: false\n");
+    let next = TemplateFile::new(&skipping.replace("version 1", "version 2"));
+    let file = TemplateFile::new(&skipping);
+    let (status, skipped) = lines(&rehearse(&[file.path(), "--update-template", next.path()]));
+    assert_eq!(status, Some(0), "{skipped:#?}");
+    let why = "Run: Nothing was run: RunOnUpdate is false";
+    assert!(skipped.iter().any(|line| line.starts_with(why)), "{skipped:#?}");
+    assert_eq!(ran(&skipped), 1, "{skipped:#?}");
+}

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    ContainerSettings, fargate,
+    ContainerSettings, dependency, fargate,
     spelling::{normal, upper_first},
 };
 use crate::rehearse::template::nearest::nearest;
@@ -76,6 +76,7 @@ impl Revision {
         if !containers.iter().any(|container| container.essential) {
             return Err(format!("task definition {family} has no essential container"));
         }
+        dependency::check(&containers)?;
         let network_mode = text(&json, "networkMode").unwrap_or_else(|| "bridge".to_owned());
         if !["awsvpc", "bridge", "host", "none"].contains(&network_mode.as_str()) {
             return Err(format!(

@@ -4,6 +4,8 @@
 
 use super::{ContainerSpec, task::StageContainer};
 
+const CONDITIONS: [&str; 4] = ["START", "COMPLETE", "SUCCESS", "HEALTHY"];
+
 /// How it stands with a container that has not started.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Readiness {
@@ -13,6 +15,43 @@ pub(super) enum Readiness {
     Waiting,
     /// One of them never will be: the reason of a task that failed to start.
     Hopeless(String),
+}
+
+/// Refuses a dependency on a container that is not there, on itself, in a circle, or on a condition that does not exist.
+pub(super) fn check(containers: &[ContainerSpec]) -> Result<(), String> {
+    for container in containers {
+        for (name, condition) in &container.depends_on {
+            if !containers.iter().any(|one| one.name == *name) {
+                return Err(format!(
+                    "Container {} depends on {name}, which is no container of it.",
+                    container.name
+                ));
+            }
+            if !CONDITIONS.contains(&condition.as_str()) {
+                return Err(format!(
+                    "The condition of {}'s dependency on {name} should be one of [{}], not {condition}.",
+                    container.name,
+                    CONDITIONS.join(", ")
+                ));
+            }
+        }
+    }
+    // What can start takes itself out; what is left waits for itself.
+    let mut left: Vec<&ContainerSpec> = containers.iter().collect();
+    loop {
+        let waits = |one: &&ContainerSpec| {
+            one.depends_on.iter().any(|(name, _)| left.iter().any(|of| of.name == *name))
+        };
+        let next: Vec<&ContainerSpec> = left.iter().copied().filter(|one| waits(&one)).collect();
+        match next.len() {
+            0 => return Ok(()),
+            many if many == left.len() => {
+                let names: Vec<&str> = left.iter().map(|one| one.name.as_str()).collect();
+                return Err(format!("The dependencies of {} form a circle.", names.join(", ")));
+            }
+            _ => left = next,
+        }
+    }
 }
 
 /// How it stands with a container in its task.

@@ -77,10 +77,11 @@ fn what_is_no_run_s_is_measured_without_one() {
     let watched = Some(WatchRound { open: Some(12), overdue: 1 });
     check(
         &Measures { watched, ..Measures::default() },
-        json!({"OpenWaits": 12, "Overdue": 1, "Throttled": 0}),
+        json!({"OpenWaits": 12, "Overdue": 1}),
     );
-    let watched = Some(WatchRound { open: None, overdue: 0 });
-    check(&Measures { watched, ..Measures::default() }, json!({"Overdue": 0, "Throttled": 0}));
+    // Each minute of the month: what is nought would be billed.
+    let watched = Some(WatchRound { open: Some(0), overdue: 0 });
+    check(&Measures { watched, ..Measures::default() }, json!({"OpenWaits": 0}));
     check(&Measures { throttled: 1, ..Measures::default() }, json!({"Throttled": 1}));
 }
 
@@ -103,7 +104,8 @@ fn a_resource_s_name_is_a_dimension_where_somebody_wants_to_pay_for_it() {
 fn every_metric_of_a_line_has_a_value_and_its_unit() {
     let all = Measures {
         parked: true,
-        watched: Some(WatchRound { open: Some(1), overdue: 0 }),
+        watched: Some(WatchRound { open: Some(1), overdue: 1 }),
+        throttled: 1,
         ..run(RunEnd::Failed(FailureClass::Container))
     };
     let line = line(&all, true);
