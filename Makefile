@@ -19,6 +19,8 @@ CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
 REMAP = $(eval REMAP := --remap-path-prefix=$(CARGO_FOLDER)=/cargo --remap-path-prefix=$(CURDIR)=/ecs-tasks \
   --remap-path-prefix=$(TARGET_DIR)=/ecs-tasks/target --remap-path-prefix=$(shell rustc --print \
   sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc --version --verbose | sed -n 's/^commit-hash: //p'))$(REMAP)
+# With one of the tests, so that they and the command share one build of all dependencies.
+BUILD_REHEARSE := cargo build --locked --features rehearse --bins --test docker
 NODE_STAMPS := $(patsubst %,examples/%/node_modules/.stamp,cdk migrations/knex)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
@@ -30,7 +32,7 @@ help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-9s %s\n", $$1, $$2 }'
 
 demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a migration that fails
-	@cargo build --locked --features rehearse --bins
+	@$(BUILD_REHEARSE)
 	@echo "=> A migration that succeeds, an update that migrates further, and the end of the stack"
 	@$(TARGET_DIR)/debug/rehearse $(DEMO) --update SchemaVersion=5
 	@echo
@@ -44,12 +46,11 @@ test: .venv/test.stamp ## Run all tests
 	  $(PYTHON) -W ignore::UserWarning -m unittest discover --start-directory tests/monitor --pattern '*_test.py'
 
 docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its own, with a real PostgreSQL (root, Debian 12)
-	@cargo build --locked --features rehearse --bins
 	@cargo test --locked --features rehearse --test docker --no-run
 	@tests/docker/engine $< cargo test --locked --features rehearse --test docker -- --test-threads 4
 
 examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synthesize, lint and rehearse examples/, on a real PostgreSQL
-	@cargo build --locked --features rehearse --bins
+	@$(BUILD_REHEARSE)
 	REHEARSE=$(TARGET_DIR)/debug/rehearse $(PYTHON) -m unittest discover --start-directory tests/examples --pattern '*_test.py'
 
 soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7

@@ -27,6 +27,17 @@ class EcsTaskWaitHandle(CloudFormationLintRule):
                     yield RuleMatch(task.path("WaitHandle"), message)
 
 
+# A task that is stopped at its Timeout may take its stopTimeout of up to 120 s to end.
+STOPPING = 300
+# The longest that a condition waits.
+LONGEST = 43_200
+
+
+def enough(timeout):
+    """How long a condition waits for a task with this Timeout, also where the task is stopped at it."""
+    return timeout and min(timeout + STOPPING, LONGEST)
+
+
 def mistakes(cfn, task, handle):
     """What is wrong with this handle and its condition."""
     if not ecs.resources(cfn, HANDLE, among={handle}):
@@ -41,12 +52,12 @@ def mistakes(cfn, task, handle):
     if not waiting:
         yield (
             f"no {CONDITION} waits for {handle}, so the deploy goes on before the task has ended: add one "
-            f"with Handle: !Ref {handle}, DependsOn: {task.name} and Timeout: {timeout or 'that of the task'}"
+            f"with Handle: !Ref {handle}, DependsOn: {task.name} and Timeout: {enough(timeout) or 'that of the task'}"
         )
     for name, condition_timeout in waiting.items():
         limit = ecs.number(condition_timeout)
         if limit is not None and timeout is not None and limit < timeout:
-            wanted = f"raise it to {timeout} or more"
+            wanted = f"raise it to {enough(timeout)}, since a task takes some minutes to stop and to be reported"
             yield f"Timeout of {name} is {limit} s, below the {timeout} s of {task.name}: {wanted}"
         if not ecs.depends(cfn, name, task.name):
             yield f"{name} can start to wait before {task.name} has: add DependsOn: {task.name} to {name}"
