@@ -75,10 +75,7 @@ fn what_is_no_run_s_is_measured_without_one() {
         json!({"Parked": 1, "Throttled": 3}),
     );
     let watched = Some(WatchRound { open: Some(12), overdue: 1 });
-    check(
-        &Measures { watched, ..Measures::default() },
-        json!({"OpenWaits": 12, "Overdue": 1}),
-    );
+    check(&Measures { watched, ..Measures::default() }, json!({"OpenWaits": 12, "Overdue": 1}));
     // Each minute of the month: what is nought would be billed.
     let watched = Some(WatchRound { open: Some(0), overdue: 0 });
     check(&Measures { watched, ..Measures::default() }, json!({"OpenWaits": 0}));
