@@ -37,6 +37,7 @@ mod respond;
 mod run;
 mod start;
 mod stop;
+mod take_over;
 mod wake;
 mod work;
 
@@ -51,7 +52,7 @@ use self::{
     decide::{
         answer::Answer,
         entry::Entry,
-        plan::{Plan, Skip},
+        plan::{Plan, Skip, Stop},
         texts,
         wait::Wait,
     },
@@ -199,13 +200,7 @@ impl Runner {
                 let cluster = request.properties.cluster().unwrap_or_default();
                 skip(&work(cluster, &earlier.families, earlier.answer_by), why, &earlier, handle).await
             }
-            Plan::Stop(stop) => match &stop.cluster {
-                Some(cluster) => delete(&work(cluster, &stop.families, stop.deadline), &stop).await,
-                None => {
-                    let reason = texts::nothing_to_stop("the properties name no Cluster");
-                    Ending::Answered(Answer::nothing_ran(reason))
-                }
-            },
+            Plan::Stop(stop) => self.stop_all(&stop, memory, &request.reply_to, invocation).await,
             Plan::Run(plan) if plan.wait_handle.is_some() && memory.ledger.is_none() => {
                 let work = work(&plan.properties.cluster, &[], plan.earlier.answer_by);
                 not_started(&work, texts::not_remembered(None)).await
@@ -221,6 +216,22 @@ impl Runner {
                 Box::pin(run(&work, *plan, request)).await
             }
         }
+    }
+
+    /// Ends everything that a resource runs.
+    async fn stop_all(
+        &self,
+        stop: &Stop,
+        memory: &Memory<'_>,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> Ending {
+        let Some(cluster) = &stop.cluster else {
+            let reason = texts::nothing_to_stop("the properties name no Cluster");
+            return Ending::Answered(Answer::nothing_ran(reason));
+        };
+        let place = Place { cluster, families: &stop.families, memory };
+        delete(&self.work(place, stop.deadline, reply_to, invocation), stop).await
     }
 
     /// Answers when there is an answer, and also when there is none because of a panic: then whatever the

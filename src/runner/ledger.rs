@@ -7,6 +7,7 @@ use std::{
 };
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
+use backon::{ExponentialBuilder, Retryable};
 use time::OffsetDateTime;
 
 use super::decide::{
@@ -27,6 +28,9 @@ use crate::{
 
 /// How long one call may take: who waits for it can do without the ledger.
 const PATIENCE: StdDuration = StdDuration::from_secs(5);
+
+/// How long the row of a request that has had its answer may refuse to be ended.
+const SETTLING: StdDuration = StdDuration::from_secs(20);
 
 /// How long one attempt of it may: one that gets no answer leaves time for another.
 const ATTEMPT: StdDuration = StdDuration::from_millis(1500);
@@ -159,6 +163,20 @@ impl Ledger {
                 row => refused(row),
             },
         })
+    }
+
+    /// Makes an answer that was taken the request's one answer, and ends it. Where the answer could not be kept before,
+    /// the watch would come to one of its own, so this is worth some seconds.
+    pub(super) async fn settle(&self, reply_to: &ReplyTo, body: &str, patience: StdDuration) {
+        let update = rows::settled(reply_to, body);
+        let settling = (|| self.write(&update))
+            .retry(ExponentialBuilder::default().with_jitter().without_max_times())
+            .when(CallError::is_transient);
+        match tokio::time::timeout(patience.min(SETTLING), settling).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!("the request's row could not be ended: {error}"),
+            Err(_) => tracing::warn!("the request's row could not be ended in time"),
+        }
     }
 
     /// Ends a request. That it could not be is logged: the watch has it again.

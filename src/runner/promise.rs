@@ -25,7 +25,7 @@ pub(super) async fn go_on_with(work: &Work<'_>, wait: Wait, tasks: &[Task]) -> E
 /// stopped: nobody would learn how they end.
 async fn promise(work: &Work<'_>, wait: Wait, answer: Answer) -> Ending {
     // Until then it is this invocation's.
-    let next_look = rows::takes_over_at(work.invocation.ends_at());
+    let next_look = rows::takes_over_at(work.invocation.ends_at(), &wait);
     let row = rows::Row::promised(&wait, work.now(), next_look);
     let written = match work.memory.ledger {
         Some(ledger) => work.ride_out(|| ledger.first(&row)).await.map(|_| ()).map_err(Some),

@@ -59,15 +59,15 @@ pub(super) async fn remember<'l>(
             return Remembered::Memory(Memory::default());
         }
     };
-    let others = match request.request_type {
-        // Nothing of its resource came before it.
-        RequestType::Create => Ok(Vec::new()),
-        RequestType::Update | RequestType::Delete => ledger.rows(&own.resource).await,
-    };
-    let others = others.unwrap_or_else(|error| {
+    let others = ledger.rows(&own.resource).await.unwrap_or_else(|error| {
         tracing::warn!("earlier requests are looked for in ECS alone: {error}");
         Vec::new()
     });
+    // Lambda may have kept this delivery back while CloudFormation gave the request up and sent another.
+    let is_superseded = others.iter().any(|row| row.is_after(&own));
+    if is_superseded && request.request_type != RequestType::Delete && own.tasks.is_empty() {
+        return Remembered::Superseded;
+    }
     let others = others.into_iter().filter(|row| row.is_before(&own)).collect();
     let delivery = fastrand::u64(..);
     Remembered::Memory(Memory { ledger: Some(ledger), attempts: own.attempts, is_first, delivery, others })

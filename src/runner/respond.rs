@@ -1,6 +1,8 @@
 //! The only place that answers CloudFormation, and signals a WaitHandle. With a ledger the answer is one conditional write
 //! before it is sent.
 
+use std::time::Duration;
+
 use super::{
     Runner,
     decide::{answer::Answer, ledger as rows},
@@ -9,6 +11,7 @@ use super::{
     render::metrics::{RunEnd, Sent},
 };
 use crate::{
+    aws::CallError,
     callback::Undelivered,
     cfn::{ReplyTo, WaitHandle},
 };
@@ -39,7 +42,10 @@ impl Runner {
         let body = answer.into_body(reply_to);
         let mut is_kept = false;
         if let Some(ledger) = &self.ledger {
-            match ledger.answer(reply_to, &body, invocation.now()).await {
+            let answering = ledger.answer(reply_to, &body, invocation.now());
+            // What is left of the invocation is the PUT's above all.
+            let answering = tokio::time::timeout(left(invocation) / 3, answering).await;
+            match answering.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB"))) {
                 Ok(Written::Done) => is_kept = true,
                 // CloudFormation does not read the answer to a request that it has given up.
                 Ok(Written::NoRow | Written::Superseded | Written::Taken) => {}
@@ -96,10 +102,15 @@ impl Runner {
         match (&delivered, &self.ledger) {
             (Err(error), _) => tracing::error!("{error}"),
             (Ok(()), Some(ledger)) => {
-                ledger.end(rows::key_of(reply_to)).await;
+                ledger.settle(reply_to, body, left(invocation)).await;
             }
             (Ok(()), None) => {}
         }
         delivered
     }
+}
+
+/// What is left of an invocation.
+fn left(invocation: &Invocation) -> Duration {
+    (invocation.ends_at() - invocation.now()).try_into().unwrap_or_default()
 }

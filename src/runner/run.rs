@@ -21,8 +21,6 @@ use super::{
 };
 use crate::{
     cfn::{Request, WaitHandle},
-    outcome::Rules,
-    properties::Properties,
     reason::Reason,
     task::{Task, TaskArn, TaskDefinition},
 };
@@ -37,6 +35,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
     let mut started_before = match clear_the_way(work, &plan.earlier).await {
         Cleared::Done { started_before } => started_before,
         Cleared::Unseen(error) => return not_started(work, texts::earlier_unknown(&error)).await,
+        Cleared::Superseded => return Ending::Answered(Answer::Failed(texts::taken_over())),
         Cleared::Unstopped(stopped) => {
             return not_started(work, texts::not_all_stopped(texts::earlier_runs(), &stopped.refused)).await;
         }
@@ -63,7 +62,11 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
             Start::Failed(reason) => return not_started(work, reason).await,
         };
         if plan.properties.timeout == 0 {
-            return Ending::Answered(fire_and_forget(work, &plan.properties, &started).await);
+            let wait =
+                Wait::for_success(&plan, request, started.tasks.clone(), (deadline, limit), work.now());
+            return Ending::Answered(
+                fire_and_forget(work, &wait, &started, &plan.properties.task_definition).await,
+            );
         }
         attempt = started.attempt;
         let began_at = started.began_at().filter(|began_at| *began_at >= plan.limits.requested_at);
@@ -71,7 +74,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         let deadline = if first.0 < deadline { first } else { (deadline, limit) };
         let wait = Wait::for_success(&plan, request, started.tasks.clone(), deadline, work.now());
         if plan.wait_handle.is_some() {
-            let (tasks, definition) = as_started(work, &plan.properties, &started).await;
+            let (tasks, definition) = as_started(work, &started, &plan.properties.task_definition).await;
             let wait = Wait { definition: definition.map(Box::new), ..wait };
             return Box::pin(go_on_with(work, wait, &tasks)).await;
         }
@@ -95,7 +98,7 @@ pub(super) async fn skip(
     wait_handle: Option<WaitHandle>,
 ) -> Ending {
     match clear_the_way(work, earlier).await {
-        Cleared::Done { .. } => skipped(skip, wait_handle),
+        Cleared::Done { .. } | Cleared::Superseded => skipped(skip, wait_handle),
         // A role that may not look for tasks is no reason to fail a request that starts none.
         Cleared::Unseen(error) if !error.is_transient() => {
             tracing::warn!("tasks of earlier requests are not looked for: {error}");
@@ -155,21 +158,23 @@ async fn definition_for_the_ledger(work: &Work<'_>, started: &Started) -> Option
 }
 
 /// The answer to a run whose end is not waited for.
-async fn fire_and_forget(work: &Work<'_>, properties: &Properties, started: &Started) -> Answer {
-    let (tasks, definition) = as_started(work, properties, started).await;
-    let rules = Rules {
-        watch_containers: properties.watch_containers(),
-        success_exit_codes: &properties.success_exit_codes,
-        definition: definition.as_ref(),
-    };
-    Answer::started(&tasks, rules, properties.return_output)
+///
+/// `definition` is what the tasks were to run from, in case ECS does not say it.
+pub(super) async fn fire_and_forget(
+    work: &Work<'_>,
+    wait: &Wait,
+    started: &Started,
+    definition: &str,
+) -> Answer {
+    let (tasks, definition) = as_started(work, started, definition).await;
+    Answer::started(&tasks, wait.rules(definition.as_ref()), wait.return_output)
 }
 
 /// What is known of tasks that have just been started, and of what they run from.
 async fn as_started(
     work: &Work<'_>,
-    properties: &Properties,
     started: &Started,
+    definition: &str,
 ) -> (Vec<Task>, Option<TaskDefinition>) {
     // Only attributes are at stake, and nobody waits for those for long.
     let work = &work.due(work.until.min(work.now() + DEFINITION_PATIENCE));
@@ -187,7 +192,7 @@ async fn as_started(
     let tasks: Vec<Task> =
         started.tasks.iter().map(|arn| as_seen(arn).unwrap_or_else(|| Task::unseen(arn.clone()))).collect();
     let known = tasks.first().map(|task| task.task_definition_arn.as_str()).filter(|arn| !arn.is_empty());
-    let definition = Definition::ride_out(work, known.unwrap_or(&properties.task_definition)).await;
+    let definition = Definition::ride_out(work, known.unwrap_or(definition)).await;
     let definition = definition.as_ref().cloned();
     (tasks, definition)
 }

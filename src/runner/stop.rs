@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::{
     decide::{
-        marks::{disown, is_later, is_of_request, must_end_before, superseded_since},
+        marks::{disown, is_later, is_of_later_request, is_of_request, must_end_before, superseded_since},
         plan::Earlier,
         wait::MISSING_TOLERANCE,
     },
@@ -45,6 +45,8 @@ pub(super) enum Cleared {
     Unseen(CallError),
     /// It has not stopped.
     Unstopped(Stopped),
+    /// A later request has run tasks, and this one has started none.
+    Superseded,
 }
 
 /// Asks ECS to stop these tasks.
@@ -128,6 +130,10 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
     let described = all.iter().flat_map(|(_, described)| described);
     let own: Vec<&Task> = described.filter(|task| is_of_request(task, work.reply_to)).collect();
     let started_before = !own.is_empty();
+    let mut described = all.iter().flat_map(|(_, described)| described);
+    if !started_before && described.any(|task| is_of_later_request(task, work.reply_to)) {
+        return Cleared::Superseded;
+    }
     let own = own.iter().filter_map(|task| task.created_at);
     let superseded = superseded_since(own, work.reply_to, work.now());
     for (cluster, described) in all {

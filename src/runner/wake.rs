@@ -11,31 +11,27 @@ use tracing::Instrument;
 use super::{
     Place, Runner,
     decide::{
-        answer::Answer,
         ledger::{self as rows, Due, Row, RowState},
         texts,
-        wait::{Goal, Wait},
+        wait::Wait,
     },
-    find::own_tasks,
-    follow::{Ending, observed},
-    hand_over::hand_over,
+    follow::observed,
     invocation::Invocation,
     ledger::Ledger,
-    promise::go_on_with,
     render::metrics::WatchRound,
     span,
+    take_over::{GoesOn, Watched},
 };
 use crate::{
     aws::{CallError, ecs::DESCRIBE_AT_ONCE},
-    cfn::{ReplyTo, RequestType},
-    epoch::milliseconds,
-    reason::Reason,
+    cfn::RequestType,
     task::{Observation, Task, TaskArn},
 };
 
 /// How many rows the watch works on at the same time.
 const AT_ONCE: usize = 16;
-
+/// How many waits it keeps the deadlines of by itself at the same time: that is looking now and then.
+const LATE_AT_ONCE: usize = 200;
 /// What the watch's looks have shown: what ECS says of each task, or why it says nothing of the cluster's.
 #[derive(Default)]
 struct Looked {
@@ -113,16 +109,18 @@ impl Runner {
                 due.into_iter().partition(|row| matches!(row.due(now), Due::Finish(_)));
             late.extend(finish);
             invocation.meter().watched(WatchRound { open, overdue });
-            self.watch_page(ledger, &due, invocation).await;
+            late.extend(self.watch_page(ledger, &due, invocation).await);
             match next {
                 Some(next) if invocation.now() < invocation.hand_over_at() => from = Some(next),
                 _ => break,
             }
         }
-        self.watch_page(ledger, &late, invocation).await;
+        let finishing = late.iter().map(|row| self.finish_here(ledger, row, invocation));
+        stream::iter(finishing).buffer_unordered(LATE_AT_ONCE).collect::<()>().await;
     }
 
-    async fn watch_page(&self, ledger: &Ledger, due: &[Row], invocation: &Invocation) {
+    /// Works on one page of what is due. What of it this invocation must finish by itself is left.
+    async fn watch_page(&self, ledger: &Ledger, due: &[Row], invocation: &Invocation) -> Vec<Row> {
         let now = invocation.now();
         let all: Vec<(&Row, Due)> = due.iter().map(|row| (row, row.due(now))).collect();
         let looked = self.look_at_all(&all).await;
@@ -132,7 +130,7 @@ impl Runner {
                 let Some(reply_to) = row.reply_to() else {
                     tracing::error!(request_id = row.request, "a row that cannot be read is ended");
                     ledger.end(row.key()).await;
-                    return;
+                    return None;
                 };
                 let request_type = match &due {
                     Due::Look(wait) | Due::Poll(wait) | Due::Finish(wait) => wait.request_type,
@@ -140,13 +138,20 @@ impl Runner {
                 };
                 let span = span(request_type, &reply_to, 0);
                 let watched = Watched { row, reply_to: &reply_to, ledger };
-                Box::pin(self.watch_one(watched, due, looked, invocation)).instrument(span).await;
+                let kept = Box::pin(self.watch_one(watched, due, looked, invocation)).instrument(span).await;
+                matches!(kept, GoesOn::Here).then(|| row.clone())
             }
         });
-        stream::iter(works).buffer_unordered(AT_ONCE).collect::<()>().await;
+        stream::iter(works).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
     }
 
-    async fn watch_one(&self, watched: Watched<'_>, due: Due, looked: &Looked, invocation: &Invocation) {
+    async fn watch_one(
+        &self,
+        watched: Watched<'_>,
+        due: Due,
+        looked: &Looked,
+        invocation: &Invocation,
+    ) -> GoesOn {
         let Watched { row, reply_to, ledger } = watched;
         let now = invocation.now();
         match due {
@@ -163,19 +168,17 @@ impl Runner {
                 if let Some(error) = looked.failed.get(&wait.cluster) {
                     if error.is_transient() {
                         tracing::warn!("the next minute has this wait: {error}");
-                        return;
+                        return GoesOn::Elsewhere;
                     }
                     // What is to be done about it polling knows.
-                    self.poll(watched, *wait, invocation).await;
-                    return;
+                    return self.poll(watched, *wait, invocation).await;
                 }
                 let (tasks, missing): (Vec<_>, Vec<_>) =
                     wait.tasks.iter().partition(|task| looked.tasks.contains_key(*task));
                 if !missing.is_empty() {
                     // Whether it stays unknown only looks in a row can say.
                     let wait = Wait { missing_since: Some(now), ..*wait };
-                    self.poll(watched, wait, invocation).await;
-                    return;
+                    return self.poll(watched, wait, invocation).await;
                 }
                 let tasks = tasks.into_iter().filter_map(|task| looked.tasks.get(task).cloned()).collect();
                 let next_look = rows::next_look(&wait, now);
@@ -183,12 +186,10 @@ impl Runner {
                     ledger.put_off(row, next_look).await;
                 }
             }
-            Due::Poll(wait) => self.poll(watched, *wait, invocation).await,
-            Due::Finish(wait) => {
+            Due::Poll(wait) => return self.poll(watched, *wait, invocation).await,
+            Due::Finish(_) => {
                 tracing::warn!("no invocation has kept this wait's deadline: the watch does it");
-                ledger.put_off(row, rows::takes_over_at(invocation.ends_at())).await;
-                // That the answer was not taken is logged, and the next minute sends it again.
-                let _ = self.go_on(*wait, invocation).await;
+                return GoesOn::Here;
             }
             Due::Adopt => self.adopt(watched, invocation).await,
             Due::Unreadable(error) => {
@@ -197,66 +198,7 @@ impl Runner {
             }
             Due::End => ledger.end(row.key()).await,
         }
-    }
-
-    /// Lets an invocation of its own poll a wait.
-    async fn poll(&self, watched: Watched<'_>, wait: Wait, invocation: &Invocation) {
-        let Watched { row, reply_to, ledger } = watched;
-        // By then it has begun, and says until when the wait is its own.
-        ledger.put_off(row, rows::begins_by(invocation.now())).await;
-        let memory = self.memory();
-        let place = Place { cluster: &wait.cluster, families: &[], memory: &memory };
-        let work = self.work(place, invocation.ends_at(), reply_to, invocation);
-        if hand_over(&work, wait.clone()).await.is_err() {
-            tracing::error!("no invocation could be made to poll a wait: the next minute has it again");
-            ledger.put_off(row, invocation.now()).await;
-        }
-    }
-
-    /// What an invocation has left that died while it started its tasks.
-    async fn adopt(&self, watched: Watched<'_>, invocation: &Invocation) {
-        let Watched { row, reply_to, .. } = watched;
-        let (Some(cluster), Ok(wait)) = (&row.cluster, row.waits_for()) else {
-            return self.give_up(watched, texts::died(), invocation).await;
-        };
-        let memory = self.memory();
-        let place = Place { cluster, families: &[], memory: &memory };
-        let work = self.work(place, invocation.hand_over_at(), reply_to, invocation);
-        let own = match own_tasks(&work).await {
-            Ok(own) => own,
-            Err(error) if milliseconds(invocation.now()) < row.deadline => {
-                tracing::warn!("what an invocation has started that died is looked for again: {error}");
-                return;
-            }
-            Err(error) => {
-                tracing::warn!("what an invocation has started that died cannot be looked for: {error}");
-                return self.give_up(watched, texts::died(), invocation).await;
-            }
-        };
-        let complete = row.count > 0 && own.len() >= row.count;
-        match wait {
-            Some(wait) if complete && wait.goal == Goal::Success => {
-                tracing::warn!("going on with what an invocation has started that died");
-                let tasks = own.iter().map(|task| task.arn.clone()).collect();
-                let ending = Box::pin(go_on_with(&work, Wait { tasks, ..wait }, &own));
-                let _ = self.finish(ending, Some(cluster), reply_to, invocation).await;
-            }
-            Some(_) if milliseconds(invocation.now()) < row.deadline => {
-                tracing::warn!("an invocation has died, and not all of its tasks can be seen: looking again");
-            }
-            _ => self.give_up(watched, texts::died(), invocation).await,
-        }
-    }
-
-    /// Stops whatever a request has started, and answers FAILED.
-    async fn give_up(&self, watched: Watched<'_>, reason: Reason, invocation: &Invocation) {
-        let Watched { row, reply_to, .. } = watched;
-        let ending = async {
-            let reason = self.without_tasks(reason, row.cluster.as_deref(), reply_to, invocation).await;
-            Ending::Answered(Answer::Failed(reason))
-        };
-        // That the answer was not taken is logged, and the next minute sends it again.
-        let _ = self.finish(Box::pin(ending), row.cluster.as_deref(), reply_to, invocation).await;
+        GoesOn::Elsewhere
     }
 
     /// Judges a wait by an observation, and answers if it is over. Whether it is.
@@ -298,12 +240,4 @@ impl Runner {
         }
         looked
     }
-}
-
-/// A row that is due.
-#[derive(Clone, Copy)]
-struct Watched<'w> {
-    row: &'w Row,
-    reply_to: &'w ReplyTo,
-    ledger: &'w Ledger,
 }

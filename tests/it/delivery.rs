@@ -328,3 +328,26 @@ async fn a_redelivered_update_goes_on_with_its_task_whatever_its_criteria_say_by
     }
     assert_eq!(scenario.statuses().len(), 1);
 }
+
+/// Lambda kept the first delivery of an Update back while CloudFormation gave it up and sent another.
+#[tokio::test]
+async fn an_older_request_that_comes_late_runs_nothing_beside_the_newer_one() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("echo ran; exec sleep 60");
+    let wanted = properties(&definition, json!({"Timeout": 600}));
+    let ask = scenario.ask("Update", Some("shop-Migrate-0123456789ab"), &wanted, Some(&wanted));
+    let newer = scenario.stage.cloudformation.envelope(&ask, "r-newer", &scenario.stage.lambda);
+    let mut older = scenario.stage.cloudformation.envelope(&ask, "r-older", &scenario.stage.lambda);
+    let before = time::OffsetDateTime::now_utc() - time::Duration::seconds(60);
+    older["ResponseURL"] =
+        json!(scenario.stage.cloudformation.response_url(&scenario.stack_id, "Migrate", "r-older", before));
+    scenario.stage.lambda.invoke_bytes(newer.to_string().into());
+    scenario.until(|scenario| scenario.statuses() == ["RUNNING"]).await;
+    scenario.stage.lambda.invoke_bytes(older.to_string().into());
+    scenario.answered(1).await;
+    let answer = &scenario.stage.cloudformation.answers()[0];
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((answer.request_id.as_str(), &body["Status"]), ("r-older", &json!("FAILED")), "{body}");
+    assert!(body["Reason"].as_str().unwrap().starts_with("A later request of the same resource"), "{body}");
+    assert_eq!((scenario.calls("RunTask"), scenario.calls("StopTask")), (1, 0));
+}

@@ -15,6 +15,7 @@ mod measures;
 mod moving_over;
 #[path = "../it/scenario.rs"]
 mod scenario;
+mod take_over;
 mod wait_handle;
 
 /// How often the watch comes round.

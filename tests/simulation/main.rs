@@ -124,12 +124,9 @@ fn check(seeds: Range<u64>) {
     println!("{lives} lives, {calls} calls to AWS, every promise kept");
 }
 
-/// Not yet mended is the life of seed 723: a fresh role keeps the first of two deliveries from the ledger, both call
-/// StartTask, and the one that times out does not stop what the other has started.
 #[test]
 fn a_thousand_lives_keep_every_promise() {
-    check(0..723);
-    check(724..1000);
+    check(0..1000);
 }
 
 #[test]
@@ -168,6 +165,17 @@ fn a_runner_that_breaks_a_rule_is_found_out() {
         let noticed = (first..first + 400)
             .find(|seed| live(*seed, Some(sabotage)).objections.iter().any(|one| one.contains(word)));
         assert!(noticed.is_some(), "nobody notices that the runner {sabotage:?}");
+    }
+}
+
+/// For who changes the world: the first life that notices each sabotage, for `sabotage::ALL`.
+#[test]
+#[ignore = "make soak"]
+fn the_first_to_notice() {
+    for (sabotage, word, _) in sabotage::ALL {
+        let notices =
+            |seed: &u64| live(*seed, Some(sabotage)).objections.iter().any(|one| one.contains(word));
+        println!("{sabotage:?}: {:?}", (0..4000).find(notices));
     }
 }
 

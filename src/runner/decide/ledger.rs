@@ -7,16 +7,24 @@
 //! Pure. Each step is one conditional write, so that of several invocations that come to it at once one makes
 //! it. A row holds no property and no environment value, but it holds a ResponseURL.
 
+mod times;
+mod writes;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime};
 
+use self::times::{ANSWERING, GRACE, NEAR};
+pub use self::{
+    times::{answers_again_at, begins_by, is_worth_parking, next_look, takes_over_at, watched_until},
+    writes::{StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, kept, settled},
+};
 use super::{
     plan::Plan,
     wait::{Wait, WaitError},
 };
 use crate::{
-    aws::dynamodb::{Attributes, Update},
+    aws::dynamodb::Attributes,
     cfn::{ReplyTo, Request, WaitHandle},
     epoch::milliseconds,
     identity,
@@ -34,25 +42,11 @@ pub const OPEN: &str = "open";
 /// The index's sort key.
 pub const NEXT_LOOK: &str = "next_look";
 
-/// A wait whose deadline is nearer is polled and not parked.
-const WORTH_PARKING: Duration = Duration::seconds(120);
-/// How old the watch's heartbeat may be while its next round is relied upon; it comes once a minute.
-const HEARTBEAT: Duration = Duration::seconds(150);
-/// A deadline this near is kept to the second, by polling.
-const NEAR: Duration = Duration::seconds(90);
-/// When the looks at a parked wait are due after each other, in minutes; the last goes on.
-const LOOKS: [i64; 4] = [1, 2, 4, 5];
-/// How long an invocation may be late to end, beyond Lambda's deadline for it, before another takes over.
-const GRACE: Duration = Duration::seconds(60);
-/// How long Lambda may take to begin an invocation that polls a wait. It says by itself how long it will be at it.
-const BEGINNING: Duration = Duration::minutes(2);
-/// How long an answer may be on its way before it is sent again.
-const ANSWERING: Duration = Duration::MINUTE;
 /// How long a row is kept after its deadline.
 const KEPT: Duration = Duration::DAY;
 
 /// How far a request has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RowState {
     /// Its tasks are being started.
@@ -64,6 +58,7 @@ pub enum RowState {
     /// It has been answered, or a later request has taken over.
     Ended,
     /// One that another version of this function has written.
+    #[default]
     #[serde(other)]
     Unknown,
 }
@@ -76,29 +71,40 @@ pub struct Row {
     /// The RequestId.
     pub request: String,
     /// How far it has come.
+    #[serde(default, deserialize_with = "leniently")]
     pub state: RowState,
     /// Name or ARN of the cluster; without one nothing can have been started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "leniently")]
     pub cluster: Option<String>,
+    /// The families that its tasks, and those before them, run from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "leniently")]
+    pub families: Vec<String>,
     /// Its tasks, once they are known.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "leniently")]
     pub tasks: Vec<TaskArn>,
     /// How many tasks it starts; 0 where it starts none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "leniently")]
     pub count: usize,
+    /// Whether it is answered when its tasks have started, as Timeout is 0.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not", deserialize_with = "leniently")]
+    pub forgets: bool,
     /// How often StartTask may have been called for it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "leniently")]
     pub attempts: u32,
     /// Who is answered, as JSON.
+    #[serde(default, deserialize_with = "leniently")]
     pub reply_to: String,
-    /// The continuation, as JSON; none where no end is waited for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The continuation, as JSON; none where there is nothing to run or to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "leniently")]
     pub wait: Option<String>,
     /// When the request was first handled, in milliseconds.
+    #[serde(default, deserialize_with = "leniently")]
     pub first_seen: i64,
     /// When it must be over, in milliseconds.
+    #[serde(default, deserialize_with = "leniently")]
     pub deadline: i64,
     /// When the watch looks at it, in milliseconds.
+    #[serde(default, deserialize_with = "leniently")]
     pub next_look: i64,
     /// The body of its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,7 +158,8 @@ impl Row {
             cluster: request.properties.cluster().map(str::to_owned),
             wait: wait.and_then(|wait| serde_json::to_string(wait).ok()),
             deadline: milliseconds(deadline),
-            next_look: milliseconds(until + GRACE),
+            // An invocation that lives answers by then.
+            next_look: milliseconds(reply_to.answer_by.unwrap_or(deadline).clamp(now, until + GRACE)),
             ..Self::of(reply_to, now)
         }
     }
@@ -162,15 +169,23 @@ impl Row {
     /// It holds the wait as it will be, without tasks: what an invocation has started that died before it
     /// could say so is waited for by it.
     pub fn planned(plan: &Plan, request: &Request, now: OffsetDateTime, until: OffsetDateTime) -> Self {
-        let (count, wait) = match plan {
-            Plan::Run(run) if run.properties.timeout > 0 => {
-                let deadline = run.limits.deadline(now);
-                (run.properties.tasks(), Some(Wait::for_success(run, request, Vec::new(), deadline, now)))
+        let first = |wait: Option<Wait>| Self::first(request, wait.as_ref(), now, until);
+        match plan {
+            Plan::Run(run) => {
+                let wait = Wait::for_success(run, request, Vec::new(), run.limits.deadline(now), now);
+                Self {
+                    count: run.properties.tasks(),
+                    forgets: run.properties.timeout == 0,
+                    families: run.earlier.families.clone(),
+                    ..first(Some(wait))
+                }
             }
-            Plan::Run(run) => (run.properties.tasks(), None),
-            Plan::Refuse(_) | Plan::Skip(..) | Plan::Stop(_) => (0, None),
-        };
-        Self { count, ..Self::first(request, wait.as_ref(), now, until) }
+            Plan::Stop(stop) => {
+                let wait = Wait::for_stop(stop, &request.reply_to, Vec::new(), now);
+                Self { families: stop.families.clone(), ..first(Some(wait)) }
+            }
+            Plan::Refuse(_) | Plan::Skip(..) => first(None),
+        }
     }
 
     /// The row of a wait whose verdict a WaitHandle is signalled: its own, since the request has an answer
@@ -206,8 +221,10 @@ impl Row {
             request: sort_key(reply_to),
             state: RowState::Starting,
             cluster: None,
+            families: Vec::new(),
             tasks: Vec::new(),
             count: 0,
+            forgets: false,
             attempts: 0,
             reply_to: serde_json::to_string(reply_to).unwrap_or_default(),
             wait: None,
@@ -219,8 +236,12 @@ impl Row {
         }
     }
 
-    /// Reads an item; none if it is no row, as the heartbeat is not.
+    /// Reads an item, whatever another version has made of it; none if it is no request's row, as the heartbeat is
+    /// not.
     pub fn read(item: Attributes) -> Option<Self> {
+        if !["reply_to", "wait"].iter().any(|name| item.contains_key(*name)) {
+            return None;
+        }
         serde_json::from_value(Value::Object(item)).ok()
     }
 
@@ -237,19 +258,32 @@ impl Row {
         item
     }
 
-    /// Who is answered, if that can be read.
+    /// Who is answered, if that can be read: the wait says it, too.
     pub fn reply_to(&self) -> Option<ReplyTo> {
-        serde_json::from_str(&self.reply_to).ok()
+        let of_wait = || {
+            let wait: Value = serde_json::from_str(self.wait.as_deref()?).ok()?;
+            serde_json::from_value(wait.get("reply_to")?.clone()).ok()
+        };
+        serde_json::from_str(&self.reply_to).ok().or_else(of_wait)
     }
 
     /// Whether the end of its tasks is waited for.
     pub fn is_waited_for(&self) -> bool {
-        self.wait.is_some()
+        self.wait.is_some() && !self.forgets
+    }
+
+    /// Whether it is of a request that CloudFormation sent after this one.
+    pub fn is_after(&self, own: &Self) -> bool {
+        self.request_id() != own.request_id() && self.sent_at().zip(own.sent_at()).is_some_and(|(a, b)| a > b)
     }
 
     /// Whether it is of another request than this one, which came before it.
     pub fn is_before(&self, own: &Self) -> bool {
-        self.request_id() != own.request_id() && self.first_seen <= own.first_seen
+        self.request_id() != own.request_id() && self.first_seen <= own.first_seen && !self.is_after(own)
+    }
+
+    fn sent_at(&self) -> Option<OffsetDateTime> {
+        self.reply_to()?.response_url.signed_at()
     }
 
     /// The RequestId: of the request, and of its signal.
@@ -322,7 +356,7 @@ impl Row {
             (RowState::Waiting, Some(wait), _) if wait.deadline - now <= NEAR => Due::Poll(Box::new(wait)),
             (RowState::Waiting, Some(wait), _) => Due::Look(Box::new(wait)),
             (RowState::Starting, _, _) => Due::Adopt,
-            (RowState::Unknown, _, _) => Due::Unreadable(WaitError::Form),
+            (RowState::Unknown, _, _) | (RowState::Waiting, None, _) => Due::Unreadable(WaitError::Form),
             _ => Due::End,
         }
     }
@@ -338,151 +372,6 @@ impl Row {
     }
 }
 
-/// The write that keeps a wait with its tasks. It goes through while nobody has answered. A run that may be
-/// started anew is not waited for by anybody else yet.
-pub fn kept(wait: &Wait, next_look: OffsetDateTime) -> Update {
-    let values = json!({
-        ":state": if wait.may_restart { RowState::Starting } else { RowState::Waiting },
-        ":waiting": RowState::Waiting,
-        ":starting": RowState::Starting,
-        ":tasks": wait.tasks,
-        ":cluster": wait.cluster,
-        ":wait": serde_json::to_string(wait).unwrap_or_default(),
-        ":deadline": milliseconds(wait.deadline),
-        ":ttl": ttl(milliseconds(wait.deadline)),
-        ":next_look": milliseconds(next_look),
-    });
-    Update {
-        key: key_of(&wait.reply_to),
-        expression: "SET #state = :state, #tasks = :tasks, #cluster = :cluster, #wait = :wait, \
-                     #deadline = :deadline, #ttl = :ttl, #next_look = :next_look"
-            .to_owned(),
-        condition: OPEN_STATES.to_owned(),
-        values: attributes(values),
-    }
-}
-
-/// A call of StartTask that is about to be made.
-#[derive(Clone, Copy, Debug)]
-pub struct StartTaskCall {
-    /// How many there may have been then, with those of earlier deliveries.
-    pub number: u32,
-    /// Which delivery makes it.
-    pub delivery: u64,
-}
-
-/// The write that says how often StartTask may have been called. Of two deliveries that are about to call it, one
-/// makes the write.
-pub fn attempted(reply_to: &ReplyTo, call: StartTaskCall) -> Update {
-    let values = json!({
-        ":attempts": call.number,
-        ":delivery": call.delivery.to_string(),
-        ":waiting": RowState::Waiting,
-        ":starting": RowState::Starting,
-    });
-    Update {
-        key: key_of(reply_to),
-        expression: "SET #attempts = :attempts, #delivery = :delivery".to_owned(),
-        condition: format!("({OPEN_STATES}) AND (#attempts < :attempts OR #delivery = :delivery)"),
-        values: attributes(values),
-    }
-}
-
-/// The write that makes an answer the request's one answer, whatever another version has written before.
-///
-/// `write` names it: an attempt without an answer may have made the write, and the next one is refused for it.
-pub fn answering(reply_to: &ReplyTo, body: &str, write: &str, now: OffsetDateTime) -> Update {
-    let values = json!({
-        ":answered_by": write,
-        ":answering": RowState::Answering,
-        ":ended": RowState::Ended,
-        ":answer": body,
-        ":next_look": milliseconds(now + ANSWERING),
-    });
-    Update {
-        key: key_of(reply_to),
-        expression: "SET #state = :answering, #answer = :answer, #answered_by = :answered_by, \
-                     #next_look = :next_look"
-            .to_owned(),
-        condition: "attribute_exists(#state) AND #state <> :answering AND #state <> :ended".to_owned(),
-        values: attributes(values),
-    }
-}
-
-/// The write that ends a request: it was answered, or a later one has taken over.
-pub fn ended(key: Attributes) -> Update {
-    Update {
-        key,
-        expression: "SET #state = :ended REMOVE #open".to_owned(),
-        condition: "attribute_exists(#state)".to_owned(),
-        values: attributes(json!({ ":ended": RowState::Ended })),
-    }
-}
-
-/// The write after a look of the watch that has changed nothing, or after an answer that was not taken.
-pub fn due_again(row: &Row, next_look: OffsetDateTime) -> Update {
-    let values = json!({ ":state": row.state, ":next_look": milliseconds(next_look) });
-    Update {
-        key: row.key(),
-        expression: "SET #next_look = :next_look".to_owned(),
-        condition: "#state = :state".to_owned(),
-        values: attributes(values),
-    }
-}
-
-/// The heartbeat: the watch has come round.
-pub fn heartbeat(now: OffsetDateTime) -> Attributes {
-    let beat = json!({ "request": HEARTBEAT_ROW, "beat": milliseconds(now), "ttl": ttl(milliseconds(now)) });
-    let mut item = attributes(beat);
-    item.extend(key(WATCH, HEARTBEAT_ROW));
-    item
-}
-
-/// Where the heartbeat stands.
-pub const WATCH: &str = "watch";
-const HEARTBEAT_ROW: &str = "heartbeat";
-
-/// Until when the watch is known to live, by the items of its partition.
-pub fn watched_until(items: &[Attributes]) -> Option<OffsetDateTime> {
-    let beat = items.iter().filter_map(|item| item.get("beat")?.as_i64()).max()?;
-    let beat = OffsetDateTime::from_unix_timestamp_nanos(i128::from(beat) * 1_000_000).ok()?;
-    Some(beat + HEARTBEAT)
-}
-
-/// Whether a wait is worth parking: there is time, and nothing that only polling settles is open.
-pub fn is_worth_parking(wait: &Wait, now: OffsetDateTime) -> bool {
-    wait.deadline - now >= WORTH_PARKING
-        && wait.timed_out.is_none()
-        && wait.over_since.is_none()
-        && wait.missing_since.is_none()
-}
-
-/// When a parked wait is looked at next: after 1, 2, 4 and then every 5 minutes, and in time to keep its
-/// deadline.
-pub fn next_look(wait: &Wait, now: OffsetDateTime) -> OffsetDateTime {
-    let mut due = wait.started_at;
-    let mut pauses = LOOKS.into_iter().chain(std::iter::repeat(LOOKS[LOOKS.len() - 1]));
-    while due <= now {
-        due += Duration::minutes(pauses.next().unwrap_or(1));
-    }
-    due.min((wait.deadline - NEAR).max(now))
-}
-
-/// When the watch takes over from an invocation that ends then.
-pub fn takes_over_at(ends_at: OffsetDateTime) -> OffsetDateTime {
-    ends_at + GRACE
-}
-
-/// When the watch takes over from an invocation that was asked for now and has not begun.
-pub fn begins_by(now: OffsetDateTime) -> OffsetDateTime {
-    now + BEGINNING
-}
-
-/// When an answer that the bucket did not take is tried again.
-pub fn answers_again_at(now: OffsetDateTime) -> OffsetDateTime {
-    now + ANSWERING
-}
-
 /// Gives a task its tags back. StopTask may clear the tags by which requests tell their tasks apart; what the
 /// ledger holds stays.
 pub fn remember(task: &mut Task, rows: &[Row]) {
@@ -495,7 +384,15 @@ pub fn remember(task: &mut Task, rows: &[Row]) {
     }
 }
 
-const OPEN_STATES: &str = "#state = :starting OR #state = :waiting";
+/// A value of an attribute, or the empty one: a row is answered whatever another version has made of it.
+fn leniently<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: serde::de::DeserializeOwned + Default,
+    D: serde::Deserializer<'de>,
+{
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
 
 /// What names the row of a request, or of its signal.
 pub fn key_of(reply_to: &ReplyTo) -> Attributes {

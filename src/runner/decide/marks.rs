@@ -67,13 +67,22 @@ pub fn superseded_since(
     own.min().or(sent.map(|sent| sent + LATE))
 }
 
+/// Whether a tag says that a request has started the task which CloudFormation sent after this one.
+pub fn is_of_later_request(task: &Task, reply_to: &ReplyTo) -> bool {
+    sent_times(task, reply_to).is_some_and(|(ours, theirs)| ours < theirs)
+}
+
+/// When this request was sent, and when the one that has started the task, in Unix seconds.
+fn sent_times(task: &Task, reply_to: &ReplyTo) -> Option<(i64, i64)> {
+    let theirs = task.tags.get(&key(SENT_AT))?.parse().ok()?;
+    Some((reply_to.response_url.signed_at()?.unix_timestamp(), theirs))
+}
+
 /// Whether a task of another request is a later one's: its tag says when that was sent. Where it has none, or both
 /// were sent in one second, what was made after `superseded` is.
 pub fn is_later(task: &Task, reply_to: &ReplyTo, superseded: Option<OffsetDateTime>) -> bool {
-    let theirs = task.tags.get(&key(SENT_AT)).and_then(|sent| sent.parse::<i64>().ok());
-    let ours = reply_to.response_url.signed_at().map(OffsetDateTime::unix_timestamp);
-    match theirs.zip(ours) {
-        Some((theirs, ours)) if theirs != ours => theirs > ours,
+    match sent_times(task, reply_to) {
+        Some((ours, theirs)) if theirs != ours => theirs > ours,
         _ => superseded.zip(task.created_at).is_some_and(|(since, created_at)| created_at > since),
     }
 }

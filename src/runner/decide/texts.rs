@@ -131,16 +131,18 @@ pub fn own_fault() -> Reason {
 
 /// A later request of the resource has taken over; CloudFormation does not read this any more.
 pub fn taken_over() -> Reason {
-    Reason::new("A later request of the same resource has taken over, and the task has been stopped")
+    Reason::new("A later request of the same resource has taken over, and nothing of this one runs")
         .of_class(FailureClass::NoRun)
 }
 
-/// The invocation that handled a request has died, again and again.
-pub fn died() -> Reason {
-    Reason::new(
-        "The invocation that was to run the task has died, and its tasks have been stopped: the function's log has the \
-         place. Deploy again",
-    )
+/// The invocation that handled a request has died, again and again. `count` is how many tasks it was to run.
+pub fn died(count: usize) -> Reason {
+    let what = match count {
+        0 => "The invocation that handled this request has died. It had no task to run",
+        1 => "The invocation that was to run the task has died, and what it had started has been stopped",
+        _ => "The invocation that was to run the tasks has died, and what it had started has been stopped",
+    };
+    Reason::new(format!("{what}: the function's log has the place. Deploy again"))
 }
 
 /// The function that went on cannot read what the one before it has written.

@@ -71,6 +71,8 @@ fn a_redelivery_does_what_is_still_to_be_done() {
 #[test]
 fn the_watch_does_what_a_row_that_is_due_needs() {
     let boxed = || Box::new(Wait { hop: 0, ..wait() });
+    // Beyond its deadline, when an invocation is to keep that.
+    let put_off = |seconds| Row { next_look: milliseconds(at(seconds)), ..row(RowState::Waiting) };
     let of_version_2 = Row { wait: Some(r#"{"version": 2}"#.to_owned()), ..row(RowState::Waiting) };
     for (row, now, expected) in [
         (row(RowState::Starting), 960, Due::Adopt),
@@ -79,6 +81,8 @@ fn the_watch_does_what_a_row_that_is_due_needs() {
         (row(RowState::Waiting), 1710, Due::Poll(boxed())),
         (answered(RowState::Answering), 60, Due::Repeat("body".to_owned())),
         (row(RowState::Ended), 60, Due::End),
+        (put_off(1710 + 120), 1830, Due::Finish(boxed())),
+        (Row { wait: None, ..row(RowState::Waiting) }, 60, Due::Unreadable(WaitError::Form)),
         (of_version_2, 60, Due::Unreadable(WaitError::Version(2))),
     ] {
         assert_eq!(row.due(at(now)), expected, "{row:?}");
@@ -214,4 +218,69 @@ fn a_row_of_a_delete_waits_for_nothing_until_its_tasks_are_known() {
     assert_eq!(kept.due(at(60)), Due::Look(Box::new(Wait { hop: 0, ..stopped })));
     let url = ResponseUrl::parse("https://example.com/").unwrap();
     assert_ne!(kept.reply_to().unwrap().response_url, url);
+}
+
+#[test]
+fn a_row_that_another_version_has_made_otherwise_can_still_be_answered() {
+    let good = row(RowState::Waiting);
+    for (name, value) in [
+        ("state", None),
+        ("tasks", Some(json!(null))),
+        ("wait", Some(json!(7))),
+        ("deadline", None),
+        ("first_seen", Some(json!("yesterday"))),
+        ("reply_to", None),
+    ] {
+        let mut item = good.item();
+        match value {
+            Some(value) => item.insert(name.to_owned(), value),
+            None => item.remove(name),
+        };
+        let read = Row::read(item).unwrap_or_else(|| panic!("a row without {name}"));
+        let who = |row: &Row| row.reply_to().map(|reply_to| reply_to.request_id);
+        assert_eq!(who(&read), who(&good), "{name}");
+    }
+}
+
+/// A row of another request of the resource, which was sent so many seconds after the fixture's and seen as many.
+fn sent_after(sent: i64, seen: i64) -> Row {
+    let mut request = request();
+    request.reply_to.request_id = "another".to_owned();
+    let signed_at = request.reply_to.response_url.signed_at().unwrap() + Duration::seconds(sent);
+    let date = signed_at
+        .format(time::macros::format_description!("[year][month][day]T[hour][minute][second]Z"))
+        .unwrap();
+    let url = format!("https://bucket.s3.us-west-2.amazonaws.com/key?X-Amz-Date={date}");
+    request.reply_to.response_url = ResponseUrl::parse(&url).unwrap();
+    Row::first(&request, None, at(seen), at(900))
+}
+
+#[test]
+fn of_two_requests_the_later_one_is_that_which_was_sent_later() {
+    let own = row(RowState::Starting);
+    for (sent, seen, before, after) in [
+        (-60, -60, true, false),
+        (20, -10, false, true),
+        (0, -1, true, false),
+        (0, 1, false, false),
+        (-60, 1, false, false),
+    ] {
+        let other = sent_after(sent, seen);
+        assert_eq!((other.is_before(&own), other.is_after(&own)), (before, after), "{sent} {seen}");
+    }
+    assert!(!own.is_before(&own) && !own.is_after(&own));
+}
+
+#[test]
+fn a_row_whose_invocation_dies_is_taken_over_before_cloudformation_gives_up() {
+    let answer_by = |seconds| {
+        let mut request = request();
+        request.reply_to.answer_by = Some(at(seconds));
+        Row::first(&request, Some(&wait()), NOW, at(900)).next_look
+    };
+    assert_eq!(answer_by(370), milliseconds(at(370)));
+    assert_eq!(answer_by(3570), milliseconds(at(960)));
+    let near = Wait { deadline: at(100), ..wait() };
+    assert_eq!(takes_over_at(at(900), &near), at(160));
+    assert_eq!(takes_over_at(at(900), &wait()), at(960));
 }

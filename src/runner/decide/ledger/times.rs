@@ -1,0 +1,62 @@
+//! When the watch looks at a row, and who it belongs to until then.
+
+use time::{Duration, OffsetDateTime};
+
+use super::super::wait::Wait;
+use crate::aws::dynamodb::Attributes;
+
+/// A wait whose deadline is nearer is polled and not parked.
+const WORTH_PARKING: Duration = Duration::seconds(120);
+/// How old the watch's heartbeat may be while its next round is relied upon; it comes once a minute.
+const HEARTBEAT: Duration = Duration::seconds(150);
+/// A deadline this near is kept to the second, by polling.
+pub(super) const NEAR: Duration = Duration::seconds(90);
+/// When the looks at a parked wait are due after each other, in minutes; the last goes on.
+const LOOKS: [i64; 4] = [1, 2, 4, 5];
+/// How long an invocation may be late to end, beyond Lambda's deadline for it, before another takes over.
+pub(super) const GRACE: Duration = Duration::seconds(60);
+/// How long Lambda may take to begin an invocation that polls a wait. It says by itself how long it will be at it.
+const BEGINNING: Duration = Duration::minutes(2);
+/// How long an answer may be on its way before it is sent again.
+pub(super) const ANSWERING: Duration = Duration::MINUTE;
+
+/// Until when the watch is known to live, by the items of its partition.
+pub fn watched_until(items: &[Attributes]) -> Option<OffsetDateTime> {
+    let beat = items.iter().filter_map(|item| item.get("beat")?.as_i64()).max()?;
+    let beat = OffsetDateTime::from_unix_timestamp_nanos(i128::from(beat) * 1_000_000).ok()?;
+    Some(beat + HEARTBEAT)
+}
+
+/// Whether a wait is worth parking: there is time, and nothing that only polling settles is open.
+pub fn is_worth_parking(wait: &Wait, now: OffsetDateTime) -> bool {
+    wait.deadline - now >= WORTH_PARKING
+        && wait.timed_out.is_none()
+        && wait.over_since.is_none()
+        && wait.missing_since.is_none()
+}
+
+/// When a parked wait is looked at next: after 1, 2, 4 and then every 5 minutes, and in time to keep its
+/// deadline.
+pub fn next_look(wait: &Wait, now: OffsetDateTime) -> OffsetDateTime {
+    let mut due = wait.started_at;
+    let mut pauses = LOOKS.into_iter().chain(std::iter::repeat(LOOKS[LOOKS.len() - 1]));
+    while due <= now {
+        due += Duration::minutes(pauses.next().unwrap_or(1));
+    }
+    due.min((wait.deadline - NEAR).max(now))
+}
+
+/// When the watch takes over from an invocation that ends then and keeps this wait's deadline, if it has done neither.
+pub fn takes_over_at(ends_at: OffsetDateTime, wait: &Wait) -> OffsetDateTime {
+    ends_at.min(wait.deadline) + GRACE
+}
+
+/// When the watch takes over from an invocation that was asked for now and has not begun.
+pub fn begins_by(now: OffsetDateTime) -> OffsetDateTime {
+    now + BEGINNING
+}
+
+/// When an answer that the bucket did not take is tried again.
+pub fn answers_again_at(now: OffsetDateTime) -> OffsetDateTime {
+    now + ANSWERING
+}

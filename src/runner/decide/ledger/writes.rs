@@ -1,0 +1,128 @@
+//! The writes by which a row comes from one state to the next, each with its condition.
+
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{Row, RowState, attributes, key, key_of, times::ANSWERING, ttl};
+use crate::{
+    aws::dynamodb::{Attributes, Update},
+    cfn::ReplyTo,
+    epoch::milliseconds,
+    runner::decide::wait::Wait,
+};
+
+/// Where the heartbeat stands.
+pub const WATCH: &str = "watch";
+const HEARTBEAT_ROW: &str = "heartbeat";
+
+const OPEN_STATES: &str = "#state = :starting OR #state = :waiting";
+
+/// The write that keeps a wait with its tasks. It goes through while nobody has answered. A run that may be
+/// started anew is not waited for by anybody else yet.
+pub fn kept(wait: &Wait, next_look: OffsetDateTime) -> Update {
+    let values = json!({
+        ":state": if wait.may_restart { RowState::Starting } else { RowState::Waiting },
+        ":waiting": RowState::Waiting,
+        ":starting": RowState::Starting,
+        ":tasks": wait.tasks,
+        ":cluster": wait.cluster,
+        ":wait": serde_json::to_string(wait).unwrap_or_default(),
+        ":deadline": milliseconds(wait.deadline),
+        ":ttl": ttl(milliseconds(wait.deadline)),
+        ":next_look": milliseconds(next_look),
+    });
+    Update {
+        key: key_of(&wait.reply_to),
+        expression: "SET #state = :state, #tasks = :tasks, #cluster = :cluster, #wait = :wait, \
+                     #deadline = :deadline, #ttl = :ttl, #next_look = :next_look"
+            .to_owned(),
+        condition: OPEN_STATES.to_owned(),
+        values: attributes(values),
+    }
+}
+
+/// A call of StartTask that is about to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct StartTaskCall {
+    /// How many there may have been then, with those of earlier deliveries.
+    pub number: u32,
+    /// Which delivery makes it.
+    pub delivery: u64,
+}
+
+/// The write that says how often StartTask may have been called. Of two deliveries that are about to call it, one
+/// makes the write.
+pub fn attempted(reply_to: &ReplyTo, call: StartTaskCall) -> Update {
+    let values = json!({
+        ":attempts": call.number,
+        ":delivery": call.delivery.to_string(),
+        ":waiting": RowState::Waiting,
+        ":starting": RowState::Starting,
+    });
+    Update {
+        key: key_of(reply_to),
+        expression: "SET #attempts = :attempts, #delivery = :delivery".to_owned(),
+        condition: format!("({OPEN_STATES}) AND (#attempts < :attempts OR #delivery = :delivery)"),
+        values: attributes(values),
+    }
+}
+
+/// The write that makes an answer the request's one answer, whatever another version has written before.
+///
+/// `write` names it: an attempt without an answer may have made the write, and the next one is refused for it.
+pub fn answering(reply_to: &ReplyTo, body: &str, write: &str, now: OffsetDateTime) -> Update {
+    let values = json!({
+        ":answered_by": write,
+        ":answering": RowState::Answering,
+        ":ended": RowState::Ended,
+        ":answer": body,
+        ":next_look": milliseconds(now + ANSWERING),
+    });
+    Update {
+        key: key_of(reply_to),
+        expression: "SET #state = :answering, #answer = :answer, #answered_by = :answered_by, \
+                     #next_look = :next_look"
+            .to_owned(),
+        condition: "attribute_exists(#state) AND #state <> :answering AND #state <> :ended".to_owned(),
+        values: attributes(values),
+    }
+}
+
+/// The write that ends a request: it was answered, or a later one has taken over.
+pub fn ended(key: Attributes) -> Update {
+    Update {
+        key,
+        expression: "SET #state = :ended REMOVE #open".to_owned(),
+        condition: "attribute_exists(#state)".to_owned(),
+        values: attributes(json!({ ":ended": RowState::Ended })),
+    }
+}
+
+/// The write that ends a request with the answer that was taken.
+pub fn settled(reply_to: &ReplyTo, body: &str) -> Update {
+    Update {
+        key: key_of(reply_to),
+        expression: "SET #state = :ended, #answer = :answer REMOVE #open".to_owned(),
+        condition: "attribute_exists(#state)".to_owned(),
+        values: attributes(json!({ ":ended": RowState::Ended, ":answer": body })),
+    }
+}
+
+/// The write after a look of the watch that has changed nothing, or after an answer that was not taken.
+pub fn due_again(row: &Row, next_look: OffsetDateTime) -> Update {
+    let values = json!({ ":state": row.state, ":next_look": milliseconds(next_look) });
+    Update {
+        key: row.key(),
+        expression: "SET #next_look = :next_look".to_owned(),
+        condition: "#state = :state".to_owned(),
+        values: attributes(values),
+    }
+}
+
+/// The heartbeat: the watch has come round.
+pub fn heartbeat(now: OffsetDateTime) -> Attributes {
+    let beat = json!({ "request": HEARTBEAT_ROW, "beat": milliseconds(now), "ttl": ttl(milliseconds(now)) });
+    let mut item = attributes(beat);
+    item.extend(key(WATCH, HEARTBEAT_ROW));
+    item
+}
