@@ -162,9 +162,12 @@ fn survey() {
 #[test]
 fn a_runner_that_breaks_a_rule_is_found_out() {
     for (sabotage, word, first) in sabotage::ALL {
-        let noticed = (first..first + 400)
-            .find(|seed| live(*seed, Some(sabotage)).objections.iter().any(|one| one.contains(word)));
-        assert!(noticed.is_some(), "nobody notices that the runner {sabotage:?}");
+        let notices = |lived: Lived| lived.objections.iter().any(|one| one.contains(word));
+        let noticed = match sabotage::directed(sabotage) {
+            Some(life) => notices(live_out(life, Some(sabotage))),
+            None => (first..first + 400).any(|seed| notices(live(seed, Some(sabotage)))),
+        };
+        assert!(noticed, "nobody notices that the runner {sabotage:?}");
     }
 }
 

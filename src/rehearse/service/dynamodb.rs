@@ -121,19 +121,7 @@ impl DynamoDb {
             .flat_map(|list| list.as_array().into_iter().flatten())
             .collect();
         let items: Vec<&Value> = requests.iter().map(|request| &request["PutRequest"]["Item"]).collect();
-        let keys: BTreeSet<Key> = items.iter().map(|item| table.key(item)).collect::<Result<_, _>>()?;
-        if !(1..=25).contains(&items.len()) {
-            return Err(AwsError::new(
-                "ValidationException",
-                "Too many items requested for the BatchWriteItem call",
-            ));
-        }
-        if keys.len() < items.len() {
-            return Err(AwsError::new(
-                "ValidationException",
-                "Provided list of item keys contains duplicates",
-            ));
-        }
+        table.different_keys(&items, 25, "BatchWriteItem")?;
         for item in items {
             self.put(table, item)?;
         }
@@ -218,24 +206,25 @@ impl StoredTable {
         Ok(json!({}))
     }
 
+    /// The keys of what a batch names, each of which it may name once.
+    fn different_keys(&self, of: &[&Value], most: usize, operation: &str) -> Result<BTreeSet<Key>, AwsError> {
+        let refused = |message: String| Err(AwsError::new("ValidationException", message));
+        if !(1..=most).contains(&of.len()) {
+            return refused(format!("Too many items requested for the {operation} call"));
+        }
+        let keys: BTreeSet<Key> = of.iter().map(|one| self.key(one)).collect::<Result<_, _>>()?;
+        match keys.len() < of.len() {
+            true => refused("Provided list of item keys contains duplicates".to_owned()),
+            false => Ok(keys),
+        }
+    }
+
     fn batch_get_item(&self, body: &Value) -> Result<Value, AwsError> {
         let tables = body["RequestItems"].as_object().into_iter().flatten();
         let mut responses = Map::new();
         for (table, wanted) in tables {
-            let keys = wanted["Keys"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let different: BTreeSet<Key> = keys.iter().map(|key| self.key(key)).collect::<Result<_, _>>()?;
-            if !(1..=100).contains(&keys.len()) {
-                return Err(AwsError::new(
-                    "ValidationException",
-                    "Too many items requested for the BatchGetItem call",
-                ));
-            }
-            if different.len() < keys.len() {
-                return Err(AwsError::new(
-                    "ValidationException",
-                    "Provided list of item keys contains duplicates",
-                ));
-            }
+            let keys: Vec<&Value> = wanted["Keys"].as_array().into_iter().flatten().collect();
+            let different = self.different_keys(&keys, 100, "BatchGetItem")?;
             let items = different.iter().filter_map(|key| self.items.get(key).cloned());
             responses.insert(table.clone(), items.collect());
         }
