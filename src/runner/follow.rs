@@ -314,6 +314,7 @@ async fn timed_out(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Reason {
     let Some(timed_out) = &wait.timed_out else { return Reason::default() };
     let reason = texts::timed_out(timed_out, &wait.tasks);
     let reason = texts::last_words(reason, &seen.last.tasks);
+    let reason = texts::if_it_needs_longer(reason, &timed_out.limit);
     let task = timed_out.task.as_ref().and_then(|task| seen.task(task));
     let log = log_of(work, wait, seen, task.zip(timed_out.container.as_deref())).await;
     reason.log(log.as_ref())

@@ -130,16 +130,18 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
     let described = all.iter().flat_map(|(_, described)| described);
     let own: Vec<&Task> = described.filter(|task| is_of_request(task, work.reply_to)).collect();
     let started_before = !own.is_empty();
-    let mut described = all.iter().flat_map(|(_, described)| described);
-    if !started_before && described.any(|task| is_of_later_request(task, work.reply_to)) {
-        return Cleared::Superseded;
-    }
     let own = own.iter().filter_map(|task| task.created_at);
     let superseded = superseded_since(own, work.reply_to, work.now());
+    let is_later =
+        |task: &Task| !is_of_request(task, work.reply_to) && is_later(task, work.reply_to, superseded);
+    let runs_later =
+        |task: &Task| is_of_later_request(task, work.reply_to) || !task.is_over() && is_later(task);
+    // This request has started nothing, and what it started now would run beside that.
+    if !started_before && all.iter().flat_map(|(_, described)| described).any(runs_later) {
+        return Cleared::Superseded;
+    }
     for (cluster, described) in all {
         let work = &work.on(cluster);
-        let is_later =
-            |task: &Task| !is_of_request(task, work.reply_to) && is_later(task, work.reply_to, superseded);
         let must_end = |task: &Task| must_end_before(task, work.reply_to, earlier.waited) && !is_later(task);
         let left: Vec<TaskArn> = described.into_iter().filter(must_end).map(|task| task.arn).collect();
         if left.is_empty() {

@@ -91,7 +91,7 @@ impl Runner {
         let Some(cluster) = &row.cluster else { return died().await };
         let place = Place { cluster, families: &row.families, memory: &memory };
         let work = self.work(place, invocation.hand_over_at(), reply_to, invocation);
-        let own = match own_tasks(&work).await {
+        let mut own = match own_tasks(&work).await {
             Ok(own) => own,
             Err(error) if milliseconds(invocation.now()) < row.deadline => {
                 tracing::warn!("what an invocation has started that died is looked for again: {error}");
@@ -103,6 +103,9 @@ impl Runner {
             }
         };
         if row.count > 0 && own.len() >= row.count {
+            // Where StopTask has taken the tags away, a later request's tasks are among them.
+            own.sort_by_key(|task| (task.created_at, task.arn.clone()));
+            own.truncate(row.count);
             tracing::warn!("going on with what an invocation has started that died");
             let tasks: Vec<TaskArn> = own.iter().map(|task| task.arn.clone()).collect();
             let ending = async {

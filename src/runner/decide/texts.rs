@@ -211,6 +211,15 @@ pub fn last_words(reason: Reason, tasks: &[Task]) -> Reason {
     reason.detail(Some(&words.join("; ")))
 }
 
+/// What to do about a run that was stopped at its deadline.
+pub fn if_it_needs_longer(reason: Reason, limit: &Limit) -> Reason {
+    reason.detail(match limit {
+        Limit::Timeout(_) => Some("If it needs longer, raise Timeout"),
+        Limit::ServiceTimeout(_) => Some("If it needs longer, raise ServiceTimeout to Timeout and 30 s"),
+        Limit::WaitHandle => Some("A WaitHandle takes no signal for longer than about twelve hours"),
+    })
+}
+
 /// A task that was told to stop has not, and CloudFormation must be answered.
 pub fn still_stopping(reason: Reason) -> Reason {
     reason.detail(Some(

@@ -189,7 +189,9 @@ impl<'w> Remembered<'w> {
     /// An event says all of a wait for one task.
     pub(super) fn events_cost_no_look(&self, objections: &mut Vec<String>) {
         let one = self.rows.iter().all(|row| row["tasks"].as_array().is_none_or(|tasks| tasks.len() <= 1));
-        if !self.is_calm() || !one {
+        // A task that is stopped before its container runs never has a code.
+        let stops = self.state.calls.iter().any(|call| call.operation == "StopTask");
+        if !self.is_calm() || !one || stops {
             return;
         }
         let looks = ["DescribeTasks", "ListTasks"];

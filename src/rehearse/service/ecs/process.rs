@@ -46,7 +46,9 @@ impl Process {
         };
         Self::spawn(&command, job, lines).map_err(|error| {
             format!(
-                "CannotStartContainerError: failed to create task for container {name}: exec {program}: {error}"
+                "CannotStartContainerError: failed to create task for container {name}: exec {program}: {error}; install it on \
+                 this machine, or run image {} with --docker",
+                job.spec.image
             )
         })
     }
