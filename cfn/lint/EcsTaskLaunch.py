@@ -56,6 +56,8 @@ def misspelt(case):
     network = ("NetworkConfiguration", "AwsvpcConfiguration", "AssignPublicIp")
     for path, known in [(("LaunchType",), LAUNCH_TYPES), (network, PUBLIC_IP)]:
         value = ecs.member(case, *path)
+        if isinstance(value, bool):
+            value = str(value).lower()
         if isinstance(value, str) and value not in known:
             meant = ecs.hint(value, known) or ": give " + " or ".join(known)
             yield path, f"{path[-1]} {value} is unknown{meant}"
