@@ -39,7 +39,7 @@ pub struct Console {
     findings: Arc<Mutex<Findings>>,
 }
 
-/// How often the monitor has found what, and told people.
+/// How often the monitor has found what, and how many alerts it has sent.
 #[derive(Default)]
 struct Findings {
     by_name: BTreeMap<String, usize>,
@@ -75,7 +75,7 @@ impl Console {
         Arc::new(move |event| console.event(event))
     }
 
-    /// Takes what the stage tells.
+    /// Takes what the stage reports.
     pub fn reporter(&self) -> Reporter {
         let console = self.clone();
         Arc::new(move |report| match report {

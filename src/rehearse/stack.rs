@@ -127,43 +127,43 @@ impl Stack {
     /// Creates every resource; after a failure what is there is deleted again. True for CREATE_COMPLETE.
     pub async fn create(&mut self, parameters: &Parameters) -> bool {
         self.ours = self.our_resources(parameters);
-        self.tell_stack("CREATE_IN_PROGRESS", "User Initiated");
+        self.stack_event("CREATE_IN_PROGRESS", "User Initiated");
         for resource in self.included_ids(parameters) {
             if let Err(reason) = self.create_resource(&resource, parameters).await {
-                self.tell(&resource, "CREATE_FAILED", &reason);
+                self.event(&resource, "CREATE_FAILED", &reason);
                 return self.roll_back_create(&format!(
                     "The following resource(s) failed to create: [{resource}]. Rollback requested by user."
                 ))
                 .await;
             }
-            self.tell(&resource, "CREATE_COMPLETE", "");
+            self.event(&resource, "CREATE_COMPLETE", "");
         }
         match self.outputs(parameters) {
             Ok(outputs) => self.outputs = outputs,
             Err(errors) => return self.roll_back_create(&errors.to_string()).await,
         }
-        self.tell_stack("CREATE_COMPLETE", "");
+        self.stack_event("CREATE_COMPLETE", "");
         true
     }
 
     async fn roll_back_create(&mut self, why: &str) -> bool {
         self.fail = None;
-        self.tell_stack("ROLLBACK_IN_PROGRESS", why);
+        self.stack_event("ROLLBACK_IN_PROGRESS", why);
         let gone = self.delete_all().await;
-        self.tell_stack(if gone { "ROLLBACK_COMPLETE" } else { "ROLLBACK_FAILED" }, "");
+        self.stack_event(if gone { "ROLLBACK_COMPLETE" } else { "ROLLBACK_FAILED" }, "");
         false
     }
 
     /// Deletes every resource. True for DELETE_COMPLETE.
     pub async fn delete(&mut self) -> bool {
-        self.tell_stack("DELETE_IN_PROGRESS", "User Initiated");
+        self.stack_event("DELETE_IN_PROGRESS", "User Initiated");
         let gone = self.delete_all().await;
-        self.tell_stack(if gone { "DELETE_COMPLETE" } else { "DELETE_FAILED" }, "");
+        self.stack_event(if gone { "DELETE_COMPLETE" } else { "DELETE_FAILED" }, "");
         gone
     }
 
     async fn create_resource(&mut self, logical_id: &str, parameters: &Parameters) -> Result<(), String> {
-        self.tell(logical_id, "CREATE_IN_PROGRESS", "");
+        self.event(logical_id, "CREATE_IN_PROGRESS", "");
         let Some(wanted) = self.wanted(logical_id, parameters).map_err(|errors| errors.to_string())? else {
             return Ok(());
         };
@@ -194,12 +194,12 @@ impl Stack {
         }
     }
 
-    fn tell(&self, logical_id: &str, status: &str, reason: &str) {
+    fn event(&self, logical_id: &str, status: &str, reason: &str) {
         let is_ours = self.ours.contains(logical_id);
         self.send(logical_id, status, reason, [false, is_ours]);
     }
 
-    fn tell_stack(&self, status: &str, reason: &str) {
+    fn stack_event(&self, status: &str, reason: &str) {
         self.stage.cloudformation.set_status(&self.id, status);
         self.send(&self.name, status, reason, [true, true]);
     }

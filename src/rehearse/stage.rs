@@ -127,7 +127,7 @@ impl Stage {
         let router =
             Router::new().fallback(serve).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&stage));
         let server = tokio::spawn(async move {
-            // The server ends with the stage; an error of a connection is the client's to tell.
+            // The server ends with the stage; an error of a connection is reported by the client.
             let _ = axum::serve(listener, router).await;
         });
         *lock(&stage.server) = Some(server);
@@ -251,16 +251,7 @@ async fn serve(
     let json_body = || serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null);
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     if let Some((service, operation)) = target.and_then(|target| target.split_once('.')) {
-        let body = json_body();
-        if let Some(fault) = stage.note_call(operation, body.clone(), service == DYNAMODB) {
-            return fault.into_json();
-        }
-        return answer(match service {
-            "AmazonEC2ContainerServiceV20141113" => stage.ecs.call(operation, &body),
-            "Logs_20140328" => stage.logs.call(operation, &body),
-            DYNAMODB => stage.dynamodb.call(operation, &body),
-            _ => Err(AwsError::unknown_operation(operation)),
-        });
+        return json_call(&stage, service, operation, &json_body());
     }
     if let Some(function) =
         path.strip_prefix("/2015-03-31/functions/").and_then(|rest| rest.strip_suffix("/invocations"))
@@ -283,7 +274,25 @@ async fn serve(
             None => answer(stage.opensearch.bulk(&body)),
         };
     }
-    let form: HashMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
+    query_call(&stage, path, &body)
+}
+
+/// A call of a service that speaks JSON.
+fn json_call(stage: &Stage, service: &str, operation: &str, body: &Value) -> Response {
+    if let Some(fault) = stage.note_call(operation, body.clone(), service == DYNAMODB) {
+        return fault.into_json();
+    }
+    answer(match service {
+        "AmazonEC2ContainerServiceV20141113" => stage.ecs.call(operation, body),
+        "Logs_20140328" => stage.logs.call(operation, body),
+        DYNAMODB => stage.dynamodb.call(operation, body),
+        _ => Err(AwsError::unknown_operation(operation)),
+    })
+}
+
+/// A call of a service that speaks forms and XML.
+fn query_call(stage: &Stage, path: &str, body: &Bytes) -> Response {
+    let form: HashMap<String, String> = url::form_urlencoded::parse(body).into_owned().collect();
     let action = form.get("Action").map_or("", String::as_str);
     if let Some(Fault::Error(status, code, message)) = stage.note(action, json!(form)) {
         return xml_error(status, code, message);

@@ -21,7 +21,7 @@ pub(super) async fn go_on_with(work: &Work<'_>, wait: Wait, tasks: &[Task]) -> E
     promise(work, wait, answer).await
 }
 
-/// Writes the row of a wait that a WaitHandle is told the end of. Where the ledger does not take it, the tasks are
+/// Writes the row of a wait whose end is signalled to a WaitHandle. Where the ledger does not take it, the tasks are
 /// stopped: nobody would learn how they end.
 async fn promise(work: &Work<'_>, wait: Wait, answer: Answer) -> Ending {
     // Until then it is this invocation's.

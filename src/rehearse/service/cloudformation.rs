@@ -150,12 +150,12 @@ impl CloudFormation {
         lock(&self.answers).clone()
     }
 
-    /// Sets what DescribeStacks tells of a stack.
+    /// Sets what DescribeStacks returns of a stack.
     pub fn set_status(&self, stack_id: &str, status: &str) {
         lock(&self.statuses).insert(stack_id.to_owned(), status.to_owned());
     }
 
-    /// What DescribeStacks tells of a stack; nothing for one that it does not know.
+    /// What DescribeStacks returns of a stack; nothing for one that it does not know.
     pub fn status(&self, stack_id: &str) -> String {
         lock(&self.statuses).get(stack_id).cloned().unwrap_or_default()
     }

@@ -45,7 +45,7 @@ struct StoredTable {
 }
 
 impl DynamoDb {
-    /// Empty tables. `reporter` is told of every item of the audit trail.
+    /// Empty tables. `reporter` gets every item of the audit trail.
     pub fn new(reporter: Reporter) -> Self {
         let table = |keys| Mutex::new(StoredTable { keys, items: BTreeMap::new(), tokens: BTreeSet::new() });
         Self { audit: table(AUDIT_KEYS), ledger: table(LEDGER_KEYS), reporter }

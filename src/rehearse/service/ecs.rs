@@ -71,7 +71,7 @@ struct State {
     clusters: BTreeMap<String, Cluster>,
     /// All revisions of each family, the first one being revision 1.
     definitions: BTreeMap<String, Vec<Revision>>,
-    /// By cluster and name; only what DescribeServices tells of where their tasks run.
+    /// By cluster and name; only what DescribeServices returns of where their tasks run.
     services: BTreeMap<(String, String), Value>,
     tasks: Vec<StageTask>,
     /// The ARNs of the tasks that came of each.

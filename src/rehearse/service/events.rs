@@ -57,7 +57,7 @@ impl EventBridge {
         }
     }
 
-    /// Lets a day pass for the windows of the function's alerts, whose counts are then told.
+    /// Lets a day pass for the windows of the function's alerts, whose counts are then reported.
     pub async fn tick(&self) {
         let time = (now() + time::Duration::DAY).format(&Rfc3339).unwrap_or_default();
         let event =
@@ -65,7 +65,7 @@ impl EventBridge {
         deliver(&self.lambda, &event).await;
     }
 
-    /// Waits until every event has been handled and all that the function logged has been told. How many
+    /// Waits until every event has been handled and all that the function logged has been reported. How many
     /// events there were; no more are taken.
     pub async fn finish(&self) -> usize {
         let way = lock(&self.way).take();
@@ -81,7 +81,7 @@ impl EventBridge {
 }
 
 async fn deliver(function: &Lambda, event: &Value) {
-    // What goes wrong is told by Lambda.
+    // What goes wrong Lambda reports.
     let _ = function.invoke_and_wait(event.to_string().into()).await;
 }
 

@@ -144,7 +144,7 @@ impl Lambda {
         self.inner.attempt(self.invocation(payload, self.function_arn(), 0)).await
     }
 
-    /// Ends every process of the function, and waits until all that they have written has been told.
+    /// Ends every process of the function, and waits until all that they have written has been reported.
     pub async fn finish(&self) {
         let processes: Vec<_> = lock(&self.inner.processes).drain(..).collect();
         for process in processes {
@@ -202,7 +202,7 @@ impl Lambda {
             return (shared.reporter)(Report::Note(note));
         }
         let invocation = self.invocation(payload, function_arn, hop);
-        // What becomes of it is told to whoever watches.
+        // What becomes of it is reported.
         tokio::spawn(async move { shared.attempt(invocation).await });
     }
 

@@ -19,7 +19,7 @@ pub struct Sns {
 }
 
 impl Sns {
-    /// The service; `reporter` is told of every message.
+    /// The service; `reporter` gets every message.
     pub fn new(reporter: Reporter) -> Self {
         Self { reporter }
     }

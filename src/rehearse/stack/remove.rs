@@ -19,7 +19,7 @@ impl Stack {
     pub(super) async fn delete_resource(&mut self, logical_id: &str) -> bool {
         let Some(live) = self.live.get(logical_id).cloned() else { return true };
         if live.is_retained {
-            self.tell(logical_id, "DELETE_SKIPPED", "");
+            self.event(logical_id, "DELETE_SKIPPED", "");
             self.live.remove(logical_id);
             return true;
         }
@@ -33,7 +33,7 @@ impl Stack {
     /// Deletes what an update has replaced.
     pub(super) async fn delete_replaced(&self, logical_id: &str, old: &Live) -> bool {
         if old.is_retained_when_replaced {
-            self.tell(logical_id, "DELETE_SKIPPED", "");
+            self.event(logical_id, "DELETE_SKIPPED", "");
             return true;
         }
         self.delete_live(logical_id, old).await
@@ -41,7 +41,7 @@ impl Stack {
 
     /// Deletes a resource as it was, whatever has taken its place since.
     pub(super) async fn delete_live(&self, logical_id: &str, live: &Live) -> bool {
-        self.tell(logical_id, "DELETE_IN_PROGRESS", "");
+        self.event(logical_id, "DELETE_IN_PROGRESS", "");
         match live.referable.resource_type.as_str() {
             "AWS::ECS::Cluster" => self.stage.ecs.delete_cluster(&live.physical_id),
             "AWS::ECS::TaskDefinition" => self.stage.ecs.deregister(&live.physical_id),
@@ -58,13 +58,13 @@ impl Stack {
                 };
                 let settled = self.stage.cloudformation.request(&ask, &self.stage.lambda).await;
                 if !settled.succeeded {
-                    self.tell(logical_id, "DELETE_FAILED", &settled.reason);
+                    self.event(logical_id, "DELETE_FAILED", &settled.reason);
                     return false;
                 }
             }
             _ => {}
         }
-        self.tell(logical_id, "DELETE_COMPLETE", "");
+        self.event(logical_id, "DELETE_COMPLETE", "");
         true
     }
 }

@@ -58,14 +58,14 @@ impl Stack {
     pub async fn update(&mut self, parameters: &Parameters) -> bool {
         let ours = self.our_resources(parameters);
         self.ours.extend(ours);
-        self.tell_stack("UPDATE_IN_PROGRESS", "User Initiated");
+        self.stack_event("UPDATE_IN_PROGRESS", "User Initiated");
         let mut progress = UpdateProgress { before: self.live.clone(), touched: Vec::new() };
         let included = self.included_ids(parameters);
         for resource in &included {
             let changed = self.change_resource(resource, parameters, &mut progress).await;
             if let Err(reason) = changed {
                 let is_new = !progress.before.contains_key(resource);
-                self.tell(resource, if is_new { "CREATE_FAILED" } else { "UPDATE_FAILED" }, &reason);
+                self.event(resource, if is_new { "CREATE_FAILED" } else { "UPDATE_FAILED" }, &reason);
                 let kind = if is_new { "create" } else { "update" };
                 let why = format!("The following resource(s) failed to {kind}: [{resource}].");
                 return self.roll_back(&progress, &why).await;
@@ -76,7 +76,7 @@ impl Stack {
             Err(errors) => return self.roll_back(&progress, &errors.to_string()).await,
         }
         self.fail = None;
-        self.tell_stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "");
+        self.stack_event("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "");
         for (logical_id, old) in &progress.before {
             let now = self.live.get(logical_id);
             if !included.contains(logical_id) {
@@ -85,7 +85,7 @@ impl Stack {
                 self.delete_replaced(logical_id, old).await;
             }
         }
-        self.tell_stack("UPDATE_COMPLETE", "");
+        self.stack_event("UPDATE_COMPLETE", "");
         true
     }
 
@@ -98,7 +98,7 @@ impl Stack {
         let Some(old) = progress.before.get(logical_id) else {
             progress.touched.push(logical_id.to_owned());
             self.create_resource(logical_id, parameters).await?;
-            self.tell(logical_id, "CREATE_COMPLETE", "");
+            self.event(logical_id, "CREATE_COMPLETE", "");
             return Ok(());
         };
         let in_words = |errors: TemplateErrors| errors.to_string();
@@ -112,11 +112,11 @@ impl Stack {
             return Ok(());
         }
         progress.touched.push(logical_id.to_owned());
-        self.tell(logical_id, "UPDATE_IN_PROGRESS", "");
+        self.event(logical_id, "UPDATE_IN_PROGRESS", "");
         match self.make(&wanted, Some(old)).await {
             Ok(live) => {
                 self.live.insert(logical_id.to_owned(), live);
-                self.tell(logical_id, "UPDATE_COMPLETE", "");
+                self.event(logical_id, "UPDATE_COMPLETE", "");
                 Ok(())
             }
             Err(Failed { reason, .. }) => {
@@ -132,13 +132,13 @@ impl Stack {
     /// What the update has made new goes in the end, when all that was there before runs again.
     async fn roll_back(&mut self, progress: &UpdateProgress, why: &str) -> bool {
         self.fail = None;
-        self.tell_stack("UPDATE_ROLLBACK_IN_PROGRESS", why);
+        self.stack_event("UPDATE_ROLLBACK_IN_PROGRESS", why);
         let mut rolled_back = true;
         let mut replaced = Vec::new();
         for logical_id in &progress.touched {
             let Some(old) = progress.before.get(logical_id) else { continue };
             let Some(new) = self.live.get(logical_id).cloned() else { continue };
-            self.tell(logical_id, "UPDATE_IN_PROGRESS", "");
+            self.event(logical_id, "UPDATE_IN_PROGRESS", "");
             let is_replaced = new.physical_id != old.physical_id;
             let restored = match is_replaced {
                 // What it replaced is still there: clean-up comes after a success only.
@@ -148,10 +148,10 @@ impl Stack {
             match restored {
                 Ok(live) => {
                     self.live.insert(logical_id.clone(), live);
-                    self.tell(logical_id, "UPDATE_COMPLETE", "");
+                    self.event(logical_id, "UPDATE_COMPLETE", "");
                 }
                 Err(Failed { reason, .. }) => {
-                    self.tell(logical_id, "UPDATE_FAILED", &reason);
+                    self.event(logical_id, "UPDATE_FAILED", &reason);
                     rolled_back = false;
                 }
             }
@@ -160,7 +160,7 @@ impl Stack {
             }
         }
         if rolled_back {
-            self.tell_stack("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "");
+            self.stack_event("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "");
             for logical_id in progress.touched.iter().rev() {
                 if !progress.before.contains_key(logical_id) {
                     self.delete_resource(logical_id).await;
@@ -169,7 +169,7 @@ impl Stack {
                 }
             }
         }
-        self.tell_stack(if rolled_back { "UPDATE_ROLLBACK_COMPLETE" } else { "UPDATE_ROLLBACK_FAILED" }, "");
+        self.stack_event(if rolled_back { "UPDATE_ROLLBACK_COMPLETE" } else { "UPDATE_ROLLBACK_FAILED" }, "");
         false
     }
 }

@@ -24,7 +24,7 @@ pub struct ContainerSettings {
     pub labels: BTreeMap<String, String>,
     /// The task's volumes that it has.
     pub mount_points: Vec<MountPoint>,
-    /// What tells that it is healthy.
+    /// What shows that it is healthy.
     pub health_check: Option<HealthCheck>,
 }
 

@@ -29,7 +29,7 @@ pub struct Revision {
     pub is_for_fargate: bool,
     /// Its containers.
     pub containers: Vec<ContainerSpec>,
-    /// As DescribeTaskDefinition tells it, but for what registering adds.
+    /// As DescribeTaskDefinition returns it, but for what registering adds.
     json: Value,
 }
 
@@ -127,7 +127,7 @@ impl Revision {
         Some((revision, text(&self.json, "taskDefinitionArn")?))
     }
 
-    /// As DescribeTaskDefinition tells it.
+    /// As DescribeTaskDefinition returns it.
     pub(super) fn described(&self) -> Value {
         let mut json = self.json.clone();
         json["taskDefinitionArn"] = json!(self.arn);

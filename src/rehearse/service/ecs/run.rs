@@ -70,6 +70,22 @@ fn check_started_by(body: &Value, limit: usize) -> Result<(), AwsError> {
     Ok(())
 }
 
+/// Refuses overrides that are too long, or for a container that the definition does not have.
+fn check_overrides(definition: &Revision, overrides: &Value) -> Result<(), AwsError> {
+    if overrides.to_string().len() > 8192 {
+        return Err(invalid("overrides can have at most 8192 characters."));
+    }
+    for override_ in overrides["containerOverrides"].as_array().into_iter().flatten() {
+        let name = override_["name"].as_str().unwrap_or_default();
+        if !definition.containers.iter().any(|container| container.name == name) {
+            let message =
+                format!("Override for container named {name} is not a container in the TaskDefinition.");
+            return Err(invalid(&message));
+        }
+    }
+    Ok(())
+}
+
 /// Starts tasks, if what is asked for makes sense; their ARNs.
 fn start(
     shared: &Arc<EcsInner>,
@@ -86,17 +102,7 @@ fn start(
         return Err(AwsError::new("ClientException", "TaskDefinition is inactive"));
     }
     let overrides = &body["overrides"];
-    if overrides.to_string().len() > 8192 {
-        return Err(invalid("overrides can have at most 8192 characters."));
-    }
-    for override_ in overrides["containerOverrides"].as_array().into_iter().flatten() {
-        let name = override_["name"].as_str().unwrap_or_default();
-        if !definition.containers.iter().any(|container| container.name == name) {
-            let message =
-                format!("Override for container named {name} is not a container in the TaskDefinition.");
-            return Err(invalid(&message));
-        }
-    }
+    check_overrides(&definition, overrides)?;
     placement::check(&definition, &state.clusters.get(cluster).cloned().unwrap_or_default(), body)?;
     for name in made_up_secrets(&definition) {
         if state.noted_secrets.insert(name.clone()) {

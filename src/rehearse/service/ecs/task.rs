@@ -1,4 +1,4 @@
-//! A task and its containers, as the API tells of them.
+//! A task and its containers, as the API describes them.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -11,7 +11,7 @@ use crate::{
     task::family,
 };
 
-/// A task, as far as the API tells of it.
+/// A task, as far as the API describes it.
 pub(super) struct StageTask {
     pub(super) arn: String,
     pub(super) cluster: String,

@@ -12,7 +12,7 @@ use super::{
 use crate::rehearse::{report::Report, wire::lock};
 
 impl Ecs {
-    /// A service that knows the task definitions that this one knows, and nothing else. Nobody is told of
+    /// A service that knows the task definitions that this one knows, and nothing else. Nobody hears of
     /// what it does.
     pub fn trial(&self) -> Self {
         let inner = &self.inner;

@@ -46,7 +46,7 @@ const INIT_LIMIT: Duration = Duration::from_secs(10);
 pub(super) enum AttemptEnd {
     /// The function answered this.
     Ok(Bytes),
-    /// It told an error, or its process ended.
+    /// It reported an error, or its process ended.
     Failed(String),
     /// It was killed at its time limit.
     TimedOut,
@@ -163,7 +163,7 @@ impl FunctionProcess {
         let _ = self.kill.send(());
     }
 
-    /// Ends it, and waits until all that it has written has been told.
+    /// Ends it, and waits until all that it has written has been reported.
     pub(super) async fn finish(&self) {
         self.kill();
         let readers = std::mem::take(&mut *lock(&self.readers));

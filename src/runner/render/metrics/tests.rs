@@ -25,7 +25,7 @@ fn line(measures: &Measures, by_resource: bool) -> Value {
     serde_json::from_str(&render(measures, by_resource, at(13_000)).expect("a line")).expect("JSON")
 }
 
-/// The line's values without what CloudWatch is told about them.
+/// The line's values without their description for CloudWatch.
 #[track_caller]
 fn check(measures: &Measures, expected: Value) {
     let mut line = line(measures, false);
