@@ -3,7 +3,7 @@
 
 use super::{
     decide::{answer::Answer, ledger as rows, texts, wait::Wait},
-    follow::{Ending, follow},
+    follow::Ending,
     stop::stop,
     work::Work,
 };
@@ -12,18 +12,10 @@ use crate::task::Task;
 /// The stoppedReason of tasks whose end nobody would ever learn.
 const NOT_REMEMBERED: &str = "ecs-tasks: the ledger cannot keep the wait for it";
 
-/// Goes on with a run that has started: its end is waited for, or promised to its WaitHandle.
-pub(super) async fn go_on_with(work: &Work<'_>, wait: Wait, tasks: &[Task]) -> Ending {
-    if wait.reply_to.wait_handle.is_none() {
-        return follow(work, wait).await;
-    }
+/// Promises the end of a run that has started to its WaitHandle, and writes the row of that wait. Where the ledger does
+/// not take it, the tasks are stopped: nobody would learn how they end.
+pub(super) async fn promise(work: &Work<'_>, wait: Wait, tasks: &[Task]) -> Ending {
     let answer = Answer::promised(tasks, wait.rules(wait.definition.as_deref()));
-    promise(work, wait, answer).await
-}
-
-/// Writes the row of a wait whose end is signalled to a WaitHandle. Where the ledger does not take it, the tasks are
-/// stopped: nobody would learn how they end.
-async fn promise(work: &Work<'_>, wait: Wait, answer: Answer) -> Ending {
     // Until then it is this invocation's.
     let next_look = rows::takes_over_at(work.invocation.ends_at(), &wait);
     let row = rows::Row::promised(&wait, work.now(), next_look);

@@ -14,7 +14,7 @@ use super::{
     find::own_tasks,
     follow::{Ending, follow},
     launch::Started,
-    promise::go_on_with,
+    promise::promise,
     start::{Start, start},
     stop::{Cleared, clear_the_way, stop_request},
     work::Work,
@@ -74,9 +74,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         let deadline = if first.0 < deadline { first } else { (deadline, limit) };
         let wait = Wait::for_success(&plan, request, started.tasks.clone(), deadline, work.now());
         if plan.wait_handle.is_some() {
-            let (tasks, definition) = as_started(work, &started, &plan.properties.task_definition).await;
-            let wait = Wait { definition: definition.map(Box::new), ..wait };
-            return Box::pin(go_on_with(work, wait, &tasks)).await;
+            return Box::pin(promised(work, wait, &started, &plan.properties.task_definition)).await;
         }
         let definition = definition_for_the_ledger(work, &started).await;
         let may_restart = retries > 0 && work.memory.ledger.is_some();
@@ -168,6 +166,12 @@ pub(super) async fn fire_and_forget(
 ) -> Answer {
     let (tasks, definition) = as_started(work, started, definition).await;
     Answer::started(&tasks, wait.rules(definition.as_ref()), wait.return_output)
+}
+
+/// Goes on with a run whose end is signalled to a WaitHandle. `definition` likewise.
+pub(super) async fn promised(work: &Work<'_>, wait: Wait, started: &Started, definition: &str) -> Ending {
+    let (tasks, definition) = as_started(work, started, definition).await;
+    promise(work, Wait { definition: definition.map(Box::new), ..wait }, &tasks).await
 }
 
 /// What is known of tasks that have just been started, and of what they run from.

@@ -12,13 +12,12 @@ use super::{
         wait::{Goal, Wait},
     },
     find::own_tasks,
-    follow::Ending,
+    follow::{Ending, follow},
     hand_over::{NoNextHop, hand_over},
     invocation::Invocation,
     launch::Started,
     ledger::{Ledger, Memory},
-    promise::go_on_with,
-    run::fire_and_forget,
+    run::{fire_and_forget, promised},
 };
 use crate::{cfn::ReplyTo, epoch::milliseconds, reason::Reason, task::TaskArn};
 /// How long an invocation may be asked for that polls a wait.
@@ -109,11 +108,15 @@ impl Runner {
             tracing::warn!("going on with what an invocation has started that died");
             let tasks: Vec<TaskArn> = own.iter().map(|task| task.arn.clone()).collect();
             let ending = async {
+                let wait = Wait { tasks: tasks.clone(), ..wait };
+                let started = Started { tasks, seen: own, ..Started::default() };
                 if row.forgets {
-                    let started = Started { tasks, seen: own, ..Started::default() };
                     return Ending::Answered(fire_and_forget(&work, &wait, &started, "").await);
                 }
-                Box::pin(go_on_with(&work, Wait { tasks, ..wait }, &own)).await
+                match wait.reply_to.wait_handle {
+                    Some(_) => Box::pin(promised(&work, wait, &started, "")).await,
+                    None => Box::pin(follow(&work, wait)).await,
+                }
             };
             let _ = self.finish(Box::pin(ending), Some(cluster), reply_to, invocation).await;
         } else if milliseconds(invocation.now()) < row.deadline {

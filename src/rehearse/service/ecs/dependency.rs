@@ -42,7 +42,7 @@ pub(super) fn check(containers: &[ContainerSpec]) -> Result<(), String> {
         let waits = |one: &&ContainerSpec| {
             one.depends_on.iter().any(|(name, _)| left.iter().any(|of| of.name == *name))
         };
-        let next: Vec<&ContainerSpec> = left.iter().copied().filter(|one| waits(&one)).collect();
+        let next: Vec<&ContainerSpec> = left.iter().copied().filter(waits).collect();
         match next.len() {
             0 => return Ok(()),
             many if many == left.len() => {

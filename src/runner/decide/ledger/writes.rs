@@ -83,7 +83,7 @@ pub fn answering(reply_to: &ReplyTo, body: &str, write: &str, now: OffsetDateTim
         expression: "SET #state = :answering, #answer = :answer, #answered_by = :answered_by, \
                      #next_look = :next_look"
             .to_owned(),
-        condition: "attribute_exists(#state) AND #state <> :answering AND #state <> :ended".to_owned(),
+        condition: "attribute_exists(#request) AND #state <> :answering AND #state <> :ended".to_owned(),
         values: attributes(values),
     }
 }
@@ -93,7 +93,7 @@ pub fn ended(key: Attributes) -> Update {
     Update {
         key,
         expression: "SET #state = :ended REMOVE #open".to_owned(),
-        condition: "attribute_exists(#state)".to_owned(),
+        condition: "attribute_exists(#request)".to_owned(),
         values: attributes(json!({ ":ended": RowState::Ended })),
     }
 }
@@ -103,7 +103,7 @@ pub fn settled(reply_to: &ReplyTo, body: &str) -> Update {
     Update {
         key: key_of(reply_to),
         expression: "SET #state = :ended, #answer = :answer REMOVE #open".to_owned(),
-        condition: "attribute_exists(#state)".to_owned(),
+        condition: "attribute_exists(#request)".to_owned(),
         values: attributes(json!({ ":ended": RowState::Ended, ":answer": body })),
     }
 }
