@@ -22,6 +22,7 @@ pub mod decide;
 mod delete;
 mod evidence;
 mod find;
+mod finish;
 mod follow;
 mod hand_over;
 pub mod invocation;

@@ -2,7 +2,7 @@
 //! says.
 //!
 //! [`entry`] reads a payload, [`ledger`] is what is remembered of a request, [`plan`] says what a request asks for,
-//! [`turn`] whose turn a throttled start is, [`wait`] is the continuation with its one step, and [`answer`] is what goes
+//! [`wait`] is the continuation with its one step, and [`answer`] is what goes
 //! back. [`texts`] holds every message of the runner that a person reads.
 
 pub mod answer;
@@ -13,5 +13,4 @@ pub mod limit;
 pub mod marks;
 pub mod plan;
 pub mod texts;
-pub mod turn;
 pub mod wait;

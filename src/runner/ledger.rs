@@ -11,8 +11,7 @@ use backon::{ExponentialBuilder, Retryable};
 use time::OffsetDateTime;
 
 use super::decide::{
-    ledger::{self as rows, Row, RowState, StartTaskCall},
-    turn,
+    ledger::{self as rows, Row, RowState, StartTaskCall, turn},
     wait::Wait,
 };
 use crate::{

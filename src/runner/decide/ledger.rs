@@ -7,17 +7,23 @@
 //! Pure. Each step is one conditional write, so that of several invocations that come to it at once one makes
 //! it. A row holds no property and no environment value, but it holds a ResponseURL.
 
+mod item;
 mod times;
+pub mod turn;
 mod writes;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use time::{Duration, OffsetDateTime};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
 
-use self::times::{ANSWERING, GRACE, NEAR};
 pub use self::{
+    item::{NEXT_LOOK, OPEN, OPEN_INDEX, REQUEST, RESOURCE, is_whole, key_of, table_key},
     times::{answers_again_at, begins_by, is_worth_parking, next_look, takes_over_at, watched_until},
     writes::{StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, kept, settled},
+};
+use self::{
+    item::{SIGNAL, key, leniently, sort_key, ttl},
+    times::{ANSWERING, GRACE, NEAR},
 };
 use super::{
     plan::Plan,
@@ -30,20 +36,6 @@ use crate::{
     identity,
     task::{Task, TaskArn, cluster_name},
 };
-
-/// The table's partition key.
-pub const RESOURCE: &str = "resource";
-/// Its sort key.
-pub const REQUEST: &str = "request";
-/// The sparse index over the rows that are not ended.
-pub const OPEN_INDEX: &str = "Open";
-/// The index's partition key, which has one value.
-pub const OPEN: &str = "open";
-/// The index's sort key.
-pub const NEXT_LOOK: &str = "next_look";
-
-/// How long a row is kept after its deadline.
-const KEPT: Duration = Duration::DAY;
 
 /// How far a request has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -381,55 +373,6 @@ pub fn remember(task: &mut Task, rows: &[Row]) {
         for (name, value) in super::marks::tags(&reply_to, row.is_waited_for()) {
             task.tags.entry(name).or_insert(value);
         }
-    }
-}
-
-/// A value of an attribute, or the empty one: a row is answered whatever another version has made of it.
-fn leniently<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: serde::de::DeserializeOwned + Default,
-    D: serde::Deserializer<'de>,
-{
-    let value = Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).unwrap_or_default())
-}
-
-/// What names the row of a request, or of its signal.
-pub fn key_of(reply_to: &ReplyTo) -> Attributes {
-    key(&identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id), &sort_key(reply_to))
-}
-
-/// What follows the RequestId in the sort key of the row of its signal.
-const SIGNAL: &str = "/WaitHandle";
-
-fn sort_key(reply_to: &ReplyTo) -> String {
-    let suffix = if reply_to.wait_handle.is_some() { SIGNAL } else { "" };
-    format!("{}{suffix}", reply_to.request_id)
-}
-
-/// Whether an item of the index is a whole row, and not its keys alone.
-pub fn is_whole(item: &Attributes) -> bool {
-    item.contains_key("state")
-}
-
-/// The table's key of an item of the index.
-pub fn table_key(item: &Attributes) -> Attributes {
-    let part = |name: &str| Some((name.to_owned(), item.get(name)?.clone()));
-    [RESOURCE, REQUEST].into_iter().filter_map(part).collect()
-}
-
-pub(super) fn key(resource: &str, request: &str) -> Attributes {
-    attributes(json!({ RESOURCE: resource, REQUEST: request }))
-}
-
-pub(super) fn ttl(deadline: i64) -> i64 {
-    deadline / 1000 + KEPT.whole_seconds()
-}
-
-pub(super) fn attributes(json: Value) -> Attributes {
-    match json {
-        Value::Object(attributes) => attributes,
-        _ => Map::new(),
     }
 }
 

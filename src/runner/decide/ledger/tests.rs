@@ -1,5 +1,5 @@
 use serde_json::json;
-use time::macros::datetime;
+use time::{Duration, macros::datetime};
 
 use super::*;
 use crate::{

@@ -3,7 +3,11 @@
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{Row, RowState, attributes, key, key_of, times::ANSWERING, ttl};
+use super::{
+    Row, RowState,
+    item::{attributes, key, key_of, ttl},
+    times::ANSWERING,
+};
 use crate::{
     aws::dynamodb::{Attributes, Update},
     cfn::ReplyTo,

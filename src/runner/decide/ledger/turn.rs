@@ -7,7 +7,7 @@
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
-use super::ledger::{attributes, key, ttl};
+use super::item::{attributes, key, ttl};
 use crate::{
     aws::dynamodb::{Attributes, Update},
     epoch::milliseconds,

@@ -1,0 +1,70 @@
+//! Items of the table: their keys, the names of their attributes, and values that another version has made.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use time::Duration;
+
+use crate::{aws::dynamodb::Attributes, cfn::ReplyTo, identity};
+
+/// The table's partition key.
+pub const RESOURCE: &str = "resource";
+/// Its sort key.
+pub const REQUEST: &str = "request";
+/// The sparse index over the rows that are not ended.
+pub const OPEN_INDEX: &str = "Open";
+/// The index's partition key, which has one value.
+pub const OPEN: &str = "open";
+/// The index's sort key.
+pub const NEXT_LOOK: &str = "next_look";
+
+/// How long a row is kept after its deadline.
+const KEPT: Duration = Duration::DAY;
+
+/// A value of an attribute, or the empty one: a row is answered whatever another version has made of it.
+pub(super) fn leniently<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: serde::de::DeserializeOwned + Default,
+    D: serde::Deserializer<'de>,
+{
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// What names the row of a request, or of its signal.
+pub fn key_of(reply_to: &ReplyTo) -> Attributes {
+    key(&identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id), &sort_key(reply_to))
+}
+
+/// What follows the RequestId in the sort key of the row of its signal.
+pub(super) const SIGNAL: &str = "/WaitHandle";
+
+pub(super) fn sort_key(reply_to: &ReplyTo) -> String {
+    let suffix = if reply_to.wait_handle.is_some() { SIGNAL } else { "" };
+    format!("{}{suffix}", reply_to.request_id)
+}
+
+/// Whether an item of the index is a whole row, and not its keys alone.
+pub fn is_whole(item: &Attributes) -> bool {
+    item.contains_key("state")
+}
+
+/// The table's key of an item of the index.
+pub fn table_key(item: &Attributes) -> Attributes {
+    let part = |name: &str| Some((name.to_owned(), item.get(name)?.clone()));
+    [RESOURCE, REQUEST].into_iter().filter_map(part).collect()
+}
+
+pub(super) fn key(resource: &str, request: &str) -> Attributes {
+    attributes(json!({ RESOURCE: resource, REQUEST: request }))
+}
+
+pub(super) fn ttl(deadline: i64) -> i64 {
+    deadline / 1000 + KEPT.whole_seconds()
+}
+
+pub(super) fn attributes(json: Value) -> Attributes {
+    match json {
+        Value::Object(attributes) => attributes,
+        _ => Map::new(),
+    }
+}
