@@ -363,6 +363,15 @@ fn wherever_the_invocations_die_three_times_the_watch_ends_what_they_began() {
     }
 }
 
+/// The invocation that an event has made is not tried again: its answer is the watch's to send.
+#[test]
+fn an_answer_that_the_bucket_does_not_take_for_minutes_is_sent_again_by_the_watch() {
+    let trouble = Trouble { bucket_fails: Some((150.0, 200.0)), ..Trouble::default() };
+    let life = Life::calm(json!({"Timeout": "1800"}), Script::plain(Fate::Exits(0, 200.0)));
+    let life = Life { trouble, deleted: false, ..life };
+    lives_right(life.with_ledger(LedgerTrouble::default()), &["SUCCESS"]);
+}
+
 #[test]
 fn a_wait_whose_every_event_is_lost_is_ended_by_the_watch() {
     let lost = LedgerTrouble { dropped: 1.0, ..LedgerTrouble::default() };

@@ -82,6 +82,8 @@ pub(crate) struct Trouble {
     pub(crate) no_definitions: Option<(Seconds, Seconds)>,
     /// Other tasks of the same family in each cluster, which are nobody's here.
     pub(crate) neighbours: usize,
+    /// The bucket answers 503 from here for so long.
+    pub(crate) bucket_fails: Option<(Seconds, Seconds)>,
     /// The bucket refuses every answer.
     pub(crate) bucket_refuses: bool,
     /// Which fates the tasks meet.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     ecs::{Fate, Script},
     ledger::{LedgerTrouble, WATCH},
-    life::Life,
+    life::{Life, Trouble},
     world::{Asked, Delivery, World},
 };
 
@@ -66,6 +66,8 @@ pub(crate) enum Sabotage {
     WatchIgnoresStarting,
     /// The watch never looks at what is parked.
     WatchIgnoresWaiting,
+    /// The watch never sends an answer again that was not taken.
+    WatchIgnoresAnswering,
     /// Every event says that its task ended well.
     BelievesEveryEvent,
     /// The answer is sent without being written first.
@@ -75,7 +77,7 @@ pub(crate) enum Sabotage {
 }
 
 /// Every rule, a word of the objection to its breach, and the first life that notices it.
-pub(crate) const ALL: [(Sabotage, &str, u64); 29] = [
+pub(crate) const ALL: [(Sabotage, &str, u64); 30] = [
     (Sabotage::SendsNoToken, "start once", 3),
     (Sabotage::StopsNothing, "runs on after", 16),
     (Sabotage::TakesEveryEndForASuccess, "untrue SUCCESS", 8),
@@ -102,6 +104,7 @@ pub(crate) const ALL: [(Sabotage, &str, u64); 29] = [
     (Sabotage::RemembersNothing, "no row", 1),
     (Sabotage::WatchIgnoresStarting, "no answer", 61),
     (Sabotage::WatchIgnoresWaiting, "no answer", 0),
+    (Sabotage::WatchIgnoresAnswering, "no answer", 0),
     (Sabotage::BelievesEveryEvent, "untrue SUCCESS", 1),
     (Sabotage::AnswersBeforeItWrites, "not the one in its row", 17),
     (Sabotage::LooksAfterEveryEvent, "after it was parked", 0),
@@ -110,12 +113,14 @@ pub(crate) const ALL: [(Sabotage, &str, u64); 29] = [
 /// The life that is sure to notice it, where that takes one that is calm otherwise: few seeds have it.
 pub(crate) fn directed(sabotage: Sabotage) -> Option<Life> {
     let trouble = match sabotage {
-        Sabotage::LooksAfterEveryEvent => LedgerTrouble::default(),
+        Sabotage::LooksAfterEveryEvent | Sabotage::WatchIgnoresAnswering => LedgerTrouble::default(),
         Sabotage::WatchIgnoresWaiting => LedgerTrouble { dropped: 1.0, ..LedgerTrouble::default() },
         _ => return None,
     };
     let life = Life::calm(json!({"Timeout": "1800"}), Script::plain(Fate::Exits(0, 200.0)));
-    Some(Life { deleted: false, ..life }.with_ledger(trouble))
+    let bucket_fails = (sabotage == Sabotage::WatchIgnoresAnswering).then_some((150.0, 200.0));
+    let ours = Trouble { bucket_fails, ..Trouble::default() };
+    Some(Life { deleted: false, trouble: ours, ..life }.with_ledger(trouble))
 }
 
 /// A call of the runner's, as a runner with the broken rule would have made it.
@@ -212,6 +217,7 @@ fn rows_on_the_way_in(world: &World, mut answer: Value) -> Value {
     let ignored = match world.sabotage {
         Some(Sabotage::WatchIgnoresStarting) => "starting",
         Some(Sabotage::WatchIgnoresWaiting) => "waiting",
+        Some(Sabotage::WatchIgnoresAnswering) => "answering",
         _ => return answer,
     };
     if Delivery::under_way().request == WATCH {

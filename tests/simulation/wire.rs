@@ -35,6 +35,7 @@ use time::OffsetDateTime;
 use tower::{BoxError, service_fn};
 
 use crate::{
+    ecs::Seconds,
     ledger::is_of_table,
     life::Fault,
     sabotage::{self, Sabotage},
@@ -242,8 +243,11 @@ async fn put(world: Arc<World>, request: reqwest::Request) -> Result<reqwest::Re
         world.state().requests.iter().any(|asked| asked.id == key && world.now() >= asked.sent + 7200.0)
     });
     let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default().to_vec();
+    let now = world.now();
+    let fails = |(from, long): (Seconds, Seconds)| (from..from + long).contains(&now);
     let status = match fault {
         Some(Fault::Throttled | Fault::Fails) => 503,
+        _ if world.life.trouble.bucket_fails.is_some_and(fails) => 503,
         Some(Fault::Cut | Fault::Hangs) => 0,
         _ if world.life.trouble.bucket_refuses || expired => 403,
         _ if world.sabotage == Some(Sabotage::SwallowsTheAnswer) => 200,

@@ -163,7 +163,7 @@ impl Stack {
             old.filter(|_| !is_replaced).and_then(|old| old.referable.attributes.get("Name")?.as_str());
         let name =
             kept.map_or_else(|| self.named(logical_id, &properties["ServiceName"], None), str::to_owned);
-        let placed = self.stage.ecs.check_placement(properties);
+        let placed = self.stage.ecs.check_placement(properties, true);
         placed.map_err(|misplaced| failed(AwsError::from(misplaced).message))?;
         let arn = self.stage.ecs.create_service(&cluster, &name, properties);
         Ok(referable(arn.clone(), [("Name", name), ("ServiceArn", arn)]))

@@ -81,12 +81,12 @@ impl Stack {
         let error = |node: &Node, problem: String| node.error(format!("{id}: {problem}"));
         let mut refused = unknown_containers(trial, (resource, properties), scope);
         // Where its tasks run a service says that is known only to ECS.
-        let is_placed_by_service =
-            properties["Service"].is_string() && resource.resource_type != "AWS::ECS::Service";
+        let is_service = resource.resource_type == "AWS::ECS::Service";
+        let is_placed_by_service = properties["Service"].is_string() && !is_service;
         if is_placed_by_service || properties["Count"] == "0" {
             return refused;
         }
-        if let Err(misplaced) = trial.check_placement(properties) {
+        if let Err(misplaced) = trial.check_placement(properties, is_service) {
             let written = scope.written_at(&resource.properties, misplaced.property);
             if written.resource.is_none() {
                 let problem = format!("ECS refuses it: {}{}", misplaced.message, misplaced.hint);

@@ -191,6 +191,22 @@ fn a_service_token_that_is_almost_the_provider_s_is_asked_about() {
 }
 
 #[test]
+fn tags_come_from_where_there_are_some() {
+    let with = |value: &str| format!("LaunchType: FARGATE\n      PropagateTags: {value}");
+    check(
+        "LaunchType: FARGATE",
+        &with("SERVICE"),
+        "line 20: Run: ECS refuses it: propagateTags should be one of [TASK_DEFINITION, NONE], not SERVICE",
+    );
+    check(
+        "LaunchType: FARGATE",
+        &with("TASKDEFINITION"),
+        "line 20: Run: ECS refuses it: propagateTags should be one of [TASK_DEFINITION, NONE], not TASKDEFINITION, did you \
+         mean TASK_DEFINITION?",
+    );
+}
+
+#[test]
 fn a_dependency_that_cannot_be_met_is_refused() {
     let app = "Command: [echo ran] }";
     let with = |depends: &str| format!("Command: [echo ran], DependsOn: [{depends}] }}");

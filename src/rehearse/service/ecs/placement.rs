@@ -9,6 +9,8 @@ use super::{Revision, refusal::invalid};
 use crate::rehearse::{template::nearest::did_you_mean, wire::AwsError};
 
 const LAUNCH_TYPES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
+/// Where a task's tags may come from; a task that is no service's has no service to take them from.
+const PROPAGATE_TAGS: [&str; 3] = ["TASK_DEFINITION", "NONE", "SERVICE"];
 
 /// What is known of a cluster.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +50,19 @@ impl Cluster {
         self.providers.get_or_insert_default().extend(texts(&properties["capacityProviders"]));
         let strategy = &properties["defaultCapacityProviderStrategy"];
         self.has_default_strategy |= strategy.as_array().is_some_and(|strategy| !strategy.is_empty());
+    }
+}
+
+/// Checks where the tags of a task come from that belongs to a service or to none.
+pub(super) fn check_tags(request: &Value, is_of_service: bool) -> Result<(), Misplaced> {
+    let known = if is_of_service { &PROPAGATE_TAGS[..] } else { &PROPAGATE_TAGS[..2] };
+    match request["propagateTags"].as_str().filter(|given| !known.contains(given)) {
+        None => Ok(()),
+        Some(other) => Err(Misplaced {
+            property: "PropagateTags",
+            message: format!("propagateTags should be one of [{}], not {other}", known.join(", ")),
+            hint: did_you_mean(other, known.iter().copied()),
+        }),
     }
 }
 

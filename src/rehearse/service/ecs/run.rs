@@ -103,6 +103,7 @@ fn start(
     }
     let overrides = &body["overrides"];
     check_overrides(&definition, overrides)?;
+    placement::check_tags(body, false)?;
     placement::check(&definition, &state.clusters.get(cluster).cloned().unwrap_or_default(), body)?;
     for name in made_up_secrets(&definition) {
         if state.noted_secrets.insert(name.clone()) {

@@ -30,8 +30,9 @@ impl Ecs {
     }
 
     /// What ECS refuses of where a task or a service is to run, as CloudFormation's properties say it.
-    pub fn check_placement(&self, properties: &Value) -> Result<(), Misplaced> {
+    pub fn check_placement(&self, properties: &Value, is_service: bool) -> Result<(), Misplaced> {
         let request = spelling::normal(properties, "");
+        placement::check_tags(&request, is_service)?;
         let state = lock(&self.inner.state);
         let cluster = state.clusters.get(short(request["cluster"].as_str().unwrap_or("default"))).cloned();
         match state.definition(request["taskDefinition"].as_str().unwrap_or_default()) {
