@@ -176,7 +176,7 @@ fn each_step_is_written_on_condition_that_it_is_still_to_be_made() {
     assert_eq!(kept(&wait(), at(60)).condition, open);
     assert_eq!(
         answering(&reply_to, "body", "1", NOW).condition,
-        "attribute_exists(#state) AND #state <> :answering AND #state <> :ended"
+        "attribute_exists(#request) AND #state <> :answering AND #state <> :ended"
     );
     let call = StartTaskCall { number: 1, delivery: 7 };
     assert_eq!(
