@@ -64,6 +64,7 @@ use self::{
     measure::Metrics,
     remember::{Remembered, remember},
     run::{not_started, run, skip, without_tasks},
+    stop::stop_marked,
     work::Work,
 };
 use crate::{
@@ -158,6 +159,12 @@ impl Runner {
                     return self.send(&body, reply_to, invocation).await;
                 }
                 Remembered::Superseded => {
+                    if let Some(cluster) = request.properties.cluster() {
+                        let memory = self.memory();
+                        let place = Place { cluster, families: &[], memory: &memory };
+                        let work = self.work(place, invocation.soon(), reply_to, invocation);
+                        Box::pin(stop_marked(&work)).await;
+                    }
                     return self.answer(Answer::Failed(texts::taken_over()), reply_to, invocation).await;
                 }
             };

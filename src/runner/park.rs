@@ -58,7 +58,7 @@ pub(super) async fn keep(work: &Work<'_>, wait: &Wait) -> Kept {
 /// before this invocation's next look, and answer by it. The stop does not wait long for that.
 pub(super) async fn keep_timed_out(work: &Work<'_>, wait: &Wait) {
     let Some(ledger) = work.memory.ledger else { return };
-    let keeping = ledger.keep(wait, rows::takes_over_at(work.invocation.ends_at(), wait));
+    let keeping = ledger.keep(wait, rows::stopped_by(work.now()));
     match tokio::time::timeout(STOP_WAITS, keeping).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::warn!("the ledger does not know that the tasks are stopped: {error}"),

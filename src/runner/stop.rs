@@ -4,7 +4,10 @@ use futures_util::future::join_all;
 
 use super::{
     decide::{
-        marks::{disown, is_later, is_of_later_request, is_of_request, must_end_before, superseded_since},
+        marks::{
+            disown, is_later, is_marked_by, is_of_later_request, is_of_request, must_end_before,
+            superseded_since,
+        },
         plan::Earlier,
         wait::MISSING_TOLERANCE,
     },
@@ -165,6 +168,25 @@ pub(super) async fn stop_request(work: &Work<'_>) -> Result<Stopped, CallError> 
     // What cannot be described yet has been started within the last minute, which is when this request was.
     let own: Vec<TaskArn> = running.map(|task| task.arn).chain(found.undescribed).collect();
     Ok(stop(work, &own, "ecs-tasks: the run failed").await)
+}
+
+/// Stops what a tag says this request has started: a later request has taken over, which may have looked before ECS had
+/// let an earlier delivery's start through.
+pub(super) async fn stop_marked(work: &Work<'_>) {
+    let found = match find(work, Found::knows_what_runs).await {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::warn!("what an earlier delivery has started cannot be looked for: {error}");
+            return;
+        }
+    };
+    let marked =
+        found.described.into_iter().filter(|task| !task.is_over() && is_marked_by(task, work.reply_to));
+    let marked: Vec<TaskArn> = marked.map(|task| task.arn).collect();
+    if !marked.is_empty() {
+        tracing::warn!(count = marked.len(), "stopping what an earlier delivery of this request has started");
+        stop(work, &marked, TAKES_OVER).await;
+    }
 }
 
 /// A task or cluster that ECS does not know has nothing left to stop.

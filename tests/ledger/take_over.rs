@@ -110,6 +110,52 @@ async fn a_deadline_is_kept_by_the_watch_where_the_function_may_not_invoke_itsel
     assert_eq!(scenario.statuses(), ["STOPPED"]);
 }
 
+#[tokio::test]
+async fn tasks_whose_time_is_over_are_stopped_by_the_watch_where_their_invocation_has_died_before_it() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("exec sleep 60");
+    let task = start(&scenario, &definition, "RUNNING").await;
+    let (_, row) = dead(&scenario, "Create", &properties(&definition, json!({"Timeout": 8})));
+    let row = with_task(row, &task);
+    let mut wait: Value = serde_json::from_str(row.wait.as_deref().unwrap()).unwrap();
+    wait["timed_out"] = json!({
+        "at": wait["started_at"], "limit": wait["limit"], "running": "Container app was still running",
+    });
+    wait["deadline"] = wait["answer_by"].clone();
+    put(
+        &scenario,
+        &Row { state: RowState::Waiting, tasks: vec![TaskArn(task)], wait: Some(wait.to_string()), ..row },
+    );
+    let answer = answer(&scenario).await;
+    let reason = answer["Reason"].as_str().unwrap();
+    assert!(
+        reason.contains("within Timeout of 8 s") && reason.contains("Container app was still running"),
+        "{answer}"
+    );
+    assert_eq!(scenario.statuses(), ["STOPPED"]);
+}
+
+/// The later request has looked before ECS let the earlier delivery's start through.
+#[tokio::test]
+async fn a_redelivery_that_was_taken_over_stops_what_the_first_delivery_has_started() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("exec sleep 60");
+    start(&scenario, &definition, "RUNNING").await;
+    let wanted = properties(&definition, json!({}));
+    let (_, row) = dead(&scenario, "Create", &wanted);
+    put(&scenario, &Row { state: RowState::Ended, ..row });
+    let ask = scenario.ask("Create", None, &wanted, None);
+    let again = scenario.stage.cloudformation.envelope(&ask, "r-dead", &scenario.stage.lambda);
+    scenario.stage.lambda.invoke_bytes(again.to_string().into());
+    let answer = answer(&scenario).await;
+    assert!(
+        answer["Reason"].as_str().unwrap().starts_with("A later request of the same resource"),
+        "{answer}"
+    );
+    scenario.until(|scenario| scenario.statuses() == ["STOPPED"]).await;
+    assert_eq!(scenario.calls("RunTask"), 0);
+}
+
 /// The row of a wait for this task.
 fn with_task(row: Row, task: &str) -> Row {
     let mut wait: Value = serde_json::from_str(row.wait.as_deref().unwrap()).unwrap();

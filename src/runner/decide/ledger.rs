@@ -18,7 +18,9 @@ use time::OffsetDateTime;
 
 pub use self::{
     item::{NEXT_LOOK, OPEN, OPEN_INDEX, REQUEST, RESOURCE, is_whole, key_of, table_key},
-    times::{answers_again_at, begins_by, is_worth_parking, next_look, takes_over_at, watched_until},
+    times::{
+        answers_again_at, begins_by, is_worth_parking, next_look, stopped_by, takes_over_at, watched_until,
+    },
     writes::{StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, kept, settled},
 };
 use self::{
@@ -341,8 +343,11 @@ impl Row {
         };
         match (self.state, wait, &self.answer) {
             (RowState::Answering, _, Some(answer)) => Due::Repeat(answer.clone()),
-            // A row is put off beyond its deadline only when an invocation is to keep that.
-            (RowState::Waiting, Some(wait), _) if self.next_look > milliseconds(wait.deadline) => {
+            // A row is put off beyond its deadline only when an invocation is to keep that, and a wait whose time is over
+            // is an invocation's until its tasks have stopped.
+            (RowState::Waiting, Some(wait), _)
+                if self.next_look > milliseconds(wait.deadline) || wait.timed_out.is_some() =>
+            {
                 Due::Finish(Box::new(wait))
             }
             (RowState::Waiting, Some(wait), _) if wait.deadline - now <= NEAR => Due::Poll(Box::new(wait)),

@@ -43,6 +43,11 @@ pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
     }
 }
 
+/// Whether a tag says that this very request has started the task.
+pub fn is_marked_by(task: &Task, reply_to: &ReplyTo) -> bool {
+    task.tags.get(&key(REQUEST_ID)).is_some_and(|id| *id == tag_value(&reply_to.request_id))
+}
+
 /// Makes a task another request's, unless it says whose it is: a request that is delivered for the first time has
 /// started nothing yet, and what its time would make its own is of one that was cancelled just before.
 pub fn disown(task: &mut Task) {
