@@ -17,7 +17,7 @@ pub mod node;
 mod parameter;
 mod place;
 pub mod referable;
-mod reference;
+pub(super) mod reference;
 pub mod resolve;
 mod resource;
 pub mod unplayed;

@@ -3,6 +3,7 @@
 use super::{
     decide::{
         answer::{Answer, Evidence, speaker_of},
+        limit::Limit,
         texts,
         wait::{Goal, TimedOut, Wait},
     },
@@ -119,11 +120,16 @@ pub(super) async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> V
     let mut kept = wait.clone();
     kept.time_out(timed_out.clone(), work.now());
     keep_timed_out(work, &kept).await;
-    let why = format!("{TIMED_OUT}{}", wait.limit);
+    let why = why_timed_out(&wait.limit);
     let by = work.invocation.until(wait.answer_by.unwrap_or(work.now()));
     let stopped = stop(&work.due(by.max(work.invocation.soon())), &wait.tasks, &why).await;
     wait.time_out(timed_out, work.now());
     stopped.refused
+}
+
+/// The stoppedReason of tasks whose time is over.
+pub(super) fn why_timed_out(limit: &Limit) -> String {
+    format!("{TIMED_OUT}{limit}")
 }
 
 /// Why a run that was stopped at its deadline has failed, with how it ended.

@@ -7,7 +7,10 @@ use super::{
         wait::{Goal, Step, Wait},
     },
     evidence::{DEFINITION_PATIENCE, Definition},
-    finish::{Seen, finish, give_up, give_up_at_once, lost_sight, stop_unwatched, time_out, timed_out},
+    finish::{
+        Seen, finish, give_up, give_up_at_once, lost_sight, stop_unwatched, time_out, timed_out,
+        why_timed_out,
+    },
     hand_over::{NoNextHop, hand_over},
     park::{Kept, keep},
     stop::stop,
@@ -38,6 +41,10 @@ pub(super) enum Ending {
 /// Follows a wait to its end, or until it is parked, or to the end of this invocation.
 pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
     let mut seen = Seen::of(&wait);
+    if let Some(timed_out) = &wait.timed_out {
+        // The invocation that has said so may have died before it had them stopped.
+        stop(&work.due(work.invocation.soon()), &wait.tasks, &why_timed_out(&timed_out.limit)).await;
+    }
     match keep(work, &wait).await {
         Kept::Parked => match look_at_parked(work, &mut wait, &mut seen).await {
             Some(step) => pursue(work, wait, seen, step).await,
@@ -51,8 +58,9 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
         Kept::Superseded => {
             tracing::warn!("a later request of the resource has taken over: stopping what was started");
             let soon = work.due(work.invocation.soon());
-            stop(&soon, &wait.tasks, "ecs-tasks: a later request of the same resource takes over").await;
-            Ending::Answered(Answer::Failed(texts::taken_over()))
+            let stopped =
+                stop(&soon, &wait.tasks, "ecs-tasks: a later request of the same resource takes over").await;
+            Ending::Answered(Answer::Failed(texts::not_stopped(texts::taken_over(), &stopped.refused)))
         }
     }
 }

@@ -8,7 +8,10 @@ use std::cell::Cell;
 use time::OffsetDateTime;
 
 use super::{
-    decide::{ledger::StartTaskCall, texts},
+    decide::{
+        ledger::{Redelivery, StartTaskCall},
+        texts,
+    },
     find::own_tasks,
     ledger::Written,
     work::Work,
@@ -82,6 +85,9 @@ pub(super) async fn launch_once(
         }
         Err(error) if error.is_throttled() && !has_queued.replace(true) => {
             queue(work).await;
+            if is_taken_over(work).await {
+                return Err(CallError::refused("ecs:RunTask", texts::TAKEN_OVER));
+            }
             once().await
         }
         result => result,
@@ -104,6 +110,20 @@ async fn queue(work: &Work<'_>) {
     if turn < work.until && left.is_positive() {
         tracing::info!("ECS throttles starts: the turn of this one is in {} ms", left.whole_milliseconds());
         tokio::time::sleep(left.unsigned_abs()).await;
+    }
+}
+
+/// Whether a later request has taken over meanwhile: it has looked for tasks already, and these would run beside its own.
+async fn is_taken_over(work: &Work<'_>) -> bool {
+    let Some(ledger) = work.memory.ledger else { return false };
+    match ledger.rows(&work.started_by()).await {
+        Ok(rows) => rows.iter().any(|row| {
+            row.request_id() == work.reply_to.request_id && row.redelivered() == Redelivery::Superseded
+        }),
+        Err(error) => {
+            tracing::warn!("starting without knowing whether a later request has taken over: {error}");
+            false
+        }
     }
 }
 

@@ -206,7 +206,8 @@ impl Ledger {
         let (mut items, keys): (Vec<_>, Vec<_>) = page.items.into_iter().partition(rows::is_whole);
         let keys: Vec<Attributes> = keys.iter().map(rows::table_key).collect();
         if !keys.is_empty() {
-            items.extend(in_time(self.table.get_all(&keys)).await?);
+            // It has patience of its own, and a time-out would lose what it has got.
+            items.extend(self.table.get_all(&keys).await?);
         }
         // The index may lag behind: what another invocation has moved on is not due.
         let due = items.into_iter().filter_map(Row::read).filter(|row| row.is_due(now));

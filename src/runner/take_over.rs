@@ -18,14 +18,8 @@ use super::{
     launch::Started,
     ledger::{Ledger, Memory},
     run::{fire_and_forget, promised},
-    stop::stop,
 };
-use crate::{
-    cfn::ReplyTo,
-    epoch::milliseconds,
-    reason::{Reason, TIMED_OUT},
-    task::TaskArn,
-};
+use crate::{cfn::ReplyTo, epoch::milliseconds, reason::Reason, task::TaskArn};
 /// How long an invocation may be asked for that polls a wait.
 const HAND_OVER_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -48,14 +42,7 @@ pub(super) struct Watched<'w> {
 impl Runner {
     /// Finishes a wait in the watch's own invocation.
     pub(super) async fn finish_here(&self, ledger: &Ledger, row: &Row, invocation: &Invocation) {
-        let (Ok(Some(wait)), Some(reply_to)) = (row.waits_for(), row.reply_to()) else { return };
-        if let Some(timed_out) = &wait.timed_out {
-            // Its invocation may have died before it had them stopped.
-            let memory = self.memory();
-            let place = Place { cluster: &wait.cluster, families: &[], memory: &memory };
-            let work = self.work(place, invocation.soon(), &reply_to, invocation);
-            stop(&work, &wait.tasks, &format!("{TIMED_OUT}{}", timed_out.limit)).await;
-        }
+        let Ok(Some(wait)) = row.waits_for() else { return };
         ledger.put_off(row, rows::takes_over_at(invocation.ends_at(), &wait)).await;
         // That the answer was not taken is logged, and the next minute sends it again.
         let _ = Box::pin(self.go_on(wait, invocation)).await;

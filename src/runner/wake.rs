@@ -89,12 +89,9 @@ impl Runner {
             return;
         };
         let now = invocation.now();
-        let (beat, open) = tokio::join!(ledger.beat(now), ledger.open());
-        if let Err(error) = beat {
-            tracing::error!("the heartbeat could not be written, so nothing will be parked: {error}");
-        }
+        let open = ledger.open().await;
         let open = open.inspect_err(|error| tracing::debug!("open waits are not counted: {error}")).ok();
-        let (mut from, mut overdue, mut late) = (None, 0, Vec::new());
+        let (mut from, mut overdue, mut late, mut has_beaten) = (None, 0, Vec::new(), false);
         loop {
             let (due, next) = match ledger.due(now, from.as_ref()).await {
                 Ok(page) => page,
@@ -103,6 +100,12 @@ impl Runner {
                     break;
                 }
             };
+            // A watch that cannot read what is due is none, and nothing may be left to it.
+            if !std::mem::replace(&mut has_beaten, true)
+                && let Err(error) = ledger.beat(now).await
+            {
+                tracing::error!("the heartbeat could not be written, so nothing will be parked: {error}");
+            }
             overdue += due.iter().filter(|row| row.is_overdue(now)).count();
             // These take as long as their tasks take to stop, so they come last.
             let (finish, due): (Vec<Row>, Vec<Row>) =

@@ -90,7 +90,8 @@ impl Table {
     }
 
     /// The items with these keys, up to [`GET_AT_ONCE`] different ones, as they are now, in no order; what is not
-    /// there is left out. What DynamoDB leaves over is asked for again, for as long as a burst of throttling lasts.
+    /// there is left out. What DynamoDB leaves over is asked for again, for as long as a burst of throttling lasts, and
+    /// then left out, too: what it has given must not wait for that.
     pub async fn get_all(&self, keys: &[Attributes]) -> Result<Vec<Attributes>, CallError> {
         let unbuilt = |error| CallError::unbuilt("dynamodb:BatchGetItem", &error);
         let mut left: Vec<_> = keys.iter().map(typed).collect();
@@ -102,9 +103,14 @@ impl Table {
                 .build()
                 .map_err(unbuilt)?;
             let call = self.client.batch_get_item().request_items(&self.name, wanted);
-            let answer = call.send().await.map_err(|error| CallError::of("dynamodb:BatchGetItem", error))?;
+            let answer = match call.send().await {
+                Ok(answer) => answer,
+                Err(error) if items.is_empty() => return Err(CallError::of("dynamodb:BatchGetItem", error)),
+                Err(_) => break,
+            };
             // The table is the only one; by its ARN it may come back under its name.
             let found = answer.responses.unwrap_or_default().into_values().flatten();
+            let known = items.len();
             items.extend(found.map(plain));
             left = answer
                 .unprocessed_keys
@@ -112,9 +118,13 @@ impl Table {
                 .into_values()
                 .flat_map(|left| left.keys)
                 .collect();
-            if !left.is_empty() {
-                let wait = waits.next().ok_or_else(|| CallError::throttled("dynamodb:BatchGetItem"))?;
-                tokio::time::sleep(wait).await;
+            if left.is_empty() || items.len() > known {
+                continue;
+            }
+            match waits.next() {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None if items.is_empty() => return Err(CallError::throttled("dynamodb:BatchGetItem")),
+                None => break,
             }
         }
         Ok(items)

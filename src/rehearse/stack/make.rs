@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Failed, Live, Stack, wanted::Desired};
+use super::{Failed, Live, Stack, surroundings::referred, wanted::Desired};
 use crate::rehearse::{
     service::cloudformation::Ask,
     setting::{arn, now, random_hex},
-    template::{made_up, referable::Referable, unplayed},
+    template::{Resource, made_up, referable::Referable, unplayed},
     wire::AwsError,
 };
 
@@ -112,10 +112,34 @@ impl Stack {
                 "Update to resource type AWS::CloudFormation::WaitCondition is not supported.".to_owned(),
             ));
         }
-        let data = self.stage.cloudformation.wait_condition(properties).await.map_err(failed)?;
+        let data = match self.may_be_signalled(logical_id) {
+            true => self.stage.cloudformation.wait_condition(properties).await.map_err(failed)?,
+            false => {
+                self.note(format!(
+                    "{logical_id}: nothing in the rehearsal signals its handle, so it is taken for complete"
+                ));
+                "{}".into()
+            }
+        };
         let id = arn("cloudformation", &format!("waitcondition/{}/{logical_id}", self.name));
         let attributes = BTreeMap::from([("Data".to_owned(), data)]);
         Ok(Referable { reference: id, attributes, ..Referable::default() })
+    }
+
+    /// Whether a condition's handle is given to a task that runs here, or to the function.
+    fn may_be_signalled(&self, condition: &str) -> bool {
+        let handles = |id: &str, name: &str| {
+            let resource = self.template.resource(id);
+            resource.and_then(|resource| resource.properties.field(name)).map(referred).unwrap_or_default()
+        };
+        let handles = handles(condition, "Handle");
+        let runs_here = |one: &&Resource| {
+            self.ours.contains(&one.logical_id) || one.resource_type == "AWS::ECS::TaskDefinition"
+        };
+        let mut given =
+            self.template.resources.iter().filter(runs_here).flat_map(|one| referred(&one.properties));
+        // A handle that is a parameter's may be anybody's.
+        given.any(|name| handles.contains(&name))
     }
 
     /// Registers a revision; a change of its tags alone makes none.

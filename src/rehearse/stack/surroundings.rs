@@ -10,6 +10,7 @@ use crate::rehearse::template::{
     Resource, TemplateError,
     elsewhere::{Elsewhere, Origin},
     node::Node,
+    reference,
     resolve::Scope,
 };
 
@@ -67,19 +68,21 @@ fn imported(node: &Node, scope: &Scope<'_>) -> Option<String> {
     scope.resolve(argument).ok()??.as_str().map(str::to_owned)
 }
 
-/// The resource, or the attribute of it, that a node refers to.
-fn referred(node: &Node) -> Option<String> {
-    let (name, argument) = node.single()?;
-    let written = match argument.items("") {
-        Ok(items) => items.iter().filter_map(Node::text).collect::<Vec<_>>().join("."),
-        Err(_) => argument.text().unwrap_or_default().to_owned(),
-    };
-    matches!(name, "Ref" | "Fn::GetAtt").then_some(written)
+/// The resources and parameters, or the attributes of them, that a node refers to, however.
+pub(super) fn referred(node: &Node) -> Vec<String> {
+    let mut referred = Vec::new();
+    reference::each(node, &mut |found| {
+        if !found.name.starts_with("AWS::") {
+            let attribute = found.attribute.map_or_else(String::new, |attribute| format!(".{attribute}"));
+            referred.push(format!("{}{attribute}", found.name));
+        }
+    });
+    referred
 }
 
-/// Whether a node is a reference to this resource, or to this attribute of it.
+/// Whether a node refers to this resource, or to this attribute of it.
 fn is_attribute(node: &Node, wanted: &str) -> bool {
-    referred(node).is_some_and(|written| written == wanted || written.split('.').next() == Some(wanted))
+    referred(node).iter().any(|written| written == wanted || written.split('.').next() == Some(wanted))
 }
 
 /// What a custom resource has as its ServiceToken: how it comes by it, and its name or value.
@@ -90,7 +93,7 @@ pub(super) fn token_in_words(resource: &Resource, scope: &Scope<'_>) -> (&'stati
     if let Some(import) = imported(token, scope) {
         return ("imports", import);
     }
-    match referred(token) {
+    match referred(token).into_iter().next() {
         Some(written) => ("refers to", written),
         None => {
             let value = scope.resolve(token).ok().flatten();

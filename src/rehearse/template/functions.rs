@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     LANGUAGE_EXTENSIONS, cidr,
     error::TemplateErrors,
-    node::Node,
+    node::{Node, NodeKind},
     not_played,
     resolve::{Resolved, Scope, arguments, shown},
 };
@@ -39,7 +39,11 @@ impl Scope<'_> {
             "Fn::ImportValue" => Ok(Some(self.elsewhere.export(&self.text_of(argument, name)?).into())),
             "Fn::GetStackOutput" => self.stack_output(argument, node),
             "Fn::GetAZs" => {
-                let region = self.text_of(argument, name)?;
+                // CloudFormation takes no value at all for an empty text.
+                let region = match argument.kind {
+                    NodeKind::Null => String::new(),
+                    _ => self.text_of(argument, name)?,
+                };
                 let region = if region.is_empty() { REGION } else { &region };
                 Ok(Some(
                     ["a", "b", "c"].into_iter().map(|zone| Value::from(format!("{region}{zone}"))).collect(),

@@ -3,11 +3,11 @@
 use super::node::{Node, NodeKind};
 
 /// One reference.
-pub(super) struct Reference<'n> {
+pub(in crate::rehearse) struct Reference<'n> {
     /// The parameter's or the resource's name.
-    pub(super) name: &'n str,
+    pub(in crate::rehearse) name: &'n str,
     /// The attribute, of Fn::GetAtt and of `${Name.Attribute}`.
-    pub(super) attribute: Option<&'n str>,
+    pub(in crate::rehearse) attribute: Option<&'n str>,
     /// Where it stands.
     pub(super) node: &'n Node,
 }
@@ -22,7 +22,7 @@ pub(super) enum Part<'t> {
 }
 
 /// Calls `take` with every reference in a node. Names that Fn::Sub defines itself are none.
-pub(super) fn each<'n>(node: &'n Node, take: &mut impl FnMut(Reference<'n>)) {
+pub(in crate::rehearse) fn each<'n>(node: &'n Node, take: &mut impl FnMut(Reference<'n>)) {
     match &node.kind {
         NodeKind::Null | NodeKind::Text(_) => {}
         NodeKind::List(items) => items.iter().for_each(|item| each(item, take)),

@@ -209,7 +209,9 @@ fn values_from_elsewhere_are_those_that_were_given_or_have_their_shape() {
 
 #[test]
 fn functions_that_need_no_transform_are_known() {
-    check("!GetAZs ''", json!(["us-west-2a", "us-west-2b", "us-west-2c"]));
+    for region in ["''", "", "!Ref AWS::Region"] {
+        check(&format!("!GetAZs {region}"), json!(["us-west-2a", "us-west-2b", "us-west-2c"]));
+    }
     check("!Select [0, !GetAZs eu-west-1]", json!("eu-west-1a"));
     check("!Cidr [10.1.0.0/16, 2, 8]", json!(["10.1.0.0/24", "10.1.1.0/24"]));
     check("!Base64 'echo é'", json!("ZWNobyDDqQ=="));

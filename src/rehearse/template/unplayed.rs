@@ -118,9 +118,14 @@ pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
             | "SecurityGroups"
             | "LoadBalancerArns"
             | "Ipv6CidrBlocks"
-            | "CidrBlockAssociations",
+            | "CidrBlockAssociations"
+            | "DnsEntries"
+            | "DnsIpAddresses"
+            | "EndpointIds"
+            | "NetworkInterfaceIds",
         ) => {
-            json!([made_up::value(&format!("{reference}-{name}"))])
+            // A VPC may have been given more than one block, a directory has two servers.
+            json!([1, 2].map(|number| made_up::value(&format!("{reference}-{name}-{number}"))))
         }
         ("Subnet" | "Instance", "AvailabilityZone") => json!(format!("{REGION}a")),
         ("EIP", "PublicIp") => json!("203.0.113.10"),

@@ -75,8 +75,13 @@ fn what_is_ours_is_told_by_its_token_whatever_its_type() {
         ("!ImportValue {'Fn::Sub': 'ecs-tasks-FunctionArn'}", &[][..]),
         ("!ImportValue other-Arn", &["--service-token", "other-Arn"]),
         ("arn:aws:lambda:x", &["--service-token", "arn:aws:lambda:x"]),
+        ("!GetAtt Runner.Arn", &["--service-token", "Runner"]),
+        ("!Sub '${Runner.Arn}'", &["--service-token", "Runner"]),
+        ("!Sub '${Runner.Arn}:live'", &["--service-token", "Runner.Arn"]),
+        ("!Join [':', [!GetAtt Runner.Arn, live]]", &["--service-token", "Runner"]),
     ] {
-        let template = TemplateFile::new(&lone_task(cdk, token, task));
+        let runner = "  Runner: { Type: \"AWS::Lambda::Function\", Properties: { Handler: x } }\n";
+        let template = TemplateFile::new(&format!("{}\n{runner}", lone_task(cdk, token, task).trim_end()));
         let (status, lines) = lines(&rehearse(&[&[template.path()], arguments, &definition].concat()));
         assert_eq!(status, Some(0), "{lines:#?}");
         assert!(lines.iter().any(|line| line == "app | migrated"), "{lines:#?}");

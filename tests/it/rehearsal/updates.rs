@@ -138,3 +138,14 @@ fn an_update_that_runs_nothing_says_why() {
     assert!(skipped.iter().any(|line| line.starts_with(why)), "{skipped:#?}");
     assert_eq!(ran(&skipped), 1, "{skipped:#?}");
 }
+
+#[test]
+fn a_condition_that_something_else_signals_is_taken_for_complete() {
+    let elsewhere = "  Handle: { Type: \"AWS::CloudFormation::WaitConditionHandle\" }\n  Ready:\n    Type: \
+                     AWS::CloudFormation::WaitCondition\n    Properties: { Handle: !Ref Handle, Timeout: \"900\" }\n";
+    let file = TemplateFile::new(&format!("{TEMPLATE}{elsewhere}"));
+    let (status, lines) = lines(&rehearse(&[file.path()]));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    let note = "Ready: nothing in the rehearsal signals its handle, so it is taken for complete";
+    assert!(lines.iter().any(|line| line == note), "{lines:#?}");
+}
