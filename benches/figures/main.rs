@@ -110,14 +110,19 @@ fn peak(lambda: &Lambda) -> f64 {
 }
 
 /// A stage that loses no time of its own.
-async fn stage(runner: Function, monitor: Option<Function>) -> io::Result<Arc<Stage>> {
+///
+/// `watch` is how often the watch comes round, of a function with a ledger.
+async fn stage(
+    runner: Function,
+    monitor: Option<Function>,
+    watch: Option<Duration>,
+) -> io::Result<Arc<Stage>> {
     let pace = Pace {
         start: Duration::from_millis(1),
         deprovision: Duration::from_secs(1),
         retries: [Duration::ZERO; 2],
     };
-    Stage::open(Config { runner, monitor, pace, engine: Engine::default(), watch: None }, Arc::new(|_| {}))
-        .await
+    Stage::open(Config { runner, monitor, pace, engine: Engine::default(), watch }, Arc::new(|_| {})).await
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]

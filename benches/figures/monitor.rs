@@ -132,7 +132,7 @@ async fn memory_of(binary: &Path, event: fn(usize) -> Value) -> io::Result<f64> 
 async fn with_monitor(binary: &Path, without: &[&str]) -> io::Result<Arc<Stage>> {
     let mut function = Function::monitor(binary.to_owned());
     function.environment.extend(without.iter().map(|sink| ((*sink).to_owned(), String::new())));
-    stage(Function::runner(binary.to_owned()), Some(function)).await
+    stage(Function::runner(binary.to_owned()), Some(function), None).await
 }
 
 fn monitor(stage: &Stage) -> io::Result<&EventBridge> {
