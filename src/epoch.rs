@@ -6,3 +6,8 @@ use time::OffsetDateTime;
 pub fn milliseconds(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or_default()
 }
+
+/// The time that so many milliseconds since the epoch are; none where that is beyond the calendar.
+pub fn at_milliseconds(milliseconds: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
+}

@@ -15,12 +15,12 @@ use super::{Figure, Limit::AtMost, ROUNDS, median, megabytes, now, peak, stage, 
 pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>> {
     let (mut spawned, mut colds, mut memory) = (Vec::new(), Vec::new(), 0.0_f64);
     for _ in 0..ROUNDS {
-        let stage = with_cluster(binary).await?;
+        let stage = with_cluster(binary, None).await?;
         colds.push(request(&stage, 0).await);
         spawned.extend(starts(&stage.lambda));
         stage.close();
     }
-    let stage = with_cluster(binary).await?;
+    let stage = with_cluster(binary, None).await?;
     request(&stage, 0).await;
     let mut warms = Vec::new();
     for _ in 0..ROUNDS {
@@ -93,8 +93,7 @@ fn lag(stage: &Stage) -> f64 {
 async fn woken(binary: &Path) -> io::Result<Vec<f64>> {
     let mut lags = Vec::new();
     for _ in 0..ROUNDS / 2 {
-        let stage = stage(Function::runner(binary.to_owned()), None, Some(Duration::from_secs(3600))).await?;
-        stage.ecs.create_cluster("prod");
+        let stage = with_cluster(binary, Some(Duration::from_secs(3600))).await?;
         register(&stage, "0.5")?;
         request(&stage, 1800).await;
         lags.push(lag(&stage));
@@ -103,8 +102,8 @@ async fn woken(binary: &Path) -> io::Result<Vec<f64>> {
     Ok(lags)
 }
 
-async fn with_cluster(binary: &Path) -> io::Result<Arc<Stage>> {
-    let stage = stage(Function::runner(binary.to_owned()), None, None).await?;
+async fn with_cluster(binary: &Path, watch: Option<Duration>) -> io::Result<Arc<Stage>> {
+    let stage = stage(Function::runner(binary.to_owned()), None, watch).await?;
     stage.ecs.create_cluster("prod");
     register(&stage, "3")?;
     Ok(stage)

@@ -7,6 +7,7 @@ use aws_sdk_cloudwatchlogs::{Client, config::Region, types::OutputLogEvent};
 use time::OffsetDateTime;
 
 use super::{CallError, Throttles};
+use crate::epoch::at_milliseconds;
 
 /// A line of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +61,6 @@ impl LogReader {
 }
 
 fn line(event: &OutputLogEvent) -> Option<LogLine> {
-    let at = event
-        .timestamp()
-        .and_then(|at| OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000).ok());
+    let at = event.timestamp().and_then(at_milliseconds);
     Some(LogLine { at, message: event.message()?.to_owned() })
 }

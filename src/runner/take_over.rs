@@ -20,6 +20,7 @@ use super::{
     run::{fire_and_forget, promised},
 };
 use crate::{cfn::ReplyTo, epoch::milliseconds, reason::Reason, task::TaskArn};
+
 /// How long an invocation may be asked for that polls a wait.
 const HAND_OVER_PATIENCE: Duration = Duration::from_secs(5);
 

@@ -107,11 +107,8 @@ impl Runner {
                 tracing::error!("the heartbeat could not be written, so nothing will be parked: {error}");
             }
             overdue += due.iter().filter(|row| row.is_overdue(now)).count();
-            // These take as long as their tasks take to stop, so they come last.
-            let (finish, due): (Vec<Row>, Vec<Row>) =
-                due.into_iter().partition(|row| matches!(row.due(now), Due::Finish(_)));
-            late.extend(finish);
             invocation.meter().watched(WatchRound { open, overdue });
+            // These take as long as their tasks take to stop, so they come last.
             late.extend(self.watch_page(ledger, &due, invocation).await);
             match next {
                 Some(next) if invocation.now() < invocation.hand_over_at() => from = Some(next),

@@ -128,17 +128,14 @@ impl Stack {
 
     /// Whether a condition's handle is given to a task that runs here, or to the function.
     fn may_be_signalled(&self, condition: &str) -> bool {
-        let handles = |id: &str, name: &str| {
-            let resource = self.template.resource(id);
-            resource.and_then(|resource| resource.properties.field(name)).map(referred).unwrap_or_default()
-        };
-        let handles = handles(condition, "Handle");
+        let condition = self.template.resource(condition);
+        let handle = condition.and_then(|condition| condition.properties.field("Handle"));
+        let handles = handle.map(referred).unwrap_or_default();
         let runs_here = |one: &&Resource| {
             self.ours.contains(&one.logical_id) || one.resource_type == "AWS::ECS::TaskDefinition"
         };
         let mut given =
             self.template.resources.iter().filter(runs_here).flat_map(|one| referred(&one.properties));
-        // A handle that is a parameter's may be anybody's.
         given.any(|name| handles.contains(&name))
     }
 

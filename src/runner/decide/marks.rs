@@ -37,9 +37,9 @@ pub fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
 /// Its tags say so. A role may not be allowed to tag, and StopTask may take tags away: of a task without ours
 /// the time says it, since nothing that was made after the request was sent is an earlier request's.
 pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
-    match task.tags.get(&key(REQUEST_ID)) {
-        Some(id) => *id == tag_value(&reply_to.request_id),
-        None => is_after(task, reply_to).unwrap_or(false),
+    match task.tags.contains_key(&key(REQUEST_ID)) {
+        true => is_marked_by(task, reply_to),
+        false => is_after(task, reply_to).unwrap_or(false),
     }
 }
 

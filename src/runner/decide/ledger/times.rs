@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::super::wait::Wait;
-use crate::aws::dynamodb::Attributes;
+use crate::{aws::dynamodb::Attributes, epoch::at_milliseconds};
 
 /// A wait whose deadline is nearer is polled and not parked.
 const WORTH_PARKING: Duration = Duration::seconds(120);
@@ -25,8 +25,7 @@ pub(super) const ANSWERING: Duration = Duration::MINUTE;
 /// Until when the watch is known to live, by the items of its partition.
 pub fn watched_until(items: &[Attributes]) -> Option<OffsetDateTime> {
     let beat = items.iter().filter_map(|item| item.get("beat")?.as_i64()).max()?;
-    let beat = OffsetDateTime::from_unix_timestamp_nanos(i128::from(beat) * 1_000_000).ok()?;
-    Some(beat + HEARTBEAT)
+    Some(at_milliseconds(beat)? + HEARTBEAT)
 }
 
 /// Whether a wait is worth parking: there is time, and nothing that only polling settles is open.

@@ -10,7 +10,7 @@ use time::{Duration, OffsetDateTime};
 use super::item::{attributes, key, ttl};
 use crate::{
     aws::dynamodb::{Attributes, Update},
-    epoch::milliseconds,
+    epoch::{at_milliseconds, milliseconds},
 };
 
 /// From one turn to the next.
@@ -44,8 +44,7 @@ pub fn first(now: OffsetDateTime) -> Update {
 
 /// Whose turn it is when a place was taken behind the last, by the item as it was.
 pub fn taken(before: &Attributes) -> Option<OffsetDateTime> {
-    let turn = before.get("next_turn")?.as_i64()?;
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(turn) * 1_000_000).ok()
+    at_milliseconds(before.get("next_turn")?.as_i64()?)
 }
 
 fn queue() -> Attributes {
