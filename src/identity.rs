@@ -19,8 +19,8 @@ pub fn physical_resource_id(stack_id: &str, logical_resource_id: &str, request_i
 /// How `startedBy` of every task begins, so that an event pattern can name it.
 const STARTED_BY_PREFIX: &str = "ecs-tasks/";
 
-/// `startedBy` of every task of one resource: `ecs-tasks/` and 26 hex digits, the 36 characters that StartTask
-/// takes.
+/// `startedBy` of every task of one resource: `ecs-tasks/` and 26 hex digits, the 36 characters that
+/// StartTask takes.
 ///
 /// Delete may arrive with an id that CloudFormation made up, so tasks are found by StackId and
 /// LogicalResourceId.

@@ -6,9 +6,9 @@
 //!                                                          └─► index ─────────────┘
 //! ```
 //!
-//! Nothing is lost and a failure is reported once: its task's row in the table is claimed first, then the alert
-//! goes out or is counted, then the row is settled. A crash anywhere costs a second alert at worst. Without a
-//! table every delivery alerts.
+//! Nothing is lost and a failure is reported once: its task's row in the table is claimed first, then the
+//! alert goes out or is counted, then the row is settled. A crash anywhere costs a second alert at worst.
+//! Without a table every delivery alerts.
 //!
 //! Retry policy: a sink that fails does not stop the others, but its event has failed. From SQS it comes back
 //! alone; all else fails the invocation, and Lambda repeats it. What cannot be read is logged, counted and

@@ -107,12 +107,13 @@ structure! {
         "LogLines" log_lines: u32 = Rule::or("10", Shape::integer(0, 50));
         /// Whether CloudFormation masks the attributes.
         "NoEcho" no_echo: bool = Rule::or("false", Shape::Boolean);
-        /// `!Ref` of an AWS::CloudFormation::WaitConditionHandle: the resource is complete when its tasks have
-        /// started, and how they end is signalled to the handle.
+        /// `!Ref` of an AWS::CloudFormation::WaitConditionHandle: the resource is complete when its tasks
+        /// have started, and how they end is signalled to the handle.
         "WaitHandle" wait_handle: Option<String> = Rule::optional(Shape::NAME);
-        /// Whether the last line that a container logged becomes the attribute Output: the container that ExitCode is
-        /// of, in the first task where there are several. The function waits for the line for up to 3 s after the
-        /// task's end. Give NoEcho, too, where not everybody who can read the stack may read the line.
+        /// Whether the last line that a container logged becomes the attribute Output: the container that
+        /// ExitCode is of, in the first task where there are several. The function waits for the line for up
+        /// to 3 s after the task's end. Give NoEcho, too, where not everybody who can read the stack may read
+        /// the line.
         "ReturnOutput" return_output: bool = Rule::or("false", Shape::Boolean);
         /// Not looked at: a change in it makes CloudFormation send an Update.
         "Triggers" triggers: Option<Value> = Rule::optional(Shape::Anything);

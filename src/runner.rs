@@ -9,7 +9,8 @@
 //!                   └─ an event, {"Watch": {}} ─► wake ─► follow ────┴─► the ledger
 //! ```
 //!
-//! Calls go one way: wake, run and delete → start, follow → park, stop → find, and all of them carry one `Work`.
+//! Calls go one way: wake, run and delete → start, follow → park, stop → find, and all of them carry one
+//! `Work`.
 //!
 //! With a ledger a request is remembered from its first delivery on, and its answer is one conditional write
 //! before it is sent: of several invocations that come to it, one answers.

@@ -1,4 +1,5 @@
-//! Counts what AWS throttles, attempt by attempt: the SDK rides most of it out before anybody here hears of it.
+//! Counts what AWS throttles, attempt by attempt: the SDK rides most of it out before anybody here hears of
+//! it.
 
 use std::sync::{
     Arc,

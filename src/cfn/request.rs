@@ -76,8 +76,8 @@ pub struct ReplyTo {
     /// When CloudFormation stops waiting for the answer, as far as ServiceTimeout and the ResponseURL say.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub answer_by: Option<OffsetDateTime>,
-    /// Where the verdict goes in place of the ResponseURL: the request itself has been answered when its tasks
-    /// had started.
+    /// Where the verdict goes in place of the ResponseURL: the request itself has been answered when its
+    /// tasks had started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_handle: Option<WaitHandle>,
 }

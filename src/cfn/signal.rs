@@ -12,8 +12,8 @@ const UNIQUE_ID: &str = "Task";
 
 /// The body of a signal.
 ///
-/// CloudFormation takes texts alone, so the attributes are one text: a JSON object. A condition cannot mask it;
-/// with NoEcho it is empty.
+/// CloudFormation takes texts alone, so the attributes are one text: a JSON object. A condition cannot mask
+/// it; with NoEcho it is empty.
 ///
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-waitcondition.html>
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -23,8 +23,8 @@ use crate::aws::{
 };
 
 impl Sinks {
-    /// Reports what waits in windows that have ended by `at`, the schedule's time; `Err` if something could not
-    /// be reported, which the next minute tries again.
+    /// Reports what waits in windows that have ended by `at`, the schedule's time; `Err` if something could
+    /// not be reported, which the next minute tries again.
     pub(super) async fn flush(&self, at: OffsetDateTime, now: OffsetDateTime) -> Result<(), CallError> {
         let (Some(table), Some(_)) = (&self.table, &self.topic) else { return Ok(()) };
         let rows = self.rows(at.max(now));
@@ -53,8 +53,8 @@ impl Sinks {
         }
         let event = Event::read(window.latest.clone(), "")
             .map_err(|error| CallError::refused("dynamodb:Query", &error.to_string()))?;
-        // It was alarming when it was counted. One that was too long to be kept whole is reported in the group's
-        // words.
+        // It was alarming when it was counted. One that was too long to be kept whole is reported in the
+        // group's words.
         let judged = Finding::of(&event, &[]).filter(Finding::is_alarming);
         let finding = judged.unwrap_or_else(|| Finding::Failed(TaskFailure::in_words(&window.group.words)));
         let failing = Failing::of(&event, Some(&finding)).ok_or_else(|| {

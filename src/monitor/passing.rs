@@ -82,8 +82,8 @@ impl<'e> Passing<'e> {
         Failing::of(self.event, self.finding.as_ref())
     }
 
-    /// Whether this event is the one that its task's failure is reported by, as far as `done` does not say that
-    /// it was.
+    /// Whether this event is the one that its task's failure is reported by, as far as `done` does not say
+    /// that it was.
     pub(super) fn is_due(&self, done: impl Fn(&Progress) -> bool) -> bool {
         let is_mine = match &self.claim {
             Standing::Unknown => true,

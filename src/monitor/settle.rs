@@ -30,8 +30,8 @@ const AT_A_TIME: usize = (TRANSACTION_UPDATES - 1) / 2;
 pub(super) struct Gathered {
     pub(super) group: Group,
     pub(super) members: Vec<usize>,
-    /// Whether their rows are this invocation's. Those whose rows the table has not given are reported without a
-    /// window.
+    /// Whether their rows are this invocation's. Those whose rows the table has not given are reported
+    /// without a window.
     pub(super) claimed: bool,
 }
 
@@ -151,8 +151,8 @@ impl Sinks {
         settled
     }
 
-    /// Writes row by row what a transaction could not: what was measured, reported and logged stays done. Failures
-    /// that only a window counts come back to be counted.
+    /// Writes row by row what a transaction could not: what was measured, reported and logged stays done.
+    /// Failures that only a window counts come back to be counted.
     async fn settle_rows(
         &self,
         table: &Table,

@@ -1,5 +1,5 @@
-//! People are alerted about failures: each group in one message, at once where its window allows it, and counted
-//! otherwise.
+//! People are alerted about failures: each group in one message, at once where its window allows it, and
+//! counted otherwise.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -63,8 +63,8 @@ fn put(json: &mut Value, mut at: impl Iterator<Item = usize>, odd: Value) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Whatever an event looks like, it is reported or it is dropped with its id: nothing panics, and nothing is
-    /// longer than whoever gets it takes.
+    /// Whatever an event looks like, it is reported or it is dropped with its id: nothing panics, and nothing
+    /// is longer than whoever gets it takes.
     #[test]
     fn an_event_of_any_shape_is_handled(
         file in select(vec!["task-drained.json", "task-failed-to-start.json", "task-stopped-exit-1.json"]),

@@ -31,9 +31,9 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// delete, with the real function, and with containers as local processes. With --events the monitor watches,
 /// too, and what it finds is shown.
 ///
-/// The function has its ledger, as cfn/provider.yml sets it up: a wait for a task is parked in a table and goes
-/// on by ECS's event or by a watch, which comes round once a minute. The last line counts what events and the watch
-/// invoke separately, and all calls to the table as one number.
+/// The function has its ledger, as cfn/provider.yml sets it up: a wait for a task is parked in a table and
+/// goes on by ECS's event or by a watch, which comes round once a minute. The last line counts what events
+/// and the watch invoke separately, and all calls to the table as one number.
 ///
 /// Exit status: 0 if every step ended as it should and every event was read, 1 if a stack operation failed, 2
 /// if the command line or the template is wrong, which is reported before anything starts, 3 if the template

@@ -33,8 +33,8 @@ pub(super) enum Ending {
     Skipped(Answer, WaitHandle),
     /// With the answer that no container ever ran; StartRetries may start the run anew instead.
     NeverRan(Answer),
-    /// Another invocation goes on: the next of the chain, one that an event or the watch wakes, or one that has
-    /// answered already.
+    /// Another invocation goes on: the next of the chain, one that an event or the watch wakes, or one that
+    /// has answered already.
     HandedOver,
 }
 
@@ -80,8 +80,8 @@ async fn look_at_parked(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Op
     }
 }
 
-/// What an observation that came by itself has come to: its ending, or nothing if the tasks are not over by it.
-/// Where a fact is missing that decides, it is polled for.
+/// What an observation that came by itself has come to: its ending, or nothing if the tasks are not over by
+/// it. Where a fact is missing that decides, it is polled for.
 pub(super) async fn observed(work: &Work<'_>, mut wait: Wait, observation: Observation) -> Option<Ending> {
     let mut seen = Seen { last: observation, ..Seen::of(&wait) };
     let now = work.now();

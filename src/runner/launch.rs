@@ -1,5 +1,5 @@
-//! One call that starts tasks, and whatever it takes to get it through: the tags that a role may not give, and the
-//! turn of one of hundreds that ECS throttles.
+//! One call that starts tasks, and whatever it takes to get it through: the tags that a role may not give,
+//! and the turn of one of hundreds that ECS throttles.
 //!
 //! StartTask has no client token, so tasks of this request are looked for before each call of it.
 
@@ -41,8 +41,8 @@ pub(super) struct Started {
 }
 
 impl Started {
-    /// When the first of them was made: an earlier delivery of the request may have done that, and Timeout counts from
-    /// then on.
+    /// When the first of them was made: an earlier delivery of the request may have done that, and Timeout
+    /// counts from then on.
     pub(super) fn began_at(&self) -> Option<OffsetDateTime> {
         self.seen.iter().filter_map(|task| task.created_at).min()
     }
@@ -95,8 +95,8 @@ pub(super) async fn launch_once(
     work.ride_out(call).await
 }
 
-/// Queues with the account's other starts that ECS has throttled, until it is this one's turn. Hundreds that try again
-/// each by itself are throttled several times each.
+/// Queues with the account's other starts that ECS has throttled, until it is this one's turn. Hundreds that
+/// try again each by itself are throttled several times each.
 async fn queue(work: &Work<'_>) {
     let Some(ledger) = work.memory.ledger else { return };
     let turn = match ledger.turn(work.now()).await {
@@ -113,7 +113,8 @@ async fn queue(work: &Work<'_>) {
     }
 }
 
-/// Whether a later request has taken over meanwhile: it has looked for tasks already, and these would run beside its own.
+/// Whether a later request has taken over meanwhile: it has looked for tasks already, and these would run
+/// beside its own.
 async fn is_taken_over(work: &Work<'_>) -> bool {
     let Some(ledger) = work.memory.ledger else { return false };
     match ledger.rows(&work.started_by()).await {
@@ -153,7 +154,8 @@ async fn start_on(
     }
     let free: Vec<String> = free_instances(instances, &own, launch.count);
     if work.memory.attempts > 0 && own.is_empty() {
-        // An earlier delivery may have started what cannot be seen yet, and a second run hurts more than none.
+        // An earlier delivery may have started what cannot be seen yet, and a second run hurts more than
+        // none.
         return Err(CallError::refused("ecs:StartTask", texts::STARTED_UNSEEN));
     }
     note_attempt(work, started).await?;

@@ -97,8 +97,8 @@ impl Memory<'_> {
         handle.is_some_and(|handle| self.others.iter().any(|row| row.signals(handle)))
     }
 
-    /// Takes over from other requests of the resource that are about to start their tasks: they learn that they
-    /// must not. What is waited for is answered when its tasks have stopped.
+    /// Takes over from other requests of the resource that are about to start their tasks: they learn that
+    /// they must not. What is waited for is answered when its tasks have stopped.
     pub(super) async fn take_over(&self) {
         let Some(ledger) = self.ledger else { return };
         for row in self.others.iter().filter(|row| row.state == RowState::Starting) {
@@ -164,8 +164,8 @@ impl Ledger {
         })
     }
 
-    /// Makes an answer that was taken the request's one answer, and ends it. Where the answer could not be kept before,
-    /// the watch would come to one of its own, so this is worth some seconds.
+    /// Makes an answer that was taken the request's one answer, and ends it. Where the answer could not be
+    /// kept before, the watch would come to one of its own, so this is worth some seconds.
     pub(super) async fn settle(&self, reply_to: &ReplyTo, body: &str, patience: StdDuration) {
         let update = rows::settled(reply_to, body);
         let settling = (|| self.write(&update))

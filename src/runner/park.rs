@@ -54,8 +54,8 @@ pub(super) async fn keep(work: &Work<'_>, wait: &Wait) -> Kept {
     }
 }
 
-/// Lets the row say, before its tasks are stopped, that they are, and what ran by then: an event of the stop may come
-/// before this invocation's next look, and answer by it. The stop does not wait long for that.
+/// Lets the row say, before its tasks are stopped, that they are, and what ran by then: an event of the stop
+/// may come before this invocation's next look, and answer by it. The stop does not wait long for that.
 pub(super) async fn keep_timed_out(work: &Work<'_>, wait: &Wait) {
     let Some(ledger) = work.memory.ledger else { return };
     let keeping = ledger.keep(wait, rows::stopped_by(work.now()));

@@ -1,5 +1,5 @@
-//! A run whose verdict goes to a WaitHandle: its request is answered as soon as its tasks have started and the ledger
-//! keeps the wait for them.
+//! A run whose verdict goes to a WaitHandle: its request is answered as soon as its tasks have started and
+//! the ledger keeps the wait for them.
 
 use super::{
     decide::{answer::Answer, ledger as rows, texts, wait::Wait},
@@ -12,8 +12,8 @@ use crate::task::Task;
 /// The stoppedReason of tasks whose end nobody would ever learn.
 const NOT_REMEMBERED: &str = "ecs-tasks: the ledger cannot keep the wait for it";
 
-/// Promises the end of a run that has started to its WaitHandle, and writes the row of that wait. Where the ledger does
-/// not take it, the tasks are stopped: nobody would learn how they end.
+/// Promises the end of a run that has started to its WaitHandle, and writes the row of that wait. Where the
+/// ledger does not take it, the tasks are stopped: nobody would learn how they end.
 pub(super) async fn promise(work: &Work<'_>, wait: Wait, tasks: &[Task]) -> Ending {
     let answer = Answer::promised(tasks, wait.rules(wait.definition.as_deref()));
     // Until then it is this invocation's.

@@ -73,8 +73,8 @@ pub(super) async fn remember<'l>(
     Remembered::Memory(Memory { ledger: Some(ledger), attempts: own.attempts, is_first, delivery, others })
 }
 
-/// The same for a request that StartTask will be called for: a role that is made in the same moment may take that long
-/// to allow the write. Without its row another delivery would start the tasks a second time.
+/// The same for a request that StartTask will be called for: a role that is made in the same moment may take
+/// that long to allow the write. Without its row another delivery would start the tasks a second time.
 async fn first_at_last(ledger: &Ledger, row: &Row) -> Result<First, CallError> {
     let pauses = FRESH_ROLE.unsigned_abs() / 10;
     (|| ledger.first(row))

@@ -1,5 +1,5 @@
-//! The only place that answers CloudFormation, and signals a WaitHandle. With a ledger the answer is one conditional write
-//! before it is sent.
+//! The only place that answers CloudFormation, and signals a WaitHandle. With a ledger the answer is one
+//! conditional write before it is sent.
 
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ impl Runner {
         Box::pin(self.answer_of(run, answer, reply_to, invocation)).await
     }
 
-    /// The only place that answers CloudFormation. `run` is how the run ended that is counted with the answer.
+    /// The only place that answers CloudFormation. `run` is how the run ended that is counted with the
+    /// answer.
     pub(super) async fn answer_of(
         &self,
         run: Option<RunEnd>,
@@ -66,8 +67,8 @@ impl Runner {
         delivered
     }
 
-    /// Answers a request that has nothing to run, and signals its WaitHandle the same: the condition would wait for
-    /// it in vain.
+    /// Answers a request that has nothing to run, and signals its WaitHandle the same: the condition would
+    /// wait for it in vain.
     pub(super) async fn answer_and_signal(
         &self,
         answer: Answer,

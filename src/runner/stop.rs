@@ -104,7 +104,8 @@ pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> Option<Obs
 }
 
 /// Ends what earlier requests of this resource have left running, in every cluster that they may have used:
-/// CloudFormation does not report that an update was cancelled, and two migrations must never run side by side.
+/// CloudFormation does not report that an update was cancelled, and two migrations must never run side by
+/// side.
 pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared {
     // First, so that an earlier request that is about to start its tasks learns that it must not.
     work.memory.take_over().await;
@@ -170,8 +171,8 @@ pub(super) async fn stop_request(work: &Work<'_>) -> Result<Stopped, CallError> 
     Ok(stop(work, &own, "ecs-tasks: the run failed").await)
 }
 
-/// Stops what a tag says this request has started: a later request has taken over, which may have looked before ECS had
-/// let an earlier delivery's start through.
+/// Stops what a tag says this request has started: a later request has taken over, which may have looked
+/// before ECS had let an earlier delivery's start through.
 pub(super) async fn stop_marked(work: &Work<'_>) {
     let found = match find(work, Found::knows_what_runs).await {
         Ok(found) => found,

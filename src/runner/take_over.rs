@@ -49,8 +49,8 @@ impl Runner {
         let _ = Box::pin(self.go_on(wait, invocation)).await;
     }
 
-    /// Lets an invocation of its own poll a wait. Where none can be made, the watch does it: nobody else would keep the
-    /// deadline.
+    /// Lets an invocation of its own poll a wait. Where none can be made, the watch does it: nobody else
+    /// would keep the deadline.
     pub(super) async fn poll(&self, watched: Watched<'_>, wait: Wait, invocation: &Invocation) -> GoesOn {
         let Watched { row, reply_to, ledger } = watched;
         // By then it has begun, and says until when the wait is its own.

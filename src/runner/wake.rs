@@ -1,5 +1,5 @@
-//! What wakes a parked wait: an event of ECS, and the watch, which comes round once a minute and catches what no
-//! event has said.
+//! What wakes a parked wait: an event of ECS, and the watch, which comes round once a minute and catches what
+//! no event has said.
 //!
 //! Neither ends in an error because of one row: the row stays, and the watch has it again.
 

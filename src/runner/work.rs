@@ -15,8 +15,9 @@ use crate::{
 /// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role
 /// itself.
 pub(super) const FRESH_ROLE: Duration = Duration::seconds(15);
-/// How long a start that is throttled stands back at most. ECS lets an account start 40 tasks a second, and whoever
-/// is refused is one of hundreds: spread like this, most of them are let through when they come again.
+/// How long a start that is throttled stands back at most. ECS lets an account start 40 tasks a second, and
+/// whoever is refused is one of hundreds: spread like this, most of them are let through when they come
+/// again.
 const CROWD: StdDuration = StdDuration::from_secs(30);
 /// How often tasks are looked at that are about to appear, or to stop.
 pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);

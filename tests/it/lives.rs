@@ -139,7 +139,8 @@ async fn delete_does_without_what_it_may_not_look_for() {
     let properties = properties(&definition, json!({"Timeout": 0}));
     assert!(scenario.create(&properties).await.succeeded);
     let refused = Fault::Error(400, "InvalidParameterException", "startedBy must be the only filter");
-    // The first list is of an older version's tasks, the second of running ones, the third of those that stop.
+    // The first list is of an older version's tasks, the second of running ones, the third of those that
+    // stop.
     let none = Fault::Answer(json!({"taskArns": []}));
     let running = Fault::Answer(json!({"taskArns": [scenario.stage.ecs.tasks()[0].0]}));
     scenario.stage.fault("ListTasks", [none, running, refused]);

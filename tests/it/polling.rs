@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::scenario::{Scenario, properties};
 
-/// What a life of a Create, an Update and a Delete calls, but for DescribeTasks, whose number depends on how long the
-/// tasks take.
+/// What a life of a Create, an Update and a Delete calls, but for DescribeTasks, whose number depends on how
+/// long the tasks take.
 const CALLS: [(&str, usize); 5] =
     [("DescribeTaskDefinition", 2), ("ListClusters", 1), ("ListTasks", 6), ("PUT", 3), ("RunTask", 2)];
 

@@ -1,4 +1,5 @@
-//! A stack whose function is updated to one with a ledger, while tasks of the old one run and waits of it go on.
+//! A stack whose function is updated to one with a ledger, while tasks of the old one run and waits of it go
+//! on.
 
 use ecs_tasks::identity;
 use serde_json::{Value, json};

@@ -157,8 +157,8 @@ fn survey() {
     }
 }
 
-/// That the simulation can fail: each rule that a runner breaks is noticed, and named, within a few hundred lives
-/// from the one on that is known to notice it.
+/// That the simulation can fail: each rule that a runner breaks is noticed, and named, within a few hundred
+/// lives from the one on that is known to notice it.
 #[test]
 fn a_runner_that_breaks_a_rule_is_found_out() {
     for (sabotage, word, first) in sabotage::ALL {

@@ -1,7 +1,7 @@
 //! The monitor behind its queue: the real function with the real clients, in virtual time. Its sinks meet
 //! faults, its invocations die, two instances work at once, tasks come STOPPED twice, and messages come back
-//! until they have been handled. After each life nothing may be lost, every failure is reported by itself or in a
-//! count, and nothing is reported twice without a cause.
+//! until they have been handled. After each life nothing may be lost, every failure is reported by itself or
+//! in a count, and nothing is reported twice without a cause.
 
 mod sinks;
 mod storm;

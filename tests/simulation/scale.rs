@@ -150,8 +150,8 @@ fn take(buckets: &mut BTreeMap<&'static str, (Seconds, f64)>, bucket: &Bucket, u
     buckets.entry(names[0]).or_insert((0.0, *burst)).1 -= units;
 }
 
-/// How many write units a call takes of the table and of its index: one for each KB of the item, and in the index, of
-/// keys alone, one, or two where its sort key changes.
+/// How many write units a call takes of the table and of its index: one for each KB of the item, and in the
+/// index, of keys alone, one, or two where its sort key changes.
 fn write_units(operation: &str, body: &Value) -> (f64, f64) {
     /// What a row comes to, as measured.
     const ROW: f64 = 4.0;

@@ -89,9 +89,9 @@ impl Table {
         }
     }
 
-    /// The items with these keys, up to [`GET_AT_ONCE`] different ones, as they are now, in no order; what is not
-    /// there is left out. What DynamoDB leaves over is asked for again, for as long as a burst of throttling lasts, and
-    /// then left out, too: what it has given must not wait for that.
+    /// The items with these keys, up to [`GET_AT_ONCE`] different ones, as they are now, in no order; what is
+    /// not there is left out. What DynamoDB leaves over is asked for again, for as long as a burst of
+    /// throttling lasts, and then left out, too: what it has given must not wait for that.
     pub async fn get_all(&self, keys: &[Attributes]) -> Result<Vec<Attributes>, CallError> {
         let unbuilt = |error| CallError::unbuilt("dynamodb:BatchGetItem", &error);
         let mut left: Vec<_> = keys.iter().map(typed).collect();

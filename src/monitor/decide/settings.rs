@@ -44,8 +44,8 @@ pub struct Alert {
     pub topic_arn: String,
     /// How an alert is written.
     pub format: AlertFormat,
-    /// `ALERT_WINDOW_SECONDS`: how long the failures of a group are counted before they are reported; 0 reports
-    /// each.
+    /// `ALERT_WINDOW_SECONDS`: how long the failures of a group are counted before they are reported; 0
+    /// reports each.
     pub window: Duration,
     /// `ALERT_LOG_LINES`: how many of the culprit's last log lines an alert has.
     pub log_lines: u32,

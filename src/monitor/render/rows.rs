@@ -93,7 +93,8 @@ impl Rows {
         Some(key(&clipped(&partition, PARTITION_BYTES), sort))
     }
 
-    /// Claims a row. One that only counts is finished by that; one that is reported is leased until it is settled.
+    /// Claims a row. One that only counts is finished by that; one that is reported is leased until it is
+    /// settled.
     pub fn claim(&self, key: &Attributes) -> Update {
         let mut update = Update {
             key: key.clone(),
@@ -174,8 +175,8 @@ impl Rows {
         }
     }
 
-    /// Lets a window end now that was opened and whose message was not taken, so that the next delivery reports
-    /// at once.
+    /// Lets a window end now that was opened and whose message was not taken, so that the next delivery
+    /// reports at once.
     pub fn end(&self, group: &Group, window: Duration) -> Update {
         Update {
             key: group.key(),

@@ -1,5 +1,5 @@
-//! The rules of EventBridge in front of the runner: `Ended`, by which ECS's events wake a parked wait, and `Watch`,
-//! which comes round by the clock.
+//! The rules of EventBridge in front of the runner: `Ended`, by which ECS's events wake a parked wait, and
+//! `Watch`, which comes round by the clock.
 
 use std::{
     sync::{

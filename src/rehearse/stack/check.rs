@@ -162,7 +162,8 @@ impl Stack {
         refused
     }
 
-    /// A WaitHandle of the template that no condition waits for: the stack would be complete while the task runs.
+    /// A WaitHandle of the template that no condition waits for: the stack would be complete while the task
+    /// runs.
     fn unheard(&self, resource: &Resource, scope: &Scope<'_>) -> Option<TemplateError> {
         let written = scope.written_at(&resource.properties, "WaitHandle");
         let handle = written.resource.filter(|handle| {

@@ -210,7 +210,8 @@ impl Stack {
         let settled = self.stage.cloudformation.request(&ask, &self.stage.lambda).await;
         match settled.physical_id {
             Some(reference) if settled.succeeded => {
-                // CloudFormation shows the Reason of a failure alone, and who deploys would take it for a run.
+                // CloudFormation shows the Reason of a failure alone, and who deploys would take it for a
+                // run.
                 if settled.data.get("Ran").is_some_and(|ran| ran == "false") {
                     self.note(format!("{logical_id}: {}", settled.reason));
                 }

@@ -1,5 +1,5 @@
-//! What the function was invoked with: a request of CloudFormation, a wait to go on with, an event of ECS, the
-//! watch's minute, or nothing of that.
+//! What the function was invoked with: a request of CloudFormation, a wait to go on with, an event of ECS,
+//! the watch's minute, or nothing of that.
 //!
 //! Pure. Never fails: what cannot be read says so, and says who is to be answered.
 

@@ -230,8 +230,8 @@ impl Row {
         }
     }
 
-    /// Reads an item, whatever another version has made of it; none if it is no request's row, as the heartbeat is
-    /// not.
+    /// Reads an item, whatever another version has made of it; none if it is no request's row, as the
+    /// heartbeat is not.
     pub fn read(item: Attributes) -> Option<Self> {
         if !["reply_to", "wait"].iter().any(|name| item.contains_key(*name)) {
             return None;
@@ -343,8 +343,8 @@ impl Row {
         };
         match (self.state, wait, &self.answer) {
             (RowState::Answering, _, Some(answer)) => Due::Repeat(answer.clone()),
-            // A row is put off beyond its deadline only when an invocation is to keep that, and a wait whose time is over
-            // is an invocation's until its tasks have stopped.
+            // A row is put off beyond its deadline only when an invocation is to keep that, and a wait whose
+            // time is over is an invocation's until its tasks have stopped.
             (RowState::Waiting, Some(wait), _)
                 if self.next_look > milliseconds(wait.deadline) || wait.timed_out.is_some() =>
             {

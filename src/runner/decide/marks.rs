@@ -48,8 +48,8 @@ pub fn is_marked_by(task: &Task, reply_to: &ReplyTo) -> bool {
     task.tags.get(&key(REQUEST_ID)).is_some_and(|id| *id == tag_value(&reply_to.request_id))
 }
 
-/// Makes a task another request's, unless it says whose it is: a request that is delivered for the first time has
-/// started nothing yet, and what its time would make its own is of one that was cancelled just before.
+/// Makes a task another request's, unless it says whose it is: a request that is delivered for the first time
+/// has started nothing yet, and what its time would make its own is of one that was cancelled just before.
 pub fn disown(task: &mut Task) {
     task.tags.entry(key(REQUEST_ID)).or_default();
 }
@@ -59,10 +59,10 @@ const LATE: Duration = Duration::seconds(30);
 
 /// Since when tasks of other requests are those of later ones, as far as that shows.
 ///
-/// Lambda may deliver a request again long after it was answered, when a later request of the resource runs its tasks:
-/// these are not to be touched. What was made after this request's own tasks is a later request's; where it has none,
-/// what was made half a minute after it was sent, if this delivery is late. A delivery that comes at once may still meet the start of
-/// the request that was cancelled just before it.
+/// Lambda may deliver a request again long after it was answered, when a later request of the resource runs
+/// its tasks: these are not to be touched. What was made after this request's own tasks is a later request's;
+/// where it has none, what was made half a minute after it was sent, if this delivery is late. A delivery
+/// that comes at once may still meet the start of the request that was cancelled just before it.
 pub fn superseded_since(
     own: impl Iterator<Item = OffsetDateTime>,
     reply_to: &ReplyTo,
@@ -83,8 +83,8 @@ fn sent_times(task: &Task, reply_to: &ReplyTo) -> Option<(i64, i64)> {
     Some((reply_to.response_url.signed_at()?.unix_timestamp(), theirs))
 }
 
-/// Whether a task of another request is a later one's: its tag says when that was sent. Where it has none, or both
-/// were sent in one second, what was made after `superseded` is.
+/// Whether a task of another request is a later one's: its tag says when that was sent. Where it has none, or
+/// both were sent in one second, what was made after `superseded` is.
 pub fn is_later(task: &Task, reply_to: &ReplyTo, superseded: Option<OffsetDateTime>) -> bool {
     match sent_times(task, reply_to) {
         Some((ours, theirs)) if theirs != ours => theirs > ours,

@@ -107,14 +107,15 @@ impl RunEnd {
     }
 }
 
-/// The line; none where there is nothing to report. Every dimension makes a metric of its own, which costs: the
-/// resource's name is one only `by_resource`.
+/// The line; none where there is nothing to report. Every dimension makes a metric of its own, which costs:
+/// the resource's name is one only `by_resource`.
 pub fn render(measures: &Measures, by_resource: bool, now: OffsetDateTime) -> Option<String> {
     let mut values = values(measures);
     if values.is_empty() && measures.throttled == 0 {
         return None;
     }
-    // The watch comes round each minute of the month, and a metric is billed by the hours in which it has values.
+    // The watch comes round each minute of the month, and a metric is billed by the hours in which it has
+    // values.
     if measures.throttled > 0 || measures.watched.is_none() {
         values.push((THROTTLED, measures.throttled.into()));
     }

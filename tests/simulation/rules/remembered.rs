@@ -10,7 +10,8 @@ use crate::{
 
 /// From when on nothing is parked, after the watch's last round.
 const HEARTBEAT: Seconds = 150.0;
-/// How long a Lambda's death costs at most beside the time that it had: the grace, and the watch's next round.
+/// How long a Lambda's death costs at most beside the time that it had: the grace, and the watch's next
+/// round.
 const TAKES_OVER: Seconds = 240.0;
 
 /// The rows of a life, and what of it shook them.
@@ -54,8 +55,8 @@ impl<'w> Remembered<'w> {
         self.trouble.watch_dies.is_some_and(|dies| asked.sent < dies + HEARTBEAT)
     }
 
-    /// Whether nobody can answer a request any more: what has died without a ledger to remember it, or a ledger
-    /// without the watch.
+    /// Whether nobody can answer a request any more: what has died without a ledger to remember it, or a
+    /// ledger without the watch.
     pub(super) fn is_lost(&self, asked: &Asked) -> bool {
         let died = asked.hop_lost || self.state.doomed.contains(&asked.id);
         let watched = self.trouble.watch_dies.is_none() && !self.table_is_gone();

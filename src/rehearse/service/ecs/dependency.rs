@@ -17,7 +17,8 @@ pub(super) enum Readiness {
     Hopeless(String),
 }
 
-/// Refuses a dependency on a container that is not there, on itself, in a circle, or on a condition that does not exist.
+/// Refuses a dependency on a container that is not there, on itself, in a circle, or on a condition that does
+/// not exist.
 pub(super) fn check(containers: &[ContainerSpec]) -> Result<(), String> {
     for container in containers {
         for (name, condition) in &container.depends_on {

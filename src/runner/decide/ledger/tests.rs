@@ -242,7 +242,8 @@ fn a_row_that_another_version_has_made_otherwise_can_still_be_answered() {
     }
 }
 
-/// A row of another request of the resource, which was sent so many seconds after the fixture's and seen as many.
+/// A row of another request of the resource, which was sent so many seconds after the fixture's and seen as
+/// many.
 fn sent_after(sent: i64, seen: i64) -> Row {
     let mut request = request();
     request.reply_to.request_id = "another".to_owned();

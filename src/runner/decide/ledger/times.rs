@@ -15,9 +15,11 @@ pub(super) const NEAR: Duration = Duration::seconds(90);
 const LOOKS: [i64; 4] = [1, 2, 4, 5];
 /// How long an invocation may be late to end, beyond Lambda's deadline for it, before another takes over.
 pub(super) const GRACE: Duration = Duration::seconds(60);
-/// How long Lambda may take to begin an invocation that polls a wait. It says by itself how long it will be at it.
+/// How long Lambda may take to begin an invocation that polls a wait. It says by itself how long it will be
+/// at it.
 const BEGINNING: Duration = Duration::minutes(2);
-/// How long tasks may take to stop, and their invocation to answer: a container's stopTimeout is 120 s at most.
+/// How long tasks may take to stop, and their invocation to answer: a container's stopTimeout is 120 s at
+/// most.
 const STOPPING: Duration = Duration::seconds(180);
 /// How long an answer may be on its way before it is sent again.
 pub(super) const ANSWERING: Duration = Duration::MINUTE;
@@ -47,12 +49,14 @@ pub fn next_look(wait: &Wait, now: OffsetDateTime) -> OffsetDateTime {
     due.min((wait.deadline - NEAR).max(now))
 }
 
-/// When the watch takes over from an invocation that ends then and keeps this wait's deadline, if it has done neither.
+/// When the watch takes over from an invocation that ends then and keeps this wait's deadline, if it has done
+/// neither.
 pub fn takes_over_at(ends_at: OffsetDateTime, wait: &Wait) -> OffsetDateTime {
     ends_at.min(wait.deadline) + GRACE
 }
 
-/// When the watch takes over from an invocation that waits for the end of tasks which it has told to stop now.
+/// When the watch takes over from an invocation that waits for the end of tasks which it has told to stop
+/// now.
 pub fn stopped_by(now: OffsetDateTime) -> OffsetDateTime {
     now + STOPPING
 }

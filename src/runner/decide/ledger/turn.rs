@@ -1,7 +1,8 @@
 //! The queue of the starts that ECS has throttled: who stands in it starts a moment after the one before.
 //!
-//! One item of the ledger says when the next turn is. An account may start 100 tasks at once and then 40 a second, and look
-//! 20 times a second (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>): every start is
+//! One item of the ledger says when the next turn is. An account may start 100 tasks at once and then 40 a
+//! second, and look 20 times a second
+//! (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>): every start is
 //! followed by a look, and those who have just come call once before they queue.
 
 use serde_json::json;

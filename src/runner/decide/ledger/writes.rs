@@ -54,8 +54,8 @@ pub struct StartTaskCall {
     pub delivery: u64,
 }
 
-/// The write that says how often StartTask may have been called. Of two deliveries that are about to call it, one
-/// makes the write.
+/// The write that says how often StartTask may have been called. Of two deliveries that are about to call it,
+/// one makes the write.
 pub fn attempted(reply_to: &ReplyTo, call: StartTaskCall) -> Update {
     let values = json!({
         ":attempts": call.number,
@@ -73,7 +73,8 @@ pub fn attempted(reply_to: &ReplyTo, call: StartTaskCall) -> Update {
 
 /// The write that makes an answer the request's one answer, whatever another version has written before.
 ///
-/// `write` names it: an attempt without an answer may have made the write, and the next one is refused for it.
+/// `write` names it: an attempt without an answer may have made the write, and the next one is refused for
+/// it.
 pub fn answering(reply_to: &ReplyTo, body: &str, write: &str, now: OffsetDateTime) -> Update {
     let values = json!({
         ":answered_by": write,

@@ -19,8 +19,8 @@ pub(super) enum NotSignalled {
 
 /// The handle that is signalled, if one is given.
 ///
-/// An Update with a handle that has served runs nothing: the rollback of an update brings the old one, and must not
-/// fail for it.
+/// An Update with a handle that has served runs nothing: the rollback of an update brings the old one, and
+/// must not fail for it.
 pub(super) fn given(
     request: &Request,
     properties: &Properties,
