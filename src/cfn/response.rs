@@ -157,7 +157,8 @@ mod tests {
         let mut names: Vec<&str> =
             body["Data"].as_object().expect("an object").keys().map(String::as_str).collect();
         names.sort_unstable();
-        let expected = "ExitCode LogGroup LogStream Output Ran Seconds StartedAt StoppedAt TaskArn TaskArns TaskDefinitionArn";
+        let expected = "ExitCode LogGroup LogStream Output Ran Seconds StartedAt StoppedAt TaskArn TaskArns \
+                        TaskDefinitionArn";
         assert_eq!(names.join(" "), expected);
     }
 

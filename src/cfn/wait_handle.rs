@@ -137,8 +137,9 @@ mod tests {
         let error = parse("https://example.com").expect_err("a foreign host");
         assert_eq!(
             error.to_string(),
-            "WaitHandle leads to example.com, not to CloudFormation's bucket cloudformation-waitcondition-us-west-2: \
-             give !Ref of an AWS::CloudFormation::WaitConditionHandle of the same stack"
+            "WaitHandle leads to example.com, not to CloudFormation's bucket \
+             cloudformation-waitcondition-us-west-2: give !Ref of an \
+             AWS::CloudFormation::WaitConditionHandle of the same stack"
         );
     }
 }

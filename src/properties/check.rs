@@ -62,8 +62,8 @@ impl Properties {
         if self.wait_handle.is_none() {
             if self.timeout > MAX_SERVICE_TIMEOUT {
                 let problem = format!(
-                    "must be at most {MAX_SERVICE_TIMEOUT}, which is as long as CloudFormation waits for a custom \
-                     resource; with WaitHandle it may be up to {MAX_WAIT}"
+                    "must be at most {MAX_SERVICE_TIMEOUT}, which is as long as CloudFormation waits for a \
+                     custom resource; with WaitHandle it may be up to {MAX_WAIT}"
                 );
                 refuse("Timeout", &problem);
             }
@@ -73,8 +73,8 @@ impl Properties {
             refuse("Timeout", "must not be 0 with WaitHandle: nobody would signal it");
         }
         if self.start_retries > 0 {
-            let problem = "cannot be given together with WaitHandle: the resource is complete when its tasks have \
-                           started, and nothing is kept to start them from again";
+            let problem = "cannot be given together with WaitHandle: the resource is complete when its tasks \
+                           have started, and nothing is kept to start them from again";
             refuse("StartRetries", problem);
         }
     }
@@ -95,8 +95,8 @@ pub(super) fn refuse_dynamic_references(value: &Value, path: &str, errors: &mut 
         Value::String(text)
             if text.contains("{{resolve:secretsmanager") || text.contains("{{resolve:ssm-secure") =>
         {
-            let problem = "holds a dynamic reference, which CloudFormation does not resolve in a custom resource: \
-                           put the secret into `secrets` of the container in the task definition";
+            let problem = "holds a dynamic reference, which CloudFormation does not resolve in a custom \
+                           resource: put the secret into `secrets` of the container in the task definition";
             errors.push(PropertyError::at(path, problem));
         }
         Value::Array(items) => {

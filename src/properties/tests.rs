@@ -124,15 +124,16 @@ fn every_limit_is_told_with_what_was_written() {
 fn a_wait_beyond_an_hour_needs_a_handle_that_somebody_signals() {
     bad(
         json!({"Timeout": "3601"}),
-        "Timeout must be at most 3600, which is as long as CloudFormation waits for a custom resource; with WaitHandle \
-         it may be up to 43200",
+        "Timeout must be at most 3600, which is as long as CloudFormation waits for a custom resource; with \
+         WaitHandle it may be up to 43200",
     );
     let handle = "https://cloudformation-waitcondition-us-west-2.s3.amazonaws.com/Handle?Signature=secret";
     good(json!({"Timeout": "43200", "WaitHandle": handle}));
     bad(
         json!({"Timeout": "0", "StartRetries": "2", "WaitHandle": handle}),
-        "Timeout must not be 0 with WaitHandle: nobody would signal it; StartRetries cannot be given together with \
-         WaitHandle: the resource is complete when its tasks have started, and nothing is kept to start them from again",
+        "Timeout must not be 0 with WaitHandle: nobody would signal it; StartRetries cannot be given \
+         together with WaitHandle: the resource is complete when its tasks have started, and nothing is kept \
+         to start them from again",
     );
 }
 
@@ -166,7 +167,8 @@ fn an_unknown_name_is_told_with_the_nearest_known_one_at_every_depth() {
     );
     bad(
         json!({"NetworkConfiguration": {"awsvpcConfiguration": {"subnets": ["a"], "SecurityGroup": []}}}),
-        "unknown property SecurityGroup in NetworkConfiguration.awsvpcConfiguration, did you mean securityGroups?",
+        "unknown property SecurityGroup in NetworkConfiguration.awsvpcConfiguration, did you mean \
+         securityGroups?",
     );
 }
 
@@ -174,8 +176,8 @@ fn an_unknown_name_is_told_with_the_nearest_known_one_at_every_depth() {
 fn all_errors_come_together() {
     bad(
         json!({"Count": "x", "Tiemout": "1", "Overrides": {"containerOverrides": [{"environment": [{"name": "A"}]}]}}),
-        "unknown property Tiemout, did you mean Timeout?; Count must be a whole number from 0 to 10, not \"x\"; \
-         Overrides.containerOverrides[0].name is missing; \
+        "unknown property Tiemout, did you mean Timeout?; Count must be a whole number from 0 to 10, not \
+         \"x\"; Overrides.containerOverrides[0].name is missing; \
          Overrides.containerOverrides[0].environment[0].value is missing",
     );
 }

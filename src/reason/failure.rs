@@ -133,8 +133,8 @@ impl Failure {
             "UserInitiated" if self.was_told_to_stop() => {
                 let container = self.cause.container()?;
                 Some(format!(
-                    "The task was stopped by a call of StopTask before it was done (UserInitiated), and container \
-                     {container} ended{}",
+                    "The task was stopped by a call of StopTask before it was done (UserInitiated), and \
+                     container {container} ended{}",
                     code
                 ))
             }
@@ -191,7 +191,8 @@ impl Failure {
         }
         if said("unable to pull secrets") || said("unable to retrieve secret") {
             return Some(
-                "Allow the task's execution role to read the secret, and check its name in the task definition",
+                "Allow the task's execution role to read the secret, and check its name in the task \
+                 definition",
             );
         }
         match self.stop_code.as_deref() {

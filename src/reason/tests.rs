@@ -35,13 +35,13 @@ fn no_code(reason: Option<&str>) -> Cause {
 #[test]
 fn failed_tasks_read_from_top_to_bottom() {
     let essential = (Some("EssentialContainerExited"), Some("Essential container in task exited"));
-    let pull = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
-                docker.io/library/app:9: not found";
+    let pull = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve \
+                ref docker.io/library/app:9: not found";
     let failed_to_start =
         Cause::FailedToStart { container: Some("app".to_owned()), reason: Some(pull.to_owned()) };
     let agent = Cause::Exited { container: "datadog-agent".to_owned(), code: 1, reason: None };
-    let secret = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval \
-                  failed: unable to retrieve secret from asm: AccessDeniedException";
+    let secret = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource \
+                  retrieval failed: unable to retrieve secret from asm: AccessDeniedException";
     let mut page = String::new();
     for (about, cause, others, (stop_code, stopped_reason)) in [
         ("exit code", exited(3, None), vec![], essential),

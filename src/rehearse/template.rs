@@ -156,7 +156,8 @@ impl Template {
         let hint = if is_generated { "; SAM generates it, which the rehearsal does not" } else { "" };
         node.error(match attribute {
             Some(attribute) => format!(
-                "Fn::GetAtt {name}.{attribute}: the template has no such resource (or its condition is false){hint}"
+                "Fn::GetAtt {name}.{attribute}: the template has no such resource (or its condition is \
+                 false){hint}"
             ),
             None => format!(
                 "Ref {name}: the template has no such parameter or resource (or its condition is false){hint}"
@@ -187,8 +188,8 @@ impl Template {
 fn not_played(transform: &Node) -> String {
     let name = transform.text().or_else(|| transform.field("Name")?.text()).unwrap_or("Fn::Transform");
     format!(
-        "the rehearsal does not play the transform {name}: give the template that CloudFormation makes of it, as `aws \
-         cloudformation get-template --template-stage Processed` shows it"
+        "the rehearsal does not play the transform {name}: give the template that CloudFormation makes of \
+         it, as `aws cloudformation get-template --template-stage Processed` shows it"
     )
 }
 

@@ -25,7 +25,8 @@ fn an_engine_that_does_not_answer_is_named_with_the_cause() {
     );
     check(
         &[("DOCKER_HOST", "tcp://127.0.0.1:1")],
-        "no container engine answers at tcp://127.0.0.1:1, which DOCKER_HOST names: Connection refused (os error 111)",
+        "no container engine answers at tcp://127.0.0.1:1, which DOCKER_HOST names: Connection refused (os \
+         error 111)",
     );
 }
 
@@ -33,7 +34,8 @@ fn an_engine_that_does_not_answer_is_named_with_the_cause() {
 fn a_docker_host_that_is_not_supported_is_refused() {
     let expected = |host: &str| {
         format!(
-            "DOCKER_HOST is {host}, but must be unix://PATH, tcp://HOST:PORT or http://HOST:PORT (without TLS)"
+            "DOCKER_HOST is {host}, but must be unix://PATH, tcp://HOST:PORT or http://HOST:PORT (without \
+             TLS)"
         )
     };
     check(&[("DOCKER_HOST", "ssh://build")], &expected("ssh://build"));

@@ -263,13 +263,15 @@ async fn what_fargate_needs_is_sent_as_given_and_nothing_else_is() {
         names.sort();
         names.join(" ")
     };
-    let expected = "clientToken cluster count launchType networkConfiguration platformVersion startedBy tags taskDefinition";
+    let expected = "clientToken cluster count launchType networkConfiguration platformVersion startedBy tags \
+                    taskDefinition";
     assert_eq!(names(&requests[0]), expected);
     assert_eq!(
         (&requests[0]["networkConfiguration"], &requests[0]["launchType"]),
         (&network, &json!("FARGATE"))
     );
-    let expected = "capacityProviderStrategy clientToken cluster count networkConfiguration startedBy tags taskDefinition";
+    let expected = "capacityProviderStrategy clientToken cluster count networkConfiguration startedBy tags \
+                    taskDefinition";
     assert_eq!(names(&requests[1]), expected);
     assert_eq!(
         (&requests[1]["capacityProviderStrategy"], &requests[1]["networkConfiguration"]),

@@ -135,7 +135,8 @@ fn a_bad_template_is_told_with_its_place() {
     );
     let dangling =
         "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Ref Nowhere\n";
-    let told = "shop.yml: line 5: Ref Nowhere: the template has no such parameter or resource (or its condition is false)";
+    let told = "shop.yml: line 5: Ref Nowhere: the template has no such parameter or resource (or its \
+                condition is false)";
     assert_eq!(refused(dangling, &[]), told);
     let circle = "Resources:\n  A: {Type: X, DependsOn: B}\n  B: {Type: X, DependsOn: A}\n";
     assert_eq!(refused(circle, &[]), "shop.yml: line 2: the resources need each other in a circle: A, B");
@@ -166,7 +167,8 @@ Resources:
         "shop.yml: line 9: Run: unknown property Overides, did you mean Overrides?",
         "shop.yml: line 7: Run: TaskDefinition is missing",
         "shop.yml: line 10: Run: Count must be a whole number from 0 to 10, not \"11\"",
-        "shop.yml: line 15: Run: unknown property Comand in Overrides.ContainerOverrides[0], did you mean command?",
+        "shop.yml: line 15: Run: unknown property Comand in Overrides.ContainerOverrides[0], did you mean \
+         command?",
     ];
     assert_eq!(lines, expected);
 }
@@ -176,8 +178,8 @@ fn a_bad_parameter_is_told_with_what_it_should_be() {
     let template = "Parameters:\n  Size: {Type: Number, MinValue: 1}\nResources:\n  A: {Type: X}\n";
     assert_eq!(
         refused(template, &["--parameter", "Sise=1"]),
-        "shop.yml: the template has no parameter Sise; it has Size\nrehearse: shop.yml: line 2: parameter Size has no \
-         default: give it with --parameter Size=VALUE"
+        "shop.yml: the template has no parameter Sise; it has Size\nrehearse: shop.yml: line 2: parameter \
+         Size has no default: give it with --parameter Size=VALUE"
     );
     let missing = "shop.yml: line 2: parameter Size has no default: give it with --parameter Size=VALUE";
     assert_eq!(refused(template, &[]), missing);

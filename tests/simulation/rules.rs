@@ -363,7 +363,8 @@ impl Court<'_> {
                     for (other_from, other_to) in spans(second) {
                         if from < other_to && other_from < to {
                             objections.push(format!(
-                                "runs of {} and {} are side by side: {from:.1}–{to:.1} s and {other_from:.1}–{other_to:.1} s",
+                                "runs of {} and {} are side by side: {from:.1}–{to:.1} s and \
+                                 {other_from:.1}–{other_to:.1} s",
                                 first.request, second.request
                             ));
                         }

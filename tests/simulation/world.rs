@@ -329,7 +329,8 @@ impl State {
             self.fresh_refusals += 1;
             let why = match self.fresh_refusals % 2 {
                 0 => {
-                    "Unable to assume the service linked role. Please verify that the ECS service linked role exists."
+                    "Unable to assume the service linked role. Please verify that the ECS service linked \
+                     role exists."
                 }
                 _ => "No Container Instances were found in your cluster.",
             };

@@ -73,13 +73,15 @@ mod tests {
                 "image cannot be pulled",
             ),
             (
-                "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: \
-                 unable to retrieve secret from asm: service call has been retried 1 time(s)",
+                "ResourceInitializationError: unable to pull secrets or registry auth: execution resource \
+                 retrieval failed: unable to retrieve secret from asm: service call has been retried 1 \
+                 time(s)",
                 "secret cannot be read",
             ),
             (
-                "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: \
-                 unable to retrieve ecr registry auth: service call has been retried 3 time(s)",
+                "ResourceInitializationError: unable to pull secrets or registry auth: execution resource \
+                 retrieval failed: unable to retrieve ecr registry auth: service call has been retried 3 \
+                 time(s)",
                 "image cannot be pulled",
             ),
             (

@@ -156,7 +156,8 @@ impl Rows {
     pub fn open(&self, group: &Group, window: Duration) -> Update {
         Update {
             key: group.key(),
-            expression: "SET #cluster = :cluster, #who = :who, #words = :words, #since = :since, #until = :until, #claim = :me, #ttl = :ttl"
+            expression: "SET #cluster = :cluster, #who = :who, #words = :words, #since = :since, #until = \
+                         :until, #claim = :me, #ttl = :ttl"
                 .to_owned(),
             condition: "attribute_not_exists(#until) OR #claim = :me OR \
                         (#until <= :now AND (attribute_not_exists(#waiting) OR #waiting = :zero))"

@@ -47,8 +47,8 @@ pub(super) async fn live(
 }
 
 /// What is said of an update that changes nothing.
-const NO_UPDATE: &str = "the update changes no resource and no output, so CloudFormation refuses it: No updates are \
-                         to be performed.";
+const NO_UPDATE: &str = "the update changes no resource and no output, so CloudFormation refuses it: No \
+                         updates are to be performed.";
 
 /// A stack operation that is over.
 struct StackOperation {

@@ -93,9 +93,9 @@ impl CloudFormation {
         match answer {
             Ok(Ok(answer)) => answer::settle(&answer, ask, &request_id),
             _ => Settled::failed(format!(
-                "CloudFormation did not receive a response from your Custom Resource. Please check your logs for \
-                 requestId [{request_id}]. If you are using the Python cfn-response module, you may need to update \
-                 your Lambda function code so that CloudFormation can attach the updated version."
+                "CloudFormation did not receive a response from your Custom Resource. Please check your logs \
+                 for requestId [{request_id}]. If you are using the Python cfn-response module, you may need \
+                 to update your Lambda function code so that CloudFormation can attach the updated version."
             )),
         }
     }

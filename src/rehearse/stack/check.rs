@@ -181,8 +181,8 @@ impl Stack {
         }
         let id = &resource.logical_id;
         Some(written.node.error(format!(
-            "{id}: no WaitCondition waits for {handle}, so the stack would be complete while the task still runs: add one \
-             with Handle: !Ref {handle} and DependsOn: {id}"
+            "{id}: no WaitCondition waits for {handle}, so the stack would be complete while the task still \
+             runs: add one with Handle: !Ref {handle} and DependsOn: {id}"
         )))
     }
 
@@ -202,7 +202,8 @@ impl Stack {
         if let Some(other) = other.filter(|other| other.resource_type.starts_with("AWS::ECS::")) {
             let (of, kind) = (&other.logical_id, &other.resource_type);
             return written.node.error(format!(
-                "{id}: TaskDefinition refers to {of} (line {}), whose type is {kind}, not AWS::ECS::TaskDefinition",
+                "{id}: TaskDefinition refers to {of} (line {}), whose type is {kind}, not \
+                 AWS::ECS::TaskDefinition",
                 other.line
             ));
         }

@@ -175,8 +175,8 @@ impl Stack {
                 .is_some_and(|name| old.is_some_and(|old| old.properties["ServiceName"] == name.as_str()))
         {
             return Err(failed(format!(
-                "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {} and \
-                 update the stack again.",
+                "CloudFormation cannot update a stack when a custom-named resource requires replacing. \
+                 Rename {} and update the stack again.",
                 text("ServiceName").unwrap_or_default()
             )));
         }

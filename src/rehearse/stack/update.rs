@@ -106,7 +106,8 @@ impl Stack {
         if wanted.properties == old.properties && self.fail.as_deref() != Some(logical_id) {
             if wanted.is_ours {
                 self.note(format!(
-                    "{logical_id}: nothing was run: none of its properties has changed, so CloudFormation sends it no Update"
+                    "{logical_id}: nothing was run: none of its properties has changed, so CloudFormation \
+                     sends it no Update"
                 ));
             }
             return Ok(());

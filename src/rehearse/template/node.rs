@@ -29,8 +29,8 @@ pub enum NodeKind {
 }
 
 /// Why a template with aliases is refused.
-const ALIASES: &str = "CloudFormation allows no YAML aliases (*name), and so no merge keys (<<): give the template \
-                       in which they are resolved, as `aws cloudformation package` writes it";
+const ALIASES: &str = "CloudFormation allows no YAML aliases (*name), and so no merge keys (<<): give the \
+                       template in which they are resolved, as `aws cloudformation package` writes it";
 
 impl Node {
     /// Reads one document. JSON is read as YAML, which it is.

@@ -135,8 +135,8 @@ fn what_cannot_be_resolved_is_named() {
     );
     refused(
         "{'Fn::Transform': {Name: x}}",
-        "the rehearsal does not play the transform x: give the template that CloudFormation makes of it, as `aws \
-         cloudformation get-template --template-stage Processed` shows it",
+        "the rehearsal does not play the transform x: give the template that CloudFormation makes of it, as \
+         `aws cloudformation get-template --template-stage Processed` shows it",
     );
     refused("!If [Nope, a, b]", "the template has no condition Nope");
     refused("!If [IsProd, a]", "Fn::If takes 3 arguments, not 2");
@@ -166,8 +166,8 @@ fn an_error_knows_its_line() {
 #[test]
 fn resources_come_after_those_that_they_need() {
     let template = Template::read(
-        "Resources:\n  A: {Type: X, Properties: {V: !Sub '${B.Arn}'}}\n  B: {Type: X, Properties: {V: [!GetAtt C.Arn]}}\n  \
-         C: {Type: X}\n  D: {Type: X, DependsOn: [A, C]}\n",
+        "Resources:\n  A: {Type: X, Properties: {V: !Sub '${B.Arn}'}}\n  B: {Type: X, Properties: {V: \
+         [!GetAtt C.Arn]}}\n  C: {Type: X}\n  D: {Type: X, DependsOn: [A, C]}\n",
     );
     let order: Vec<String> =
         template.unwrap().resources.into_iter().map(|resource| resource.logical_id).collect();
@@ -366,8 +366,8 @@ fn rules(rules: &str) -> Vec<String> {
 fn rules_hold_or_say_why_not() {
     let contains = "  Known: {Assertions: [{Assert: {'Fn::Contains': [[prod, test], {Ref: Stage}]}}]}";
     assert_eq!(rules(contains), [""; 0]);
-    let broken = "  Big: {RuleCondition: !Equals [!Ref Stage, prod], Assertions: [{Assert: !Equals [!Ref Name, web], \
-                  AssertDescription: only web in prod}]}";
+    let broken = "  Big: {RuleCondition: !Equals [!Ref Stage, prod], Assertions: [{Assert: !Equals [!Ref \
+                  Name, web], AssertDescription: only web in prod}]}";
     assert_eq!(rules(broken), ["rule Big does not hold: only web in prod"]);
     assert_eq!(rules(&broken.replace("Stage, prod", "Stage, dev")), [""; 0]);
     let members = "  All: {Assertions: [{Assert: {'Fn::EachMemberIn': [{Ref: Subnets}, [a, b]]}}]}";

@@ -35,9 +35,10 @@ pub enum Refusal {
     Properties(PropertyErrors),
     /// Lambda would silently stop the chain of invocations before the wait is over.
     #[error(
-        "a wait of {wait_s} s takes {hops} self-invocations, since one invocation waits {usable_s} s at a Lambda \
-         timeout of {lambda_timeout_s} s, and Lambda stops a function after {max} of them: raise the function's timeout (900 s is the most), or set RecursiveLoop: Allow and \
-         the environment variable RECURSIVE_LOOP=Allow on it",
+        "a wait of {wait_s} s takes {hops} self-invocations, since one invocation waits {usable_s} s at a \
+         Lambda timeout of {lambda_timeout_s} s, and Lambda stops a function after {max} of them: raise the \
+         function's timeout (900 s is the most), or set RecursiveLoop: Allow and the environment variable \
+         RECURSIVE_LOOP=Allow on it",
         max = limit::MAX_HOPS
     )]
     TooManyHops {
@@ -52,13 +53,14 @@ pub enum Refusal {
     },
     /// CloudFormation would give up before a task could be waited for.
     #[error(
-        "the {0} leaves no time to wait for a task: raise ServiceTimeout, or set Timeout to 0 to wait for none"
+        "the {0} leaves no time to wait for a task: raise ServiceTimeout, or set Timeout to 0 to wait for \
+         none"
     )]
     NoTime(Limit),
     /// Only the ledger remembers a wait for so long.
     #[error(
-        "WaitHandle needs the ledger, and this function has none: deploy cfn/provider.yml with Ledger set to true, or \
-         leave WaitHandle out"
+        "WaitHandle needs the ledger, and this function has none: deploy cfn/provider.yml with Ledger set to \
+         true, or leave WaitHandle out"
     )]
     NoLedger,
     /// Nobody knows who would be signalled.
@@ -66,8 +68,8 @@ pub enum Refusal {
     WaitHandle(#[from] WaitHandleError),
     /// The handle takes no signal any more.
     #[error(
-        "WaitHandle has expired, {late_s} s ago: rename the handle, its WaitCondition and the resource, so that the \
-         next deploy makes new ones"
+        "WaitHandle has expired, {late_s} s ago: rename the handle, its WaitCondition and the resource, so \
+         that the next deploy makes new ones"
     )]
     HandleExpired {
         /// For how long it has taken none.
@@ -75,8 +77,8 @@ pub enum Refusal {
     },
     /// The handle would expire before the run may end.
     #[error(
-        "Timeout of {timeout_s} s is longer than WaitHandle takes a signal, {life_s} s from its creation on: it may be \
-         {most_s} at most"
+        "Timeout of {timeout_s} s is longer than WaitHandle takes a signal, {life_s} s from its creation on: \
+         it may be {most_s} at most"
     )]
     OutlivesHandle {
         /// The property Timeout.
@@ -88,8 +90,9 @@ pub enum Refusal {
     },
     /// The request was delivered so late that CloudFormation has given up: what started now would run unseen.
     #[error(
-        "the request reached the function {late_s} s after CloudFormation had sent it, later than its ServiceTimeout of \
-         {service_timeout_s} s: deploy again, and if it happens again look at the function's concurrency and throttles"
+        "the request reached the function {late_s} s after CloudFormation had sent it, later than its \
+         ServiceTimeout of {service_timeout_s} s: deploy again, and if it happens again look at the \
+         function's concurrency and throttles"
     )]
     TooLate {
         /// How old the request is.
@@ -119,8 +122,8 @@ pub enum Skip {
     CriteriaNotMet,
     /// The WaitHandle is that of an earlier request.
     #[error(
-        "WaitHandle was given to an earlier request, and a handle serves once: to run again, rename the handle, its \
-         WaitCondition and the resource together"
+        "WaitHandle was given to an earlier request, and a handle serves once: to run again, rename the \
+         handle, its WaitCondition and the resource together"
     )]
     HandleUsed,
 }

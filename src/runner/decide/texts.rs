@@ -48,8 +48,8 @@ pub fn no_output_yet(reason: Reason) -> Reason {
 }
 
 /// Why StartTask is not called again: it has no token.
-pub const STARTED_UNSEEN: &str = "an earlier delivery of this request called it and got no answer, and no task of the \
-                                  request can be seen: look at the cluster, then deploy again";
+pub const STARTED_UNSEEN: &str = "an earlier delivery of this request called it and got no answer, and no \
+                                  task of the request can be seen: look at the cluster, then deploy again";
 /// Why a request that is late starts nothing.
 pub const TAKEN_OVER: &str = "a later request of the same resource has taken over";
 
@@ -261,7 +261,8 @@ pub fn lost_sight(error: &CallError, cluster: &str, tasks: &[TaskArn]) -> Reason
 /// The function could not invoke itself to go on waiting.
 pub fn no_next_hop(error: &CallError) -> Reason {
     Reason::new(
-        "The wait outlives one invocation, the function could not invoke itself, and the task has been stopped",
+        "The wait outlives one invocation, the function could not invoke itself, and the task has been \
+         stopped",
     )
     .detail(allowance(error).as_deref())
     .detail(Some(&error.to_string()))

@@ -30,7 +30,8 @@ fn cluster_service_and_definition_that_live_elsewhere_are_played() {
     let arguments = [template.path(), "--task-definition", definition.path()];
     let (status, lines) = lines(&rehearse(&arguments));
     assert_eq!(status, Some(0), "{lines:#?}");
-    let note = "the export prod-ClusterName is made up: prod-ClusterName (give another with --import prod-ClusterName=VALUE)";
+    let note = "the export prod-ClusterName is made up: prod-ClusterName (give another with --import \
+                prod-ClusterName=VALUE)";
     assert_eq!(lines[0], note);
     for expected in [
         "cluster prod-ClusterName is not in the template: it is played",
@@ -54,8 +55,8 @@ fn a_definition_that_is_imported_is_the_one_that_was_given() {
 #[test]
 fn a_definition_that_is_neither_in_the_template_nor_given_is_an_error() {
     let template = lone_task("Custom::ECSTask", "x", "Cluster: prod\nTaskDefinition: other:3");
-    let expected = "shop.yml: line 7: Run: task definition other:3 is not in the template: give what `aws ecs \
-                    describe-task-definition` prints of it with --task-definition FILE";
+    let expected = "shop.yml: line 7: Run: task definition other:3 is not in the template: give what `aws \
+                    ecs describe-task-definition` prints of it with --task-definition FILE";
     assert_eq!(refused(&template, &[]), expected);
     let definition = described();
     assert_eq!(refused(&template, &["--task-definition", definition.path()]), expected, "that is migrate:7");
@@ -111,14 +112,14 @@ fn a_template_without_anything_to_rehearse_ends_with_its_own_status_and_names_wh
     check(
         &lone_task("Custom::ECSTask", "x", "Cluster: prod"),
         &["--service-token", "y"],
-        "the template has no custom resource with the ServiceToken y; its custom resources are Run (line 3), which has the \
-         ServiceToken x",
+        "the template has no custom resource with the ServiceToken y; its custom resources are Run (line 3), \
+         which has the ServiceToken x",
     );
     check(
         &lone_task("Custom::Migrate", "!ImportValue tasks-FunctionArn", "Cluster: prod"),
         &["--service-token", "task-FunctionArn"],
-        "the template has no custom resource with the ServiceToken task-FunctionArn; its custom resources are Run (line 3), \
-         which imports tasks-FunctionArn, did you mean tasks-FunctionArn?",
+        "the template has no custom resource with the ServiceToken task-FunctionArn; its custom resources \
+         are Run (line 3), which imports tasks-FunctionArn, did you mean tasks-FunctionArn?",
     );
     let conditional = lone_task("Custom::ECSTask", "x", "Cluster: prod")
         .replace("    Type", "    Condition: Migrates\n    Type");
@@ -128,7 +129,8 @@ fn a_template_without_anything_to_rehearse_ends_with_its_own_status_and_names_wh
 
 #[test]
 fn a_value_that_nothing_asks_for_is_an_error_with_what_is_asked_for() {
-    let task = "Cluster: !ImportValue prod-ClusterName\nTaskDefinition: !Sub 'migrate:{{resolve:ssm:/prod/revision}}'";
+    let task = "Cluster: !ImportValue prod-ClusterName\nTaskDefinition: !Sub \
+                'migrate:{{resolve:ssm:/prod/revision}}'";
     let template = lone_task("Custom::ECSTask", "x", task);
     let definition = described();
     let with = |arguments: &[&str]| {
@@ -137,8 +139,8 @@ fn a_value_that_nothing_asks_for_is_an_error_with_what_is_asked_for() {
     };
     assert_eq!(
         with(&["--import", "prod-ClusterNam=x"]),
-        "shop.yml: --import prod-ClusterNam is not used: with these parameters the template does not ask for it, did you \
-         mean prod-ClusterName?"
+        "shop.yml: --import prod-ClusterNam is not used: with these parameters the template does not ask for \
+         it, did you mean prod-ClusterName?"
     );
     assert_eq!(
         with(&["--ssm", "level=x"]),
@@ -152,7 +154,8 @@ fn a_value_that_nothing_asks_for_is_an_error_with_what_is_asked_for() {
     );
     assert_eq!(
         refused(
-            "Resources: {Run: {Type: Custom::ECSTask, Properties: {ServiceToken: x, Cluster: c, TaskDefinition: d, Count: 0}}}",
+            "Resources: {Run: {Type: Custom::ECSTask, Properties: {ServiceToken: x, Cluster: c, \
+             TaskDefinition: d, Count: 0}}}",
             &["--import", "A=1"]
         ),
         "shop.yml: --import A is not used: with these parameters the template imports no export"

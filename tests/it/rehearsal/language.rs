@@ -41,7 +41,8 @@ fn a_resource_that_is_not_played_is_resolved_all_the_same() {
         TEMPLATE.replace("ran ${Run.TaskArn}", "ran ${Rum}").replace("Value: !GetAtt Run.TaskArn", "V: 1");
     assert_eq!(
         refused(&wrong, &[]),
-        "shop.yml: line 17: Ref Rum: the template has no such parameter or resource (or its condition is false)\n\
+        "shop.yml: line 17: Ref Rum: the template has no such parameter or resource (or its condition is \
+         false)\n\
          rehearse: shop.yml: line 19: output Task has no Value"
     );
 }
@@ -103,12 +104,14 @@ fn what_cloudformation_or_the_rehearsal_does_not_take_is_named() {
     let merged = TEMPLATE
         .replace("ServiceToken: x", "<<: *token")
         .replace("Resources:", "Metadata: { Token: &token { ServiceToken: x } }\nResources:");
-    let aliases = "shop.yml: line 12: CloudFormation allows no YAML aliases (*name), and so no merge keys (<<): give the \
-                   template in which they are resolved, as `aws cloudformation package` writes it";
+    let aliases = "shop.yml: line 12: CloudFormation allows no YAML aliases (*name), and so no merge keys \
+                   (<<): give the template in which they are resolved, as `aws cloudformation package` \
+                   writes it";
     assert_eq!(refused(&merged, &[]), aliases);
     let include = "{ 'Fn::Transform': { Name: AWS::Include, Parameters: { Location: s3://x } } }";
-    let made = "the rehearsal does not play the transform AWS::Include: give the template that CloudFormation makes of it, as \
-                `aws cloudformation get-template --template-stage Processed` shows it";
+    let made = "the rehearsal does not play the transform AWS::Include: give the template that \
+                CloudFormation makes of it, as `aws cloudformation get-template --template-stage Processed` \
+                shows it";
     let within = TEMPLATE.replace("{ Type: \"AWS::ECS::Cluster\" }", include);
     assert_eq!(refused(&within, &[]), format!("shop.yml: line 3: {made}"));
     let above = TEMPLATE.replace("Outputs:\n", &format!("Outputs:\n  {}\n", &include[2..include.len() - 2]));

@@ -49,8 +49,8 @@ fn what_ecs_takes_is_taken() {
     let file = TemplateFile::new(&template("LaunchType: FARGATE", "LaunchType: FARGATE"));
     assert_eq!(lines(&rehearse(&[file.path()])).0, Some(0));
     // A cluster's own providers, and the strategy that it falls back on.
-    let providers = "Cluster: { Type: \"AWS::ECS::Cluster\", Properties: { CapacityProviders: [FARGATE_SPOT], \
-                     DefaultCapacityProviderStrategy: [{CapacityProvider: FARGATE_SPOT}] } }";
+    let providers = "Cluster: { Type: \"AWS::ECS::Cluster\", Properties: { CapacityProviders: \
+                     [FARGATE_SPOT], DefaultCapacityProviderStrategy: [{CapacityProvider: FARGATE_SPOT}] } }";
     let text = template("Cluster: { Type: \"AWS::ECS::Cluster\" }", providers);
     let text = text.replacen("LaunchType: FARGATE", "PlatformVersion: LATEST", 1);
     let file = TemplateFile::new(&text);
@@ -71,8 +71,8 @@ fn launch_types_and_platform_versions_that_do_not_fit_are_refused() {
     check(
         "LaunchType: FARGATE",
         "LaunchType: FARGAT",
-        "line 19: Run: ECS refuses it: launchType should be one of [EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES], not FARGAT, \
-         did you mean FARGATE?",
+        "line 19: Run: ECS refuses it: launchType should be one of [EC2, FARGATE, EXTERNAL, \
+         MANAGED_INSTANCES], not FARGAT, did you mean FARGATE?",
     );
     check(
         "LaunchType: FARGATE",
@@ -82,14 +82,16 @@ fn launch_types_and_platform_versions_that_do_not_fit_are_refused() {
     check(
         "LaunchType: FARGATE",
         "CapacityProviderStrategy: [{ CapacityProvider: FARGATE_SPOT }]",
-        "line 19: Run: ECS refuses it: The specified capacity provider strategy cannot contain a capacity provider that is \
-         not associated with the cluster: FARGATE_SPOT",
+        "line 19: Run: ECS refuses it: The specified capacity provider strategy cannot contain a capacity \
+         provider that is not associated with the cluster: FARGATE_SPOT",
     );
     check(
-        "      LaunchType: FARGATE\n      NetworkConfiguration:\n        AwsvpcConfiguration: { Subnets: [subnet-1], AssignPublicIp: ENABLED }",
+        "      LaunchType: FARGATE\n      NetworkConfiguration:\n        AwsvpcConfiguration: { Subnets: \
+         [subnet-1], AssignPublicIp: ENABLED }",
         "      NetworkConfiguration:\n        AwsvpcConfiguration: { Subnets: [subnet-1] }",
-        "line 16: Run: ECS refuses it: No Container Instances were found in your cluster: without LaunchType and \
-         CapacityProviderStrategy the launch type is EC2, as the cluster has no default strategy; give LaunchType: FARGATE",
+        "line 16: Run: ECS refuses it: No Container Instances were found in your cluster: without LaunchType \
+         and CapacityProviderStrategy the launch type is EC2, as the cluster has no default strategy; give \
+         LaunchType: FARGATE",
     );
 }
 
@@ -106,16 +108,17 @@ fn networks_that_do_not_fit_are_refused() {
         "line 21: Run: ECS refuses it: Assign public IP is not supported for this launch type",
     );
     check(
-        "      NetworkConfiguration:\n        AwsvpcConfiguration: { Subnets: [subnet-1], AssignPublicIp: ENABLED }\n",
+        "      NetworkConfiguration:\n        AwsvpcConfiguration: { Subnets: [subnet-1], AssignPublicIp: \
+         ENABLED }\n",
         "",
-        "line 16: Run: ECS refuses it: Network Configuration must be provided when networkMode 'awsvpc' is specified: give \
-         NetworkConfiguration with Subnets",
+        "line 16: Run: ECS refuses it: Network Configuration must be provided when networkMode 'awsvpc' is \
+         specified: give NetworkConfiguration with Subnets",
     );
     check(
         "      NetworkConfiguration: { AwsvpcConfiguration: { Subnets: [subnet-1] } }\n",
         "",
-        "line 26: Web: ECS refuses it: Network Configuration must be provided when networkMode 'awsvpc' is specified: give \
-         NetworkConfiguration with Subnets",
+        "line 26: Web: ECS refuses it: Network Configuration must be provided when networkMode 'awsvpc' is \
+         specified: give NetworkConfiguration with Subnets",
     );
 }
 
@@ -134,7 +137,8 @@ fn definitions_that_do_not_fit_are_refused() {
     check(
         "[FARGATE]",
         "[fargate]",
-        "line 7: Definition: requiresCompatibilities should be among [EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES], not fargate.",
+        "line 7: Definition: requiresCompatibilities should be among [EC2, FARGATE, EXTERNAL, \
+         MANAGED_INSTANCES], not fargate.",
     );
     check(
         "Image: x",
@@ -153,7 +157,8 @@ fn containers_that_the_definition_lacks_are_refused() {
     check(
         "LaunchType: FARGATE",
         "LaunchType: FARGATE\n      Overrides: { ContainerOverrides: [{ Name: ap }] }",
-        "line 20: Run: Overrides.ContainerOverrides[0].Name is ap, which the task definition does not have, did you mean app?",
+        "line 20: Run: Overrides.ContainerOverrides[0].Name is ap, which the task definition does not have, \
+         did you mean app?",
     );
     check(
         "LaunchType: FARGATE",
@@ -163,7 +168,8 @@ fn containers_that_the_definition_lacks_are_refused() {
     check(
         "LaunchType: FARGATE",
         "LaunchType: FARGATE\n      UpdateCriteria: [{ Container: web, Image: true }]",
-        "line 20: Run: UpdateCriteria[0].Container is web, which the task definition does not have; it has app",
+        "line 20: Run: UpdateCriteria[0].Container is web, which the task definition does not have; it has \
+         app",
     );
 }
 
@@ -172,8 +178,8 @@ fn a_definition_whose_type_is_misspelt_is_named() {
     check(
         "Type: AWS::ECS::TaskDefinition",
         "Type: AWS::ECS::TaskDefinitoin",
-        "line 18: Run: TaskDefinition refers to Definition (line 5), whose type is AWS::ECS::TaskDefinitoin, not \
-         AWS::ECS::TaskDefinition",
+        "line 18: Run: TaskDefinition refers to Definition (line 5), whose type is AWS::ECS::TaskDefinitoin, \
+         not AWS::ECS::TaskDefinition",
     );
 }
 
@@ -182,8 +188,8 @@ fn a_service_token_that_is_almost_the_provider_s_is_asked_about() {
     check(
         "ServiceToken: x",
         "ServiceToken: !ImportValue ecs-task-FunctionArn",
-        "line 16: Run: ServiceToken imports ecs-task-FunctionArn, did you mean ecs-tasks-FunctionArn? If not, give it with \
-         --import ecs-task-FunctionArn=VALUE",
+        "line 16: Run: ServiceToken imports ecs-task-FunctionArn, did you mean ecs-tasks-FunctionArn? If \
+         not, give it with --import ecs-task-FunctionArn=VALUE",
     );
     let meant = template("ServiceToken: x", "ServiceToken: !ImportValue ecs-task-FunctionArn");
     let file = TemplateFile::new(&meant);
@@ -201,8 +207,8 @@ fn tags_come_from_where_there_are_some() {
     check(
         "LaunchType: FARGATE",
         &with("TASKDEFINITION"),
-        "line 20: Run: ECS refuses it: propagateTags should be one of [TASK_DEFINITION, NONE], not TASKDEFINITION, did you \
-         mean TASK_DEFINITION?",
+        "line 20: Run: ECS refuses it: propagateTags should be one of [TASK_DEFINITION, NONE], not \
+         TASKDEFINITION, did you mean TASK_DEFINITION?",
     );
 }
 
@@ -230,13 +236,14 @@ fn a_dependency_that_cannot_be_met_is_refused() {
 
 #[test]
 fn a_handle_that_no_condition_waits_for_is_refused() {
-    let handle = "  Handle: { Type: \"AWS::CloudFormation::WaitConditionHandle\" }\n  Run:\n    Type: Custom::ECSTask\n";
+    let handle = "  Handle: { Type: \"AWS::CloudFormation::WaitConditionHandle\" }\n  Run:\n    Type: \
+                  Custom::ECSTask\n";
     let text = template("  Run:\n    Type: Custom::ECSTask\n", handle);
     let text = text.replace("ServiceToken: x\n", "ServiceToken: x\n      WaitHandle: !Ref Handle\n");
     assert_eq!(
         refused(&text, &[]),
-        "shop.yml: line 18: Run: no WaitCondition waits for Handle, so the stack would be complete while the task still \
-         runs: add one with Handle: !Ref Handle and DependsOn: Run"
+        "shop.yml: line 18: Run: no WaitCondition waits for Handle, so the stack would be complete while the \
+         task still runs: add one with Handle: !Ref Handle and DependsOn: Run"
     );
     let text = text.replace("!Ref Handle", "!GetAtt Handle.Arn");
     assert!(refused(&text, &[]).contains("Handle has no attribute Arn; it has none, so write !Ref Handle"));

@@ -36,7 +36,8 @@ fn ran(lines: &[String]) -> usize {
 fn an_update_that_changes_nothing_is_none() {
     let file = TemplateFile::new(TEMPLATE);
     let next = TemplateFile::new(&TEMPLATE.replace("Resources:", "# The same.\nResources:"));
-    let none = "the update changes no resource and no output, so CloudFormation refuses it: No updates are to be performed.";
+    let none = "the update changes no resource and no output, so CloudFormation refuses it: No updates are \
+                to be performed.";
     for arguments in [&["--update", "Count=1"][..], &["--update-template", next.path()]] {
         let (status, lines) = lines(&rehearse(&[&[file.path()], arguments].concat()));
         assert_eq!(status, Some(0), "{lines:#?}");
@@ -142,7 +143,8 @@ fn an_update_that_runs_nothing_says_why() {
 #[test]
 fn a_condition_that_something_else_signals_is_taken_for_complete() {
     let elsewhere = "  Handle: { Type: \"AWS::CloudFormation::WaitConditionHandle\" }\n  Ready:\n    Type: \
-                     AWS::CloudFormation::WaitCondition\n    Properties: { Handle: !Ref Handle, Timeout: \"900\" }\n";
+                     AWS::CloudFormation::WaitCondition\n    Properties: { Handle: !Ref Handle, Timeout: \
+                     \"900\" }\n";
     let file = TemplateFile::new(&format!("{TEMPLATE}{elsewhere}"));
     let (status, lines) = lines(&rehearse(&[file.path()]));
     assert_eq!(status, Some(0), "{lines:#?}");

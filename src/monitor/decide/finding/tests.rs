@@ -122,7 +122,8 @@ fn with(stop_code: &str, stopped_reason: &str, containers: Value) -> Value {
 #[test]
 fn a_task_that_its_health_checks_ended_failed_whatever_its_exit_codes() {
     for reason in [
-        "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-west-2:1:targetgroup/web/1)",
+        "Task failed ELB health checks in (target-group \
+         arn:aws:elasticloadbalancing:us-west-2:1:targetgroup/web/1)",
         "Task failed container health checks",
         "service web: Task failed ELB health checks in (elb web)",
     ] {

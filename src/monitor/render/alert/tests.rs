@@ -92,11 +92,11 @@ const EXITED: &str = "Essential container in task exited";
 fn ten() -> Vec<(&'static str, Notice)> {
     let mut out_of_memory = app(137);
     out_of_memory["reason"] = "OutOfMemoryError: Container killed due to memory usage".into();
-    let pull = "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref \
-                123456789012.dkr.ecr.us-west-2.amazonaws.com/app:1.43.0: not found";
-    let secret = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: \
-                  unable to retrieve secret from asm: AccessDeniedException: User is not authorized to perform: \
-                  secretsmanager:GetSecretValue on resource: db-password";
+    let pull = "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve \
+                ref 123456789012.dkr.ecr.us-west-2.amazonaws.com/app:1.43.0: not found";
+    let secret = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource \
+                  retrieval failed: unable to retrieve secret from asm: AccessDeniedException: User is not \
+                  authorized to perform: secretsmanager:GetSecretValue on resource: db-password";
     let unhealthy = "Task failed ELB health checks in (target-group \
                      arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/web/0123456789abcdef)";
     let log = Log {

@@ -51,7 +51,8 @@ impl Engine {
         let (name, image) = (&spec.name, &spec.image);
         match self {
             Self::Processes => Some(format!(
-                "container {name} runs as a local process, without its image {image} (--docker runs the image)"
+                "container {name} runs as a local process, without its image {image} (--docker runs the \
+                 image)"
             )),
             Self::Docker(_) => None,
         }

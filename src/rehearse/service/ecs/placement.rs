@@ -84,8 +84,8 @@ pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -
         && let Some(unknown) = providers.iter().find(|provider| !known.contains(**provider))
     {
         let message = format!(
-            "The specified capacity provider strategy cannot contain a capacity provider that is not associated with the \
-             cluster: {unknown}"
+            "The specified capacity provider strategy cannot contain a capacity provider that is not \
+             associated with the cluster: {unknown}"
         );
         return Err(refuse("CapacityProviderStrategy", message));
     }
@@ -107,8 +107,8 @@ pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -
     let is_by_default = given.is_none() && request["containerInstances"].is_null();
     if launch_type == Some("EC2") && is_by_default && definition.requires_fargate() && !cluster.has_instances
     {
-        let hint = ": without LaunchType and CapacityProviderStrategy the launch type is EC2, as the cluster has no \
-                    default strategy; give LaunchType: FARGATE";
+        let hint = ": without LaunchType and CapacityProviderStrategy the launch type is EC2, as the cluster \
+                    has no default strategy; give LaunchType: FARGATE";
         let message = "No Container Instances were found in your cluster".to_owned();
         return Err(Misplaced { hint: hint.to_owned(), ..refuse("LaunchType", message) });
     }

@@ -39,15 +39,15 @@ impl Process {
         let (name, command) = (&job.spec.name, [job.entry_point.clone(), job.command.clone()].concat());
         let Some(program) = command.first() else {
             return Err(format!(
-                "CannotStartContainerError: as a local process container {name} needs a Command or an EntryPoint; run its \
-                 image {} with --docker",
+                "CannotStartContainerError: as a local process container {name} needs a Command or an \
+                 EntryPoint; run its image {} with --docker",
                 job.spec.image
             ));
         };
         Self::spawn(&command, job, lines).map_err(|error| {
             format!(
-                "CannotStartContainerError: failed to create task for container {name}: exec {program}: {error}; install it on \
-                 this machine, or run image {} with --docker",
+                "CannotStartContainerError: failed to create task for container {name}: exec {program}: \
+                 {error}; install it on this machine, or run image {} with --docker",
                 job.spec.image
             )
         })

@@ -103,8 +103,9 @@ fn an_output_that_cannot_be_had_is_empty_and_the_reason_says_why() {
     let missing = Some(NoLog::NotAwslogs(Some("awsfirelens".to_owned())));
     let (reason, data) = returning(Log { missing, ..Log::default() });
     assert_eq!(data.output, "");
-    let expected = "The task succeeded after 12 s. Output is empty, since no line of container app could be read. Its \
-                    log is not in CloudWatch Logs, but goes to the log driver awsfirelens: look there";
+    let expected = "The task succeeded after 12 s. Output is empty, since no line of container app could be \
+                    read. Its log is not in CloudWatch Logs, but goes to the log driver awsfirelens: look \
+                    there";
     assert_eq!(reason, expected);
 }
 

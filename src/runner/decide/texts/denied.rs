@@ -31,8 +31,8 @@ mod tests {
 
     #[test]
     fn the_one_action_its_resource_and_the_role_are_named() {
-        let message = "User: arn:aws:sts::123456789012:assumed-role/ecsTasks-role/ecsTasks is not authorized to \
-                       perform: iam:PassRole on resource: arn:aws:iam::123456789012:role/app because no \
+        let message = "User: arn:aws:sts::123456789012:assumed-role/ecsTasks-role/ecsTasks is not authorized \
+                       to perform: iam:PassRole on resource: arn:aws:iam::123456789012:role/app because no \
                        identity-based policy allows the iam:PassRole action";
         let denied = |message: &str| {
             allowance(&CallError {
@@ -45,7 +45,8 @@ mod tests {
         assert_eq!(
             denied(message).as_deref(),
             Some(
-                "Allow iam:PassRole on arn:aws:iam::123456789012:role/app to the function's role ecsTasks-role"
+                "Allow iam:PassRole on arn:aws:iam::123456789012:role/app to the function's role \
+                 ecsTasks-role"
             )
         );
         assert_eq!(

@@ -110,9 +110,9 @@ fn starts_that_were_refused_read_from_top_to_bottom() {
         attempts: 1,
         seconds: 0,
     };
-    let denied = "User: arn:aws:sts::123456789012:assumed-role/ecsTasks-role/ecsTasks is not authorized to perform: \
-                  iam:PassRole on resource: arn:aws:iam::123456789012:role/app because no identity-based policy \
-                  allows the iam:PassRole action";
+    let denied = "User: arn:aws:sts::123456789012:assumed-role/ecsTasks-role/ecsTasks is not authorized to \
+                  perform: iam:PassRole on resource: arn:aws:iam::123456789012:role/app because no \
+                  identity-based policy allows the iam:PassRole action";
     for (code, message, kind) in [
         ("ClusterNotFoundException", "Cluster not found.", CallErrorKind::Final),
         ("ClientException", "TaskDefinition is inactive", CallErrorKind::Final),

@@ -71,7 +71,8 @@ impl DockerEngine {
         self.note(format!("image {image} is not on this machine: pulling it"));
         image::pull(&self.docker, image).await.map_err(|error| {
             self.note(format!(
-                "to rehearse without pulling it, build an image with this name, or name one by `docker tag IMAGE {image}`"
+                "to rehearse without pulling it, build an image with this name, or name one by `docker tag \
+                 IMAGE {image}`"
             ));
             format!("CannotPullContainerError: {}", message(&error))
         })
