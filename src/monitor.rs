@@ -20,11 +20,11 @@ pub mod render;
 mod flush;
 mod keep;
 mod passing;
+mod report;
 mod search;
 mod settle;
 mod sinks;
 mod tail;
-mod tell;
 
 use std::collections::BTreeSet;
 
@@ -122,8 +122,9 @@ impl Monitor {
                 (self.metrics)(&line);
             }
         }
-        let (told, indexed) = tokio::join!(self.sinks.tell(&passing, &rows), self.sinks.index(&passing, now));
-        for (place, sink, error) in told.into_iter().chain(indexed) {
+        let (reported, indexed) =
+            tokio::join!(self.sinks.report(&passing, &rows), self.sinks.index(&passing, now));
+        for (place, sink, error) in reported.into_iter().chain(indexed) {
             passing[place].fail(sink, &error);
         }
         for place in 0..passing.len() {

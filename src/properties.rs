@@ -127,7 +127,8 @@ structure! {
         /// The container to compare.
         "Container" container: String = Rule::required(Shape::NAME);
         /// Names of its variables, plain or from `secrets`.
-        "EnvironmentKeys" environment_keys: Option<Vec<String>> = Rule::optional(Shape::filled_list(&Shape::NAME, usize::MAX));
+        "EnvironmentKeys" environment_keys: Option<Vec<String>> =
+            Rule::optional(Shape::filled_list(&Shape::NAME, usize::MAX));
         /// Whether its image is compared.
         "Image" image: bool = Rule::or("false", Shape::Boolean);
     }

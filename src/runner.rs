@@ -25,6 +25,7 @@ mod evidence;
 mod find;
 mod finish;
 mod follow;
+mod go_on;
 mod hand_over;
 pub mod invocation;
 mod launch;
@@ -43,11 +44,8 @@ mod take_over;
 mod wake;
 mod work;
 
-use std::panic::AssertUnwindSafe;
-
-use futures_util::FutureExt;
 use serde_json::Value;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 use tracing::Instrument;
 
 use self::{
@@ -56,22 +54,21 @@ use self::{
         entry::Entry,
         plan::{Plan, Skip, Stop},
         texts,
-        wait::Wait,
     },
     delete::delete,
-    follow::{Ending, follow},
+    follow::Ending,
+    go_on::{Place, span},
     invocation::Invocation,
     ledger::{Ledger, Memory},
     measure::Metrics,
     remember::{Remembered, remember},
-    run::{not_started, run, skip, without_tasks},
+    run::{not_started, run, skip},
     stop::stop_marked,
-    work::Work,
 };
 use crate::{
     aws::Aws,
     callback::{Callback, Undelivered},
-    cfn::{ReplyTo, Request, RequestType},
+    cfn::{ReplyTo, Request},
     properties::Properties,
     reason::{FailureClass, Reason},
 };
@@ -176,16 +173,6 @@ impl Runner {
         .await
     }
 
-    async fn go_on(&self, wait: Wait, invocation: &Invocation) -> Result<(), Undelivered> {
-        let (reply_to, cluster) = (wait.reply_to.clone(), wait.cluster.clone());
-        let span = span(wait.request_type, &reply_to, wait.hop);
-        let memory = self.memory();
-        let place = Place { cluster: &cluster, families: &[], memory: &memory };
-        let work = self.work(place, wait.deadline, &reply_to, invocation);
-        let ending = Box::pin(follow(&work, wait));
-        self.finish(ending, Some(&cluster), &reply_to, invocation).instrument(span).await
-    }
-
     /// Does what a request asks for.
     async fn carry_out(
         &self,
@@ -242,90 +229,6 @@ impl Runner {
         let place = Place { cluster, families: &stop.families, memory };
         delete(&self.work(place, stop.deadline, reply_to, invocation), stop).await
     }
-
-    /// Answers when there is an answer, and also when there is none because of a panic: then whatever the
-    /// request has started is stopped first.
-    async fn finish(
-        &self,
-        ending: impl Future<Output = Ending>,
-        cluster: Option<&str>,
-        reply_to: &ReplyTo,
-        invocation: &Invocation,
-    ) -> Result<(), Undelivered> {
-        let answer = match AssertUnwindSafe(ending).catch_unwind().await {
-            Ok(Ending::HandedOver) => return Ok(()),
-            Ok(Ending::Answered(answer) | Ending::NeverRan(answer)) => answer,
-            Ok(Ending::Promised(answer, wait)) => {
-                // The run is counted when it has ended.
-                let answered = self.answer_of(None, answer, reply_to, invocation).await;
-                // Boxed: what is waited for ends here, too.
-                let signalled = Box::pin(self.go_on(*wait, invocation)).await;
-                return answered.and(signalled);
-            }
-            Ok(Ending::Skipped(answer, handle)) => {
-                return self.answer_and_signal(answer, &handle, reply_to, invocation).await;
-            }
-            Err(_panic) => {
-                let reason = texts::own_fault();
-                Answer::Failed(self.without_tasks(reason, cluster, reply_to, invocation).await)
-            }
-        };
-        self.answer(answer, reply_to, invocation).await
-    }
-
-    /// The ledger alone, for who has nothing to do with other requests.
-    fn memory(&self) -> Memory<'_> {
-        Memory { ledger: self.ledger.as_ref(), ..Memory::default() }
-    }
-
-    /// Stops whatever a request may have started. Without a cluster it can have started nothing.
-    async fn without_tasks(
-        &self,
-        reason: Reason,
-        cluster: Option<&str>,
-        reply_to: &ReplyTo,
-        invocation: &Invocation,
-    ) -> Reason {
-        let Some(cluster) = cluster else { return reason };
-        let memory = self.memory();
-        let place = Place { cluster, families: &[], memory: &memory };
-        let work = self.work(place, invocation.ends_at(), reply_to, invocation);
-        Box::pin(without_tasks(&work, reason)).await
-    }
-
-    /// Work on a request until its deadline, or until this invocation must let go of it.
-    fn work<'w>(
-        &'w self,
-        place: Place<'w>,
-        deadline: OffsetDateTime,
-        reply_to: &'w ReplyTo,
-        invocation: &'w Invocation,
-    ) -> Work<'w> {
-        let Place { cluster, families, memory } = place;
-        let until = invocation.until(deadline);
-        Work { aws: &self.aws, invocation, reply_to, cluster, families, memory, until }
-    }
-}
-
-/// Where the tasks of a request run, the families that they run from, and what is remembered of them.
-#[derive(Clone, Copy)]
-struct Place<'w> {
-    cluster: &'w str,
-    families: &'w [String],
-    memory: &'w Memory<'w>,
-}
-
-/// What every line about a request carries.
-fn span(request_type: RequestType, reply_to: &ReplyTo, hop: u32) -> tracing::Span {
-    // Of the highest level, so that it is on every line that is written at all.
-    tracing::error_span!(
-        "request",
-        request_id = reply_to.request_id,
-        request_type = request_type.name(),
-        stack_id = reply_to.stack_id,
-        logical_resource_id = reply_to.logical_resource_id,
-        hop
-    )
 }
 
 #[cfg(test)]

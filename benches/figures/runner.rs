@@ -121,7 +121,8 @@ fn register(stage: &Stage, seconds: &str) -> io::Result<()> {
 async fn request(stage: &Stage, timeout: u32) -> f64 {
     let stack_id = arn("cloudformation", "stack/bench/1");
     let properties: Value = json!({
-        "ServiceToken": stage.lambda.function_arn(), "Cluster": "prod", "TaskDefinition": "app", "Timeout": timeout,
+        "ServiceToken": stage.lambda.function_arn(), "Cluster": "prod", "TaskDefinition": "app",
+        "Timeout": timeout,
     });
     let ask = Ask {
         request_type: "Create",

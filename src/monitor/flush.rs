@@ -12,8 +12,9 @@ use super::{
         group::Failing,
     },
     render::{
-        alert::Told,
-        rows::{Rows, WINDOWS_PARTITION, Window},
+        alert::Failures,
+        rows::Rows,
+        windows::{WINDOWS_PARTITION, Window},
     },
     sinks::Sinks,
 };
@@ -32,12 +33,12 @@ impl Sinks {
         let ended = crate::epoch::milliseconds(rows.now);
         let mut failed = None;
         for window in windows.iter().filter_map(Window::of).filter(|window| window.until <= ended) {
-            let told = match window.waiting {
+            let reported = match window.waiting {
                 0 => table.delete(&rows.close(&window)).await,
-                _ => self.tell_count(table, &rows, &window).await,
+                _ => self.report_count(table, &rows, &window).await,
             };
             // One group must not keep the others from being reported.
-            if let Err(error) = told {
+            if let Err(error) = reported {
                 tracing::error!(cluster = window.group.cluster, "a count could not be reported: {error}");
                 failed = Some(error);
             }
@@ -45,7 +46,7 @@ impl Sinks {
         failed.map_or(Ok(()), Err)
     }
 
-    async fn tell_count(&self, table: &Table, rows: &Rows, window: &Window) -> Result<(), CallError> {
+    async fn report_count(&self, table: &Table, rows: &Rows, window: &Window) -> Result<(), CallError> {
         let Some(alert) = &self.settings.alert else { return Ok(()) };
         if let Updated::Refused(_) = table.update(&rows.take(window)).await? {
             // Another invocation reports it.
@@ -60,7 +61,7 @@ impl Sinks {
         let failing = Failing::of(&event, Some(&finding)).ok_or_else(|| {
             CallError::refused("dynamodb:Query", "the latest event of a window is no failure")
         })?;
-        let told = Told {
+        let failures = Failures {
             failing,
             group: &window.group,
             count: window.waiting,
@@ -68,8 +69,8 @@ impl Sinks {
             since: Some(&window.since),
             log: None,
         };
-        match self.publish(told, rows.now).await {
-            Ok(()) => table.update(&rows.told(window, alert.window)).await.map(drop),
+        match self.publish(failures, rows.now).await {
+            Ok(()) => table.update(&rows.reported(window, alert.window)).await.map(drop),
             Err(error) => {
                 // Best effort: without it the lease keeps the next minute from reporting it, and no longer.
                 let _ = table.update(&rows.give_back(window)).await;

@@ -6,3 +6,4 @@ pub mod index;
 pub mod link;
 pub mod metrics;
 pub mod rows;
+pub mod windows;

@@ -37,9 +37,9 @@ pub(super) struct Gathered {
 
 /// What became of a group.
 #[derive(Clone, Debug)]
-pub(super) enum Telling {
+pub(super) enum Publication {
     /// The message went out.
-    Told,
+    Published,
     /// Its window is open: its failures are to be counted.
     ToBeCounted,
     /// The message did not go out.
@@ -77,16 +77,16 @@ impl Sinks {
     pub(super) async fn settle(
         &self,
         done: &Done<'_, '_>,
-        told: &[(Gathered, Telling)],
+        published: &[(Gathered, Publication)],
         others: &[usize],
     ) -> Outstanding {
         let Some(table) = &self.table else { return Outstanding::default() };
         let mut at_once: Vec<(usize, bool)> = others.iter().map(|place| (*place, false)).collect();
         let mut parts = Vec::new();
-        for (gathered, telling) in told.iter().filter(|(gathered, _)| gathered.claimed) {
-            let is_alerted = !matches!(telling, Telling::Failed(_));
+        for (gathered, publication) in published.iter().filter(|(gathered, _)| gathered.claimed) {
+            let is_alerted = !matches!(publication, Publication::Failed(_));
             let members = gathered.members.iter().map(|place| (*place, is_alerted));
-            if matches!(telling, Telling::ToBeCounted) {
+            if matches!(publication, Publication::ToBeCounted) {
                 let members: Vec<_> = members.collect();
                 parts.extend(
                     members

@@ -13,7 +13,7 @@ use super::{
         pattern,
         settings::AlertFormat,
     },
-    render::{alert::Told, audit, index, metrics, rows::Rows},
+    render::{alert::Failures, audit, index, metrics, rows::Rows},
 };
 
 /// A recorded event.
@@ -75,16 +75,16 @@ proptest! {
         for (at, odd) in changes {
             put(&mut json, at.into_iter(), odd);
         }
-        let Some(Content::Event(event)) = Payload::of(json).messages.pop().map(|message| message.content) else {
-            return Ok(());
-        };
+        let message = Payload::of(json).messages.pop();
+        let Some(Content::Event(event)) = message.map(|message| message.content) else { return Ok(()) };
         let now = datetime!(2026-11-20 10:15 UTC);
         let finding = Finding::of(&event, &pattern::default());
         let item = audit::render(&event, finding.as_ref(), 14, now);
         let keys = [Some(item.key()), Rows::key_of(&event, finding.as_ref())];
         for key in keys.into_iter().flatten() {
             let length = |name: &str| key[name].as_str().map_or(0, str::len);
-            prop_assert!((1..=2048).contains(&length(audit::PARTITION)) && (1..=1024).contains(&length(audit::SORT)));
+            prop_assert!((1..=2048).contains(&length(audit::PARTITION)));
+            prop_assert!((1..=1024).contains(&length(audit::SORT)));
         }
         let lines = index::render(&event, finding.as_ref(), "ecs-events");
         prop_assert_eq!(lines.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 2);
@@ -97,8 +97,9 @@ proptest! {
         let Some(failing) = Failing::of(&event, finding.as_ref()) else { return Ok(()) };
         let group = failing.group();
         for format in [AlertFormat::Text, AlertFormat::Json, AlertFormat::Chat] {
-            let told = Told { failing, group: &group, count, named: vec![failing.arn(); 5], since: None, log: None };
-            let notice = told.render(format);
+            let named = vec![failing.arn(); 5];
+            let failures = Failures { failing, group: &group, count, named, since: None, log: None };
+            let notice = failures.render(format);
             prop_assert!(notice.subject.len() <= 100 && notice.subject.is_ascii());
             prop_assert!(!notice.body.is_empty() && notice.body.len() <= 256 * 1024);
             prop_assert!(notice.attributes.values().all(|value| !value.is_empty()));

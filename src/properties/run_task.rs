@@ -23,9 +23,11 @@ structure! {
         /// The role that the agent has.
         "executionRoleArn" execution_role_arn: Option<String> = Rule::optional(Shape::TEXT);
         /// Size of the task's own storage.
-        "ephemeralStorage" ephemeral_storage: Option<EphemeralStorage> = Rule::optional(EphemeralStorage::SHAPE);
+        "ephemeralStorage" ephemeral_storage: Option<EphemeralStorage> =
+            Rule::optional(EphemeralStorage::SHAPE);
         /// Elastic Inference accelerators.
-        "inferenceAcceleratorOverrides" inference_accelerator_overrides: Option<Vec<InferenceAcceleratorOverride>> =
+        "inferenceAcceleratorOverrides" inference_accelerator_overrides:
+            Option<Vec<InferenceAcceleratorOverride>> =
             Rule::optional(Shape::list(&InferenceAcceleratorOverride::SHAPE, usize::MAX));
     }
 }
@@ -112,7 +114,8 @@ structure! {
     #[derive(Debug)]
     NetworkConfiguration {
         /// Subnets, security groups, public address.
-        "awsvpcConfiguration" awsvpc_configuration: AwsVpcConfiguration = Rule::required(AwsVpcConfiguration::SHAPE);
+        "awsvpcConfiguration" awsvpc_configuration: AwsVpcConfiguration =
+            Rule::required(AwsVpcConfiguration::SHAPE);
     }
 }
 
@@ -213,7 +216,8 @@ structure! {
         /// The role with which ECS makes the volume.
         "roleArn" role_arn: String = Rule::required(Shape::NAME);
         /// What becomes of the volume after the task.
-        "terminationPolicy" termination_policy: Option<TerminationPolicy> = Rule::optional(TerminationPolicy::SHAPE);
+        "terminationPolicy" termination_policy: Option<TerminationPolicy> =
+            Rule::optional(TerminationPolicy::SHAPE);
         /// `xfs`, `ext4`, …
         "filesystemType" filesystem_type: Option<String> = Rule::optional(Shape::NAME);
     }

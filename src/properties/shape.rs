@@ -126,7 +126,9 @@ impl Shape {
 
 /// Declares a structure: its type, and the [`Shape`] that its value is read by, from one list of fields.
 macro_rules! structure {
-    ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])* $wire:literal $field:ident: $type:ty = $rule:expr;)* }) => {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[doc = $doc:literal])* $wire:literal $field:ident: $type:ty = $rule:expr;)*
+    }) => {
         $(#[$meta])*
         #[derive(Clone, PartialEq, serde::Deserialize)]
         pub struct $name {
@@ -135,7 +137,8 @@ macro_rules! structure {
 
         impl $name {
             /// How a value of this structure is read.
-            pub const SHAPE: Shape = Shape::Object(&[$(Field { name: $wire, rule: $rule, doc: concat!($($doc),*) }),*]);
+            pub const SHAPE: Shape =
+                Shape::Object(&[$(Field { name: $wire, rule: $rule, doc: concat!($($doc),*) }),*]);
         }
     };
 }

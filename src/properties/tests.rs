@@ -45,14 +45,17 @@ fn what_is_not_given_has_its_default() {
 #[test]
 fn strings_and_native_types_are_the_same() {
     let strings = json!({
-        "ServiceTimeout": "2000", "Count": "3", "Timeout": " 1800 ", "PollInterval": "30", "RunOnUpdate": "True",
-        "RunOnRollback": "no", "UpdateCriteria": [{"Container": "app", "EnvironmentKeys": ["A"], "Image": "yes"}],
+        "ServiceTimeout": "2000", "Count": "3", "Timeout": " 1800 ", "PollInterval": "30",
+        "RunOnUpdate": "True",
+        "RunOnRollback": "no", "UpdateCriteria": [{"Container": "app", "EnvironmentKeys": ["A"],
+            "Image": "yes"}],
         "Overrides": {"cpu": "256", "containerOverrides": [{"name": "app", "cpu": "128", "memory": "64"}]},
         "CapacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": "1", "base": "0"}],
     });
     let native = json!({
         "ServiceTimeout": 2000, "Count": 3.0, "Timeout": 1800, "PollInterval": 30, "RunOnUpdate": true,
-        "RunOnRollback": false, "UpdateCriteria": [{"Container": "app", "EnvironmentKeys": ["A"], "Image": true}],
+        "RunOnRollback": false, "UpdateCriteria": [{"Container": "app", "EnvironmentKeys": ["A"],
+            "Image": true}],
         "Overrides": {"cpu": 256, "containerOverrides": [{"name": "app", "cpu": 128, "memory": 64}]},
         "CapacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1, "base": 0}],
     });
@@ -75,11 +78,13 @@ fn strings_and_native_types_are_the_same() {
 #[test]
 fn structures_take_both_spellings_and_keep_values_as_they_are() {
     let ecs = json!({
-        "Overrides": {"containerOverrides": [{"name": "App", "environment": [{"name": "containerName", "value": "True"}]}]},
+        "Overrides": {"containerOverrides": [{"name": "App",
+            "environment": [{"name": "containerName", "value": "True"}]}]},
         "NetworkConfiguration": {"awsvpcConfiguration": {"subnets": ["s"], "assignPublicIp": "ENABLED"}},
     });
     let cloudformation = json!({
-        "Overrides": {"ContainerOverrides": [{"Name": "App", "Environment": [{"Name": "containerName", "Value": "True"}]}]},
+        "Overrides": {"ContainerOverrides": [{"Name": "App",
+            "Environment": [{"Name": "containerName", "Value": "True"}]}]},
         "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["s"], "AssignPublicIp": "ENABLED"}},
     });
     assert!(good(ecs.clone()) == good(cloudformation));
@@ -175,7 +180,8 @@ fn an_unknown_name_is_told_with_the_nearest_known_one_at_every_depth() {
 #[test]
 fn all_errors_come_together() {
     bad(
-        json!({"Count": "x", "Tiemout": "1", "Overrides": {"containerOverrides": [{"environment": [{"name": "A"}]}]}}),
+        json!({"Count": "x", "Tiemout": "1",
+            "Overrides": {"containerOverrides": [{"environment": [{"name": "A"}]}]}}),
         "unknown property Tiemout, did you mean Timeout?; Count must be a whole number from 0 to 10, not \
          \"x\"; Overrides.containerOverrides[0].name is missing; \
          Overrides.containerOverrides[0].environment[0].value is missing",
@@ -193,7 +199,8 @@ fn lists_have_their_limits() {
         "NetworkConfiguration.awsvpcConfiguration.subnets has 17 elements, at most 16 are allowed",
     );
     bad(
-        json!({"NetworkConfiguration": {"awsvpcConfiguration": {"subnets": ["a"], "securityGroups": many(6)}}}),
+        json!({"NetworkConfiguration": {"awsvpcConfiguration": {"subnets": ["a"],
+            "securityGroups": many(6)}}}),
         "NetworkConfiguration.awsvpcConfiguration.securityGroups has 6 elements, at most 5 are allowed",
     );
 }
@@ -282,7 +289,8 @@ fn triggers_may_be_anything_but_no_dynamic_reference_of_a_secret_may_stand_anywh
 fn no_error_and_no_debug_shows_the_value_of_a_variable() {
     let secret = "hunter2";
     for more in [
-        json!({"Overrides": {"containerOverrides": [{"name": "a", "environment": [{"name": "P", "value": [secret]}]}]}}),
+        json!({"Overrides": {"containerOverrides": [{"name": "a",
+            "environment": [{"name": "P", "value": [secret]}]}]}}),
         json!({"Overrides": {"containerOverrides": [{"name": "a", "environment": {"P": secret}}]}}),
         json!({"Overrides": {"containerOverrides": [{"name": "a", "environment": [secret]}]}}),
     ] {
@@ -346,7 +354,8 @@ fn errors_read_from_top_to_bottom() {
         "SuccessExitCodes": [], "Instances": "i-1", "LogLines": "51",
         "Overrides": {"ContainerOverrides": [{"Name": "app", "Comand": ["x"], "Environment":
             [{"Name": "PASSWORD", "Value": "{{resolve:secretsmanager:db}}"}]}]}});
-    let combined = json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app", "LaunchType": "FARGATE",
+    let combined = json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app",
+        "LaunchType": "FARGATE",
         "CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT"}], "Instances": ["i-1"],
         "NetworkConfiguration": {"AwsvpcConfiguration": {"SecurityGroups": ["sg-1"]}},
         "Tags": [{"Key": "ecs-tasks:mine", "Value": "x"}], "UpdateCriteria": [{"Container": "app"}]});

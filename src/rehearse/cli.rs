@@ -98,7 +98,8 @@ pub struct Arguments {
     #[arg(long, short)]
     verbose: bool,
     /// The function's time limit, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=900))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 900,
+        value_parser = clap::value_parser!(u64).range(1..=900))]
     lambda_timeout: u64,
     /// The function's binary [default: ecs_tasks beside this program]
     #[arg(long, value_name = "PATH")]
@@ -127,7 +128,10 @@ enum Unfit {
     NoTemplate(&'static str),
     #[error("the monitor would not start: {0}")]
     Settings(#[from] SettingsErrors),
-    #[error("there is no function at {}: build it with `cargo build --bin {name}`, or name it with --{option}", path.display())]
+    #[error(
+        "there is no function at {}: build it with `cargo build --bin {name}`, or name it with --{option}",
+        path.display()
+    )]
     NoFunction { path: PathBuf, name: &'static str, option: &'static str },
     #[error("interrupted; what ran has been killed")]
     Interrupted,

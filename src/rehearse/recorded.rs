@@ -21,8 +21,10 @@ pub enum RecordedError {
         error: std::io::Error,
     },
     /// It is not JSON.
-    #[error("{}: line {line}: not JSON: give events as ECS sends them to EventBridge, one, a list, or one a \
-             line", path.display())]
+    #[error(
+        "{}: line {line}: not JSON: give events as ECS sends them to EventBridge, one, a list, or one a line",
+        path.display()
+    )]
     NotJson {
         /// The file.
         path: PathBuf,

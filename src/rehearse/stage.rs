@@ -1,5 +1,7 @@
 //! The stage: one loopback address that answers for all services, and for the response bucket.
 
+mod route;
+
 use std::{
     collections::{BTreeMap, HashMap},
     io,
@@ -7,20 +9,14 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, Method, StatusCode, Uri},
-    response::{IntoResponse, Response},
-};
-use serde_json::{Value, json};
+use axum::{Router, extract::DefaultBodyLimit};
+use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
     report::{Report, Reporter},
     service::{
-        cloudformation::{CloudFormation, WAIT_CONDITION_PATH},
+        cloudformation::CloudFormation,
         dynamodb::{self, DynamoDb},
         ecs::{Ecs, Engine, TaskEvents},
         events::{self, EventBridge},
@@ -31,11 +27,8 @@ use super::{
         sns::Sns,
     },
     setting::Pace,
-    wire::{AwsError, Fault, answer, json_response, lock, status_code, xml_error, xml_response},
+    wire::{Fault, lock},
 };
-
-/// DynamoDB's name in the header that says which operation of which service is meant.
-const DYNAMODB: &str = "DynamoDB_20120810";
 
 /// How the stage is set up.
 #[derive(Clone, Debug)]
@@ -124,8 +117,10 @@ impl Stage {
             faults: Mutex::default(),
             server: Mutex::default(),
         });
-        let router =
-            Router::new().fallback(serve).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&stage));
+        let router = Router::new()
+            .fallback(route::serve)
+            .layer(DefaultBodyLimit::disable())
+            .with_state(Arc::clone(&stage));
         let server = tokio::spawn(async move {
             // The server ends with the stage; an error of a connection is reported by the client.
             let _ = axum::serve(listener, router).await;
@@ -226,86 +221,4 @@ fn task_events(rules: Option<Arc<RunnerRules>>, monitor: Option<Arc<EventBridge>
             monitor.take(event);
         }
     }))
-}
-
-async fn serve(
-    State(stage): State<Arc<Stage>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let path = uri.path();
-    if method == Method::PUT && path.starts_with("/response/") {
-        return match stage.note("PUT", Value::Null) {
-            Some(Fault::Error(status, ..)) => status_code(status).into_response(),
-            _ => stage.cloudformation.take_answer(path, &headers, &body),
-        };
-    }
-    if method == Method::PUT && path.starts_with(WAIT_CONDITION_PATH) {
-        return match stage.note("PUT signal", Value::Null) {
-            Some(Fault::Error(status, ..)) => status_code(status).into_response(),
-            _ => stage.cloudformation.take_signal(path, &headers, &body),
-        };
-    }
-    let json_body = || serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null);
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-    if let Some((service, operation)) = target.and_then(|target| target.split_once('.')) {
-        return json_call(&stage, service, operation, &json_body());
-    }
-    if let Some(function) =
-        path.strip_prefix("/2015-03-31/functions/").and_then(|rest| rest.strip_suffix("/invocations"))
-    {
-        if let Some(fault) = stage.note("Invoke", json_body()) {
-            return fault.into_json();
-        }
-        let function = percent_encoding::percent_decode_str(function).decode_utf8_lossy().into_owned();
-        return stage.lambda.invoke(&function, &headers, body);
-    }
-    if method == Method::PUT && path.starts_with("/_index_template/") {
-        return match stage.note("_index_template", json_body()) {
-            Some(fault) => fault.into_json(),
-            None => json_response(StatusCode::OK, &json!({ "acknowledged": true })),
-        };
-    }
-    if path == "/_bulk" {
-        return match stage.note("_bulk", Value::Null) {
-            Some(fault) => fault.into_json(),
-            None => answer(stage.opensearch.bulk(&body)),
-        };
-    }
-    query_call(&stage, path, &body)
-}
-
-/// A call of a service that speaks JSON.
-fn json_call(stage: &Stage, service: &str, operation: &str, body: &Value) -> Response {
-    if let Some(fault) = stage.note_call(operation, body.clone(), service == DYNAMODB) {
-        return fault.into_json();
-    }
-    answer(match service {
-        "AmazonEC2ContainerServiceV20141113" => stage.ecs.call(operation, body),
-        "Logs_20140328" => stage.logs.call(operation, body),
-        DYNAMODB => stage.dynamodb.call(operation, body),
-        _ => Err(AwsError::unknown_operation(operation)),
-    })
-}
-
-/// A call of a service that speaks forms and XML.
-fn query_call(stage: &Stage, path: &str, body: &Bytes) -> Response {
-    let form: HashMap<String, String> = url::form_urlencoded::parse(body).into_owned().collect();
-    let action = form.get("Action").map_or("", String::as_str);
-    if let Some(Fault::Error(status, code, message)) = stage.note(action, json!(form)) {
-        return xml_error(status, code, message);
-    }
-    let xml = match action {
-        "DescribeStacks" => {
-            stage.cloudformation.describe_stacks(form.get("StackName").map_or("", String::as_str))
-        }
-        "Publish" => stage.sns.publish(&form),
-        _ => return AwsError::unknown_operation(path).into_json(),
-    };
-    match xml {
-        Ok(xml) => xml_response(xml),
-        Err(error) => xml_error(400, error.code, &error.message),
-    }
 }

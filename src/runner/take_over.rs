@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Place, Runner,
+    Runner,
     decide::{
         answer::Answer,
         ledger::{self as rows, Row},
@@ -13,6 +13,7 @@ use super::{
     },
     find::own_tasks,
     follow::{Ending, follow},
+    go_on::Place,
     hand_over::{NoNextHop, hand_over},
     invocation::Invocation,
     launch::Started,

@@ -9,17 +9,17 @@ use futures_util::{StreamExt, stream};
 use tracing::Instrument;
 
 use super::{
-    Place, Runner,
+    Runner,
     decide::{
         ledger::{self as rows, Due, Row, RowState},
         texts,
         wait::Wait,
     },
     follow::observed,
+    go_on::{Place, span},
     invocation::Invocation,
     ledger::Ledger,
     render::metrics::WatchRound,
-    span,
     take_over::{GoesOn, Watched},
 };
 use crate::{

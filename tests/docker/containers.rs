@@ -100,7 +100,8 @@ fn containers_start_in_order_share_volumes_and_end_with_the_essential_one() {
         "last",
         json!({
             "Essential": true, "Command": ["cat /shared/greeting; touch /shared/x"],
-            "MountPoints": [{"SourceVolume": "shared-by-three", "ContainerPath": "/shared", "ReadOnly": true}],
+            "MountPoints": [{"SourceVolume": "shared-by-three", "ContainerPath": "/shared",
+                "ReadOnly": true}],
             "DependsOn": [
                 {"ContainerName": "first", "Condition": "SUCCESS"},
                 {"ContainerName": "beside", "Condition": "START"},

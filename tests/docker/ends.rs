@@ -70,7 +70,8 @@ fn an_interrupted_rehearsal_leaves_nothing_behind() {
             "NetworkMode": "host",
             "Volumes": [{"Name": format!("of-{name}")}],
             "ContainerDefinitions": [{
-                "Name": name, "Image": BUSYBOX, "Command": ["trap '' INT TERM; echo up; while :; do sleep 1; done"],
+                "Name": name, "Image": BUSYBOX,
+                "Command": ["trap '' INT TERM; echo up; while :; do sleep 1; done"],
                 "MountPoints": [{"SourceVolume": format!("of-{name}"), "ContainerPath": "/data"}],
             }],
         });

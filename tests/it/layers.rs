@@ -54,7 +54,7 @@ const ROOMS: [&str; 54] = [
     "monitor/search",
     "monitor/keep",
     "monitor/settle",
-    "monitor/tell",
+    "monitor/report",
     "monitor/flush",
     "monitor",
     "rehearse/setting",

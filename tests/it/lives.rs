@@ -32,7 +32,8 @@ async fn a_continuation_holds_no_property_and_no_environment_value() {
     let scenario = Scenario::with_lambda_timeout(4).await;
     let definition = scenario.script("sleep 4");
     let environment = json!([{"name": "DB_PASSWORD", "value": "hunter2"}]);
-    let more = json!({"Overrides": {"containerOverrides": [{"name": "app", "environment": environment}]}, "Timeout": 30});
+    let more = json!({"Overrides": {"containerOverrides": [{"name": "app", "environment": environment}]},
+        "Timeout": 30});
     assert!(scenario.create(&properties(&definition, more)).await.succeeded);
     let handed = scenario.stage.requests("Invoke");
     assert!(!handed.is_empty());

@@ -254,7 +254,8 @@ async fn what_fargate_needs_is_sent_as_given_and_nothing_else_is() {
     let with = async |more| scenario.create(&properties(&definition, more)).await;
     let one = json!({"LaunchType": "FARGATE", "PlatformVersion": "1.4.0", "NetworkConfiguration": network});
     let other = json!({"CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT", "Weight": "1"}],
-        "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-1"], "AssignPublicIp": "DISABLED"}}});
+        "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-1"],
+            "AssignPublicIp": "DISABLED"}}});
     assert!(with(one).await.succeeded);
     assert!(with(other).await.succeeded);
     let requests = scenario.stage.requests("RunTask");

@@ -12,7 +12,8 @@ async fn start_old(scenario: &Scenario, definition: &str) -> String {
     let run = json!({
         "cluster": CLUSTER, "taskDefinition": definition, "count": 1, "startedBy": started_by,
         "clientToken": "r-0", "enableECSManagedTags": false,
-        "tags": [{"key": "ecs-tasks:request-id", "value": "r-0"}, {"key": "ecs-tasks:waits", "value": "true"}],
+        "tags": [{"key": "ecs-tasks:request-id", "value": "r-0"},
+            {"key": "ecs-tasks:waits", "value": "true"}],
     });
     let answer = scenario.stage.ecs.call("RunTask", &run).unwrap();
     scenario.until(|scenario| scenario.statuses() == ["RUNNING"]).await;

@@ -46,7 +46,8 @@ async fn start(scenario: &Scenario, definition: &str, status: &str) -> String {
     let run = json!({
         "cluster": CLUSTER, "taskDefinition": definition, "count": 1, "clientToken": "r-dead",
         "startedBy": identity::started_by(&scenario.stack_id, LOGICAL_ID), "enableECSManagedTags": false,
-        "tags": [{"key": "ecs-tasks:request-id", "value": "r-dead"}, {"key": "ecs-tasks:waits", "value": "true"}],
+        "tags": [{"key": "ecs-tasks:request-id", "value": "r-dead"},
+            {"key": "ecs-tasks:waits", "value": "true"}],
     });
     let answer = scenario.stage.ecs.call("RunTask", &run).unwrap();
     scenario.until(|scenario| scenario.statuses() == [status]).await;

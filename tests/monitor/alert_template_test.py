@@ -64,7 +64,7 @@ class AlertTemplateTest(unittest.TestCase):
             longest = pattern(TEMPLATE, "a" * 255, rule, service="b" * 255, container="c" * 255)
             self.assertLessEqual(len(json.dumps(longest)), 2048)
 
-    def test_failed_tasks_are_told(self):
+    def test_failed_tasks_are_reported(self):
         for name in ["task-stopped-exit-1", "task-failed-to-start"]:
             self.check(True, event(name))
         self.check(True, stopped([{"name": "a", "exitCode": 0}, {"name": "b", "exitCode": 2}]))
@@ -75,7 +75,7 @@ class AlertTemplateTest(unittest.TestCase):
         self.check(True, stopped([{"name": "a", "exitCode": 0}], stopCode="TaskFailedToStart"))
         self.check(True, stopped([{"name": "a", "exitCode": 1}], stopCode="ServiceSchedulerInitiated"))
 
-    def test_what_is_nobodys_problem_is_not_told(self):
+    def test_what_is_nobodys_problem_is_not_reported(self):
         self.check(False, event("task-drained"))
         self.check(False, stopped([{"name": "a", "exitCode": 0}]))
         self.check(False, stopped([{"name": "a", "exitCode": 0}], stoppedReason=None))
@@ -84,7 +84,7 @@ class AlertTemplateTest(unittest.TestCase):
         self.check(False, stopped([{"name": "a", "exitCode": 143}], stopCode="ServiceSchedulerInitiated"))
         self.check(False, {**event("task-stopped-exit-1"), "source": "aws.ec2"})
 
-    def test_health_checks_are_told_once_whatever_the_exit_codes(self):
+    def test_health_checks_are_reported_once_whatever_the_exit_codes(self):
         for reason in [
             "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-west-2:1:targetgroup/web/1)",
             "Task failed container health checks",

@@ -151,14 +151,14 @@ class MonitorTest(unittest.TestCase):
                     ExpressionAttributeValues={":past": {"N": "0"}},
                 )
 
-    def told(self):
+    def reported(self):
         """How many failures the alerts that have come stand for, by what they are about."""
-        told = {}
+        reported = {}
         for subject, _ in self.received():
             what, about = re.match(r"(.*?) failed: (.*?)(?: \(.*\))?$", subject).groups()
             count = re.match(r"\d+", what)
-            told[about] = told.get(about, 0) + (int(count[0]) if count else 1)
-        return told
+            reported[about] = reported.get(about, 0) + (int(count[0]) if count else 1)
+        return reported
 
     def logged(self):
         logs = self.aws.client("logs")
@@ -199,7 +199,7 @@ class MonitorTest(unittest.TestCase):
         metrics = [line for line in function.log() if "_aws" in line]
         self.assertEqual([line["TaskFailed"] for line in metrics], [1])
 
-    def test_excused_and_moving_tasks_are_kept_and_not_told(self):
+    def test_excused_and_moving_tasks_are_kept_and_not_reported(self):
         function = self.function()
         excused = event("task-drained")
         moving = event("task-stopped-exit-1", lastStatus="RUNNING", version=2)
@@ -269,7 +269,7 @@ class MonitorTest(unittest.TestCase):
                 self.assertEqual(again.invoke(batch(failed)), ("answer", {"batchItemFailures": []}))
                 self.assertEqual(again.invoke(batch(failed)), ("answer", {"batchItemFailures": []}))
                 self.assertEqual(again.invoke(tick(minutes=10 * (number + 1))), ("answer", None))
-                self.assertEqual(list(self.told().values()), [alerts])
+                self.assertEqual(list(self.reported().values()), [alerts])
 
     def test_what_another_invocation_is_at_work_on_comes_back(self):
         failed = event("task-stopped-exit-1")
@@ -295,7 +295,7 @@ class MonitorTest(unittest.TestCase):
         self.assertEqual(self.function().invoke(batch(failed, failed)), ("answer", {"batchItemFailures": []}))
         self.assertEqual((len(self.received()), len(self.logged())), (1, 1))
 
-    def test_two_events_with_one_id_are_both_kept_and_their_task_is_told_once(self):
+    def test_two_events_with_one_id_are_both_kept_and_their_task_is_reported_once(self):
         """Copies of one event, edited: what differs is no redelivery."""
         first = event("task-stopped-exit-1")
         second = {**first, "detail": {**first["detail"], "version": 9, "stoppedReason": "another"}}
@@ -375,11 +375,11 @@ class MonitorTest(unittest.TestCase):
         self.assertEqual(function.invoke(tick(minutes=20)), ("answer", None))
         self.assertLessEqual(self.aws.calls.count("Publish"), 10)
         on = "on eventStreamTestCluster: web exited with code 1"
-        self.assertEqual(self.told(), {f"web {on}": 1000, f"other {on}": 1})
+        self.assertEqual(self.reported(), {f"web {on}": 1000, f"other {on}": 1})
         self.assertEqual((len(self.items()), len(self.logged())), (1001, 1001))
         self.assertEqual(sum(line.get("TaskFailed", 0) for line in function.log()), 1001)
 
-    def test_a_count_that_sns_refuses_is_told_by_the_next_minute(self):
+    def test_a_count_that_sns_refuses_is_reported_by_the_next_minute(self):
         function = self.function()
         for _ in range(3):
             function.invoke(event("task-stopped-exit-1"))
@@ -392,7 +392,7 @@ class MonitorTest(unittest.TestCase):
         self.assertTrue(subject.startswith("2 more ECS tasks failed: "), subject)
         self.assertIn(" UTC, the latest:", message.splitlines()[0])
 
-    def test_a_transaction_that_conflicts_makes_no_task_told_or_measured_twice(self):
+    def test_a_transaction_that_conflicts_makes_no_task_reported_or_measured_twice(self):
         """Others that are at work on one window: DynamoDB cancels a transaction that meets another."""
         function = self.function()
         first, second = event("task-stopped-exit-1"), event("task-stopped-exit-1")
@@ -403,16 +403,16 @@ class MonitorTest(unittest.TestCase):
         del self.aws.failing["TransactWriteItems"]
         self.assertEqual(function.invoke(batch(first, second)), ("answer", {"batchItemFailures": []}))
         self.assertEqual(function.invoke(tick(minutes=10)), ("answer", None))
-        self.assertEqual((list(self.told().values()), len(self.logged())), ([2], 2))
+        self.assertEqual((list(self.reported().values()), len(self.logged())), ([2], 2))
         self.assertTrue(all("alerted" in item and "logged" in item for item in self.items()))
         self.assertEqual([line["TaskFailed"] for line in function.log() if "_aws" in line], [1, 1])
 
-    def test_with_a_window_of_zero_each_failure_is_told_by_itself(self):
+    def test_with_a_window_of_zero_each_failure_is_reported_by_itself(self):
         failures = [event("task-stopped-exit-1") for _ in range(3)]
         self.function(ALERT_WINDOW_SECONDS="0").invoke(batch(*failures))
         self.assertEqual(len(self.received()), 3)
 
-    def test_a_service_in_trouble_is_told_and_not_measured(self):
+    def test_a_service_in_trouble_is_reported_and_not_measured(self):
         function = self.function()
         trouble = service_event("ERROR", "SERVICE_TASK_PLACEMENT_FAILURE", reason="RESOURCE:FARGATE")
         well = service_event("INFO", "SERVICE_STEADY_STATE")
@@ -446,7 +446,7 @@ class MonitorTest(unittest.TestCase):
         self.assertNotIn("line 27", message)
         self.assertIn("#logsV2:log-groups/log-group/$252Fecs$252Fapp/log-events/", message)
 
-    def test_a_log_that_may_not_be_read_keeps_nobody_from_being_told(self):
+    def test_a_log_that_may_not_be_read_keeps_nobody_from_being_reported(self):
         definition = self.defined(**{"awslogs-stream-prefix": "app"})
         self.aws.failing["GetLogEvents"] = (400, "AccessDeniedException")
         self.function().invoke(event("task-stopped-exit-1", taskDefinitionArn=definition))

@@ -162,13 +162,15 @@ impl SimTask {
     }
 
     pub(crate) fn desired_status(&self, now: Seconds) -> &'static str {
-        let told = self.stopped_at().is_some_and(|at| now >= at);
-        if told || now >= self.ends_at() { "STOPPED" } else { "RUNNING" }
+        let asked = self.stopped_at().is_some_and(|at| now >= at);
+        if asked || now >= self.ends_at() { "STOPPED" } else { "RUNNING" }
     }
 
     /// As DescribeTasks reports it.
     pub(crate) fn described(&self, now: Seconds, epoch: f64) -> Value {
         let ended = now >= self.ends_at();
+        let tags: Vec<Value> =
+            self.tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
         let mut task = json!({
             "taskArn": self.arn,
             "taskDefinitionArn": crate::DEFINITION,
@@ -178,7 +180,7 @@ impl SimTask {
             "createdAt": epoch + self.created,
             "containerInstanceArn": self.instance,
             "containers": self.containers(now),
-            "tags": self.tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect::<Vec<_>>(),
+            "tags": tags,
         });
         if let Some((from, _)) = self.running().filter(|(from, _)| now >= *from) {
             task["startedAt"] = json!(epoch + from);

@@ -282,7 +282,8 @@ fn event(task: &SimTask, mut detail: Value, version: u32) -> Value {
     }
     detail["version"] = version.into();
     detail.as_object_mut().unwrap().remove("tags");
-    json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail, "resources": [task.arn]})
+    json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail,
+        "resources": [task.arn]})
 }
 
 fn deliver(world: &Arc<World>, event: Value) {

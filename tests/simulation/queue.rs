@@ -155,7 +155,7 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
     for (task, event) in &failed {
         let of_task = items.iter().filter(|item| item["taskArn"].as_str().map(task_of_arn) == Some(*task));
         if of_task.filter(|item| item["alerted"].is_string() && item["logged"].is_string()).count() == 0 {
-            objections.push(format!("the trail does not show that {event:?} was told"));
+            objections.push(format!("the trail does not show that {event:?} was reported"));
         }
         let lines = sinks.lines.iter().filter(|line| *line == task).count();
         if !(1..=most(1)).contains(&lines) {
@@ -173,17 +173,17 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
         };
         *due.entry(format!("{who} on prod: {words}")).or_default() += 1;
     }
-    let told = told(&sinks.subjects.lock().unwrap());
+    let reported = reported(&sinks.subjects.lock().unwrap());
     for (group, failures) in &due {
-        let told = told.get(group).copied().unwrap_or_default();
-        if told < *failures {
-            objections.push(format!("untold: {failures} of {group}, and {told} were told"));
+        let reported = reported.get(group).copied().unwrap_or_default();
+        if reported < *failures {
+            objections.push(format!("unreported: {failures} of {group}, and {reported} were reported"));
         }
-        if told > most(*failures) {
-            objections.push(format!("told twice: {failures} of {group}, and {told} were told"));
+        if reported > most(*failures) {
+            objections.push(format!("reported twice: {failures} of {group}, and {reported} were reported"));
         }
     }
-    if let Some(other) = told.keys().find(|group| !due.contains_key(*group)) {
+    if let Some(other) = reported.keys().find(|group| !due.contains_key(*group)) {
         objections.push(format!("nobody failed like {other}"));
     }
     if String::from_utf8_lossy(&log.0.lock().unwrap()).contains(SECRET) {
@@ -193,14 +193,14 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
 }
 
 /// How many failures were reported of each group, by what the subjects say.
-fn told(subjects: &[String]) -> BTreeMap<String, usize> {
-    let mut told = BTreeMap::new();
+fn reported(subjects: &[String]) -> BTreeMap<String, usize> {
+    let mut reported = BTreeMap::new();
     for subject in subjects {
         let (what, group) = subject.split_once(" failed: ").unwrap();
         let count = what.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(1);
-        *told.entry(group.trim_end_matches(" (, )").to_owned()).or_default() += count;
+        *reported.entry(group.trim_end_matches(" (, )").to_owned()).or_default() += count;
     }
-    told
+    reported
 }
 
 /// An instance of the function.
@@ -330,9 +330,9 @@ fn the_monitor_loses_nothing_and_tells_nothing_twice_without_a_cause() {
 fn a_monitor_that_loses_something_is_found_out() {
     for (swallowed, word) in [
         (Swallowed::Items, "lost: "),
-        (Swallowed::Alerts, "untold: "),
-        (Swallowed::Marks, "untold: "),
-        (Swallowed::Leases, "told twice: "),
+        (Swallowed::Alerts, "unreported: "),
+        (Swallowed::Marks, "unreported: "),
+        (Swallowed::Leases, "reported twice: "),
     ] {
         let noticed =
             (0..60).find(|seed| live(*seed, Some(swallowed)).0.iter().any(|one| one.contains(word)));
@@ -342,7 +342,7 @@ fn a_monitor_that_loses_something_is_found_out() {
 
 /// A table that does not answer keeps nobody from being alerted, nor the function from ending in time.
 #[test]
-fn a_table_that_hangs_does_not_keep_people_from_being_told() {
+fn a_table_that_hangs_does_not_keep_people_from_being_reported() {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let sinks = Sinks::new(Rng::with_seed(1), None);
@@ -355,8 +355,8 @@ fn a_table_that_hangs_does_not_keep_people_from_being_told() {
                 .await;
         assert_eq!(failures(&answer.unwrap().unwrap()).len(), 100, "all come back");
         let sinks = lock(&sinks);
-        let told = told(&sinks.subjects.lock().unwrap());
-        assert_eq!(told.into_values().collect::<Vec<_>>(), [100], "in one message");
+        let reported = reported(&sinks.subjects.lock().unwrap());
+        assert_eq!(reported.into_values().collect::<Vec<_>>(), [100], "in one message");
         assert_eq!(sinks.lines.len(), 100);
     });
 }

@@ -294,7 +294,8 @@ pub(crate) fn error(code: &str, message: &str) -> Value {
 }
 
 fn definition() -> Value {
-    let logs = json!({"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/app", "awslogs-stream-prefix": "app"}});
+    let logs = json!({"logDriver": "awslogs",
+        "options": {"awslogs-group": "/ecs/app", "awslogs-stream-prefix": "app"}});
     json!({"taskDefinition": {"taskDefinitionArn": crate::DEFINITION, "containerDefinitions": [
         {"name": "app", "image": "app", "essential": true, "logConfiguration": logs},
         {"name": "sidecar", "image": "sidecar", "essential": false},
@@ -346,7 +347,8 @@ impl State {
             self.capacity_refusals += 1;
             started = if life.trouble.partial_starts { asked - 1 } else { 0 };
         }
-        let failure = json!({"arn": "arn:aws:ecs:us-west-2:123456789012:container-instance/a", "reason": "RESOURCE:MEMORY"});
+        let failure = json!({"arn": "arn:aws:ecs:us-west-2:123456789012:container-instance/a",
+            "reason": "RESOURCE:MEMORY"});
         let failures = json!(vec![failure; asked - started]);
         let tags: BTreeMap<String, String> = body["tags"]
             .as_array()
@@ -476,7 +478,10 @@ impl State {
         let task =
             self.tasks.iter().find(|task| stream.ends_with(task.arn.rsplit('/').next().unwrap_or_default()));
         let Some(task) = task else { return json!({"events": []}) };
-        let line = |at: Seconds, message: &str| json!({"timestamp": EPOCH * 1000 + (at * 1000.0) as i64, "message": message});
+        let line = |at: Seconds, message: &str| {
+            json!({"timestamp": EPOCH * 1000 + (at * 1000.0) as i64,
+            "message": message})
+        };
         let end = task.ends_at();
         let mut events = vec![line(end.min(now) - 1.0, "working")];
         if now >= end + task.script.log_delay {
@@ -488,6 +493,7 @@ impl State {
 
 /// A task of a service of the same family, which has been stopped.
 fn neighbour(arn: &str) -> Value {
-    json!({"taskArn": arn, "taskDefinitionArn": crate::DEFINITION, "lastStatus": "STOPPED", "desiredStatus": "STOPPED",
+    json!({"taskArn": arn, "taskDefinitionArn": crate::DEFINITION, "lastStatus": "STOPPED",
+        "desiredStatus": "STOPPED",
         "startedBy": "ecs-svc/1", "containers": []})
 }

@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_scheduled_event_is_the_clock() {
-        let tick = json!({"source": "aws.events", "detail-type": "Scheduled Event", "time": "2026-11-20T10:15:00Z", "detail": {}});
+        let tick = json!({"source": "aws.events", "detail-type": "Scheduled Event",
+            "time": "2026-11-20T10:15:00Z", "detail": {}});
         let [message] = Payload::of(tick).messages.try_into().expect("one message");
         assert_eq!(message.content, Content::Tick(datetime!(2026-11-20 10:15 UTC)));
     }

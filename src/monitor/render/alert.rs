@@ -30,7 +30,7 @@ pub const NAMED: usize = 5;
 
 /// What one message reports.
 #[derive(Clone, Debug)]
-pub struct Told<'t> {
+pub struct Failures<'t> {
     /// The failure that is described: the first of several, or the latest of those that were counted.
     pub failing: Failing<'t>,
     /// What all of them have in common.
@@ -56,7 +56,7 @@ pub struct Notice {
     pub attributes: BTreeMap<&'static str, String>,
 }
 
-impl Told<'_> {
+impl Failures<'_> {
     /// The message.
     pub fn render(&self, format: AlertFormat) -> Notice {
         let subject = subject::render(self);

@@ -89,7 +89,8 @@ mod tests {
         let answer = json!({"errors": true, "items": [
             {"index": {"_id": "a", "status": 201}},
             {"index": {"_id": "b", "status": 429, "error": {"type": "rejected", "reason": "queue is full"}}},
-            {"create": {"_id": "c", "status": 400, "error": {"type": "mapper_parsing_exception", "reason": "no date"}}},
+            {"create": {"_id": "c", "status": 400,
+                "error": {"type": "mapper_parsing_exception", "reason": "no date"}}},
         ]});
         let shown: Vec<String> =
             refused(&answer).iter().map(|(id, one)| format!("{id} {} {}", one.for_good, one.why)).collect();

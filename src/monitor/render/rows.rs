@@ -2,30 +2,25 @@
 //!
 //! Pure: each function makes a conditional change, which the table then makes or refuses.
 //!
-//! - A task's row says what has been done about its end, so that it is counted and reported once, whatever
-//!   delivers it how often. Who works on a failure holds a lease on its row, which outlives no invocation.
-//! - A window's row says when the failures of a group were reported last, and how many have come since.
+//! A task's row says what has been done about its end, so that it is counted and reported once, whatever
+//! delivers it how often. Who works on a failure holds a lease on its row, which outlives no invocation. The
+//! rows of windows are [`super::windows`]'s.
 
 use serde_json::Value;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::audit::{ALERTED, Item, LOGGED, PARTITION, PARTITION_BYTES, SORT, clipped, key};
+use super::audit::{ALERTED, Item, LOGGED, PARTITION_BYTES, SORT, clipped, key};
 use crate::{
     aws::dynamodb::{Attributes, Update, Updated},
     epoch::milliseconds,
     monitor::decide::{
         event::{About, Event},
         finding::Finding,
-        group::Group,
     },
 };
 
-/// The partition of all windows.
-pub const WINDOWS: &str = "ecs-tasks#windows";
 /// The template's timeout of the function: no invocation works on a failure for longer.
-const LEASE: Duration = Duration::seconds(60);
-/// How much of a group's latest event is kept, for the message that reports it.
-const LATEST_BYTES: usize = 16 * 1024;
+pub(super) const LEASE: Duration = Duration::seconds(60);
 
 /// Makes the changes of one invocation.
 #[derive(Clone, Debug)]
@@ -61,21 +56,6 @@ pub struct Progress {
     pub alerted: Option<String>,
     /// When it was written to the log group.
     pub logged: Option<String>,
-}
-
-/// A group's window.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Window {
-    /// The group.
-    pub group: Group,
-    /// When the group was reported last, in RFC 3339.
-    pub since: String,
-    /// When it ends, in milliseconds.
-    pub until: i64,
-    /// How many failures have come since.
-    pub waiting: u64,
-    /// The latest of them.
-    pub latest: Value,
 }
 
 impl Rows {
@@ -151,116 +131,12 @@ impl Rows {
         Some(update)
     }
 
-    /// Opens a group's window: whoever does reports at once. Refused while one is open, or has something to
-    /// report; not where the answer to a first attempt was lost on its way.
-    pub fn open(&self, group: &Group, window: Duration) -> Update {
-        Update {
-            key: group.key(),
-            expression: "SET #cluster = :cluster, #who = :who, #words = :words, #since = :since, #until = \
-                         :until, #claim = :me, #ttl = :ttl"
-                .to_owned(),
-            condition: "attribute_not_exists(#until) OR #claim = :me OR \
-                        (#until <= :now AND (attribute_not_exists(#waiting) OR #waiting = :zero))"
-                .to_owned(),
-            values: values([
-                (":cluster", group.cluster.as_str().into()),
-                (":who", group.who.as_str().into()),
-                (":words", group.words.as_str().into()),
-                (":me", self.me.as_str().into()),
-                (":since", self.stamp().into()),
-                (":until", milliseconds(self.now + window).into()),
-                (":ttl", self.ttl()),
-                (":now", milliseconds(self.now).into()),
-                (":zero", 0.into()),
-            ]),
-        }
-    }
-
-    /// Lets a window end now that was opened and whose message was not taken, so that the next delivery
-    /// reports at once.
-    pub fn end(&self, group: &Group, window: Duration) -> Update {
-        Update {
-            key: group.key(),
-            expression: "SET #until = :now".to_owned(),
-            condition: "#until = :until".to_owned(),
-            values: values([
-                (":now", milliseconds(self.now).into()),
-                (":until", milliseconds(self.now + window).into()),
-            ]),
-        }
-    }
-
-    /// Adds failures to those that wait for the end of a window. Refused where there is none.
-    pub fn count(&self, group: &Group, failures: usize, latest: &Event) -> Update {
-        Update {
-            key: group.key(),
-            expression: "SET #latest = :latest, #ttl = :ttl ADD #waiting :failures".to_owned(),
-            condition: "attribute_exists(#until)".to_owned(),
-            values: values([
-                (":latest", latest.line(LATEST_BYTES).into()),
-                (":ttl", self.ttl()),
-                (":failures", failures.into()),
-            ]),
-        }
-    }
-
-    /// Takes a window that has ended, so that no other invocation reports it at the same time.
-    pub fn take(&self, window: &Window) -> Update {
-        Update {
-            key: window.group.key(),
-            expression: "SET #lease = :lease".to_owned(),
-            condition: "#until = :until AND (attribute_not_exists(#lease) OR #lease <= :now)".to_owned(),
-            values: values([
-                (":lease", milliseconds(self.now + LEASE).into()),
-                (":until", window.until.into()),
-                (":now", milliseconds(self.now).into()),
-            ]),
-        }
-    }
-
-    /// Begins a new window after a count was reported; what has come meanwhile waits on.
-    pub fn told(&self, window: &Window, next: Duration) -> Update {
-        Update {
-            key: window.group.key(),
-            expression: "SET #since = :since, #until = :next, #ttl = :ttl REMOVE #lease ADD #waiting :told"
-                .to_owned(),
-            condition: "#until = :until".to_owned(),
-            values: values([
-                (":since", self.stamp().into()),
-                (":next", milliseconds(self.now + next).into()),
-                (":ttl", self.ttl()),
-                (":told", (-i64::try_from(window.waiting).unwrap_or(i64::MAX)).into()),
-                (":until", window.until.into()),
-            ]),
-        }
-    }
-
-    /// Gives back a window whose message was not taken.
-    pub fn give_back(&self, window: &Window) -> Update {
-        Update {
-            key: window.group.key(),
-            expression: "REMOVE #lease".to_owned(),
-            condition: "#until = :until".to_owned(),
-            values: values([(":until", window.until.into())]),
-        }
-    }
-
-    /// Removes a window that has ended without anything to report, on condition that it is still so.
-    pub fn close(&self, window: &Window) -> Update {
-        Update {
-            key: window.group.key(),
-            condition: "#until = :until AND (attribute_not_exists(#waiting) OR #waiting = :zero)".to_owned(),
-            values: values([(":until", window.until.into()), (":zero", 0.into())]),
-            ..Update::default()
-        }
-    }
-
     /// When the invocation began, in RFC 3339.
     pub fn stamp(&self) -> String {
         self.now.format(&Rfc3339).unwrap_or_default()
     }
 
-    fn ttl(&self) -> Value {
+    pub(super) fn ttl(&self) -> Value {
         (self.now + Duration::days(self.retention_days.into())).unix_timestamp().into()
     }
 }
@@ -277,28 +153,6 @@ impl Progress {
     }
 }
 
-impl Window {
-    /// From its row, if it is one.
-    pub fn of(row: &Attributes) -> Option<Self> {
-        let text = |name: &str| row.get(name)?.as_str().map(str::to_owned);
-        let latest = text("latest").and_then(|latest| serde_json::from_str(&latest).ok());
-        Some(Self {
-            group: Group { cluster: text("cluster")?, who: text("who")?, words: text("words")? },
-            since: text("since")?,
-            until: row.get("until")?.as_i64()?,
-            waiting: row.get("waiting").and_then(Value::as_u64).unwrap_or(0),
-            latest: latest.unwrap_or_default(),
-        })
-    }
-}
-
-impl Group {
-    fn key(&self) -> Attributes {
-        let sort = format!("{}#{}#{}", self.cluster, self.who, self.words);
-        key(WINDOWS, &clipped(&sort, 1024))
-    }
-}
-
 /// `, #name = :name` for each, which an expression begins in front of.
 fn set(key: &Attributes, sets: &[(&str, &str)]) -> Update {
     Update {
@@ -309,12 +163,9 @@ fn set(key: &Attributes, sets: &[(&str, &str)]) -> Update {
     }
 }
 
-fn values<const N: usize>(values: [(&str, Value); N]) -> Attributes {
+pub(super) fn values<const N: usize>(values: [(&str, Value); N]) -> Attributes {
     values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
-
-/// The partition as a query names it.
-pub const WINDOWS_PARTITION: (&str, &str) = (PARTITION, WINDOWS);
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,8 @@
 //! Pure. Each step is one conditional write, so that of several invocations that come to it at once one makes
 //! it. A row holds no property and no environment value, but it holds a ResponseURL.
 
+mod due;
+mod first;
 mod item;
 mod times;
 pub mod turn;
@@ -16,26 +18,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
+use self::item::{SIGNAL, key, leniently, ttl};
 pub use self::{
+    due::{Due, Redelivery},
     item::{NEXT_LOOK, OPEN, OPEN_INDEX, REQUEST, RESOURCE, is_whole, key_of, table_key},
     times::{
         answers_again_at, begins_by, is_worth_parking, next_look, stopped_by, takes_over_at, watched_until,
     },
     writes::{StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, kept, settled},
 };
-use self::{
-    item::{SIGNAL, key, leniently, sort_key, ttl},
-    times::{ANSWERING, GRACE, NEAR},
-};
-use super::{
-    plan::Plan,
-    wait::{Wait, WaitError},
-};
 use crate::{
     aws::dynamodb::Attributes,
-    cfn::{ReplyTo, Request, WaitHandle},
-    epoch::milliseconds,
-    identity,
+    cfn::{ReplyTo, WaitHandle},
     task::{Task, TaskArn, cluster_name},
 };
 
@@ -108,128 +102,7 @@ pub struct Row {
     pub answered_by: Option<String>,
 }
 
-/// What is still to be done for a request that has a row already.
-#[derive(Debug, PartialEq)]
-pub enum Redelivery {
-    /// It was answered: the same again.
-    Repeat(String),
-    /// Nobody waits for it any more: a later request has taken over.
-    Superseded,
-    /// It may have died while it started its tasks.
-    Start,
-    /// Its tasks are known: one look.
-    Look,
-}
-
-/// What the watch does about a row that is due.
-#[derive(Debug, PartialEq)]
-pub enum Due {
-    /// Sends the answer again.
-    Repeat(String),
-    /// Looks at its tasks.
-    Look(Box<Wait>),
-    /// Lets an invocation poll it up to its deadline.
-    Poll(Box<Wait>),
-    /// Keeps its deadline by itself: the invocation that was to poll it has not.
-    Finish(Box<Wait>),
-    /// Looks for what it has started.
-    Adopt,
-    /// Answers that it cannot be gone on with.
-    Unreadable(WaitError),
-    /// Ends it, as there is nothing to be done.
-    End,
-}
-
 impl Row {
-    /// The row of a request that is handled for the first time. `wait` is what will be waited for, still
-    /// without its tasks; `until` is when its invocation ends at the latest.
-    pub fn first(request: &Request, wait: Option<&Wait>, now: OffsetDateTime, until: OffsetDateTime) -> Self {
-        let reply_to = &request.reply_to;
-        // A request with a WaitHandle is answered long before its run ends.
-        let own = wait.filter(|wait| wait.reply_to.wait_handle.is_none()).map(|wait| wait.deadline);
-        let deadline = own.or(reply_to.answer_by).unwrap_or(until);
-        Self {
-            cluster: request.properties.cluster().map(str::to_owned),
-            wait: wait.and_then(|wait| serde_json::to_string(wait).ok()),
-            deadline: milliseconds(deadline),
-            // An invocation that lives answers by then.
-            next_look: milliseconds(reply_to.answer_by.unwrap_or(deadline).clamp(now, until + GRACE)),
-            ..Self::of(reply_to, now)
-        }
-    }
-
-    /// The first row of a request of which this is to be made; its invocation ends at the latest then.
-    ///
-    /// It holds the wait as it will be, without tasks: what an invocation has started that died before it
-    /// could say so is waited for by it.
-    pub fn planned(plan: &Plan, request: &Request, now: OffsetDateTime, until: OffsetDateTime) -> Self {
-        let first = |wait: Option<Wait>| Self::first(request, wait.as_ref(), now, until);
-        match plan {
-            Plan::Run(run) => {
-                let wait = Wait::for_success(run, request, Vec::new(), run.limits.deadline(now), now);
-                Self {
-                    count: run.properties.tasks(),
-                    forgets: run.properties.timeout == 0,
-                    families: run.earlier.families.clone(),
-                    ..first(Some(wait))
-                }
-            }
-            Plan::Stop(stop) => {
-                let wait = Wait::for_stop(stop, &request.reply_to, Vec::new(), now);
-                Self { families: stop.families.clone(), ..first(Some(wait)) }
-            }
-            Plan::Refuse(_) | Plan::Skip(..) => first(None),
-        }
-    }
-
-    /// The row of a wait whose verdict a WaitHandle is signalled: its own, since the request has an answer
-    /// already.
-    pub fn promised(wait: &Wait, now: OffsetDateTime, next_look: OffsetDateTime) -> Self {
-        Self {
-            state: RowState::Waiting,
-            cluster: Some(wait.cluster.clone()),
-            tasks: wait.tasks.clone(),
-            count: wait.tasks.len(),
-            wait: serde_json::to_string(wait).ok(),
-            deadline: milliseconds(wait.deadline),
-            next_look: milliseconds(next_look),
-            ..Self::of(&wait.reply_to, now)
-        }
-    }
-
-    /// The row of a signal that is sent at once, as there is nothing to wait for.
-    pub fn signalled(reply_to: &ReplyTo, body: &str, now: OffsetDateTime) -> Self {
-        Self {
-            state: RowState::Answering,
-            deadline: milliseconds(reply_to.answer_by.unwrap_or(now)),
-            next_look: milliseconds(now + ANSWERING),
-            answer: Some(body.to_owned()),
-            ..Self::of(reply_to, now)
-        }
-    }
-
-    /// A row of which nothing is known but who is answered.
-    fn of(reply_to: &ReplyTo, now: OffsetDateTime) -> Self {
-        Self {
-            resource: identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
-            request: sort_key(reply_to),
-            state: RowState::Starting,
-            cluster: None,
-            families: Vec::new(),
-            tasks: Vec::new(),
-            count: 0,
-            forgets: false,
-            attempts: 0,
-            reply_to: serde_json::to_string(reply_to).unwrap_or_default(),
-            wait: None,
-            first_seen: milliseconds(now),
-            deadline: milliseconds(now),
-            next_look: milliseconds(now),
-            answer: None,
-            answered_by: None,
-        }
-    }
-
     /// Reads an item, whatever another version has made of it; none if it is no request's row, as the
     /// heartbeat is not.
     pub fn read(item: Attributes) -> Option<Self> {
@@ -300,62 +173,9 @@ impl Row {
         self.state == RowState::Answering && self.answered_by.as_deref() == Some(write)
     }
 
-    /// Whether the watch has to do something about it now.
-    pub fn is_due(&self, now: OffsetDateTime) -> bool {
-        self.state != RowState::Ended && self.next_look <= milliseconds(now)
-    }
-
-    /// Whether its deadline has passed, and it has not ended.
-    pub fn is_overdue(&self, now: OffsetDateTime) -> bool {
-        self.state != RowState::Ended && self.deadline < milliseconds(now)
-    }
-
     /// Whether its tasks run in this cluster.
     pub fn is_in(&self, cluster: &str) -> bool {
         self.cluster.as_deref().is_some_and(|own| cluster_name(own) == cluster_name(cluster))
-    }
-
-    /// What a further delivery of the request has to do.
-    pub fn redelivered(&self) -> Redelivery {
-        match (self.state, &self.answer) {
-            (RowState::Answering | RowState::Ended, Some(answer)) => Redelivery::Repeat(answer.clone()),
-            (RowState::Answering | RowState::Ended, None) => Redelivery::Superseded,
-            (RowState::Waiting, _) => Redelivery::Look,
-            (RowState::Starting | RowState::Unknown, _) => Redelivery::Start,
-        }
-    }
-
-    /// The wait that goes on: of a row of another version that cannot be read, why not.
-    pub fn waits_for(&self) -> Result<Option<Wait>, WaitError> {
-        let Some(wait) = &self.wait else { return Ok(None) };
-        let json: Value = serde_json::from_str(wait).map_err(|_| WaitError::Form)?;
-        // A parked wait begins a chain of its own.
-        Wait::read(&json).map(|wait| Some(Wait { hop: 0, ..wait }))
-    }
-
-    /// What the watch does about it, now that it is due.
-    pub fn due(&self, now: OffsetDateTime) -> Due {
-        let wait = match self.waits_for() {
-            Ok(wait) => wait,
-            // Its answer is all that is needed.
-            Err(_) if self.state == RowState::Answering => None,
-            Err(error) => return Due::Unreadable(error),
-        };
-        match (self.state, wait, &self.answer) {
-            (RowState::Answering, _, Some(answer)) => Due::Repeat(answer.clone()),
-            // A row is put off beyond its deadline only when an invocation is to keep that, and a wait whose
-            // time is over is an invocation's until its tasks have stopped.
-            (RowState::Waiting, Some(wait), _)
-                if self.next_look > milliseconds(wait.deadline) || wait.timed_out.is_some() =>
-            {
-                Due::Finish(Box::new(wait))
-            }
-            (RowState::Waiting, Some(wait), _) if wait.deadline - now <= NEAR => Due::Poll(Box::new(wait)),
-            (RowState::Waiting, Some(wait), _) => Due::Look(Box::new(wait)),
-            (RowState::Starting, _, _) => Due::Adopt,
-            (RowState::Unknown, _, _) | (RowState::Waiting, None, _) => Due::Unreadable(WaitError::Form),
-            _ => Due::End,
-        }
     }
 
     /// What names it in the table.

@@ -7,7 +7,7 @@ use serde_json::json;
 use time::Duration;
 use tokio::runtime::Builder;
 
-use super::{Instance, Metrics, NOW, Sent, Sinks, failures, lock, told};
+use super::{Instance, Metrics, NOW, Sent, Sinks, failures, lock, reported};
 
 /// Lets a story happen; the subjects of the alerts, and how often TaskFailed was measured.
 fn happen(story: impl AsyncFnOnce(&Arc<Mutex<Sinks>>, [Instance; 2])) -> (Vec<String>, usize) {
@@ -46,9 +46,9 @@ fn a_thousand_failures_of_one_service_are_a_few_messages_and_another_familys_is_
         );
     });
     assert!(subjects.len() <= 3, "{subjects:#?}");
-    let told = told(&subjects);
-    assert_eq!(told["web-1 on prod: app exited with code 1"], 1000, "{subjects:#?}");
-    assert_eq!(told["app on prod: app exited with code 1"], 1, "{subjects:#?}");
+    let reported = reported(&subjects);
+    assert_eq!(reported["web-1 on prod: app exited with code 1"], 1000, "{subjects:#?}");
+    assert_eq!(reported["app on prod: app exited with code 1"], 1, "{subjects:#?}");
     assert_eq!(measured, 1001);
 }
 
@@ -64,11 +64,11 @@ fn a_crash_loop_of_twenty_rounds_in_ten_minutes_is_at_most_five_messages() {
         one.tick(NOW + Duration::minutes(20)).await;
     });
     assert!(subjects.len() <= 5, "{subjects:#?}");
-    assert_eq!((told(&subjects)["web-1 on prod: app exited with code 1"], measured), (20, 20));
+    assert_eq!((reported(&subjects)["web-1 on prod: app exited with code 1"], measured), (20, 20));
 }
 
 #[test]
-fn a_task_that_comes_stopped_twice_is_told_and_counted_once() {
+fn a_task_that_comes_stopped_twice_is_reported_and_counted_once() {
     let (subjects, measured) = happen(async |sinks, [one, _]| {
         let twice = [failed(1), Sent { version: 4, ..failed(1) }];
         assert_eq!(one.deliver(&twice, true, NOW).await, []);
@@ -120,7 +120,7 @@ fn a_schedule_that_is_invoked_twice_tells_a_count_once() {
 }
 
 #[test]
-fn a_count_whose_latest_event_was_too_long_to_be_kept_whole_is_told_all_the_same() {
+fn a_count_whose_latest_event_was_too_long_to_be_kept_whole_is_reported_all_the_same() {
     let (subjects, _) = happen(async |_, [one, _]| {
         for task in [1, 5] {
             let mut event = failed(task).json();
@@ -131,11 +131,11 @@ fn a_count_whose_latest_event_was_too_long_to_be_kept_whole_is_told_all_the_same
         }
         one.tick(NOW + Duration::minutes(6)).await;
     });
-    assert_eq!(told(&subjects)["web-1 on prod: app exited with code 1"], 2, "{subjects:?}");
+    assert_eq!(reported(&subjects)["web-1 on prod: app exited with code 1"], 2, "{subjects:?}");
 }
 
 #[test]
-fn a_group_whose_window_was_opened_by_a_call_without_an_answer_is_told_at_once() {
+fn a_group_whose_window_was_opened_by_a_call_without_an_answer_is_reported_at_once() {
     let (subjects, _) = happen(async |sinks, [one, _]| {
         lock(sinks).loses_answer = Some("attribute_not_exists(#until)");
         assert_eq!(one.deliver(&[failed(1)], false, NOW).await, []);

@@ -163,7 +163,9 @@ impl<'w> Remembered<'w> {
             && self.state.invocations.iter().all(|one| one.end == Ending::Ok)
             && tasks().all(|task| task.script.late_facts == (0.0, 0.0) && task.script.missing == 0.0)
             // What has no exit code is looked at until that is known to stay so.
-            && tasks().all(|task| matches!(task.script.fate, Fate::Exits(..) | Fate::Hangs | Fate::IsStopped(..)))
+            && tasks().all(|task| {
+                matches!(task.script.fate, Fate::Exits(..) | Fate::Hangs | Fate::IsStopped(..))
+            })
     }
 
     /// A parked wait for one task, which ends well and in time, is not looked at but by the watch.

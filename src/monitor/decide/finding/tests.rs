@@ -9,7 +9,8 @@ fn event(detail: &Value) -> Event {
     let mut detail = detail.clone();
     detail["taskArn"] = "arn:aws:ecs:us-east-1:123456789012:task/prod/1".into();
     let event = json!({
-        "id": "1", "source": "aws.ecs", "detail-type": "ECS Task State Change", "time": "2026-11-20T10:15:00Z",
+        "id": "1", "source": "aws.ecs", "detail-type": "ECS Task State Change",
+        "time": "2026-11-20T10:15:00Z",
         "detail": detail,
     });
     Event::read(event, "").expect("an event")
@@ -116,7 +117,8 @@ fn real_events_are_found_what_they_are() {
 }
 
 fn with(stop_code: &str, stopped_reason: &str, containers: Value) -> Value {
-    json!({"lastStatus": "STOPPED", "stopCode": stop_code, "stoppedReason": stopped_reason, "containers": containers})
+    json!({"lastStatus": "STOPPED", "stopCode": stop_code, "stoppedReason": stopped_reason,
+        "containers": containers})
 }
 
 #[test]
@@ -141,7 +143,8 @@ fn a_task_that_its_health_checks_ended_failed_whatever_its_exit_codes() {
 
 #[test]
 fn a_container_that_ran_out_of_memory_is_a_failure_of_a_service_too() {
-    let killed = json!([{"name": "web", "exitCode": 137, "reason": "OutOfMemoryError: Container killed due to memory usage"}]);
+    let killed = json!([{"name": "web", "exitCode": 137,
+        "reason": "OutOfMemoryError: Container killed due to memory usage"}]);
     for stop_code in ["ServiceSchedulerInitiated", "EssentialContainerExited"] {
         let detail = with(stop_code, "Essential container in task exited", killed.clone());
         check(detail.clone(), "failed");
@@ -215,7 +218,8 @@ fn a_service_in_trouble_is_found_and_one_that_is_well_is_not_judged() {
         ("INFO", "SERVICE_STEADY_STATE", None),
     ] {
         let json = json!({
-            "id": "1", "source": "aws.ecs", "detail-type": "ECS Service Action", "time": "2026-11-20T10:15:00Z",
+            "id": "1", "source": "aws.ecs", "detail-type": "ECS Service Action",
+            "time": "2026-11-20T10:15:00Z",
             "detail": {"eventType": event_type, "eventName": name},
         });
         let event = Event::read(json, "").expect("an event");

@@ -1,6 +1,6 @@
 //! An alert's subject: how many, who, where, and the cause in words.
 
-use super::Told;
+use super::Failures;
 use crate::monitor::decide::group::Broken;
 
 /// SNS takes a subject of at most 100 ASCII characters.
@@ -9,9 +9,9 @@ pub(super) const SUBJECT: usize = 100;
 const BEGINNING: usize = 16;
 
 /// The subject, with account and region where there is room.
-pub(super) fn render(told: &Told<'_>) -> String {
-    let event = told.failing.event;
-    let what = match (told.failing.what, told.count, told.since) {
+pub(super) fn render(failures: &Failures<'_>) -> String {
+    let event = failures.failing.event;
+    let what = match (failures.failing.what, failures.count, failures.since) {
         (Broken::Task(..), 1, None) => "ECS task failed".to_owned(),
         (Broken::Task(..), count, None) => format!("{count} ECS tasks failed"),
         (Broken::Task(..), 1, Some(_)) => "1 more ECS task failed".to_owned(),
@@ -22,7 +22,7 @@ pub(super) fn render(told: &Told<'_>) -> String {
         (Broken::Service(_), count, Some(_)) => format!("ECS service in trouble, {count} more times"),
     };
     let [cluster, who, words] =
-        [&told.group.cluster, &told.group.who, &told.group.words].map(|text| plain(text));
+        [&failures.group.cluster, &failures.group.who, &failures.group.words].map(|text| plain(text));
     let rest = what.len() + ": ".len() + " on ".len() + ": ".len() + words.len();
     let (who, cluster) = shortened(&who, &cluster, SUBJECT.saturating_sub(rest));
     let about = who_and_where(&who, &cluster);

@@ -15,11 +15,11 @@ const TASK: &str = "arn:aws:ecs:us-west-2:123456789012:task/prod/0123456789abcde
 
 #[track_caller]
 fn alert(event: &Event, format: AlertFormat) -> Notice {
-    told(event, format, 1, None, None)
+    notice(event, format, 1, None, None)
 }
 
 #[track_caller]
-fn told(event: &Event, format: AlertFormat, count: u64, since: Option<&str>, log: Option<&Log>) -> Notice {
+fn notice(event: &Event, format: AlertFormat, count: u64, since: Option<&str>, log: Option<&Log>) -> Notice {
     let finding = Finding::of(event, &pattern::default());
     let failing = Failing::of(event, finding.as_ref()).expect("a failure");
     let group = failing.group();
@@ -27,7 +27,7 @@ fn told(event: &Event, format: AlertFormat, count: u64, since: Option<&str>, log
         (0..NAMED).map(|number| format!("{}{number}", &failing.arn()[..failing.arn().len() - 1])).collect();
     let named =
         if count > 1 && since.is_none() { arns.iter().map(String::as_str).collect() } else { Vec::new() };
-    Told { failing, group: &group, count, named, since, log }.render(format)
+    Failures { failing, group: &group, count, named, since, log }.render(format)
 }
 
 /// A task of the service web on Fargate, as ECS reports its end.
@@ -72,10 +72,11 @@ fn app(code: i64) -> Value {
 }
 
 fn service(event_type: &str, name: &str, reason: Option<&str>) -> Event {
+    let of_deployment = name.contains("DEPLOYMENT");
     let json = json!({
         "id": "0d1e2f3a-b005-4a0f-9ee9-63d2c41448b3",
         "source": "aws.ecs",
-        "detail-type": if name.contains("DEPLOYMENT") { "ECS Deployment State Change" } else { "ECS Service Action" },
+        "detail-type": if of_deployment { "ECS Deployment State Change" } else { "ECS Service Action" },
         "time": "2026-11-20T10:16:12Z",
         "account": "123456789012",
         "region": "us-west-2",
@@ -113,7 +114,7 @@ fn ten() -> Vec<(&'static str, Notice)> {
     let mut spot = app(143);
     spot["image"] = "app:1".into();
     vec![
-        ("A container exits with an error", told(&exit_1, AlertFormat::Text, 1, None, Some(&log))),
+        ("A container exits with an error", notice(&exit_1, AlertFormat::Text, 1, None, Some(&log))),
         ("Out of memory", text(&stopped("EssentialContainerExited", EXITED, json!([out_of_memory])))),
         ("Health checks", text(&stopped("ServiceSchedulerInitiated", unhealthy, json!([app(143)])))),
         (
@@ -134,8 +135,11 @@ fn ten() -> Vec<(&'static str, Notice)> {
                 Some("ECS deployment circuit breaker: tasks failed to start."),
             )),
         ),
-        ("A storm, as it begins", told(&exit_1, AlertFormat::Text, 100, None, None)),
-        ("A storm, as it goes on", told(&exit_1, AlertFormat::Text, 900, Some("2026-11-20T10:16:12Z"), None)),
+        ("A storm, as it begins", notice(&exit_1, AlertFormat::Text, 100, None, None)),
+        (
+            "A storm, as it goes on",
+            notice(&exit_1, AlertFormat::Text, 900, Some("2026-11-20T10:16:12Z"), None),
+        ),
     ]
 }
 
@@ -174,7 +178,7 @@ fn names_as_long_as_cdk_makes_them_leave_the_cause_in_the_subject() {
     let About::Task(change) = &mut event.about else { panic!("a task") };
     change.cluster_arn = "cluster/ProdInfraStack-ClusterEB0386A7-vJx8Yx2Hxkqk".to_owned();
     change.group = Some("service:ProdAppStack-WebServiceFargateService4A5B6C7D-Xk2jd9sLqPzT".to_owned());
-    let subject = |count, since| told(&event, AlertFormat::Text, count, since, None).subject;
+    let subject = |count, since| notice(&event, AlertFormat::Text, count, since, None).subject;
     assert_eq!(
         subject(1, None),
         "ECS task failed: ProdAppStack-WebServiceF... on ProdInfraStack-ClusterEB...: app exited with code 1"
@@ -199,14 +203,11 @@ fn a_service_whose_cluster_is_not_known_is_reported_without_one() {
     let mut event = service("ERROR", "SERVICE_DEPLOYMENT_FAILED", None);
     let About::Service(about) = &mut event.about else { panic!("a service") };
     about.cluster.clear();
-    let notice = alert(&event, AlertFormat::Text);
-    assert!(
-        notice.subject.starts_with("ECS service in trouble: web: service deployment failed"),
-        "{notice:?}"
-    );
-    assert!(notice.body.starts_with("Service web: SERVICE_DEPLOYMENT_FAILED."), "{notice:?}");
-    assert!(!notice.body.contains("Console"), "{notice:?}");
-    let more = told(&event, AlertFormat::Text, 1, Some("2026-11-20T10:15:00Z"), None).subject;
+    let first = alert(&event, AlertFormat::Text);
+    assert!(first.subject.starts_with("ECS service in trouble: web: service deployment failed"), "{first:?}");
+    assert!(first.body.starts_with("Service web: SERVICE_DEPLOYMENT_FAILED."), "{first:?}");
+    assert!(!first.body.contains("Console"), "{first:?}");
+    let more = notice(&event, AlertFormat::Text, 1, Some("2026-11-20T10:15:00Z"), None).subject;
     assert!(more.starts_with("ECS service in trouble, once more: web: "), "{more}");
 }
 

@@ -59,12 +59,3 @@ fn what_was_done_is_settled_and_shown() {
     );
     assert_eq!(Rows::show(&item, &Progress::default()), None);
 }
-
-#[test]
-fn a_window_is_read_from_its_row_and_anything_else_is_none() {
-    let read = Window::of(&row(json!({
-        "cluster": "prod", "who": "web", "words": "out of memory", "since": "then", "until": 7, "waiting": 12, "latest": "{}",
-    })));
-    assert_eq!(read.map(|window| (window.until, window.waiting, window.latest)), Some((7, 12, json!({}))));
-    assert_eq!(Window::of(&row(json!({"cluster": "prod"}))), None);
-}

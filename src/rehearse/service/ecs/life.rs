@@ -114,14 +114,18 @@ impl Life {
                     let index = waiting.remove(position);
                     tokio::select! {
                         prepared = self.prepare(index, &jobs[index]) => prepared?,
-                        () = asked_to_stop(stop) => return Err("Task stopped before it had started".to_owned()),
+                        () = asked_to_stop(stop) => {
+                            return Err("Task stopped before it had started".to_owned());
+                        }
                     }
                     self.start_container(index, &jobs[index], ended).await?;
                 }
                 None => tokio::select! {
                     Some(end) = ends.recv() => self.container_ended(&end),
                     () = self.became_healthy.notified() => {}
-                    () = asked_to_stop(stop) => return Err("Task stopped before it had started".to_owned()),
+                    () = asked_to_stop(stop) => {
+                            return Err("Task stopped before it had started".to_owned());
+                        }
                 },
             }
         }

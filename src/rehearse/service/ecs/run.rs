@@ -127,13 +127,7 @@ fn start(
             desired_status: "RUNNING",
             stop_code: None,
             stopped_reason: None,
-            containers: definition
-                .containers
-                .iter()
-                .map(|spec| spec.name.clone())
-                .chain(state.injects.then(|| "aws-guardduty-agent-a1b2".to_owned()))
-                .map(|name| StageContainer { name, last_status: "PENDING", ..Default::default() })
-                .collect(),
+            containers: pending(&definition, state.injects),
             created_at: now(),
             started_at: None,
             stopping_at: None,
@@ -148,6 +142,15 @@ fn start(
         tasks.push(arn);
     }
     Ok(tasks)
+}
+
+/// The containers of a new task, with the one that AWS puts beside them where it does.
+fn pending(definition: &Revision, injects: bool) -> Vec<StageContainer> {
+    let own = definition.containers.iter().map(|spec| spec.name.clone());
+    let injected = injects.then(|| "aws-guardduty-agent-a1b2".to_owned());
+    own.chain(injected)
+        .map(|name| StageContainer { name, last_status: "PENDING", ..Default::default() })
+        .collect()
 }
 
 /// The variables from `secrets` that this machine's environment does not have.

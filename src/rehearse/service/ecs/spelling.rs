@@ -97,7 +97,8 @@ mod tests {
             "Volumes": [{"EFSVolumeConfiguration": {"TransitEncryptionPort": "2049"}}],
             "ContainerDefinitions": [{
                 "Name": "1", "Cpu": "128", "Memory": "64", "Essential": "True", "DockerLabels": {"Size": "5"},
-                "HealthCheck": {"Command": ["CMD", "5"], "Interval": "5", "Retries": "3", "StartPeriod": "10"},
+                "HealthCheck": {"Command": ["CMD", "5"], "Interval": "5", "Retries": "3",
+                    "StartPeriod": "10"},
                 "Ulimits": [{"Name": "nofile", "SoftLimit": "-1", "HardLimit": "4096"}],
                 "MountPoints": [{"SourceVolume": "v", "ReadOnly": "false"}],
                 "LinuxParameters": {"InitProcessEnabled": "true", "Tmpfs": [{"Size": "16"}]},

@@ -3,8 +3,12 @@ use time::{Duration, macros::datetime};
 
 use super::*;
 use crate::{
-    cfn::{Received, RequestType, ResponseUrl},
-    runner::decide::{limit::Limit, wait::Goal},
+    cfn::{Received, Request, RequestType, ResponseUrl},
+    epoch::milliseconds,
+    runner::decide::{
+        limit::Limit,
+        wait::{Goal, Wait, WaitError},
+    },
 };
 
 const NOW: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
@@ -49,7 +53,8 @@ fn a_row_is_the_same_after_the_table_has_kept_it() {
 #[test]
 fn a_row_holds_no_property_and_no_environment_value() {
     let mut payload: Value = serde_json::from_str(CREATE).unwrap();
-    payload["ResourceProperties"]["Overrides"] = json!({"containerOverrides": [{"name": "app", "environment": [{"name": "KEY", "value": "t0psecret"}]}]});
+    payload["ResourceProperties"]["Overrides"] = json!({"containerOverrides": [{"name": "app",
+        "environment": [{"name": "KEY", "value": "t0psecret"}]}]});
     let Received::Request(request) = Received::of(&payload) else { panic!("a good request") };
     let row = Row::first(&request, Some(&wait()), NOW, at(900));
     assert!(!json!(row.item()).to_string().contains("t0psecret"));

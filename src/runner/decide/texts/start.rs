@@ -62,66 +62,75 @@ fn as_said(failure: &LaunchFailure) -> String {
 /// A failure's cause, and what to do about it.
 fn in_words(tried: &StartTried<'_>, failure: &LaunchFailure) -> (String, Option<String>) {
     let cluster = &tried.properties.cluster;
-    let of_instance = |what: &str| format!("no container instance of cluster {cluster} has {what}");
+    let named = |unnamed: &str| failure.arn.clone().unwrap_or_else(|| unnamed.to_owned());
+    if let Some((what, next)) = lacking(tried, &failure.reason) {
+        return (format!("no container instance of cluster {cluster} has {what}"), Some(next));
+    }
+    let (why, next) = match failure.reason.as_str() {
+        "AGENT" => (
+            format!("the ECS agent of a container instance of cluster {cluster} is not connected"),
+            "Look at the ECS agent on that instance, and at its way to the ECS endpoints",
+        ),
+        "MISSING" => (
+            format!("{} is not there", named("something that it names")),
+            "Look at Cluster and Instances: a container instance may have been deregistered",
+        ),
+        "INACTIVE" => (
+            format!("{} is not active any more", named("the container instance")),
+            "Name instances that are active",
+        ),
+        reason if reason.starts_with("Capacity is unavailable") => (
+            format!("AWS has no capacity for it {}", tried.place()),
+            "Name subnets in more availability zones or another capacity provider, or deploy again later",
+        ),
+        reason if reason.starts_with("No Container Instances") => (
+            format!("cluster {cluster} has no container instance"),
+            "Let the resource depend on what adds instances to the cluster, or use Fargate",
+        ),
+        other => return (other.to_owned(), None),
+    };
+    (why, Some(next.to_owned()))
+}
+
+/// What no container instance has, by ECS's code for it, and what to do about that.
+fn lacking(tried: &StartTried<'_>, code: &str) -> Option<(String, String)> {
     let more = "add container instances, or larger ones";
     let asked = |what: &str, unit: &str| {
         let amount = tried.asks_for(what).map_or_else(String::new, |amount| format!("{amount} {unit} of "));
         format!("the {amount}{what} free that the task asks for")
     };
-    let (why, next) = match failure.reason.as_str() {
+    let (what, next) = match code {
         "RESOURCE:MEMORY" => (
-            of_instance(&asked("memory", "MiB")),
+            asked("memory", "MiB"),
             format!("Wait for other tasks to end, {more}, or lower the task's memory"),
         ),
-        "RESOURCE:CPU" => (
-            of_instance(&asked("CPU", "units")),
-            format!("Wait for other tasks to end, {more}, or lower the task's cpu"),
-        ),
+        "RESOURCE:CPU" => {
+            (asked("CPU", "units"), format!("Wait for other tasks to end, {more}, or lower the task's cpu"))
+        }
         "RESOURCE:GPU" => (
-            of_instance("the GPUs free that the task asks for"),
+            "the GPUs free that the task asks for".to_owned(),
             format!("Wait for other tasks to end, or {more}"),
         ),
         "RESOURCE:ENI" => (
-            of_instance("a network interface free, of which every awsvpc task takes one"),
+            "a network interface free, of which every awsvpc task takes one".to_owned(),
             format!("Switch on ENI trunking (awsvpcTrunking), or {more}"),
         ),
         "RESOURCE:PORTS" => (
-            of_instance("the host ports free that the task maps"),
+            "the host ports free that the task maps".to_owned(),
             "Map dynamic host ports (hostPort 0), or add container instances".to_owned(),
         ),
-        "AGENT" => (
-            format!("the ECS agent of a container instance of cluster {cluster} is not connected"),
-            "Look at the ECS agent on that instance, and at its way to the ECS endpoints".to_owned(),
-        ),
         "ATTRIBUTE" => (
-            of_instance("an attribute that the task definition requires"),
+            "an attribute that the task definition requires".to_owned(),
             "Compare requiresAttributes of the task definition with the attributes of the instances"
                 .to_owned(),
         ),
         "LOCATION" => (
-            of_instance("a place that the placement constraints allow"),
+            "a place that the placement constraints allow".to_owned(),
             "Look at PlacementConstraints, and at the availability zones of the instances".to_owned(),
         ),
-        "MISSING" => (
-            format!("{} is not there", failure.arn.as_deref().unwrap_or("something that it names")),
-            "Look at Cluster and Instances: a container instance may have been deregistered".to_owned(),
-        ),
-        "INACTIVE" => (
-            format!("{} is not active any more", failure.arn.as_deref().unwrap_or("the container instance")),
-            "Name instances that are active".to_owned(),
-        ),
-        reason if reason.starts_with("Capacity is unavailable") => (
-            format!("AWS has no capacity for it {}", tried.place()),
-            "Name subnets in more availability zones or another capacity provider, or deploy again later"
-                .to_owned(),
-        ),
-        reason if reason.starts_with("No Container Instances") => (
-            format!("cluster {cluster} has no container instance"),
-            "Let the resource depend on what adds instances to the cluster, or use Fargate".to_owned(),
-        ),
-        other => return (other.to_owned(), None),
+        _ => return None,
     };
-    (why, Some(next))
+    Some((what, next))
 }
 
 /// RunTask or StartTask did not work.

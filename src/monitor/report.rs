@@ -14,10 +14,10 @@ use super::{
     decide::group::Group,
     passing::{Passing, Shortfall, Sink},
     render::{
-        alert::{NAMED, Notice, Told},
+        alert::{Failures, NAMED, Notice},
         rows::{Rows, Standing},
     },
-    settle::{Done, Gathered, Logged, Telling},
+    settle::{Done, Gathered, Logged, Publication},
     sinks::{AT_ONCE, Sinks},
 };
 use crate::{
@@ -32,14 +32,14 @@ const ROUNDS: usize = 3;
 
 impl Sinks {
     /// Alerts and logs what is due, and writes down what was done; what could not be.
-    pub(super) async fn tell(&self, passing: &[Passing<'_>], rows: &Rows) -> Vec<Shortfall> {
+    pub(super) async fn report(&self, passing: &[Passing<'_>], rows: &Rows) -> Vec<Shortfall> {
         let gathered = self.gather(passing);
         let grouped: BTreeSet<usize> = gathered.iter().flat_map(|one| one.members.iter().copied()).collect();
         let leased =
             passing.iter().enumerate().filter(|(place, one)| one.is_leased() && !grouped.contains(place));
         let mut others: Vec<usize> = leased.map(|(place, _)| place).collect();
-        let (logged, mut told) =
-            tokio::join!(self.log(passing, rows), self.tell_groups(gathered, passing, rows));
+        let (logged, mut published) =
+            tokio::join!(self.log(passing, rows), self.report_groups(gathered, passing, rows));
         let mut failures = Vec::new();
         for (place, result) in &logged {
             failures.extend(result.as_ref().err().map(|error| (*place, Sink::Log, error.clone())));
@@ -49,12 +49,12 @@ impl Sinks {
             gathered.members.iter().map(|place| (*place, Sink::Alert, error.clone())).collect()
         };
         for round in 1..=ROUNDS {
-            for (gathered, telling) in &told {
-                if let Telling::Failed(error) = telling {
+            for (gathered, publication) in &published {
+                if let Publication::Failed(error) = publication {
                     failures.extend(failed(gathered, error));
                 }
             }
-            let settled = self.settle(&done, &told, &std::mem::take(&mut others)).await;
+            let settled = self.settle(&done, &published, &std::mem::take(&mut others)).await;
             failures.extend(settled.failures);
             if settled.gone.is_empty() {
                 break;
@@ -65,7 +65,7 @@ impl Sinks {
                 failures.extend(settled.gone.iter().flat_map(|gathered| failed(gathered, &gone)));
                 break;
             }
-            told = self.tell_groups(settled.gone, passing, rows).await;
+            published = self.report_groups(settled.gone, passing, rows).await;
         }
         failures
     }
@@ -88,36 +88,36 @@ impl Sinks {
         gathered.collect()
     }
 
-    async fn tell_groups(
+    async fn report_groups(
         &self,
         groups: Vec<Gathered>,
         passing: &[Passing<'_>],
         rows: &Rows,
-    ) -> Vec<(Gathered, Telling)> {
-        let told = stream::iter(groups).map(async |gathered| {
-            let telling = self.tell_group(&gathered, passing, rows).await;
-            (gathered, telling)
+    ) -> Vec<(Gathered, Publication)> {
+        let published = stream::iter(groups).map(async |gathered| {
+            let publication = self.report_group(&gathered, passing, rows).await;
+            (gathered, publication)
         });
-        told.buffer_unordered(AT_ONCE).collect().await
+        published.buffer_unordered(AT_ONCE).collect().await
     }
 
     /// Opens the group's window, and reports at once; where it is open, the failures are to be counted.
-    async fn tell_group(&self, gathered: &Gathered, passing: &[Passing<'_>], rows: &Rows) -> Telling {
-        let Some(alert) = &self.settings.alert else { return Telling::Told };
+    async fn report_group(&self, gathered: &Gathered, passing: &[Passing<'_>], rows: &Rows) -> Publication {
+        let Some(alert) = &self.settings.alert else { return Publication::Published };
         let mut opened = None;
         if let (Some(table), true, false) = (&self.table, gathered.claimed, alert.window.is_zero()) {
             match table.update(&rows.open(&gathered.group, alert.window)).await {
                 Ok(Updated::Done(_)) => opened = Some(table),
-                Ok(Updated::Refused(_)) => return Telling::ToBeCounted,
+                Ok(Updated::Refused(_)) => return Publication::ToBeCounted,
                 // What cannot be counted is reported.
                 Err(error) => tracing::warn!("a group's window cannot be opened: {error}"),
             }
         }
         let Some(first) = gathered.members.first().and_then(|place| passing[*place].failing()) else {
-            return Telling::Told;
+            return Publication::Published;
         };
         let failing = gathered.members.iter().filter_map(|place| passing[*place].failing());
-        let told = Told {
+        let failures = Failures {
             failing: first,
             group: &gathered.group,
             count: gathered.members.len().try_into().unwrap_or(u64::MAX),
@@ -125,25 +125,25 @@ impl Sinks {
             since: None,
             log: None,
         };
-        match self.publish(told, rows.now).await {
-            Ok(()) => Telling::Told,
+        match self.publish(failures, rows.now).await {
+            Ok(()) => Publication::Published,
             Err(error) => {
                 if let Some(table) = opened {
                     // Else the next delivery would only be counted. Best effort: counted is not lost.
                     let _ = table.update(&rows.end(&gathered.group, alert.window)).await;
                 }
-                Telling::Failed(error)
+                Publication::Failed(error)
             }
         }
     }
 
     /// Publishes one message, with the last log lines of what it describes.
-    pub(super) async fn publish(&self, told: Told<'_>, now: OffsetDateTime) -> Result<(), CallError> {
+    pub(super) async fn publish(&self, failures: Failures<'_>, now: OffsetDateTime) -> Result<(), CallError> {
         let (Some(topic), Some(alert)) = (&self.topic, &self.settings.alert) else { return Ok(()) };
         let send = async {
-            let log = self.tail(&told.failing, Clock::at(now)).await;
-            let told = Told { log: log.as_ref(), ..told };
-            let Notice { subject, body, attributes } = told.render(alert.format);
+            let log = self.tail(&failures.failing, Clock::at(now)).await;
+            let failures = Failures { log: log.as_ref(), ..failures };
+            let Notice { subject, body, attributes } = failures.render(alert.format);
             topic.publish(&subject, &body, &attributes).await
         };
         timeout(MESSAGE, send).await.unwrap_or_else(|_| Err(CallError::no_answer("sns:Publish")))

@@ -1,0 +1,193 @@
+//! The windows' rows in the audit table: when the failures of a group were reported last, and how many have
+//! come since.
+//!
+//! Pure, as [`super::rows`] is.
+
+use serde_json::Value;
+use time::Duration;
+
+use super::{
+    audit::{PARTITION, clipped, key},
+    rows::{LEASE, Rows, values},
+};
+use crate::{
+    aws::dynamodb::{Attributes, Update},
+    epoch::milliseconds,
+    monitor::decide::{event::Event, group::Group},
+};
+
+/// The partition of all windows.
+pub const WINDOWS: &str = "ecs-tasks#windows";
+/// The partition as a query names it.
+pub const WINDOWS_PARTITION: (&str, &str) = (PARTITION, WINDOWS);
+
+/// How much of a group's latest event is kept, for the message that reports it.
+const LATEST_BYTES: usize = 16 * 1024;
+
+/// A group's window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// The group.
+    pub group: Group,
+    /// When the group was reported last, in RFC 3339.
+    pub since: String,
+    /// When it ends, in milliseconds.
+    pub until: i64,
+    /// How many failures have come since.
+    pub waiting: u64,
+    /// The latest of them.
+    pub latest: Value,
+}
+
+impl Rows {
+    /// Opens a group's window: whoever does reports at once. Refused while one is open, or has something to
+    /// report; not where the answer to a first attempt was lost on its way.
+    pub fn open(&self, group: &Group, window: Duration) -> Update {
+        Update {
+            key: group.key(),
+            expression: "SET #cluster = :cluster, #who = :who, #words = :words, #since = :since, \
+                         #until = :until, #claim = :me, #ttl = :ttl"
+                .to_owned(),
+            condition: "attribute_not_exists(#until) OR #claim = :me OR \
+                        (#until <= :now AND (attribute_not_exists(#waiting) OR #waiting = :zero))"
+                .to_owned(),
+            values: values([
+                (":cluster", group.cluster.as_str().into()),
+                (":who", group.who.as_str().into()),
+                (":words", group.words.as_str().into()),
+                (":me", self.me.as_str().into()),
+                (":since", self.stamp().into()),
+                (":until", milliseconds(self.now + window).into()),
+                (":ttl", self.ttl()),
+                (":now", milliseconds(self.now).into()),
+                (":zero", 0.into()),
+            ]),
+        }
+    }
+
+    /// Lets a window end now that was opened and whose message was not taken, so that the next delivery
+    /// reports at once.
+    pub fn end(&self, group: &Group, window: Duration) -> Update {
+        Update {
+            key: group.key(),
+            expression: "SET #until = :now".to_owned(),
+            condition: "#until = :until".to_owned(),
+            values: values([
+                (":now", milliseconds(self.now).into()),
+                (":until", milliseconds(self.now + window).into()),
+            ]),
+        }
+    }
+
+    /// Adds failures to those that wait for the end of a window. Refused where there is none.
+    pub fn count(&self, group: &Group, failures: usize, latest: &Event) -> Update {
+        Update {
+            key: group.key(),
+            expression: "SET #latest = :latest, #ttl = :ttl ADD #waiting :failures".to_owned(),
+            condition: "attribute_exists(#until)".to_owned(),
+            values: values([
+                (":latest", latest.line(LATEST_BYTES).into()),
+                (":ttl", self.ttl()),
+                (":failures", failures.into()),
+            ]),
+        }
+    }
+
+    /// Takes a window that has ended, so that no other invocation reports it at the same time.
+    pub fn take(&self, window: &Window) -> Update {
+        Update {
+            key: window.group.key(),
+            expression: "SET #lease = :lease".to_owned(),
+            condition: "#until = :until AND (attribute_not_exists(#lease) OR #lease <= :now)".to_owned(),
+            values: values([
+                (":lease", milliseconds(self.now + LEASE).into()),
+                (":until", window.until.into()),
+                (":now", milliseconds(self.now).into()),
+            ]),
+        }
+    }
+
+    /// Begins a new window after a count was reported; what has come meanwhile waits on.
+    pub fn reported(&self, window: &Window, next: Duration) -> Update {
+        Update {
+            key: window.group.key(),
+            expression:
+                "SET #since = :since, #until = :next, #ttl = :ttl REMOVE #lease ADD #waiting :reported"
+                    .to_owned(),
+            condition: "#until = :until".to_owned(),
+            values: values([
+                (":since", self.stamp().into()),
+                (":next", milliseconds(self.now + next).into()),
+                (":ttl", self.ttl()),
+                (":reported", (-i64::try_from(window.waiting).unwrap_or(i64::MAX)).into()),
+                (":until", window.until.into()),
+            ]),
+        }
+    }
+
+    /// Gives back a window whose message was not taken.
+    pub fn give_back(&self, window: &Window) -> Update {
+        Update {
+            key: window.group.key(),
+            expression: "REMOVE #lease".to_owned(),
+            condition: "#until = :until".to_owned(),
+            values: values([(":until", window.until.into())]),
+        }
+    }
+
+    /// Removes a window that has ended without anything to report, on condition that it is still so.
+    pub fn close(&self, window: &Window) -> Update {
+        Update {
+            key: window.group.key(),
+            condition: "#until = :until AND (attribute_not_exists(#waiting) OR #waiting = :zero)".to_owned(),
+            values: values([(":until", window.until.into()), (":zero", 0.into())]),
+            ..Update::default()
+        }
+    }
+}
+
+impl Window {
+    /// From its row, if it is one.
+    pub fn of(row: &Attributes) -> Option<Self> {
+        let text = |name: &str| row.get(name)?.as_str().map(str::to_owned);
+        let latest = text("latest").and_then(|latest| serde_json::from_str(&latest).ok());
+        Some(Self {
+            group: Group { cluster: text("cluster")?, who: text("who")?, words: text("words")? },
+            since: text("since")?,
+            until: row.get("until")?.as_i64()?,
+            waiting: row.get("waiting").and_then(Value::as_u64).unwrap_or(0),
+            latest: latest.unwrap_or_default(),
+        })
+    }
+}
+
+impl Group {
+    fn key(&self) -> Attributes {
+        let sort = format!("{}#{}#{}", self.cluster, self.who, self.words);
+        key(WINDOWS, &clipped(&sort, 1024))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_window_is_read_from_its_row_and_anything_else_is_none() {
+        let read = Window::of(&row(json!({
+            "cluster": "prod", "who": "web", "words": "out of memory", "since": "then", "until": 7,
+            "waiting": 12, "latest": "{}",
+        })));
+        assert_eq!(
+            read.map(|window| (window.until, window.waiting, window.latest)),
+            Some((7, 12, json!({})))
+        );
+        assert_eq!(Window::of(&row(json!({"cluster": "prod"}))), None);
+    }
+
+    fn row(attributes: Value) -> Attributes {
+        attributes.as_object().cloned().unwrap_or_default()
+    }
+}

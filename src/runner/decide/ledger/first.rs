@@ -1,0 +1,106 @@
+//! The rows that are made: of a request that is handled for the first time, and of what is signalled.
+
+use time::OffsetDateTime;
+
+use super::{
+    Row, RowState,
+    item::sort_key,
+    times::{ANSWERING, GRACE},
+};
+use crate::{
+    cfn::{ReplyTo, Request},
+    epoch::milliseconds,
+    identity,
+    runner::decide::{plan::Plan, wait::Wait},
+};
+
+impl Row {
+    /// The row of a request that is handled for the first time. `wait` is what will be waited for, still
+    /// without its tasks; `until` is when its invocation ends at the latest.
+    pub fn first(request: &Request, wait: Option<&Wait>, now: OffsetDateTime, until: OffsetDateTime) -> Self {
+        let reply_to = &request.reply_to;
+        // A request with a WaitHandle is answered long before its run ends.
+        let own = wait.filter(|wait| wait.reply_to.wait_handle.is_none()).map(|wait| wait.deadline);
+        let deadline = own.or(reply_to.answer_by).unwrap_or(until);
+        Self {
+            cluster: request.properties.cluster().map(str::to_owned),
+            wait: wait.and_then(|wait| serde_json::to_string(wait).ok()),
+            deadline: milliseconds(deadline),
+            // An invocation that lives answers by then.
+            next_look: milliseconds(reply_to.answer_by.unwrap_or(deadline).clamp(now, until + GRACE)),
+            ..Self::of(reply_to, now)
+        }
+    }
+
+    /// The first row of a request of which this is to be made; its invocation ends at the latest then.
+    ///
+    /// It holds the wait as it will be, without tasks: what an invocation has started that died before it
+    /// could say so is waited for by it.
+    pub fn planned(plan: &Plan, request: &Request, now: OffsetDateTime, until: OffsetDateTime) -> Self {
+        let first = |wait: Option<Wait>| Self::first(request, wait.as_ref(), now, until);
+        match plan {
+            Plan::Run(run) => {
+                let wait = Wait::for_success(run, request, Vec::new(), run.limits.deadline(now), now);
+                Self {
+                    count: run.properties.tasks(),
+                    forgets: run.properties.timeout == 0,
+                    families: run.earlier.families.clone(),
+                    ..first(Some(wait))
+                }
+            }
+            Plan::Stop(stop) => {
+                let wait = Wait::for_stop(stop, &request.reply_to, Vec::new(), now);
+                Self { families: stop.families.clone(), ..first(Some(wait)) }
+            }
+            Plan::Refuse(_) | Plan::Skip(..) => first(None),
+        }
+    }
+
+    /// The row of a wait whose verdict a WaitHandle is signalled: its own, since the request has an answer
+    /// already.
+    pub fn promised(wait: &Wait, now: OffsetDateTime, next_look: OffsetDateTime) -> Self {
+        Self {
+            state: RowState::Waiting,
+            cluster: Some(wait.cluster.clone()),
+            tasks: wait.tasks.clone(),
+            count: wait.tasks.len(),
+            wait: serde_json::to_string(wait).ok(),
+            deadline: milliseconds(wait.deadline),
+            next_look: milliseconds(next_look),
+            ..Self::of(&wait.reply_to, now)
+        }
+    }
+
+    /// The row of a signal that is sent at once, as there is nothing to wait for.
+    pub fn signalled(reply_to: &ReplyTo, body: &str, now: OffsetDateTime) -> Self {
+        Self {
+            state: RowState::Answering,
+            deadline: milliseconds(reply_to.answer_by.unwrap_or(now)),
+            next_look: milliseconds(now + ANSWERING),
+            answer: Some(body.to_owned()),
+            ..Self::of(reply_to, now)
+        }
+    }
+
+    /// A row of which nothing is known but who is answered.
+    fn of(reply_to: &ReplyTo, now: OffsetDateTime) -> Self {
+        Self {
+            resource: identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
+            request: sort_key(reply_to),
+            state: RowState::Starting,
+            cluster: None,
+            families: Vec::new(),
+            tasks: Vec::new(),
+            count: 0,
+            forgets: false,
+            attempts: 0,
+            reply_to: serde_json::to_string(reply_to).unwrap_or_default(),
+            wait: None,
+            first_seen: milliseconds(now),
+            deadline: milliseconds(now),
+            next_look: milliseconds(now),
+            answer: None,
+            answered_by: None,
+        }
+    }
+}
