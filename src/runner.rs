@@ -52,10 +52,9 @@ use self::{
     decide::{
         answer::Answer,
         entry::Entry,
-        plan::{Plan, Skip, Stop},
+        plan::{Plan, Skip},
         texts,
     },
-    delete::delete,
     follow::Ending,
     go_on::{Place, span},
     invocation::Invocation,
@@ -68,7 +67,7 @@ use self::{
 use crate::{
     aws::Aws,
     callback::{Callback, Undelivered},
-    cfn::{ReplyTo, Request},
+    cfn::Request,
     properties::Properties,
     reason::{FailureClass, Reason},
 };
@@ -212,22 +211,6 @@ impl Runner {
                 Box::pin(run(&work, *plan, request)).await
             }
         }
-    }
-
-    /// Ends everything that a resource runs.
-    async fn stop_all(
-        &self,
-        stop: &Stop,
-        memory: &Memory<'_>,
-        reply_to: &ReplyTo,
-        invocation: &Invocation,
-    ) -> Ending {
-        let Some(cluster) = &stop.cluster else {
-            let reason = texts::nothing_to_stop("the properties name no Cluster");
-            return Ending::Answered(Answer::nothing_ran(reason));
-        };
-        let place = Place { cluster, families: &stop.families, memory };
-        delete(&self.work(place, stop.deadline, reply_to, invocation), stop).await
     }
 }
 

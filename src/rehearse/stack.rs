@@ -1,8 +1,10 @@
 //! A stack's life: create, update with its rollback, delete, as CloudFormation goes about it.
 
 mod check;
+mod event;
 mod expected;
 mod make;
+mod named;
 mod remove;
 mod surroundings;
 mod trial;
@@ -15,39 +17,18 @@ use std::{
 };
 
 use serde_json::Value;
-use time::OffsetDateTime;
 
 use self::wanted::Outputs;
 pub use self::{
+    event::{StackEvent, StackEvents},
     surroundings::{CUSTOM_TYPE, Surroundings, is_custom},
     update::UpdateEnd,
 };
 use super::{
-    report::Report,
-    setting::{arn, now, random_hex, random_uuid},
+    setting::{arn, random_hex, random_uuid},
     stage::Stage,
     template::{Parameters, Template, referable::Referable},
 };
-
-/// A line of a stack's events.
-#[derive(Clone, Debug)]
-pub struct StackEvent {
-    /// When.
-    pub at: OffsetDateTime,
-    /// `CREATE_COMPLETE`, …
-    pub status: String,
-    /// The resource's name in the template, or the stack's own.
-    pub logical_id: String,
-    /// Why.
-    pub reason: String,
-    /// It is about the stack.
-    pub is_stack: bool,
-    /// It is about the stack, or about a resource that the function serves.
-    pub is_ours: bool,
-}
-
-/// Takes a stack's events as they happen.
-pub type StackEvents = Arc<dyn Fn(StackEvent) + Send + Sync>;
 
 /// A stack on a stage.
 pub struct Stack {
@@ -192,30 +173,5 @@ impl Stack {
                 Err(reason)
             }
         }
-    }
-
-    fn event(&self, logical_id: &str, status: &str, reason: &str) {
-        let is_ours = self.ours.contains(logical_id);
-        self.send(logical_id, status, reason, [false, is_ours]);
-    }
-
-    fn stack_event(&self, status: &str, reason: &str) {
-        self.stage.cloudformation.set_status(&self.id, status);
-        self.send(&self.name, status, reason, [true, true]);
-    }
-
-    fn send(&self, logical_id: &str, status: &str, reason: &str, [is_stack, is_ours]: [bool; 2]) {
-        (self.events)(StackEvent {
-            at: now(),
-            status: status.to_owned(),
-            logical_id: logical_id.to_owned(),
-            reason: reason.to_owned(),
-            is_stack,
-            is_ours,
-        });
-    }
-
-    fn note(&self, text: String) {
-        self.stage.report(Report::Note(text));
     }
 }

@@ -8,7 +8,8 @@ use tracing::Instrument;
 
 use super::{
     Runner,
-    decide::{answer::Answer, texts, wait::Wait},
+    decide::{answer::Answer, plan::Stop, texts, wait::Wait},
+    delete::delete,
     follow::{Ending, follow},
     invocation::Invocation,
     ledger::Memory,
@@ -69,6 +70,22 @@ impl Runner {
             }
         };
         self.answer(answer, reply_to, invocation).await
+    }
+
+    /// Ends everything that a resource runs.
+    pub(super) async fn stop_all(
+        &self,
+        stop: &Stop,
+        memory: &Memory<'_>,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> Ending {
+        let Some(cluster) = &stop.cluster else {
+            let reason = texts::nothing_to_stop("the properties name no Cluster");
+            return Ending::Answered(Answer::nothing_ran(reason));
+        };
+        let place = Place { cluster, families: &stop.families, memory };
+        delete(&self.work(place, stop.deadline, reply_to, invocation), stop).await
     }
 
     /// The ledger alone, for who has nothing to do with other requests.

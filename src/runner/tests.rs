@@ -6,7 +6,7 @@ use time::Duration;
 
 use super::*;
 use crate::{
-    cfn::ResponseUrl,
+    cfn::{ReplyTo, ResponseUrl},
     function::clock::Clock,
     identity,
     rehearse::{

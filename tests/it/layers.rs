@@ -232,6 +232,84 @@ fn an_import_that_goes_up_is_found_whichever_way_it_is_written() {
     }
 }
 
+/// Blocks `impl Type` of a module: the type, and the block's code.
+fn implementations(code: &str) -> Vec<(String, &str)> {
+    let blocks =
+        code.split("\nimpl").skip(1).filter_map(|block| block.split_once("\n}")).map(|(block, _)| block);
+    blocks
+        .filter_map(|block| {
+            let (head, body) = block.split_once(" {\n")?;
+            let head = head.rsplit_once(" for ").map_or(head, |(_, of)| of);
+            let name = head.trim_start_matches(|char| char != ' ').trim();
+            Some((name.split('<').next().unwrap_or_default().to_owned(), body))
+        })
+        .collect()
+}
+
+/// The name that a text begins with.
+fn word(text: &str) -> String {
+    text.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect()
+}
+
+/// Circles of calls that no import shows: methods of one type that stand in several files, and call each other.
+fn circles(modules: &BTreeMap<String, String>) -> Vec<String> {
+    let mut homes: BTreeMap<(String, String), String> = BTreeMap::new();
+    for (module, code) in modules {
+        for (name, body) in implementations(code) {
+            for (at, _) in body.match_indices("fn ") {
+                homes.insert((name.clone(), word(&body[at + 3..])), module.clone());
+            }
+        }
+    }
+    let mut calls: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (module, code) in modules {
+        for (name, body) in implementations(code) {
+            for (at, _) in body.match_indices("self.") {
+                let method = word(&body[at + 5..]);
+                let is_called = body[at + 5 + method.len()..].starts_with('(');
+                let home = homes.get(&(name.clone(), method)).filter(|home| is_called && *home != module);
+                if let Some(home) = home {
+                    calls.entry(module).or_default().insert(home);
+                }
+            }
+        }
+    }
+    let reaches = |from: &str, to: &str| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(module) = next.pop() {
+            for home in calls.get(module).into_iter().flatten().filter(|home| seen.insert(**home)) {
+                next.push(home);
+            }
+        }
+        seen.contains(to)
+    };
+    let mut found = Vec::new();
+    for (module, homes) in &calls {
+        let back = homes.iter().filter(|home| reaches(home, module));
+        found.extend(back.map(|home| format!("{module} calls {home}, which calls it back")));
+    }
+    found
+}
+
+#[test]
+fn methods_of_one_type_call_each_other_one_way() {
+    let mut modules = modules();
+    // An expression of a template holds expressions, so what resolves it comes back to itself.
+    modules.retain(|module, _| !stands_in(module, "rehearse/template"));
+    assert_eq!(circles(&modules), [""; 0]);
+}
+
+#[test]
+fn a_circle_that_no_import_shows_is_found() {
+    let module = |name: &str, code: &str| (name.to_owned(), format!("use super::Runner;\n{code}"));
+    let down = "\nimpl Runner {\n    fn find(&self) {\n        self.other();\n    }\n}\n";
+    let up = "\nimpl<'a> Runner<'a> {\n    fn stop(&self) {\n        self.find();\n    }\n}\n";
+    let ring = down.replace("other", "stop");
+    let one_way = BTreeMap::from([module("a", down), module("b", up)]);
+    let in_a_ring = BTreeMap::from([module("a", &ring), module("b", up)]);
+    assert_eq!((circles(&one_way).len(), circles(&in_a_ring).len()), (0, 2));
+}
+
 #[test]
 fn what_decides_or_renders_names_nothing_of_the_outside() {
     for (module, code) in modules() {

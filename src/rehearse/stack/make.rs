@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Failed, Live, Stack, surroundings::referred, wanted::Desired};
 use crate::rehearse::{
     service::cloudformation::Ask,
-    setting::{arn, now, random_hex},
-    template::{Resource, made_up, referable::Referable, unplayed},
+    setting::{arn, now},
+    template::{Resource, referable::Referable, unplayed},
     wire::AwsError,
 };
 
@@ -154,15 +154,6 @@ impl Stack {
         Ok(referable(arn.clone(), [("TaskDefinitionArn", arn)]))
     }
 
-    /// A task definition with its family, or the one that CloudFormation gives it.
-    pub(super) fn with_family(&self, logical_id: &str, properties: &Value) -> Value {
-        let mut definition = properties.clone();
-        if !definition["Family"].is_string() {
-            definition["Family"] = json!(format!("{}-{logical_id}", self.name));
-        }
-        definition
-    }
-
     fn service(&self, logical_id: &str, properties: &Value, old: Option<&Live>) -> Result<Referable, Failed> {
         let text = |name: &str| properties[name].as_str().map(str::to_owned);
         let cluster = text("Cluster").unwrap_or_else(|| "default".to_owned());
@@ -219,19 +210,6 @@ impl Stack {
             }
             physical_id => Err(Failed { reason: settled.reason, physical_id }),
         }
-    }
-
-    /// A name such as CloudFormation generates, the same for as long as the stack lives.
-    pub(super) fn made_up_name(&self, logical_id: &str) -> String {
-        let digits = made_up::digits(&format!("{}/{logical_id}", self.id));
-        format!("{}-{logical_id}-{}", self.name, &digits[..12])
-    }
-
-    /// The name that a property gives, or the one that there was, or one that CloudFormation would generate.
-    fn named(&self, logical_id: &str, given: &Value, old: Option<&Live>) -> String {
-        let generated = || format!("{}-{logical_id}-{}", self.name, random_hex(12));
-        let kept = || old.map_or_else(generated, |old| old.physical_id.clone());
-        given.as_str().map_or_else(kept, str::to_owned)
     }
 }
 

@@ -11,28 +11,10 @@ use crate::rehearse::{
     },
 };
 
-/// Types that bring a cluster container instances.
-const INSTANCES: [&str; 4] = [
-    "AWS::AutoScaling::AutoScalingGroup",
-    "AWS::AutoScaling::LaunchConfiguration",
-    "AWS::EC2::Instance",
-    "AWS::EC2::SpotFleet",
-];
-
 /// Properties on which it depends whether a task definition can be registered at all.
 const DECIDE: [&str; 4] = ["Cpu", "Memory", "NetworkMode", "RequiresCompatibilities"];
 
 impl Stack {
-    /// Makes a cluster, on the stage or for a trial; its ARN.
-    pub(super) fn create_cluster(&self, ecs: &Ecs, name: &str, properties: &Value) -> String {
-        let arn = ecs.create_cluster(name);
-        ecs.set_capacity_providers(name, properties);
-        if self.template.resources.iter().any(|one| INSTANCES.contains(&one.resource_type.as_str())) {
-            ecs.add_instances(name);
-        }
-        arn
-    }
-
     /// Makes a resource for a trial, if ECS has its type; `expected` is what can be referred to of it.
     pub(super) fn try_out(
         &self,
