@@ -15,9 +15,11 @@ use crate::{
     task::{Task, TaskArn, cluster_name},
 };
 
-/// How long the account's clusters are looked for. Only a resource whose cluster was changed can have tasks
-/// elsewhere.
-const CLUSTERS_PATIENCE: Duration = Duration::seconds(3);
+/// How long the account's other clusters are looked at, all together. Only a resource whose cluster was changed
+/// can have tasks there.
+const ELSEWHERE: Duration = Duration::seconds(30);
+/// What of that is kept for each cluster at least, however long those before it took.
+const EACH: Duration = Duration::seconds(3);
 /// The stoppedReason of the resource's tasks.
 const DELETED: &str = "ecs-tasks: the resource is deleted";
 
@@ -81,26 +83,26 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
 /// which no request names any more. Those that AWS refuses to stop. Where clusters may not be listed, they
 /// are not looked at.
 async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
-    let asking = work.due(work.until.min(work.now() + CLUSTERS_PATIENCE));
-    let clusters = match asking.within(work.aws.list_clusters()).await {
-        Ok(clusters) => clusters,
-        Err(error) => {
-            tracing::debug!("only clusters that are known of the resource are looked at: {error}");
-            Vec::new()
-        }
-    };
+    let by = work.now() + ELSEWHERE;
+    let asking = work.due(work.until.min(by));
+    // What a role may not do is not waited for: it never could.
+    let clusters = asking.ride_out(|| passing(work.aws.list_clusters())).await.and_then(|listed| listed);
+    let clusters = clusters.unwrap_or_else(|error| {
+        tracing::debug!("only clusters that are known of the resource are looked at: {error}");
+        Vec::new()
+    });
     let clusters = work.memory.clusters(&clusters);
     let mut refused = Vec::new();
     for cluster in clusters.iter().filter(|cluster| cluster_name(cluster) != cluster_name(work.cluster)) {
         let work = &work.on(cluster);
-        let looking = work.due(work.until.min(work.now() + CLUSTERS_PATIENCE));
+        let looking = work.due(work.until.min(by.max(work.now() + EACH)));
         let remembered = remembered(work);
-        let listing = async {
+        let listing = async || {
             let mut tasks = list_old(work).await?;
             tasks.extend(work.aws.list_running(cluster, &work.started_by()).await?);
             Ok(tasks)
         };
-        match looking.within(listing).await {
+        match looking.ride_out(|| passing(listing())).await.and_then(|listed| listed) {
             Ok(tasks) if tasks.is_empty() && remembered.is_empty() => {}
             Ok(mut tasks) => {
                 tasks.extend(remembered);
@@ -120,4 +122,14 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
         }
     }
     refused
+}
+
+/// What a call came to. Only what may pass is an error to be ridden out.
+async fn passing<T>(
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<Result<T, CallError>, CallError> {
+    match call.await {
+        Err(error) if error.is_transient() => Err(error),
+        result => Ok(result),
+    }
 }

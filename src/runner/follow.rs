@@ -3,6 +3,7 @@
 use super::{
     decide::{
         answer::Answer,
+        marks::TAKES_OVER,
         texts,
         wait::{Goal, Step, Wait},
     },
@@ -51,15 +52,14 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
             None => Ending::HandedOver,
         },
         Kept::Polled => {
-            let step = wait.resume(work.invocation.hand_over_at());
+            let step = wait.resume(work.now(), work.invocation.hand_over_at());
             pursue(work, wait, seen, step).await
         }
         Kept::Answered => Ending::HandedOver,
         Kept::Superseded => {
             tracing::warn!("a later request of the resource has taken over: stopping what was started");
             let soon = work.due(work.invocation.soon());
-            let stopped =
-                stop(&soon, &wait.tasks, "ecs-tasks: a later request of the same resource takes over").await;
+            let stopped = stop(&soon, &wait.tasks, TAKES_OVER).await;
             Ending::Answered(Answer::Failed(texts::not_stopped(texts::taken_over(), &stopped.refused)))
         }
     }
@@ -110,9 +110,7 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
                 let looked = look(work, &mut wait, &mut seen).await;
                 let (now, jitter) = (work.now(), fastrand::f64());
                 match looked {
-                    Ok(Some(Outcome::Pending))
-                        if wait.may_restart && seen.last.tasks.iter().all(Task::ever_ran) =>
-                    {
+                    Ok(Some(Outcome::Pending)) if wait.may_restart && all_ran(&seen.last) => {
                         // From here on it is like any other wait.
                         wait.may_restart = false;
                         wait.definition = seen.definition.as_ref().cloned().map(Box::new);
@@ -145,11 +143,16 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
                     let reason = texts::not_stopped(timed_out(work, &wait, &seen).await, &refused);
                     return Ending::Answered(Answer::Failed(reason));
                 }
-                wait.resume(hand_over_at)
+                wait.resume(work.now(), hand_over_at)
             }
             Step::GiveUp => return Ending::Answered(give_up(work, &wait, &seen).await),
         };
     }
+}
+
+/// Whether every task has run a container. Of one that ECS does not know yet nothing is known.
+fn all_ran(seen: &Observation) -> bool {
+    seen.missing.is_empty() && seen.tasks.iter().all(Task::ever_ran)
 }
 
 /// One look. Throttling, 5xx and time-outs are no observation, `None`; `Err` is what no further look will

@@ -1,6 +1,6 @@
 //! One invocation of the function: its clock, and what of its time may be used for what.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration as StdDuration};
 
 use time::{Duration, OffsetDateTime};
 
@@ -64,6 +64,11 @@ impl Invocation {
     /// Lambda's deadline.
     pub fn ends_at(&self) -> OffsetDateTime {
         self.ends_at
+    }
+
+    /// What is left of it.
+    pub fn left(&self) -> StdDuration {
+        (self.ends_at - self.now()).try_into().unwrap_or_default()
     }
 
     /// When waiting must end, so that there is time to answer or to hand over: 10 s before the deadline, or a

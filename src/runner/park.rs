@@ -7,6 +7,7 @@ use super::{
     ledger::{Ledger, Written},
     work::Work,
 };
+use crate::aws::CallError;
 
 /// How long tasks whose time is over may run on for the ledger's sake.
 const STOP_WAITS: Duration = Duration::from_secs(1);
@@ -35,7 +36,9 @@ pub(super) async fn keep(work: &Work<'_>, wait: &Wait) -> Kept {
         true => rows::next_look(wait, now),
         false => rows::takes_over_at(work.invocation.ends_at(), wait),
     };
-    match ledger.keep(wait, next_look).await {
+    // What is left of the invocation is also the next look's, or the next invocation's.
+    let keeping = tokio::time::timeout(work.invocation.left() / 2, ledger.keep(wait, next_look));
+    match keeping.await.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB"))) {
         Ok(Written::Done) if parks => {
             tracing::info!(cluster = wait.cluster, "parked: an event or the watch goes on");
             work.invocation.meter().parked(work.reply_to);

@@ -1,8 +1,6 @@
 //! The only place that answers CloudFormation, and signals a WaitHandle. With a ledger the answer is one
 //! conditional write before it is sent.
 
-use std::time::Duration;
-
 use super::{
     Runner,
     decide::{answer::Answer, ledger as rows},
@@ -45,7 +43,7 @@ impl Runner {
         if let Some(ledger) = &self.ledger {
             let answering = ledger.answer(reply_to, &body, invocation.now());
             // What is left of the invocation is the PUT's above all.
-            let answering = tokio::time::timeout(left(invocation) / 3, answering).await;
+            let answering = tokio::time::timeout(invocation.left() / 3, answering).await;
             match answering.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB"))) {
                 Ok(Written::Done) => is_kept = true,
                 // CloudFormation does not read the answer to a request that it has given up.
@@ -103,15 +101,10 @@ impl Runner {
         match (&delivered, &self.ledger) {
             (Err(error), _) => tracing::error!("{error}"),
             (Ok(()), Some(ledger)) => {
-                ledger.settle(reply_to, body, left(invocation)).await;
+                ledger.settle(reply_to, body, invocation.left()).await;
             }
             (Ok(()), None) => {}
         }
         delivered
     }
-}
-
-/// What is left of an invocation.
-fn left(invocation: &Invocation) -> Duration {
-    (invocation.ends_at() - invocation.now()).try_into().unwrap_or_default()
 }

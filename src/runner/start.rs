@@ -11,13 +11,13 @@ use time::Duration;
 
 use super::{
     decide::{
-        marks::tags,
+        marks::{TAKES_OVER, tags},
         texts::{self, StartTried},
     },
     evidence::{DEFINITION_PATIENCE, Definition},
     find::own_tasks,
     launch::{NOT_ALL_STARTED, Started, is_given_up, launch_once, never_ran},
-    stop::stop_and_wait,
+    stop::{stop_and_wait, stop_marked},
     work::Work,
 };
 use crate::{
@@ -145,6 +145,15 @@ async fn adopt_or_give_up(
     last: Result<Attempt, CallError>,
 ) -> Start {
     let Tried { properties, attempts, seconds } = tried;
+    if let Err(error) = &last
+        && error.message == texts::TAKEN_OVER
+    {
+        // A call before may have started what its answer, which did not come, would have named.
+        let stopping = work.due(work.invocation.soon());
+        stop_and_wait(&stopping, &started.tasks, TAKES_OVER).await;
+        stop_marked(&stopping).await;
+        return Start::Failed(texts::taken_over());
+    }
     if last.is_ok() {
         match own_tasks(work).await {
             Ok(own) => {

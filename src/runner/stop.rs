@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use super::{
     decide::{
         marks::{
-            disown, is_later, is_marked_by, is_of_later_request, is_of_request, must_end_before,
+            TAKES_OVER, disown, is_later, is_marked_by, is_of_later_request, is_of_request, must_end_before,
             superseded_since,
         },
         plan::Earlier,
@@ -18,9 +18,6 @@ use crate::{
     aws::{CallError, CallErrorKind},
     task::{Observation, Task, TaskArn},
 };
-
-/// The stoppedReason of what an earlier request has left.
-const TAKES_OVER: &str = "ecs-tasks: a later request of the same resource takes over";
 
 /// What came of asking ECS to stop tasks.
 #[derive(Default)]
@@ -75,6 +72,11 @@ pub(super) async fn stop_and_wait(work: &Work<'_>, tasks: &[TaskArn], why: &str)
         return Stopped { in_time: true, ..Stopped::default() };
     }
     let stopped = stop(work, tasks, why).await;
+    until_over(work, tasks, stopped).await
+}
+
+/// Waits until nothing of these tasks runs, unless some could not be stopped.
+async fn until_over(work: &Work<'_>, tasks: &[TaskArn], stopped: Stopped) -> Stopped {
     if !stopped.refused.is_empty() {
         return stopped;
     }
@@ -147,12 +149,16 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
     for (cluster, described) in all {
         let work = &work.on(cluster);
         let must_end = |task: &Task| must_end_before(task, work.reply_to, earlier.waited) && !is_later(task);
-        let left: Vec<TaskArn> = described.into_iter().filter(must_end).map(|task| task.arn).collect();
+        let left: Vec<Task> = described.into_iter().filter(must_end).collect();
         if left.is_empty() {
             continue;
         }
         tracing::warn!(cluster, count = left.len(), "ending tasks of an earlier request of this resource");
-        let stopped = stop_and_wait(work, &left, TAKES_OVER).await;
+        // What is stopping already keeps the reason that it has.
+        let running = left.iter().filter(|task| !task.is_stopping()).map(|task| task.arn.clone());
+        let stopped = stop(work, &running.collect::<Vec<_>>(), TAKES_OVER).await;
+        let left: Vec<TaskArn> = left.into_iter().map(|task| task.arn).collect();
+        let stopped = until_over(work, &left, stopped).await;
         if !stopped.is_complete() {
             return Cleared::Unstopped(stopped);
         }

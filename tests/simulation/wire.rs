@@ -148,7 +148,13 @@ async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<Htt
         _ => match denied(world, operation) {
             Some(denied) => (400, denied),
             None => {
-                call.ok = !matches!(fault, Some(Fault::FailsAfter | Fault::CutAfter | Fault::HangsAfter));
+                // An attempt at the table waits less long than a slow answer takes.
+                let has_answer = match fault {
+                    Some(Fault::FailsAfter | Fault::CutAfter | Fault::HangsAfter) => false,
+                    Some(Fault::Slow) => !is_of_table(operation),
+                    _ => true,
+                };
+                call.ok = has_answer;
                 let (status, answer) = world.effect(operation, &body);
                 call.ok &= operation != "DescribeTaskDefinition" || status < 400;
                 (status, answer)

@@ -13,6 +13,8 @@ const REQUEST_ID: &str = "request-id";
 const WAITS: &str = "waits";
 /// When CloudFormation sent the request, in Unix seconds: which of two requests is the later one.
 const SENT_AT: &str = "sent-at";
+/// The stoppedReason of what an earlier request has left.
+pub const TAKES_OVER: &str = "ecs-tasks: a later request of the same resource takes over";
 /// The most characters that ECS takes for a tag's value.
 const MAX_TAG_VALUE: usize = 256;
 
@@ -94,15 +96,18 @@ pub fn is_later(task: &Task, reply_to: &ReplyTo, superseded: Option<OffsetDateTi
 
 /// Whether a later request of the resource must wait for the end of a task that is not over.
 ///
-/// What is stopping is waited for, whoever started it. What runs is stopped where the request that started it
-/// waits for it; where no tag says that, `waited` does: whether the request before this one waited for its
-/// tasks.
+/// What is stopping is waited for, whoever started it: the time alone does not say for certain that it is this
+/// request's. What runs is stopped where the request that started it waits for it; where no tag says that,
+/// `waited` does: whether the request before this one waited for its tasks.
 pub fn must_end_before(task: &Task, reply_to: &ReplyTo, waited: bool) -> bool {
-    if task.is_over() || is_of_request(task, reply_to) {
+    if task.is_over() || is_marked_by(task, reply_to) {
         return false;
     }
     if task.is_stopping() {
         return true;
+    }
+    if is_of_request(task, reply_to) {
+        return false;
     }
     match task.tags.get(&key(WAITS)) {
         Some(waits) => waits == "true",
@@ -229,6 +234,7 @@ mod tests {
             (task(-5, "RUNNING", None), true, true),
             (task(-5, "RUNNING", None), false, false),
             (task(5, "RUNNING", None), true, false),
+            (task(5, "STOPPED", None), true, true),
             (task(5, "STOPPED", Some(("r-2", true))), true, false),
         ] {
             assert_eq!(must_end_before(&task, &reply_to(), waited), must_end, "{task:?}");

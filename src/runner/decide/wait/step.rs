@@ -55,13 +55,13 @@ impl Wait {
             // Also beyond the deadline: without the missing fact a task that was stopped there looks like a
             // success.
             self.next_look = (now + self.interval(now, jitter)).min(settled_by);
-            return self.resume(hand_over_at);
+            return self.resume(now, hand_over_at);
         }
         if now >= self.deadline {
             return Step::GiveUp;
         }
         self.next_look = (now + self.interval(now, jitter)).min(self.deadline);
-        self.resume(hand_over_at)
+        self.resume(now, hand_over_at)
     }
 
     /// The step after `misses` looks in a row, this one included, that showed nothing: throttled, timed out.
@@ -80,13 +80,16 @@ impl Wait {
         let pause = longest * (1.0 - 0.5 * jitter.clamp(0.0, 1.0));
         let pause = self.poll_interval.map_or(pause, |seconds| pause.min(Duration::seconds(seconds.into())));
         self.next_look = (now + pause).min(self.deadline);
-        self.resume(hand_over_at)
+        self.resume(now, hand_over_at)
     }
 
     /// What to do when nothing new has been seen: the look that is due, or the end of this invocation before
-    /// it.
-    pub fn resume(&self, hand_over_at: OffsetDateTime) -> Step {
-        if self.next_look > hand_over_at { Step::HandOver(hand_over_at) } else { Step::Look(self.next_look) }
+    /// it. A look that comes late must not take the invocation beyond its own deadline.
+    pub fn resume(&self, now: OffsetDateTime, hand_over_at: OffsetDateTime) -> Step {
+        match self.next_look.max(now) > hand_over_at {
+            true => Step::HandOver(hand_over_at),
+            false => Step::Look(self.next_look),
+        }
     }
 
     /// 5 % of the time waited, from 1 to 10 s, less up to a tenth of jitter; with PollInterval that, as it

@@ -100,8 +100,9 @@ fn a_poll_interval_is_kept_to_also_across_invocations() {
     let mut wait = Wait { poll_interval: Some(60), ..wait() };
     assert_eq!(wait.step(&Outcome::Pending, at(1), at(30), 0.5), Step::HandOver(at(30)));
     assert_eq!(wait.next_look, at(61));
-    assert_eq!(wait.resume(at(90)), Step::Look(at(61)));
-    assert_eq!(wait.resume(at(60)), Step::HandOver(at(60)));
+    assert_eq!(wait.resume(at(2), at(90)), Step::Look(at(61)));
+    assert_eq!(wait.resume(at(2), at(60)), Step::HandOver(at(60)));
+    assert_eq!(wait.resume(at(91), at(90)), Step::HandOver(at(90)), "a look that comes late");
 }
 
 #[test]
@@ -199,7 +200,7 @@ fn after_the_deadline_the_end_is_waited_for_as_long_as_cloudformation_waits() {
         trouble: None,
     };
     wait.time_out(timed_out, at(1801));
-    assert_eq!(wait.resume(at(FAR)), Step::Look(at(1802)));
+    assert_eq!(wait.resume(at(1801), at(FAR)), Step::Look(at(1802)));
     assert_eq!(wait.step(&Outcome::Pending, at(1802), at(FAR), 0.0), Step::Look(at(1803)));
     assert_eq!(wait.step(&Outcome::Pending, at(3570), at(FAR), 0.0), Step::GiveUp);
 }
