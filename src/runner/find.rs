@@ -116,13 +116,14 @@ async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
                 for task in &mut seen.tasks {
                     ledger::remember(task, &work.memory.others);
                 }
-                // What an ended request has started and ECS does not know any more has stopped long ago.
+                // What an ended request has started and ECS neither lists nor knows any more has stopped long ago.
                 let open = |task: &TaskArn| {
                     let mut rows = work.memory.others.iter();
                     rows.any(|row| row.is_open() && row.claims(task))
                 };
                 let unknown = seen.missing.into_iter();
-                let unknown = unknown.filter(|task| !remembered.contains(task) || open(task));
+                let unknown =
+                    unknown.filter(|task| running.contains(task) || !remembered.contains(task) || open(task));
                 let (undescribed, undescribed_stopped) =
                     unknown.partition(|task| running.contains(task) || open(task));
                 Ok(Found { described: seen.tasks, undescribed, undescribed_stopped, unseen: None })

@@ -25,6 +25,8 @@ use crate::{
 pub(super) struct Seen {
     pub(super) last: Observation,
     pub(super) definition: Definition,
+    /// Whether it has been asked for here.
+    pub(super) has_asked: bool,
     /// Why the last look showed nothing.
     pub(super) trouble: Option<CallError>,
     /// How many looks in a row showed nothing, half of which one that shows something makes good.
@@ -124,10 +126,6 @@ pub(super) async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> V
     let by = work.invocation.until(wait.answer_by.unwrap_or(work.now()));
     let stopped = stop(&work.due(by.max(work.invocation.soon())), &wait.tasks, &why).await;
     wait.time_out(timed_out, work.now());
-    if stopped.unknown.is_empty() && stopped.refused.is_empty() {
-        // ECS knows what it stops, whatever DescribeTasks has said of it.
-        wait.missing_since = None;
-    }
     stopped.refused
 }
 

@@ -165,7 +165,7 @@ async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Optio
     let name = definition_name(seen);
     let looked = if wait.goal == Goal::Success && seen.definition.may_be_read() && !name.is_empty() {
         let (looked, read) = tokio::join!(looking, Definition::attempt(work, &name, started_at));
-        seen.definition = read;
+        (seen.definition, seen.has_asked) = (read, true);
         looked
     } else {
         looking.await
@@ -206,9 +206,13 @@ async fn judge(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Outcome {
     if outcome == Outcome::Pending || wait.goal == Goal::Stopped || !seen.definition.may_be_read() {
         return outcome;
     }
+    let name = definition_name(seen);
     if wait.over_since.is_none() {
         let reading = work.due(work.invocation.until(work.now() + DEFINITION_PATIENCE));
-        seen.definition = Definition::ride_out(&reading, &definition_name(seen)).await;
+        (seen.definition, seen.has_asked) = (Definition::ride_out(&reading, &name).await, true);
+    } else if !seen.has_asked {
+        // What the invocation before this one has read is not handed over.
+        (seen.definition, seen.has_asked) = (Definition::attempt(work, &name, wait.started_at).await, true);
     }
     let rules = wait.rules(seen.definition.as_ref());
     match wait.judge(&seen.last, rules, work.now()) {

@@ -102,7 +102,9 @@ impl Memory<'_> {
     pub(super) async fn take_over(&self) {
         let Some(ledger) = self.ledger else { return };
         for row in self.others.iter().filter(|row| row.state == RowState::Starting) {
-            ledger.end(row.key()).await;
+            if let Err(error) = ledger.write(&rows::taken_over(row.key())).await {
+                tracing::warn!("an earlier request does not learn that this one takes over: {error}");
+            }
         }
     }
 }
@@ -158,7 +160,7 @@ impl Ledger {
         Ok(match in_time(self.table.update(&update)).await? {
             Updated::Done(_) => Written::Done,
             Updated::Refused(item) => match Row::read(item) {
-                Some(row) if row.is_being_answered_by(&write) => Written::Done,
+                Some(row) if row.is_answered_by(&write, body) => Written::Done,
                 row => refused(row),
             },
         })

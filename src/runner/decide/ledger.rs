@@ -25,7 +25,9 @@ pub use self::{
     times::{
         answers_again_at, begins_by, is_worth_parking, next_look, stopped_by, takes_over_at, watched_until,
     },
-    writes::{StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, kept, settled},
+    writes::{
+        StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, kept, settled, taken_over,
+    },
 };
 use crate::{
     aws::dynamodb::Attributes,
@@ -168,9 +170,10 @@ impl Row {
         matches!(self.state, RowState::Starting | RowState::Waiting | RowState::Unknown)
     }
 
-    /// Whether this write has made its answer, which is not known to have been taken.
-    pub fn is_being_answered_by(&self, write: &str) -> bool {
-        self.state == RowState::Answering && self.answered_by.as_deref() == Some(write)
+    /// Whether this write has made this its answer, and so has to send it, even where the request has been
+    /// ended meanwhile.
+    pub fn is_answered_by(&self, write: &str, body: &str) -> bool {
+        self.answer.as_deref() == Some(body) && self.answered_by.as_deref() == Some(write)
     }
 
     /// Whether its tasks run in this cluster.

@@ -254,6 +254,8 @@ impl Wait {
         self.deadline = self.answer_by.unwrap_or(now).max(now + LAST_WORDS);
         self.next_look = now + FIRST_LOOK;
         self.over_since = None;
+        // What ECS did not know it may still run, and must not be taken for lost in the moment of its stop.
+        self.missing_since = None;
         self.timed_out = Some(timed_out);
     }
 }

@@ -197,8 +197,11 @@ fn each_step_is_written_on_condition_that_it_is_still_to_be_made() {
 #[test]
 fn an_answer_is_of_the_write_that_has_made_it_and_of_no_other_with_the_same_bytes() {
     let row = Row { answered_by: Some("1".to_owned()), ..answered(RowState::Answering) };
-    assert!(row.is_being_answered_by("1") && !row.is_being_answered_by("2"));
-    assert!(!Row { state: RowState::Ended, ..row }.is_being_answered_by("1"));
+    let body = row.answer.clone().unwrap();
+    assert!(row.is_answered_by("1", &body) && !row.is_answered_by("2", &body));
+    let ended = Row { state: RowState::Ended, ..row };
+    assert!(ended.is_answered_by("1", &body), "a later request has taken over before it was sent");
+    assert!(!ended.is_answered_by("1", "another's"), "another answer was taken");
 }
 
 #[test]

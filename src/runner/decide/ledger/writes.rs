@@ -93,7 +93,19 @@ pub fn answering(reply_to: &ReplyTo, body: &str, write: &str, now: OffsetDateTim
     }
 }
 
-/// The write that ends a request: it was answered, or a later one has taken over.
+/// The write by which a later request takes over from one that is starting its tasks. Not from one that has an
+/// answer by now: that must get out.
+pub fn taken_over(key: Attributes) -> Update {
+    let states = json!({ ":ended": RowState::Ended, ":starting": RowState::Starting });
+    Update {
+        key,
+        expression: "SET #state = :ended REMOVE #open".to_owned(),
+        condition: "#state = :starting".to_owned(),
+        values: attributes(states),
+    }
+}
+
+/// The write that ends a request: nothing more is to be done for it.
 pub fn ended(key: Attributes) -> Update {
     Update {
         key,
