@@ -117,10 +117,13 @@ pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Defi
     let log = Log { group: Some(logs.group.clone()), stream, ..Log::default() };
     let Some(stream) = log.stream.as_deref().filter(|_| lines > 0) else { return log };
     let wanted = Wanted { logs, stream, lines, counts, ended_at: task.ended_at() };
-    // Of an invocation that is about to end, half of what is left is kept for the answer.
+    // Of an invocation that is about to end, a second is kept for a read without an answer, or half of what is
+    // left.
     let now = work.now();
-    let half = now + (work.invocation.last_words_at() - now) / 2;
-    let until = work.invocation.hand_over_at().max(half).min(now + LOG_PATIENCE);
+    let left: Duration = work.invocation.last_words_at() - now;
+    let half: Duration = left / 2;
+    let until = now + half.max(left - Duration::SECOND);
+    let until = work.invocation.hand_over_at().max(until).min(now + LOG_PATIENCE);
     let read = log_tail::read(work.aws.logs(), &wanted, work.invocation.clock(), until).await;
     let missing = match &read {
         Ok(lines) if lines.is_empty() => Some(NoLog::Empty),

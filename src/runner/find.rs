@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Found {
     /// Those that DescribeTasks knows.
     pub(super) described: Vec<Task>,
-    /// Listed as running, and not described.
+    /// The resource's own, and not described: listed as running, or remembered.
     pub(super) undescribed: Vec<TaskArn>,
     /// Listed as stopping or stopped, and not described: they may be anybody's of the family.
     undescribed_stopped: Vec<TaskArn>,
@@ -87,8 +87,7 @@ async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
         // First: what is started meanwhile has the form of today, and the later list has it.
         let mut running = list_old(work).await?;
         running.extend(aws.list_running(cluster, &work.started_by()).await?);
-        let mut all = running.clone();
-        all.extend(remembered.iter().filter(|task| !running.contains(task)).cloned());
+        let mut listed = running.clone();
         for family in work.families {
             let stopped = match aws.list_stopped(cluster, family).await {
                 Err(error) if !error.is_transient() => {
@@ -99,9 +98,11 @@ async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
                 }
                 result => result?,
             };
-            let new = stopped.into_iter().filter(|task| !all.contains(task));
-            all.extend(new.collect::<Vec<_>>());
+            let new = stopped.into_iter().filter(|task| !listed.contains(task));
+            listed.extend(new.collect::<Vec<_>>());
         }
+        let unlisted = remembered.iter().filter(|task| !listed.contains(task)).cloned();
+        let all: Vec<TaskArn> = listed.iter().cloned().chain(unlisted).collect();
         if all.is_empty() {
             return Ok(Found::default());
         }
@@ -121,11 +122,9 @@ async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
                     let mut rows = work.memory.others.iter();
                     rows.any(|row| row.is_open() && row.claims(task))
                 };
-                let unknown = seen.missing.into_iter();
-                let unknown =
-                    unknown.filter(|task| running.contains(task) || !remembered.contains(task) || open(task));
+                let unknown = seen.missing.into_iter().filter(|task| listed.contains(task) || open(task));
                 let (undescribed, undescribed_stopped) =
-                    unknown.partition(|task| running.contains(task) || open(task));
+                    unknown.partition(|task| running.contains(task) || remembered.contains(task));
                 Ok(Found { described: seen.tasks, undescribed, undescribed_stopped, unseen: None })
             }
             Err(error) if error.is_transient() => Err(error),

@@ -22,6 +22,7 @@ use crate::{
     },
     cfn::{ReplyTo, WaitHandle},
     epoch::milliseconds,
+    identity,
     task::cluster_name,
 };
 
@@ -187,11 +188,23 @@ impl Ledger {
         }
     }
 
-    /// Lets the watch look at a row again then, likewise.
-    pub(super) async fn put_off(&self, row: &Row, next_look: OffsetDateTime) {
-        if let Err(error) = self.write(&rows::due_again(row, next_look)).await {
+    /// Lets the watch look at a row again then, likewise. `left` is what is left of the invocation.
+    pub(super) async fn put_off(&self, row: &Row, next_look: OffsetDateTime, left: StdDuration) {
+        let update = rows::due_again(row, next_look);
+        let writing = tokio::time::timeout(left / 2, self.write(&update));
+        if let Err(error) = writing.await.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB"))) {
             tracing::warn!("the row's next look could not be put off: {error}");
         }
+    }
+
+    /// The wait that another delivery of a request goes on with, if one does.
+    pub(super) async fn wait_of(&self, reply_to: &ReplyTo) -> Option<Wait> {
+        let resource = identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id);
+        let rows = self.rows(&resource).await;
+        let rows =
+            rows.inspect_err(|error| tracing::warn!("another delivery is not looked for: {error}")).ok()?;
+        let own = rows.into_iter().find(|row| row.request == rows::sort_key(reply_to))?;
+        own.waits_for().ok().flatten().filter(|_| own.state == RowState::Waiting)
     }
 
     /// One page of the rows that are due, as they are now, and where the next page begins.

@@ -20,6 +20,7 @@ use super::{
     work::Work,
 };
 use crate::{
+    aws::CallError,
     cfn::{Request, WaitHandle},
     reason::Reason,
     task::{Task, TaskArn, TaskDefinition},
@@ -34,7 +35,7 @@ const REDELIVERY: Duration = Duration::seconds(45);
 pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> Ending {
     let mut started_before = match clear_the_way(work, &plan.earlier).await {
         Cleared::Done { started_before } => started_before,
-        Cleared::Unseen(error) => return not_started(work, texts::earlier_unknown(&error)).await,
+        Cleared::Unseen(error) => return unseen(work, &error).await,
         Cleared::Superseded => return Ending::Answered(Answer::Failed(texts::taken_over())),
         Cleared::Unstopped(stopped) => {
             return not_started(work, texts::not_all_stopped(texts::earlier_runs(), &stopped.refused)).await;
@@ -131,6 +132,18 @@ pub(super) async fn without_tasks(work: &Work<'_>, reason: Reason) -> Reason {
         Ok(stopped) => texts::not_stopped(reason, &stopped.refused),
         Err(error) => texts::may_run(reason, &error),
     }
+}
+
+/// What earlier requests have left cannot be looked for. Another delivery of this request may have had more
+/// luck: this one goes on with what that has started.
+async fn unseen(work: &Work<'_>, error: &CallError) -> Ending {
+    if let Some(ledger) = work.memory.ledger
+        && let Some(wait) = ledger.wait_of(work.reply_to).await
+    {
+        tracing::warn!("going on with what another delivery has started, as a look at earlier tasks failed");
+        return Box::pin(follow(work, wait)).await;
+    }
+    not_started(work, texts::earlier_unknown(error)).await
 }
 
 fn may_be_redelivered(work: &Work<'_>, plan: &Run) -> bool {

@@ -16,7 +16,7 @@ use super::{
     go_on::Place,
     hand_over::{NoNextHop, hand_over},
     invocation::Invocation,
-    launch::Started,
+    launch::{Started, never_ran},
     ledger::{Ledger, Memory},
     run::{fire_and_forget, promised},
 };
@@ -45,7 +45,7 @@ impl Runner {
     /// Finishes a wait in the watch's own invocation.
     pub(super) async fn finish_here(&self, ledger: &Ledger, row: &Row, invocation: &Invocation) {
         let Ok(Some(wait)) = row.waits_for() else { return };
-        ledger.put_off(row, rows::takes_over_at(invocation.ends_at(), &wait)).await;
+        ledger.put_off(row, rows::takes_over_at(invocation.ends_at(), &wait), invocation.left()).await;
         // That the answer was not taken is logged, and the next minute sends it again.
         let _ = Box::pin(self.go_on(wait, invocation)).await;
     }
@@ -55,7 +55,7 @@ impl Runner {
     pub(super) async fn poll(&self, watched: Watched<'_>, wait: Wait, invocation: &Invocation) -> GoesOn {
         let Watched { row, reply_to, ledger } = watched;
         // By then it has begun, and says until when the wait is its own.
-        ledger.put_off(row, rows::begins_by(invocation.now())).await;
+        ledger.put_off(row, rows::begins_by(invocation.now()), invocation.left()).await;
         let memory = self.memory();
         let place = Place { cluster: &wait.cluster, families: &[], memory: &memory };
         let work = self.work(place, invocation.ends_at(), reply_to, invocation);
@@ -103,6 +103,11 @@ impl Runner {
                 return died().await;
             }
         };
+        // What StartRetries has started anew comes in place of what never ran.
+        let ran = own.iter().filter(|task| !never_ran(task)).count();
+        if ran >= row.count {
+            own.retain(|task| !never_ran(task));
+        }
         if row.count > 0 && own.len() >= row.count {
             // Where StopTask has taken the tags away, a later request's tasks are among them.
             own.sort_by_key(|task| (task.created_at, task.arn.clone()));

@@ -161,7 +161,7 @@ impl Runner {
                     tracing::error!("the answer was never taken, and its ResponseURL has expired");
                     ledger.end(row.key()).await;
                 } else if self.send(&body, reply_to, invocation).await.is_err() {
-                    ledger.put_off(row, rows::answers_again_at(invocation.now())).await;
+                    ledger.put_off(row, rows::answers_again_at(invocation.now()), invocation.left()).await;
                 }
             }
             Due::Look(wait) => {
@@ -183,7 +183,7 @@ impl Runner {
                 let tasks = tasks.into_iter().filter_map(|task| looked.tasks.get(task).cloned()).collect();
                 let next_look = rows::next_look(&wait, now);
                 if !self.judge(*wait, Observation { tasks, missing: Vec::new() }, invocation).await {
-                    ledger.put_off(row, next_look).await;
+                    ledger.put_off(row, next_look, invocation.left()).await;
                 }
             }
             Due::Poll(wait) => return self.poll(watched, *wait, invocation).await,

@@ -368,6 +368,17 @@ impl Court<'_> {
                 if number(first) > number(second) || looked.is_some_and(|looked| first.at >= *looked) {
                     continue;
                 }
+                // Without a ledger nobody remembers a cluster that neither this request nor the one before names.
+                let names = |number: usize| {
+                    let asked = self.state.requests.get(number);
+                    asked.is_some_and(|asked| {
+                        self.cluster(first).is_some_and(|cluster| asked.properties["Cluster"] == *cluster)
+                    })
+                };
+                let own = number(second).unwrap_or_default();
+                if self.world.ledger.is_none() && !names(own) && !names(own.saturating_sub(1)) {
+                    continue;
+                }
                 let spans =
                     |launch: &Launch| self.tasks(launch).filter_map(SimTask::running).collect::<Vec<_>>();
                 for (from, to) in spans(first) {

@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 use self::item::{SIGNAL, key, leniently, ttl};
 pub use self::{
     due::{Due, Redelivery},
-    item::{NEXT_LOOK, OPEN, OPEN_INDEX, REQUEST, RESOURCE, is_whole, key_of, table_key},
+    item::{NEXT_LOOK, OPEN, OPEN_INDEX, REQUEST, RESOURCE, is_whole, key_of, sort_key, table_key},
     times::{
         answers_again_at, begins_by, is_worth_parking, next_look, stopped_by, takes_over_at, watched_until,
     },

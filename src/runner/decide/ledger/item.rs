@@ -38,7 +38,8 @@ pub fn key_of(reply_to: &ReplyTo) -> Attributes {
 /// What follows the RequestId in the sort key of the row of its signal.
 pub(super) const SIGNAL: &str = "/WaitHandle";
 
-pub(super) fn sort_key(reply_to: &ReplyTo) -> String {
+/// The sort key of the row of a request, or of its signal.
+pub fn sort_key(reply_to: &ReplyTo) -> String {
     let suffix = if reply_to.wait_handle.is_some() { SIGNAL } else { "" };
     format!("{}{suffix}", reply_to.request_id)
 }
