@@ -165,11 +165,10 @@ pub(super) async fn give_up_at_once(work: &Work<'_>, mut wait: Wait, seen: Seen)
     }
     let refused = time_out(work, &mut wait, &seen).await;
     let listening = work.due(work.invocation.soon());
-    let last = last_words(&listening, &wait.tasks).await.unwrap_or_default();
-    let seen = Seen { last, ..seen };
+    let last = last_words(&listening, &wait.tasks).await;
+    let seen = Seen { last: last.seen, ..seen };
     let reason = timed_out(work, &wait, &seen).await;
-    let over = !seen.last.tasks.is_empty() && seen.last.tasks.iter().all(Task::is_over);
-    let reason = if over { reason } else { texts::still_stopping(reason) };
+    let reason = if last.is_over { reason } else { texts::still_stopping(reason) };
     Answer::Failed(texts::not_stopped(reason, &refused))
 }
 

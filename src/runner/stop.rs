@@ -9,7 +9,7 @@ use super::{
             superseded_since,
         },
         plan::Earlier,
-        wait::MISSING_TOLERANCE,
+        wait::{MISSING_PATIENCE, MISSING_TOLERANCE},
     },
     find::{Found, find},
     work::{LOOK, Work},
@@ -80,25 +80,43 @@ async fn until_over(work: &Work<'_>, tasks: &[TaskArn], stopped: Stopped) -> Sto
     if !stopped.refused.is_empty() {
         return stopped;
     }
-    let last = last_words(work, tasks).await;
-    Stopped { in_time: last.is_some_and(|seen| seen.tasks.iter().all(Task::is_over)), ..stopped }
+    let in_time = last_words(work, tasks).await.is_over;
+    Stopped { in_time, ..stopped }
+}
+
+/// What tasks that have been told to stop have come to.
+#[derive(Default)]
+pub(super) struct LastWords {
+    /// The last look that showed something.
+    pub(super) seen: Observation,
+    /// Whether nothing of them runs any more.
+    pub(super) is_over: bool,
 }
 
 /// Looks at tasks that have been told to stop until nothing of them runs, or as long as there is time. The
-/// last look counts. A task that ECS does not know may have just been started; it has ended only if it stays
-/// unknown for a minute.
-pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> Option<Observation> {
-    let mut last = None;
+/// last look counts. A task that ECS does not know may have just been started, or be missing from one answer:
+/// it has ended only if it is unknown after a minute, and has been for half a minute on end.
+pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> LastWords {
+    let (mut last, mut missing_since) = (LastWords::default(), None);
     let known_by = work.now() + MISSING_TOLERANCE;
     loop {
         let look = work.within(work.aws.describe_tasks(work.cluster, tasks)).await;
-        let all_known = |seen: &Observation| seen.missing.is_empty() || work.now() >= known_by;
+        let mut all_known = |seen: &Observation| {
+            if seen.missing.is_empty() {
+                missing_since = None;
+                return true;
+            }
+            let since = *missing_since.get_or_insert(work.now());
+            work.now() >= known_by && work.now() - since >= MISSING_PATIENCE
+        };
         match look {
-            Ok(seen) if seen.tasks.iter().all(Task::is_over) && all_known(&seen) => return Some(seen),
-            Ok(seen) => last = Some(seen),
+            Ok(seen) => {
+                let is_over = all_known(&seen) && seen.tasks.iter().all(Task::is_over);
+                last = LastWords { seen, is_over };
+            }
             Err(error) => tracing::warn!("{error}"),
         }
-        if work.is_last_look() {
+        if last.is_over || work.is_last_look() {
             return last;
         }
         tokio::time::sleep(LOOK).await;

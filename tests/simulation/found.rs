@@ -20,16 +20,17 @@ fn check(life: Life, statuses: &[&str]) {
 fn lives_right(life: Life, statuses: &[&str]) {
     let has_ledger = life.ledger.is_some();
     let lived = live_out(life, None);
-    let mut told: Vec<&str> = lived.answers.iter().filter_map(|answer| answer["Status"].as_str()).collect();
+    let mut answered: Vec<&str> =
+        lived.answers.iter().filter_map(|answer| answer["Status"].as_str()).collect();
     let mut statuses = statuses.to_vec();
     if has_ledger {
         // Of two deliveries one answers, or both do the same.
-        told.dedup();
+        answered.dedup();
         statuses.dedup();
     }
     assert!(
-        lived.objections.is_empty() && told == statuses,
-        "{}{}\n{told:?}",
+        lived.objections.is_empty() && answered == statuses,
+        "{}{}\n{answered:?}",
         lived.steps,
         lived.objections.join("\n")
     );
@@ -447,4 +448,90 @@ fn a_self_invocation_that_is_lost_is_made_good_by_the_watch() {
         assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
     }
     assert!(lost > 0);
+}
+
+#[test]
+fn a_task_that_is_not_known_yet_keeps_its_run_from_being_parked_while_it_may_start_anew() {
+    let fails = Script { missing: 3.0, starting: 2.0, ..Script::plain(Fate::FailsToStart) };
+    let scripts = vec![fails.clone(), Script::plain(Fate::Exits(0, 5.0))];
+    check(Life { scripts, ..Life::calm(json!({"StartRetries": "2"}), fails) }, &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn what_is_listed_is_waited_for_though_its_request_has_ended_and_it_cannot_be_described() {
+    let quick = Script::plain(Fate::Exits(0, 1.0));
+    let update = json!({"ServiceTimeout": "60", "Timeout": "1800"});
+    // It cannot be stopped in time, and runs on unseen; or it is seen dying, and not when the rollback looks.
+    let unseen = Script { missing: 45.0, stopping: (20.0, 137), ..Script::plain(RUNS_FOR_EVER) };
+    let hidden =
+        Script { flicker: Some((50.0, 25.0)), stopping: (90.0, 137), ..Script::plain(RUNS_FOR_EVER) };
+    let hanging = (1..=6).map(|nth| ("StopTask", nth, Fault::Hangs)).collect();
+    for (script, planned) in [(unseen, hanging), (hidden, Vec::new())] {
+        let life = chapters(&[json!({}), update.clone()], vec![quick.clone(), script, quick.clone()]);
+        let life = Life { planned, ..life };
+        lives_right(life.clone(), &["SUCCESS", "FAILED", "SUCCESS", "SUCCESS"]);
+        let lived = live_out(life.with_ledger(LedgerTrouble::default()), None);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    }
+}
+
+#[test]
+fn a_start_that_is_taken_over_stops_what_a_call_without_an_answer_has_started() {
+    for tenths in 1..20 {
+        let mut planned = vec![("RunTask", 1, Fault::FailsAfter)];
+        planned.extend((2..8).map(|nth| ("RunTask", nth, Fault::Throttled)));
+        let mut life = Life::calm(json!({"Timeout": "60"}), Script::plain(RUNS_FOR_EVER));
+        life.chapters[0].cancelled_after = Some(f64::from(tenths) / 10.0);
+        let lived = live_out(Life { planned, ..life }.with_ledger(LedgerTrouble::default()), None);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    }
+}
+
+#[test]
+fn delete_asks_again_for_the_tasks_in_a_cluster_that_the_resource_has_left() {
+    let all = [json!({"Timeout": "0", "Cluster": "other"}), json!({"Timeout": "0"})];
+    for first in 4..14 {
+        let failing = (first..first + 8).map(|nth| ("ListTasks", nth, Fault::Fails)).collect();
+        let life = chapters(&all, vec![Script::plain(RUNS_FOR_EVER); 2]);
+        lives_right(Life { planned: failing, ..life }, &["SUCCESS", "SUCCESS", "SUCCESS"]);
+    }
+}
+
+#[test]
+fn the_watch_adopts_what_was_started_anew_and_not_what_never_ran() {
+    let scripts = vec![Script::plain(Fate::FailsToStart), Script::plain(Fate::Exits(0, 30.0))];
+    for polls in (5..200).step_by(5) {
+        let life = Life::calm(json!({"StartRetries": "1"}), scripts[0].clone());
+        let life = Life { first_dies_after: Some(polls), deaths: 3, scripts: scripts.clone(), ..life };
+        let lived = live_out(life.with_ledger(LedgerTrouble::default()), None);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    }
+}
+
+#[test]
+fn the_last_line_is_read_though_the_invocation_is_about_to_end() {
+    let properties = json!({"ReturnOutput": "true", "PollInterval": "60"});
+    let late_code = Script { late_facts: (0.5, 4.0), log_delay: 1.0, ..Script::plain(Fate::Exits(0, 0.0)) };
+    let late_line = |runs| Script { log_delay: 2.5, ..Script::plain(Fate::Exits(0, runs)) };
+    let life = |lambda_timeout, properties, script| {
+        let life = Life::calm(properties, script);
+        check(Life { lambda_timeout, recursive_loop: true, ..life }, &["SUCCESS", "SUCCESS"]);
+    };
+    life(20, properties, late_code);
+    for seconds in 25..32 {
+        life(40, json!({"ReturnOutput": "true"}), late_line(f64::from(seconds)));
+    }
+}
+
+#[test]
+fn one_answer_without_a_task_that_is_stopping_is_not_its_end() {
+    let quick = Script::plain(Fate::Exits(0, 1.0));
+    let dying =
+        Script { stopping: (120.0, 137), flicker: Some((75.0, 25.0)), ..Script::plain(RUNS_FOR_EVER) };
+    let cancelled = json!({"Timeout": "290", "CancelledAfter": 2.0});
+    let life = chapters(&[json!({}), cancelled], vec![quick.clone(), dying, quick]);
+    for life in [life.clone(), life.with_ledger(LedgerTrouble::default())] {
+        let lived = live_out(life, None);
+        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    }
 }

@@ -36,6 +36,8 @@ const VERSION: u32 = 1;
 const FIRST_LOOK: Duration = Duration::SECOND;
 /// How long ECS may not know a task that it has just started.
 pub(in crate::runner) const MISSING_TOLERANCE: Duration = Duration::seconds(60);
+/// How long on end ECS may not know a task before it counts as lost.
+pub(in crate::runner) const MISSING_PATIENCE: Duration = Duration::seconds(30);
 /// How long tasks that have been told to stop at their deadline are looked at, where CloudFormation waits no
 /// longer.
 const LAST_WORDS: Duration = Duration::seconds(10);

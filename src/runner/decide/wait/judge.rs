@@ -1,15 +1,12 @@
 //! What a wait's tasks have come to, as far as looks have shown.
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
-use super::{Goal, MISSING_TOLERANCE, Wait};
+use super::{Goal, MISSING_PATIENCE, MISSING_TOLERANCE, Wait};
 use crate::{
     outcome::{Awaited, Cause, Failure, Outcome, Rules, Verdict},
     task::{Observation, Task, TaskDefinition},
 };
-
-/// How long on end ECS may not know a task before it counts as lost.
-const MISSING_PATIENCE: Duration = Duration::seconds(30);
 
 impl Wait {
     /// The container that a time-out is about: the first that counts and still runs.
