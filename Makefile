@@ -53,8 +53,8 @@ examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synt
 	@$(BUILD_REHEARSE)
 	REHEARSE=$(TARGET_DIR)/debug/rehearse $(PYTHON) -m unittest discover --start-directory tests/examples --pattern '*_test.py'
 
-soak: ## Live SEEDS=20000 simulated lives, or print and check one: SEED=7
-	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture soak
+soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check one: SEED=7
+	@FIRST='$(FIRST)' SEEDS='$(SEEDS)' SEED='$(SEED)' cargo test --locked --features rehearse $(if $(SEED),,--profile soak) --test simulation -- --ignored --exact --nocapture soak
 
 scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/reliability.md, scale.svg
 	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture scale::scale

@@ -79,7 +79,7 @@ structure! {
             Rule::optional(Shape::list(&PlacementStrategy::SHAPE, 5));
         /// The task group.
         "Group" group: Option<String> = Rule::optional(Shape::NAME);
-        /// Tags of the tasks, beside the function's own four.
+        /// Tags of the tasks, beside the function's own five.
         "Tags" tags: Option<Vec<Tag>> = Rule::optional(Shape::list(&Tag::SHAPE, MAX_TAGS));
         /// `TASK_DEFINITION`: its tags become the task's.
         "PropagateTags" propagate_tags: Option<String> = Rule::optional(Shape::NAME);

@@ -142,7 +142,11 @@ impl NoLog {
         let group = group.unwrap_or("its log group");
         match self {
             Self::NoDefinition(why) => {
-                format!("Its log is not shown, because its task definition could not be read ({why})")
+                let next = match why.contains("AccessDenied") {
+                    true => ": grant ecs:DescribeTaskDefinition to the function's role",
+                    false => "",
+                };
+                format!("Its log is not shown, because its task definition could not be read ({why}){next}")
             }
             Self::NotAwslogs(None) => {
                 "It has no log to show: give the container a logConfiguration with the \
@@ -153,15 +157,16 @@ impl NoLog {
                 format!("Its log is not in CloudWatch Logs, but goes to the log driver {driver}: look there")
             }
             Self::Denied(why) => format!(
-                "Its log may not be read ({why}): allow logs:GetLogEvents on {group} to the function's role"
+                "Its log could not be read ({why}): grant logs:GetLogEvents on the log streams of {group} to the \
+                 function's role"
             ),
             Self::NoStream => {
-                "It has no log stream: it printed nothing, or its execution role may not create \
-                               log streams"
+                "It has no log stream: it ended before one was made, or the task's execution role may not create \
+                 one (logs:CreateLogStream)"
                     .to_owned()
             }
             Self::Empty => "Its log stream is empty: it printed nothing, or ended before it could".to_owned(),
-            Self::Unread(why) => format!("Its log could not be read in time ({why}): aws logs tail {group}"),
+            Self::Unread(why) => format!("Its log could not be read in time ({why}): aws logs tail {group} --since 1d"),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Pure. DescribeTasks and the events of EventBridge become the same [`Task`], so that both are judged alike.
 //! Statuses and stop codes stay open strings, as ECS may add to them.
 
-mod read;
+pub mod read;
 
 use std::{collections::BTreeMap, fmt};
 

@@ -15,7 +15,7 @@ from cfnlint.rules.jsonschema.CfnLintJsonSchema import CfnLintJsonSchema
 sys.path.append(str(Path(__file__).parent))
 import _ecs_task as ecs  # noqa: E402
 
-KINDS = {"string": "a text", "integer": "a number", "array": "a list", "object": "an object"}
+KINDS = {"string": "a string", "integer": "a number", "array": "a list", "object": "an object"}
 
 
 class EcsTask(CfnLintJsonSchema):
@@ -82,7 +82,7 @@ def say(error):
         case "type":
             return f"{where or 'Properties'} must be {kind(error.schema)}, not {given(value)}"
         case "minItems":
-            return f"{where} must have an element at least: leave it out, or name one"
+            return f"{where} must have at least one element: name one, or leave it out"
         case "minLength":
             return f"{where} must not be empty"
         case "maxLength":

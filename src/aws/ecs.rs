@@ -1,7 +1,7 @@
 //! ECS: tasks are started, looked at, found again and stopped.
 
-mod answered;
-mod asked;
+mod from_sdk;
+mod to_sdk;
 
 use aws_sdk_ecs::{
     config::retry::RetryConfig,
@@ -63,7 +63,7 @@ impl Aws {
     /// Starts tasks wherever the cluster has room. The same token never starts them twice.
     pub async fn run_task(&self, launch: &Launch<'_>, client_token: &str) -> Result<Launched, CallError> {
         let properties = launch.properties;
-        let common = asked::Common::of(launch)?;
+        let common = to_sdk::Common::of(launch)?;
         let given = properties.capacity_provider_strategy.clone();
         let constraints = properties.placement_constraints.as_deref();
         let strategy = properties.placement_strategy.as_deref();
@@ -77,11 +77,11 @@ impl Aws {
             .client_token(client_token)
             .set_launch_type(properties.launch_type.as_deref().map(Into::into))
             .set_platform_version(properties.platform_version.clone())
-            .set_capacity_provider_strategy(asked::capacity_providers(given.as_deref())?)
+            .set_capacity_provider_strategy(to_sdk::capacity_providers(given.as_deref())?)
             .set_placement_constraints(
-                constraints.map(|all| all.iter().map(asked::placement_constraint).collect()),
+                constraints.map(|all| all.iter().map(to_sdk::placement_constraint).collect()),
             )
-            .set_placement_strategy(strategy.map(|all| all.iter().map(asked::placement_strategy).collect()))
+            .set_placement_strategy(strategy.map(|all| all.iter().map(to_sdk::placement_strategy).collect()))
             .set_overrides(common.overrides)
             .set_network_configuration(common.network_configuration)
             .set_volume_configurations(common.volume_configurations)
@@ -93,7 +93,7 @@ impl Aws {
             .customize()
             // Who starts tasks tries again by himself, and knows how many others do.
             .config_override(one_attempt())
-            .mutate_request(asked::without_zeroes_that_nobody_gave(given.unwrap_or_default()));
+            .mutate_request(to_sdk::without_zeroes_that_nobody_gave(given.unwrap_or_default()));
         match call.send().await {
             Ok(output) => Ok(launched(output.tasks(), output.failures())),
             Err(error) => match error.as_service_error() {
@@ -114,7 +114,7 @@ impl Aws {
     /// have started them, so the SDK must not try again by itself.
     pub async fn start_task(&self, launch: &Launch<'_>, instances: &[String]) -> Result<Launched, CallError> {
         let properties = launch.properties;
-        let common = asked::Common::of(launch)?;
+        let common = to_sdk::Common::of(launch)?;
         let call = self
             .ecs
             .start_task()
@@ -146,7 +146,7 @@ impl Aws {
         let call = self.ecs.describe_services().cluster(cluster).services(name);
         let output = call.send().await.map_err(|error| CallError::of("ecs:DescribeServices", error))?;
         let active = output.services().iter().find(|service| service.status() != Some("INACTIVE"));
-        Ok(active.map(answered::service_placement))
+        Ok(active.map(from_sdk::service_placement))
     }
 
     /// One look at all of these tasks, their tags included. The next look is the retry.
@@ -157,8 +157,8 @@ impl Aws {
             let call =
                 self.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).include(TaskField::Tags);
             match call.customize().config_override(one_attempt()).send().await {
-                Ok(output) => seen.tasks.extend(output.tasks().iter().map(answered::task)),
-                Err(error) => match answered::tasks_beyond_the_sdk(&error) {
+                Ok(output) => seen.tasks.extend(output.tasks().iter().map(from_sdk::task)),
+                Err(error) => match from_sdk::tasks_beyond_the_sdk(&error) {
                     Some(tasks) => seen.tasks.extend(tasks),
                     None => return Err(CallError::of("ecs:DescribeTasks", error)),
                 },
@@ -221,7 +221,7 @@ impl Aws {
         let call = call.customize().config_override(one_attempt());
         let output: DescribeTaskDefinitionOutput =
             call.send().await.map_err(|error| CallError::of("ecs:DescribeTaskDefinition", error))?;
-        Ok(output.task_definition().map(answered::task_definition).unwrap_or_default())
+        Ok(output.task_definition().map(from_sdk::task_definition).unwrap_or_default())
     }
 }
 
@@ -236,7 +236,7 @@ fn launched(tasks: &[aws_sdk_ecs::types::Task], failures: &[Failure]) -> Launche
         detail: failure.detail().map(str::to_owned),
     };
     Launched::Answer {
-        tasks: tasks.iter().map(answered::task).collect(),
+        tasks: tasks.iter().map(from_sdk::task).collect(),
         failures: failures.iter().map(failure).collect(),
     }
 }

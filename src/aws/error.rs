@@ -106,6 +106,16 @@ impl CallError {
         }
     }
 
+    /// Another delivery of the same request is making this call.
+    pub fn being_made(operation: &'static str) -> Self {
+        Self {
+            operation,
+            code: "Pending".to_owned(),
+            message: "another delivery of this request is making the call".to_owned(),
+            kind: CallErrorKind::Transient,
+        }
+    }
+
     /// Whether the same call may work later.
     pub fn is_transient(&self) -> bool {
         self.kind == CallErrorKind::Transient

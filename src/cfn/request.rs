@@ -83,6 +83,11 @@ pub struct ReplyTo {
 }
 
 impl ReplyTo {
+    /// `startedBy` of the tasks of the request's resource.
+    pub fn started_by(&self) -> String {
+        identity::started_by(&self.stack_id, &self.logical_resource_id)
+    }
+
     /// Where the answer is PUT.
     pub fn address(&self) -> &ResponseUrl {
         self.wait_handle.as_ref().map_or(&self.response_url, WaitHandle::address)
@@ -157,7 +162,7 @@ impl Received {
 }
 
 impl RawProperties {
-    /// The cluster, read without any of the rest: Delete needs no more.
+    /// The cluster, read without any of the rest, which may be wrong.
     pub fn cluster(&self) -> Option<&str> {
         self.text("Cluster")
     }

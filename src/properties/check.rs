@@ -38,7 +38,7 @@ impl Properties {
         if self.service.is_none() && network.is_some_and(|network| network.subnets.is_none()) {
             refuse(
                 "NetworkConfiguration.awsvpcConfiguration.subnets",
-                "is missing; only with Service it can be left out",
+                "is missing: it can be left out only with Service",
             );
         }
         for (index, tag) in self.tags.iter().flatten().enumerate() {

@@ -26,7 +26,7 @@ pub(super) fn read(
     match shape {
         Shape::Anything => Some(value.clone()),
         Shape::Text { min, max } => match scalar(value) {
-            None => refuse(format!("must be a text, not {}", kind(value))),
+            None => refuse(format!("must be a string, not {}", kind(value))),
             Some(text) => match text.chars().count() {
                 0 if *min > 0 => refuse("must not be empty".to_owned()),
                 count if count > *max => refuse(format!("has {count} characters, at most {max} are allowed")),
@@ -43,7 +43,7 @@ pub(super) fn read(
         },
         Shape::List { of, min, max } => match value {
             Value::Array(items) if items.len() < *min => {
-                refuse("must have an element at least: leave it out, or name one".to_owned())
+                refuse("must have at least one element: name one, or leave it out".to_owned())
             }
             Value::Array(items) if items.len() > *max => {
                 refuse(format!("has {} elements, at most {max} are allowed", items.len()))
@@ -160,7 +160,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
         Value::String(text) if text.is_empty() => "an empty text",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }

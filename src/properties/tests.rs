@@ -112,9 +112,9 @@ fn every_limit_is_told_with_what_was_written() {
         ("Cluster", "", "Cluster must not be empty"),
         ("TaskDefinition", "", "TaskDefinition must not be empty"),
         ("LaunchType", "", "LaunchType must not be empty"),
-        ("Instances", "arn", "Instances must be a list, not a text"),
-        ("Overrides", "{}", "Overrides must be an object, not a text"),
-        ("NetworkConfiguration", "x", "NetworkConfiguration must be an object, not a text"),
+        ("Instances", "arn", "Instances must be a list, not a string"),
+        ("Overrides", "{}", "Overrides must be an object, not a string"),
+        ("NetworkConfiguration", "x", "NetworkConfiguration must be an object, not a string"),
     ] {
         bad(json!({ name: value }), text);
     }
@@ -146,8 +146,8 @@ fn a_wait_beyond_an_hour_needs_a_handle_that_somebody_signals() {
 fn a_native_value_of_the_wrong_kind_is_named_by_its_kind() {
     bad(json!({"Count": true}), "Count must be a whole number from 0 to 10, not a boolean");
     bad(json!({"Count": 2.5}), "Count must be a whole number from 0 to 10, not 2.5");
-    bad(json!({"Cluster": ["prod"]}), "Cluster must be a text, not a list");
-    bad(json!({"Cluster": {"Ref": "X"}}), "Cluster must be a text, not an object");
+    bad(json!({"Cluster": ["prod"]}), "Cluster must be a string, not a list");
+    bad(json!({"Cluster": {"Ref": "X"}}), "Cluster must be a string, not an object");
     bad(json!({"RunOnUpdate": 1}), "RunOnUpdate must be true or false, not 1");
 }
 
@@ -193,7 +193,7 @@ fn lists_have_their_limits() {
     let many = |count: usize| vec!["x"; count];
     good(json!({"Instances": many(10)}));
     bad(json!({"Instances": many(11)}), "Instances has 11 elements, at most 10 are allowed");
-    bad(json!({"Instances": ["a", {}]}), "Instances[1] must be a text, not an object");
+    bad(json!({"Instances": ["a", {}]}), "Instances[1] must be a string, not an object");
     bad(
         json!({"NetworkConfiguration": {"awsvpcConfiguration": {"subnets": many(17)}}}),
         "NetworkConfiguration.awsvpcConfiguration.subnets has 17 elements, at most 16 are allowed",
@@ -231,7 +231,7 @@ fn a_list_that_could_never_be_met_is_refused() {
         let errors = Properties::read(&properties).unwrap_err();
         assert_eq!(
             errors.to_string(),
-            format!("{path} must have an element at least: leave it out, or name one")
+            format!("{path} must have at least one element: name one, or leave it out")
         );
     }
 }

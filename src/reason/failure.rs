@@ -9,7 +9,7 @@ pub fn exit_code_meaning(code: i64) -> Option<&'static str> {
     match code {
         126 => Some("the command could not be executed: is it a program, and may it be run?"),
         127 => Some("the command was not found in the image"),
-        137 => Some("SIGKILL: it was killed from outside"),
+        137 => Some("SIGKILL: something killed it, perhaps for lack of memory"),
         139 => Some("SIGSEGV: the program crashed"),
         143 => Some("SIGTERM: it was told to stop"),
         _ => None,
@@ -22,6 +22,20 @@ pub const TIMED_OUT: &str = "ecs-tasks: not finished within ";
 impl Reason {
     /// A run that failed; `failures` are in the order of the tasks and not empty.
     pub fn failed(failures: &[Failure]) -> Self {
+        let next = failures.first().and_then(Failure::next_step);
+        Self::with_next_step(failures, next)
+    }
+
+    /// A task of a service that failed: where its capacity was lost, the service starts another.
+    pub fn failed_in_service(failure: &Failure) -> Self {
+        let next = match failure.has_lost_its_host() {
+            true => Some("The service starts another task: act only if this goes on"),
+            false => failure.next_step(),
+        };
+        Self::with_next_step(std::slice::from_ref(failure), next)
+    }
+
+    fn with_next_step(failures: &[Failure], next: Option<&str>) -> Self {
         let Some((first, more)) = failures.split_first() else { return Self::new("The run failed") };
         let stopped_reason = first.stopped_reason.as_deref().filter(|reason| !is_commonplace(reason));
         let stopped_reason = stopped_reason.filter(|reason| !reason.starts_with(TIMED_OUT));
@@ -30,7 +44,7 @@ impl Reason {
             .detail(first.cause.reason())
             .detail(stopped_reason)
             .detail(first.what_else().as_deref())
-            .detail(first.next_step())
+            .detail(next)
             .place(format!("Task {}", first.task));
         if !more.is_empty() {
             let noun = if more.len() == 1 { "task" } else { "tasks" };
@@ -73,7 +87,7 @@ impl Failure {
                 format!("Container {container} ended without an exit code{why}")
             }
             Cause::StoppedByUser => {
-                "The task was stopped by a call of StopTask before it was done (UserInitiated)".to_owned()
+                "The task was stopped by a StopTask call before it was done (UserInitiated)".to_owned()
             }
             Cause::NoContainer => {
                 "The task ended, but ECS shows no container of it that could be judged".to_owned()
@@ -108,7 +122,7 @@ impl Failure {
         }
         if said("exec format error") {
             return Some(format!(
-                "{} is not for the processor that it ran on{code}",
+                "{} was built for another processor architecture than it ran on{code}",
                 of_container("The program")
             ));
         }
@@ -124,18 +138,15 @@ impl Failure {
             "SpotInterruption" => {
                 Some(format!("The task was interrupted: AWS took its Spot capacity back{code}"))
             }
-            "TerminationNotice" => {
-                Some(format!("The task was ended because its host is being terminated{code}"))
-            }
+            "TerminationNotice" => Some(format!("The task was ended because its host was terminated{code}")),
             "InfrastructureHealth" => {
                 Some(format!("The task was ended because its host is not healthy{code}"))
             }
             "UserInitiated" if self.was_told_to_stop() => {
                 let container = self.cause.container()?;
                 Some(format!(
-                    "The task was stopped by a call of StopTask before it was done (UserInitiated), and \
-                     container {container} ended{}",
-                    code
+                    "The task was stopped by a StopTask call before it was done (UserInitiated), and container \
+                     {container} ended{code}"
                 ))
             }
             _ => None,
@@ -160,8 +171,8 @@ impl Failure {
                 let why = self
                     .cause
                     .container()
-                    .map_or_else(String::new, |culprit| format!(" because {culprit} had ended"));
-                Some(format!("ECS stopped container {container}{why} (exit code {code})"))
+                    .map_or_else(String::new, |culprit| format!(", because {culprit} had ended"));
+                Some(format!("ECS stopped container {container} (exit code {code}){why}"))
             }
             Cause::Exited { container, code, .. } => {
                 Some(format!("Container {container} exited with code {code}"))
@@ -169,6 +180,14 @@ impl Failure {
             Cause::NoExitCode { container, .. } => Some(format!("Container {container} has no exit code")),
             _ => None,
         }
+    }
+
+    /// Whether AWS took back what it ran on.
+    fn has_lost_its_host(&self) -> bool {
+        matches!(
+            self.stop_code.as_deref(),
+            Some("SpotInterruption" | "TerminationNotice" | "InfrastructureHealth")
+        )
     }
 
     /// What a reader can do next, where that follows from the failure alone.
@@ -191,14 +210,12 @@ impl Failure {
         }
         if said("unable to pull secrets") || said("unable to retrieve secret") {
             return Some(
-                "Allow the task's execution role to read the secret, and check its name in the task \
-                 definition",
+                "Let the task's execution role read the secret, and check its name in the task definition",
             );
         }
         match self.stop_code.as_deref() {
             Some("SpotInterruption") => Some("Deploy again, or run on capacity that is not Spot"),
-            Some("TerminationNotice" | "InfrastructureHealth") => Some("Deploy again"),
-            _ => None,
+            _ => self.has_lost_its_host().then_some("Deploy again"),
         }
     }
 }

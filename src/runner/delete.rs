@@ -5,7 +5,7 @@ use time::Duration;
 
 use super::{
     decide::{answer::Answer, plan::Stop, texts, wait::Wait},
-    find::{Found, list_old, look_until, remembered},
+    find::{Found, list_old, look_until, tasks_in_ledger},
     follow::{Ending, follow},
     stop::{last_words, stop},
     work::Work,
@@ -15,8 +15,8 @@ use crate::{
     task::{Task, TaskArn, cluster_name},
 };
 
-/// How long the account's other clusters are looked at, all together. Only a resource whose cluster was changed
-/// can have tasks there.
+/// How long the account's other clusters are looked at, all together. Only a resource whose cluster was
+/// changed can have tasks there.
 const ELSEWHERE: Duration = Duration::seconds(30);
 /// What of that is kept for each cluster at least, however long those before it took.
 const EACH: Duration = Duration::seconds(3);
@@ -25,8 +25,9 @@ const DELETED: &str = "ecs-tasks: the resource is deleted";
 
 /// Stops every running task of the resource and waits until each has let go of its network interface.
 ///
-/// Fails only if AWS refuses to stop a task. Where tasks cannot even be looked for (a role that never had the
-/// permission made Create fail, and so starts nothing), Delete must not leave the stack stuck.
+/// Fails only if AWS refuses to stop a task, or cannot be reached while tasks are looked for. Where tasks
+/// cannot even be looked for (a role that never had the permission made Create fail, and so starts nothing),
+/// Delete must not leave the stack stuck.
 pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
     work.memory.take_over().await;
     let refused = stop_elsewhere(work).await;
@@ -96,7 +97,7 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
     for cluster in clusters.iter().filter(|cluster| cluster_name(cluster) != cluster_name(work.cluster)) {
         let work = &work.on(cluster);
         let looking = work.due(work.until.min(by.max(work.now() + EACH)));
-        let remembered = remembered(work);
+        let remembered = tasks_in_ledger(work);
         let listing = async || {
             let mut tasks = list_old(work).await?;
             tasks.extend(work.aws.list_running(cluster, &work.started_by()).await?);

@@ -11,9 +11,9 @@ use crate::{
     task::{Task, TaskDefinition},
 };
 
-/// How long nobody waits longer for a task definition that does not decide anything.
+/// The longest wait for a task definition that cannot change the verdict.
 pub(super) const DEFINITION_PATIENCE: Duration = Duration::seconds(10);
-/// How long a container's log is waited for, where its end is not known.
+/// The longest that a container's log is waited for.
 const LOG_PATIENCE: Duration = Duration::seconds(4);
 
 /// A task definition, as far as it has been read.
@@ -53,7 +53,7 @@ impl Definition {
     }
 
     /// One attempt. A denial may be a fresh role's, for the first seconds after the start.
-    pub(super) async fn attempt(work: &Work<'_>, name: &str, started_at: OffsetDateTime) -> Self {
+    pub(super) async fn read_once(work: &Work<'_>, name: &str, started_at: OffsetDateTime) -> Self {
         if name.is_empty() {
             return Self::Unread;
         }
@@ -73,8 +73,8 @@ impl Definition {
         }
     }
 
-    /// Reads it if it has not been, by attempts that ride out what may pass while there is time.
-    pub(super) async fn ride_out(work: &Work<'_>, name: &str) -> Self {
+    /// Reads it; what may pass is tried again while there is time.
+    pub(super) async fn read(work: &Work<'_>, name: &str) -> Self {
         if name.is_empty() {
             return Self::Unread;
         }
@@ -117,8 +117,8 @@ pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Defi
     let log = Log { group: Some(logs.group.clone()), stream, ..Log::default() };
     let Some(stream) = log.stream.as_deref().filter(|_| lines > 0) else { return log };
     let wanted = Wanted { logs, stream, lines, counts, ended_at: task.ended_at() };
-    // Of an invocation that is about to end, a second is kept for a read without an answer, or half of what is
-    // left.
+    // Of an invocation that is about to end, a second is kept for a read without an answer, or half of what
+    // is left.
     let now = work.now();
     let left: Duration = work.invocation.last_words_at() - now;
     let half: Duration = left / 2;

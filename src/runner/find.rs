@@ -64,7 +64,7 @@ pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<
     }
 }
 
-/// Likewise, for who wants to stop also what nothing may describe.
+/// All tasks of a resource, for callers that stop also what nothing may describe.
 pub(super) async fn look_until(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<Found, CallError> {
     let mut known_by = None;
     loop {
@@ -82,7 +82,7 @@ pub(super) async fn look_until(work: &Work<'_>, enough: fn(&Found) -> bool) -> R
 async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
     let (aws, cluster) = (work.aws, work.cluster);
     let ours = [work.started_by(), work.old_started_by()];
-    let remembered = remembered(work);
+    let remembered = tasks_in_ledger(work);
     let look = async || {
         // First: what is started meanwhile has the form of today, and the later list has it.
         let mut running = list_old(work).await?;
@@ -115,12 +115,13 @@ async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
                         || task.started_by.as_ref().is_some_and(|by| ours.contains(by))
                 });
                 for task in &mut seen.tasks {
-                    ledger::remember(task, &work.memory.others);
+                    ledger::restore_tags(task, &work.memory.others);
                 }
-                // What an ended request has started and ECS neither lists nor knows any more has stopped long ago.
+                // What an ended request has started and ECS neither lists nor knows any more has stopped long
+                // ago.
                 let open = |task: &TaskArn| {
                     let mut rows = work.memory.others.iter();
-                    rows.any(|row| row.is_open() && row.claims(task))
+                    rows.any(|row| row.is_unanswered() && row.claims(task))
                 };
                 let unknown = seen.missing.into_iter().filter(|task| listed.contains(task) || open(task));
                 let (undescribed, undescribed_stopped) =
@@ -147,7 +148,7 @@ pub(super) async fn list_old(work: &Work<'_>) -> Result<Vec<TaskArn>, CallError>
 }
 
 /// What other requests of the resource have started in this cluster, as far as the ledger knows.
-pub(super) fn remembered(work: &Work<'_>) -> Vec<TaskArn> {
+pub(super) fn tasks_in_ledger(work: &Work<'_>) -> Vec<TaskArn> {
     let rows = work.memory.others.iter().filter(|row| row.is_in(work.cluster));
     rows.flat_map(|row| row.tasks.iter().cloned()).collect()
 }

@@ -29,7 +29,7 @@ pub(super) struct Seen {
     pub(super) has_asked: bool,
     /// Why the last look showed nothing.
     pub(super) trouble: Option<CallError>,
-    /// How many looks in a row showed nothing, half of which one that shows something makes good.
+    /// How many looks in a row showed nothing; a look that shows something halves it.
     pub(super) misses: u32,
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen
     match (wait.goal, verdict) {
         (Goal::Stopped, _) => Answer::nothing_ran(texts::all_stopped()),
         (Goal::Success, _) if wait.timed_out.is_some() && in_time().is_none() => {
-            Answer::Failed(timed_out(work, wait, seen).await)
+            Answer::Failed(timed_out(work, wait, seen, true).await)
         }
         (Goal::Success, Verdict::Succeeded) => {
             let answer = Answer::succeeded(&seen.last.tasks, rules);
@@ -135,9 +135,9 @@ pub(super) fn why_timed_out(limit: &Limit) -> String {
 }
 
 /// Why a run that was stopped at its deadline has failed, with how it ended.
-pub(super) async fn timed_out(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Reason {
+pub(super) async fn timed_out(work: &Work<'_>, wait: &Wait, seen: &Seen, has_stopped: bool) -> Reason {
     let Some(timed_out) = &wait.timed_out else { return Reason::default() };
-    let reason = texts::timed_out(timed_out, &wait.tasks);
+    let reason = texts::timed_out(timed_out, &wait.tasks, has_stopped);
     let reason = texts::last_words(reason, &seen.last.tasks);
     let reason = texts::if_it_needs_longer(reason, &timed_out.limit);
     let task = timed_out.task.as_ref().and_then(|task| seen.task(task));
@@ -154,7 +154,7 @@ pub(super) async fn give_up(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Answer
         return Answer::nothing_ran(texts::last_look_failed(reason, seen.trouble.as_ref()));
     }
     tracing::warn!("the tasks have not stopped yet, and CloudFormation must be answered");
-    Answer::Failed(texts::still_stopping(timed_out(work, wait, seen).await))
+    Answer::Failed(texts::still_stopping(timed_out(work, wait, seen, false).await))
 }
 
 /// The chain of invocations ends before the wait does: the tasks are stopped and looked at while this
@@ -167,7 +167,7 @@ pub(super) async fn give_up_at_once(work: &Work<'_>, mut wait: Wait, seen: Seen)
     let listening = work.due(work.invocation.soon());
     let last = last_words(&listening, &wait.tasks).await;
     let seen = Seen { last: last.seen, ..seen };
-    let reason = timed_out(work, &wait, &seen).await;
+    let reason = timed_out(work, &wait, &seen, last.is_over).await;
     let reason = if last.is_over { reason } else { texts::still_stopping(reason) };
     Answer::Failed(texts::not_stopped(reason, &refused))
 }
@@ -179,7 +179,10 @@ pub(super) async fn lost_sight(work: &Work<'_>, wait: &Wait, seen: &Seen, error:
         return Answer::nothing_ran(texts::told_to_stop(error));
     }
     if wait.timed_out.is_some() {
-        return Answer::Failed(texts::last_look_failed(timed_out(work, wait, seen).await, Some(error)));
+        return Answer::Failed(texts::last_look_failed(
+            timed_out(work, wait, seen, false).await,
+            Some(error),
+        ));
     }
     stop_unwatched(work, wait, texts::lost_sight(error, &wait.cluster, &wait.tasks)).await
 }

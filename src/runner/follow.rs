@@ -44,7 +44,8 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
     let mut seen = Seen::of(&wait);
     if let Some(timed_out) = &wait.timed_out {
         // The invocation that has said so may have died before it had them stopped.
-        stop(&work.due(work.invocation.soon()), &wait.tasks, &why_timed_out(&timed_out.limit)).await;
+        let by = work.invocation.soon().min(wait.deadline);
+        stop(&work.due(by), &wait.tasks, &why_timed_out(&timed_out.limit)).await;
     }
     match keep(work, &wait).await {
         Kept::Parked => match look_at_parked(work, &mut wait, &mut seen).await {
@@ -82,7 +83,11 @@ async fn look_at_parked(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Op
 
 /// What an observation that came by itself has come to: its ending, or nothing if the tasks are not over by
 /// it. Where a fact is missing that decides, it is polled for.
-pub(super) async fn observed(work: &Work<'_>, mut wait: Wait, observation: Observation) -> Option<Ending> {
+pub(super) async fn judge_observation(
+    work: &Work<'_>,
+    mut wait: Wait,
+    observation: Observation,
+) -> Option<Ending> {
     let mut seen = Seen { last: observation, ..Seen::of(&wait) };
     let now = work.now();
     wait.observe(&seen.last, now);
@@ -107,6 +112,7 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
         step = match step {
             Step::Look(at) => {
                 invocation.clock().sleep_until(at).await;
+                let asked_at = work.now();
                 let looked = look(work, &mut wait, &mut seen).await;
                 let (now, jitter) = (work.now(), fastrand::f64());
                 match looked {
@@ -115,6 +121,11 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
                         wait.may_restart = false;
                         wait.definition = seen.definition.as_ref().cloned().map(Box::new);
                         return Box::pin(follow(work, wait)).await;
+                    }
+                    // An answer that took its time shows what there was when it was asked for, and a fact that
+                    // is waited for may have come since then.
+                    Ok(Some(outcome @ Outcome::Over { .. })) => {
+                        wait.step(&outcome, asked_at, hand_over_at, jitter)
                     }
                     Ok(Some(outcome)) => wait.step(&outcome, now, hand_over_at, jitter),
                     Ok(None) => wait.step_after_misses(seen.misses, now, hand_over_at, jitter),
@@ -126,9 +137,9 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
                 return match hand_over(work, wait.clone()).await {
                     Ok(()) => Ending::HandedOver,
                     Err(NoNextHop::ChainUsedUp) => Ending::Answered(give_up_at_once(work, wait, seen).await),
-                    Err(NoNextHop::Refused(error)) => {
-                        Ending::Answered(stop_unwatched(work, &wait, texts::no_next_hop(&error)).await)
-                    }
+                    Err(NoNextHop::Refused(error)) => Ending::Answered(
+                        stop_unwatched(work, &wait, texts::no_next_hop(&error, &wait.tasks)).await,
+                    ),
                 };
             }
             Step::Finish(verdict) => {
@@ -140,7 +151,7 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
             Step::GiveUp if wait.goal == Goal::Success && wait.timed_out.is_none() => {
                 let refused = time_out(work, &mut wait, &seen).await;
                 if !refused.is_empty() {
-                    let reason = texts::not_stopped(timed_out(work, &wait, &seen).await, &refused);
+                    let reason = texts::not_stopped(timed_out(work, &wait, &seen, false).await, &refused);
                     return Ending::Answered(Answer::Failed(reason));
                 }
                 wait.resume(work.now(), hand_over_at)
@@ -164,7 +175,7 @@ async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Optio
     // containers count, and where their output went, stands in it alone.
     let name = definition_name(seen);
     let looked = if wait.goal == Goal::Success && seen.definition.may_be_read() && !name.is_empty() {
-        let (looked, read) = tokio::join!(looking, Definition::attempt(work, &name, started_at));
+        let (looked, read) = tokio::join!(looking, Definition::read_once(work, &name, started_at));
         (seen.definition, seen.has_asked) = (read, true);
         looked
     } else {
@@ -209,10 +220,10 @@ async fn judge(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Outcome {
     let name = definition_name(seen);
     if wait.over_since.is_none() {
         let reading = work.due(work.invocation.until(work.now() + DEFINITION_PATIENCE));
-        (seen.definition, seen.has_asked) = (Definition::ride_out(&reading, &name).await, true);
+        (seen.definition, seen.has_asked) = (Definition::read(&reading, &name).await, true);
     } else if !seen.has_asked {
         // What the invocation before this one has read is not handed over.
-        (seen.definition, seen.has_asked) = (Definition::attempt(work, &name, wait.started_at).await, true);
+        (seen.definition, seen.has_asked) = (Definition::read_once(work, &name, wait.started_at).await, true);
     }
     let rules = wait.rules(seen.definition.as_ref());
     match wait.judge(&seen.last, rules, work.now()) {

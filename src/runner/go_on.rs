@@ -88,7 +88,7 @@ impl Runner {
         delete(&self.work(place, stop.deadline, reply_to, invocation), stop).await
     }
 
-    /// The ledger alone, for who has nothing to do with other requests.
+    /// The ledger alone, for callers that have nothing to do with other requests.
     pub(super) fn memory(&self) -> Memory<'_> {
         Memory { ledger: self.ledger.as_ref(), ..Memory::default() }
     }

@@ -171,7 +171,7 @@ async fn note_attempt(work: &Work<'_>, started: &Started) -> Result<(), CallErro
             Err(CallError::refused("ecs:StartTask", texts::TAKEN_OVER))
         }
         // What it starts will be seen in a moment.
-        Ok(Written::Taken) => Err(CallError::not_known_yet()),
+        Ok(Written::Taken) => Err(CallError::being_made("ecs:StartTask")),
         Ok(Written::Done | Written::NoRow) => Ok(()),
         Err(error) => {
             tracing::warn!("the ledger does not know of this attempt: {error}");

@@ -22,7 +22,6 @@ use crate::{
     },
     cfn::{ReplyTo, WaitHandle},
     epoch::milliseconds,
-    identity,
     task::cluster_name,
 };
 
@@ -54,7 +53,7 @@ pub(super) struct Memory<'l> {
     pub(super) is_first: bool,
     /// Tells this delivery from others of the request.
     pub(super) delivery: u64,
-    /// The rows of the resource's other requests.
+    /// The rows of the resource's earlier requests.
     pub(super) others: Vec<Row>,
 }
 
@@ -199,7 +198,7 @@ impl Ledger {
 
     /// The wait that another delivery of a request goes on with, if one does.
     pub(super) async fn wait_of(&self, reply_to: &ReplyTo) -> Option<Wait> {
-        let resource = identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id);
+        let resource = reply_to.started_by();
         let rows = self.rows(&resource).await;
         let rows =
             rows.inspect_err(|error| tracing::warn!("another delivery is not looked for: {error}")).ok()?;
@@ -230,7 +229,7 @@ impl Ledger {
     }
 
     /// How many requests have not ended.
-    pub(super) async fn open(&self) -> Result<usize, CallError> {
+    pub(super) async fn count_open(&self) -> Result<usize, CallError> {
         in_time(self.table.count_index(&open_up_to(i64::MAX))).await
     }
 
@@ -292,7 +291,7 @@ fn refused(row: Option<Row>) -> Written {
     match row {
         None => Written::NoRow,
         Some(row) if row.answer.is_some() => Written::Answered,
-        Some(row) if row.is_open() => Written::Taken,
+        Some(row) if row.is_unanswered() => Written::Taken,
         Some(_) => Written::Superseded,
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn remember<'l>(
         Ok(First::Seen(own)) => match own.redelivered() {
             Redelivery::Repeat(body) => return Remembered::Answered(body),
             Redelivery::Superseded => return Remembered::Superseded,
-            Redelivery::Look => match own.waits_for() {
+            Redelivery::GoOn => match own.waits_for() {
                 Ok(Some(wait)) => return Remembered::Waiting(Box::new(wait)),
                 Ok(None) | Err(_) => *own,
             },

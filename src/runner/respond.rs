@@ -26,8 +26,8 @@ impl Runner {
         Box::pin(self.answer_of(run, answer, reply_to, invocation)).await
     }
 
-    /// The only place that answers CloudFormation. `run` is how the run ended that is counted with the
-    /// answer.
+    /// Decides in the ledger whether this is the request's answer, and sends it. `run` is how the run ended
+    /// that is counted with the answer.
     pub(super) async fn answer_of(
         &self,
         run: Option<RunEnd>,

@@ -165,7 +165,7 @@ async fn has_started(work: &Work<'_>) -> bool {
 async fn definition_for_the_ledger(work: &Work<'_>, started: &Started) -> Option<Box<TaskDefinition>> {
     work.memory.ledger?;
     let name = &started.seen.first()?.task_definition_arn;
-    Definition::attempt(work, name, work.now()).await.as_ref().cloned().map(Box::new)
+    Definition::read_once(work, name, work.now()).await.as_ref().cloned().map(Box::new)
 }
 
 /// The answer to a run whose end is not waited for.
@@ -209,7 +209,7 @@ async fn as_started(
     let tasks: Vec<Task> =
         started.tasks.iter().map(|arn| as_seen(arn).unwrap_or_else(|| Task::unseen(arn.clone()))).collect();
     let known = tasks.first().map(|task| task.task_definition_arn.as_str()).filter(|arn| !arn.is_empty());
-    let definition = Definition::ride_out(work, known.unwrap_or(definition)).await;
+    let definition = Definition::read(work, known.unwrap_or(definition)).await;
     let definition = definition.as_ref().cloned();
     (tasks, definition)
 }

@@ -33,7 +33,7 @@ use crate::{
 const CAPACITY_PATIENCE: Duration = Duration::seconds(60);
 /// What came of starting a run.
 pub(super) enum Start {
-    /// All of its tasks run.
+    /// All of its tasks have been started.
     Complete(Started),
     /// Not all could be started, and those that did have been stopped.
     Failed(Reason),
@@ -171,7 +171,7 @@ async fn adopt_or_give_up(
     }
     // How much a task asks for, and which containers it has, stands in its definition.
     let reading = work.due(work.invocation.last_words_at().min(work.now() + DEFINITION_PATIENCE / 4));
-    let definition = Definition::attempt(&reading, &properties.task_definition, work.now()).await;
+    let definition = Definition::read_once(&reading, &properties.task_definition, work.now()).await;
     let (stack_id, started) = (&work.reply_to.stack_id, &started.tasks);
     let tried =
         StartTried { properties, stack_id, definition: definition.as_ref(), started, attempts, seconds };

@@ -11,7 +11,7 @@ use super::{
         plan::Earlier,
         wait::{MISSING_PATIENCE, MISSING_TOLERANCE},
     },
-    find::{Found, find},
+    find::{Found, find, tasks_in_ledger},
     work::{LOOK, Work},
 };
 use crate::{
@@ -139,7 +139,9 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
             Err(error) if error.is("ClusterNotFoundException") => continue,
             Err(error) => return Cleared::Unseen(error),
         };
-        if !found.knows_what_runs() {
+        // The delivery that has started tasks of this request had cleared the way before.
+        let was_clear = found.described.iter().any(|task| is_marked_by(task, work.reply_to));
+        if !found.knows_what_runs() && !was_clear {
             if work.is_last_look() {
                 return Cleared::Unseen(CallError::not_known_yet());
             }
@@ -190,8 +192,11 @@ pub(super) async fn stop_request(work: &Work<'_>) -> Result<Stopped, CallError> 
     let found = find(work, Found::knows_what_runs).await?;
     let running =
         found.described.into_iter().filter(|task| !task.is_over() && is_of_request(task, work.reply_to));
-    // What cannot be described yet has been started within the last minute, which is when this request was.
-    let own: Vec<TaskArn> = running.map(|task| task.arn).chain(found.undescribed).collect();
+    // What cannot be described yet has been started within the last minute, which is when this request was;
+    // but what the ledger knows is an earlier request's.
+    let earlier = tasks_in_ledger(work);
+    let undescribed = found.undescribed.into_iter().filter(|task| !earlier.contains(task));
+    let own: Vec<TaskArn> = running.map(|task| task.arn).chain(undescribed).collect();
     Ok(stop(work, &own, "ecs-tasks: the run failed").await)
 }
 

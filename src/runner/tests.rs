@@ -8,7 +8,6 @@ use super::*;
 use crate::{
     cfn::{ReplyTo, ResponseUrl},
     function::clock::Clock,
-    identity,
     rehearse::{
         service::{ecs::Engine, lambda::Function},
         setting::Pace,
@@ -82,7 +81,7 @@ async fn start_a_task(runner: &Runner, reply_to: &ReplyTo, stage: &Stage) {
     let tags = [("ecs-tasks:request-id".to_owned(), reply_to.request_id.clone())];
     let launch = crate::aws::ecs::Launch {
         properties: &properties,
-        started_by: &identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
+        started_by: &reply_to.started_by(),
         tags: &tags,
         count: 1,
     };

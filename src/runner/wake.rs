@@ -15,7 +15,7 @@ use super::{
         texts,
         wait::Wait,
     },
-    follow::observed,
+    follow::judge_observation,
     go_on::{Place, span},
     invocation::Invocation,
     ledger::Ledger,
@@ -30,7 +30,7 @@ use crate::{
 
 /// How many rows the watch works on at the same time.
 const AT_ONCE: usize = 16;
-/// How many waits it keeps the deadlines of by itself at the same time: that is looking now and then.
+/// How many overdue waits the watch finishes at the same time: each is a look now and then.
 const LATE_AT_ONCE: usize = 200;
 /// What the watch's looks have shown: what ECS says of each task, or why it says nothing of the cluster's.
 #[derive(Default)]
@@ -89,9 +89,9 @@ impl Runner {
             return;
         };
         let now = invocation.now();
-        let open = ledger.open().await;
+        let open = ledger.count_open().await;
         let open = open.inspect_err(|error| tracing::debug!("open waits are not counted: {error}")).ok();
-        let (mut from, mut overdue, mut late, mut has_beaten) = (None, 0, Vec::new(), false);
+        let (mut from, mut overdue, mut late) = (None, 0, Vec::new());
         loop {
             let (due, next) = match ledger.due(now, from.as_ref()).await {
                 Ok(page) => page,
@@ -101,7 +101,7 @@ impl Runner {
                 }
             };
             // A watch that cannot read what is due is none, and nothing may be left to it.
-            if !std::mem::replace(&mut has_beaten, true)
+            if from.is_none()
                 && let Err(error) = ledger.beat(now).await
             {
                 tracing::error!("the heartbeat could not be written, so nothing will be parked: {error}");
@@ -207,7 +207,7 @@ impl Runner {
         let memory = self.memory();
         let place = Place { cluster: &cluster, families: &[], memory: &memory };
         let work = self.work(place, wait.deadline, &reply_to, invocation);
-        let Some(ending) = Box::pin(observed(&work, wait, observation)).await else { return false };
+        let Some(ending) = Box::pin(judge_observation(&work, wait, observation)).await else { return false };
         // That the answer was not taken is logged, and the next minute sends it again.
         let _ = self.finish(async { ending }, Some(&cluster), &reply_to, invocation).await;
         true

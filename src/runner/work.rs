@@ -67,7 +67,7 @@ impl<'w> Work<'w> {
 
     /// `startedBy` of the tasks of the request's resource.
     pub(super) fn started_by(&self) -> String {
-        identity::started_by(&self.reply_to.stack_id, &self.reply_to.logical_resource_id)
+        self.reply_to.started_by()
     }
 
     /// The same in its first form, which tasks may have that were started before the function was updated.

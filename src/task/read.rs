@@ -48,7 +48,8 @@ impl Container {
 }
 
 /// A text that says something, or a number as text.
-fn text(value: &Value) -> Option<String> {
+/// A text, or a number as one; not an empty text.
+pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
@@ -56,7 +57,8 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-fn integer(value: &Value) -> Option<i64> {
+/// A whole number, native or as a text.
+pub fn integer(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 

@@ -30,7 +30,7 @@ fn a_task_that_does_not_stop_is_killed_after_its_stop_timeout_and_not_for_its_me
     // Long enough for a busy machine to start the container before the task is stopped.
     let rehearsed = Rehearsal::of_task(definition, json!({"Timeout": 20})).run(&[]);
     let failure = rehearsed.failure();
-    assert!(failure.contains("ontainer stubborn then exited with code 137"), "{failure}");
+    assert!(failure.contains("ontainer stubborn then ended with exit code 137"), "{failure}");
     assert!(!failure.contains("OutOfMemory"), "{failure}");
     assert_eq!(rehearsed.printed("stubborn"), ["up"]);
     assert_eq!(containers("stubborn"), [""; 0]);

@@ -212,7 +212,7 @@ async fn a_start_that_cannot_succeed_fails_at_once() {
     let definition = scenario.script("true");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("The task could not be started: arn:i is not there"),
+        created.reason.contains("The task could not be started: arn:i is not registered in cluster prod"),
         "{}",
         created.reason
     );
@@ -257,7 +257,7 @@ async fn a_look_that_is_denied_ends_the_wait_and_stops_the_task() {
     let definition = scenario.script("exec sleep 60");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("can no longer be waited for on cluster prod, and has been stopped"),
+        created.reason.contains("can no longer be watched on cluster prod, and has been stopped"),
         "{}",
         created.reason
     );

@@ -41,7 +41,7 @@ async fn logs_that_are_denied_change_nothing_but_a_line_in_the_log() {
     let definition = scenario.script("echo secret of the deep; exit 4");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("Container app exited with code 4. Its log may not be read"),
+        created.reason.contains("Container app exited with code 4. Its log could not be read"),
         "{}",
         created.reason
     );

@@ -251,7 +251,8 @@ fn word(text: &str) -> String {
     text.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect()
 }
 
-/// Circles of calls that no import shows: methods of one type that stand in several files, and call each other.
+/// Circles of calls that no import shows: methods of one type that stand in several files, and call each
+/// other.
 fn circles(modules: &BTreeMap<String, String>) -> Vec<String> {
     let mut homes: BTreeMap<(String, String), String> = BTreeMap::new();
     for (module, code) in modules {

@@ -249,7 +249,7 @@ async fn run_on_rollback_false_fails_where_asking_is_denied() {
     let properties = properties(&definition, json!({"RunOnRollback": false}));
     let updated = scenario.update(&properties, &properties).await;
     assert!(
-        updated.reason.contains("Allow cloudformation:DescribeStacks to the function's role"),
+        updated.reason.contains("Grant cloudformation:DescribeStacks to the function's role"),
         "{}",
         updated.reason
     );

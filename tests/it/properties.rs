@@ -130,7 +130,7 @@ async fn timeout_reached_stops_the_task_and_says_what_was_running() {
     let reason = &created.reason;
     assert!(reason.contains("did not finish within Timeout of 2 s and has been stopped"), "{reason}");
     assert!(reason.contains("Container app was still running"), "{reason}");
-    assert!(reason.contains("Container app then exited with code 143"), "{reason}");
+    assert!(reason.contains("Container app then ended with exit code 143"), "{reason}");
     scenario.until(|scenario| scenario.statuses() == ["STOPPED"]).await;
     assert_eq!(scenario.calls("StopTask"), 1);
 }
@@ -342,7 +342,11 @@ async fn an_output_that_cannot_be_read_leaves_the_run_its_success() {
     scenario.stage.fault("GetLogEvents", vec![denial; 10]);
     let created = scenario.create(&wanted).await;
     assert!(created.succeeded && created.data["Output"] == "");
-    assert!(created.reason.contains("allow logs:GetLogEvents on /ecs/app"), "{}", created.reason);
+    assert!(
+        created.reason.contains("grant logs:GetLogEvents on the log streams of /ecs/app"),
+        "{}",
+        created.reason
+    );
     let forgotten = properties(&definition, json!({"ReturnOutput": "true", "Timeout": "0"}));
     let created = scenario.create(&forgotten).await;
     assert!(created.succeeded && created.data["Output"] == "");

@@ -24,7 +24,7 @@ async fn a_task_that_ignores_sigterm_is_killed_after_its_stop_timeout() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("trap '' TERM; while :; do sleep 1; done");
     let created = scenario.create(&properties(&definition, json!({"Timeout": 2}))).await;
-    assert!(created.reason.contains("Container app then exited with code 137"), "{}", created.reason);
+    assert!(created.reason.contains("Container app then ended with exit code 137"), "{}", created.reason);
 }
 
 #[tokio::test]

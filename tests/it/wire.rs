@@ -148,7 +148,7 @@ async fn a_service_that_does_not_exist_is_named_before_anything_starts() {
     let (scenario, definition) = fargate().await;
     let created = scenario.create(&properties(&definition, json!({"Service": "wbe"}))).await;
     assert!(
-        created.reason.contains("cluster prod has no service wbe, which Service names"),
+        created.reason.contains("Service names wbe, but cluster prod has no such service"),
         "{}",
         created.reason
     );

@@ -1,8 +1,8 @@
 //! The simulation: the runner's real code with the real SDK clients lives thousands of lives in a world of
 //! faults, in virtual time, and after each life every promise of docs/reliability.md is checked.
 //!
-//! `make soak SEEDS=100000` lives as many as one likes, `SEED=7 make soak` replays one and prints it step by
-//! step.
+//! `make soak SEEDS=100000` lives as many as one likes and prints each promise that is broken, `SEED=7 make
+//! soak` replays one life step by step.
 
 #![expect(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ use std::{
     ops::Range,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -90,38 +90,42 @@ fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
     Lived { objections, steps, calls: state.calls.len(), answers, log }
 }
 
-/// Lives these lives on all cores; the first that broke a promise, and how many calls there were.
-fn live_all(seeds: Range<u64>) -> (Option<(u64, Lived)>, usize) {
-    let next = AtomicU64::new(seeds.start);
-    let (found, calls) = (Mutex::new(None), AtomicU64::new(0));
+/// Lives these lives on all cores, for as long as what comes of one lets it go on.
+fn live_all(seeds: Range<u64>, goes_on: impl Fn(u64, Lived) -> bool + Sync) {
+    let (next, is_over) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || found.lock().unwrap().is_some() {
+                    if seed >= seeds.end || is_over.load(Ordering::Relaxed) {
                         return;
                     }
-                    let lived = live(seed, None);
-                    calls.fetch_add(lived.calls as u64, Ordering::Relaxed);
-                    if !lived.objections.is_empty() {
-                        found.lock().unwrap().get_or_insert((seed, lived));
+                    if !goes_on(seed, live(seed, None)) {
+                        is_over.store(true, Ordering::Relaxed);
                     }
                 }
             });
         }
     });
-    (found.into_inner().unwrap(), calls.into_inner() as usize)
 }
 
 #[track_caller]
 fn check(seeds: Range<u64>) {
     let lives = seeds.end - seeds.start;
-    let (found, calls) = live_all(seeds);
-    if let Some((seed, lived)) = found {
+    let (found, calls) = (Mutex::new(None), AtomicUsize::new(0));
+    live_all(seeds, |seed, lived| {
+        calls.fetch_add(lived.calls, Ordering::Relaxed);
+        let keeps = lived.objections.is_empty();
+        if !keeps {
+            found.lock().unwrap().get_or_insert((seed, lived));
+        }
+        keeps
+    });
+    if let Some((seed, lived)) = found.into_inner().unwrap() {
         panic!("{}\n{}\nreplay: SEED={seed} make soak", lived.steps, lived.objections.join("\n"));
     }
-    println!("{lives} lives, {calls} calls to AWS, every promise kept");
+    println!("{lives} lives, {} calls to AWS, every promise kept", calls.into_inner());
 }
 
 #[test]
@@ -129,32 +133,38 @@ fn a_thousand_lives_keep_every_promise() {
     check(0..1000);
 }
 
+/// Lives `SEEDS` lives from `FIRST` on, and prints a line for each promise that one has broken.
 #[test]
 #[ignore = "make soak"]
-#[expect(clippy::disallowed_methods, reason = "make soak sets SEED or SEEDS")]
+#[expect(clippy::disallowed_methods, reason = "make soak sets SEED, or FIRST and SEEDS")]
 fn soak() {
-    if let Some(seed) = env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
+    let number = |name| env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    if let Some(seed) = number("SEED") {
         let lived = live(seed, None);
         println!("{}", lived.steps);
         assert!(lived.objections.is_empty(), "{}", lived.objections.join("\n"));
         return;
     }
-    let seeds = env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20_000);
-    check(0..seeds);
-}
-
-/// `make soak SURVEY=2000 FIRST=0`: every objection of so many lives, one line a life, instead of the first.
-#[test]
-#[ignore = "make soak"]
-#[expect(clippy::disallowed_methods, reason = "make soak sets SURVEY")]
-fn survey() {
-    let lives: u64 = env::var("SURVEY").ok().and_then(|lives| lives.parse().ok()).unwrap_or(2000);
-    let first: u64 = env::var("FIRST").ok().and_then(|first| first.parse().ok()).unwrap_or(0);
-    for seed in first..first + lives {
-        for objection in live(seed, None).objections {
-            println!("{seed}: {}", objection.chars().take(300).collect::<String>());
+    let (first, lives) = (number("FIRST").unwrap_or(0), number("SEEDS").unwrap_or(20_000));
+    let [lived_out, broken, calls] = [0; 3].map(AtomicUsize::new);
+    live_all(first..first + lives, |seed, lived| {
+        for objection in &lived.objections {
+            println!("SEED={seed}: {}", objection.chars().take(300).collect::<String>());
         }
-    }
+        broken.fetch_add(usize::from(!lived.objections.is_empty()), Ordering::Relaxed);
+        calls.fetch_add(lived.calls, Ordering::Relaxed);
+        let number = lived_out.fetch_add(1, Ordering::Relaxed) + 1;
+        if number.is_multiple_of(5000) {
+            println!("{number} of {lives} lives");
+        }
+        true
+    });
+    let broken = broken.into_inner();
+    println!(
+        "{lives} lives from {first} on, {} calls to AWS, {broken} with a promise broken",
+        calls.into_inner()
+    );
+    assert_eq!(broken, 0, "replay one: SEED=number make soak");
 }
 
 /// That the simulation can fail: each rule that a runner breaks is noticed, and named, within a few hundred

@@ -31,7 +31,7 @@ use crate::{
     wire,
 };
 
-const LIVES: u64 = 100;
+const LIVES: u64 = 200;
 const NOW: OffsetDateTime = datetime!(2026-11-20 10:20 UTC);
 /// The template's.
 const LAMBDA_TIMEOUT: Duration = Duration::from_secs(60);

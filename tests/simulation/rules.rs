@@ -128,7 +128,8 @@ impl Court<'_> {
                     data[name] = Value::Null;
                 }
             }
-            if self.unread(asked, "GetLogEvents") || says("") {
+            let was_ending = asked.answers.iter().any(|one| self.was_ending(one.at));
+            if self.unread(asked, "GetLogEvents") || says("") || was_ending {
                 data["Output"] = Value::Null;
             }
         }
@@ -139,6 +140,14 @@ impl Court<'_> {
     fn unread(&self, asked: &Asked, operation: &str) -> bool {
         let calls = &mut self.state.calls.iter();
         calls.any(|call| call.delivery.request == asked.id && call.operation == operation && !call.ok)
+    }
+
+    /// Whether an invocation was about to end: a line may come later than it can wait for, since it must answer.
+    fn was_ending(&self, at: Seconds) -> bool {
+        let lasts = f64::from(self.world.life.lambda_timeout);
+        let is_ending =
+            |one: &Invoked| (one.began..one.began + lasts).contains(&at) && one.began + lasts - at < 7.0;
+        self.state.invocations.iter().any(is_ending)
     }
 
     /// With ReturnOutput the last line of a task that was waited for, and never another.
@@ -155,12 +164,8 @@ impl Court<'_> {
         let unread = trouble.rate > 0.0 && output.is_empty() && says_no_output(answer, "");
         let unread =
             unread || self.unread(asked, "DescribeTaskDefinition") || self.unread(asked, "GetLogEvents");
-        // The line may come later than an invocation can wait for it that must answer before its own end.
-        let lasts = f64::from(self.world.life.lambda_timeout);
         let at = asked.answers.iter().find(|one| one.body == *answer).map_or(0.0, |one| one.at);
-        let is_ending =
-            |one: &&Invoked| (one.began..one.began + lasts).contains(&at) && one.began + lasts - at < 7.0;
-        let unread = unread || self.state.invocations.iter().any(|one| is_ending(&one));
+        let unread = unread || self.was_ending(at);
         if output != "the last line" && !unread {
             object(format!("an Output that is not the last line: {answer}"));
         }
@@ -296,7 +301,8 @@ impl Court<'_> {
                 continue;
             }
             for task in self.tasks(launch) {
-                // Whose a task is that ECS does not describe yet, only the delivery knows that has started it.
+                // Whose a task is that ECS does not describe yet, only the delivery knows that has started
+                // it.
                 let described = launch.at + task.script.missing;
                 if several && looked.is_none_or(|looked| described >= *looked) {
                     continue;
@@ -374,7 +380,8 @@ impl Court<'_> {
                 if number(first) > number(second) || looked.is_some_and(|looked| first.at >= *looked) {
                     continue;
                 }
-                // Without a ledger nobody remembers a cluster that neither this request nor the one before names.
+                // Without a ledger nobody remembers a cluster that neither this request nor the one before
+                // names.
                 let names = |number: usize| {
                     let asked = self.state.requests.get(number);
                     asked.is_some_and(|asked| {

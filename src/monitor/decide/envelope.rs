@@ -6,7 +6,8 @@
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::event::{Event, Unreadable, text, time};
+use super::event::{Event, Unreadable, time};
+use crate::task::read::text;
 
 /// What the function was invoked with.
 #[derive(Debug, PartialEq)]

@@ -9,7 +9,10 @@
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::task::{Task, family};
+use crate::task::{
+    Task, family,
+    read::{integer, text},
+};
 
 /// The detail types that are judged; all others are kept and indexed only.
 const TASK_STATE_CHANGE: &str = "ECS Task State Change";
@@ -253,19 +256,6 @@ fn hide_values(environment: &mut Value) {
             *value = NOT_KEPT.into();
         }
     }
-}
-
-/// A text that says something, or a number as text.
-pub(super) fn text(json: &Value) -> Option<String> {
-    match json {
-        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-fn integer(json: &Value) -> Option<i64> {
-    json.as_i64().or_else(|| json.as_str()?.trim().parse().ok())
 }
 
 pub(super) fn time(json: &Value) -> Option<OffsetDateTime> {

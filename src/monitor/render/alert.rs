@@ -92,7 +92,10 @@ impl Failures<'_> {
     fn reason(&self) -> Reason {
         let reason = match self.failing.what {
             Broken::Task(change, failure) => match &failure.failure {
-                Some(culprit) if !failure.is_unhealthy => Reason::failed(std::slice::from_ref(culprit)),
+                Some(culprit) if !failure.is_unhealthy => match change.service().is_some() {
+                    true => Reason::failed_in_service(culprit),
+                    false => Reason::failed(std::slice::from_ref(culprit)),
+                },
                 _ => {
                     let head = match failure.is_unhealthy {
                         true => "ECS stopped the task because its health checks failed".to_owned(),

@@ -4,6 +4,10 @@
 //! (no row) ─► starting ─► waiting ─► answering ─► ended
 //! ```
 //!
+//! A request that runs nothing goes from starting to answering; one that a later request takes over from ends
+//! while it starts; a run that may start anew goes back to starting. The row of a WaitHandle's signal begins
+//! at waiting, or at answering where there is nothing to wait for.
+//!
 //! Pure. Each step is one conditional write, so that of several invocations that come to it at once one makes
 //! it. A row holds no property and no environment value, but it holds a ResponseURL.
 
@@ -58,7 +62,7 @@ pub enum RowState {
 pub struct Row {
     /// `startedBy` of the resource's tasks.
     pub resource: String,
-    /// The RequestId.
+    /// The sort key: the RequestId, and `/WaitHandle` behind it for the row of the signal.
     pub request: String,
     /// How far it has come.
     #[serde(default, deserialize_with = "leniently")]
@@ -166,7 +170,7 @@ impl Row {
     }
 
     /// Whether it has not been answered.
-    pub fn is_open(&self) -> bool {
+    pub fn is_unanswered(&self) -> bool {
         matches!(self.state, RowState::Starting | RowState::Waiting | RowState::Unknown)
     }
 
@@ -194,7 +198,7 @@ impl Row {
 
 /// Gives a task its tags back. StopTask may clear the tags by which requests tell their tasks apart; what the
 /// ledger holds stays.
-pub fn remember(task: &mut Task, rows: &[Row]) {
+pub fn restore_tags(task: &mut Task, rows: &[Row]) {
     if let Some(row) = rows.iter().find(|row| row.claims(&task.arn))
         && let Some(reply_to) = row.reply_to()
     {

@@ -96,9 +96,9 @@ pub fn is_later(task: &Task, reply_to: &ReplyTo, superseded: Option<OffsetDateTi
 
 /// Whether a later request of the resource must wait for the end of a task that is not over.
 ///
-/// What is stopping is waited for, whoever started it: the time alone does not say for certain that it is this
-/// request's. What runs is stopped where the request that started it waits for it; where no tag says that,
-/// `waited` does: whether the request before this one waited for its tasks.
+/// What is stopping is waited for, whoever started it: the time alone does not say for certain that it is
+/// this request's. What runs is stopped where the request that started it waits for it; where no tag says
+/// that, `waited` does: whether the request before this one waited for its tasks.
 pub fn must_end_before(task: &Task, reply_to: &ReplyTo, waited: bool) -> bool {
     if task.is_over() || is_marked_by(task, reply_to) {
         return false;

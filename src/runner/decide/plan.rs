@@ -21,7 +21,7 @@ use crate::{
 pub enum Plan {
     /// Answer FAILED; nothing is started.
     Refuse(Refusal),
-    /// Answer SUCCESS; there is nothing to run. A WaitHandle that nobody has signalled yet is.
+    /// Answer SUCCESS; there is nothing to run. A WaitHandle that is still unused is signalled, too.
     Skip(Skip, Earlier, Option<WaitHandle>),
     /// Run tasks, unless what is to be asked first says otherwise.
     Run(Box<Run>),
@@ -186,8 +186,8 @@ impl Skip {
 }
 
 impl Stop {
-    /// Delete needs nothing but Cluster, and reads no more: its properties may be those that made Create
-    /// fail.
+    /// Delete reads Cluster, TaskDefinition and ServiceTimeout, each by itself: its properties may be those
+    /// that made Create fail.
     fn for_request(request: &Request, means: Means) -> Self {
         let limits = Limits {
             timeout: 0,

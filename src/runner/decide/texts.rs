@@ -1,6 +1,6 @@
-//! Every message of the runner that a person reads in a stack's events, but for a failed task in words, which
-//! [`crate::reason`] has. Each is written to be read at two in the morning: what failed, which one, what to
-//! do.
+//! The runner's messages that a person reads in a stack's events. A failed task in words is
+//! [`crate::reason`]'s, why nothing starts [`super::plan`]'s. Each is written to be read at two in the
+//! morning: what failed, which one, what to do.
 //!
 //! Pure.
 
@@ -126,7 +126,7 @@ pub fn earlier_runs() -> Reason {
 
 /// We failed ourselves.
 pub fn own_fault() -> Reason {
-    Reason::new("ecs-tasks failed by a fault of its own; its log has the place. Please report it")
+    Reason::new("ecs-tasks failed by a fault of its own: the function's log says where. Please report it")
 }
 
 /// A later request of the resource has taken over; CloudFormation does not read this any more.
@@ -135,7 +135,7 @@ pub fn taken_over() -> Reason {
         .of_class(FailureClass::NoRun)
 }
 
-/// The invocation that handled a request has died, again and again. `count` is how many tasks it was to run.
+/// The invocation that handled a request has died. `count` is how many tasks it was to run.
 pub fn died(count: usize) -> Reason {
     let what = match count {
         0 => "The invocation that handled this request has died. It had no task to run",
@@ -160,7 +160,9 @@ pub fn may_run(reason: Reason, error: &CallError) -> Reason {
 /// was time.
 pub fn not_all_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     if refused.is_empty() {
-        return reason.detail(Some("A task that was told to stop has not stopped in time"));
+        return reason.detail(Some(
+            "A task that was told to stop has not stopped in time: deploy again when it is STOPPED",
+        ));
     }
     not_stopped(reason, refused)
 }
@@ -179,19 +181,22 @@ pub fn not_stopped_in_time(limit: &Limit, tasks: &[Task]) -> Reason {
 /// Tasks that could not be stopped may still run: nothing is worse to leave unsaid.
 pub fn not_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     refused.iter().fold(reason, |reason, (task, error)| {
-        reason.detail(Some(&format!("Task {} could not be stopped and may still run: {error}", task.id())))
+        reason
+            .detail(Some(&format!("Task {} could not be stopped and may still run: {error}", task.id())))
+            .detail(allowance(error).as_deref())
     })
 }
 
-/// The deadline came before the end of the tasks.
-pub fn timed_out(timed_out: &TimedOut, tasks: &[TaskArn]) -> Reason {
+/// The deadline came before the end of the tasks; whether they have stopped since then.
+pub fn timed_out(timed_out: &TimedOut, tasks: &[TaskArn], has_stopped: bool) -> Reason {
     let TimedOut { limit, running, trouble, .. } = timed_out;
     let what = match tasks {
         [_] => "The task".to_owned(),
         several => format!("At least one of {} tasks", several.len()),
     };
     let trouble = trouble.as_ref().map(|trouble| format!("The last look before that failed: {trouble}"));
-    let reason = Reason::new(format!("{what} did not finish within {limit} and has been stopped"))
+    let end = if has_stopped { "has been stopped" } else { "was told to stop" };
+    let reason = Reason::new(format!("{what} did not finish within {limit} and {end}"))
         .of_class(FailureClass::Timeout)
         .detail(Some(running))
         .detail(trouble.as_deref());
@@ -205,7 +210,7 @@ pub fn last_words(reason: Reason, tasks: &[Task]) -> Reason {
         .iter()
         .flat_map(|task| &task.containers)
         .filter_map(|container| {
-            Some(format!("Container {} then exited with code {}", container.name, container.exit_code?))
+            Some(format!("Container {} then ended with exit code {}", container.name, container.exit_code?))
         })
         .collect();
     reason.detail(Some(&words.join("; ")))
@@ -223,7 +228,7 @@ pub fn if_it_needs_longer(reason: Reason, limit: &Limit) -> Reason {
 /// A task that was told to stop has not, and CloudFormation must be answered.
 pub fn still_stopping(reason: Reason) -> Reason {
     reason.detail(Some(
-        "It had not stopped when CloudFormation had to be answered: what is deployed next may meet it",
+        "It had not stopped when CloudFormation had to be answered: it may overlap with what is deployed next",
     ))
 }
 
@@ -250,22 +255,22 @@ pub fn earlier_unknown(error: &CallError) -> Reason {
 
 /// The tasks cannot be looked at any more.
 pub fn lost_sight(error: &CallError, cluster: &str, tasks: &[TaskArn]) -> Reason {
-    let reason = Reason::new(format!(
-        "The task can no longer be waited for on cluster {cluster}, and has been stopped"
-    ))
-    .detail(allowance(error).as_deref())
-    .detail(Some(&error.to_string()));
+    let reason =
+        Reason::new(format!("The task can no longer be watched on cluster {cluster}, and has been stopped"))
+            .detail(allowance(error).as_deref())
+            .detail(Some(&error.to_string()));
     tasks.iter().take(1).fold(reason, |reason, task| reason.place(format!("Task {task}")))
 }
 
 /// The function could not invoke itself to go on waiting.
-pub fn no_next_hop(error: &CallError) -> Reason {
-    Reason::new(
-        "The wait outlives one invocation, the function could not invoke itself, and the task has been \
-         stopped",
+pub fn no_next_hop(error: &CallError, tasks: &[TaskArn]) -> Reason {
+    let reason = Reason::new(
+        "The task takes longer than one invocation of the function may, and the function could not invoke \
+         itself to go on waiting; the task has been stopped",
     )
     .detail(allowance(error).as_deref())
-    .detail(Some(&error.to_string()))
+    .detail(Some(&error.to_string()));
+    tasks.iter().take(1).fold(reason, |reason, task| reason.place(format!("Task {task}")))
 }
 
 /// What of these tasks runs.

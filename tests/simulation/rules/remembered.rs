@@ -177,7 +177,8 @@ impl<'w> Remembered<'w> {
             return;
         }
         let of_request = |one: &&crate::world::Invoked| one.delivery.request == asked.id && one.ended < *at;
-        let Some(parked) = self.state.invocations.iter().find(of_request) else { return };
+        // While it may start anew it is looked at, invocation by invocation; the last has parked it.
+        let Some(parked) = self.state.invocations.iter().filter(of_request).next_back() else { return };
         let look = |call: &&Call| {
             call.operation == "DescribeTasks" && call.delivery.request == asked.id && call.at > parked.ended
         };

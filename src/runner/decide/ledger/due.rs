@@ -18,8 +18,8 @@ pub enum Redelivery {
     Superseded,
     /// It may have died while it started its tasks.
     Start,
-    /// Its tasks are known: one look.
-    Look,
+    /// Its tasks are known: go on with its wait.
+    GoOn,
 }
 
 /// What the watch does about a row that is due.
@@ -57,7 +57,7 @@ impl Row {
         match (self.state, &self.answer) {
             (RowState::Answering | RowState::Ended, Some(answer)) => Redelivery::Repeat(answer.clone()),
             (RowState::Answering | RowState::Ended, None) => Redelivery::Superseded,
-            (RowState::Waiting, _) => Redelivery::Look,
+            (RowState::Waiting, _) => Redelivery::GoOn,
             (RowState::Starting | RowState::Unknown, _) => Redelivery::Start,
         }
     }

@@ -10,7 +10,6 @@ use super::{
 use crate::{
     cfn::{ReplyTo, Request},
     epoch::milliseconds,
-    identity,
     runner::decide::{plan::Plan, wait::Wait},
 };
 
@@ -32,7 +31,7 @@ impl Row {
         }
     }
 
-    /// The first row of a request of which this is to be made; its invocation ends at the latest then.
+    /// The row that a first delivery writes for its plan; `until` is when its invocation ends at the latest.
     ///
     /// It holds the wait as it will be, without tasks: what an invocation has started that died before it
     /// could say so is waited for by it.
@@ -85,7 +84,7 @@ impl Row {
     /// A row of which nothing is known but who is answered.
     fn of(reply_to: &ReplyTo, now: OffsetDateTime) -> Self {
         Self {
-            resource: identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id),
+            resource: reply_to.started_by(),
             request: sort_key(reply_to),
             state: RowState::Starting,
             cluster: None,

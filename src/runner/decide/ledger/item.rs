@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use time::Duration;
 
-use crate::{aws::dynamodb::Attributes, cfn::ReplyTo, identity};
+use crate::{aws::dynamodb::Attributes, cfn::ReplyTo};
 
 /// The table's partition key.
 pub const RESOURCE: &str = "resource";
@@ -32,7 +32,7 @@ where
 
 /// What names the row of a request, or of its signal.
 pub fn key_of(reply_to: &ReplyTo) -> Attributes {
-    key(&identity::started_by(&reply_to.stack_id, &reply_to.logical_resource_id), &sort_key(reply_to))
+    key(&reply_to.started_by(), &sort_key(reply_to))
 }
 
 /// What follows the RequestId in the sort key of the row of its signal.

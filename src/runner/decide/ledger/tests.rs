@@ -64,7 +64,7 @@ fn a_row_holds_no_property_and_no_environment_value() {
 fn a_redelivery_does_what_is_still_to_be_done() {
     for (row, expected) in [
         (row(RowState::Starting), Redelivery::Start),
-        (row(RowState::Waiting), Redelivery::Look),
+        (row(RowState::Waiting), Redelivery::GoOn),
         (answered(RowState::Answering), Redelivery::Repeat("body".to_owned())),
         (answered(RowState::Ended), Redelivery::Repeat("body".to_owned())),
         (row(RowState::Ended), Redelivery::Superseded),
@@ -209,11 +209,11 @@ fn an_answer_is_of_the_write_that_has_made_it_and_of_no_other_with_the_same_byte
 fn a_task_that_has_lost_its_tags_gets_back_those_of_its_row() {
     let row = row(RowState::Waiting);
     let mut task = Task::unseen(row.tasks[0].clone());
-    remember(&mut task, std::slice::from_ref(&row));
+    restore_tags(&mut task, std::slice::from_ref(&row));
     assert_eq!(task.tags["ecs-tasks:request-id"], row.request);
     assert_eq!(task.tags["ecs-tasks:waits"], "true");
     let mut other = Task::unseen(TaskArn("other".to_owned()));
-    remember(&mut other, &[row]);
+    restore_tags(&mut other, &[row]);
     assert!(other.tags.is_empty());
 }
 

@@ -19,7 +19,7 @@ use crate::{
 pub const WATCH: &str = "watch";
 const HEARTBEAT_ROW: &str = "heartbeat";
 
-const OPEN_STATES: &str = "#state = :starting OR #state = :waiting";
+const STARTING_OR_WAITING: &str = "#state = :starting OR #state = :waiting";
 
 /// The write that keeps a wait with its tasks. It goes through while nobody has answered. A run that may be
 /// started anew is not waited for by anybody else yet.
@@ -40,7 +40,7 @@ pub fn kept(wait: &Wait, next_look: OffsetDateTime) -> Update {
         expression: "SET #state = :state, #tasks = :tasks, #cluster = :cluster, #wait = :wait, \
                      #deadline = :deadline, #ttl = :ttl, #next_look = :next_look"
             .to_owned(),
-        condition: OPEN_STATES.to_owned(),
+        condition: STARTING_OR_WAITING.to_owned(),
         values: attributes(values),
     }
 }
@@ -66,7 +66,7 @@ pub fn attempted(reply_to: &ReplyTo, call: StartTaskCall) -> Update {
     Update {
         key: key_of(reply_to),
         expression: "SET #attempts = :attempts, #delivery = :delivery".to_owned(),
-        condition: format!("({OPEN_STATES}) AND (#attempts < :attempts OR #delivery = :delivery)"),
+        condition: format!("({STARTING_OR_WAITING}) AND (#attempts < :attempts OR #delivery = :delivery)"),
         values: attributes(values),
     }
 }
@@ -93,8 +93,8 @@ pub fn answering(reply_to: &ReplyTo, body: &str, write: &str, now: OffsetDateTim
     }
 }
 
-/// The write by which a later request takes over from one that is starting its tasks. Not from one that has an
-/// answer by now: that must get out.
+/// The write by which a later request takes over from one that is starting its tasks. Not from one that has
+/// an answer by now: that must get out.
 pub fn taken_over(key: Attributes) -> Update {
     let states = json!({ ":ended": RowState::Ended, ":starting": RowState::Starting });
     Update {

@@ -15,7 +15,7 @@ pub(super) fn allowance(error: &CallError) -> Option<String> {
     let role = after(&error.message, ":assumed-role/")
         .and_then(|role| role.split('/').next())
         .map_or_else(|| "the function's role".to_owned(), |role| format!("the function's role {role}"));
-    Some(format!("Allow {action}{on} to {role}"))
+    Some(format!("Grant {action}{on} to {role}"))
 }
 
 /// The word after these words.
@@ -45,13 +45,13 @@ mod tests {
         assert_eq!(
             denied(message).as_deref(),
             Some(
-                "Allow iam:PassRole on arn:aws:iam::123456789012:role/app to the function's role \
+                "Grant iam:PassRole on arn:aws:iam::123456789012:role/app to the function's role \
                  ecsTasks-role"
             )
         );
         assert_eq!(
             denied("User is not authorized").as_deref(),
-            Some("Allow ecs:RunTask to the function's role")
+            Some("Grant ecs:RunTask to the function's role")
         );
     }
 }

@@ -31,7 +31,7 @@ pub fn not_all_started(tried: &StartTried<'_>, failures: &[LaunchFailure]) -> Re
         (0, 1) => "The task could not be started".to_owned(),
         (0, expected) => format!("None of the {expected} tasks could be started"),
         (started, expected) => {
-            format!("Only {started} of {expected} tasks could be started, and these have been stopped again")
+            format!("Only {started} of {expected} tasks could be started, and those {started} were stopped")
         }
     };
     let Some(first) = failures.first() else {
@@ -63,8 +63,8 @@ fn as_said(failure: &LaunchFailure) -> String {
 fn in_words(tried: &StartTried<'_>, failure: &LaunchFailure) -> (String, Option<String>) {
     let cluster = &tried.properties.cluster;
     let named = |unnamed: &str| failure.arn.clone().unwrap_or_else(|| unnamed.to_owned());
-    if let Some((what, next)) = lacking(tried, &failure.reason) {
-        return (format!("no container instance of cluster {cluster} has {what}"), Some(next));
+    if let Some((why, next)) = unfit(tried, &failure.reason) {
+        return (format!("no container instance of cluster {cluster} {why}"), Some(next));
     }
     let (why, next) = match failure.reason.as_str() {
         "AGENT" => (
@@ -72,8 +72,8 @@ fn in_words(tried: &StartTried<'_>, failure: &LaunchFailure) -> (String, Option<
             "Look at the ECS agent on that instance, and at its way to the ECS endpoints",
         ),
         "MISSING" => (
-            format!("{} is not there", named("something that it names")),
-            "Look at Cluster and Instances: a container instance may have been deregistered",
+            format!("{} is not registered in cluster {cluster}", named("a container instance")),
+            "Check Cluster and Instances: the instance may have been deregistered",
         ),
         "INACTIVE" => (
             format!("{} is not active any more", named("the container instance")),
@@ -84,53 +84,52 @@ fn in_words(tried: &StartTried<'_>, failure: &LaunchFailure) -> (String, Option<
             "Name subnets in more availability zones or another capacity provider, or deploy again later",
         ),
         reason if reason.starts_with("No Container Instances") => (
-            format!("cluster {cluster} has no container instance"),
-            "Let the resource depend on what adds instances to the cluster, or use Fargate",
+            format!("cluster {cluster} has no container instances{}", tried.as_ec2()),
+            "For Fargate set LaunchType: FARGATE; for EC2 let the resource depend on what adds instances",
         ),
         other => return (other.to_owned(), None),
     };
     (why, Some(next.to_owned()))
 }
 
-/// What no container instance has, by ECS's code for it, and what to do about that.
-fn lacking(tried: &StartTried<'_>, code: &str) -> Option<(String, String)> {
-    let more = "add container instances, or larger ones";
+/// Why no container instance takes the task, by ECS's code for it, and what to do about that
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html>).
+fn unfit(tried: &StartTried<'_>, code: &str) -> Option<(String, String)> {
+    let wait = "Wait for other tasks to end, add container instances, or larger ones";
     let asked = |what: &str, unit: &str| {
         let amount = tried.asks_for(what).map_or_else(String::new, |amount| format!("{amount} {unit} of "));
-        format!("the {amount}{what} free that the task asks for")
+        format!("has the {amount}{what} free that the task asks for")
     };
-    let (what, next) = match code {
-        "RESOURCE:MEMORY" => (
-            asked("memory", "MiB"),
-            format!("Wait for other tasks to end, {more}, or lower the task's memory"),
-        ),
-        "RESOURCE:CPU" => {
-            (asked("CPU", "units"), format!("Wait for other tasks to end, {more}, or lower the task's cpu"))
-        }
-        "RESOURCE:GPU" => (
-            "the GPUs free that the task asks for".to_owned(),
-            format!("Wait for other tasks to end, or {more}"),
-        ),
+    let (why, next) = match code {
+        "RESOURCE:MEMORY" => (asked("memory", "MiB"), format!("{wait}, or lower the task's memory")),
+        "RESOURCE:CPU" => (asked("CPU", "units"), format!("{wait}, or lower the task's cpu")),
+        "RESOURCE:GPU" => ("has the GPUs free that the task asks for".to_owned(), wait.to_owned()),
         "RESOURCE:ENI" => (
-            "a network interface free, of which every awsvpc task takes one".to_owned(),
-            format!("Switch on ENI trunking (awsvpcTrunking), or {more}"),
+            "has a network interface free, of which every awsvpc task takes one".to_owned(),
+            format!("{wait}, or switch on ENI trunking (awsvpcTrunking) and replace the instances"),
         ),
         "RESOURCE:PORTS" => (
-            "the host ports free that the task maps".to_owned(),
-            "Map dynamic host ports (hostPort 0), or add container instances".to_owned(),
-        ),
-        "ATTRIBUTE" => (
-            "an attribute that the task definition requires".to_owned(),
-            "Compare requiresAttributes of the task definition with the attributes of the instances"
+            "has the host ports free that the task maps".to_owned(),
+            "Wait for other tasks to end, add container instances, or map dynamic host ports (hostPort 0, in \
+             network mode bridge)"
                 .to_owned(),
         ),
+        "ATTRIBUTE" => (
+            "has every attribute that the task definition requires".to_owned(),
+            "Compare requiresAttributes of the task definition with the attributes of the instances".to_owned(),
+        ),
         "LOCATION" => (
-            "a place that the placement constraints allow".to_owned(),
-            "Look at PlacementConstraints, and at the availability zones of the instances".to_owned(),
+            format!("is in an Availability Zone of the task's subnets{}", tried.subnets()),
+            "Name subnets in the Availability Zones of the instances, or add instances there".to_owned(),
+        ),
+        code if code.starts_with("MemberOf placement constraint") => (
+            "meets the placement constraints".to_owned(),
+            "Compare PlacementConstraints, and those of the task definition, with the attributes of the instances"
+                .to_owned(),
         ),
         _ => return None,
     };
-    Some((what, next))
+    Some((why, next))
 }
 
 /// RunTask or StartTask did not work.
@@ -163,8 +162,15 @@ pub fn start_refused(tried: &StartTried<'_>, error: &CallError) -> Reason {
         )
     } else {
         let next = match allowance(error) {
+            None if error.is_throttled() => Some(
+                "ECS throttled every attempt until the time was up: deploy again, or start fewer tasks at once"
+                    .to_owned(),
+            ),
             None if error.is_transient() => {
                 Some("AWS did not answer until the time was up; deploy again".to_owned())
+            }
+            None if said.contains("Network Configuration must be provided") => {
+                Some("Set NetworkConfiguration: AwsvpcConfiguration with Subnets and SecurityGroups".to_owned())
             }
             allowance => allowance,
         };
@@ -189,7 +195,7 @@ pub fn unknown_containers(unknown: &[&str], definition: &TaskDefinition) -> Reas
 pub fn no_service(service: &str, cluster: &str, error: Option<&CallError>) -> Reason {
     let head = match error {
         None => {
-            format!("Nothing was started: cluster {cluster} has no service {service}, which Service names")
+            format!("Nothing was started: Service names {service}, but cluster {cluster} has no such service")
         }
         Some(_) => format!("Nothing was started: service {service} on cluster {cluster} cannot be read"),
     };
@@ -215,6 +221,22 @@ impl StartTried<'_> {
         }
     }
 
+    /// The subnets that it names, in brackets.
+    fn subnets(&self) -> String {
+        let network = self.properties.network_configuration.as_ref();
+        let subnets = network.and_then(|network| network.awsvpc_configuration.subnets.as_ref());
+        subnets.map_or_else(String::new, |subnets| format!(" ({})", subnets.join(", ")))
+    }
+
+    /// That it was started as EC2, where no property says so.
+    fn as_ec2(&self) -> &'static str {
+        let properties = self.properties;
+        match properties.launch_type.is_none() && properties.capacity_provider_strategy.is_none() {
+            true => ", and without LaunchType or CapacityProviderStrategy the launch type is EC2",
+            false => "",
+        }
+    }
+
     /// By what and where capacity was looked for.
     fn place(&self) -> String {
         let properties = self.properties;
@@ -228,10 +250,7 @@ impl StartTried<'_> {
         };
         let network = properties.network_configuration.as_ref();
         let subnets = network.and_then(|network| network.awsvpc_configuration.subnets.as_ref());
-        match subnets {
-            Some(subnets) => format!("in {} {by}", subnets.join(", ")),
-            None => by,
-        }
+        subnets.map_or(by.clone(), |subnets| format!("in {} {by}", subnets.join(", ")))
     }
 
     fn region_and_account(&self) -> (&str, &str) {

@@ -160,13 +160,13 @@ fn waits_that_failed_read_from_top_to_bottom() {
         task: Some(tasks[0].clone()),
         trouble: None,
     };
-    page.add("Timeout", &last_words(timed_out(&one, &tasks), &[stopped]));
+    page.add("Timeout", &last_words(timed_out(&one, &tasks, true), &[stopped]));
     let late = TimedOut {
         limit: Limit::ServiceTimeout(600),
         trouble: Some("ecs:DescribeTasks: ThrottlingException: Rate exceeded".to_owned()),
         ..one
     };
-    page.add("ServiceTimeout, still stopping", &still_stopping(timed_out(&late, &arns(2))));
+    page.add("ServiceTimeout, still stopping", &still_stopping(timed_out(&late, &arns(2), false)));
     let denied = error("AccessDeniedException", "User is not authorized", CallErrorKind::Denied);
     page.add(
         "looks are denied",
@@ -174,7 +174,7 @@ fn waits_that_failed_read_from_top_to_bottom() {
     );
     page.add(
         "no next invocation",
-        &no_next_hop(&CallError { operation: "lambda:InvokeFunction", ..denied.clone() }),
+        &no_next_hop(&CallError { operation: "lambda:InvokeFunction", ..denied.clone() }, &tasks),
     );
     page.add(
         "a stop is refused",

@@ -5,9 +5,9 @@ use time::{Duration, OffsetDateTime};
 use super::{FIRST_LOOK, Wait};
 use crate::outcome::{Awaited, Outcome, Verdict};
 
-/// How long no look follows one that showed nothing; it doubles from miss to miss, up to so many times as
-/// long.
+/// The pause after a look that showed nothing; it doubles with each.
 const FIRST_MISS: Duration = Duration::SECOND;
+/// Up to so many times the first pause.
 const MISSES_AT_MOST: i32 = 16;
 /// How long a fact may come after the task is over.
 const SETTLING: Duration = Duration::seconds(15);
