@@ -162,11 +162,11 @@ impl Runner {
                         let work = self.work(place, invocation.soon(), reply_to, invocation);
                         Box::pin(stop_marked(&work)).await;
                     }
-                    return self.answer(Answer::Failed(texts::taken_over()), reply_to, invocation).await;
+                    return self.answer(Answer::Failed(texts::superseded()), reply_to, invocation).await;
                 }
             };
             let ending = Box::pin(self.carry_out(plan, &request, &memory, invocation));
-            self.finish(ending, request.properties.cluster(), reply_to, invocation).await
+            self.answer_ending(ending, request.properties.cluster(), reply_to, invocation).await
         }
         .instrument(span)
         .await
@@ -186,7 +186,7 @@ impl Runner {
         match plan {
             Plan::Refuse(refusal) => {
                 let reason = texts::refused(&refusal);
-                match request.properties.cluster().filter(|_| refusal.comes_with_time()) {
+                match request.properties.cluster().filter(|_| refusal.is_out_of_time()) {
                     Some(cluster) => not_started(&work(cluster, &[], invocation.now()), reason).await,
                     None => Ending::Answered(Answer::Failed(reason)),
                 }

@@ -7,7 +7,7 @@ use super::{
     decide::{answer::Answer, plan::Stop, texts, wait::Wait},
     find::{Found, list_old, look_until, tasks_in_ledger},
     follow::{Ending, follow},
-    stop::{last_words, stop},
+    stop::{stop, wait_until_over},
     work::Work,
 };
 use crate::{
@@ -29,7 +29,7 @@ const DELETED: &str = "ecs-tasks: the resource is deleted";
 /// cannot even be looked for (a role that never had the permission made Create fail, and so starts nothing),
 /// Delete must not leave the stack stuck.
 pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
-    work.memory.take_over().await;
+    work.memory.supersede_starting().await;
     let refused = stop_elsewhere(work).await;
     if !refused.is_empty() {
         return Ending::Answered(Answer::Failed(texts::not_stopped(texts::refused_to_stop(), &refused)));
@@ -71,7 +71,7 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
     let undescribed: Vec<TaskArn> = found.undescribed.into_iter().filter(known).collect();
     if !undescribed.is_empty() && found.unseen.is_none() {
         // They have just been started: whether they have stopped can be seen only once they are known.
-        last_words(work, &undescribed).await;
+        wait_until_over(work, &undescribed).await;
     }
     let old = work.old_started_by();
     let is_unheard = described.iter().any(|task| task.started_by.as_ref() == Some(&old));
@@ -87,7 +87,8 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
     let by = work.now() + ELSEWHERE;
     let asking = work.due(work.until.min(by));
     // What a role may not do is not waited for: it never could.
-    let clusters = asking.ride_out(|| passing(work.aws.list_clusters())).await.and_then(|listed| listed);
+    let clusters =
+        asking.ride_out(|| only_transient(work.aws.list_clusters())).await.and_then(|listed| listed);
     let clusters = clusters.unwrap_or_else(|error| {
         tracing::debug!("only clusters that are known of the resource are looked at: {error}");
         Vec::new()
@@ -103,7 +104,7 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
             tasks.extend(work.aws.list_running(cluster, &work.started_by()).await?);
             Ok(tasks)
         };
-        match looking.ride_out(|| passing(listing())).await.and_then(|listed| listed) {
+        match looking.ride_out(|| only_transient(listing())).await.and_then(|listed| listed) {
             Ok(tasks) if tasks.is_empty() && remembered.is_empty() => {}
             Ok(mut tasks) => {
                 tasks.extend(remembered);
@@ -116,7 +117,7 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
                 );
                 let stopped = stop(work, &tasks, DELETED).await;
                 tasks.retain(|task| !stopped.unknown.contains(task));
-                last_words(work, &tasks).await;
+                wait_until_over(work, &tasks).await;
                 refused.extend(stopped.refused);
             }
             Err(error) => tracing::warn!(cluster, "the cluster is not looked at: {error}"),
@@ -126,7 +127,7 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
 }
 
 /// What a call came to. Only what may pass is an error to be ridden out.
-async fn passing<T>(
+async fn only_transient<T>(
     call: impl Future<Output = Result<T, CallError>>,
 ) -> Result<Result<T, CallError>, CallError> {
     match call.await {

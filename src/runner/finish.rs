@@ -9,7 +9,7 @@ use super::{
     },
     evidence::{self, Definition, Speaker},
     park::keep_timed_out,
-    stop::{last_words, stop},
+    stop::{stop, wait_until_over},
     work::Work,
 };
 use crate::{
@@ -46,7 +46,7 @@ impl Seen {
 }
 
 /// The answer to a wait that is over.
-pub(super) async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) -> Answer {
+pub(super) async fn conclude(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) -> Answer {
     for task in &seen.last.tasks {
         for container in &task.containers {
             tracing::info!(
@@ -68,7 +68,7 @@ pub(super) async fn finish(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen
     match (wait.goal, verdict) {
         (Goal::Stopped, _) => Answer::nothing_ran(texts::all_stopped()),
         (Goal::Success, _) if wait.timed_out.is_some() && in_time().is_none() => {
-            Answer::Failed(timed_out(work, wait, seen, true).await)
+            Answer::Failed(reason_for_timeout(work, wait, seen, true).await)
         }
         (Goal::Success, Verdict::Succeeded) => {
             let answer = Answer::succeeded(&seen.last.tasks, rules);
@@ -108,7 +108,11 @@ async fn returning(work: &Work<'_>, answer: Answer, task: &Task, seen: &Seen, ru
 
 /// The deadline has come: the tasks are told to stop, and the wait goes on until they have. Those that AWS
 /// refuses to stop, if any.
-pub(super) async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn, CallError)> {
+pub(super) async fn stop_at_deadline(
+    work: &Work<'_>,
+    wait: &mut Wait,
+    seen: &Seen,
+) -> Vec<(TaskArn, CallError)> {
     tracing::warn!("{} is over: stopping the tasks", wait.limit);
     let running = wait.running(&seen.last.tasks, seen.definition.as_ref());
     let timed_out = TimedOut {
@@ -122,7 +126,7 @@ pub(super) async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> V
     let mut kept = wait.clone();
     kept.time_out(timed_out.clone(), work.now());
     keep_timed_out(work, &kept).await;
-    let why = why_timed_out(&wait.limit);
+    let why = timeout_stopped_reason(&wait.limit);
     let by = work.invocation.until(wait.answer_by.unwrap_or(work.now()));
     let stopped = stop(&work.due(by.max(work.invocation.soon())), &wait.tasks, &why).await;
     wait.time_out(timed_out, work.now());
@@ -130,12 +134,17 @@ pub(super) async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> V
 }
 
 /// The stoppedReason of tasks whose time is over.
-pub(super) fn why_timed_out(limit: &Limit) -> String {
+pub(super) fn timeout_stopped_reason(limit: &Limit) -> String {
     format!("{TIMED_OUT}{limit}")
 }
 
 /// Why a run that was stopped at its deadline has failed, with how it ended.
-pub(super) async fn timed_out(work: &Work<'_>, wait: &Wait, seen: &Seen, has_stopped: bool) -> Reason {
+pub(super) async fn reason_for_timeout(
+    work: &Work<'_>,
+    wait: &Wait,
+    seen: &Seen,
+    has_stopped: bool,
+) -> Reason {
     let Some(timed_out) = &wait.timed_out else { return Reason::default() };
     let reason = texts::timed_out(timed_out, &wait.tasks, has_stopped);
     let reason = texts::last_words(reason, &seen.last.tasks);
@@ -154,7 +163,7 @@ pub(super) async fn give_up(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Answer
         return Answer::nothing_ran(texts::last_look_failed(reason, seen.trouble.as_ref()));
     }
     tracing::warn!("the tasks have not stopped yet, and CloudFormation must be answered");
-    Answer::Failed(texts::still_stopping(timed_out(work, wait, seen, false).await))
+    Answer::Failed(texts::still_stopping(reason_for_timeout(work, wait, seen, false).await))
 }
 
 /// The chain of invocations ends before the wait does: the tasks are stopped and looked at while this
@@ -163,11 +172,11 @@ pub(super) async fn give_up_at_once(work: &Work<'_>, mut wait: Wait, seen: Seen)
     if wait.goal == Goal::Stopped || wait.timed_out.is_some() {
         return give_up(work, &wait, &seen).await;
     }
-    let refused = time_out(work, &mut wait, &seen).await;
+    let refused = stop_at_deadline(work, &mut wait, &seen).await;
     let listening = work.due(work.invocation.soon());
-    let last = last_words(&listening, &wait.tasks).await;
+    let last = wait_until_over(&listening, &wait.tasks).await;
     let seen = Seen { last: last.seen, ..seen };
-    let reason = timed_out(work, &wait, &seen, last.is_over).await;
+    let reason = reason_for_timeout(work, &wait, &seen, last.is_over).await;
     let reason = if last.is_over { reason } else { texts::still_stopping(reason) };
     Answer::Failed(texts::not_stopped(reason, &refused))
 }
@@ -180,7 +189,7 @@ pub(super) async fn lost_sight(work: &Work<'_>, wait: &Wait, seen: &Seen, error:
     }
     if wait.timed_out.is_some() {
         return Answer::Failed(texts::last_look_failed(
-            timed_out(work, wait, seen, false).await,
+            reason_for_timeout(work, wait, seen, false).await,
             Some(error),
         ));
     }

@@ -3,14 +3,14 @@
 use super::{
     decide::{
         answer::Answer,
-        marks::TAKES_OVER,
+        marks::SUPERSEDES,
         texts,
         wait::{Goal, Step, Wait},
     },
     evidence::{DEFINITION_PATIENCE, Definition},
     finish::{
-        Seen, finish, give_up, give_up_at_once, lost_sight, stop_unwatched, time_out, timed_out,
-        why_timed_out,
+        Seen, conclude, give_up, give_up_at_once, lost_sight, reason_for_timeout, stop_at_deadline,
+        stop_unwatched, timeout_stopped_reason,
     },
     hand_over::{NoNextHop, hand_over},
     park::{Kept, keep},
@@ -45,7 +45,7 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
     if let Some(timed_out) = &wait.timed_out {
         // The invocation that has said so may have died before it had them stopped.
         let by = work.invocation.soon().min(wait.deadline);
-        stop(&work.due(by), &wait.tasks, &why_timed_out(&timed_out.limit)).await;
+        stop(&work.due(by), &wait.tasks, &timeout_stopped_reason(&timed_out.limit)).await;
     }
     match keep(work, &wait).await {
         Kept::Parked => match look_at_parked(work, &mut wait, &mut seen).await {
@@ -60,8 +60,8 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
         Kept::Superseded => {
             tracing::warn!("a later request of the resource has taken over: stopping what was started");
             let soon = work.due(work.invocation.soon());
-            let stopped = stop(&soon, &wait.tasks, TAKES_OVER).await;
-            Ending::Answered(Answer::Failed(texts::not_stopped(texts::taken_over(), &stopped.refused)))
+            let stopped = stop(&soon, &wait.tasks, SUPERSEDES).await;
+            Ending::Answered(Answer::Failed(texts::not_stopped(texts::superseded(), &stopped.refused)))
         }
     }
 }
@@ -143,15 +143,16 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
                 };
             }
             Step::Finish(verdict) => {
-                let answer = finish(work, &wait, &verdict, &seen).await;
+                let answer = conclude(work, &wait, &verdict, &seen).await;
                 let may_run_again = wait.goal == Goal::Success && wait.timed_out.is_none();
                 let never_ran = may_run_again && verdict.never_ran(&seen.last.tasks);
                 return if never_ran { Ending::NeverRan(answer) } else { Ending::Answered(answer) };
             }
             Step::GiveUp if wait.goal == Goal::Success && wait.timed_out.is_none() => {
-                let refused = time_out(work, &mut wait, &seen).await;
+                let refused = stop_at_deadline(work, &mut wait, &seen).await;
                 if !refused.is_empty() {
-                    let reason = texts::not_stopped(timed_out(work, &wait, &seen, false).await, &refused);
+                    let reason =
+                        texts::not_stopped(reason_for_timeout(work, &wait, &seen, false).await, &refused);
                     return Ending::Answered(Answer::Failed(reason));
                 }
                 wait.resume(work.now(), hand_over_at)

@@ -39,12 +39,12 @@ impl Runner {
         let place = Place { cluster: &cluster, families: &[], memory: &memory };
         let work = self.work(place, wait.deadline, &reply_to, invocation);
         let ending = Box::pin(follow(&work, wait));
-        self.finish(ending, Some(&cluster), &reply_to, invocation).instrument(span).await
+        self.answer_ending(ending, Some(&cluster), &reply_to, invocation).instrument(span).await
     }
 
     /// Answers when there is an answer, and also when there is none because of a panic: then whatever the
     /// request has started is stopped first.
-    pub(super) async fn finish(
+    pub(super) async fn answer_ending(
         &self,
         ending: impl Future<Output = Ending>,
         cluster: Option<&str>,

@@ -85,8 +85,8 @@ pub(super) async fn launch_once(
         }
         Err(error) if error.is_throttled() && !has_queued.replace(true) => {
             queue(work).await;
-            if is_taken_over(work).await {
-                return Err(CallError::refused("ecs:RunTask", texts::TAKEN_OVER));
+            if is_superseded(work).await {
+                return Err(CallError::refused("ecs:RunTask", texts::SUPERSEDED));
             }
             once().await
         }
@@ -115,7 +115,7 @@ async fn queue(work: &Work<'_>) {
 
 /// Whether a later request has taken over meanwhile: it has looked for tasks already, and these would run
 /// beside its own.
-async fn is_taken_over(work: &Work<'_>) -> bool {
+async fn is_superseded(work: &Work<'_>) -> bool {
     let Some(ledger) = work.memory.ledger else { return false };
     match ledger.rows(&work.started_by()).await {
         Ok(rows) => rows.iter().any(|row| {
@@ -168,7 +168,7 @@ async fn note_attempt(work: &Work<'_>, started: &Started) -> Result<(), CallErro
     let number = started.attempt.max(work.memory.attempts) + 1;
     match table.attempt(work.reply_to, StartTaskCall { number, delivery: work.memory.delivery }).await {
         Ok(Written::Superseded | Written::Answered) => {
-            Err(CallError::refused("ecs:StartTask", texts::TAKEN_OVER))
+            Err(CallError::refused("ecs:StartTask", texts::SUPERSEDED))
         }
         // What it starts will be seen in a moment.
         Ok(Written::Taken) => Err(CallError::being_made("ecs:StartTask")),

@@ -99,10 +99,10 @@ impl Memory<'_> {
 
     /// Takes over from other requests of the resource that are about to start their tasks: they learn that
     /// they must not. What is waited for is answered when its tasks have stopped.
-    pub(super) async fn take_over(&self) {
+    pub(super) async fn supersede_starting(&self) {
         let Some(ledger) = self.ledger else { return };
         for row in self.others.iter().filter(|row| row.state == RowState::Starting) {
-            if let Err(error) = ledger.write(&rows::taken_over(row.key())).await {
+            if let Err(error) = ledger.write(&rows::superseded(row.key())).await {
                 tracing::warn!("an earlier request does not learn that this one takes over: {error}");
             }
         }

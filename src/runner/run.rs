@@ -36,7 +36,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
     let mut started_before = match clear_the_way(work, &plan.earlier).await {
         Cleared::Done { started_before } => started_before,
         Cleared::Unseen(error) => return unseen(work, &error).await,
-        Cleared::Superseded => return Ending::Answered(Answer::Failed(texts::taken_over())),
+        Cleared::Superseded => return Ending::Answered(Answer::Failed(texts::superseded())),
         Cleared::Unstopped(stopped) => {
             return not_started(work, texts::not_all_stopped(texts::earlier_runs(), &stopped.refused)).await;
         }

@@ -11,7 +11,7 @@ use time::Duration;
 
 use super::{
     decide::{
-        marks::{TAKES_OVER, tags},
+        marks::{SUPERSEDES, tags},
         texts::{self, StartTried},
     },
     evidence::{DEFINITION_PATIENCE, Definition},
@@ -146,13 +146,13 @@ async fn adopt_or_give_up(
 ) -> Start {
     let Tried { properties, attempts, seconds } = tried;
     if let Err(error) = &last
-        && error.message == texts::TAKEN_OVER
+        && error.message == texts::SUPERSEDED
     {
         // A call before may have started what its answer, which did not come, would have named.
         let stopping = work.due(work.invocation.soon());
-        stop_and_wait(&stopping, &started.tasks, TAKES_OVER).await;
+        stop_and_wait(&stopping, &started.tasks, SUPERSEDES).await;
         stop_marked(&stopping).await;
-        return Start::Failed(texts::taken_over());
+        return Start::Failed(texts::superseded());
     }
     if last.is_ok() {
         match own_tasks(work).await {

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use super::{
     decide::{
         marks::{
-            TAKES_OVER, disown, is_later, is_marked_by, is_of_later_request, is_of_request, must_end_before,
+            SUPERSEDES, disown, is_later, is_marked_by, is_of_later_request, is_of_request, must_end_before,
             superseded_since,
         },
         plan::Earlier,
@@ -80,13 +80,13 @@ async fn until_over(work: &Work<'_>, tasks: &[TaskArn], stopped: Stopped) -> Sto
     if !stopped.refused.is_empty() {
         return stopped;
     }
-    let in_time = last_words(work, tasks).await.is_over;
+    let in_time = wait_until_over(work, tasks).await.is_over;
     Stopped { in_time, ..stopped }
 }
 
 /// What tasks that have been told to stop have come to.
 #[derive(Default)]
-pub(super) struct LastWords {
+pub(super) struct LastLook {
     /// The last look that showed something.
     pub(super) seen: Observation,
     /// Whether nothing of them runs any more.
@@ -96,8 +96,8 @@ pub(super) struct LastWords {
 /// Looks at tasks that have been told to stop until nothing of them runs, or as long as there is time. The
 /// last look counts. A task that ECS does not know may have just been started, or be missing from one answer:
 /// it has ended only if it is unknown after a minute, and has been for half a minute on end.
-pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> LastWords {
-    let (mut last, mut missing_since) = (LastWords::default(), None);
+pub(super) async fn wait_until_over(work: &Work<'_>, tasks: &[TaskArn]) -> LastLook {
+    let (mut last, mut missing_since) = (LastLook::default(), None);
     let known_by = work.now() + MISSING_TOLERANCE;
     loop {
         let look = work.within(work.aws.describe_tasks(work.cluster, tasks)).await;
@@ -112,7 +112,7 @@ pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> LastWords 
         match look {
             Ok(seen) => {
                 let is_over = all_known(&seen) && seen.tasks.iter().all(Task::is_over);
-                last = LastWords { seen, is_over };
+                last = LastLook { seen, is_over };
             }
             Err(error) => tracing::warn!("{error}"),
         }
@@ -128,7 +128,7 @@ pub(super) async fn last_words(work: &Work<'_>, tasks: &[TaskArn]) -> LastWords 
 /// side.
 pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared {
     // First, so that an earlier request that is about to start its tasks learns that it must not.
-    work.memory.take_over().await;
+    work.memory.supersede_starting().await;
     let clusters = work.memory.clusters(&earlier.clusters);
     let mut all = Vec::new();
     for cluster in &clusters {
@@ -146,7 +146,7 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
                 return Cleared::Unseen(CallError::not_known_yet());
             }
             // Unknown for a minute: lost, as far as anybody can tell. Asking ECS to stop it does no harm.
-            stop(work, &found.undescribed, TAKES_OVER).await;
+            stop(work, &found.undescribed, SUPERSEDES).await;
         }
         if work.memory.is_first {
             found.described.iter_mut().for_each(disown);
@@ -176,7 +176,7 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
         tracing::warn!(cluster, count = left.len(), "ending tasks of an earlier request of this resource");
         // What is stopping already keeps the reason that it has.
         let running = left.iter().filter(|task| !task.is_stopping()).map(|task| task.arn.clone());
-        let stopped = stop(work, &running.collect::<Vec<_>>(), TAKES_OVER).await;
+        let stopped = stop(work, &running.collect::<Vec<_>>(), SUPERSEDES).await;
         let left: Vec<TaskArn> = left.into_iter().map(|task| task.arn).collect();
         let stopped = until_over(work, &left, stopped).await;
         if !stopped.is_complete() {
@@ -215,7 +215,7 @@ pub(super) async fn stop_marked(work: &Work<'_>) {
     let marked: Vec<TaskArn> = marked.map(|task| task.arn).collect();
     if !marked.is_empty() {
         tracing::warn!(count = marked.len(), "stopping what an earlier delivery of this request has started");
-        stop(work, &marked, TAKES_OVER).await;
+        stop(work, &marked, SUPERSEDES).await;
     }
 }
 

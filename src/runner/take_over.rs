@@ -86,7 +86,7 @@ impl Runner {
             let (cluster, families) = (row.cluster.clone(), row.families.clone());
             let stop = Stop { cluster, families, deadline: wait.deadline, limit: wait.limit };
             let ending = Box::pin(self.stop_all(&stop, &memory, reply_to, invocation));
-            let _ = self.finish(ending, row.cluster.as_deref(), reply_to, invocation).await;
+            let _ = self.answer_ending(ending, row.cluster.as_deref(), reply_to, invocation).await;
             return;
         }
         let Some(cluster) = &row.cluster else { return died().await };
@@ -125,7 +125,7 @@ impl Runner {
                     None => Box::pin(follow(&work, wait)).await,
                 }
             };
-            let _ = self.finish(Box::pin(ending), Some(cluster), reply_to, invocation).await;
+            let _ = self.answer_ending(Box::pin(ending), Some(cluster), reply_to, invocation).await;
         } else if milliseconds(invocation.now()) < row.deadline {
             tracing::warn!("an invocation has died, and not all of its tasks can be seen: looking again");
         } else {
@@ -141,6 +141,6 @@ impl Runner {
             Ending::Answered(Answer::Failed(reason))
         };
         // That the answer was not taken is logged, and the next minute sends it again.
-        let _ = self.finish(Box::pin(ending), row.cluster.as_deref(), reply_to, invocation).await;
+        let _ = self.answer_ending(Box::pin(ending), row.cluster.as_deref(), reply_to, invocation).await;
     }
 }

@@ -98,7 +98,7 @@ async fn a_panic_is_answered_failed_and_its_task_is_stopped() {
     let (runner, reply_to) = (runner(&stage), reply_to(&stage));
     start_a_task(&runner, &reply_to, &stage).await;
     let panics = async { panic!("a fault of our own") };
-    runner.finish(panics, Some("prod"), &reply_to, &invocation()).await.unwrap();
+    runner.answer_ending(panics, Some("prod"), &reply_to, &invocation()).await.unwrap();
     let answer = answer(&stage);
     assert_eq!(answer["Status"], "FAILED");
     assert!(

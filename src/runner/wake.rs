@@ -209,7 +209,7 @@ impl Runner {
         let work = self.work(place, wait.deadline, &reply_to, invocation);
         let Some(ending) = Box::pin(judge_observation(&work, wait, observation)).await else { return false };
         // That the answer was not taken is logged, and the next minute sends it again.
-        let _ = self.finish(async { ending }, Some(&cluster), &reply_to, invocation).await;
+        let _ = self.answer_ending(async { ending }, Some(&cluster), &reply_to, invocation).await;
         true
     }
 

@@ -30,7 +30,7 @@ pub use self::{
         answers_again_at, begins_by, is_worth_parking, next_look, stopped_by, takes_over_at, watched_until,
     },
     writes::{
-        StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, kept, settled, taken_over,
+        StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, kept, settled, superseded,
     },
 };
 use crate::{

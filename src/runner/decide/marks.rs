@@ -14,7 +14,7 @@ const WAITS: &str = "waits";
 /// When CloudFormation sent the request, in Unix seconds: which of two requests is the later one.
 const SENT_AT: &str = "sent-at";
 /// The stoppedReason of what an earlier request has left.
-pub const TAKES_OVER: &str = "ecs-tasks: a later request of the same resource takes over";
+pub const SUPERSEDES: &str = "ecs-tasks: a later request of the same resource takes over";
 /// The most characters that ECS takes for a tag's value.
 const MAX_TAG_VALUE: usize = 256;
 

@@ -51,7 +51,7 @@ pub fn no_output_yet(reason: Reason) -> Reason {
 pub const STARTED_UNSEEN: &str = "an earlier delivery of this request called it and got no answer, and no \
                                   task of the request can be seen: look at the cluster, then deploy again";
 /// Why a request that is late starts nothing.
-pub const TAKEN_OVER: &str = "a later request of the same resource has taken over";
+pub const SUPERSEDED: &str = "a later request of the same resource has taken over";
 
 /// Tasks were started and nobody waits for them.
 pub fn started(tasks: usize) -> Reason {
@@ -78,7 +78,7 @@ pub fn not_remembered(error: Option<&CallError>) -> Reason {
 
 /// A request that fails before anything starts.
 pub fn refused(refusal: &Refusal) -> Reason {
-    Reason::new(match refusal.comes_with_time() {
+    Reason::new(match refusal.is_out_of_time() {
         true => format!("No task was run to its end: {refusal}"),
         false => format!("Nothing was started: {refusal}"),
     })
@@ -130,7 +130,7 @@ pub fn own_fault() -> Reason {
 }
 
 /// A later request of the resource has taken over; CloudFormation does not read this any more.
-pub fn taken_over() -> Reason {
+pub fn superseded() -> Reason {
     Reason::new("A later request of the same resource has taken over, and nothing of this one runs")
         .of_class(FailureClass::NoRun)
 }

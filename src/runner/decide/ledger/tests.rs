@@ -191,7 +191,7 @@ fn each_step_is_written_on_condition_that_it_is_still_to_be_made() {
     );
     assert_eq!(due_again(&row(RowState::Waiting), at(60)).condition, "#state = :state");
     assert!(ended(row(RowState::Answering).key()).expression.contains("REMOVE #open"));
-    assert_eq!(taken_over(row(RowState::Starting).key()).condition, "#state = :starting");
+    assert_eq!(superseded(row(RowState::Starting).key()).condition, "#state = :starting");
     assert_eq!(kept(&Wait { may_restart: true, ..wait() }, NOW).values[":state"], "starting");
 }
 

@@ -95,7 +95,7 @@ pub fn answering(reply_to: &ReplyTo, body: &str, write: &str, now: OffsetDateTim
 
 /// The write by which a later request takes over from one that is starting its tasks. Not from one that has
 /// an answer by now: that must get out.
-pub fn taken_over(key: Attributes) -> Update {
+pub fn superseded(key: Attributes) -> Update {
     let states = json!({ ":ended": RowState::Ended, ":starting": RowState::Starting });
     Update {
         key,

@@ -84,7 +84,7 @@ pub enum Refusal {
 impl Refusal {
     /// Whether it is the time that has run out, so that an earlier delivery of the same request may have
     /// started tasks before its invocation died.
-    pub fn comes_with_time(&self) -> bool {
+    pub fn is_out_of_time(&self) -> bool {
         matches!(self, Self::NoTime(_) | Self::TooLate { .. })
     }
 }
