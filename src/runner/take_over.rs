@@ -7,6 +7,7 @@ use super::{
     decide::{
         answer::Answer,
         ledger::{self as rows, Row},
+        marks::is_marked_by,
         plan::Stop,
         texts,
         wait::{Goal, Wait},
@@ -20,7 +21,12 @@ use super::{
     ledger::{Ledger, Memory},
     run::{fire_and_forget, promised},
 };
-use crate::{cfn::ReplyTo, epoch::milliseconds, reason::Reason, task::TaskArn};
+use crate::{
+    cfn::ReplyTo,
+    epoch::milliseconds,
+    reason::Reason,
+    task::{Task, TaskArn},
+};
 
 /// How long an invocation may be asked for that polls a wait.
 const HAND_OVER_PATIENCE: Duration = Duration::from_secs(5);
@@ -104,9 +110,9 @@ impl Runner {
             }
         };
         // What StartRetries has started anew comes in place of what never ran.
-        let ran = own.iter().filter(|task| !never_ran(task)).count();
-        if ran >= row.count {
-            own.retain(|task| !never_ran(task));
+        let is_anew = |task: &Task| is_marked_by(task, reply_to) && !never_ran(task);
+        if own.iter().filter(|task| is_anew(task)).count() >= row.count {
+            own.retain(is_anew);
         }
         if row.count > 0 && own.len() >= row.count {
             // Where StopTask has taken the tags away, a later request's tasks are among them.

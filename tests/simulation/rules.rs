@@ -207,6 +207,11 @@ impl Court<'_> {
                 }
                 return;
             }
+            // Each of two deliveries asks whether the stack rolls back, and one may start what the other skips.
+            let asks_the_stack = asked.properties["RunOnRollback"] == "false" && asked.deliveries > 1;
+            if !ran && asks_the_stack && !self.remembered.keeps(asked) {
+                return;
+            }
             // Two deliveries of StartTask at the same moment cannot know of each other.
             let twice = asked.properties["Instances"].is_array() && asked.deliveries > 1;
             for task in tasks.iter().filter(|task| !twice || told.contains(&task.arn.as_str())) {
