@@ -157,16 +157,19 @@ impl NoLog {
                 format!("Its log is not in CloudWatch Logs, but goes to the log driver {driver}: look there")
             }
             Self::Denied(why) => format!(
-                "Its log could not be read ({why}): grant logs:GetLogEvents on the log streams of {group} to the \
-                 function's role"
+                "Its log could not be read ({why}): grant logs:GetLogEvents on the log streams of {group} to \
+                 the function's role"
             ),
             Self::NoStream => {
-                "It has no log stream: it ended before one was made, or the task's execution role may not create \
-                 one (logs:CreateLogStream)"
+                "It has no log stream: it ended before one was made, or the task's execution role may not \
+                 create one (logs:CreateLogStream)"
                     .to_owned()
             }
             Self::Empty => "Its log stream is empty: it printed nothing, or ended before it could".to_owned(),
-            Self::Unread(why) => format!("Its log could not be read in time ({why}): aws logs tail {group} --since 1d"),
+            Self::Unread(why) => format!(
+                "Its log could not be read in time ({why}): aws logs tail {group} \
+                                          --since 1d"
+            ),
         }
     }
 }

@@ -145,8 +145,8 @@ impl Failure {
             "UserInitiated" if self.was_told_to_stop() => {
                 let container = self.cause.container()?;
                 Some(format!(
-                    "The task was stopped by a StopTask call before it was done (UserInitiated), and container \
-                     {container} ended{code}"
+                    "The task was stopped by a StopTask call before it was done (UserInitiated), and \
+                     container {container} ended{code}"
                 ))
             }
             _ => None,

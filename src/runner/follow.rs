@@ -122,8 +122,8 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
                         wait.definition = seen.definition.as_ref().cloned().map(Box::new);
                         return Box::pin(follow(work, wait)).await;
                     }
-                    // An answer that took its time shows what there was when it was asked for, and a fact that
-                    // is waited for may have come since then.
+                    // An answer that took its time shows what there was when it was asked for, and a fact
+                    // that is waited for may have come since then.
                     Ok(Some(outcome @ Outcome::Over { .. })) => {
                         wait.step(&outcome, asked_at, hand_over_at, jitter)
                     }

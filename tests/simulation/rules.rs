@@ -142,7 +142,8 @@ impl Court<'_> {
         calls.any(|call| call.delivery.request == asked.id && call.operation == operation && !call.ok)
     }
 
-    /// Whether an invocation was about to end: a line may come later than it can wait for, since it must answer.
+    /// Whether an invocation was about to end: a line may come later than it can wait for, since it must
+    /// answer.
     fn was_ending(&self, at: Seconds) -> bool {
         let lasts = f64::from(self.world.life.lambda_timeout);
         let is_ending =
@@ -207,7 +208,8 @@ impl Court<'_> {
                 }
                 return;
             }
-            // Each of two deliveries asks whether the stack rolls back, and one may start what the other skips.
+            // Each of two deliveries asks whether the stack rolls back, and one may start what the other
+            // skips.
             let asks_the_stack = asked.properties["RunOnRollback"] == "false" && asked.deliveries > 1;
             if !ran && asks_the_stack && !self.remembered.keeps(asked) {
                 return;

@@ -124,7 +124,8 @@ fn unfit(tried: &StartTried<'_>, code: &str) -> Option<(String, String)> {
         ),
         code if code.starts_with("MemberOf placement constraint") => (
             "meets the placement constraints".to_owned(),
-            "Compare PlacementConstraints, and those of the task definition, with the attributes of the instances"
+            "Compare PlacementConstraints, and those of the task definition, with the attributes of the \
+             instances"
                 .to_owned(),
         ),
         _ => return None,
@@ -163,15 +164,16 @@ pub fn start_refused(tried: &StartTried<'_>, error: &CallError) -> Reason {
     } else {
         let next = match allowance(error) {
             None if error.is_throttled() => Some(
-                "ECS throttled every attempt until the time was up: deploy again, or start fewer tasks at once"
+                "ECS throttled every attempt until the time was up: deploy again, or start fewer tasks at \
+                 once"
                     .to_owned(),
             ),
             None if error.is_transient() => {
                 Some("AWS did not answer until the time was up; deploy again".to_owned())
             }
-            None if said.contains("Network Configuration must be provided") => {
-                Some("Set NetworkConfiguration: AwsvpcConfiguration with Subnets and SecurityGroups".to_owned())
-            }
+            None if said.contains("Network Configuration must be provided") => Some(
+                "Set NetworkConfiguration: AwsvpcConfiguration with Subnets and SecurityGroups".to_owned(),
+            ),
             allowance => allowance,
         };
         (format!("No task of definition {name} could be started on cluster {cluster}"), next)
