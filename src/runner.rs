@@ -116,8 +116,8 @@ impl Runner {
             }
             Entry::Unreadable { reply_to, cluster, error } => {
                 tracing::error!(request_id = reply_to.request_id, "a continuation cannot be read: {error}");
-                let reason = texts::function_replaced(&error);
-                let reason = self.without_tasks(reason, cluster.as_deref(), &reply_to, invocation).await;
+                let stopped = self.stop_what_it_started(cluster.as_deref(), &reply_to, invocation).await;
+                let reason = texts::what_is_left(texts::function_replaced(&error), stopped);
                 self.answer(Answer::Failed(reason), &reply_to, invocation).await
             }
             Entry::Garbled { reply_to, problem } => {

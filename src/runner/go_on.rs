@@ -13,13 +13,14 @@ use super::{
     follow::{Ending, follow},
     invocation::Invocation,
     ledger::Memory,
-    run::without_tasks,
+    run::stop_what_it_started,
     work::Work,
 };
 use crate::{
+    aws::CallError,
     callback::Undelivered,
     cfn::{ReplyTo, RequestType},
-    reason::Reason,
+    task::TaskArn,
 };
 
 /// Where the tasks of a request run, the families that they run from, and what is remembered of them.
@@ -65,8 +66,8 @@ impl Runner {
                 return self.answer_and_signal(answer, &handle, reply_to, invocation).await;
             }
             Err(_panic) => {
-                let reason = texts::own_fault();
-                Answer::Failed(self.without_tasks(reason, cluster, reply_to, invocation).await)
+                let stopped = self.stop_what_it_started(cluster, reply_to, invocation).await;
+                Answer::Failed(texts::what_is_left(texts::own_fault(), stopped))
             }
         };
         self.answer(answer, reply_to, invocation).await
@@ -94,18 +95,17 @@ impl Runner {
     }
 
     /// Stops whatever a request may have started. Without a cluster it can have started nothing.
-    pub(super) async fn without_tasks(
+    pub(super) async fn stop_what_it_started(
         &self,
-        reason: Reason,
         cluster: Option<&str>,
         reply_to: &ReplyTo,
         invocation: &Invocation,
-    ) -> Reason {
-        let Some(cluster) = cluster else { return reason };
+    ) -> Result<Vec<(TaskArn, CallError)>, CallError> {
+        let Some(cluster) = cluster else { return Ok(Vec::new()) };
         let memory = self.memory();
         let place = Place { cluster, families: &[], memory: &memory };
         let work = self.work(place, invocation.ends_at(), reply_to, invocation);
-        Box::pin(without_tasks(&work, reason)).await
+        Box::pin(stop_what_it_started(&work)).await
     }
 
     /// Work on a request until its deadline, or until this invocation must let go of it.

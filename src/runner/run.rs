@@ -122,16 +122,14 @@ fn skipped(skip: Skip, wait_handle: Option<WaitHandle>) -> Ending {
 /// The answer of a delivery that knows of no tasks. Where its time ran out, there may be some all the same: a
 /// call without an answer has started them, or an earlier delivery whose invocation died.
 pub(super) async fn not_started(work: &Work<'_>, reason: Reason) -> Ending {
-    let reason = if work.is_last_look() { without_tasks(work, reason).await } else { reason };
-    Ending::Answered(Answer::Failed(reason))
+    let stopped = if work.is_last_look() { stop_what_it_started(work).await } else { Ok(Vec::new()) };
+    Ending::Answered(Answer::Failed(texts::what_is_left(reason, stopped)))
 }
 
-/// Stops whatever the request may have started; the Reason says which of it may still run.
-pub(super) async fn without_tasks(work: &Work<'_>, reason: Reason) -> Reason {
-    match stop_request(&work.due(work.invocation.soon())).await {
-        Ok(stopped) => texts::not_stopped(reason, &stopped.refused),
-        Err(error) => texts::may_run(reason, &error),
-    }
+/// Stops whatever the request may have started. What of it AWS refused to stop; `Err` if tasks could not be
+/// looked for.
+pub(super) async fn stop_what_it_started(work: &Work<'_>) -> Result<Vec<(TaskArn, CallError)>, CallError> {
+    stop_request(&work.due(work.invocation.soon())).await.map(|stopped| stopped.refused)
 }
 
 /// What earlier requests have left cannot be looked for. Another delivery of this request may have had more

@@ -143,8 +143,8 @@ impl Runner {
     pub(super) async fn give_up(&self, watched: Watched<'_>, reason: Reason, invocation: &Invocation) {
         let Watched { row, reply_to, .. } = watched;
         let ending = async {
-            let reason = self.without_tasks(reason, row.cluster.as_deref(), reply_to, invocation).await;
-            Ending::Answered(Answer::Failed(reason))
+            let stopped = self.stop_what_it_started(row.cluster.as_deref(), reply_to, invocation).await;
+            Ending::Answered(Answer::Failed(texts::what_is_left(reason, stopped)))
         };
         // That the answer was not taken is logged, and the next minute sends it again.
         let _ = self.answer_ending(Box::pin(ending), row.cluster.as_deref(), reply_to, invocation).await;

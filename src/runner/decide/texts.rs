@@ -152,8 +152,16 @@ pub fn function_replaced(error: &impl Display) -> Reason {
 }
 
 /// Whether anything runs could not be found out.
-pub fn may_run(reason: Reason, error: &CallError) -> Reason {
+fn may_run(reason: Reason, error: &CallError) -> Reason {
     reason.detail(Some(&format!("Whether a task still runs could not be found out ({error})")))
+}
+
+/// What a request that has failed may have left: tasks that AWS refused to stop, or nobody knows.
+pub fn what_is_left(reason: Reason, stopped: Result<Vec<(TaskArn, CallError)>, CallError>) -> Reason {
+    match stopped {
+        Ok(refused) => not_stopped(reason, &refused),
+        Err(error) => may_run(reason, &error),
+    }
 }
 
 /// Tasks that were to have stopped may still run: AWS refused to stop these, or one takes longer than there
