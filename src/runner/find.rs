@@ -49,7 +49,8 @@ pub(super) async fn own_tasks(work: &Work<'_>) -> Result<Vec<Task>, CallError> {
         // twice.
         return Err(CallError::not_known_yet());
     }
-    Ok(found.described.into_iter().filter(|task| is_of_request(task, work.reply_to)).collect())
+    let is_own = |task: &Task| is_of_request(task, work.reply_to) && !work.others.contains(&task.arn);
+    Ok(found.described.into_iter().filter(is_own).collect())
 }
 
 /// All tasks of a resource, with their tags: those that run, and those that ECS knows as stopping or stopped.

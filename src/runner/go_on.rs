@@ -118,7 +118,7 @@ impl Runner {
     ) -> Work<'w> {
         let Place { cluster, families, memory } = place;
         let until = invocation.until(deadline);
-        Work { aws: &self.aws, invocation, reply_to, cluster, families, memory, until }
+        Work { aws: &self.aws, invocation, reply_to, cluster, families, memory, others: &[], until }
     }
 }
 

@@ -33,8 +33,8 @@ const REDELIVERY: Duration = Duration::seconds(45);
 ///
 /// The work is due when CloudFormation must be answered; Timeout counts from the start of the tasks.
 pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> Ending {
-    let mut started_before = match clear_the_way(work, &plan.earlier).await {
-        Cleared::Done { started_before } => started_before,
+    let (mut started_before, others) = match clear_the_way(work, &plan.earlier).await {
+        Cleared::Done { started_before, others } => (started_before, others),
         Cleared::Unseen(error) => return unseen(work, &error).await,
         Cleared::Superseded => return Ending::Answered(Answer::Failed(texts::superseded())),
         Cleared::Unstopped(stopped) => {
@@ -42,7 +42,8 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         }
     };
     let (deadline, limit) = plan.limits.deadline(work.now());
-    let work = &work.due(work.invocation.until(deadline.min(plan.limits.answer_by())));
+    let work = work.due(work.invocation.until(deadline.min(plan.limits.answer_by())));
+    let work = &Work { others: &others, ..work };
     let asked = ask(work, &plan).await;
     if !matches!(asked, Asked::GoOn(_)) {
         // Whatever the answers are by now: a request that has started its tasks goes on with them.

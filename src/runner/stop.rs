@@ -39,8 +39,9 @@ impl Stopped {
 
 /// What came of ending what earlier requests have left.
 pub(super) enum Cleared {
-    /// Nothing of it runs any more. Whether this very request has started tasks before.
-    Done { started_before: bool },
+    /// Nothing of it runs any more. Whether this very request has started tasks before, and which tasks are
+    /// other requests'.
+    Done { started_before: bool, others: Vec<TaskArn> },
     /// It cannot be looked for.
     Unseen(CallError),
     /// It has not stopped.
@@ -153,8 +154,7 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
         }
         all.push((cluster, found.described));
     }
-    let described = all.iter().flat_map(|(_, described)| described);
-    let own: Vec<&Task> = described.filter(|task| is_of_request(task, work.reply_to)).collect();
+    let own: Vec<&Task> = described_by(&all).filter(|task| is_of_request(task, work.reply_to)).collect();
     let started_before = !own.is_empty();
     let own = own.iter().filter_map(|task| task.created_at);
     let superseded = superseded_since(own, work.reply_to, work.now());
@@ -163,9 +163,11 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
     let runs_later =
         |task: &Task| is_of_later_request(task, work.reply_to) || !task.is_over() && is_later(task);
     // This request has started nothing, and what it started now would run beside that.
-    if !started_before && all.iter().flat_map(|(_, described)| described).any(runs_later) {
+    if !started_before && described_by(&all).any(runs_later) {
         return Cleared::Superseded;
     }
+    let of_others = described_by(&all).filter(|task| !is_of_request(task, work.reply_to));
+    let others = of_others.map(|task| task.arn.clone()).collect();
     for (cluster, described) in all {
         let work = &work.on(cluster);
         let must_end = |task: &Task| must_end_before(task, work.reply_to, earlier.waited) && !is_later(task);
@@ -183,7 +185,12 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
             return Cleared::Unstopped(stopped);
         }
     }
-    Cleared::Done { started_before }
+    Cleared::Done { started_before, others }
+}
+
+/// What was described in all of these clusters.
+fn described_by<'t>(all: &'t [(&String, Vec<Task>)]) -> impl Iterator<Item = &'t Task> {
+    all.iter().flat_map(|(_, described)| described)
 }
 
 /// Stops whatever this request may have started, after a fault that has lost the tasks' ARNs. `Err` if tasks

@@ -10,6 +10,7 @@ use crate::{
     aws::{Aws, CallError, CallErrorKind},
     cfn::ReplyTo,
     identity,
+    task::TaskArn,
 };
 
 /// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role
@@ -35,6 +36,8 @@ pub(super) struct Work<'w> {
     pub(super) families: &'w [String],
     /// What the ledger says around the request.
     pub(super) memory: &'w Memory<'w>,
+    /// Tasks that are known to be other requests', whatever becomes of their tags.
+    pub(super) others: &'w [TaskArn],
     /// When the work must be done.
     pub(super) until: OffsetDateTime,
 }
@@ -153,7 +156,16 @@ mod tests {
         let began = invocation.now();
         let until = began + Duration::seconds(seconds);
         let (invocation, reply_to, memory) = (&invocation, &reply_to, &Memory::default());
-        let one = Work { aws: &aws, invocation, reply_to, cluster: "prod", families: &[], memory, until };
+        let one = Work {
+            aws: &aws,
+            invocation,
+            reply_to,
+            cluster: "prod",
+            families: &[],
+            memory,
+            others: &[],
+            until,
+        };
         let result = work(one).await;
         (result, (invocation.now() - began).whole_seconds())
     }

@@ -261,7 +261,7 @@ async fn a_look_that_is_denied_ends_the_wait_and_stops_the_task() {
         "{}",
         created.reason
     );
-    assert!(created.reason.contains("Allow ecs:DescribeTasks"), "{}", created.reason);
+    assert!(created.reason.contains("Grant ecs:DescribeTasks"), "{}", created.reason);
     scenario.until(|scenario| scenario.statuses() == ["STOPPED"]).await;
 }
 

@@ -77,7 +77,7 @@ async fn a_self_invocation_that_fails_for_good_stops_the_task_and_names_the_perm
     let definition = scenario.script("exec sleep 60");
     let created = scenario.create(&properties(&definition, json!({"Timeout": 30}))).await;
     assert!(created.reason.contains("the task has been stopped"), "{}", created.reason);
-    assert!(created.reason.contains("Allow lambda:InvokeFunction"), "{}", created.reason);
+    assert!(created.reason.contains("Grant lambda:InvokeFunction"), "{}", created.reason);
     scenario.until(|scenario| scenario.statuses() == ["STOPPED"]).await;
 }
 

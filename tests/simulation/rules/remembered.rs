@@ -178,7 +178,7 @@ impl<'w> Remembered<'w> {
         }
         let of_request = |one: &&crate::world::Invoked| one.delivery.request == asked.id && one.ended < *at;
         // While it may start anew it is looked at, invocation by invocation; the last has parked it.
-        let Some(parked) = self.state.invocations.iter().filter(of_request).next_back() else { return };
+        let Some(parked) = self.state.invocations.iter().rfind(of_request) else { return };
         let look = |call: &&Call| {
             call.operation == "DescribeTasks" && call.delivery.request == asked.id && call.at > parked.ended
         };
