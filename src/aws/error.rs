@@ -116,6 +116,11 @@ impl CallError {
         }
     }
 
+    /// Whether it was to start tasks.
+    pub fn is_of_start(&self) -> bool {
+        matches!(self.operation, "ecs:RunTask" | "ecs:StartTask")
+    }
+
     /// Whether the same call may work later.
     pub fn is_transient(&self) -> bool {
         self.kind == CallErrorKind::Transient

@@ -177,7 +177,9 @@ async fn adopt_or_give_up(
         StartTried { properties, stack_id, definition: definition.as_ref(), started, attempts, seconds };
     let reason = match &last {
         Ok(attempt) => texts::not_all_started(&tried, &attempt.failures),
-        Err(error) => texts::start_refused(&tried, error),
+        Err(error) if error.is_of_start() => texts::start_refused(&tried, error),
+        // A call before this look may have started what cannot be looked at.
+        Err(error) => texts::may_have_started(texts::start_refused(&tried, error)),
     };
     tracing::error!("{}: {last:?}", reason.head());
     let ending = work.due(work.until.max(work.invocation.soon()));

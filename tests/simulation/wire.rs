@@ -148,10 +148,11 @@ async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<Htt
         _ => match denied(world, operation) {
             Some(denied) => (400, denied),
             None => {
-                // An attempt at the table waits less long than a slow answer takes.
+                // An attempt at the table, or at a definition, waits less long than a slow answer takes.
+                let is_impatient = is_of_table(operation) || operation == "DescribeTaskDefinition";
                 let has_answer = match fault {
                     Some(Fault::FailsAfter | Fault::CutAfter | Fault::HangsAfter) => false,
-                    Some(Fault::Slow) => !is_of_table(operation),
+                    Some(Fault::Slow) => !is_impatient,
                     _ => true,
                 };
                 call.ok = has_answer;

@@ -164,6 +164,11 @@ pub fn what_is_left(reason: Reason, stopped: Result<Vec<(TaskArn, CallError)>, C
     }
 }
 
+/// Whether a start had an effect could not be looked at.
+pub fn may_have_started(reason: Reason) -> Reason {
+    reason.detail(Some("A task may still run: whether one was started could not be found out"))
+}
+
 /// Tasks that were to have stopped may still run: AWS refused to stop these, or one takes longer than there
 /// was time.
 pub fn not_all_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
