@@ -74,10 +74,14 @@ pub(crate) enum Sabotage {
     AnswersBeforeItWrites,
     /// The exit codes of an event are not read.
     LooksAfterEveryEvent,
+    /// Every container counts, whatever the task definition says.
+    JudgesWithoutDefinition,
+    /// Waits are parked although the watch has not come round for long.
+    ParksWithoutHeartbeat,
 }
 
 /// Every rule, a word of the objection to its breach, and the first life that notices it.
-pub(crate) const ALL: [(Sabotage, &str, u64); 30] = [
+pub(crate) const ALL: [(Sabotage, &str, u64); 32] = [
     (Sabotage::SendsNoToken, "start once", 3),
     (Sabotage::StopsNothing, "runs on after", 16),
     (Sabotage::TakesEveryEndForASuccess, "untrue SUCCESS", 8),
@@ -108,11 +112,23 @@ pub(crate) const ALL: [(Sabotage, &str, u64); 30] = [
     (Sabotage::BelievesEveryEvent, "untrue SUCCESS", 1),
     (Sabotage::AnswersBeforeItWrites, "not the one in its row", 17),
     (Sabotage::LooksAfterEveryEvent, "after it was parked", 0),
+    (Sabotage::JudgesWithoutDefinition, "should have succeeded", 0),
+    (Sabotage::ParksWithoutHeartbeat, "no answer", 0),
 ];
 
 /// The life that is sure to notice it, where that takes one that is calm otherwise: few seeds have it.
 pub(crate) fn directed(sabotage: Sabotage) -> Option<Life> {
     let trouble = match sabotage {
+        Sabotage::JudgesWithoutDefinition => {
+            let script = Script { sidecar: Some(None), ..Script::plain(Fate::Exits(0, 30.0)) };
+            return Some(Life::calm(json!({}), script));
+        }
+        Sabotage::ParksWithoutHeartbeat => {
+            let script = Script { stopping: (60.0, 137), ..Script::plain(Fate::Hangs) };
+            let life = Life::calm(json!({"Timeout": "600", "ServiceTimeout": "900"}), script);
+            let trouble = LedgerTrouble { dropped: 1.0, watch_dies: Some(70.0), ..LedgerTrouble::default() };
+            return Some(life.with_ledger(trouble));
+        }
         Sabotage::LooksAfterEveryEvent | Sabotage::WatchIgnoresAnswering => LedgerTrouble::default(),
         Sabotage::WatchIgnoresWaiting => LedgerTrouble { dropped: 1.0, ..LedgerTrouble::default() },
         _ => return None,
@@ -197,6 +213,16 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
             answer["events"].as_array_mut().into_iter().for_each(|events| events.truncate(1));
         }
         (Some(Sabotage::FindsNothing), "ListTasks") => answer["taskArns"] = json!([]),
+        (Some(Sabotage::JudgesWithoutDefinition), "DescribeTaskDefinition") => {
+            let containers = answer["taskDefinition"]["containerDefinitions"].as_array_mut();
+            containers.into_iter().flatten().for_each(|container| container["essential"] = true.into());
+        }
+        (Some(Sabotage::ParksWithoutHeartbeat), "Query") => {
+            let items = answer["Items"].as_array_mut().into_iter().flatten();
+            for item in items.filter(|item| item["beat"].is_object()) {
+                item["beat"]["N"] = "9999999999999".into();
+            }
+        }
         (Some(Sabotage::AnswersBeforeTheEnd), "DescribeTasks") => {
             for task in tasks.filter(|task| task["desiredStatus"] == "STOPPED") {
                 task["lastStatus"] = "STOPPED".into();
