@@ -12,7 +12,7 @@ use ecs_tasks::monitor::{
         pattern,
         settings::AlertFormat,
     },
-    render::{alert::Told, audit, index, metrics},
+    render::{alert::Failures, audit, index, metrics},
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -42,9 +42,9 @@ fn handled(event: &Event) {
     let Some(failing) = Failing::of(event, finding.as_ref()) else { return };
     let group = failing.group();
     for format in [AlertFormat::Text, AlertFormat::Json, AlertFormat::Chat] {
-        let told =
-            Told { failing, group: &group, count: 2, named: vec![failing.arn()], since: None, log: None };
-        let notice = told.render(format);
+        let failures =
+            Failures { failing, group: &group, count: 2, named: vec![failing.arn()], since: None, log: None };
+        let notice = failures.render(format);
         assert!(notice.subject.len() <= 100 && notice.subject.is_ascii() && !notice.body.is_empty());
     }
 }
