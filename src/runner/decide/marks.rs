@@ -37,11 +37,15 @@ pub fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
 /// Whether this very request has started the task.
 ///
 /// Its tags say so. A role may not be allowed to tag, and StopTask may take tags away: of a task without ours
-/// the time says it, since nothing that was made after the request was sent is an earlier request's.
+/// the time says it, since nothing that was made after the request was sent is an earlier request's, but for
+/// what a later request has stopped as one: StopTask's `reason` is its stoppedReason
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html>).
 pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
     match task.tags.contains_key(&key(REQUEST_ID)) {
         true => is_marked_by(task, reply_to),
-        false => is_after(task, reply_to).unwrap_or(false),
+        false => {
+            task.stopped_reason.as_deref() != Some(SUPERSEDES) && is_after(task, reply_to).unwrap_or(false)
+        }
     }
 }
 
@@ -222,6 +226,14 @@ mod tests {
                 "{own:?} at {now} s"
             );
         }
+    }
+
+    #[test]
+    fn what_a_later_request_has_stopped_is_not_its_own_though_it_was_made_since_then() {
+        let stopped =
+            |reason: &str| Task { stopped_reason: Some(reason.to_owned()), ..task(5, "STOPPED", None) };
+        assert!(!is_of_request(&stopped(SUPERSEDES), &reply_to()));
+        assert!(is_of_request(&stopped("Essential container in task exited"), &reply_to()));
     }
 
     #[test]

@@ -55,10 +55,12 @@ impl Row {
     /// What a further delivery of the request has to do.
     pub fn redelivered(&self) -> Redelivery {
         match (self.state, &self.answer) {
-            (RowState::Answering | RowState::Ended, Some(answer)) => Redelivery::Repeat(answer.clone()),
+            (RowState::Answering | RowState::Ended | RowState::Unknown, Some(answer)) => {
+                Redelivery::Repeat(answer.clone())
+            }
             (RowState::Answering | RowState::Ended, None) => Redelivery::Superseded,
             (RowState::Waiting, _) => Redelivery::GoOn,
-            (RowState::Starting | RowState::Unknown, _) => Redelivery::Start,
+            (RowState::Starting, _) | (RowState::Unknown, None) => Redelivery::Start,
         }
     }
 
@@ -75,11 +77,12 @@ impl Row {
         let wait = match self.waits_for() {
             Ok(wait) => wait,
             // Its answer is all that is needed.
-            Err(_) if self.state == RowState::Answering => None,
+            Err(_) if self.answer.is_some() => None,
             Err(error) => return Due::Unreadable(error),
         };
         match (self.state, wait, &self.answer) {
-            (RowState::Answering, _, Some(answer)) => Due::Repeat(answer.clone()),
+            // A row has an answer only once the request has it, whatever another version calls that.
+            (RowState::Answering | RowState::Unknown, _, Some(answer)) => Due::Repeat(answer.clone()),
             // A row is put off beyond its deadline only when an invocation is to keep that, and a wait whose
             // time is over is an invocation's until its tasks have stopped.
             (RowState::Waiting, Some(wait), _)

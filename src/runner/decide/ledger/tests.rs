@@ -196,6 +196,14 @@ fn each_step_is_written_on_condition_that_it_is_still_to_be_made() {
 }
 
 #[test]
+fn a_row_of_another_version_that_has_an_answer_is_answered_by_it_again() {
+    let row = Row { wait: Some("no JSON".to_owned()), ..answered(RowState::Unknown) };
+    let body = row.answer.clone().unwrap();
+    assert_eq!(row.due(NOW), Due::Repeat(body.clone()));
+    assert_eq!(row.redelivered(), Redelivery::Repeat(body));
+}
+
+#[test]
 fn an_answer_is_of_the_write_that_has_made_it_and_of_no_other_with_the_same_bytes() {
     let row = Row { answered_by: Some("1".to_owned()), ..answered(RowState::Answering) };
     let body = row.answer.clone().unwrap();
