@@ -87,8 +87,7 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
     let by = work.now() + ELSEWHERE;
     let asking = work.due(work.until.min(by));
     // What a role may not do is not waited for: it never could.
-    let clusters =
-        asking.ride_out(|| only_transient(work.aws.list_clusters())).await.and_then(|listed| listed);
+    let clusters = asking.ride_out_unless_denied(|| work.aws.list_clusters()).await;
     let clusters = clusters.unwrap_or_else(|error| {
         tracing::debug!("only clusters that are known of the resource are looked at: {error}");
         Vec::new()
@@ -104,7 +103,7 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
             tasks.extend(work.aws.list_running(cluster, &work.started_by()).await?);
             Ok(tasks)
         };
-        match looking.ride_out(|| only_transient(listing())).await.and_then(|listed| listed) {
+        match looking.ride_out_unless_denied(listing).await {
             Ok(tasks) if tasks.is_empty() && remembered.is_empty() => {}
             Ok(mut tasks) => {
                 tasks.extend(remembered);
@@ -124,14 +123,4 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
         }
     }
     refused
-}
-
-/// What a call came to. Only what may pass is an error to be ridden out.
-async fn only_transient<T>(
-    call: impl Future<Output = Result<T, CallError>>,
-) -> Result<Result<T, CallError>, CallError> {
-    match call.await {
-        Err(error) if error.is_transient() => Err(error),
-        result => Ok(result),
-    }
 }

@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::work::{FRESH_ROLE, Work};
 use crate::{
-    aws::{CallError, CallErrorKind},
+    aws::CallError,
     log_tail::{self, Wanted},
     reason::{Log, NoLog},
     task::{Task, TaskDefinition},
@@ -79,13 +79,9 @@ impl Definition {
             return Self::Unread;
         }
         let attempt = || work.due(work.until.min(work.now() + DEFINITION_PATIENCE / 4));
-        let read = async || match attempt().within(work.aws.describe_task_definition(name)).await {
-            // A denial may pass, too, but it is not worth the time: the verdict can do without the
-            // definition.
-            Err(error) if error.is_denied() => Err(CallError { kind: CallErrorKind::Final, ..error }),
-            result => result,
-        };
-        match work.ride_out(read).await {
+        let read = async || attempt().within(work.aws.describe_task_definition(name)).await;
+        // A denial may pass, too, but it is not worth the time: the verdict can do without the definition.
+        match work.ride_out_unless_denied(read).await {
             Ok(definition) => Self::Read(Box::new(definition)),
             Err(error) => {
                 tracing::warn!("going on without the task definition: {error}");

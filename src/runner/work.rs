@@ -89,6 +89,25 @@ impl<'w> Work<'w> {
         timed.unwrap_or_else(|_| Err(CallError::no_answer("AWS")))
     }
 
+    /// The same for what is not worth waiting for a role to take effect: a denial is final.
+    pub(super) async fn ride_out_unless_denied<T, Fut>(
+        &self,
+        mut call: impl FnMut() -> Fut,
+    ) -> Result<T, CallError>
+    where
+        Fut: Future<Output = Result<T, CallError>>,
+    {
+        let final_if_denied = |error: CallError| match error.is_denied() {
+            true => CallError { kind: CallErrorKind::Final, ..error },
+            false => error,
+        };
+        self.ride_out(|| {
+            let called = call();
+            async move { called.await.map_err(final_if_denied) }
+        })
+        .await
+    }
+
     /// Calls AWS until it works. Throttling, 5xx and time-outs are ridden out with backoff while there is
     /// time, a denial for 15 s; anything else is final.
     pub(super) async fn ride_out<T, Fut>(&self, mut call: impl FnMut() -> Fut) -> Result<T, CallError>

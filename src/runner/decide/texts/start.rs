@@ -119,7 +119,10 @@ fn unfit(tried: &StartTried<'_>, code: &str) -> Option<(String, String)> {
             "Compare requiresAttributes of the task definition with the attributes of the instances".to_owned(),
         ),
         "LOCATION" => (
-            format!("is in an Availability Zone of the task's subnets{}", tried.subnets()),
+            match tried.subnets() {
+                Some(subnets) => format!("is in an Availability Zone of the task's subnets ({subnets})"),
+                None => "is in an Availability Zone of the task's subnets".to_owned(),
+            },
             "Name subnets in the Availability Zones of the instances, or add instances there".to_owned(),
         ),
         code if code.starts_with("MemberOf placement constraint") => (
@@ -223,11 +226,10 @@ impl StartTried<'_> {
         }
     }
 
-    /// The subnets that it names, in brackets.
-    fn subnets(&self) -> String {
-        let network = self.properties.network_configuration.as_ref();
-        let subnets = network.and_then(|network| network.awsvpc_configuration.subnets.as_ref());
-        subnets.map_or_else(String::new, |subnets| format!(" ({})", subnets.join(", ")))
+    /// The subnets that it names.
+    fn subnets(&self) -> Option<String> {
+        let network = self.properties.network_configuration.as_ref()?;
+        Some(network.awsvpc_configuration.subnets.as_ref()?.join(", "))
     }
 
     /// That it was started as EC2, where no property says so.
@@ -250,9 +252,10 @@ impl StartTried<'_> {
             }
             (None, None) => "(the cluster's default capacity)".to_owned(),
         };
-        let network = properties.network_configuration.as_ref();
-        let subnets = network.and_then(|network| network.awsvpc_configuration.subnets.as_ref());
-        subnets.map_or(by.clone(), |subnets| format!("in {} {by}", subnets.join(", ")))
+        match self.subnets() {
+            Some(subnets) => format!("in {subnets} {by}"),
+            None => by,
+        }
     }
 
     fn region_and_account(&self) -> (&str, &str) {
