@@ -18,10 +18,8 @@ use std::{sync::OnceLock, time::Duration};
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
-pub use self::{
-    error::{CallError, CallErrorKind},
-    throttles::Throttles,
-};
+pub use self::throttles::Throttles;
+pub use crate::call::{CallError, CallErrorKind};
 
 /// The clients. ECS is needed by nearly every request; the others are made when they are first used, because
 /// each reads the machine's certificates.

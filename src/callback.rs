@@ -54,6 +54,9 @@ pub enum Undelivered {
     /// The invocation ends first.
     #[error("the answer could not be sent before the invocation's end")]
     OutOfTime,
+    /// The function has a bug that kept it from sending the answer.
+    #[error("an internal error kept the function from sending the answer")]
+    Panicked,
 }
 
 impl Default for Callback {
@@ -97,7 +100,7 @@ impl Callback {
             .with_jitter();
         let patience = || {
             let now = clock.now();
-            let end = reply_to.answer_by.filter(|end| *end > now).map_or(until, |end| end.min(until));
+            let end = reply_to.given_up_at.filter(|end| *end > now).map_or(until, |end| end.min(until));
             let share = Duration::try_from((end - now) / 4).unwrap_or_default();
             share.clamp(SHORTEST_ATTEMPT, ATTEMPT)
         };
@@ -139,7 +142,7 @@ impl Undelivered {
         match self {
             Self::Transport { .. } => true,
             Self::Refused { status, .. } => status.is_server_error(),
-            Self::OutOfTime => false,
+            Self::OutOfTime | Self::Panicked => false,
         }
     }
 }

@@ -12,6 +12,8 @@ mod response_url;
 mod signal;
 mod wait_handle;
 
+#[cfg(test)]
+pub(crate) use request::fixtures;
 pub use request::{RawProperties, Received, ReplyTo, Request, RequestType};
 pub use response::{Data, MAX_RESPONSE_BYTES, Response, Status};
 pub use response_url::{ResponseUrl, ResponseUrlError, is_loopback};

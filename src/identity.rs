@@ -28,11 +28,6 @@ pub fn started_by(stack_id: &str, logical_resource_id: &str) -> String {
     format!("{STARTED_BY_PREFIX}{}", digest(&[stack_id, logical_resource_id], 26))
 }
 
-/// `startedBy` in its first form, 32 hex digits: a resource may have tasks that were started with it.
-pub fn old_started_by(stack_id: &str, logical_resource_id: &str) -> String {
-    digest(&[stack_id, logical_resource_id], 32)
-}
-
 /// `clientToken` of one attempt of one request: the RequestId, and from the second attempt on `RequestId-n`.
 ///
 /// ECS takes 64 characters; a RequestId that would not fit (CloudFormation's have 36) is replaced by its
@@ -68,8 +63,6 @@ mod tests {
         assert_ne!(id, physical_resource_id(STACK, "Migrate", "r-2"));
         assert_ne!(started_by("a", "bc"), started_by("ab", "c"));
         assert_eq!(started_by(STACK, "Migrate").len(), 36);
-        assert_eq!(old_started_by(STACK, "Migrate").len(), 32);
-        assert!(old_started_by(STACK, "Migrate").starts_with(&started_by(STACK, "Migrate")[10..]));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The map, in reading order. Pure, with the clock as an argument and no AWS in sight:
 //!
-//! - [`task`], [`epoch`] and [`cfn`], the vocabulary of ECS and of the custom-resource protocol
+//! - [`task`], [`call`], [`item`], [`epoch`] and [`cfn`], the vocabulary of ECS, of AWS's calls, of a table and of the
+//!   custom-resource protocol
 //! - [`identity`], names derived from a request
 //! - [`properties`], ResourceProperties parsed once into a typed value
 //! - [`outcome`], the verdict over tasks
@@ -15,11 +16,13 @@
 //! without an AWS account.
 
 pub mod aws;
+pub mod call;
 pub mod callback;
 pub mod cfn;
 pub mod epoch;
 pub mod function;
 pub mod identity;
+pub mod item;
 pub mod log_tail;
 pub mod monitor;
 pub mod outcome;

@@ -1,111 +1,111 @@
-//! The runner's flow: a payload becomes a request or a wait that goes on, tasks are started and followed, and
-//! CloudFormation gets its one answer, from here and from nowhere else.
+//! The runner: a payload becomes a request, a wait, an event or a round of the watch, and CloudFormation gets
+//! its one answer.
 //!
 //! ```text
-//! payload ─► Entry ─┬─ request ─► Plan ─┬─ Refuse, Skip ───────────────► answer
-//!                   │                   ├─ Run ──► start ──► follow ─┬─► answer
-//!                   │                   └─ Stop ─► delete ─► follow ─┤
-//!                   ├─ {"Wait": …} ────────────────────────► follow ─┼─► the next invocation
-//!                   └─ an event, {"Watch": {}} ─► wake ─► follow ────┴─► the ledger
+//! payload ─► Entry ─┬─ request ─► Plan ─┬─ Refuse, Skip ────────────────► respond
+//!                   │                   ├─ Run ──► clear, start ─► wait ─┬─► respond
+//!                   │                   └─ Stop ─► delete ──────► wait ─┤
+//!                   ├─ {"Wait": …} ─────────────────────────────► wait ─┼─► the next invocation
+//!                   └─ an event, {"Watch": {}} ─► watch ────────► wait ─┴─► the ledger
 //! ```
 //!
-//! Calls go one way: wake, run and delete → start, follow → park, stop → find, and all of them carry one
-//! `Work`.
+//! Calls go one way, and this is the order of the files: request, watch → respond → run, delete → start, clear
+//! → wait → conclude → tasks, evidence → ledger. All of them carry one [`work::Work`].
 //!
-//! With a ledger a request is remembered from its first delivery on, and its answer is one conditional write
-//! before it is sent: of several invocations that come to it, one answers.
+//! One guard stands around all work on a request, and around each row of the watch: a bug ends in a FAILED
+//! answer, and never in silence.
 //!
 //! Retry policy: an invocation fails only if its answer could not be delivered. Lambda then delivers the
 //! request again, and since starting is idempotent, nothing runs twice.
 
-mod ask;
+mod clear;
+mod conclude;
 pub mod decide;
 mod delete;
 mod evidence;
-mod find;
-mod finish;
-mod follow;
-mod go_on;
-mod hand_over;
 pub mod invocation;
-mod launch;
 pub mod ledger;
-mod measure;
-mod meter;
-mod park;
-mod promise;
-mod remember;
-pub mod render;
+pub mod metrics;
+mod request;
 mod respond;
 mod run;
 mod start;
-mod stop;
-mod take_over;
-mod wake;
+mod tasks;
+mod wait;
+mod watch;
 mod work;
 
+use std::fmt;
+
 use serde_json::Value;
-use time::Duration;
-use tracing::Instrument;
 
 use self::{
-    decide::{
-        answer::Answer,
-        entry::Entry,
-        plan::{Plan, Skip},
-        texts,
-    },
-    follow::Ending,
-    go_on::{Place, span},
+    decide::{entry::Entry, texts},
     invocation::Invocation,
-    ledger::{Ledger, Memory},
-    measure::Metrics,
-    remember::{Remembered, remember},
-    run::{not_started, run, skip},
-    stop::stop_marked,
+    ledger::Ledger,
+    respond::{Panicked, caught},
+    wait::Ending,
 };
 use crate::{
     aws::Aws,
     callback::{Callback, Undelivered},
-    cfn::Request,
-    properties::Properties,
+    cfn::ReplyTo,
     reason::{FailureClass, Reason},
 };
 
-/// The runner: its clients.
-#[derive(Debug)]
+/// The runner and its clients.
 pub struct Runner {
     aws: Aws,
     callback: Callback,
     ledger: Option<Ledger>,
-    metrics: Metrics,
+    write_metrics: Box<dyn Fn(&str) + Send + Sync>,
+    metrics_by_resource: bool,
 }
 
 impl Runner {
-    /// A runner over these clients, without a ledger.
+    /// A runner over these clients, without a ledger, whose metrics go nowhere.
     pub fn new(aws: Aws, callback: Callback) -> Self {
-        Self { aws, callback, ledger: None, metrics: Metrics::default() }
+        Self { aws, callback, ledger: None, write_metrics: Box::new(|_| {}), metrics_by_resource: false }
     }
 
-    /// The same runner, which remembers its requests in this table, if there is one.
+    /// The same runner with a ledger, if there is one.
     #[must_use]
     pub fn with_ledger(self, ledger: Option<Ledger>) -> Self {
         Self { ledger, ..self }
+    }
+
+    /// The same runner, which writes lines in the embedded metric format: also for each resource, where
+    /// `metrics_by` says `LogicalResourceId`.
+    #[must_use]
+    pub fn with_metrics(
+        self,
+        metrics_by: Option<&str>,
+        write: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        let metrics_by = metrics_by.map(str::trim).filter(|by| !by.is_empty());
+        let metrics_by_resource = metrics_by == Some("LogicalResourceId");
+        if let Some(by) = metrics_by.filter(|_| !metrics_by_resource) {
+            tracing::warn!("ignoring METRICS_BY={by}: the only value is LogicalResourceId");
+        }
+        Self { write_metrics: Box::new(write), metrics_by_resource, ..self }
     }
 
     /// Handles one payload of whatever kind.
     ///
     /// `Err` means that an answer could not be delivered; everything else, a failed task included, is `Ok`.
     pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
-        let handled = self.enter(payload, invocation).await;
-        self.report(invocation);
-        handled
+        let handled = caught(Box::pin(self.enter(payload, invocation))).await;
+        self.flush_metrics(invocation);
+        handled.unwrap_or_else(|Panicked| {
+            tracing::error!("an internal error ended the invocation");
+            Err(Undelivered::Panicked)
+        })
     }
 
     async fn enter(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
         match Entry::read(payload) {
             Entry::Request(request) => Box::pin(self.request(*request, invocation)).await,
-            Entry::GoOn(wait) => Box::pin(self.go_on(*wait, invocation)).await,
+            Entry::Resume(wait) => Box::pin(self.resume(*wait, invocation)).await,
             Entry::Changed(task) => {
                 Box::pin(self.task_changed(*task, invocation)).await;
                 Ok(())
@@ -116,14 +116,13 @@ impl Runner {
             }
             Entry::Unreadable { reply_to, cluster, error } => {
                 tracing::error!(request_id = reply_to.request_id, "a continuation cannot be read: {error}");
-                let stopped = self.stop_what_it_started(cluster.as_deref(), &reply_to, invocation).await;
-                let reason = texts::what_is_left(texts::function_replaced(&error), stopped);
-                self.answer(Answer::Failed(reason), &reply_to, invocation).await
+                let reason = texts::function_replaced(&error);
+                self.fail(cluster.as_deref(), &reply_to, reason, invocation).await
             }
             Entry::Garbled { reply_to, problem } => {
                 tracing::error!(request_id = reply_to.request_id, "{problem}");
                 let reason = Reason::new(problem).of_class(FailureClass::Refused);
-                self.answer(Answer::Failed(reason), &reply_to, invocation).await
+                self.fail(None, &reply_to, reason, invocation).await
             }
             Entry::Dropped { problem } => {
                 tracing::warn!("{problem}");
@@ -132,84 +131,32 @@ impl Runner {
         }
     }
 
-    async fn request(&self, mut request: Request, invocation: &Invocation) -> Result<(), Undelivered> {
-        request.reply_to.no_echo = Properties::no_echo_of(&request.properties.0);
-        let service_timeout = Duration::seconds(Properties::service_timeout_of(&request.properties.0).into());
-        request.reply_to.answer_by =
-            request.reply_to.response_url.signed_at().map(|signed_at| signed_at + service_timeout);
-        let reply_to = &request.reply_to;
-        let span = span(request.request_type, reply_to, 0);
-        async {
-            let expired = reply_to.response_url.expires_at().filter(|expiry| *expiry <= invocation.now());
-            if let Some(expired) = expired {
-                tracing::error!(
-                    "dropped: the ResponseURL expired at {expired}, nobody waits for an answer any more"
-                );
-                return Ok(());
-            }
-            let plan = Plan::for_request(&request, invocation.means(self.ledger.is_some()));
-            let memory = match remember(self.ledger.as_ref(), &request, &plan, invocation).await {
-                Remembered::Memory(memory) => memory,
-                Remembered::Waiting(wait) => return Box::pin(self.go_on(*wait, invocation)).await,
-                Remembered::Answered(body) => {
-                    tracing::info!("this request has been answered before: sending the same answer again");
-                    return self.send(&body, reply_to, invocation).await;
-                }
-                Remembered::Superseded => {
-                    if let Some(cluster) = request.properties.cluster() {
-                        let memory = self.memory();
-                        let place = Place { cluster, families: &[], memory: &memory };
-                        let work = self.work(place, invocation.soon(), reply_to, invocation);
-                        Box::pin(stop_marked(&work)).await;
-                    }
-                    return self.answer(Answer::Failed(texts::superseded()), reply_to, invocation).await;
-                }
-            };
-            let ending = Box::pin(self.carry_out(plan, &request, &memory, invocation));
-            self.answer_ending(ending, request.properties.cluster(), reply_to, invocation).await
-        }
-        .instrument(span)
-        .await
+    /// Stops whatever a request may have started, and answers FAILED.
+    async fn fail(
+        &self,
+        cluster: Option<&str>,
+        reply_to: &ReplyTo,
+        reason: Reason,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
+        let failing =
+            async { Some(Ending::Answered(self.stop_and_fail(cluster, reply_to, invocation, reason).await)) };
+        self.settle(cluster, reply_to, invocation, Box::pin(failing)).await.map(drop)
     }
 
-    /// Does what a request asks for.
-    async fn carry_out(
-        &self,
-        plan: Plan,
-        request: &Request,
-        memory: &Memory<'_>,
-        invocation: &Invocation,
-    ) -> Ending {
-        let work = |cluster, families, deadline| {
-            self.work(Place { cluster, families, memory }, deadline, &request.reply_to, invocation)
-        };
-        match plan {
-            Plan::Refuse(refusal) => {
-                let reason = texts::refused(&refusal);
-                match request.properties.cluster().filter(|_| refusal.is_out_of_time()) {
-                    Some(cluster) => not_started(&work(cluster, &[], invocation.now()), reason).await,
-                    None => Ending::Answered(Answer::Failed(reason)),
-                }
-            }
-            Plan::Skip(why, earlier, handle) => {
-                let cluster = request.properties.cluster().unwrap_or_default();
-                skip(&work(cluster, &earlier.families, earlier.answer_by), why, &earlier, handle).await
-            }
-            Plan::Stop(stop) => self.stop_all(&stop, memory, &request.reply_to, invocation).await,
-            Plan::Run(plan) if plan.wait_handle.is_some() && memory.ledger.is_none() => {
-                let work = work(&plan.properties.cluster, &[], plan.earlier.answer_by);
-                not_started(&work, texts::not_remembered(None)).await
-            }
-            Plan::Run(plan) if memory.has_signalled(plan.wait_handle.as_ref()) => {
-                let cluster = &plan.properties.cluster;
-                let work = work(cluster, &plan.earlier.families, plan.earlier.answer_by);
-                skip(&work, Skip::HandleUsed, &plan.earlier, None).await
-            }
-            Plan::Run(plan) => {
-                let (cluster, families) = (plan.properties.cluster.clone(), plan.earlier.families.clone());
-                let work = work(&cluster, &families, plan.earlier.answer_by);
-                Box::pin(run(&work, *plan, request)).await
-            }
+    /// Writes the invocation's metrics, a line for each request.
+    fn flush_metrics(&self, invocation: &Invocation) {
+        let metrics = invocation.metrics();
+        metrics.record_throttled(self.aws.throttles().take());
+        metrics.record_throttled(self.ledger.as_ref().map_or(0, |ledger| ledger.throttles().take()));
+        for line in metrics.flush(self.metrics_by_resource, invocation.now()) {
+            (self.write_metrics)(&line);
         }
+    }
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").field("ledger", &self.ledger).finish_non_exhaustive()
     }
 }

@@ -81,6 +81,19 @@ pub struct Observation {
     pub missing: Vec<TaskArn>,
 }
 
+/// Why a task did not start: an entry of `failures` in the answer of RunTask or StartTask, whose HTTP status is 200.
+///
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchFailure {
+    /// `RESOURCE:MEMORY`, `AGENT`, `Capacity is unavailable at this time…`
+    pub reason: String,
+    /// What it is about: a container instance, a cluster.
+    pub arn: Option<String>,
+    /// More of it.
+    pub detail: Option<String>,
+}
+
 /// What is read of a task definition. Its environment can hold secrets, so `Debug` shows names alone.
 ///
 /// Serialized without its environment, in a wait that the ledger keeps.

@@ -5,7 +5,6 @@
 
 mod attributes;
 mod read;
-mod update;
 
 use std::time::Duration;
 
@@ -22,13 +21,11 @@ use aws_sdk_dynamodb::{
 };
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
-use self::attributes::{plain, typed};
-pub use self::{
-    attributes::Attributes,
-    read::{GET_AT_ONCE, IndexRange, Page},
-    update::Update,
-};
-use super::{CallError, CallErrorKind, Throttles, in_region_of};
+use self::attributes::{plain, typed, typed_values};
+pub use self::read::{GET_AT_ONCE, IndexRange, Page};
+use super::{Throttles, in_region_of};
+use crate::call::{CallError, CallErrorKind};
+pub use crate::item::{Attributes, Update};
 
 /// How many items one BatchWriteItem takes.
 pub const BATCH_ITEMS: usize = 25;
@@ -147,7 +144,7 @@ impl Table {
             .set_key(Some(typed(&update.key)))
             .update_expression(&update.expression)
             .set_condition_expression(update.condition())
-            .set_expression_attribute_values(update.typed_values())
+            .set_expression_attribute_values(typed_values(update))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         for name in update.names() {
@@ -199,7 +196,7 @@ impl Table {
             .set_key(Some(typed(&update.key)))
             .update_expression(&update.expression)
             .set_condition_expression(update.condition())
-            .set_expression_attribute_values(update.typed_values());
+            .set_expression_attribute_values(typed_values(update));
         for name in update.names() {
             change = change.expression_attribute_names(format!("#{name}"), name);
         }
@@ -215,7 +212,7 @@ impl Table {
             .table_name(&self.name)
             .set_key(Some(typed(&update.key)))
             .set_condition_expression(update.condition())
-            .set_expression_attribute_values(update.typed_values());
+            .set_expression_attribute_values(typed_values(update));
         for name in update.names() {
             call = call.expression_attribute_names(format!("#{name}"), name);
         }

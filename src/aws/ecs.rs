@@ -15,7 +15,7 @@ use aws_sdk_ecs::{
 use super::{Aws, CallError, CallErrorKind};
 use crate::{
     properties::{Properties, service::ServicePlacement},
-    task::{Observation, Task, TaskArn, TaskDefinition, cluster_name},
+    task::{LaunchFailure, Observation, Task, TaskArn, TaskDefinition, cluster_name},
 };
 
 /// The most tasks that one DescribeTasks takes.
@@ -46,17 +46,6 @@ pub enum Launched {
     },
     /// This client token has been used before with other parameters, and these are the tasks that came of it.
     Conflict(Vec<TaskArn>),
-}
-
-/// Why a task did not start, as ECS says in an answer with HTTP status 200.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaunchFailure {
-    /// `RESOURCE:MEMORY`, `AGENT`, `Capacity is unavailable at this time…`
-    pub reason: String,
-    /// What it is about: a container instance, a cluster.
-    pub arn: Option<String>,
-    /// More of it.
-    pub detail: Option<String>,
 }
 
 impl Aws {

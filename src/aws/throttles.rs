@@ -14,7 +14,7 @@ use aws_sdk_ecs::{
     error::BoxError,
 };
 
-use super::error::is_throttling;
+use crate::call::is_throttling;
 
 /// How many attempts AWS has throttled, of the clients that have been given a copy of this.
 #[derive(Clone, Debug, Default)]

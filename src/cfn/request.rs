@@ -71,11 +71,10 @@ pub struct ReplyTo {
     /// Chosen on Create, echoed ever after: a changed id would make CloudFormation delete the old one.
     pub physical_resource_id: String,
     /// Whether CloudFormation masks the attributes; read from the properties.
-    #[serde(default)]
     pub no_echo: bool,
     /// When CloudFormation stops waiting for the answer, as far as ServiceTimeout and the ResponseURL say.
-    #[serde(default, with = "time::serde::rfc3339::option")]
-    pub answer_by: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub given_up_at: Option<OffsetDateTime>,
     /// Where the verdict goes in place of the ResponseURL: the request itself has been answered when its
     /// tasks had started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,7 +95,7 @@ impl ReplyTo {
     /// The same request's verdict, for its WaitHandle, which takes it as long as it lives.
     #[must_use]
     pub fn signalling(&self, handle: &WaitHandle) -> Self {
-        Self { wait_handle: Some(handle.clone()), answer_by: handle.expires_at(), ..self.clone() }
+        Self { wait_handle: Some(handle.clone()), given_up_at: handle.expires_at(), ..self.clone() }
     }
 
     /// The region of the stack, by its ARN.
@@ -134,7 +133,7 @@ impl Received {
             logical_resource_id,
             physical_resource_id,
             no_echo: false,
-            answer_by: None,
+            given_up_at: None,
             wait_handle: None,
         };
 
@@ -209,6 +208,27 @@ impl RequestType {
 impl std::fmt::Debug for RawProperties {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("RawProperties(…)")
+    }
+}
+
+/// A request that can be answered, for tests.
+#[cfg(test)]
+pub(crate) mod fixtures {
+    use super::{ReplyTo, ResponseUrl};
+
+    /// Sent on 2026-11-20 at 10:15 UTC.
+    pub(crate) fn reply_to(request_id: &str) -> ReplyTo {
+        let url = "https://bucket.s3.us-west-2.amazonaws.com/key?X-Amz-Date=20261120T101500Z&X-Amz-Signature=secret";
+        ReplyTo {
+            response_url: ResponseUrl::parse(url).expect("a good URL"),
+            stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30".to_owned(),
+            request_id: request_id.to_owned(),
+            logical_resource_id: "MigrateTask".to_owned(),
+            physical_resource_id: "prod-MigrateTask-5f0c2a9be1d4".to_owned(),
+            no_echo: false,
+            given_up_at: None,
+            wait_handle: None,
+        }
     }
 }
 

@@ -65,8 +65,15 @@ pub struct Data {
     pub log_stream: String,
     /// With ReturnOutput, the last line that this container logged.
     pub output: String,
-    /// `true` when this request ran tasks, `false` when there was nothing to run.
-    pub ran: String,
+    /// Whether this request ran tasks: `true` or `false`.
+    #[serde(serialize_with = "as_text")]
+    pub ran: bool,
+}
+
+/// Attributes are texts, as CloudFormation hands them on.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn as_text<S: serde::Serializer>(value: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(if *value { "true" } else { "false" })
 }
 
 impl Response {
@@ -126,27 +133,17 @@ impl Data {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cfn::ResponseUrl;
+    use crate::cfn::fixtures;
 
     fn reply_to() -> ReplyTo {
-        ReplyTo {
-            response_url: ResponseUrl::parse("https://example.com/?X-Amz-Signature=secret")
-                .expect("a good URL"),
-            stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1".to_owned(),
-            request_id: "r".to_owned(),
-            logical_resource_id: "Migrate".to_owned(),
-            physical_resource_id: "prod-Migrate-0123456789ab".to_owned(),
-            no_echo: false,
-            answer_by: None,
-            wait_handle: None,
-        }
+        fixtures::reply_to("r-1")
     }
 
     #[test]
     fn the_body_has_the_names_that_cloudformation_reads_and_nothing_else() {
         let mut response = Response::new(Status::Failed, &ReplyTo { no_echo: true, ..reply_to() }, None);
         response.reason = "because".to_owned();
-        let expected = r#"{"Status":"FAILED","Reason":"because","PhysicalResourceId":"prod-Migrate-0123456789ab","StackId":"arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1","RequestId":"r","LogicalResourceId":"Migrate","NoEcho":true}"#;
+        let expected = r#"{"Status":"FAILED","Reason":"because","PhysicalResourceId":"prod-MigrateTask-5f0c2a9be1d4","StackId":"arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30","RequestId":"r-1","LogicalResourceId":"MigrateTask","NoEcho":true}"#;
         assert_eq!(response.body(), expected);
     }
 

@@ -1,42 +1,47 @@
 //! Delete: every task of the resource is stopped, so that the network interfaces are free when CloudFormation
 //! goes on to delete subnets and security groups.
 
+use std::time::Duration as StdDuration;
+
 use time::Duration;
 
 use super::{
     decide::{answer::Answer, plan::Stop, texts, wait::Wait},
-    find::{Found, list_old, look_until, tasks_in_ledger},
-    follow::{Ending, follow},
-    stop::{stop, wait_until_over},
+    tasks::{Found, find_or_list, stop, tasks_in_ledger},
+    wait::{Ending, follow, wait_until_over},
     work::Work,
 };
 use crate::{
-    aws::{CallError, CallErrorKind},
+    call::{CallError, CallErrorKind},
     task::{Task, TaskArn, cluster_name},
 };
 
-/// How long the account's other clusters are looked at, all together. Only a resource whose cluster was
-/// changed can have tasks there.
-const ELSEWHERE: Duration = Duration::seconds(30);
-/// What of that is kept for each cluster at least, however long those before it took.
+/// The time for the account's other clusters, all together. Only a resource whose Cluster was changed can
+/// have tasks there, and the ledger names those clusters.
+const OTHER_CLUSTERS: Duration = Duration::seconds(5);
+/// The pause between two of them: half of the 20 ListTasks a second that ECS allows an account.
+///
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>
+const PAUSE: StdDuration = StdDuration::from_millis(100);
+/// The least time for each cluster that the ledger names, however long those before it took.
 const EACH: Duration = Duration::seconds(3);
 /// The stoppedReason of the resource's tasks.
 const DELETED: &str = "ecs-tasks: the resource is deleted";
 
 /// Stops every running task of the resource and waits until each has let go of its network interface.
 ///
-/// Fails only if AWS refuses to stop a task, or cannot be reached while tasks are looked for. Where tasks
-/// cannot even be looked for (a role that never had the permission made Create fail, and so starts nothing),
-/// Delete must not leave the stack stuck.
+/// Fails only if AWS refuses to stop a task, or cannot be reached while tasks are looked for. Where a role may
+/// not look for tasks at all (so that its Create failed and started nothing), Delete must not leave the stack
+/// stuck.
 pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
-    work.memory.supersede_starting().await;
+    work.history.supersede_starting().await;
     let refused = stop_elsewhere(work).await;
     if !refused.is_empty() {
         return Ending::Answered(Answer::Failed(texts::not_stopped(texts::refused_to_stop(), &refused)));
     }
     let cluster = work.cluster;
-    // A task that is stopping holds its network interface, and whose it is its description alone says.
-    let found = match look_until(work, Found::knows_what_stops).await {
+    // A stopping task holds its network interface, and only its description says that it is this resource's.
+    let found = match find_or_list(work, Found::knows_what_stops).await {
         Ok(found) => found,
         Err(error) if error.kind == CallErrorKind::Transient => {
             return Ending::Answered(Answer::Failed(texts::not_looked_for(&error)));
@@ -44,7 +49,7 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
         Err(error) => {
             tracing::warn!(cluster, "nothing is stopped: {error}");
             let why = format!("no task can be found ({error})");
-            return Ending::Answered(Answer::nothing_ran(texts::nothing_to_stop(&why)));
+            return Ending::Answered(Answer::success_without_run(texts::nothing_to_stop(&why)));
         }
     };
     if let Some(error) = &found.unseen {
@@ -53,7 +58,7 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
     let described: Vec<Task> = found.described.into_iter().filter(|task| !task.is_stopped()).collect();
     if described.is_empty() && found.undescribed.is_empty() {
         let why = "no task of this resource runs";
-        return Ending::Answered(Answer::nothing_ran(texts::nothing_to_stop(why)));
+        return Ending::Answered(Answer::success_without_run(texts::nothing_to_stop(why)));
     }
     tracing::info!(
         cluster,
@@ -69,58 +74,71 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
     }
     let known = |task: &TaskArn| !stopped.unknown.contains(task);
     let undescribed: Vec<TaskArn> = found.undescribed.into_iter().filter(known).collect();
-    if !undescribed.is_empty() && found.unseen.is_none() {
-        // They have just been started: whether they have stopped can be seen only once they are known.
+    if found.unseen.is_none() {
+        // They have just been started: whether they have stopped can be seen only once ECS knows them.
         wait_until_over(work, &undescribed).await;
     }
-    let old = work.old_started_by();
-    let is_unheard = described.iter().any(|task| task.started_by.as_ref() == Some(&old));
     let tasks = described.into_iter().map(|task| task.arn).chain(undescribed).collect();
-    let wait = Wait::for_stop(plan, work.reply_to, tasks, work.now());
-    follow(work, Wait { is_unheard, ..wait }).await
+    follow(work, Wait::for_stop(plan, work.reply_to, tasks, work.now())).await
 }
 
-/// Stops what the resource runs in other clusters than its own: tasks of a time when its Cluster was another,
-/// which no request names any more. Those that AWS refuses to stop. Where clusters may not be listed, they
-/// are not looked at.
+/// Stops what the resource runs in clusters that it has left. Returns the tasks that AWS refused to stop.
+///
+/// The clusters that the ledger names come first. Then the account's other clusters, one after the other and
+/// slowly, because an account has one bucket of calls to ECS for everybody in it; after five seconds the rest
+/// is left alone. Clusters that the role may not list are not looked at.
 async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
-    let by = work.now() + ELSEWHERE;
-    let asking = work.due(work.until.min(by));
-    // What a role may not do is not waited for: it never could.
-    let clusters = asking.ride_out_unless_denied(|| work.aws.list_clusters()).await;
-    let clusters = clusters.unwrap_or_else(|error| {
-        tracing::debug!("only clusters that are known of the resource are looked at: {error}");
+    let is_own = |cluster: &str| cluster_name(cluster) == cluster_name(work.cluster);
+    let named = work.history.clusters(&[]);
+    let mut refused = Vec::new();
+    for cluster in named.iter().filter(|cluster| !is_own(cluster)) {
+        let looking = work.on(cluster).until(work.deadline.min(work.now() + EACH));
+        refused.extend(stop_in(&work.on(cluster), &looking).await);
+    }
+    let until = work.deadline.min(work.now() + OTHER_CLUSTERS);
+    // A missing permission is final: the role never could list clusters.
+    let all = work.until(until).ride_out_unless_denied(|| work.aws.list_clusters()).await;
+    let all = all.unwrap_or_else(|error| {
+        tracing::debug!("only clusters that the ledger names are looked at: {error}");
         Vec::new()
     });
-    let clusters = work.memory.clusters(&clusters);
-    let mut refused = Vec::new();
-    for cluster in clusters.iter().filter(|cluster| cluster_name(cluster) != cluster_name(work.cluster)) {
-        let work = &work.on(cluster);
-        let looking = work.due(work.until.min(by.max(work.now() + EACH)));
-        let remembered = tasks_in_ledger(work);
-        let listing = async || {
-            let mut tasks = list_old(work).await?;
-            tasks.extend(work.aws.list_running(cluster, &work.started_by()).await?);
-            Ok(tasks)
-        };
-        match looking.ride_out_unless_denied(listing).await {
-            Ok(tasks) if tasks.is_empty() && remembered.is_empty() => {}
-            Ok(mut tasks) => {
-                tasks.extend(remembered);
-                tasks.sort();
-                tasks.dedup();
-                tracing::warn!(
-                    cluster,
-                    count = tasks.len(),
-                    "stopping tasks in a cluster that the resource has left"
-                );
-                let stopped = stop(work, &tasks, DELETED).await;
-                tasks.retain(|task| !stopped.unknown.contains(task));
-                wait_until_over(work, &tasks).await;
-                refused.extend(stopped.refused);
-            }
-            Err(error) => tracing::warn!(cluster, "the cluster is not looked at: {error}"),
+    let is_named = |cluster: &String| named.iter().any(|one| cluster_name(one) == cluster_name(cluster));
+    let others: Vec<&String> = all.iter().filter(|cluster| !is_own(cluster) && !is_named(cluster)).collect();
+    for (number, cluster) in others.iter().enumerate() {
+        if number > 0 {
+            tokio::time::sleep(PAUSE).await;
         }
+        if work.now() >= until {
+            let left = others.len() - number;
+            tracing::info!("{left} other clusters of the account are not looked at: time is up");
+            break;
+        }
+        refused.extend(stop_in(&work.on(cluster), &work.on(cluster).until(until)).await);
     }
     refused
+}
+
+/// Stops the resource's tasks in a cluster that it has left. `looking` limits the time to find them.
+async fn stop_in(work: &Work<'_>, looking: &Work<'_>) -> Vec<(TaskArn, CallError)> {
+    let cluster = work.cluster;
+    let started_by = work.started_by();
+    let listed = looking.ride_out_unless_denied(|| work.aws.list_running(cluster, &started_by)).await;
+    let mut tasks = match listed {
+        Ok(tasks) => tasks,
+        Err(error) => {
+            tracing::warn!(cluster, "the cluster is not looked at: {error}");
+            return Vec::new();
+        }
+    };
+    tasks.extend(tasks_in_ledger(work));
+    tasks.sort();
+    tasks.dedup();
+    if tasks.is_empty() {
+        return Vec::new();
+    }
+    tracing::warn!(cluster, count = tasks.len(), "stopping tasks in a cluster that the resource has left");
+    let stopped = stop(work, &tasks, DELETED).await;
+    tasks.retain(|task| !stopped.unknown.contains(task));
+    wait_until_over(work, &tasks).await;
+    stopped.refused
 }

@@ -1,11 +1,11 @@
-//! What a verdict and its Reason rest on beside the tasks: the task definition, and the last lines of a
+//! Evidence for a verdict and its Reason, beside the tasks: the task definition, and the last lines of a
 //! container's log.
 
 use time::{Duration, OffsetDateTime};
 
-use super::work::{FRESH_ROLE, Work};
+use super::{ledger::FRESH_ROLE, work::Work};
 use crate::{
-    aws::CallError,
+    call::CallError,
     log_tail::{self, Wanted},
     reason::{Log, NoLog},
     task::{Task, TaskDefinition},
@@ -16,15 +16,13 @@ pub(super) const DEFINITION_PATIENCE: Duration = Duration::seconds(10);
 /// The longest that a container's log is waited for.
 const LOG_PATIENCE: Duration = Duration::seconds(4);
 
-/// A task definition, as far as it has been read.
+/// A task definition that is read while its tasks run.
 #[derive(Default)]
 pub(super) enum Definition {
-    /// Not yet.
     #[default]
     Unread,
-    /// Here it is.
     Read(Box<TaskDefinition>),
-    /// It cannot be: denied, or gone.
+    /// Denied, or gone.
     Unreadable(CallError),
 }
 
@@ -32,9 +30,9 @@ pub(super) enum Definition {
 pub(super) struct Speaker<'w> {
     pub(super) task: &'w Task,
     pub(super) container: &'w str,
-    /// How many lines at most.
+    /// The most lines that are read.
     pub(super) lines: u32,
-    /// Which of them count.
+    /// The lines that count.
     pub(super) counts: fn(&str) -> bool,
 }
 
@@ -58,7 +56,7 @@ impl Definition {
             return Self::Unread;
         }
         // An attempt without an answer must leave time for others.
-        let attempt = work.due(work.until.min(work.now() + DEFINITION_PATIENCE / 4));
+        let attempt = work.until(work.deadline.min(work.now() + DEFINITION_PATIENCE / 4));
         match attempt.within(work.aws.describe_task_definition(name)).await {
             Ok(definition) => Self::Read(Box::new(definition)),
             Err(error) if error.is_transient() => {
@@ -78,7 +76,7 @@ impl Definition {
         if name.is_empty() {
             return Self::Unread;
         }
-        let attempt = || work.due(work.until.min(work.now() + DEFINITION_PATIENCE / 4));
+        let attempt = || work.until(work.deadline.min(work.now() + DEFINITION_PATIENCE / 4));
         let read = async || attempt().within(work.aws.describe_task_definition(name)).await;
         // A denial may pass, too, but it is not worth the time: the verdict can do without the definition.
         match work.ride_out_unless_denied(read).await {
@@ -91,8 +89,8 @@ impl Definition {
     }
 }
 
-/// Where a container's output is, and its last lines as far as they can be had in time; else why not. Never
-/// changes a verdict.
+/// Finds a container's output and reads its last lines in the time that is left. Never changes a verdict: the
+/// result says what is missing, and why.
 pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Definition) -> Log {
     let Speaker { task, container, lines, counts } = speaker;
     let wants_lines = |missing: NoLog| (lines > 0).then_some(missing);
@@ -113,10 +111,9 @@ pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Defi
     let log = Log { group: Some(logs.group.clone()), stream, ..Log::default() };
     let Some(stream) = log.stream.as_deref().filter(|_| lines > 0) else { return log };
     let wanted = Wanted { logs, stream, lines, counts, ended_at: task.ended_at() };
-    // Of an invocation that is about to end, a second is kept for a read without an answer, or half of what
-    // is left.
+    // Near the invocation's end, keep a second for a read without an answer, or half of the rest.
     let now = work.now();
-    let left: Duration = work.invocation.last_words_at() - now;
+    let left: Duration = work.invocation.answer_reserve_at() - now;
     let half: Duration = left / 2;
     let until = now + half.max(left - Duration::SECOND);
     let until = work.invocation.hand_over_at().max(until).min(now + LOG_PATIENCE);

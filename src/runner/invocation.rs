@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration as StdDuration};
 
 use time::{Duration, OffsetDateTime};
 
-use super::{decide::plan::Means, meter::Meter};
+use super::{decide::plan::Means, metrics::Metrics};
 use crate::function::clock::Clock;
 
-/// What an invocation keeps for its end: words, answer, or the next invocation.
+/// The time that an invocation keeps for its end: the answer, or the hand-over to the next invocation.
 const MARGIN: Duration = Duration::seconds(10);
-/// The longest that a function can run: what is assumed where a local tool gives a deadline that has passed.
+/// Assumed where a local tool gives a deadline that has passed.
 const LONGEST: Duration = Duration::seconds(900);
 
 /// One invocation.
@@ -20,7 +20,7 @@ pub struct Invocation {
     ends_at: OffsetDateTime,
     function_arn: String,
     may_recurse: bool,
-    meter: Arc<Meter>,
+    metrics: Arc<Metrics>,
 }
 
 impl Invocation {
@@ -35,7 +35,7 @@ impl Invocation {
             ends_at,
             function_arn: function_arn.into(),
             may_recurse: false,
-            meter: Arc::default(),
+            metrics: Arc::default(),
         }
     }
 
@@ -66,8 +66,8 @@ impl Invocation {
         self.ends_at
     }
 
-    /// What is left of it.
-    pub fn left(&self) -> StdDuration {
+    /// The rest of its time.
+    pub fn remaining(&self) -> StdDuration {
         (self.ends_at - self.now()).try_into().unwrap_or_default()
     }
 
@@ -77,21 +77,20 @@ impl Invocation {
         self.ends_at - self.margin()
     }
 
-    /// How long a request may be worked on here: to its own deadline, or to the end of this invocation's
-    /// waiting.
-    pub fn until(&self, deadline: OffsetDateTime) -> OffsetDateTime {
+    /// A request's deadline, or the end of this invocation's waiting if that comes first.
+    pub fn clamp(&self, deadline: OffsetDateTime) -> OffsetDateTime {
         deadline.min(self.hand_over_at())
     }
 
-    /// When last words must have been said, so that the answer still gets out.
-    pub fn last_words_at(&self) -> OffsetDateTime {
+    /// The start of the time that is kept for sending the answer.
+    pub fn answer_reserve_at(&self) -> OffsetDateTime {
         self.ends_at - self.margin() / 2
     }
 
-    /// By when what a failed run has started must have been told to stop: within 15 s, since CloudFormation
-    /// may be about to give up, and early enough to answer.
-    pub fn soon(&self) -> OffsetDateTime {
-        self.last_words_at().min(self.now() + Duration::seconds(15))
+    /// The time limit for stopping the tasks of a failed run: 15 s, since CloudFormation may be about to give
+    /// up, and early enough to answer.
+    pub fn stop_deadline(&self) -> OffsetDateTime {
+        self.answer_reserve_at().min(self.now() + Duration::seconds(15))
     }
 
     /// The ARN to invoke for the next hop.
@@ -104,12 +103,12 @@ impl Invocation {
         self.may_recurse
     }
 
-    /// What it has measured.
-    pub(super) fn meter(&self) -> &Meter {
-        &self.meter
+    /// The figures of its requests.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
-    /// What a plan has to work with, beside a ledger.
+    /// The limits that a plan must keep to, beside a ledger.
     pub fn means(&self, remembers: bool) -> Means {
         // A function's timeout is in whole seconds, a little of which has passed on the way here.
         let lambda_timeout = Duration::seconds((self.ends_at - self.began_at).as_seconds_f64().ceil() as i64);

@@ -1,5 +1,5 @@
-//! The ledger: the table in which the runner remembers its requests. What is written and when a write goes
-//! through [`super::decide::ledger`] decides.
+//! The ledger: the table in which the runner remembers its requests. [`super::decide::ledger`] decides what is
+//! written, and on which condition.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,8 +7,8 @@ use std::{
 };
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
-use backon::{ExponentialBuilder, Retryable};
-use time::OffsetDateTime;
+use backon::{ConstantBuilder, ExponentialBuilder, Retryable};
+use time::{Duration, OffsetDateTime};
 
 use super::decide::{
     ledger::{self as rows, Row, RowState, StartTaskCall, turn},
@@ -16,75 +16,73 @@ use super::decide::{
 };
 use crate::{
     aws::{
-        CallError, Throttles,
-        dynamodb::{Attributes, IndexRange, Inserted, Table, Update, Updated},
+        Throttles,
+        dynamodb::{IndexRange, Inserted, Table, Updated},
         patient,
     },
+    call::CallError,
     cfn::{ReplyTo, WaitHandle},
     epoch::milliseconds,
+    item::{Attributes, Update},
     task::cluster_name,
 };
 
-/// How long one call may take: who waits for it can do without the ledger.
+/// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role
+/// itself.
+pub(super) const FRESH_ROLE: Duration = Duration::seconds(15);
+
+/// Time limit for one DynamoDB call. Callers fall back to polling, so do not let them wait.
 const PATIENCE: StdDuration = StdDuration::from_secs(5);
 
-/// How long the row of a request that has had its answer may refuse to be ended.
+/// Time limit for ending the row of an answered request.
 const SETTLING: StdDuration = StdDuration::from_secs(20);
 
-/// How long one attempt of it may: one that gets no answer leaves time for another.
+/// Time limit for one attempt of a call: an attempt without an answer leaves time for another.
 const ATTEMPT: StdDuration = StdDuration::from_millis(1500);
 
 /// The table.
 #[derive(Debug)]
 pub struct Ledger {
     table: Table,
-    /// Until when the watch is known to live.
+    /// The end of the last heartbeat's validity.
     watched_until: Mutex<Option<OffsetDateTime>>,
 }
 
-/// What the ledger says around one request.
+/// The ledger's view of one request.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memory<'l> {
+pub(super) struct History<'l> {
     /// The ledger, where it holds a row of the request.
     pub(super) ledger: Option<&'l Ledger>,
-    /// How often StartTask may have been called by earlier deliveries.
+    /// How often earlier deliveries may have called StartTask.
     pub(super) attempts: u32,
-    /// Whether this is the request's first delivery, so that nothing that was started before is its own.
+    /// Whether this is the request's first delivery: then no task that exists already is its own.
     pub(super) is_first: bool,
     /// Tells this delivery from others of the request.
     pub(super) delivery: u64,
     /// The rows of the resource's earlier requests.
-    pub(super) others: Vec<Row>,
+    pub(super) earlier_rows: Vec<Row>,
 }
 
-/// What the ledger says of a request that is delivered.
-pub(super) enum First {
-    /// It has not been seen before.
-    New,
-    /// It has: this is its row.
-    Seen(Box<Row>),
-}
-
-/// What came of a write that only one invocation makes.
+/// The outcome of a write that only one invocation makes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Written {
-    /// It was made.
+    /// The write was made.
     Done,
     /// There is no row: the ledger was not there when the request began.
     NoRow,
     /// Another invocation has answered, or is about to.
     Answered,
-    /// A later request of the resource has taken over.
+    /// A later request of the resource has replaced this one.
     Superseded,
     /// Another delivery of the request is about to do the same.
     Taken,
 }
 
-impl Memory<'_> {
-    /// These clusters, and those in which other requests of the resource have started tasks, each once.
+impl History<'_> {
+    /// These clusters, and those in which earlier requests of the resource have started tasks, each once.
     pub(super) fn clusters(&self, known: &[String]) -> Vec<String> {
         let mut clusters = known.to_vec();
-        for cluster in self.others.iter().filter_map(|row| row.cluster.as_ref()) {
+        for cluster in self.earlier_rows.iter().filter_map(|row| row.cluster.as_ref()) {
             if !clusters.iter().any(|known| cluster_name(known) == cluster_name(cluster)) {
                 clusters.push(cluster.clone());
             }
@@ -94,16 +92,16 @@ impl Memory<'_> {
 
     /// Whether an earlier request of the resource has been given this WaitHandle.
     pub(super) fn has_signalled(&self, handle: Option<&WaitHandle>) -> bool {
-        handle.is_some_and(|handle| self.others.iter().any(|row| row.signals(handle)))
+        handle.is_some_and(|handle| self.earlier_rows.iter().any(|row| row.signals(handle)))
     }
 
-    /// Takes over from other requests of the resource that are about to start their tasks: they learn that
-    /// they must not. What is waited for is answered when its tasks have stopped.
+    /// Supersedes earlier requests of the resource that are about to start their tasks, so that they start
+    /// none. A request that waits already is answered when its tasks have stopped.
     pub(super) async fn supersede_starting(&self) {
         let Some(ledger) = self.ledger else { return };
-        for row in self.others.iter().filter(|row| row.state == RowState::Starting) {
+        for row in self.earlier_rows.iter().filter(|row| row.state == RowState::Starting) {
             if let Err(error) = ledger.write(&rows::superseded(row.key())).await {
-                tracing::warn!("an earlier request does not learn that this one takes over: {error}");
+                tracing::warn!("an earlier request could not be superseded in the ledger: {error}");
             }
         }
     }
@@ -118,14 +116,22 @@ impl Ledger {
         Self { table: Table::new(&config, name), watched_until: Mutex::default() }
     }
 
-    /// Writes the row of a request, unless there is one.
-    pub(super) async fn first(&self, row: &Row) -> Result<First, CallError> {
-        let inserted = in_time(self.table.insert(&row.item(), rows::RESOURCE)).await?;
-        Ok(match inserted {
-            Inserted::New => First::New,
-            // What cannot be read is another's row: this request goes on as if it had none.
-            Inserted::There(item) => Row::read(item).map_or(First::New, |row| First::Seen(Box::new(row))),
+    /// Writes the row of a request, or gets the row that is there already.
+    pub(super) async fn insert_or_get(&self, row: &Row) -> Result<Option<Row>, CallError> {
+        Ok(match in_time(self.table.insert(&row.item(), rows::RESOURCE)).await? {
+            Inserted::New => None,
+            Inserted::There(item) => Row::read(item),
         })
+    }
+
+    /// The same for a request that calls StartTask: a role that the stack has just made may not allow the
+    /// write yet, and without its row another delivery would start the tasks a second time.
+    pub(super) async fn insert_with_retry(&self, row: &Row) -> Result<Option<Row>, CallError> {
+        let pause = FRESH_ROLE.unsigned_abs() / 10;
+        (|| self.insert_or_get(row))
+            .retry(ConstantBuilder::default().with_delay(pause).with_max_times(10))
+            .when(CallError::is_denied)
+            .await
     }
 
     /// The rows of a resource, as they are now.
@@ -134,12 +140,16 @@ impl Ledger {
         Ok(items.into_iter().filter_map(Row::read).collect())
     }
 
-    /// Keeps a wait with its tasks; the watch looks at it then.
-    pub(super) async fn keep(&self, wait: &Wait, next_look: OffsetDateTime) -> Result<Written, CallError> {
-        self.write(&rows::kept(wait, next_look)).await
+    /// Saves a wait with its tasks. The watch looks at it at `next_look`.
+    pub(super) async fn save_wait(
+        &self,
+        wait: &Wait,
+        next_look: OffsetDateTime,
+    ) -> Result<Written, CallError> {
+        self.write(&rows::saved(wait, next_look)).await
     }
 
-    /// Says how often StartTask may have been called, before it is.
+    /// Counts a call of StartTask, before it is made.
     pub(super) async fn attempt(
         &self,
         reply_to: &ReplyTo,
@@ -166,8 +176,8 @@ impl Ledger {
         })
     }
 
-    /// Makes an answer that was taken the request's one answer, and ends it. Where the answer could not be
-    /// kept before, the watch would come to one of its own, so this is worth some seconds.
+    /// Makes a delivered answer the request's one answer, and ends the request. Worth some seconds: if the row
+    /// does not hold the answer yet, the watch would answer again.
     pub(super) async fn settle(&self, reply_to: &ReplyTo, body: &str, patience: StdDuration) {
         let update = rows::settled(reply_to, body);
         let settling = (|| self.write(&update))
@@ -180,44 +190,45 @@ impl Ledger {
         }
     }
 
-    /// Ends a request. That it could not be is logged: the watch has it again.
+    /// Ends a request. A failure is logged, and the watch's next round tries again.
     pub(super) async fn end(&self, key: Attributes) {
         if let Err(error) = self.write(&rows::ended(key)).await {
             tracing::warn!("the request's row could not be ended: {error}");
         }
     }
 
-    /// Lets the watch look at a row again then, likewise. `left` is what is left of the invocation.
-    pub(super) async fn put_off(&self, row: &Row, next_look: OffsetDateTime, left: StdDuration) {
+    /// Schedules the watch's next look at a row, likewise. `remaining` is the rest of the invocation.
+    pub(super) async fn schedule(&self, row: &Row, next_look: OffsetDateTime, remaining: StdDuration) {
         let update = rows::due_again(row, next_look);
-        let writing = tokio::time::timeout(left / 2, self.write(&update));
+        let writing = tokio::time::timeout(remaining / 2, self.write(&update));
         if let Err(error) = writing.await.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB"))) {
-            tracing::warn!("the row's next look could not be put off: {error}");
+            tracing::warn!("the row's next look could not be scheduled: {error}");
         }
     }
 
-    /// The wait that another delivery of a request goes on with, if one does.
+    /// The wait that another delivery of a request has saved, if there is one.
     pub(super) async fn wait_of(&self, reply_to: &ReplyTo) -> Option<Wait> {
         let resource = reply_to.started_by();
         let rows = self.rows(&resource).await;
-        let rows =
-            rows.inspect_err(|error| tracing::warn!("another delivery is not looked for: {error}")).ok()?;
+        let rows = rows
+            .inspect_err(|error| tracing::warn!("cannot look for another delivery of this request: {error}"))
+            .ok()?;
         let own = rows.into_iter().find(|row| row.request == rows::sort_key(reply_to))?;
-        own.waits_for().ok().flatten().filter(|_| own.state == RowState::Waiting)
+        own.continuation().ok().flatten().filter(|_| own.state == RowState::Waiting)
     }
 
-    /// One page of the rows that are due, as they are now, and where the next page begins.
+    /// One page of the rows that are due, read consistently, and the start of the next page.
     ///
     /// The index holds keys alone. All its items are of one partition, which takes a thousand KB of writes a
     /// second: with whole rows in it a few hundred requests at once would be too much.
-    pub(super) async fn due(
+    pub(super) async fn due_rows(
         &self,
         now: OffsetDateTime,
         from: Option<&Attributes>,
     ) -> Result<(Vec<Row>, Option<Attributes>), CallError> {
         let page = in_time(self.table.query_index(&open_up_to(milliseconds(now)), from)).await?;
         // A table that was made by hand may have whole rows in its index.
-        let (mut items, keys): (Vec<_>, Vec<_>) = page.items.into_iter().partition(rows::is_whole);
+        let (mut items, keys): (Vec<_>, Vec<_>) = page.items.into_iter().partition(rows::is_row);
         let keys: Vec<Attributes> = keys.iter().map(rows::table_key).collect();
         if !keys.is_empty() {
             // It has patience of its own, and a time-out would lose what it has got.
@@ -233,13 +244,13 @@ impl Ledger {
         in_time(self.table.count_index(&open_up_to(i64::MAX))).await
     }
 
-    /// What of its calls AWS has throttled.
+    /// The count of its calls that AWS has throttled.
     pub(super) fn throttles(&self) -> &Throttles {
         self.table.throttles()
     }
 
-    /// The watch has come round.
-    pub(super) async fn beat(&self, now: OffsetDateTime) -> Result<(), CallError> {
+    /// Writes the watch's heartbeat.
+    pub(super) async fn write_heartbeat(&self, now: OffsetDateTime) -> Result<(), CallError> {
         in_time(self.table.put(&rows::heartbeat(now))).await
     }
 
@@ -257,7 +268,7 @@ impl Ledger {
         Ok(now)
     }
 
-    /// Whether the watch is known to live, so that a wait may be left to it.
+    /// Whether the watch has come round lately, so that a wait may be parked.
     pub(super) async fn is_watched(&self, now: OffsetDateTime) -> Result<bool, CallError> {
         let known = *self.watched_until.lock().unwrap_or_else(PoisonError::into_inner);
         if known.is_some_and(|until| now < until) {
@@ -286,7 +297,7 @@ fn open_up_to(next_look: i64) -> IndexRange<'static> {
     }
 }
 
-/// What a row that a write was refused for says.
+/// Why a write was refused, by the row that refused it.
 fn refused(row: Option<Row>) -> Written {
     match row {
         None => Written::NoRow,

@@ -1,22 +1,144 @@
-//! The only place that answers CloudFormation, and signals a WaitHandle. With a ledger the answer is one
-//! conditional write before it is sent.
+//! The one place that answers CloudFormation and signals a WaitHandle, and the guard around all work on a
+//! request. With a ledger an answer is one conditional write before it is sent.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use time::OffsetDateTime;
+use tracing::Instrument;
 
 use super::{
     Runner,
-    decide::{answer::Answer, ledger as rows},
+    decide::{
+        answer::{Answer, RunEnd},
+        ledger as rows, texts,
+        wait::Wait,
+    },
     invocation::Invocation,
-    ledger::Written,
-    render::metrics::{RunEnd, Sent},
+    ledger::{History, Written},
+    metrics::Sent,
+    tasks::{Certainty, stop_tasks_of_request},
+    wait::{Ending, follow},
+    work::Work,
 };
 use crate::{
-    aws::CallError,
+    call::CallError,
     callback::Undelivered,
-    cfn::{ReplyTo, WaitHandle},
+    cfn::{ReplyTo, RequestType, WaitHandle},
 };
 
+/// A panic, caught. Its place is in the log, by the panic hook.
+pub(super) struct Panicked;
+
+/// The guard: turns a panic at any await point of this work into a value.
+pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|_panic| Panicked)
+}
+
 impl Runner {
+    /// Does work on a request under the guard and answers as it ends. False if the work settled nothing yet.
+    ///
+    /// A panic becomes a FAILED answer, after the tasks that the request has started are stopped.
+    pub(super) async fn settle(
+        &self,
+        cluster: Option<&str>,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+        work: impl Future<Output = Option<Ending>>,
+    ) -> Result<bool, Undelivered> {
+        let ending = match caught(work).await {
+            Ok(Some(ending)) => ending,
+            Ok(None) => return Ok(false),
+            Err(Panicked) => {
+                tracing::error!("an internal error ended the work on this request");
+                let failing = self.stop_and_fail(cluster, reply_to, invocation, texts::own_fault());
+                Ending::Answered(Box::pin(failing).await)
+            }
+        };
+        match ending {
+            Ending::ContinuesElsewhere => Ok(()),
+            Ending::Answered(answer) | Ending::NeverRan(answer) => {
+                Box::pin(self.answer(answer, reply_to, invocation)).await
+            }
+            Ending::Repeated(body) => {
+                tracing::info!("this request has been answered before: sending the same answer again");
+                Box::pin(self.send(&body, reply_to, invocation)).await
+            }
+            Ending::Skipped(answer, handle) => {
+                Box::pin(self.answer_and_signal(answer, &handle, reply_to, invocation)).await
+            }
+            Ending::Promised(answer, wait) => {
+                // The run is counted when it has ended.
+                let answered = Box::pin(self.answer_of(None, answer, reply_to, invocation)).await;
+                let signalled = Box::pin(self.resume(*wait, invocation)).await;
+                answered.and(signalled)
+            }
+        }
+        .map(|()| true)
+    }
+
+    /// Resumes a wait until it has an answer, or until another invocation continues.
+    pub(super) async fn resume(&self, wait: Wait, invocation: &Invocation) -> Result<(), Undelivered> {
+        let (reply_to, cluster) = (wait.reply_to.clone(), wait.cluster.clone());
+        let span = span(wait.request_type, &reply_to, wait.hop);
+        let history = self.history();
+        let work = self.work(&cluster, &[], &history, wait.deadline, &reply_to, invocation);
+        let following = async { Some(Box::pin(follow(&work, wait)).await) };
+        let settling = Box::pin(self.settle(Some(&cluster), &reply_to, invocation, following));
+        settling.instrument(span).await.map(drop)
+    }
+
+    /// Stops whatever tasks a request may have started, and fails it. Without a cluster there can be none.
+    pub(super) async fn stop_and_fail(
+        &self,
+        cluster: Option<&str>,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+        reason: crate::reason::Reason,
+    ) -> Answer {
+        let Some(cluster) = cluster else { return Answer::Failed(reason) };
+        let history = self.history();
+        let work = self.work(cluster, &[], &history, invocation.ends_at(), reply_to, invocation);
+        let stopping = Box::pin(stop_tasks_of_request(&work, Certainty::Likely, None));
+        let stopped = caught(stopping).await.unwrap_or_else(|Panicked| Err(CallError::own_fault()));
+        Answer::Failed(texts::what_is_left(reason, stopped))
+    }
+
+    /// Work on a request until its deadline, or until this invocation must let go of it.
+    pub(super) fn work<'w>(
+        &'w self,
+        cluster: &'w str,
+        families: &'w [String],
+        history: &'w History<'w>,
+        deadline: OffsetDateTime,
+        reply_to: &'w ReplyTo,
+        invocation: &'w Invocation,
+    ) -> Work<'w> {
+        let deadline = invocation.clamp(deadline);
+        Work {
+            aws: &self.aws,
+            invocation,
+            reply_to,
+            cluster,
+            families,
+            history,
+            foreign_tasks: &[],
+            deadline,
+        }
+    }
+
+    /// The ledger alone, for work that has nothing to do with other requests.
+    pub(super) fn history(&self) -> History<'_> {
+        History { ledger: self.ledger.as_ref(), ..History::default() }
+    }
+
+    /// Sends an answer again that the bucket has not taken. The result is in the log and in the metrics.
+    pub(super) async fn send_again(&self, body: &str, reply_to: &ReplyTo, invocation: &Invocation) -> bool {
+        self.send(body, reply_to, invocation).await.is_ok()
+    }
+
     /// Answers, and counts the run that the answer is about.
-    pub(super) async fn answer(
+    async fn answer(
         &self,
         answer: Answer,
         reply_to: &ReplyTo,
@@ -26,9 +148,9 @@ impl Runner {
         Box::pin(self.answer_of(run, answer, reply_to, invocation)).await
     }
 
-    /// Decides in the ledger whether this is the request's answer, and sends it. `run` is how the run ended
+    /// Decides in the ledger whether this is the request's answer, and sends it. `run` is the end of the run
     /// that is counted with the answer.
-    pub(super) async fn answer_of(
+    async fn answer_of(
         &self,
         run: Option<RunEnd>,
         answer: Answer,
@@ -42,9 +164,13 @@ impl Runner {
         let mut is_kept = false;
         if let Some(ledger) = &self.ledger {
             let answering = ledger.answer(reply_to, &body, invocation.now());
-            // What is left of the invocation is the PUT's above all.
-            let answering = tokio::time::timeout(invocation.left() / 3, answering).await;
-            match answering.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB"))) {
+            // The PUT needs most of what is left of the invocation.
+            let answering = tokio::time::timeout(invocation.remaining() / 3, answering);
+            let answered = match caught(answering).await {
+                Ok(answered) => answered.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB"))),
+                Err(Panicked) => Err(CallError::own_fault()),
+            };
+            match answered {
                 Ok(Written::Done) => is_kept = true,
                 // CloudFormation does not read the answer to a request that it has given up.
                 Ok(Written::NoRow | Written::Superseded | Written::Taken) => {}
@@ -52,22 +178,22 @@ impl Runner {
                     tracing::info!(reason = why, "not answering: another invocation has");
                     return Ok(());
                 }
-                // Two answers are better than none; they come of the same tasks.
+                // Two answers are better than none; both rest on the same tasks.
                 Err(error) => tracing::warn!("answering without the ledger: {error}"),
             }
         }
         tracing::info!(status = ?status, reason = why, "answering");
         let delivered = self.send(&body, reply_to, invocation).await;
-        // What the ledger does not hold is answered anew by the next delivery, and counted then.
+        // An answer that the ledger does not hold is given anew by the next delivery, and counted then.
         if is_kept || delivered.is_ok() {
-            invocation.meter().ended(reply_to, run);
+            invocation.metrics().record_answer(reply_to, run);
         }
         delivered
     }
 
     /// Answers a request that has nothing to run, and signals its WaitHandle the same: the condition would
     /// wait for it in vain.
-    pub(super) async fn answer_and_signal(
+    async fn answer_and_signal(
         &self,
         answer: Answer,
         handle: &WaitHandle,
@@ -76,35 +202,45 @@ impl Runner {
     ) -> Result<(), Undelivered> {
         let signalled = reply_to.signalling(handle);
         let signal = answer.clone().into_body(&signalled);
-        if let Some(ledger) = &self.ledger
-            && let Err(error) =
-                ledger.first(&rows::Row::signalled(&signalled, &signal, invocation.now())).await
-        {
-            tracing::warn!("the signal is sent once, because the ledger cannot keep it: {error}");
+        if let Some(ledger) = &self.ledger {
+            let row = rows::Row::signalled(&signalled, &signal, invocation.now());
+            let inserted = caught(ledger.insert_or_get(&row)).await;
+            if let Err(error) = inserted.unwrap_or_else(|Panicked| Err(CallError::own_fault())) {
+                tracing::warn!("the signal is sent once, because the ledger cannot save it: {error}");
+            }
         }
         let answered = self.answer(answer, reply_to, invocation).await;
         let sent = self.send(&signal, &signalled, invocation).await;
         answered.and(sent)
     }
 
-    /// PUTs an answer, and ends the request where that went well.
-    pub(super) async fn send(
-        &self,
-        body: &str,
-        reply_to: &ReplyTo,
-        invocation: &Invocation,
-    ) -> Result<(), Undelivered> {
+    /// PUTs an answer, and ends the request if the bucket has taken it.
+    async fn send(&self, body: &str, reply_to: &ReplyTo, invocation: &Invocation) -> Result<(), Undelivered> {
         let delivering = self.callback.deliver(body, reply_to, invocation.clock(), invocation.ends_at());
-        let delivered = Box::pin(delivering).await;
+        let delivered = caught(Box::pin(delivering)).await.unwrap_or(Err(Undelivered::Panicked));
         let sent = if delivered.is_ok() { Sent::Delivered(invocation.now()) } else { Sent::Undelivered };
-        invocation.meter().sent(reply_to, sent);
+        invocation.metrics().record_sent(reply_to, sent);
         match (&delivered, &self.ledger) {
             (Err(error), _) => tracing::error!("{error}"),
             (Ok(()), Some(ledger)) => {
-                ledger.settle(reply_to, body, invocation.left()).await;
+                // The watch ends a row that stays open here.
+                let _ = caught(ledger.settle(reply_to, body, invocation.remaining())).await;
             }
             (Ok(()), None) => {}
         }
         delivered
     }
+}
+
+/// The fields of every line about a request.
+pub(super) fn span(request_type: RequestType, reply_to: &ReplyTo, hop: u32) -> tracing::Span {
+    // At the highest level, so that it is on every line that is written at all.
+    tracing::error_span!(
+        "request",
+        request_id = reply_to.request_id,
+        request_type = request_type.name(),
+        stack_id = reply_to.stack_id,
+        logical_resource_id = reply_to.logical_resource_id,
+        hop
+    )
 }

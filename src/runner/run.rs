@@ -1,58 +1,70 @@
-//! Create and Update: what earlier requests have left is ended, tasks are started, and their end is followed.
+//! Create and Update: earlier requests' tasks are ended, AWS is asked what only it knows, the tasks are
+//! started, and their end is followed.
 
 use time::Duration;
 
 use super::{
-    ask::{Asked, ask},
+    clear::{Cleared, clear_the_way},
     decide::{
         answer::Answer,
+        criteria, ledger as rows,
         plan::{Earlier, Run, Skip},
         texts,
         wait::Wait,
     },
     evidence::{DEFINITION_PATIENCE, Definition},
-    find::own_tasks,
-    follow::{Ending, follow},
-    launch::Started,
-    promise::promise,
-    start::{Start, start},
-    stop::{Cleared, clear_the_way, stop_request},
+    start::{Start, Started, start},
+    tasks::{Certainty, own_tasks, stop, stop_tasks_of_request},
+    wait::{Ending, follow},
     work::Work,
 };
 use crate::{
-    aws::CallError,
+    call::CallError,
     cfn::{Request, WaitHandle},
+    properties::Properties,
     reason::Reason,
     task::{Task, TaskArn, TaskDefinition},
 };
 
-/// How old a request is that may have been delivered before: Lambda tries a failed one again after a minute.
+/// The age of a request that may have been delivered before: Lambda tries a failed one again after a minute.
 const REDELIVERY: Duration = Duration::seconds(45);
+/// The stoppedReason of tasks whose end nobody would ever learn.
+const NOT_REMEMBERED: &str = "ecs-tasks: the ledger cannot keep the wait for it";
+
+/// The answers of AWS to the questions before a start.
+enum Asked {
+    /// The run may start with these properties.
+    Proceed(Box<Properties>),
+    /// There is nothing to run.
+    Skip(Skip),
+    /// The run cannot be started.
+    Refuse(Reason),
+}
 
 /// Runs the tasks of a Create or Update, unless AWS's answers say that there is nothing to run.
 ///
-/// The work is due when CloudFormation must be answered; Timeout counts from the start of the tasks.
+/// The work's deadline is the answer's; Timeout counts from the start of the tasks.
 pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> Ending {
-    let (mut started_before, others) = match clear_the_way(work, &plan.earlier).await {
-        Cleared::Done { started_before, others } => (started_before, others),
+    let (mut started_before, foreign_tasks) = match clear_the_way(work, &plan.earlier).await {
+        Cleared::Done { started_before, foreign_tasks } => (started_before, foreign_tasks),
         Cleared::Unseen(error) => return unseen(work, &error).await,
         Cleared::Superseded => return Ending::Answered(Answer::Failed(texts::superseded())),
-        Cleared::Unstopped(stopped) => {
-            return not_started(work, texts::not_all_stopped(texts::earlier_runs(), &stopped.refused)).await;
+        Cleared::Unstopped(refused) => {
+            return not_started(work, texts::not_all_stopped(texts::earlier_runs(), &refused)).await;
         }
     };
-    let (deadline, limit) = plan.limits.deadline(work.now());
-    let work = work.due(work.invocation.until(deadline.min(plan.limits.answer_by())));
-    let work = &Work { others: &others, ..work };
+    let (run_deadline, limit) = plan.limits.deadline(work.now());
+    let work = work.until(work.invocation.clamp(run_deadline.min(plan.limits.answer_deadline())));
+    let work = &Work { foreign_tasks: &foreign_tasks, ..work };
     let asked = ask(work, &plan).await;
-    if !matches!(asked, Asked::GoOn(_)) {
-        // Whatever the answers are by now: a request that has started its tasks goes on with them.
+    if !matches!(asked, Asked::Proceed(_)) {
+        // Whatever AWS answers by now: a request that has started its tasks waits for them.
         started_before |= may_be_redelivered(work, &plan) && has_started(work).await;
     }
     match asked {
-        Asked::GoOn(properties) => plan.properties = *properties,
+        Asked::Proceed(properties) => plan.properties = *properties,
         Asked::Skip(_) | Asked::Refuse(_) if started_before => {
-            tracing::info!("this request has started its tasks before: going on with them");
+            tracing::info!("an earlier delivery of this request has started its tasks: waiting for them");
         }
         Asked::Skip(skip) => return skipped(skip, plan.wait_handle),
         Asked::Refuse(reason) => return not_started(work, reason).await,
@@ -63,25 +75,24 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
             Start::Complete(started) => started,
             Start::Failed(reason) => return not_started(work, reason).await,
         };
+        let wait = |deadline| Wait::for_success(&plan, request, started.tasks.clone(), deadline, work.now());
         if plan.properties.timeout == 0 {
-            let wait =
-                Wait::for_success(&plan, request, started.tasks.clone(), (deadline, limit), work.now());
-            return Ending::Answered(
-                fire_and_forget(work, &wait, &started, &plan.properties.task_definition).await,
-            );
+            let wait = wait((run_deadline, limit));
+            let answer = fire_and_forget(work, &wait, &started, &plan.properties.task_definition).await;
+            return Ending::Answered(answer);
         }
         attempt = started.attempt;
+        // An earlier delivery may have started the tasks: Timeout counts from then.
         let began_at = started.began_at().filter(|began_at| *began_at >= plan.limits.requested_at);
-        let first = began_at.map_or((deadline, limit), |began_at| plan.limits.deadline(began_at));
-        let deadline = if first.0 < deadline { first } else { (deadline, limit) };
-        let wait = Wait::for_success(&plan, request, started.tasks.clone(), deadline, work.now());
+        let own = began_at.map(|began_at| plan.limits.deadline(began_at));
+        let wait = wait(own.filter(|own| own.0 < run_deadline).unwrap_or((run_deadline, limit)));
         if plan.wait_handle.is_some() {
             return Box::pin(promised(work, wait, &started, &plan.properties.task_definition)).await;
         }
         let definition = definition_for_the_ledger(work, &started).await;
-        let may_restart = retries > 0 && work.memory.ledger.is_some();
+        let may_restart = retries > 0 && work.history.ledger.is_some();
         match follow(work, Wait { definition, may_restart, ..wait }).await {
-            Ending::NeverRan(_) if retries > 0 && work.now() < work.until => {
+            Ending::NeverRan(_) if retries > 0 && work.now() < work.deadline => {
                 tracing::warn!(retries, "no container ever ran: starting anew");
                 (attempt, retries) = (attempt + 1, retries - 1);
             }
@@ -90,7 +101,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
     }
 }
 
-/// An Update, or a Create, that has nothing to run. What earlier requests have left is ended all the same.
+/// A request that has nothing to run. Tasks of earlier requests are ended all the same.
 pub(super) async fn skip(
     work: &Work<'_>,
     skip: Skip,
@@ -101,45 +112,42 @@ pub(super) async fn skip(
         Cleared::Done { .. } | Cleared::Superseded => skipped(skip, wait_handle),
         // A role that may not look for tasks is no reason to fail a request that starts none.
         Cleared::Unseen(error) if !error.is_transient() => {
-            tracing::warn!("tasks of earlier requests are not looked for: {error}");
+            tracing::warn!("cannot look for tasks of earlier requests: {error}");
             skipped(skip, wait_handle)
         }
         Cleared::Unseen(error) => Ending::Answered(Answer::Failed(texts::earlier_unknown(&error))),
-        Cleared::Unstopped(stopped) => {
-            let reason = texts::not_all_stopped(texts::earlier_runs(), &stopped.refused);
+        Cleared::Unstopped(refused) => {
+            let reason = texts::not_all_stopped(texts::earlier_runs(), &refused);
             Ending::Answered(Answer::Failed(reason))
         }
     }
 }
 
 fn skipped(skip: Skip, wait_handle: Option<WaitHandle>) -> Ending {
-    let answer = Answer::nothing_ran(texts::skipped(skip));
+    let answer = Answer::success_without_run(texts::skipped(skip));
     match wait_handle {
         Some(handle) => Ending::Skipped(answer, handle),
         None => Ending::Answered(answer),
     }
 }
 
-/// The answer of a delivery that knows of no tasks. Where its time ran out, there may be some all the same: a
-/// call without an answer has started them, or an earlier delivery whose invocation died.
+/// Fails the request before any task is known. If time ran out, tasks may exist anyway (RunTask timed out, or
+/// an earlier invocation crashed), so they are looked for and stopped.
 pub(super) async fn not_started(work: &Work<'_>, reason: Reason) -> Ending {
-    let stopped = if work.is_last_look() { stop_what_it_started(work).await } else { Ok(Vec::new()) };
+    let stopped = match work.is_last_look() {
+        true => stop_tasks_of_request(work, Certainty::Likely, None).await,
+        false => Ok(Vec::new()),
+    };
     Ending::Answered(Answer::Failed(texts::what_is_left(reason, stopped)))
 }
 
-/// Stops whatever the request may have started. What of it AWS refused to stop; `Err` if tasks could not be
-/// looked for.
-pub(super) async fn stop_what_it_started(work: &Work<'_>) -> Result<Vec<(TaskArn, CallError)>, CallError> {
-    stop_request(&work.due(work.invocation.soon())).await.map(|stopped| stopped.refused)
-}
-
-/// What earlier requests have left cannot be looked for. Another delivery of this request may have had more
-/// luck: this one goes on with what that has started.
+/// Tasks of earlier requests cannot be looked for. Another delivery of this request may have had more luck:
+/// this one waits for the tasks that it has started.
 async fn unseen(work: &Work<'_>, error: &CallError) -> Ending {
-    if let Some(ledger) = work.memory.ledger
+    if let Some(ledger) = work.history.ledger
         && let Some(wait) = ledger.wait_of(work.reply_to).await
     {
-        tracing::warn!("going on with what another delivery has started, as a look at earlier tasks failed");
+        tracing::warn!("waiting for the tasks of another delivery, as a look at earlier tasks failed");
         return Box::pin(follow(work, wait)).await;
     }
     not_started(work, texts::earlier_unknown(error)).await
@@ -149,27 +157,104 @@ fn may_be_redelivered(work: &Work<'_>, plan: &Run) -> bool {
     work.now() - plan.limits.requested_at >= REDELIVERY
 }
 
-/// Whether this very request has started tasks, as far as that can be found out.
+/// Whether this very request has started tasks, as far as ECS says.
 async fn has_started(work: &Work<'_>) -> bool {
     match own_tasks(work).await {
         Ok(own) => !own.is_empty(),
         Err(error) => {
-            tracing::warn!("whether this request has started tasks before could not be found out: {error}");
+            tracing::warn!("cannot find out whether this request has started tasks before: {error}");
             false
         }
     }
 }
 
-/// What the tasks run from, for the ledger to keep: an event that says how they ended is judged by it.
+/// Asks AWS what the plan leaves open: whether the stack rolls back, whether UpdateCriteria are met, where the
+/// service runs that the tasks belong to, and whether WatchContainers names containers of the definition.
+async fn ask(work: &Work<'_>, run: &Run) -> Asked {
+    if run.unless_rolling_back {
+        match work.ride_out(|| work.aws.stack_status(&work.reply_to.stack_id)).await {
+            Err(error) => return Asked::Refuse(texts::no_stack_status(&error)),
+            Ok(status) => {
+                if let Some(skip) = Skip::for_stack_status(&status) {
+                    return Asked::Skip(skip);
+                }
+            }
+        }
+    }
+    if !meets_criteria(work, run).await {
+        return Asked::Skip(Skip::CriteriaNotMet);
+    }
+    if let Some(reason) = unknown_watch_containers(work, &run.properties).await {
+        return Asked::Refuse(reason);
+    }
+    let (cluster, mut properties) = (work.cluster, Box::new(run.properties.clone()));
+    if let Some(service) = &run.properties.service {
+        match work.ride_out(|| work.aws.describe_service(cluster, service)).await {
+            Ok(Some(placement)) => *properties = properties.placed_as(placement),
+            Ok(None) => return Asked::Refuse(texts::no_service(service, cluster, None)),
+            Err(error) => return Asked::Refuse(texts::no_service(service, cluster, Some(&error))),
+        }
+    }
+    Asked::Proceed(properties)
+}
+
+/// Whether an Update meets its UpdateCriteria; an Update without any does.
+async fn meets_criteria(work: &Work<'_>, run: &Run) -> bool {
+    let (Some(old), Some(criteria)) = (&run.compare_with, run.properties.update_criteria()) else {
+        return true;
+    };
+    let read = |name| work.ride_out(move || work.aws.describe_task_definition(name));
+    match tokio::join!(read(old), read(&run.properties.task_definition)) {
+        (Ok(old), Ok(new)) => {
+            for container in criteria::unknown_containers(criteria, &new) {
+                tracing::warn!(
+                    container,
+                    "UpdateCriteria names a container that the task definition does not have"
+                );
+            }
+            criteria::met(criteria, &old, &new)
+        }
+        (old, new) => {
+            for error in [old.err(), new.err()].into_iter().flatten() {
+                tracing::warn!(
+                    "UpdateCriteria count as met, because a task definition cannot be read: {error}"
+                );
+            }
+            true
+        }
+    }
+}
+
+/// The Reason against WatchContainers that name a container which the definition does not have.
+async fn unknown_watch_containers(work: &Work<'_>, properties: &Properties) -> Option<Reason> {
+    if properties.watch_containers().is_empty() {
+        return None;
+    }
+    let name = &properties.task_definition;
+    match work.ride_out(|| work.aws.describe_task_definition(name)).await {
+        Ok(definition) => {
+            let watched = properties.watch_containers().iter().map(String::as_str);
+            let unknown: Vec<&str> = watched.filter(|one| definition.container(one).is_none()).collect();
+            (!unknown.is_empty()).then(|| texts::unknown_containers(&unknown, &definition))
+        }
+        // The start shows whether the definition can be run, and the verdict whether the names are right.
+        Err(error) => {
+            tracing::warn!("WatchContainers are not checked: {error}");
+            None
+        }
+    }
+}
+
+/// The definition of the tasks, for the ledger to keep: the event of their end is judged by it.
 async fn definition_for_the_ledger(work: &Work<'_>, started: &Started) -> Option<Box<TaskDefinition>> {
-    work.memory.ledger?;
+    work.history.ledger?;
     let name = &started.seen.first()?.task_definition_arn;
     Definition::read_once(work, name, work.now()).await.as_ref().cloned().map(Box::new)
 }
 
 /// The answer to a run whose end is not waited for.
 ///
-/// `definition` is what the tasks were to run from, in case ECS does not say it.
+/// `definition` is the definition that the properties name, in case ECS does not say it.
 pub(super) async fn fire_and_forget(
     work: &Work<'_>,
     wait: &Wait,
@@ -180,20 +265,38 @@ pub(super) async fn fire_and_forget(
     Answer::started(&tasks, wait.rules(definition.as_ref()), wait.return_output)
 }
 
-/// Goes on with a run whose end is signalled to a WaitHandle. `definition` likewise.
+/// Answers a run whose verdict goes to a WaitHandle, and writes the row of that wait. If the ledger does not
+/// take the row, the tasks are stopped: nobody would learn how they end. `definition` as above.
 pub(super) async fn promised(work: &Work<'_>, wait: Wait, started: &Started, definition: &str) -> Ending {
     let (tasks, definition) = as_started(work, started, definition).await;
-    promise(work, Wait { definition: definition.map(Box::new), ..wait }, &tasks).await
+    let wait = Wait { definition: definition.map(Box::new), ..wait };
+    let answer = Answer::promised(&tasks, wait.rules(wait.definition.as_deref()));
+    // Until then the wait is this invocation's.
+    let next_look = rows::takes_over_at(work.invocation.ends_at(), &wait);
+    let row = rows::Row::promised(&wait, work.now(), next_look);
+    let written = match work.history.ledger {
+        Some(ledger) => work.ride_out(|| ledger.insert_or_get(&row)).await.map(drop).map_err(Some),
+        None => Err(None),
+    };
+    match written {
+        Ok(()) => Ending::Promised(answer, Box::new(wait)),
+        Err(error) => {
+            let stopping = work.until(work.invocation.stop_deadline());
+            let stopped = stop(&stopping, &wait.tasks, NOT_REMEMBERED).await;
+            let reason = texts::not_remembered(error.as_ref());
+            Ending::Answered(Answer::Failed(texts::not_stopped(reason, &stopped.refused)))
+        }
+    }
 }
 
-/// What is known of tasks that have just been started, and of what they run from.
+/// Tasks that have just been started, and their definition, as far as ECS describes them.
 async fn as_started(
     work: &Work<'_>,
     started: &Started,
     definition: &str,
 ) -> (Vec<Task>, Option<TaskDefinition>) {
-    // Only attributes are at stake, and nobody waits for those for long.
-    let work = &work.due(work.until.min(work.now() + DEFINITION_PATIENCE));
+    // Only attributes are at stake, and they are not worth a long wait.
+    let work = &work.until(work.deadline.min(work.now() + DEFINITION_PATIENCE));
     let described = |task: &TaskArn| {
         started.seen.iter().any(|seen| seen.arn == *task && !seen.task_definition_arn.is_empty())
     };

@@ -1,26 +1,26 @@
-//! What every step of a request needs, as one value, and how it rides out what may pass.
+//! Work on one request within one invocation: everything that each step needs, and how calls to AWS are
+//! tried again.
 
 use std::time::Duration as StdDuration;
 
 use backon::{ExponentialBuilder, Retryable};
 use time::{Duration, OffsetDateTime};
 
-use super::{invocation::Invocation, ledger::Memory};
+use super::{
+    invocation::Invocation,
+    ledger::{FRESH_ROLE, History},
+};
 use crate::{
-    aws::{Aws, CallError, CallErrorKind},
+    aws::Aws,
+    call::{CallError, CallErrorKind},
     cfn::ReplyTo,
-    identity,
     task::TaskArn,
 };
 
-/// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role
-/// itself.
-pub(super) const FRESH_ROLE: Duration = Duration::seconds(15);
-/// How long a start that is throttled stands back at most. ECS lets an account start 40 tasks a second, and
-/// whoever is refused is one of hundreds: spread like this, most of them are let through when they come
-/// again.
+/// The longest pause of a throttled start. ECS lets an account start 40 tasks a second, and a throttled start
+/// is one of hundreds: spread like this, most of them succeed at the next try.
 const CROWD: StdDuration = StdDuration::from_secs(30);
-/// How often tasks are looked at that are about to appear, or to stop.
+/// The pause between looks for tasks that are about to appear.
 pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);
 
 /// Work on one request within one invocation.
@@ -32,14 +32,26 @@ pub(super) struct Work<'w> {
     pub(super) reply_to: &'w ReplyTo,
     /// Name or ARN of the cluster.
     pub(super) cluster: &'w str,
-    /// The families of the resource's tasks: those that have stopped are listed by family.
+    /// The families of the resource's tasks: stopped tasks are listed by family.
     pub(super) families: &'w [String],
-    /// What the ledger says around the request.
-    pub(super) memory: &'w Memory<'w>,
-    /// Tasks that are known to be other requests', whatever becomes of their tags.
-    pub(super) others: &'w [TaskArn],
+    /// The ledger's rows around the request.
+    pub(super) history: &'w History<'w>,
+    /// Tasks of other requests, whatever their tags say: StopTask may clear tags.
+    pub(super) foreign_tasks: &'w [TaskArn],
     /// When the work must be done.
-    pub(super) until: OffsetDateTime,
+    pub(super) deadline: OffsetDateTime,
+}
+
+/// An error that a call to AWS may have caused, so that it can be tried again.
+pub(super) trait CausedByCall: From<CallError> {
+    /// The failed call; none where trying again is no help.
+    fn call(&self) -> Option<&CallError>;
+}
+
+impl CausedByCall for CallError {
+    fn call(&self) -> Option<&CallError> {
+        Some(self)
+    }
 }
 
 /// Whether an account starts more tasks at once than ECS lets it.
@@ -53,9 +65,9 @@ impl<'w> Work<'w> {
         Self { cluster, ..self }
     }
 
-    /// The same work, to be done by then.
-    pub(super) fn due(self, until: OffsetDateTime) -> Self {
-        Self { until, ..self }
+    /// The same work with another deadline.
+    pub(super) fn until(self, deadline: OffsetDateTime) -> Self {
+        Self { deadline, ..self }
     }
 
     /// The time now.
@@ -65,7 +77,7 @@ impl<'w> Work<'w> {
 
     /// Whether another look would come too late.
     pub(super) fn is_last_look(&self) -> bool {
-        self.now() + LOOK >= self.until
+        self.now() + LOOK >= self.deadline
     }
 
     /// `startedBy` of the tasks of the request's resource.
@@ -73,23 +85,18 @@ impl<'w> Work<'w> {
         self.reply_to.started_by()
     }
 
-    /// The same in its first form, which tasks may have that were started before the function was updated.
-    pub(super) fn old_started_by(&self) -> String {
-        identity::old_started_by(&self.reply_to.stack_id, &self.reply_to.logical_resource_id)
-    }
-
-    /// What a call came to in time, or within a second where there is less. One that hangs must not take the
-    /// invocation beyond its deadline.
-    pub(super) async fn within<T>(
+    /// A call's result, if it comes before the deadline, or within a second where there is less. A call that
+    /// hangs must not take the invocation beyond its own deadline.
+    pub(super) async fn within<T, E: CausedByCall>(
         &self,
-        call: impl Future<Output = Result<T, CallError>>,
-    ) -> Result<T, CallError> {
-        let left = (self.until - self.now()).max(Duration::SECOND);
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let left = (self.deadline - self.now()).max(Duration::SECOND);
         let timed = tokio::time::timeout(left.try_into().unwrap_or_default(), call).await;
-        timed.unwrap_or_else(|_| Err(CallError::no_answer("AWS")))
+        timed.unwrap_or_else(|_| Err(CallError::no_answer("AWS").into()))
     }
 
-    /// The same for what is not worth waiting for a role to take effect: a denial is final.
+    /// As [`Work::ride_out`], but a denial is final: for calls that are not worth the wait for a fresh role.
     pub(super) async fn ride_out_unless_denied<T, Fut>(
         &self,
         mut call: impl FnMut() -> Fut,
@@ -108,13 +115,14 @@ impl<'w> Work<'w> {
         .await
     }
 
-    /// Calls AWS until it works. Throttling, 5xx and time-outs are ridden out with backoff while there is
-    /// time, a denial for 15 s; anything else is final.
-    pub(super) async fn ride_out<T, Fut>(&self, mut call: impl FnMut() -> Fut) -> Result<T, CallError>
+    /// Calls AWS until it works. Throttling, 5xx and time-outs are tried again with backoff until the
+    /// deadline, a denial for 15 s; anything else is final.
+    pub(super) async fn ride_out<T, E, Fut>(&self, mut call: impl FnMut() -> Fut) -> Result<T, E>
     where
-        Fut: Future<Output = Result<T, CallError>>,
+        E: CausedByCall + std::fmt::Display,
+        Fut: Future<Output = Result<T, E>>,
     {
-        let denied_until = self.until.min(self.now() + FRESH_ROLE);
+        let denied_until = self.deadline.min(self.now() + FRESH_ROLE);
         let backoff = ExponentialBuilder::default()
             .with_min_delay(StdDuration::from_millis(500))
             .with_max_delay(StdDuration::from_secs(5))
@@ -125,8 +133,9 @@ impl<'w> Work<'w> {
         (|| self.within(Box::pin(call())))
             .retry(backoff)
             .adjust(|error, delay| {
+                let error = error.call()?;
                 let until = match error.kind {
-                    CallErrorKind::Transient => self.until,
+                    CallErrorKind::Transient => self.deadline,
                     CallErrorKind::Denied => denied_until,
                     CallErrorKind::Final => return None,
                 };
@@ -151,39 +160,27 @@ mod tests {
     use aws_config::{BehaviorVersion, SdkConfig};
 
     use super::*;
-    use crate::{cfn::ResponseUrl, function::clock::Clock};
+    use crate::{cfn::fixtures, function::clock::Clock};
 
     fn error(kind: CallErrorKind) -> CallError {
         CallError { operation: "ecs:RunTask", code: "Code".to_owned(), message: "message".to_owned(), kind }
     }
 
-    /// What comes of work that may take so many seconds, and how long it took.
+    /// The result of work that may take so many seconds, and how long it took.
     async fn worked<T>(seconds: i64, work: impl AsyncFnOnce(Work<'_>) -> T) -> (T, i64) {
         let clock = Clock::start();
         let invocation = Invocation::begin(clock, clock.now() + Duration::seconds(900), "arn");
-        let reply_to = ReplyTo {
-            response_url: ResponseUrl::parse("https://example.com/").expect("a good URL"),
-            stack_id: "stack".to_owned(),
-            request_id: "r-1".to_owned(),
-            logical_resource_id: "Migrate".to_owned(),
-            physical_resource_id: "id".to_owned(),
-            no_echo: false,
-            answer_by: None,
-            wait_handle: None,
-        };
         let aws = Aws::new(SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build());
         let began = invocation.now();
-        let until = began + Duration::seconds(seconds);
-        let (invocation, reply_to, memory) = (&invocation, &reply_to, &Memory::default());
         let one = Work {
             aws: &aws,
-            invocation,
-            reply_to,
+            invocation: &invocation,
+            reply_to: &fixtures::reply_to("r-1"),
             cluster: "prod",
             families: &[],
-            memory,
-            others: &[],
-            until,
+            history: &History::default(),
+            foreign_tasks: &[],
+            deadline: began + Duration::seconds(seconds),
         };
         let result = work(one).await;
         (result, (invocation.now() - began).whole_seconds())
@@ -215,7 +212,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_hangs_is_cut_off() {
-        let hanging = async |work: Work<'_>| work.ride_out(std::future::pending::<Result<(), _>>).await;
+        let hanging =
+            async |work: Work<'_>| work.ride_out(std::future::pending::<Result<(), CallError>>).await;
         let (result, took) = worked(7, hanging).await;
         assert_eq!(result, Err(CallError::no_answer("AWS")));
         assert!((7..=9).contains(&took), "{took} s");

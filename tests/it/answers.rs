@@ -68,7 +68,7 @@ fn reply_to(stage: &Stage) -> ReplyTo {
         logical_resource_id: "Migrate".to_owned(),
         physical_resource_id: "shop-Migrate-1".to_owned(),
         no_echo: false,
-        answer_by: None,
+        given_up_at: None,
         wait_handle: None,
     }
 }

@@ -13,35 +13,30 @@ use std::{
 /// The rooms from the ground up: a room may need those before it, and no other.
 ///
 /// A folder that is not named belongs to the room of the file that has its name.
-const ROOMS: [&str; 43] = [
+const ROOMS: [&str; 38] = [
     "epoch",
     "task",
+    "call",
+    "item",
     "identity",
     "cfn",
     "properties",
     "outcome",
     "reason",
     "function",
+    "runner/decide",
     "aws",
     "log_tail",
     "callback",
-    "runner/render",
-    "runner/decide",
-    "runner/meter",
+    "runner/metrics",
     "runner/invocation",
     "runner/ledger",
     "runner/work",
-    "runner/remember",
-    "runner/find",
-    "runner/stop",
     "runner/evidence",
-    "runner/hand_over",
-    "runner/park",
-    "runner/finish",
-    "runner/follow",
-    "runner/promise",
-    "runner/ask",
-    "runner/launch",
+    "runner/tasks",
+    "runner/conclude",
+    "runner/wait",
+    "runner/clear",
     "runner/start",
     "runner/delete",
     "runner/run",
@@ -60,16 +55,17 @@ const ROOMS: [&str; 43] = [
 ];
 
 /// What decides or renders is pure: these rooms name nothing of the outside.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "epoch",
     "task",
+    "call",
+    "item",
     "identity",
     "cfn",
     "properties",
     "outcome",
     "reason",
     "runner/decide",
-    "runner/render",
     "monitor/decide",
     "monitor/render",
 ];
@@ -207,10 +203,10 @@ fn imports_go_down_only() {
 #[test]
 fn an_import_that_goes_up_is_found_whichever_way_it_is_written() {
     for (module, code) in [
-        ("runner/stop", "use super::follow::follow;"),
-        ("runner/find", "use super::{\n    stop::stop,\n    work::Work,\n};"),
+        ("runner/tasks", "use super::wait::follow;"),
+        ("runner/evidence", "use super::{\n    tasks::stop,\n    work::Work,\n};"),
         ("runner/decide/plan", "use crate::{\n    cfn::Request,\n    runner::{run::{run}},\n};"),
-        ("aws/ecs", "fn x() { crate::runner::decide::plan::y() }"),
+        ("aws/ecs", "fn x() { crate::runner::run::y() }"),
         ("reason/fit", "use super::super::aws::CallError;"),
         ("somewhere", ""),
     ] {

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use ecs_tasks::runner::render::metrics::{CLASSES, METRICS};
+use ecs_tasks::runner::metrics::{CLASSES, METRICS};
 use rehearse::wire::Fault;
 use serde_json::{Value, json};
 

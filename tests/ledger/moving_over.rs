@@ -1,14 +1,13 @@
-//! A stack whose function is updated to one with a ledger, while tasks of the old one run and waits of it go
-//! on.
+//! A function that is given a ledger while a wait goes on that has no row in it.
 
 use ecs_tasks::identity;
 use serde_json::{Value, json};
 
-use crate::scenario::{CLUSTER, LOGICAL_ID, Scenario, properties};
+use crate::scenario::{CLUSTER, LOGICAL_ID, Scenario};
 
-/// Starts a task as the function did before there was a ledger: under the old startedBy, without a row.
-async fn start_old(scenario: &Scenario, definition: &str) -> String {
-    let started_by = identity::old_started_by(&scenario.stack_id, LOGICAL_ID);
+/// Starts a task of the resource that no row of the ledger knows.
+async fn start_unknown(scenario: &Scenario, definition: &str) -> String {
+    let started_by = identity::started_by(&scenario.stack_id, LOGICAL_ID);
     let run = json!({
         "cluster": CLUSTER, "taskDefinition": definition, "count": 1, "startedBy": started_by,
         "clientToken": "r-0", "enableECSManagedTags": false,
@@ -21,33 +20,10 @@ async fn start_old(scenario: &Scenario, definition: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_delete_stops_a_task_of_the_old_function() {
-    let scenario = Scenario::new().await;
-    let definition = scenario.script("exec sleep 60");
-    start_old(&scenario, &definition).await;
-    let deleted = scenario.delete(&properties(&definition, json!({}))).await;
-    assert!(deleted.succeeded, "{}", deleted.reason);
-    assert_eq!(scenario.statuses(), ["STOPPED"]);
-}
-
-#[tokio::test]
-async fn an_update_ends_a_task_of_the_old_function_before_it_starts_its_own() {
-    let scenario = Scenario::new().await;
-    let definition = scenario.script("exec sleep 60");
-    start_old(&scenario, &definition).await;
-    let next = scenario.script("echo next");
-    let (old, new) = (properties(&definition, json!({})), properties(&next, json!({})));
-    let updated = scenario.update(&old, &new).await;
-    assert!(updated.succeeded, "{}", updated.reason);
-    assert_ne!(scenario.statuses()[0], "RUNNING");
-    assert_eq!((scenario.printed(), scenario.calls("StopTask")), (vec!["next".to_owned()], 1));
-}
-
-#[tokio::test]
-async fn a_wait_of_the_old_function_goes_on_to_its_answer() {
+async fn a_wait_without_a_row_goes_on_to_its_answer() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("sleep 1; exit 7");
-    let task = start_old(&scenario, &definition).await;
+    let task = start_unknown(&scenario, &definition).await;
     let mut wait: Value = serde_json::from_str(include_str!("../wait/v1.json")).unwrap();
     let now = time::OffsetDateTime::now_utc();
     let rfc3339 =
@@ -58,7 +34,7 @@ async fn a_wait_of_the_old_function_goes_on_to_its_answer() {
     wait["reply_to"]["request_id"] = json!("r-0");
     wait["reply_to"]["logical_resource_id"] = json!(LOGICAL_ID);
     wait["tasks"] = json!([task]);
-    for (name, seconds) in [("started_at", 0), ("next_look", 0), ("deadline", 1800)] {
+    for (name, seconds) in [("started_at", 0), ("next_look", 0), ("deadline", 1800), ("settle_by", 3570)] {
         wait[name] = json!(rfc3339(now + time::Duration::seconds(seconds)));
     }
     scenario.stage.lambda.invoke_event(&json!({ "Wait": wait }));

@@ -21,7 +21,7 @@ fn dead(scenario: &Scenario, request_type: &str, properties: &Value) -> (Request
     let ask = scenario.ask(request_type, physical_id, properties, None);
     let payload = scenario.stage.cloudformation.envelope(&ask, "r-dead", &scenario.stage.lambda);
     let Received::Request(mut request) = Received::of(&payload) else { panic!("{payload}") };
-    request.reply_to.answer_by = Some(OffsetDateTime::now_utc() + Duration::seconds(3570));
+    request.reply_to.given_up_at = Some(OffsetDateTime::now_utc() + Duration::seconds(3570));
     let now = OffsetDateTime::now_utc();
     let means = Means {
         now,
@@ -122,7 +122,7 @@ async fn tasks_whose_time_is_over_are_stopped_by_the_watch_where_their_invocatio
     wait["timed_out"] = json!({
         "at": wait["started_at"], "limit": wait["limit"], "running": "Container app was still running",
     });
-    wait["deadline"] = wait["answer_by"].clone();
+    wait["deadline"] = wait["settle_by"].clone();
     put(
         &scenario,
         &Row { state: RowState::Waiting, tasks: vec![TaskArn(task)], wait: Some(wait.to_string()), ..row },

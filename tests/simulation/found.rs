@@ -535,3 +535,14 @@ fn one_answer_without_a_task_that_is_stopping_is_not_its_end() {
         assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
     }
 }
+
+#[test]
+fn a_stopping_task_that_one_look_does_not_describe_is_waited_for_before_the_next_run() {
+    let quick = Script::plain(Fate::Exits(0, 1.0));
+    let dying = Script { stopping: (40.0, 137), flicker: Some((12.0, 20.0)), ..Script::plain(RUNS_FOR_EVER) };
+    let cancelled = json!({"Timeout": "120", "CancelledAfter": 12.5});
+    let life = chapters(&[json!({"Timeout": "120"}), cancelled], vec![quick.clone(), dying, quick]);
+    let planned = vec![("ListTasks", 3, Fault::Slow)];
+    let lived = live_out(Life { planned, ..life }, None);
+    assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+}

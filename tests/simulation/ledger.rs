@@ -3,6 +3,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use ecs_tasks::runner::decide::{ledger::Row, wait::Wait};
 use fastrand::Rng;
 use rehearse::service::{
     dynamodb::{DynamoDb, LEDGER},
@@ -25,6 +26,8 @@ const PERIOD: Seconds = 60.0;
 pub(crate) const EVENT: &str = "event";
 /// Likewise by the watch.
 pub(crate) const WATCH: &str = "watch";
+/// The cluster at each call to which the runner panics.
+pub(crate) const CURSED: &str = "cursed";
 
 /// The table and the rules.
 pub(crate) struct Ledger {
@@ -51,6 +54,8 @@ pub(crate) struct LedgerTrouble {
     pub(crate) dies_thrice: f64,
     /// When open rows become rows of another version.
     pub(crate) spoiled: Option<(Spoiled, Seconds)>,
+    /// Another stack's row is in the table, and the runner panics whenever it looks at its task.
+    pub(crate) cursed: bool,
 }
 
 /// What a table can do.
@@ -171,6 +176,21 @@ impl Ledger {
         self.table.call("PutItem", &json!({"TableName": LEDGER, "Item": item})).unwrap();
     }
 
+    /// Writes the row of another stack, whose task runs in the cursed cluster for an hour.
+    fn curse(&self) {
+        let mut wait: Value = serde_json::from_str(include_str!("../wait/v1.json")).unwrap();
+        let now = OffsetDateTime::from_unix_timestamp(EPOCH).unwrap();
+        let at = |seconds| now + time::Duration::seconds(seconds);
+        wait["cluster"] = CURSED.into();
+        for (name, seconds) in [("started_at", 0), ("next_look", 0), ("deadline", 3600)] {
+            wait[name] = at(seconds).format(&Rfc3339).unwrap().into();
+        }
+        let wait = Wait::read(&wait).unwrap();
+        let item = Row::promised(&wait, now, now).item();
+        let item: Value = item.into_iter().map(|(name, value)| (name, typed(&value))).collect();
+        self.table.call("PutItem", &json!({"TableName": LEDGER, "Item": item})).unwrap();
+    }
+
     fn spoil(&self, how: Spoiled) {
         for row in self.rows().filter(|row| row["open"].is_string()) {
             let (name, value) = match how {
@@ -193,9 +213,22 @@ impl Ledger {
     }
 }
 
+/// A value as DynamoDB types it.
+fn typed(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!({"N": number.to_string()}),
+        Value::Array(items) => json!({"L": items.iter().map(typed).collect::<Vec<_>>()}),
+        Value::Bool(bool) => json!({"BOOL": bool}),
+        text => json!({"S": text}),
+    }
+}
+
 /// The rules of a life with a ledger, for as long as it lives.
 pub(crate) async fn rules(world: &Arc<World>) {
     let Some(ledger) = &world.ledger else { return std::future::pending().await };
+    if world.trouble().cursed {
+        ledger.curse();
+    }
     let spoiling = async {
         if let Some((how, at)) = world.trouble().spoiled {
             tokio::time::sleep(Duration::from_secs_f64(at)).await;

@@ -28,8 +28,10 @@ pub(crate) struct Life {
     pub(crate) trouble: Trouble,
     /// The lives of the first tasks; those of further ones are drawn.
     pub(crate) scripts: Vec<Script>,
-    /// What happens to the nth call of an operation, counted from 1.
+    /// What happens to the nth call of an operation, counted from 1; `*` is any operation.
     pub(crate) planned: Vec<(&'static str, usize, Fault)>,
+    /// The runner panics at each call of this operation.
+    pub(crate) always_panics: Option<&'static str>,
     /// After how many polls the first invocation dies, and how many invocations do.
     pub(crate) first_dies_after: Option<u32>,
     pub(crate) deaths: usize,
@@ -108,6 +110,8 @@ pub(crate) enum Fault {
     HangsAfter,
     /// The answer takes seconds.
     Slow,
+    /// The runner has a bug, and panics while it makes the call.
+    Panics,
 }
 
 pub(crate) const FAULTS: [Fault; 8] = [
@@ -137,6 +141,7 @@ impl Life {
             trouble: Trouble::default(),
             scripts: vec![script],
             planned: Vec::new(),
+            always_panics: None,
             first_dies_after: None,
             deaths: 1,
             ledger: None,
@@ -171,16 +176,25 @@ impl Life {
             trouble,
             scripts: Vec::new(),
             planned: Vec::new(),
+            always_panics: None,
             first_dies_after: None,
             deaths: 1,
             ledger: (seed % 2 == 1).then(|| LedgerTrouble::draw(&mut Rng::with_seed(seed ^ 0x1ed9e4))),
         }
     }
 
+    /// Whether the runner has a bug that this life meets.
+    pub(crate) fn panics(&self) -> bool {
+        self.always_panics.is_some()
+            || self.planned.iter().any(|(.., fault)| *fault == Fault::Panics)
+            || self.ledger.as_ref().is_some_and(|ledger| ledger.cursed)
+    }
+
     /// Whether nothing but the tasks themselves can keep a request from its success.
     pub(crate) fn is_survivable(&self) -> bool {
         let trouble = &self.trouble;
         trouble.denied.is_none()
+            && !self.panics()
             && !trouble.bucket_refuses
             && trouble.lost_hops == 0.0
             && trouble.rate <= 0.15

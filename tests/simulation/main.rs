@@ -12,6 +12,7 @@
 
 mod ecs;
 mod found;
+mod guard;
 mod ledger;
 mod life;
 mod queue;

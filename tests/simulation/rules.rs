@@ -188,8 +188,12 @@ impl Court<'_> {
     /// SUCCESS only if the tasks that it names ended well, and FAILED only for a reason.
     fn a_true_answer(&self, asked: &Asked, object: &mut impl FnMut(String)) {
         let Some(Answer { at, body: answer, .. }) = asked.answers.first() else { return };
-        if answer["Reason"].as_str().is_some_and(|reason| reason.contains("fault of its own")) {
-            object("a panic".to_owned());
+        let reason = answer["Reason"].as_str().unwrap_or_default();
+        if ["fault of its own", "internal error"].iter().any(|words| reason.contains(words)) {
+            if !self.world.life.panics() {
+                object("a panic".to_owned());
+            }
+            return;
         }
         if asked.kind == "Delete" {
             return;
@@ -428,7 +432,8 @@ impl Court<'_> {
                 Ending::Err => {
                     let asked = self.state.requests.iter().find(|asked| asked.id == one.delivery.request);
                     let trouble = &self.world.life.trouble;
-                    let answered = asked.is_some_and(|asked| !asked.answers.is_empty());
+                    let answered =
+                        asked.is_some_and(|asked| asked.answers.iter().any(|answer| answer.at <= one.ended));
                     if answered && !trouble.bucket_refuses && trouble.rate == 0.0 {
                         objections.push(format!(
                             "{}: an invocation failed after its answer was delivered",

@@ -78,6 +78,8 @@ pub(crate) enum Sabotage {
     JudgesWithoutDefinition,
     /// Waits are parked although the watch has not come round for long.
     ParksWithoutHeartbeat,
+    /// A panic ends the invocation. `guard.rs` has the lives that notice it.
+    HasNoGuard,
 }
 
 /// Every rule, a word of the objection to its breach, and the first life that notices it.

@@ -2,6 +2,7 @@
 //! in.
 
 use std::{
+    panic::AssertUnwindSafe,
     pin::pin,
     sync::{Arc, atomic::Ordering},
     task::Poll,
@@ -12,6 +13,7 @@ use ecs_tasks::{
     function::clock::Clock,
     runner::{Runner, invocation::Invocation},
 };
+use futures_util::FutureExt;
 use rehearse::service::lambda::chain;
 use serde_json::{Value, json};
 use time::{Duration as Span, macros::format_description};
@@ -28,8 +30,9 @@ pub(crate) const STACK_ID: &str =
     "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/12947b30-d31a-11e6-93df-503acbd4dc61";
 /// How long Lambda waits before it tries an event again.
 const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
-/// How long a life is watched after CloudFormation's last request, if a row stays open.
-const LONGEST: f64 = 9000.0;
+/// How long a life is watched after CloudFormation's last request, if a row stays open; and if a bug keeps it
+/// open.
+const LONGEST: [f64; 2] = [9000.0, 600.0];
 /// What is in the ResponseURL's query.
 pub(crate) const URL_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -70,11 +73,13 @@ pub(crate) async fn live_through(
     let stack = async {
         story.await;
         // Whatever the function still does, it does without CloudFormation.
-        let given_up_at = world.now() + LONGEST;
+        let given_up_at = world.now() + LONGEST[usize::from(world.life.panics())];
         let is_at_work = || {
             let ledger = world.ledger.as_ref().filter(|_| world.account.is_none());
             let waits = ledger.is_some_and(Ledger::has_open_rows) && world.now() < given_up_at;
-            waits || world.underway.load(Ordering::SeqCst) > 0
+            // A watch that dies in every round is always underway.
+            let is_over = world.life.panics() && world.now() >= given_up_at;
+            waits || world.underway.load(Ordering::SeqCst) > 0 && !is_over
         };
         while is_at_work() {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -310,7 +315,8 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
             .with_recursive_loop(may_recurse);
 
     let payload = sabotage::payload(world, event.payload.clone());
-    let mut handling = pin!(INVOCATION.scope(event.delivery.clone(), runner.handle(&payload, &invocation)));
+    let handling = AssertUnwindSafe(runner.handle(&payload, &invocation)).catch_unwind();
+    let mut handling = pin!(INVOCATION.scope(event.delivery.clone(), handling));
     let mut polls = 0;
     // An invocation dies at an await point: nothing of it is polled any more.
     let mortal = std::future::poll_fn(|cx| {
@@ -318,7 +324,16 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
         if dies_after.is_some_and(|after| polls > after) {
             return Poll::Ready(Ending::Crashed);
         }
-        handling.as_mut().poll(cx).map(|result| if result.is_ok() { Ending::Ok } else { Ending::Err })
+        let polled = handling.as_mut().poll(cx);
+        if world.state().dead.contains(&event.delivery) {
+            world.state().dead.retain(|dead| *dead != event.delivery);
+            return Poll::Ready(Ending::Crashed);
+        }
+        polled.map(|result| match result {
+            Ok(Ok(())) => Ending::Ok,
+            Ok(Err(_)) => Ending::Err,
+            Err(_) => Ending::Crashed,
+        })
     });
     let limit = Duration::from_secs(world.life.lambda_timeout.into());
     let mut end = tokio::time::timeout(limit, mortal).await.unwrap_or(Ending::TimedOut);

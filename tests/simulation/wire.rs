@@ -36,7 +36,7 @@ use tower::{BoxError, service_fn};
 
 use crate::{
     ecs::Seconds,
-    ledger::is_of_table,
+    ledger::{CURSED, is_of_table},
     life::Fault,
     sabotage::{self, Sabotage},
     world::{Call, Delivery, EPOCH, World, error},
@@ -125,6 +125,7 @@ fn read(request: &HttpRequest) -> (String, Value) {
 async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<HttpResponse, ConnectorError> {
     let world = &place_of(world, operation, body);
     let mut fault = world.fault(operation);
+    panic_if(world, fault, operation, body).await;
     tokio::time::sleep(world.latency()).await;
     if world.account.as_ref().is_some_and(|account| !account.lets_through(operation, body, world.now())) {
         fault = Some(Fault::Throttled);
@@ -182,6 +183,23 @@ async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<Htt
         world.note(format!("{operation} {task} → {status}{fault}"));
     }
     arrive(fault, status, &sabotage::on_the_way_in(world, operation, answer)).await
+}
+
+/// Unwinds through the runner from its call, as a bug in it would. A runner without a guard dies of that, and
+/// nothing of its invocation goes on.
+async fn panic_if(world: &Arc<World>, fault: Option<Fault>, operation: &str, body: &Value) {
+    if fault != Some(Fault::Panics) && body["cluster"] != CURSED {
+        return;
+    }
+    world.note(format!("{operation}: the runner panics"));
+    let delivery = Delivery::under_way();
+    world.asked(&delivery.request, |asked| asked.disturbed = true);
+    if world.sabotage == Some(Sabotage::HasNoGuard) {
+        world.state().dead.push(delivery);
+        return pending().await;
+    }
+    // Not by `panic!`, whose hook would print thousands of them.
+    std::panic::resume_unwind(Box::new("a bug of the runner"));
 }
 
 /// The stack that a call of the watch is about, where the account has many.
@@ -244,6 +262,7 @@ async fn put(world: Arc<World>, request: reqwest::Request) -> Result<reqwest::Re
     let stack = world.account.as_ref().and_then(|account| account.stack_of(request.url().path()));
     let world = stack.unwrap_or(world);
     let fault = world.fault("PUT");
+    panic_if(&world, fault, "PUT", &Value::Null).await;
     tokio::time::sleep(world.latency()).await;
     let expired = request.url().query_pairs().find(|(key, _)| key == "X-Amz-Date").is_some_and(|_| {
         let key = request.url().path().rsplit("%7C").next().unwrap_or_default().to_owned();
@@ -298,10 +317,17 @@ impl World {
         let mut state = self.state();
         let nth = state.counted.entry(operation.to_owned()).or_default();
         *nth += 1;
-        if let Some((.., fault)) =
-            self.life.planned.iter().find(|(planned, at, _)| *planned == operation && at == nth)
-        {
+        let nth = *nth;
+        let any = state.counted.entry("*".to_owned()).or_default();
+        *any += 1;
+        let is_planned = |(planned, at, _): &&(&str, usize, Fault)| {
+            *planned == operation && *at == nth || *planned == "*" && *at == *any
+        };
+        if let Some((.., fault)) = self.life.planned.iter().find(is_planned) {
             return Some(*fault);
+        }
+        if self.life.always_panics == Some(operation) {
+            return Some(Fault::Panics);
         }
         // A self-invocation that is made although it seemed to fail doubles the wait, and its doubles double
         // again.

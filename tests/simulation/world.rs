@@ -66,6 +66,8 @@ pub(crate) struct State {
     first_task: usize,
     /// The requests whose every invocation dies.
     pub(crate) doomed: Vec<String>,
+    /// The invocations that have died of a panic.
+    pub(crate) dead: Vec<Delivery>,
     tokens: ClientTokens<usize>,
     capacity_refusals: u32,
     fresh_refusals: u32,
@@ -190,6 +192,7 @@ impl World {
             calls: Vec::new(),
             journal: Vec::new(),
             doomed: Vec::new(),
+            dead: Vec::new(),
             first_task: account.as_ref().map_or(1, |_| life.seed as usize * TASKS_OF_A_STACK + 1),
             tokens: ClientTokens::default(),
             capacity_refusals: 0,

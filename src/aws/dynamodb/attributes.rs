@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
-/// Attributes by name: an item, a key, or the values of an expression.
-pub type Attributes = Map<String, Value>;
+use crate::item::{Attributes, Update};
+
+/// The values of a change's expressions.
+pub(super) fn typed_values(update: &Update) -> Option<HashMap<String, AttributeValue>> {
+    (!update.values.is_empty()).then(|| typed(&update.values))
+}
 
 pub(super) fn typed(attributes: &Attributes) -> HashMap<String, AttributeValue> {
     attributes.iter().map(|(name, value)| (name.clone(), typed_value(value))).collect()

@@ -8,10 +8,10 @@ use backon::BackoffBuilder;
 
 use super::{
     Table,
-    attributes::{Attributes, plain, typed},
+    attributes::{plain, typed},
     backoff,
 };
-use crate::aws::CallError;
+use crate::{call::CallError, item::Attributes};
 
 /// How many items one BatchGetItem gives.
 pub const GET_AT_ONCE: usize = 100;

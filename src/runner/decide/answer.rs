@@ -8,8 +8,7 @@ use super::texts;
 use crate::{
     cfn::{Data, ReplyTo, Response, Signal, Status},
     outcome::{Failure, Rules},
-    reason::{Log, Reason, plain},
-    runner::render::metrics::RunEnd,
+    reason::{FailureClass, Log, Reason, plain},
     task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
 };
 
@@ -49,10 +48,26 @@ pub enum Answer {
     Failed(Reason),
 }
 
+/// The end of a run, as the metrics count it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Its tasks succeeded.
+    Succeeded,
+    /// It failed.
+    Failed(FailureClass),
+}
+
+impl RunEnd {
+    /// The end of a run that failed so; none where no run was made.
+    pub fn failed(class: FailureClass) -> Option<Self> {
+        (class != FailureClass::NoRun).then_some(Self::Failed(class))
+    }
+}
+
 impl Answer {
-    /// Nothing was run, and that is as it should be.
-    pub fn nothing_ran(why: Reason) -> Self {
-        Self::Succeeded(why, Box::new(Data { ran: "false".to_owned(), ..Data::default() }))
+    /// SUCCESS of a request that ran no task, for this reason.
+    pub fn success_without_run(why: Reason) -> Self {
+        Self::Succeeded(why, Box::default())
     }
 
     /// The tasks have been started and are not waited for. The attributes hold only what is known at the
@@ -136,7 +151,7 @@ impl Answer {
     /// How the run ended that it is about, if it is about one.
     pub fn run_end(&self) -> Option<RunEnd> {
         match self {
-            Self::Succeeded(_, data) => (data.ran == "true").then_some(RunEnd::Succeeded),
+            Self::Succeeded(_, data) => data.ran.then_some(RunEnd::Succeeded),
             Self::Failed(reason) => RunEnd::failed(reason.class()),
         }
     }
@@ -222,7 +237,7 @@ fn identity(tasks: &[Task], rules: Rules<'_>) -> Data {
             .unwrap_or_default(),
         log_group: logs.map_or_else(String::new, |(_, logs)| logs.group.clone()),
         log_stream: logs.and_then(|(container, logs)| stream(container, logs)).unwrap_or_default(),
-        ran: "true".to_owned(),
+        ran: true,
         ..Data::default()
     }
 }

@@ -4,10 +4,12 @@
 //! Pure. Never fails: what cannot be read says so, and says who is to be answered.
 
 use serde_json::Value;
+use time::Duration;
 
 use super::wait::{Wait, WaitError};
 use crate::{
     cfn::{Received, ReplyTo, Request},
+    properties::Properties,
     task::Task,
 };
 
@@ -16,8 +18,8 @@ use crate::{
 pub enum Entry {
     /// A request, its properties still as they came.
     Request(Box<Request>),
-    /// A wait of the invocation before this one.
-    GoOn(Box<Wait>),
+    /// A wait that an earlier invocation has handed over.
+    Resume(Box<Wait>),
     /// A wait that cannot be read: another version of this function has written it, most likely.
     Unreadable {
         /// Who waits.
@@ -59,7 +61,7 @@ impl Entry {
         }
         let Some(wait) = payload.get("Wait") else {
             return match Received::of(payload) {
-                Received::Request(request) => Self::Request(Box::new(request)),
+                Received::Request(request) => Self::Request(Box::new(whole(request))),
                 Received::Garbled { reply_to, problem } => Self::Garbled { reply_to, problem },
                 Received::Unanswerable { problem } => Self::Dropped {
                     problem: format!("dropped a payload that nobody can be answered for: {problem}"),
@@ -67,7 +69,7 @@ impl Entry {
             };
         };
         let error = match Wait::read(wait) {
-            Ok(wait) => return Self::GoOn(Box::new(wait)),
+            Ok(wait) => return Self::Resume(Box::new(wait)),
             Err(error) => error,
         };
         match serde_json::from_value(wait["reply_to"].clone()) {
@@ -80,4 +82,15 @@ impl Entry {
             }
         }
     }
+}
+
+/// A request whose answer is fully described: NoEcho and ServiceTimeout stand among the properties, and each
+/// can be read when the others are wrong.
+fn whole(mut request: Request) -> Request {
+    let properties = &request.properties.0;
+    let service_timeout = Duration::seconds(Properties::service_timeout_of(properties).into());
+    request.reply_to.no_echo = Properties::no_echo_of(properties);
+    request.reply_to.given_up_at =
+        request.reply_to.response_url.signed_at().map(|signed_at| signed_at + service_timeout);
+    request
 }

@@ -8,12 +8,14 @@
 //! while it starts; a run that may start anew goes back to starting. The row of a WaitHandle's signal begins
 //! at waiting, or at answering where there is nothing to wait for.
 //!
+//! A row has a version, and one rule: a row of another version is answered FAILED, and its tasks are stopped.
+//!
 //! Pure. Each step is one conditional write, so that of several invocations that come to it at once one makes
 //! it. A row holds no property and no environment value, but it holds a ResponseURL.
 
-mod due;
-mod first;
+mod action;
 mod item;
+mod new;
 mod times;
 pub mod turn;
 mod writes;
@@ -22,25 +24,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use self::item::{SIGNAL, key, leniently, ttl};
+use self::item::{SIGNAL, key, ttl};
 pub use self::{
-    due::{Due, Redelivery},
-    item::{NEXT_LOOK, OPEN, OPEN_INDEX, REQUEST, RESOURCE, is_whole, key_of, sort_key, table_key},
+    action::{Redelivery, WatchAction},
+    item::{NEXT_LOOK, OPEN, OPEN_INDEX, REQUEST, RESOURCE, is_row, key_of, sort_key, table_key},
     times::{
-        answers_again_at, begins_by, is_worth_parking, next_look, stopped_by, takes_over_at, watched_until,
+        answers_again_at, is_near, is_worth_parking, next_look, stopped_by, takes_over_at, watched_until,
     },
     writes::{
-        StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, kept, settled, superseded,
+        StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, saved, settled, superseded,
     },
 };
 use crate::{
-    aws::dynamodb::Attributes,
     cfn::{ReplyTo, WaitHandle},
+    item::Attributes,
     task::{Task, TaskArn, cluster_name},
 };
 
 /// How far a request has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RowState {
     /// Its tasks are being started.
@@ -51,54 +53,50 @@ pub enum RowState {
     Answering,
     /// It has been answered, or a later request has taken over.
     Ended,
-    /// One that another version of this function has written.
-    #[default]
-    #[serde(other)]
+    /// Not known: another version of this function wrote the row.
+    #[serde(skip)]
     Unknown,
 }
+
+/// The format's version.
+const VERSION: u64 = 1;
 
 /// One request of one resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
+    /// The format's version; this is 1.
+    pub version: u64,
     /// `startedBy` of the resource's tasks.
     pub resource: String,
     /// The sort key: the RequestId, and `/WaitHandle` behind it for the row of the signal.
     pub request: String,
     /// How far it has come.
-    #[serde(default, deserialize_with = "leniently")]
     pub state: RowState,
     /// Name or ARN of the cluster; without one nothing can have been started.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "leniently")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// The families that its tasks, and those before them, run from.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "leniently")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub families: Vec<String>,
     /// Its tasks, once they are known.
-    #[serde(default, deserialize_with = "leniently")]
     pub tasks: Vec<TaskArn>,
     /// How many tasks it starts; 0 where it starts none.
-    #[serde(default, deserialize_with = "leniently")]
     pub count: usize,
     /// Whether it is answered when its tasks have started, as Timeout is 0.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not", deserialize_with = "leniently")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forgets: bool,
     /// How often StartTask may have been called for it.
-    #[serde(default, deserialize_with = "leniently")]
     pub attempts: u32,
     /// Who is answered, as JSON.
-    #[serde(default, deserialize_with = "leniently")]
     pub reply_to: String,
     /// The continuation, as JSON; none where there is nothing to run or to stop.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "leniently")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<String>,
     /// When the request was first handled, in milliseconds.
-    #[serde(default, deserialize_with = "leniently")]
     pub first_seen: i64,
     /// When it must be over, in milliseconds.
-    #[serde(default, deserialize_with = "leniently")]
     pub deadline: i64,
     /// When the watch looks at it, in milliseconds.
-    #[serde(default, deserialize_with = "leniently")]
     pub next_look: i64,
     /// The body of its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,13 +107,41 @@ pub struct Row {
 }
 
 impl Row {
-    /// Reads an item, whatever another version has made of it; none if it is no request's row, as the
-    /// heartbeat is not.
+    /// Reads an item; none if it is no request's row, as the heartbeat is not.
     pub fn read(item: Attributes) -> Option<Self> {
-        if !["reply_to", "wait"].iter().any(|name| item.contains_key(*name)) {
+        if !is_row(&item) {
             return None;
         }
-        serde_json::from_value(Value::Object(item)).ok()
+        let foreign = Self::of_another_version(&item);
+        match item.get("version").and_then(Value::as_u64) {
+            Some(VERSION) => serde_json::from_value(Value::Object(item)).ok().or(foreign),
+            _ => foreign,
+        }
+    }
+
+    /// What can be made out of a row that another version wrote: enough to answer, and to stop its tasks.
+    fn of_another_version(item: &Attributes) -> Option<Self> {
+        let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+        let number = |name: &str| item.get(name).and_then(Value::as_i64).unwrap_or_default();
+        Some(Self {
+            version: item.get("version").and_then(Value::as_u64).unwrap_or_default(),
+            resource: text(RESOURCE)?,
+            request: text(REQUEST)?,
+            state: RowState::Unknown,
+            cluster: text("cluster"),
+            families: Vec::new(),
+            tasks: Vec::new(),
+            count: 0,
+            forgets: false,
+            attempts: 0,
+            reply_to: text("reply_to").unwrap_or_default(),
+            wait: None,
+            first_seen: number("first_seen"),
+            deadline: number("deadline"),
+            next_look: number(NEXT_LOOK),
+            answer: text("answer"),
+            answered_by: text("answered_by"),
+        })
     }
 
     /// The item, with what the table needs beside the row.
@@ -131,13 +157,9 @@ impl Row {
         item
     }
 
-    /// Who is answered, if that can be read: the wait says it, too.
+    /// Who is answered, if that can be read.
     pub fn reply_to(&self) -> Option<ReplyTo> {
-        let of_wait = || {
-            let wait: Value = serde_json::from_str(self.wait.as_deref()?).ok()?;
-            serde_json::from_value(wait.get("reply_to")?.clone()).ok()
-        };
-        serde_json::from_str(&self.reply_to).ok().or_else(of_wait)
+        serde_json::from_str(&self.reply_to).ok()
     }
 
     /// Whether the end of its tasks is waited for.

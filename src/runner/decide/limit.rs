@@ -45,14 +45,14 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// When the request must be answered, whatever becomes of its tasks.
-    pub fn answer_by(&self) -> OffsetDateTime {
+    /// The last moment at which the request may be answered, whatever its tasks do.
+    pub fn answer_deadline(&self) -> OffsetDateTime {
         self.given_up_at() - ANSWER_RESERVE
     }
 
-    /// When the run's end must be known to whoever waits for it, whatever becomes of its tasks.
-    pub fn settled_by(&self) -> OffsetDateTime {
-        self.signal_by.map_or(self.answer_by(), |signal_by| signal_by + SIGNAL_RESERVE / 2)
+    /// The last moment at which the run may be settled, for the request or for its WaitHandle.
+    pub fn settle_by(&self) -> OffsetDateTime {
+        self.signal_by.map_or(self.answer_deadline(), |signal_by| signal_by + SIGNAL_RESERVE / 2)
     }
 
     /// When CloudFormation stops waiting for an answer.
@@ -64,7 +64,7 @@ impl Limits {
     /// start still has all the time that CloudFormation gives.
     pub fn deadline(&self, now: OffsetDateTime) -> (OffsetDateTime, Limit) {
         let own = now + Duration::seconds(self.timeout.into());
-        let last = self.signal_by.unwrap_or(self.answer_by());
+        let last = self.signal_by.unwrap_or(self.answer_deadline());
         if self.timeout > 0 && own <= last {
             (own, Limit::Timeout(self.timeout))
         } else if self.signal_by.is_some() {

@@ -137,22 +137,12 @@ mod tests {
     use time::{Duration, OffsetDateTime, macros::datetime};
 
     use super::*;
-    use crate::{cfn::ResponseUrl, task::TaskArn};
+    use crate::{cfn::fixtures, task::TaskArn};
 
     const SENT: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
 
     fn reply_to() -> ReplyTo {
-        let url = "https://bucket.s3.us-west-2.amazonaws.com/key?X-Amz-Date=20261120T101500Z";
-        ReplyTo {
-            response_url: ResponseUrl::parse(url).expect("a good URL"),
-            stack_id: "stack".to_owned(),
-            request_id: "r-2".to_owned(),
-            logical_resource_id: "Migrate".to_owned(),
-            physical_resource_id: "id".to_owned(),
-            no_echo: false,
-            answer_by: None,
-            wait_handle: None,
-        }
+        fixtures::reply_to("r-2")
     }
 
     /// A task that was made so many seconds after the request, with the tags of that request.

@@ -83,8 +83,8 @@ pub struct Earlier {
     pub families: Vec<String>,
     /// Whether the request before this one waited for its tasks, as far as its properties say.
     pub waited: bool,
-    /// When CloudFormation must be answered.
-    pub answer_by: OffsetDateTime,
+    /// The last moment at which the request may be answered.
+    pub answer_deadline: OffsetDateTime,
 }
 
 /// Tasks to stop.
@@ -215,7 +215,7 @@ impl Earlier {
             }
         }
         let waited = !Properties::is_fire_and_forget(&request.old_properties.0);
-        Self { clusters, families: families(both), waited, answer_by: limits.answer_by() }
+        Self { clusters, families: families(both), waited, answer_deadline: limits.answer_deadline() }
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     wait::TimedOut,
 };
 use crate::{
-    aws::CallError,
+    call::CallError,
     reason::{FailureClass, Reason},
     task::{Task, TaskArn},
 };

@@ -5,21 +5,21 @@
 //!            ┌────────── Look at ──────────┐
 //!            ▼                             │
 //! start ─► a look ─► step ─┬─ Finish ─► the answer
-//!            ▲             ├─ GiveUp ─► stop the tasks ─► a look (until they have stopped) ─► the answer
+//!            ▲             ├─ DeadlineReached ─► stop the tasks ─► looks until they have stopped ─► the answer
 //!            └─ next hop ◄─┴─ HandOver
 //! ```
 //!
-//! Pure: the clock is an argument. A [`Wait`] is a serialized format: new fields get defaults, and every
-//! shape that was ever shipped keeps its fixture in `tests/wait/`.
+//! Pure: the clock is an argument. A [`Wait`] is a serialized format with one version: `tests/wait/v1.json` is
+//! its shape, and another version is refused.
 
-mod judge;
+mod assess;
 mod step;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
-pub use self::step::Step;
+pub use self::{assess::Facts, step::Step};
 use super::{
     limit::Limit,
     plan::{Run, Stop},
@@ -66,40 +66,33 @@ pub struct Wait {
     /// What set the deadline.
     pub limit: Limit,
     /// PollInterval in seconds, if it was given.
-    #[serde(default)]
     pub poll_interval: Option<u32>,
     /// When the next look is due.
     #[serde(with = "time::serde::rfc3339")]
     pub next_look: OffsetDateTime,
     /// Since when the tasks are over while a fact was missing.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(with = "time::serde::rfc3339::option")]
     pub over_since: Option<OffsetDateTime>,
     /// How many invocations came before this one.
     pub hop: u32,
     /// WatchContainers.
-    #[serde(default)]
     pub watch_containers: Vec<String>,
     /// SuccessExitCodes.
-    #[serde(default = "zero_alone")]
     pub success_exit_codes: Vec<i64>,
     /// LogLines.
-    #[serde(default)]
     pub log_lines: u32,
     /// ReturnOutput.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub return_output: bool,
     /// Subnets, security groups and public address of the run, for the Reason of a task that could not reach
     /// something.
-    #[serde(default)]
     pub network: Option<String>,
     /// Since when ECS does not know one of the tasks.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(with = "time::serde::rfc3339::option")]
     pub missing_since: Option<OffsetDateTime>,
-    /// By when CloudFormation must be answered, however long the tasks take to stop.
-    #[serde(default, with = "time::serde::rfc3339::option")]
-    pub answer_by: Option<OffsetDateTime>,
+    /// The last moment at which the wait may be settled, however long the tasks take to stop.
+    #[serde(with = "time::serde::rfc3339")]
+    pub settle_by: OffsetDateTime,
     /// The deadline has passed, and the tasks have been told to stop.
-    #[serde(default)]
     pub timed_out: Option<TimedOut>,
     /// What the tasks run from, without its environment: an event that says how they ended is judged by it
     /// without another call. Kept by the ledger alone.
@@ -108,9 +101,6 @@ pub struct Wait {
     /// Whether the run may be started anew if no container of it ever runs. Only this invocation can do that.
     #[serde(skip)]
     pub may_restart: bool,
-    /// Whether no event says how its tasks end: the rule does not know the first form of startedBy.
-    #[serde(skip)]
-    pub is_unheard: bool,
 }
 
 /// A run that did not end in time, as it stood at its deadline.
@@ -124,18 +114,11 @@ pub struct TimedOut {
     /// What was still running, in words.
     pub running: String,
     /// The container whose log says most, if one was running.
-    #[serde(default)]
     pub container: Option<String>,
     /// Its task.
-    #[serde(default)]
     pub task: Option<TaskArn>,
     /// Why the last look before it showed nothing.
-    #[serde(default)]
     pub trouble: Option<String>,
-}
-
-fn zero_alone() -> Vec<i64> {
-    vec![0]
 }
 
 /// What a wait is for.
@@ -144,8 +127,9 @@ pub enum Goal {
     /// Create and Update: every container has stopped, and well.
     Success,
     /// Delete: every task has let go of its network interface, however it ended.
-    #[serde(rename = "Gone")]
     Stopped,
+    /// Tasks of an earlier request: no container of them runs any more, however it ended.
+    Over,
 }
 
 /// Why a continuation cannot be gone on with.
@@ -193,11 +177,10 @@ impl Wait {
             return_output: run.properties.return_output,
             network: run.properties.network_configuration.as_ref().map(ToString::to_string),
             missing_since: None,
-            answer_by: Some(run.limits.settled_by()),
+            settle_by: run.limits.settle_by(),
             timed_out: None,
             definition: None,
             may_restart: false,
-            is_unheard: false,
         }
     }
 
@@ -218,20 +201,37 @@ impl Wait {
             over_since: None,
             hop: 0,
             watch_containers: Vec::new(),
-            success_exit_codes: zero_alone(),
+            success_exit_codes: vec![0],
             log_lines: 0,
             return_output: false,
             network: None,
             missing_since: None,
-            answer_by: Some(stop.deadline),
+            settle_by: stop.deadline,
             timed_out: None,
             definition: None,
             may_restart: false,
-            is_unheard: false,
         }
     }
 
-    /// Reads a continuation of any shape that was ever shipped.
+    /// The wait for the end of tasks that hold up another request, until its invocation must go on.
+    pub fn for_end(
+        reply_to: &ReplyTo,
+        cluster: &str,
+        tasks: &[TaskArn],
+        deadline: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Self {
+        // What set the deadline is never told: the caller says what could not be done in time.
+        let stop = Stop {
+            cluster: Some(cluster.to_owned()),
+            families: Vec::new(),
+            deadline,
+            limit: Limit::ServiceTimeout(0),
+        };
+        Self { goal: Goal::Over, next_look: now, ..Self::for_stop(&stop, reply_to, tasks.to_vec(), now) }
+    }
+
+    /// Reads a continuation of this version.
     pub fn read(value: &Value) -> Result<Self, WaitError> {
         match value.get("version").and_then(Value::as_u64) {
             Some(version) if version != u64::from(VERSION) => Err(WaitError::Version(version)),
@@ -253,7 +253,7 @@ impl Wait {
     /// far as CloudFormation waits for an answer, since a container may take its stopTimeout to die, and what
     /// is deployed next must not meet it.
     pub fn time_out(&mut self, timed_out: TimedOut, now: OffsetDateTime) {
-        self.deadline = self.answer_by.unwrap_or(now).max(now + LAST_WORDS);
+        self.deadline = self.settle_by.max(now + LAST_WORDS);
         self.next_look = now + FIRST_LOOK;
         self.over_since = None;
         // What ECS did not know it may still run, and must not be taken for lost in the moment of its stop.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    cfn::ResponseUrl,
+    cfn::fixtures,
     outcome::{Cause, Failure},
     reason::NoLog,
     task::{Container, ContainerDefinition, Task, TaskArn, TaskDefinition},
@@ -25,16 +25,7 @@ proptest! {
 }
 
 fn reply_to(physical_resource_id: String) -> ReplyTo {
-    ReplyTo {
-        response_url: ResponseUrl::parse("https://example.com/").unwrap(),
-        stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/1".to_owned(),
-        request_id: "720958cb-c5b7-4225-b12f-e7c5ab6c499b".to_owned(),
-        logical_resource_id: "Migrate".to_owned(),
-        physical_resource_id,
-        no_echo: false,
-        answer_by: None,
-        wait_handle: None,
-    }
+    ReplyTo { physical_resource_id, ..fixtures::reply_to("r-1") }
 }
 
 fn failure() -> Failure {
@@ -74,7 +65,7 @@ fn the_exit_code_of_a_success_is_that_of_the_first_watched_or_essential_containe
 }
 
 fn returning(log: Log) -> (String, Data) {
-    let data = Data { ran: "true".to_owned(), ..Data::default() };
+    let data = Data { ran: true, ..Data::default() };
     let answer = Answer::Succeeded(texts::succeeded(1, Some(12)), Box::new(data));
     let response = answer.returning(Some("app"), &log).into_response(&reply_to("id".to_owned()));
     let data = response.data().expect("attributes").clone();
@@ -86,7 +77,7 @@ fn the_last_line_becomes_output_without_its_colours() {
     let lines = vec!["migrating".to_owned(), "\u{1b}[32m v42 \u{1b}[0m\r".to_owned()];
     let (reason, data) = returning(Log { lines, ..Log::default() });
     assert_eq!((reason.as_str(), data.output.as_str()), ("The task succeeded after 12 s", "v42"));
-    assert_eq!(data.ran, "true", "the other attributes stay");
+    assert!(data.ran, "the other attributes stay");
 }
 
 #[test]

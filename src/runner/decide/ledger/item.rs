@@ -1,10 +1,9 @@
-//! Items of the table: their keys, the names of their attributes, and values that another version has made.
+//! Items of the table: their keys and the names of their attributes.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use time::Duration;
 
-use crate::{aws::dynamodb::Attributes, cfn::ReplyTo};
+use crate::{cfn::ReplyTo, item::Attributes};
 
 /// The table's partition key.
 pub const RESOURCE: &str = "resource";
@@ -20,16 +19,6 @@ pub const NEXT_LOOK: &str = "next_look";
 /// How long a row is kept after its deadline.
 const KEPT: Duration = Duration::DAY;
 
-/// A value of an attribute, or the empty one: a row is answered whatever another version has made of it.
-pub(super) fn leniently<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: serde::de::DeserializeOwned + Default,
-    D: serde::Deserializer<'de>,
-{
-    let value = Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).unwrap_or_default())
-}
-
 /// What names the row of a request, or of its signal.
 pub fn key_of(reply_to: &ReplyTo) -> Attributes {
     key(&reply_to.started_by(), &sort_key(reply_to))
@@ -44,8 +33,8 @@ pub fn sort_key(reply_to: &ReplyTo) -> String {
     format!("{}{suffix}", reply_to.request_id)
 }
 
-/// Whether an item of the index is a whole row, and not its keys alone.
-pub fn is_whole(item: &Attributes) -> bool {
+/// Whether an item is a whole row: the index gives keys alone, and the heartbeat is no request's.
+pub fn is_row(item: &Attributes) -> bool {
     item.contains_key("state")
 }
 

@@ -32,7 +32,7 @@ fn wait() -> Wait {
 }
 
 fn row(state: RowState) -> Row {
-    Row { state, tasks: wait().tasks, ..Row::first(&request(), Some(&wait()), NOW, at(900)) }
+    Row { state, tasks: wait().tasks, ..Row::new(&request(), Some(&wait()), NOW, at(900)) }
 }
 
 fn answered(state: RowState) -> Row {
@@ -56,7 +56,7 @@ fn a_row_holds_no_property_and_no_environment_value() {
     payload["ResourceProperties"]["Overrides"] = json!({"containerOverrides": [{"name": "app",
         "environment": [{"name": "KEY", "value": "t0psecret"}]}]});
     let Received::Request(request) = Received::of(&payload) else { panic!("a good request") };
-    let row = Row::first(&request, Some(&wait()), NOW, at(900));
+    let row = Row::new(&request, Some(&wait()), NOW, at(900));
     assert!(!json!(row.item()).to_string().contains("t0psecret"));
 }
 
@@ -64,7 +64,7 @@ fn a_row_holds_no_property_and_no_environment_value() {
 fn a_redelivery_does_what_is_still_to_be_done() {
     for (row, expected) in [
         (row(RowState::Starting), Redelivery::Start),
-        (row(RowState::Waiting), Redelivery::GoOn),
+        (row(RowState::Waiting), Redelivery::Resume(Box::new(Wait { hop: 0, ..wait() }))),
         (answered(RowState::Answering), Redelivery::Repeat("body".to_owned())),
         (answered(RowState::Ended), Redelivery::Repeat("body".to_owned())),
         (row(RowState::Ended), Redelivery::Superseded),
@@ -75,38 +75,57 @@ fn a_redelivery_does_what_is_still_to_be_done() {
 
 #[test]
 fn the_watch_does_what_a_row_that_is_due_needs() {
-    let boxed = || Box::new(Wait { hop: 0, ..wait() });
-    // Beyond its deadline, when an invocation is to keep that.
-    let put_off = |seconds| Row { next_look: milliseconds(at(seconds)), ..row(RowState::Waiting) };
-    let of_version_2 = Row { wait: Some(r#"{"version": 2}"#.to_owned()), ..row(RowState::Waiting) };
-    for (row, now, expected) in [
-        (row(RowState::Starting), 960, Due::Adopt),
-        (row(RowState::Waiting), 60, Due::Look(boxed())),
-        (row(RowState::Waiting), 1709, Due::Look(boxed())),
-        (row(RowState::Waiting), 1710, Due::Poll(boxed())),
-        (answered(RowState::Answering), 60, Due::Repeat("body".to_owned())),
-        (row(RowState::Ended), 60, Due::End),
-        (put_off(1710 + 120), 1830, Due::Finish(boxed())),
-        (Row { wait: None, ..row(RowState::Waiting) }, 60, Due::Unreadable(WaitError::Form)),
-        (of_version_2, 60, Due::Unreadable(WaitError::Version(2))),
+    let boxed = || Box::new(wait());
+    let timed_out = || {
+        let mut wait = wait();
+        wait.time_out(timed_out(), at(1800));
+        wait
+    };
+    let stopping = Row { wait: serde_json::to_string(&timed_out()).ok(), ..row(RowState::Waiting) };
+    let wait_of_version_2 = Row { wait: Some(r#"{"version": 2}"#.to_owned()), ..row(RowState::Waiting) };
+    for (row, expected) in [
+        (row(RowState::Starting), WatchAction::Recover),
+        (row(RowState::Waiting), WatchAction::Look(boxed())),
+        (answered(RowState::Answering), WatchAction::Repeat("body".to_owned())),
+        (row(RowState::Ended), WatchAction::End),
+        (stopping, WatchAction::Resume(Box::new(timed_out()))),
+        (Row { wait: None, ..row(RowState::Waiting) }, WatchAction::Fail(WaitError::Form)),
+        (wait_of_version_2, WatchAction::Fail(WaitError::Version(2))),
+        (Row { version: 2, ..row(RowState::Starting) }, WatchAction::Fail(WaitError::Version(2))),
     ] {
-        assert_eq!(row.due(at(now)), expected, "{row:?}");
+        assert_eq!(row.action(), expected, "{row:?}");
+    }
+}
+
+#[test]
+fn the_watch_keeps_a_deadline_that_the_round_after_the_next_would_miss() {
+    assert!(!is_near(&wait(), at(1679)) && is_near(&wait(), at(1680)) && is_near(&wait(), at(1900)));
+}
+
+#[test]
+fn an_answer_that_was_not_taken_is_due_in_the_next_round() {
+    for took in [1, 25] {
+        let next = answers_again_at(at(0));
+        assert!(next > at(took) && next < at(59), "a round that took {took} s");
+    }
+}
+
+fn timed_out() -> crate::runner::decide::wait::TimedOut {
+    crate::runner::decide::wait::TimedOut {
+        at: NOW,
+        limit: Limit::Timeout(1800),
+        running: String::new(),
+        container: None,
+        task: None,
+        trouble: None,
     }
 }
 
 #[test]
 fn only_a_wait_with_time_and_without_doubt_is_parked() {
-    let timed_out = || {
+    let stopping = || {
         let mut wait = wait();
-        let of = super::super::wait::TimedOut {
-            at: NOW,
-            limit: Limit::Timeout(1800),
-            running: String::new(),
-            container: None,
-            task: None,
-            trouble: None,
-        };
-        wait.time_out(of, NOW);
+        wait.time_out(timed_out(), NOW);
         Wait { deadline: at(1800), ..wait }
     };
     for (wait, now, expected) in [
@@ -115,7 +134,7 @@ fn only_a_wait_with_time_and_without_doubt_is_parked() {
         (wait(), 1681, false),
         (Wait { missing_since: Some(NOW), ..wait() }, 0, false),
         (Wait { over_since: Some(NOW), ..wait() }, 0, false),
-        (timed_out(), 0, false),
+        (stopping(), 0, false),
     ] {
         assert_eq!(is_worth_parking(&wait, at(now)), expected, "{wait:?} at {now} s");
     }
@@ -131,7 +150,7 @@ fn looks_are_due_after_one_two_four_and_then_every_five_minutes_and_before_the_d
         assert_eq!(minutes(&long, now), expected, "at {now} s");
     }
     assert_eq!(minutes(&wait(), 1500), 1620);
-    assert_eq!(minutes(&wait(), 1650), 1710, "in time to keep the deadline");
+    assert_eq!(minutes(&wait(), 1650), 1680, "in time to keep the deadline");
     assert_eq!(minutes(&wait(), 1750), 1750, "never in the past");
 }
 
@@ -163,14 +182,14 @@ fn a_signal_has_a_row_of_its_own() {
     let request = request();
     let reply_to = request.reply_to.signalling(&handle);
     let wait = Wait { reply_to: reply_to.clone(), deadline: at(40_000), ..wait() };
-    let (own, signal) = (Row::first(&request, Some(&wait), NOW, at(900)), Row::promised(&wait, NOW, at(960)));
+    let (own, signal) = (Row::new(&request, Some(&wait), NOW, at(900)), Row::promised(&wait, NOW, at(960)));
     assert_eq!(own.resource, signal.resource);
     assert_eq!((own.request_id(), signal.request_id()), (&*own.request, &*own.request));
     assert_ne!(own.key(), signal.key());
     assert_eq!((own.key(), signal.key()), (key_of(&request.reply_to), key_of(&reply_to)));
     assert!(own.deadline < signal.deadline, "the request is answered long before");
     assert!(signal.signals(&handle) && !own.signals(&handle));
-    assert_eq!(signal.waits_for().unwrap().unwrap().tasks, wait.tasks);
+    assert_eq!(signal.continuation().unwrap().unwrap().tasks, wait.tasks);
     assert!(!format!("{:?}", signal.reply_to()).contains("secret"));
 }
 
@@ -178,7 +197,7 @@ fn a_signal_has_a_row_of_its_own() {
 fn each_step_is_written_on_condition_that_it_is_still_to_be_made() {
     let reply_to = request().reply_to;
     let open = "#state = :starting OR #state = :waiting";
-    assert_eq!(kept(&wait(), at(60)).condition, open);
+    assert_eq!(saved(&wait(), at(60)).condition, open);
     assert_eq!(
         answering(&reply_to, "body", "1", NOW).condition,
         "attribute_exists(#request) AND #state <> :answering AND #state <> :ended"
@@ -192,14 +211,14 @@ fn each_step_is_written_on_condition_that_it_is_still_to_be_made() {
     assert_eq!(due_again(&row(RowState::Waiting), at(60)).condition, "#state = :state");
     assert!(ended(row(RowState::Answering).key()).expression.contains("REMOVE #open"));
     assert_eq!(superseded(row(RowState::Starting).key()).condition, "#state = :starting");
-    assert_eq!(kept(&Wait { may_restart: true, ..wait() }, NOW).values[":state"], "starting");
+    assert_eq!(saved(&Wait { may_restart: true, ..wait() }, NOW).values[":state"], "starting");
 }
 
 #[test]
 fn a_row_of_another_version_that_has_an_answer_is_answered_by_it_again() {
     let row = Row { wait: Some("no JSON".to_owned()), ..answered(RowState::Unknown) };
     let body = row.answer.clone().unwrap();
-    assert_eq!(row.due(NOW), Due::Repeat(body.clone()));
+    assert_eq!(row.action(), WatchAction::Repeat(body.clone()));
     assert_eq!(row.redelivered(), Redelivery::Repeat(body));
 }
 
@@ -227,35 +246,35 @@ fn a_task_that_has_lost_its_tags_gets_back_those_of_its_row() {
 
 #[test]
 fn a_row_of_a_delete_waits_for_nothing_until_its_tasks_are_known() {
-    let row = Row::first(&request(), None, NOW, at(900));
+    let row = Row::new(&request(), None, NOW, at(900));
     assert!(!row.is_waited_for());
-    assert_eq!(row.due(at(960)), Due::Adopt);
+    assert_eq!(row.action(), WatchAction::Recover);
     let stopped = Wait { goal: Goal::Stopped, request_type: RequestType::Delete, ..wait() };
     let kept = Row { wait: serde_json::to_string(&stopped).ok(), state: RowState::Waiting, ..row };
-    assert_eq!(kept.due(at(60)), Due::Look(Box::new(Wait { hop: 0, ..stopped })));
+    assert_eq!(kept.action(), WatchAction::Look(Box::new(stopped)));
     let url = ResponseUrl::parse("https://example.com/").unwrap();
     assert_ne!(kept.reply_to().unwrap().response_url, url);
 }
 
 #[test]
-fn a_row_that_another_version_has_made_otherwise_can_still_be_answered() {
+fn a_row_of_another_version_or_shape_can_still_be_answered() {
     let good = row(RowState::Waiting);
     for (name, value) in [
-        ("state", None),
-        ("tasks", Some(json!(null))),
-        ("wait", Some(json!(7))),
-        ("deadline", None),
-        ("first_seen", Some(json!("yesterday"))),
-        ("reply_to", None),
+        ("version", json!(2)),
+        ("version", json!("two")),
+        ("state", json!("hibernating")),
+        ("tasks", json!(null)),
+        ("wait", json!(7)),
+        ("deadline", json!([])),
+        ("first_seen", json!("yesterday")),
     ] {
         let mut item = good.item();
-        match value {
-            Some(value) => item.insert(name.to_owned(), value),
-            None => item.remove(name),
-        };
-        let read = Row::read(item).unwrap_or_else(|| panic!("a row without {name}"));
+        item.insert(name.to_owned(), value);
+        let read = Row::read(item).unwrap_or_else(|| panic!("a row with another {name}"));
         let who = |row: &Row| row.reply_to().map(|reply_to| reply_to.request_id);
-        assert_eq!(who(&read), who(&good), "{name}");
+        assert_eq!((who(&read), &read.cluster), (who(&good), &good.cluster), "{name}");
+        assert!(matches!(read.action(), WatchAction::Fail(_)), "{name}");
+        assert!(read.is_unanswered(), "{name}");
     }
 }
 
@@ -270,7 +289,7 @@ fn sent_after(sent: i64, seen: i64) -> Row {
         .unwrap();
     let url = format!("https://bucket.s3.us-west-2.amazonaws.com/key?X-Amz-Date={date}");
     request.reply_to.response_url = ResponseUrl::parse(&url).unwrap();
-    Row::first(&request, None, at(seen), at(900))
+    Row::new(&request, None, at(seen), at(900))
 }
 
 #[test]
@@ -291,13 +310,13 @@ fn of_two_requests_the_later_one_is_that_which_was_sent_later() {
 
 #[test]
 fn a_row_whose_invocation_dies_is_taken_over_before_cloudformation_gives_up() {
-    let answer_by = |seconds| {
+    let given_up_at = |seconds| {
         let mut request = request();
-        request.reply_to.answer_by = Some(at(seconds));
-        Row::first(&request, Some(&wait()), NOW, at(900)).next_look
+        request.reply_to.given_up_at = Some(at(seconds));
+        Row::new(&request, Some(&wait()), NOW, at(900)).next_look
     };
-    assert_eq!(answer_by(370), milliseconds(at(370)));
-    assert_eq!(answer_by(3570), milliseconds(at(960)));
+    assert_eq!(given_up_at(370), milliseconds(at(370)));
+    assert_eq!(given_up_at(3570), milliseconds(at(960)));
     let near = Wait { deadline: at(100), ..wait() };
     assert_eq!(takes_over_at(at(900), &near), at(160));
     assert_eq!(takes_over_at(at(900), &wait()), at(960));

@@ -3,21 +3,18 @@
 use time::{Duration, OffsetDateTime};
 
 use super::super::wait::Wait;
-use crate::{aws::dynamodb::Attributes, epoch::at_milliseconds};
+use crate::{epoch::at_milliseconds, item::Attributes};
 
 /// A wait whose deadline is nearer is polled and not parked.
 const WORTH_PARKING: Duration = Duration::seconds(120);
 /// How old the watch's heartbeat may be while its next round is relied upon; it comes once a minute.
 const HEARTBEAT: Duration = Duration::seconds(150);
-/// A deadline this near is kept to the second, by polling.
-pub(super) const NEAR: Duration = Duration::seconds(90);
+/// The watch keeps a deadline this near itself: the round after the next would come too late for it.
+const NEAR: Duration = Duration::seconds(120);
 /// When the looks at a parked wait are due after each other, in minutes; the last goes on.
 const LOOKS: [i64; 4] = [1, 2, 4, 5];
 /// How long an invocation may be late to end, beyond Lambda's deadline for it, before another takes over.
 pub(super) const GRACE: Duration = Duration::seconds(60);
-/// How long Lambda may take to begin an invocation that polls a wait. It says by itself how long it will be
-/// at it.
-const BEGINNING: Duration = Duration::minutes(2);
 /// How long tasks may take to stop, and their invocation to answer: a container's stopTimeout is 120 s at
 /// most.
 const STOPPING: Duration = Duration::seconds(180);
@@ -38,6 +35,11 @@ pub fn is_worth_parking(wait: &Wait, now: OffsetDateTime) -> bool {
         && wait.missing_since.is_none()
 }
 
+/// Whether the watch keeps the deadline of a wait by itself now.
+pub fn is_near(wait: &Wait, now: OffsetDateTime) -> bool {
+    wait.deadline - now <= NEAR
+}
+
 /// When a parked wait is looked at next: after 1, 2, 4 and then every 5 minutes, and in time to keep its
 /// deadline.
 pub fn next_look(wait: &Wait, now: OffsetDateTime) -> OffsetDateTime {
@@ -49,8 +51,8 @@ pub fn next_look(wait: &Wait, now: OffsetDateTime) -> OffsetDateTime {
     due.min((wait.deadline - NEAR).max(now))
 }
 
-/// When the watch takes over from an invocation that ends then and keeps this wait's deadline, if it has done
-/// neither.
+/// When the watch may assume that the owning invocation has crashed: a minute after its Lambda deadline or the
+/// wait's deadline, whichever is earlier.
 pub fn takes_over_at(ends_at: OffsetDateTime, wait: &Wait) -> OffsetDateTime {
     ends_at.min(wait.deadline) + GRACE
 }
@@ -61,12 +63,8 @@ pub fn stopped_by(now: OffsetDateTime) -> OffsetDateTime {
     now + STOPPING
 }
 
-/// When the watch takes over from an invocation that was asked for now and has not begun.
-pub fn begins_by(now: OffsetDateTime) -> OffsetDateTime {
-    now + BEGINNING
-}
-
-/// When an answer that the bucket did not take is tried again.
-pub fn answers_again_at(now: OffsetDateTime) -> OffsetDateTime {
-    now + ANSWERING
+/// When an answer that the bucket did not take is sent again: in the next round of the watch, which began this
+/// one at `round`. A full minute would miss the next round by a moment, every time.
+pub fn answers_again_at(round: OffsetDateTime) -> OffsetDateTime {
+    round + ANSWERING / 2
 }

@@ -10,8 +10,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::item::{attributes, key, ttl};
 use crate::{
-    aws::dynamodb::{Attributes, Update},
     epoch::{at_milliseconds, milliseconds},
+    item::{Attributes, Update},
 };
 
 /// From one turn to the next.

@@ -9,9 +9,9 @@ use super::{
     times::ANSWERING,
 };
 use crate::{
-    aws::dynamodb::{Attributes, Update},
     cfn::ReplyTo,
     epoch::milliseconds,
+    item::{Attributes, Update},
     runner::decide::wait::Wait,
 };
 
@@ -21,9 +21,9 @@ const HEARTBEAT_ROW: &str = "heartbeat";
 
 const STARTING_OR_WAITING: &str = "#state = :starting OR #state = :waiting";
 
-/// The write that keeps a wait with its tasks. It goes through while nobody has answered. A run that may be
-/// started anew is not waited for by anybody else yet.
-pub fn kept(wait: &Wait, next_look: OffsetDateTime) -> Update {
+/// The write that saves a wait with its tasks. It goes through while nobody has answered. A run that may be
+/// started anew is still this invocation's, so its row stays at starting.
+pub fn saved(wait: &Wait, next_look: OffsetDateTime) -> Update {
     let values = json!({
         ":state": if wait.may_restart { RowState::Starting } else { RowState::Waiting },
         ":waiting": RowState::Waiting,

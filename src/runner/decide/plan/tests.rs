@@ -214,7 +214,7 @@ fn a_run_with_a_handle_is_answered_at_once_and_waited_for_as_long_as_the_handle_
     let at = |seconds| NOW + Duration::seconds(seconds);
     assert_eq!(run.limits.deadline(at(0)), (at(40_000), Limit::Timeout(40_000)));
     assert_eq!(run.limits.deadline(at(5_000)), (at(43_139), Limit::WaitHandle));
-    assert!(run.limits.answer_by() < at(3600), "the start has no more time than ServiceTimeout gives");
+    assert!(run.limits.answer_deadline() < at(3600), "the start has no more time than ServiceTimeout gives");
     assert!(run.wait_handle.is_some());
 }
 

@@ -3,7 +3,7 @@
 //! AWS's sentence is no documented format: what cannot be found in it is left out, and the operation that was
 //! called stands in for the action.
 
-use crate::aws::CallError;
+use crate::call::CallError;
 
 /// The one thing to allow, and to whom; none for an error that is no denial.
 pub(super) fn allowance(error: &CallError) -> Option<String> {
@@ -27,7 +27,7 @@ fn after<'m>(message: &'m str, words: &str) -> Option<&'m str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::CallErrorKind;
+    use crate::call::CallErrorKind;
 
     #[test]
     fn the_one_action_its_resource_and_the_role_are_named() {

@@ -2,9 +2,10 @@
 
 use super::denied::allowance;
 use crate::{
-    aws::{CallError, ecs::LaunchFailure},
+    call::CallError,
     properties::Properties,
     reason::{FailureClass, Reason},
+    task::LaunchFailure,
     task::{TaskArn, TaskDefinition},
 };
 

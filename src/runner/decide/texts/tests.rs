@@ -2,8 +2,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    aws::{CallErrorKind, ecs::LaunchFailure},
+    call::CallErrorKind,
     properties::Properties,
+    task::LaunchFailure,
     task::{Container, ContainerDefinition, TaskDefinition},
 };
 

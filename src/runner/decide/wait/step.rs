@@ -26,7 +26,7 @@ pub enum Step {
     Finish(Verdict),
     /// The deadline has come: the tasks must be stopped, or if they have been told to, the answer cannot wait
     /// for them.
-    GiveUp,
+    DeadlineReached,
 }
 
 impl Wait {
@@ -58,7 +58,7 @@ impl Wait {
             return self.resume(now, hand_over_at);
         }
         if now >= self.deadline {
-            return Step::GiveUp;
+            return Step::DeadlineReached;
         }
         self.next_look = (now + self.interval(now, jitter)).min(self.deadline);
         self.resume(now, hand_over_at)
@@ -74,7 +74,7 @@ impl Wait {
         jitter: f64,
     ) -> Step {
         if now >= self.deadline {
-            return Step::GiveUp;
+            return Step::DeadlineReached;
         }
         let longest = FIRST_MISS * 2_i32.saturating_pow(misses.saturating_sub(1)).min(MISSES_AT_MOST);
         let pause = longest * (1.0 - 0.5 * jitter.clamp(0.0, 1.0));

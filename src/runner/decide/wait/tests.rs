@@ -2,32 +2,28 @@ use time::macros::datetime;
 
 use super::*;
 use crate::{
-    cfn::ResponseUrl,
+    cfn::fixtures,
     outcome::{Awaited, Cause, Outcome, Verdict},
     task::{Container, Observation, Task},
 };
 
 const START: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
-const RULES: Rules<'_> = Rules { watch_containers: &[], success_exit_codes: &[0], definition: None };
+
+/// What one look has shown, without a definition.
+fn known(seen: &Observation) -> Facts<'_> {
+    Facts { seen, definition: None, definition_may_come: false }
+}
 
 fn at(seconds: i64) -> OffsetDateTime {
     START + Duration::seconds(seconds)
 }
 
 fn wait() -> Wait {
-    let url =
-        "https://bucket.s3.us-west-2.amazonaws.com/key?X-Amz-Date=20261120T101500Z&X-Amz-Signature=secret";
     Wait {
         version: 1,
         reply_to: ReplyTo {
-            response_url: ResponseUrl::parse(url).unwrap(),
-            stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30".to_owned(),
-            request_id: "720958cb-c5b7-4225-b12f-e7c5ab6c499b".to_owned(),
-            logical_resource_id: "MigrateTask".to_owned(),
-            physical_resource_id: "prod-MigrateTask-5f0c2a9be1d4".to_owned(),
-            no_echo: false,
-            answer_by: None,
-            wait_handle: None,
+            given_up_at: Some(at(3600)),
+            ..fixtures::reply_to("720958cb-c5b7-4225-b12f-e7c5ab6c499b")
         },
         request_type: RequestType::Create,
         goal: Goal::Success,
@@ -46,11 +42,10 @@ fn wait() -> Wait {
         return_output: false,
         network: None,
         missing_since: None,
-        answer_by: None,
+        settle_by: at(3570),
         timed_out: None,
         definition: None,
         may_restart: false,
-        is_unheard: false,
     }
 }
 
@@ -106,24 +101,24 @@ fn a_poll_interval_is_kept_to_also_across_invocations() {
 }
 
 #[test]
-fn the_last_look_is_at_the_deadline_and_then_it_is_given_up() {
+fn the_last_look_is_at_the_deadline_and_then_the_deadline_is_reached() {
     let mut wait = wait();
     assert_eq!(wait.step(&Outcome::Pending, at(1799), at(FAR), 0.0), Step::Look(at(1800)));
-    assert_eq!(wait.step(&Outcome::Pending, at(1800), at(FAR), 0.0), Step::GiveUp);
+    assert_eq!(wait.step(&Outcome::Pending, at(1800), at(FAR), 0.0), Step::DeadlineReached);
 }
 
 #[test]
-fn a_task_that_is_over_at_the_deadline_is_judged_not_given_up() {
+fn a_task_that_is_over_at_the_deadline_gets_its_verdict() {
     let mut wait = wait();
     let stop_code = Some("EssentialContainerExited".to_owned());
-    let outcome = wait.judge(&seen(Task { stop_code, ..task("STOPPED", Some(0)) }), RULES, at(1800));
+    let outcome = wait.assess(known(&seen(Task { stop_code, ..task("STOPPED", Some(0)) })), at(1800));
     assert_eq!(wait.step(&outcome, at(1800), at(FAR), 0.0), Step::Finish(Verdict::Succeeded));
 }
 
 #[test]
 fn a_fact_that_is_missing_is_waited_for_beyond_the_deadline_and_a_long_poll_interval() {
     let mut wait = Wait { poll_interval: Some(60), ..wait() };
-    let outcome = wait.judge(&seen(task("STOPPED", Some(0))), RULES, at(1800));
+    let outcome = wait.assess(known(&seen(task("STOPPED", Some(0)))), at(1800));
     assert_eq!(wait.step(&outcome, at(1800), at(FAR), 0.0), Step::Look(at(1803)));
     assert_eq!(wait.step(&outcome, at(1803), at(FAR), 0.0), Step::Finish(Verdict::Succeeded));
 }
@@ -131,7 +126,7 @@ fn a_fact_that_is_missing_is_waited_for_beyond_the_deadline_and_a_long_poll_inte
 #[test]
 fn the_stop_code_of_a_stopped_task_that_succeeded_is_waited_for_three_seconds_second_by_second() {
     let mut wait = wait();
-    let outcome = wait.judge(&seen(task("STOPPED", Some(0))), RULES, at(1000));
+    let outcome = wait.assess(known(&seen(task("STOPPED", Some(0)))), at(1000));
     for second in [1000, 1001, 1002] {
         assert_eq!(wait.step(&outcome, at(second), at(FAR), 0.0), Step::Look(at(second + 1)));
     }
@@ -141,7 +136,7 @@ fn the_stop_code_of_a_stopped_task_that_succeeded_is_waited_for_three_seconds_se
 #[test]
 fn a_fact_that_is_missing_is_waited_for_fifteen_seconds() {
     let mut wait = wait();
-    let outcome = wait.judge(&seen(task("DEPROVISIONING", Some(0))), RULES, at(100));
+    let outcome = wait.assess(known(&seen(task("DEPROVISIONING", Some(0)))), at(100));
     assert!(matches!(wait.step(&outcome, at(100), at(FAR), 0.0), Step::Look(_)));
     assert!(matches!(wait.step(&outcome, at(114), at(FAR), 0.0), Step::Look(_)));
     assert_eq!(wait.step(&outcome, at(115), at(FAR), 0.0), Step::Finish(Verdict::Succeeded));
@@ -154,7 +149,7 @@ fn a_missing_task_is_tolerated_for_a_minute_and_later_for_half_a_minute_on_end()
         let mut wait = wait();
         wait.observe(&missing, at(since));
         wait.observe(&missing, at(now));
-        wait.judge(&missing, RULES, at(now))
+        wait.assess(known(&missing), at(now))
     };
     for (since, now) in [(1, 59), (40, 69), (500, 500), (500, 529)] {
         assert_eq!(judged(since, now), Outcome::Pending, "missing from {since} s to {now} s");
@@ -174,7 +169,7 @@ fn a_task_that_turns_up_again_was_never_missing() {
     wait.observe(&missing, at(500));
     wait.observe(&seen(task("RUNNING", None)), at(510));
     wait.observe(&missing, at(529));
-    assert_eq!(wait.judge(&missing, RULES, at(535)), Outcome::Pending);
+    assert_eq!(wait.assess(known(&missing), at(535)), Outcome::Pending);
 }
 
 #[test]
@@ -189,8 +184,8 @@ fn a_verdict_that_the_definition_could_turn_waits_for_it_until_the_deadline() {
 
 #[test]
 fn after_the_deadline_the_end_is_waited_for_as_long_as_cloudformation_waits() {
-    let mut wait = Wait { answer_by: Some(at(3570)), poll_interval: Some(60), ..wait() };
-    assert_eq!(wait.step(&Outcome::Pending, at(1800), at(FAR), 0.0), Step::GiveUp);
+    let mut wait = Wait { poll_interval: Some(60), ..wait() };
+    assert_eq!(wait.step(&Outcome::Pending, at(1800), at(FAR), 0.0), Step::DeadlineReached);
     let timed_out = TimedOut {
         at: wait.deadline,
         limit: wait.limit,
@@ -202,71 +197,50 @@ fn after_the_deadline_the_end_is_waited_for_as_long_as_cloudformation_waits() {
     wait.time_out(timed_out, at(1801));
     assert_eq!(wait.resume(at(1801), at(FAR)), Step::Look(at(1802)));
     assert_eq!(wait.step(&Outcome::Pending, at(1802), at(FAR), 0.0), Step::Look(at(1803)));
-    assert_eq!(wait.step(&Outcome::Pending, at(3570), at(FAR), 0.0), Step::GiveUp);
+    assert_eq!(wait.step(&Outcome::Pending, at(3570), at(FAR), 0.0), Step::DeadlineReached);
 }
 
 #[test]
 fn a_missing_task_beside_one_that_runs_is_waited_for() {
     let wait = wait();
     let seen = Observation { tasks: vec![task("RUNNING", None)], missing: wait.tasks.clone() };
-    assert_eq!(wait.judge(&seen, RULES, at(100)), Outcome::Pending);
+    assert_eq!(wait.assess(known(&seen), at(100)), Outcome::Pending);
 }
 
 #[test]
 fn delete_waits_until_the_network_interface_is_free_and_does_not_mind_how_a_task_ended() {
     let wait = Wait { goal: Goal::Stopped, ..wait() };
-    assert_eq!(wait.judge(&seen(task("DEPROVISIONING", Some(1))), RULES, at(5)), Outcome::Pending);
+    assert_eq!(wait.assess(known(&seen(task("DEPROVISIONING", Some(1)))), at(5)), Outcome::Pending);
     let gone = Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing };
-    assert_eq!(wait.judge(&seen(task("STOPPED", Some(1))), RULES, at(5)), gone);
+    assert_eq!(wait.assess(known(&seen(task("STOPPED", Some(1)))), at(5)), gone);
     let missing = Observation { tasks: vec![], missing: wait.tasks.clone() };
-    assert_eq!(wait.judge(&missing, RULES, at(5)), gone);
+    assert_eq!(wait.assess(known(&missing), at(5)), gone);
 }
 
 #[test]
-fn every_shape_that_was_shipped_can_be_read() {
-    let read = |fixture: &str| serde_json::from_str::<Value>(fixture).unwrap();
-    let first = read(include_str!("../../../../tests/wait/v1.json"));
-    assert_eq!(Wait::read(&first).unwrap(), wait());
-    let now = read(include_str!("../../../../tests/wait/v1-timed-out.json"));
-    let timed_out = TimedOut {
-        at: at(1800),
-        limit: Limit::Timeout(1800),
-        running: "Container app was still running".to_owned(),
-        container: Some("app".to_owned()),
-        task: Some(wait().tasks[0].clone()),
-        trouble: None,
-    };
-    let mut expected = Wait { answer_by: Some(at(3570)), ..wait() };
-    expected.reply_to.answer_by = Some(at(3600));
-    expected.time_out(timed_out, at(1801));
-    assert_eq!(Wait::read(&now).unwrap(), expected);
-    assert_eq!(serde_json::to_value(expected).unwrap(), now, "what is shipped now is this fixture");
-    let returning = read(include_str!("../../../../tests/wait/v1-return-output.json"));
-    let mut expected = Wait { answer_by: Some(at(3570)), return_output: true, ..wait() };
-    (expected.reply_to.answer_by, expected.next_look) = (Some(at(3600)), at(1802));
-    expected.deadline = at(3570);
-    assert_eq!(Wait::read(&returning).unwrap(), expected);
-    assert_eq!(serde_json::to_value(expected).unwrap(), returning, "and this one, where it returns a line");
+fn the_shape_is_that_of_its_fixture() {
+    let fixture: Value = serde_json::from_str(include_str!("../../../../tests/wait/v1.json")).unwrap();
+    assert_eq!(Wait::read(&fixture).unwrap(), wait());
+    assert_eq!(serde_json::to_value(wait()).unwrap(), fixture);
 }
 
 #[test]
-fn fields_that_came_later_have_defaults_and_a_version_that_is_unknown_is_refused() {
+fn another_version_and_another_shape_are_refused() {
     let mut value = serde_json::to_value(wait()).unwrap();
-    let fields = value.as_object_mut().unwrap();
-    for later in [
-        "poll_interval",
-        "over_since",
-        "watch_containers",
-        "success_exit_codes",
-        "log_lines",
-        "return_output",
-    ] {
-        fields.remove(later);
-    }
-    let read = Wait::read(&value).unwrap();
-    assert_eq!((read.watch_containers.len(), read.success_exit_codes, read.log_lines), (0, vec![0], 0));
     value["version"] = 2.into();
     assert_eq!(Wait::read(&value), Err(WaitError::Version(2)));
+    let mut value = serde_json::to_value(wait()).unwrap();
+    value.as_object_mut().unwrap().remove("settle_by");
+    assert_eq!(Wait::read(&value), Err(WaitError::Form));
+}
+
+#[test]
+fn a_wait_for_an_earlier_requests_tasks_ends_when_no_container_runs() {
+    let wait = Wait::for_end(&wait().reply_to, "prod", &wait().tasks, at(100), at(5));
+    assert_eq!(wait.resume(at(5), at(FAR)), Step::Look(at(5)));
+    assert_eq!(wait.assess(known(&seen(task("RUNNING", None))), at(6)), Outcome::Pending);
+    let over = Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing };
+    assert_eq!(wait.assess(known(&seen(task("DEPROVISIONING", Some(137)))), at(6)), over);
 }
 
 #[test]
@@ -278,12 +252,12 @@ fn a_wait_shows_no_secret() {
 }
 
 #[test]
-fn tasks_that_had_ended_when_they_were_given_up_on_are_judged() {
+fn tasks_that_ended_before_the_deadline_get_their_verdict_after_it() {
     let ended = |at| {
         let stop_code = Some("EssentialContainerExited".to_owned());
         Task { execution_stopped_at: Some(at), stop_code, ..task("STOPPED", Some(0)) }
     };
-    let verdict = |task| wait().ended_in_time(&seen(task), RULES, at(1803));
+    let verdict = |task| wait().ended_in_time(known(&seen(task)), at(1803));
     assert_eq!(verdict(ended(at(1799))), Some(Verdict::Succeeded));
     assert_eq!(verdict(ended(at(1801))), None, "it ended after the deadline");
     assert_eq!(
@@ -312,6 +286,6 @@ fn looks_that_show_nothing_come_less_and_less_often_and_the_deadline_is_kept() {
     let polled = &mut Wait { poll_interval: Some(5), ..wait() };
     assert_eq!(polled.step_after_misses(9, at(100), at(FAR), 0.0), Step::Look(at(105)));
     assert_eq!(wait().step_after_misses(9, at(1799), at(FAR), 0.0), Step::Look(at(1800)));
-    assert_eq!(wait().step_after_misses(9, at(1800), at(FAR), 0.0), Step::GiveUp);
+    assert_eq!(wait().step_after_misses(9, at(1800), at(FAR), 0.0), Step::DeadlineReached);
     assert_eq!(wait().step_after_misses(9, at(100), at(110), 0.0), Step::HandOver(at(110)));
 }

@@ -1,6 +1,7 @@
 use time::{Duration, macros::datetime};
 
 use super::*;
+use crate::{cfn::fixtures, task::TaskArn};
 
 const SENT: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
 
@@ -9,26 +10,26 @@ fn at(milliseconds: i64) -> OffsetDateTime {
 }
 
 /// A run that started after 2.5 s, ran for 10 s, and was answered a quarter of a second later.
-fn run(run: RunEnd) -> Measures {
-    Measures {
+fn run(run: RunEnd) -> Figures {
+    Figures {
         logical_resource_id: Some("Migrate".to_owned()),
         requested_at: Some(SENT),
         started_at: Some(at(2500)),
         ended_at: Some(at(12_500)),
         run: Some(run),
         sent: Some(Sent::Delivered(at(12_750))),
-        ..Measures::default()
+        ..Figures::default()
     }
 }
 
-fn line(measures: &Measures, by_resource: bool) -> Value {
-    serde_json::from_str(&render(measures, by_resource, at(13_000)).expect("a line")).expect("JSON")
+fn line(figures: &Figures, by_resource: bool) -> Value {
+    serde_json::from_str(&super::line(figures, by_resource, at(13_000)).expect("a line")).expect("JSON")
 }
 
 /// The line's values without their description for CloudWatch.
 #[track_caller]
-fn check(measures: &Measures, expected: Value) {
-    let mut line = line(measures, false);
+fn check(figures: &Figures, expected: Value) {
+    let mut line = line(figures, false);
     line.as_object_mut().expect("an object").remove("_aws");
     assert_eq!(line, expected);
 }
@@ -54,9 +55,9 @@ fn a_failure_has_its_class() {
     assert_eq!(classes.map(|(_, name)| name), CLASSES);
     for (class, name) in classes {
         let end = RunEnd::failed(class).expect("a run");
-        let measures = Measures { run: Some(end), ..Measures::default() };
-        check(&measures, json!({"Runs": 1, "RunsFailed": 1, "Class": name, "Throttled": 0}));
-        let directives = &line(&measures, false)["_aws"]["CloudWatchMetrics"];
+        let figures = Figures { run: Some(end), ..Figures::default() };
+        check(&figures, json!({"Runs": 1, "RunsFailed": 1, "Class": name, "Throttled": 0}));
+        let directives = &line(&figures, false)["_aws"]["CloudWatchMetrics"];
         let by_class = json!({"Namespace": "ECSTasks", "Dimensions": [["Class"]],
             "Metrics": [{"Name": "RunsFailed", "Unit": "Count"}]});
         assert_eq!(directives[1], by_class, "{name}");
@@ -67,25 +68,25 @@ fn a_failure_has_its_class() {
 #[test]
 fn what_is_no_run_s_is_measured_without_one() {
     check(
-        &Measures { sent: Some(Sent::Undelivered), run: None, ..run(RunEnd::Succeeded) },
+        &Figures { sent: Some(Sent::Undelivered), run: None, ..run(RunEnd::Succeeded) },
         json!({"Undelivered": 1, "Throttled": 0}),
     );
     check(
-        &Measures { parked: true, throttled: 3, ..Measures::default() },
+        &Figures { parked: true, throttled: 3, ..Figures::default() },
         json!({"Parked": 1, "Throttled": 3}),
     );
     let watched = Some(WatchRound { open: Some(12), overdue: 1 });
-    check(&Measures { watched, ..Measures::default() }, json!({"OpenWaits": 12, "Overdue": 1}));
+    check(&Figures { watched, ..Figures::default() }, json!({"OpenWaits": 12, "Overdue": 1}));
     // Each minute of the month: what is nought would be billed.
     let watched = Some(WatchRound { open: Some(0), overdue: 0 });
-    check(&Measures { watched, ..Measures::default() }, json!({"OpenWaits": 0}));
-    check(&Measures { throttled: 1, ..Measures::default() }, json!({"Throttled": 1}));
+    check(&Figures { watched, ..Figures::default() }, json!({"OpenWaits": 0}));
+    check(&Figures { throttled: 1, ..Figures::default() }, json!({"Throttled": 1}));
 }
 
 #[test]
 fn nothing_to_report_is_no_line() {
-    let seen = Measures { run: None, sent: None, ..run(RunEnd::Succeeded) };
-    assert_eq!(render(&seen, true, at(0)), None);
+    let seen = Figures { run: None, sent: None, ..run(RunEnd::Succeeded) };
+    assert_eq!(super::line(&seen, true, at(0)), None);
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn a_resource_s_name_is_a_dimension_where_somebody_wants_to_pay_for_it() {
 
 #[test]
 fn every_metric_of_a_line_has_a_value_and_its_unit() {
-    let all = Measures {
+    let all = Figures {
         parked: true,
         watched: Some(WatchRound { open: Some(1), overdue: 1 }),
         throttled: 1,
@@ -119,6 +120,39 @@ fn every_metric_of_a_line_has_a_value_and_its_unit() {
 
 #[test]
 fn clocks_that_disagree_measure_nothing_below_zero() {
-    let early = Measures { started_at: Some(at(-500)), ..run(RunEnd::Succeeded) };
+    let early = Figures { started_at: Some(at(-500)), ..run(RunEnd::Succeeded) };
     assert_eq!(line(&early, false)["StartSeconds"], 0.0);
+}
+
+fn task(started: i64, ended: Option<i64>) -> Task {
+    let at = |seconds| SENT + Duration::seconds(seconds);
+    Task {
+        started_at: Some(at(started)),
+        stopped_at: ended.map(at),
+        ..Task::unseen(TaskArn("task".to_owned()))
+    }
+}
+
+#[test]
+fn a_run_lasts_from_its_first_start_to_its_last_end() {
+    let metrics = Metrics::default();
+    let seen_at = SENT + Duration::seconds(60);
+    metrics.record_run(&fixtures::reply_to("r-1"), &[task(3, Some(20)), task(2, Some(10))], seen_at);
+    metrics.record_run(&fixtures::reply_to("r-2"), &[task(3, None)], seen_at);
+    let [first, second] = metrics.take().try_into().expect("two requests");
+    let after = |seconds| Some(SENT + Duration::seconds(seconds));
+    assert_eq!((first.requested_at, first.started_at, first.ended_at), (Some(SENT), after(2), after(20)));
+    assert_eq!(second.ended_at, Some(seen_at), "ECS has not said when it ended");
+    assert_eq!(metrics.take(), [], "nothing is reported twice");
+}
+
+#[test]
+fn what_was_throttled_is_counted_once_whatever_was_handled() {
+    let metrics = Metrics::default();
+    metrics.record_throttled(2);
+    assert_eq!(metrics.take(), [Figures { throttled: 2, ..Figures::default() }]);
+    metrics.record_parked(&fixtures::reply_to("r-1"));
+    metrics.record_parked(&fixtures::reply_to("r-2"));
+    metrics.record_throttled(3);
+    assert_eq!(metrics.take().iter().map(|figures| figures.throttled).collect::<Vec<_>>(), [3, 0]);
 }

@@ -1,12 +1,23 @@
-//! What a wait's tasks have come to, as far as looks have shown.
+//! The verdict over a wait's tasks, from the facts that looks have shown.
 
 use time::OffsetDateTime;
 
 use super::{Goal, MISSING_PATIENCE, MISSING_TOLERANCE, Wait};
 use crate::{
-    outcome::{Awaited, Cause, Failure, Outcome, Rules, Verdict},
+    outcome::{Awaited, Cause, Failure, Outcome, Verdict},
     task::{Observation, Task, TaskDefinition},
 };
+
+/// What is known of a wait's tasks.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'f> {
+    /// The last look that showed something.
+    pub seen: &'f Observation,
+    /// The definition that the tasks run from, once it has been read.
+    pub definition: Option<&'f TaskDefinition>,
+    /// Whether the definition may still be read.
+    pub definition_may_come: bool,
+}
 
 impl Wait {
     /// The container that a time-out is about: the first that counts and still runs.
@@ -30,21 +41,30 @@ impl Wait {
         };
     }
 
-    /// What the tasks have come to, after [`Wait::observe`].
+    /// The one assessment of a wait: pending, or over with a verdict, which may await one more fact. Call it
+    /// after [`Wait::observe`].
     ///
     /// A task that ECS does not know is waited for during the first minute, and later while it has not been
     /// unknown for 30 s on end: one answer without it proves nothing. Then it fails the run.
-    pub fn judge(&self, observation: &Observation, rules: Rules<'_>, now: OffsetDateTime) -> Outcome {
-        let Observation { tasks, missing } = observation;
+    pub fn assess(&self, facts: Facts<'_>, now: OffsetDateTime) -> Outcome {
         if self.may_turn_up(now) {
             return Outcome::Pending;
         }
-        if self.goal == Goal::Stopped {
-            return match tasks.iter().all(Task::is_stopped) {
-                true => Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing },
-                false => Outcome::Pending,
-            };
+        let has_ended = match self.goal {
+            Goal::Success => return self.assess_run(facts),
+            Goal::Stopped => Task::is_stopped,
+            Goal::Over => Task::is_over,
+        };
+        match facts.seen.tasks.iter().all(has_ended) {
+            true => Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing },
+            false => Outcome::Pending,
         }
+    }
+
+    /// The verdict over a run. One that the task definition could turn awaits it.
+    fn assess_run(&self, facts: Facts<'_>) -> Outcome {
+        let Observation { tasks, missing } = facts.seen;
+        let rules = self.rules(facts.definition);
         let missing = missing.iter().map(|task| Failure {
             task: task.clone(),
             cause: Cause::Missing,
@@ -60,7 +80,10 @@ impl Wait {
                 };
                 let verdict =
                     if failures.is_empty() { Verdict::Succeeded } else { Verdict::Failed(failures) };
-                Outcome::Over { verdict, awaited }
+                match facts.definition_may_come && verdict.rests_on_definition(rules) {
+                    true => Outcome::Over { verdict, awaited: Awaited::Definition },
+                    false => Outcome::Over { verdict, awaited },
+                }
             }
             pending => pending,
         }
@@ -69,22 +92,18 @@ impl Wait {
     /// Whether a task that ECS does not know may still turn up.
     fn may_turn_up(&self, now: OffsetDateTime) -> bool {
         self.missing_since.is_some_and(|since| {
-            let just_started = self.goal == Goal::Success && now - self.started_at < MISSING_TOLERANCE;
+            let just_started = self.goal != Goal::Stopped && now - self.started_at < MISSING_TOLERANCE;
             just_started || now - since < MISSING_PATIENCE
         })
     }
 
     /// The verdict over tasks that turn out to have ended before the deadline, when the looks before it
     /// showed nothing.
-    pub fn ended_in_time(
-        &self,
-        seen: &Observation,
-        rules: Rules<'_>,
-        now: OffsetDateTime,
-    ) -> Option<Verdict> {
+    pub fn ended_in_time(&self, facts: Facts<'_>, now: OffsetDateTime) -> Option<Verdict> {
+        let seen = facts.seen;
         let deadline = self.timed_out.as_ref().map_or(self.deadline, |timed_out| timed_out.at);
         let ended = |task: &Task| task.ended_at().is_some_and(|at| at <= deadline);
-        match self.judge(seen, rules, now) {
+        match self.assess(Facts { definition_may_come: false, ..facts }, now) {
             Outcome::Over { verdict, awaited: Awaited::Nothing }
                 if !seen.tasks.is_empty() && seen.missing.is_empty() && seen.tasks.iter().all(ended) =>
             {

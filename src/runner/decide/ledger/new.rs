@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{
-    Row, RowState,
+    Row, RowState, VERSION,
     item::sort_key,
     times::{ANSWERING, GRACE},
 };
@@ -16,27 +16,27 @@ use crate::{
 impl Row {
     /// The row of a request that is handled for the first time. `wait` is what will be waited for, still
     /// without its tasks; `until` is when its invocation ends at the latest.
-    pub fn first(request: &Request, wait: Option<&Wait>, now: OffsetDateTime, until: OffsetDateTime) -> Self {
+    pub fn new(request: &Request, wait: Option<&Wait>, now: OffsetDateTime, until: OffsetDateTime) -> Self {
         let reply_to = &request.reply_to;
         // A request with a WaitHandle is answered long before its run ends.
         let own = wait.filter(|wait| wait.reply_to.wait_handle.is_none()).map(|wait| wait.deadline);
-        let deadline = own.or(reply_to.answer_by).unwrap_or(until);
+        let deadline = own.or(reply_to.given_up_at).unwrap_or(until);
         Self {
             cluster: request.properties.cluster().map(str::to_owned),
             wait: wait.and_then(|wait| serde_json::to_string(wait).ok()),
             deadline: milliseconds(deadline),
             // An invocation that lives answers by then.
-            next_look: milliseconds(reply_to.answer_by.unwrap_or(deadline).clamp(now, until + GRACE)),
+            next_look: milliseconds(reply_to.given_up_at.unwrap_or(deadline).clamp(now, until + GRACE)),
             ..Self::of(reply_to, now)
         }
     }
 
     /// The row that a first delivery writes for its plan; `until` is when its invocation ends at the latest.
     ///
-    /// It holds the wait as it will be, without tasks: what an invocation has started that died before it
-    /// could say so is waited for by it.
+    /// The row already holds the continuation, with no tasks in it yet. If this invocation crashes after it has
+    /// started tasks, the watch finds them and resumes from here.
     pub fn planned(plan: &Plan, request: &Request, now: OffsetDateTime, until: OffsetDateTime) -> Self {
-        let first = |wait: Option<Wait>| Self::first(request, wait.as_ref(), now, until);
+        let new = |wait: Option<Wait>| Self::new(request, wait.as_ref(), now, until);
         match plan {
             Plan::Run(run) => {
                 let wait = Wait::for_success(run, request, Vec::new(), run.limits.deadline(now), now);
@@ -44,14 +44,14 @@ impl Row {
                     count: run.properties.tasks(),
                     forgets: run.properties.timeout == 0,
                     families: run.earlier.families.clone(),
-                    ..first(Some(wait))
+                    ..new(Some(wait))
                 }
             }
             Plan::Stop(stop) => {
                 let wait = Wait::for_stop(stop, &request.reply_to, Vec::new(), now);
-                Self { families: stop.families.clone(), ..first(Some(wait)) }
+                Self { families: stop.families.clone(), ..new(Some(wait)) }
             }
-            Plan::Refuse(_) | Plan::Skip(..) => first(None),
+            Plan::Refuse(_) | Plan::Skip(..) => new(None),
         }
     }
 
@@ -74,7 +74,7 @@ impl Row {
     pub fn signalled(reply_to: &ReplyTo, body: &str, now: OffsetDateTime) -> Self {
         Self {
             state: RowState::Answering,
-            deadline: milliseconds(reply_to.answer_by.unwrap_or(now)),
+            deadline: milliseconds(reply_to.given_up_at.unwrap_or(now)),
             next_look: milliseconds(now + ANSWERING),
             answer: Some(body.to_owned()),
             ..Self::of(reply_to, now)
@@ -84,6 +84,7 @@ impl Row {
     /// A row of which nothing is known but who is answered.
     fn of(reply_to: &ReplyTo, now: OffsetDateTime) -> Self {
         Self {
+            version: VERSION,
             resource: reply_to.started_by(),
             request: sort_key(reply_to),
             state: RowState::Starting,

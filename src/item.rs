@@ -1,10 +1,13 @@
-//! A conditional change of one item.
+//! An item of a DynamoDB table as JSON, and a conditional change of one.
+//!
+//! Pure: `aws::dynamodb` types the values for the SDK.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Map, Value};
 
-use super::attributes::{Attributes, typed};
+/// Attributes by name: an item, a key, or the values of an expression.
+pub type Attributes = Map<String, Value>;
 
 /// A change of one item, made where it is missing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,16 +23,13 @@ pub struct Update {
 }
 
 impl Update {
-    pub(super) fn condition(&self) -> Option<String> {
+    /// The condition, if it has one.
+    pub fn condition(&self) -> Option<String> {
         Some(self.condition.clone()).filter(|condition| !condition.is_empty())
     }
 
-    pub(super) fn typed_values(&self) -> Option<HashMap<String, AttributeValue>> {
-        (!self.values.is_empty()).then(|| typed(&self.values))
-    }
-
     /// The names that stand in its expressions behind a `#`.
-    pub(super) fn names(&self) -> BTreeSet<&str> {
+    pub fn names(&self) -> BTreeSet<&str> {
         let pieces = |text| str::split(text, '#').skip(1);
         let ends = |char: char| !(char.is_ascii_alphanumeric() || char == '_');
         let name = |piece: &'_ str| piece.find(ends).unwrap_or(piece.len());

@@ -1,0 +1,213 @@
+//! The tasks of a resource: which there are, whose they are, and how ECS is told to stop them.
+//!
+//! Rests on what ECS documents: startedBy lists running tasks; stopping and stopped tasks are listed by
+//! family, and DescribeTasks says which resource they belong to.
+
+use futures_util::future::join_all;
+
+use super::{
+    decide::{
+        ledger,
+        marks::{is_marked_by, is_of_request},
+        wait::MISSING_TOLERANCE,
+    },
+    work::{LOOK, Work},
+};
+use crate::{
+    call::{CallError, CallErrorKind},
+    task::{Task, TaskArn},
+};
+
+/// The stoppedReason of the tasks of a run that failed before they could be waited for.
+const RUN_FAILED: &str = "ecs-tasks: the run failed";
+
+/// The tasks of a resource in one cluster.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Tasks that DescribeTasks knows.
+    pub(super) described: Vec<Task>,
+    /// The resource's own tasks that DescribeTasks does not know: listed as running, or in the ledger.
+    pub(super) undescribed: Vec<TaskArn>,
+    /// Tasks that are listed as stopping or stopped and not described: any resource's of the family.
+    undescribed_stopped: Vec<TaskArn>,
+    /// The error that keeps every task from being described, where it is final.
+    pub(super) unseen: Option<CallError>,
+}
+
+/// The outcome of asking ECS to stop tasks.
+#[derive(Default)]
+pub(super) struct Stopped {
+    /// AWS refused to stop these, or could not be asked: they may still run.
+    pub(super) refused: Vec<(TaskArn, CallError)>,
+    /// ECS does not know these.
+    pub(super) unknown: Vec<TaskArn>,
+}
+
+/// The tasks that a tag or their creation time assigns to a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Certainty {
+    /// A tag names the request.
+    Tagged,
+    /// A tag names it, or there is none and the task is young enough; also tasks that are not described yet.
+    Likely,
+}
+
+impl Found {
+    /// Whether every running task can be described, so that its tags say which request started it.
+    pub(super) fn knows_what_runs(&self) -> bool {
+        self.undescribed.is_empty()
+    }
+
+    /// Whether every stopping or stopped task can be described, so that its resource is known.
+    pub(super) fn knows_what_stops(&self) -> bool {
+        self.undescribed_stopped.is_empty()
+    }
+
+    /// Whether every task of the resource can be described.
+    pub(super) fn knows_all(&self) -> bool {
+        self.knows_what_runs() && self.knows_what_stops()
+    }
+}
+
+/// Tasks that this request has started, running or not, as far as ECS still knows them.
+pub(super) async fn own_tasks(work: &Work<'_>) -> Result<Vec<Task>, CallError> {
+    let found = find(work, Found::knows_all).await?;
+    if !found.knows_all() && work.is_last_look() {
+        // One of them may be this request's, and there is no token to keep a second start from running it
+        // twice.
+        return Err(CallError::not_known_yet());
+    }
+    let is_own = |task: &Task| is_of_request(task, work.reply_to) && !work.foreign_tasks.contains(&task.arn);
+    Ok(found.described.into_iter().filter(is_own).collect())
+}
+
+/// All tasks of a resource, with their tags: running ones, and those that ECS knows as stopping or stopped.
+///
+/// A task that has just been started can be in the list before it can be described. It is waited for, a
+/// minute at most, until there is `enough`: only its description says which request started it.
+pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<Found, CallError> {
+    let found = find_or_list(work, enough).await?;
+    match found.unseen {
+        Some(error) => Err(error),
+        None => Ok(found),
+    }
+}
+
+/// The same for callers that also stop tasks which nobody may describe.
+pub(super) async fn find_or_list(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<Found, CallError> {
+    let mut known_by = None;
+    loop {
+        let found = look_for(work).await?;
+        let known_by = *known_by.get_or_insert(work.deadline.min(work.now() + MISSING_TOLERANCE));
+        if found.unseen.is_some() || enough(&found) || work.now() + LOOK >= known_by {
+            return Ok(found);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// One look at a resource's tasks. A denied DescribeTasks is no error: there is something to stop.
+async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
+    let (aws, cluster, started_by) = (work.aws, work.cluster, work.started_by());
+    let remembered = tasks_in_ledger(work);
+    let look = async || {
+        let running = aws.list_running(cluster, &started_by).await?;
+        let mut listed = running.clone();
+        for family in work.families {
+            let stopped = match aws.list_stopped(cluster, family).await {
+                Err(error) if !error.is_transient() => {
+                    tracing::warn!("cannot look for stopping tasks of family {family}: {error}");
+                    Vec::new()
+                }
+                result => result?,
+            };
+            let new = stopped.into_iter().filter(|task| !listed.contains(task));
+            listed.extend(new.collect::<Vec<_>>());
+        }
+        let unlisted = remembered.iter().filter(|task| !listed.contains(task)).cloned();
+        let all: Vec<TaskArn> = listed.iter().cloned().chain(unlisted).collect();
+        if all.is_empty() {
+            return Ok(Found::default());
+        }
+        match aws.describe_tasks(cluster, &all).await {
+            Ok(mut seen) => {
+                // A family's tasks can be anybody's.
+                seen.tasks.retain(|task| {
+                    running.contains(&task.arn)
+                        || remembered.contains(&task.arn)
+                        || task.started_by.as_ref() == Some(&started_by)
+                });
+                for task in &mut seen.tasks {
+                    ledger::restore_tags(task, &work.history.earlier_rows);
+                }
+                // A task of an ended request that ECS neither lists nor knows has stopped long ago.
+                let open = |task: &TaskArn| {
+                    let mut rows = work.history.earlier_rows.iter();
+                    rows.any(|row| row.is_unanswered() && row.claims(task))
+                };
+                let unknown = seen.missing.into_iter().filter(|task| listed.contains(task) || open(task));
+                let (undescribed, undescribed_stopped) =
+                    unknown.partition(|task| running.contains(task) || remembered.contains(task));
+                Ok(Found { described: seen.tasks, undescribed, undescribed_stopped, unseen: None })
+            }
+            Err(error) if error.is_transient() => Err(error),
+            Err(error) => Ok(Found { undescribed: running, unseen: Some(error), ..Found::default() }),
+        }
+    };
+    work.ride_out(look).await
+}
+
+/// Tasks of other requests of the resource in this cluster, as far as the ledger knows them.
+pub(super) fn tasks_in_ledger(work: &Work<'_>) -> Vec<TaskArn> {
+    let rows = work.history.earlier_rows.iter().filter(|row| row.is_in(work.cluster));
+    rows.flat_map(|row| row.tasks.iter().cloned()).collect()
+}
+
+/// Asks ECS to stop these tasks.
+pub(super) async fn stop(work: &Work<'_>, tasks: &[TaskArn], why: &str) -> Stopped {
+    let stops = tasks.iter().map(|task| work.ride_out(move || work.aws.stop_task(work.cluster, task, why)));
+    let mut stopped = Stopped::default();
+    for (task, result) in tasks.iter().zip(join_all(stops).await) {
+        match result {
+            Ok(()) => {}
+            Err(error) if is_unknown(&error) => stopped.unknown.push(task.clone()),
+            Err(error) => {
+                tracing::error!(task_arn = task.0, "a task could not be stopped: {error}");
+                stopped.refused.push((task.clone(), error));
+            }
+        }
+    }
+    stopped
+}
+
+/// Stops the tasks of this request after an error that has lost their ARNs. Returns the tasks that AWS
+/// refused to stop; `Err` if tasks could not be looked for.
+pub(super) async fn stop_tasks_of_request(
+    work: &Work<'_>,
+    certainty: Certainty,
+    why: Option<&str>,
+) -> Result<Vec<(TaskArn, CallError)>, CallError> {
+    let work = &work.until(work.invocation.stop_deadline());
+    let found = find(work, Found::knows_what_runs).await?;
+    let is_own = match certainty {
+        Certainty::Tagged => is_marked_by,
+        Certainty::Likely => is_of_request,
+    };
+    let running = found.described.into_iter().filter(|task| !task.is_over() && is_own(task, work.reply_to));
+    // A task that cannot be described yet has been started within the last minute, as this request was. The
+    // ledger's tasks are earlier requests'.
+    let earlier = tasks_in_ledger(work);
+    let undescribed = found.undescribed.into_iter().filter(|task| !earlier.contains(task));
+    let undescribed = undescribed.filter(|_| certainty == Certainty::Likely);
+    let own: Vec<TaskArn> = running.map(|task| task.arn).chain(undescribed).collect();
+    if !own.is_empty() {
+        tracing::warn!(count = own.len(), "stopping the tasks that this request has started");
+    }
+    Ok(stop(work, &own, why.unwrap_or(RUN_FAILED)).await.refused)
+}
+
+/// A task or cluster that ECS does not know has nothing left to stop.
+fn is_unknown(error: &CallError) -> bool {
+    error.is("ClusterNotFoundException")
+        || error.kind == CallErrorKind::Final && error.message.to_ascii_lowercase().contains("not found")
+}

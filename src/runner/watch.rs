@@ -1,0 +1,356 @@
+//! What wakes a parked wait, and what rescues an orphan: an event of ECS, and the watch, which comes round
+//! once a minute and finds whatever no event has said.
+//!
+//! Neither ends in an error because of one row: the row stays, and the next round has it again.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, stream};
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+use super::{
+    Runner,
+    decide::{
+        ledger::{self as rows, Row, RowState, WatchAction},
+        marks::is_marked_by,
+        plan::Stop,
+        texts,
+        wait::{Goal, Wait},
+    },
+    delete::delete,
+    invocation::Invocation,
+    ledger::{History, Ledger},
+    metrics::WatchRound,
+    respond::{Panicked, caught, span},
+    run::{fire_and_forget, promised},
+    start::{Started, never_ran},
+    tasks::own_tasks,
+    wait::{Ending, follow, settle_if_over},
+};
+use crate::{
+    aws::ecs::DESCRIBE_AT_ONCE,
+    call::CallError,
+    cfn::{ReplyTo, RequestType},
+    epoch::milliseconds,
+    reason::Reason,
+    task::{Observation, Task, TaskArn},
+};
+
+/// The most rows that the watch works on at the same time.
+const AT_ONCE: usize = 16;
+/// The most waits that the watch follows at the same time, once they are due: each is a look now and then.
+const FOLLOWED_AT_ONCE: usize = 200;
+
+/// The looks of one round: each task as ECS describes it, or the error of its cluster.
+#[derive(Default)]
+struct Looked {
+    tasks: BTreeMap<TaskArn, Task>,
+    failed: BTreeMap<String, CallError>,
+}
+
+/// A wait that the watch's own invocation follows from then on.
+struct Followed {
+    wait: Wait,
+    from: OffsetDateTime,
+}
+
+impl Runner {
+    /// Handles an event: a task has a new state. The waits that know the task are settled by it if they can.
+    pub(super) async fn task_changed(&self, task: Task, invocation: &Invocation) {
+        let Some(ledger) = &self.ledger else {
+            tracing::warn!("an event of ECS came, and there is no ledger: LEDGER_TABLE is not set");
+            return;
+        };
+        let Some(started_by) = &task.started_by else { return };
+        let found = match ledger.rows(started_by).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(task_arn = task.arn.0, "the watch will settle this event's wait: {error}");
+                return;
+            }
+        };
+        // A Create may wait for the task's success and a Delete for its end.
+        let waiting = found.into_iter().filter(|row| row.state == RowState::Waiting && row.claims(&task.arn));
+        for row in waiting {
+            // The watch handles a row that cannot be read.
+            let (Ok(Some(wait)), Some(reply_to)) = (row.continuation(), row.reply_to()) else { continue };
+            let span = span(wait.request_type, &reply_to, wait.hop);
+            self.wake(wait, task.clone(), invocation).instrument(span).await;
+        }
+    }
+
+    /// Settles a parked wait by a task of it that has changed, if it is over.
+    async fn wake(&self, wait: Wait, task: Task, invocation: &Invocation) {
+        let observation = match wait.tasks.as_slice() {
+            [_] => Ok(Observation { tasks: vec![task], missing: Vec::new() }),
+            several => caught(self.aws.describe_tasks(&wait.cluster, several))
+                .await
+                .unwrap_or_else(|Panicked| Err(CallError::own_fault())),
+        };
+        match observation {
+            Ok(observation) => {
+                Box::pin(self.settle_by(wait, observation, invocation)).await;
+            }
+            Err(error) => tracing::warn!("the watch will settle this event's wait: {error}"),
+        }
+    }
+
+    /// Does the watch's round: every row that is due.
+    pub(super) async fn watch(&self, invocation: &Invocation) {
+        let Some(ledger) = &self.ledger else {
+            tracing::warn!("the watch came round, and there is no ledger: LEDGER_TABLE is not set");
+            return;
+        };
+        let round = invocation.now();
+        let open = ledger.count_open().await;
+        let open = open.inspect_err(|error| tracing::debug!("open waits are not counted: {error}")).ok();
+        let (mut from, mut overdue, mut followed) = (None, 0, Vec::new());
+        loop {
+            let (due, next) = match ledger.due_rows(round, from.as_ref()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!("the rows that are due cannot be read: {error}");
+                    break;
+                }
+            };
+            // No heartbeat of a watch that cannot read its rows: nothing may be parked for it.
+            if from.is_none()
+                && let Err(error) = ledger.write_heartbeat(round).await
+            {
+                tracing::error!("the heartbeat could not be written, so nothing will be parked: {error}");
+            }
+            overdue += due.iter().filter(|row| row.is_overdue(round)).count();
+            invocation.metrics().record_round(WatchRound { open, overdue });
+            followed.extend(self.watch_page(ledger, &due, invocation).await);
+            match next {
+                Some(next) if invocation.now() < invocation.hand_over_at() => from = Some(next),
+                _ => break,
+            }
+        }
+        self.follow_all(followed, invocation).await;
+    }
+
+    /// Works on one page of rows that are due. Returns the waits that this invocation must follow.
+    async fn watch_page(&self, ledger: &Ledger, due: &[Row], invocation: &Invocation) -> Vec<Followed> {
+        let actions: Vec<(&Row, WatchAction)> = due.iter().map(|row| (row, row.action())).collect();
+        let looked = &self.look_at_all(&actions).await;
+        let works = actions.into_iter().map(|(row, action)| async move {
+            let Some(reply_to) = row.reply_to() else {
+                tracing::error!(request_id = row.request, "ending a row that does not say who is answered");
+                ledger.end(row.key()).await;
+                return None;
+            };
+            let request_type = row.continuation().ok().flatten().map(|wait| wait.request_type);
+            let span = span(request_type.unwrap_or(RequestType::Create), &reply_to, 0);
+            let work = self.watch_row(ledger, row, &reply_to, action, looked, invocation);
+            // A bug that one row meets must not keep the others from their round.
+            let followed = caught(Box::pin(work).instrument(span)).await;
+            followed.unwrap_or_else(|Panicked| {
+                tracing::error!(request_id = row.request, "an internal error ended the work on a row");
+                None
+            })
+        });
+        stream::iter(works).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
+    }
+
+    /// Does one row's work. Returns its wait if this invocation must follow it.
+    async fn watch_row(
+        &self,
+        ledger: &Ledger,
+        row: &Row,
+        reply_to: &ReplyTo,
+        action: WatchAction,
+        looked: &Looked,
+        invocation: &Invocation,
+    ) -> Option<Followed> {
+        let now = invocation.now();
+        match action {
+            WatchAction::Repeat(body) => {
+                let expiry = reply_to.address().expires_at();
+                if expiry.is_some_and(|expiry| expiry <= now) {
+                    tracing::error!("the answer was never taken, and its ResponseURL has expired");
+                    ledger.end(row.key()).await;
+                } else if !self.send_again(&body, reply_to, invocation).await {
+                    let again = rows::answers_again_at(invocation.began_at());
+                    ledger.schedule(row, again, invocation.remaining()).await;
+                }
+            }
+            WatchAction::Look(wait) => return self.look_at(ledger, row, *wait, looked, invocation).await,
+            WatchAction::Resume(wait) => {
+                tracing::warn!("the invocation that stopped the tasks has not answered: the watch resumes");
+                return Some(Followed { wait: *wait, from: now });
+            }
+            WatchAction::Recover => self.recover_orphan(ledger, row, reply_to, invocation).await,
+            WatchAction::Fail(error) => {
+                tracing::error!("a wait cannot be read: {error}");
+                self.fail_orphan(row, reply_to, texts::function_replaced(&error), invocation).await;
+            }
+            WatchAction::End => ledger.end(row.key()).await,
+        }
+        None
+    }
+
+    /// Settles a parked wait by the round's look. Returns it if this invocation must follow it: to keep its
+    /// deadline, or to find out whether a task stays missing or an error lasts.
+    async fn look_at(
+        &self,
+        ledger: &Ledger,
+        row: &Row,
+        wait: Wait,
+        looked: &Looked,
+        invocation: &Invocation,
+    ) -> Option<Followed> {
+        let now = invocation.now();
+        if let Some(error) = looked.failed.get(&wait.cluster) {
+            if error.is_transient() && !rows::is_near(&wait, now) {
+                tracing::warn!("the next round will look at this wait: {error}");
+                return None;
+            }
+            return Some(Followed { wait, from: now });
+        }
+        let (tasks, missing): (Vec<_>, Vec<_>) =
+            wait.tasks.iter().partition(|task| looked.tasks.contains_key(*task));
+        if !missing.is_empty() {
+            return Some(Followed { wait: Wait { missing_since: Some(now), ..wait }, from: now });
+        }
+        let tasks = tasks.into_iter().filter_map(|task| looked.tasks.get(task).cloned()).collect();
+        let observation = Observation { tasks, missing: Vec::new() };
+        if self.settle_by(wait.clone(), observation, invocation).await {
+            return None;
+        }
+        if rows::is_near(&wait, now) {
+            let takes_over_at = rows::takes_over_at(invocation.ends_at(), &wait);
+            ledger.schedule(row, takes_over_at, invocation.remaining()).await;
+            let from = wait.deadline;
+            return Some(Followed { wait: Wait { next_look: from, ..wait }, from });
+        }
+        ledger.schedule(row, rows::next_look(&wait, now), invocation.remaining()).await;
+        None
+    }
+
+    /// Follows these waits to their ends, each from its time on. An event may settle one meanwhile: then the
+    /// ledger says so, and nothing is done.
+    async fn follow_all(&self, followed: Vec<Followed>, invocation: &Invocation) {
+        let places = &Semaphore::new(FOLLOWED_AT_ONCE);
+        let works = followed.into_iter().map(|Followed { wait, from }| async move {
+            invocation.clock().sleep_until(from.min(invocation.hand_over_at())).await;
+            let _place = places.acquire().await;
+            // The log and the metrics say that an answer was not taken; the next round sends it again.
+            let _ = caught(Box::pin(self.resume(wait, invocation))).await;
+        });
+        futures_util::future::join_all(works).await;
+    }
+
+    /// Settles a wait by an observation, if it is over by it. True if it is.
+    async fn settle_by(&self, wait: Wait, observation: Observation, invocation: &Invocation) -> bool {
+        let (reply_to, cluster) = (wait.reply_to.clone(), wait.cluster.clone());
+        let history = self.history();
+        let work = self.work(&cluster, &[], &history, wait.deadline, &reply_to, invocation);
+        let settling = Box::pin(settle_if_over(&work, wait, observation));
+        // The log and the metrics say that an answer was not taken; the next round sends it again.
+        self.settle(Some(&cluster), &reply_to, invocation, settling).await.unwrap_or(true)
+    }
+
+    /// Looks at the tasks of all of these waits, with as many in one call as ECS takes.
+    async fn look_at_all(&self, actions: &[(&Row, WatchAction)]) -> Looked {
+        let mut clusters: BTreeMap<&str, Vec<TaskArn>> = BTreeMap::new();
+        for (_, action) in actions {
+            if let WatchAction::Look(wait) = action {
+                clusters.entry(&wait.cluster).or_default().extend(wait.tasks.iter().cloned());
+            }
+        }
+        let calls = clusters.iter().flat_map(|(cluster, tasks)| {
+            tasks.chunks(DESCRIBE_AT_ONCE).map(|chunk| async {
+                let looked = caught(self.aws.describe_tasks(cluster, chunk)).await;
+                (*cluster, looked.unwrap_or_else(|Panicked| Err(CallError::own_fault())))
+            })
+        });
+        let answers: Vec<_> = stream::iter(calls).buffer_unordered(4).collect().await;
+        let mut looked = Looked::default();
+        for (cluster, answer) in answers {
+            match answer {
+                Ok(seen) => {
+                    looked.tasks.extend(seen.tasks.into_iter().map(|task| (task.arn.clone(), task)));
+                }
+                Err(error) => {
+                    looked.failed.insert(cluster.to_owned(), error);
+                }
+            }
+        }
+        looked
+    }
+
+    /// Resumes a request whose invocation crashed while it started or stopped tasks. Tasks that cannot be
+    /// found yet are looked for in the next round, until the request's deadline.
+    async fn recover_orphan(&self, ledger: &Ledger, row: &Row, reply_to: &ReplyTo, invocation: &Invocation) {
+        let crashed = || self.fail_orphan(row, reply_to, texts::died(row.count), invocation);
+        let (Ok(Some(wait)), Some(cluster)) = (row.continuation(), &row.cluster) else {
+            return crashed().await;
+        };
+        let others = ledger.rows(&row.resource).await.unwrap_or_default();
+        let earlier_rows = others.into_iter().filter(|other| other.is_before(row)).collect();
+        let history = History { earlier_rows, ..self.history() };
+        if wait.goal == Goal::Stopped {
+            tracing::warn!("resuming a Delete whose invocation crashed");
+            let families = row.families.clone();
+            let stop =
+                Stop { cluster: Some(cluster.clone()), families, deadline: wait.deadline, limit: wait.limit };
+            let work = self.work(cluster, &stop.families, &history, stop.deadline, reply_to, invocation);
+            let deleting = async { Some(delete(&work, &stop).await) };
+            let _ = self.settle(Some(cluster), reply_to, invocation, Box::pin(deleting)).await;
+            return;
+        }
+        let until = invocation.hand_over_at();
+        let work = self.work(cluster, &row.families, &history, until, reply_to, invocation);
+        let mut own = match own_tasks(&work).await {
+            Ok(own) => own,
+            Err(error) if milliseconds(invocation.now()) < row.deadline => {
+                tracing::warn!("the next round will look for the tasks of a crashed invocation: {error}");
+                return;
+            }
+            Err(error) => {
+                tracing::warn!("cannot look for the tasks of a crashed invocation: {error}");
+                return crashed().await;
+            }
+        };
+        // StartRetries has started tasks in place of those that never ran.
+        let is_anew = |task: &Task| is_marked_by(task, reply_to) && !never_ran(task);
+        if own.iter().filter(|task| is_anew(task)).count() >= row.count {
+            own.retain(is_anew);
+        }
+        if row.count > 0 && own.len() >= row.count {
+            // Where StopTask has cleared tags, a later request's tasks are among them.
+            own.sort_by_key(|task| (task.created_at, task.arn.clone()));
+            own.truncate(row.count);
+            tracing::warn!("resuming with the tasks that a crashed invocation started");
+            let tasks: Vec<TaskArn> = own.iter().map(|task| task.arn.clone()).collect();
+            let resuming = async {
+                let wait = Wait { tasks: tasks.clone(), ..wait };
+                let started = Started { tasks, seen: own, ..Started::default() };
+                if row.forgets {
+                    return Some(Ending::Answered(fire_and_forget(&work, &wait, &started, "").await));
+                }
+                Some(match wait.reply_to.wait_handle {
+                    Some(_) => Box::pin(promised(&work, wait, &started, "")).await,
+                    None => Box::pin(follow(&work, wait)).await,
+                })
+            };
+            let _ = self.settle(Some(cluster), reply_to, invocation, Box::pin(resuming)).await;
+        } else if milliseconds(invocation.now()) < row.deadline {
+            tracing::warn!("not all tasks of a crashed invocation can be seen: looking again next round");
+        } else {
+            crashed().await;
+        }
+    }
+
+    /// Stops the tasks of a request that nobody can resume, and answers FAILED.
+    async fn fail_orphan(&self, row: &Row, reply_to: &ReplyTo, reason: Reason, invocation: &Invocation) {
+        let cluster = row.cluster.as_deref();
+        let failing =
+            async { Some(Ending::Answered(self.stop_and_fail(cluster, reply_to, invocation, reason).await)) };
+        // The log and the metrics say that an answer was not taken; the next round sends it again.
+        let _ = self.settle(cluster, reply_to, invocation, Box::pin(failing)).await;
+    }
+}
