@@ -35,6 +35,7 @@ use time::OffsetDateTime;
 use tower::{BoxError, service_fn};
 
 use crate::{
+    calls,
     ecs::Seconds,
     ledger::{CURSED, is_of_table},
     life::Fault,
@@ -104,7 +105,9 @@ impl HttpConnector for Connector {
         let world = Arc::clone(&self.0);
         HttpConnectorFuture::new(async move {
             let (operation, body) = read(&request);
-            answer(&world, &operation, &body).await
+            let response = answer(&world, &operation, &body).await?;
+            calls::record(&request, &response);
+            Ok(response)
         })
     }
 }

@@ -1,0 +1,127 @@
+"""ministack, and in one place what it lacks of AWS for our flows. Run by the Python that has ministack.
+
+Its variables: GATEWAY_PORT, BIND_HOST and so on are ministack's own; ANSWERS_PORT is where CloudFormation's answers are
+sent to, EVENTS_PORT takes ECS's events.
+"""
+
+import http.server
+import json
+import os
+import sys
+import threading
+
+from ministack import app
+from ministack.core.responses import request_scope
+from ministack.services import eventbridge
+from ministack.services.cloudformation import custom_resource, engine
+
+REGION = os.environ["MINISTACK_REGION"]
+ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
+
+
+def take_event(event: dict):
+    """Puts an event of ECS on the default bus. Only AWS's services may: PutEvents refuses the source aws.ecs.
+
+    https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
+    """
+    entry = {
+        "Source": event["source"],
+        "DetailType": event["detail-type"],
+        "Detail": json.dumps(event["detail"]),
+        "Resources": event["resources"],
+    }
+    with request_scope(ACCOUNT, REGION):
+        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+
+class Events(http.server.BaseHTTPRequestHandler):
+    """The way of ECS's events in: ministack's own ECS is not the one that runs the tasks."""
+
+    def do_POST(self):
+        take_event(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.send_response(202)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def serve_events():
+    """Takes events for as long as ministack runs."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["EVENTS_PORT"])), Events)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def record_answers():
+    """Lets ResponseURLs lead to the recorder, which passes the answers on: they have no setting of their own."""
+    custom_resource._PORT = os.environ["ANSWERS_PORT"]
+
+
+def delete_after_a_failed_create():
+    """Sends the Delete that CloudFormation sends for a resource whose Create failed, with the id of the answer.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
+    ministack's _deploy_stack_async (services/cloudformation/stacks.py) rolls back only what was created.
+    """
+    invoke = custom_resource.invoke_custom_resource
+    deliver = custom_resource.deliver_response
+    answers = {}
+
+    def note(token, response):
+        answers[response.get("RequestId")] = response.get("PhysicalResourceId")
+        answers[response.get("LogicalResourceId")] = response.get("PhysicalResourceId")
+        return deliver(token, response)
+
+    def with_delete(request_type, logical_id, props, stack_name, stack_id, resource_type, *more):
+        try:
+            return invoke(request_type, logical_id, props, stack_name, stack_id, resource_type, *more)
+        except RuntimeError:
+            if request_type == "Create":
+                physical_id = answers.get(logical_id)
+                invoke("Delete", logical_id, props, stack_name, stack_id, resource_type, physical_id)
+            raise
+
+    custom_resource.invoke_custom_resource = with_delete
+    custom_resource.deliver_response = note
+
+
+def conditions_with_join_and_split():
+    """Resolves Fn::Split in a condition, as in the monitor's IsTableArn.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-conditions.html
+    ministack's _evaluate_conditions (services/cloudformation/engine.py) knows Ref, Equals and Select alone.
+    """
+    evaluate = engine._evaluate_conditions
+
+    def split(node, parameters):
+        if isinstance(node, list):
+            return [split(one, parameters) for one in node]
+        if not isinstance(node, dict):
+            return node
+        if "Fn::Split" in node:
+            separator, text = node["Fn::Split"]
+            return parameters[text["Ref"]]["Value"].split(separator)
+        return {name: split(one, parameters) for name, one in node.items()}
+
+    def with_split(template, parameters):
+        conditions = split(template.get("Conditions", {}), parameters)
+        return evaluate({**template, "Conditions": conditions}, parameters)
+
+    for module in list(sys.modules.values()):
+        if getattr(module, "_evaluate_conditions", None) is evaluate:
+            module._evaluate_conditions = with_split
+
+
+def main():
+    """Serves until it is ended."""
+    serve_events()
+    record_answers()
+    delete_after_a_failed_create()
+    conditions_with_join_and_split()
+    sys.argv = ["ministack"]
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

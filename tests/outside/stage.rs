@@ -1,0 +1,61 @@
+//! The stage's ECS as a server, for CloudFormation and Lambda that others wrote.
+//!
+//! It writes its address, then takes one JSON object a line: a cluster or a task definition that it is to know, as
+//! DescribeTaskDefinition returns it. Each line is answered by one. It ends with its input.
+
+use std::{env, sync::Arc, time::Duration};
+
+use ecs_tasks::rehearse::{
+    report::Report,
+    service::{ecs::Engine, lambda::Function},
+    setting::Pace,
+    stage::{Config, Stage},
+};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+/// The first argument is a program that takes ECS's events as a Lambda function would.
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "its input and output are its interface")]
+async fn main() {
+    let takes_events = env::args_os().nth(1).expect("a program that takes the events");
+    let config = Config {
+        runner: Function::runner("/nonexistent".into()),
+        monitor: Some(Function {
+            environment: env::vars().filter(|(name, _)| name == "PATH" || name == "EVENTS_TO").collect(),
+            ..Function::monitor(takes_events.into())
+        }),
+        pace: Pace {
+            start: Duration::from_millis(50),
+            deprovision: Duration::from_millis(300),
+            retries: [Duration::from_millis(200); 2],
+        },
+        engine: Engine::default(),
+        watch: None,
+    };
+    let reporter = |report| {
+        if let Report::Note(text) | Report::Log(text) = report {
+            eprintln!("{text}");
+        }
+    };
+    let stage = Stage::open(config, Arc::new(reporter)).await.expect("a port on loopback");
+    println!("{}", stage.endpoint());
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        match learn(&stage, &line) {
+            Ok(()) => println!("known"),
+            Err(problem) => println!("{problem}"),
+        }
+    }
+    stage.close();
+    stage.closed().await;
+}
+
+fn learn(stage: &Stage, line: &str) -> Result<(), String> {
+    let told: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    match told["cluster"].as_str() {
+        Some(name) => drop(stage.ecs.create_cluster(name)),
+        None => stage.ecs.register_given(&told)?,
+    }
+    Ok(())
+}
