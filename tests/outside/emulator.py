@@ -13,7 +13,7 @@ import threading
 from ministack import app
 from ministack.core.responses import request_scope
 from ministack.services import eventbridge
-from ministack.services.cloudformation import custom_resource, engine
+from ministack.services.cloudformation import custom_resource, engine, provisioners
 
 REGION = os.environ["MINISTACK_REGION"]
 ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
@@ -64,29 +64,26 @@ def delete_after_a_failed_create():
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
     ministack's _deploy_stack_async (services/cloudformation/stacks.py) rolls back only what was created.
     """
-    invoke = custom_resource.invoke_custom_resource
-    deliver = custom_resource.deliver_response
-    answers = {}
+    invoke, deliver = custom_resource.invoke_custom_resource, custom_resource.deliver_response
+    physical_ids = {}
 
-    def note(token, response):
-        answers[response.get("RequestId")] = response.get("PhysicalResourceId")
-        answers[response.get("LogicalResourceId")] = response.get("PhysicalResourceId")
-        return deliver(token, response)
+    def note(token, answer):
+        physical_ids[answer["StackId"], answer["LogicalResourceId"]] = answer["PhysicalResourceId"]
+        return deliver(token, answer)
 
-    def with_delete(request_type, logical_id, props, stack_name, stack_id, resource_type, *more):
+    def with_delete(request_type, logical_id, props, stack_name, stack_id, resource_type, **more):
         try:
-            return invoke(request_type, logical_id, props, stack_name, stack_id, resource_type, *more)
+            return invoke(request_type, logical_id, props, stack_name, stack_id, resource_type, **more)
         except RuntimeError:
             if request_type == "Create":
-                physical_id = answers.get(logical_id)
-                invoke("Delete", logical_id, props, stack_name, stack_id, resource_type, physical_id)
+                physical_id = physical_ids[stack_id, logical_id]
+                invoke("Delete", logical_id, props, stack_name, stack_id, resource_type, physical_id=physical_id)
             raise
 
-    custom_resource.invoke_custom_resource = with_delete
-    custom_resource.deliver_response = note
+    custom_resource.invoke_custom_resource, custom_resource.deliver_response = with_delete, note
 
 
-def conditions_with_join_and_split():
+def conditions_with_split():
     """Resolves Fn::Split in a condition, as in the monitor's IsTableArn.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-conditions.html
@@ -113,12 +110,32 @@ def conditions_with_join_and_split():
             module._evaluate_conditions = with_split
 
 
+def alarms_with_metric_math():
+    """Makes an alarm over several metrics as one over the first of them; tests/outside/alarms.py knows the arithmetic.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
+    ministack's _cw_metric_alarm_record (services/cloudformation/provisioners.py) refuses the property Metrics.
+    """
+    record = provisioners._cw_metric_alarm_record
+
+    def with_first(name, props):
+        stats = [one["MetricStat"] for one in props.get("Metrics", []) if "MetricStat" in one]
+        if not stats:
+            return record(name, props)
+        rest = {key: value for key, value in props.items() if key != "Metrics"}
+        of = {"Period": stats[0]["Period"], "Statistic": stats[0]["Stat"]}
+        return record(name, {**rest, **stats[0]["Metric"], **of})
+
+    provisioners._cw_metric_alarm_record = with_first
+
+
 def main():
     """Serves until it is ended."""
     serve_events()
     record_answers()
     delete_after_a_failed_create()
-    conditions_with_join_and_split()
+    conditions_with_split()
+    alarms_with_metric_math()
     sys.argv = ["ministack"]
     app.main()
 

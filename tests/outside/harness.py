@@ -154,7 +154,9 @@ class Recorder:
                 return call
         elif call.service == "ecs":
             self.teach(call)
-        self.send(call, self.stage.address if call.service == "ecs" else self.gateway, headers)
+        # Where tasks run they log.
+        to_stage = call.service == "ecs" or call.operation == "GetLogEvents"
+        self.send(call, self.stage.address if to_stage else self.gateway, headers)
         self.calls.append(call)
         return call
 

@@ -3,7 +3,7 @@
 //! It writes its address, then takes one JSON object a line: a cluster or a task definition that it is to know, as
 //! DescribeTaskDefinition returns it. Each line is answered by one. It ends with its input.
 
-use std::{env, sync::Arc, time::Duration};
+use std::{env, io::stdin, sync::Arc, time::Duration};
 
 use ecs_tasks::rehearse::{
     report::Report,
@@ -12,7 +12,7 @@ use ecs_tasks::rehearse::{
     stage::{Config, Stage},
 };
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::task::spawn_blocking;
 
 /// The first argument is a program that takes ECS's events as a Lambda function would.
 #[tokio::main(flavor = "current_thread")]
@@ -40,8 +40,7 @@ async fn main() {
     };
     let stage = Stage::open(config, Arc::new(reporter)).await.expect("a port on loopback");
     println!("{}", stage.endpoint());
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+    while let Ok(Some(Ok(line))) = spawn_blocking(|| stdin().lines().next()).await {
         match learn(&stage, &line) {
             Ok(()) => println!("known"),
             Err(problem) => println!("{problem}"),
@@ -54,7 +53,10 @@ async fn main() {
 fn learn(stage: &Stage, line: &str) -> Result<(), String> {
     let told: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
     match told["cluster"].as_str() {
-        Some(name) => drop(stage.ecs.create_cluster(name)),
+        Some(name) => {
+            stage.ecs.create_cluster(name);
+            stage.ecs.add_instances(name);
+        }
         None => stage.ecs.register_given(&told)?,
     }
     Ok(())
