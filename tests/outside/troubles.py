@@ -1,0 +1,121 @@
+"""The function in trouble: what its alarms see of it, and what it costs the account."""
+
+import json
+import time
+import uuid
+
+from alarms import Metrics, goes_off
+from alarms_test import ALARMS
+from harness import ACCOUNT, REGION, Aws, until
+from lives import Row
+
+FUNCTION = "ecs-tasks-ecsTasks"
+TABLE = "ecs-tasks-requests"
+MINUTES = 8
+# CloudFormation's other stacks ask ECS, too: a bucket of 100 calls, filled with 20 a second.
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+BURST = 100
+
+
+def request(kind: str, url: str, cluster: str, definition: str, **more) -> dict:
+    """A request as CloudFormation sends it."""
+    return {
+        "RequestType": kind,
+        "RequestId": str(uuid.uuid4()),
+        "ResponseURL": url,
+        "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/trouble/{uuid.uuid4()}",
+        "LogicalResourceId": "Migrate",
+        "ResourceType": "Custom::ECSTask",
+        "ResourceProperties": {"ServiceToken": "function", "Cluster": cluster, "TaskDefinition": definition},
+        **more,
+    }
+
+
+class World:
+    """The function of the provider's stack, driven by hand."""
+
+    def __init__(self, aws: Aws):
+        self.aws, self.seen = aws, set()
+        ecs = aws.client("ecs")
+        ecs.create_cluster(clusterName="trouble")
+        container = {"name": "app", "image": "busybox", "entryPoint": ["sh", "-c"], "command": ["sleep 2"]}
+        made = ecs.register_task_definition(family="trouble", containerDefinitions=[container])
+        self.definition = made["taskDefinition"]["taskDefinitionArn"]
+
+    def invoke(self, payload: dict, function: str = FUNCTION):
+        """Invokes it and waits for the end."""
+        self.aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(payload))
+
+    def watch(self):
+        """The watch comes round."""
+        self.invoke({"Watch": {}}, f"{FUNCTION}:woken")
+
+    def measured(self) -> list:
+        """The metrics' lines since the last time, from the function's log."""
+        pages = self.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{FUNCTION}")
+        new = [one for page in pages for one in page["events"] if one["eventId"] not in self.seen]
+        self.seen.update(one["eventId"] for one in new)
+        return [json.loads(one["message"]) for one in new if '"_aws"' in one["message"]]
+
+    def row(self, event: dict) -> dict:
+        """The request's row in the ledger."""
+        rows = self.aws.client("dynamodb").scan(TableName=TABLE)["Items"]
+        return next((row for row in rows if event["RequestId"] in row["request"]["S"]), None)
+
+    def later(self, event: dict, **milliseconds):
+        """Changes the row's times, in place of letting time pass."""
+        row = self.row(event)
+        row.update({name: {"N": str(value)} for name, value in milliseconds.items()})
+        self.aws.client("dynamodb").put_item(TableName=TABLE, Item=row)
+
+
+def refused_answer(world: World) -> list:
+    """A parked wait whose answer is refused, minute by minute."""
+    world.watch()
+    world.measured()
+    url = f"http://127.0.0.1:{world.aws.recorder.port}/refused/answer"
+    event = request("Create", url, "trouble", world.definition)
+    world.invoke(event)
+    until(lambda: (world.row(event) or {}).get("state", {}).get("S") == "answering", "the answer is refused", 30)
+    metrics, overdue = Metrics(), []
+    for minute in range(60, 60 + MINUTES):
+        began = int(time.time() * 1000)
+        if minute == 60:
+            world.later(event, deadline=began - 60_000, next_look=began)
+        else:
+            # A minute has passed for the row since the watch came round the last time.
+            world.later(event, next_look=int(world.row(event)["next_look"]["N"]) - 60_000 + (began - came_round))
+        came_round = int(time.time() * 1000)
+        world.watch()
+        time.sleep(0.3)
+        lines = world.measured()
+        for line in lines:
+            metrics.put_line(minute, line)
+        overdue.append(sum("Overdue" in line for line in lines))
+    world.later(event, state=0)
+    return [
+        Row("provider", "a parked wait's answer is refused", "alarm undelivered", off("provider.undelivered", metrics)),
+        Row("provider", "a parked wait's answer is refused", "alarm overdue", off("provider.overdue", metrics)),
+        Row(
+            "provider", "a parked wait's answer is refused", "sent again each minute",
+            [] if all(overdue) else [f"the watch found it in the minutes {overdue}"],
+        ),
+    ]
+
+
+def off(name: str, metrics: Metrics) -> list:
+    """Whether an alarm goes off by what the function has measured."""
+    return [] if goes_off(ALARMS[name], metrics, 60 + MINUTES) else [f"{name} is silent"]
+
+
+def many_clusters(world: World, count: int = 200) -> list:
+    """A Delete in an account with many clusters."""
+    stage = world.aws.stage
+    for number in range(count):
+        stage.learn(f"cluster/other-{number}", {"cluster": f"other-{number}"})
+    before = len(world.aws.recorder.calls)
+    url = f"http://127.0.0.1:{world.aws.recorder.port}/taken/answer"
+    world.invoke(request("Delete", url, "trouble", world.definition, PhysicalResourceId="trouble-Migrate"))
+    calls = [call for call in world.aws.recorder.calls[before:] if call.service == "ecs"]
+    found = [f"{len(calls)} calls to ECS"] if len(calls) > BURST else []
+    return [Row("provider", f"delete beside {count} clusters", "ECS's limits", found)]
