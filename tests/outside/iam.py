@@ -34,11 +34,17 @@ class Questions:
         # What a task definition's roles are, as far as DescribeTaskDefinition has said.
         self.roles = {}
 
+    def learn(self, call: Call):
+        """Notes the roles of a task definition, which its starts pass on."""
+        if call.operation == "DescribeTaskDefinition" and call.status == 200:
+            found = json.loads(call.answer)["taskDefinition"]
+            self.roles[found["taskDefinitionArn"]] = [found.get("taskRoleArn"), found.get("executionRoleArn")]
+
     def of(self, call: Call) -> list:
         """All that IAM is asked about a call."""
         if call.service == "cloudformation-response":
             return []
-        ask = getattr(self, call.service.replace("-", "_"))
+        ask = self.invoke if call.service == "lambda" else getattr(self, call.service)
         return ask(call.operation, call)
 
     def ecs(self, operation: str, call: Call) -> list:
@@ -57,9 +63,6 @@ class Questions:
                 question("ecs:DescribeServices", arn("ecs", f"service/{name}/{one.rsplit('/', 1)[-1]}"), ecs__cluster=cluster)
                 for one in body["services"]
             ]
-        if operation == "DescribeTaskDefinition":
-            found = answer.get("taskDefinition", {})
-            self.roles[found.get("taskDefinitionArn")] = [found.get("taskRoleArn"), found.get("executionRoleArn")]
         return [question(f"ecs:{operation}", "*")]
 
     def start(self, operation: str, body: dict, answer: dict, cluster: str) -> list:
@@ -84,7 +87,7 @@ class Questions:
 
     def dynamodb(self, operation: str, call: Call) -> list:
         body = call.json()
-        table = lambda name: arn("dynamodb", f"table/{self.named(name)}")
+        table = lambda _: arn("dynamodb", f"table/{self.table}")
         if operation in ("BatchGetItem", "BatchWriteItem"):
             return [question(f"dynamodb:{operation}", table(name)) for name in body["RequestItems"]]
         if operation == "TransactWriteItems":
@@ -95,20 +98,10 @@ class Questions:
         index = f"/index/{body['IndexName']}" if "IndexName" in body else ""
         return [question(f"dynamodb:{operation}", table(body["TableName"]) + index)]
 
-    def named(self, table: str) -> str:
-        """A table of the simulation is the stack's; one of the flows is itself."""
-        return table.rsplit("/", 1)[-1] if table.endswith(("-requests", "-Audit")) or "Audit" in table else self.table
-
     def cloudformation(self, operation: str, call: Call) -> list:
         stack = dict(urllib.parse.parse_qsl(call.body.decode())).get("StackName", "")
         stack = re.sub(r":us-[a-z]+-\d+:", f":{REGION}:", stack)
         return [question(f"cloudformation:{operation}", stack)]
-
-    # The service's name is a word of Python.
-    def __getattr__(self, name: str):
-        if name == "lambda":
-            return self.invoke
-        raise AttributeError(name)
 
     def invoke(self, _operation: str, call: Call) -> list:
         path = urllib.parse.unquote(call.path.split("/functions/")[1].split("/invocations")[0])
@@ -119,9 +112,6 @@ class Questions:
 
     def sns(self, _operation: str, call: Call) -> list:
         return [question("sns:Publish", dict(urllib.parse.parse_qsl(call.body.decode()))["TopicArn"])]
-
-    def es(self, _operation: str, call: Call) -> list:
-        return [question("es:ESHttpPost" if call.method == "POST" else "es:ESHttpPut", arn("es", "domain/ecs-events" + call.path))]
 
 
 def distinct(questions: list) -> list:

@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 
-from harness import CODE, DEBUG, Aws, Operation, template
+from harness import CODE, DEBUG, Aws, Operation, template, until
 
 # The rehearsal's line of an event: time, status, resource, reason.
 LINE = re.compile(r"\d\d:\d\d:\d\d  ([A-Z_]+)\s+(\S+)\s*(.*)")
@@ -210,3 +210,15 @@ def ended(operation: Operation, status: str) -> list:
         if event["ResourceStatus"].endswith("_FAILED") and event["LogicalResourceId"] != "Broken"
     ]
     return failed + ([] if operation.status == status else [f"the stack is {operation.status} and not {status}"])
+
+
+def monitored(aws: Aws) -> list:
+    """Each task that failed is alerted once: ECS's events by EventBridge and SQS, the alert by SNS."""
+    failed = sum(answer.get("Status") in ("FAILED", "FAILURE") and "exited with code" in answer["Reason"] for answer in aws.recorder.answers)
+    published = lambda: [call for call in aws.recorder.calls if call.service == "sns"]
+    try:
+        until(lambda: len(published()) >= failed, "the alerts", 20)
+    except AssertionError:
+        pass
+    alerts = len(published())
+    return [Row("monitor", "events of failed tasks", "ministack", [] if alerts == failed else [f"{alerts} alerts about {failed} failed tasks"])]

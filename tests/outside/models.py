@@ -110,7 +110,9 @@ def translated(pattern: str) -> str:
 
 
 def answer_objections(call) -> list:
-    """What the newest model has against an answer."""
+    """What the newest model has against an answer; one from 500 on may be a proxy's, and have any form."""
+    if call.status >= 500:
+        return []
     try:
         operation = operation_model(call.service, call.operation)
     except Exception as error:
@@ -130,8 +132,6 @@ def answer_objections(call) -> list:
 
 def error_objections(call, operation, parsed: dict) -> list:
     """An error must be one that the operation, or every operation, can have."""
-    if call.status >= 500:
-        return []
     code = parsed.get("Error", {}).get("Code", "")
     listed = {shape.error_code for shape in operation.error_shapes} | {shape.name for shape in operation.error_shapes}
     return [] if code in listed | COMMON | COMMON_OF.get(call.service, set()) else [f"{code} is no error of {call.operation}"]

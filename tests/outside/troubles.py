@@ -53,8 +53,9 @@ class World:
     def measured(self) -> list:
         """The metrics' lines since the last time, from the function's log."""
         pages = self.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{FUNCTION}")
-        new = [one for page in pages for one in page["events"] if one["eventId"] not in self.seen]
-        self.seen.update(one["eventId"] for one in new)
+        # Each invocation has a stream of its own here, which is complete when the invocation has ended.
+        new = [one for page in pages for one in page["events"] if one["logStreamName"] not in self.seen]
+        self.seen.update(one["logStreamName"] for one in new)
         return [json.loads(one["message"]) for one in new if '"_aws"' in one["message"]]
 
     def row(self, event: dict) -> dict:

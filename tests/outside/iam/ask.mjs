@@ -1,4 +1,5 @@
-// Asks an evaluator of IAM that others wrote. Standard input: {policy, questions: [{action, resource, context}]}.
+// Asks an evaluator of IAM that others wrote. Standard input: {policy, principal, account,
+// questions: [{action, resource, context}]}.
 // Standard output: a list of {allowed, by: [Sid], errors}, one for each question.
 
 import { runSimulation } from "@cloud-copilot/iam-simulate";
@@ -6,12 +7,22 @@ import { readFileSync } from "node:fs";
 
 const { policy, questions, principal, account } = JSON.parse(readFileSync(0, "utf8"));
 
+// A key's own policy must let the account's policies decide.
+// https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+const keyPolicy = {
+  Version: "2012-10-17",
+  Statement: [
+    { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${account}:root` }, Action: "kms:*", Resource: "*" },
+  ],
+};
+
 async function ask({ action, resource, context }) {
   const simulation = {
     request: { action, principal, resource: { resource, accountId: account }, contextVariables: context },
     identityPolicies: [{ name: "role", policy }],
     serviceControlPolicies: [],
     resourceControlPolicies: [],
+    ...(action.startsWith("kms:") && { resourcePolicy: keyPolicy }),
   };
   const result = await runSimulation(simulation, {});
   if (result.resultType === "error") {
