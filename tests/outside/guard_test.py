@@ -1,0 +1,67 @@
+"""cfn/guard: what of the rules of cfn/lint Guard can say, over the same templates as tools/lint_test.py."""
+
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from cloudformation_validate import CompositeEngine, CompositeEngineConfig, ValidateConfig, file_to_external_rule_source
+from harness import ROOT
+
+RULES = ROOT / "cfn" / "guard" / "ecs-task.guard"
+LINT = ROOT / "tests" / "lint"
+# The templates in whose mistakes Guard can have a say, and what it must say.
+FOUND = {
+    "members": "Tags that begin with ecs-tasks:",
+    "network": "Fargate needs NetworkConfiguration",
+    "properties": "no such property",
+    "secrets": "does not resolve secretsmanager",
+    "timeout": "Timeout is above 3600 s",
+    "type": "The type is Custom::ECSTask",
+    "wait-handle": "nothing waits for the task",
+}
+
+
+class GuardTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = CompositeEngine(CompositeEngineConfig(guard_rules=[file_to_external_rule_source(RULES)]))
+
+    def findings(self, template) -> list:
+        """What the rules say of a template."""
+        report = self.engine.validate_template(template, ValidateConfig(disable_builtin_rules=True))
+        return [one.message for one in report.diagnostics]
+
+    def test_a_mistake_that_guard_can_say_is_found(self):
+        for name, words in FOUND.items():
+            with self.subTest(template=name):
+                self.assertIn(words, "\n".join(self.findings(LINT / f"{name}.found.yml")))
+
+    def test_a_template_without_a_mistake_is_left_alone(self):
+        for template in sorted([*LINT.glob("*.left.yml"), *ROOT.glob("cfn/*.yml")]):
+            with self.subTest(template=template.name):
+                self.assertEqual(self.findings(template), [])
+
+    def test_in_a_cdk_synth_a_mistake_is_found_and_the_example_is_left_alone(self):
+        with tempfile.TemporaryDirectory() as folder:
+            synth = ["npm", "run", "synth", "--", "--output", folder]
+            environment = {**os.environ, "CDK_DISABLE_CLI_TELEMETRY": "1"}
+            subprocess.run(synth, cwd=ROOT / "examples" / "cdk", env=environment, check=True, capture_output=True, timeout=120)
+            template = Path(folder, "Shop.template.json")
+            self.assertEqual(self.findings(template), [])
+            made = json.loads(template.read_text(encoding="utf-8"))
+            [task] = [one for one in made["Resources"].values() if one["Type"] == "Custom::ECSTask"]
+            task["Properties"]["Overides"] = task["Properties"].pop("Overrides", {})
+            template.write_text(json.dumps(made), encoding="utf-8")
+            self.assertIn("no such property", "\n".join(self.findings(template)))
+
+    def test_the_rules_know_every_property(self):
+        schema = json.loads((ROOT / "cfn" / "lint" / "ecs_task.schema.json").read_text(encoding="utf-8"))
+        rules = RULES.read_text(encoding="utf-8")
+        self.assertEqual([name for name in schema["properties"] if f"'{name}'" not in rules], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
