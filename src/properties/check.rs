@@ -47,6 +47,19 @@ impl Properties {
                 refuse(&format!("Tags[{index}].key"), &problem);
             }
         }
+        let containers = self.overrides.iter().flat_map(|overrides| &overrides.container_overrides).flatten();
+        for (container, given) in containers.enumerate() {
+            for (index, one) in given.resource_requirements.iter().flatten().enumerate() {
+                if one.value.is_none() && one.sharing_strategy.is_none() {
+                    refuse(
+                        &format!(
+                            "Overrides.containerOverrides[{container}].resourceRequirements[{index}].value"
+                        ),
+                        "is missing: it can be left out only with sharingStrategy",
+                    );
+                }
+            }
+        }
         for (index, criterion) in self.update_criteria().unwrap_or_default().iter().enumerate() {
             if criterion.environment_keys.is_none() && !criterion.image {
                 refuse(

@@ -79,13 +79,36 @@ structure! {
 }
 
 structure! {
-    /// A GPU or an inference accelerator.
+    /// A GPU, a part of one, or an inference accelerator.
     #[derive(Debug)]
     ResourceRequirement {
-        /// How many, or which.
-        "value" value: String = Rule::required(Shape::NAME);
+        /// How many, or which; needed without `sharingStrategy`.
+        "value" value: Option<String> = Rule::optional(Shape::NAME);
         /// `GPU` or `InferenceAccelerator`
         "type" kind: String = Rule::required(Shape::NAME);
+        /// How the container shares a GPU with others.
+        "sharingStrategy" sharing_strategy: Option<SharingStrategy> =
+            Rule::optional(SharingStrategy::SHAPE);
+    }
+}
+
+structure! {
+    /// How a container shares a GPU.
+    #[derive(Debug)]
+    SharingStrategy {
+        /// By NVIDIA's Multi-Process Service.
+        "nvidiaMps" nvidia_mps: NvidiaMps = Rule::required(NvidiaMps::SHAPE);
+    }
+}
+
+structure! {
+    /// What a container may have of a GPU.
+    #[derive(Debug, Default)]
+    NvidiaMps {
+        /// Memory of the GPU in MiB.
+        "memory" memory: i32 = Rule::required(Shape::NUMBER);
+        /// The most of its computing, in percent.
+        "maxComputePercent" max_compute_percent: Option<i32> = Rule::optional(Shape::NUMBER);
     }
 }
 

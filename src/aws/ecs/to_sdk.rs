@@ -10,8 +10,9 @@ use aws_sdk_ecs::{
     types::{
         AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride, EbsTagSpecification,
         EnvironmentFile, EphemeralStorage, InferenceAcceleratorOverride, KeyValuePair, NetworkConfiguration,
-        PlacementConstraint, PlacementStrategy, ResourceRequirement, Tag, TaskManagedEbsVolumeConfiguration,
-        TaskManagedEbsVolumeTerminationPolicy, TaskOverride, TaskVolumeConfiguration,
+        NvidiaMpsAllocation, PlacementConstraint, PlacementStrategy, ResourceRequirement, SharingStrategy,
+        Tag, TaskManagedEbsVolumeConfiguration, TaskManagedEbsVolumeTerminationPolicy, TaskOverride,
+        TaskVolumeConfiguration,
     },
 };
 use serde_json::Value;
@@ -85,9 +86,6 @@ fn container_override(container: &ours::ContainerOverride) -> Result<ContainerOv
     let file = |file: &ours::EnvironmentFile| {
         EnvironmentFile::builder().value(&file.value).r#type(file.kind.as_str().into()).build()
     };
-    let requirement = |one: &ours::ResourceRequirement| {
-        ResourceRequirement::builder().value(&one.value).r#type(one.kind.as_str().into()).build()
-    };
     let files = container.environment_files.as_ref();
     let requirements = container.resource_requirements.as_ref();
     Ok(ContainerOverride::builder()
@@ -100,6 +98,19 @@ fn container_override(container: &ours::ContainerOverride) -> Result<ContainerOv
         .set_memory_reservation(container.memory_reservation)
         .set_resource_requirements(requirements.map(|all| all.iter().map(requirement).collect()).transpose()?)
         .build())
+}
+
+fn requirement(one: &ours::ResourceRequirement) -> Result<ResourceRequirement, BuildError> {
+    let part = one.sharing_strategy.as_ref().map(|strategy| {
+        let ours::NvidiaMps { memory, max_compute_percent } = strategy.nvidia_mps;
+        let part = NvidiaMpsAllocation::builder().memory(memory);
+        part.set_max_compute_percent(max_compute_percent).build()
+    });
+    ResourceRequirement::builder()
+        .set_value(one.value.clone())
+        .r#type(one.kind.as_str().into())
+        .set_sharing_strategy(part.transpose()?.map(SharingStrategy::NvidiaMps))
+        .build()
 }
 
 fn network_configuration(network: &ours::NetworkConfiguration) -> Result<NetworkConfiguration, BuildError> {
@@ -125,20 +136,37 @@ pub(super) fn capacity_providers(
     built(items.map(|items| items.iter().map(item).collect()).transpose())
 }
 
-/// The SDK writes `weight` and `base` as 0 where they are not given; what is not given is not sent.
-pub(super) fn without_zeroes_that_nobody_gave(
+/// The SDK writes `weight` and `base` as 0, and the `value` of a GPU that is shared as an empty text, where they
+/// are not given. ECS takes neither a 0 for none nor a value beside a sharing strategy, so they are not sent.
+pub(super) fn without_what_nobody_gave(
     given: Vec<ours::CapacityProviderStrategyItem>,
 ) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
     move |request| {
-        let Some(body) = request.body().bytes().filter(|_| !given.is_empty()) else { return };
-        let Ok(mut body) = serde_json::from_slice::<Value>(body) else { return };
-        let sent = body["capacityProviderStrategy"].as_array_mut().into_iter().flatten();
-        for (sent, given) in sent.filter_map(Value::as_object_mut).zip(&given) {
+        let Some(Ok(mut body)) = request.body().bytes().map(serde_json::from_slice::<Value>) else { return };
+        let before = body.clone();
+        let sent = body.get_mut("capacityProviderStrategy").and_then(Value::as_array_mut);
+        for (sent, given) in sent.into_iter().flatten().filter_map(Value::as_object_mut).zip(&given) {
             for (name, _) in
                 [("weight", given.weight), ("base", given.base)].iter().filter(|(_, value)| value.is_none())
             {
                 sent.remove(*name);
             }
+        }
+        let containers = body.pointer_mut("/overrides/containerOverrides").and_then(Value::as_array_mut);
+        let requirements = containers
+            .into_iter()
+            .flatten()
+            .filter_map(|container| container.get_mut("resourceRequirements")?.as_array_mut())
+            .flatten();
+        for requirement in requirements.filter_map(Value::as_object_mut) {
+            if requirement.contains_key("sharingStrategy")
+                && requirement.get("value").is_some_and(|value| value == "")
+            {
+                requirement.remove("value");
+            }
+        }
+        if body == before {
+            return;
         }
         let body = body.to_string();
         request.headers_mut().insert("content-length", body.len().to_string());
