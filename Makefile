@@ -24,7 +24,7 @@ NODE_STAMPS := $(patsubst %,examples/%/node_modules/.stamp,cdk migrations/knex)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test docker examples soak scale check build bucket publish release bench generate dashboard clean
+.PHONY: help demo test docker examples outside soak scale check build bucket publish release bench generate dashboard clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -51,6 +51,14 @@ docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its ow
 examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synthesize, lint and rehearse examples/, on a real PostgreSQL
 	@$(BUILD_REHEARSE)
 	REHEARSE=$(TARGET_DIR)/debug/rehearse $(PYTHON) -m unittest discover --start-directory tests/examples --pattern '*_test.py'
+
+# Without the flags that a build may have, which would compile everything anew.
+outside: build .venv/outside.stamp examples/cdk/node_modules/.stamp ## Ask judges of others: ministack, botocore's models, IAM, AWS's validator
+	@env -u RUSTFLAGS $(BUILD_REHEARSE) --test simulation --example stage
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/outside/bin/python -m unittest discover --start-directory tests/outside --pattern '*_test.py'
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" OUTSIDE_BUILD='$(abspath $(BUILD))' OUTSIDE_TARGET='$(TARGET_DIR)' SEEDS=1000 \
+	  SIMULATE='env -u RUSTFLAGS cargo test --quiet --locked --features rehearse --test simulation -- --ignored --exact soak' \
+	  .venv/outside/bin/python tests/outside/run.py
 
 soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check one: SEED=7
 	@FIRST='$(FIRST)' SEEDS='$(SEEDS)' SEED='$(SEED)' cargo test --locked $(if $(SEED),,--profile soak) --test simulation -- --ignored --exact --nocapture soak
@@ -148,6 +156,17 @@ target/docker/python.tar: rehearse/tests/docker/root rehearse/tests/docker/packa
 	@echo "=> Installing checkov into .venv/checkov..."
 	@python3 -m venv .venv/checkov
 	@.venv/checkov/bin/pip --disable-pip-version-check install --quiet --constraint $< checkov
+	@touch $@
+
+# ministack pins an older botocore than the newest. The evaluator of IAM is run, and is no part of what we ship.
+.venv/outside.stamp: tools/constraints-outside.txt tools/constraints-ministack.txt $(wildcard tests/outside/iam/*) .venv/examples.stamp
+	@echo "=> Installing the judges into .venv/outside and .venv/ministack..."
+	@python3 -m venv .venv/outside
+	@.venv/outside/bin/pip --disable-pip-version-check install --quiet --constraint $< boto3 cfn-lint cloudformation-validate
+	@python3 -m venv .venv/ministack
+	@.venv/ministack/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints-ministack.txt ministack
+	@mkdir -p .venv/outside/iam && cp tests/outside/iam/* .venv/outside/iam
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix .venv/outside/iam --silent
 	@touch $@
 
 %/node_modules/.stamp: %/package-lock.json .venv/examples.stamp
