@@ -96,6 +96,7 @@ def main() -> int:
                 rows += lives.live(aws, *life)
             rows += lives.monitored(aws)
             rows += troubles.refused_answer(world) + troubles.many_clusters(world)
+            rows += troubles.emitted(world)
             found, flows = judged("flows", aws.recorder.calls, {"ecs"})
             rows += found
             said, _ = simulation.communicate(timeout=300)

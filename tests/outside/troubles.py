@@ -1,15 +1,17 @@
 """The function in trouble: what its alarms see of it, and what it costs the account."""
 
+import contextlib
 import json
 import time
 import uuid
 
-from alarms import Metrics, goes_off
+from alarms import Metrics, goes_off, key
 from alarms_test import ALARMS
 from harness import ACCOUNT, REGION, Aws, until
 from lives import Row
 
 FUNCTION = "ecs-tasks-ecsTasks"
+MONITOR = "ecs-events"
 TABLE = "ecs-tasks-requests"
 MINUTES = 8
 # CloudFormation's other stacks ask ECS, too: a bucket of 100 calls, filled with 20 a second.
@@ -35,7 +37,7 @@ class World:
     """The function of the provider's stack, driven by hand."""
 
     def __init__(self, aws: Aws):
-        self.aws, self.seen = aws, set()
+        self.aws, self.seen, self.every = aws, set(), []
         ecs = aws.client("ecs")
         ecs.create_cluster(clusterName="trouble")
         container = {"name": "app", "image": "busybox", "entryPoint": ["sh", "-c"], "command": ["sleep 2"]}
@@ -50,18 +52,26 @@ class World:
         """The watch comes round."""
         self.invoke({"Watch": {}}, f"{FUNCTION}:woken")
 
-    def measured(self) -> list:
-        """The metrics' lines since the last time, from the function's log."""
-        pages = self.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{FUNCTION}")
+    def measured(self, function: str = FUNCTION) -> list:
+        """The metrics' lines since the last time, from a function's log."""
+        pages = self.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
         # Each invocation has a stream of its own here, which is complete when the invocation has ended.
         new = [one for page in pages for one in page["events"] if one["logStreamName"] not in self.seen]
         self.seen.update(one["logStreamName"] for one in new)
-        return [json.loads(one["message"]) for one in new if '"_aws"' in one["message"]]
+        lines = [json.loads(one["message"]) for one in new if '"_aws"' in one["message"]]
+        self.every += lines
+        return lines
 
     def row(self, event: dict) -> dict:
         """The request's row in the ledger."""
         rows = self.aws.client("dynamodb").scan(TableName=TABLE)["Items"]
         return next((row for row in rows if event["RequestId"] in row["request"]["S"]), None)
+
+    def forget(self, event: dict):
+        """Takes the row away: nobody will ever take its answer."""
+        row = self.row(event)
+        key = {name: row[name] for name in ("resource", "request")}
+        self.aws.client("dynamodb").delete_item(TableName=TABLE, Key=key)
 
     def later(self, event: dict, **milliseconds):
         """Changes the row's times, in place of letting time pass."""
@@ -70,8 +80,24 @@ class World:
         self.aws.client("dynamodb").put_item(TableName=TABLE, Item=row)
 
 
+@contextlib.contextmanager
+def without_schedule(aws: Aws):
+    """No watch comes round but those that are driven by hand."""
+    events = aws.client("events")
+    [rule] = [one["Name"] for one in events.list_rules()["Rules"] if one.get("ScheduleExpression") and "ecs-tasks" in one["Name"]]
+    events.disable_rule(Name=rule)
+    yield
+    events.enable_rule(Name=rule)
+
+
 def refused_answer(world: World) -> list:
     """A parked wait whose answer is refused, minute by minute."""
+    with without_schedule(world.aws):
+        return refused_minutes(world)
+
+
+def refused_minutes(world: World) -> list:
+    """The same, with every round of the watch in our hand."""
     world.watch()
     world.measured()
     url = f"http://127.0.0.1:{world.aws.recorder.port}/refused/answer"
@@ -93,7 +119,7 @@ def refused_answer(world: World) -> list:
         for line in lines:
             metrics.put_line(minute, line)
         overdue.append(sum("Overdue" in line for line in lines))
-    world.later(event, state=0)
+    world.forget(event)
     return [
         Row("provider", "a parked wait's answer is refused", "alarm undelivered", off("provider.undelivered", metrics)),
         Row("provider", "a parked wait's answer is refused", "alarm overdue", off("provider.overdue", metrics)),
@@ -106,7 +132,7 @@ def refused_answer(world: World) -> list:
 
 def off(name: str, metrics: Metrics) -> list:
     """Whether an alarm goes off by what the function has measured."""
-    return [] if goes_off(ALARMS[name], metrics, 60 + MINUTES) else [f"{name} is silent"]
+    return [] if goes_off(ALARMS[name], metrics, 60 + max(MINUTES, 10)) else [f"{name} is silent"]
 
 
 def many_clusters(world: World, count: int = 200) -> list:
@@ -120,3 +146,35 @@ def many_clusters(world: World, count: int = 200) -> list:
     calls = [call for call in world.aws.recorder.calls[before:] if call.service == "ecs"]
     found = [f"{len(calls)} calls to ECS"] if len(calls) > BURST else []
     return [Row("provider", f"delete beside {count} clusters", "ECS's limits", found)]
+
+
+def emitted(world: World) -> list:
+    """Each alarm over a metric of ours looks at one that a function has emitted so; the monitor's go off by what it emits."""
+    resources = world.aws.client("cloudformation").describe_stack_resources(StackName=MONITOR)["StackResources"]
+    [queue] = [one["PhysicalResourceId"] for one in resources if one["LogicalResourceId"] == "Events"]
+    world.aws.client("sqs").send_message(QueueUrl=queue, MessageBody="no event of ECS")
+    lines = []
+
+    def has_dropped() -> bool:
+        lines.extend(world.measured(f"{MONITOR}-ecsEvents"))
+        return any("EventsDropped" in line for line in lines)
+
+    until(has_dropped, "the monitor drops what is no event", 30)
+    metrics = Metrics()
+    for line in lines:
+        metrics.put_line(60, line)
+    rows = [Row("monitor", "a task fails, a message is no event", f"alarm {name}", off(f"monitor.{name}", metrics)) for name in ("task-failed", "events-dropped")]
+    for line in world.every:
+        metrics.put_line(60, line)
+    silent = [
+        f"{name} looks at {metric['MetricName']}, which nobody has emitted without dimensions"
+        for name, alarm in ALARMS.items()
+        for metric in metrics_of(alarm)
+        if metric["Namespace"] == "ECSTasks" and key("ECSTasks", metric["MetricName"], {}) not in metrics.values
+    ]
+    return [*rows, Row("all", "the metrics of each alarm are emitted", "embedded metric format", silent)]
+
+
+def metrics_of(alarm: dict) -> list:
+    """All metrics that an alarm looks at."""
+    return [one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one] or [alarm]
