@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 
-from harness import CODE, DEBUG, Aws, Operation, template, until
+from harness import ACCOUNT, CODE, DEBUG, REGION, Aws, Operation, template, until
 
 # The rehearsal's line of an event: time, status, resource, reason.
 LINE = re.compile(r"\d\d:\d\d:\d\d  ([A-Z_]+)\s+(\S+)\s*(.*)")
@@ -169,36 +169,40 @@ def compare(operation: Operation, body: dict, rehearsed: Rehearsed, number: int)
     return found
 
 
+# What is deployed once: the stack, its parameters, those of an update, and what a failing resource comes after.
+DEPLOYED = {
+    "provider": ("ecs-tasks", {"CodeBucket": CODE}, {"LogLevel": "DEBUG"}, "Errors"),
+    "monitor": ("ecs-events", {"CodeBucket": CODE}, {"LogLevel": "DEBUG"}, "FunctionErrors"),
+    "alert": ("ecs-alert", {}, {"Clusters": "prod-*"}, "TaskFailed"),
+}
+
+
 def deploy(aws: Aws) -> list:
-    """The provider and the monitor: create, update; the rows."""
-    rows = []
-    for name, stack in (("provider", "ecs-tasks"), ("monitor", "ecs-events")):
-        body = template(name)
-        for step, more in (("create", {}), ("update", {"LogLevel": "DEBUG"})):
-            operation = aws.operate(stack, body, CodeBucket=CODE, **more)
-            rows.append(Row(name, step, "ministack", ended(operation, f"{step.upper()}_COMPLETE")))
-    return rows
+    """What is deployed once is created and updated; the rows."""
+    return [
+        Row(name, step, "ministack", ended(aws.operate(stack, template(name), **given, **more), f"{step.upper()}_COMPLETE"))
+        for name, (stack, given, changed, _) in DEPLOYED.items()
+        for step, more in (("create", {}), ("update", changed))
+    ]
 
 
 def update_deployed(aws: Aws) -> list:
-    """An update of the deployed templates that fails and is rolled back."""
+    """An update of each of these that fails when it has come far, and is rolled back."""
     rows = []
-    for name, stack in (("provider", "ecs-tasks"), ("monitor", "ecs-events")):
+    for name, (stack, given, changed, after) in DEPLOYED.items():
         body = template(name)
-        body["Resources"]["Broken"] = {
-            "Type": "Custom::Broken", "DependsOn": "Errors" if name == "provider" else "FunctionErrors",
-            "Properties": {"ServiceToken": "arn:aws:lambda:us-west-2:123456789012:function:missing"},
-        }
-        operation = aws.operate(stack, body, CodeBucket=CODE, LogLevel="TRACE")
+        function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:missing"
+        body["Resources"]["Broken"] = {"Type": "Custom::Broken", "DependsOn": after, "Properties": {"ServiceToken": function}}
+        operation = aws.operate(stack, body, **given, **{key: "TRACE" if key == "LogLevel" else "*" for key in changed})
         rows.append(Row(name, "failing update", "ministack", ended(operation, "UPDATE_ROLLBACK_COMPLETE")))
     return rows
 
 
 def delete_deployed(aws: Aws) -> list:
-    """The end of the provider and the monitor."""
+    """The end of each of these."""
     return [
         Row(name, "delete", "ministack", ended(aws.operate(stack), "DELETE_COMPLETE"))
-        for name, stack in (("provider", "ecs-tasks"), ("monitor", "ecs-events"))
+        for name, (stack, *_) in DEPLOYED.items()
     ]
 
 
