@@ -19,39 +19,61 @@ class Listed:
     def covers(self, row, difference: str) -> bool:
         """Whether it is this one."""
         patterns = ((self.template, row.template), (self.operation, row.operation), (self.judge, row.judge))
-        return all(re.fullmatch(pattern, text) for pattern, text in patterns) and bool(re.fullmatch(self.difference, difference))
+        return all(re.fullmatch(pattern, text) for pattern, text in patterns) and bool(
+            re.fullmatch(self.difference, difference)
+        )
 
 
 LISTED = [
     Listed(
-        "no events of a rollback's delete", "ministack", "example", "fails: failing create", "ministack",
+        "no events of a rollback's delete",
+        "ministack",
+        "example",
+        "fails: failing create",
+        "ministack",
         r"Migrate: CREATE_IN_PROGRESS CREATE_FAILED, and .* DELETE_IN_PROGRESS DELETE_COMPLETE in the rehearsal",
         "Its _deploy_stack_async (services/cloudformation/stacks.py) rolls back what was created and leaves out what failed. "
         "CloudFormation deletes a resource whose Create failed, too: "
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html",
     ),
     Listed(
-        "a condition in progress twice", "ministack", "long", ".*", "ministack",
+        "a condition in progress twice",
+        "ministack",
+        "long",
+        ".*",
+        "ministack",
         r"MigrateV1Condition: CREATE_IN_PROGRESS CREATE_IN_PROGRESS CREATE_\w+, and CREATE_IN_PROGRESS CREATE_\w+ in the rehearsal",
         "It sends an event of its own for a WaitCondition beside that of every resource (services/cloudformation/wait_conditions.py). "
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-waitcondition.html",
     ),
     Listed(
-        "a new resource of an update is updated", "ministack", "long", "long: update", "ministack",
+        "a new resource of an update is updated",
+        "ministack",
+        "long",
+        "long: update",
+        "ministack",
         r"MigrateV2(Condition)?: UPDATE_IN_PROGRESS .*UPDATE_COMPLETE, and CREATE_IN_PROGRESS CREATE_COMPLETE in the rehearsal",
         "Its _deploy_stack_async names each event of an update UPDATE_…, also of a resource that the update creates. A resource's "
         "own status is CREATE_COMPLETE: "
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html",
     ),
     Listed(
-        "an overdue row is found every other minute", "ours, to be mended in src/runner/wake.rs", "provider",
-        "a parked wait's answer is refused", "sent again each minute", r"the watch found it in the minutes \[1, 0, 1, 0, .*\]",
+        "an overdue row is found every other minute",
+        "ours, to be mended in src/runner/wake.rs",
+        "provider",
+        "a parked wait's answer is refused",
+        "sent again each minute",
+        r"the watch found it in the minutes \[1, 0, 1, 0, .*\]",
         "The watch puts its next look off by 60 s from the moment at which the answer was refused, which is after its own moment, so "
         "the next round finds the row not yet due.",
     ),
     Listed(
-        "Delete asks every cluster", "ours, to be mended in src/runner/delete.rs", "provider", "delete beside 200 clusters",
-        "ECS's limits", r"\d+ calls to ECS",
+        "Delete asks every cluster",
+        "ours, to be mended in src/runner/delete.rs",
+        "provider",
+        "delete beside 200 clusters",
+        "ECS's limits",
+        r"\d+ calls to ECS",
         "stop_elsewhere asks each cluster of the account twice. ECS's bucket for ListTasks holds 100 calls and is filled with 20 a "
         "second, for everybody in the account: "
         "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html",

@@ -48,7 +48,9 @@ class GuardTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             synth = ["npm", "run", "synth", "--", "--output", folder]
             environment = {**os.environ, "CDK_DISABLE_CLI_TELEMETRY": "1"}
-            subprocess.run(synth, cwd=ROOT / "examples" / "cdk", env=environment, check=True, capture_output=True, timeout=120)
+            subprocess.run(
+                synth, cwd=ROOT / "examples" / "cdk", env=environment, check=True, capture_output=True, timeout=120
+            )
             template = Path(folder, "Shop.template.json")
             self.assertEqual(self.findings(template), [])
             made = json.loads(template.read_text(encoding="utf-8"))

@@ -32,10 +32,6 @@ ACCOUNT = "123456789012"
 PATIENCE = 90
 CODE = "code"
 
-# How a service is named in a request's signature, and in botocore.
-SERVICES = {"monitoring": "cloudwatch"}
-
-
 @dataclasses.dataclass
 class Call:
     """A request that the function sent, and its answer."""
@@ -85,7 +81,11 @@ class Stage:
         environment = {"PATH": os.environ["PATH"], "EVENTS_TO": events_to}
         self.process = subprocess.Popen(
             [DEBUG / "examples" / "stage", HERE / "relay.py"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=environment,
         )
         self.address = self.process.stdout.readline().strip().removeprefix("http://")
         self.one_at_a_time = threading.Lock()
@@ -134,7 +134,7 @@ class Recorder:
 
             do_GET = do_POST = do_PUT = any
 
-        self.calls, self.answers, self.refuses = [], [], set()
+        self.calls, self.answers = [], []
         self.stage = self.gateway = None
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -149,7 +149,7 @@ class Recorder:
         call = Call(service(lower), operation(lower, method, path, body), method, path, lower, body)
         if call.service == "cloudformation-response":
             self.answers.append(json.loads(body))
-            if path in self.refuses or path.startswith("/refused"):
+            if path.startswith("/refused"):
                 call.status = 403
                 return call
         elif call.service == "ecs":
@@ -163,7 +163,9 @@ class Recorder:
     def send(self, call: Call, address: str, headers: dict):
         """Sends it on, and notes the answer."""
         upstream = http.client.HTTPConnection(address, timeout=PATIENCE)
-        kept = {name: value for name, value in headers.items() if name.lower() not in ("content-length", "transfer-encoding")}
+        kept = {
+            name: value for name, value in headers.items() if name.lower() not in ("content-length", "transfer-encoding")
+        }
         upstream.request(call.method, call.path, call.body, kept)
         response = upstream.getresponse()
         call.status, call.answer = response.status, response.read()
@@ -183,6 +185,12 @@ class Recorder:
             found = self.ask_ecs("DescribeTaskDefinition", {"taskDefinition": body["taskDefinition"]}).get("taskDefinition")
             if found:
                 self.stage.learn(found["taskDefinitionArn"], found)
+
+        for name in body.get("services", ()):
+            for found in self.ask_ecs("DescribeServices", {"cluster": body["cluster"], "services": [name]}).get(
+                "services", ()
+            ):
+                self.stage.learn(found["serviceArn"], found)
 
     def ask_ecs(self, name: str, body: dict) -> dict:
         """What ministack's ECS says."""
@@ -206,7 +214,7 @@ class Recorder:
 def service(headers: dict) -> str:
     """The service that a request is signed for."""
     scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", headers.get("authorization", ""))
-    return SERVICES.get(scope[1], scope[1]) if scope else "cloudformation-response"
+    return scope[1] if scope else "cloudformation-response"
 
 
 def operation(headers: dict, method: str, path: str, body: bytes) -> str:
@@ -344,7 +352,9 @@ class Aws:
 
     def tasks(self) -> list:
         """The ARNs of all tasks that the function has started."""
-        started = [call for call in self.recorder.calls if call.operation in ("RunTask", "StartTask") and call.status == 200]
+        started = [
+            call for call in self.recorder.calls if call.operation in ("RunTask", "StartTask") and call.status == 200
+        ]
         return list(dict.fromkeys(task["taskArn"] for call in started for task in json.loads(call.answer)["tasks"]))
 
 
@@ -364,7 +374,9 @@ class Operation:
 
     def reasons(self, logical_id: str) -> list:
         """Why a resource failed."""
-        failed = [one for one in self.events if one["LogicalResourceId"] == logical_id and one["ResourceStatus"].endswith("_FAILED")]
+        failed = [
+            one
+            for one in self.events
+            if one["LogicalResourceId"] == logical_id and one["ResourceStatus"].endswith("_FAILED")
+        ]
         return [event.get("ResourceStatusReason", "") for event in failed]
-
-

@@ -18,7 +18,11 @@ NODE = os.environ.get("OUTSIDE_NODE", "node")
 
 def question(action: str, resource: str, **context) -> dict:
     """May it? The context's keys have a double underscore for their colon."""
-    return {"action": action, "resource": resource, "context": {key.replace("__", ":"): value for key, value in context.items()}}
+    return {
+        "action": action,
+        "resource": resource,
+        "context": {key.replace("__", ":"): value for key, value in context.items()},
+    }
 
 
 def arn(service: str, resource: str) -> str:
@@ -55,12 +59,17 @@ class Questions:
             return self.start(operation, body, answer, cluster)
         if operation in ("DescribeTasks", "StopTask"):
             tasks = body.get("tasks") or [body["task"]]
-            return [question(f"ecs:{operation}", arn("ecs", f"task/{name}/{task.rsplit('/', 1)[-1]}"), ecs__cluster=cluster) for task in tasks]
+            return [
+                question(f"ecs:{operation}", arn("ecs", f"task/{name}/{task.rsplit('/', 1)[-1]}"), ecs__cluster=cluster)
+                for task in tasks
+            ]
         if operation == "ListTasks":
             return [question("ecs:ListTasks", "*", ecs__cluster=cluster)]
         if operation == "DescribeServices":
             return [
-                question("ecs:DescribeServices", arn("ecs", f"service/{name}/{one.rsplit('/', 1)[-1]}"), ecs__cluster=cluster)
+                question(
+                    "ecs:DescribeServices", arn("ecs", f"service/{name}/{one.rsplit('/', 1)[-1]}"), ecs__cluster=cluster
+                )
                 for one in body["services"]
             ]
         return [question(f"ecs:{operation}", "*")]
@@ -92,7 +101,12 @@ class Questions:
             return [question(f"dynamodb:{operation}", table(name)) for name in body["RequestItems"]]
         if operation == "TransactWriteItems":
             # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
-            kinds = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+            kinds = {
+                "Put": "PutItem",
+                "Update": "UpdateItem",
+                "Delete": "DeleteItem",
+                "ConditionCheck": "ConditionCheckItem",
+            }
             changes = [(kind, change) for item in body["TransactItems"] for kind, change in item.items()]
             return [question(f"dynamodb:{kinds[kind]}", table(change["TableName"])) for kind, change in changes]
         index = f"/index/{body['IndexName']}" if "IndexName" in body else ""
@@ -108,7 +122,9 @@ class Questions:
         qualifier = dict(urllib.parse.parse_qsl(urllib.parse.urlparse(call.path).query)).get("Qualifier")
         name, *rest = path.split(":function:")[-1].split(":")
         suffix = rest[0] if rest else qualifier
-        return [question("lambda:InvokeFunction", arn("lambda", f"function:{self.function}" + (f":{suffix}" if suffix else "")))]
+        return [
+            question("lambda:InvokeFunction", arn("lambda", f"function:{self.function}" + (f":{suffix}" if suffix else "")))
+        ]
 
     def sns(self, _operation: str, call: Call) -> list:
         return [question("sns:Publish", dict(urllib.parse.parse_qsl(call.body.decode()))["TopicArn"])]

@@ -137,7 +137,12 @@ def live(aws: Aws, name: str, of: str, steps: list) -> list:
     tasks = sum(operation.tasks for _, _, operation in done)
     if tasks != rehearsed.tasks:
         rows[-1].differences.append(f"{tasks} tasks ran, and {rehearsed.tasks} in the rehearsal")
-    ids = {(one["LogicalResourceId"], one["PhysicalResourceId"]) for *_, op in done for one in op.answers if "PhysicalResourceId" in one}
+    ids = {
+        (one["LogicalResourceId"], one["PhysicalResourceId"])
+        for *_, op in done
+        for one in op.answers
+        if "PhysicalResourceId" in one
+    }
     for logical_id in {logical_id for logical_id, _ in ids}:
         if sum(known == logical_id for known, _ in ids) != 1:
             rows[-1].differences.append(f"{logical_id} has changed its physical id: {sorted(ids)}")
@@ -192,7 +197,11 @@ def update_deployed(aws: Aws) -> list:
     for name, (stack, given, changed, after) in DEPLOYED.items():
         body = template(name)
         function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:missing"
-        body["Resources"]["Broken"] = {"Type": "Custom::Broken", "DependsOn": after, "Properties": {"ServiceToken": function}}
+        body["Resources"]["Broken"] = {
+            "Type": "Custom::Broken",
+            "DependsOn": after,
+            "Properties": {"ServiceToken": function},
+        }
         operation = aws.operate(stack, body, **given, **{key: "TRACE" if key == "LogLevel" else "*" for key in changed})
         rows.append(Row(name, "failing update", "ministack", ended(operation, "UPDATE_ROLLBACK_COMPLETE")))
     return rows
@@ -218,11 +227,21 @@ def ended(operation: Operation, status: str) -> list:
 
 def monitored(aws: Aws) -> list:
     """Each task that failed is alerted once: ECS's events by EventBridge and SQS, the alert by SNS."""
-    failed = sum(answer.get("Status") in ("FAILED", "FAILURE") and "exited with code" in answer["Reason"] for answer in aws.recorder.answers)
+    failed = sum(
+        answer.get("Status") in ("FAILED", "FAILURE") and "exited with code" in answer["Reason"]
+        for answer in aws.recorder.answers
+    )
     published = lambda: [call for call in aws.recorder.calls if call.service == "sns"]
     try:
         until(lambda: len(published()) >= failed, "the alerts", 20)
     except AssertionError:
         pass
     alerts = len(published())
-    return [Row("monitor", "events of failed tasks", "ministack", [] if alerts == failed else [f"{alerts} alerts about {failed} failed tasks"])]
+    return [
+        Row(
+            "monitor",
+            "events of failed tasks",
+            "ministack",
+            [] if alerts == failed else [f"{alerts} alerts about {failed} failed tasks"],
+        )
+    ]

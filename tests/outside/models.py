@@ -8,14 +8,17 @@ import urllib.parse
 from botocore import model, parsers, validate
 from botocore.loaders import Loader
 
-# In a signature by another name than the model's.
-MODELS = {"cloudwatch": "cloudwatch"}
 JUDGED = ("cloudformation", "dynamodb", "ecs", "lambda", "logs", "sns")
 # Errors of every service, which no operation's model lists.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
 COMMON = {
-    "AccessDeniedException", "InternalFailure", "InternalServerError", "ServiceUnavailable", "ThrottlingException",
-    "ValidationError", "ValidationException",
+    "AccessDeniedException",
+    "InternalFailure",
+    "InternalServerError",
+    "ServiceUnavailable",
+    "ThrottlingException",
+    "ValidationError",
+    "ValidationException",
 }
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 COMMON_OF = {"dynamodb": {"RequestLimitExceeded", "ThrottlingException"}}
@@ -24,8 +27,7 @@ COMMON_OF = {"dynamodb": {"RequestLimitExceeded", "ThrottlingException"}}
 @functools.cache
 def service_model(service: str) -> model.ServiceModel:
     """The newest model of a service."""
-    name = MODELS.get(service, service)
-    return model.ServiceModel(Loader().load_service_model(name, "service-2"), name)
+    return model.ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
 @functools.cache
@@ -88,7 +90,11 @@ def limits(shape, value, where: str) -> list:
         return [bad for name, one in known for bad in limits(shape.members[name], one, f"{where}.{name}")]
     found = []
     most = shape.metadata.get("max")
-    size = value if shape.type_name in ("integer", "long", "double", "float") else len(value) if hasattr(value, "__len__") else 0
+    size = (
+        value
+        if shape.type_name in ("integer", "long", "double", "float")
+        else len(value) if hasattr(value, "__len__") else 0
+    )
     if most is not None and float(size) > float(most):
         found.append(f"{where}: {size} is more than {most}")
     if shape.type_name == "string":
@@ -134,7 +140,9 @@ def error_objections(call, operation, parsed: dict) -> list:
     """An error must be one that the operation, or every operation, can have."""
     code = parsed.get("Error", {}).get("Code", "")
     listed = {shape.error_code for shape in operation.error_shapes} | {shape.name for shape in operation.error_shapes}
-    return [] if code in listed | COMMON | COMMON_OF.get(call.service, set()) else [f"{code} is no error of {call.operation}"]
+    return (
+        [] if code in listed | COMMON | COMMON_OF.get(call.service, set()) else [f"{code} is no error of {call.operation}"]
+    )
 
 
 def unknown(shape, value, where: str) -> list:
@@ -170,5 +178,7 @@ def missing(shape, parsed: dict, where: str) -> list:
     for name, one in (shape.members.items() if shape else ()):
         if one.type_name == "list" and one.member.type_name == "structure":
             for item in parsed.get(name) or ():
-                found += [f"{where}.{name}[].{needed} is missing" for needed in one.member.required_members if needed not in item]
+                found += [
+                    f"{where}.{name}[].{needed} is missing" for needed in one.member.required_members if needed not in item
+                ]
     return found

@@ -17,7 +17,9 @@ NAMES = {"containerInstances": "Instances"}
 
 def call(service: str, operation: str, body: dict, answer: dict | None = None, status: int = 200) -> Call:
     """A call in JSON."""
-    return Call(service, operation, "POST", "/", {}, json.dumps(body).encode(), status, {}, json.dumps(answer or {}).encode())
+    return Call(
+        service, operation, "POST", "/", {}, json.dumps(body).encode(), status, {}, json.dumps(answer or {}).encode()
+    )
 
 
 def members(shape, above: tuple = ()) -> set:
@@ -35,14 +37,21 @@ def listed(schema: dict, above: tuple = ()) -> set:
     """The paths of all properties of a schema as ECS spells them; a name inside a property has two spellings."""
     schema = schema.get("items", schema)
     lower = {name[0].lower() + name[1:]: one for name, one in schema.get("properties", {}).items()}
-    return {(*above, name) for name in lower} | {path for name, one in lower.items() for path in listed(one, (*above, name))}
+    return {(*above, name) for name in lower} | {
+        path for name, one in lower.items() for path in listed(one, (*above, name))
+    }
 
 
 class ModelsTest(unittest.TestCase):
     def test_a_request_that_the_model_does_not_know_is_objected_to(self):
         good = {"cluster": "prod", "taskDefinition": "app"}
         self.assertEqual(models.request_objections(call("ecs", "RunTask", good)), [])
-        for bad in ({**good, "colour": "red"}, {"cluster": "prod"}, {**good, "count": "two"}, {**good, "launchType": "TRAIN"}):
+        for bad in (
+            {**good, "colour": "red"},
+            {"cluster": "prod"},
+            {**good, "count": "two"},
+            {**good, "launchType": "TRAIN"},
+        ):
             with self.subTest(request=bad):
                 self.assertTrue(models.request_objections(call("ecs", "RunTask", bad)))
         self.assertTrue(models.request_objections(call("ecs", "WalkTask", good)))
@@ -50,7 +59,12 @@ class ModelsTest(unittest.TestCase):
     def test_an_answer_that_the_model_does_not_know_is_objected_to(self):
         good = {"tasks": [{"taskArn": "arn", "containers": [{"exitCode": 0}]}], "failures": []}
         self.assertEqual(models.answer_objections(call("ecs", "DescribeTasks", {}, good)), [])
-        for bad in ({"task": []}, {"tasks": [{"taskArn": 5}]}, {"tasks": [{"containers": [{"exitCode": "0"}]}]}, {"tasks": {}}):
+        for bad in (
+            {"task": []},
+            {"tasks": [{"taskArn": 5}]},
+            {"tasks": [{"containers": [{"exitCode": "0"}]}]},
+            {"tasks": {}},
+        ):
             with self.subTest(answer=bad):
                 self.assertTrue(models.answer_objections(call("ecs", "DescribeTasks", {}, bad)))
         error = {"__type": "InvalidParameterException", "message": "no"}

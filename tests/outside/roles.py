@@ -10,12 +10,20 @@ KEY = arn("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab")
 # The provider and the monitor as a company has them: with every parameter that bounds them.
 COMPANY = {
     "provider": {
-        "Clusters": "prod-*", "TaskRoles": "tasks/*", "TaskLogGroups": "/ecs/prod*", "KmsKey": KEY,
-        "VpcSubnets": "subnet-0123456789abcdef0", "VpcSecurityGroups": "sg-0123456789abcdef0",
+        "Clusters": "prod-*",
+        "TaskRoles": "tasks/*",
+        "TaskLogGroups": "/ecs/prod*",
+        "KmsKey": KEY,
+        "VpcSubnets": "subnet-0123456789abcdef0",
+        "VpcSecurityGroups": "sg-0123456789abcdef0",
     },
     "monitor": {
-        "KmsKey": KEY, "VpcSubnets": "subnet-0123456789abcdef0", "VpcSecurityGroups": "sg-0123456789abcdef0",
-        "AlertTopicKey": KEY, "EventsLogGroup": "failed-tasks", "OpenSearchEndpoint": "https://search.example.com",
+        "KmsKey": KEY,
+        "VpcSubnets": "subnet-0123456789abcdef0",
+        "VpcSecurityGroups": "sg-0123456789abcdef0",
+        "AlertTopicKey": KEY,
+        "EventsLogGroup": "failed-tasks",
+        "OpenSearchEndpoint": "https://search.example.com",
     },
 }
 BOTH = ("DescribeTaskDefinition", "GetLogEvents")
@@ -39,9 +47,14 @@ def judge(aws: Aws, flows: list, lived: list) -> list:
     rows += allowed(aws, "monitor", "ecs-events", of_monitor + by_aws("monitor", "ecs-events", aws))
     for name, more in COMPANY.items():
         stack = f"company-{name}"
-        rows.append(Row(name, "create with a company's rules", "ministack", ended(
-            aws.operate(stack, template(name), CodeBucket=CODE, **more), "CREATE_COMPLETE"
-        )))
+        rows.append(
+            Row(
+                name,
+                "create with a company's rules",
+                "ministack",
+                ended(aws.operate(stack, template(name), CodeBucket=CODE, **more), "CREATE_COMPLETE"),
+            )
+        )
         asked = by_aws(name, stack, aws) + bounded(name, stack)
         rows += allowed(aws, name, stack, asked, partly=True)
         rows.append(denied(aws, name, stack))
@@ -79,7 +92,9 @@ def unused() -> list:
     found = []
     for name, written in WRITTEN.items():
         idle = sorted(written - USED[name])
-        found.append(Row(name, f"{len(written)} statements are used", "iam-simulate", [f"{sid} is used by no call" for sid in idle]))
+        found.append(
+            Row(name, f"{len(written)} statements are used", "iam-simulate", [f"{sid} is used by no call" for sid in idle])
+        )
     return found
 
 
@@ -110,12 +125,19 @@ def by_aws(name: str, stack: str, aws: Aws) -> list:
     if name == "monitor":
         asked += [question("logs:PutLogEvents", arn("logs", "log-group:failed-tasks:log-stream:2026-11-20"))]
         domain = arn("es", "domain/ecs-events")
-        asked += [question("es:ESHttpPost", f"{domain}/_bulk"), question("es:ESHttpPut", f"{domain}/_index_template/ecs-events")]
+        asked += [
+            question("es:ESHttpPost", f"{domain}/_bulk"),
+            question("es:ESHttpPut", f"{domain}/_index_template/ecs-events"),
+        ]
     services = [f"dynamodb.{REGION}.amazonaws.com", f"sqs.{REGION}.amazonaws.com"]
-    asked += [question(f"kms:{action}", KEY, kms__ViaService=one) for action in ("Decrypt", "GenerateDataKey") for one in services]
-    return asked + [question(f"ec2:{action}", "*") for action in ("DescribeNetworkInterfaces", "DescribeSubnets")] + [
-        question("ec2:CreateNetworkInterface", arn("ec2", "network-interface/*"))
+    asked += [
+        question(f"kms:{action}", KEY, kms__ViaService=one) for action in ("Decrypt", "GenerateDataKey") for one in services
     ]
+    return (
+        asked
+        + [question(f"ec2:{action}", "*") for action in ("DescribeNetworkInterfaces", "DescribeSubnets")]
+        + [question("ec2:CreateNetworkInterface", arn("ec2", "network-interface/*"))]
+    )
 
 
 def bounded(name: str, stack: str) -> list:
@@ -186,6 +208,14 @@ def denied(aws: Aws, name: str, stack: str) -> Row:
     answers = ask(policy_of(aws, stack), list(questions))
     for answer in answers:
         USED[name].update(answer["by"])
-    found = [f"{one['action']} on {one['resource']} {one['context']} is allowed" for one, answer in zip(questions, answers) if answer["allowed"]]
-    found += [f"{one['action']} on {one['resource']}: {answer['errors']}" for one, answer in zip(questions, answers) if answer.get("errors")]
+    found = [
+        f"{one['action']} on {one['resource']} {one['context']} is allowed"
+        for one, answer in zip(questions, answers)
+        if answer["allowed"]
+    ]
+    found += [
+        f"{one['action']} on {one['resource']}: {answer['errors']}"
+        for one, answer in zip(questions, answers)
+        if answer.get("errors")
+    ]
     return Row(name, f"what must be denied: {len(questions)} questions", "iam-simulate", found)

@@ -30,7 +30,15 @@ def calls_of(path: Path):
             headers, body = told["headers"], told["body"].encode()
             named = operation(headers, told["method"], told["path"], body)
             yield Call(
-                service(headers), named, told["method"], told["path"], headers, body, told["status"], {}, told["answer"].encode()
+                service(headers),
+                named,
+                told["method"],
+                told["path"],
+                headers,
+                body,
+                told["status"],
+                {},
+                told["answer"].encode(),
             )
 
 
@@ -74,7 +82,9 @@ def table(rows: list) -> tuple:
             if not entry:
                 unlisted.append(f"{row.template}, {row.operation}, {row.judge}: {difference}")
         columns = zip((row.template, row.operation, row.judge), widths)
-        print("  ".join(text.ljust(width) for text, width in columns), ", ".join(dict.fromkeys(verdict)) or "holds", sep="  ")
+        print(
+            "  ".join(text.ljust(width) for text, width in columns), ", ".join(dict.fromkeys(verdict)) or "holds", sep="  "
+        )
     return unlisted, [entry.name for entry in LISTED if entry not in seen]
 
 
@@ -84,8 +94,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ecs-tasks-calls-") as folder:
         calls = Path(folder) / "calls.jsonl"
         simulation = subprocess.Popen(
-            shlex.split(os.environ["SIMULATE"]), env={**os.environ, "CALLS": str(calls)},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            shlex.split(os.environ["SIMULATE"]),
+            env={**os.environ, "CALLS": str(calls)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         aws = Aws()
         try:
@@ -95,7 +108,7 @@ def main() -> int:
             for life in lives.lives():
                 rows += lives.live(aws, *life)
             rows += lives.monitored(aws)
-            rows += troubles.refused_answer(world) + troubles.many_clusters(world)
+            rows += troubles.beside_service(world) + troubles.refused_answer(world) + troubles.many_clusters(world)
             rows += troubles.emitted(world)
             found, flows = judged("flows", aws.recorder.calls, {"ecs"})
             rows += found

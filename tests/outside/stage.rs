@@ -1,7 +1,7 @@
 //! The stage's ECS as a server, for CloudFormation and Lambda that others wrote.
 //!
-//! It writes its address, then takes one JSON object a line: a cluster or a task definition that it is to know, as
-//! DescribeTaskDefinition returns it. Each line is answered by one. It ends with its input.
+//! It writes its address, then takes one JSON object a line that it is to know: a cluster, or a service or a task
+//! definition as ECS describes it. Each line is answered by one. It ends with its input.
 
 use std::{env, io::stdin, sync::Arc, time::Duration};
 
@@ -52,12 +52,15 @@ async fn main() {
 
 fn learn(stage: &Stage, line: &str) -> Result<(), String> {
     let told: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    match told["cluster"].as_str() {
-        Some(name) => {
+    match (told["cluster"].as_str(), told["serviceName"].as_str()) {
+        (Some(name), _) => {
             stage.ecs.create_cluster(name);
             stage.ecs.add_instances(name);
         }
-        None => stage.ecs.register_given(&told)?,
+        (None, Some(name)) => {
+            stage.ecs.create_service(told["clusterArn"].as_str().unwrap_or_default(), name, &told);
+        }
+        (None, None) => stage.ecs.register_given(&told)?,
     }
     Ok(())
 }

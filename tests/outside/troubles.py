@@ -84,7 +84,9 @@ class World:
 def without_schedule(aws: Aws):
     """No watch comes round but those that are driven by hand."""
     events = aws.client("events")
-    [rule] = [one["Name"] for one in events.list_rules()["Rules"] if one.get("ScheduleExpression") and "ecs-tasks" in one["Name"]]
+    [rule] = [
+        one["Name"] for one in events.list_rules()["Rules"] if one.get("ScheduleExpression") and "ecs-tasks" in one["Name"]
+    ]
     events.disable_rule(Name=rule)
     yield
     events.enable_rule(Name=rule)
@@ -124,7 +126,9 @@ def refused_minutes(world: World) -> list:
         Row("provider", "a parked wait's answer is refused", "alarm undelivered", off("provider.undelivered", metrics)),
         Row("provider", "a parked wait's answer is refused", "alarm overdue", off("provider.overdue", metrics)),
         Row(
-            "provider", "a parked wait's answer is refused", "sent again each minute",
+            "provider",
+            "a parked wait's answer is refused",
+            "sent again each minute",
             [] if all(overdue) else [f"the watch found it in the minutes {overdue}"],
         ),
     ]
@@ -133,6 +137,43 @@ def refused_minutes(world: World) -> list:
 def off(name: str, metrics: Metrics) -> list:
     """Whether an alarm goes off by what the function has measured."""
     return [] if goes_off(ALARMS[name], metrics, 60 + max(MINUTES, 10)) else [f"{name} is silent"]
+
+
+def beside_service(world: World) -> list:
+    """A task that runs where a service does, with a volume that a role of its own makes."""
+    ecs = world.aws.client("ecs")
+    container = {"name": "app", "image": "busybox", "entryPoint": ["sh", "-c"], "command": ["exit 0"]}
+    volume = {"name": "data", "configuredAtLaunch": True}
+    made = ecs.register_task_definition(
+        family="service",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        taskRoleArn=f"arn:aws:iam::{ACCOUNT}:role/task",
+        executionRoleArn=f"arn:aws:iam::{ACCOUNT}:role/execution",
+        containerDefinitions=[container],
+        volumes=[volume],
+    )["taskDefinition"]["taskDefinitionArn"]
+    network = {"awsvpcConfiguration": {"subnets": ["subnet-0123456789abcdef0"], "securityGroups": ["sg-0123456789abcdef0"]}}
+    ecs.create_service(
+        cluster="trouble", serviceName="web", taskDefinition=made, launchType="FARGATE", networkConfiguration=network
+    )
+    url = f"http://127.0.0.1:{world.aws.recorder.port}/taken/answer"
+    event = request("Create", url, "trouble", made)
+    ebs = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/volumes", "SizeInGiB": "20"}
+    event["ResourceProperties"].update(Service="web", VolumeConfigurations=[{"Name": "data", "ManagedEBSVolume": ebs}])
+    world.invoke(event)
+    answered = lambda: next((one for one in world.aws.recorder.answers if one.get("RequestId") == event["RequestId"]), None)
+    answer = until(answered, "the task beside a service is answered", 30)
+    return [
+        Row(
+            "provider",
+            "Service and VolumeConfigurations",
+            "ministack",
+            [] if answer["Status"] == "SUCCESS" else [answer["Reason"]],
+        )
+    ]
 
 
 def many_clusters(world: World, count: int = 200) -> list:
@@ -163,7 +204,10 @@ def emitted(world: World) -> list:
     metrics = Metrics()
     for line in lines:
         metrics.put_line(60, line)
-    rows = [Row("monitor", "a task fails, a message is no event", f"alarm {name}", off(f"monitor.{name}", metrics)) for name in ("task-failed", "events-dropped")]
+    rows = [
+        Row("monitor", "a task fails, a message is no event", f"alarm {name}", off(f"monitor.{name}", metrics))
+        for name in ("task-failed", "events-dropped")
+    ]
     for line in world.every:
         metrics.put_line(60, line)
     silent = [

@@ -6,7 +6,11 @@ from pathlib import Path
 from cloudformation_validate import CompositeEngine
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = [*ROOT.glob("cfn/*.yml"), ROOT / "examples" / "sam" / "template.yml", *ROOT.glob("examples/migrations/*/template.yml")]
+TEMPLATES = [
+    *ROOT.glob("cfn/*.yml"),
+    ROOT / "examples" / "sam" / "template.yml",
+    *ROOT.glob("examples/migrations/*/template.yml"),
+]
 
 
 class ValidateTest(unittest.TestCase):
