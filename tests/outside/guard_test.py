@@ -53,6 +53,12 @@ class GuardTest(unittest.TestCase):
             )
             template = Path(folder, "Shop.template.json")
             self.assertEqual(self.findings(template), [])
+            grave = [
+                one
+                for one in self.engine.validate_template(template).diagnostics
+                if one.severity.name in ("FATAL", "ERROR")
+            ]
+            self.assertEqual([f"{one.rule_id}: {one.message}" for one in grave], [])
             made = json.loads(template.read_text(encoding="utf-8"))
             [task] = [one for one in made["Resources"].values() if one["Type"] == "Custom::ECSTask"]
             task["Properties"]["Overides"] = task["Properties"].pop("Overrides", {})

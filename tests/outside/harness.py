@@ -32,6 +32,7 @@ ACCOUNT = "123456789012"
 PATIENCE = 90
 CODE = "code"
 
+
 @dataclasses.dataclass
 class Call:
     """A request that the function sent, and its answer."""
