@@ -57,7 +57,7 @@ outside: build .venv/outside.stamp examples/cdk/node_modules/.stamp ## Ask judge
 	@env -u RUSTFLAGS $(BUILD_REHEARSE) --test simulation --example stage
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/outside/bin/python -m unittest discover --start-directory tests/outside --pattern '*_test.py'
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" OUTSIDE_BUILD='$(abspath $(BUILD))' OUTSIDE_TARGET='$(TARGET_DIR)' SEEDS=1000 \
-	  SIMULATE='env -u RUSTFLAGS cargo test --quiet --locked --features rehearse --test simulation -- --ignored --exact soak' \
+	  SIMULATE='env -u RUSTFLAGS cargo test --quiet --locked --test simulation -- --ignored --exact soak' \
 	  .venv/outside/bin/python tests/outside/run.py
 
 soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check one: SEED=7

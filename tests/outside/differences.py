@@ -57,25 +57,4 @@ LISTED = [
         "own status is CREATE_COMPLETE: "
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html",
     ),
-    Listed(
-        "an overdue row is found every other minute",
-        "ours, to be mended in src/runner/wake.rs",
-        "provider",
-        "a parked wait's answer is refused",
-        "sent again each minute",
-        r"the watch found it in the minutes \[1, 0, 1, 0, .*\]",
-        "The watch puts its next look off by 60 s from the moment at which the answer was refused, which is after its own moment, so "
-        "the next round finds the row not yet due.",
-    ),
-    Listed(
-        "Delete asks every cluster",
-        "ours, to be mended in src/runner/delete.rs",
-        "provider",
-        "delete beside 200 clusters",
-        "ECS's limits",
-        r"\d+ calls to ECS",
-        "stop_elsewhere asks each cluster of the account twice. ECS's bucket for ListTasks holds 100 calls and is filled with 20 a "
-        "second, for everybody in the account: "
-        "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html",
-    ),
 ]

@@ -5,7 +5,7 @@
 
 use std::{env, io::stdin, sync::Arc, time::Duration};
 
-use ecs_tasks::rehearse::{
+use rehearse::{
     report::Report,
     service::{ecs::Engine, lambda::Function},
     setting::Pace,
