@@ -19,8 +19,7 @@ CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
 REMAP = $(eval REMAP := --remap-path-prefix=$(CARGO_FOLDER)=/cargo --remap-path-prefix=$(CURDIR)=/ecs-tasks \
   --remap-path-prefix=$(TARGET_DIR)=/ecs-tasks/target --remap-path-prefix=$(shell rustc --print \
   sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc --version --verbose | sed -n 's/^commit-hash: //p'))$(REMAP)
-# With one of the tests, so that they and the command share one build of all dependencies.
-BUILD_REHEARSE := cargo build --locked --features rehearse --bins --test docker
+BUILD_REHEARSE := cargo build --locked --workspace --bins
 NODE_STAMPS := $(patsubst %,examples/%/node_modules/.stamp,cdk migrations/knex)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
@@ -40,29 +39,29 @@ demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a m
 	@$(TARGET_DIR)/debug/rehearse $(DEMO) --parameter FailAt=2; test $$? -eq 1
 
 test: .venv/test.stamp ## Run all tests
-	cargo test --locked --features rehearse
+	cargo test --locked --workspace
 	$(PYTHON) -m unittest discover --start-directory tools --pattern '*_test.py'
 	ECS_EVENTS=$(TARGET_DIR)/debug/ecs_events \
 	  $(PYTHON) -W ignore::UserWarning -m unittest discover --start-directory tests/monitor --pattern '*_test.py'
 
 docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its own, with a real PostgreSQL (root, Debian 12)
-	@cargo test --locked --features rehearse --test docker --no-run
-	@tests/docker/engine $< cargo test --locked --features rehearse --test docker -- --test-threads 4
+	@cargo test --locked --package rehearse --test docker --no-run
+	@rehearse/tests/docker/engine $< cargo test --locked --package rehearse --test docker -- --test-threads 4
 
 examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synthesize, lint and rehearse examples/, on a real PostgreSQL
 	@$(BUILD_REHEARSE)
 	REHEARSE=$(TARGET_DIR)/debug/rehearse $(PYTHON) -m unittest discover --start-directory tests/examples --pattern '*_test.py'
 
 soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check one: SEED=7
-	@FIRST='$(FIRST)' SEEDS='$(SEEDS)' SEED='$(SEED)' cargo test --locked --features rehearse $(if $(SEED),,--profile soak) --test simulation -- --ignored --exact --nocapture soak
+	@FIRST='$(FIRST)' SEEDS='$(SEEDS)' SEED='$(SEED)' cargo test --locked $(if $(SEED),,--profile soak) --test simulation -- --ignored --exact --nocapture soak
 
 scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/reliability.md, scale.svg
-	@cargo test --locked --features rehearse --test simulation -- --ignored --exact --nocapture scale::scale
+	@cargo test --locked --test simulation -- --ignored --exact --nocapture scale::scale
 
 check: .venv/lint.stamp .venv/checkov.stamp ## Check format, lints, docs and templates; a warning is an error
-	cargo fmt --check
-	cargo clippy --locked --all-targets --all-features -- --deny warnings
-	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --all-features --document-private-items --quiet
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items --quiet
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
 	.venv/checkov/bin/checkov --directory cfn --framework cloudformation --compact --quiet --skip-download
 
@@ -70,7 +69,7 @@ build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|
 	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac
 	@echo "=> Building $(FUNCTION_NAME).zip and ecsEvents.zip for $(ARCH)..."
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(REMAP)" \
-	  cargo lambda build --release --locked --target $(TARGET) --bin ecs_tasks --bin ecs_events
+	  cargo lambda build --release --locked --package ecs-tasks --target $(TARGET) --bin ecs_tasks --bin ecs_events
 	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_tasks/bootstrap $(ZIP)
 	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_events/bootstrap $(EVENTS_ZIP)
 	@echo "=> Built $(ZIP) and $(EVENTS_ZIP)"
@@ -92,11 +91,11 @@ bucket:
 bench: build ## Measure both zips' functions against the stage: start, requests, events a second, memory
 	@$(PYTHON) -m zipfile --extract $(ZIP) $(TARGET_DIR)/bench/runner && chmod +x $(TARGET_DIR)/bench/runner/bootstrap
 	@$(PYTHON) -m zipfile --extract $(EVENTS_ZIP) $(TARGET_DIR)/bench/monitor && chmod +x $(TARGET_DIR)/bench/monitor/bootstrap
-	@cargo bench --quiet --locked --profile dev --features rehearse --bench figures -- \
+	@cargo bench --quiet --locked --profile dev --bench figures -- \
 	  $(ZIP) $(TARGET_DIR)/bench/runner/bootstrap $(EVENTS_ZIP) $(TARGET_DIR)/bench/monitor/bootstrap
 
 generate: ## Write docs/properties.md and the schema in cfn/lint/ anew, from the types that the function reads by
-	GENERATE=1 cargo test --quiet --locked --features rehearse --test it -- generated_page_of generated_schema
+	GENERATE=1 cargo test --quiet --locked --test it -- generated_page_of generated_schema
 
 dashboard: .venv/test.stamp ## Draw docs/dashboard.svg anew, from the dashboard of cfn/provider.yml
 	@$(PYTHON) tools/dashboard.py docs/dashboard.svg
@@ -104,11 +103,11 @@ dashboard: .venv/test.stamp ## Draw docs/dashboard.svg anew, from the dashboard 
 clean: ## Remove what was built and installed
 	rm -rf build $(TARGET_DIR) .venv examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
 
-target/docker/python.tar: tests/docker/root tests/docker/packages tools/constraints.txt | .venv/bin/pip
+target/docker/python.tar: rehearse/tests/docker/root rehearse/tests/docker/packages tools/constraints.txt | .venv/bin/pip
 	@command -v mmdebstrap >/dev/null || { apt-get update --quiet=2 && \
-	  grep mmdebstrap tests/docker/packages | xargs apt-get install --quiet=2 --yes --no-install-recommends; }
+	  grep mmdebstrap rehearse/tests/docker/packages | xargs apt-get install --quiet=2 --yes --no-install-recommends; }
 	@echo "=> Making an image with Python and Alembic..."
-	@tests/docker/root .venv/bin/pip $@
+	@rehearse/tests/docker/root .venv/bin/pip $@
 
 .venv/bin/pip:
 	python3 -m venv .venv

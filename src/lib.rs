@@ -11,8 +11,8 @@
 //! - [`monitor::decide`] and [`monitor::render`], the same for the second function
 //!
 //! The shell, which talks: [`aws`] and [`callback`] at the edge, [`function`] around either Lambda, and the
-//! flows, [`runner`] and [`monitor`]. `rehearse`, behind the feature of that name, is the local stage on
-//! which all of this lives without an AWS account.
+//! flows, [`runner`] and [`monitor`]. The package `rehearse` is the local stage on which all of this lives
+//! without an AWS account.
 
 pub mod aws;
 pub mod callback;
@@ -25,7 +25,5 @@ pub mod monitor;
 pub mod outcome;
 pub mod properties;
 pub mod reason;
-#[cfg(feature = "rehearse")]
-pub mod rehearse;
 pub mod runner;
 pub mod task;

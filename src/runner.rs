@@ -213,7 +213,3 @@ impl Runner {
         }
     }
 }
-
-#[cfg(test)]
-#[cfg(feature = "rehearse")]
-mod tests;

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use ecs_tasks::rehearse::{
+use rehearse::{
     service::{
         ecs::Engine,
         lambda::{Function, Lambda},

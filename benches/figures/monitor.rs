@@ -3,7 +3,7 @@
 
 use std::{io, ops::Range, path::Path, sync::Arc};
 
-use ecs_tasks::rehearse::{
+use rehearse::{
     service::{events::EventBridge, lambda::Function},
     setting::{ACCOUNT, REGION, arn},
     stage::Stage,

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
-use ecs_tasks::rehearse::{
+use rehearse::{
     service::{cloudformation::Ask, lambda::Function},
     setting::arn,
     stage::Stage,

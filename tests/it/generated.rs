@@ -7,10 +7,8 @@ mod schema;
 
 use std::{collections::BTreeSet, env, fs, path::Path};
 
-use ecs_tasks::{
-    properties::{Properties, shape::Shape},
-    rehearse::template::node::{Node, NodeKind},
-};
+use ecs_tasks::properties::{Properties, shape::Shape};
+use rehearse::template::node::{Node, NodeKind};
 use serde_json::{Value, json};
 
 use self::reference::EXAMPLES;

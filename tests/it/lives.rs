@@ -1,6 +1,6 @@
 //! Lives that take more than one look: long waits, updates, rollbacks, deletes.
 
-use ecs_tasks::rehearse::{
+use rehearse::{
     stack::Stack,
     template::{Template, elsewhere::Elsewhere},
     wire::Fault,
@@ -297,7 +297,7 @@ fn values(template: &Template, script: &str, run_on_rollback: &str) -> BTreeMap<
 fn stack(scenario: &Scenario) -> (Stack, Arc<Mutex<Vec<String>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&events);
-    let sink = move |event: ecs_tasks::rehearse::stack::StackEvent| {
+    let sink = move |event: rehearse::stack::StackEvent| {
         sink.lock().unwrap().push(format!("{} {}", event.status, event.logical_id));
     };
     let stack =

@@ -5,8 +5,8 @@
     reason = "a test that cannot go on has failed, and says why"
 )]
 
+mod answers;
 mod delivery;
-mod engine;
 mod failures;
 mod generated;
 mod layers;
@@ -15,7 +15,6 @@ mod metrics;
 mod polling;
 mod properties;
 mod provider;
-mod rehearsal;
 mod scenario;
 mod stage;
 mod wire;

@@ -2,10 +2,8 @@
 
 use std::{fs, path::Path};
 
-use ecs_tasks::{
-    rehearse::wire::Fault,
-    runner::render::metrics::{CLASSES, METRICS},
-};
+use ecs_tasks::runner::render::metrics::{CLASSES, METRICS};
+use rehearse::wire::Fault;
 use serde_json::{Value, json};
 
 use crate::scenario::{Scenario, properties};

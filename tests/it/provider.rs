@@ -6,12 +6,10 @@ use std::{
     path::Path,
 };
 
-use ecs_tasks::{
-    rehearse::{
-        service::rules,
-        template::node::{Node, NodeKind},
-    },
-    runner::decide::ledger,
+use ecs_tasks::runner::decide::ledger;
+use rehearse::{
+    service::rules,
+    template::node::{Node, NodeKind},
 };
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use ecs_tasks::rehearse::{
+use rehearse::{
     report::Report,
     service::{
         cloudformation::{Ask, Settled},

@@ -2,7 +2,7 @@
 
 use std::{env, time::Duration};
 
-use ecs_tasks::rehearse::{service::lambda::InvocationAttempt, wire::Fault};
+use rehearse::{service::lambda::InvocationAttempt, wire::Fault};
 use serde_json::json;
 
 use crate::scenario::{Scenario, container, properties};

@@ -3,13 +3,13 @@
 use ecs_tasks::{
     cfn::{Received, Request},
     identity,
-    rehearse::{service::dynamodb::LEDGER, wire::Fault},
     runner::decide::{
         ledger::{Row, RowState},
         plan::{Means, Plan},
     },
     task::TaskArn,
 };
+use rehearse::{service::dynamodb::LEDGER, wire::Fault};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 

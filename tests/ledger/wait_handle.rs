@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ecs_tasks::rehearse::wire::Fault;
+use rehearse::wire::Fault;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 

@@ -3,11 +3,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use ecs_tasks::rehearse::service::{
+use fastrand::Rng;
+use rehearse::service::{
     dynamodb::{DynamoDb, LEDGER},
     rules::ended_matches,
 };
-use fastrand::Rng;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::sync::Notify;

@@ -15,10 +15,10 @@ use std::{
 use ecs_tasks::{
     function::logging::Logging,
     monitor::{Monitor, decide::settings::Settings},
-    rehearse::service::sns::Sns,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
+use rehearse::service::sns::Sns;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::datetime};
 use tokio::runtime::Builder;

@@ -1,7 +1,7 @@
 //! A runner with one rule broken, to see that the simulation objects. The runner itself stays as it is: what
 //! it sends and what it gets to see is changed on the way, as if it broke the rule.
 
-use ecs_tasks::rehearse::service::dynamodb::LEDGER;
+use rehearse::service::dynamodb::LEDGER;
 use serde_json::{Value, json};
 
 use crate::{

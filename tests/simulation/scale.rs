@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use ecs_tasks::rehearse::service::dynamodb::DynamoDb;
 use fastrand::Rng;
+use rehearse::service::dynamodb::DynamoDb;
 use serde_json::{Value, json};
 use tokio::{runtime::Builder, task::LocalSet};
 

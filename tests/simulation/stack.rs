@@ -10,9 +10,9 @@ use std::{
 
 use ecs_tasks::{
     function::clock::Clock,
-    rehearse::service::lambda::chain,
     runner::{Runner, invocation::Invocation},
 };
+use rehearse::service::lambda::chain;
 use serde_json::{Value, json};
 use time::{Duration as Span, macros::format_description};
 use tokio::task::JoinSet;

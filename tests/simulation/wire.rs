@@ -27,9 +27,9 @@ use ecs_tasks::{
     aws::Aws,
     callback::Callback,
     function::clock::Clock,
-    rehearse::service::{cloudformation::described_stack, dynamodb::LEDGER},
     runner::{Runner, ledger::Ledger},
 };
+use rehearse::service::{cloudformation::described_stack, dynamodb::LEDGER};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tower::{BoxError, service_fn};

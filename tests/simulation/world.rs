@@ -9,11 +9,9 @@ use std::{
     },
 };
 
-use ecs_tasks::{
-    function::clock::Clock,
-    rehearse::service::ecs::token::{self, Claim, ClientTokens},
-};
+use ecs_tasks::function::clock::Clock;
 use fastrand::Rng;
+use rehearse::service::ecs::token::{self, Claim, ClientTokens};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::{Notify, mpsc::UnboundedSender};

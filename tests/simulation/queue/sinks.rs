@@ -16,11 +16,11 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use ecs_tasks::rehearse::{
+use fastrand::Rng;
+use rehearse::{
     report::Report,
     service::{dynamodb::DynamoDb, sns::Sns},
 };
-use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 

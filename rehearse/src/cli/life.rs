@@ -1,0 +1,107 @@
+//! From the first event to the last line.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::rehearsal::Planned;
+use crate::{console::Console, setting::now, stack::UpdateEnd, stage::Stage};
+
+/// Lives the stack's life, with the monitor watching if there is one. True if all went as it should.
+pub(super) async fn live(
+    planned: Option<Planned>,
+    recorded: Vec<(PathBuf, Vec<Value>)>,
+    stage: &Stage,
+    console: &Console,
+) -> bool {
+    let began = now();
+    if let Some(events) = &stage.events {
+        for (file, recorded) in recorded {
+            console.file(&file);
+            // Each file is a recording of its own: copies of one event, edited, do not stand in each other's
+            // way.
+            stage.dynamodb.clear();
+            for event in recorded {
+                events.deliver(event).await;
+            }
+            events.tick().await;
+        }
+    }
+    let steps = match planned {
+        Some(planned) => live_stack(planned, stage, console).await,
+        None => Vec::new(),
+    };
+    let mut ended_well = steps.iter().all(|step| step.ended_well);
+    if let Some(events) = &stage.events {
+        stage.ecs.settled().await;
+        let sent = events.finish().await;
+        // What the runner has measured stands before the last lines.
+        stage.lambda.finish().await;
+        ended_well &= console.findings(sent);
+    }
+    if !steps.is_empty() {
+        let steps: Vec<String> = steps.iter().map(StackOperation::shown).collect();
+        console.summary(&steps, (now() - began).as_seconds_f64(), stage);
+    }
+    ended_well
+}
+
+/// What is said of an update that changes nothing.
+const NO_UPDATE: &str = "the update changes no resource and no output, so CloudFormation refuses it: No \
+                         updates are to be performed.";
+
+/// A stack operation that is over.
+struct StackOperation {
+    name: &'static str,
+    /// The stack's status after it.
+    status: String,
+    /// It ended as it should: COMPLETE, or rolled back where a resource was to fail.
+    ended_well: bool,
+    /// It was an update that changes nothing.
+    is_skipped: bool,
+}
+
+impl StackOperation {
+    fn shown(&self) -> String {
+        if self.is_skipped {
+            return format!("no {}", self.name);
+        }
+        let ended = match (self.ended_well, self.status.contains("ROLLBACK")) {
+            (true, true) => "rolled back as it should",
+            (true, false) => "complete",
+            (false, _) => "FAILED",
+        };
+        format!("{} {ended}", self.name)
+    }
+}
+
+async fn live_stack(planned: Planned, stage: &Stage, console: &Console) -> Vec<StackOperation> {
+    let Planned { mut stack, created, updated, fails } = planned;
+    let mut steps = Vec::new();
+    let id = stack.id().to_owned();
+    let step = |name, ended_well: bool, is_to_fail: bool| {
+        let status = stage.cloudformation.status(&id);
+        let is_rolled_back = status.ends_with("ROLLBACK_COMPLETE");
+        let ended_well = if is_to_fail { is_rolled_back } else { ended_well };
+        StackOperation { name, ended_well, status, is_skipped: false }
+    };
+    if fails && updated.is_none() {
+        stack.fail_from_now_on();
+    }
+    let is_created = stack.create(&created).await;
+    steps.push(step("create", is_created, fails && updated.is_none()));
+    if let Some((template, parameters)) = updated.filter(|_| is_created) {
+        if fails {
+            stack.fail_from_now_on();
+        }
+        let end = stack.update_to(template, &parameters).await;
+        let is_skipped = end == UpdateEnd::NotPerformed;
+        if is_skipped {
+            console.note(NO_UPDATE);
+        }
+        steps.push(StackOperation { is_skipped, ..step("update", end != UpdateEnd::Failed, fails) });
+    }
+    let is_deleted = stack.delete().await;
+    steps.push(step("delete", is_deleted, false));
+    steps
+}

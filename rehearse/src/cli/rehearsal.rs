@@ -1,0 +1,209 @@
+//! A template, what stands around it, and what is to become of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::Value;
+
+use super::{Arguments, Unfit};
+use crate::{
+    console::Console,
+    stack::{Stack, Surroundings},
+    stage::Stage,
+    template::{
+        Parameters, Template, TemplateError, TemplateErrors,
+        elsewhere::{Elsewhere, Origin},
+    },
+};
+use ecs_tasks::task::definition_name;
+
+/// What the command line asks for.
+pub(super) struct Rehearsal {
+    created: Version,
+    updated: Option<Version>,
+    surroundings: Surroundings,
+    /// The files of the task definitions in the surroundings.
+    definition_files: Vec<PathBuf>,
+}
+
+/// A template with the values of its parameters.
+struct Version {
+    path: PathBuf,
+    template: Template,
+    parameters: Parameters,
+}
+
+/// A stack on a stage, checked, and what is to become of it.
+pub(super) struct Planned {
+    pub(super) stack: Stack,
+    pub(super) created: Parameters,
+    pub(super) updated: Option<(Template, Parameters)>,
+    /// A resource is to fail.
+    pub(super) fails: bool,
+}
+
+impl Rehearsal {
+    pub(super) fn read(arguments: &Arguments, path: &Path) -> Result<Self, Unfit> {
+        let [exports, ssm] =
+            [&arguments.imports, &arguments.ssm].map(|pairs| pairs.iter().cloned().collect());
+        let elsewhere = Arc::new(Elsewhere::of(exports, ssm));
+        let given: BTreeMap<String, String> = arguments.parameters.iter().cloned().collect();
+        let changes: BTreeMap<String, String> = arguments.updates.iter().cloned().collect();
+        let created = Version::read(path, &given, &BTreeMap::new(), &elsewhere);
+        let next = arguments.update_template.as_deref();
+        let is_updated = next.is_some() || !changes.is_empty();
+        let updated = is_updated.then(|| Version::read(next.unwrap_or(path), &given, &changes, &elsewhere));
+        let (created, updated) = match (created, updated.transpose()) {
+            (Ok(created), Ok(updated)) => (created, updated),
+            (Err(Unfit::Templates(mut errors)), Err(Unfit::Templates(more))) => {
+                errors.extend(
+                    more.into_iter()
+                        .filter_map(|(path, more)| {
+                            let known = |error| errors.iter().any(|(_, known)| known.0.contains(error));
+                            let new: Vec<_> = more.0.iter().filter(|error| !known(error)).cloned().collect();
+                            (!new.is_empty()).then_some((path, TemplateErrors(new)))
+                        })
+                        .collect::<Vec<_>>(),
+                );
+                return Err(Unfit::Templates(errors));
+            }
+            (Err(error), _) | (_, Err(error)) => return Err(error),
+        };
+        let definitions =
+            arguments.task_definitions.iter().map(|path| definition(path)).collect::<Result<_, _>>()?;
+        let surroundings = Surroundings {
+            elsewhere,
+            service_token: arguments.service_token.clone(),
+            definitions,
+            fail: arguments.fail.clone(),
+        };
+        Ok(Self { created, updated, surroundings, definition_files: arguments.task_definitions.clone() })
+    }
+
+    /// The names that will be written.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        let versions = [Some(&self.created), self.updated.as_ref()].into_iter().flatten();
+        let resources = versions.flat_map(|version| &version.template.resources);
+        let ids = resources.map(|resource| resource.logical_id.clone());
+        ids.chain([stack_name(&self.created.path)]).collect()
+    }
+
+    /// The stack that it is about, checked, and what is to become of it.
+    pub(super) fn on(self, stage: &Arc<Stage>, console: &Console) -> Result<Planned, Unfit> {
+        let Self { created, updated, surroundings, definition_files } = self;
+        let given = surroundings.definitions.clone();
+        for (given, path) in surroundings.definitions.iter().zip(definition_files) {
+            stage.ecs.register_given(given).map_err(|problem| Unfit::Definition { path, problem })?;
+        }
+        let (elsewhere, fails) = (Arc::clone(&surroundings.elsewhere), surroundings.fail.is_some());
+        let name = stack_name(&created.path);
+        let stack = |version: Template, surroundings: Surroundings| {
+            Stack::new(Arc::clone(stage), version, &name, console.events()).within(surroundings)
+        };
+        let of_create = Surroundings { fail: None, ..surroundings.clone() };
+        let first = if updated.is_some() { of_create } else { surroundings.clone() };
+        let mut first = stack(created.template, first);
+        let mut errors: Vec<(PathBuf, TemplateErrors)> = Vec::new();
+        errors.extend(first.check(&created.parameters).err().map(|errors| (created.path.clone(), errors)));
+        let mut nothing = first.nothing_to_rehearse(&created.parameters);
+        let mut next = None;
+        if let Some(Version { path, template, parameters }) = updated {
+            let second = stack(template, surroundings.clone());
+            if let Err(mut more) = second.check(&parameters) {
+                more.0.retain(|error| !errors.iter().any(|(_, known)| known.0.contains(error)));
+                if !more.0.is_empty() {
+                    errors.push((path, more));
+                }
+            }
+            nothing = nothing.and(second.nothing_to_rehearse(&parameters));
+            next = Some((second.into_template(), parameters));
+        }
+        if !errors.is_empty() {
+            return Err(Unfit::Templates(errors));
+        }
+        if let Some(problem) = nothing {
+            return Err(Unfit::Nothing { path: created.path, problem });
+        }
+        let unused = unused(&elsewhere, &given, stage);
+        if !unused.is_empty() {
+            return Err(Unfit::Templates(vec![(created.path, TemplateErrors(unused))]));
+        }
+        first = first.within(surroundings);
+        for note in elsewhere.notes() {
+            console.note(&note);
+        }
+        Ok(Planned { stack: first, created: created.parameters, updated: next, fails })
+    }
+}
+
+impl Version {
+    /// `changes` are values that this version must know; what else was `given` it may lack.
+    fn read(
+        path: &Path,
+        given: &BTreeMap<String, String>,
+        changes: &BTreeMap<String, String>,
+        elsewhere: &Elsewhere,
+    ) -> Result<Self, Unfit> {
+        let unreadable = |error| Unfit::Unreadable { path: path.to_owned(), error };
+        let unfit = |errors: TemplateErrors| Unfit::Templates(vec![(path.to_owned(), errors)]);
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let mut values = given.clone();
+        values.extend(changes.clone());
+        let template = Template::read_given(&text, &values, elsewhere).map_err(unfit)?;
+        if !changes.is_empty() {
+            values.retain(|name, _| template.parameters.contains_key(name) || changes.contains_key(name));
+        }
+        match template.parameter_values(&values, elsewhere) {
+            Ok(parameters) => Ok(Self { path: path.to_owned(), template, parameters }),
+            Err(mut errors) => {
+                template.unknown_names().0.into_iter().for_each(|error| errors.add(error));
+                Err(unfit(errors))
+            }
+        }
+    }
+}
+
+/// An error for each option that was given and that neither version of the template asks for.
+fn unused(elsewhere: &Elsewhere, definitions: &[Value], stage: &Stage) -> Vec<TemplateError> {
+    let asked = elsewhere.asked(Origin::Definition);
+    let is_asked = |one: &&Value| {
+        let arn = one["taskDefinitionArn"].as_str().unwrap_or_default();
+        let is_alone = definitions.len() == 1 && asked.iter().any(|name| elsewhere.is_made_up(name));
+        is_alone || asked.iter().any(|name| stage.ecs.is_definition(name, arn))
+    };
+    let unasked = definitions.iter().filter(|one| !is_asked(one));
+    let unasked = unasked.map(|one| {
+        let name = definition_name(one["taskDefinitionArn"].as_str().unwrap_or_default());
+        elsewhere.not_asked(Origin::Definition, name)
+    });
+    elsewhere.unused().into_iter().chain(unasked).collect()
+}
+
+/// A task definition as DescribeTaskDefinition returns it, in a file.
+fn definition(path: &Path) -> Result<Value, Unfit> {
+    let unreadable = |error| Unfit::Unreadable { path: path.to_owned(), error };
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let mut json: Value = serde_json::from_str(&text).unwrap_or_default();
+    let definition = match json["taskDefinition"].is_object() {
+        true => json["taskDefinition"].take(),
+        false => json,
+    };
+    if !definition["containerDefinitions"].is_array() {
+        let problem =
+            "there is no task definition in it: give what `aws ecs describe-task-definition` prints";
+        return Err(Unfit::Definition { path: path.to_owned(), problem: problem.to_owned() });
+    }
+    Ok(definition)
+}
+
+/// The template's file name, as far as a stack may be called so.
+fn stack_name(template: &Path) -> String {
+    let stem = template.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name: String =
+        stem.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
+    if name.starts_with(|char: char| char.is_ascii_alphabetic()) { name } else { format!("stack-{name}") }
+}

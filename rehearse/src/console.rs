@@ -1,0 +1,274 @@
+//! What a person sees of a rehearsal: stack events as CloudFormation's console has them, the containers'
+//! lines between, and a last line that sums up.
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+use time::macros::format_description;
+
+use super::{
+    report::{Report, Reporter},
+    setting::now,
+    stack::{StackEvent, StackEvents},
+    stage::Stage,
+    wire::lock,
+};
+use ecs_tasks::task::definition_name;
+
+/// The longest is UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS.
+const STATUS_WIDTH: usize = 44;
+/// A name longer than this has the reason below it, so that the columns stay where they are.
+const MAX_NAME_WIDTH: usize = 40;
+
+/// Writes to stdout; in colour on a terminal only, and not where NO_COLOR is set.
+#[derive(Clone)]
+pub struct Console {
+    verbose: bool,
+    quiet: bool,
+    /// What the runner measures is shown.
+    measures: bool,
+    name_width: usize,
+    /// What goes on, for the sign of life in a long silence.
+    current: Arc<Mutex<Option<StackEvent>>>,
+    findings: Arc<Mutex<Findings>>,
+}
+
+/// How often the monitor has found what, and how many alerts it has sent.
+#[derive(Default)]
+struct Findings {
+    by_name: BTreeMap<String, usize>,
+    alerts: usize,
+}
+
+impl Console {
+    /// `verbose` shows the function's log lines, too, `quiet` leaves out other resources' events; `names` are
+    /// the logical ids that will be written.
+    pub fn new(verbose: bool, quiet: bool, names: impl IntoIterator<Item = String>) -> Self {
+        let widths =
+            names.into_iter().map(|name| name.chars().count()).filter(|width| *width <= MAX_NAME_WIDTH);
+        let name_width = widths.max().unwrap_or(MAX_NAME_WIDTH);
+        Self {
+            verbose,
+            quiet,
+            measures: false,
+            name_width,
+            current: Arc::default(),
+            findings: Arc::default(),
+        }
+    }
+
+    /// The same, which shows what the runner measures, too.
+    #[must_use]
+    pub fn measuring(self, measures: bool) -> Self {
+        Self { measures, ..self }
+    }
+
+    /// Takes a stack's events.
+    pub fn events(&self) -> StackEvents {
+        let console = self.clone();
+        Arc::new(move |event| console.event(event))
+    }
+
+    /// Takes what the stage reports.
+    pub fn reporter(&self) -> Reporter {
+        let console = self.clone();
+        Arc::new(move |report| match report {
+            Report::Line { container, text } => {
+                let style = AnsiColor::Cyan.on_default();
+                write_line(&format!("          {style}{container} |{style:#} {text}"));
+            }
+            Report::Audited { item, known } => console.audited(&item, known),
+            Report::Alerted { subject, message } => {
+                lock(&console.findings).alerts += 1;
+                let style = AnsiColor::Red.on_default();
+                for line in [format!("Subject: {subject}"), String::new()]
+                    .iter()
+                    .map(String::as_str)
+                    .chain(message.lines())
+                {
+                    write_line(format!("          {style}alert |{style:#} {line}").trim_end());
+                }
+            }
+            Report::Note(note) => console.note(&note),
+            Report::Log(line) => console.log(&line),
+        })
+    }
+
+    /// A line of a function's log: one that becomes metrics, or another.
+    fn log(&self, line: &str) {
+        if let Some(measured) = self.measures.then(|| measured(line)).flatten() {
+            let style = AnsiColor::Magenta.on_default();
+            write_line(&format!("          {style}metric |{style:#} {measured}"));
+        } else if self.verbose {
+            let style = Style::new().dimmed();
+            write_line(&format!("          {style}{line}{style:#}"));
+        }
+    }
+
+    /// Something that a person should know.
+    pub fn note(&self, note: &str) {
+        write_line(&format!("          {note}"));
+    }
+
+    /// Says that something still goes on.
+    pub fn sign_of_life(&self) {
+        if let Some(event) = lock(&self.current).as_ref() {
+            let seconds = (now() - event.at).whole_seconds();
+            write_line(&format!("          … {} is {} for {seconds} s", event.logical_id, event.status));
+        }
+    }
+
+    /// The last line: how each step ended, how long all took, how often the function was invoked and by what,
+    /// and what was called how often.
+    pub fn summary(&self, steps: &[String], seconds: f64, stage: &Stage) {
+        let (calls, to_table) = stage.calls_beside_table();
+        let calls = calls.iter().map(|(operation, count)| format!("{operation} {count}"));
+        let to_table = (to_table > 0).then(|| format!("the table {to_table}"));
+        let calls: Vec<String> = calls.chain(to_table).collect();
+        let calls = if calls.is_empty() { "nothing".to_owned() } else { calls.join(", ") };
+        let mut invocations = plural(stage.lambda.invocations(), "invocation");
+        if let Some(rules) = &stage.rules {
+            invocations.push_str(&format!(
+                ", besides {} by events and {} by the watch",
+                rules.events(),
+                rules.rounds()
+            ));
+        }
+        write_line(&format!("{} in {seconds:.1} s; {invocations}; called {calls}", steps.join(", ")));
+    }
+
+    /// Says which file's events come next.
+    pub fn file(&self, path: &Path) {
+        write_line(&format!("          file  | {}", path.display()));
+    }
+
+    /// What the monitor made of the events that it was sent. True if it could read all of them.
+    pub fn findings(&self, sent: usize) -> bool {
+        let findings = lock(&self.findings);
+        let read: usize = findings.by_name.values().sum();
+        let unread = (read < sent).then(|| format!("{} not read", sent - read));
+        let by_name = findings.by_name.iter().map(|(name, count)| format!("{count} {name}"));
+        let parts: Vec<String> = by_name.chain(unread).collect();
+        let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+        write_line(&format!("{}{parts}; {}", plural(sent, "event"), plural(findings.alerts, "alert")));
+        read >= sent
+    }
+
+    /// A line about an event: what it is about, and what the monitor found.
+    fn audited(&self, item: &Value, known: bool) {
+        let text = |name: &str| item[name].as_str().unwrap_or_default();
+        let finding = match text("finding") {
+            "" => "not judged",
+            finding => finding,
+        };
+        *lock(&self.findings).by_name.entry(finding.to_owned()).or_default() += 1;
+        let style = match finding {
+            "failed" => AnsiColor::Red.on_default(),
+            "excused" => AnsiColor::Yellow.on_default(),
+            "succeeded" => AnsiColor::Green.on_default(),
+            _ => Style::new(),
+        };
+        let definition = definition_name(text("taskDefinitionArn"));
+        let about = match text("cluster") {
+            "" => format!("{} of {definition}", text("detailType")),
+            cluster => format!("{definition} on {cluster} is {}", text("lastStatus")),
+        };
+        let given = |name: &str, before: &str, after: &str| match text(name) {
+            "" => String::new(),
+            value => format!("{before}{value}{after}"),
+        };
+        let (reason, excuse) = (given("stoppedReason", " (", ")"), given("excuse", ": ", ""));
+        let known = if known { " (came before)" } else { "" };
+        let time = text("time");
+        write_line(&format!(
+            "          event | {time} {about}{reason}: {style}{finding}{style:#}{excuse}{known}"
+        ));
+    }
+
+    fn event(&self, event: StackEvent) {
+        let time = event.at.format(format_description!("[hour]:[minute]:[second]")).unwrap_or_default();
+        let style = match event.status.as_str() {
+            status if status.ends_with("_FAILED") => AnsiColor::Red.on_default(),
+            status if status.contains("ROLLBACK") => AnsiColor::Yellow.on_default(),
+            status if status.ends_with("_COMPLETE") => AnsiColor::Green.on_default(),
+            _ => Style::new(),
+        };
+        let (status, name, reason) = (&event.status, &event.logical_id, &event.reason);
+        let width = self.name_width;
+        let line = match name.chars().count() > width && !reason.is_empty() {
+            true => format!(
+                "{time}  {style}{status:STATUS_WIDTH$}{style:#}  {name}\n{:indent$}{reason}",
+                "",
+                indent = time.len() + STATUS_WIDTH + width + 6
+            ),
+            false => format!("{time}  {style}{status:STATUS_WIDTH$}{style:#}  {name:width$}  {reason}"),
+        };
+        if !self.quiet || is_worth_it(&event) {
+            write_line(line.trim_end());
+        }
+        let going_on = event.status.ends_with("_IN_PROGRESS");
+        *lock(&self.current) = going_on.then_some(event);
+    }
+}
+
+/// What a line of the runner in the embedded metric format says, if it is one.
+fn measured(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array()?;
+    let of = |name: &str| line[name].as_str().map(|value| format!(" ({value})")).unwrap_or_default();
+    let metric = |metric: &Value| {
+        let name = metric["Name"].as_str()?;
+        let unit = if metric["Unit"] == "Seconds" { " s" } else { "" };
+        let class = if name == "RunsFailed" { of("Class") } else { String::new() };
+        Some(format!("{name} {}{unit}{class}", line[name]))
+    };
+    let metrics: Vec<String> = metrics.iter().filter_map(metric).collect();
+    // Each of its lines has this one, and none of the monitor's.
+    line["Throttled"].is_number().then(|| metrics.join(", "))
+}
+
+/// Whether an event is shown when only the rehearsed resources, failures and final states are.
+fn is_worth_it(event: &StackEvent) -> bool {
+    let is_stacks_progress = event.is_stack && event.status.ends_with("_IN_PROGRESS");
+    event.is_ours && !is_stacks_progress || event.status.ends_with("_FAILED")
+}
+
+fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn write_line(line: &str) {
+    // Nobody reads a closed pipe.
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_runner_measures_reads_as_a_sentence() {
+        let line = r#"{"Runs":1,"RunsFailed":1,"Class":"container","RunSeconds":1.5,"Throttled":0,"_aws":
+            {"CloudWatchMetrics":[{"Metrics":[{"Name":"Runs","Unit":"Count"},{"Name":"RunsFailed","Unit":"Count"},
+            {"Name":"RunSeconds","Unit":"Seconds"},{"Name":"Throttled","Unit":"Count"}]}]}}"#;
+        let expected = "Runs 1, RunsFailed 1 (container), RunSeconds 1.5 s, Throttled 0";
+        assert_eq!(measured(line).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn other_lines_are_no_measures() {
+        for line in [
+            "starting",
+            r#"{"message":"answering"}"#,
+            r#"{"TaskFailed":1,"_aws":{"CloudWatchMetrics":[{"Metrics":[]}]}}"#,
+        ] {
+            assert_eq!(measured(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! ECS, as far as one-off tasks go: its API over tasks whose containers are processes of this machine, or run
+//! from their images on a container engine.
+
+mod api;
+mod container_settings;
+mod definition;
+mod dependency;
+mod engine;
+mod event;
+mod fargate;
+mod job;
+mod life;
+mod placement;
+mod process;
+mod refusal;
+mod run;
+mod spelling;
+mod task;
+pub mod token;
+mod trial;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+pub use self::{
+    container_settings::{ContainerSettings, HealthCheck, MountPoint},
+    definition::{ContainerSpec, Revision},
+    engine::{Engine, EngineError, LeftBehind},
+    placement::Misplaced,
+};
+use self::{placement::Cluster, task::StageTask, token::ClientTokens};
+use super::logs::Logs;
+use crate::{
+    report::Reporter,
+    setting::{Pace, arn},
+    wire::{AwsError, lock},
+};
+
+/// How often it is looked whether the tasks have stopped.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long the end of containers that were killed is waited for.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+
+/// The service.
+#[derive(Clone)]
+pub struct Ecs {
+    inner: Arc<EcsInner>,
+}
+
+/// Takes the events that tell of tasks' changes.
+pub(crate) type TaskEvents = Arc<dyn Fn(Value) + Send + Sync>;
+
+struct EcsInner {
+    engine: Engine,
+    pace: Pace,
+    logs: Arc<Logs>,
+    reporter: Reporter,
+    events: Option<TaskEvents>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    clusters: BTreeMap<String, Cluster>,
+    /// All revisions of each family, the first one being revision 1.
+    definitions: BTreeMap<String, Vec<Revision>>,
+    /// By cluster and name; only what DescribeServices returns of where their tasks run.
+    services: BTreeMap<(String, String), Value>,
+    tasks: Vec<StageTask>,
+    /// The ARNs of the tasks that came of each.
+    tokens: ClientTokens<Vec<String>>,
+    /// Made-up secrets that have been reported.
+    noted_secrets: BTreeSet<String>,
+    /// Notes on images that do nothing here, each of which is reported once.
+    ignored_images: BTreeSet<String>,
+    injects: bool,
+}
+
+impl Ecs {
+    pub(crate) fn new(
+        engine: Engine,
+        pace: Pace,
+        logs: Arc<Logs>,
+        reporter: Reporter,
+        events: Option<TaskEvents>,
+    ) -> Self {
+        Self { inner: Arc::new(EcsInner { engine, pace, logs, reporter, events, state: Mutex::default() }) }
+    }
+
+    /// Makes a cluster; its ARN.
+    pub fn create_cluster(&self, name: &str) -> String {
+        lock(&self.inner.state).clusters.entry(name.to_owned()).or_default();
+        arn("ecs", &format!("cluster/{name}"))
+    }
+
+    /// Takes a cluster away, whatever runs on it.
+    pub fn delete_cluster(&self, name: &str) {
+        lock(&self.inner.state).clusters.remove(name);
+    }
+
+    /// Registers a new revision of a task definition; its ARN. `Err` names what is wrong with it.
+    pub fn register(&self, definition: &Value) -> Result<String, String> {
+        let mut definition = Revision::read(definition)?;
+        let mut state = lock(&self.inner.state);
+        let revisions = state.definitions.entry(definition.family.clone()).or_default();
+        definition.revision = revisions.iter().map(|one| one.revision).max().unwrap_or(0) + 1;
+        definition.arn =
+            arn("ecs", &format!("task-definition/{}:{}", definition.family, definition.revision));
+        let arn = definition.arn.clone();
+        revisions.push(definition);
+        Ok(arn)
+    }
+
+    /// Makes known a definition that lives elsewhere, as DescribeTaskDefinition returns it.
+    pub fn register_given(&self, described: &Value) -> Result<(), String> {
+        let mut definition = Revision::read(described)?;
+        let nowhere =
+            || format!("task definition {} has no revision or no taskDefinitionArn", definition.family);
+        (definition.revision, definition.arn) = definition.place_elsewhere().ok_or_else(nowhere)?;
+        let mut state = lock(&self.inner.state);
+        state.definitions.entry(definition.family.clone()).or_default().push(definition);
+        Ok(())
+    }
+
+    /// Whether there is a cluster of this name or ARN.
+    pub fn has_cluster(&self, cluster: &str) -> bool {
+        lock(&self.inner.state).clusters.contains_key(short(cluster))
+    }
+
+    /// Whether there is a task definition of this family, family:revision or ARN.
+    pub fn has_definition(&self, definition: &str) -> bool {
+        lock(&self.inner.state).definition(definition).is_ok()
+    }
+
+    /// Whether a cluster has a service of this name or ARN.
+    pub fn has_service(&self, cluster: &str, service: &str) -> bool {
+        let key = (short(cluster).to_owned(), short(service).to_owned());
+        lock(&self.inner.state).services.contains_key(&key)
+    }
+
+    /// Takes over the capacity providers of a cluster from what a template says of it.
+    pub fn set_capacity_providers(&self, cluster: &str, properties: &Value) {
+        if let Some(cluster) = lock(&self.inner.state).clusters.get_mut(short(cluster)) {
+            cluster.set_providers(&spelling::normal(properties, ""));
+        }
+    }
+
+    /// From now on a cluster may have container instances.
+    pub fn add_instances(&self, cluster: &str) {
+        if let Some(cluster) = lock(&self.inner.state).clusters.get_mut(short(cluster)) {
+            cluster.has_instances = true;
+        }
+    }
+
+    /// Makes a service that lives elsewhere and that runs where tasks of this definition can.
+    pub fn play_service(&self, cluster: &str, name: &str, definition: &str) {
+        let vpc = json!({"subnets": ["subnet-0123456789abcdef0"], "securityGroups": ["sg-0123456789abcdef0"],
+            "assignPublicIp": "DISABLED"});
+        let service = match lock(&self.inner.state).definition(definition) {
+            Ok(definition) if definition.is_for_fargate => {
+                json!({"launchType": "FARGATE", "networkConfiguration": {"awsvpcConfiguration": vpc}})
+            }
+            Ok(definition) if definition.network_mode == "awsvpc" => {
+                json!({"launchType": "EC2", "networkConfiguration": {"awsvpcConfiguration": vpc}})
+            }
+            _ => json!({"launchType": "EC2"}),
+        };
+        self.create_service(cluster, name, &service);
+    }
+
+    /// From now on every task gets a container that its definition does not have and that never has an exit
+    /// code, as GuardDuty injects one.
+    pub fn inject_containers(&self) {
+        lock(&self.inner.state).injects = true;
+    }
+
+    /// Makes a service, which runs nothing here; its ARN. `service` has ECS's names or CloudFormation's.
+    pub fn create_service(&self, cluster: &str, name: &str, service: &Value) -> String {
+        let cluster = cluster.rsplit('/').next().unwrap_or(cluster).to_owned();
+        let arn = arn("ecs", &format!("service/{cluster}/{name}"));
+        let said = spelling::normal(service, "");
+        let mut json = json!({});
+        for name in ["capacityProviderStrategy", "launchType", "networkConfiguration", "platformVersion"] {
+            if !said[name].is_null() {
+                json[name] = said[name].clone();
+            }
+        }
+        json["serviceArn"] = arn.as_str().into();
+        json["serviceName"] = name.into();
+        json["status"] = "ACTIVE".into();
+        lock(&self.inner.state).services.insert((cluster, name.to_owned()), json);
+        arn
+    }
+
+    /// Takes a service away.
+    pub fn delete_service(&self, arn: &str) {
+        lock(&self.inner.state).services.retain(|_, service| service["serviceArn"] != arn);
+    }
+
+    /// Marks a revision INACTIVE.
+    pub fn deregister(&self, arn: &str) {
+        let mut state = lock(&self.inner.state);
+        if let Some(definition) =
+            state.definitions.values_mut().flatten().find(|definition| definition.arn == arn)
+        {
+            definition.active = false;
+        }
+    }
+
+    /// ARN and last status of every task, in the order in which they were started.
+    pub fn tasks(&self) -> Vec<(String, String)> {
+        let state = lock(&self.inner.state);
+        state.tasks.iter().map(|task| (task.arn.clone(), task.last_status.to_owned())).collect()
+    }
+
+    /// When the containers of a task had ended.
+    pub fn ended_at(&self, arn: &str) -> Option<OffsetDateTime> {
+        lock(&self.inner.state).tasks.iter().find(|task| task.arn == arn)?.execution_stopped_at
+    }
+
+    /// Waits until every task that was told to stop, or has ended by itself, is STOPPED.
+    pub async fn settled(&self) {
+        let stopping = |task: &StageTask| task.desired_status == "STOPPED" && task.last_status != "STOPPED";
+        while lock(&self.inner.state).tasks.iter().any(stopping) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Ends every process.
+    pub fn close(&self) {
+        for task in &lock(&self.inner.state).tasks {
+            task.kill();
+        }
+    }
+
+    /// Waits until every container has ended and is cleaned up, as it is soon after [`Self::close`].
+    pub async fn closed(&self) {
+        let runs = |task: &StageTask| task.containers.iter().any(|container| container.handle.is_some());
+        let gone = async {
+            while lock(&self.inner.state).tasks.iter().any(runs) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        // One that cannot be killed is not waited for any longer.
+        let _ = tokio::time::timeout(CLOSE_LIMIT, gone).await;
+    }
+
+    /// Answers an operation of the API.
+    pub fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
+        api::call(&self.inner, operation, body)
+    }
+}
+
+/// The name at the end of an ARN.
+fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}

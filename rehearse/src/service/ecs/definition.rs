@@ -1,0 +1,189 @@
+//! Task definitions, read from what AWS::ECS::TaskDefinition or RegisterTaskDefinition would take.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{
+    ContainerSettings, dependency, fargate,
+    spelling::{normal, upper_first},
+};
+use crate::template::nearest::nearest;
+
+const COMPATIBILITIES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
+
+/// A revision of a task definition.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// Its ARN, with the revision.
+    pub arn: String,
+    /// Its family.
+    pub family: String,
+    /// Its revision, from 1.
+    pub revision: usize,
+    /// False once it has been deregistered.
+    pub active: bool,
+    /// `awsvpc`, `bridge`, `host` or `none`.
+    pub network_mode: String,
+    /// It can run on Fargate.
+    pub is_for_fargate: bool,
+    /// Its containers.
+    pub containers: Vec<ContainerSpec>,
+    /// As DescribeTaskDefinition returns it, but for what registering adds.
+    json: Value,
+}
+
+/// What is known of a container before it runs.
+#[derive(Clone, Debug)]
+pub struct ContainerSpec {
+    /// Its name.
+    pub name: String,
+    /// Its image, which a local process does without.
+    pub image: String,
+    /// Whether its end ends the task.
+    pub essential: bool,
+    /// Entry point and command.
+    pub entry_point: Vec<String>,
+    /// Command.
+    pub command: Vec<String>,
+    /// Where it runs, in place of the image's.
+    pub working_directory: Option<String>,
+    /// Plain variables.
+    pub environment: BTreeMap<String, String>,
+    /// Names of the variables from `secrets`.
+    pub secrets: Vec<String>,
+    /// How long it may take to stop.
+    pub stop_timeout: Duration,
+    /// Containers that come first, and in which condition: START, COMPLETE, SUCCESS or HEALTHY.
+    pub depends_on: Vec<(String, String)>,
+    /// awslogs: group and stream prefix.
+    pub logs: Option<(String, String)>,
+    /// What only a container with an image can have.
+    pub settings: ContainerSettings,
+}
+
+impl Revision {
+    /// Reads a definition with ECS's names or CloudFormation's, with scalars as strings or in their types.
+    pub(super) fn read(value: &Value) -> Result<Self, String> {
+        let json = normal(value, "");
+        let family = text(&json, "family").unwrap_or_else(|| "task".to_owned());
+        let containers = json["containerDefinitions"].as_array().cloned().unwrap_or_default();
+        if containers.is_empty() {
+            return Err(format!("task definition {family} has no ContainerDefinitions"));
+        }
+        let containers = containers.iter().map(|container| ContainerSpec::read(container, &json));
+        let containers = containers.collect::<Result<Vec<_>, _>>()?;
+        if !containers.iter().any(|container| container.essential) {
+            return Err(format!("task definition {family} has no essential container"));
+        }
+        dependency::check(&containers)?;
+        let network_mode = text(&json, "networkMode").unwrap_or_else(|| "bridge".to_owned());
+        if !["awsvpc", "bridge", "host", "none"].contains(&network_mode.as_str()) {
+            return Err(format!(
+                "networkMode should be one of [awsvpc, bridge, host, none], not {network_mode}."
+            ));
+        }
+        let required: Vec<String> = texts(&json["requiresCompatibilities"]);
+        if let Some(other) = required.iter().find(|one| !COMPATIBILITIES.contains(&one.as_str())) {
+            return Err(format!(
+                "requiresCompatibilities should be among [{}], not {other}.",
+                COMPATIBILITIES.join(", ")
+            ));
+        }
+        let can_be = fargate::check(&json, &network_mode);
+        if required.iter().any(|one| one == "FARGATE") {
+            can_be.clone()?;
+        }
+        Ok(Self {
+            arn: String::new(),
+            family,
+            revision: 0,
+            active: true,
+            network_mode,
+            is_for_fargate: can_be.is_ok(),
+            containers,
+            json,
+        })
+    }
+
+    /// Whether it was made for Fargate and for no container instance.
+    pub(super) fn requires_fargate(&self) -> bool {
+        let required = texts(&self.json["requiresCompatibilities"]);
+        !required.is_empty() && required.iter().all(|one| one == "FARGATE")
+    }
+
+    /// Whether its tasks can run on this launch type.
+    pub(super) fn supports(&self, launch_type: &str) -> bool {
+        match launch_type {
+            "FARGATE" => self.is_for_fargate,
+            "EXTERNAL" => self.network_mode != "awsvpc",
+            _ => true,
+        }
+    }
+
+    /// The revision and the ARN that it has elsewhere, if it comes of there.
+    pub(super) fn place_elsewhere(&self) -> Option<(usize, String)> {
+        let revision = self.json["revision"].as_u64().and_then(|revision| usize::try_from(revision).ok())?;
+        Some((revision, text(&self.json, "taskDefinitionArn")?))
+    }
+
+    /// As DescribeTaskDefinition returns it.
+    pub(super) fn described(&self) -> Value {
+        let mut json = self.json.clone();
+        json["taskDefinitionArn"] = json!(self.arn);
+        json["family"] = json!(self.family);
+        json["revision"] = json!(self.revision);
+        json["networkMode"] = json!(self.network_mode);
+        json["status"] = json!(if self.active { "ACTIVE" } else { "INACTIVE" });
+        json
+    }
+}
+
+impl ContainerSpec {
+    fn read(json: &Value, definition: &Value) -> Result<Self, String> {
+        let name = text(json, "name")
+            .ok_or_else(|| format!("a container definition has no Name{}", instead_of("name", json)))?;
+        let texts = |name: &str| texts(&json[name]);
+        let pairs = |list: &str, key: &str, value: &str| -> BTreeMap<String, String> {
+            let items = json[list].as_array().into_iter().flatten();
+            items.filter_map(|item| Some((text(item, key)?, text(item, value).unwrap_or_default()))).collect()
+        };
+        let options = &json["logConfiguration"]["options"];
+        let option = |name: &str| options[name].as_str().map(str::to_owned);
+        Ok(Self {
+            image: text(json, "image")
+                .ok_or_else(|| format!("container {name} has no Image{}", instead_of("image", json)))?,
+            essential: json["essential"].as_bool().unwrap_or(true),
+            entry_point: texts("entryPoint"),
+            command: texts("command"),
+            working_directory: text(json, "workingDirectory").filter(|path| !path.is_empty()),
+            environment: pairs("environment", "name", "value"),
+            secrets: pairs("secrets", "name", "valueFrom").into_keys().collect(),
+            stop_timeout: Duration::from_secs(json["stopTimeout"].as_u64().unwrap_or(30)),
+            depends_on: pairs("dependsOn", "containerName", "condition").into_iter().collect(),
+            logs: option("awslogs-group").zip(option("awslogs-stream-prefix")),
+            settings: ContainerSettings::read(json, definition),
+            name,
+        })
+    }
+}
+
+/// What was probably written in place of a member that is missing, in CloudFormation's spelling.
+fn instead_of(missing: &str, json: &Value) -> String {
+    let keys = json.as_object().into_iter().flat_map(|object| object.keys().map(String::as_str));
+    let written = nearest(missing, keys.filter(|key| *key != missing));
+    written.map_or_else(String::new, |key| format!("; did you mean that by {}?", upper_first(key)))
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+fn text(json: &Value, name: &str) -> Option<String> {
+    match &json[name] {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(boolean) => Some(boolean.to_string()),
+        _ => None,
+    }
+}

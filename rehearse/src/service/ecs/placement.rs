@@ -1,0 +1,169 @@
+//! Where a task may run: what ECS refuses of RunTask, StartTask and services, given the task definition and
+//! the cluster.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Revision, refusal::invalid};
+use crate::{template::nearest::did_you_mean, wire::AwsError};
+
+const LAUNCH_TYPES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
+/// Where a task's tags may come from; a task that is no service's has no service to take them from.
+const PROPAGATE_TAGS: [&str; 3] = ["TASK_DEFINITION", "NONE", "SERVICE"];
+
+/// What is known of a cluster.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cluster {
+    /// The capacity providers that it has; none where that is not known, as for a cluster that lives
+    /// elsewhere.
+    providers: Option<BTreeSet<String>>,
+    has_default_strategy: bool,
+    /// It may have container instances.
+    pub(super) has_instances: bool,
+}
+
+/// Why ECS does not run a task where it was asked to.
+#[derive(Debug)]
+pub struct Misplaced {
+    /// The property that is wrong or missing, in CloudFormation's spelling.
+    pub property: &'static str,
+    /// ECS's own words, as near as they are known, without the full stop.
+    pub message: String,
+    /// What to do, with what goes before it; or nothing.
+    pub hint: String,
+}
+
+impl From<Misplaced> for AwsError {
+    fn from(misplaced: Misplaced) -> Self {
+        invalid(&format!("{}.", misplaced.message))
+    }
+}
+
+impl Cluster {
+    /// Takes over what AWS::ECS::Cluster or AWS::ECS::ClusterCapacityProviderAssociations says, in ECS's
+    /// spelling.
+    pub(super) fn set_providers(&mut self, properties: &Value) {
+        let texts = |list: &Value| -> Vec<String> {
+            list.as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()
+        };
+        self.providers.get_or_insert_default().extend(texts(&properties["capacityProviders"]));
+        let strategy = &properties["defaultCapacityProviderStrategy"];
+        self.has_default_strategy |= strategy.as_array().is_some_and(|strategy| !strategy.is_empty());
+    }
+}
+
+/// Checks where the tags of a task come from that belongs to a service or to none.
+pub(super) fn check_tags(request: &Value, is_of_service: bool) -> Result<(), Misplaced> {
+    let known = if is_of_service { &PROPAGATE_TAGS[..] } else { &PROPAGATE_TAGS[..2] };
+    match request["propagateTags"].as_str().filter(|given| !known.contains(given)) {
+        None => Ok(()),
+        Some(other) => Err(Misplaced {
+            property: "PropagateTags",
+            message: format!("propagateTags should be one of [{}], not {other}", known.join(", ")),
+            hint: did_you_mean(other, known.iter().copied()),
+        }),
+    }
+}
+
+/// Checks where a task is to run, as RunTask or CreateService say it.
+pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -> Result<(), Misplaced> {
+    let refuse = |property, message: String| Misplaced { property, message, hint: String::new() };
+    let given = request["launchType"].as_str();
+    if let Some(other) = given.filter(|given| !LAUNCH_TYPES.contains(given)) {
+        let message = format!("launchType should be one of [{}], not {other}", LAUNCH_TYPES.join(", "));
+        return Err(Misplaced { hint: did_you_mean(other, LAUNCH_TYPES), ..refuse("LaunchType", message) });
+    }
+    let providers: Vec<&str> = request["capacityProviderStrategy"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["capacityProvider"].as_str())
+        .collect();
+    if let Some(known) = &cluster.providers
+        && let Some(unknown) = providers.iter().find(|provider| !known.contains(**provider))
+    {
+        let message = format!(
+            "The specified capacity provider strategy cannot contain a capacity provider that is not \
+             associated with the cluster: {unknown}"
+        );
+        return Err(refuse("CapacityProviderStrategy", message));
+    }
+    let launch_type = launch_type(given, &providers, cluster);
+    if let Some(launch_type) = launch_type.filter(|one| !definition.supports(one)) {
+        return Err(refuse(
+            "LaunchType",
+            format!("Task definition does not support launch_type {launch_type}"),
+        ));
+    }
+    if request["platformVersion"].is_string() && matches!(launch_type, Some("EC2" | "EXTERNAL")) {
+        let message = format!(
+            "The platform version must be null when specifying an {} launch type",
+            launch_type.unwrap_or_default()
+        );
+        return Err(refuse("PlatformVersion", message));
+    }
+    check_network(definition, launch_type, &request["networkConfiguration"])?;
+    let is_by_default = given.is_none() && request["containerInstances"].is_null();
+    if launch_type == Some("EC2") && is_by_default && definition.requires_fargate() && !cluster.has_instances
+    {
+        let hint = ": without LaunchType and CapacityProviderStrategy the launch type is EC2, as the cluster \
+                    has no default strategy; give LaunchType: FARGATE";
+        let message = "No Container Instances were found in your cluster".to_owned();
+        return Err(Misplaced { hint: hint.to_owned(), ..refuse("LaunchType", message) });
+    }
+    Ok(())
+}
+
+/// EC2, FARGATE, …; none where it cannot be known.
+fn launch_type<'r>(given: Option<&'r str>, providers: &[&str], cluster: &Cluster) -> Option<&'r str> {
+    let is_known = cluster.providers.is_some() && !cluster.has_default_strategy;
+    match (given, providers) {
+        (Some(given), _) => Some(given),
+        (None, []) => is_known.then_some("EC2"),
+        (None, providers) => providers.iter().all(|one| one.starts_with("FARGATE")).then_some("FARGATE"),
+    }
+}
+
+fn check_network(
+    definition: &Revision,
+    launch_type: Option<&str>,
+    configuration: &Value,
+) -> Result<(), Misplaced> {
+    let refuse_at = |property, message: &str, hint: &str| {
+        let (message, hint) = (message.to_owned(), hint.to_owned());
+        Err(Misplaced { property, message, hint })
+    };
+    let refuse = |message: &str, hint: &str| refuse_at("NetworkConfiguration", message, hint);
+    match (definition.network_mode.as_str(), configuration.is_object()) {
+        ("awsvpc", false) => {
+            return refuse(
+                "Network Configuration must be provided when networkMode 'awsvpc' is specified",
+                ": give NetworkConfiguration with Subnets",
+            );
+        }
+        ("bridge" | "host" | "none", true) => {
+            return refuse(
+                "Network Configuration is not valid for the given networkMode of this task definition",
+                &format!(", which is {}", definition.network_mode),
+            );
+        }
+        _ => {}
+    }
+    let vpc = &configuration["awsvpcConfiguration"];
+    if configuration.is_object() && vpc["subnets"].as_array().is_none_or(Vec::is_empty) {
+        return refuse_at("NetworkConfiguration.AwsvpcConfiguration.Subnets", "subnets can not be empty", "");
+    }
+    let public_ip = "NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp";
+    match vpc["assignPublicIp"].as_str() {
+        Some("ENABLED") if launch_type == Some("EC2") => {
+            refuse_at(public_ip, "Assign public IP is not supported for this launch type", "")
+        }
+        None | Some("ENABLED" | "DISABLED") => Ok(()),
+        Some(other) => refuse_at(
+            public_ip,
+            &format!("assignPublicIp should be one of [ENABLED, DISABLED], not {other}"),
+            "",
+        ),
+    }
+}

@@ -1,0 +1,8 @@
+//! The refusal that most of ECS's calls share.
+
+use crate::wire::AwsError;
+
+/// A request that ECS refuses for one of its parameters.
+pub(super) fn invalid(message: &str) -> AwsError {
+    AwsError::new("InvalidParameterException", message)
+}

@@ -1,0 +1,127 @@
+//! The rules of RunTask's client tokens: same token and same parameters, the first result again; same token
+//! and other parameters, a conflict that names the tasks. Nothing here has a clock.
+//!
+//! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html>
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::wire::AwsError;
+
+/// The tokens that were used, by cluster, each with what came of it.
+#[derive(Debug)]
+pub struct ClientTokens<T> {
+    used: HashMap<[String; 2], TokenUse<T>>,
+}
+
+#[derive(Debug)]
+struct TokenUse<T> {
+    parameters: Value,
+    result: T,
+}
+
+/// What a request's token says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Claim<'a, T> {
+    /// Nothing has come of it yet, or the request has none.
+    New,
+    /// The request is a repetition: this came of the first one.
+    Replay(&'a T),
+    /// It was used with other parameters: this came of them.
+    Conflict(&'a T),
+}
+
+impl<T> ClientTokens<T> {
+    /// What the token of a RunTask request says, given the short name of its cluster.
+    pub fn claim(&self, cluster: &str, request: &Value) -> Claim<'_, T> {
+        let used = token(request).and_then(|token| self.used.get(&[cluster.to_owned(), token.to_owned()]));
+        match used {
+            None => Claim::New,
+            Some(used) if used.parameters == parameters(request) => Claim::Replay(&used.result),
+            Some(used) => Claim::Conflict(&used.result),
+        }
+    }
+
+    /// Keeps what came of a request, if it has a token.
+    pub fn keep(&mut self, cluster: &str, request: &Value, result: T) {
+        if let Some(token) = token(request) {
+            let used = TokenUse { parameters: parameters(request), result };
+            self.used.insert([cluster.to_owned(), token.to_owned()], used);
+        }
+    }
+}
+
+impl<T> Default for ClientTokens<T> {
+    fn default() -> Self {
+        Self { used: HashMap::new() }
+    }
+}
+
+/// The error of a request whose token was used with other parameters, which started these tasks.
+pub fn conflict(task_arns: &[String]) -> AwsError {
+    let message = "The RunTask request could not be processed due to conflicts: the client token is in use.";
+    let members = vec![("resourceIds", json!(task_arns))];
+    AwsError { members, ..AwsError::new("ConflictException", message) }
+}
+
+/// A task in a replayed answer, given as DescribeTasks shows it: a stopped one has its ARN and status only.
+pub fn replayed(task: Value) -> Value {
+    match task["lastStatus"] == "STOPPED" {
+        true => json!({ "taskArn": task["taskArn"], "lastStatus": task["lastStatus"], "version": 0 }),
+        false => task,
+    }
+}
+
+fn token(request: &Value) -> Option<&str> {
+    request["clientToken"].as_str().filter(|token| !token.is_empty())
+}
+
+fn parameters(request: &Value) -> Value {
+    let mut parameters = request.clone();
+    parameters["clientToken"] = Value::Null;
+    parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(token: &str, count: u32) -> Value {
+        json!({ "clientToken": token, "count": count })
+    }
+
+    #[test]
+    fn a_token_replays_the_same_request_and_refuses_another() {
+        let mut tokens = ClientTokens::default();
+        assert_eq!(tokens.claim("prod", &request("a", 1)), Claim::New);
+        tokens.keep("prod", &request("a", 1), "first");
+        assert_eq!(tokens.claim("prod", &request("a", 1)), Claim::Replay(&"first"));
+        assert_eq!(tokens.claim("prod", &request("a", 2)), Claim::Conflict(&"first"));
+        assert_eq!(tokens.claim("test", &request("a", 2)), Claim::New, "tokens belong to a cluster");
+        assert_eq!(tokens.claim("prod", &request("b", 1)), Claim::New);
+    }
+
+    #[test]
+    fn a_request_without_a_token_is_always_new() {
+        let mut tokens = ClientTokens::default();
+        for request in [json!({ "count": 1 }), request("", 1)] {
+            tokens.keep("prod", &request, "first");
+            assert_eq!(tokens.claim("prod", &request), Claim::New);
+        }
+    }
+
+    #[test]
+    fn a_conflict_names_the_tasks() {
+        let body = conflict(&["arn:t".to_owned()]).body();
+        assert_eq!((&body["__type"], &body["resourceIds"]), (&json!("ConflictException"), &json!(["arn:t"])));
+    }
+
+    #[test]
+    fn a_replay_shows_of_a_stopped_task_only_that_it_stopped() {
+        let running = json!({ "taskArn": "t", "lastStatus": "RUNNING", "containers": [] });
+        assert_eq!(replayed(running.clone()), running);
+        let stopped = json!({ "taskArn": "t", "lastStatus": "STOPPED", "containers": [] });
+        assert_eq!(replayed(stopped), json!({ "taskArn": "t", "lastStatus": "STOPPED", "version": 0 }));
+    }
+}

@@ -1,0 +1,98 @@
+//! EventBridge with one rule, and the monitor behind it: events go to the function one by one, in the order
+//! in which they came, so that what it does about one stands before the next.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::lambda::Lambda;
+use crate::{
+    report::{Report, Reporter},
+    setting::now,
+    wire::lock,
+};
+
+/// The service, with one rule whose target is the monitor.
+pub struct EventBridge {
+    /// The monitor's function.
+    pub lambda: Lambda,
+    way: Mutex<Option<Way>>,
+    taken: AtomicUsize,
+}
+
+struct Way {
+    events: mpsc::UnboundedSender<Value>,
+    deliveries: JoinHandle<()>,
+}
+
+impl EventBridge {
+    pub(crate) fn new(lambda: Lambda) -> Self {
+        let (events, mut coming) = mpsc::unbounded_channel::<Value>();
+        let function = lambda.clone();
+        let deliveries = tokio::spawn(async move {
+            while let Some(event) = coming.recv().await {
+                deliver(&function, &event).await;
+            }
+        });
+        Self { lambda, way: Mutex::new(Some(Way { events, deliveries })), taken: AtomicUsize::new(0) }
+    }
+
+    /// Hands an event over, and waits until the function has handled it.
+    pub async fn deliver(&self, event: Value) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        deliver(&self.lambda, &event).await;
+    }
+
+    /// Takes an event for the function, which handles it when it has handled those before.
+    pub fn take(&self, event: Value) {
+        if let Some(way) = &*lock(&self.way) {
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            // It listens for as long as there is a way.
+            let _ = way.events.send(event);
+        }
+    }
+
+    /// Lets a day pass for the windows of the function's alerts, whose counts are then reported.
+    pub async fn tick(&self) {
+        let time = (now() + time::Duration::DAY).format(&Rfc3339).unwrap_or_default();
+        let event =
+            json!({ "source": "aws.events", "detail-type": "Scheduled Event", "time": time, "detail": {} });
+        deliver(&self.lambda, &event).await;
+    }
+
+    /// Waits until every event has been handled and all that the function logged has been reported. How many
+    /// events there were; no more are taken.
+    pub async fn finish(&self) -> usize {
+        let way = lock(&self.way).take();
+        if let Some(Way { events, deliveries }) = way {
+            drop(events);
+            // It ends when it has delivered what was sent.
+            let _ = deliveries.await;
+        }
+        self.tick().await;
+        self.lambda.finish().await;
+        self.taken.load(Ordering::Relaxed)
+    }
+}
+
+async fn deliver(function: &Lambda, event: &Value) {
+    // What goes wrong Lambda reports.
+    let _ = function.invoke_and_wait(event.to_string().into()).await;
+}
+
+/// Tells the monitor's warnings and errors to whoever watches, and the rest to whoever wants to see the log.
+pub(crate) fn reporter(reporter: Reporter) -> Reporter {
+    Arc::new(move |report| {
+        let Report::Log(line) = report else { return reporter(report) };
+        let json: Value = serde_json::from_str(&line).unwrap_or_default();
+        reporter(match (json["level"].as_str(), json["message"].as_str()) {
+            (Some("WARN" | "ERROR"), Some(message)) => Report::Note(message.to_owned()),
+            _ => Report::Log(line),
+        });
+    })
+}

@@ -1,0 +1,270 @@
+//! Lambda: invocations of a function's real binary, over the Runtime API.
+//!
+//! An invocation goes to a process that is idle, or to a new one. It ends at its time limit with a kill, is
+//! repeated twice when it fails, and a chain of more than 16 is dropped without a word, as Lambda does.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+
+pub mod chain;
+mod function;
+mod process;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+pub use self::function::Function;
+use self::process::{AttemptEnd, FunctionProcess};
+use crate::{
+    report::{Report, Reporter},
+    setting::{arn, random_uuid},
+    wire::{json_response, lock},
+};
+
+/// The largest asynchronous payload.
+const MAX_PAYLOAD: usize = 1024 * 1024;
+
+/// The service, with one function.
+#[derive(Clone)]
+pub struct Lambda {
+    inner: Arc<LambdaInner>,
+}
+
+struct LambdaInner {
+    function: Function,
+    /// Before the two retries of a failed asynchronous invocation.
+    retries: [Duration; 2],
+    endpoint: String,
+    reporter: Reporter,
+    processes: Mutex<Vec<Arc<FunctionProcess>>>,
+    ended: Mutex<Vec<InvocationAttempt>>,
+    invocations: AtomicUsize,
+    longest_chain: AtomicUsize,
+}
+
+/// An invocation on its way.
+#[derive(Clone)]
+pub(crate) struct QueuedInvocation {
+    pub(crate) request_id: String,
+    pub(crate) payload: Bytes,
+    pub(crate) function_arn: String,
+    pub(crate) trace_id: String,
+}
+
+/// An attempt that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvocationAttempt {
+    /// Lambda's request id, the same for all attempts.
+    pub request_id: String,
+    /// 0 for the first attempt.
+    pub attempt: usize,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+impl Lambda {
+    pub(crate) fn new(
+        function: Function,
+        retries: [Duration; 2],
+        endpoint: String,
+        reporter: Reporter,
+    ) -> Self {
+        Self {
+            inner: Arc::new(LambdaInner {
+                function,
+                retries,
+                endpoint,
+                reporter,
+                processes: Mutex::default(),
+                ended: Mutex::default(),
+                invocations: AtomicUsize::new(0),
+                longest_chain: AtomicUsize::new(0),
+            }),
+        }
+    }
+
+    /// The function's ARN.
+    pub fn function_arn(&self) -> String {
+        arn("lambda", &format!("function:{}", self.inner.function.name))
+    }
+
+    /// Invokes the function asynchronously, as CloudFormation does.
+    pub fn invoke_event(&self, payload: &Value) {
+        self.invoke_bytes(payload.to_string().into());
+    }
+
+    /// The same with a payload of any kind.
+    pub fn invoke_bytes(&self, payload: Bytes) {
+        self.queue(payload, self.function_arn(), 0);
+    }
+
+    /// The attempts that are over, in the order of their ends.
+    pub fn ended(&self) -> Vec<InvocationAttempt> {
+        lock(&self.inner.ended).clone()
+    }
+
+    /// How many attempts have begun.
+    pub fn invocations(&self) -> usize {
+        self.inner.invocations.load(Ordering::Relaxed)
+    }
+
+    /// The length of the longest chain of invocations.
+    pub fn longest_chain(&self) -> usize {
+        self.inner.longest_chain.load(Ordering::Relaxed)
+    }
+
+    /// How many processes of the function there are.
+    pub fn processes(&self) -> usize {
+        lock(&self.inner.processes).iter().filter(|process| process.is_alive()).count()
+    }
+
+    /// From the start of each process that lives to its first poll.
+    pub fn start_times(&self) -> Vec<time::Duration> {
+        lock(&self.inner.processes).iter().filter_map(|process| process.start_time()).collect()
+    }
+
+    /// The most memory that any living process has had, in KiB.
+    pub fn peak_memory(&self) -> Option<u64> {
+        lock(&self.inner.processes).iter().filter_map(|process| process.peak_memory()).max()
+    }
+
+    /// Invokes the function and waits for its answer. `Err` is why the last of its attempts failed.
+    pub async fn invoke_and_wait(&self, payload: Bytes) -> Result<Bytes, String> {
+        self.inner.attempt(self.invocation(payload, self.function_arn(), 0)).await
+    }
+
+    /// Ends every process of the function, and waits until all that they have written has been reported.
+    pub async fn finish(&self) {
+        let processes: Vec<_> = lock(&self.inner.processes).drain(..).collect();
+        for process in processes {
+            process.finish().await;
+        }
+    }
+
+    /// Kills every process of the function.
+    pub fn close(&self) {
+        for process in lock(&self.inner.processes).drain(..) {
+            process.kill();
+        }
+    }
+
+    /// The operation Invoke.
+    pub(crate) fn invoke(&self, function: &str, headers: &HeaderMap, payload: Bytes) -> Response {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let error = |status: StatusCode, code: &'static str, message: &str| {
+            let body = json!({ "Type": "User", "Message": message });
+            (status, [("x-amzn-errortype", code)], body.to_string()).into_response()
+        };
+        let name = function.strip_prefix(&arn("lambda", "function:")).unwrap_or(function);
+        if name.split(':').next() != Some(self.inner.function.name) {
+            let message = format!("Function not found: {function}");
+            return error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message);
+        }
+        if header("x-amz-invocation-type") != "Event" {
+            let message = "the stage plays the invocation type Event alone";
+            return error(StatusCode::BAD_REQUEST, "InvalidParameterValueException", message);
+        }
+        if payload.len() > MAX_PAYLOAD {
+            let message =
+                format!("{} byte payload is too large for the Event invocation type", payload.len());
+            return error(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", &message);
+        }
+        let function_arn =
+            if function.starts_with("arn:") { function.to_owned() } else { self.function_arn() };
+        self.queue(payload, function_arn, chain::position(header("x-amzn-trace-id")) + 1);
+        json_response(StatusCode::ACCEPTED, &Value::Null)
+    }
+
+    fn queue(&self, payload: Bytes, function_arn: String, hop: usize) {
+        let shared = Arc::clone(&self.inner);
+        shared.longest_chain.fetch_max(hop + 1, Ordering::Relaxed);
+        if chain::is_stopped(hop, shared.function.recursive_loop_allowed) {
+            let note = format!(
+                "Lambda stopped a chain of {} invocations (RecursiveLoop is not Allow)",
+                chain::CHAIN_LIMIT
+            );
+            return (shared.reporter)(Report::Note(note));
+        }
+        let invocation = self.invocation(payload, function_arn, hop);
+        // What becomes of it is reported.
+        tokio::spawn(async move { shared.attempt(invocation).await });
+    }
+
+    fn invocation(&self, payload: Bytes, function_arn: String, hop: usize) -> QueuedInvocation {
+        let trace_id = chain::trace_header(hop);
+        QueuedInvocation { request_id: random_uuid(), payload, function_arn, trace_id }
+    }
+}
+
+impl LambdaInner {
+    /// The invocation and its two retries.
+    async fn attempt(&self, invocation: QueuedInvocation) -> Result<Bytes, String> {
+        let mut last = String::new();
+        for (attempt, delay) in self.retries.into_iter().map(Some).chain([None]).enumerate() {
+            self.invocations.fetch_add(1, Ordering::Relaxed);
+            let end = match self.run(&invocation).await {
+                AttemptEnd::Ok(answer) => Ok(answer),
+                AttemptEnd::Failed(error) => Err(error),
+                AttemptEnd::NeverReady => {
+                    Err("the function did not ask for its first invocation within 10 s".to_owned())
+                }
+                AttemptEnd::TimedOut => {
+                    Err(format!("Task timed out after {:.2} seconds", self.function.timeout.as_secs_f64()))
+                }
+            };
+            let request_id = invocation.request_id.clone();
+            lock(&self.ended).push(InvocationAttempt {
+                request_id,
+                attempt,
+                error: end.as_ref().err().cloned(),
+            });
+            match end {
+                Ok(answer) => return Ok(answer),
+                Err(error) => last = error,
+            }
+            (self.reporter)(Report::Note(format!("an invocation of the function failed: {last}")));
+            match delay {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => (self.reporter)(Report::Note(
+                    "Lambda gives the invocation up after three attempts".to_owned(),
+                )),
+            }
+        }
+        Err(last)
+    }
+
+    async fn run(&self, invocation: &QueuedInvocation) -> AttemptEnd {
+        match self.process().await {
+            Ok(process) => process.handle(invocation.clone(), self.function.timeout).await,
+            Err(error) => AttemptEnd::Failed(format!("the function's binary could not be started: {error}")),
+        }
+    }
+
+    /// A process that has nothing to do, taken; a new one where all are busy.
+    async fn process(&self) -> std::io::Result<Arc<FunctionProcess>> {
+        let idle = {
+            let mut processes = lock(&self.processes);
+            processes.retain(|process| process.is_alive());
+            processes.iter().find(|process| process.take()).cloned()
+        };
+        if let Some(process) = idle {
+            return Ok(process);
+        }
+        let environment = self.function.variables(&self.endpoint);
+        let process =
+            FunctionProcess::start(&self.function.binary, environment, Arc::clone(&self.reporter)).await?;
+        lock(&self.processes).push(Arc::clone(&process));
+        Ok(process)
+    }
+}

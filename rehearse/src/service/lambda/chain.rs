@@ -1,0 +1,51 @@
+//! The chain of invocations that Lambda counts, and where it stops one: a function that invokes itself hands
+//! on the trace header, in which Lambda keeps the position. Nothing here has a clock.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
+
+use crate::setting::random_hex;
+
+/// Lambda stops a chain of about so many invocations.
+pub const CHAIN_LIMIT: usize = 16;
+
+/// Whether Lambda drops an invocation without a word, given its position in the chain: 0 for the first one.
+pub fn is_stopped(position: usize, recursive_loop_allowed: bool) -> bool {
+    position >= CHAIN_LIMIT && !recursive_loop_allowed
+}
+
+/// The position in its chain that an invocation's trace header gives: `…;Lineage=1:ab12:3`.
+pub fn position(trace_header: &str) -> usize {
+    let lineage = trace_header.split(';').find_map(|part| part.strip_prefix("Lineage="));
+    lineage.and_then(|lineage| lineage.rsplit(':').next()?.parse().ok()).unwrap_or(0)
+}
+
+/// A trace header for an invocation at this position.
+pub(super) fn trace_header(position: usize) -> String {
+    format!(
+        "Root=1-{}-{};Parent={};Sampled=0;Lineage=1:{}:{position}",
+        random_hex(8),
+        random_hex(24),
+        random_hex(16),
+        random_hex(8)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trace_header_tells_the_position_in_the_chain() {
+        assert_eq!(position("Root=1-a-b;Parent=c;Sampled=0;Lineage=1:ab12:3"), 3);
+        assert_eq!(position("Root=1-a-b"), 0);
+        assert_eq!(position(""), 0);
+        assert_eq!(position(&trace_header(15)), 15);
+    }
+
+    #[test]
+    fn a_chain_ends_after_sixteen_invocations_unless_the_function_may_invoke_itself() {
+        assert!(!is_stopped(15, false));
+        assert!(is_stopped(16, false));
+        assert!(!is_stopped(1000, true));
+    }
+}

@@ -1,0 +1,76 @@
+//! A function, and the variables that it runs with.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{service::sns::Sns, setting::REGION};
+
+/// The longest time limit that a function can have.
+const MAX_TIMEOUT: Duration = Duration::from_secs(900);
+
+/// A function, as one sets it up.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its name.
+    pub name: &'static str,
+    /// What runs.
+    pub binary: PathBuf,
+    /// Its time limit for one invocation.
+    pub timeout: Duration,
+    /// Its variables, beside those that Lambda sets.
+    pub environment: Vec<(String, String)>,
+    /// Whether Lambda lets it invoke itself as often as it likes.
+    pub recursive_loop_allowed: bool,
+}
+
+impl Function {
+    /// The function that custom resources are sent to, as the template sets it up.
+    pub fn runner(binary: PathBuf) -> Self {
+        Self {
+            name: "ecsTasks",
+            binary,
+            timeout: MAX_TIMEOUT,
+            environment: Vec::new(),
+            recursive_loop_allowed: true,
+        }
+    }
+
+    /// The function that events are sent to, as the template sets it up, with every sink; the stage adds its
+    /// search.
+    pub fn monitor(binary: PathBuf) -> Self {
+        let topic_arn = Sns::topic_arn();
+        let sinks = [
+            ("AUDIT_TABLE", "audit"),
+            ("ALERT_TOPIC_ARN", &topic_arn),
+            ("EVENTS_LOG_GROUP", "/aws/events/ecs/failed"),
+        ];
+        let environment = sinks.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let timeout = Duration::from_secs(60);
+        Self { name: "ecsEvents", binary, timeout, environment, recursive_loop_allowed: false }
+    }
+
+    /// The variables that Lambda sets, and its own.
+    pub(super) fn variables(&self, endpoint: &str) -> Vec<(String, String)> {
+        let standard = [
+            ("AWS_LAMBDA_FUNCTION_NAME", self.name),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{}", self.name)),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "stage"),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+            ("AWS_REGION", REGION),
+            ("AWS_DEFAULT_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "rehearsed"),
+            ("AWS_SESSION_TOKEN", "rehearsed"),
+            ("AWS_ENDPOINT_URL", endpoint),
+            ("_HANDLER", "bootstrap"),
+        ];
+        let mut environment: Vec<(String, String)> =
+            standard.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        if self.recursive_loop_allowed {
+            environment.push(("RECURSIVE_LOOP".to_owned(), "Allow".to_owned()));
+        }
+        environment.extend(self.environment.iter().cloned());
+        environment
+    }
+}

@@ -1,0 +1,56 @@
+//! SNS, as far as alerts go: Publish, in the query protocol.
+//!
+//! <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
+
+use std::collections::HashMap;
+
+use crate::{
+    report::{Report, Reporter},
+    setting::{arn, random_uuid},
+    wire::AwsError,
+};
+
+/// What a message may have, in bytes.
+const MAX_MESSAGE: usize = 256 * 1024;
+
+/// The service, with one topic.
+pub struct Sns {
+    reporter: Reporter,
+}
+
+impl Sns {
+    /// The service; `reporter` gets every message.
+    pub fn new(reporter: Reporter) -> Self {
+        Self { reporter }
+    }
+
+    /// The topic's ARN.
+    pub fn topic_arn() -> String {
+        arn("sns", "alerts")
+    }
+
+    /// The answer to Publish, as XML.
+    pub fn publish(&self, form: &HashMap<String, String>) -> Result<String, AwsError> {
+        let given = |name: &str| form.get(name).cloned().unwrap_or_default();
+        let (subject, message) = (given("Subject"), given("Message"));
+        if given("TopicArn") != Self::topic_arn() {
+            return Err(AwsError::new("NotFound", "Topic does not exist"));
+        }
+        if message.is_empty() || message.len() > MAX_MESSAGE {
+            return Err(AwsError::new("InvalidParameter", "Invalid parameter: Message too long or empty"));
+        }
+        let plain = |char: char| char == ' ' || char.is_ascii_graphic();
+        if form.contains_key("Subject")
+            && (subject.is_empty() || subject.len() > 100 || !subject.chars().all(plain))
+        {
+            return Err(AwsError::new("InvalidParameter", "Invalid parameter: Subject"));
+        }
+        (self.reporter)(Report::Alerted { subject, message });
+        Ok(format!(
+            "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>{}</MessageId>\
+             </PublishResult><ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></PublishResponse>",
+            random_uuid(),
+            random_uuid()
+        ))
+    }
+}

@@ -1,0 +1,226 @@
+//! What is wrong with a template, reported before anything starts.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{CUSTOM_TYPE, Stack, is_custom, surroundings::token_in_words};
+use crate::template::{
+    Parameters, Resource, TemplateError, TemplateErrors,
+    elsewhere::Origin,
+    nearest::{did_you_mean, nearest},
+    node::Node,
+    referable::Referable,
+    resolve::Scope,
+};
+use ecs_tasks::{properties::Properties, task::family};
+
+impl Stack {
+    /// Resolves everything once with made-up resources, so that every mistake is reported before anything
+    /// starts: what cannot be resolved, properties that the function would refuse, and what stands elsewhere
+    /// and cannot be played.
+    pub fn check(&self, parameters: &Parameters) -> Result<(), TemplateErrors> {
+        let mut errors = self.template.unknown_names();
+        let nothing = BTreeMap::new();
+        errors.take(self.scope(parameters, &nothing).check_rules());
+        let included = errors.take(self.included(parameters)).unwrap_or_default();
+        let mut resources = BTreeMap::new();
+        let (trial, mut run) = (self.stage.ecs.trial(), Vec::new());
+        for resource in included {
+            let scope = self.scope(parameters, &resources);
+            let is_ours = self.surroundings.is_ours(resource, &scope);
+            let properties = errors.take(self.properties(resource, is_ours, &scope));
+            if let Some(properties) = properties.as_ref().filter(|_| is_ours) {
+                for error in self.refused(resource, properties, &scope) {
+                    errors.add(error);
+                }
+            }
+            let mut expected = self.expected(resource, is_ours, properties.as_ref().unwrap_or(&Value::Null));
+            if let Some(properties) = properties {
+                errors.take(self.try_out(&trial, (resource, &properties), &mut expected, &scope));
+                if is_ours || resource.resource_type == "AWS::ECS::Service" {
+                    self.ask_for_definition(&properties, &resources);
+                    run.push((resource, properties));
+                }
+            }
+            resources.insert(resource.logical_id.clone(), expected);
+        }
+        // By now every capacity provider of a cluster is known.
+        let scope = self.scope(parameters, &resources);
+        for (resource, properties) in run {
+            for error in self.refused_by_ecs(&trial, (resource, &properties), &scope) {
+                errors.add(error);
+            }
+            if let Some(error) = self.unheard(resource, &scope) {
+                errors.add(error);
+            }
+        }
+        errors.take(self.resolved_outputs(&self.scope(parameters, &resources)));
+        if let Some(fail) = &self.surroundings.fail
+            && self.template.resource(fail).is_none()
+        {
+            errors.add(TemplateError {
+                line: None,
+                message: format!("there is no resource {fail}, which --fail names"),
+            });
+        }
+        errors.or(())
+    }
+
+    /// Why there is nothing that the function serves, if so.
+    pub fn nothing_to_rehearse(&self, parameters: &Parameters) -> Option<String> {
+        if !self.our_resources(parameters).is_empty() {
+            return None;
+        }
+        let excluded: Vec<String> = self
+            .ours_if_included(parameters)
+            .into_iter()
+            .map(|one| {
+                let name = one.condition.as_ref().and_then(Node::text);
+                let name = name.map_or_else(String::new, |name| format!(" {name}"));
+                format!("the condition{name} of {} (line {})", one.logical_id, one.line)
+            })
+            .collect();
+        let why = match excluded.as_slice() {
+            [] => self.none_is_ours(parameters),
+            [one] => format!("with these parameters {one} is false"),
+            several => format!("with these parameters {} are false", several.join(" and ")),
+        };
+        Some(format!("there is nothing to rehearse: {why}"))
+    }
+
+    /// Names the custom resources that the function does not serve, where it serves none.
+    fn none_is_ours(&self, parameters: &Parameters) -> String {
+        let nothing = BTreeMap::new();
+        let scope = self.scope(parameters, &nothing);
+        let token = self.surroundings.service_token.as_deref();
+        let customs = self.template.resources.iter().filter(|one| is_custom(&one.resource_type));
+        let named: Vec<String> = customs
+            .map(|one| {
+                let (id, line, kind) = (&one.logical_id, one.line, &one.resource_type);
+                match token {
+                    Some(wanted) => {
+                        let (has, name) = token_in_words(one, &scope);
+                        format!(
+                            "{id} (line {line}), which {has} {name}{}",
+                            did_you_mean(wanted, [name.as_str()])
+                        )
+                    }
+                    None => {
+                        // All begin alike, which says nothing.
+                        let own = |kind: &str| kind.rsplit("::").next().unwrap_or_default().to_owned();
+                        let is_near = nearest(&own(kind), [own(CUSTOM_TYPE).as_str()]).is_some();
+                        let hint =
+                            if is_near { format!(", did you mean {CUSTOM_TYPE}?") } else { String::new() };
+                        format!("{id} (line {line}) of type {kind}{hint}")
+                    }
+                }
+            })
+            .collect();
+        let wanted = match token {
+            Some(token) => format!("custom resource with the ServiceToken {token}"),
+            None => format!("resource of type {CUSTOM_TYPE}"),
+        };
+        let others = match named.as_slice() {
+            [] => "it has no custom resources".to_owned(),
+            named => format!("its custom resources are {}", named.join("; ")),
+        };
+        let how = match token {
+            None if !named.is_empty() => " (--service-token says which are to be rehearsed)",
+            _ => "",
+        };
+        format!("the template has no {wanted}; {others}{how}")
+    }
+
+    /// What is wrong with one of our resources, each with its line. A value that comes of another resource is
+    /// made up as yet, so it cannot be wrong.
+    fn refused(&self, resource: &Resource, properties: &Value, scope: &Scope<'_>) -> Vec<TemplateError> {
+        let id = &resource.logical_id;
+        let mut refused: Vec<TemplateError> = match Properties::read(properties) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors
+                .0
+                .iter()
+                .filter_map(|error| {
+                    let place = scope.written_at(&resource.properties, &error.place);
+                    let is_wrong = place.resource.is_none() || error.is_about_a_name();
+                    is_wrong.then(|| place.node.error(format!("{id}: {error}")))
+                })
+                .collect(),
+        };
+        refused.extend(self.misspelt_import(resource, scope));
+        if properties["Count"] != "0"
+            && let Some(definition) = properties["TaskDefinition"].as_str()
+            && !self.is_in_template(definition, scope.resources)
+            && !self.is_given(definition)
+        {
+            refused.push(self.unknown_definition(resource, definition, scope));
+        }
+        refused
+    }
+
+    /// A WaitHandle of the template that no condition waits for: the stack would be complete while the task
+    /// runs.
+    fn unheard(&self, resource: &Resource, scope: &Scope<'_>) -> Option<TemplateError> {
+        let written = scope.written_at(&resource.properties, "WaitHandle");
+        let handle = written.resource.filter(|handle| {
+            self.template
+                .resource(handle)
+                .is_some_and(|one| one.resource_type == "AWS::CloudFormation::WaitConditionHandle")
+        })?;
+        let waits = |one: &&Resource| {
+            one.resource_type == "AWS::CloudFormation::WaitCondition"
+                && scope.resources.contains_key(&one.logical_id)
+                && scope.written_at(&one.properties, "Handle").resource == Some(handle)
+        };
+        if self.template.resources.iter().any(|one| waits(&one)) {
+            return None;
+        }
+        let id = &resource.logical_id;
+        Some(written.node.error(format!(
+            "{id}: no WaitCondition waits for {handle}, so the stack would be complete while the task still \
+             runs: add one with Handle: !Ref {handle} and DependsOn: {id}"
+        )))
+    }
+
+    /// Keeps in mind that a task or a service takes its task definition from elsewhere, if so.
+    fn ask_for_definition(&self, properties: &Value, resources: &BTreeMap<String, Referable>) {
+        let asked = properties["TaskDefinition"].as_str();
+        if let Some(asked) = asked.filter(|asked| !self.is_in_template(asked, resources)) {
+            self.surroundings.elsewhere.ask(Origin::Definition, asked);
+        }
+    }
+
+    /// A task definition that is not there, or that is something else.
+    fn unknown_definition(&self, resource: &Resource, name: &str, scope: &Scope<'_>) -> TemplateError {
+        let id = &resource.logical_id;
+        let written = scope.written_at(&resource.properties, "TaskDefinition");
+        let other = written.resource.and_then(|of| self.template.resource(of));
+        if let Some(other) = other.filter(|other| other.resource_type.starts_with("AWS::ECS::")) {
+            let (of, kind) = (&other.logical_id, &other.resource_type);
+            return written.node.error(format!(
+                "{id}: TaskDefinition refers to {of} (line {}), whose type is {kind}, not \
+                 AWS::ECS::TaskDefinition",
+                other.line
+            ));
+        }
+        written.node.error(format!(
+            "{id}: task definition {name} is not in the template: give what `aws ecs \
+             describe-task-definition` prints of it with --task-definition FILE"
+        ))
+    }
+
+    /// Whether a task definition is in the template.
+    fn is_in_template(&self, asked: &str, resources: &BTreeMap<String, Referable>) -> bool {
+        let mut definitions =
+            resources.values().filter(|one| one.resource_type == "AWS::ECS::TaskDefinition");
+        definitions.any(|one| one.reference == asked || family(&one.reference) == family(asked))
+    }
+
+    /// Whether a task definition was given. One that is given alone stands for any that is made up.
+    fn is_given(&self, asked: &str) -> bool {
+        let is_alias =
+            || self.surroundings.definitions.len() == 1 && self.surroundings.elsewhere.is_made_up(asked);
+        self.stage.ecs.has_definition(asked) || is_alias()
+    }
+}

@@ -1,0 +1,228 @@
+//! How the stage makes and changes a resource of each type.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Failed, Live, Stack, surroundings::referred, wanted::Desired};
+use crate::{
+    service::cloudformation::Ask,
+    setting::{arn, now},
+    template::{Resource, referable::Referable, unplayed},
+    wire::AwsError,
+};
+
+/// Properties whose change replaces a service; any other is changed in place.
+const REPLACES_SERVICE: [&str; 4] = ["Cluster", "LaunchType", "SchedulingStrategy", "ServiceName"];
+
+impl Stack {
+    /// Makes a resource, or changes `old` into it.
+    pub(super) async fn make(&self, wanted: &Desired, old: Option<&Live>) -> Result<Live, Failed> {
+        let logical_id = wanted.resource.logical_id.as_str();
+        if self.fail.as_deref() == Some(logical_id) {
+            let reason = "It was to fail (--fail); nothing of it was done".to_owned();
+            return Err(Failed { reason, physical_id: old.map(|old| old.physical_id.clone()) });
+        }
+        let [is_retained, is_retained_when_replaced] = wanted.policies();
+        let mut properties = wanted.properties.clone();
+        if wanted.is_ours || wanted.resource.resource_type == "AWS::ECS::Service" {
+            self.play_elsewhere(&mut properties);
+        }
+        let made = self.made(wanted, &properties, old.map(|old| (old, &old.properties))).await?;
+        Ok(Live {
+            is_ours: wanted.is_ours,
+            physical_id: made.reference.clone(),
+            properties: wanted.properties.clone(),
+            referable: Referable { resource_type: wanted.resource.resource_type.clone(), ..made },
+            is_retained,
+            is_retained_when_replaced,
+        })
+    }
+
+    /// Changes a resource back to what it was.
+    pub(super) async fn restore(&self, logical_id: &str, old: &Live, failed: &Live) -> Result<Live, Failed> {
+        let mut properties = old.properties.clone();
+        let resource_type = old.referable.resource_type.as_str();
+        if old.is_ours {
+            self.play_elsewhere(&mut properties);
+            let from = Some((failed, &failed.properties));
+            let referable = self.ask(logical_id, resource_type, &properties, from).await?;
+            let referable = Referable { resource_type: resource_type.to_owned(), ..referable };
+            return Ok(Live { physical_id: referable.reference.clone(), referable, ..old.clone() });
+        }
+        if resource_type == "AWS::ECS::Service" {
+            let cluster = properties["Cluster"].as_str().unwrap_or("default");
+            let name = old.referable.attributes.get("Name").and_then(Value::as_str).unwrap_or_default();
+            self.stage.ecs.create_service(cluster, name, &properties);
+        }
+        Ok(old.clone())
+    }
+
+    async fn made(
+        &self,
+        wanted: &Desired,
+        properties: &Value,
+        old: Option<(&Live, &Value)>,
+    ) -> Result<Referable, Failed> {
+        let logical_id = wanted.resource.logical_id.as_str();
+        let resource_type = wanted.resource.resource_type.as_str();
+        if wanted.is_ours {
+            return self.ask(logical_id, resource_type, properties, old).await;
+        }
+        let old = old.map(|(old, _)| old);
+        match resource_type {
+            "AWS::ECS::Cluster" => {
+                let name = self.named(logical_id, &properties["ClusterName"], old);
+                let arn = self.create_cluster(&self.stage.ecs, &name, properties);
+                Ok(referable(name, [("Arn", arn)]))
+            }
+            "AWS::ECS::ClusterCapacityProviderAssociations" => {
+                let cluster = properties["Cluster"].as_str().unwrap_or_default();
+                self.stage.ecs.set_capacity_providers(cluster, properties);
+                Ok(referable(cluster.to_owned(), []))
+            }
+            "AWS::ECS::TaskDefinition" => self.task_definition(logical_id, properties, old),
+            "AWS::ECS::Service" => self.service(logical_id, properties, old),
+            "AWS::CloudFormation::WaitConditionHandle" => {
+                let made = |old: &Live| old.physical_id.clone();
+                let handle = old
+                    .map_or_else(|| self.stage.cloudformation.wait_handle(&self.id, logical_id, now()), made);
+                Ok(referable(handle, []))
+            }
+            "AWS::CloudFormation::WaitCondition" => self.wait_condition(logical_id, properties, old).await,
+            other => {
+                if other == "AWS::CloudFormation::Stack" && old.is_none() {
+                    self.note(format!("nested stack {logical_id} is not played: its outputs are made up"));
+                }
+                Ok(unplayed::referable(other, &self.made_up_name(logical_id), properties))
+            }
+        }
+    }
+
+    /// Waits for the signals that a condition wants. It takes no updates.
+    async fn wait_condition(
+        &self,
+        logical_id: &str,
+        properties: &Value,
+        old: Option<&Live>,
+    ) -> Result<Referable, Failed> {
+        let failed = |reason: String| Failed { reason, physical_id: None };
+        if old.is_some() {
+            return Err(failed(
+                "Update to resource type AWS::CloudFormation::WaitCondition is not supported.".to_owned(),
+            ));
+        }
+        let data = match self.may_be_signalled(logical_id) {
+            true => self.stage.cloudformation.wait_condition(properties).await.map_err(failed)?,
+            false => {
+                self.note(format!(
+                    "{logical_id}: nothing in the rehearsal signals its handle, so it is taken for complete"
+                ));
+                "{}".into()
+            }
+        };
+        let id = arn("cloudformation", &format!("waitcondition/{}/{logical_id}", self.name));
+        let attributes = BTreeMap::from([("Data".to_owned(), data)]);
+        Ok(Referable { reference: id, attributes, ..Referable::default() })
+    }
+
+    /// Whether a condition's handle is given to a task that runs here, or to the function.
+    fn may_be_signalled(&self, condition: &str) -> bool {
+        let condition = self.template.resource(condition);
+        let handle = condition.and_then(|condition| condition.properties.field("Handle"));
+        let handles = handle.map(referred).unwrap_or_default();
+        let runs_here = |one: &&Resource| {
+            self.ours.contains(&one.logical_id) || one.resource_type == "AWS::ECS::TaskDefinition"
+        };
+        let mut given =
+            self.template.resources.iter().filter(runs_here).flat_map(|one| referred(&one.properties));
+        given.any(|name| handles.contains(&name))
+    }
+
+    /// Registers a revision; a change of its tags alone makes none.
+    fn task_definition(
+        &self,
+        logical_id: &str,
+        properties: &Value,
+        old: Option<&Live>,
+    ) -> Result<Referable, Failed> {
+        if let Some(old) = old.filter(|old| without_tags(&old.properties) == without_tags(properties)) {
+            return Ok(old.referable.clone());
+        }
+        let registered = self.stage.ecs.register(&self.with_family(logical_id, properties));
+        let arn = registered.map_err(|reason| Failed { reason, physical_id: None })?;
+        Ok(referable(arn.clone(), [("TaskDefinitionArn", arn)]))
+    }
+
+    fn service(&self, logical_id: &str, properties: &Value, old: Option<&Live>) -> Result<Referable, Failed> {
+        let text = |name: &str| properties[name].as_str().map(str::to_owned);
+        let cluster = text("Cluster").unwrap_or_else(|| "default".to_owned());
+        let failed = |reason: String| Failed { reason, physical_id: None };
+        let is_replaced = old.is_some_and(|old| {
+            REPLACES_SERVICE.iter().any(|name| old.properties[*name] != properties[*name])
+        });
+        if is_replaced
+            && text("ServiceName")
+                .is_some_and(|name| old.is_some_and(|old| old.properties["ServiceName"] == name.as_str()))
+        {
+            return Err(failed(format!(
+                "CloudFormation cannot update a stack when a custom-named resource requires replacing. \
+                 Rename {} and update the stack again.",
+                text("ServiceName").unwrap_or_default()
+            )));
+        }
+        let kept =
+            old.filter(|_| !is_replaced).and_then(|old| old.referable.attributes.get("Name")?.as_str());
+        let name =
+            kept.map_or_else(|| self.named(logical_id, &properties["ServiceName"], None), str::to_owned);
+        let placed = self.stage.ecs.check_placement(properties, true);
+        placed.map_err(|misplaced| failed(AwsError::from(misplaced).message))?;
+        let arn = self.stage.ecs.create_service(&cluster, &name, properties);
+        Ok(referable(arn.clone(), [("Name", name), ("ServiceArn", arn)]))
+    }
+
+    /// Asks the function; `old` is what it changes, and with which properties.
+    async fn ask(
+        &self,
+        logical_id: &str,
+        resource_type: &str,
+        properties: &Value,
+        old: Option<(&Live, &Value)>,
+    ) -> Result<Referable, Failed> {
+        let ask = Ask {
+            request_type: if old.is_some() { "Update" } else { "Create" },
+            stack_id: &self.id,
+            logical_id,
+            resource_type,
+            physical_id: old.map(|(old, _)| old.physical_id.as_str()),
+            properties,
+            old_properties: old.map(|(_, properties)| properties),
+        };
+        let settled = self.stage.cloudformation.request(&ask, &self.stage.lambda).await;
+        match settled.physical_id {
+            Some(reference) if settled.succeeded => {
+                // CloudFormation shows the Reason of a failure alone, and who deploys would take it for a
+                // run.
+                if settled.data.get("Ran").is_some_and(|ran| ran == "false") {
+                    self.note(format!("{logical_id}: {}", settled.reason));
+                }
+                Ok(Referable { reference, attributes: settled.data, ..Referable::default() })
+            }
+            physical_id => Err(Failed { reason: settled.reason, physical_id }),
+        }
+    }
+}
+
+fn referable<const N: usize>(reference: String, attributes: [(&str, String); N]) -> Referable {
+    let attributes: BTreeMap<String, Value> =
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    Referable { reference, attributes, ..Referable::default() }
+}
+
+fn without_tags(properties: &Value) -> Value {
+    let mut properties = properties.clone();
+    if let Some(object) = properties.as_object_mut() {
+        object.remove("Tags");
+    }
+    properties
+}

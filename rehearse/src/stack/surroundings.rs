@@ -1,0 +1,155 @@
+//! What a template cannot say of itself: which custom resources are ours, what stands elsewhere, and what is
+//! to fail.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Stack;
+use crate::template::{
+    Resource, TemplateError,
+    elsewhere::{Elsewhere, Origin},
+    node::Node,
+    reference,
+    resolve::Scope,
+};
+
+/// The resource type that the function serves.
+pub const CUSTOM_TYPE: &str = "Custom::ECSTask";
+/// How the export ends by which cfn/provider.yml gives the function's ARN, deployed as the README says.
+const EXPORT: &str = "ecs-tasks-FunctionArn";
+
+/// What stands around a template.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Exports and parameters of SSM.
+    pub elsewhere: Arc<Elsewhere>,
+    /// The ServiceToken of our resources, in place of the type Custom::ECSTask.
+    pub service_token: Option<String>,
+    /// Task definitions that live elsewhere, as DescribeTaskDefinition returns them.
+    pub definitions: Vec<Value>,
+    /// The resource that is to fail.
+    pub fail: Option<String>,
+}
+
+impl Surroundings {
+    /// Whether the function serves a resource.
+    pub fn is_ours(&self, resource: &Resource, scope: &Scope<'_>) -> bool {
+        if !is_custom(&resource.resource_type) {
+            return false;
+        }
+        let token = resource.properties.field("ServiceToken");
+        let import = token.and_then(|token| imported(token, scope));
+        if let Some(import) = &import {
+            self.elsewhere.ask(Origin::Export, import);
+        }
+        match &self.service_token {
+            Some(wanted) => token.is_some_and(|token| {
+                import.as_ref() == Some(wanted)
+                    || is_attribute(token, wanted)
+                    || scope.resolve(token).is_ok_and(|value| value == Some(wanted.as_str().into()))
+            }),
+            None => {
+                resource.resource_type == CUSTOM_TYPE || import.is_some_and(|import| import.ends_with(EXPORT))
+            }
+        }
+    }
+}
+
+/// Whether a type is one of custom resources.
+pub fn is_custom(resource_type: &str) -> bool {
+    resource_type.starts_with("Custom::") || resource_type == "AWS::CloudFormation::CustomResource"
+}
+
+/// The name of the export that a node imports.
+fn imported(node: &Node, scope: &Scope<'_>) -> Option<String> {
+    let (name, argument) = node.single()?;
+    (name == "Fn::ImportValue").then_some(())?;
+    scope.resolve(argument).ok()??.as_str().map(str::to_owned)
+}
+
+/// The resources and parameters, or the attributes of them, that a node refers to, however.
+pub(super) fn referred(node: &Node) -> Vec<String> {
+    let mut referred = Vec::new();
+    reference::each(node, &mut |found| {
+        if !found.name.starts_with("AWS::") {
+            let attribute = found.attribute.map_or_else(String::new, |attribute| format!(".{attribute}"));
+            referred.push(format!("{}{attribute}", found.name));
+        }
+    });
+    referred
+}
+
+/// Whether a node refers to this resource, or to this attribute of it.
+fn is_attribute(node: &Node, wanted: &str) -> bool {
+    referred(node).iter().any(|written| written == wanted || written.split('.').next() == Some(wanted))
+}
+
+/// What a custom resource has as its ServiceToken: how it comes by it, and its name or value.
+pub(super) fn token_in_words(resource: &Resource, scope: &Scope<'_>) -> (&'static str, String) {
+    let Some(token) = resource.properties.field("ServiceToken") else {
+        return ("has", "no ServiceToken".to_owned());
+    };
+    if let Some(import) = imported(token, scope) {
+        return ("imports", import);
+    }
+    match referred(token).into_iter().next() {
+        Some(written) => ("refers to", written),
+        None => {
+            let value = scope.resolve(token).ok().flatten();
+            let value = value.as_ref().and_then(Value::as_str).map(str::to_owned);
+            ("has the ServiceToken", value.unwrap_or_else(|| "of a function".to_owned()))
+        }
+    }
+}
+
+impl Stack {
+    /// A ServiceToken that imports what is almost called as cfn/provider.yml exports it, and that nobody has
+    /// said the value of.
+    pub(super) fn misspelt_import(&self, resource: &Resource, scope: &Scope<'_>) -> Option<TemplateError> {
+        let token = resource.properties.field("ServiceToken")?;
+        let import = imported(token, scope)?;
+        let is_near = strsim::damerau_levenshtein(&import.to_lowercase(), &EXPORT.to_lowercase()) <= 2;
+        let is_meant = self.surroundings.service_token.is_some()
+            || import.ends_with(EXPORT)
+            || self.surroundings.elsewhere.exports.contains_key(&import);
+        (is_near && !is_meant).then(|| {
+            token.error(format!(
+                "{}: ServiceToken imports {import}, did you mean {EXPORT}? If not, give it with --import \
+                 {import}=VALUE",
+                resource.logical_id
+            ))
+        })
+    }
+
+    /// Makes the stage play the cluster and the service that a resource names and that the template does not
+    /// have, and puts the task definition that was given in the place of an import.
+    pub(super) fn play_elsewhere(&self, properties: &mut Value) {
+        let text = |properties: &Value, name: &str| {
+            properties[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let ecs = &self.stage.ecs;
+        if let Some(cluster) = text(properties, "Cluster").filter(|cluster| !ecs.has_cluster(cluster)) {
+            ecs.create_cluster(short(&cluster));
+            self.note(format!("cluster {} is not in the template: it is played", short(&cluster)));
+        }
+        if let Some(definition) = text(properties, "TaskDefinition")
+            && !ecs.has_definition(&definition)
+            && let [given] = self.surroundings.definitions.as_slice()
+        {
+            properties["TaskDefinition"] = given["taskDefinitionArn"].clone();
+        }
+        let [cluster, definition] =
+            ["Cluster", "TaskDefinition"].map(|name| text(properties, name).unwrap_or_default());
+        let service = text(properties, "Service").filter(|service| !ecs.has_service(&cluster, service));
+        if let Some(service) = service {
+            ecs.play_service(short(&cluster), short(&service), &definition);
+            self.note(format!("service {} is not in the template: it is played", short(&service)));
+        }
+    }
+}
+
+/// The name at the end of an ARN.
+fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}

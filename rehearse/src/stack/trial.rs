@@ -1,0 +1,138 @@
+//! What ECS would refuse of a template, found before anything starts: by the stage's own rules, on a trial of
+//! it.
+
+use serde_json::Value;
+
+use super::Stack;
+use crate::{
+    service::ecs::Ecs,
+    template::{
+        Resource, TemplateError, nearest::did_you_mean, node::Node, referable::Referable, resolve::Scope,
+    },
+};
+
+/// Properties on which it depends whether a task definition can be registered at all.
+const DECIDE: [&str; 4] = ["Cpu", "Memory", "NetworkMode", "RequiresCompatibilities"];
+
+impl Stack {
+    /// Makes a resource for a trial, if ECS has its type; `expected` is what can be referred to of it.
+    pub(super) fn try_out(
+        &self,
+        trial: &Ecs,
+        (resource, properties): (&Resource, &Value),
+        expected: &mut Referable,
+        scope: &Scope<'_>,
+    ) -> Result<(), TemplateError> {
+        match resource.resource_type.as_str() {
+            "AWS::ECS::Cluster" => {
+                self.create_cluster(trial, &expected.reference, properties);
+            }
+            "AWS::ECS::ClusterCapacityProviderAssociations" => {
+                trial.set_capacity_providers(properties["Cluster"].as_str().unwrap_or_default(), properties);
+            }
+            "AWS::ECS::TaskDefinition" => {
+                let definition = self.with_family(&resource.logical_id, properties);
+                match trial.register(&definition) {
+                    Ok(arn) => {
+                        expected.attributes.insert("TaskDefinitionArn".to_owned(), arn.as_str().into());
+                        expected.reference = arn;
+                    }
+                    Err(problem) => {
+                        let written = |name: &&str| scope.written_at(&resource.properties, name);
+                        if DECIDE.iter().all(|name| written(name).resource.is_none()) {
+                            let id = &resource.logical_id;
+                            return Err(resource.properties.error(format!("{id}: {problem}")));
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What ECS refuses of where a task or a service is to run, and the containers that the task definition
+    /// does not have.
+    pub(super) fn refused_by_ecs(
+        &self,
+        trial: &Ecs,
+        (resource, properties): (&Resource, &Value),
+        scope: &Scope<'_>,
+    ) -> Vec<TemplateError> {
+        let id = &resource.logical_id;
+        let error = |node: &Node, problem: String| node.error(format!("{id}: {problem}"));
+        let mut refused = unknown_containers(trial, (resource, properties), scope);
+        // Where its tasks run a service says that is known only to ECS.
+        let is_service = resource.resource_type == "AWS::ECS::Service";
+        let is_placed_by_service = properties["Service"].is_string() && !is_service;
+        if is_placed_by_service || properties["Count"] == "0" {
+            return refused;
+        }
+        if let Err(misplaced) = trial.check_placement(properties, is_service) {
+            let written = scope.written_at(&resource.properties, misplaced.property);
+            if written.resource.is_none() {
+                let problem = format!("ECS refuses it: {}{}", misplaced.message, misplaced.hint);
+                refused.push(error(written.node, problem));
+            }
+        }
+        refused
+    }
+}
+
+/// The containers that Overrides, UpdateCriteria and WatchContainers name and that the task definition lacks.
+fn unknown_containers(
+    trial: &Ecs,
+    (resource, properties): (&Resource, &Value),
+    scope: &Scope<'_>,
+) -> Vec<TemplateError> {
+    let definition = properties["TaskDefinition"].as_str().unwrap_or_default();
+    let Some(known) = trial.container_names(definition) else { return Vec::new() };
+    let unknown = named_containers(properties).into_iter().filter(|(_, name)| !known.contains(name));
+    let error = |(path, name): (String, String)| {
+        let written = scope.written_at(&resource.properties, &path);
+        let hint = did_you_mean(&name, known.iter().map(String::as_str));
+        let known = if hint.is_empty() { format!("; it has {}", known.join(", ")) } else { hint };
+        let id = &resource.logical_id;
+        written.resource.is_none().then(|| {
+            written
+                .node
+                .error(format!("{id}: {path} is {name}, which the task definition does not have{known}"))
+        })
+    };
+    unknown.filter_map(error).collect()
+}
+
+/// The names of containers in properties, each with its path.
+fn named_containers(properties: &Value) -> Vec<(String, String)> {
+    let mut named = Vec::new();
+    let mut add = |path: String, name: &Value| {
+        if let Some(name) = name.as_str() {
+            named.push((path, name.to_owned()));
+        }
+    };
+    for (index, name) in items(&properties["WatchContainers"]) {
+        add(format!("WatchContainers[{index}]"), name);
+    }
+    for (index, criterion) in items(&properties["UpdateCriteria"]) {
+        if let Some((key, name)) = member(criterion, "Container") {
+            add(format!("UpdateCriteria[{index}].{key}"), name);
+        }
+    }
+    if let Some((list, overrides)) = member(&properties["Overrides"], "ContainerOverrides") {
+        for (index, one) in items(overrides) {
+            if let Some((key, name)) = member(one, "Name") {
+                add(format!("Overrides.{list}[{index}].{key}"), name);
+            }
+        }
+    }
+    named
+}
+
+fn items(list: &Value) -> impl Iterator<Item = (usize, &Value)> {
+    list.as_array().into_iter().flatten().enumerate()
+}
+
+/// A member as CloudFormation or ECS spells it, with the spelling that it has.
+fn member<'v>(object: &'v Value, name: &str) -> Option<(&'v String, &'v Value)> {
+    object.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))
+}

@@ -1,0 +1,176 @@
+//! Update, and its rollback.
+
+use std::collections::BTreeMap;
+
+use super::{Failed, Live, Stack};
+use crate::template::{Parameters, Template, TemplateErrors};
+
+/// How an update ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateEnd {
+    /// Nothing differs, so CloudFormation performs none.
+    NotPerformed,
+    /// UPDATE_COMPLETE.
+    Complete,
+    /// Rolled back, or not even that.
+    Failed,
+}
+
+/// What an update has done so far, for its rollback.
+struct UpdateProgress {
+    before: BTreeMap<String, Live>,
+    touched: Vec<String>,
+}
+
+impl Stack {
+    /// Updates the stack to another template, if that differs.
+    pub async fn update_to(&mut self, template: Template, parameters: &Parameters) -> UpdateEnd {
+        let old = std::mem::replace(&mut self.template, template);
+        let end = match self.fail.is_some() || self.differs(parameters) {
+            false => UpdateEnd::NotPerformed,
+            true if self.update(parameters).await => UpdateEnd::Complete,
+            true => UpdateEnd::Failed,
+        };
+        if end == UpdateEnd::Failed {
+            self.template = old;
+        }
+        end
+    }
+
+    /// Whether the template wants anything else than what there is.
+    fn differs(&self, parameters: &Parameters) -> bool {
+        let included = self.included_ids(parameters);
+        let has = |id: &String| match (self.wanted(id, parameters), self.live.get(id)) {
+            (Ok(Some(wanted)), Some(live)) => {
+                let (policies, kept) =
+                    (wanted.policies(), [live.is_retained, live.is_retained_when_replaced]);
+                wanted.properties == live.properties && policies == kept
+            }
+            _ => false,
+        };
+        included.len() != self.live.len()
+            || !included.iter().all(has)
+            || self.outputs(parameters).ok().as_ref() != Some(&self.outputs)
+    }
+
+    /// Brings every resource to what the template says with these parameters; after a failure back to what it
+    /// was. True for UPDATE_COMPLETE.
+    pub async fn update(&mut self, parameters: &Parameters) -> bool {
+        let ours = self.our_resources(parameters);
+        self.ours.extend(ours);
+        self.stack_event("UPDATE_IN_PROGRESS", "User Initiated");
+        let mut progress = UpdateProgress { before: self.live.clone(), touched: Vec::new() };
+        let included = self.included_ids(parameters);
+        for resource in &included {
+            let changed = self.change_resource(resource, parameters, &mut progress).await;
+            if let Err(reason) = changed {
+                let is_new = !progress.before.contains_key(resource);
+                self.event(resource, if is_new { "CREATE_FAILED" } else { "UPDATE_FAILED" }, &reason);
+                let kind = if is_new { "create" } else { "update" };
+                let why = format!("The following resource(s) failed to {kind}: [{resource}].");
+                return self.roll_back(&progress, &why).await;
+            }
+        }
+        match self.outputs(parameters) {
+            Ok(outputs) => self.outputs = outputs,
+            Err(errors) => return self.roll_back(&progress, &errors.to_string()).await,
+        }
+        self.fail = None;
+        self.stack_event("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "");
+        for (logical_id, old) in &progress.before {
+            let now = self.live.get(logical_id);
+            if !included.contains(logical_id) {
+                self.delete_resource(logical_id).await;
+            } else if now.is_some_and(|now| now.physical_id != old.physical_id) {
+                self.delete_replaced(logical_id, old).await;
+            }
+        }
+        self.stack_event("UPDATE_COMPLETE", "");
+        true
+    }
+
+    async fn change_resource(
+        &mut self,
+        logical_id: &str,
+        parameters: &Parameters,
+        progress: &mut UpdateProgress,
+    ) -> Result<(), String> {
+        let Some(old) = progress.before.get(logical_id) else {
+            progress.touched.push(logical_id.to_owned());
+            self.create_resource(logical_id, parameters).await?;
+            self.event(logical_id, "CREATE_COMPLETE", "");
+            return Ok(());
+        };
+        let in_words = |errors: TemplateErrors| errors.to_string();
+        let Some(wanted) = self.wanted(logical_id, parameters).map_err(in_words)? else { return Ok(()) };
+        if wanted.properties == old.properties && self.fail.as_deref() != Some(logical_id) {
+            if wanted.is_ours {
+                self.note(format!(
+                    "{logical_id}: nothing was run: none of its properties has changed, so CloudFormation \
+                     sends it no Update"
+                ));
+            }
+            return Ok(());
+        }
+        progress.touched.push(logical_id.to_owned());
+        self.event(logical_id, "UPDATE_IN_PROGRESS", "");
+        match self.make(&wanted, Some(old)).await {
+            Ok(live) => {
+                self.live.insert(logical_id.to_owned(), live);
+                self.event(logical_id, "UPDATE_COMPLETE", "");
+                Ok(())
+            }
+            Err(Failed { reason, .. }) => {
+                // Its state is unknown: the rollback sends the properties that failed as the old ones.
+                let properties = wanted.properties;
+                self.live.insert(logical_id.to_owned(), Live { properties, ..old.clone() });
+                Err(reason)
+            }
+        }
+    }
+
+    /// Brings what an update has touched back to what it was: a second Update with the properties exchanged.
+    /// What the update has made new goes in the end, when all that was there before runs again.
+    async fn roll_back(&mut self, progress: &UpdateProgress, why: &str) -> bool {
+        self.fail = None;
+        self.stack_event("UPDATE_ROLLBACK_IN_PROGRESS", why);
+        let mut rolled_back = true;
+        let mut replaced = Vec::new();
+        for logical_id in &progress.touched {
+            let Some(old) = progress.before.get(logical_id) else { continue };
+            let Some(new) = self.live.get(logical_id).cloned() else { continue };
+            self.event(logical_id, "UPDATE_IN_PROGRESS", "");
+            let is_replaced = new.physical_id != old.physical_id;
+            let restored = match is_replaced {
+                // What it replaced is still there: clean-up comes after a success only.
+                true => Ok(old.clone()),
+                false => self.restore(logical_id, old, &new).await,
+            };
+            match restored {
+                Ok(live) => {
+                    self.live.insert(logical_id.clone(), live);
+                    self.event(logical_id, "UPDATE_COMPLETE", "");
+                }
+                Err(Failed { reason, .. }) => {
+                    self.event(logical_id, "UPDATE_FAILED", &reason);
+                    rolled_back = false;
+                }
+            }
+            if is_replaced {
+                replaced.push((logical_id, new));
+            }
+        }
+        if rolled_back {
+            self.stack_event("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "");
+            for logical_id in progress.touched.iter().rev() {
+                if !progress.before.contains_key(logical_id) {
+                    self.delete_resource(logical_id).await;
+                } else if let Some((_, new)) = replaced.iter().find(|(id, _)| *id == logical_id) {
+                    self.delete_live(logical_id, new).await;
+                }
+            }
+        }
+        self.stack_event(if rolled_back { "UPDATE_ROLLBACK_COMPLETE" } else { "UPDATE_ROLLBACK_FAILED" }, "");
+        false
+    }
+}

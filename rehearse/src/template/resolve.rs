@@ -1,0 +1,189 @@
+//! The value of any part of a template, given what exists. A function that is not known is named, never
+//! guessed.
+//!
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Parameters, Template,
+    elsewhere::Elsewhere,
+    error::{TemplateError, TemplateErrors},
+    nearest::did_you_mean,
+    node::{Node, NodeKind},
+    referable::Referable,
+    reference::{Part, parts, sub},
+    unplayed,
+};
+use crate::setting::{ACCOUNT, REGION};
+
+/// What there is to refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// The template, for its conditions and mappings.
+    pub template: &'a Template,
+    /// Values of its parameters.
+    pub parameters: &'a Parameters,
+    /// The resources that exist.
+    pub resources: &'a BTreeMap<String, Referable>,
+    /// The stack's ARN.
+    pub stack_id: &'a str,
+    /// What other stacks export.
+    pub elsewhere: &'a Elsewhere,
+}
+
+/// A value, or none for AWS::NoValue, which removes what holds it.
+pub(super) type Resolved = Result<Option<Value>, TemplateErrors>;
+
+impl Scope<'_> {
+    /// The value of a node; none for AWS::NoValue, which removes what holds it.
+    pub fn resolve(&self, node: &Node) -> Resolved {
+        let mut errors = TemplateErrors::default();
+        match &node.kind {
+            NodeKind::Null => Ok(Some(Value::Null)),
+            NodeKind::Text(text) => Ok(Some(Value::from(text.as_str()))),
+            NodeKind::List(items) => {
+                let resolved = items.iter().filter_map(|item| errors.take(self.resolve(item)).flatten());
+                let resolved: Value = resolved.collect();
+                errors.or(Some(resolved))
+            }
+            NodeKind::Map(fields) => {
+                if let Some((name, argument)) = function(node) {
+                    return self.call(name, argument, node);
+                }
+                let mut object = Map::new();
+                for (name, value) in fields {
+                    if let Some(value) = errors.take(self.resolve(value)).flatten() {
+                        object.insert(name.clone(), value);
+                    }
+                }
+                errors.or(Some(Value::Object(object)))
+            }
+        }
+    }
+
+    pub(super) fn reference(&self, name: &str, node: &Node) -> Resolved {
+        let stack_name = self.stack_id.split('/').nth(1).unwrap_or_default();
+        let pseudo = match name {
+            "AWS::NoValue" => return Ok(None),
+            "AWS::AccountId" => Some(ACCOUNT),
+            "AWS::Region" => Some(REGION),
+            "AWS::Partition" => Some("aws"),
+            "AWS::URLSuffix" => Some("amazonaws.com"),
+            "AWS::StackId" => Some(self.stack_id),
+            "AWS::StackName" => Some(stack_name),
+            "AWS::NotificationARNs" => return Ok(Some(Value::Array(Vec::new()))),
+            _ => None,
+        };
+        if let Some(pseudo) = pseudo {
+            return Ok(Some(pseudo.into()));
+        }
+        if let Some(value) = self.parameters.get(name) {
+            return Ok(Some(value.clone()));
+        }
+        match self.resources.get(name) {
+            Some(resource) => Ok(Some(resource.reference.as_str().into())),
+            None => Err(self.template.unknown(name, None, node).into()),
+        }
+    }
+
+    pub(super) fn attribute(&self, resource: &str, name: &str, node: &Node) -> Result<Value, TemplateErrors> {
+        let referable =
+            self.resources.get(resource).ok_or_else(|| self.template.unknown(resource, Some(name), node))?;
+        match referable.attributes.get(name) {
+            Some(value) => Ok(value.clone()),
+            None if referable.is_open => Ok(unplayed::attribute(referable, name)),
+            None => {
+                let known: Vec<&str> = referable.attributes.keys().map(String::as_str).collect();
+                let hint = did_you_mean(name, known.iter().copied());
+                let known = match known.is_empty() {
+                    true => format!("; it has none, so write !Ref {resource}"),
+                    false if hint.is_empty() => format!("; it has {}", known.join(", ")),
+                    false => hint,
+                };
+                Err(node.error(format!("{resource} has no attribute {name}{known}")).into())
+            }
+        }
+    }
+
+    pub(super) fn substitute(&self, argument: &Node, node: &Node) -> Resolved {
+        let takes = || node.error("Fn::Sub takes a text, or a text and variables");
+        match &argument.kind {
+            NodeKind::Text(_) => {}
+            NodeKind::List(items) => match items.as_slice() {
+                [text, variables] => {
+                    text.text().ok_or_else(|| node.error("Fn::Sub takes a text first"))?;
+                    variables.fields("the variables of Fn::Sub")?;
+                }
+                _ => return Err(takes().into()),
+            },
+            _ => return Err(takes().into()),
+        }
+        let (text, own) = sub(argument);
+        let mut substituted = String::new();
+        for part in parts(text) {
+            match part {
+                Part::Text(text) => substituted.push_str(text),
+                Part::Literal(name) => substituted.push_str(&format!("${{{name}}}")),
+                Part::Name(name) => {
+                    let value = match (own.iter().find(|(key, _)| key == name), name.split_once('.')) {
+                        (Some((_, value)), _) => self.resolve(value)?,
+                        (None, Some((resource, attribute))) => {
+                            Some(self.attribute(resource, attribute, node)?)
+                        }
+                        (None, None) => self.reference(name, node)?,
+                    };
+                    match value {
+                        Some(Value::Array(_) | Value::Object(_)) => {
+                            return Err(node.error(format!("${{{name}}} in Fn::Sub is not a text")).into());
+                        }
+                        value => substituted.push_str(&value.as_ref().map(shown).unwrap_or_default()),
+                    }
+                }
+            }
+        }
+        Ok(Some(substituted.into()))
+    }
+
+    pub(super) fn text_of(&self, node: &Node, name: &str) -> Result<String, TemplateErrors> {
+        match self.resolve(node)? {
+            Some(Value::String(text)) => Ok(text),
+            _ => Err(node.error(format!("{name} needs a text here")).into()),
+        }
+    }
+
+    pub(super) fn list_of(&self, node: &Node, name: &str) -> Result<Vec<Value>, TemplateErrors> {
+        match self.resolve(node)? {
+            Some(Value::Array(items)) => Ok(items),
+            _ => Err(node.error(format!("{name} needs a list here")).into()),
+        }
+    }
+}
+
+/// The function that a node calls, with its argument.
+pub(super) fn function(node: &Node) -> Option<(&str, &Node)> {
+    let (name, argument) = node.single()?;
+    let is_function =
+        name == "Ref" || name.starts_with("Fn::") || name == "Condition" && argument.text().is_some();
+    is_function.then_some((name, argument))
+}
+
+/// The arguments of a function that takes so many.
+pub(super) fn arguments<'n, const N: usize>(
+    node: &'n Node,
+    name: &str,
+) -> Result<[&'n Node; N], TemplateError> {
+    let items: Vec<&Node> = node.items(&format!("the argument of {name}"))?.iter().collect();
+    let count = items.len();
+    items.try_into().map_err(|_| node.error(format!("{name} takes {N} arguments, not {count}")))
+}
+
+/// A value within a text.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

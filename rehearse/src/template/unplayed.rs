@@ -1,0 +1,219 @@
+//! What Ref and Fn::GetAtt give of resources that the stage does not play: explicit names as they are,
+//! everything else made up with the shape that the type gives it.
+
+use serde_json::{Value, json};
+
+use super::{made_up, referable::Referable};
+use crate::setting::{ACCOUNT, REGION, arn};
+
+/// What Ref gives of a type.
+#[derive(Clone, Copy)]
+enum RefShape {
+    /// Its name, which this property may give.
+    Name(&'static str),
+    /// An ARN of this service, with this before its name.
+    Arn(&'static str, &'static str),
+    /// An id with this prefix.
+    Id(&'static str),
+}
+
+use RefShape::{Arn, Id, Name};
+
+/// Types whose Ref is no generated name, or whose name can be given.
+const TYPES: [(&str, RefShape); 45] = [
+    ("AWS::ApplicationAutoScaling::ScalableTarget", Arn("application-autoscaling", "scalable-target/")),
+    ("AWS::AutoScaling::AutoScalingGroup", Name("AutoScalingGroupName")),
+    ("AWS::CertificateManager::Certificate", Arn("acm", "certificate/")),
+    ("AWS::CloudFormation::Stack", Arn("cloudformation", "stack/")),
+    ("AWS::CloudWatch::Alarm", Name("AlarmName")),
+    ("AWS::CodeBuild::Project", Name("Name")),
+    ("AWS::DynamoDB::Table", Name("TableName")),
+    ("AWS::EC2::EIP", Id("eipalloc")),
+    ("AWS::EC2::Instance", Id("i")),
+    ("AWS::EC2::InternetGateway", Id("igw")),
+    ("AWS::EC2::LaunchTemplate", Id("lt")),
+    ("AWS::EC2::NatGateway", Id("nat")),
+    ("AWS::EC2::NetworkAcl", Id("acl")),
+    ("AWS::EC2::RouteTable", Id("rtb")),
+    ("AWS::EC2::SecurityGroup", Id("sg")),
+    ("AWS::EC2::Subnet", Id("subnet")),
+    ("AWS::EC2::VPC", Id("vpc")),
+    ("AWS::EC2::VPCEndpoint", Id("vpce")),
+    ("AWS::ECR::Repository", Name("RepositoryName")),
+    ("AWS::ECS::CapacityProvider", Name("Name")),
+    ("AWS::EFS::AccessPoint", Id("fsap")),
+    ("AWS::EFS::FileSystem", Id("fs")),
+    ("AWS::EFS::MountTarget", Id("fsmt")),
+    ("AWS::ElastiCache::ReplicationGroup", Name("ReplicationGroupId")),
+    ("AWS::ElasticLoadBalancingV2::Listener", Arn("elasticloadbalancing", "listener/app/")),
+    ("AWS::ElasticLoadBalancingV2::ListenerRule", Arn("elasticloadbalancing", "listener-rule/app/")),
+    ("AWS::ElasticLoadBalancingV2::LoadBalancer", Arn("elasticloadbalancing", "loadbalancer/app/")),
+    ("AWS::ElasticLoadBalancingV2::TargetGroup", Arn("elasticloadbalancing", "targetgroup/")),
+    ("AWS::Events::Rule", Name("Name")),
+    ("AWS::IAM::InstanceProfile", Name("InstanceProfileName")),
+    ("AWS::IAM::ManagedPolicy", Arn("iam", "policy/")),
+    ("AWS::IAM::Role", Name("RoleName")),
+    ("AWS::KMS::Key", Name("")),
+    ("AWS::Lambda::Function", Name("FunctionName")),
+    ("AWS::Logs::LogGroup", Name("LogGroupName")),
+    ("AWS::RDS::DBCluster", Name("DBClusterIdentifier")),
+    ("AWS::RDS::DBInstance", Name("DBInstanceIdentifier")),
+    ("AWS::RDS::DBSubnetGroup", Name("DBSubnetGroupName")),
+    ("AWS::S3::Bucket", Name("BucketName")),
+    ("AWS::SecretsManager::Secret", Arn("secretsmanager", "secret:")),
+    ("AWS::Serverless::Function", Name("FunctionName")),
+    ("AWS::ServiceDiscovery::PrivateDnsNamespace", Id("ns")),
+    ("AWS::ServiceDiscovery::Service", Id("srv")),
+    ("AWS::SNS::Topic", Arn("sns", "")),
+    ("AWS::SSM::Parameter", Name("Name")),
+];
+
+/// A resource of this type, whose generated name would be `name`. `properties` may give it another one.
+pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referable {
+    let shape = TYPES.iter().find(|(known, _)| *known == resource_type).map(|(_, shape)| *shape);
+    let reference = match shape.unwrap_or(Name("")) {
+        Name(property) => match properties[property].as_str() {
+            Some(given) => given.to_owned(),
+            None if resource_type == "AWS::S3::Bucket" => name.to_lowercase(),
+            None => name.to_owned(),
+        },
+        Arn(service, before) => {
+            let name = properties["Name"].as_str().unwrap_or(name);
+            let after = match resource_type.rsplit("::").next().unwrap_or_default() {
+                "LoadBalancer" | "TargetGroup" | "Listener" | "ListenerRule" => {
+                    format!("{name}/{}", &made_up::digits(name)[..16])
+                }
+                "Secret" => format!("{name}-{}", &made_up::digits(name)[..6]),
+                "Certificate" => made_up::uuid(name),
+                "Stack" => format!("{name}/{}", made_up::uuid(name)),
+                _ => name.to_owned(),
+            };
+            match service {
+                "iam" => format!("arn:aws:iam::{ACCOUNT}:{before}{after}"),
+                _ => arn(service, &format!("{before}{after}")),
+            }
+        }
+        Id(prefix) => made_up::id(prefix, name),
+    };
+    Referable { resource_type: resource_type.to_owned(), reference, is_open: true, ..Referable::default() }
+}
+
+/// A made-up value of an attribute.
+pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
+    let Referable { resource_type, reference, .. } = referable;
+    let kind = resource_type.rsplit("::").next().unwrap_or_default();
+    let short = reference.rsplit([':', '/']).next().unwrap_or(reference);
+    let full = || reference.splitn(6, ':').nth(5).unwrap_or(reference).replacen("loadbalancer/", "", 1);
+    match (kind, name) {
+        (_, "Arn" | "TopicArn" | "LoadBalancerArn" | "TargetGroupArn" | "ListenerArn")
+            if reference.starts_with("arn:") =>
+        {
+            json!(reference)
+        }
+        (_, "Arn") => json!(arn_of(resource_type, reference)),
+        (_, "LoadBalancerFullName" | "TargetGroupFullName") => json!(full()),
+        (
+            _,
+            "NameServers"
+            | "SecurityGroups"
+            | "LoadBalancerArns"
+            | "Ipv6CidrBlocks"
+            | "CidrBlockAssociations"
+            | "DnsEntries"
+            | "DnsIpAddresses"
+            | "EndpointIds"
+            | "NetworkInterfaceIds",
+        ) => {
+            // A VPC may have been given more than one block, a directory has two servers.
+            json!([1, 2].map(|number| made_up::value(&format!("{reference}-{name}-{number}"))))
+        }
+        ("Subnet" | "Instance", "AvailabilityZone") => json!(format!("{REGION}a")),
+        ("EIP", "PublicIp") => json!("203.0.113.10"),
+        (_, "PrivateIp") => json!("10.0.0.10"),
+        ("LaunchTemplate", "LatestVersionNumber" | "DefaultVersionNumber") => json!("1"),
+        ("Parameter", "Value") => json!(made_up::value(short)),
+        (_, "RepositoryUri") => json!(format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{reference}")),
+        (
+            _,
+            "Id" | "GroupId" | "VpcId" | "SubnetId" | "FileSystemId" | "AllocationId" | "InternetGatewayId",
+        ) if reference.contains('-') && !reference.starts_with("arn:") && name != "VpcId" => {
+            json!(reference)
+        }
+        ("VPC", "VpcId") => json!(reference),
+        (_, "VpcId") => json!(made_up::id("vpc", reference)),
+        ("Stack", output) => json!(made_up::value(output.trim_start_matches("Outputs."))),
+        _ => json!(made_up::value(&format!("{short}-{name}"))),
+    }
+}
+
+fn arn_of(resource_type: &str, name: &str) -> String {
+    let mut parts = resource_type.split("::").skip(1);
+    let (service, kind) = (parts.next().unwrap_or("custom"), parts.next().unwrap_or_default());
+    match (service, kind) {
+        ("IAM", "Role") => format!("arn:aws:iam::{ACCOUNT}:role/{name}"),
+        ("IAM", "InstanceProfile") => format!("arn:aws:iam::{ACCOUNT}:instance-profile/{name}"),
+        ("IAM", _) => format!("arn:aws:iam::{ACCOUNT}:{}/{name}", kind.to_lowercase()),
+        ("S3", "Bucket") => format!("arn:aws:s3:::{name}"),
+        ("Logs", "LogGroup") => arn("logs", &format!("log-group:{name}:*")),
+        ("SQS", _) => arn("sqs", name.rsplit('/').next().unwrap_or(name)),
+        ("DynamoDB", _) => arn("dynamodb", &format!("table/{name}")),
+        ("ECR", _) => arn("ecr", &format!("repository/{name}")),
+        ("KMS", _) => arn("kms", &format!("key/{name}")),
+        ("Lambda" | "Serverless", _) => arn("lambda", &format!("function:{name}")),
+        ("EFS", "FileSystem") => arn("elasticfilesystem", &format!("file-system/{name}")),
+        ("EFS", "AccessPoint") => arn("elasticfilesystem", &format!("access-point/{name}")),
+        ("Events", _) => arn("events", &format!("rule/{name}")),
+        ("RDS", "DBInstance") => arn("rds", &format!("db:{name}")),
+        ("RDS", "DBCluster") => arn("rds", &format!("cluster:{name}")),
+        ("SSM", _) => arn("ssm", &format!("parameter/{}", name.trim_start_matches('/'))),
+        _ => arn(&service.to_lowercase(), name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(resource_type: &str, properties: Value, reference: &str, attributes: &[(&str, &str)]) {
+        let referable = referable(resource_type, "shop-R-1", &properties);
+        assert!(referable.reference.starts_with(reference), "{}", referable.reference);
+        for (name, expected) in attributes {
+            let value = attribute(&referable, name);
+            assert!(value.as_str().is_some_and(|value| value.starts_with(expected)), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn references_have_the_shape_of_their_type_and_explicit_names_are_kept() {
+        check(
+            "AWS::EC2::Subnet",
+            json!({}),
+            "subnet-",
+            &[("AvailabilityZone", "us-west-2a"), ("VpcId", "vpc-")],
+        );
+        check("AWS::EC2::SecurityGroup", json!({}), "sg-", &[("GroupId", "sg-")]);
+        let named = json!({"LogGroupName": "/ecs/app"});
+        let arn = "arn:aws:logs:us-west-2:123456789012:log-group:/ecs/app:*";
+        check("AWS::Logs::LogGroup", named, "/ecs/app", &[("Arn", arn)]);
+        check("AWS::IAM::Role", json!({}), "shop-R-1", &[("Arn", "arn:aws:iam::123456789012:role/shop-R-1")]);
+        let balancer = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/shop-R-1/";
+        check(
+            "AWS::ElasticLoadBalancingV2::LoadBalancer",
+            json!({}),
+            balancer,
+            &[("LoadBalancerFullName", "app/shop-R-1/")],
+        );
+        let uri = "123456789012.dkr.ecr.us-west-2.amazonaws.com/app";
+        check("AWS::ECR::Repository", json!({"RepositoryName": "app"}), "app", &[("RepositoryUri", uri)]);
+        check("Custom::Other", json!({}), "shop-R-1", &[("Whatever", "shop-R-1-Whatever")]);
+        check(
+            "AWS::CloudFormation::Stack",
+            json!({}),
+            "arn:aws:cloudformation:",
+            &[("Outputs.VpcId", "vpc-")],
+        );
+    }
+}

@@ -1,8 +1,0 @@
-//! The refusal that most of ECS's calls share.
-
-use crate::rehearse::wire::AwsError;
-
-/// A request that ECS refuses for one of its parameters.
-pub(super) fn invalid(message: &str) -> AwsError {
-    AwsError::new("InvalidParameterException", message)
-}
