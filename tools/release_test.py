@@ -83,6 +83,30 @@ class Version(unittest.TestCase):
         built = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["package"]["version"]
         self.assertEqual(re.search(r"^## (\S+)", changelog, re.M)[1], built)
 
+    def test_everything_that_names_a_version_names_this_one(self):
+        version = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["package"]["version"]
+        rehearse = tomllib.loads((ROOT / "rehearse/Cargo.toml").read_text(encoding="utf-8"))["package"]
+        hook = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        action = load(str(ROOT / "action.yml"))["inputs"]["version"]["default"]
+        self.assertEqual(
+            (rehearse["version"], hook["version"], hook["dependencies"], action),
+            (version, version, [f"ecs-tasks=={version}"], version),
+        )
+
+    def test_cargo_is_told_the_oldest_rust_that_every_dependency_compiles_with(self):
+        command = ["cargo", "metadata", "--locked", "--format-version", "1"]
+        known = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+
+        def number(package):
+            return tuple(int(part) for part in (package["rust_version"] or "0").split("."))
+
+        ours = [one for one in known["packages"] if one["id"] in known["workspace_members"]]
+        others = [one for one in known["packages"] if one["id"] not in known["workspace_members"]]
+        for package in ours:
+            self.assertGreaterEqual(number(package), max(map(number, others)), package["name"])
+        toolchain = tomllib.loads((ROOT / "rust-toolchain.toml").read_text(encoding="utf-8"))["toolchain"]["channel"]
+        self.assertGreaterEqual(tuple(map(int, toolchain.split("."))), number(ours[0]))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -125,7 +125,10 @@ def look(account: Account, options: Options) -> Plan:
     bucket = buckets.look(account, name)
     if not bucket.exists and name != buckets.default_name(account):
         raise Refused(f"there is no bucket {name}: make it in {account.region}, or leave out --bucket and have one made")
-    code = Code.read(package.code(architecture, options.function.zip_name), options.stack)
+    path = package.code(architecture, options.function.zip_name)
+    if not path.is_file():
+        raise Refused(f"this package has no {path.name} for {architecture}: install ecs-tasks from PyPI, which has both")
+    code = Code.read(path, options.stack)
     own = {"CodeBucket": name, "CodeKey": code.key, "CodeVersion": "", "Architecture": architecture}
     kept = {key: value for key, value in before.items() if key in template.parameters}
     needed = [template.capability] if template.capability else []

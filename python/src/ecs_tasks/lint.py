@@ -8,7 +8,7 @@ from cfnlint.rules import Rules
 from ecs_tasks import package
 
 
-class Runner(cfnlint.runner.cli.Runner):
+class Runner(cfnlint.runner.cli.Runner):  # type: ignore[misc] # it has no types of its own
     """Adds our rules to those that .cfnlintrc and the command line name, where they are missing."""
 
     def __init__(self, config: object) -> None:
