@@ -277,6 +277,18 @@ class States(Case):
         self.assertEqual(self.stack()["StackStatus"], "REVIEW_IN_PROGRESS")
         self.must("deploy --yes")
 
+    def test_a_change_set_of_somebody_else_is_left_alone(self):
+        self.world.client("cloudformation").create_change_set(
+            StackName="shop",
+            ChangeSetName="first",
+            ChangeSetType="CREATE",
+            TemplateBody=json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}),
+        )
+        for command in ("deploy", "destroy"):
+            done = self.world.run(f"{command} --yes --stack-name shop")
+            self.assertEqual((done.status, done.writes), (2, []))
+            self.assertIn("the change set first, which deploy did not make", done.error)
+
     def test_a_stack_that_is_not_ours_stays_as_it_is(self):
         body = json.dumps({"Description": "shop", "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
         self.world.client("cloudformation").create_stack(StackName="shop", TemplateBody=body)
@@ -357,6 +369,19 @@ class Hostile(Case):
         self.assertEqual(done.status, 1)
         self.assertIn(f"Made so far, and still there:\n  bucket {BUCKET}\n", done.out)
         self.assertIn("The credentials have expired", done.error)
+
+    def test_credentials_that_expire_while_cloudformation_works_say_that_it_goes_on(self):
+        self.world.changed["GetCallerIdentity"] = lambda _: self.world.answers.clear()
+
+        def expire(_: Any) -> None:
+            self.world.answers = {"DescribeStackEvents": (403, "ExpiredToken", "expired")}
+
+        self.world.changed["ExecuteChangeSet"] = expire
+        done = self.world.run("deploy --yes")
+        self.assertEqual(done.status, 1)
+        self.assertIn("stack ecs-tasks, which CloudFormation is creating", done.out)
+        self.assertIn("CloudFormation goes on without this command", done.out)
+        self.assertIn("have expired", done.error)
 
     def test_no_credentials_and_no_region_and_no_profile(self):
         with mock.patch.dict("os.environ", clear=True):
@@ -484,6 +509,13 @@ class CommandLine(Case):
             done = self.world.run(line)
             self.assertEqual((done.status, done.writes), (2, []), line)
             self.assertIn(words, done.error)
+
+    def test_an_architecture_that_the_package_lacks_is_refused(self):
+        for file in (package.DATA / "zips/arm64").iterdir():
+            file.unlink()
+        done = self.world.run("deploy --yes --arch arm64")
+        self.assertEqual((done.status, done.writes), (2, []))
+        self.assertIn("no ecsTasks.zip for arm64", done.error)
 
     def test_argparse_refuses_with_2(self):
         for line in ("deploy -p Ledger", "deploy --arch sparc", "deploy --stack-name 1a", "deploy --capability X", "deploy --dry"):

@@ -133,14 +133,15 @@ class Installed(unittest.TestCase):
     def test_the_functions_that_are_rehearsed_are_those_that_are_deployed(self):
         with zipfile.ZipFile(WHEEL) as wheel:
             data = "ecs_tasks/data"
+            machine = {"aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
             for name, zip_name in [("ecs_tasks", "ecsTasks"), ("ecs_events", "ecsEvents")]:
-                with wheel.open(f"{data}/zips/{os.uname().machine}/{zip_name}.zip") as file, zipfile.ZipFile(file) as zipped:
+                with wheel.open(f"{data}/zips/{machine}/{zip_name}.zip") as file, zipfile.ZipFile(file) as zipped:
                     self.assertEqual(zipped.read("bootstrap"), wheel.read(f"{data}/bin/{name}"))
             names = wheel.namelist()
         self.assertLess(WHEEL.stat().st_size, LIMIT)
         for text in ("licenses/LICENSE", "licenses/THIRD-PARTY-LICENSES"):
             self.assertTrue(any(name.endswith(text) for name in names), text)
-        self.assertRegex(WHEEL.name, r"-py3-none-manylinux_2_\d+_x86_64(\.manylinux2014_x86_64)?\.whl$")
+        self.assertRegex(WHEEL.name, r"-py3-none-manylinux_2_\d+_(x86_64|aarch64)(\.manylinux2014_\w+)?\.whl$")
 
     def test_lint_finds_a_mistake_and_a_cfnlintrc_can_name_the_rules(self):
         wrong = TEMPLATE.replace("      Timeout: 60", "      Timout: 60")

@@ -191,16 +191,21 @@ def has(account: Account, bucket: Bucket, zip_file: Code) -> bool:
 
 def put(account: Account, bucket: Bucket, zip_file: Code, made: list[str]) -> None:
     """S3 keeps the object whole or not at all, and checks its sum."""
-    account.s3.put_object(
-        Bucket=bucket.name,
-        Key=zip_file.key,
-        Body=zip_file.content,
-        ContentType="application/zip",
-        ChecksumAlgorithm="SHA256",
-        ChecksumSHA256=zip_file.checksum,
-        ExpectedBucketOwner=account.id,
-    )
+    # Before the answer, which can be lost.
     made.append(f"object s3://{bucket.name}/{zip_file.key}")
+    try:
+        account.s3.put_object(
+            Bucket=bucket.name,
+            Key=zip_file.key,
+            Body=zip_file.content,
+            ContentType="application/zip",
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=zip_file.checksum,
+            ExpectedBucketOwner=account.id,
+        )
+    except ClientError:
+        made.pop()
+        raise
 
 
 def versions(account: Account, name: str, prefix: str) -> list[dict[str, str]]:

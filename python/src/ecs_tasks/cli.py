@@ -2,7 +2,7 @@
 
 import sys
 
-HELP = """Usage: ecs-tasks COMMAND …
+HELP = """Usage: ecs-tasks COMMAND ...
 
   deploy     Deploy the function behind Custom::ECSTask, or the monitor, into your AWS account
   destroy    Remove what deploy made

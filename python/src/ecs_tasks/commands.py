@@ -1,6 +1,7 @@
 """The commands that talk to AWS: their options, and how they end."""
 
 import argparse
+import io
 import os
 import re
 import signal
@@ -20,6 +21,10 @@ STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 
 def run(command: str, arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, interrupted)
+    for stream in (sys.stdout, sys.stderr):
+        # A locale without Unicode must not end a deploy.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = (deploy_parser() if command == "deploy" else destroy_parser()).parse_args(arguments)
     region = options.region
     terminal = Terminal()
@@ -105,7 +110,7 @@ def deploy_parser() -> argparse.ArgumentParser:
         "--capability",
         action="append",
         default=[],
-        choices=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        choices=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
         help="given to CloudFormation besides the one that the template needs, which deploy tells and gives by itself",
     )
     parser.add_argument("--arch", choices=package.ARCHITECTURES, help="default: x86_64, or what the stack has")

@@ -149,8 +149,8 @@ def look(account: Account, options: Options) -> Plan:
 
 def check_ownership(stack: Stack, options: Options, account: Account) -> None:
     """Refuses a stack that is not ours or not ready."""
-    # It holds nothing, and CloudFormation may not show a description yet.
     if stack.status == stacks.UNEXECUTED:
+        stacks.refuse_foreign_change_sets(account, stack)
         return
     if not options.function.made(stack.description):
         about = f' ("{stack.description[:60]}")' if stack.description else ""
@@ -294,7 +294,8 @@ def request(plan: Plan, name: str) -> dict[str, Any]:
     return {
         "ChangeSetName": name,
         "ChangeSetType": "CREATE" if plan.is_new else "UPDATE",
-        "Description": "ecs-tasks deploy",
+        "ClientToken": name,
+        "Description": stacks.CHANGE_SET_MARK,
         "TemplateBody": plan.function.template.body,
         "Parameters": parameters,
         "Capabilities": plan.capabilities,

@@ -103,7 +103,9 @@ def seen(account: Account, name: str) -> buckets.Bucket | None:
 
 
 def check(stack: Stack, options: Options, account: Account) -> None:
-    if stack.status != stacks.UNEXECUTED and not options.function.made(stack.description):
+    if stack.status == stacks.UNEXECUTED:
+        stacks.refuse_foreign_change_sets(account, stack)
+    elif not options.function.made(stack.description):
         about = f' ("{stack.description[:60]}")' if stack.description else ""
         other = "" if options.function is MONITOR else "; the monitor's stack needs --monitor"
         raise Refused(
@@ -175,7 +177,9 @@ def act(plan: Plan, removed: list[str], terminal: Terminal, pause: Pause) -> Non
     if plan.stack is not None:
         watch = Watch(account, plan.stack.id, terminal, pause)
         account.cloudformation.delete_stack(StackName=plan.stack.id)
+        removed.append(f"stack {plan.name}, which CloudFormation goes on deleting without this command")
         end = watch.wait()
+        removed.pop()
         if end.status != "DELETE_COMPLETE":
             cause = watch.cause or end.reason or "its events say why"
             raise Problem(f"stack {plan.name} is {end.status}, not deleted. Cause: {cause}")

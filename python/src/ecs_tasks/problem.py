@@ -105,7 +105,7 @@ def explain(error: Exception, region: str | None) -> str:
         case exceptions.InvalidRegionError():
             return f"{region!r} is not a region: give one such as eu-west-1"
         case exceptions.EndpointConnectionError() | exceptions.ConnectTimeoutError():
-            return f"{str(error).rstrip('.')}. Check the network, and that the region {region} exists"
+            return f"{str(error).rstrip('.')}. Check the network, and that the region {region or 'given'} exists"
     return str(error)
 
 

@@ -38,6 +38,8 @@ READY_TO_UPDATE = (
 # A create that failed leaves a stack that holds nothing and can only be deleted.
 EMPTY_LEFTOVER = "ROLLBACK_COMPLETE"
 UNEXECUTED = "REVIEW_IN_PROGRESS"
+# The description of every change set of `ecs-tasks deploy`.
+CHANGE_SET_MARK = "ecs-tasks deploy"
 SUCCEEDED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE")
 
 
@@ -108,6 +110,18 @@ def refuse_state(stack: Stack, account: Account) -> None:
             step = f"CloudFormation does not update it from there: aws cloudformation describe-stacks {aws}"
     why = f" ({stack.reason})" if stack.reason else ""
     raise Refused(f"{begin}{why}: {step}")
+
+
+def refuse_foreign_change_sets(account: Account, stack: Stack) -> None:
+    """A stack that was never executed holds nothing and may have no description: its change sets say whose it is."""
+    pages = account.cloudformation.get_paginator("list_change_sets").paginate(StackName=stack.id)
+    summaries = [one for page in pages for one in page["Summaries"]]
+    foreign = [one["ChangeSetName"] for one in summaries if one.get("Description") != CHANGE_SET_MARK]
+    if foreign:
+        raise Refused(
+            f"stack {stack.name} is REVIEW_IN_PROGRESS with the change set {foreign[0]}, which deploy did not make, and "
+            "stays as it is: give another name with --stack-name"
+        )
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """What a person sees: colours and elapsed time on a terminal, plain lines elsewhere."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -38,7 +39,9 @@ class Terminal:
     def progress(self, text: str) -> None:
         """A line that the next one replaces."""
         if self.is_terminal and os.environ.get("TERM") != "dumb":
-            self.out.write(f"\r\x1b[K{self.styled(text, DIM)}")
+            # A line that wraps could not be taken back.
+            shown = text[: shutil.get_terminal_size().columns - 1]
+            self.out.write(f"\r\x1b[K{self.styled(shown, DIM)}")
             self.out.flush()
             self.has_progress_line = True
         elif self.now() - self.spoke_at >= SIGN_OF_LIFE:
