@@ -325,6 +325,8 @@ class Denied(Case):
                 self.world.answers = {operation: (403, "AccessDenied", message)}
                 done = self.world.run("deploy --yes")
                 self.assertEqual(done.status, 1, operation)
+                if operation == "CreateChangeSet":
+                    self.assertNotIn("change set", done.out)
                 if operation != "GetCallerIdentity" or message != "Access Denied":
                     self.assertIn(f"Permission denied: {permission}", done.error)
         self.world.answers.clear()
@@ -448,7 +450,18 @@ class Hostile(Case):
     def test_a_bucket_that_is_not_there_is_refused(self):
         done = self.world.run("deploy --yes --bucket nowhere")
         self.assertEqual((done.status, done.writes), (2, []))
-        self.assertIn("there is no bucket nowhere", done.error)
+        self.assertIn("there is no bucket nowhere: make it", done.error)
+
+    def test_a_stack_whose_bucket_is_gone_can_have_another(self):
+        s3 = self.world.client("s3")
+        s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.must("deploy --yes --bucket mine")
+        s3.delete_object(Bucket="mine", Key=self.objects("mine")[0])
+        s3.delete_bucket(Bucket="mine")
+        done = self.world.run("deploy --yes")
+        self.assertIn("no bucket mine, where the stack's zip was", done.error)
+        self.must(f"deploy --yes --bucket {BUCKET}")
+        self.assertEqual(self.parameters()["CodeBucket"], BUCKET)
 
     def test_other_bytes_at_the_zip_s_key_are_replaced(self):
         self.must("deploy --yes")

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 WHEEL = Path(os.environ["WHEEL"]).resolve()
+ROOT = Path(__file__).parents[2]
 LIMIT = 40_000_000
 TEMPLATE = """
 Parameters:
@@ -138,6 +139,8 @@ class Installed(unittest.TestCase):
                 with wheel.open(f"{data}/zips/{machine}/{zip_name}.zip") as file, zipfile.ZipFile(file) as zipped:
                     self.assertEqual(zipped.read("bootstrap"), wheel.read(f"{data}/bin/{name}"))
             names = wheel.namelist()
+            for name in ("provider.yml", "monitor.yml", "alert.yml"):
+                self.assertEqual(wheel.read(f"{data}/cfn/{name}"), (ROOT / "cfn" / name).read_bytes())
         self.assertLess(WHEEL.stat().st_size, LIMIT)
         for text in ("licenses/LICENSE", "licenses/THIRD-PARTY-LICENSES"):
             self.assertTrue(any(name.endswith(text) for name in names), text)

@@ -124,7 +124,11 @@ def look(account: Account, options: Options) -> Plan:
     name = options.bucket or before.get("CodeBucket") or buckets.default_name(account)
     bucket = buckets.look(account, name)
     if not bucket.exists and name != buckets.default_name(account):
-        raise Refused(f"there is no bucket {name}: make it in {account.region}, or leave out --bucket and have one made")
+        whose = "" if options.bucket else ", where the stack's zip was"
+        raise Refused(
+            f"there is no bucket {name}{whose}: make it in {account.region}, or give --bucket "
+            f"{buckets.default_name(account)}, which deploy makes"
+        )
     path = package.code(architecture, options.function.zip_name)
     if not path.is_file():
         raise Refused(f"this package has no {path.name} for {architecture}: install ecs-tasks from PyPI, which has both")
@@ -245,8 +249,13 @@ def apply(plan: Plan, made: list[str], terminal: Terminal, options: Options, pau
     """Has the changes computed, asks again where something is lost, and lets CloudFormation begin. None: no changes."""
     cloudformation = plan.account.cloudformation
     name = f"ecs-tasks-{uuid.uuid4().hex[:12]}"
+    # Before the answer, which can be lost.
     made.append(f"change set {name} of stack {plan.name}, not executed")
-    requested = stacks.request_changes(plan.account, plan.name, request(plan, name))
+    try:
+        requested = stacks.request_changes(plan.account, plan.name, request(plan, name))
+    except ClientError:
+        made.pop()
+        raise
     if requested is None:
         made.pop()
         return None
@@ -258,10 +267,10 @@ def apply(plan: Plan, made: list[str], terminal: Terminal, options: Options, pau
             stacks.show_changes(terminal, changes)
             agree_to_losses(changes, options, terminal)
     except BaseException:
-        drop(plan, change_set, made)
+        drop(plan, change_set, stack_id, made)
         raise
     if changes is None:
-        drop(plan, change_set, made)
+        drop(plan, change_set, stack_id, made)
         return None
     watch = Watch(plan.account, stack_id, terminal, pause)
     doing = "creating" if plan.is_new else "updating"
@@ -302,12 +311,12 @@ def request(plan: Plan, name: str) -> dict[str, Any]:
     } | ({"Tags": tags} if tags else {})
 
 
-def drop(plan: Plan, change_set: str, made: list[str]) -> None:
+def drop(plan: Plan, change_set: str, stack_id: str, made: list[str]) -> None:
     """Removes a change set that is not executed, and the empty stack around it."""
     cloudformation = plan.account.cloudformation
     try:
         if plan.is_new and (plan.stack is None or plan.stack.status == stacks.EMPTY_LEFTOVER):
-            cloudformation.delete_stack(StackName=plan.name)
+            cloudformation.delete_stack(StackName=stack_id)
         else:
             cloudformation.delete_change_set(ChangeSetName=change_set)
     except (ClientError, KeyboardInterrupt):
