@@ -14,7 +14,16 @@ HELP = """Usage: ecs-tasks COMMAND ...
 
 
 def main(arguments: list[str] | None = None) -> int:
-    command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        return run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        # Before a command could begin: each says itself what an interruption leaves.
+        print("ecs-tasks: interrupted", file=sys.stderr)
+        return 130
+
+
+def run(arguments: list[str]) -> int:
+    command, *rest = arguments or ["--help"]
     match command:
         case "rehearse":
             from ecs_tasks.rehearse import rehearse
@@ -25,9 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
 
             return lint(rest)
         case "deploy" | "destroy":
-            from ecs_tasks.commands import run
+            from ecs_tasks import commands
 
-            return run(command, rest)
+            return commands.run(command, rest)
         case "--version" | "-V":
             from importlib.metadata import version
 
