@@ -106,10 +106,10 @@ release: .venv/publish.stamp .venv/wheel.stamp $(CARGO_TOOLS)/bin/cargo-cycloned
 	done
 	@for arch in arm64 x86_64; do $(MAKE) --no-print-directory wheel ARCH=$$arch ZIPS=build/release || exit; done
 	@cp build/wheel/*.whl LICENSE build/THIRD-PARTY-LICENSES build/release
-	@$(MAKE) --no-print-directory sbom BOMS=build/release/sbom
+	@$(MAKE) --no-print-directory sbom BOMS=build/release
 	@if grep -q '^construct:' Makefile; then \
-	  $(MAKE) --no-print-directory construct ZIPS=build/release && mkdir -p build/release/construct && \
-	  find build/construct -name '*.tgz' -o -name '*.whl' | xargs -I FILE cp FILE build/release/construct; \
+	  $(MAKE) --no-print-directory construct ZIPS=build/release && \
+	  find build/construct -name '*.tgz' -o -name '*.whl' | xargs -I FILE cp FILE build/release; \
 	fi
 	@$(PYTHON) tools/release.py build/release $(FUNCTION_NAME).zip
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tomllib
 import unittest
@@ -41,10 +42,20 @@ class Release(unittest.TestCase):
         sums = (self.folder / "SHA256SUMS").read_text()
         self.assertIn(sums, told)
         subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=self.folder, check=True, capture_output=True)
+        archives = [f"ecs-tasks-{one}.tar.gz" for one in release.ARCHITECTURES]
         both = [f"{one}/{name}" for one in release.ARCHITECTURES for name in (*ZIPS, "monitor.yml", "provider.yml")]
-        self.assertEqual([line.split("  ")[1] for line in sums.splitlines()], sorted(["alert.yml", *both]))
+        self.assertEqual([line.split("  ")[1] for line in sums.splitlines()], sorted(["alert.yml", *archives, *both]))
         self.release()
         self.assertEqual((self.folder / "SHA256SUMS").read_text(), sums)
+
+    def test_an_archive_has_all_of_an_architecture_and_the_licences(self):
+        (self.folder / "LICENSE").write_text("MIT")
+        self.release()
+        with tarfile.open(self.folder / "ecs-tasks-arm64.tar.gz") as archive:
+            names = archive.getnames()
+            template = archive.extractfile("arm64/provider.yml").read()
+        self.assertEqual(names, [*sorted(f"arm64/{name}" for name in (*ZIPS, "monitor.yml", "provider.yml")), "LICENSE"])
+        self.assertEqual(template, (self.folder / "arm64/provider.yml").read_bytes())
 
     def test_the_code_of_each_template_is_the_zip_beside_it(self):
         self.release()
