@@ -113,7 +113,7 @@ release: .venv/publish.stamp .venv/wheel.stamp $(CARGO_TOOLS)/bin/cargo-cycloned
 	fi
 	@$(PYTHON) tools/release.py build/release $(FUNCTION_NAME).zip
 
-# What is compiled into each binary. Cargo-cyclonedx writes beside each manifest, with the folder of this machine.
+# Cargo-cyclonedx writes beside each manifest, and names the folder of this machine.
 BOMS ?= build/sbom
 sbom: $(CARGO_TOOLS)/bin/cargo-cyclonedx
 	@SOURCE_DATE_EPOCH=315532800 $(CARGO_TOOLS)/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 \

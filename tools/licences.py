@@ -44,7 +44,7 @@ def compiled(known: dict) -> set[str]:
 
 
 def packages() -> list[dict]:
-    """What is compiled in on any target, by name and version."""
+    """The crates that are compiled in on any target, by name and version."""
     found = {}
     for target in TARGETS:
         known = metadata(target)

@@ -147,7 +147,7 @@ CloudFormationBackend.execute_change_set = execute_change_set
 
 
 class Screen(io.StringIO):
-    """What the command prints, as a terminal or as a file."""
+    """The output of the command, as a terminal or as a file."""
 
     def __init__(self, is_terminal: bool = False) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class Keyboard(io.StringIO):
 
 @dataclass
 class Done:
-    """How a command ended."""
+    """The end of a command."""
 
     status: int
     out: str
@@ -182,7 +182,7 @@ class World:
 
     answers: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     interrupts: set[str] = field(default_factory=set)
-    # Whether what goes wrong goes wrong for ever.
+    # False: each answer is given once.
     is_lasting: bool = True
     calls: list[str] = field(default_factory=list)
     # Calls to S3 that do not name the bucket's owner.

@@ -180,7 +180,7 @@ class Installed(unittest.TestCase):
         self.check("ecs-tasks destroy --stack-name asked --yes", 0, "Nothing to remove")
 
     def on_terminal(self, line: str, typed: str) -> tuple[str, int]:
-        """What it prints on a terminal, where this is typed at its question; and its exit status."""
+        """Types this at the question of a command on a terminal; its output and exit status."""
         child, screen = pty.fork()
         if child == 0:
             os.chdir(self.folder)

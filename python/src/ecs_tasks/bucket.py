@@ -174,7 +174,7 @@ def tagging(state: str) -> dict[str, Any]:
 
 
 def has(account: Account, bucket: Bucket, zip_file: Code) -> bool:
-    """Whether the bucket has these very bytes at the zip's key."""
+    """True if the bucket has these very bytes at the zip's key."""
     if not bucket.exists:
         return False
     try:

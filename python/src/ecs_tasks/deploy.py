@@ -1,7 +1,7 @@
 """`ecs-tasks deploy`: a bucket, a zip in it, and a stack that runs it.
 
-First it looks, and says all that it is about to do. Then it asks. Then it acts, and remembers what it has made, so that an
-error or Ctrl-C leaves nothing unexplained.
+`look` reads the account, `show` tells the plan, `act` carries it out after a yes. `act` remembers what it makes, so that an
+error or Ctrl-C can list it.
 """
 
 import time
@@ -43,7 +43,7 @@ class Options:
 
 @dataclass
 class Plan:
-    """What a deploy is about to do."""
+    """The work of one deploy, as `look` found it."""
 
     account: Account
     function: Function
@@ -113,7 +113,7 @@ def consent(terminal: Terminal, question: str) -> bool:
 
 
 def look(account: Account, options: Options) -> Plan:
-    """Reads what there is. Every call of it only reads."""
+    """Compares the account with the command line. Makes no call that writes."""
     template = options.function.template
     given = template.checked(options.parameters)
     stack = stacks.describe(account, options.stack)
@@ -295,7 +295,6 @@ def request(plan: Plan, name: str) -> dict[str, Any]:
     before = {} if plan.is_new or plan.stack is None else plan.stack.parameters
     parameters: list[dict[str, Any]] = []
     for key, value in plan.values.items():
-        # What is hidden or came from a place such as SSM stays CloudFormation's to know.
         is_kept = key in before and before[key] == value
         how: dict[str, Any] = {"UsePreviousValue": True} if is_kept else {"ParameterValue": value}
         parameters.append({"ParameterKey": key} | how)
@@ -344,7 +343,7 @@ def leave(plan: Plan, made: list[str], terminal: Terminal) -> None:
 
 
 def conclude(plan: Plan, terminal: Terminal) -> None:
-    """What to do with the stack."""
+    """Shows the line that templates need, or the monitor's outputs."""
     stack = stacks.describe(plan.account, plan.name)
     if stack is None:
         raise Problem(f"stack {plan.name} is gone: somebody has deleted it meanwhile")

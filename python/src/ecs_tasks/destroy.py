@@ -36,7 +36,7 @@ class Plan:
     # None where there is none, or none that can be seen.
     bucket: str | None
     objects: list[dict[str, str]] = field(default_factory=list)
-    # Why the bucket itself stays; None if it goes, too.
+    # The reason for which the bucket itself stays; None if it is deleted.
     bucket_stays: str | None = None
 
 
@@ -73,7 +73,7 @@ def destroy(account: Account, options: Options, terminal: Terminal, pause: Pause
 
 
 def look(account: Account, options: Options) -> Plan:
-    """Reads what there is. Every call of it only reads."""
+    """Finds the stack, its zips and its bucket. Makes no call that writes."""
     stack = stacks.describe(account, options.stack)
     if stack is not None:
         check(stack, options, account)

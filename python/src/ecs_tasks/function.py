@@ -13,7 +13,7 @@ class Function:
     template_name: str
     zip_name: str
     default_stack: str
-    # How the description of its template begins: a stack without it is not one of ours.
+    # The first words of its template's description. deploy and destroy touch no stack without them.
     mark: str
 
     @cached_property
@@ -21,7 +21,7 @@ class Function:
         return Template.parse(package.template(self.template_name).read_text(encoding="utf-8"))
 
     def made(self, description: str) -> bool:
-        """Whether a stack with this description comes from the template, by deploy or by hand."""
+        """True if a stack with this description comes from the template, by deploy or by hand."""
         return description.startswith(self.mark)
 
 

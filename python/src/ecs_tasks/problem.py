@@ -6,7 +6,7 @@ from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-# What a call to AWS can end in.
+# The errors that a call to AWS raises.
 AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 
 # Operations of S3 whose IAM action has another name; of all others it is SERVICE:OPERATION.
@@ -66,7 +66,7 @@ def is_denied(error: ClientError) -> bool:
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether the same call can succeed a moment later."""
+    """True for throttling, faults of AWS and a broken network: the same call can succeed a moment later."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return code(error) in THROTTLED or status >= 500

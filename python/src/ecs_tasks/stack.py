@@ -133,7 +133,7 @@ class Change:
 
     @property
     def loses(self) -> bool:
-        """Whether what the resource holds may be lost."""
+        """True if the content of the resource may be lost."""
         return self.action == "Remove" or self.replacement == "True"
 
     def __str__(self) -> str:
@@ -255,7 +255,7 @@ class Watch:
             self.started.setdefault(name, self.terminal.now())
         elif name in self.started:
             took = lasted(self.terminal.now() - self.started.pop(name))
-        # What fails after the first failure is mostly cancelled because of it.
+        # CloudFormation cancels other resources after the first failure.
         if status.endswith("_FAILED") and self.cause is None and "cancelled" not in reason.lower():
             self.cause = f"{name} ({event.get('ResourceType', '')}): {reason or status}"
         style = RED if "FAILED" in status or "ROLLBACK" in status else GREEN if status.endswith("COMPLETE") else YELLOW
@@ -287,7 +287,7 @@ def patiently(
 
 
 def failed(stack: Stack, watch: Watch, account: Account) -> Problem:
-    """Why the operation failed, and what to do."""
+    """The cause of the failure, and the next step."""
     cause = watch.cause or stack.reason or "its events say why"
     lines = [f"stack {stack.name} is {stack.status}. Cause: {cause}"]
     if permission := missing_permission(cause):

@@ -11,7 +11,7 @@ import yaml
 
 from ecs_tasks.problem import Refused
 
-# What the deploy itself says about the zip, and the option that a person gives instead.
+# Parameters that deploy sets itself, and the options that stand for them.
 OWN_PARAMETERS = {"CodeBucket": "--bucket", "CodeKey": "", "CodeVersion": "", "Architecture": "--arch"}
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
@@ -62,7 +62,7 @@ class Template:
 
     @cached_property
     def capability(self) -> str | None:
-        """What the caller must acknowledge, as CloudFormation decides it."""
+        """The capability that CloudFormation asks for."""
         roles = [one for one in self.resources.values() if one.get("Type", "").startswith("AWS::IAM::")]
         names = ("RoleName", "UserName", "GroupName", "ManagedPolicyName")
         if any(name in (one.get("Properties") or {}) for one in roles for name in names):
@@ -157,7 +157,7 @@ def counted(types: list[str]) -> str:
 
 
 def differences(old: Template, new: Template) -> list[str]:
-    """What an update changes in the template, one line each."""
+    """The resources that an update adds, removes and changes, one line each."""
     lines = []
     for name in [*new.resources, *(one for one in old.resources if one not in new.resources)]:
         before, after = old.resources.get(name), new.resources.get(name)

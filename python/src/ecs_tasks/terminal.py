@@ -1,4 +1,4 @@
-"""What a person sees: colours and elapsed time on a terminal, plain lines elsewhere."""
+"""Output for a person: colours and elapsed time on a terminal, plain lines elsewhere."""
 
 import os
 import shutil
