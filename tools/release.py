@@ -4,11 +4,15 @@
 
 FOLDER has one folder for each architecture, with both zips in it: RUNNER.zip and ecsEvents.zip. Each gets provider.yml and
 monitor.yml, whose code is the zip beside them: `aws cloudformation package` puts it into any bucket. What they ask about the
-code otherwise (bucket, key, version, architecture) they no longer ask.
+code otherwise (bucket, key, version, architecture) they no longer ask. All of an architecture is an archive, too: a page of
+releases shows files without folders.
 """
 
+import gzip
+import io
 import re
 import sys
+import tarfile
 from pathlib import Path
 
 from publish import sums
@@ -55,9 +59,24 @@ def release(folder: Path, runner: str) -> None:
                 with_code(text, architecture, zip_name), encoding="utf-8"
             )
     (folder / "alert.yml").write_text((CFN / "alert.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    for architecture in ARCHITECTURES:
+        archive(folder, architecture)
     files = {str(file.relative_to(folder)): file for file in folder.rglob("*") if file.is_file()}
     files.pop("SHA256SUMS", None)
     (folder / "SHA256SUMS").write_text(sums(files), encoding="utf-8")
+
+
+def archive(folder: Path, architecture: str) -> None:
+    """Packs a folder, and the licences: the same files make the same bytes."""
+    licences = [folder / name for name in ("LICENSE", "THIRD-PARTY-LICENSES")]
+    with (folder / f"ecs-tasks-{architecture}.tar.gz").open("wb") as target:
+        with gzip.GzipFile("", "wb", mtime=0, fileobj=target) as packed:
+            with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archived:
+                for file in [*sorted((folder / architecture).iterdir()), *filter(Path.is_file, licences)]:
+                    content = file.read_bytes()
+                    entry = tarfile.TarInfo(str(file.relative_to(folder)))
+                    entry.size = len(content)
+                    archived.addfile(entry, io.BytesIO(content))
 
 
 def main(arguments: list[str]) -> int:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tomllib
 import unittest
@@ -41,10 +42,20 @@ class Release(unittest.TestCase):
         sums = (self.folder / "SHA256SUMS").read_text()
         self.assertIn(sums, told)
         subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=self.folder, check=True, capture_output=True)
+        archives = [f"ecs-tasks-{one}.tar.gz" for one in release.ARCHITECTURES]
         both = [f"{one}/{name}" for one in release.ARCHITECTURES for name in (*ZIPS, "monitor.yml", "provider.yml")]
-        self.assertEqual([line.split("  ")[1] for line in sums.splitlines()], sorted(["alert.yml", *both]))
+        self.assertEqual([line.split("  ")[1] for line in sums.splitlines()], sorted(["alert.yml", *archives, *both]))
         self.release()
         self.assertEqual((self.folder / "SHA256SUMS").read_text(), sums)
+
+    def test_an_archive_has_all_of_an_architecture_and_the_licences(self):
+        (self.folder / "LICENSE").write_text("MIT")
+        self.release()
+        with tarfile.open(self.folder / "ecs-tasks-arm64.tar.gz") as archive:
+            names = archive.getnames()
+            template = archive.extractfile("arm64/provider.yml").read()
+        self.assertEqual(names, [*sorted(f"arm64/{name}" for name in (*ZIPS, "monitor.yml", "provider.yml")), "LICENSE"])
+        self.assertEqual(template, (self.folder / "arm64/provider.yml").read_bytes())
 
     def test_the_code_of_each_template_is_the_zip_beside_it(self):
         self.release()
@@ -82,6 +93,30 @@ class Version(unittest.TestCase):
         changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
         built = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["package"]["version"]
         self.assertEqual(re.search(r"^## (\S+)", changelog, re.M)[1], built)
+
+    def test_everything_that_names_a_version_names_this_one(self):
+        version = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["package"]["version"]
+        rehearse = tomllib.loads((ROOT / "rehearse/Cargo.toml").read_text(encoding="utf-8"))["package"]
+        hook = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        action = load(str(ROOT / "action.yml"))["inputs"]["version"]["default"]
+        self.assertEqual(
+            (rehearse["version"], hook["version"], hook["dependencies"], action),
+            (version, version, [f"ecs-tasks=={version}"], version),
+        )
+
+    def test_cargo_is_told_the_oldest_rust_that_every_dependency_compiles_with(self):
+        command = ["cargo", "metadata", "--locked", "--format-version", "1"]
+        known = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+
+        def number(package):
+            return tuple(int(part) for part in (package["rust_version"] or "0").split("."))
+
+        ours = [one for one in known["packages"] if one["id"] in known["workspace_members"]]
+        others = [one for one in known["packages"] if one["id"] not in known["workspace_members"]]
+        for package in ours:
+            self.assertGreaterEqual(number(package), max(map(number, others)), package["name"])
+        toolchain = tomllib.loads((ROOT / "rust-toolchain.toml").read_text(encoding="utf-8"))["toolchain"]["channel"]
+        self.assertGreaterEqual(tuple(map(int, toolchain.split("."))), number(ours[0]))
 
 
 if __name__ == "__main__":
