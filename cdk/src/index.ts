@@ -1,0 +1,3 @@
+export * from './props';
+export * from './provider';
+export * from './task';
