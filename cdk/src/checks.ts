@@ -1,6 +1,6 @@
 import { Duration, Size, Stack, Token } from 'aws-cdk-lib';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
-import { Construct } from 'constructs';
+import { Construct, IConstruct } from 'constructs';
 import { Placement } from './network';
 import { containerOverridesOf, containersOf, defaultContainerOf } from './overrides';
 import { EcsTaskOptions, EcsTaskProps } from './props';
@@ -33,7 +33,7 @@ export function mistakesInOptions(props: EcsTaskOptions, definition?: ecs.ITaskD
 }
 
 /** The mistakes in the properties of a task, each with what to do. */
-export function mistakesIn(scope: Construct, props: EcsTaskProps, placement: Placement): string[] {
+export function mistakesIn(props: EcsTaskProps, placement: Placement): string[] {
   return [
     ...mistakesInOptions(props, props.taskDefinition),
     ...range('count', props.count, 0, 10),
@@ -53,7 +53,6 @@ export function mistakesIn(scope: Construct, props: EcsTaskProps, placement: Pla
     ...tags(props),
     ...volumes(props),
     ...service(props),
-    ...environmentOf(scope, props),
   ];
 }
 
@@ -71,8 +70,10 @@ export function mistakesInRendered(properties: any, overrides: any): string[] {
     }
   };
   visit(properties, '');
-  const length = JSON.stringify(overrides ?? {}).length;
-  if (length > OVERRIDES_LENGTH) {
+  const text = JSON.stringify(overrides ?? {});
+  const { length } = text;
+  // With references in it, its length is known at deployment only.
+  if (length > OVERRIDES_LENGTH && !/\{"(Ref|Fn::)/.test(text)) {
     found.push(`the overrides have ${length} characters, at most ${OVERRIDES_LENGTH} are allowed: move some into the task definition`);
   }
   return found;
@@ -259,20 +260,17 @@ function service(props: EcsTaskProps): string[] {
   return [];
 }
 
-/** CloudFormation invokes a function of the stack's own Region and account only. */
-function environmentOf(scope: Construct, props: EcsTaskProps): string[] {
-  if (!props.provider) {
-    return [];
-  }
-  const [mine, its] = [Stack.of(scope), Stack.of(props.provider)];
+/** Why a provider cannot serve a task: CloudFormation invokes a function of the stack's own account and Region only. */
+export function elsewhere(scope: Construct, provider: IConstruct): string | undefined {
+  const [mine, its] = [Stack.of(scope), Stack.of(provider)];
   const differs = (one: string, other: string) => !Token.isUnresolved(one) && !Token.isUnresolved(other) && one !== other;
-  if (differs(mine.region, its.region) || differs(mine.account, its.account)) {
-    return [
-      `the provider ${its.node.path} is in ${its.account}/${its.region}, and the task in ${mine.account}/${mine.region}: ` +
-        `CloudFormation needs it in the same account and Region, so make one there, as by EcsTaskProvider.getOrCreate`,
-    ];
+  if (!differs(mine.region, its.region) && !differs(mine.account, its.account)) {
+    return undefined;
   }
-  return [];
+  return (
+    `the provider ${provider.node.path} is in ${its.account}/${its.region}, and the task in ${mine.account}/${mine.region}: ` +
+    'CloudFormation needs both in the same account and Region, so make one there, or leave provider out'
+  );
 }
 
 function range(name: string, value: number | undefined, least: number, most: number): string[] {

@@ -1,9 +1,8 @@
-import { Fn, Lazy, Stack, Token } from 'aws-cdk-lib';
+import { CfnResource, Fn, Lazy, Stack, Token } from 'aws-cdk-lib';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { physicalName } from './names';
-import { acknowledge } from './nag';
 import { providerTemplate } from './template';
 
 /** The statements of `cfn/provider.yml` that let the function start tasks and pass roles to them. */
@@ -29,7 +28,6 @@ export function grantStart(scope: Construct, role: iam.IRole, grant: Grant): iam
     policyName: physicalName(scope, POLICY_NAME_LENGTH),
     policyDocument: Lazy.any({ produce: () => ({ Version: '2012-10-17', Statement: statements(scope, grant) }) }),
   });
-  acknowledge(policy);
   return policy;
 }
 
@@ -72,4 +70,48 @@ function familyOf(definition: ecs.ITaskDefinition): string {
     return arn.split('/').pop()!.split(':')[0];
   }
   return Fn.select(0, Fn.split(':', Fn.select(1, Fn.split('/', arn))));
+}
+
+/** IAM's limit for all inline policies of a role. */
+const INLINE_POLICIES = 10_240;
+/** Lengths of what is known at deployment only; of the rest that which an ARN of a role may have. */
+const LENGTHS: Record<string, number> = { 'AWS::Partition': 6, 'AWS::Region': 14, 'AWS::AccountId': 12 };
+const UNKNOWN = 90;
+
+/** The message that the tasks' policies are too long for the role, if they are. */
+export function tooManyPolicies(role: CfnResource, policies: iam.CfnRolePolicy[]): string[] {
+  const own = Stack.of(role).resolve((role as iam.CfnRole).policies);
+  const documents = [own, ...policies.map((policy) => Stack.of(policy).resolve(policy.policyDocument))];
+  const length = lengthOf(documents);
+  if (length <= INLINE_POLICIES) {
+    return [];
+  }
+  return [
+    `the policies of its ${policies.length} tasks take some ${length} characters, and IAM allows ${INLINE_POLICIES} for a role: give ` +
+      'taskRoles, as in deploy/*, so that the tasks need no policies, or a second EcsTaskProvider to some of the tasks',
+  ];
+}
+
+/** How long a value will be as JSON without spaces. */
+function lengthOf(value: any): number {
+  if (Array.isArray(value)) {
+    return value.reduce((sum, item) => sum + lengthOf(item) + 1, 2);
+  }
+  if (value === null || typeof value !== 'object') {
+    return JSON.stringify(value).length;
+  }
+  if (value['Fn::Join']) {
+    return value['Fn::Join'][1].reduce((sum: number, item: any) => sum + lengthOf(item) - (typeof item === 'string' ? 2 : 0), 2);
+  }
+  if (typeof value['Fn::Sub'] === 'string') {
+    return value['Fn::Sub'].replace(/\$\{([^}]+)\}/g, (_: string, name: string) => 'x'.repeat(LENGTHS[name] ?? UNKNOWN)).length + 2;
+  }
+  if (value.Ref) {
+    return LENGTHS[value.Ref] ?? UNKNOWN;
+  }
+  const entries = Object.entries(value);
+  if (entries.length === 1 && entries[0][0].startsWith('Fn::')) {
+    return UNKNOWN;
+  }
+  return entries.reduce((sum, [key, item]) => sum + key.length + 4 + lengthOf(item), 2);
 }

@@ -11,7 +11,7 @@ import * as assets from 'aws-cdk-lib/aws-s3-assets';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { CfnInclude } from 'aws-cdk-lib/cloudformation-include';
 import { Construct, Dependable, IConstruct } from 'constructs';
-import { TASK_STATEMENTS } from './grants';
+import { TASK_STATEMENTS, tooManyPolicies } from './grants';
 import { physicalName } from './names';
 import { acknowledge } from './nag';
 import { providerTemplate, specialize, Template } from './template';
@@ -71,7 +71,8 @@ export interface EcsTaskProviderProps {
   /**
    * The roles that the function may pass to any task, by path and name, as in `deploy/*`. `*` stands for any text.
    *
-   * Give it to a provider that templates and apps use which cannot grant their own: see `EcsTaskProvider.fromFunctionArn`.
+   * Give it to a provider of many tasks, or of templates and apps that cannot grant their own: see `EcsTaskProvider.fromFunctionArn`. The
+   * provider may then start any task with such a role.
    *
    * @default - none, each `EcsTask` of this app grants the roles of its own task
    */
@@ -210,13 +211,14 @@ export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
   /** The function's name. */
   public readonly functionName: string;
 
-  /** The function's role. */
+  /** The function's role; undefined with `taskRoles`, since its tasks grant nothing then. */
   public readonly role?: iam.IRole;
 
   /** The network of the function, if it has a VPC. */
   public readonly connections: ec2.Connections;
 
   private readonly resources: CfnInclude;
+  private readonly startPolicies: iam.CfnRolePolicy[] = [];
 
   constructor(scope: Construct, id: string, props: EcsTaskProviderProps = {}) {
     super(scope, id);
@@ -259,7 +261,8 @@ export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
     code.addResourceMetadata(handler, 'Code.S3Bucket');
     this.functionArn = handler.attrArn;
     this.functionName = handler.ref;
-    this.role = iam.Role.fromRoleName(this, 'ExecutionRole', this.resource('Role').ref);
+    this.role = props.taskRoles ? undefined : iam.Role.fromRoleName(this, 'ExecutionRole', this.resource('Role').ref);
+    this.node.addValidation({ validate: () => tooManyPolicies(this.resource('Role'), this.startPolicies) });
     acknowledge(this.resources);
     // What waits for the provider needs no alarm.
     const roots = this.resources.node.findAll().filter((one) => CfnResource.isCfnResource(one) && !isWatching(one));
@@ -272,6 +275,15 @@ export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
    */
   public resource(name: string): CfnResource {
     return this.resources.getResource(name);
+  }
+
+  /**
+   * Counts a policy that a task adds to the role.
+   *
+   * @internal
+   */
+  public _addStartPolicy(policy: iam.CfnRolePolicy): void {
+    this.startPolicies.push(policy);
   }
 
   /** Where the package has the zip for an architecture. */

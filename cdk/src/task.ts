@@ -12,7 +12,7 @@ import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct, Dependable, IConstruct, IDependable } from 'constructs';
-import { mistakesIn, mistakesInRendered, timeoutOf } from './checks';
+import { elsewhere, mistakesIn, mistakesInRendered, timeoutOf } from './checks';
 import { dependentsIn, known, surroundingsOf } from './dependencies';
 import { grantStart } from './grants';
 import { deployedStack } from './names';
@@ -53,6 +53,10 @@ export class EcsTask extends Construct implements ec2.IConnectable {
   ) {
     super(scope, id);
     this.provider = props.provider ?? EcsTaskProvider.getOrCreate(this);
+    const reason = elsewhere(this, this.provider);
+    if (reason) {
+      throw this.error(reason);
+    }
     const placement = new Placement(this, props);
     this.connections = placement.connections;
     this.overrides = renderOverrides(props);
@@ -306,7 +310,11 @@ export class EcsTask extends Construct implements ec2.IConnectable {
     const { cluster, taskDefinition } = this.props;
     if (this.provider.role) {
       const grant = { cluster, taskDefinition, taskRoles: () => this.roles(), volumeRoles: () => this.volumeRoles };
-      this.executeAfter(grantStart(this, this.provider.role, grant));
+      const policy = grantStart(this, this.provider.role, grant);
+      this.executeAfter(policy);
+      if (this.provider instanceof EcsTaskProvider) {
+        this.provider._addStartPolicy(policy);
+      }
     }
     if (this.provider instanceof EcsTaskProvider) {
       this.executeAfter(this.provider);
@@ -325,7 +333,7 @@ export class EcsTask extends Construct implements ec2.IConnectable {
     this.warn();
     const stack = Stack.of(this);
     const properties = stack.resolve((this.resource.node.defaultChild as any)._cfnProperties ?? {});
-    const found = mistakesIn(this, this.props, placement);
+    const found = mistakesIn(this.props, placement);
     return [...found, ...mistakesInRendered(properties, stack.resolve(this.overrides)), ...this.withoutCondition()];
   }
 

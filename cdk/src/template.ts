@@ -38,7 +38,7 @@ class Specializer {
     const isThere = ([, resource]: [string, any]) => !resource.Condition || this.condition(resource.Condition);
     const there = Object.entries(this.source.Resources).filter(isThere);
     const names = there.map(([name]) => name);
-    const resources = there.map(([name, { Condition: _, Metadata: __, ...resource }]) => {
+    const resources = there.map(([name, { Condition: _, ...resource }]) => {
       if (resource.DependsOn) {
         resource.DependsOn = [resource.DependsOn].flat().filter((other) => names.includes(other));
       }
