@@ -11,6 +11,9 @@ const DEFAULT_TIMEOUT = 290;
 const ANSWER_BEFORE = 30;
 const OVERRIDES_LENGTH = 8192;
 const OWN_TAG_PREFIX = 'ecs-tasks:';
+/** A hook may take a day, and the function answers before. */
+const HOOK_LONGEST = 86_340;
+const SHIFTING = [ecs.DeploymentLifecycleStage.TEST_TRAFFIC_SHIFT, ecs.DeploymentLifecycleStage.PRODUCTION_TRAFFIC_SHIFT];
 const SECRETS = /\{\{resolve:(secretsmanager|ssm-secure)/;
 /** Parameters that StartTask does not have. */
 const NOT_WITH_INSTANCES = [
@@ -22,7 +25,7 @@ const NOT_WITH_INSTANCES = [
 ] as const;
 
 /** The mistakes in what a custom resource and a hook have in common. */
-export function mistakesInOptions(props: EcsTaskOptions, definition?: ecs.ITaskDefinition): string[] {
+function mistakesInOptions(props: EcsTaskOptions, definition?: ecs.ITaskDefinition): string[] {
   return [
     ...range('startRetries', props.startRetries, 0, 5),
     ...range('logLines', props.logLines, 0, 50),
@@ -56,6 +59,25 @@ export function mistakesIn(props: EcsTaskProps, placement: Placement): string[] 
   ];
 }
 
+/** The mistakes in the properties of a hook. */
+export function mistakesInHook(
+  props: EcsTaskOptions,
+  stages: ecs.DeploymentLifecycleStage[],
+  definition: ecs.ITaskDefinition,
+): string[] {
+  const shifting = stages.filter((stage) => SHIFTING.includes(stage));
+  return [
+    ...mistakesInOptions(props, definition),
+    ...range('timeout in seconds', seconds(props.timeout), 1, HOOK_LONGEST),
+    ...(stages.length === 0 ? ['lifecycleStages must have at least one element: name one, or leave it out'] : []),
+    ...shifting.map(
+      (stage) =>
+        `lifecycleStages has ${stage}, which ECS invokes at each step of the traffic and in a rollback: set PRE_SCALE_UP, POST_SCALE_UP, ` +
+        'RECONCILE_SERVICE, POST_TEST_TRAFFIC_SHIFT or POST_PRODUCTION_TRAFFIC_SHIFT',
+    ),
+  ];
+}
+
 /** The mistakes that only the rendered properties show. */
 export function mistakesInRendered(properties: any, overrides: any): string[] {
   const found: string[] = [];
@@ -83,7 +105,7 @@ function join(path: string, key: string): string {
   return path ? `${path}.${key}` : key;
 }
 
-/** How long the task is waited for. */
+/** The seconds that the deployment waits for the task. */
 export function timeoutOf(props: EcsTaskOptions): number | undefined {
   return props.timeout ? seconds(props.timeout) : DEFAULT_TIMEOUT;
 }

@@ -92,7 +92,7 @@ export function tooManyPolicies(role: CfnResource, policies: iam.CfnRolePolicy[]
   ];
 }
 
-/** How long a value will be as JSON without spaces. */
+/** The length of a value as JSON without spaces. */
 function lengthOf(value: any): number {
   if (Array.isArray(value)) {
     return value.reduce((sum, item) => sum + lengthOf(item) + 1, 2);

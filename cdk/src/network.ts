@@ -7,7 +7,7 @@ import { EcsTaskProps } from './props';
 
 const FARGATE_PROVIDERS = ['FARGATE', 'FARGATE_SPOT'];
 
-/** Where a task runs, as far as that is known at synthesis. */
+/** The launch type and network of a task, as far as they are known at synthesis. */
 export class Placement {
   public readonly launchType?: ecs.LaunchType;
   public readonly isFargate: boolean;

@@ -44,7 +44,7 @@ export function renderContainers(overrides: EcsTaskContainerOverride[]): any[] |
     Cpu: override.cpu,
     Memory: override.memoryLimitMiB,
     MemoryReservation: override.memoryReservationMiB,
-    ResourceRequirements: override.gpuCount && [{ Type: 'GPU', Value: Tokenization.stringifyNumber(override.gpuCount) }],
+    ResourceRequirements: override.gpuCount === undefined ? undefined : [{ Type: 'GPU', Value: asText(override.gpuCount) }],
   }));
 }
 
@@ -54,8 +54,8 @@ export function renderOverrides(props: EcsTaskProps): any {
     produce: () => {
       const overrides = {
         ContainerOverrides: renderContainers(containerOverridesOf(props, props.taskDefinition)),
-        Cpu: props.cpu && Tokenization.stringifyNumber(props.cpu),
-        Memory: props.memoryLimitMiB && Tokenization.stringifyNumber(props.memoryLimitMiB),
+        Cpu: asText(props.cpu),
+        Memory: asText(props.memoryLimitMiB),
         EphemeralStorage: props.ephemeralStorage && { SizeInGiB: props.ephemeralStorage.toGibibytes() },
         TaskRoleArn: props.taskRole?.roleArn,
         ExecutionRoleArn: props.executionRole?.roleArn,
@@ -63,4 +63,9 @@ export function renderOverrides(props: EcsTaskProps): any {
       return Object.values(overrides).some((value) => value !== undefined) ? overrides : undefined;
     },
   });
+}
+
+/** A number of the API that is a string in a task override. */
+function asText(value: number | undefined): string | undefined {
+  return value === undefined ? undefined : Tokenization.stringifyNumber(value);
 }

@@ -15,7 +15,7 @@ export interface TaskEnvironmentFile {
   readonly objectKey: string;
 }
 
-/** What differs from the task definition for one container. */
+/** Overrides of one container of the task definition. */
 export interface EcsTaskContainerOverride {
   /** The name of the container in the task definition. */
   readonly containerName: string;
@@ -64,7 +64,7 @@ export interface EcsTaskContainerOverride {
   readonly memoryReservationMiB?: number;
 
   /**
-   * How many GPUs.
+   * The number of GPUs.
    *
    * @default - those of the definition
    */
@@ -84,7 +84,7 @@ export interface EcsTaskUpdateCriterion {
   readonly environmentKeys?: string[];
 
   /**
-   * Whether its image is compared.
+   * Compare its image.
    *
    * @default false
    */
@@ -97,14 +97,14 @@ export interface EcsTaskVolume extends ecs.ServiceManagedEBSVolumeConfiguration 
   readonly name: string;
 
   /**
-   * Whether the volume is deleted with its task.
+   * Delete the volume with its task.
    *
    * @default true
    */
   readonly deleteOnTermination?: boolean;
 }
 
-/** What an `EcsTask` and a deployment hook have in common. */
+/** Options that an `EcsTask` and an `EcsTaskHook` share. */
 export interface EcsTaskOptions {
   /**
    * The function that runs the task.
@@ -136,14 +136,14 @@ export interface EcsTaskOptions {
   readonly containerName?: string;
 
   /**
-   * What differs from the task definition for several containers, or in more than command and environment.
+   * Overrides of several containers, or of more than command and environment.
    *
    * @default - nothing
    */
   readonly containerOverrides?: EcsTaskContainerOverride[];
 
   /**
-   * How long to wait for success. The task is stopped then, and the deployment fails. 0 starts the task and does not wait.
+   * The time to wait for success. The task is stopped then, and the deployment fails. 0 starts the task and does not wait.
    *
    * More than an hour needs `waitHandle`.
    *
@@ -166,7 +166,7 @@ export interface EcsTaskOptions {
   readonly successExitCodes?: number[];
 
   /**
-   * How often the task is started again when no container of it ever ran: an image that could not be pulled, no network interface. At
+   * Start the task again, this many times, when no container of it ever ran: an image that could not be pulled, no network interface. At
    * most 5. A container that has run is never run again.
    *
    * @default 0
@@ -174,7 +174,7 @@ export interface EcsTaskOptions {
   readonly startRetries?: number;
 
   /**
-   * How many log lines of a failed container the error shows, at most 50.
+   * The log lines of a failed container that the error shows, at most 50.
    *
    * @default 10
    */
@@ -186,11 +186,11 @@ export interface EcsTaskProps extends EcsTaskOptions {
   /** The cluster in which the task runs. */
   readonly cluster: ecs.ICluster;
 
-  /** What runs. */
+  /** The task definition that runs. */
   readonly taskDefinition: ecs.ITaskDefinition;
 
   /**
-   * How many tasks, 0 to 10. 0 runs nothing.
+   * The number of tasks, 0 to 10. 0 runs nothing.
    *
    * @default 1
    */
@@ -282,7 +282,7 @@ export interface EcsTaskProps extends EcsTaskOptions {
   readonly securityGroups?: ec2.ISecurityGroup[];
 
   /**
-   * Whether the network interface has a public IP address, on Fargate. In a public subnet it needs one to pull its image.
+   * Give the network interface a public IP address, on Fargate. In a public subnet it needs one to pull its image.
    *
    * @default - true in public subnets, else false
    */
@@ -307,7 +307,7 @@ export interface EcsTaskProps extends EcsTaskOptions {
   readonly placementConstraints?: ecs.PlacementConstraint[];
 
   /**
-   * How container instances are chosen, at most 5.
+   * Strategies by which ECS chooses container instances, at most 5.
    *
    * @default - none
    */
@@ -335,14 +335,14 @@ export interface EcsTaskProps extends EcsTaskOptions {
   readonly propagateTags?: ecs.PropagatedTagSource;
 
   /**
-   * Whether ECS adds tags of its own to the tasks.
+   * Let ECS add tags of its own to the tasks.
    *
    * @default - as ECS has it
    */
   readonly enableECSManagedTags?: boolean;
 
   /**
-   * Whether ECS Exec works in the tasks. The task role is granted what it needs.
+   * Let ECS Exec work in the tasks. The task role is granted what it needs.
    *
    * @default false
    */
@@ -356,7 +356,7 @@ export interface EcsTaskProps extends EcsTaskOptions {
   readonly volumes?: EcsTaskVolume[];
 
   /**
-   * How long CloudFormation waits for the answer, at most an hour. The function answers 30 seconds before.
+   * The time that CloudFormation waits for the answer, at most an hour. The function answers 30 seconds before.
    *
    * @default Duration.hours(1)
    */
@@ -370,14 +370,14 @@ export interface EcsTaskProps extends EcsTaskOptions {
   readonly pollInterval?: Duration;
 
   /**
-   * Whether an update of the stack runs the task.
+   * Run the task on an update of the stack.
    *
    * @default true
    */
   readonly runOnUpdate?: boolean;
 
   /**
-   * Whether an update that is part of a rollback runs the task. A rollback has the old definition: the migration of an old image often
+   * Run the task also on an update that is part of a rollback. A rollback has the old definition: the migration of an old image often
    * refuses the new schema, and the stack then ends in UPDATE_ROLLBACK_FAILED.
    *
    * @default false
@@ -392,14 +392,14 @@ export interface EcsTaskProps extends EcsTaskOptions {
   readonly updateCriteria?: EcsTaskUpdateCriterion[];
 
   /**
-   * Whether the last line that the container logs becomes the attribute `output`. It needs the log driver awslogs.
+   * Make the last line that the container logs the attribute `output`. It needs the log driver awslogs.
    *
    * @default false
    */
   readonly returnOutput?: boolean;
 
   /**
-   * Whether CloudFormation masks the attributes. The error of a failed task is not masked: set `logLines` to 0 where a log may have a
+   * Let CloudFormation mask the attributes. The error of a failed task is not masked: set `logLines` to 0 where a log may have a
    * secret.
    *
    * @default false
@@ -424,14 +424,14 @@ export interface EcsTaskProps extends EcsTaskOptions {
   readonly triggers?: { [name: string]: string };
 
   /**
-   * What must be there before the task starts, such as a database. What the task itself needs is found without it.
+   * The task waits for these, such as a database. It finds by itself the roles' policies, routes and rules that it needs.
    *
    * @default - none
    */
   readonly executeAfter?: IDependable[];
 
   /**
-   * What is deployed after the task has succeeded, such as a service.
+   * These wait for the task, such as a service.
    *
    * @default - none
    */

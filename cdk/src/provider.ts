@@ -86,14 +86,14 @@ export interface EcsTaskProviderProps {
   readonly taskLogGroups?: string;
 
   /**
-   * Whether the function keeps its requests in a DynamoDB table, so that no invocation runs while a task does.
+   * Keep requests in a DynamoDB table, so that no invocation runs while a task does.
    *
    * @default true
    */
   readonly ledger?: boolean;
 
   /**
-   * Whether there is a CloudWatch dashboard. Three are free in an account.
+   * Make a CloudWatch dashboard. Three are free in an account.
    *
    * @default true
    */
@@ -107,7 +107,7 @@ export interface EcsTaskProviderProps {
   readonly alarmTopic?: sns.ITopic;
 
   /**
-   * How long CloudWatch keeps the function's log.
+   * The time that CloudWatch keeps the function's log.
    *
    * @default logs.RetentionDays.ONE_MONTH
    */
@@ -121,7 +121,7 @@ export interface EcsTaskProviderProps {
   readonly logLevel?: lambda.ApplicationLogLevel;
 
   /**
-   * Whether the function's metrics also have the logical ID of the resource as a dimension. Each one costs up to eight metrics.
+   * Give the function's metrics the logical ID of the resource as a dimension, too. Each one costs up to eight metrics.
    *
    * @default false
    */
@@ -163,7 +163,7 @@ export interface EcsTaskProviderProps {
   readonly securityGroups?: ec2.ISecurityGroup[];
 
   /**
-   * How many invocations may run at a time.
+   * The number of invocations that may run at a time.
    *
    * @default - as many as the account allows
    */
@@ -180,7 +180,7 @@ export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
   public static getOrCreate(scope: Construct): EcsTaskProvider {
     const stack = Stack.of(scope);
     const existing = stack.node.tryFindChild('EcsTaskProvider');
-    return (existing as EcsTaskProvider | undefined) ?? new EcsTaskProvider(stack, 'EcsTaskProvider');
+    return existing instanceof EcsTaskProvider ? existing : new EcsTaskProvider(stack, 'EcsTaskProvider');
   }
 
   /**
@@ -286,7 +286,7 @@ export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
     this.startPolicies.push(policy);
   }
 
-  /** Where the package has the zip for an architecture. */
+  /** The path of the zip for an architecture. */
   private zip(architecture: lambda.Architecture): string {
     const path = (name: string) => join(PACKAGE, 'lambda', name, 'ecsTasks.zip');
     if (!existsSync(path(architecture.name))) {

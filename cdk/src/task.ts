@@ -15,6 +15,7 @@ import { Construct, Dependable, IConstruct, IDependable } from 'constructs';
 import { elsewhere, mistakesIn, mistakesInRendered, timeoutOf } from './checks';
 import { dependentsIn, known, surroundingsOf } from './dependencies';
 import { grantStart } from './grants';
+import { EcsTaskHook, EcsTaskHookOptions } from './hook';
 import { deployedStack } from './names';
 import { Placement, renderLaunchType } from './network';
 import { renderOverrides } from './overrides';
@@ -34,6 +35,14 @@ const EXEC_ACTIONS = ['CreateControlChannel', 'CreateDataChannel', 'OpenControlC
  * It runs when the stack is created, and on each update that changes its properties, such as a new revision of the task definition.
  */
 export class EcsTask extends Construct implements ec2.IConnectable {
+  /**
+   * Runs a task in each deployment of a service, as a lifecycle hook of it: also where a pipeline deploys without CloudFormation. See
+   * `EcsTaskHook`.
+   */
+  public static onDeploymentOf(service: ecs.BaseService, id: string, options: EcsTaskHookOptions = {}): EcsTaskHook {
+    return new EcsTaskHook(service, id, { service, ...options });
+  }
+
   /** The function that runs the task. */
   public readonly provider: IEcsTaskProvider;
 
@@ -42,6 +51,7 @@ export class EcsTask extends Construct implements ec2.IConnectable {
 
   private readonly resource: CustomResource;
   private readonly overrides: any;
+  private readonly properties: Record<string, any>;
   private readonly volumeRoles: iam.IRole[] = [];
   private readonly passedRoles: iam.IRole[] = [];
   private condition?: CfnWaitCondition;
@@ -60,12 +70,13 @@ export class EcsTask extends Construct implements ec2.IConnectable {
     const placement = new Placement(this, props);
     this.connections = placement.connections;
     this.overrides = renderOverrides(props);
+    this.properties = this.render(placement);
 
     this.resource = new CustomResource(this, 'Resource', {
       resourceType: TYPE,
       serviceToken: this.provider.functionArn,
       serviceTimeout: serviceTimeout(props),
-      properties: this.render(placement),
+      properties: this.properties,
     });
     if (props.enableExecuteCommand) {
       this.grantExecuteCommand();
@@ -103,12 +114,12 @@ export class EcsTask extends Construct implements ec2.IConnectable {
     return this.attribute('ExitCode');
   }
 
-  /** When the first container started, in RFC 3339. */
+  /** The time at which the first container started, in RFC 3339. */
   public get startedAt(): string {
     return this.attribute('StartedAt');
   }
 
-  /** When the last container ended, in RFC 3339. */
+  /** The time at which the last container ended, in RFC 3339. */
   public get stoppedAt(): string {
     return this.attribute('StoppedAt');
   }
@@ -332,9 +343,8 @@ export class EcsTask extends Construct implements ec2.IConnectable {
   private mistakes(placement: Placement): string[] {
     this.warn();
     const stack = Stack.of(this);
-    const properties = stack.resolve((this.resource.node.defaultChild as any)._cfnProperties ?? {});
-    const found = mistakesIn(this.props, placement);
-    return [...found, ...mistakesInRendered(properties, stack.resolve(this.overrides)), ...this.withoutCondition()];
+    const rendered = mistakesInRendered(stack.resolve(this.properties), stack.resolve(this.overrides));
+    return [...mistakesIn(this.props, placement), ...rendered, ...this.withoutCondition()];
   }
 
   private warn(): void {
