@@ -21,15 +21,24 @@ REMAP = $(eval REMAP := --remap-path-prefix=$(CARGO_FOLDER)=/cargo --remap-path-
   sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc --version --verbose | sed -n 's/^commit-hash: //p'))$(REMAP)
 # With one of the tests, so that they and the command share one build of all dependencies.
 BUILD_REHEARSE := cargo build --locked --features rehearse --bins --test docker
-NODE_STAMPS := $(patsubst %,examples/%/node_modules/.stamp,cdk migrations/knex)
+NODE_STAMPS := examples/migrations/knex/node_modules/.stamp
+# The construct library carries the function's zip of each of these architectures; REPOSITORY is the address that a release has.
+ARCHES ?= x86_64 arm64
+ZIP_x86_64 ?= $(BUILD)/x86_64/ecsTasks.zip
+ZIP_arm64 ?= $(BUILD)/arm64/ecsTasks.zip
+REPOSITORY ?=
+CONSTRUCT := $(BUILD)/construct
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test docker examples soak scale check build bucket publish release bench generate dashboard clean
+# npm writes no registry's address into a lock file.
+export npm_config_omit_lockfile_registry_resolved := true
+
+.PHONY: help demo test docker examples construct construct-test soak scale check build bucket publish release bench generate dashboard clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-9s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a migration that fails
 	@$(BUILD_REHEARSE)
@@ -52,6 +61,16 @@ docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its ow
 examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synthesize, lint and rehearse examples/, on a real PostgreSQL
 	@$(BUILD_REHEARSE)
 	REHEARSE=$(TARGET_DIR)/debug/rehearse $(PYTHON) -m unittest discover --start-directory tests/examples --pattern '*_test.py'
+
+construct: cdk/node_modules/.stamp .venv/bin/pip ## Build the CDK construct library into build/construct (ARCHES, ZIP_x86_64, ZIP_arm64)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) tools/construct.py $(CONSTRUCT) --repository '$(REPOSITORY)' \
+	  $(foreach arch,$(ARCHES),$(arch)=$(ZIP_$(arch)))
+
+construct-test: cdk/node_modules/.stamp .venv/examples.stamp ## Test the construct library, and what make construct built as its users install it
+	@$(BUILD_REHEARSE)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix cdk test
+	CONSTRUCT=$(CURDIR)/$(CONSTRUCT) REHEARSE=$(TARGET_DIR)/debug/rehearse \
+	  $(PYTHON) -m unittest discover --start-directory tests/construct --pattern '*_test.py'
 
 soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check one: SEED=7
 	@FIRST='$(FIRST)' SEEDS='$(SEEDS)' SEED='$(SEED)' cargo test --locked --features rehearse $(if $(SEED),,--profile soak) --test simulation -- --ignored --exact --nocapture soak
@@ -102,7 +121,7 @@ dashboard: .venv/test.stamp ## Draw docs/dashboard.svg anew, from the dashboard 
 	@$(PYTHON) tools/dashboard.py docs/dashboard.svg
 
 clean: ## Remove what was built and installed
-	rm -rf build $(TARGET_DIR) .venv examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
+	rm -rf build $(TARGET_DIR) .venv cdk/node_modules cdk/lib cdk/assets cdk/lambda examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
 
 target/docker/python.tar: tests/docker/root tests/docker/packages tools/constraints.txt | .venv/bin/pip
 	@command -v mmdebstrap >/dev/null || { apt-get update --quiet=2 && \
