@@ -264,8 +264,9 @@ export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
     this.role = props.taskRoles ? undefined : iam.Role.fromRoleName(this, 'ExecutionRole', this.resource('Role').ref);
     this.node.addValidation({ validate: () => tooManyPolicies(this.resource('Role'), this.startPolicies) });
     acknowledge(this.resources);
-    // What waits for the provider needs no alarm.
-    const roots = this.resources.node.findAll().filter((one) => CfnResource.isCfnResource(one) && !isWatching(one));
+    // What waits for the provider refers to the function already, and needs no alarm.
+    const isRoot = (one: IConstruct) => CfnResource.isCfnResource(one) && one !== handler && !isWatching(one);
+    const roots = this.resources.node.findAll().filter(isRoot);
     Dependable.implement(this, { dependencyRoots: roots });
   }
 

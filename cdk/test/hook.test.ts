@@ -37,7 +37,7 @@ test('a deployment of the service runs a task with its details, before the new r
 test('the service waits for the function and for what it may start', () => {
   const [service] = Object.values<any>(withHook().findResources('AWS::ECS::Service'));
   expect(service.DependsOn).toEqual(
-    expect.arrayContaining([expect.stringMatching(/^WebMigrateStartPolicy/), expect.stringMatching(/^EcsTaskProviderFunction/)]),
+    expect.arrayContaining([expect.stringMatching(/^WebMigrateStartPolicy/), expect.stringMatching(/^EcsTaskProviderRole/)]),
   );
 });
 
