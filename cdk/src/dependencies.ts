@@ -3,8 +3,12 @@ import * as autoscaling from 'aws-cdk-lib/aws-autoscaling';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct, Dependable, IConstruct, IDependable } from 'constructs';
 import { deployedStack } from './names';
+
+/** The type of the resource that runs a task. */
+export const TYPE = 'Custom::ECSTask';
 
 /** A task's surroundings that its properties do not refer to, and that must be there before it starts. */
 export interface Surroundings {
@@ -112,7 +116,7 @@ class Finder {
   }
 }
 
-/** Types that a task and what waits for it may share, or that connect both: these do not wait for the task. */
+/** Types that a task needs itself, or may share with what waits for it. */
 const SHARED = [
   ec2.CfnSecurityGroup,
   ec2.CfnSecurityGroupIngress,
@@ -122,11 +126,19 @@ const SHARED = [
   iam.CfnManagedPolicy,
   iam.CfnRolePolicy,
   ecs.CfnTaskDefinition,
+  logs.CfnLogGroup,
 ];
 
-/** The resources of a construct that wait for a task which is executed before it. */
+/**
+ * The resources of a construct that wait for a task which is executed before it.
+ *
+ * Of a construct with ECS services or tasks these wait alone: its load balancer needs no new schema, and its log group may be that of the
+ * task.
+ */
 export function dependentsIn(scope: IConstruct): CfnResource[] {
-  return resourcesIn(scope).filter((resource) => !SHARED.some((type) => resource instanceof type));
+  const resources = resourcesIn(scope);
+  const running = resources.filter((resource) => resource instanceof ecs.CfnService || resource.cfnResourceType === TYPE);
+  return running.length > 0 ? running : resources.filter((resource) => !SHARED.some((type) => resource instanceof type));
 }
 
 function resourcesIn(scope: IConstruct): CfnResource[] {

@@ -13,7 +13,7 @@ import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct, Dependable, IConstruct, IDependable } from 'constructs';
 import { elsewhere, mistakesIn, mistakesInRendered, timeoutOf } from './checks';
-import { dependentsIn, known, surroundingsOf } from './dependencies';
+import { dependentsIn, known, surroundingsOf, TYPE } from './dependencies';
 import { grantStart } from './grants';
 import { EcsTaskHook, EcsTaskHookOptions } from './hook';
 import { deployedStack } from './names';
@@ -22,7 +22,6 @@ import { renderOverrides } from './overrides';
 import { EcsTaskProps, EcsTaskVolume } from './props';
 import { EcsTaskProvider, IEcsTaskProvider } from './provider';
 
-const TYPE = 'Custom::ECSTask';
 /** A task that is stopped at its timeout may take minutes to end, and a condition waits for twelve hours at most. */
 const STOPPING = 300;
 const TWELVE_HOURS = 43_200;
@@ -169,7 +168,8 @@ export class EcsTask extends Construct implements ec2.IConnectable {
   /**
    * Makes these wait for the task, such as the service that needs the new schema.
    *
-   * Security groups, roles and task definitions among them do not wait: the task may need them itself.
+   * Of a construct with ECS services or tasks these wait alone. Of another one, everything waits but security groups, roles, task
+   * definitions and log groups: the task may need them itself.
    */
   public executeBefore(...scopes: IConstruct[]): void {
     for (const scope of scopes) {

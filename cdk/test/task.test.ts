@@ -2,6 +2,7 @@ import { App, CfnOutput, CfnParameter, CfnWaitConditionHandle, Duration, Fn, Nes
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
+import * as patterns from 'aws-cdk-lib/aws-ecs-patterns';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as rds from 'aws-cdk-lib/aws-rds';
 import * as s3 from 'aws-cdk-lib/aws-s3';
@@ -192,7 +193,7 @@ describe('order', () => {
 
   test('a database may let in a task and the service after it, and is there before both', () => {
     const { stack, base, task, template } = withTask();
-    const database = new rds.DatabaseInstance(stack, 'Database', { vpc: base.vpc, engine: rds.DatabaseInstanceEngine.POSTGRES });
+    const database = new rds.DatabaseInstance(stack, 'Database', { vpc: base.vpc, engine: rds.DatabaseInstanceEngine.POSTGRES, storageEncrypted: true });
     const service = new ecs.FargateService(stack, 'Service', { cluster: base.cluster, taskDefinition: definition(stack, 'Web') });
     database.connections.allowDefaultPortFrom(task);
     database.connections.allowDefaultPortFrom(service);
@@ -200,6 +201,29 @@ describe('order', () => {
     task.executeBefore(service);
     expect(waitsFor(template())).toEqual(expect.arrayContaining(['AWS::RDS::DBInstance', 'AWS::EC2::SecurityGroupIngress']));
     expect(waitsFor(template(), 'AWS::ECS::Service')).toContain(TYPE);
+  });
+
+  test('a pattern with a load balancer may follow a task of its own definition', () => {
+    const { stack, base } = withTask();
+    const web = new patterns.ApplicationLoadBalancedFargateService(stack, 'Web', {
+      cluster: base.cluster,
+      taskImageOptions: { image: ecs.ContainerImage.fromRegistry('web') },
+    });
+    const { cluster } = base;
+    new EcsTask(stack, 'Before', { cluster, taskDefinition: web.taskDefinition, command: ['migrate'], executeBefore: [web] });
+    expect(waitsFor(Template.fromStack(stack), 'AWS::ECS::Service')).toContain(TYPE);
+  });
+
+  test('with a database of another stack there is no circle', () => {
+    const app = new App();
+    const other = new Stack(app, 'Data');
+    const base = new Surroundings(other);
+    const database = new rds.DatabaseInstance(other, 'Database', { vpc: base.vpc, engine: rds.DatabaseInstanceEngine.POSTGRES, storageEncrypted: true });
+    const stack = new Stack(app, 'Shop');
+    const task = new EcsTask(stack, 'Migrate', { cluster: base.cluster, taskDefinition: definition(stack, 'Migration') });
+    task.connections.allowToDefaultPort(database);
+    task.executeAfter(database);
+    expect(waitsFor(Template.fromStack(stack))).toContain('AWS::EC2::SecurityGroupIngress');
   });
 
   test('tasks follow each other', () => {
