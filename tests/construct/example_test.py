@@ -1,27 +1,24 @@
-"""examples/cdk: synthesized, linted, rehearsed."""
+"""examples/cdk with the package of `make construct`: synthesized, linted, rehearsed."""
 
 import json
-import tempfile
+import shutil
 import unittest
-from pathlib import Path
 
+from install import QUIET, in_folder, must, tarball
 from harness import EXAMPLES, findings, rehearse, run
 
 SECRET = {"DATABASE_PASSWORD": "rehearsed"}
 
 
-class CdkTest(unittest.TestCase):
+class ExampleTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.checked = run(["npm", "run", "check"], cwd=EXAMPLES / "cdk")
-        cls.synthesized = run(
-            ["npm", "run", "synth", "--", "--output", folder.name],
-            cwd=EXAMPLES / "cdk",
-            CDK_DISABLE_CLI_TELEMETRY="1",
-        )
-        cls.template = Path(folder.name, "Shop.template.json")
+        app = in_folder(cls) / "cdk"
+        shutil.copytree(EXAMPLES / "cdk", app, ignore=shutil.ignore_patterns("node_modules", "cdk.out"))
+        must(["npm", "install", "--silent", tarball()], app)
+        cls.checked = run(["npm", "run", "check"], cwd=app)
+        cls.synthesized = run(["npm", "run", "synth"], cwd=app, **QUIET)
+        cls.template = app / "cdk.out/Shop.template.json"
         cls.resources = json.loads(cls.template.read_text(encoding="utf-8"))["Resources"]
 
     def only(self, kind):

@@ -1,0 +1,4 @@
+export * from './hook';
+export * from './props';
+export * from './provider';
+export * from './task';
