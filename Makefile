@@ -83,7 +83,9 @@ construct-test: cdk/node_modules/.stamp .venv/examples.stamp ## Test the constru
 	  $(PYTHON) -m unittest discover --start-directory tests/construct --pattern '*_test.py'
 
 # Without the flags that a build may have, which would compile everything anew.
-outside: build .venv/outside.stamp examples/cdk/node_modules/.stamp ## Ask judges of others: ministack, botocore's models, IAM, AWS's validator
+outside: build .venv/outside.stamp ## Ask judges of others: ministack, botocore's models, IAM, AWS's validator
+	@ls $(CONSTRUCT)/*.tgz >/dev/null 2>&1 || \
+	  $(MAKE) --no-print-directory construct ARCHES=$(ARCH) ZIP_$(ARCH)=$(ZIP)
 	@env -u RUSTFLAGS $(BUILD_REHEARSE) --test simulation --example stage
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/outside/bin/python -m unittest discover --start-directory tests/outside --pattern '*_test.py'
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" OUTSIDE_BUILD='$(abspath $(BUILD))' OUTSIDE_TARGET='$(TARGET_DIR)' SEEDS=1000 \
