@@ -227,10 +227,10 @@ async fn judge(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Outcome {
         (seen.definition, seen.has_asked) = (Definition::read_once(work, &name, wait.started_at).await, true);
     }
     let rules = wait.rules(seen.definition.as_ref());
+    // A task that ECS does not know fails the run whatever the definition says.
+    let may_turn = seen.last.missing.is_empty() && rules.rest_on_definition(&seen.last.tasks);
     match wait.judge(&seen.last, rules, work.now()) {
-        Outcome::Over { verdict, .. }
-            if seen.definition.may_be_read() && verdict.rests_on_definition(rules) =>
-        {
+        Outcome::Over { verdict, .. } if seen.definition.may_be_read() && may_turn => {
             Outcome::Over { verdict, awaited: Awaited::Definition }
         }
         outcome => outcome,

@@ -4,10 +4,13 @@
 use serde_json::Value;
 
 use super::Stack;
-use crate::rehearse::{
-    service::ecs::Ecs,
-    template::{
-        Resource, TemplateError, nearest::did_you_mean, node::Node, referable::Referable, resolve::Scope,
+use crate::{
+    outcome::EVERY_CONTAINER,
+    rehearse::{
+        service::ecs::Ecs,
+        template::{
+            Resource, TemplateError, nearest::did_you_mean, node::Node, referable::Referable, resolve::Scope,
+        },
     },
 };
 
@@ -110,7 +113,8 @@ fn named_containers(properties: &Value) -> Vec<(String, String)> {
             named.push((path, name.to_owned()));
         }
     };
-    for (index, name) in items(&properties["WatchContainers"]) {
+    let watched = items(&properties["WatchContainers"]);
+    for (index, name) in watched.filter(|(_, name)| *name != EVERY_CONTAINER) {
         add(format!("WatchContainers[{index}]"), name);
     }
     for (index, criterion) in items(&properties["UpdateCriteria"]) {
