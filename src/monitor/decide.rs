@@ -5,5 +5,7 @@ pub mod event;
 pub mod finding;
 pub mod group;
 pub mod pattern;
+pub mod rows;
 pub mod settings;
+pub mod windows;
 mod words;

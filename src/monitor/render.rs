@@ -5,5 +5,3 @@ pub mod audit;
 pub mod index;
 pub mod link;
 pub mod metrics;
-pub mod rows;
-pub mod windows;

@@ -102,7 +102,7 @@ mod tests {
     const EXIT_1: &str = include_str!("../../../tests/events/task-stopped-exit-1.json");
     const ID: &str = "8f07966c-b005-4a0f-9ee9-63d2c41448b3";
 
-    /// Each message in words: its id, and the event's id or what is wrong.
+    /// Each message in cause: its id, and the event's id or what is wrong.
     fn read(payload: Value) -> (bool, Vec<String>) {
         let payload = Payload::of(payload);
         let shown = |message: Message| match message.content {

@@ -19,6 +19,7 @@ pub fn default() -> Vec<Pattern> {
         "Scaling activity initiated by*",
         "*container instance is in DRAINING state*",
         "*ECS is performing maintenance on the underlying infrastructure hosting the task*",
+        "Task stopped during instance draining*",
     ]
     .map(Pattern::new)
     .to_vec()

@@ -24,6 +24,8 @@ pub struct Settings {
     pub index: Option<Index>,
     /// `IGNORE_STOPPED_REASONS`.
     pub ignored: Vec<Pattern>,
+    /// `RESTARTS`: whether a service whose tasks end with 0 again and again is reported.
+    pub restarts: bool,
     /// `METRICS_BY_FAMILY`: metrics by family, too, each of which costs.
     pub metrics_by_family: bool,
 }
@@ -82,6 +84,12 @@ impl fmt::Display for SettingsErrors {
 }
 
 impl Settings {
+    /// How long the ends of a service's tasks are counted for: the window of alerts, if it has any length.
+    pub fn restart_window(&self) -> Duration {
+        let window = self.alert.as_ref().map(|alert| alert.window).filter(|window| !window.is_zero());
+        window.unwrap_or(Duration::seconds(300))
+    }
+
     /// Reads the environment. A variable that is set to nothing is as good as one that is not set, as
     /// CloudFormation's parameters are.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsErrors> {
@@ -89,7 +97,8 @@ impl Settings {
         let settings = Self {
             audit: environment.audit(),
             alert: environment.alert(),
-            metrics_by_family: environment.metrics_by_family(),
+            metrics_by_family: environment.boolean("METRICS_BY_FAMILY", "false"),
+            restarts: environment.boolean("RESTARTS", "true"),
             log_group: environment.log_group(),
             index: environment.index(),
             ignored: environment.ignored(),
@@ -159,10 +168,8 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         Some(Alert { topic_arn: topic_arn?, format: format?, window: Duration::seconds(seconds), log_lines })
     }
 
-    fn metrics_by_family(&mut self) -> bool {
-        self.read(("METRICS_BY_FAMILY", "false"), "true or false", |value| {
-            value.to_ascii_lowercase().parse().ok()
-        })
+    fn boolean(&mut self, name: &str, default: &str) -> bool {
+        self.read((name, default), "true or false", |value| value.to_ascii_lowercase().parse().ok())
     }
 
     fn log_group(&mut self) -> Option<String> {

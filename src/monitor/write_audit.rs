@@ -6,11 +6,8 @@ use futures_util::{StreamExt, stream};
 use tokio::time::timeout;
 
 use super::{
-    passing::{Passing, Shortfall, Sink},
-    render::{
-        audit::{ALERTED, LOGGED},
-        rows::{Rows, Standing},
-    },
+    decide::rows::{ALERTED, Claim, LOGGED, PARTITION, Rows, SORT},
+    in_flight::{InFlight, Shortfall, Sink},
     sinks::{AT_ONCE, Sinks},
 };
 use crate::aws::{
@@ -24,55 +21,56 @@ const ROUND: Duration = Duration::from_secs(10);
 
 impl Sinks {
     /// Claims what is reported and counted, and writes every event to the audit trail.
-    pub(super) async fn keep(&self, passing: &mut [Passing<'_>], rows: &Rows) {
-        let Some(table) = &self.table else { return };
-        let items = |passing: &[Passing<'_>], claimed: bool| -> Vec<(usize, Attributes)> {
-            let of_round = passing.iter().enumerate().filter(|(_, one)| one.key.is_some() == claimed);
-            of_round.filter_map(|(place, one)| Some((place, one.shown()?))).collect()
+    pub(super) async fn write_audit(&self, in_flight: &mut [InFlight<'_>], rows: &Rows) {
+        let Some(table) = &self.table else { return self.count_restarts(in_flight, rows).await };
+        let items = |in_flight: &[InFlight<'_>], claimed: bool| -> Vec<(usize, Attributes)> {
+            let of_round = in_flight.iter().enumerate().filter(|(_, one)| one.key.is_some() == claimed);
+            of_round.filter_map(|(id, one)| Some((id, one.shown()?))).collect()
         };
-        let unclaimed = items(passing, false);
-        let (claims, mut failures) = tokio::join!(claim(table, passing, rows), put(table, unclaimed));
+        let unclaimed = items(in_flight, false);
+        let (claims, mut failures) = tokio::join!(claim(table, in_flight, rows), put(table, unclaimed));
         let mut leaders: BTreeMap<String, usize> = BTreeMap::new();
         let mut claims = claims;
-        for (place, one) in passing.iter_mut().enumerate() {
+        for (id, one) in in_flight.iter_mut().enumerate() {
             let Some(key) = one.key.as_ref().map(|key| format!("{key:?}")) else { continue };
-            let leader = *leaders.entry(key).or_insert(place);
-            if leader != place {
+            let leader = *leaders.entry(key).or_insert(id);
+            if leader != id {
                 one.led_by = Some(leader);
                 continue;
             }
-            match claims.remove(&place).unwrap_or_else(|| Err(CallError::no_answer("dynamodb:UpdateItem"))) {
-                Ok(Standing::Elsewhere) => {
+            match claims.remove(&id).unwrap_or_else(|| Err(CallError::no_answer("dynamodb:UpdateItem"))) {
+                Ok(Claim::Elsewhere) => {
                     tracing::info!(
                         event_id = one.event.id,
                         sink = Sink::Claim.name(),
                         "another invocation is at work on this task, and the event will come back"
                     );
-                    one.claim = Standing::Elsewhere;
-                    one.undone.push(Sink::Claim);
+                    one.claim = Claim::Elsewhere;
+                    one.failed_sinks.push(Sink::Claim);
                 }
                 Ok(claim) => one.claim = claim,
                 // People are alerted all the same: a second alert is better than none.
                 Err(error) => one.fail(Sink::Claim, &error),
             }
         }
-        for place in 0..passing.len() {
-            if let Some(leader) = passing[place].led_by {
-                passing[place].claim = passing[leader].claim.clone();
+        self.count_restarts(in_flight, rows).await;
+        for id in 0..in_flight.len() {
+            if let Some(leader) = in_flight[id].led_by {
+                in_flight[id].claim = in_flight[leader].claim.clone();
             }
         }
-        failures.extend(put(table, items(passing, true)).await);
-        for (place, sink, error) in failures {
-            passing[place].fail(sink, &error);
+        failures.extend(put(table, items(in_flight, true)).await);
+        for (id, sink, error) in failures {
+            in_flight[id].fail(sink, &error);
         }
     }
 }
 
-impl Passing<'_> {
+impl InFlight<'_> {
     /// Its item, which shows what has been done about it before.
     fn shown(&self) -> Option<Attributes> {
         let mut item = self.item.as_ref()?.whole();
-        if let Standing::Mine(progress) | Standing::Finished(progress) = &self.claim {
+        if let Claim::Mine(progress) | Claim::Finished(progress) = &self.claim {
             for (name, at) in [(ALERTED, &progress.alerted), (LOGGED, &progress.logged)] {
                 item.extend(at.as_ref().map(|at| (name.to_owned(), at.as_str().into())));
             }
@@ -81,39 +79,35 @@ impl Passing<'_> {
     }
 }
 
-/// Claims the rows; what came of it by place. Of two events with one row the first claims it.
+/// Claims the rows; what came of it by id. Of two events with one row the first claims it.
 async fn claim(
     table: &Table,
-    passing: &[Passing<'_>],
+    in_flight: &[InFlight<'_>],
     rows: &Rows,
-) -> BTreeMap<usize, Result<Standing, CallError>> {
+) -> BTreeMap<usize, Result<Claim, CallError>> {
     let mut firsts: BTreeMap<String, (usize, &Attributes)> = BTreeMap::new();
-    for (place, one) in passing.iter().enumerate() {
+    for (id, one) in in_flight.iter().enumerate() {
         if let Some(key) = &one.key {
-            firsts.entry(format!("{key:?}")).or_insert((place, key));
+            firsts.entry(format!("{key:?}")).or_insert((id, key));
         }
     }
-    let claims = stream::iter(firsts.into_values()).map(async |(place, key)| {
+    let claims = stream::iter(firsts.into_values()).map(async |(id, key)| {
         let result = table.update(&rows.claim(key)).await;
-        (place, result.map(|result| rows.claimed(result)))
+        (id, result.map(|result| rows.claimed(result)))
     });
     claims.buffer_unordered(AT_ONCE).take_until(tokio::time::sleep(ROUND)).collect().await
 }
 
 /// Writes items, as many in one call as it takes; those that could not be written.
 async fn put(table: &Table, items: Vec<(usize, Attributes)>) -> Vec<Shortfall> {
-    let places: Vec<usize> = items.iter().map(|(place, _)| *place).collect();
+    let ids: Vec<usize> = items.iter().map(|(id, _)| *id).collect();
     let mut by_key: BTreeMap<String, (Attributes, Vec<usize>)> = BTreeMap::new();
-    for (place, item) in items {
+    for (id, item) in items {
         // One call takes a key once: of two deliveries of one event the later stands for both.
-        let key = format!(
-            "{:?} {:?}",
-            item.get(super::render::audit::PARTITION),
-            item.get(super::render::audit::SORT)
-        );
+        let key = format!("{:?} {:?}", item.get(PARTITION), item.get(SORT));
         let entry = by_key.entry(key).or_default();
         entry.0 = item;
-        entry.1.push(place);
+        entry.1.push(id);
     }
     let items: Vec<(Attributes, Vec<usize>)> = by_key.into_values().collect();
     let puts = stream::iter(items.chunks(BATCH_ITEMS)).map(|chunk| put_chunk(table, chunk));
@@ -121,27 +115,27 @@ async fn put(table: &Table, items: Vec<(usize, Attributes)>) -> Vec<Shortfall> {
     let no_answer = || CallError::no_answer("dynamodb:BatchWriteItem");
     match timeout(ROUND, all).await {
         Ok(failures) => failures,
-        Err(_) => places.into_iter().map(|place| (place, Sink::Audit, no_answer())).collect(),
+        Err(_) => ids.into_iter().map(|id| (id, Sink::Audit, no_answer())).collect(),
     }
 }
 
 async fn put_chunk(table: &Table, chunk: &[(Attributes, Vec<usize>)]) -> Vec<Shortfall> {
     let items: Vec<&Attributes> = chunk.iter().map(|(item, _)| item).collect();
-    let failed = |places: &[usize], error: &CallError| -> Vec<Shortfall> {
-        places.iter().map(|place| (*place, Sink::Audit, error.clone())).collect()
+    let failed = |ids: &[usize], error: &CallError| -> Vec<Shortfall> {
+        ids.iter().map(|id| (*id, Sink::Audit, error.clone())).collect()
     };
     match table.put_all(&items).await {
         Ok(()) => Vec::new(),
         // One item that DynamoDB does not take must not keep the others out.
         Err(error) if error.kind == CallErrorKind::Final => {
             let mut failures = Vec::new();
-            for (item, places) in chunk {
+            for (item, ids) in chunk {
                 if let Err(error) = table.put(item).await {
-                    failures.extend(failed(places, &error));
+                    failures.extend(failed(ids, &error));
                 }
             }
             failures
         }
-        Err(error) => chunk.iter().flat_map(|(_, places)| failed(places, &error)).collect(),
+        Err(error) => chunk.iter().flat_map(|(_, ids)| failed(ids, &error)).collect(),
     }
 }
