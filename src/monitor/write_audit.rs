@@ -2,22 +2,27 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::join_all, stream};
 use tokio::time::timeout;
 
 use super::{
-    decide::rows::{ALERTED, Claim, LOGGED, PARTITION, Rows, SORT},
+    decide::rows::{ALERTED, Claim, LOGGED, PARTITION, Progress, Rows, SORT},
     in_flight::{InFlight, Shortfall, Sink},
     sinks::{AT_ONCE, Sinks},
 };
 use crate::aws::{
     CallError, CallErrorKind,
-    dynamodb::{Attributes, BATCH_ITEMS, Table},
+    dynamodb::{Attributes, BATCH_ITEMS, Table, Transacted, Update},
 };
 
 /// How long the table may take for each of two rounds. A table that hangs must not keep people from being
 /// alerted, and the template gives the function a minute.
 const ROUND: Duration = Duration::from_secs(10);
+
+/// From how many claims on they are made in transactions. These spare calls, and cost twice the write units.
+const STORM: usize = 10;
+/// How many claims one transaction makes: of a larger one more would fail together.
+const CLAIMS: usize = 25;
 
 impl Sinks {
     /// Claims what is reported and counted, and writes every event to the audit trail.
@@ -91,11 +96,31 @@ async fn claim(
             firsts.entry(format!("{key:?}")).or_insert((id, key));
         }
     }
-    let claims = stream::iter(firsts.into_values()).map(async |(id, key)| {
+    let firsts: Vec<(usize, &Attributes)> = firsts.into_values().collect();
+    let portion = if firsts.len() < STORM { 1 } else { CLAIMS };
+    let claims = stream::iter(firsts.chunks(portion)).map(|claims| claim_portion(table, claims, rows));
+    let claims = claims.buffer_unordered(AT_ONCE).take_until(tokio::time::sleep(ROUND));
+    claims.collect::<Vec<_>>().await.concat().into_iter().collect()
+}
+
+/// Claims some rows: several in one transaction, which is made if all of them are new, and else each by itself.
+async fn claim_portion(
+    table: &Table,
+    claims: &[(usize, &Attributes)],
+    rows: &Rows,
+) -> Vec<(usize, Result<Claim, CallError>)> {
+    if claims.len() > 1 {
+        let updates: Vec<Update> = claims.iter().map(|(_, key)| rows.claim_new(key)).collect();
+        let token = format!("{:032x}", fastrand::u128(..));
+        if let Ok(Transacted::Done) = table.transact(&updates, &token).await {
+            return claims.iter().map(|(id, _)| (*id, Ok(Claim::Mine(Progress::default())))).collect();
+        }
+    }
+    let each = claims.iter().map(async |(id, key)| {
         let result = table.update(&rows.claim(key)).await;
-        (id, result.map(|result| rows.claimed(result)))
+        (*id, result.map(|result| rows.claimed(result)))
     });
-    claims.buffer_unordered(AT_ONCE).take_until(tokio::time::sleep(ROUND)).collect().await
+    join_all(each).await
 }
 
 /// Writes items, as many in one call as it takes; those that could not be written.

@@ -113,6 +113,14 @@ impl Rows {
         update
     }
 
+    /// Claims a row that nobody has claimed before: as part of a transaction, which does not say what was there.
+    pub fn claim_new(&self, key: &Attributes) -> Update {
+        let mut update = self.claim(key);
+        update.condition = format!("attribute_not_exists(#{SORT})");
+        update.values.remove(":now");
+        update
+    }
+
     /// What came of a claim.
     pub fn claimed(&self, result: Updated) -> Claim {
         match result {

@@ -328,7 +328,7 @@ fn things_that_are_no_task_are_named_by_their_kind() {
         (
             instance,
             "ECS container instance in trouble: i-0123 on prod: container runtime impaired (us-west-2)",
-            "Container instance i-0123 on prod: CONTAINER_RUNTIME_IMPAIRED. CONTAINER_RUNTIME.",
+            "Container instance i-0123 on prod: CONTAINER_RUNTIME_IMPAIRED.",
         ),
         (
             refused,
