@@ -46,7 +46,7 @@ use self::{
     sinks::Sinks,
 };
 
-/// Where lines in the embedded metric format go.
+/// The destination of lines in the embedded metric format.
 pub type MetricSink = Box<dyn Fn(&str)>;
 
 /// The monitor.

@@ -7,16 +7,16 @@ use std::iter;
 
 use crate::task::{Container, Task, TaskArn, TaskDefinition};
 
-/// How a run stands.
+/// The state of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// At least one task is not over.
     Pending,
     /// All tasks are over.
     Over {
-        /// What they came to.
+        /// The verdict on them.
         verdict: Verdict,
-        /// What could still change or explain the verdict.
+        /// The fact that could still change or explain the verdict.
         awaited: Awaited,
     },
 }
@@ -34,7 +34,7 @@ pub enum Awaited {
     Definition,
 }
 
-/// What a run came to.
+/// The verdict on a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// Every container that counts ended well.
@@ -48,9 +48,9 @@ pub enum Verdict {
 pub struct Failure {
     /// Which task.
     pub task: TaskArn,
-    /// What failed: of several containers the one that says most of why.
+    /// The culprit: of several containers the one that says most of why.
     pub cause: Cause,
-    /// What else failed in it, in the order in which it is worth reading.
+    /// The other failures in it, in the order in which they are worth reading.
     pub others: Vec<Cause>,
     /// ECS's stop code.
     pub stop_code: Option<String>,
@@ -58,7 +58,7 @@ pub struct Failure {
     pub stopped_reason: Option<String>,
 }
 
-/// What failed in a task.
+/// A failure in a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The task never started: an image that cannot be pulled, a secret that cannot be read, no network
@@ -66,7 +66,7 @@ pub enum Cause {
     FailedToStart {
         /// The container that says why, if one does.
         container: Option<String>,
-        /// What it says.
+        /// Its content.
         reason: Option<String>,
     },
     /// A container that counts ended with an exit code that is no success.
@@ -75,14 +75,14 @@ pub enum Cause {
         container: String,
         /// Its exit code.
         code: i64,
-        /// What the agent says of it.
+        /// The agent's words about it.
         reason: Option<String>,
     },
     /// A container that counts has no exit code: it never ran, or its host was lost.
     NoExitCode {
         /// Its name.
         container: String,
-        /// What the agent says of it.
+        /// The agent's words about it.
         reason: Option<String>,
     },
     /// Somebody stopped the task.
@@ -94,7 +94,7 @@ pub enum Cause {
 }
 
 impl Verdict {
-    /// Whether the run failed before any of its containers ran, so that it can be started anew without
+    /// True if the run failed before any of its containers ran, so that it can be started anew without
     /// running anything twice. What somebody has stopped stays stopped.
     pub fn never_ran(&self, tasks: &[Task]) -> bool {
         let Self::Failed(failures) = self else { return false };
@@ -130,7 +130,7 @@ const STOPPED_BY_USER: &str = "UserInitiated";
 const DEPENDENCY_FAILED: &str = "container ordering dependency";
 
 impl Cause {
-    /// How much it says of why a task failed, the most telling first: a reason of its own, then a code that
+    /// Its rank among causes, the most telling first: a reason of its own, then a code that
     /// the program chose, then one that it got from whoever ended it, then none at all.
     fn rank(&self) -> u8 {
         match self {
@@ -143,18 +143,18 @@ impl Cause {
         }
     }
 
-    /// Whether the container failed by itself: its reason or its code says why.
+    /// True if the container failed by itself: its reason or its code says why.
     fn is_telling(&self) -> bool {
         self.rank() < 2
     }
 
-    /// Whether the container never ran because one that it depends on had failed.
+    /// True if the container never ran because one that it depends on had failed.
     fn is_of_dependency(&self) -> bool {
         let (Self::Exited { reason, .. } | Self::NoExitCode { reason, .. }) = self else { return false };
         reason.as_deref().is_some_and(|reason| reason.contains(DEPENDENCY_FAILED))
     }
 
-    /// Whether the container never ran, and nothing that is said of itself explains it.
+    /// True if the container never ran, and nothing that is said of itself explains it.
     fn never_ran_for_another(&self) -> bool {
         self.is_of_dependency() || matches!(self, Self::NoExitCode { reason: None, .. })
     }
@@ -209,7 +209,7 @@ impl Rules<'_> {
         tasks.iter().flat_map(helpers).filter(|helper| !self.ended_well(helper)).collect()
     }
 
-    /// Whether the task definition, which has not been read, could turn the verdict over these tasks.
+    /// True if the task definition, which has not been read, could turn the verdict over these tasks.
     pub fn rest_on_definition(&self, tasks: &[Task]) -> bool {
         let names_containers = !self.watch_containers.is_empty() && !self.watches_every_container();
         if self.definition.is_some() || names_containers {
@@ -219,7 +219,7 @@ impl Rules<'_> {
         !tasks.iter().any(fails_for_sure) && tasks.iter().any(|task| self.rests_on_definition(task))
     }
 
-    /// Whether the task failed by some essential containers and not by others: only the definition says
+    /// True if the task failed by some essential containers and not by others: only the definition says
     /// which of its containers are essential, and at least one is.
     fn rests_on_definition(&self, task: &Task) -> bool {
         if task.stop_code.as_deref() == Some(STOPPED_BY_USER) {
@@ -239,7 +239,7 @@ impl Rules<'_> {
         self.watch_containers.iter().any(|name| name == EVERY_CONTAINER)
     }
 
-    /// Whether the container is in the task definition, and was not added by AWS.
+    /// True if the container is in the task definition, and was not added by AWS.
     fn is_own(&self, container: &Container) -> bool {
         match self.definition {
             Some(definition) => definition.container(&container.name).is_some(),
@@ -351,7 +351,7 @@ impl Rules<'_> {
         }
     }
 
-    /// What another look could still show that changes or explains the judgement of a task that is over.
+    /// The fact that another look could still show, and that changes or explains the judgement of a task that is over.
     ///
     /// Exit codes and the stop code come with or shortly after the last state before STOPPED. A code that is
     /// missing is explained by a reason of the container or by a stop code that says the container was not at
@@ -392,7 +392,7 @@ impl Rules<'_> {
         }
     }
 
-    /// Whether the answer can name the helpers of a success with their codes.
+    /// True if the answer can name the helpers of a success with their codes.
     fn helpers_have_codes(&self, task: &Task) -> bool {
         let helpers = self.helpers_that_failed(std::slice::from_ref(task));
         helpers.iter().all(|helper| helper.exit_code.is_some() || helper.reason.is_some())
@@ -403,12 +403,12 @@ fn is_injected(container: &Container) -> bool {
     INJECTED.iter().any(|prefix| container.name.starts_with(prefix))
 }
 
-/// Whether a signal that needs no other explanation ended the container.
+/// True if a signal that needs no other explanation ended the container.
 fn was_signalled(container: &Container) -> bool {
     container.exit_code.is_some_and(|code| ENDED_BY_SIGNAL.contains(&code)) && container.reason.is_none()
 }
 
-/// Whether ECS ended the container because another one of the task had ended by itself.
+/// True if ECS ended the container because another one of the task had ended by itself.
 fn was_only_told_to_stop(container: &Container, task: &Task) -> bool {
     let ended_by_itself = |other: &Container| {
         !is_injected(other) && !was_signalled(other) && (other.exit_code.is_some() || other.reason.is_some())

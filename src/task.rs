@@ -185,8 +185,8 @@ impl Task {
 
     /// For how long its containers ran, as far as that is known.
     ///
-    /// `executionStoppedAt` can be earlier than `startedAt`: a task of a service counts as started when its
-    /// target group has it, and a container can have ended by then. That says nothing about how long it ran.
+    /// Events show tasks whose `executionStoppedAt` is earlier than their `startedAt`. Such a time says nothing
+    /// about how long the task ran, so the time of its end stands in for it.
     pub fn run_time(&self) -> Option<Duration> {
         let from = self.started_at?;
         let ends = [self.execution_stopped_at, self.stopped_at];

@@ -1,4 +1,4 @@
-//! What the monitor decides: how an event is read and judged, and by which settings. Pure.
+//! The monitor's decisions: an event is read and judged, by settings. Pure.
 
 pub mod envelope;
 pub mod event;

@@ -13,7 +13,7 @@ use crate::task::TaskDefinition;
 
 /// Time limit for the definitions of one batch. A task is judged without its definition rather than late.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How many definitions an instance remembers.
+/// Most definitions that an instance remembers.
 const REMEMBERED: usize = 500;
 
 impl Sinks {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::aws::{CallError, dynamodb::Attributes};
 
-/// What can be left undone of an event.
+/// Parts of the work on an event that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Sink {
     /// Its item in the audit trail.
@@ -98,17 +98,17 @@ impl<'e> InFlight<'e> {
         log(self.event, finding);
     }
 
-    /// Whether people are alerted about it.
+    /// True if people are alerted about it.
     pub(super) fn is_alarming(&self) -> bool {
         self.finding.as_ref().is_some_and(Finding::is_alarming)
     }
 
-    /// What people are alerted about, if they are.
+    /// The failure that people are alerted about, if they are.
     pub(super) fn failing(&self) -> Option<Failing<'_>> {
         Failing::of(self.event, self.finding.as_ref())
     }
 
-    /// Whether this event is the one that its task's failure is reported by, as far as `done` does not say
+    /// True if this event is the one that its task's failure is reported by, as far as `done` does not say
     /// that it was.
     pub(super) fn is_due(&self, done: impl Fn(&Progress) -> bool) -> bool {
         let is_mine = match &self.claim {

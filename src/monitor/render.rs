@@ -1,4 +1,4 @@
-//! What each sink gets of an event, as pure functions; what sends it is in [`crate::aws`].
+//! The output for each sink, as pure functions; [`crate::aws`] sends it.
 
 pub mod alert;
 pub mod audit;

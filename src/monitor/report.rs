@@ -25,9 +25,9 @@ use crate::{
     function::clock::Clock,
 };
 
-/// How long one message may take, with the log lines in it; and the log group.
+/// Time limit for one message, with the log lines in it; and for the log group.
 const MESSAGE: Duration = Duration::from_secs(20);
-/// How often a group is tried whose window is closed by somebody else meanwhile.
+/// Attempts at a group whose window somebody else closes meanwhile.
 const ROUNDS: usize = 3;
 
 impl Sinks {

@@ -18,7 +18,7 @@ use crate::aws::{
     dynamodb::{Table, Updated},
 };
 
-/// How often a window is tried that another invocation opens or closes meanwhile.
+/// Attempts at a window that another invocation opens or closes meanwhile.
 const ATTEMPTS: usize = 3;
 
 impl Sinks {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::aws::{CallError, fitting};
 
-/// How much one `_bulk` may hold; OpenSearch takes 10 MB and more, and likes less.
+/// Most bytes in one `_bulk`; OpenSearch takes 10 MB and more, and likes less.
 const BULK_BYTES: usize = 5 * 1024 * 1024;
 
 impl Sinks {

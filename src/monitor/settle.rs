@@ -1,4 +1,4 @@
-//! What was done about failures is written down: in the rows of their tasks, in the windows of their groups,
+//! The work on failures is written down: in the rows of their tasks, in the windows of their groups,
 //! and in the audit trail for whoever reads it.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -19,9 +19,9 @@ use crate::aws::{
     dynamodb::{TRANSACTION_UPDATES, Table, Transacted, Update, Updated},
 };
 
-/// How long the table may take. What is not written down comes back.
+/// Time limit for the table. An event whose work is not written down comes back.
 const SETTLE: Duration = Duration::from_secs(10);
-/// How many failures go into one transaction: each has a row and an item, and there may be a window.
+/// Failures in one transaction: each has a row and an item, and there may be a window.
 const AT_A_TIME: usize = (TRANSACTION_UPDATES - 1) / 2;
 
 /// The failures of one group in a batch, by their ids.
@@ -29,12 +29,12 @@ const AT_A_TIME: usize = (TRANSACTION_UPDATES - 1) / 2;
 pub(super) struct Gathered {
     pub(super) group: Group,
     pub(super) members: Vec<usize>,
-    /// Whether their rows are this invocation's. Those whose rows the table has not given are reported
+    /// True if their rows are this invocation's. Those whose rows the table has not given are reported
     /// without a window.
     pub(super) claimed: bool,
 }
 
-/// What became of a group.
+/// The fate of a group.
 #[derive(Clone, Debug)]
 pub(super) enum Publication {
     /// The message went out.
@@ -45,10 +45,10 @@ pub(super) enum Publication {
     Failed(CallError),
 }
 
-/// What came of the log group for the events at these ids.
+/// Results of the log group for the events with these ids.
 pub(super) type Logged = BTreeMap<usize, Result<(), CallError>>;
 
-/// What there is to write down.
+/// The work that is to be written down.
 pub(super) struct Done<'d, 'e> {
     pub(super) in_flight: &'d [InFlight<'e>],
     pub(super) rows: &'d Rows,
@@ -61,10 +61,10 @@ struct Portion<'d> {
     counted_in: Option<&'d Gathered>,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Default)]
 pub(super) struct Outstanding {
-    /// What could not be written down.
+    /// Events whose work could not be written down.
     pub(super) failures: Vec<Shortfall>,
     /// Groups whose window was closed meanwhile, and which are to be reported now.
     pub(super) gone: Vec<Gathered>,
@@ -209,7 +209,7 @@ impl Sinks {
         [Some(row), one.item.as_ref().and_then(|item| Rows::show(&item.key(), &progress))]
     }
 
-    /// Whether all has been done about a failure that this monitor does.
+    /// True if all has been done about a failure that this monitor does.
     fn is_finished(&self, progress: &Progress) -> bool {
         (self.topic.is_none() || progress.alerted.is_some())
             && (self.log_group.is_none() || progress.logged.is_some())
@@ -221,7 +221,7 @@ fn taken_over() -> CallError {
 }
 
 impl InFlight<'_> {
-    /// Whether its row is leased by this invocation, which then settles it.
+    /// True if its row is leased by this invocation, which then settles it.
     pub(super) fn is_leased(&self) -> bool {
         let is_failure =
             self.key.as_ref().is_some_and(|key| key.get(SORT).is_some_and(|sort| sort == "failed"));

@@ -1,4 +1,4 @@
-//! Where the monitor writes to: a client for each sink that is set.
+//! The places that the monitor writes to: a client for each sink that is set.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use crate::{
 /// Task definitions by their ARNs.
 pub(super) type Definitions = BTreeMap<String, Arc<TaskDefinition>>;
 
-/// How many calls to one service are under way at a time.
+/// Most calls to one service that are under way at a time.
 pub(super) const AT_ONCE: usize = 32;
 
 /// The sinks.
@@ -50,8 +50,8 @@ impl Sinks {
         }
     }
 
-    /// ECS and the containers' logs, for task definitions and for the log lines in alerts. Made with the first failure: a start does
-    /// not wait for them.
+    /// ECS and the containers' logs, for task definitions and for the log lines in alerts. Made when first
+    /// wanted: a start does not wait for them.
     pub(super) fn aws(&self) -> &Aws {
         self.aws.get_or_init(|| Aws::new(self.config.clone()))
     }

@@ -17,7 +17,7 @@ use crate::{
     reason::{Log, NoLog},
 };
 
-/// What the log lines may cost an alert.
+/// Time limit for the log lines of an alert.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Sinks {

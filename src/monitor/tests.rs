@@ -24,7 +24,7 @@ pub(super) fn event(file: &str) -> Event {
     Event::read(json, "").expect("an event")
 }
 
-/// What may stand where something else should.
+/// A value that may stand in place of the right one.
 fn odd() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),

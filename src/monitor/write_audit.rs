@@ -15,13 +15,13 @@ use crate::aws::{
     dynamodb::{Attributes, BATCH_ITEMS, Table, Transacted, Update},
 };
 
-/// How long the table may take for each of two rounds. A table that hangs must not keep people from being
+/// Time limit for the table in each of two rounds. A table that hangs must not keep people from being
 /// alerted, and the template gives the function a minute.
 const ROUND: Duration = Duration::from_secs(10);
 
 /// From how many claims on they are made in transactions. These spare calls, and cost twice the write units.
 const STORM: usize = 10;
-/// How many claims one transaction makes: of a larger one more would fail together.
+/// Claims in one transaction: of a larger one more would fail together.
 const CLAIMS: usize = 25;
 
 impl Sinks {
@@ -103,7 +103,7 @@ async fn claim(
     claims.collect::<Vec<_>>().await.concat().into_iter().collect()
 }
 
-/// Claims some rows: several in one transaction, which is made if all of them are new, and else each by itself.
+/// Claims some rows: several in one transaction if all of them are new, and else each by itself.
 async fn claim_portion(
     table: &Table,
     claims: &[(usize, &Attributes)],

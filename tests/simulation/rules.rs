@@ -221,8 +221,10 @@ impl Court<'_> {
                     object(format!("untrue SUCCESS: {} is not among {told:?}", task.arn));
                 }
                 // Which of two ended first only the definition shows (docs/reliability.md).
-                let unread =
-                    self.unread(asked, "DescribeTaskDefinition") && task.seems_stopped_by_its_helper();
+                // An event or the watch may have asked for it.
+                let mut calls = self.state.calls.iter();
+                let unread = calls.any(|call| call.operation == "DescribeTaskDefinition" && !call.ok);
+                let unread = unread && task.seems_stopped_by_its_helper();
                 if timeout > 0.0 && !(task.ends_well(&asked.properties) && task.ends_at() <= *at) && !unread {
                     object(format!("untrue SUCCESS: {task:?}"));
                 }

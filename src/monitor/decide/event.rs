@@ -24,7 +24,7 @@ const DAEMON_DEPLOYMENT: &str = "ECS Daemon Deployment State Change";
 const INSTANCE_HEALTH: &str = "ECS Container Instance Health Change";
 const API_CALL: &str = "AWS API Call via CloudTrail";
 
-/// What `startedBy` of the runner's own calls begins with: CloudFormation shows how these end.
+/// Prefix of `startedBy` in the runner's own calls: CloudFormation shows how these end.
 const RUNNER: &str = "ecs-tasks/";
 
 /// An event of ECS.
@@ -32,7 +32,7 @@ const RUNNER: &str = "ecs-tasks/";
 pub struct Event {
     /// The same on every delivery.
     pub id: String,
-    /// When it happened.
+    /// The time of the change.
     pub time: OffsetDateTime,
     /// `ECS Task State Change`, and others.
     pub detail_type: String,
@@ -50,7 +50,7 @@ pub struct Event {
     pub json: Value,
 }
 
-/// What an event is about.
+/// The subject of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum About {
     /// A task has a new state.
@@ -118,7 +118,7 @@ pub enum Kind {
 pub struct Unreadable {
     /// The event's or the message's id; `without an id` if there is none.
     pub id: String,
-    /// What is wrong with it.
+    /// The fault in it.
     pub problem: String,
 }
 
@@ -209,7 +209,7 @@ impl Event {
     }
 }
 
-/// What is kept of the detail of an event that is too long to be kept whole: enough to judge it again.
+/// Fields that stay of the detail of an event that is too long to be kept whole: enough to judge it again.
 const KEPT: [&str; 20] = [
     "taskArn",
     "taskDefinitionArn",
@@ -367,7 +367,7 @@ impl ServiceEvent {
 }
 
 impl Kind {
-    /// What the thing is called in a sentence.
+    /// Its name in a sentence.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Service => "service",
@@ -378,7 +378,7 @@ impl Kind {
         }
     }
 
-    /// Whether the event's `service` is the name of a service.
+    /// True if the event's `service` is the name of a service.
     pub fn is_of_service(self) -> bool {
         matches!(self, Self::Service | Self::Hook)
     }
@@ -392,14 +392,14 @@ fn last_part(arn: &str) -> String {
 }
 
 impl Unreadable {
-    /// What is wrong with the event or message of this id.
+    /// The fault in the event or message of this id.
     pub fn new(id: &str, problem: &str) -> Self {
         let id = if id.is_empty() { "without an id" } else { id };
         Self { id: id.to_owned(), problem: problem.to_owned() }
     }
 }
 
-/// What stands in the place of a value that is not kept.
+/// Placeholder for a value that is not kept.
 const NOT_KEPT: &str = "(not kept)";
 
 /// An event names the environment that a task's overrides set, values and all; other events of ECS, such as

@@ -1,4 +1,4 @@
-//! What an event means: nothing yet, a success, a failure, or a failure that is nobody's problem.
+//! The meaning of an event: nothing yet, a success, a failure, or a failure that is nobody's problem.
 //!
 //! Pure. The table in docs/monitor.md says the same, and a test holds it against this file.
 
@@ -14,7 +14,7 @@ use crate::{
     task::{Container, Task, TaskDefinition},
 };
 
-/// What an event means.
+/// The meaning of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     /// The task is not STOPPED.
@@ -34,14 +34,14 @@ pub enum Finding {
     Awaiting,
 }
 
-/// How a task failed.
+/// A task's failure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskFailure {
     /// The cause in a few words, for subjects and groups: `out of memory`.
     pub cause: String,
-    /// Whether ECS ended it for its health checks, whatever its containers exited with.
+    /// True if ECS ended it for its health checks, whatever its containers exited with.
     pub is_unhealthy: bool,
-    /// What failed in it; nothing where all containers exited with 0.
+    /// The containers that failed; nothing where all exited with 0.
     pub failure: Option<Failure>,
 }
 
@@ -127,7 +127,7 @@ impl Finding {
         }
     }
 
-    /// How the task failed, if it did and somebody should know.
+    /// The task's failure, if it failed and somebody should know.
     pub fn failure(&self) -> Option<&TaskFailure> {
         match self {
             Self::Failed(failure) => Some(failure),
@@ -135,7 +135,7 @@ impl Finding {
         }
     }
 
-    /// Whether people are alerted about it.
+    /// True if people are alerted about it.
     pub fn is_alarming(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Impaired | Self::Restarting)
     }
@@ -147,8 +147,8 @@ impl TaskFailure {
         Self { cause: cause.to_owned(), is_unhealthy: false, failure: None }
     }
 
-    /// How a task that is STOPPED failed, if it did: the runner's verdict, without the containers that were
-    /// only told to stop.
+    /// The failure of a task that is STOPPED, if it failed: the runner's verdict, without the containers
+    /// that were only told to stop.
     fn of(task: &Task, rules: Rules<'_>) -> Option<Self> {
         let is_unhealthy = task.stopped_reason.as_deref().is_some_and(is_of_health_checks);
         let verdict = match Outcome::of(std::slice::from_ref(task), rules) {
@@ -175,12 +175,12 @@ impl ServiceEvent {
         }
     }
 
-    /// Whether a deployment stands still until somebody acts.
+    /// True if a deployment stands still until somebody acts.
     pub fn awaits_action(&self) -> bool {
         self.kind == Kind::Hook && self.event_name == "HOOK_AWAITING_ACTION"
     }
 
-    /// Whether a hook's wait for an action is over, however it ended.
+    /// True if a hook's wait for an action is over, however it ended.
     pub fn ends_wait(&self) -> bool {
         self.kind == Kind::Hook && !self.awaits_action() && self.event_name != "HOOK_IN_PROGRESS"
     }
@@ -189,7 +189,7 @@ impl ServiceEvent {
 /// The most that a hook waits for an action before that is reported.
 pub const HOOK_PATIENCE: Duration = Duration::minutes(15);
 
-/// How many of a service's tasks end with 0 within a window before that is reported.
+/// Number of a service's tasks that end with 0 within a window before that is reported.
 pub const RESTARTS: u64 = 3;
 
 /// The service whose task, meant to run, has ended by itself with 0, if the event says so. `ignored` are the

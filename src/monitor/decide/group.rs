@@ -13,11 +13,11 @@ use super::{
 pub struct Failing<'e> {
     /// The event.
     pub event: &'e Event,
-    /// What has failed.
+    /// The thing that has failed.
     pub what: Subject<'e>,
 }
 
-/// What has failed.
+/// The thing that has failed.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'e> {
     /// A task.
@@ -51,7 +51,7 @@ impl Group {
 }
 
 impl<'e> Failing<'e> {
-    /// What people are alerted about; nothing where all is well or nobody need know.
+    /// The failure that people are alerted about; nothing where all is well or nobody need know.
     pub fn of(event: &'e Event, finding: Option<&'e Finding>) -> Option<Self> {
         let what = match (&event.about, finding?) {
             (About::Task(change), Finding::Failed(failure)) => Subject::Task(change, failure),

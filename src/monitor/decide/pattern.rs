@@ -44,7 +44,7 @@ impl Pattern {
         Self { written: written.to_owned(), parts }
     }
 
-    /// Whether all of the text is as the pattern says.
+    /// True if all of the text is as the pattern says.
     pub fn matches(&self, text: &str) -> bool {
         let [first, middle @ .., last] = self.parts.as_slice() else {
             return self.parts.first().is_some_and(|only| only == text);

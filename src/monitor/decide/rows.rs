@@ -27,9 +27,9 @@ pub const SORT_BYTES: usize = 1024;
 pub const PARTITION: &str = "taskDefinitionArn";
 /// The sort key.
 pub const SORT: &str = "change";
-/// When the alert went out; absent until then.
+/// Time of the alert; absent until then.
 pub const ALERTED: &str = "alerted";
-/// When the event was written to the log group; absent until then.
+/// Time of the line in the log group; absent until then.
 pub const LOGGED: &str = "logged";
 
 /// The template's timeout of the function: no invocation works on a failure for longer.
@@ -40,13 +40,13 @@ pub(super) const LEASE: Duration = Duration::seconds(60);
 pub struct Rows {
     /// Names the invocation.
     pub me: String,
-    /// When it began.
+    /// Its start.
     pub now: OffsetDateTime,
-    /// How long rows are kept.
+    /// Days that rows are kept.
     pub retention_days: u32,
 }
 
-/// What a row lets its reader do about a task's end.
+/// The work on a task's end that a row allows its reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Claim {
     /// There is no row: nothing was to be claimed, or the table did not answer.
@@ -60,14 +60,14 @@ pub enum Claim {
     Elsewhere,
 }
 
-/// What has been done about a task's end.
+/// The work on a task's end that is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// It has been measured.
     pub counted: bool,
-    /// When it was reported, by itself or in a count.
+    /// Time of its report, by itself or in a count.
     pub alerted: Option<String>,
-    /// When it was written to the log group.
+    /// Time of its line in the log group.
     pub logged: Option<String>,
 }
 
@@ -113,7 +113,7 @@ impl Rows {
         update
     }
 
-    /// Claims a row that nobody has claimed before: as part of a transaction, which does not say what was there.
+    /// Claims a new row: as part of a transaction, which does not say what was there before.
     pub fn claim_new(&self, key: &Attributes) -> Update {
         let mut update = self.claim(key);
         update.condition = format!("attribute_not_exists(#{SORT})");
@@ -121,7 +121,7 @@ impl Rows {
         update
     }
 
-    /// What came of a claim.
+    /// The result of a claim.
     pub fn claimed(&self, result: Updated) -> Claim {
         match result {
             Updated::Done(before) => Claim::Mine(Progress::of(&before)),
@@ -155,7 +155,7 @@ impl Rows {
         Some(update)
     }
 
-    /// When the invocation began, in RFC 3339.
+    /// The start of the invocation, in RFC 3339.
     pub fn stamp(&self) -> String {
         self.now.format(&Rfc3339).unwrap_or_default()
     }

@@ -23,7 +23,7 @@ const RESTARTS: &str = "ecs-tasks#restarts";
 /// The partition as a query names it.
 pub const WINDOWS_PARTITION: (&str, &str) = (PARTITION, WINDOWS);
 
-/// How much of a group's latest event is kept, for the message that reports it.
+/// Bytes of a group's latest event that are kept, for the message that reports it.
 const LATEST_BYTES: usize = 16 * 1024;
 
 /// A group's window.
@@ -31,11 +31,11 @@ const LATEST_BYTES: usize = 16 * 1024;
 pub struct Window {
     /// The group.
     pub group: Group,
-    /// When the group was reported last, in RFC 3339.
+    /// Time of the group's last report, in RFC 3339.
     pub since: String,
-    /// When it ends, in milliseconds.
+    /// Its end, in milliseconds.
     pub until: i64,
-    /// How many failures have come since.
+    /// Number of failures that have come since.
     pub waiting: u64,
     /// The latest of them.
     pub latest: Value,

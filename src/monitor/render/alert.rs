@@ -22,21 +22,21 @@ use crate::{
     task::definition_name,
 };
 
-/// What SNS takes in all is 256 KB; the rest is left to the attributes.
+/// SNS takes 256 KB in all; the rest is left to the attributes.
 const BODY: usize = 240 * 1024;
-/// How much of it a Reason may fill.
+/// Bytes of it that a Reason may fill.
 const REASON: usize = 8192;
-/// How many tasks of a group are named.
+/// Most tasks of a group that are named.
 pub const NAMED: usize = 5;
 
-/// What one message reports.
+/// The report of one message.
 #[derive(Clone, Debug)]
 pub struct Failures<'t> {
     /// The failure that is described: the first of several, or the latest of those that were counted.
     pub failing: Failing<'t>,
-    /// What all of them have in common.
+    /// The group of all of them.
     pub group: &'t Group,
-    /// How many they are.
+    /// Their number.
     pub count: u64,
     /// The ARNs of the first of them, where they came together.
     pub named: Vec<&'t str>,
@@ -53,7 +53,7 @@ pub struct Notice {
     pub subject: String,
     /// The message.
     pub body: String,
-    /// What subscriptions can filter by.
+    /// Attributes that subscriptions can filter by.
     pub attributes: BTreeMap<&'static str, String>,
 }
 
@@ -149,7 +149,7 @@ impl Failures<'_> {
         reason.log(self.log)
     }
 
-    /// What a person needs, most telling first.
+    /// The text for a person, most telling first.
     fn text(&self, reason: &str) -> String {
         let mut text = self.how_many().map_or_else(String::new, |many| format!("{many}\n\n"));
         text += &format!("{reason}\n\n");
@@ -200,7 +200,7 @@ impl Failures<'_> {
         text
     }
 
-    /// How many failures the message stands for; nothing where it is one.
+    /// The number of failures that the message stands for; nothing where it is one.
     fn how_many(&self) -> Option<String> {
         match (self.count, self.since) {
             (1, None) => None,

@@ -8,7 +8,7 @@ use crate::monitor::decide::{
 
 /// SNS takes a subject of at most 100 ASCII characters.
 pub(super) const SUBJECT: usize = 100;
-/// How much of a name stays in a subject that has no room for it.
+/// Characters of a name that stay in a subject without room for all.
 const BEGINNING: usize = 16;
 
 /// The subject, with account and region where there is room.
@@ -89,7 +89,7 @@ fn shortened(service: &str, cluster: &str, room: usize) -> (String, String) {
     (cut(service, room_beside(cluster)), cut(cluster, room_beside(service)))
 }
 
-/// What SNS takes in a subject.
+/// The text in the characters that SNS takes in a subject.
 fn plain(text: &str) -> String {
     text.chars().map(|char| if char.is_ascii_graphic() || char == ' ' { char } else { '?' }).collect()
 }
