@@ -31,6 +31,10 @@ impl Sinks {
             match &one.claim {
                 // It was counted with a delivery that could not report it.
                 Claim::Mine(progress) if progress.counted => one.find_restarting(),
+                // The same item is written again, with the same finding.
+                Claim::Finished(progress) if progress.alerted.is_some() || progress.logged.is_some() => {
+                    one.find_restarting();
+                }
                 Claim::Mine(_) => services.entry(service).or_default().push(id),
                 Claim::Unknown if self.table.is_none() => services.entry(service).or_default().push(id),
                 _ => {}
