@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    ecs::{Fate, Seconds},
+    ecs::{Fate, Seconds, Sidecar},
     ledger::{EVENT, LedgerTrouble, WATCH, is_of_table},
     world::{Answer, Asked, Call, EPOCH, Ending, State, World},
 };
