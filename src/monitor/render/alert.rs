@@ -204,6 +204,10 @@ impl Failures<'_> {
     fn how_many(&self) -> Option<String> {
         match (self.count, self.since) {
             (1, None) => None,
+            // Its window is the time that it may wait.
+            (1, Some(_)) if matches!(self.failing.what, Subject::Service(hook) if hook.awaits_action()) => {
+                None
+            }
             (count, None) => Some(format!("{count} failures with the same cause, the first:")),
             (count, Some(since)) => Some(format!("{count} more since {}, the latest:", minutes_of(since))),
         }
