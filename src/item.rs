@@ -22,6 +22,15 @@ pub struct Update {
     pub values: Attributes,
 }
 
+/// The outcome of a conditional change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Updated {
+    /// It was made; the item as it was before.
+    Done(Attributes),
+    /// The condition does not hold; the item as it is.
+    Refused(Attributes),
+}
+
 impl Update {
     /// The condition, if it has one.
     pub fn condition(&self) -> Option<String> {

@@ -17,14 +17,17 @@
 pub mod decide;
 pub mod render;
 
+mod definitions;
 mod flush;
-mod keep;
-mod passing;
+mod hooks;
+mod in_flight;
 mod report;
+mod restarts;
 mod search;
 mod settle;
 mod sinks;
 mod tail;
+mod write_audit;
 
 use std::collections::BTreeSet;
 
@@ -38,12 +41,12 @@ use self::{
         event::Event,
         settings::Settings,
     },
-    passing::{Passing, Sink},
+    in_flight::{InFlight, Sink},
     render::metrics,
     sinks::Sinks,
 };
 
-/// Where lines in the embedded metric format go.
+/// The destination of lines in the embedded metric format.
 pub type MetricSink = Box<dyn Fn(&str)>;
 
 /// The monitor.
@@ -61,7 +64,7 @@ pub struct Undone(String);
 #[derive(Default)]
 struct Arrived {
     events: Vec<Event>,
-    /// Each message's id, and the place of its event.
+    /// Each message's id, and the id of its event.
     messages: Vec<(String, usize)>,
     /// The messages of a schedule, and its time.
     ticks: Vec<(String, OffsetDateTime)>,
@@ -84,10 +87,10 @@ impl Monitor {
             (self.metrics)(&metrics::dropped(arrived.dropped, now));
         }
         let passed = Box::pin(self.pass(&arrived.events, now)).await;
-        let undone = |place: &usize| !passed[*place].undone.is_empty();
+        let undone = |id: &usize| !passed[*id].failed_sinks.is_empty();
         let mut failed: Vec<&str> =
-            arrived.messages.iter().filter(|(_, place)| undone(place)).map(|(id, _)| id.as_str()).collect();
-        let mut sinks: BTreeSet<Sink> = passed.iter().flat_map(|one| one.undone.clone()).collect();
+            arrived.messages.iter().filter(|(_, id)| undone(id)).map(|(id, _)| id.as_str()).collect();
+        let mut sinks: BTreeSet<Sink> = passed.iter().flat_map(|one| one.failed_sinks.clone()).collect();
         for (id, at) in &arrived.ticks {
             if let Err(error) = Box::pin(self.sinks.flush(*at, now)).await {
                 tracing::error!(
@@ -109,32 +112,36 @@ impl Monitor {
     }
 
     /// Passes events through all sinks.
-    async fn pass<'e>(&self, events: &'e [Event], now: OffsetDateTime) -> Vec<Passing<'e>> {
+    async fn pass<'e>(&self, events: &'e [Event], now: OffsetDateTime) -> Vec<InFlight<'e>> {
         let (rows, settings) = (self.sinks.rows(now), &self.sinks.settings);
-        let mut passing: Vec<Passing<'e>> =
-            events.iter().map(|event| Passing::judge(event, settings, now)).collect();
-        if passing.is_empty() {
-            return passing;
+        let definitions = self.sinks.definitions(events).await;
+        let mut in_flight: Vec<InFlight<'e>> =
+            events.iter().map(|event| InFlight::judge(event, settings, &definitions, now)).collect();
+        if in_flight.is_empty() {
+            return in_flight;
         }
-        self.sinks.keep(&mut passing, &rows).await;
-        for one in passing.iter_mut() {
+        self.sinks.write_audit(&mut in_flight, &rows).await;
+        for one in in_flight.iter_mut() {
             if let Some(line) = one.measured(settings.metrics_by_family, now) {
                 (self.metrics)(&line);
             }
         }
-        let (reported, indexed) =
-            tokio::join!(self.sinks.report(&passing, &rows), self.sinks.index(&passing, now));
-        for (place, sink, error) in reported.into_iter().chain(indexed) {
-            passing[place].fail(sink, &error);
+        let (reported, noted, indexed) = tokio::join!(
+            self.sinks.report(&in_flight, &rows),
+            self.sinks.note_hooks(&in_flight, &rows),
+            self.sinks.index(&in_flight, now)
+        );
+        for (id, sink, error) in [reported, noted, indexed].concat() {
+            in_flight[id].fail(sink, &error);
         }
-        for place in 0..passing.len() {
+        for id in 0..in_flight.len() {
             // Events about the same end of a task share the fate of the first.
-            if let Some(leader) = passing[place].led_by {
-                let undone = passing[leader].undone.clone();
-                passing[place].undone.extend(undone);
+            if let Some(leader) = in_flight[id].led_by {
+                let undone = in_flight[leader].failed_sinks.clone();
+                in_flight[id].failed_sinks.extend(undone);
             }
         }
-        passing
+        in_flight
     }
 }
 
@@ -151,11 +158,11 @@ impl Arrived {
                 Content::Event(event) => {
                     // EventBridge can deliver an event twice, and both can be in one batch.
                     let known = arrived.events.iter().position(|known| *known == *event);
-                    let place = known.unwrap_or(arrived.events.len());
+                    let id = known.unwrap_or(arrived.events.len());
                     if known.is_none() {
                         arrived.events.push(*event);
                     }
-                    arrived.messages.push((message.id, place));
+                    arrived.messages.push((message.id, id));
                 }
             }
         }

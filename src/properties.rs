@@ -94,7 +94,8 @@ structure! {
         /// CapacityProviderStrategy or LaunchType are taken from it, member by member, where they are not
         /// given.
         "Service" service: Option<String> = Rule::optional(Shape::NAME);
-        /// Only these containers decide; without it all of the task definition's do.
+        /// Only these containers decide; without it the essential ones of the task definition do. `["*"]`:
+        /// every container of the task definition.
         "WatchContainers" watch_containers: Option<Vec<String>> =
             Rule::optional(Shape::list(&Shape::NAME, usize::MAX));
         /// The exit codes that are a success.
@@ -197,7 +198,7 @@ impl Properties {
         self.update_criteria.as_deref().filter(|criteria| !criteria.is_empty())
     }
 
-    /// The containers that alone decide; none means that all of the task definition's do.
+    /// The containers that alone decide, `*` standing for all. None means that the essential ones do.
     pub fn watch_containers(&self) -> &[String] {
         self.watch_containers.as_deref().unwrap_or_default()
     }

@@ -8,7 +8,7 @@ pub mod read;
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// The ARN of a task.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -194,6 +194,16 @@ impl Task {
     /// When its containers had ended, as far as that is known.
     pub fn ended_at(&self) -> Option<OffsetDateTime> {
         self.execution_stopped_at.or(self.stopped_at)
+    }
+
+    /// For how long its containers ran, as far as that is known.
+    ///
+    /// Events show tasks whose `executionStoppedAt` is earlier than their `startedAt`. Such a time says nothing
+    /// about how long the task ran, so the time of its end stands in for it.
+    pub fn run_time(&self) -> Option<Duration> {
+        let from = self.started_at?;
+        let ends = [self.execution_stopped_at, self.stopped_at];
+        ends.into_iter().flatten().find(|end| *end >= from).map(|end| end - from)
     }
 
     /// Whether nothing of it will run any more: STOPPED, DELETED, or past RUNNING with every container

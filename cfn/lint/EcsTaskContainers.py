@@ -52,5 +52,6 @@ def named(case):
     for path, items, key in lists:
         for index, item in enumerate(items if isinstance(items, list) else []):
             name = ecs.member(item, key) if key else item
-            if isinstance(name, str):
+            # WatchContainers takes * for every container.
+            if isinstance(name, str) and (key or name != "*"):
                 yield (*path, index, *([key] if key else [])), name

@@ -169,7 +169,7 @@ impl Console {
         };
         *lock(&self.findings).by_name.entry(finding.to_owned()).or_default() += 1;
         let style = match finding {
-            "failed" => AnsiColor::Red.on_default(),
+            "failed" | "impaired" | "restarting" => AnsiColor::Red.on_default(),
             "excused" => AnsiColor::Yellow.on_default(),
             "succeeded" => AnsiColor::Green.on_default(),
             _ => Style::new(),
@@ -177,6 +177,9 @@ impl Console {
         let definition = definition_name(text("taskDefinitionArn"));
         let about = match text("cluster") {
             "" => format!("{} of {definition}", text("detailType")),
+            cluster if text("lastStatus").is_empty() => {
+                format!("{definition} on {cluster}: {}", text("eventName"))
+            }
             cluster => format!("{definition} on {cluster} is {}", text("lastStatus")),
         };
         let given = |name: &str, before: &str, after: &str| match text(name) {

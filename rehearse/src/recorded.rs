@@ -60,9 +60,10 @@ fn unwrapped(value: Value) -> Vec<Value> {
     let held = ENVELOPES.iter().find_map(|(list, body)| Some((value[*list].as_array()?, *body)));
     let Some((list, body)) = held else { return vec![value] };
     let event = |element: &Value| {
-        let text = element[body].as_str();
-        let json = text.and_then(|text| serde_json::from_str(text).ok());
-        json.unwrap_or_else(|| element[body].clone())
+        // SNS invokes a function with records of its own form.
+        let told = if element["Sns"].is_object() { &element["Sns"]["Message"] } else { &element[body] };
+        let json = told.as_str().and_then(|text| serde_json::from_str(text).ok());
+        json.unwrap_or_else(|| told.clone())
     };
     list.iter().map(event).collect()
 }
@@ -84,6 +85,10 @@ mod tests {
         check("[{\"id\": 1},\n {\"id\": 2}]", json!([{"id": 1}, {"id": 2}]));
         check("{\"id\": 1}\n\n{\"id\": 2}\n", json!([{"id": 1}, {"id": 2}]));
         check(r#"{"Records": [{"messageId": "m", "body": "{\"id\": 1}"}]}"#, json!([{"id": 1}]));
+        check(
+            r#"{"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{\"id\": 1}"}}]}"#,
+            json!([{"id": 1}]),
+        );
         check(
             r#"{"Messages": [{"Body": "{\"id\": 1}"}, {"Body": "no event"}]}"#,
             json!([{"id": 1}, "no event"]),

@@ -25,7 +25,7 @@ use self::attributes::{plain, typed, typed_values};
 pub use self::read::{GET_AT_ONCE, IndexRange, Page};
 use super::{Throttles, in_region_of};
 use crate::call::{CallError, CallErrorKind};
-pub use crate::item::{Attributes, Update};
+pub use crate::item::{Attributes, Update, Updated};
 
 /// How many items one BatchWriteItem takes.
 pub const BATCH_ITEMS: usize = 25;
@@ -47,15 +47,6 @@ pub enum Inserted {
     New,
     /// An item with its key is there already: this one.
     There(Attributes),
-}
-
-/// What came of a change.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Updated {
-    /// It was made; the item as it was before.
-    Done(Attributes),
-    /// The condition does not hold; the item as it is.
-    Refused(Attributes),
 }
 
 /// What came of several changes, of which all or none are made.

@@ -9,13 +9,11 @@ use super::{
     decide::{
         event::Event,
         finding::{Finding, TaskFailure},
-        group::Failing,
-    },
-    render::{
-        alert::Failures,
+        group::{Failing, RESTARTING},
         rows::Rows,
         windows::{WINDOWS_PARTITION, Window},
     },
+    render::alert::Failures,
     sinks::Sinks,
 };
 use crate::aws::{
@@ -56,8 +54,11 @@ impl Sinks {
             .map_err(|error| CallError::refused("dynamodb:Query", &error.to_string()))?;
         // It was alarming when it was counted. One that was too long to be kept whole is reported in the
         // group's words.
-        let judged = Finding::of(&event, &[]).filter(Finding::is_alarming);
-        let finding = judged.unwrap_or_else(|| Finding::Failed(TaskFailure::in_words(&window.group.words)));
+        let judged = match window.group.cause == RESTARTING {
+            true => Some(Finding::Restarting),
+            false => Finding::of(&event, &[]).filter(|one| one.is_alarming() || *one == Finding::Awaiting),
+        };
+        let finding = judged.unwrap_or_else(|| Finding::Failed(TaskFailure::in_words(&window.group.cause)));
         let failing = Failing::of(&event, Some(&finding)).ok_or_else(|| {
             CallError::refused("dynamodb:Query", "the latest event of a window is no failure")
         })?;

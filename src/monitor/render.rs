@@ -1,9 +1,7 @@
-//! What each sink gets of an event, as pure functions; what sends it is in [`crate::aws`].
+//! The output for each sink, as pure functions; [`crate::aws`] sends it.
 
 pub mod alert;
 pub mod audit;
 pub mod index;
 pub mod link;
 pub mod metrics;
-pub mod rows;
-pub mod windows;

@@ -11,12 +11,12 @@ use time::OffsetDateTime;
 use tokio::time::timeout;
 
 use super::{
-    decide::group::Group,
-    passing::{Passing, Shortfall, Sink},
-    render::{
-        alert::{Failures, NAMED, Notice},
-        rows::{Rows, Standing},
+    decide::{
+        group::Group,
+        rows::{Claim, Rows},
     },
+    in_flight::{InFlight, Shortfall, Sink},
+    render::alert::{Failures, NAMED, Notice},
     settle::{Done, Gathered, Logged, Publication},
     sinks::{AT_ONCE, Sinks},
 };
@@ -25,28 +25,28 @@ use crate::{
     function::clock::Clock,
 };
 
-/// How long one message may take, with the log lines in it; and the log group.
+/// Time limit for one message, with the log lines in it; and for the log group.
 const MESSAGE: Duration = Duration::from_secs(20);
-/// How often a group is tried whose window is closed by somebody else meanwhile.
+/// Attempts at a group whose window somebody else closes meanwhile.
 const ROUNDS: usize = 3;
 
 impl Sinks {
     /// Alerts and logs what is due, and writes down what was done; what could not be.
-    pub(super) async fn report(&self, passing: &[Passing<'_>], rows: &Rows) -> Vec<Shortfall> {
-        let gathered = self.gather(passing);
+    pub(super) async fn report(&self, in_flight: &[InFlight<'_>], rows: &Rows) -> Vec<Shortfall> {
+        let gathered = self.gather(in_flight);
         let grouped: BTreeSet<usize> = gathered.iter().flat_map(|one| one.members.iter().copied()).collect();
         let leased =
-            passing.iter().enumerate().filter(|(place, one)| one.is_leased() && !grouped.contains(place));
-        let mut others: Vec<usize> = leased.map(|(place, _)| place).collect();
+            in_flight.iter().enumerate().filter(|(id, one)| one.is_leased() && !grouped.contains(id));
+        let mut others: Vec<usize> = leased.map(|(id, _)| id).collect();
         let (logged, mut published) =
-            tokio::join!(self.log(passing, rows), self.report_groups(gathered, passing, rows));
+            tokio::join!(self.log(in_flight, rows), self.report_groups(gathered, in_flight, rows));
         let mut failures = Vec::new();
-        for (place, result) in &logged {
-            failures.extend(result.as_ref().err().map(|error| (*place, Sink::Log, error.clone())));
+        for (id, result) in &logged {
+            failures.extend(result.as_ref().err().map(|error| (*id, Sink::Log, error.clone())));
         }
-        let done = Done { passing, rows, logged: &logged };
+        let done = Done { in_flight, rows, logged: &logged };
         let failed = |gathered: &Gathered, error: &CallError| -> Vec<Shortfall> {
-            gathered.members.iter().map(|place| (*place, Sink::Alert, error.clone())).collect()
+            gathered.members.iter().map(|id| (*id, Sink::Alert, error.clone())).collect()
         };
         for round in 1..=ROUNDS {
             for (gathered, publication) in &published {
@@ -65,23 +65,23 @@ impl Sinks {
                 failures.extend(settled.gone.iter().flat_map(|gathered| failed(gathered, &gone)));
                 break;
             }
-            published = self.report_groups(settled.gone, passing, rows).await;
+            published = self.report_groups(settled.gone, in_flight, rows).await;
         }
         failures
     }
 
     /// The failures that are due, by what they have in common.
-    fn gather(&self, passing: &[Passing<'_>]) -> Vec<Gathered> {
+    fn gather(&self, in_flight: &[InFlight<'_>]) -> Vec<Gathered> {
         let Some(alert) = self.settings.alert.as_ref() else { return Vec::new() };
         let mut groups: BTreeMap<(Group, bool, usize), Vec<usize>> = BTreeMap::new();
-        for (place, one) in passing.iter().enumerate() {
+        for (id, one) in in_flight.iter().enumerate() {
             let Some(failing) = one.failing().filter(|_| one.is_due(|done| done.alerted.is_some())) else {
                 continue;
             };
-            let claimed = matches!(one.claim, Standing::Mine(_));
+            let claimed = matches!(one.claim, Claim::Mine(_));
             // Without a window each is reported by itself.
-            let apart = if alert.window.is_zero() { place } else { 0 };
-            groups.entry((failing.group(), claimed, apart)).or_default().push(place);
+            let apart = if alert.window.is_zero() { id } else { 0 };
+            groups.entry((failing.group(), claimed, apart)).or_default().push(id);
         }
         let gathered =
             groups.into_iter().map(|((group, claimed, _), members)| Gathered { group, members, claimed });
@@ -91,18 +91,23 @@ impl Sinks {
     async fn report_groups(
         &self,
         groups: Vec<Gathered>,
-        passing: &[Passing<'_>],
+        in_flight: &[InFlight<'_>],
         rows: &Rows,
     ) -> Vec<(Gathered, Publication)> {
         let published = stream::iter(groups).map(async |gathered| {
-            let publication = self.report_group(&gathered, passing, rows).await;
+            let publication = self.report_group(&gathered, in_flight, rows).await;
             (gathered, publication)
         });
         published.buffer_unordered(AT_ONCE).collect().await
     }
 
     /// Opens the group's window, and reports at once; where it is open, the failures are to be counted.
-    async fn report_group(&self, gathered: &Gathered, passing: &[Passing<'_>], rows: &Rows) -> Publication {
+    async fn report_group(
+        &self,
+        gathered: &Gathered,
+        in_flight: &[InFlight<'_>],
+        rows: &Rows,
+    ) -> Publication {
         let Some(alert) = &self.settings.alert else { return Publication::Published };
         let mut opened = None;
         if let (Some(table), true, false) = (&self.table, gathered.claimed, alert.window.is_zero()) {
@@ -113,10 +118,10 @@ impl Sinks {
                 Err(error) => tracing::warn!("a group's window cannot be opened: {error}"),
             }
         }
-        let Some(first) = gathered.members.first().and_then(|place| passing[*place].failing()) else {
+        let Some(first) = gathered.members.first().and_then(|id| in_flight[*id].failing()) else {
             return Publication::Published;
         };
-        let failing = gathered.members.iter().filter_map(|place| passing[*place].failing());
+        let failing = gathered.members.iter().filter_map(|id| in_flight[*id].failing());
         let failures = Failures {
             failing: first,
             group: &gathered.group,
@@ -150,17 +155,17 @@ impl Sinks {
     }
 
     /// Writes the failures that are not in the log group yet, in as few calls as it takes.
-    async fn log(&self, passing: &[Passing<'_>], rows: &Rows) -> Logged {
+    async fn log(&self, in_flight: &[InFlight<'_>], rows: &Rows) -> Logged {
         let Some(group) = &self.log_group else { return Logged::new() };
-        let due = passing.iter().enumerate().filter(|(_, one)| one.is_due(|done| done.logged.is_some()));
-        let due: Vec<usize> = due.map(|(place, _)| place).collect();
-        let messages: Vec<String> = due.iter().map(|place| passing[*place].event.line(EVENT_BYTES)).collect();
+        let due = in_flight.iter().enumerate().filter(|(_, one)| one.is_due(|done| done.logged.is_some()));
+        let due: Vec<usize> = due.map(|(id, _)| id).collect();
+        let messages: Vec<String> = due.iter().map(|id| in_flight[*id].event.line(EVENT_BYTES)).collect();
         let put = timeout(MESSAGE, group.put(&messages, rows.now)).await;
         let (written, error) = put.unwrap_or_else(|_| (0, Some(CallError::no_answer("logs:PutLogEvents"))));
         let result = |number: usize| match &error {
             Some(error) if number >= written => Err(error.clone()),
             _ => Ok(()),
         };
-        due.into_iter().enumerate().map(|(number, place)| (place, result(number))).collect()
+        due.into_iter().enumerate().map(|(number, id)| (id, result(number))).collect()
     }
 }

@@ -5,23 +5,23 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::{
-    passing::{Passing, Shortfall, Sink},
+    in_flight::{InFlight, Shortfall, Sink},
     render::index,
     sinks::Sinks,
 };
 use crate::aws::{CallError, fitting};
 
-/// How much one `_bulk` may hold; OpenSearch takes 10 MB and more, and likes less.
+/// Most bytes in one `_bulk`; OpenSearch takes 10 MB and more, and likes less.
 const BULK_BYTES: usize = 5 * 1024 * 1024;
 
 impl Sinks {
     /// Indexes the events; those that could not be. A document that OpenSearch will never take is logged and
     /// left: the audit trail has its event.
-    pub(super) async fn index(&self, passing: &[Passing<'_>], now: OffsetDateTime) -> Vec<Shortfall> {
+    pub(super) async fn index(&self, in_flight: &[InFlight<'_>], now: OffsetDateTime) -> Vec<Shortfall> {
         let (Some(search), Some(settings)) = (&self.search, &self.settings.index) else { return Vec::new() };
         search.prepare(&settings.name, &index::template(&settings.name), now).await;
         let mut failures = Vec::new();
-        let lines: Vec<String> = passing
+        let lines: Vec<String> = in_flight
             .iter()
             .map(|one| index::render(one.event, one.finding.as_ref(), &settings.name))
             .collect();
@@ -30,9 +30,9 @@ impl Sinks {
             let to = from + fitting(&lines[from..], 0, BULK_BYTES);
             let answer = search.bulk(&lines[from..to].concat(), now).await;
             let refused = answer.as_ref().map(index::refused).unwrap_or_else(|_| BTreeMap::new());
-            for (place, one) in passing.iter().enumerate().take(to).skip(from) {
+            for (id, one) in in_flight.iter().enumerate().take(to).skip(from) {
                 match (&answer, refused.get(&one.event.id)) {
-                    (Err(error), _) => failures.push((place, Sink::Index, error.clone())),
+                    (Err(error), _) => failures.push((id, Sink::Index, error.clone())),
                     (Ok(_), Some(refused)) if refused.for_good => tracing::error!(
                         event_id = one.event.id,
                         sink = Sink::Index.name(),
@@ -40,11 +40,7 @@ impl Sinks {
                         refused.why
                     ),
                     (Ok(_), Some(refused)) => {
-                        failures.push((
-                            place,
-                            Sink::Index,
-                            CallError::refused("es:ESHttpPost", &refused.why),
-                        ));
+                        failures.push((id, Sink::Index, CallError::refused("es:ESHttpPost", &refused.why)));
                     }
                     (Ok(_), None) => {}
                 }

@@ -1,4 +1,4 @@
-//! What was done about failures is written down: in the rows of their tasks, in the windows of their groups,
+//! The work on failures is written down: in the rows of their tasks, in the windows of their groups,
 //! and in the audit trail for whoever reads it.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -7,12 +7,11 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::{
-    decide::group::Group,
-    passing::{Passing, Shortfall, Sink},
-    render::{
-        audit::SORT,
-        rows::{Progress, Rows, Standing},
+    decide::{
+        group::Group,
+        rows::{Claim, Progress, Rows, SORT},
     },
+    in_flight::{InFlight, Shortfall, Sink},
     sinks::Sinks,
 };
 use crate::aws::{
@@ -20,22 +19,22 @@ use crate::aws::{
     dynamodb::{TRANSACTION_UPDATES, Table, Transacted, Update, Updated},
 };
 
-/// How long the table may take. What is not written down comes back.
+/// Time limit for the table. An event whose work is not written down comes back.
 const SETTLE: Duration = Duration::from_secs(10);
-/// How many failures go into one transaction: each has a row and an item, and there may be a window.
+/// Failures in one transaction: each has a row and an item, and there may be a window.
 const AT_A_TIME: usize = (TRANSACTION_UPDATES - 1) / 2;
 
-/// The failures of one group in a batch, by their places.
+/// The failures of one group in a batch, by their ids.
 #[derive(Clone, Debug)]
 pub(super) struct Gathered {
     pub(super) group: Group,
     pub(super) members: Vec<usize>,
-    /// Whether their rows are this invocation's. Those whose rows the table has not given are reported
+    /// True if their rows are this invocation's. Those whose rows the table has not given are reported
     /// without a window.
     pub(super) claimed: bool,
 }
 
-/// What became of a group.
+/// The fate of a group.
 #[derive(Clone, Debug)]
 pub(super) enum Publication {
     /// The message went out.
@@ -46,12 +45,12 @@ pub(super) enum Publication {
     Failed(CallError),
 }
 
-/// What came of the log group for the events at these places.
+/// Results of the log group for the events with these ids.
 pub(super) type Logged = BTreeMap<usize, Result<(), CallError>>;
 
-/// What there is to write down.
+/// The work that is to be written down.
 pub(super) struct Done<'d, 'e> {
-    pub(super) passing: &'d [Passing<'e>],
+    pub(super) in_flight: &'d [InFlight<'e>],
     pub(super) rows: &'d Rows,
     pub(super) logged: &'d Logged,
 }
@@ -62,17 +61,17 @@ struct Portion<'d> {
     counted_in: Option<&'d Gathered>,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Default)]
 pub(super) struct Outstanding {
-    /// What could not be written down.
+    /// Events whose work could not be written down.
     pub(super) failures: Vec<Shortfall>,
     /// Groups whose window was closed meanwhile, and which are to be reported now.
     pub(super) gone: Vec<Gathered>,
 }
 
 impl Sinks {
-    /// Writes down what became of these groups, and of the claimed failures at these places, which belong to
+    /// Writes down what became of these groups, and of the claimed failures at these ids, which belong to
     /// none.
     pub(super) async fn settle(
         &self,
@@ -81,11 +80,11 @@ impl Sinks {
         others: &[usize],
     ) -> Outstanding {
         let Some(table) = &self.table else { return Outstanding::default() };
-        let mut at_once: Vec<(usize, bool)> = others.iter().map(|place| (*place, false)).collect();
+        let mut at_once: Vec<(usize, bool)> = others.iter().map(|id| (*id, false)).collect();
         let mut parts = Vec::new();
         for (gathered, publication) in published.iter().filter(|(gathered, _)| gathered.claimed) {
             let is_alerted = !matches!(publication, Publication::Failed(_));
-            let members = gathered.members.iter().map(|place| (*place, is_alerted));
+            let members = gathered.members.iter().map(|id| (*id, is_alerted));
             if matches!(publication, Publication::ToBeCounted) {
                 let members: Vec<_> = members.collect();
                 parts.extend(
@@ -111,7 +110,7 @@ impl Sinks {
     async fn settle_part(&self, table: &Table, done: &Done<'_, '_>, mut part: Portion<'_>) -> Outstanding {
         let mut settled = Outstanding::default();
         let failed = |members: &[(usize, bool)], error: &CallError| -> Vec<Shortfall> {
-            members.iter().map(|(place, _)| (*place, Sink::Mark, error.clone())).collect()
+            members.iter().map(|(id, _)| (*id, Sink::Mark, error.clone())).collect()
         };
         while !part.members.is_empty() {
             let updates = self.updates(done, &part);
@@ -128,7 +127,7 @@ impl Sinks {
             };
             let first = usize::from(part.counted_in.is_some());
             if let Some(gathered) = part.counted_in.filter(|_| refused.contains(&0)) {
-                let members = part.members.iter().map(|(place, _)| *place).collect();
+                let members = part.members.iter().map(|(id, _)| *id).collect();
                 settled.gone.push(Gathered { members, ..gathered.clone() });
                 return settled;
             }
@@ -161,32 +160,32 @@ impl Sinks {
         error: &CallError,
     ) -> Vec<Shortfall> {
         let is_counted = part.counted_in.is_some();
-        let rows = part.members.iter().map(async |(place, is_alerted)| {
-            for update in self.of_one(done, *place, *is_alerted && !is_counted).into_iter().flatten() {
+        let rows = part.members.iter().map(async |(id, is_alerted)| {
+            for update in self.of_one(done, *id, *is_alerted && !is_counted).into_iter().flatten() {
                 match table.update(&update).await {
                     Ok(Updated::Done(_)) => {}
-                    Ok(Updated::Refused(_)) => return Some((*place, Sink::Mark, taken_over())),
-                    Err(error) => return Some((*place, Sink::Mark, error)),
+                    Ok(Updated::Refused(_)) => return Some((*id, Sink::Mark, taken_over())),
+                    Err(error) => return Some((*id, Sink::Mark, error)),
                 }
             }
-            is_counted.then(|| (*place, Sink::Mark, error.clone()))
+            is_counted.then(|| (*id, Sink::Mark, error.clone()))
         });
         match timeout(SETTLE, join_all(rows)).await {
             Ok(failures) => failures.into_iter().flatten().collect(),
-            Err(_) => part.members.iter().map(|(place, _)| (*place, Sink::Mark, error.clone())).collect(),
+            Err(_) => part.members.iter().map(|(id, _)| (*id, Sink::Mark, error.clone())).collect(),
         }
     }
 
     /// The changes of a part: its window, the rows of its tasks, and what the audit trail shows of it.
     fn updates(&self, done: &Done<'_, '_>, part: &Portion<'_>) -> Vec<Update> {
         let (mut updates, mut shown) = (Vec::new(), Vec::new());
-        let latest = part.members.iter().max_by_key(|(place, _)| done.passing[*place].event.time);
+        let latest = part.members.iter().max_by_key(|(id, _)| done.in_flight[*id].event.time);
         if let (Some(gathered), Some((latest, _))) = (part.counted_in, latest) {
-            let event = done.passing[*latest].event;
+            let event = done.in_flight[*latest].event;
             updates.push(done.rows.count(&gathered.group, part.members.len(), event));
         }
-        for (place, is_alerted) in &part.members {
-            let [row, item] = self.of_one(done, *place, *is_alerted);
+        for (id, is_alerted) in &part.members {
+            let [row, item] = self.of_one(done, *id, *is_alerted);
             updates.extend(row);
             shown.extend(item);
         }
@@ -195,21 +194,22 @@ impl Sinks {
     }
 
     /// The changes of one failure: its row, and its item in the audit trail.
-    fn of_one(&self, done: &Done<'_, '_>, place: usize, is_alerted: bool) -> [Option<Update>; 2] {
-        let one = &done.passing[place];
-        let (Some(key), Standing::Mine(progress)) = (&one.key, &one.claim) else { return [None, None] };
+    fn of_one(&self, done: &Done<'_, '_>, id: usize, is_alerted: bool) -> [Option<Update>; 2] {
+        let one = &done.in_flight[id];
+        let (Some(key), Claim::Mine(progress)) = (&one.key, &one.claim) else { return [None, None] };
         let mut progress = progress.clone();
         if is_alerted {
             progress.alerted.get_or_insert_with(|| done.rows.stamp());
         }
-        if done.logged.get(&place).is_some_and(Result::is_ok) {
+        if done.logged.get(&id).is_some_and(Result::is_ok) {
             progress.logged.get_or_insert_with(|| done.rows.stamp());
         }
-        let row = done.rows.settle(key, &progress, self.is_finished(&progress));
-        [Some(row), one.item.as_ref().and_then(|item| Rows::show(item, &progress))]
+        let is_finished = !one.is_alarming() || self.is_finished(&progress);
+        let row = done.rows.settle(key, &progress, is_finished);
+        [Some(row), one.item.as_ref().and_then(|item| Rows::show(&item.key(), &progress))]
     }
 
-    /// Whether all has been done about a failure that this monitor does.
+    /// True if all has been done about a failure that this monitor does.
     fn is_finished(&self, progress: &Progress) -> bool {
         (self.topic.is_none() || progress.alerted.is_some())
             && (self.log_group.is_none() || progress.logged.is_some())
@@ -220,11 +220,11 @@ fn taken_over() -> CallError {
     CallError::refused("dynamodb:UpdateItem", "another invocation has taken the task over")
 }
 
-impl Passing<'_> {
-    /// Whether its row is leased by this invocation, which then settles it.
+impl InFlight<'_> {
+    /// True if its row is leased by this invocation, which then settles it.
     pub(super) fn is_leased(&self) -> bool {
         let is_failure =
             self.key.as_ref().is_some_and(|key| key.get(SORT).is_some_and(|sort| sort == "failed"));
-        is_failure && self.led_by.is_none() && matches!(self.claim, Standing::Mine(_))
+        is_failure && self.led_by.is_none() && matches!(self.claim, Claim::Mine(_))
     }
 }

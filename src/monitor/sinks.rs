@@ -1,15 +1,24 @@
-//! Where the monitor writes to: a client for each sink that is set.
+//! The places that the monitor writes to: a client for each sink that is set.
 
-use std::sync::OnceLock;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock},
+};
 
 use aws_config::SdkConfig;
 
 use time::OffsetDateTime;
 
-use super::{decide::settings::Settings, render::rows::Rows};
-use crate::aws::{Aws, dynamodb::Table, log_group::LogGroup, opensearch::SearchIndex, patient, sns::Topic};
+use super::decide::{rows::Rows, settings::Settings};
+use crate::{
+    aws::{Aws, dynamodb::Table, log_group::LogGroup, opensearch::SearchIndex, patient, sns::Topic},
+    task::TaskDefinition,
+};
 
-/// How many calls to one service are under way at a time.
+/// Task definitions by their ARNs.
+pub(super) type Definitions = BTreeMap<String, Arc<TaskDefinition>>;
+
+/// Most calls to one service that are under way at a time.
 pub(super) const AT_ONCE: usize = 32;
 
 /// The sinks.
@@ -19,6 +28,8 @@ pub(super) struct Sinks {
     pub(super) topic: Option<Topic>,
     pub(super) log_group: Option<LogGroup>,
     pub(super) search: Option<SearchIndex>,
+    /// The task definitions that have been read.
+    pub(super) known_definitions: Mutex<Definitions>,
     aws: OnceLock<Aws>,
     config: SdkConfig,
 }
@@ -32,14 +43,15 @@ impl Sinks {
             topic: settings.alert.as_ref().map(|alert| Topic::new(&config, &alert.topic_arn)),
             log_group: settings.log_group.as_ref().map(|name| LogGroup::new(&config, name)),
             search: settings.index.as_ref().map(|index| SearchIndex::new(&config, &index.endpoint)),
+            known_definitions: Mutex::default(),
             aws: OnceLock::new(),
             config,
             settings,
         }
     }
 
-    /// ECS and the containers' logs, for the log lines in alerts. Made with the first failure: a start does
-    /// not wait for them.
+    /// ECS and the containers' logs, for task definitions and for the log lines in alerts. Made when first
+    /// wanted: a start does not wait for them.
     pub(super) fn aws(&self) -> &Aws {
         self.aws.get_or_init(|| Aws::new(self.config.clone()))
     }

@@ -7,7 +7,7 @@ use time::Duration as Span;
 use tokio::time::timeout;
 
 use super::{
-    decide::group::{Broken, Failing},
+    decide::group::{Failing, Subject},
     render::alert::culprit,
     sinks::Sinks,
 };
@@ -17,7 +17,7 @@ use crate::{
     reason::{Log, NoLog},
 };
 
-/// What the log lines may cost an alert.
+/// Time limit for the log lines of an alert.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Sinks {
@@ -31,18 +31,15 @@ impl Sinks {
     }
 
     async fn read_tail(&self, failing: &Failing<'_>, lines: u32, clock: Clock) -> Option<Log> {
-        let Broken::Task(change, _) = failing.what else { return None };
+        let Subject::Task(change, _) = failing.what else { return None };
         let (name, task) = (culprit(failing)?, &change.task);
-        let aws = self.aws();
-        let definition = aws.describe_task_definition(&task.task_definition_arn).await;
-        let definition =
-            definition.inspect_err(|error| tracing::debug!("no log lines for an alert: {error}")).ok()?;
+        let definition = self.definition(&task.task_definition_arn).await?;
         let logs = definition.container(name)?.logs.as_ref()?;
         let container = task.containers.iter().find(|container| container.name == name)?;
         let stream = log_tail::stream_of(logs, container, &task.arn)?;
         let counts = log_tail::tells;
         let wanted = Wanted { logs, stream: &stream, lines, counts, ended_at: task.ended_at() };
-        let read = log_tail::read(aws.logs(), &wanted, clock, clock.now() + Span::seconds(2)).await;
+        let read = log_tail::read(self.aws().logs(), &wanted, clock, clock.now() + Span::seconds(2)).await;
         let (lines, missing) = match read {
             Ok(lines) => (lines, None),
             // The one reason that somebody can mend.

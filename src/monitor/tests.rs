@@ -11,9 +11,10 @@ use super::{
         finding::Finding,
         group::Failing,
         pattern,
+        rows::{PARTITION, Rows, SORT},
         settings::AlertFormat,
     },
-    render::{alert::Failures, audit, index, metrics, rows::Rows},
+    render::{alert::Failures, audit, index, metrics},
 };
 
 /// A recorded event.
@@ -23,7 +24,7 @@ pub(super) fn event(file: &str) -> Event {
     Event::read(json, "").expect("an event")
 }
 
-/// What may stand where something else should.
+/// A value that may stand in place of the right one.
 fn odd() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -80,11 +81,11 @@ proptest! {
         let now = datetime!(2026-11-20 10:15 UTC);
         let finding = Finding::of(&event, &pattern::default());
         let item = audit::render(&event, finding.as_ref(), 14, now);
-        let keys = [Some(item.key()), Rows::key_of(&event, finding.as_ref())];
+        let keys = [Some(item.key()), Rows::key_of(&event, finding.as_ref(), false)];
         for key in keys.into_iter().flatten() {
             let length = |name: &str| key[name].as_str().map_or(0, str::len);
-            prop_assert!((1..=2048).contains(&length(audit::PARTITION)));
-            prop_assert!((1..=1024).contains(&length(audit::SORT)));
+            prop_assert!((1..=2048).contains(&length(PARTITION)));
+            prop_assert!((1..=1024).contains(&length(SORT)));
         }
         let lines = index::render(&event, finding.as_ref(), "ecs-events");
         prop_assert_eq!(lines.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 2);

@@ -89,38 +89,6 @@ fn a_zero_exit_succeeds_and_a_nonzero_exit_fails_the_run() {
 }
 
 #[test]
-fn a_task_that_failed_to_start_is_told_first_with_its_containers_reason() {
-    let pull = "CannotPullContainerError: pull access denied";
-    let failed = task(
-        STOPPED,
-        Some("TaskFailedToStart"),
-        vec![container("sidecar", Some(1)), because(pull, container("app", None))],
-    );
-    let expected = Cause::FailedToStart { container: Some("app".to_owned()), reason: Some(pull.to_owned()) };
-    check(with_definition(&definition()), failed, Some(expected), Awaited::Nothing);
-    let silent = task(STOPPED, Some("TaskFailedToStart"), vec![]);
-    check(
-        WITHOUT_DEFINITION,
-        silent,
-        Some(Cause::FailedToStart { container: None, reason: None }),
-        Awaited::Nothing,
-    );
-}
-
-#[test]
-fn a_container_that_failed_before_others_could_start_is_reported_with_them() {
-    let depended_on = vec![container("app", None), container("init", Some(2)), container("log", Some(137))];
-    let failed = task(STOPPED, Some("TaskFailedToStart"), depended_on);
-    let Outcome::Over { verdict: Verdict::Failed(failures), .. } = Outcome::of(&[failed], WITHOUT_DEFINITION)
-    else {
-        panic!("it failed")
-    };
-    assert_eq!(failures[0].cause, Cause::FailedToStart { container: None, reason: None });
-    let init = Cause::Exited { container: "init".to_owned(), code: 2, reason: None };
-    assert_eq!(failures[0].others, [init]);
-}
-
-#[test]
 fn containers_that_aws_injected_never_count() {
     let guard = container("aws-guardduty-agent-x1", None);
     let ended = |code| {
@@ -133,32 +101,189 @@ fn containers_that_aws_injected_never_count() {
     check(WITHOUT_DEFINITION, other, exited("aws-something-new", 1), Awaited::Nothing);
 }
 
+/// A task that ended because one of its essential containers had ended.
+fn ended(containers: Vec<Container>) -> Task {
+    task(STOPPED, Some("EssentialContainerExited"), containers)
+}
+
+fn failed_to_start(containers: Vec<Container>) -> Task {
+    task(STOPPED, Some("TaskFailedToStart"), containers)
+}
+
+fn not_started(container: Option<&str>, reason: Option<&str>) -> Option<Cause> {
+    Some(Cause::FailedToStart { container: container.map(str::to_owned), reason: reason.map(str::to_owned) })
+}
+
+/// Everything that failed in a task, the culprit first.
+fn failed(rules: Rules<'_>, task: Task) -> Vec<Cause> {
+    match Outcome::of(&[task], rules) {
+        Outcome::Over { verdict: Verdict::Failed(mut failures), .. } => {
+            let Failure { cause, others, .. } = failures.remove(0);
+            iter::once(cause).chain(others).collect()
+        }
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
 #[test]
-fn a_sidecar_that_ecs_ended_is_excused_and_one_that_failed_is_not() {
+fn a_failed_start_is_explained_by_the_container_that_has_a_reason() {
+    let pull = "CannotPullContainerError: pull access denied";
+    let task = failed_to_start(vec![container("sidecar", Some(1)), because(pull, container("app", None))]);
+    let definition = definition();
+    check(with_definition(&definition), task, not_started(Some("app"), Some(pull)), Awaited::Nothing);
+    check(WITHOUT_DEFINITION, failed_to_start(vec![]), not_started(None, None), Awaited::Nothing);
+    let nothing_ran = vec![container("app", None), container("sidecar", None)];
+    check(
+        with_definition(&definition),
+        failed_to_start(nothing_ran),
+        not_started(None, None),
+        Awaited::Nothing,
+    );
+    let helper = vec![container("app", None), because(pull, container("sidecar", None))];
+    let expected = not_started(Some("sidecar"), Some(pull));
+    check(with_definition(&definition), failed_to_start(helper), expected, Awaited::Nothing);
+}
+
+#[test]
+fn a_task_that_was_over_before_its_helper_started_is_judged_by_its_own_containers() {
+    let definition = definition();
+    let app = ["app".to_owned()];
+    let over = |code| failed_to_start(vec![container("app", Some(code)), container("sidecar", None)]);
+    for rules in [
+        with_definition(&definition),
+        Rules { watch_containers: &app, ..with_definition(&definition) },
+        Rules { watch_containers: &app, ..WITHOUT_DEFINITION },
+    ] {
+        check(rules, over(0), None, Awaited::Nothing);
+        check(rules, over(1), exited("app", 1), Awaited::Nothing);
+        check(rules, over(137), exited("app", 137), Awaited::Nothing);
+        check(Rules { success_exit_codes: &[0, 1], ..rules }, over(1), None, Awaited::Nothing);
+    }
+    check(WITHOUT_DEFINITION, over(0), not_started(Some("sidecar"), None), Awaited::Nothing);
+    let all = ["*".to_owned()];
+    let rules = Rules { watch_containers: &all, ..with_definition(&definition) };
+    check(rules, over(0), not_started(Some("sidecar"), None), Awaited::Nothing);
+    check(rules, over(1), exited("app", 1), Awaited::Nothing);
+}
+
+#[test]
+fn a_container_that_counts_and_could_not_start_fails_a_run_whose_others_had_succeeded() {
+    let proxy = ContainerDefinition { name: "proxy".to_owned(), essential: true, ..Default::default() };
+    let definition =
+        TaskDefinition { containers: [definition().containers, vec![proxy]].concat(), ..definition() };
+    let rules = with_definition(&definition);
+    let over = |proxy| failed_to_start(vec![container("app", Some(0)), proxy]);
+    check(rules, over(container("proxy", None)), not_started(Some("proxy"), None), Awaited::Nothing);
+    let pull = "CannotPullContainerError: not found";
+    let expected = not_started(Some("proxy"), Some(pull));
+    check(rules, over(because(pull, container("proxy", None))), expected, Awaited::Nothing);
+    let killed = failed_to_start(vec![container("app", Some(137)), container("proxy", None)]);
+    check(rules, killed, not_started(Some("proxy"), None), Awaited::Nothing);
+}
+
+#[test]
+fn a_failed_start_waits_for_the_code_of_a_container_that_ran() {
+    let definition = definition();
+    let ran = Container { runtime_id: Some("id".to_owned()), ..container("app", None) };
+    let over = failed_to_start(vec![ran.clone(), container("sidecar", None)]);
+    check(with_definition(&definition), over, not_started(Some("app"), None), Awaited::Codes);
+    let explained = failed_to_start(vec![because("CannotStartContainerError", ran)]);
+    let expected = not_started(Some("app"), Some("CannotStartContainerError"));
+    check(with_definition(&definition), explained, expected, Awaited::Nothing);
+}
+
+#[test]
+fn an_init_container_that_failed_is_the_culprit_of_what_never_ran_because_of_it() {
+    let agent = "CannotStartContainerError: dependency graph: failed to resolve container ordering dependency \
+                 [sidecar(image) (STOPPED->RUNNING) - Exit: 2] for target [app(image) (NONE->RUNNING)]";
+    let definition = definition();
+    for rules in [with_definition(&definition), WITHOUT_DEFINITION] {
+        let never_ran = [container("app", None), because(agent, container("app", Some(143)))];
+        for (stop_code, app) in ["TaskFailedToStart", "EssentialContainerExited"].into_iter().zip(never_ran) {
+            let task = task(STOPPED, Some(stop_code), vec![app, container("sidecar", Some(2))]);
+            assert_eq!(failed(rules, task)[0], exited("sidecar", 2).unwrap(), "{stop_code}");
+        }
+    }
+    let oom = "OutOfMemoryError: Container killed due to memory usage";
+    let init = because(oom, container("sidecar", Some(137)));
+    let causes = failed(with_definition(&definition), failed_to_start(vec![container("app", None), init]));
+    assert_eq!(causes[0].container(), Some("sidecar"));
+    // Another cause than the helper explains these.
+    let ran = Container { runtime_id: Some("id".to_owned()), ..container("app", None) };
+    let lost = ended(vec![ran, container("sidecar", Some(2))]);
+    check(with_definition(&definition), lost, no_code("app", None), Awaited::Codes);
+    let spot =
+        task(STOPPED, Some("SpotInterruption"), vec![container("app", None), container("sidecar", Some(2))]);
+    check(with_definition(&definition), spot, no_code("app", None), Awaited::Nothing);
+}
+
+#[test]
+fn a_helper_that_ended_early_explains_nothing_while_codes_may_still_come() {
+    let early = |app| task("DEPROVISIONING", None, vec![app, container("sidecar", Some(2))]);
+    let definition = definition();
+    let app = container("app", None);
+    check(with_definition(&definition), early(app), exited("sidecar", 2), Awaited::Codes);
+}
+
+#[test]
+fn essential_containers_decide_whatever_helpers_end_with() {
     let definition = definition();
     let rules = with_definition(&definition);
-    let ended = |app, sidecar: Container| {
-        task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(app)), sidecar])
-    };
-    for code in [137, 143] {
-        check(rules, ended(0, container("sidecar", Some(code))), None, Awaited::Nothing);
-    }
-    check(rules, ended(0, container("sidecar", Some(2))), exited("sidecar", 2), Awaited::Nothing);
     let oom = "OutOfMemoryError: Container killed due to memory usage";
-    let expected = Cause::Exited { container: "sidecar".to_owned(), code: 137, reason: Some(oom.to_owned()) };
-    check(rules, ended(0, because(oom, container("sidecar", Some(137)))), Some(expected), Awaited::Nothing);
-    check(
-        rules,
-        task(STOPPED, None, vec![container("app", Some(137)), container("sidecar", Some(0))]),
-        exited("app", 137),
-        Awaited::Nothing,
-    );
-    check(
-        WITHOUT_DEFINITION,
-        ended(0, container("sidecar", Some(143))),
-        exited("sidecar", 143),
-        Awaited::Nothing,
-    );
+    let codes = [0, 1, 2, 130, 137, 143, 255].map(Some).into_iter().chain([None]);
+    for helper in codes.map(|code| container("sidecar", code)) {
+        for helper in [because(oom, helper.clone()), helper] {
+            let with = |app| ended(vec![container("app", Some(app)), helper.clone()]);
+            check(rules, with(0), None, Awaited::Nothing);
+            check(rules, with(7), exited("app", 7), Awaited::Nothing);
+            check(rules, with(143), exited("app", 143), Awaited::Nothing);
+        }
+    }
+}
+
+#[test]
+fn a_star_in_watch_containers_makes_every_container_of_the_definition_count() {
+    let definition = definition();
+    for watch in [vec!["*".to_owned()], vec!["app".to_owned(), "*".to_owned()]] {
+        let rules = Rules { watch_containers: &watch, ..with_definition(&definition) };
+        for code in [1, 2, 130, 137, 143, 255] {
+            let task = ended(vec![container("app", Some(0)), container("sidecar", Some(code))]);
+            check(rules, task.clone(), exited("sidecar", code), Awaited::Nothing);
+            check(Rules { definition: None, ..rules }, task, exited("sidecar", code), Awaited::Nothing);
+        }
+        let agent = container("aws-guardduty-agent-x1", None);
+        let task = ended(vec![container("app", Some(0)), container("sidecar", Some(0)), agent]);
+        check(rules, task.clone(), None, Awaited::Nothing);
+        check(Rules { definition: None, ..rules }, task, None, Awaited::Nothing);
+    }
+}
+
+#[test]
+fn without_a_definition_a_container_that_was_only_told_to_stop_does_not_count() {
+    let oom = "OutOfMemoryError: Container killed due to memory usage";
+    for code in [137, 143] {
+        let helper = container("sidecar", Some(code));
+        let with = |other| ended(vec![other, helper.clone()]);
+        check(WITHOUT_DEFINITION, with(container("app", Some(0))), None, Awaited::Nothing);
+        check(WITHOUT_DEFINITION, with(container("app", Some(3))), exited("app", 3), Awaited::Nothing);
+        assert_eq!(failed(WITHOUT_DEFINITION, with(container("app", Some(3)))).len(), 1);
+        // Nothing says that another one had ended first.
+        check(WITHOUT_DEFINITION, ended(vec![helper.clone()]), exited("sidecar", code), Awaited::Nothing);
+        check(WITHOUT_DEFINITION, with(container("app", Some(137))), exited("app", 137), Awaited::Nothing);
+        check(WITHOUT_DEFINITION, with(container("app", None)), exited("sidecar", code), Awaited::Codes);
+        let agent = container("aws-guardduty-agent-x1", Some(0));
+        check(WITHOUT_DEFINITION, with(agent), exited("sidecar", code), Awaited::Nothing);
+        let killed = because(oom, helper.clone());
+        let expected = Cause::Exited { container: "sidecar".to_owned(), code, reason: Some(oom.to_owned()) };
+        let task = ended(vec![container("app", Some(0)), killed]);
+        check(WITHOUT_DEFINITION, task, Some(expected), Awaited::Nothing);
+        let stopped = task_of("ServiceSchedulerInitiated", vec![container("app", Some(0)), helper.clone()]);
+        check(WITHOUT_DEFINITION, stopped, exited("sidecar", code), Awaited::Nothing);
+    }
+}
+
+fn task_of(stop_code: &str, containers: Vec<Container>) -> Task {
+    task(STOPPED, Some(stop_code), containers)
 }
 
 #[test]
@@ -166,16 +291,26 @@ fn watched_containers_alone_decide() {
     let watch = ["sidecar".to_owned()];
     let definition = definition();
     let rules = Rules { watch_containers: &watch, ..with_definition(&definition) };
-    let ended = |app, sidecar| {
-        task(
-            STOPPED,
-            Some("EssentialContainerExited"),
-            vec![container("app", app), container("sidecar", sidecar)],
-        )
-    };
+    let ended = |app, sidecar| ended(vec![container("app", app), container("sidecar", sidecar)]);
     check(rules, ended(Some(1), Some(0)), None, Awaited::Nothing);
     check(rules, ended(Some(0), Some(143)), exited("sidecar", 143), Awaited::Nothing);
     check(rules, ended(None, Some(0)), None, Awaited::Nothing);
+}
+
+#[test]
+fn a_success_knows_the_helpers_that_ended_badly() {
+    let definition = definition();
+    let rules = with_definition(&definition);
+    let agent = container("aws-guardduty-agent-x1", None);
+    let helper = |code| ended(vec![container("app", Some(0)), container("sidecar", code), agent.clone()]);
+    let tasks = [helper(Some(0)), helper(Some(2)), helper(None)];
+    let helpers = rules.helpers_that_failed(&tasks);
+    assert_eq!(helpers.iter().map(|one| one.exit_code).collect::<Vec<_>>(), [Some(2), None]);
+    assert!(helpers.iter().all(|one| one.name == "sidecar"));
+    // Its code may come with STOPPED, and the answer names it.
+    let early = Task { last_status: "DEPROVISIONING".to_owned(), ..helper(None) };
+    check(rules, early.clone(), None, Awaited::Codes);
+    check(rules, Task { stop_code: Some("TaskFailedToStart".to_owned()), ..early }, None, Awaited::Nothing);
 }
 
 #[test]
@@ -307,42 +442,47 @@ fn told(containers: Vec<Container>) -> Vec<String> {
 
 #[test]
 fn the_culprit_is_the_one_that_says_most_of_why() {
-    assert_eq!(told(vec![container("app", Some(143)), container("agent", Some(1))]), ["agent", "app"]);
+    assert_eq!(told(vec![container("app", Some(143)), container("agent", Some(1))]), ["agent"]);
     assert_eq!(
         told(vec![container("agent", Some(1)), because("OutOfMemoryError", container("app", Some(137)))]),
         ["app", "agent"]
     );
     assert_eq!(
         told(vec![container("a", None), container("b", Some(137)), container("c", Some(2))]),
-        ["c", "b", "a"]
+        ["c", "a"]
     );
     assert_eq!(told(vec![container("first", Some(3)), container("second", Some(4))]), ["first", "second"]);
 }
 
 #[test]
-fn containers_that_aws_adds_never_count() {
-    for name in ["aws-guardduty-agent-a1b2", "ecs-service-connect-x1"] {
-        let task = task(
-            STOPPED,
-            Some("EssentialContainerExited"),
-            vec![container("app", Some(0)), container(name, None)],
-        );
-        check(WITHOUT_DEFINITION, task, None, Awaited::Nothing);
+fn a_verdict_rests_on_the_definition_where_helpers_and_essential_containers_end_apart() {
+    let all = ["*".to_owned()];
+    let app = ["app".to_owned()];
+    let every = Rules { watch_containers: &all, ..WITHOUT_DEFINITION };
+    let one = |name: &str, code| container(name, code);
+    let both = |app, sidecar| ended(vec![one("app", app), one("sidecar", sidecar)]);
+    for (rules, task, expected) in [
+        (WITHOUT_DEFINITION, both(Some(0), Some(137)), true),
+        (WITHOUT_DEFINITION, both(Some(0), Some(1)), true),
+        (WITHOUT_DEFINITION, both(Some(0), None), true),
+        (WITHOUT_DEFINITION, both(Some(137), Some(0)), true),
+        (WITHOUT_DEFINITION, both(Some(0), Some(0)), false),
+        (WITHOUT_DEFINITION, both(Some(1), Some(137)), false),
+        (WITHOUT_DEFINITION, ended(vec![one("app", None)]), false),
+        (WITHOUT_DEFINITION, failed_to_start(vec![one("app", Some(0)), one("sidecar", None)]), true),
+        (WITHOUT_DEFINITION, failed_to_start(vec![one("app", None), one("sidecar", None)]), false),
+        (
+            WITHOUT_DEFINITION,
+            task_of("UserInitiated", vec![one("app", Some(0)), one("sidecar", Some(1))]),
+            false,
+        ),
+        (every, both(Some(0), Some(1)), false),
+        (every, both(Some(0), None), true),
+        (Rules { watch_containers: &app, ..WITHOUT_DEFINITION }, both(Some(0), Some(1)), false),
+        (with_definition(&definition()), both(Some(0), Some(1)), false),
+    ] {
+        assert_eq!(rules.rest_on_definition(std::slice::from_ref(&task)), expected, "{rules:?} {task:?}");
     }
-}
-
-#[test]
-fn a_verdict_that_the_definition_could_turn_rests_on_it() {
-    let failed = |containers| {
-        let task = task(STOPPED, Some("EssentialContainerExited"), containers);
-        match Outcome::of(&[task], WITHOUT_DEFINITION) {
-            Outcome::Over { verdict, .. } => verdict,
-            Outcome::Pending => panic!("the task is over"),
-        }
-    };
-    let killed = failed(vec![container("app", Some(0)), container("sidecar", Some(137))]);
-    assert!(killed.rests_on_definition(WITHOUT_DEFINITION));
-    assert!(!killed.rests_on_definition(with_definition(&definition())));
-    let exited = failed(vec![container("app", Some(1)), container("sidecar", Some(137))]);
-    assert!(!exited.rests_on_definition(WITHOUT_DEFINITION));
+    let surely_failed = both(Some(1), Some(1));
+    assert!(!WITHOUT_DEFINITION.rest_on_definition(&[both(Some(0), Some(1)), surely_failed]));
 }

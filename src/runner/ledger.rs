@@ -17,13 +17,13 @@ use super::decide::{
 use crate::{
     aws::{
         Throttles,
-        dynamodb::{IndexRange, Inserted, Table, Updated},
+        dynamodb::{IndexRange, Inserted, Table},
         patient,
     },
     call::CallError,
     cfn::{ReplyTo, WaitHandle},
     epoch::milliseconds,
-    item::{Attributes, Update},
+    item::{Attributes, Update, Updated},
     task::cluster_name,
 };
 

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     call::CallError,
     cfn::{Request, WaitHandle},
+    outcome::EVERY_CONTAINER,
     properties::Properties,
     reason::Reason,
     task::{Task, TaskArn, TaskDefinition},
@@ -234,6 +235,7 @@ async fn unknown_watch_containers(work: &Work<'_>, properties: &Properties) -> O
     match work.ride_out(|| work.aws.describe_task_definition(name)).await {
         Ok(definition) => {
             let watched = properties.watch_containers().iter().map(String::as_str);
+            let watched = watched.filter(|name| *name != EVERY_CONTAINER);
             let unknown: Vec<&str> = watched.filter(|one| definition.container(one).is_none()).collect();
             (!unknown.is_empty()).then(|| texts::unknown_containers(&unknown, &definition))
         }

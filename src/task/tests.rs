@@ -59,3 +59,26 @@ fn debug_shows_the_names_of_variables_and_never_their_values() {
     let shown = format!("{container:?}");
     assert!(shown.contains("DB_HOST") && !shown.contains("hidden"), "{shown}");
 }
+
+#[test]
+fn a_task_ran_until_its_containers_ended_and_not_less_than_no_time() {
+    use time::macros::datetime;
+    let start = datetime!(2026-11-20 10:15 UTC);
+    let ran = |executed: Option<i64>, stopped: Option<i64>| {
+        let at = |seconds| start + Duration::seconds(seconds);
+        let task = Task {
+            started_at: Some(start),
+            execution_stopped_at: executed.map(at),
+            stopped_at: stopped.map(at),
+            ..task("STOPPED", &[])
+        };
+        task.run_time().map(Duration::whole_seconds)
+    };
+    assert_eq!(ran(Some(60), Some(80)), Some(60));
+    assert_eq!(ran(None, Some(80)), Some(80));
+    assert_eq!(ran(Some(0), Some(20)), Some(0));
+    // The containers ended before the task counted as started.
+    assert_eq!(ran(Some(-5), Some(300)), Some(300));
+    assert_eq!(ran(Some(-5), Some(-1)), None);
+    assert_eq!(ran(None, None), None);
+}

@@ -94,12 +94,16 @@ async fn control_sequences_of_a_terminal_are_dropped() {
 }
 
 #[tokio::test]
-async fn watched_containers_alone_decide() {
+async fn essential_containers_decide_unless_others_are_watched() {
     let scenario = Scenario::new().await;
     let mut sidecar = container("sidecar", "exit 1");
     sidecar["essential"] = json!(false);
     let definition = scenario.definition(json!([container("app", "sleep 0.5"), sidecar]));
-    let all = scenario.create(&properties(&definition, json!({}))).await;
+    let essential = scenario.create(&properties(&definition, json!({}))).await;
+    assert!(essential.succeeded, "{}", essential.reason);
+    let names_it = "Container sidecar (exit code 1) does not decide the verdict";
+    assert!(essential.reason.contains(names_it), "{}", essential.reason);
+    let all = scenario.create(&properties(&definition, json!({"WatchContainers": ["*"]}))).await;
     assert!(all.reason.contains("Container sidecar exited with code 1"), "{}", all.reason);
     let watched = scenario.create(&properties(&definition, json!({"WatchContainers": ["app"]}))).await;
     assert!(watched.succeeded);
@@ -146,7 +150,7 @@ async fn no_echo_is_passed_on_with_every_answer() {
 }
 
 #[tokio::test]
-async fn a_missing_task_definition_lets_all_containers_count() {
+async fn without_a_task_definition_all_containers_count_that_were_not_only_told_to_stop() {
     let scenario = Scenario::new().await;
     let denied =
         Fault::Error(400, "AccessDeniedException", "not authorized to perform: ecs:DescribeTaskDefinition");
@@ -155,7 +159,12 @@ async fn a_missing_task_definition_lets_all_containers_count() {
     sidecar["essential"] = json!(false);
     let definition = scenario.definition(json!([container("app", "sleep 0.5"), sidecar]));
     let created = scenario.create(&properties(&definition, json!({}))).await;
-    assert!(created.reason.contains("Container sidecar exited with code 143"), "{}", created.reason);
+    assert!(created.succeeded, "{}", created.reason);
+    let mut sidecar = container("sidecar", "exit 2");
+    sidecar["essential"] = json!(false);
+    let definition = scenario.definition(json!([container("app", "sleep 0.5"), sidecar]));
+    let created = scenario.create(&properties(&definition, json!({}))).await;
+    assert!(created.reason.contains("Container sidecar exited with code 2"), "{}", created.reason);
 }
 
 #[tokio::test]

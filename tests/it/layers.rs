@@ -13,7 +13,7 @@ use std::{
 /// The rooms from the ground up: a room may need those before it, and no other.
 ///
 /// A folder that is not named belongs to the room of the file that has its name.
-const ROOMS: [&str; 38] = [
+const ROOMS: [&str; 41] = [
     "epoch",
     "task",
     "call",
@@ -25,6 +25,8 @@ const ROOMS: [&str; 38] = [
     "reason",
     "function",
     "runner/decide",
+    "monitor/decide",
+    "monitor/render",
     "aws",
     "log_tail",
     "callback",
@@ -41,13 +43,14 @@ const ROOMS: [&str; 38] = [
     "runner/delete",
     "runner/run",
     "runner",
-    "monitor/decide",
-    "monitor/render",
     "monitor/sinks",
-    "monitor/passing",
+    "monitor/in_flight",
+    "monitor/definitions",
     "monitor/tail",
     "monitor/search",
-    "monitor/keep",
+    "monitor/restarts",
+    "monitor/hooks",
+    "monitor/write_audit",
     "monitor/settle",
     "monitor/report",
     "monitor/flush",

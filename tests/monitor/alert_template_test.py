@@ -72,12 +72,17 @@ class AlertTemplateTest(unittest.TestCase):
         self.check(True, stopped([{"name": "a", "exitCode": 1}], stoppedReason=None))
         self.check(True, stopped([{"name": "a", "exitCode": 137}], stopCode="EssentialContainerExited"))
         self.check(True, stopped([{"name": "a", "exitCode": 0}, {"name": "b", "reason": "CannotPullContainerError"}]))
-        self.check(True, stopped([{"name": "a", "exitCode": 0}], stopCode="TaskFailedToStart"))
+        self.check(True, stopped([{"name": "a"}], stopCode="TaskFailedToStart"))
+        self.check(True, stopped([{"name": "a", "exitCode": 1}, {"name": "b"}], stopCode="TaskFailedToStart"))
+        self.check(True, stopped([], stopCode="TaskFailedToStart"))
         self.check(True, stopped([{"name": "a", "exitCode": 1}], stopCode="ServiceSchedulerInitiated"))
 
     def test_what_is_nobodys_problem_is_not_reported(self):
         self.check(False, event("task-drained"))
         self.check(False, stopped([{"name": "a", "exitCode": 0}]))
+        over = [{"name": "a", "exitCode": 0}, {"name": "b"}]
+        self.check(False, stopped(over, stopCode="TaskFailedToStart"))
+        self.check(False, stopped(over[:1], stoppedReason="Task stopped during instance draining."))
         self.check(False, stopped([{"name": "a", "exitCode": 0}], stoppedReason=None))
         self.check(False, event("task-stopped-exit-1", lastStatus="RUNNING"))
         self.check(False, stopped([{"name": "a", "exitCode": 1}], stoppedReason="Scaling activity initiated by (x)"))

@@ -91,9 +91,30 @@ class MonitorTemplateTest(unittest.TestCase):
         self.assertTrue(check(deployment) and check(deployment, "prod"))
         self.assertFalse(check(deployment, "test"))
 
+    def test_the_second_rule_lets_through_what_ecs_refused_to_run_and_no_other_call(self):
+        call = lambda asked, **more: {
+            "source": "aws.ecs",
+            "detail-type": "AWS API Call via CloudTrail",
+            "detail": {"eventName": "RunTask", "requestParameters": asked, **more},
+        }
+        check = lambda changed, clusters="*": matches(pattern(TEMPLATE, clusters, "Refused"), changed)
+        prod = {"cluster": "prod", "taskDefinition": "nightly"}
+        arn = {"cluster": "arn:aws:ecs:us-east-1:123456789012:cluster/prod"}
+        refused = {"responseElements": {"tasks": [], "failures": [{"reason": "RESOURCE:MEMORY"}]}}
+        for asked in (prod, arn):
+            for more in (refused, {"errorCode": "AccessDenied"}):
+                self.assertTrue(check(call(asked, **more)) and check(call(asked, **more), "pro*"))
+                self.assertFalse(check(call(asked, **more), "test"))
+            self.assertFalse(check(call(asked, responseElements={"tasks": [{}], "failures": []})))
+        self.assertTrue(check(call({}, **refused)))
+        self.assertFalse(check(call({}, **refused), "prod"))
+        stopped = call(prod, errorCode="AccessDenied")
+        stopped["detail"]["eventName"] = "StopTask"
+        self.assertFalse(check(stopped))
+
     def test_the_function_is_given_every_setting_that_it_reads_and_no_other(self):
         settings = (ROOT / "src" / "monitor" / "decide" / "settings.rs").read_text().split("#[cfg(test)]")[0]
-        read_by_it = set(re.findall(r'self\.read(?:_if_given)?\(\(?"([A-Z_]+)"', settings))
+        read_by_it = set(re.findall(r'(?:self\.read(?:_if_given)?\(\(?|environment\.boolean\()"([A-Z_]+)"', settings))
         variables = TEMPLATE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
         self.assertEqual(set(variables), read_by_it)
 

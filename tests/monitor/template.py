@@ -17,14 +17,16 @@ def pattern(template: dict, clusters: str = "*", rule: str = "Rule", service: st
     """The pattern of one of the template's rules as CloudFormation fills it in."""
     written = template["Resources"][rule]["Properties"]["EventPattern"]
     known = {"AWS::Partition": "aws", "Clusters": clusters, "Service": service, "Container": container}
-    given = {"HasService": service, "HasContainer": container}
+    given = {"HasService": service, "HasContainer": container, "AllClusters": clusters == "*"}
 
     def filled(node):
         """What CloudFormation makes of a node."""
         if isinstance(node, list):
-            return [filled(one) for one in node]
+            return [one for one in map(filled, node) if one is not None]
         if not isinstance(node, dict):
             return node
+        if "Ref" in node:
+            return known.get(node["Ref"])
         if "Fn::If" in node:
             condition, then, otherwise = node["Fn::If"]
             return filled(then if given[condition] else otherwise)

@@ -24,6 +24,17 @@ pub(crate) enum Fate {
     Vanishes(Seconds),
 }
 
+/// A second container, which is not essential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sidecar {
+    /// It ends with this code, by itself or because ECS stops it.
+    Ends(i64),
+    /// ECS stops it and never learns its exit code.
+    WithoutCode,
+    /// The essential container is over before it has started, which ECS calls TaskFailedToStart.
+    NeverStarts,
+}
+
 /// The life of one task, drawn when it starts.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
@@ -44,9 +55,7 @@ pub(crate) struct Script {
     pub(crate) flicker: Option<(Seconds, Seconds)>,
     /// How much later than it was printed the last line of the log can be read.
     pub(crate) log_delay: Seconds,
-    /// A second container that is not essential: the exit code that it ends with by itself, or none if it
-    /// must be ended.
-    pub(crate) sidecar: Option<Option<i64>>,
+    pub(crate) sidecar: Option<Sidecar>,
     /// GuardDuty's agent, which is in no definition and has no exit code.
     pub(crate) injected: bool,
 }
@@ -109,10 +118,43 @@ impl SimTask {
         (!never).then(|| (self.runs_from(), self.ends_at()))
     }
 
-    /// Whether, by the contract's §5, its end is a success.
-    pub(crate) fn ends_well(&self) -> bool {
-        let sidecar_well = !matches!(self.script.sidecar, Some(Some(code)) if ![0, 137, 143].contains(&code));
-        matches!(self.script.fate, Fate::Exits(0, _)) && self.stopped_at().is_none() && sidecar_well
+    /// Whether, by the contract's §5, its end is a success under these properties.
+    pub(crate) fn ends_well(&self, properties: &Value) -> bool {
+        let every_container_counts = properties["WatchContainers"] == json!(["*"]);
+        let helper_ends_well = matches!(self.script.sidecar, None | Some(Sidecar::Ends(0)));
+        matches!(self.script.fate, Fate::Exits(0, _))
+            && self.stopped_at().is_none()
+            && (helper_ends_well || !every_container_counts)
+    }
+
+    /// Whether it looks without its definition as if its essential container had been stopped because the
+    /// helper had ended.
+    pub(crate) fn seems_stopped_by_its_helper(&self) -> bool {
+        let own_end = self.stopped_at().is_none() && self.script.sidecar == Some(Sidecar::Ends(0));
+        own_end && matches!(self.script.fate, Fate::Exits(137 | 143, _))
+    }
+
+    /// Whether its essential container had failed before its helper started.
+    pub(crate) fn failed_before_its_helper_started(&self) -> bool {
+        let never_started = self.script.sidecar == Some(Sidecar::NeverStarts) && self.stopped_at().is_none();
+        never_started && matches!(self.script.fate, Fate::Exits(code, _) if ![0, 137, 143].contains(&code))
+    }
+
+    /// The code that its essential container ends with by itself.
+    pub(crate) fn exit_code(&self) -> Option<i64> {
+        match self.script.fate {
+            Fate::Exits(code, _) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// What a SUCCESS says of the helper, if it has to name it.
+    pub(crate) fn helper_that_failed(&self) -> Option<String> {
+        match self.script.sidecar? {
+            Sidecar::Ends(0) => None,
+            Sidecar::Ends(code) => Some(format!("sidecar (exit code {code})")),
+            Sidecar::WithoutCode | Sidecar::NeverStarts => Some("sidecar (no exit code)".to_owned()),
+        }
     }
 
     /// Whether ECS still has it running, or wants to.
@@ -205,6 +247,9 @@ impl SimTask {
             (_, Fate::FailsToStart) => ("TaskFailedToStart", "CannotPullContainerError: image not found"),
             (_, Fate::LosesItsHost(_)) => ("SpotInterruption", "Your Spot Task was interrupted."),
             (_, Fate::IsStopped(..)) => ("UserInitiated", "Task stopped by user"),
+            _ if self.script.sidecar == Some(Sidecar::NeverStarts) => {
+                ("TaskFailedToStart", "Task failed to start")
+            }
             _ => ("EssentialContainerExited", "Essential container in task exited"),
         }
     }
@@ -218,8 +263,7 @@ impl SimTask {
             (None, Fate::Exits(code, _) | Fate::IsStopped(code, _)) => Some(*code),
             _ => None,
         };
-        let sidecar_code = code.map(|_| 137);
-        let container = |name: &str, code: Option<i64>| {
+        let container = |name: &str, code: Option<i64>, ran: bool| {
             let status = match self.status(now) {
                 _ if ended => "STOPPED",
                 "RUNNING" | "STOPPING" if ran && now >= self.runs_from() => "RUNNING",
@@ -237,12 +281,16 @@ impl SimTask {
             }
             container
         };
-        let mut containers = vec![container("app", code)];
-        if let Some(own) = self.script.sidecar {
-            containers.push(container("sidecar", own.filter(|_| code.is_some()).or(sidecar_code)));
+        let mut containers = vec![container("app", code, ran)];
+        if let Some(sidecar) = self.script.sidecar {
+            let own = match sidecar {
+                Sidecar::Ends(own) => code.map(|_| own),
+                Sidecar::WithoutCode | Sidecar::NeverStarts => None,
+            };
+            containers.push(container("sidecar", own, ran && sidecar != Sidecar::NeverStarts));
         }
         if self.script.injected {
-            containers.push(container("aws-guardduty-agent-a1b2", None));
+            containers.push(container("aws-guardduty-agent-a1b2", None, ran));
         }
         containers
     }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    ecs::{Fate, Script},
+    ecs::{Fate, Script, Sidecar},
     ledger::{LedgerTrouble, Spoiled, TableTrouble},
     life::{Chapter, Fault, Life, Trouble},
     live_out,
@@ -193,7 +193,7 @@ fn delete_stops_what_runs_in_a_cluster_that_the_resource_has_left() {
 
 #[test]
 fn a_definition_that_cannot_be_read_for_a_while_fails_no_run_whose_sidecar_was_killed() {
-    let script = Script { sidecar: Some(None), ..Script::plain(Fate::Exits(0, 30.0)) };
+    let script = Script { sidecar: Some(Sidecar::Ends(137)), ..Script::plain(Fate::Exits(0, 30.0)) };
     for (from, long) in [(20.0, 60.0), (0.0, 90.0)] {
         let trouble = Trouble { no_definitions: Some((from, long)), ..Trouble::default() };
         check(Life { trouble, ..Life::calm(json!({}), script.clone()) }, &["SUCCESS", "SUCCESS"]);
@@ -545,4 +545,38 @@ fn a_stopping_task_that_one_look_does_not_describe_is_waited_for_before_the_next
     let planned = vec![("ListTasks", 3, Fault::Slow)];
     let lived = live_out(Life { planned, ..life }, None);
     assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+}
+
+#[test]
+fn a_task_that_is_over_before_its_helper_has_started_has_done_its_work() {
+    let ended = |code| {
+        let script = Script { sidecar: Some(Sidecar::NeverStarts), ..Script::plain(Fate::Exits(code, 0.4)) };
+        Script { deprovisioning: 25.0, late_facts: (4.0, 0.5), ..script }
+    };
+    for properties in [json!({}), json!({"WatchContainers": ["app"]})] {
+        check(Life::calm(properties.clone(), ended(0)), &["SUCCESS", "SUCCESS"]);
+        check(Life::calm(properties, ended(1)), &["FAILED", "SUCCESS"]);
+    }
+    check(Life::calm(json!({"WatchContainers": ["*"]}), ended(0)), &["FAILED", "SUCCESS"]);
+}
+
+#[test]
+fn without_its_definition_a_helper_that_ecs_stopped_fails_no_run() {
+    for (code, status) in [(137, "SUCCESS"), (143, "SUCCESS"), (1, "FAILED")] {
+        let script = Script { sidecar: Some(Sidecar::Ends(code)), ..Script::plain(Fate::Exits(0, 30.0)) };
+        let trouble = Trouble { denied: Some("DescribeTaskDefinition"), ..Trouble::default() };
+        check(Life { trouble, ..Life::calm(json!({}), script) }, &[status, "SUCCESS"]);
+    }
+}
+
+#[test]
+fn a_helper_fails_no_run_unless_every_container_counts() {
+    let ends = [1, 2, 130, 137, 143, 255].map(Sidecar::Ends);
+    for sidecar in ends.into_iter().chain([Sidecar::WithoutCode]) {
+        let script = Script { sidecar: Some(sidecar), ..Script::plain(Fate::Exits(0, 30.0)) };
+        check(Life::calm(json!({}), script.clone()), &["SUCCESS", "SUCCESS"]);
+        check(Life::calm(json!({"WatchContainers": ["*"]}), script), &["FAILED", "SUCCESS"]);
+    }
+    let script = Script { sidecar: Some(Sidecar::Ends(0)), ..Script::plain(Fate::Exits(0, 30.0)) };
+    check(Life::calm(json!({"WatchContainers": ["*"]}), script), &["SUCCESS", "SUCCESS"]);
 }

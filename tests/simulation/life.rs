@@ -6,7 +6,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::{
-    ecs::{Fate, Script, Seconds},
+    ecs::{Fate, Script, Seconds, Sidecar},
     ledger::LedgerTrouble,
 };
 
@@ -309,7 +309,11 @@ impl Chapter {
                 properties[name] = value;
             }
         }
-        // By a die of its own, so that the rest of a seed's life is what it was.
+        // By dice of their own, so that the rest of a seed's life is what it was.
+        let watched = Rng::with_seed(rng.clone().u64(..).wrapping_add(2)).f64();
+        if watched < 0.3 {
+            properties["WatchContainers"] = json!([if watched < 0.15 { "*" } else { "app" }]);
+        }
         if Rng::with_seed(rng.clone().u64(..).wrapping_add(1)).f64() < 0.25 {
             properties["ReturnOutput"] = json!("true");
         }
@@ -378,7 +382,11 @@ impl Script {
             missing: if trouble.rate > 0.0 { pick(rng, &[0.0, 0.0, 0.0, 2.0, 45.0]) } else { 0.0 },
             flicker: (rng.f64() < 0.1).then(|| (rng.f64() * 100.0, pick(rng, &[1.0, 10.0, 25.0]))),
             log_delay: pick(rng, &[0.0, 1.0, 2.5]),
-            sidecar: (rng.f64() < 0.3).then(|| (rng.f64() < 0.3).then(|| pick(rng, &[0, 0, 1]))),
+            sidecar: (rng.f64() < 0.3).then(|| {
+                let codes = [0, 0, 1, 2, 130, 137, 137, 143, 255].map(Sidecar::Ends);
+                let kinds = [&codes[..], &[Sidecar::WithoutCode, Sidecar::NeverStarts]].concat();
+                pick(rng, &kinds)
+            }),
             injected: rng.f64() < 0.2,
         }
     }

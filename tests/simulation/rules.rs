@@ -224,8 +224,20 @@ impl Court<'_> {
                 if !told.contains(&task.arn.as_str()) {
                     object(format!("untrue SUCCESS: {} is not among {told:?}", task.arn));
                 }
-                if timeout > 0.0 && !(task.ends_well() && task.ends_at() <= *at) {
+                // Which of two ended first only the definition shows (docs/reliability.md).
+                // An event or the watch may have asked for it.
+                let mut calls = self.state.calls.iter();
+                let unread = calls.any(|call| call.operation == "DescribeTaskDefinition" && !call.ok);
+                let unread = unread && task.seems_stopped_by_its_helper();
+                if timeout > 0.0 && !(task.ends_well(&asked.properties) && task.ends_at() <= *at) && !unread {
                     object(format!("untrue SUCCESS: {task:?}"));
+                }
+                let helper = task.helper_that_failed().filter(|_| timeout > 0.0 && ran);
+                let names = |helper: &String| {
+                    answer["Reason"].as_str().is_some_and(|reason| reason.contains(helper.as_str()))
+                };
+                if helper.as_ref().is_some_and(|helper| !names(helper)) {
+                    object(format!("a SUCCESS that hides a helper: {task:?}: {answer}"));
                 }
             }
             if tasks.len() < expected(&asked.properties) {
@@ -233,13 +245,23 @@ impl Court<'_> {
             }
             return;
         }
+        let reason = answer["Reason"].as_str().unwrap_or_default();
+        if let [task] = tasks.as_slice()
+            && let Some(code) = task.exit_code().filter(|_| task.failed_before_its_helper_started())
+            && reason.contains("failed to start")
+            && !reason.contains(&format!("code {code}"))
+        {
+            object(format!("a failed start in place of exit code {code}: {answer}"));
+        }
         let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
         let deadline = asked.sent + timeout.min(service_timeout - 30.0);
         if tasks.len() < expected(&asked.properties) {
             return;
         }
         let good = |task: &SimTask| {
-            task.ends_well() && task.ends_at() + 40.0 < deadline && task.script.missing < 30.0
+            task.ends_well(&asked.properties)
+                && task.ends_at() + 40.0 < deadline
+                && task.script.missing < 30.0
         };
         // A definition that cannot be read until the deadline cannot excuse anybody.
         let unread = self.world.life.trouble.no_definitions;

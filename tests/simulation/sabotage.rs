@@ -5,7 +5,7 @@ use rehearse::service::dynamodb::LEDGER;
 use serde_json::{Value, json};
 
 use crate::{
-    ecs::{Fate, Script},
+    ecs::{Fate, Script, Sidecar},
     ledger::{LedgerTrouble, WATCH},
     life::{Life, Trouble},
     world::{Asked, Delivery, World},
@@ -76,6 +76,14 @@ pub(crate) enum Sabotage {
     LooksAfterEveryEvent,
     /// Every container counts, whatever the task definition says.
     JudgesWithoutDefinition,
+    /// Of a task that failed to start no exit code is read, where the work was done.
+    ForgetsWorkBeforeAFailedStart,
+    /// The same, where the work had failed.
+    BlamesTheStart,
+    /// `*` in WatchContainers is not read.
+    IgnoresTheStar,
+    /// A SUCCESS does not name the helpers that failed.
+    HidesHelpers,
     /// Waits are parked although the watch has not come round for long.
     ParksWithoutHeartbeat,
     /// A panic ends the invocation. `guard.rs` has the lives that notice it.
@@ -83,7 +91,7 @@ pub(crate) enum Sabotage {
 }
 
 /// Every rule, a word of the objection to its breach, and the first life that notices it.
-pub(crate) const ALL: [(Sabotage, &str, u64); 32] = [
+pub(crate) const ALL: [(Sabotage, &str, u64); 36] = [
     (Sabotage::SendsNoToken, "start once", 3),
     (Sabotage::StopsNothing, "runs on after", 16),
     (Sabotage::TakesEveryEndForASuccess, "untrue SUCCESS", 8),
@@ -115,6 +123,10 @@ pub(crate) const ALL: [(Sabotage, &str, u64); 32] = [
     (Sabotage::AnswersBeforeItWrites, "not the one in its row", 17),
     (Sabotage::LooksAfterEveryEvent, "after it was parked", 0),
     (Sabotage::JudgesWithoutDefinition, "should have succeeded", 0),
+    (Sabotage::ForgetsWorkBeforeAFailedStart, "should have succeeded", 0),
+    (Sabotage::BlamesTheStart, "in place of exit code", 0),
+    (Sabotage::IgnoresTheStar, "untrue SUCCESS", 0),
+    (Sabotage::HidesHelpers, "hides a helper", 0),
     (Sabotage::ParksWithoutHeartbeat, "no answer", 0),
 ];
 
@@ -122,8 +134,19 @@ pub(crate) const ALL: [(Sabotage, &str, u64); 32] = [
 pub(crate) fn directed(sabotage: Sabotage) -> Option<Life> {
     let trouble = match sabotage {
         Sabotage::JudgesWithoutDefinition => {
-            let script = Script { sidecar: Some(None), ..Script::plain(Fate::Exits(0, 30.0)) };
+            let script = Script { sidecar: Some(Sidecar::Ends(137)), ..Script::plain(Fate::Exits(0, 30.0)) };
             return Some(Life::calm(json!({}), script));
+        }
+        Sabotage::ForgetsWorkBeforeAFailedStart | Sabotage::BlamesTheStart => {
+            let code = i64::from(sabotage == Sabotage::BlamesTheStart);
+            let script = Script::plain(Fate::Exits(code, 0.4));
+            return Some(Life::calm(json!({}), Script { sidecar: Some(Sidecar::NeverStarts), ..script }));
+        }
+        Sabotage::IgnoresTheStar | Sabotage::HidesHelpers => {
+            let every = json!({"WatchContainers": ["*"]});
+            let properties = if sabotage == Sabotage::IgnoresTheStar { every } else { json!({}) };
+            let script = Script { sidecar: Some(Sidecar::Ends(2)), ..Script::plain(Fate::Exits(0, 30.0)) };
+            return Some(Life::calm(properties, script));
         }
         Sabotage::ParksWithoutHeartbeat => {
             let script = Script { stopping: (60.0, 137), ..Script::plain(Fate::Hangs) };
@@ -211,6 +234,13 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
                 }
             }
         }
+        (Some(Sabotage::ForgetsWorkBeforeAFailedStart | Sabotage::BlamesTheStart), "DescribeTasks") => {
+            for task in tasks.filter(|task| task["stopCode"] == "TaskFailedToStart") {
+                for container in task["containers"].as_array_mut().into_iter().flatten() {
+                    container["exitCode"] = Value::Null;
+                }
+            }
+        }
         (Some(Sabotage::ReturnsAnotherLine), "GetLogEvents") => {
             answer["events"].as_array_mut().into_iter().for_each(|events| events.truncate(1));
         }
@@ -260,6 +290,7 @@ pub(crate) fn answer(world: &World, mut body: Value) -> Value {
         Some(Sabotage::AnswersDifferently) => {
             body["Data"]["TaskArn"] = world.state().rng.u64(..).to_string().into()
         }
+        Some(Sabotage::HidesHelpers) => body["Reason"] = "The task succeeded".into(),
         Some(Sabotage::AlwaysFails) => body["Status"] = "FAILED".into(),
         Some(Sabotage::SaysTooMuch) => body["Reason"] = "x".repeat(5000).into(),
         Some(Sabotage::ChangesTheId) if body["RequestId"] != "r-1" => {
@@ -291,6 +322,10 @@ pub(crate) fn payload(world: &World, mut payload: Value) -> Value {
                 }
                 container["exitCode"] = if believes { 0.into() } else { Value::Null };
             }
+        }
+        Some(Sabotage::IgnoresTheStar) => {
+            let properties = payload["ResourceProperties"].as_object_mut();
+            properties.and_then(|properties| properties.remove("WatchContainers"));
         }
         Some(Sabotage::LogsTheUrl) => {
             tracing::trace!(target: "ecs_tasks::runner", "{}", payload["ResponseURL"])

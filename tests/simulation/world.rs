@@ -11,7 +11,7 @@ use std::{
 
 use ecs_tasks::function::clock::Clock;
 use fastrand::Rng;
-use rehearse::service::ecs::token::{self, Claim, ClientTokens};
+use rehearse::service::ecs::token::{self, ClientTokens, TokenClaim};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::{Notify, mpsc::UnboundedSender};
@@ -308,9 +308,9 @@ impl State {
         let cluster = body["cluster"].as_str().unwrap_or_default().to_owned();
         let by_token = body["clientToken"].is_string();
         let used = match self.tokens.claim(&cluster, body) {
-            Claim::New => None,
-            Claim::Replay(launch) => Some((*launch, false)),
-            Claim::Conflict(launch) => Some((*launch, true)),
+            TokenClaim::New => None,
+            TokenClaim::Replay(launch) => Some((*launch, false)),
+            TokenClaim::Conflict(launch) => Some((*launch, true)),
         };
         if let Some((launch, differs)) = used {
             let tasks = self.launches[launch].tasks.clone();

@@ -10,6 +10,7 @@ use crate::{
         Resource, TemplateError, nearest::did_you_mean, node::Node, referable::Referable, resolve::Scope,
     },
 };
+use ecs_tasks::outcome::EVERY_CONTAINER;
 
 /// Properties on which it depends whether a task definition can be registered at all.
 const DECIDE: [&str; 4] = ["Cpu", "Memory", "NetworkMode", "RequiresCompatibilities"];
@@ -110,7 +111,8 @@ fn named_containers(properties: &Value) -> Vec<(String, String)> {
             named.push((path, name.to_owned()));
         }
     };
-    for (index, name) in items(&properties["WatchContainers"]) {
+    let watched = items(&properties["WatchContainers"]);
+    for (index, name) in watched.filter(|(_, name)| *name != EVERY_CONTAINER) {
         add(format!("WatchContainers[{index}]"), name);
     }
     for (index, criterion) in items(&properties["UpdateCriteria"]) {

@@ -1,4 +1,4 @@
-//! What the function is invoked with: one event, or a batch of messages from SQS or SNS, whose bodies are
+//! The payload of an invocation: one event, or a batch of messages from SQS or SNS, whose bodies are
 //! events or notifications of SNS with an event in them.
 //!
 //! Pure.
@@ -9,13 +9,13 @@ use time::OffsetDateTime;
 use super::event::{Event, Unreadable, time};
 use crate::task::read::text;
 
-/// What the function was invoked with.
+/// The payload of an invocation.
 #[derive(Debug, PartialEq)]
 pub struct Payload {
-    /// Whether it is a batch from SQS, which is answered with the ids of the messages that failed. All else
+    /// True if it is a batch from SQS, which is answered with the ids of the messages that failed. All else
     /// is repeated as a whole.
     pub is_from_queue: bool,
-    /// What is in it.
+    /// Its messages.
     pub messages: Vec<Message>,
 }
 
@@ -24,18 +24,18 @@ pub struct Payload {
 pub struct Message {
     /// SQS's id of it; empty for what came without a queue.
     pub id: String,
-    /// What it says.
+    /// Its content.
     pub content: Content,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Debug, PartialEq)]
 pub enum Content {
     /// An event of ECS.
     Event(Box<Event>),
     /// An event of a schedule: the time at which windows are looked through.
     Tick(OffsetDateTime),
-    /// What cannot be read.
+    /// A message that cannot be read.
     Unreadable(Unreadable),
 }
 
@@ -83,7 +83,7 @@ impl Content {
     }
 }
 
-/// What an SNS notification says; what is none stays as it is.
+/// The message of an SNS notification; any other JSON stays as it is.
 fn notified(json: Value, message: &str) -> Result<Value, Unreadable> {
     match (json["Type"].as_str(), json["Message"].as_str()) {
         (Some("Notification"), Some(body)) => serde_json::from_str(body)
@@ -102,7 +102,7 @@ mod tests {
     const EXIT_1: &str = include_str!("../../../tests/events/task-stopped-exit-1.json");
     const ID: &str = "8f07966c-b005-4a0f-9ee9-63d2c41448b3";
 
-    /// Each message in words: its id, and the event's id or what is wrong.
+    /// Each message in cause: its id, and the event's id or what is wrong.
     fn read(payload: Value) -> (bool, Vec<String>) {
         let payload = Payload::of(payload);
         let shown = |message: Message| match message.content {

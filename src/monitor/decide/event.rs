@@ -18,13 +18,21 @@ use crate::task::{
 const TASK_STATE_CHANGE: &str = "ECS Task State Change";
 const SERVICE_ACTION: &str = "ECS Service Action";
 const DEPLOYMENT_STATE_CHANGE: &str = "ECS Deployment State Change";
+const HOOK_STATE_CHANGE: &str = "ECS Hook State Change";
+const DAEMON_ACTION: &str = "ECS Daemon Service Action";
+const DAEMON_DEPLOYMENT: &str = "ECS Daemon Deployment State Change";
+const INSTANCE_HEALTH: &str = "ECS Container Instance Health Change";
+const API_CALL: &str = "AWS API Call via CloudTrail";
+
+/// Prefix of `startedBy` in the runner's own calls: CloudFormation shows how these end.
+const RUNNER: &str = "ecs-tasks/";
 
 /// An event of ECS.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// The same on every delivery.
     pub id: String,
-    /// When it happened.
+    /// The time of the change.
     pub time: OffsetDateTime,
     /// `ECS Task State Change`, and others.
     pub detail_type: String,
@@ -42,12 +50,12 @@ pub struct Event {
     pub json: Value,
 }
 
-/// What an event is about.
+/// The subject of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum About {
     /// A task has a new state.
     Task(Box<TaskChange>),
-    /// Something happened to a service.
+    /// Something happened to a service, or to another thing of ECS that is no task.
     Service(ServiceEvent),
     /// Anything else, which is kept and not judged.
     Other,
@@ -64,21 +72,44 @@ pub struct TaskChange {
     pub group: Option<String>,
 }
 
-/// An event of a service or of its deployment.
+/// An event of a service, or of another thing of ECS that is no task.
 ///
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceEvent {
-    /// INFO, WARN or ERROR.
+    /// The kind of thing that it is about.
+    pub kind: Kind,
+    /// INFO, WARN, WARNING or ERROR; empty where the event has none.
     pub event_type: String,
-    /// SERVICE_TASK_PLACEMENT_FAILURE, SERVICE_DEPLOYMENT_FAILED, …
+    /// SERVICE_TASK_PLACEMENT_FAILURE, HOOK_TIMED_OUT, …; of a refused call the error's or failure's code.
     pub event_name: String,
     /// The cluster's name.
     pub cluster: String,
-    /// The service's name.
+    /// The name of the service, the daemon, the instance or the task's family.
     pub service: String,
     /// ECS's words, where it has some.
     pub reason: Option<String>,
+}
+
+/// The kind of thing that an event is about which is no task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A service or its deployment.
+    Service,
+    /// A lifecycle hook of a service's deployment.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_hook_state_change_events.html>
+    Hook,
+    /// A daemon of Managed Instances or its deployment.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-daemons-events.html>
+    Daemon,
+    /// A container instance.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_container_instance_health_events.html>
+    Instance,
+    /// A call of RunTask that ECS has refused, as CloudTrail records it.
+    RunTask,
 }
 
 /// Why an event cannot be read.
@@ -87,7 +118,7 @@ pub struct ServiceEvent {
 pub struct Unreadable {
     /// The event's or the message's id; `without an id` if there is none.
     pub id: String,
-    /// What is wrong with it.
+    /// The fault in it.
     pub problem: String,
 }
 
@@ -118,10 +149,8 @@ impl Event {
                 Some(change) => About::Task(Box::new(change)),
                 None => return unreadable("it is a task state change without a taskArn"),
             },
-            SERVICE_ACTION | DEPLOYMENT_STATE_CHANGE => {
-                ServiceEvent::read(detail, resource.as_deref()).map_or(About::Other, About::Service)
-            }
-            _ => About::Other,
+            _ => ServiceEvent::of(&detail_type, detail, resource.as_deref())
+                .map_or(About::Other, About::Service),
         };
         Ok(Self {
             id,
@@ -151,9 +180,22 @@ impl Event {
             return whole;
         }
         let detail = &self.json["detail"];
-        let kept =
-            ["taskArn", "taskDefinitionArn", "clusterArn", "group", "lastStatus", "stopCode", "version"];
-        let kept: Value = kept.map(|name| (name.to_owned(), detail[name].clone())).into_iter().collect();
+        let mut kept: Value = KEPT
+            .iter()
+            .filter(|name| !detail[**name].is_null())
+            .map(|name| ((*name).to_owned(), shortened(&detail[*name])))
+            .collect();
+        let asked = &detail["requestParameters"];
+        if asked.is_object() {
+            let names = ["cluster", "taskDefinition", "startedBy"];
+            kept["requestParameters"] =
+                names.map(|name| (name.to_owned(), shortened(&asked[name]))).into_iter().collect();
+            let failures = detail["responseElements"]["failures"].as_array().into_iter().flatten().take(3);
+            let failures: Vec<Value> = failures
+                .map(|failure| json!({ "reason": shortened(&failure["reason"]), "detail": shortened(&failure["detail"]) }))
+                .collect();
+            kept["responseElements"] = json!({ "failures": failures });
+        }
         let short = json!({
             "id": self.id,
             "source": "aws.ecs",
@@ -164,6 +206,39 @@ impl Event {
             "cut": true,
         });
         short.to_string()
+    }
+}
+
+/// Fields that stay of the detail of an event that is too long to be kept whole: enough to judge it again.
+const KEPT: [&str; 20] = [
+    "taskArn",
+    "taskDefinitionArn",
+    "clusterArn",
+    "group",
+    "lastStatus",
+    "stopCode",
+    "version",
+    "eventType",
+    "eventName",
+    "serviceArn",
+    "daemonArn",
+    "containerInstanceArn",
+    "ec2InstanceId",
+    "overallStatus",
+    "lifecycleStage",
+    "hookType",
+    "expiresAt",
+    "reason",
+    "errorCode",
+    "errorMessage",
+];
+
+/// A text without its end, where it is long.
+fn shortened(value: &Value) -> Value {
+    match value {
+        Value::String(text) => text[..text.floor_char_boundary(300)].into(),
+        Value::Number(_) | Value::Bool(_) => value.clone(),
+        _ => Value::Null,
     }
 }
 
@@ -193,30 +268,138 @@ impl TaskChange {
 }
 
 impl ServiceEvent {
-    fn read(detail: &Value, service_arn: Option<&str>) -> Option<Self> {
+    /// Reads the event of a detail type that is judged; nothing of any other.
+    fn of(detail_type: &str, detail: &Value, resource: Option<&str>) -> Option<Self> {
+        let arn = |name: &str| text(&detail[name]);
+        match detail_type {
+            SERVICE_ACTION | DEPLOYMENT_STATE_CHANGE => {
+                Self::read(Kind::Service, detail, arn("serviceArn").as_deref().or(resource))
+            }
+            HOOK_STATE_CHANGE => Self::read(Kind::Hook, detail, arn("serviceArn").as_deref()),
+            DAEMON_ACTION | DAEMON_DEPLOYMENT => {
+                Self::read(Kind::Daemon, detail, arn("daemonArn").as_deref().or(resource))
+            }
+            INSTANCE_HEALTH => Self::of_health(detail, resource),
+            API_CALL => Self::of_refused_call(detail),
+            _ => None,
+        }
+    }
+
+    fn read(kind: Kind, detail: &Value, arn: Option<&str>) -> Option<Self> {
         // arn:aws:ecs:us-west-2:123456789012:service/prod/web; old ones lack the cluster.
-        let path: Vec<&str> = service_arn.unwrap_or_default().split('/').collect();
+        let path: Vec<&str> = arn.unwrap_or_default().split('/').collect();
         let of_arn = if path.len() > 2 { path[1] } else { "" };
-        let cluster_arn = text(&detail["clusterArn"]).unwrap_or_else(|| of_arn.to_owned());
         Some(Self {
-            event_type: text(&detail["eventType"])?,
+            kind,
+            event_type: text(&detail["eventType"]).unwrap_or_default(),
             event_name: text(&detail["eventName"])?,
-            cluster: cluster_arn.rsplit('/').next().unwrap_or_default().to_owned(),
+            cluster: text(&detail["clusterArn"]).map_or_else(|| of_arn.to_owned(), |arn| last_part(&arn)),
             service: path.last().copied().unwrap_or_default().to_owned(),
-            reason: text(&detail["reason"]),
+            reason: text(&detail["reason"]).or_else(|| Self::of_hook(detail)),
+        })
+    }
+
+    /// Says at which stage a hook is, and until when it waits.
+    fn of_hook(detail: &Value) -> Option<String> {
+        let stage = text(&detail["lifecycleStage"])?;
+        let kind = text(&detail["hookType"]).map_or_else(String::new, |kind| format!("{kind} "));
+        let until = text(&detail["expiresAt"]).map_or_else(String::new, |at| format!(", expires at {at}"));
+        Some(format!("{kind}hook at {stage}{until}"))
+    }
+
+    /// The health checks of a container instance that are impaired, as its event's name and reason.
+    fn of_health(detail: &Value, resource: Option<&str>) -> Option<Self> {
+        let checks = detail["healthChecks"].as_array().into_iter().flatten();
+        let impaired: Vec<&Value> = checks.filter(|check| check["status"] == IMPAIRED).collect();
+        if impaired.is_empty() && detail["overallStatus"] != IMPAIRED {
+            return None;
+        }
+        let kind = |check: &&Value| text(&check["type"]).unwrap_or_default();
+        let first = impaired.first().map(kind).filter(|kind| !kind.is_empty());
+        let reasons: Vec<String> = impaired
+            .iter()
+            .map(|check| [Some(kind(check)), text(&check["statusReason"])])
+            .map(|parts| parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
+            .collect();
+        let instance = text(&detail["containerInstanceArn"]).or(resource.map(str::to_owned));
+        let instance = instance.map(|arn| last_part(&arn));
+        let named = [text(&detail["ec2InstanceId"]), instance].into_iter().flatten().next();
+        Some(Self {
+            kind: Kind::Instance,
+            event_type: IMPAIRED.to_owned(),
+            event_name: first.map_or_else(|| IMPAIRED.to_owned(), |first| format!("{first}_{IMPAIRED}")),
+            cluster: text(&detail["clusterArn"]).map(|arn| last_part(&arn)).unwrap_or_default(),
+            service: named.unwrap_or_default(),
+            reason: Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty()),
+        })
+    }
+
+    /// A RunTask that ECS has refused, in whole or in part. Without its record a scheduled task that was
+    /// refused leaves no trace: there is no task, and so no event of one.
+    fn of_refused_call(detail: &Value) -> Option<Self> {
+        let (asked, answered) = (&detail["requestParameters"], &detail["responseElements"]);
+        let is_runners = text(&asked["startedBy"]).is_some_and(|by| by.starts_with(RUNNER));
+        if detail["eventName"] != "RunTask" || is_runners {
+            return None;
+        }
+        let failures: Vec<&Value> = answered["failures"].as_array().into_iter().flatten().collect();
+        let mut reasons: Vec<String> = Vec::new();
+        for failure in &failures {
+            let parts = ["reason", "detail"].into_iter().filter_map(|part| text(&failure[part]));
+            let reason = parts.collect::<Vec<_>>().join(": ");
+            if !reason.is_empty() && !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        let failed = failures.first().map(|failure| text(&failure["reason"]));
+        let code = text(&detail["errorCode"]).or_else(|| failed?.or(Some("failures".to_owned())))?;
+        let definition = text(&asked["taskDefinition"]).unwrap_or_default();
+        Some(Self {
+            kind: Kind::RunTask,
+            event_type: "ERROR".to_owned(),
+            event_name: code,
+            cluster: text(&asked["cluster"]).map_or_else(|| "default".to_owned(), |arn| last_part(&arn)),
+            service: family(&definition).to_owned(),
+            reason: text(&detail["errorMessage"])
+                .or_else(|| Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty())),
         })
     }
 }
 
+impl Kind {
+    /// Its name in a sentence.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Hook => "deployment hook",
+            Self::Daemon => "daemon",
+            Self::Instance => "container instance",
+            Self::RunTask => "task",
+        }
+    }
+
+    /// True if the event's `service` is the name of a service.
+    pub fn is_of_service(self) -> bool {
+        matches!(self, Self::Service | Self::Hook)
+    }
+}
+
+/// The status of what does not work.
+const IMPAIRED: &str = "IMPAIRED";
+
+fn last_part(arn: &str) -> String {
+    arn.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
 impl Unreadable {
-    /// What is wrong with the event or message of this id.
+    /// The fault in the event or message of this id.
     pub fn new(id: &str, problem: &str) -> Self {
         let id = if id.is_empty() { "without an id" } else { id };
         Self { id: id.to_owned(), problem: problem.to_owned() }
     }
 }
 
-/// What stands in the place of a value that is not kept.
+/// Placeholder for a value that is not kept.
 const NOT_KEPT: &str = "(not kept)";
 
 /// An event names the environment that a task's overrides set, values and all; other events of ECS, such as

@@ -1,40 +1,47 @@
-//! What an event means: nothing yet, a success, a failure, or a failure that is nobody's problem.
+//! The meaning of an event: nothing yet, a success, a failure, or a failure that is nobody's problem.
 //!
 //! Pure. The table in docs/monitor.md says the same, and a test holds it against this file.
 
+use time::Duration;
+
 use super::{
-    event::{About, Event, ServiceEvent, TaskChange},
+    event::{About, Event, Kind, ServiceEvent, TaskChange},
     pattern::Pattern,
     words,
 };
 use crate::{
     outcome::{Cause, Failure, Outcome, Rules, Verdict},
-    task::{Container, Task},
+    task::{Container, Task, TaskDefinition},
 };
 
-/// What an event means.
+/// The meaning of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     /// The task is not STOPPED.
     Moving,
     /// Every container that counts exited with 0.
     Succeeded,
+    /// Every container exited with 0, and the tasks of the service have ended so again and again: a service is
+    /// meant to run.
+    Restarting,
     /// The task failed, and nobody need know.
     Excused(TaskFailure, Excuse),
     /// The task failed.
     Failed(TaskFailure),
-    /// ECS reports that a service cannot do its work: an event of type ERROR or WARN.
+    /// ECS reports that a service, a hook, a daemon or an instance cannot do its work, or refuses a task.
     Impaired,
+    /// A deployment hook awaits somebody's action, which is reported if it goes on for long.
+    Awaiting,
 }
 
-/// How a task failed.
+/// A task's failure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskFailure {
     /// The cause in a few words, for subjects and groups: `out of memory`.
-    pub words: String,
-    /// Whether ECS ended it for its health checks, whatever its containers exited with.
+    pub cause: String,
+    /// True if ECS ended it for its health checks, whatever its containers exited with.
     pub is_unhealthy: bool,
-    /// What failed in it; nothing where all containers exited with 0.
+    /// The containers that failed; nothing where all exited with 0.
     pub failure: Option<Failure>,
 }
 
@@ -47,8 +54,10 @@ pub enum Excuse {
     Replaced,
 }
 
-/// The monitor has no task definition at hand, so all containers but those that AWS injected count.
-const RULES: Rules<'static> = Rules { watch_containers: &[], success_exit_codes: &[0], definition: None };
+/// The rules of the runner's defaults, with the definition where it could be read.
+fn rules(definition: Option<&TaskDefinition>) -> Rules<'_> {
+    Rules { watch_containers: &[], success_exit_codes: &[0], definition }
+}
 
 /// SIGKILL and SIGTERM: how a container ends that was told to stop.
 const TOLD_TO_STOP: [Option<i64>; 2] = [Some(137), Some(143)];
@@ -57,26 +66,37 @@ impl Finding {
     /// Judges an event, if it is of a kind that is judged; `ignored` are the patterns of
     /// `IGNORE_STOPPED_REASONS`.
     pub fn of(event: &Event, ignored: &[Pattern]) -> Option<Self> {
+        Self::by_definition(event, ignored, None)
+    }
+
+    /// The same, given the definition that the task ran from: its essential containers decide.
+    pub fn by_definition(
+        event: &Event,
+        ignored: &[Pattern],
+        definition: Option<&TaskDefinition>,
+    ) -> Option<Self> {
         match &event.about {
-            About::Task(change) => Some(Self::of_task(change, ignored)),
-            About::Service(service) => service.is_trouble().then_some(Self::Impaired),
-            About::Other => None,
+            About::Task(change) => Some(Self::of_task(change, ignored, definition)),
+            About::Service(service) if service.is_trouble() => Some(Self::Impaired),
+            About::Service(service) if service.awaits_action() => Some(Self::Awaiting),
+            About::Service(_) | About::Other => None,
         }
     }
 
-    fn of_task(change: &TaskChange, ignored: &[Pattern]) -> Self {
+    fn of_task(change: &TaskChange, ignored: &[Pattern], definition: Option<&TaskDefinition>) -> Self {
         let task = &change.task;
         if task.last_status != "STOPPED" {
             return Self::Moving;
         }
-        let Some(failure) = TaskFailure::of(task) else { return Self::Succeeded };
+        let rules = rules(definition);
+        let Some(failure) = TaskFailure::of(task, rules) else { return Self::Succeeded };
         let reason = task.stopped_reason.as_deref().unwrap_or_default();
         if let Some(pattern) = ignored.iter().find(|pattern| pattern.matches(reason)) {
             return Self::Excused(failure, Excuse::Pattern(pattern.to_string()));
         }
         if task.stop_code.as_deref() == Some("ServiceSchedulerInitiated")
             && !failure.is_unhealthy
-            && counting(task).into_iter().all(|container| {
+            && rules.counting(task).into_iter().all(|container| {
                 container.reason.is_none()
                     && (container.exit_code == Some(0) || TOLD_TO_STOP.contains(&container.exit_code))
             })
@@ -91,9 +111,11 @@ impl Finding {
         match self {
             Self::Moving => "moving",
             Self::Succeeded => "succeeded",
+            Self::Restarting => "restarting",
             Self::Excused(..) => "excused",
             Self::Failed(_) => "failed",
             Self::Impaired => "impaired",
+            Self::Awaiting => "awaiting",
         }
     }
 
@@ -105,7 +127,7 @@ impl Finding {
         }
     }
 
-    /// How the task failed, if it did and somebody should know.
+    /// The task's failure, if it failed and somebody should know.
     pub fn failure(&self) -> Option<&TaskFailure> {
         match self {
             Self::Failed(failure) => Some(failure),
@@ -113,39 +135,85 @@ impl Finding {
         }
     }
 
-    /// Whether people are alerted about it.
+    /// True if people are alerted about it.
     pub fn is_alarming(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Impaired)
+        matches!(self, Self::Failed(_) | Self::Impaired | Self::Restarting)
     }
 }
 
 impl TaskFailure {
     /// A failure of which the words are all that is known.
-    pub fn in_words(words: &str) -> Self {
-        Self { words: words.to_owned(), is_unhealthy: false, failure: None }
+    pub fn in_words(cause: &str) -> Self {
+        Self { cause: cause.to_owned(), is_unhealthy: false, failure: None }
     }
 
-    /// How a task that is STOPPED failed, if it did: the runner's verdict, without the containers that were
-    /// only told to stop.
-    fn of(task: &Task) -> Option<Self> {
+    /// The failure of a task that is STOPPED, if it failed: the runner's verdict, without the containers
+    /// that were only told to stop.
+    fn of(task: &Task, rules: Rules<'_>) -> Option<Self> {
         let is_unhealthy = task.stopped_reason.as_deref().is_some_and(is_of_health_checks);
-        let verdict = match Outcome::of(std::slice::from_ref(task), RULES) {
+        let verdict = match Outcome::of(std::slice::from_ref(task), rules) {
             Outcome::Over { verdict: Verdict::Failed(failures), .. } => failures.into_iter().next(),
             _ => None,
         };
-        let failure = verdict.and_then(|failure| of_its_own(failure, task));
+        let failure = verdict.and_then(|failure| of_its_own(failure, task, &rules.counting(task)));
         if failure.is_none() && !is_unhealthy {
             return None;
         }
-        let words = words::of_task(task, is_unhealthy, failure.as_ref().map(|failure| &failure.cause));
-        Some(Self { words, is_unhealthy, failure })
+        let cause = words::of_task(task, is_unhealthy, failure.as_ref().map(|failure| &failure.cause));
+        Some(Self { cause, is_unhealthy, failure })
     }
 }
 
 impl ServiceEvent {
     fn is_trouble(&self) -> bool {
-        matches!(self.event_type.as_str(), "ERROR" | "WARN")
+        let is_alarming = matches!(self.event_type.as_str(), "ERROR" | "WARN" | "WARNING");
+        match self.kind {
+            Kind::Service | Kind::Daemon => is_alarming,
+            Kind::Hook => is_alarming || matches!(self.event_name.as_str(), "HOOK_FAILED" | "HOOK_TIMED_OUT"),
+            // Only those in trouble are read.
+            Kind::Instance | Kind::RunTask => true,
+        }
     }
+
+    /// True if a deployment stands still until somebody acts.
+    pub fn awaits_action(&self) -> bool {
+        self.kind == Kind::Hook && self.event_name == "HOOK_AWAITING_ACTION"
+    }
+
+    /// True if a hook's wait for an action is over, however it ended.
+    pub fn ends_wait(&self) -> bool {
+        self.kind == Kind::Hook && !self.awaits_action() && self.event_name != "HOOK_IN_PROGRESS"
+    }
+}
+
+/// The most that a hook waits for an action before that is reported.
+pub const HOOK_PATIENCE: Duration = Duration::minutes(15);
+
+/// Number of a service's tasks that end with 0 within a window before that is reported.
+pub const RESTARTS: u64 = 3;
+
+/// The service whose task, meant to run, has ended by itself with 0, if the event says so. `ignored` are the
+/// patterns of `IGNORE_STOPPED_REASONS`.
+pub fn ended_service<'e>(
+    event: &'e Event,
+    finding: Option<&Finding>,
+    ignored: &[Pattern],
+) -> Option<(&'e str, &'e str)> {
+    let change = event.change().filter(|_| finding == Some(&Finding::Succeeded))?;
+    let task = &change.task;
+    let reason = task.stopped_reason.as_deref().unwrap_or_default();
+    let is_excused = ignored.iter().any(|pattern| pattern.matches(reason));
+    let ended_itself = task.stop_code.as_deref() == Some("EssentialContainerExited");
+    let service = change.service().filter(|_| ended_itself && !is_excused)?;
+    Some((change.cluster(), service))
+}
+
+/// The definition that a verdict on the event rests on, if it does: only the definition says which of its
+/// containers are essential.
+pub fn wanted_definition(event: &Event) -> Option<&str> {
+    let task = &event.change().filter(|change| change.task.last_status == "STOPPED")?.task;
+    let rests = rules(None).rest_on_definition(std::slice::from_ref(task));
+    Some(task.task_definition_arn.as_str()).filter(|arn| rests && !arn.is_empty())
 }
 
 /// `Task failed ELB health checks in (target-group …)`, `Task failed container health checks`: the only hint
@@ -154,16 +222,10 @@ fn is_of_health_checks(stopped_reason: &str) -> bool {
     Pattern::new("*Task failed *health checks*").matches(stopped_reason)
 }
 
-fn counting(task: &Task) -> Vec<&Container> {
-    RULES.counting(task)
-}
-
 /// The failure without what is no failure of the task's own.
-fn of_its_own(failure: Failure, task: &Task) -> Option<Failure> {
+fn of_its_own(failure: Failure, task: &Task, counting: &[&Container]) -> Option<Failure> {
     let ended_by_another = task.stop_code.as_deref() == Some("EssentialContainerExited")
-        && counting(task)
-            .into_iter()
-            .any(|container| !was_told_to_stop(container.exit_code, &container.reason));
+        && counting.iter().any(|container| !was_told_to_stop(container.exit_code, &container.reason));
     let is_its_own = |cause: &Cause| match cause {
         // Who stops a task that then exits with 0 knows about it; for a deploy that is a failure, here it is
         // none.

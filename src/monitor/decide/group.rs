@@ -3,7 +3,7 @@
 //! Pure.
 
 use super::{
-    event::{About, Event, ServiceEvent, TaskChange},
+    event::{About, Event, Kind, ServiceEvent, TaskChange},
     finding::{Finding, TaskFailure},
     words,
 };
@@ -13,18 +13,23 @@ use super::{
 pub struct Failing<'e> {
     /// The event.
     pub event: &'e Event,
-    /// What has failed.
-    pub what: Broken<'e>,
+    /// The thing that has failed.
+    pub what: Subject<'e>,
 }
 
-/// What has failed.
+/// The thing that has failed.
 #[derive(Clone, Copy, Debug)]
-pub enum Broken<'e> {
+pub enum Subject<'e> {
     /// A task.
     Task(&'e TaskChange, &'e TaskFailure),
-    /// A service.
+    /// A service whose tasks end with 0 again and again, and the task that ended last.
+    Restarting(&'e TaskChange),
+    /// A service, or another thing that is no task.
     Service(&'e ServiceEvent),
 }
+
+/// The cause of the groups of [`Subject::Restarting`].
+pub const RESTARTING: &str = "its tasks end by themselves";
 
 /// Failures that are one message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,17 +37,28 @@ pub struct Group {
     /// The cluster's name.
     pub cluster: String,
     /// The service; of a task without one its family.
-    pub who: String,
+    pub service: String,
     /// The cause in words.
-    pub words: String,
+    pub cause: String,
+}
+
+impl Group {
+    /// The group of a deployment hook that awaits somebody's action.
+    pub fn of_wait(hook: &ServiceEvent) -> Self {
+        let cause = words::of_event("HOOK_AWAITING_ACTION");
+        Self { cluster: hook.cluster.clone(), service: hook.service.clone(), cause }
+    }
 }
 
 impl<'e> Failing<'e> {
-    /// What people are alerted about; nothing where all is well or nobody need know.
+    /// The failure that people are alerted about; nothing where all is well or nobody need know.
     pub fn of(event: &'e Event, finding: Option<&'e Finding>) -> Option<Self> {
         let what = match (&event.about, finding?) {
-            (About::Task(change), Finding::Failed(failure)) => Broken::Task(change, failure),
-            (About::Service(service), Finding::Impaired) => Broken::Service(service),
+            (About::Task(change), Finding::Failed(failure)) => Subject::Task(change, failure),
+            (About::Task(change), Finding::Restarting) => Subject::Restarting(change),
+            (About::Service(service), Finding::Impaired) => Subject::Service(service),
+            // One that is reported has gone on for long.
+            (About::Service(service), Finding::Awaiting) => Subject::Service(service),
             _ => return None,
         };
         Some(Self { event, what })
@@ -50,22 +66,29 @@ impl<'e> Failing<'e> {
 
     /// The group that it belongs to.
     pub fn group(&self) -> Group {
-        let (cluster, who, words) = match self.what {
-            Broken::Task(change, failure) => {
-                (change.cluster(), change.service().unwrap_or(change.family()), failure.words.clone())
+        let (cluster, service, cause) = match self.what {
+            Subject::Task(change, failure) => {
+                (change.cluster(), change.service().unwrap_or(change.family()), failure.cause.clone())
             }
-            Broken::Service(service) => {
+            Subject::Restarting(change) => {
+                (change.cluster(), change.service().unwrap_or(change.family()), RESTARTING.to_owned())
+            }
+            Subject::Service(service) if service.kind == Kind::RunTask => {
+                let cause = format!("ECS refused to run it: {}", service.event_name);
+                (service.cluster.as_str(), service.service.as_str(), cause)
+            }
+            Subject::Service(service) => {
                 (service.cluster.as_str(), service.service.as_str(), words::of_event(&service.event_name))
             }
         };
-        Group { cluster: cluster.to_owned(), who: who.to_owned(), words }
+        Group { cluster: cluster.to_owned(), service: service.to_owned(), cause }
     }
 
     /// The ARN of what has failed.
     pub fn arn(&self) -> &'e str {
         match self.what {
-            Broken::Task(change, _) => &change.task.arn.0,
-            Broken::Service(_) => self.event.resource.as_deref().unwrap_or_default(),
+            Subject::Task(change, _) | Subject::Restarting(change) => &change.task.arn.0,
+            Subject::Service(_) => self.event.resource.as_deref().unwrap_or_default(),
         }
     }
 }

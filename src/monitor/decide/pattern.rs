@@ -19,6 +19,7 @@ pub fn default() -> Vec<Pattern> {
         "Scaling activity initiated by*",
         "*container instance is in DRAINING state*",
         "*ECS is performing maintenance on the underlying infrastructure hosting the task*",
+        "Task stopped during instance draining*",
     ]
     .map(Pattern::new)
     .to_vec()
@@ -43,7 +44,7 @@ impl Pattern {
         Self { written: written.to_owned(), parts }
     }
 
-    /// Whether all of the text is as the pattern says.
+    /// True if all of the text is as the pattern says.
     pub fn matches(&self, text: &str) -> bool {
         let [first, middle @ .., last] = self.parts.as_slice() else {
             return self.parts.first().is_some_and(|only| only == text);

@@ -1,4 +1,4 @@
-//! What the environment sets: which sinks there are, and what is excused. Checked once, at the start, all of
+//! The settings in the environment: which sinks there are, and what is excused. Checked once, at the start, all of
 //! it together.
 //!
 //! Pure: the environment is an argument.
@@ -24,6 +24,8 @@ pub struct Settings {
     pub index: Option<Index>,
     /// `IGNORE_STOPPED_REASONS`.
     pub ignored: Vec<Pattern>,
+    /// `RESTARTS`: whether a service whose tasks end with 0 again and again is reported.
+    pub restarts: bool,
     /// `METRICS_BY_FAMILY`: metrics by family, too, each of which costs.
     pub metrics_by_family: bool,
 }
@@ -33,7 +35,7 @@ pub struct Settings {
 pub struct Audit {
     /// A DynamoDB table's name or ARN.
     pub table: String,
-    /// How long an item is kept, 1 to 3650 days.
+    /// Days that an item is kept, 1 to 3650.
     pub retention_days: u32,
 }
 
@@ -42,7 +44,7 @@ pub struct Audit {
 pub struct Alert {
     /// An SNS topic's ARN.
     pub topic_arn: String,
-    /// How an alert is written.
+    /// The form of an alert.
     pub format: AlertFormat,
     /// `ALERT_WINDOW_SECONDS`: how long the failures of a group are counted before they are reported; 0
     /// reports each.
@@ -51,7 +53,7 @@ pub struct Alert {
     pub log_lines: u32,
 }
 
-/// How an alert is written.
+/// The form of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlertFormat {
     /// For people who read mail.
@@ -82,6 +84,12 @@ impl fmt::Display for SettingsErrors {
 }
 
 impl Settings {
+    /// Time over which the ends of a service's tasks are counted: the window of alerts, if it has any length.
+    pub fn restart_window(&self) -> Duration {
+        let window = self.alert.as_ref().map(|alert| alert.window).filter(|window| !window.is_zero());
+        window.unwrap_or(Duration::seconds(300))
+    }
+
     /// Reads the environment. A variable that is set to nothing is as good as one that is not set, as
     /// CloudFormation's parameters are.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsErrors> {
@@ -89,7 +97,8 @@ impl Settings {
         let settings = Self {
             audit: environment.audit(),
             alert: environment.alert(),
-            metrics_by_family: environment.metrics_by_family(),
+            metrics_by_family: environment.boolean("METRICS_BY_FAMILY", "false"),
+            restarts: environment.boolean("RESTARTS", "true"),
             log_group: environment.log_group(),
             index: environment.index(),
             ignored: environment.ignored(),
@@ -108,12 +117,12 @@ struct Environment<V> {
 }
 
 impl<V: Fn(&str) -> Option<String>> Environment<V> {
-    /// What a variable is set to, where it says something.
+    /// The value of a variable, unless it is empty.
     fn given(&self, name: &str) -> Option<String> {
         (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// What a variable or its default is read as. What cannot be read is noted, and read as the type's own
+    /// The value of a variable or of its default, as it is read. A bad one is noted, and read as the type's own
     /// default.
     fn read<T: Default>(
         &mut self,
@@ -128,7 +137,7 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         })
     }
 
-    /// What a variable is read as that has no default.
+    /// The value of a variable that has no default, as it is read.
     fn read_if_given<T>(
         &mut self,
         name: &str,
@@ -159,10 +168,8 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         Some(Alert { topic_arn: topic_arn?, format: format?, window: Duration::seconds(seconds), log_lines })
     }
 
-    fn metrics_by_family(&mut self) -> bool {
-        self.read(("METRICS_BY_FAMILY", "false"), "true or false", |value| {
-            value.to_ascii_lowercase().parse().ok()
-        })
+    fn boolean(&mut self, name: &str, default: &str) -> bool {
+        self.read((name, default), "true or false", |value| value.to_ascii_lowercase().parse().ok())
     }
 
     fn log_group(&mut self) -> Option<String> {

@@ -12,8 +12,9 @@ use self::subject::who_and_where;
 use super::link;
 use crate::{
     monitor::decide::{
-        event::TaskChange,
-        group::{Broken, Failing, Group},
+        event::{Kind, ServiceEvent, TaskChange},
+        finding::TaskFailure,
+        group::{Failing, Group, Subject},
         settings::AlertFormat,
     },
     outcome::Cause,
@@ -21,21 +22,21 @@ use crate::{
     task::definition_name,
 };
 
-/// What SNS takes in all is 256 KB; the rest is left to the attributes.
+/// SNS takes 256 KB in all; the rest is left to the attributes.
 const BODY: usize = 240 * 1024;
-/// How much of it a Reason may fill.
+/// Bytes of it that a Reason may fill.
 const REASON: usize = 8192;
-/// How many tasks of a group are named.
+/// Most tasks of a group that are named.
 pub const NAMED: usize = 5;
 
-/// What one message reports.
+/// The report of one message.
 #[derive(Clone, Debug)]
 pub struct Failures<'t> {
     /// The failure that is described: the first of several, or the latest of those that were counted.
     pub failing: Failing<'t>,
-    /// What all of them have in common.
+    /// The group of all of them.
     pub group: &'t Group,
-    /// How many they are.
+    /// Their number.
     pub count: u64,
     /// The ARNs of the first of them, where they came together.
     pub named: Vec<&'t str>,
@@ -52,7 +53,7 @@ pub struct Notice {
     pub subject: String,
     /// The message.
     pub body: String,
-    /// What subscriptions can filter by.
+    /// Attributes that subscriptions can filter by.
     pub attributes: BTreeMap<&'static str, String>,
 }
 
@@ -70,10 +71,16 @@ impl Failures<'_> {
             AlertFormat::Chat => self.chat(&subject, &reason).to_string(),
         };
         let (family, group, stop_code) = match self.failing.what {
-            Broken::Task(change, _) => {
+            Subject::Task(change, _) | Subject::Restarting(change) => {
                 (change.family().to_owned(), change.group.clone(), change.task.stop_code.clone())
             }
-            Broken::Service(service) => (String::new(), Some(format!("service:{}", service.service)), None),
+            Subject::Service(service) if service.kind.is_of_service() => {
+                (String::new(), Some(format!("service:{}", service.service)), None)
+            }
+            Subject::Service(service) if service.kind == Kind::RunTask => {
+                (service.service.clone(), None, None)
+            }
+            Subject::Service(_) => (String::new(), None, None),
         };
         let attributes = [
             ("cluster", self.group.cluster.clone()),
@@ -91,7 +98,7 @@ impl Failures<'_> {
 
     fn reason(&self) -> Reason {
         let reason = match self.failing.what {
-            Broken::Task(change, failure) => match &failure.failure {
+            Subject::Task(change, failure) => match &failure.failure {
                 Some(culprit) if !failure.is_unhealthy => match change.service().is_some() {
                     true => Reason::failed_in_service(culprit),
                     false => Reason::failed(std::slice::from_ref(culprit)),
@@ -99,43 +106,77 @@ impl Failures<'_> {
                 _ => {
                     let head = match failure.is_unhealthy {
                         true => "ECS stopped the task because its health checks failed".to_owned(),
-                        false => format!("The task failed: {}", failure.words),
+                        false => format!("The task failed: {}", failure.cause),
                     };
                     Reason::new(head)
                         .detail(change.task.stopped_reason.as_deref())
                         .place(format!("Task {}", change.task.arn))
                 }
             },
-            Broken::Service(service) => {
+            Subject::Service(service) => {
                 let about = who_and_where(&service.service, &service.cluster);
-                let space = if about.is_empty() { "" } else { " " };
-                Reason::new(format!("Service{space}{about}: {}", service.event_name))
-                    .detail(service.reason.as_deref())
+                let head = match service.kind {
+                    Kind::Service => ["Service", &about].join(" "),
+                    Kind::Hook => format!("A lifecycle hook of service {about}"),
+                    Kind::Daemon => format!("Daemon {about}"),
+                    Kind::Instance => format!("Container instance {about}"),
+                    Kind::RunTask => format!("ECS refused to run {about}"),
+                };
+                let reason = Reason::new(format!("{}: {}", head.trim_end(), service.event_name));
+                let waits = service.awaits_action().then_some(
+                    "The deployment stands still until somebody continues it or rolls it back: call \
+                     ContinueServiceDeployment, or use the console",
+                );
+                let refused = (service.kind == Kind::RunTask).then_some(
+                    "No task exists, and the schedule or the caller may not try again: run it by hand if it \
+                     is needed",
+                );
+                reason.detail(service.reason.as_deref()).detail(waits).detail(refused)
+            }
+            Subject::Restarting(change) => {
+                let about = who_and_where(change.service().unwrap_or_default(), change.cluster());
+                Reason::new(format!(
+                    "The tasks of service {about} end by themselves with exit code 0 again and again, and ECS \
+                     starts new ones"
+                ))
+                .detail(Some(
+                    "A service is meant to run. If its work is done when it exits, run it as a scheduled task \
+                     instead",
+                ))
+                .place(format!("Task {}", change.task.arn))
             }
         };
         reason.log(self.log)
     }
 
-    /// What a person needs, most telling first.
+    /// The text for a person, most telling first.
     fn text(&self, reason: &str) -> String {
         let mut text = self.how_many().map_or_else(String::new, |many| format!("{many}\n\n"));
         text += &format!("{reason}\n\n");
         let event = self.failing.event;
         let mut lines = match self.failing.what {
-            Broken::Task(change, failure) => {
-                let failed = failure
-                    .failure
-                    .iter()
-                    .flat_map(|failure| [&failure.cause].into_iter().chain(&failure.others));
-                text += &containers(change, reason, &failed.filter_map(Cause::container).collect::<Vec<_>>());
+            Subject::Task(change, failure) => {
+                text += &listed(change, failure, reason);
                 of_task(change)
             }
-            Broken::Service(service) => vec![
-                ("Service", Some(service.service.clone())),
-                ("Cluster", Some(service.cluster.clone())),
-                ("Type", Some(service.event_type.clone())),
-                ("Console", link::service(self.failing.arn(), &service.cluster)),
-            ],
+            Subject::Restarting(change) => {
+                text += &containers(change, reason, &[]);
+                of_task(change)
+            }
+            Subject::Service(service) => {
+                let name = match service.kind {
+                    Kind::Service | Kind::Hook => "Service",
+                    Kind::Daemon => "Daemon",
+                    Kind::Instance => "Instance",
+                    Kind::RunTask => "Family",
+                };
+                vec![
+                    (name, Some(service.service.clone())),
+                    ("Cluster", Some(service.cluster.clone())),
+                    ("Type", Some(service.event_type.clone())),
+                    ("Console", page_of(service, self.failing.arn())),
+                ]
+            }
         };
         lines.extend([
             ("Account", Some(format!("{}, {}", event.account, event.region))),
@@ -159,21 +200,33 @@ impl Failures<'_> {
         text
     }
 
-    /// How many failures the message stands for; nothing where it is one.
+    /// The number of failures that the message stands for; nothing where it is one.
     fn how_many(&self) -> Option<String> {
         match (self.count, self.since) {
             (1, None) => None,
+            // Its window is the time that it may wait.
+            (1, Some(_)) if matches!(self.failing.what, Subject::Service(hook) if hook.awaits_action()) => {
+                None
+            }
             (count, None) => Some(format!("{count} failures with the same cause, the first:")),
             (count, Some(since)) => Some(format!("{count} more since {}, the latest:", minutes_of(since))),
+        }
+    }
+
+    /// The finding's name.
+    fn result(&self) -> &'static str {
+        match self.failing.what {
+            Subject::Restarting(_) => "restarting",
+            Subject::Task(..) | Subject::Service(_) => "failed",
         }
     }
 
     /// The event with the finding; of one that is too large for SNS what identifies it.
     fn with_finding(&self, reason: &str) -> String {
         let finding = json!({
-            "result": "failed",
+            "result": self.result(),
             "reason": reason,
-            "cause": self.group.words,
+            "cause": self.group.cause,
             "count": self.count,
             "since": self.since,
             "tasks": self.named,
@@ -193,11 +246,18 @@ impl Failures<'_> {
     /// <https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html>
     fn chat(&self, subject: &str, reason: &str) -> Value {
         let arn = self.failing.arn();
-        let Group { cluster, who, words } = self.group;
+        let Group { cluster, service: name, cause } = self.group;
         let page = match self.failing.what {
-            Broken::Task(..) => link::task(arn, cluster),
-            Broken::Service(_) => link::service(arn, cluster),
+            Subject::Task(..) | Subject::Restarting(_) => link::task(arn, cluster),
+            Subject::Service(service) => page_of(service, arn),
         };
+        let containers = match self.failing.what {
+            Subject::Task(change, failure) => listed(change, failure, reason),
+            Subject::Restarting(_) | Subject::Service(_) => String::new(),
+        };
+        let arn_shown = if arn.is_empty() { String::new() } else { format!("\n\n`{arn}`") };
+        let containers =
+            if containers.is_empty() { containers } else { format!("\n\n{}", containers.trim_end()) };
         let page = page.map_or_else(String::new, |page| format!("\n{page}"));
         let many = self.how_many().map_or_else(String::new, |many| format!("{many} "));
         json!({
@@ -207,11 +267,11 @@ impl Failures<'_> {
             "content": {
                 "textType": "client-markdown",
                 "title": format!(":x: {subject}"),
-                "description": format!("{many}{reason}\n\n`{arn}`{page}"),
-                "keywords": [cluster, who],
+                "description": format!("{many}{reason}{containers}{arn_shown}{page}"),
+                "keywords": [cluster, name],
             },
             "metadata": {
-                "threadId": format!("{cluster}/{who}/{words}"),
+                "threadId": format!("{cluster}/{name}/{cause}"),
                 "summary": subject,
                 "eventType": "ECS task failed",
                 "relatedResources": [arn],
@@ -222,9 +282,7 @@ impl Failures<'_> {
 
 fn of_task(change: &TaskChange) -> Vec<(&'static str, Option<String>)> {
     let task = &change.task;
-    let ran = task.started_at.zip(task.ended_at());
-    let ran =
-        ran.map(|(from, to)| format!(" (ran {} s)", (to - from).whole_seconds().max(0))).unwrap_or_default();
+    let ran = task.run_time().map(|ran| format!(" (ran {} s)", ran.whole_seconds())).unwrap_or_default();
     vec![
         ("Task", Some(task.arn.0.clone())),
         ("Cluster", Some(change.cluster().to_owned())),
@@ -237,6 +295,19 @@ fn of_task(change: &TaskChange) -> Vec<(&'static str, Option<String>)> {
         ("Stopped", task.stopped_at.map(|at| format!("{}{ran}", seconds(at)))),
         ("Console", link::task(&task.arn.0, change.cluster())),
     ]
+}
+
+/// The page of a service or of its deployment's hook.
+fn page_of(service: &ServiceEvent, arn: &str) -> Option<String> {
+    let is_of_service = service.kind == Kind::Service && arn.contains(":service/");
+    link::service(arn, &service.cluster).filter(|_| is_of_service)
+}
+
+/// A line for each container of a task that failed.
+fn listed(change: &TaskChange, failure: &TaskFailure, reason: &str) -> String {
+    let failed = failure.failure.iter();
+    let failed = failed.flat_map(|failure| [&failure.cause].into_iter().chain(&failure.others));
+    containers(change, reason, &failed.filter_map(Cause::container).collect::<Vec<_>>())
 }
 
 /// A line for each container, those that failed first: its exit code, its image, and why, unless the Reason
@@ -258,12 +329,12 @@ fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
 /// The container of a failure whose log says most.
 pub fn culprit<'f>(failing: &Failing<'f>) -> Option<&'f str> {
     match failing.what {
-        Broken::Task(_, failure) => match &failure.failure.as_ref()?.cause {
+        Subject::Task(_, failure) => match &failure.failure.as_ref()?.cause {
             // What never started has logged nothing.
             Cause::FailedToStart { .. } => None,
             cause => cause.container(),
         },
-        Broken::Service(_) => None,
+        Subject::Restarting(_) | Subject::Service(_) => None,
     }
 }
 

@@ -1,31 +1,22 @@
 //! The audit trail: one item in DynamoDB for each state change, kept for RETENTION_DAYS.
 //!
 //! A redelivery writes the same item again. What has been done about an event stands in the rows of
-//! [`super::rows`], and is shown in the item for whoever reads the trail.
+//! [`crate::monitor::decide::rows`], and is shown in the item for whoever reads the trail.
 
 use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    aws::dynamodb::Attributes,
+    item::Attributes,
     monitor::decide::{
         event::{About, Event, TaskChange},
         finding::Finding,
+        rows::{PARTITION_BYTES, clipped, key},
     },
 };
 
-/// What a partition key may have, and of the 1,024 of a sort key what the id in its middle may.
-pub(super) const PARTITION_BYTES: usize = 2048;
+/// Bytes that the id in the middle of a sort key may have.
 const ID_BYTES: usize = 900;
-
-/// The partition key.
-pub const PARTITION: &str = "taskDefinitionArn";
-/// The sort key.
-pub const SORT: &str = "change";
-/// When the alert went out; absent until then.
-pub const ALERTED: &str = "alerted";
-/// When the event was written to the log group; absent until then.
-pub const LOGGED: &str = "logged";
 
 /// An item of the audit table.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +55,7 @@ pub fn render(event: &Event, finding: Option<&Finding>, retention_days: u32, now
         About::Task(change) => of_task(change),
         About::Service(service) => json!({
             "cluster": service.cluster,
-            "group": format!("service:{}", service.service),
+            "group": service.kind.is_of_service().then(|| format!("service:{}", service.service)),
             "eventType": service.event_type,
             "eventName": service.event_name,
             "reason": service.reason,
@@ -80,11 +71,6 @@ pub fn render(event: &Event, finding: Option<&Finding>, retention_days: u32, now
         change: format!("{time}#{}#{}", clipped(id, ID_BYTES), event.version),
         attributes: known.map(|(name, value)| (name.clone(), value.clone())).collect(),
     }
-}
-
-/// DynamoDB refuses a longer key, however often it is asked.
-pub(super) fn clipped(text: &str, bytes: usize) -> String {
-    text[..text.floor_char_boundary(bytes)].to_owned()
 }
 
 fn of_task(change: &TaskChange) -> Value {
@@ -126,17 +112,15 @@ impl Item {
     }
 }
 
-/// The keys of an item.
-pub(super) fn key(partition: &str, sort: &str) -> Attributes {
-    [(PARTITION.to_owned(), partition.into()), (SORT.to_owned(), sort.into())].into_iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::monitor::{decide::pattern, tests::event};
+    use crate::monitor::{
+        decide::{pattern, rows::ALERTED},
+        tests::event,
+    };
 
     const NOW: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
 

@@ -18,22 +18,22 @@ pub fn render(
 ) -> Option<String> {
     let task = &change.task;
     let counted = match finding {
-        Finding::Moving | Finding::Impaired => return None,
-        Finding::Succeeded => "TaskSucceeded",
+        Finding::Moving | Finding::Impaired | Finding::Awaiting => return None,
+        Finding::Succeeded | Finding::Restarting => "TaskSucceeded",
         Finding::Excused(..) => "TaskExcused",
         Finding::Failed(_) => "TaskFailed",
     };
     let spans = [
-        ("StartSeconds", task.created_at.zip(task.started_at)),
-        ("RunSeconds", task.started_at.zip(task.ended_at())),
+        ("StartSeconds", task.created_at.zip(task.started_at).map(|(from, to)| to - from)),
+        ("RunSeconds", task.run_time()),
     ];
     let mut metrics = vec![(counted, "Count")];
     let mut line =
         json!({ "Cluster": dimension(change.cluster()), "Family": dimension(change.family()), counted: 1 });
-    for (span, ends) in spans {
-        if let Some((from, to)) = ends {
-            metrics.push((span, "Seconds"));
-            line[span] = (to - from).as_seconds_f64().max(0.0).into();
+    for (name, span) in spans {
+        if let Some(span) = span {
+            metrics.push((name, "Seconds"));
+            line[name] = span.as_seconds_f64().max(0.0).into();
         }
     }
     // All together for an alarm, which cannot search; by cluster and by family for the dashboard.

@@ -7,7 +7,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::texts;
 use crate::{
     cfn::{Data, ReplyTo, Response, Signal, Status},
-    outcome::{Failure, Rules},
+    outcome::{EVERY_CONTAINER, Failure, Rules},
     reason::{FailureClass, Log, Reason, plain},
     task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
 };
@@ -96,7 +96,8 @@ impl Answer {
             seconds: seconds.map_or_else(String::new, |seconds| seconds.to_string()),
             ..identity(tasks, rules)
         };
-        Self::Succeeded(texts::succeeded(tasks.len(), seconds), Box::new(data))
+        let reason = texts::succeeded(tasks.len(), seconds);
+        Self::Succeeded(texts::with_helpers(reason, &rules.helpers_that_failed(tasks)), Box::new(data))
     }
 
     /// The same, with the last line of a container as Output; or with the reason why there is none.
@@ -197,14 +198,17 @@ impl Answer {
 /// The container that a success is reported by: the first of WatchContainers, else the first essential one.
 fn speaker<'a>(rules: Rules<'a>) -> Option<&'a ContainerDefinition> {
     let containers = &rules.definition?.containers;
-    let watched =
-        rules.watch_containers.first().and_then(|name| containers.iter().find(|one| one.name == *name));
+    let watched = first_watched(rules).and_then(|name| containers.iter().find(|one| one.name == name));
     watched.or_else(|| containers.iter().find(|one| one.essential)).or(containers.first())
 }
 
 /// Its name, as far as it is known.
 pub fn speaker_of(rules: Rules<'_>) -> Option<&str> {
-    speaker(rules).map(|speaker| &speaker.name).or(rules.watch_containers.first()).map(String::as_str)
+    speaker(rules).map(|speaker| speaker.name.as_str()).or(first_watched(rules))
+}
+
+fn first_watched<'a>(rules: Rules<'a>) -> Option<&'a str> {
+    rules.watch_containers.iter().map(String::as_str).find(|name| *name != EVERY_CONTAINER)
 }
 
 /// The exit code of a success: of the container that it is reported by, else of the first that counts.

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     call::CallError,
     reason::{FailureClass, Reason},
-    task::{Task, TaskArn},
+    task::{Container, Task, TaskArn},
 };
 
 /// All went well.
@@ -29,6 +29,26 @@ pub fn succeeded(tasks: usize, seconds: Option<i64>) -> Reason {
         1 => format!("The task succeeded{took}"),
         count => format!("All {count} tasks succeeded{took}"),
     })
+}
+
+/// A success in which containers that do not decide ended badly: it names them, so that it hides nothing.
+pub fn with_helpers(reason: Reason, helpers: &[&Container]) -> Reason {
+    let mut named: Vec<String> = Vec::new();
+    for helper in helpers {
+        let code =
+            helper.exit_code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"));
+        let name = format!("{} ({code})", helper.name);
+        // Several tasks have the same helper.
+        if !named.contains(&name) {
+            named.push(name);
+        }
+    }
+    let sentence = match named.as_slice() {
+        [] => return reason,
+        [one] => format!("Container {one} does not decide the verdict"),
+        several => format!("Containers {} do not decide the verdict", several.join(", ")),
+    };
+    reason.detail(Some(&sentence))
 }
 
 /// ReturnOutput, and no line of the container can be had, for this reason.

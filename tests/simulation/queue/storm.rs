@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
-use serde_json::json;
-use time::Duration;
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
 use tokio::runtime::Builder;
 
 use super::{Instance, Metrics, NOW, Sent, Sinks, failures, lock, reported};
@@ -142,4 +142,120 @@ fn a_group_whose_window_was_opened_by_a_call_without_an_answer_is_reported_at_on
         assert_eq!(lock(sinks).loses_answer, None);
     });
     assert_eq!(subjects.len(), 1, "{subjects:?}");
+}
+
+/// A task of the service web-1 that has ended by itself with 0.
+fn restarted(task: usize) -> Value {
+    let mut event = Sent { task: 4 * task + 1, end: 2, version: 3 }.json();
+    event["detail"]["stopCode"] = "EssentialContainerExited".into();
+    event
+}
+
+/// An event of a deployment hook of the service web-1.
+fn hook(name: &str, time: &str) -> Value {
+    json!({"id": format!("{name}-{time}"), "source": "aws.ecs", "detail-type": "ECS Hook State Change", "time": time,
+        "resources": ["arn:aws:ecs:us-west-2:123456789012:service-deployment/prod/web-1/x"],
+        "detail": {"eventType": "INFO", "eventName": name, "hookType": "PAUSE",
+            "clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod",
+            "serviceArn": "arn:aws:ecs:us-west-2:123456789012:service/prod/web-1"}})
+}
+
+async fn handle(instance: &Instance, event: &Value, now: OffsetDateTime) {
+    let records = [json!({"messageId": "m", "body": event.to_string()})];
+    let answer = instance.monitor.handle(json!({"Records": records}), now).await;
+    assert_eq!(failures(&answer.unwrap()).len(), 0);
+}
+
+#[test]
+fn a_service_whose_tasks_end_with_0_three_times_in_a_window_is_restarting() {
+    let (subjects, _) = happen(async |sinks, [one, other]| {
+        for round in 0..8_i32 {
+            let instance = if round % 2 == 0 { &one } else { &other };
+            let event = restarted(usize::try_from(round).unwrap());
+            let now = NOW + Duration::seconds(i64::from(round) * 30);
+            handle(instance, &event, now).await;
+            handle(instance, &event, now + Duration::seconds(1)).await;
+        }
+        one.tick(NOW + Duration::minutes(20)).await;
+        let sinks = lock(sinks);
+        let found =
+            |finding: &str| sinks.dynamodb.items().iter().filter(|item| item["finding"] == finding).count();
+        assert_eq!((found("succeeded"), found("restarting")), (2, 6));
+    });
+    assert_eq!(subjects.len(), 2, "{subjects:#?}");
+    assert!(subjects[0].starts_with("ECS service restarting: web-1 on prod: "), "{subjects:#?}");
+    assert!(subjects[1].starts_with("ECS service restarting, 5 more times: web-1 on prod"), "{subjects:#?}");
+}
+
+#[test]
+fn a_service_whose_tasks_end_with_0_now_and_then_is_not() {
+    let (subjects, _) = happen(async |_, [one, _]| {
+        for round in 0..10_i32 {
+            let now = NOW + Duration::minutes(i64::from(round) * 3);
+            handle(&one, &restarted(usize::try_from(round).unwrap()), now).await;
+            one.tick(now).await;
+        }
+    });
+    assert_eq!(subjects, Vec::<String>::new());
+}
+
+#[test]
+fn a_restart_whose_report_fails_is_reported_by_its_next_delivery() {
+    let (subjects, _) = happen(async |sinks, [one, _]| {
+        for round in 0..2 {
+            handle(&one, &restarted(round), NOW).await;
+        }
+        lock(sinks).hangs = &["Publish"];
+        let records = [json!({"messageId": "m", "body": restarted(2).to_string()})];
+        let answer = one.monitor.handle(json!({"Records": records}), NOW).await;
+        assert_eq!(failures(&answer.unwrap()).len(), 1);
+        lock(sinks).hangs = &[];
+        handle(&one, &restarted(2), NOW + Duration::minutes(6)).await;
+    });
+    assert_eq!(subjects.len(), 1, "{subjects:#?}");
+}
+
+#[test]
+fn a_hook_that_awaits_an_action_for_long_is_reported_and_one_that_somebody_continues_is_not() {
+    let (waits, minute) = ("HOOK_AWAITING_ACTION", Duration::MINUTE);
+    for (ended, expected) in [(None, 1), (Some("HOOK_SUCCEEDED"), 0)] {
+        for in_order in [true, false] {
+            let (subjects, _) = happen(async |_, [one, _]| {
+                let mut events = vec![hook(waits, "2026-11-20T10:20:00Z")];
+                events.extend(ended.map(|name| hook(name, "2026-11-20T10:25:00Z")));
+                if !in_order {
+                    events.reverse();
+                }
+                for event in &events {
+                    handle(&one, event, NOW + minute * 6).await;
+                    handle(&one, event, NOW + minute * 6).await;
+                }
+                for passed in 7..40 {
+                    one.tick(NOW + minute * passed).await;
+                }
+            });
+            assert_eq!(subjects.len(), expected, "{ended:?} {in_order} {subjects:#?}");
+        }
+    }
+}
+
+#[test]
+fn the_next_hook_of_a_deployment_is_watched_when_the_first_was_continued() {
+    let (subjects, _) = happen(async |_, [one, _]| {
+        for (name, time) in [
+            ("HOOK_AWAITING_ACTION", "2026-11-20T10:20:00Z"),
+            ("HOOK_SUCCEEDED", "2026-11-20T10:21:00Z"),
+            ("HOOK_AWAITING_ACTION", "2026-11-20T10:22:00Z"),
+        ] {
+            handle(&one, &hook(name, time), NOW + Duration::minutes(3)).await;
+        }
+        for passed in 4..40 {
+            one.tick(NOW + Duration::minutes(passed)).await;
+        }
+    });
+    assert_eq!(subjects.len(), 1, "{subjects:#?}");
+    assert!(
+        subjects[0].starts_with("ECS deployment hook in trouble: web-1 on prod: hook awaiting action"),
+        "{subjects:?}"
+    );
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    ecs::{Fate, Seconds},
+    ecs::{Fate, Seconds, Sidecar},
     ledger::{EVENT, LedgerTrouble, WATCH, is_of_table},
     world::{Answer, Asked, Call, EPOCH, Ending, State, World},
 };
@@ -164,7 +164,8 @@ impl<'w> Remembered<'w> {
             && tasks().all(|task| task.script.late_facts == (0.0, 0.0) && task.script.missing == 0.0)
             // What has no exit code is looked at until that is known to stay so.
             && tasks().all(|task| {
-                matches!(task.script.fate, Fate::Exits(..) | Fate::Hangs | Fate::IsStopped(..))
+                let has_code = task.script.sidecar != Some(Sidecar::WithoutCode);
+                has_code && matches!(task.script.fate, Fate::Exits(..) | Fate::Hangs | Fate::IsStopped(..))
             })
     }
 

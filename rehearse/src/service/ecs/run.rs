@@ -12,7 +12,7 @@ use super::{
     placement,
     refusal::invalid,
     task::{StageContainer, StageTask},
-    token::{self, Claim},
+    token::{self, TokenClaim},
 };
 use crate::{
     report::Report,
@@ -36,12 +36,12 @@ pub(super) fn run_task(shared: &Arc<EcsInner>, body: &Value) -> Result<Value, Aw
         return Err(invalid("clientToken can have at most 64 characters."));
     }
     match state.tokens.claim(&cluster, body) {
-        Claim::Conflict(tasks) => return Err(token::conflict(tasks)),
-        Claim::Replay(tasks) => {
+        TokenClaim::Conflict(tasks) => return Err(token::conflict(tasks)),
+        TokenClaim::Replay(tasks) => {
             let tasks: Vec<Value> = state.described(tasks).into_iter().map(token::replayed).collect();
             return Ok(json!({ "tasks": tasks, "failures": [] }));
         }
-        Claim::New => {}
+        TokenClaim::New => {}
     }
     check_started_by(body, 128)?;
     let tasks = start(shared, &mut state, &cluster, body, count as usize)?;

@@ -23,7 +23,7 @@ struct TokenUse<T> {
 
 /// What a request's token says.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Claim<'a, T> {
+pub enum TokenClaim<'a, T> {
     /// Nothing has come of it yet, or the request has none.
     New,
     /// The request is a repetition: this came of the first one.
@@ -34,12 +34,12 @@ pub enum Claim<'a, T> {
 
 impl<T> ClientTokens<T> {
     /// What the token of a RunTask request says, given the short name of its cluster.
-    pub fn claim(&self, cluster: &str, request: &Value) -> Claim<'_, T> {
+    pub fn claim(&self, cluster: &str, request: &Value) -> TokenClaim<'_, T> {
         let used = token(request).and_then(|token| self.used.get(&[cluster.to_owned(), token.to_owned()]));
         match used {
-            None => Claim::New,
-            Some(used) if used.parameters == parameters(request) => Claim::Replay(&used.result),
-            Some(used) => Claim::Conflict(&used.result),
+            None => TokenClaim::New,
+            Some(used) if used.parameters == parameters(request) => TokenClaim::Replay(&used.result),
+            Some(used) => TokenClaim::Conflict(&used.result),
         }
     }
 
@@ -94,12 +94,12 @@ mod tests {
     #[test]
     fn a_token_replays_the_same_request_and_refuses_another() {
         let mut tokens = ClientTokens::default();
-        assert_eq!(tokens.claim("prod", &request("a", 1)), Claim::New);
+        assert_eq!(tokens.claim("prod", &request("a", 1)), TokenClaim::New);
         tokens.keep("prod", &request("a", 1), "first");
-        assert_eq!(tokens.claim("prod", &request("a", 1)), Claim::Replay(&"first"));
-        assert_eq!(tokens.claim("prod", &request("a", 2)), Claim::Conflict(&"first"));
-        assert_eq!(tokens.claim("test", &request("a", 2)), Claim::New, "tokens belong to a cluster");
-        assert_eq!(tokens.claim("prod", &request("b", 1)), Claim::New);
+        assert_eq!(tokens.claim("prod", &request("a", 1)), TokenClaim::Replay(&"first"));
+        assert_eq!(tokens.claim("prod", &request("a", 2)), TokenClaim::Conflict(&"first"));
+        assert_eq!(tokens.claim("test", &request("a", 2)), TokenClaim::New, "tokens belong to a cluster");
+        assert_eq!(tokens.claim("prod", &request("b", 1)), TokenClaim::New);
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
         let mut tokens = ClientTokens::default();
         for request in [json!({ "count": 1 }), request("", 1)] {
             tokens.keep("prod", &request, "first");
-            assert_eq!(tokens.claim("prod", &request), Claim::New);
+            assert_eq!(tokens.claim("prod", &request), TokenClaim::New);
         }
     }
 

@@ -101,6 +101,7 @@ fn an_event_of_a_service_is_read() {
     json["resources"] = json!(["arn:aws:ecs:us-west-2:123456789012:service/prod/web"]);
     json["detail"] = json!({"eventType": "ERROR", "eventName": "SERVICE_DEPLOYMENT_FAILED", "reason": "why"});
     let expected = ServiceEvent {
+        kind: Kind::Service,
         event_type: "ERROR".to_owned(),
         event_name: "SERVICE_DEPLOYMENT_FAILED".to_owned(),
         cluster: "prod".to_owned(),

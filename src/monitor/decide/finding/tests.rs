@@ -1,7 +1,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::monitor::decide::pattern;
+use crate::{
+    monitor::decide::pattern,
+    task::{ContainerDefinition, TaskDefinition},
+};
 
 const PAGE: &str = include_str!("../../../../docs/monitor.md");
 
@@ -52,10 +55,51 @@ fn exit_codes_decide() {
 }
 
 #[test]
-fn a_task_that_failed_to_start_failed_even_with_an_exit_code_of_zero() {
-    let mut detail = stopped(json!([{"name": "web", "exitCode": 0}]));
-    detail["stopCode"] = "TaskFailedToStart".into();
-    check(detail, "failed");
+fn a_task_that_was_over_before_its_helper_started_is_what_its_own_containers_say() {
+    let over = |containers: Value| {
+        let mut detail = stopped(containers);
+        detail["stopCode"] = "TaskFailedToStart".into();
+        detail
+    };
+    check(over(json!([{"name": "web", "exitCode": 0}])), "succeeded");
+    check(over(json!([{"name": "web", "exitCode": 1}])), "failed");
+    check(over(json!([{"name": "web"}])), "failed");
+    // Only the definition says that log is not essential.
+    let mixed = over(json!([{"name": "web", "exitCode": 0}, {"name": "log"}]));
+    check(mixed.clone(), "failed");
+    assert_eq!(by_definition(&mixed), "succeeded");
+    assert_eq!(by_definition(&over(json!([{"name": "web", "exitCode": 1}, {"name": "log"}]))), "failed");
+}
+
+/// The finding where the definition says that web is essential and log is not.
+fn by_definition(detail: &Value) -> &'static str {
+    let container = |name: &str, essential| ContainerDefinition {
+        name: name.to_owned(),
+        essential,
+        ..ContainerDefinition::default()
+    };
+    let containers = vec![container("web", true), container("log", false)];
+    let definition = TaskDefinition { containers, ..TaskDefinition::default() };
+    let finding = Finding::by_definition(&event(detail), &pattern::default(), Some(&definition));
+    finding.expect("a task is judged").name()
+}
+
+#[test]
+fn essential_containers_decide_where_the_definition_is_known() {
+    for helper in [json!(1), json!(2), json!(130), json!(255), json!(null)] {
+        let with = |web: i64| {
+            let mut detail =
+                stopped(json!([{"name": "web", "exitCode": web}, {"name": "log", "exitCode": helper}]));
+            detail["taskDefinitionArn"] = "arn:aws:ecs:us-east-1:123456789012:task-definition/web:1".into();
+            detail["stopCode"] = "EssentialContainerExited".into();
+            detail
+        };
+        check(with(0), "failed");
+        assert_eq!(by_definition(&with(0)), "succeeded", "{helper}");
+        assert!(wanted_definition(&event(&with(0))).is_some(), "{helper}");
+        assert_eq!(by_definition(&with(3)), "failed", "{helper}");
+        assert_eq!(wanted_definition(&event(&with(3))), None, "{helper}");
+    }
 }
 
 #[test]
@@ -134,7 +178,7 @@ fn a_task_that_its_health_checks_ended_failed_whatever_its_exit_codes() {
                 with("ServiceSchedulerInitiated", reason, json!([{"name": "web", "exitCode": code}]));
             check(detail.clone(), "failed");
             assert_eq!(
-                judged(&detail).failure().map(|failure| failure.words.as_str()),
+                judged(&detail).failure().map(|failure| failure.cause.as_str()),
                 Some("health checks failed")
             );
         }
@@ -148,7 +192,7 @@ fn a_container_that_ran_out_of_memory_is_a_failure_of_a_service_too() {
     for stop_code in ["ServiceSchedulerInitiated", "EssentialContainerExited"] {
         let detail = with(stop_code, "Essential container in task exited", killed.clone());
         check(detail.clone(), "failed");
-        assert_eq!(judged(&detail).failure().map(|failure| failure.words.as_str()), Some("out of memory"));
+        assert_eq!(judged(&detail).failure().map(|failure| failure.cause.as_str()), Some("out of memory"));
     }
 }
 
@@ -204,7 +248,7 @@ fn containers_that_aws_injects_never_count() {
 fn a_spot_interruption_is_reported_as_such_and_can_be_excused() {
     let containers = json!([{"name": "app", "exitCode": 143}]);
     let detail = with("SpotInterruption", "Your Spot Task was interrupted.", containers);
-    assert_eq!(judged(&detail).failure().map(|failure| failure.words.as_str()), Some("Spot interruption"));
+    assert_eq!(judged(&detail).failure().map(|failure| failure.cause.as_str()), Some("Spot interruption"));
     let finding = Finding::of(&event(&detail), &[Pattern::new("Your Spot Task was interrupted*")]);
     assert!(matches!(finding, Some(Finding::Excused(_, Excuse::Pattern(_)))), "{finding:?}");
 }
@@ -225,6 +269,147 @@ fn a_service_in_trouble_is_found_and_one_that_is_well_is_not_judged() {
         let event = Event::read(json, "").expect("an event");
         assert_eq!(Finding::of(&event, &[]).map(|finding| finding.name()), expected, "{name}");
     }
+}
+
+fn of_kind(detail_type: &str, detail: Value) -> Event {
+    let event = json!({
+        "id": "1", "source": "aws.ecs", "detail-type": detail_type, "time": "2026-11-20T10:15:00Z",
+        "resources": [], "detail": detail,
+    });
+    Event::read(event, "").expect("an event")
+}
+
+/// The finding of an event that is about no task, with cluster and name of what it is about.
+#[track_caller]
+fn check_other(detail_type: &str, detail: Value, expected: Option<(&str, &str, &str)>) {
+    let event = of_kind(detail_type, detail);
+    let finding = Finding::of(&event, &[]);
+    let found = match (&finding, &event.about) {
+        (Some(finding), About::Service(about)) => {
+            Some((finding.name(), about.cluster.as_str(), about.service.as_str()))
+        }
+        _ => None,
+    };
+    assert_eq!(found, expected, "{event:?}");
+}
+
+#[test]
+fn hooks_that_failed_or_timed_out_are_reported_and_those_that_wait_are_watched() {
+    for (event_type, name, expected) in [
+        ("INFO", "HOOK_IN_PROGRESS", None),
+        ("INFO", "HOOK_SUCCEEDED", None),
+        ("INFO", "HOOK_AWAITING_ACTION", Some("awaiting")),
+        ("ERROR", "HOOK_FAILED", Some("impaired")),
+        ("INFO", "HOOK_TIMED_OUT", Some("impaired")),
+    ] {
+        let detail = json!({"eventType": event_type, "eventName": name, "hookType": "PAUSE",
+            "clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod",
+            "serviceArn": "arn:aws:ecs:us-west-2:123456789012:service/prod/web"});
+        check_other("ECS Hook State Change", detail, expected.map(|finding| (finding, "prod", "web")));
+    }
+}
+
+#[test]
+fn daemons_in_trouble_are_reported() {
+    for (detail_type, event_type, expected) in [
+        ("ECS Daemon Service Action", "WARNING", true),
+        ("ECS Daemon Service Action", "WARN", true),
+        ("ECS Daemon Service Action", "INFO", false),
+        ("ECS Daemon Deployment State Change", "ERROR", true),
+        ("ECS Daemon Deployment State Change", "INFO", false),
+    ] {
+        let detail = json!({"eventType": event_type, "eventName": "DAEMON_TASK_START_IMPAIRED",
+            "daemonArn": "arn:aws:ecs:us-west-2:123456789012:daemon/prod/agent"});
+        check_other(detail_type, detail, expected.then_some(("impaired", "prod", "agent")));
+    }
+}
+
+#[test]
+fn an_instance_whose_health_is_impaired_is_reported_with_what_is() {
+    let health = |overall: &str, checks: Value| {
+        json!({"clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod", "overallStatus": overall,
+            "containerInstanceArn": "arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a1",
+            "healthChecks": checks})
+    };
+    let check =
+        |status: &str| json!([{"type": "DAEMON", "status": status, "statusReason": "it is unhealthy"}]);
+    let kind = "ECS Container Instance Health Change";
+    check_other(kind, health("OK", check("OK")), None);
+    check_other(kind, health("OK", json!([])), None);
+    check_other(kind, health("IMPAIRED", json!(null)), Some(("impaired", "prod", "a1")));
+    check_other(kind, health("IMPAIRED", check("IMPAIRED")), Some(("impaired", "prod", "a1")));
+    let About::Service(about) = of_kind(kind, health("OK", check("IMPAIRED"))).about else {
+        panic!("health")
+    };
+    assert_eq!(
+        (about.event_name.as_str(), about.reason.as_deref()),
+        ("DAEMON_IMPAIRED", Some("DAEMON: it is unhealthy"))
+    );
+}
+
+#[test]
+fn a_task_that_ecs_refused_to_run_is_reported_from_cloudtrails_record() {
+    let call = |asked: Value, answered: Value, error: Value| {
+        let mut detail =
+            json!({"eventName": "RunTask", "requestParameters": asked, "responseElements": answered});
+        detail["errorCode"] = error.clone();
+        detail["errorMessage"] = error;
+        detail
+    };
+    let asked =
+        json!({"cluster": "arn:aws:ecs:us-west-2:123456789012:cluster/prod", "taskDefinition": "nightly:7"});
+    let none =
+        json!({"tasks": [], "failures": [{"arn": "a", "reason": "RESOURCE:MEMORY"}, {"reason": "AGENT"}]});
+    let started = json!({"tasks": [{"taskArn": "t"}], "failures": []});
+    let kind = "AWS API Call via CloudTrail";
+    let refused = Some(("impaired", "prod", "nightly"));
+    check_other(kind, call(asked.clone(), none.clone(), Value::Null), refused);
+    check_other(kind, call(asked.clone(), Value::Null, json!("AccessDeniedException")), refused);
+    check_other(kind, call(asked.clone(), started, Value::Null), None);
+    check_other(kind, call(asked.clone(), Value::Null, Value::Null), None);
+    check_other(
+        kind,
+        call(json!({"taskDefinition": "nightly"}), json!({"failures": [{}]}), Value::Null),
+        Some(("impaired", "default", "nightly")),
+    );
+    let mut other = call(asked.clone(), none.clone(), Value::Null);
+    other["eventName"] = "StopTask".into();
+    check_other(kind, other, None);
+    let mut runners = asked.clone();
+    runners["startedBy"] = "ecs-tasks/0123456789abcdef0123456789".into();
+    check_other(kind, call(runners, none.clone(), Value::Null), None);
+    let About::Service(about) = of_kind(kind, call(asked, none, Value::Null)).about else { panic!("a call") };
+    assert_eq!(
+        (about.event_name.as_str(), about.reason.as_deref()),
+        ("RESOURCE:MEMORY", Some("RESOURCE:MEMORY; AGENT"))
+    );
+}
+
+#[test]
+fn the_end_of_a_services_task_is_one_restart_unless_something_else_ended_it() {
+    let ended = |stop_code: &str, group: &str| {
+        let mut detail =
+            with(stop_code, "Essential container in task exited", json!([{"name": "web", "exitCode": 0}]));
+        detail["group"] = group.into();
+        detail["clusterArn"] = "arn:aws:ecs:us-west-2:123456789012:cluster/prod".into();
+        event(&detail)
+    };
+    let service = |event: &Event, ignored: &[Pattern]| {
+        let finding = Finding::of(event, &[]);
+        ended_service(event, finding.as_ref(), ignored).map(|(cluster, name)| format!("{cluster}/{name}"))
+    };
+    let exited = ended("EssentialContainerExited", "service:web");
+    assert_eq!(service(&exited, &pattern::default()).as_deref(), Some("prod/web"));
+    assert_eq!(service(&exited, &[Pattern::new("Essential container*")]), None);
+    assert_eq!(service(&ended("EssentialContainerExited", "family:web"), &[]), None);
+    assert_eq!(service(&ended("ServiceSchedulerInitiated", "service:web"), &[]), None);
+}
+
+#[test]
+fn a_task_that_managed_instances_drained_is_excused() {
+    let reason = "Task stopped during instance draining.";
+    let detail = with("ServiceSchedulerInitiated", reason, json!([{"name": "web", "exitCode": 1}]));
+    check(detail, "excused: stoppedReason matches Task stopped during instance draining*");
 }
 
 /// The page's table of what counts, row by row: stop code, stoppedReason, containers, finding.

@@ -15,6 +15,7 @@ fn check_error(name: &str, value: &str, expected: &str) {
 #[test]
 fn without_settings_there_are_no_sinks_and_the_default_excuses() {
     let nothing = Settings {
+        restarts: true,
         audit: None,
         alert: None,
         log_group: None,

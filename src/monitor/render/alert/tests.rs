@@ -23,8 +23,9 @@ fn notice(event: &Event, format: AlertFormat, count: u64, since: Option<&str>, l
     let finding = Finding::of(event, &pattern::default());
     let failing = Failing::of(event, finding.as_ref()).expect("a failure");
     let group = failing.group();
-    let arns: Vec<String> =
-        (0..NAMED).map(|number| format!("{}{number}", &failing.arn()[..failing.arn().len() - 1])).collect();
+    let arns: Vec<String> = (0..NAMED)
+        .map(|number| format!("{}{number}", &failing.arn()[..failing.arn().len().saturating_sub(1)]))
+        .collect();
     let named =
         if count > 1 && since.is_none() { arns.iter().map(String::as_str).collect() } else { Vec::new() };
     Failures { failing, group: &group, count, named, since, log }.render(format)
@@ -260,4 +261,101 @@ fn chat_is_a_custom_notification() {
     assert_eq!((&body["version"], &body["source"]), (&json!("1.0"), &json!("custom")));
     let description = body["content"]["description"].as_str().expect("a description");
     assert!(description.starts_with("Container web exited with code 1"), "{description}");
+}
+
+#[test]
+fn a_long_container_name_leaves_the_code_in_the_subject_and_the_body_lists_all_containers() {
+    let names: Vec<String> = (0..5)
+        .map(|number| format!("ProdAppStack-WebServiceTaskDefinitionContainer{number}-4A5B6C7D-Xk2jd9sLqPzT"))
+        .collect();
+    let containers: Vec<Value> = names.iter().map(|name| json!({"name": name, "exitCode": 137})).collect();
+    let mut event = stopped("", EXITED, containers.into());
+    let About::Task(change) = &mut event.about else { panic!("a task") };
+    change.cluster_arn = "cluster/ProdInfraStack-ClusterEB0386A7-vJx8Yx2Hxkqk".to_owned();
+    let subject = alert(&event, AlertFormat::Text).subject;
+    assert!(subject.len() <= SUBJECT && subject.contains(" exited with code 137"), "{subject}");
+    assert!(subject.starts_with("ECS task failed: web on ProdInfraStack-"), "{subject}");
+    for format in [AlertFormat::Text, AlertFormat::Json, AlertFormat::Chat] {
+        let body = alert(&event, format).body;
+        assert!(names.iter().all(|name| body.contains(name)), "{format:?} {body}");
+    }
+}
+
+fn of_kind(detail_type: &str, detail: Value) -> Event {
+    let json = json!({
+        "id": "0d1e2f3a-b005-4a0f-9ee9-63d2c41448b3", "source": "aws.ecs", "detail-type": detail_type,
+        "time": "2026-11-20T10:16:12Z", "account": "123456789012", "region": "us-west-2", "resources": [],
+        "detail": detail,
+    });
+    Event::read(json, "").expect("an event")
+}
+
+#[test]
+fn things_that_are_no_task_are_named_by_their_kind() {
+    let cluster = "arn:aws:ecs:us-west-2:123456789012:cluster/prod";
+    let hook = of_kind(
+        "ECS Hook State Change",
+        json!({"eventName": "HOOK_TIMED_OUT", "eventType": "ERROR", "lifecycleStage": "PRE_SCALE_UP",
+            "hookType": "AWS_LAMBDA", "clusterArn": cluster,
+            "serviceArn": "arn:aws:ecs:us-west-2:123456789012:service/prod/web"}),
+    );
+    let daemon = of_kind(
+        "ECS Daemon Service Action",
+        json!({"eventName": "DAEMON_TASK_START_IMPAIRED", "eventType": "WARNING", "clusterArn": cluster,
+            "daemonArn": "arn:aws:ecs:us-west-2:123456789012:daemon/prod/agent", "reason": "RESOURCE:CPU"}),
+    );
+    let instance = of_kind(
+        "ECS Container Instance Health Change",
+        json!({"clusterArn": cluster, "ec2InstanceId": "i-0123", "overallStatus": "IMPAIRED", "healthChecks":
+            [{"type": "CONTAINER_RUNTIME", "status": "IMPAIRED", "statusReason": null}]}),
+    );
+    let refused = of_kind(
+        "AWS API Call via CloudTrail",
+        json!({"eventName": "RunTask", "requestParameters": {"cluster": "prod", "taskDefinition": "nightly"},
+            "responseElements": {"tasks": [], "failures": [{"reason": "RESOURCE:MEMORY"}]}}),
+    );
+    for (event, subject, first) in [
+        (
+            hook,
+            "ECS deployment hook in trouble: web on prod: hook timed out (123456789012, us-west-2)",
+            "A lifecycle hook of service web on prod: HOOK_TIMED_OUT. AWS_LAMBDA hook at PRE_SCALE_UP.",
+        ),
+        (
+            daemon,
+            "ECS daemon in trouble: agent on prod: daemon task start impaired (123456789012, us-west-2)",
+            "Daemon agent on prod: DAEMON_TASK_START_IMPAIRED. RESOURCE:CPU.",
+        ),
+        (
+            instance,
+            "ECS container instance in trouble: i-0123 on prod: container runtime impaired (us-west-2)",
+            "Container instance i-0123 on prod: CONTAINER_RUNTIME_IMPAIRED.",
+        ),
+        (
+            refused,
+            "ECS task not started: nightly on prod: ECS refused to run it: RESOURCE:MEMORY (us-west-2)",
+            "ECS refused to run nightly on prod: RESOURCE:MEMORY. No task exists, and the schedule or the \
+             caller may not try again: run it by hand if it is needed.",
+        ),
+    ] {
+        let notice = alert(&event, AlertFormat::Text);
+        assert_eq!((notice.subject.as_str(), notice.body.lines().next()), (subject, Some(first)));
+        assert!(!notice.body.contains("Console"), "{}", notice.body);
+        let group = notice.attributes.get("group").map(String::as_str);
+        assert_eq!(group.is_some(), subject.contains("hook"), "{group:?}");
+    }
+}
+
+#[test]
+fn a_service_that_restarts_is_reported_by_its_latest_task() {
+    let event = stopped("EssentialContainerExited", EXITED, json!([app(0)]));
+    let failing = Failing::of(&event, Some(&Finding::Restarting)).expect("a restart");
+    let group = failing.group();
+    let failures = Failures { failing, group: &group, count: 1, named: Vec::new(), since: None, log: None };
+    let notice = failures.render(AlertFormat::Text);
+    let expected =
+        "ECS service restarting: web on prod: its tasks end by themselves (123456789012, us-west-2)";
+    assert_eq!(notice.subject, expected);
+    assert!(notice.body.starts_with("The tasks of service web on prod end by themselves with exit code 0"));
+    let body: Value = serde_json::from_str(&failures.render(AlertFormat::Json).body).expect("JSON");
+    assert_eq!(body["finding"]["result"], "restarting");
 }

@@ -80,7 +80,9 @@ impl Wait {
                 };
                 let verdict =
                     if failures.is_empty() { Verdict::Succeeded } else { Verdict::Failed(failures) };
-                match facts.definition_may_come && verdict.rests_on_definition(rules) {
+                // A task that ECS does not know fails the run whatever the definition says.
+                let may_turn = facts.seen.missing.is_empty() && rules.rest_on_definition(tasks);
+                match facts.definition_may_come && may_turn {
                     true => Outcome::Over { verdict, awaited: Awaited::Definition },
                     false => Outcome::Over { verdict, awaited },
                 }

@@ -9,15 +9,28 @@
 use serde_json::Value;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::audit::{ALERTED, Item, LOGGED, PARTITION_BYTES, SORT, clipped, key};
-use crate::{
-    aws::dynamodb::{Attributes, Update, Updated},
-    epoch::milliseconds,
-    monitor::decide::{
-        event::{About, Event},
-        finding::Finding,
-    },
+use super::{
+    event::{About, Event},
+    finding::Finding,
 };
+use crate::{
+    epoch::milliseconds,
+    item::{Attributes, Update, Updated},
+};
+
+/// Bytes that a partition key may have.
+pub const PARTITION_BYTES: usize = 2048;
+/// Bytes that a sort key may have.
+pub const SORT_BYTES: usize = 1024;
+
+/// The partition key.
+pub const PARTITION: &str = "taskDefinitionArn";
+/// The sort key.
+pub const SORT: &str = "change";
+/// Time of the alert; absent until then.
+pub const ALERTED: &str = "alerted";
+/// Time of the line in the log group; absent until then.
+pub const LOGGED: &str = "logged";
 
 /// The template's timeout of the function: no invocation works on a failure for longer.
 pub(super) const LEASE: Duration = Duration::seconds(60);
@@ -27,15 +40,15 @@ pub(super) const LEASE: Duration = Duration::seconds(60);
 pub struct Rows {
     /// Names the invocation.
     pub me: String,
-    /// When it began.
+    /// Its start.
     pub now: OffsetDateTime,
-    /// How long rows are kept.
+    /// Days that rows are kept.
     pub retention_days: u32,
 }
 
-/// What a row lets its reader do about a task's end.
+/// The work on a task's end that a row allows its reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum Claim {
     /// There is no row: nothing was to be claimed, or the table did not answer.
     #[default]
     Unknown,
@@ -47,24 +60,27 @@ pub enum Standing {
     Elsewhere,
 }
 
-/// What has been done about a task's end.
+/// The work on a task's end that is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// It has been measured.
     pub counted: bool,
-    /// When it was reported, by itself or in a count.
+    /// Time of its report, by itself or in a count.
     pub alerted: Option<String>,
-    /// When it was written to the log group.
+    /// Time of its line in the log group.
     pub logged: Option<String>,
 }
 
 impl Rows {
-    /// The key of the row that an event is claimed by, if it is one that is counted or reported.
-    pub fn key_of(event: &Event, finding: Option<&Finding>) -> Option<Attributes> {
+    /// The key of the row that an event is claimed by, if it is one that is counted or reported. `is_restart`
+    /// is the end of a service's task, which is reported if there are more.
+    pub fn key_of(event: &Event, finding: Option<&Finding>, is_restart: bool) -> Option<Attributes> {
         let sort = match finding? {
-            Finding::Moving => return None,
+            Finding::Moving | Finding::Awaiting => return None,
+            // Whether it is one restart of several, only the count shows.
+            Finding::Succeeded if is_restart => "failed",
             Finding::Succeeded | Finding::Excused(..) => "ended",
-            Finding::Failed(_) | Finding::Impaired => "failed",
+            Finding::Failed(_) | Finding::Impaired | Finding::Restarting => "failed",
         };
         let partition = match &event.about {
             About::Task(change) => format!("ecs-tasks#task#{}", change.task.arn),
@@ -97,16 +113,24 @@ impl Rows {
         update
     }
 
-    /// What came of a claim.
-    pub fn claimed(&self, result: Updated) -> Standing {
+    /// Claims a new row: as part of a transaction, which does not say what was there before.
+    pub fn claim_new(&self, key: &Attributes) -> Update {
+        let mut update = self.claim(key);
+        update.condition = format!("attribute_not_exists(#{SORT})");
+        update.values.remove(":now");
+        update
+    }
+
+    /// The result of a claim.
+    pub fn claimed(&self, result: Updated) -> Claim {
         match result {
-            Updated::Done(before) => Standing::Mine(Progress::of(&before)),
+            Updated::Done(before) => Claim::Mine(Progress::of(&before)),
             // The answer to the first attempt was lost on its way.
             Updated::Refused(row) if row.get("claim") == Some(&self.me.as_str().into()) => {
-                Standing::Mine(Progress::default())
+                Claim::Mine(Progress::default())
             }
-            Updated::Refused(row) if row.contains_key("finished") => Standing::Finished(Progress::of(&row)),
-            Updated::Refused(_) => Standing::Elsewhere,
+            Updated::Refused(row) if row.contains_key("finished") => Claim::Finished(Progress::of(&row)),
+            Updated::Refused(_) => Claim::Elsewhere,
         }
     }
 
@@ -124,14 +148,14 @@ impl Rows {
         update
     }
 
-    /// Shows in the audit trail what has been done; nothing where there is nothing to show.
-    pub fn show(item: &Item, progress: &Progress) -> Option<Update> {
-        let mut update = set(&item.key(), &progress.sets());
+    /// Shows in an item of the audit trail what has been done; nothing where there is nothing to show.
+    pub fn show(item: &Attributes, progress: &Progress) -> Option<Update> {
+        let mut update = set(item, &progress.sets());
         update.expression = format!("SET {}", update.expression.strip_prefix(", ")?);
         Some(update)
     }
 
-    /// When the invocation began, in RFC 3339.
+    /// The start of the invocation, in RFC 3339.
     pub fn stamp(&self) -> String {
         self.now.format(&Rfc3339).unwrap_or_default()
     }
@@ -151,6 +175,16 @@ impl Progress {
         let times = [(ALERTED, self.alerted.as_deref()), (LOGGED, self.logged.as_deref())];
         times.into_iter().filter_map(|(name, at)| Some((name, at?))).collect()
     }
+}
+
+/// The keys of an item.
+pub fn key(partition: &str, sort: &str) -> Attributes {
+    [(PARTITION.to_owned(), partition.into()), (SORT.to_owned(), sort.into())].into_iter().collect()
+}
+
+/// The beginning of a text: DynamoDB refuses a longer key, however often it is asked.
+pub fn clipped(text: &str, bytes: usize) -> String {
+    text[..text.floor_char_boundary(bytes)].to_owned()
 }
 
 /// `, #name = :name` for each, which an expression begins in front of.

@@ -4,24 +4,26 @@
 //! Pure, as [`super::rows`] is.
 
 use serde_json::Value;
-use time::Duration;
+use time::{Duration, format_description::well_known::Rfc3339};
 
 use super::{
-    audit::{PARTITION, clipped, key},
-    rows::{LEASE, Rows, values},
+    event::Event,
+    group::Group,
+    rows::{LEASE, PARTITION, Rows, SORT_BYTES, clipped, key, values},
 };
 use crate::{
-    aws::dynamodb::{Attributes, Update},
     epoch::milliseconds,
-    monitor::decide::{event::Event, group::Group},
+    item::{Attributes, Update},
 };
 
 /// The partition of all windows.
 pub const WINDOWS: &str = "ecs-tasks#windows";
+/// The partition of the services whose tasks have ended by themselves.
+const RESTARTS: &str = "ecs-tasks#restarts";
 /// The partition as a query names it.
 pub const WINDOWS_PARTITION: (&str, &str) = (PARTITION, WINDOWS);
 
-/// How much of a group's latest event is kept, for the message that reports it.
+/// Bytes of a group's latest event that are kept, for the message that reports it.
 const LATEST_BYTES: usize = 16 * 1024;
 
 /// A group's window.
@@ -29,11 +31,11 @@ const LATEST_BYTES: usize = 16 * 1024;
 pub struct Window {
     /// The group.
     pub group: Group,
-    /// When the group was reported last, in RFC 3339.
+    /// Time of the group's last report, in RFC 3339.
     pub since: String,
-    /// When it ends, in milliseconds.
+    /// Its end, in milliseconds.
     pub until: i64,
-    /// How many failures have come since.
+    /// Number of failures that have come since.
     pub waiting: u64,
     /// The latest of them.
     pub latest: Value,
@@ -45,7 +47,7 @@ impl Rows {
     pub fn open(&self, group: &Group, window: Duration) -> Update {
         Update {
             key: group.key(),
-            expression: "SET #cluster = :cluster, #who = :who, #words = :words, #since = :since, \
+            expression: "SET #cluster = :cluster, #service = :service, #cause = :cause, #since = :since, \
                          #until = :until, #claim = :me, #ttl = :ttl"
                 .to_owned(),
             condition: "attribute_not_exists(#until) OR #claim = :me OR \
@@ -53,8 +55,8 @@ impl Rows {
                 .to_owned(),
             values: values([
                 (":cluster", group.cluster.as_str().into()),
-                (":who", group.who.as_str().into()),
-                (":words", group.words.as_str().into()),
+                (":service", group.service.as_str().into()),
+                (":cause", group.cause.as_str().into()),
                 (":me", self.me.as_str().into()),
                 (":since", self.stamp().into()),
                 (":until", milliseconds(self.now + window).into()),
@@ -62,6 +64,62 @@ impl Rows {
                 (":now", milliseconds(self.now).into()),
                 (":zero", 0.into()),
             ]),
+        }
+    }
+
+    /// Opens a window that is reported at its end, unless something ends it before. Refused where there is one.
+    pub fn await_end(&self, group: &Group, event: &Event, patience: Duration) -> Update {
+        let mut update = self.open(group, patience);
+        update.expression += ", #waiting = :one, #latest = :latest";
+        update.condition = "attribute_not_exists(#until) OR #since < :since".to_owned();
+        update.values.extend(values([
+            (":one", 1.into()),
+            (":latest", event.line(LATEST_BYTES).into()),
+            (":until", milliseconds(event.time + patience).into()),
+            (":since", event.time.format(&Rfc3339).unwrap_or_default().into()),
+        ]));
+        update.values.remove(":now");
+        update.values.remove(":zero");
+        update
+    }
+
+    /// Ends such a window without a report. The row stays for a while, so that an event that comes late does
+    /// not open it again.
+    pub fn end_wait(&self, group: &Group, event: &Event, patience: Duration) -> Update {
+        let mut update = self.open(group, patience);
+        update.expression += ", #waiting = :zero";
+        update.condition = "attribute_not_exists(#until) OR #since <= :since".to_owned();
+        update.values.extend(values([(":since", event.time.format(&Rfc3339).unwrap_or_default().into())]));
+        update.values.remove(":now");
+        update
+    }
+
+    /// Counts ends of a service's tasks in the window that is open.
+    pub fn count_restarts(&self, (cluster, service): (&str, &str), ends: usize) -> Update {
+        Update {
+            key: key(RESTARTS, &clipped(&format!("{cluster}#{service}"), SORT_BYTES)),
+            expression: "SET #ttl = :ttl ADD #ends :ends".to_owned(),
+            condition: "#until > :now".to_owned(),
+            values: values([
+                (":ttl", self.ttl()),
+                (":ends", ends.into()),
+                (":now", milliseconds(self.now).into()),
+            ]),
+        }
+    }
+
+    /// Begins a window with the first ends of a service's tasks. Refused while one is open.
+    pub fn begin_restarts(&self, (cluster, service): (&str, &str), ends: usize, window: Duration) -> Update {
+        Update {
+            expression: "SET #ttl = :ttl, #ends = :ends, #until = :until".to_owned(),
+            condition: "attribute_not_exists(#until) OR #until <= :now".to_owned(),
+            values: values([
+                (":ttl", self.ttl()),
+                (":ends", ends.into()),
+                (":until", milliseconds(self.now + window).into()),
+                (":now", milliseconds(self.now).into()),
+            ]),
+            ..self.count_restarts((cluster, service), ends)
         }
     }
 
@@ -152,7 +210,7 @@ impl Window {
         let text = |name: &str| row.get(name)?.as_str().map(str::to_owned);
         let latest = text("latest").and_then(|latest| serde_json::from_str(&latest).ok());
         Some(Self {
-            group: Group { cluster: text("cluster")?, who: text("who")?, words: text("words")? },
+            group: Group { cluster: text("cluster")?, service: text("service")?, cause: text("cause")? },
             since: text("since")?,
             until: row.get("until")?.as_i64()?,
             waiting: row.get("waiting").and_then(Value::as_u64).unwrap_or(0),
@@ -163,8 +221,8 @@ impl Window {
 
 impl Group {
     fn key(&self) -> Attributes {
-        let sort = format!("{}#{}#{}", self.cluster, self.who, self.words);
-        key(WINDOWS, &clipped(&sort, 1024))
+        let sort = format!("{}#{}#{}", self.cluster, self.service, self.cause);
+        key(WINDOWS, &clipped(&sort, SORT_BYTES))
     }
 }
 
@@ -177,7 +235,7 @@ mod tests {
     #[test]
     fn a_window_is_read_from_its_row_and_anything_else_is_none() {
         let read = Window::of(&row(json!({
-            "cluster": "prod", "who": "web", "words": "out of memory", "since": "then", "until": 7,
+            "cluster": "prod", "service": "web", "cause": "out of memory", "since": "then", "until": 7,
             "waiting": 12, "latest": "{}",
         })));
         assert_eq!(

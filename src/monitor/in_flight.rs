@@ -5,19 +5,20 @@ use time::OffsetDateTime;
 use super::{
     decide::{
         event::{About, Event},
-        finding::Finding,
+        finding::{Finding, ended_service},
         group::Failing,
+        rows::{Claim, Progress, Rows},
         settings::Settings,
     },
     render::{
         audit::{self, Item},
         metrics,
-        rows::{Progress, Rows, Standing},
     },
+    sinks::Definitions,
 };
 use crate::aws::{CallError, dynamodb::Attributes};
 
-/// What can be left undone of an event.
+/// Parts of the work on an event that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Sink {
     /// Its item in the audit trail.
@@ -35,19 +36,21 @@ pub(super) enum Sink {
 }
 
 /// An event on its way.
-pub(super) struct Passing<'e> {
+pub(super) struct InFlight<'e> {
     pub(super) event: &'e Event,
     pub(super) finding: Option<Finding>,
     pub(super) item: Option<Item>,
     /// Its task's row, where there is a table and something to claim.
     pub(super) key: Option<Attributes>,
-    pub(super) claim: Standing,
-    /// The place of the event in the same batch that has claimed the same row.
+    pub(super) claim: Claim,
+    /// Cluster and name of the service whose task has ended by itself with 0.
+    pub(super) restart_of: Option<(&'e str, &'e str)>,
+    /// The id of the event in the same batch that has claimed the same row.
     pub(super) led_by: Option<usize>,
-    pub(super) undone: Vec<Sink>,
+    pub(super) failed_sinks: Vec<Sink>,
 }
 
-/// An event by its place, and what of it could not be done.
+/// An event by its id, and what of it could not be done.
 pub(super) type Shortfall = (usize, Sink, CallError);
 
 impl Sink {
@@ -64,33 +67,56 @@ impl Sink {
     }
 }
 
-impl<'e> Passing<'e> {
+impl<'e> InFlight<'e> {
     /// Judges an event, and logs what it was found to be.
-    pub(super) fn judge(event: &'e Event, settings: &Settings, now: OffsetDateTime) -> Self {
-        let finding = Finding::of(event, &settings.ignored);
+    pub(super) fn judge(
+        event: &'e Event,
+        settings: &Settings,
+        definitions: &Definitions,
+        now: OffsetDateTime,
+    ) -> Self {
+        let definition = event.change().and_then(|change| definitions.get(&change.task.task_definition_arn));
+        let finding = Finding::by_definition(event, &settings.ignored, definition.map(|read| &**read));
         if let Some(finding) = &finding {
             log(event, finding);
         }
         let audit = settings.audit.as_ref();
         let item = audit.map(|audit| audit::render(event, finding.as_ref(), audit.retention_days, now));
-        let key = audit.and_then(|_| Rows::key_of(event, finding.as_ref()));
-        Self { event, finding, item, key, claim: Standing::Unknown, led_by: None, undone: Vec::new() }
+        let restart_of =
+            ended_service(event, finding.as_ref(), &settings.ignored).filter(|_| settings.restarts);
+        let key = audit.and_then(|_| Rows::key_of(event, finding.as_ref(), restart_of.is_some()));
+        let claim = Claim::Unknown;
+        Self { event, finding, item, key, claim, restart_of, led_by: None, failed_sinks: Vec::new() }
     }
 
-    /// What people are alerted about, if they are.
+    /// The task's end turns out to be one restart of several.
+    pub(super) fn find_restarting(&mut self) {
+        let finding = self.finding.insert(Finding::Restarting);
+        if let Some(item) = &mut self.item {
+            item.attributes.insert("finding".to_owned(), finding.name().into());
+        }
+        log(self.event, finding);
+    }
+
+    /// True if people are alerted about it.
+    pub(super) fn is_alarming(&self) -> bool {
+        self.finding.as_ref().is_some_and(Finding::is_alarming)
+    }
+
+    /// The failure that people are alerted about, if they are.
     pub(super) fn failing(&self) -> Option<Failing<'_>> {
         Failing::of(self.event, self.finding.as_ref())
     }
 
-    /// Whether this event is the one that its task's failure is reported by, as far as `done` does not say
+    /// True if this event is the one that its task's failure is reported by, as far as `done` does not say
     /// that it was.
     pub(super) fn is_due(&self, done: impl Fn(&Progress) -> bool) -> bool {
         let is_mine = match &self.claim {
-            Standing::Unknown => true,
-            Standing::Mine(progress) => !done(progress),
-            Standing::Finished(_) | Standing::Elsewhere => false,
+            Claim::Unknown => true,
+            Claim::Mine(progress) => !done(progress),
+            Claim::Finished(_) | Claim::Elsewhere => false,
         };
-        is_mine && self.led_by.is_none() && self.finding.as_ref().is_some_and(Finding::is_alarming)
+        is_mine && self.led_by.is_none() && self.is_alarming()
     }
 
     /// The line that measures a task's end. The count waits for the claim: where the table cannot be reached,
@@ -102,8 +128,8 @@ impl<'e> Passing<'e> {
         };
         let line = metrics::render(change, finding, by_family, now)?;
         match &mut self.claim {
-            Standing::Unknown if self.key.is_none() => Some(line),
-            Standing::Mine(progress) if !progress.counted => {
+            Claim::Unknown if self.key.is_none() => Some(line),
+            Claim::Mine(progress) if !progress.counted => {
                 progress.counted = true;
                 Some(line)
             }
@@ -114,7 +140,7 @@ impl<'e> Passing<'e> {
     /// Notes that something of it could not be done.
     pub(super) fn fail(&mut self, sink: Sink, error: &CallError) {
         tracing::error!(event_id = self.event.id, sink = sink.name(), "an event will come back: {error}");
-        self.undone.push(sink);
+        self.failed_sinks.push(sink);
     }
 }
 
@@ -133,7 +159,7 @@ fn log(event: &Event, finding: &Finding) {
                 task_arn = change.task.arn.0,
                 last_status = change.task.last_status,
                 stop_code = change.task.stop_code,
-                reason = finding.failure().map(|failure| failure.words.as_str()),
+                reason = finding.failure().map(|failure| failure.cause.as_str()),
                 container,
                 exit_code,
                 excuse = finding.excuse().map(ToString::to_string),

@@ -16,7 +16,7 @@ fn row(attributes: Value) -> Attributes {
 fn a_task_is_one_row_whatever_the_version_and_an_end_another_than_a_failure() {
     let key_of = |file: &str| {
         let event = event(file);
-        Rows::key_of(&event, Finding::of(&event, &pattern::default()).as_ref()).expect("a row")
+        Rows::key_of(&event, Finding::of(&event, &pattern::default()).as_ref(), false).expect("a row")
     };
     let failed = key_of("task-stopped-exit-1.json");
     assert_eq!(failed, key_of("task-failed-to-start.json"));
@@ -24,21 +24,21 @@ fn a_task_is_one_row_whatever_the_version_and_an_end_another_than_a_failure() {
         "ecs-tasks#task#arn:aws:ecs:us-east-1:123456789012:task/cdf83842-a918-482b-908b-857e667ce328";
     assert_eq!(Value::Object(failed), json!({"taskDefinitionArn": partition, "change": "failed"}));
     assert_eq!(key_of("task-drained.json")[SORT], "ended");
-    assert_eq!(Rows::key_of(&event("task-drained.json"), Some(&Finding::Moving)), None);
+    assert_eq!(Rows::key_of(&event("task-drained.json"), Some(&Finding::Moving), false), None);
 }
 
 #[test]
 fn a_claim_is_read() {
     let alerted = Progress { alerted: Some("then".to_owned()), ..Progress::default() };
     for (result, expected) in [
-        (Updated::Done(Attributes::new()), Standing::Mine(Progress::default())),
-        (Updated::Done(row(json!({"alerted": "then"}))), Standing::Mine(alerted.clone())),
-        (Updated::Refused(row(json!({"claim": "me"}))), Standing::Mine(Progress::default())),
+        (Updated::Done(Attributes::new()), Claim::Mine(Progress::default())),
+        (Updated::Done(row(json!({"alerted": "then"}))), Claim::Mine(alerted.clone())),
+        (Updated::Refused(row(json!({"claim": "me"}))), Claim::Mine(Progress::default())),
         (
             Updated::Refused(row(json!({"claim": "x", "alerted": "then", "finished": "x"}))),
-            Standing::Finished(alerted),
+            Claim::Finished(alerted),
         ),
-        (Updated::Refused(row(json!({"claim": "x"}))), Standing::Elsewhere),
+        (Updated::Refused(row(json!({"claim": "x"}))), Claim::Elsewhere),
     ] {
         assert_eq!(rows().claimed(result.clone()), expected, "{result:?}");
     }
@@ -52,7 +52,7 @@ fn what_was_done_is_settled_and_shown() {
         update.expression,
         "SET #claim = :me, #counted = :me, #alerted = :alerted, #finished = :finished REMOVE #lease"
     );
-    let item = Item { partition: "p".to_owned(), change: "c".to_owned(), attributes: Attributes::new() };
+    let item = key("p", "c");
     assert_eq!(
         Rows::show(&item, &progress).map(|update| update.expression),
         Some("SET #alerted = :alerted".to_owned())
