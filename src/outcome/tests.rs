@@ -346,3 +346,27 @@ fn a_verdict_that_the_definition_could_turn_rests_on_it() {
     let exited = failed(vec![container("app", Some(1)), container("sidecar", Some(137))]);
     assert!(!exited.rests_on_definition(WITHOUT_DEFINITION));
 }
+
+/// The essential container whose own end is behind a failure.
+fn ender(definition: &TaskDefinition, containers: Vec<Container>) -> Option<(String, i64)> {
+    let watch = ["app".to_owned()];
+    let rules = Rules { watch_containers: &watch, ..with_definition(definition) };
+    let task = task(STOPPED, Some("EssentialContainerExited"), containers);
+    let Outcome::Over { verdict: Verdict::Failed(failures), .. } = Outcome::of(&[task], rules) else {
+        panic!("a failure")
+    };
+    failures[0].ender().map(|ender| (ender.container.clone(), ender.code))
+}
+
+#[test]
+fn an_essential_container_that_ended_by_itself_is_known_and_another_stops_nothing() {
+    let mut definition = definition();
+    let containers = |code| vec![container("app", Some(143)), container("sidecar", Some(code))];
+    assert_eq!(ender(&definition, containers(1)), None, "sidecar is not essential");
+    definition.containers[1].essential = true;
+    assert_eq!(ender(&definition, containers(0)), Some(("sidecar".to_owned(), 0)));
+    assert_eq!(ender(&definition, containers(1)), Some(("sidecar".to_owned(), 1)));
+    assert_eq!(ender(&definition, containers(143)), None, "nobody known");
+    let own = vec![container("app", Some(1)), container("sidecar", Some(0))];
+    assert_eq!(ender(&definition, own), None, "a code of its own needs no ender");
+}
