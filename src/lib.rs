@@ -18,6 +18,7 @@ pub mod aws;
 pub mod callback;
 pub mod cfn;
 pub mod epoch;
+pub mod failures;
 pub mod function;
 pub mod identity;
 pub mod log_tail;
