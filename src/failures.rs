@@ -251,7 +251,7 @@ fn of_exit(failure: &Failure, code: i64, log: &[String]) -> Recognised {
 /// no code of their own.
 fn is_of_its_end(entry: &Entry, failure: &Failure) -> bool {
     match entry.id {
-        "stopped-by-user" | "replaced" => failure.was_told_to_stop(),
+        "stopped-by-user" | "stopped-by-ecs-tasks" | "replaced" => failure.was_told_to_stop(),
         _ => true,
     }
 }

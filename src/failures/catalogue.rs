@@ -1085,6 +1085,15 @@ pub const CATALOGUE: &[Entry] = &[
         ..RAN
     },
     Entry {
+        id: "stopped-by-ecs-tasks",
+        says: &["^ecs-tasks: "],
+        lead: "ecs-tasks stopped the task before it was done[ (container {container}[, exit code {code}])]",
+        step: "See the newer request of this resource in the stack's events, or why this run could not go on, in the \
+               function's log. Its work may be half done",
+        alert: "stopped by ecs-tasks",
+        ..RAN
+    },
+    Entry {
         id: "replaced",
         rank: Rank::Prefix,
         says: &["Scheduler initiated", "initiated by (deployment"],
@@ -1768,7 +1777,13 @@ pub const CATALOGUE: &[Entry] = &[
         ..ENTRY
     },
     // ---- Requests that are refused before anything starts ----
-    Entry { id: "properties-invalid", lead: "Nothing was started: {problem}", step: "", ..REFUSED },
+    Entry {
+        id: "request-refused",
+        lead: "Nothing was started: {problem}",
+        step: "Correct the property or the function's setting that the text names; rehearse and the rules for \
+               cfn-lint find most of these before a deploy",
+        ..REFUSED
+    },
     Entry {
         id: "watch-containers",
         lead: "Nothing was started: WatchContainers names {unknown}, which the task definition {definition} does not have",

@@ -55,8 +55,8 @@ fn every_entry_is_reached() {
     let reached: BTreeSet<&str> = messages().into_iter().map(|(id, ..)| id).collect();
     let unreached = CATALOGUE.iter().filter(|entry| !reached.contains(entry.id) && !by_circumstance(entry));
     let unreached: Vec<&str> = unreached.map(|entry| entry.id).collect();
-    // A stop code gives the first away, the function's own stoppedReason the other.
-    assert_eq!(unreached, ["host-unhealthy", "timeout"]);
+    // A stop code gives the first away, the function's own stoppedReasons the others.
+    assert_eq!(unreached, ["host-unhealthy", "stopped-by-ecs-tasks", "timeout"]);
     let named = include_str!("../failures.rs").to_owned()
         + include_str!("../runner/decide/texts.rs")
         + include_str!("../runner/decide/texts/start.rs")
@@ -89,7 +89,7 @@ fn ids_are_unique_and_every_id_that_the_code_names_exists() {
 fn every_entry_says_what_to_do() {
     for entry in CATALOGUE {
         assert!(!entry.lead.is_empty() && !entry.lead.ends_with('.'), "{}", entry.id);
-        assert!(!entry.step.is_empty() || entry.id == "properties-invalid", "{}", entry.id);
+        assert!(!entry.step.is_empty(), "{}", entry.id);
         assert!(!entry.step.ends_with('.') && !entry.on_ec2.ends_with('.'), "{}", entry.id);
         assert!(entry.alert.len() <= 48 && entry.alert.is_ascii(), "{}", entry.id);
     }
@@ -225,6 +225,7 @@ fn of_several_hints_the_one_that_says_most_counts() {
         ),
         (Cause::StoppedByUser, ("UserInitiated", "Task stopped by user"), vec![], "stopped-by-user"),
         (exited(137, None), ("InfrastructureHealth", "x"), vec![], "host-unhealthy"),
+        (exited(143, None), ("UserInitiated", "ecs-tasks: superseded"), vec![], "stopped-by-ecs-tasks"),
         (exited(139, None), essential, vec![], "crashed"),
         (exited(137, None), essential, vec![], "killed"),
         (
