@@ -101,10 +101,7 @@ async fn a_panic_is_answered_failed_and_its_task_is_stopped() {
     runner.answer_ending(panics, Some("prod"), &reply_to, &invocation()).await.unwrap();
     let answer = answer(&stage);
     assert_eq!(answer["Status"], "FAILED");
-    assert!(
-        answer["Reason"].as_str().unwrap().starts_with("ecs-tasks failed by a fault of its own"),
-        "{answer}"
-    );
+    assert!(answer["Reason"].as_str().unwrap().starts_with("ecs-tasks hit an internal error"), "{answer}");
     assert_eq!(stage.requests("StopTask").len(), 1);
     stage.close();
 }

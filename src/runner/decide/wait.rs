@@ -132,6 +132,21 @@ pub struct TimedOut {
     /// Why the last look before it showed nothing.
     #[serde(default)]
     pub trouble: Option<String>,
+    /// What kept its tasks.
+    #[serde(default)]
+    pub at_deadline: AtDeadline,
+}
+
+/// How the tasks of a run stood at its deadline.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AtDeadline {
+    /// PROVISIONING or PENDING, where no container had run.
+    pub waiting: Option<String>,
+    /// WatchContainers that had ended, where all of a task had.
+    pub done: Vec<String>,
+    /// The containers that ran, each with its task's id.
+    pub running: Vec<(String, String)>,
 }
 
 fn zero_alone() -> Vec<i64> {

@@ -105,6 +105,7 @@ fn only_a_wait_with_time_and_without_doubt_is_parked() {
             container: None,
             task: None,
             trouble: None,
+            at_deadline: super::super::wait::AtDeadline::default(),
         };
         wait.time_out(of, NOW);
         Wait { deadline: at(1800), ..wait }

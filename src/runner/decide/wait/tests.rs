@@ -198,6 +198,7 @@ fn after_the_deadline_the_end_is_waited_for_as_long_as_cloudformation_waits() {
         container: None,
         task: None,
         trouble: None,
+        at_deadline: AtDeadline::default(),
     };
     wait.time_out(timed_out, at(1801));
     assert_eq!(wait.resume(at(1801), at(FAR)), Step::Look(at(1802)));
@@ -235,6 +236,10 @@ fn every_shape_that_was_shipped_can_be_read() {
         container: Some("app".to_owned()),
         task: Some(wait().tasks[0].clone()),
         trouble: None,
+        at_deadline: AtDeadline {
+            running: vec![("0123".to_owned(), "app".to_owned())],
+            ..AtDeadline::default()
+        },
     };
     let mut expected = Wait { answer_by: Some(at(3570)), ..wait() };
     expected.reply_to.answer_by = Some(at(3600));
