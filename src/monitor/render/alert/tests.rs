@@ -261,3 +261,16 @@ fn chat_is_a_custom_notification() {
     let description = body["content"]["description"].as_str().expect("a description");
     assert!(description.starts_with("Container web exited with code 1"), "{description}");
 }
+
+#[test]
+fn the_stopped_reason_stands_in_the_text_as_ecs_wrote_it_and_once() {
+    let mut out_of_memory = app(137);
+    out_of_memory["reason"] = "OutOfMemoryError: Container killed due to memory usage".into();
+    let unhealthy = "Task failed container health checks";
+    let notice =
+        alert(&stopped("ServiceSchedulerInitiated", unhealthy, json!([out_of_memory])), AlertFormat::Text);
+    assert!(notice.subject.contains("out of memory"), "{}", notice.subject);
+    assert!(notice.body.starts_with("Container app ran out of memory"), "{}", notice.body);
+    assert!(notice.body.contains(&format!("Stopped reason: {unhealthy}\n")), "{}", notice.body);
+    assert_eq!(notice.body.matches("OutOfMemoryError").count(), 1, "{}", notice.body);
+}
