@@ -5,7 +5,10 @@ use aws_sdk_ecs::{
     error::{BuildError, ProvideErrorMetadata, SdkError},
 };
 
-use crate::function::cause::innermost;
+use crate::{
+    failures::{self, Retry},
+    function::cause::innermost,
+};
 
 /// A call that failed. Displays as `operation: Code: message`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +58,7 @@ impl CallError {
         };
         let kind = match &error {
             SdkError::ConstructionFailure(_) => CallErrorKind::Final,
+            SdkError::ServiceError(_) if is_wrapped_throttle(&code, &message) => CallErrorKind::Transient,
             SdkError::ServiceError(_) => CallErrorKind::of(&code, status),
             _ => CallErrorKind::Transient,
         };
@@ -128,7 +132,12 @@ impl CallError {
 
     /// Whether there were too many calls at once.
     pub fn is_throttled(&self) -> bool {
-        is_throttling(&self.code)
+        is_throttling(&self.code) || is_wrapped_throttle(&self.code, &self.message)
+    }
+
+    /// Whether the same start may work later, as far as the catalogue knows the error.
+    pub fn retry(&self) -> Retry {
+        failures::of_call(&self.code, &self.message).entry.retry
     }
 
     /// Whether it was not permitted.
@@ -140,6 +149,12 @@ impl CallError {
     pub fn is(&self, code: &str) -> bool {
         self.code == code
     }
+}
+
+/// Whether a service that ECS has called for us refused that for its rate: RunTask says so as a parameter that
+/// is not valid.
+fn is_wrapped_throttle(code: &str, message: &str) -> bool {
+    message.contains("ErrorCode") && failures::of_call(code, message).entry.retry == Retry::Throttled
 }
 
 /// Whether a text names an error that refuses a call for its rate.

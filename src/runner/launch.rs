@@ -21,6 +21,7 @@ use crate::{
         CallError,
         ecs::{Launch, Launched},
     },
+    failures::Retry,
     identity,
     task::{Task, TaskArn},
 };
@@ -56,8 +57,8 @@ impl Started {
     }
 }
 
-/// One start that rides out what may pass. Where `ecs:TagResource` is denied, and the template gives no tags
-/// of its own, it goes without tags: the Python function's role lacks that permission, and a stack that used
+/// One start that rides out what may pass. Where `ecs:TagResource` is denied or the account has short ARNs,
+/// and the template gives no tags of its own, it goes without tags: the Python function's role lacks that permission, and a stack that used
 /// it must go on working.
 pub(super) async fn launch_once(
     work: &Work<'_>,
@@ -200,7 +201,7 @@ pub(super) fn never_ran(task: &Task) -> bool {
 }
 
 fn is_about_tags(error: &CallError) -> bool {
-    error.is_denied() && error.message.contains("ecs:TagResource")
+    error.is_denied() && error.message.contains("ecs:TagResource") || error.retry() == Retry::WithoutTags
 }
 
 #[cfg(test)]
