@@ -212,7 +212,7 @@ async fn a_start_that_cannot_succeed_fails_at_once() {
     let definition = scenario.script("true");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("The task could not be started: arn:i is not registered in cluster prod"),
+        created.reason.contains("The container instance arn:i is not registered in cluster prod"),
         "{}",
         created.reason
     );

@@ -13,13 +13,14 @@ use std::{
 /// The rooms from the ground up: a room may need those before it, and no other.
 ///
 /// A folder that is not named belongs to the room of the file that has its name.
-const ROOMS: [&str; 54] = [
+const ROOMS: [&str; 55] = [
     "epoch",
     "task",
     "identity",
     "cfn",
     "properties",
     "outcome",
+    "failures",
     "reason",
     "function",
     "aws",
@@ -71,13 +72,14 @@ const ROOMS: [&str; 54] = [
 ];
 
 /// What decides or renders is pure: these rooms name nothing of the outside.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "epoch",
     "task",
     "identity",
     "cfn",
     "properties",
     "outcome",
+    "failures",
     "reason",
     "runner/decide",
     "runner/render",

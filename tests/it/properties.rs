@@ -334,7 +334,7 @@ async fn an_output_that_cannot_be_read_leaves_the_run_its_success() {
     assert!(
         created
             .reason
-            .contains("Output is empty, since no line of container app could be read. It has no log stream"),
+            .contains("Output is empty, since no line of container app could be read. It wrote no log"),
         "{}",
         created.reason
     );
