@@ -17,13 +17,13 @@ use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 pub use self::{catalogue::CATALOGUE, fill::names, said::cut};
 use self::{
     fill::fill,
-    pattern::{Captures, Message, Pattern},
+    pattern::{Captures, Glob, Saying},
 };
 use crate::outcome::{Cause, Failure};
 
 /// One kind of failure.
 #[derive(Debug)]
-pub struct Entry {
+pub struct CatalogueEntry {
     /// Its name: the anchor in docs/failures.md, and the brackets at the end of a Reason.
     pub id: &'static str,
     /// The dimension of the metric RunsFailed that counts it.
@@ -106,7 +106,7 @@ pub enum Retry {
 #[derive(Clone, Debug)]
 pub struct Recognised {
     /// Its kind.
-    pub entry: &'static Entry,
+    pub entry: &'static CatalogueEntry,
     captures: Captures,
 }
 
@@ -122,14 +122,18 @@ pub struct Facts {
 pub const TIMED_OUT: &str = "ecs-tasks: not finished within ";
 
 /// Every pattern over AWS's texts, and over log lines, taken apart once.
-static SAYS: LazyLock<Vec<(Rank, Pattern, &'static Entry)>> = LazyLock::new(|| patterns(|entry| entry.says));
-static LOGS: LazyLock<Vec<(Rank, Pattern, &'static Entry)>> = LazyLock::new(|| patterns(|entry| entry.logs));
+static SAYS: LazyLock<Vec<(Rank, Glob, &'static CatalogueEntry)>> =
+    LazyLock::new(|| patterns(|entry| entry.says));
+static LOGS: LazyLock<Vec<(Rank, Glob, &'static CatalogueEntry)>> =
+    LazyLock::new(|| patterns(|entry| entry.logs));
 
-fn patterns(of: impl Fn(&'static Entry) -> &'static [&'static str]) -> Vec<(Rank, Pattern, &'static Entry)> {
+fn patterns(
+    of: impl Fn(&'static CatalogueEntry) -> &'static [&'static str],
+) -> Vec<(Rank, Glob, &'static CatalogueEntry)> {
     let patterns = CATALOGUE.iter().flat_map(|entry| of(entry).iter().map(move |written| (entry, *written)));
     let patterns = patterns.map(|(entry, written)| match written.strip_prefix('~') {
-        Some(likely) => (Rank::Likely, Pattern::new(likely), entry),
-        None => (entry.rank, Pattern::new(written), entry),
+        Some(likely) => (Rank::Likely, Glob::new(likely), entry),
+        None => (entry.rank, Glob::new(written), entry),
     });
     let mut patterns: Vec<_> = patterns.collect();
     patterns.sort_by_key(|(rank, ..)| *rank);
@@ -137,7 +141,7 @@ fn patterns(of: impl Fn(&'static Entry) -> &'static [&'static str]) -> Vec<(Rank
 }
 
 /// The entry of this id.
-pub fn entry(id: &str) -> &'static Entry {
+pub fn entry(id: &str) -> &'static CatalogueEntry {
     let found = CATALOGUE.iter().find(|entry| entry.id == id);
     // A test holds every id that the code names against the catalogue.
     found.unwrap_or(&CATALOGUE[CATALOGUE.len() - 1])
@@ -173,7 +177,7 @@ pub fn of_launch(reason: &str) -> Recognised {
 /// Every kind that a message of AWS fits, with its rank: more than one of the first rank is a mistake in the
 /// catalogue.
 pub fn candidates(text: &str, of_call: bool) -> Vec<(Rank, &'static str)> {
-    let message = Message::new(text);
+    let message = Saying::new(text);
     let fitting = SAYS
         .iter()
         .filter(|(_, pattern, entry)| (of_call || !entry.of_call) && pattern.find(&message).is_some());
@@ -183,18 +187,23 @@ pub fn candidates(text: &str, of_call: bool) -> Vec<(Rank, &'static str)> {
 }
 
 fn ranked(text: &str, of_call: bool) -> Option<(Rank, Recognised)> {
-    let message = Message::new(text);
+    let message = Saying::new(text);
     let mut patterns = SAYS.iter().filter(|(_, _, entry)| of_call || !entry.of_call);
     patterns.find_map(|(rank, pattern, entry)| {
         Some((*rank, Recognised { entry, captures: pattern.find(&message)? }))
     })
 }
 
+/// How many lines before its end a program may say why it failed: a stack trace, and a link to an explanation.
+const LAST_LINES: usize = 5;
+
 /// What a container's last lines give away, the last line first. `timeout` says whether its time was over.
 pub fn of_log(lines: &[String], timeout: bool) -> Option<Recognised> {
-    let wanted = |entry: &Entry| (entry.class == FailureClass::Timeout) == timeout;
+    // What went wrong earlier was got over.
+    let lines = &lines[lines.len().saturating_sub(LAST_LINES)..];
+    let wanted = |entry: &CatalogueEntry| (entry.class == FailureClass::Timeout) == timeout;
     lines.iter().rev().find_map(|line| {
-        let message = Message::new(line);
+        let message = Saying::new(line);
         let mut patterns = LOGS.iter().filter(|(_, _, entry)| wanted(entry));
         patterns.find_map(|(_, pattern, entry)| Some(Recognised { entry, captures: pattern.find(&message)? }))
     })
@@ -239,7 +248,9 @@ fn of_exit(failure: &Failure, code: i64, log: &[String]) -> Recognised {
             .with("ender", &ender.container)
             .with("enderCode", &ender.code.to_string());
     }
-    if let Some(logged) = of_log(log, false) {
+    // A signal does not come of what the program has logged.
+    let logged = of_log(log, false).filter(|_| !(128..255).contains(&code));
+    if let Some(logged) = logged {
         return logged;
     }
     let by_code = CATALOGUE.iter().find(|entry| entry.codes.contains(&code));
@@ -249,7 +260,7 @@ fn of_exit(failure: &Failure, code: i64, log: &[String]) -> Recognised {
 
 /// Whether a stop code explains this end. Who stops a task explains the signals that its containers got, and
 /// no code of their own.
-fn is_of_its_end(entry: &Entry, failure: &Failure) -> bool {
+fn is_of_its_end(entry: &CatalogueEntry, failure: &Failure) -> bool {
     match entry.id {
         "stopped-by-user" | "stopped-by-ecs-tasks" | "replaced" => failure.was_told_to_stop(),
         _ => true,

@@ -154,7 +154,7 @@ impl CallError {
 /// Whether a service that ECS has called for us refused that for its rate: RunTask says so as a parameter that
 /// is not valid.
 fn is_wrapped_throttle(code: &str, message: &str) -> bool {
-    message.contains("ErrorCode") && failures::of_call(code, message).entry.retry == Retry::Throttled
+    code == "InvalidParameterException" && failures::of_call(code, message).entry.retry == Retry::Throttled
 }
 
 /// Whether a text names an error that refuses a call for its rate.

@@ -5,10 +5,10 @@
 //! message is of the kind with the highest [`Rank`] that fits; no message of `tests/failures/messages.txt` fits
 //! two kinds of one rank.
 
-use super::{Entry, FailureClass, Rank, Retry};
+use super::{CatalogueEntry, FailureClass, Rank, Retry};
 
 /// An entry of which nothing is said.
-const ENTRY: Entry = Entry {
+const ENTRY: CatalogueEntry = CatalogueEntry {
     id: "",
     class: FailureClass::Start,
     rank: Rank::Cause,
@@ -24,18 +24,18 @@ const ENTRY: Entry = Entry {
     alert: "",
 };
 /// A task that ran.
-const RAN: Entry = Entry { class: FailureClass::Container, ..ENTRY };
+const RAN: CatalogueEntry = CatalogueEntry { class: FailureClass::Container, ..ENTRY };
 /// A task that ran for too long.
-const TIMED_OUT: Entry = Entry { class: FailureClass::Timeout, ..ENTRY };
+const TIMED_OUT: CatalogueEntry = CatalogueEntry { class: FailureClass::Timeout, ..ENTRY };
 /// A request that cannot be carried out as it stands.
-const REFUSED: Entry = Entry { class: FailureClass::Refused, ..ENTRY };
+const REFUSED: CatalogueEntry = CatalogueEntry { class: FailureClass::Refused, ..ENTRY };
 /// The function itself.
-const OWN: Entry = Entry { class: FailureClass::OwnFault, ..ENTRY };
+const OWN: CatalogueEntry = CatalogueEntry { class: FailureClass::OwnFault, ..ENTRY };
 
 /// All of them.
-pub const CATALOGUE: &[Entry] = &[
+pub const CATALOGUE: &[CatalogueEntry] = &[
     // ---- Images ----
-    Entry {
+    CatalogueEntry {
         id: "image-not-found",
         says: &[
             "failed to resolve ref {image}: not found",
@@ -54,7 +54,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "image cannot be pulled: not found",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "image-denied",
         says: &[
             "not authorized to perform: ecr:{action} on resource: {repository}",
@@ -74,7 +74,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "image cannot be pulled: denied",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "image-private",
         rank: Rank::Area,
         says: &[
@@ -93,10 +93,10 @@ pub const CATALOGUE: &[Entry] = &[
         step: "Correct Image in the task definition (an ECR image needs its full URI; a bare name means Docker Hub), or \
                give the container RepositoryCredentials: a Secrets Manager secret with username and password, which \
                the execution role may read",
-        alert: "image cannot be pulled: private or missing",
+        alert: "image cannot be pulled: denied",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "registry-rate-limit",
         says: &[
             "toomanyrequests",
@@ -111,7 +111,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "pull limit of the registry",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "image-platform",
         says: &[
             "does not contain descriptor matching platform {platform}",
@@ -126,7 +126,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "image is for another platform",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "program-platform",
         class: FailureClass::Container,
         says: &["exec format error"],
@@ -139,7 +139,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "image is for another platform",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "registry-not-found",
         says: &[
             "CannotPull*lookup {registry} on *: no such host",
@@ -153,11 +153,11 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "registry cannot be reached (no address)",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "registry-unreachable",
         says: &[
             "The task cannot pull {image} from the *There is a connection issue",
-            "The task cannot pull registry auth from Amazon ECR",
+            "cannot pull registry auth from Amazon ECR*connection issue",
             "~CannotPull*dial tcp*i/o timeout",
             "resolve ref {image}: failed to do request*dial tcp*i/o timeout",
             "CannotPull*request canceled while waiting for connection",
@@ -187,7 +187,16 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "registry cannot be reached (network)",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
+        id: "registry-certificate",
+        says: &["CannotPull*x509: ", "CannotPull*tls: failed to verify certificate"],
+        lead: "The registry[ {registry}] of the image of {who} showed a certificate that the agent does not trust",
+        step: "Give the registry a certificate of a public authority; on EC2 the authority's own can stand in \
+               /etc/docker/certs.d of the instances; a proxy that opens TLS does this as well",
+        alert: "registry cannot be reached (certificate)",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "registry-fault",
         says: &[
             "CannotPull*500 Internal Server Error",
@@ -201,7 +210,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "registry failed",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "image-layers-unreachable",
         says: &[
             "starport-layer-bucket*i/o timeout",
@@ -216,7 +225,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "registry cannot be reached (layers, S3)",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "image-layers",
         says: &["failed to copy: httpRead", "failed to copy: httpReaderSeeker", "error pulling image conf"],
         rank: Rank::Area,
@@ -226,7 +235,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "registry cannot be reached (layers, S3)",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "image-broken",
         says: &[
             "failed to unpack image",
@@ -243,7 +252,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "image cannot be pulled: broken",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "image-name-invalid",
         says: &["invalid reference format", "invalid image name", "repository name must be lowercase"],
         lead: "The name of the image[ {image}] of {who} is not valid",
@@ -251,7 +260,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "image cannot be pulled: its name",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "image-pull",
         rank: Rank::Prefix,
         says: &["CannotPull", "failed to resolve ref", "pull image manifest", "error pulling image"],
@@ -262,7 +271,7 @@ pub const CATALOGUE: &[Entry] = &[
         ..ENTRY
     },
     // ---- Secrets, parameters, environment files ----
-    Entry {
+    CatalogueEntry {
         id: "secret-denied",
         says: &[
             "assumed-role/{role}/*not authorized to perform: secretsmanager:GetSecretValue on resource: {secret}",
@@ -277,7 +286,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "secret cannot be read",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "parameter-denied",
         says: &[
             "assumed-role/{role}/*not authorized to perform: ssm:GetParameters on resource: {secret}",
@@ -291,7 +300,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "secret cannot be read",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "secret-key-denied",
         says: &[
             "assumed-role/{role}/*not authorized to perform: kms:Decrypt",
@@ -307,7 +316,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "secret cannot be read: KMS key",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "secret-not-found",
         says: &[
             "~retrieve the secret with ARN {secret} from",
@@ -324,7 +333,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "secret cannot be read: not found",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "secret-field-missing",
         says: &[
             "retrieved secret from Secrets Manager did not contain json key {key}",
@@ -339,7 +348,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "secret cannot be read: no such field",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "secret-unreachable",
         says: &[
             "The task cannot pull secrets from {service} ",
@@ -366,7 +375,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "network cannot be reached (secrets)",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "secret-other",
         rank: Rank::Area,
         says: &["unable to retrieve secret", "fetching secret data", "unable to retrieve secrets from ssm"],
@@ -376,9 +385,9 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "secret cannot be read",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "registry-credentials",
-        says: &["registry auth from asm", "asm fetching secret from the service for {secret}:"],
+        says: &["asm fetching secret from the service for {secret}:", "registry auth from asm"],
         lead: "The secret of RepositoryCredentials[ {secret}], which the image[ {image}] of {who} is pulled with, could not be \
                read",
         step: "Check CredentialsParameter in the task definition, grant secretsmanager:GetSecretValue on that secret (and \
@@ -386,7 +395,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "image cannot be pulled: its credentials",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "registry-auth",
         rank: Rank::Area,
         says: &[
@@ -400,7 +409,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "registry cannot be reached",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "secrets-or-registry",
         rank: Rank::Prefix,
         says: &["unable to pull secrets or registry auth"],
@@ -412,7 +421,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "network or execution role",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "env-file-missing",
         says: &[
             "env file*NoSuchKey",
@@ -427,7 +436,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "environment file missing",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "env-file-denied",
         says: &["env file*403", "env file*AccessDenied", "env file*Forbidden"],
         lead: "The execution role of the task may not read its environment file in S3, or the file does not exist",
@@ -436,7 +445,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "environment file cannot be read",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "env-file-unreachable",
         says: &["env file*RequestCanceled", "env file*deadline exceeded", "env file*i/o timeout"],
         lead: "S3 could not be reached from the task's network, so its environment file was not read",
@@ -445,7 +454,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "network cannot be reached (S3)",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "env-file-other",
         rank: Rank::Area,
         says: &["failed to download env file", "env file"],
@@ -456,7 +465,7 @@ pub const CATALOGUE: &[Entry] = &[
         ..ENTRY
     },
     // ---- Logs ----
-    Entry {
+    CatalogueEntry {
         id: "log-group-missing",
         says: &[
             "specified log group does not exist",
@@ -469,7 +478,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "log group is missing",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "log-denied",
         says: &[
             "assumed-role/{role}/*not authorized to perform: logs:{action} on resource: {group}",
@@ -486,7 +495,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "log may not be written",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "log-unreachable",
         says: &[
             "There is a connection issue between the task and Amazon CloudWatch",
@@ -496,6 +505,10 @@ pub const CATALOGUE: &[Entry] = &[
             "initialize logging driver*deadline exceeded",
             "initialize logging driver*send request failed",
             "Cloudwatch log*i/o timeout",
+            "Cloudwatch log*RequestError",
+            "Cloudwatch log*deadline exceeded",
+            "Cloudwatch log*no such host",
+            "initialize logging driver*no such host",
         ],
         lead: "CloudWatch Logs could not be reached from the task's network, so {who} was not started",
         step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet, a NAT gateway in a private one, or the \
@@ -504,7 +517,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "network cannot be reached (CloudWatch Logs)",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "log-options",
         says: &[
             "unknown log opt {option} for",
@@ -518,7 +531,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "log options are wrong",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "log-driver",
         rank: Rank::Area,
         says: &["initialize logging driver", "validate logger args"],
@@ -528,7 +541,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "log driver cannot start",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "firelens",
         says: &["firelens*config", "unable to generate firelens config", "firelens configuration"],
         lead: "FireLens could not set up its configuration for the log router",
@@ -538,7 +551,7 @@ pub const CATALOGUE: &[Entry] = &[
         ..ENTRY
     },
     // ---- Volumes ----
-    Entry {
+    CatalogueEntry {
         id: "efs-unreachable",
         says: &[
             "EFS utils*Connection timed out",
@@ -554,7 +567,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "EFS cannot be reached",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "efs-not-resolved",
         says: &["EFS utils*Failed to resolve {filesystem} -", "EFS utils*Failed to resolve {filesystem}"],
         lead: "The EFS file system[ {filesystem}] of the task has no address in its VPC",
@@ -563,7 +576,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "EFS cannot be reached",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "efs-denied",
         says: &[
             "EFS utils*access denied by server",
@@ -576,7 +589,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "EFS access denied",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "efs-path-missing",
         says: &["mounting {filesystem} failed, reason given by server: No such file or directory"],
         lead: "The directory that the task mounts does not exist on EFS ({filesystem})",
@@ -585,7 +598,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "EFS directory missing",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "efs-other",
         rank: Rank::Area,
         says: &["EFS utils", "mount.nfs4"],
@@ -595,7 +608,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "EFS cannot be mounted",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "ebs-role",
         says: &["unable to assume the configured ECS Infrastructure Role {role}."],
         lead: "ECS could not assume the infrastructure role[ {role}] that is to make the task's EBS volume",
@@ -604,7 +617,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "EBS volume role",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "ebs-volume",
         says: &[
             "ECS failed to set up the EBS volume",
@@ -617,7 +630,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "EBS volume cannot be attached",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "volume-other",
         rank: Rank::Area,
         says: &["CannotCreateVolume", "failed to mount local volume"],
@@ -627,7 +640,7 @@ pub const CATALOGUE: &[Entry] = &[
         ..ENTRY
     },
     // ---- Network interfaces ----
-    Entry {
+    CatalogueEntry {
         id: "subnet-full",
         says: &[
             "in subnet {subnet}: InsufficientFreeAddresses",
@@ -642,7 +655,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "no free address in the subnet",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "eni-limit",
         says: &[
             "NetworkInterfaceLimitExceeded",
@@ -655,7 +668,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "limit of network interfaces",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "eni-denied",
         says: &[
             "attempting to*network interface*TagPolicyViolation",
@@ -669,7 +682,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "network interface denied",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "eni-slow",
         says: &[
             "Timeout waiting for network interface provisioning",
@@ -682,7 +695,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "no network interface",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "eni-unused-index",
         says: &["attach network interface to unused device index"],
         lead: "The container instance has no place left for the task's network interface",
@@ -690,7 +703,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "no network interface",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "eni-other",
         rank: Rank::Area,
         says: &["network interface", "failed to configure ENI", "failed to setup regular eni"],
@@ -701,7 +714,7 @@ pub const CATALOGUE: &[Entry] = &[
         ..ENTRY
     },
     // ---- Containers that cannot be started ----
-    Entry {
+    CatalogueEntry {
         id: "command-not-found",
         class: FailureClass::Container,
         says: &[
@@ -711,7 +724,13 @@ pub const CATALOGUE: &[Entry] = &[
             "exec: {command}: stat {path}: no such file or directory",
             "exec: {command}: no such file or directory",
         ],
-        logs: &["{command}: command not found", "{command}: not found$", "Cannot find module {command}$"],
+        logs: &[
+            "{command}: command not found",
+            "{command}: not found$",
+            "Cannot find module {command}$",
+            "exec user process caused*no such file or directory",
+            "^exec {command}: no such file or directory",
+        ],
         codes: &[127],
         lead: "The command[ {command}] of {who} is not in its image[ (exit code {code})]",
         step: "Correct EntryPoint and Command in the task definition (or Command in Overrides): a list, one word an item, \
@@ -719,14 +738,14 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "command is not in the image",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "command-not-executable",
         class: FailureClass::Container,
         says: &[
             "exec: {command}: permission denied",
             "exec {command}: permission denied",
-            "~exec*permission denied",
             "~exec: {command}: is a directory: permission denied",
+            "~exec*permission denied",
         ],
         codes: &[126],
         lead: "The command[ {command}] of {who} may not be executed[ (exit code {code})]",
@@ -735,7 +754,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "command may not be executed",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "user-not-found",
         says: &[
             "unable to find user {user}:",
@@ -748,7 +767,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "user is not in the image",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "working-directory",
         says: &["chdir to cwd", "mkdir {directory}: permission denied", "Cwd must be an absolute path"],
         lead: "The working directory of {who} cannot be used",
@@ -756,7 +775,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "working directory",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "mount-mismatch",
         says: &["error mounting*not a directory", "mount a directory onto a file", "error mounting"],
         lead: "A volume of {who} cannot be mounted where the task definition says",
@@ -765,7 +784,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "volume cannot be mounted",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "read-only-root",
         class: FailureClass::Container,
         says: &["read-only file system"],
@@ -775,7 +794,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "read-only file system",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "disk-full",
         class: FailureClass::Container,
         says: &["no space left on device"],
@@ -788,7 +807,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "disk full",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "port-taken",
         says: &[
             "address already in use",
@@ -801,7 +820,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "port is taken",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "device-missing",
         says: &[
             "gathering device information while adding custom device {device}:",
@@ -815,7 +834,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "device is missing",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "dependency-failed",
         says: &[
             "Dependency container*did not",
@@ -829,7 +848,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "a container that others depend on failed",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "runtime-timeout",
         says: &[
             "ContainerRuntimeTimeout",
@@ -845,7 +864,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "container runtime timed out",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "container-stop",
         class: FailureClass::Container,
         says: &["CannotStopContainer", "failed sending SIGTERM"],
@@ -855,7 +874,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "container cannot be stopped",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "container-inspect",
         rank: Rank::Area,
         says: &["CannotInspectContainer", "CannotDescribeContainer", "failed to get container status"],
@@ -864,7 +883,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "container runtime failed",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "container-runtime",
         rank: Rank::Prefix,
         says: &[
@@ -880,7 +899,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "container cannot be started",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "internal-error",
         rank: Rank::Area,
         says: &["InternalError", "Internal error"],
@@ -890,7 +909,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "internal error of ECS",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "resource-initialization",
         rank: Rank::Frame,
         says: &["ResourceInitializationError", "ResourceNotFoundException"],
@@ -901,7 +920,7 @@ pub const CATALOGUE: &[Entry] = &[
         ..ENTRY
     },
     // ---- How a task ended ----
-    Entry {
+    CatalogueEntry {
         id: "out-of-memory",
         says: &["OutOfMemory", "OOMKilled", "Container killed due to memory usage"],
         lead: "{Who} ran out of memory and was killed[ (exit code {code})]",
@@ -910,7 +929,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "out of memory",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "memory-exhausted",
         logs: &[
             "JavaScript heap out of memory",
@@ -924,24 +943,24 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "out of memory",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "killed",
         rank: Rank::Area,
         codes: &[137],
-        lead: "{Who} was killed[ (exit code {code}, SIGKILL)], and AWS does not say by whom",
+        lead: "{Who} exited with code {code} (SIGKILL: something killed it), and AWS does not say what",
         step: "Raise Memory in the task definition if it grows; or it took longer than StopTimeout to end when it was told \
                to. Its work may be half done",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "terminated",
         rank: Rank::Area,
         codes: &[143],
-        lead: "{Who} was told to stop[ (exit code {code}, SIGTERM)], and AWS does not say by whom",
+        lead: "{Who} exited with code {code} (SIGTERM: it was told to stop), and AWS does not say by whom",
         step: "See the other containers of the task, and CloudTrail for ecs:StopTask. Its work may be half done",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "killed-by-essential",
         lead: "Container {ender}, which is essential, exited with code {enderCode}, so ECS stopped container {container} \
                (exit code {code})",
@@ -950,31 +969,31 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "an essential container ended first",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "crashed",
         rank: Rank::Area,
         codes: &[134, 136, 139],
-        lead: "The program of {who} crashed[ (exit code {code}, {signal})]",
+        lead: "{Who} exited with code {code} ({signal}: its program crashed)",
         step: "[{logged}. ]Run the image locally with the same input; a native library that was built for another CPU or C \
                library does this",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "interrupted",
         rank: Rank::Area,
         codes: &[130],
-        lead: "{Who} ended when it was interrupted[ (exit code {code}, SIGINT)]",
+        lead: "{Who} exited with code {code} (SIGINT: it was interrupted)",
         step: "See who sent it SIGINT: its StopSignal, or a process of its own. Its work may be half done",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "exit-code",
         rank: Rank::Prefix,
         lead: "{Who} exited with code {code}",
         step: "[{logged}]",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "no-exit-code",
         rank: Rank::Prefix,
         lead: "{Who} ended without an exit code[ ({stopCode})]: it never ran, or ECS lost sight of it",
@@ -982,7 +1001,7 @@ pub const CATALOGUE: &[Entry] = &[
                its instance",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "spot-interrupted",
         says: &["Your Spot Task was interrupted", "SpotInterruption", "Spot*interrupt"],
         stop_codes: &["SpotInterruption"],
@@ -992,7 +1011,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "Spot interruption",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "host-terminated",
         says: &[
             "Host EC2 (instance {instance}) terminated",
@@ -1007,7 +1026,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "its host was terminated",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "host-unhealthy",
         says: &[
             "instance health*impaired",
@@ -1022,7 +1041,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "its host was unhealthy",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "host-draining",
         says: &[
             "container instance is in DRAINING state",
@@ -1034,7 +1053,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "instance draining",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "maintenance",
         says: &["ECS is performing maintenance on the underlying infrastructure"],
         lead: "AWS retired the host that the task ran on[ (container {container}[, exit code {code}])]",
@@ -1042,7 +1061,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "AWS maintenance",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "scaled-in",
         says: &["Scaling activity initiated by"],
         lead: "The service was scaled in, so ECS stopped the task[ (container {container}[, exit code {code}])]",
@@ -1050,7 +1069,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "scaled in",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "health-elb",
         says: &[
             "failed ELB health checks in (target-group {target})",
@@ -1064,7 +1083,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "health checks failed",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "health-container",
         says: &["failed container health checks", "failed health checks", "failed*health checks"],
         rank: Rank::Area,
@@ -1074,7 +1093,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "health checks failed",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "stopped-by-user",
         rank: Rank::Area,
         says: &["Task stopped by user", "stopped by user"],
@@ -1084,7 +1103,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "stopped by StopTask",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "stopped-by-ecs-tasks",
         says: &["^ecs-tasks: "],
         lead: "ecs-tasks stopped the task before it was done[ (container {container}[, exit code {code}])]",
@@ -1093,7 +1112,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "stopped by ecs-tasks",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "replaced",
         rank: Rank::Prefix,
         says: &["Scheduler initiated", "initiated by (deployment"],
@@ -1103,7 +1122,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "stopped by the service scheduler",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "task-lost",
         rank: Rank::Prefix,
         lead: "ECS does not know the task any more, so how it ended is unknown",
@@ -1111,7 +1130,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "task unknown to ECS",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "no-container",
         rank: Rank::Prefix,
         lead: "The task ended, and ECS shows no container of it that counts",
@@ -1120,12 +1139,13 @@ pub const CATALOGUE: &[Entry] = &[
         ..RAN
     },
     // ---- What a container's log says ----
-    Entry {
+    CatalogueEntry {
         id: "connection-timeout",
         logs: &[
             "connection to server at {address} *timeout expired",
             "connection to server at {address} *timed out",
             "dial tcp {address}: i/o timeout",
+            "dial tcp {address}: connect: connection timed out",
             "connect ETIMEDOUT {address}",
             "Can't connect to MySQL server on {address} *timed out",
             "Can't connect to MySQL server on {address} (110",
@@ -1137,16 +1157,20 @@ pub const CATALOGUE: &[Entry] = &[
             "timeout expired",
             "i/o timeout",
             "ETIMEDOUT",
+            "connect timed out",
+            "Operation timed out",
+            "SocketTimeoutException",
+            "selection timed out",
             "ConnectTimeout",
             "Login timeout expired",
         ],
-        lead: "{Who} exited with code {code}: a connection[ to {address}] timed out",
+        lead: "{Who} exited with code {code}, and its log ends with a connection[ to {address}] that timed out",
         step: "Admit the task's security group[ ({groups})] on that port in the security group of what it connects to, and \
                check the routes between their subnets[. It ran in {network}]",
         alert: "a connection timed out",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "connection-refused",
         logs: &[
             "connection to server at {address} *Connection refused",
@@ -1155,13 +1179,13 @@ pub const CATALOGUE: &[Entry] = &[
             "Connection refused",
             "ECONNREFUSED",
         ],
-        lead: "{Who} exited with code {code}: a connection[ to {address}] was refused",
+        lead: "{Who} exited with code {code}, and its log ends with a connection[ to {address}] that was refused",
         step: "Check host and port in its environment, and that the server is up and listens there (a security group would \
                time out, not refuse); 127.0.0.1 is the task itself",
         alert: "a connection was refused",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "name-not-resolved",
         logs: &[
             "could not translate host name {address} to",
@@ -1174,13 +1198,13 @@ pub const CATALOGUE: &[Entry] = &[
             "Temporary failure in name resolution",
             "UnknownHostException: {address}",
         ],
-        lead: "{Who} exited with code {code}: the name[ {address}] has no address",
+        lead: "{Who} exited with code {code}, and its log ends with a name[ ({address})] that has no address",
         step: "Check the host name in its environment, and that the VPC has DNS support and the private hosted zone of that \
                name[. It ran in {network}]",
         alert: "a name has no address",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "login-refused",
         logs: &[
             "password authentication failed for user {user}",
@@ -1189,13 +1213,13 @@ pub const CATALOGUE: &[Entry] = &[
             "no pg_hba.conf entry",
             "ORA-01017",
         ],
-        lead: "{Who} exited with code {code}: the database refused its login[ as {user}]",
+        lead: "{Who} exited with code {code}, and its log ends with a login[ as {user}] that the database refused",
         step: "Check user name and password in its environment or Secrets: a secret is read when the task starts, and a \
                rotated one may differ from what the database has",
         alert: "database login refused",
         ..RAN
     },
-    Entry {
+    CatalogueEntry {
         id: "task-role-denied",
         logs: &[
             "not authorized to perform: {action} on resource: {on}",
@@ -1203,58 +1227,57 @@ pub const CATALOGUE: &[Entry] = &[
             "Unable to locate credentials",
             "NoCredentialProviders",
         ],
-        lead: "{Who} exited with code {code}: AWS denied it a call[ ({action})]",
+        lead: "{Who} exited with code {code}, and its log ends with a call[ ({action})] that AWS denied",
         step: "Grant {action|what it calls} to the task role (TaskRoleArn in the task definition): the execution role is \
                the agent's, not the program's",
         alert: "task role lacks a permission",
         ..RAN
     },
     // ---- Time ----
-    Entry {
+    CatalogueEntry {
         id: "timeout-never-ran",
         lead: "The task did not run within {limit} and {stopped}: it stayed in {status}",
         step: "{waiting}. Only then {raise}",
         ..TIMED_OUT
     },
-    Entry {
+    CatalogueEntry {
         id: "timeout-lock",
         logs: &[
-            "waiting for a lock",
-            "waiting for lock",
-            "Waiting for changelog lock",
-            "lock wait timeout",
-            "could not obtain lock",
+            "waiting for*lock",
             "waiting to acquire*lock",
-            "advisory lock",
-            "deadlock",
+            "could not acquire*lock",
+            "could not obtain lock",
+            "Attempting to acquire*lock",
+            "lock wait timeout",
+            "is blocked by",
         ],
         lead: "The task did not finish within {limit} and {stopped}: its log waits for a lock",
         step: "Find who holds the lock (another migration, an open transaction) and end that; {raise} only if the lock is \
                let go in time. Its work may be half done",
         ..TIMED_OUT
     },
-    Entry {
+    CatalogueEntry {
         id: "timeout-goes-on",
         lead: "The task did not finish within {limit} and {stopped}: {done} done, and {goesOn} on",
         step: "Make {running} end with the others, or set Essential: true on the container whose end is the task's. Its work \
                may be half done",
         ..TIMED_OUT
     },
-    Entry {
+    CatalogueEntry {
         id: "timeout",
         says: &["ecs-tasks: not finished within {limit}"],
         lead: "{What} did not finish within {limit} and {stopped|has been stopped}",
         step: "If it is only slow, {raise|raise Timeout}; if it hangs, its log shows where. Its work may be half done",
         ..TIMED_OUT
     },
-    Entry {
+    CatalogueEntry {
         id: "still-stopping",
         lead: "The tasks of this resource were told to stop and have not stopped within {limit}",
         step: "Wait until they are STOPPED, then deploy again; StopTimeout in the task definition bounds it",
         ..TIMED_OUT
     },
     // ---- Starts that AWS refuses, and that time may mend ----
-    Entry {
+    CatalogueEntry {
         id: "capacity-unavailable",
         says: &[
             "Capacity is unavailable",
@@ -1269,7 +1292,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "no capacity",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "quota-vcpu",
         says: &[
             "reached the limit on the number of vCPUs you can run concurrently",
@@ -1282,7 +1305,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "vCPU quota reached",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "quota-tasks",
         says: &[
             "reached the limit on the number of tasks you can run concurrently",
@@ -1294,7 +1317,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "task quota reached",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "quota-provisioning",
         says: &["Tasks provisioning capacity limit", "tasks provisioning capacity limit was exceeded"],
         lead: "The cluster[ {cluster}] has as many tasks in PROVISIONING as it may (500)",
@@ -1303,7 +1326,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "provisioning limit reached",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "quota-size",
         says: &["requested {what} configuration is above your limit"],
         lead: "The task asks for more {what} than the account's Fargate quota allows",
@@ -1311,15 +1334,23 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "Fargate quota",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "ec2-throttled",
-        says: &["(ErrorCode: RequestLimitExceeded)", "(ErrorCode: Throttling", "Request limit exceeded"],
+        says: &[
+            "(ErrorCode: RequestLimitExceeded",
+            "(ErrorCode: Throttling",
+            "(ErrorCode: RequestThrottled",
+            "(ErrorCode: EC2Throttled",
+            "Error Code: RequestLimitExceeded",
+            "Error Code: Throttling",
+            "Request limit exceeded",
+        ],
         lead: "EC2 throttled the start until the time was up",
         step: "Deploy again, or start fewer tasks at once: EC2 counts all calls of the account in this region",
         retry: Retry::Throttled,
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "throttled",
         of_call: true,
         rank: Rank::Area,
@@ -1335,7 +1366,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "throttled",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "aws-no-answer",
         of_call: true,
         rank: Rank::Prefix,
@@ -1353,7 +1384,7 @@ pub const CATALOGUE: &[Entry] = &[
         retry: Retry::Throttled,
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "role-not-assumable",
         says: &[
             "ECS was unable to assume the role {role} that was provided",
@@ -1368,7 +1399,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "role cannot be assumed",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "service-linked-role",
         says: &["Unable to assume the service linked role"],
         lead: "ECS has no service-linked role in this account yet",
@@ -1377,7 +1408,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "service-linked role is missing",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "cluster-empty",
         says: &[
             "No Container Instances were found in your cluster",
@@ -1390,7 +1421,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "cluster has no instances",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "provider-empty",
         says: &[
             "No Container Instances were found in your capacity provider",
@@ -1404,7 +1435,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "capacity provider has no instances",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "resource-memory",
         says: &["RESOURCE:MEMORY", "has insufficient memory available", "insufficient memory"],
         lead: "No container instance[ of cluster {cluster}] has the [{memory} MiB of ]memory free that the task asks for",
@@ -1413,7 +1444,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "no instance has the memory",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "resource-cpu",
         says: &["RESOURCE:CPU", "has insufficient CPU units available", "insufficient CPU"],
         lead: "No container instance[ of cluster {cluster}] has the [{cpu} units of ]CPU free that the task asks for",
@@ -1422,7 +1453,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "no instance has the CPU",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "resource-gpu",
         says: &["RESOURCE:GPU"],
         lead: "No container instance[ of cluster {cluster}] has the GPUs free that the task asks for",
@@ -1432,7 +1463,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "no instance has the GPU",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "resource-eni",
         says: &["RESOURCE:ENI"],
         lead: "No container instance[ of cluster {cluster}] has a network interface free, of which every awsvpc task takes one",
@@ -1441,7 +1472,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "no network interface",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "resource-ports",
         says: &["RESOURCE:PORTS"],
         lead: "No container instance[ of cluster {cluster}] has the host ports free that the task maps",
@@ -1450,7 +1481,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "host ports are taken",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "resource-other",
         rank: Rank::Area,
         says: &["RESOURCE:{resource}"],
@@ -1460,7 +1491,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "no instance has the resource",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "agent-disconnected",
         says: &[
             "^AGENT$",
@@ -1476,7 +1507,7 @@ pub const CATALOGUE: &[Entry] = &[
         ..ENTRY
     },
     // ---- Starts that AWS refuses for good ----
-    Entry {
+    CatalogueEntry {
         id: "attribute-missing",
         says: &["^ATTRIBUTE$", "TaskFailedToStart: ATTRIBUTE", "missing an attribute required by your task"],
         lead: "No container instance[ of cluster {cluster}] has every attribute that the task definition requires",
@@ -1485,7 +1516,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "no instance has the attributes",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "other-zone",
         says: &["^LOCATION$", "TaskFailedToStart: LOCATION"],
         lead: "No container instance[ of cluster {cluster}] is in an Availability Zone of the task's subnets[ ({subnets})]",
@@ -1493,7 +1524,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "no instance in the subnets' zones",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "placement-constraint",
         says: &["MemberOf placement constraint", "placement constraint unsatisfied"],
         lead: "No container instance[ of cluster {cluster}] meets the placement constraints of the task",
@@ -1501,7 +1532,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "placement constraints not met",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "instance-unknown",
         of_call: true,
         says: &["^MISSING$"],
@@ -1509,7 +1540,7 @@ pub const CATALOGUE: &[Entry] = &[
         step: "Correct Instances and Cluster: the instance may have been deregistered, or be of another cluster or region",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "instance-inactive",
         of_call: true,
         says: &["^INACTIVE$"],
@@ -1517,7 +1548,7 @@ pub const CATALOGUE: &[Entry] = &[
         step: "Name instances in Instances that are ACTIVE (aws ecs list-container-instances)",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "provider-not-attached",
         says: &[
             "capacity provider that is not associated with the cluster",
@@ -1529,7 +1560,7 @@ pub const CATALOGUE: &[Entry] = &[
                resource depend on that (DependsOn), or correct its name",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "provider-not-usable",
         says: &[
             "capacity provider*is not in an ACTIVE state",
@@ -1544,28 +1575,28 @@ pub const CATALOGUE: &[Entry] = &[
                the cluster",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "cluster-not-found",
         says: &["ClusterNotFoundException", "Cluster not found", "The referenced cluster was inactive"],
         lead: "There is no cluster {cluster|of that name}[ in region {region} of account {account}]",
         step: "Correct Cluster; it must be in the function's region and account",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "definition-inactive",
         says: &["TaskDefinition is inactive"],
         lead: "The task definition {definition|of the task} is not active: it has been deregistered",
         step: "Name an active revision in TaskDefinition, or register a new one",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "definition-not-found",
         says: &["Unable to describe task definition", "TaskDefinition not found"],
         lead: "There is no task definition {definition|of that name}[ in region {region} of account {account}]",
         step: "Correct TaskDefinition: its family, and its revision if it names one",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "override-container",
         of_call: true,
         says: &["Override for container named {named} is not a container"],
@@ -1573,7 +1604,7 @@ pub const CATALOGUE: &[Entry] = &[
         step: "Correct Name under ContainerOverrides[: it has {containers}]",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "override-refused",
         of_call: true,
         rank: Rank::Area,
@@ -1583,7 +1614,7 @@ pub const CATALOGUE: &[Entry] = &[
                the image",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "network-missing",
         of_call: true,
         says: &["Network Configuration must be provided"],
@@ -1592,7 +1623,7 @@ pub const CATALOGUE: &[Entry] = &[
                service",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "network-not-wanted",
         of_call: true,
         says: &["Network Configuration is not valid for the given networkMode"],
@@ -1601,28 +1632,28 @@ pub const CATALOGUE: &[Entry] = &[
         step: "Leave NetworkConfiguration out, or set NetworkMode: awsvpc in the task definition",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "public-ip-on-ec2",
         says: &["Assign public IP is not supported for this launch type", "AssignPublicIp*not supported"],
         lead: "AssignPublicIp: ENABLED is for Fargate, and this task starts on EC2",
         step: "Set LaunchType: FARGATE, or leave AssignPublicIp out and use subnets with a NAT gateway",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "subnet-not-found",
         says: &["subnet ID {subnet} does not exist", "InvalidSubnetID.NotFound"],
         lead: "The subnet[ {subnet}] does not exist in the function's region and account",
         step: "Correct Subnets in NetworkConfiguration",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "security-group-not-found",
         says: &["security group {group} does not exist", "InvalidGroup.NotFound", "InvalidGroupId.Malformed"],
         lead: "The security group[ {group}] does not exist in the function's region and account",
         step: "Correct SecurityGroups in NetworkConfiguration: ids (sg-…), not names",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "other-vpc",
         says: &[
             "belong to different networks",
@@ -1634,7 +1665,7 @@ pub const CATALOGUE: &[Entry] = &[
         step: "Name Subnets and SecurityGroups of the same VPC in NetworkConfiguration[: they are {network}]",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "ec2-refused",
         of_call: true,
         rank: Rank::Area,
@@ -1644,7 +1675,7 @@ pub const CATALOGUE: &[Entry] = &[
                {network}]",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "launch-type-mismatch",
         says: &[
             "Task definition does not support launch_type {launchType}",
@@ -1657,7 +1688,7 @@ pub const CATALOGUE: &[Entry] = &[
                or set LaunchType or CapacityProviderStrategy to what the definition is for",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "fargate-size",
         of_call: true,
         says: &[
@@ -1670,7 +1701,7 @@ pub const CATALOGUE: &[Entry] = &[
                Overrides",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "platform-version",
         of_call: true,
         says: &[
@@ -1684,7 +1715,7 @@ pub const CATALOGUE: &[Entry] = &[
         step: "Leave PlatformVersion out, or set LATEST",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "unsupported-here",
         says: &[
             "UnsupportedFeatureException",
@@ -1696,14 +1727,14 @@ pub const CATALOGUE: &[Entry] = &[
         step: "Remove it from the task definition, or use subnets in other Availability Zones",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "account-blocked",
         says: &["BlockedException", "Your account is currently blocked"],
         lead: "AWS has blocked this account",
         step: "See the AWS Health Dashboard and billing, then open a case with AWS Support",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "short-arns",
         of_call: true,
         says: &["new ARN and resource ID format must be enabled"],
@@ -1713,7 +1744,7 @@ pub const CATALOGUE: &[Entry] = &[
         retry: Retry::WithoutTags,
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "exec-not-usable",
         of_call: true,
         says: &["execute command*", "ExecuteCommand", "ECS Exec"],
@@ -1722,7 +1753,7 @@ pub const CATALOGUE: &[Entry] = &[
         step: "Give the task definition a TaskRoleArn that allows the ssmmessages actions, or leave EnableExecuteCommand out",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "request-conflict",
         of_call: true,
         rank: Rank::Area,
@@ -1732,7 +1763,7 @@ pub const CATALOGUE: &[Entry] = &[
         retry: Retry::Throttled,
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "pass-role-denied",
         of_call: true,
         says: &[
@@ -1745,7 +1776,7 @@ pub const CATALOGUE: &[Entry] = &[
         retry: Retry::Denied,
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "denied-by-policy",
         of_call: true,
         says: &[
@@ -1760,7 +1791,7 @@ pub const CATALOGUE: &[Entry] = &[
         retry: Retry::Denied,
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "permission-missing",
         of_call: true,
         rank: Rank::Area,
@@ -1777,26 +1808,26 @@ pub const CATALOGUE: &[Entry] = &[
         ..ENTRY
     },
     // ---- Requests that are refused before anything starts ----
-    Entry {
+    CatalogueEntry {
         id: "request-refused",
         lead: "Nothing was started: {problem}",
         step: "Correct the property or the function's setting that the text names; rehearse and the rules for \
                cfn-lint find most of these before a deploy",
         ..REFUSED
     },
-    Entry {
+    CatalogueEntry {
         id: "watch-containers",
         lead: "Nothing was started: WatchContainers names {unknown}, which the task definition {definition} does not have",
         step: "Correct WatchContainers: it has {containers}",
         ..REFUSED
     },
-    Entry {
+    CatalogueEntry {
         id: "service-not-found",
         lead: "Nothing was started: cluster {cluster} has no service {service}",
         step: "Correct Service and Cluster; the resource must depend on the service (!GetAtt WebService.Name does)",
         ..REFUSED
     },
-    Entry {
+    CatalogueEntry {
         id: "superseded",
         class: FailureClass::NoRun,
         lead: "CloudFormation has sent a newer request for this resource, so this one was cancelled. None of its tasks is \
@@ -1805,33 +1836,33 @@ pub const CATALOGUE: &[Entry] = &[
         ..ENTRY
     },
     // ---- The function itself ----
-    Entry {
+    CatalogueEntry {
         id: "self-invocation",
         lead: "The wait for the task could not go on: the function could not invoke itself; the task has been stopped",
         step: "{allow|Deploy again}",
         ..OWN
     },
-    Entry {
+    CatalogueEntry {
         id: "lost-sight",
         lead: "The task can no longer be watched on cluster {cluster}, and has been stopped",
         step: "{allow|Deploy again}. Its work may be half done",
         ..OWN
     },
-    Entry {
+    CatalogueEntry {
         id: "function-died",
         lead: "{What}",
         step: "See the function's log for the place (out of memory, timed out), and deploy again. The task's work may be half \
                done",
         ..OWN
     },
-    Entry {
+    CatalogueEntry {
         id: "own-fault",
         lead: "ecs-tasks hit an internal error",
         step: "Deploy again; the function's log says where it was: please report it",
         ..OWN
     },
     // ---- What a service reports ----
-    Entry {
+    CatalogueEntry {
         id: "service-cannot-start",
         rank: Rank::Area,
         says: &["is unable to consistently start tasks successfully"],
@@ -1840,7 +1871,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "tasks cannot be started",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "deployment-failed",
         rank: Rank::Area,
         says: &[
@@ -1854,7 +1885,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "deployment failed",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "deployment-percent",
         says: &["Update the minimumHealthyPercent or maximumPercent value"],
         lead: "The deployment's percentages leave the service no task to stop or start",
@@ -1862,7 +1893,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "deployment cannot go on",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "target-group",
         says: &["due to TARGET GROUP IS NOT FOUND", "due to TARGET IS NOT FOUND"],
         lead: "The target group or target of the service does not exist any more",
@@ -1870,7 +1901,7 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "target group is missing",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "placement-failed",
         rank: Rank::Prefix,
         says: &[
@@ -1884,7 +1915,7 @@ pub const CATALOGUE: &[Entry] = &[
         ..ENTRY
     },
     // ---- What is not known ----
-    Entry {
+    CatalogueEntry {
         id: "unknown-start",
         rank: Rank::Prefix,
         says: &["^Task failed to start$", "^TaskFailedToStart$"],
@@ -1894,14 +1925,14 @@ pub const CATALOGUE: &[Entry] = &[
         alert: "failed to start",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "unknown-refusal",
         rank: Rank::Prefix,
         lead: "ECS refused to start the task for a cause that is not known here",
         step: "Read AWS's words, and correct the property that they name",
         ..ENTRY
     },
-    Entry {
+    CatalogueEntry {
         id: "unknown-end",
         rank: Rank::Prefix,
         lead: "The task ended for a cause that is not known here[ ({stopCode})]",

@@ -10,19 +10,19 @@ pub(super) type Captures = BTreeMap<&'static str, String>;
 
 /// A message, brought into the form that patterns are compared with.
 #[derive(Clone, Debug)]
-pub(super) struct Message {
+pub(super) struct Saying {
     plain: String,
     lower: String,
 }
 
 /// A pattern, taken apart.
 #[derive(Debug)]
-pub(super) struct Pattern {
-    parts: Vec<Part>,
+pub(super) struct Glob {
+    parts: Vec<Piece>,
 }
 
 #[derive(Debug)]
-enum Part {
+enum Piece {
     /// This text, in lower case.
     Text(String),
     /// Any text.
@@ -33,7 +33,7 @@ enum Part {
     End,
 }
 
-impl Message {
+impl Saying {
     /// A message as AWS wrote it.
     pub(super) fn new(text: &str) -> Self {
         let plain = plain(text);
@@ -42,30 +42,30 @@ impl Message {
     }
 }
 
-impl Pattern {
+impl Glob {
     pub(super) fn new(written: &'static str) -> Self {
         let (from_start, written) = strip(written.strip_prefix('^'), written);
         let (to_end, written) = strip(written.strip_suffix('$'), written);
-        let mut parts = if from_start { Vec::new() } else { vec![Part::Any] };
+        let mut parts = if from_start { Vec::new() } else { vec![Piece::Any] };
         let mut rest = written;
         while let Some(at) = rest.find(['*', '{']) {
             parts.extend(text(&rest[..at]));
             if let Some(after) = rest[at..].strip_prefix('*') {
-                parts.push(Part::Any);
+                parts.push(Piece::Any);
                 rest = after;
             } else {
                 let (name, after) = rest[at + 1..].split_once('}').unwrap_or((&rest[at + 1..], ""));
-                parts.push(Part::Word(name));
+                parts.push(Piece::Word(name));
                 rest = after;
             }
         }
         parts.extend(text(rest));
-        parts.extend(to_end.then_some(Part::End));
+        parts.extend(to_end.then_some(Piece::End));
         Self { parts }
     }
 
     /// The words that it keeps of a message; nothing where the message does not fit.
-    pub(super) fn find(&self, message: &Message) -> Option<Captures> {
+    pub(super) fn find(&self, message: &Saying) -> Option<Captures> {
         let mut captures = Captures::new();
         fits(&self.parts, message, 0, &mut captures).then_some(captures)
     }
@@ -75,21 +75,21 @@ fn strip<'p>(stripped: Option<&'p str>, whole: &'p str) -> (bool, &'p str) {
     stripped.map_or((false, whole), |stripped| (true, stripped))
 }
 
-fn text(written: &str) -> Option<Part> {
+fn text(written: &str) -> Option<Piece> {
     let text: String = written.chars().filter(|char| !is_quote(*char)).collect();
-    (!text.is_empty()).then(|| Part::Text(text.to_ascii_lowercase()))
+    (!text.is_empty()).then(|| Piece::Text(text.to_ascii_lowercase()))
 }
 
 /// Whether the message from `at` on is as these parts say.
-fn fits(parts: &[Part], message: &Message, at: usize, captures: &mut Captures) -> bool {
+fn fits(parts: &[Piece], message: &Saying, at: usize, captures: &mut Captures) -> bool {
     let Some((part, rest)) = parts.split_first() else { return true };
     match part {
-        Part::End => message.lower[at..].trim_end_matches('.').is_empty(),
-        Part::Text(text) => {
+        Piece::End => message.lower[at..].trim_end_matches('.').is_empty(),
+        Piece::Text(text) => {
             message.lower[at..].starts_with(text.as_str()) && fits(rest, message, at + text.len(), captures)
         }
-        Part::Any => match rest.first() {
-            Some(Part::Text(next)) => {
+        Piece::Any => match rest.first() {
+            Some(Piece::Text(next)) => {
                 let mut from = at;
                 while let Some(found) = message.lower[from..].find(next.as_str()) {
                     if fits(rest, message, from + found, captures) {
@@ -99,19 +99,19 @@ fn fits(parts: &[Part], message: &Message, at: usize, captures: &mut Captures) -
                 }
                 false
             }
-            Some(Part::Word(_)) => {
+            Some(Piece::Word(_)) => {
                 let starts = message.lower[at..].match_indices(' ').map(|(space, _)| at + space + 1);
                 [at].into_iter().chain(starts).any(|start| fits(rest, message, start, captures))
             }
-            Some(Part::Any) => fits(rest, message, at, captures),
-            Some(Part::End) | None => true,
+            Some(Piece::Any) => fits(rest, message, at, captures),
+            Some(Piece::End) | None => true,
         },
-        Part::Word(name) => {
+        Piece::Word(name) => {
             let length = message.plain[at..].find(' ').unwrap_or(message.plain.len() - at);
             let word = &message.lower[at..at + length];
             let ends = match rest.first() {
                 // The text behind the word may begin within it: `app:9: not found`.
-                Some(Part::Text(next)) => {
+                Some(Piece::Text(next)) => {
                     let found = message.lower[at..].match_indices(next.as_str()).map(|(end, _)| end);
                     found.take_while(|end| *end <= length).find(|end| *end > 0)
                 }
@@ -154,7 +154,7 @@ mod tests {
     fn check(pattern: &'static str, message: &str, expected: Option<&[(&'static str, &str)]>) {
         let expected = expected
             .map(|all| all.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Captures>());
-        assert_eq!(Pattern::new(pattern).find(&Message::new(message)), expected, "{pattern} on {message}");
+        assert_eq!(Glob::new(pattern).find(&Saying::new(message)), expected, "{pattern} on {message}");
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn no_message_is_of_two_kinds_of_the_first_rank() {
 }
 
 /// Entries that no text gives away: they follow from exit codes, stop codes or what the function has seen.
-fn by_circumstance(entry: &Entry) -> bool {
+fn by_circumstance(entry: &CatalogueEntry) -> bool {
     entry.says.is_empty()
 }
 
@@ -226,6 +226,7 @@ fn of_several_hints_the_one_that_says_most_counts() {
         (Cause::StoppedByUser, ("UserInitiated", "Task stopped by user"), vec![], "stopped-by-user"),
         (exited(137, None), ("InfrastructureHealth", "x"), vec![], "host-unhealthy"),
         (exited(143, None), ("UserInitiated", "ecs-tasks: superseded"), vec![], "stopped-by-ecs-tasks"),
+        (exited(137, None), essential, log("Connection timed out"), "killed"),
         (exited(139, None), essential, vec![], "crashed"),
         (exited(137, None), essential, vec![], "killed"),
         (

@@ -348,6 +348,9 @@ async fn an_older_request_that_comes_late_runs_nothing_beside_the_newer_one() {
     let answer = &scenario.stage.cloudformation.answers()[0];
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!((answer.request_id.as_str(), &body["Status"]), ("r-older", &json!("FAILED")), "{body}");
-    assert!(body["Reason"].as_str().unwrap().starts_with("A later request of the same resource"), "{body}");
+    assert!(
+        body["Reason"].as_str().unwrap().starts_with("CloudFormation has sent a newer request"),
+        "{body}"
+    );
     assert_eq!((scenario.calls("RunTask"), scenario.calls("StopTask")), (1, 0));
 }

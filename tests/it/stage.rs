@@ -13,7 +13,7 @@ async fn a_signal_is_128_and_its_number() {
     let definition = scenario.script("kill -SEGV $$");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("The program of container app crashed (exit code 139, SIGSEGV)"),
+        created.reason.contains("exited with code 139 (SIGSEGV: its program crashed)"),
         "{}",
         created.reason
     );

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ecs_tasks::failures::{CATALOGUE, Entry, FailureClass, Retry, shown};
+use ecs_tasks::failures::{CATALOGUE, CatalogueEntry, FailureClass, Retry, shown};
 
 const MESSAGES: &str = include_str!("../../failures/messages.txt");
 
@@ -29,7 +29,7 @@ pub(crate) fn page() -> String {
     page
 }
 
-fn section(page: &mut String, entry: &Entry) {
+fn section(page: &mut String, entry: &CatalogueEntry) {
     let _ = write!(page, "\n## {}\n\n{}.\n", entry.id, text(&shown(entry.lead)));
     if !entry.step.is_empty() {
         let _ = write!(page, "\n**What to do.** {}.\n", text(&shown(entry.step)));
@@ -58,7 +58,7 @@ fn section(page: &mut String, entry: &Entry) {
 }
 
 /// What gives an entry away beside AWS's messages.
-fn signs(entry: &Entry) -> String {
+fn signs(entry: &CatalogueEntry) -> String {
     let codes = entry.codes.iter().map(|code| format!("exit code {code}"));
     let stop_codes = entry.stop_codes.iter().map(|code| format!("stop code {code}"));
     let logs = entry.logs.iter().map(|log| format!("`{}` in the last log lines", log.trim_end_matches('$')));
