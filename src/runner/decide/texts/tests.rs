@@ -253,12 +253,7 @@ fn a_time_out_of_several_tasks_names_those_that_go_on_alone() {
 
 #[test]
 fn the_fix_stands_before_what_may_be_cut_off() {
-    let limit = super::super::plan::Refusal::TooManyHops {
-        wait_s: 1800,
-        hops: 35,
-        usable_s: 50,
-        lambda_timeout_s: 60,
-    };
+    let limit = Refusal::TooManyHops { wait_s: 1800, hops: 35, usable_s: 50, lambda_timeout_s: 60 };
     let text = refused(&limit).fit(4096);
     assert!(text.starts_with("Nothing was started: raise the timeout of the function itself"), "{text}");
 }
