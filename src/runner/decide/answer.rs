@@ -94,7 +94,7 @@ impl Answer {
         let facts = Facts::default()
             .with("image", described.map(|container| container.image.as_str()))
             .with("memory", definition.and_then(|definition| definition.memory.as_deref()))
-            .with("platform", definition.and_then(|definition| definition.cpu_architecture.as_deref()))
+            .with("platform", definition.and_then(platform))
             .with("group", logs.map(|logs| logs.group.as_str()))
             .with("groups", groups.and_then(|groups| groups.split(", AssignPublicIp").next()))
             .with("network", network);
@@ -177,6 +177,15 @@ impl Answer {
         let logged = data.as_ref().map_or(0, |data| data.output.chars().count());
         let data = data.map(|data| Data { output: data.output.chars().take(MAX_OUTPUT).collect(), ..data });
         (reason, data, logged)
+    }
+}
+
+/// The platform that a task runs on, as `docker build` names it.
+fn platform(definition: &TaskDefinition) -> Option<&str> {
+    match definition.cpu_architecture.as_deref()? {
+        "X86_64" => Some("linux/amd64"),
+        "ARM64" => Some("linux/arm64"),
+        other => Some(other),
     }
 }
 
