@@ -358,7 +358,11 @@ fn short(value: &str) -> Cow<'_, str> {
     if let Some(name) = resource.strip_prefix("parameter/") {
         return Cow::Owned(format!("/{name}"));
     }
-    let name = resource.rsplit_once('/').map_or(resource, |(_, name)| name);
+    // A target group's name stands before its id.
+    let name = match resource.strip_prefix("targetgroup/") {
+        Some(group) => group.split('/').next().unwrap_or(group),
+        None => resource.rsplit_once('/').map_or(resource, |(_, name)| name),
+    };
     Cow::Owned(name.to_owned())
 }
 

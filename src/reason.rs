@@ -204,7 +204,7 @@ impl Log {
     /// What a text says of the log where it is the next thing to read; nothing where it cannot be read.
     pub fn invitation(&self) -> Option<String> {
         match (self.lines.is_empty(), &self.missing) {
-            (false, _) => Some("Mend what its last log lines say, then deploy again".to_owned()),
+            (false, _) => Some("Fix what its last log lines report, then deploy again".to_owned()),
             (true, None) if self.group.is_some() => Some(format!("Its log says why: {}", self.command())),
             (true, _) => None,
         }

@@ -1208,6 +1208,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "login-refused",
         logs: &[
             "password authentication failed for user {user}",
+            "password authentication failed",
             "Access denied for user {user}",
             "Login failed for user {user}",
             "no pg_hba.conf entry",

@@ -285,6 +285,7 @@ fn names_come_from_the_message_and_arns_are_shortened() {
         ("arn:aws:logs:us-east-1:1:log-group:/ecs/app:log-stream:", "/ecs/app"),
         ("arn:aws:secretsmanager:us-east-1:1:secret:prod/db-AbCdEf", "prod/db-AbCdEf"),
         ("arn:aws:ssm:us-east-1:1:parameter/prod/db", "/prod/db"),
+        ("arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/web/0123", "web"),
         ("plain", "plain"),
     ] {
         assert_eq!(short(arn), name);

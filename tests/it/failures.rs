@@ -83,7 +83,7 @@ async fn huge_and_hostile_lines_leave_container_code_and_arn() {
     assert!(answers[0].body.len() <= 4096, "{} bytes", answers[0].body.len());
     let body: Value = serde_json::from_slice(&answers[0].body).unwrap();
     let reason = body["Reason"].as_str().unwrap();
-    assert!(reason.starts_with("Container app exited with code 6. Mend what its last log lines say, then deploy again. Last log lines: "), "{reason}");
+    assert!(reason.starts_with("Container app exited with code 6. Fix what its last log lines report, then deploy again. Last log lines: "), "{reason}");
     assert!(reason.contains("Task arn:aws:ecs:") && !reason.chars().any(char::is_control), "{reason}");
     assert!(!created.succeeded);
 }

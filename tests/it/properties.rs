@@ -80,7 +80,7 @@ async fn count_3_runs_three_tasks_and_one_failure_fails_the_run() {
     let created = scenario.create(&properties(&definition, json!({"Count": 3}))).await;
     assert!(!created.succeeded);
     assert!(
-        created.reason.contains("Container app exited with code 7. Mend what its last log lines say")
+        created.reason.contains("Container app exited with code 7. Fix what its last log lines report")
             && created.reason.contains("And 1 more task failed. Container app exited with code 7"),
         "{}",
         created.reason

@@ -73,7 +73,7 @@ async fn a_failure_is_signalled_with_its_reason() {
     assert_eq!((&signal["Status"], &signal["UniqueId"]), (&json!("FAILURE"), &json!("Task")));
     let reason = signal["Reason"].as_str().unwrap();
     assert!(
-        reason.starts_with("Container app exited with code 3. Mend")
+        reason.starts_with("Container app exited with code 3. Fix")
             && reason.contains("Last log lines: no such table."),
         "{reason}"
     );
