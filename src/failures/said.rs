@@ -22,7 +22,8 @@ pub fn cut(message: &str) -> String {
     let links = message.split(": ").filter(|link| {
         let link = link.trim().to_ascii_lowercase();
         let is_frame = FRAMES.contains(&link.as_str()) || link.starts_with("container_linux.go");
-        !link.is_empty() && !is_frame && !(link.contains("has been retried") && link.ends_with("time(s)"))
+        let is_count = link.contains("has been retried") && link.ends_with("time(s)");
+        !(link.is_empty() || is_frame || is_count)
     });
     let text = links.map(str::trim).collect::<Vec<_>>().join(": ");
     text.trim().trim_end_matches(['.', ',', ':']).to_owned()

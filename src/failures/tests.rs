@@ -111,7 +111,7 @@ fn all_leads_and_steps_on_one_page() {
 fn variant(text: &str, seed: u8) -> String {
     let mut text = match seed & 1 {
         0 => text.replace('\'', "’").replace('"', ""),
-        _ => text.replace('’', "'").replace('"', "'"),
+        _ => text.replace(['’', '"'], "'"),
     };
     if seed & 2 != 0 {
         text = text.replace(": ", ":\n  ").replace(":\n  ", ": ").replace(' ', "  ");

@@ -31,16 +31,19 @@ impl Reason {
             } else if let Some(limit) = limit_to_cut_to(reason.said.iter().chain(&reason.facts)) {
                 let details = reason.said.iter_mut().chain(&mut reason.facts);
                 details.for_each(|detail| *detail = cut(detail, limit));
-            } else if reason.id.take().is_some() {
-            } else if reason.place.pop().is_some() {
-            } else if reason.said.pop().is_some() {
-            } else if reason.facts.pop().is_some() {
+            } else if reason.id.take().is_some() || reason.drops_a_part() {
+                // What is left is tried again.
             } else if let Some(limit) = limit_to_cut_to(&reason.steps) {
                 reason.steps.iter_mut().for_each(|step| *step = cut(step, limit));
             } else if reason.steps.pop().is_none() {
                 return cut(&text, room);
             }
         }
+    }
+
+    /// Leaves out the least telling of what is beside lead and steps; false where nothing is.
+    fn drops_a_part(&mut self) -> bool {
+        [&mut self.place, &mut self.said, &mut self.facts].into_iter().any(|parts| parts.pop().is_some())
     }
 
     fn text(&self) -> String {

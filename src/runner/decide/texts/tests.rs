@@ -165,7 +165,7 @@ fn waits_that_failed_read_from_top_to_bottom() {
         at_deadline: at_deadline(std::slice::from_ref(&running), &[]),
         at,
         limit: Limit::Timeout(290),
-        running: what_runs(&[running.clone()]),
+        running: what_runs(std::slice::from_ref(&running)),
         container: Some("app".to_owned()),
         task: Some(tasks[0].clone()),
         trouble: None,
