@@ -185,7 +185,7 @@ bench: build ## Measure both zips' functions against the stage: start, requests,
 	@cargo bench --quiet --locked --profile dev --bench figures -- \
 	  $(ZIP) $(TARGET_DIR)/bench/runner/bootstrap $(EVENTS_ZIP) $(TARGET_DIR)/bench/monitor/bootstrap
 
-generate: ## Write docs/properties.md and the schema in cfn/lint/ anew, from the types that the function reads by
+generate: ## Write docs/properties.md, docs/failures.md and the schema in cfn/lint/ anew, from what the function reads by
 	GENERATE=1 cargo test --quiet --locked --test it -- generated_page_of generated_schema
 
 dashboard: .venv/test.stamp ## Draw docs/dashboard.svg anew, from the dashboard of cfn/provider.yml

@@ -2,6 +2,8 @@
 //!
 //! Pure: `aws` makes it from the SDK's errors.
 
+use crate::failures::{self, Retry};
+
 /// A call that failed. Displays as `operation: Code: message`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {code}: {message}")]
@@ -96,7 +98,12 @@ impl CallError {
 
     /// Whether there were too many calls at once.
     pub fn is_throttled(&self) -> bool {
-        is_throttling(&self.code)
+        is_throttling(&self.code) || is_wrapped_throttle(&self.code, &self.message)
+    }
+
+    /// Whether the same start may work later, as far as the catalogue knows the error.
+    pub fn retry(&self) -> Retry {
+        failures::of_call(&self.code, &self.message).entry.retry
     }
 
     /// Whether it was not permitted.
@@ -108,6 +115,12 @@ impl CallError {
     pub fn is(&self, code: &str) -> bool {
         self.code == code
     }
+}
+
+/// Whether a service that ECS has called for us refused that for its rate: RunTask reports it as a parameter
+/// that is not valid.
+pub(crate) fn is_wrapped_throttle(code: &str, message: &str) -> bool {
+    code == "InvalidParameterException" && failures::of_call(code, message).entry.retry == Retry::Throttled
 }
 
 /// Whether a text names an error that refuses a call for its rate.

@@ -20,6 +20,7 @@ pub mod call;
 pub mod callback;
 pub mod cfn;
 pub mod epoch;
+pub mod failures;
 pub mod function;
 pub mod identity;
 pub mod item;

@@ -56,6 +56,22 @@ pub struct Failure {
     pub stop_code: Option<String>,
     /// ECS's words for why the task stopped.
     pub stopped_reason: Option<String>,
+    /// The essential container that ended by itself, which made ECS stop the others; nothing where none did,
+    /// or the task definition is not known.
+    pub ended_by: Option<Ender>,
+    /// The culprit's image, where ECS names it.
+    pub image: Option<String>,
+    /// FARGATE, EC2 or EXTERNAL.
+    pub launch_type: Option<String>,
+}
+
+/// An essential container that ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ender {
+    /// Its name.
+    pub container: String,
+    /// Its exit code, which may be a success.
+    pub code: i64,
 }
 
 /// A failure in a task.
@@ -159,6 +175,16 @@ impl Cause {
         self.is_of_dependency() || matches!(self, Self::NoExitCode { reason: None, .. })
     }
 
+    /// What the agent says of it.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::FailedToStart { reason, .. }
+            | Self::Exited { reason, .. }
+            | Self::NoExitCode { reason, .. } => reason.as_deref(),
+            Self::StoppedByUser | Self::NoContainer | Self::Missing => None,
+        }
+    }
+
     /// The container that failed, where it was one.
     pub fn container(&self) -> Option<&str> {
         match self {
@@ -166,6 +192,32 @@ impl Cause {
             Self::Exited { container, .. } | Self::NoExitCode { container, .. } => Some(container),
             Self::StoppedByUser | Self::NoContainer | Self::Missing => None,
         }
+    }
+}
+
+impl Failure {
+    /// What the agent and ECS say of it.
+    pub fn said(&self) -> impl Iterator<Item = &str> {
+        [self.cause.reason(), self.stopped_reason.as_deref()].into_iter().flatten()
+    }
+
+    /// The stoppedReason, unless it says no more than that the task has ended.
+    pub fn telling_stopped_reason(&self) -> Option<&str> {
+        const COMMONPLACE: [&str; 3] =
+            ["Essential container in task exited", "Task failed to start", "Task stopped by user"];
+        let reason = self.stopped_reason.as_deref()?.trim();
+        (!reason.is_empty() && !COMMONPLACE.contains(&reason.trim_end_matches('.'))).then_some(reason)
+    }
+
+    /// Whether the culprit ended by a signal, so that who sent it is the cause.
+    pub fn was_told_to_stop(&self) -> bool {
+        matches!(&self.cause, Cause::Exited { code: 137 | 143, .. } | Cause::NoExitCode { .. })
+    }
+
+    /// The container whose end made ECS stop the culprit, where it was another one.
+    pub fn ender(&self) -> Option<&Ender> {
+        let is_effect = matches!(&self.cause, Cause::Exited { code: 137 | 143, reason: None, .. });
+        self.ended_by.as_ref().filter(|ender| is_effect && self.cause.container() != Some(&ender.container))
     }
 }
 
@@ -266,13 +318,34 @@ impl Rules<'_> {
 
     fn failure(&self, task: &Task) -> Option<Failure> {
         let mut causes = self.causes(task).into_iter();
+        let cause = causes.next()?;
+        let culprit =
+            task.containers.iter().find(|container| Some(container.name.as_str()) == cause.container());
         Some(Failure {
             task: task.arn.clone(),
-            cause: causes.next()?,
+            image: culprit.and_then(|container| container.image.clone()),
+            cause,
             others: causes.collect(),
             stop_code: task.stop_code.clone(),
             stopped_reason: task.stopped_reason.clone(),
+            ended_by: self.ended_by(task),
+            launch_type: task.launch_type.clone(),
         })
+    }
+
+    /// The essential container whose end was its own. The task definition alone says which are essential, and
+    /// a container that is not stops nothing.
+    fn ended_by(&self, task: &Task) -> Option<Ender> {
+        let definition =
+            self.definition.filter(|_| task.stop_code.as_deref() == Some("EssentialContainerExited"))?;
+        let essential = |container: &&Container| {
+            definition.container(&container.name).is_some_and(|container| container.essential)
+        };
+        let mut own = task.containers.iter().filter(essential).filter_map(|container| {
+            let code = container.exit_code.filter(|code| !ENDED_BY_SIGNAL.contains(code))?;
+            Some(Ender { container: container.name.clone(), code })
+        });
+        own.next()
     }
 
     /// Everything that failed in a task, the culprit first.

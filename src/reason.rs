@@ -6,41 +6,35 @@
 mod failure;
 mod fit;
 
-pub use failure::{TIMED_OUT, exit_code_meaning};
 pub use fit::plain;
 
-/// A Reason before it is cut to size.
+pub use crate::failures::FailureClass;
+use crate::failures::{Facts, Recognised, cut};
+
+/// What a text calls the role that the function runs with, until [`Reason::by_function`] names the function.
+pub const ROLE_OF_FUNCTION: &str = "the role of the function";
+
+/// A Reason before it is cut to size, in the order in which it reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reason {
     /// What failed, or that nothing did: one sentence, kept to the last.
-    head: String,
-    /// Why, in the words of those who know: the container's reason, ECS's stoppedReason.
-    details: Vec<String>,
-    /// Further failures, each in a few words.
-    further: Vec<String>,
+    lead: String,
+    /// What to change or to run.
+    steps: Vec<String>,
+    /// What else a reader should know.
+    facts: Vec<String>,
     /// The last log lines, oldest first.
     log: Vec<String>,
+    /// Further failures, each in a few words.
+    further: Vec<String>,
+    /// AWS's own words.
+    said: Vec<String>,
     /// Where to look: the task's ARN, log group and stream.
     place: Vec<String>,
+    /// The entry of the catalogue that it was made from.
+    id: Option<&'static str>,
     /// What kind of failure it is; none where the function itself could not go on, or nothing has failed.
     class: Option<FailureClass>,
-}
-
-/// What kind of failure a Reason is about, for the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureClass {
-    /// A task ran and did not succeed.
-    Container,
-    /// A task could not be started.
-    Start,
-    /// A task did not end in time.
-    Timeout,
-    /// The request asks for what cannot be done.
-    Refused,
-    /// The function could not go on: a permission or a fault of its own.
-    OwnFault,
-    /// That of no run: of a Delete, or of a request that a later one has taken over.
-    NoRun,
 }
 
 /// Where a container's output is, and its last lines.
@@ -63,6 +57,8 @@ pub enum NoLog {
     NoDefinition(String),
     /// The container's output goes to this driver, or to none.
     NotAwslogs(Option<String>),
+    /// FireLens routes it, to this log group if its options name one.
+    FireLens(Option<String>),
     /// The function may not read it: AWS's words.
     Denied(String),
     /// The stream is not there: the container printed nothing, or could not write.
@@ -75,8 +71,16 @@ pub enum NoLog {
 
 impl Reason {
     /// A Reason of one sentence.
-    pub fn new(head: impl Into<String>) -> Self {
-        Self { head: head.into(), ..Self::default() }
+    pub fn new(lead: impl Into<String>) -> Self {
+        Self { lead: lead.into(), ..Self::default() }
+    }
+
+    /// A failure as the catalogue has it.
+    pub fn of(recognised: &Recognised, facts: &Facts) -> Self {
+        let entry = recognised.entry;
+        let reason =
+            Self { id: Some(entry.id), class: Some(entry.class), ..Self::new(recognised.lead(facts)) };
+        reason.step(&recognised.step(facts))
     }
 
     /// Says what kind of failure it is about.
@@ -90,21 +94,72 @@ impl Reason {
         self.class.unwrap_or(FailureClass::OwnFault)
     }
 
-    /// Its first sentence: what failed, or that nothing did.
-    pub fn head(&self) -> &str {
-        &self.head
+    /// Says which entry of the catalogue it is about, where its lead is another.
+    #[must_use]
+    pub fn about(self, id: &'static str) -> Self {
+        Self { id: Some(id), ..self }
     }
 
-    /// Adds a detail, if there is one that the others do not already give.
+    /// Its first sentence: what failed, or that nothing did.
+    pub fn head(&self) -> &str {
+        &self.lead
+    }
+
+    /// AWS's words of a failure that the catalogue does not know; nothing where it knows it.
+    pub fn unknown(&self) -> Option<String> {
+        self.id.filter(|id| id.starts_with("unknown-")).map(|_| self.said.join("; "))
+    }
+
+    /// Names the function whose role lacks a permission.
     #[must_use]
-    pub fn detail(mut self, detail: Option<&str>) -> Self {
-        let detail = detail.map(str::trim).filter(|detail| !detail.is_empty());
-        let told =
-            |detail: &str| self.head.contains(detail) || self.details.iter().any(|one| one.contains(detail));
-        if let Some(detail) = detail.filter(|detail| !told(detail)) {
-            self.details.push(detail.to_owned());
+    pub fn by_function(mut self, name: &str) -> Self {
+        let named = format!("the role of function {name}");
+        for text in [&mut self.lead].into_iter().chain(&mut self.steps).chain(&mut self.facts) {
+            *text = text.replace(ROLE_OF_FUNCTION, &named);
         }
         self
+    }
+
+    /// Adds a step, unless it is there.
+    #[must_use]
+    pub fn step(mut self, step: &str) -> Self {
+        let step = step.trim();
+        if !step.is_empty() && !self.tells(step) {
+            self.steps.push(step.to_owned());
+        }
+        self
+    }
+
+    /// Adds something to know, if there is something that the rest does not already say.
+    #[must_use]
+    pub fn fact(mut self, fact: Option<&str>) -> Self {
+        let fact = fact.map(str::trim).filter(|fact| !fact.is_empty());
+        if let Some(fact) = fact.filter(|fact| !self.tells(fact)) {
+            self.facts.push(fact.to_owned());
+        }
+        self
+    }
+
+    /// Adds AWS's words: those that say something, or all where the catalogue does not know the failure.
+    #[must_use]
+    pub fn said(mut self, said: Option<&str>) -> Self {
+        let is_known = self.id.is_none_or(|id| !id.starts_with("unknown-"));
+        let said = said.map(|said| if is_known { cut(said) } else { said.trim().to_owned() });
+        let Some(said) = said.filter(|said| !said.is_empty() && !self.tells(said)) else { return self };
+        self.said.retain(|earlier| !said.contains(earlier.as_str()));
+        self.said.push(said);
+        self
+    }
+
+    /// Leaves AWS's words out, for who shows them elsewhere.
+    #[must_use]
+    pub fn without_said(self) -> Self {
+        Self { said: Vec::new(), ..self }
+    }
+
+    fn tells(&self, text: &str) -> bool {
+        let all = self.steps.iter().chain(&self.facts).chain(&self.said);
+        self.lead.contains(text) || all.into_iter().any(|one| one.contains(text))
     }
 
     /// Adds a container's last lines, and where the rest of them is; or why there are none, and what to do
@@ -113,11 +168,12 @@ impl Reason {
     pub fn log(mut self, log: Option<&Log>) -> Self {
         let Some(log) = log else { return self };
         if let Some(missing) = &log.missing {
-            self = self.detail(Some(&missing.in_words(log.group.as_deref())));
+            self = self.fact(Some(&missing.in_words(log)));
         }
         self.log = log.lines.iter().map(|line| fit::log_line(line)).filter(|line| !line.is_empty()).collect();
         self.place.extend(log.group.as_ref().map(|group| format!("log group {group}")));
-        self.place.extend(log.stream.as_ref().map(|stream| format!("log stream {stream}")));
+        let stream = log.stream.as_ref().filter(|_| log.missing != Some(NoLog::NoStream));
+        self.place.extend(stream.map(|stream| format!("log stream {stream}")));
         self
     }
 
@@ -136,40 +192,67 @@ impl Reason {
     }
 }
 
+impl Log {
+    /// The command that shows what a Reason does not.
+    fn command(&self) -> String {
+        let group = self.group.as_deref().unwrap_or("LOG_GROUP");
+        let stream =
+            self.stream.as_ref().map_or_else(String::new, |stream| format!(" --log-stream-names {stream}"));
+        format!("aws logs tail {group}{stream} --since 1d")
+    }
+
+    /// What a text says of the log where it is the next thing to read; nothing where it cannot be read.
+    pub fn invitation(&self) -> Option<String> {
+        match (self.lines.is_empty(), &self.missing) {
+            (false, _) => Some("Fix what its last log lines report, then deploy again".to_owned()),
+            (true, None) if self.group.is_some() => Some(format!("Its log says why: {}", self.command())),
+            (true, _) => None,
+        }
+    }
+}
+
 impl NoLog {
-    /// What a reader should know, and what to do about it. `group` is the log group, where there is one.
-    pub fn in_words(&self, group: Option<&str>) -> String {
-        let group = group.unwrap_or("its log group");
+    /// What a reader should know, and what to do about it.
+    pub fn in_words(&self, log: &Log) -> String {
+        let group = log.group.as_deref().unwrap_or("its log group");
         match self {
+            Self::NoDefinition(why) if why.contains("AccessDenied") => format!(
+                "Its log is not shown: grant ecs:DescribeTaskDefinition to {ROLE_OF_FUNCTION}, which could not \
+                 read where it is"
+            ),
             Self::NoDefinition(why) => {
-                let next = match why.contains("AccessDenied") {
-                    true => ": grant ecs:DescribeTaskDefinition to the function's role",
-                    false => "",
-                };
-                format!("Its log is not shown, because its task definition could not be read ({why}){next}")
+                format!("Its log is not shown, because its task definition could not be read ({})", cut(why))
             }
             Self::NotAwslogs(None) => {
-                "It has no log to show: give the container a logConfiguration with the \
-                                       logDriver awslogs in its task definition"
+                "It has no log to show: give the container a LogConfiguration with LogDriver \
+                                       awslogs in its task definition"
                     .to_owned()
             }
             Self::NotAwslogs(Some(driver)) => {
-                format!("Its log is not in CloudWatch Logs, but goes to the log driver {driver}: look there")
+                format!("Its log is not in CloudWatch Logs: look where its log driver {driver} sends it")
             }
-            Self::Denied(why) => format!(
-                "Its log could not be read ({why}): grant logs:GetLogEvents on the log streams of {group} to \
-                 the function's role"
-            ),
-            Self::NoStream => {
-                "It has no log stream: it ended before one was made, or the task's execution role may not \
-                 create one (logs:CreateLogStream)"
+            Self::FireLens(Some(group)) => {
+                format!("FireLens routes its log to the log group {group}: aws logs tail {group} --since 1d")
+            }
+            Self::FireLens(None) => {
+                "FireLens routes its log: look where the options of its logConfiguration send it, \
+                                     and at the log of the log router"
                     .to_owned()
             }
-            Self::Empty => "Its log stream is empty: it printed nothing, or ended before it could".to_owned(),
-            Self::Unread(why) => format!(
-                "Its log could not be read in time ({why}): aws logs tail {group} \
-                                          --since 1d"
+            Self::Denied(_) => format!(
+                "Its log may not be read here: {}. To have it in this text, grant logs:GetLogEvents on the log \
+                 streams of {group} to {ROLE_OF_FUNCTION}",
+                log.command()
             ),
+            Self::NoStream => {
+                "It wrote no log: it ended before its log stream was made, or the task's execution role \
+                               may not make one (logs:CreateLogStream)"
+                    .to_owned()
+            }
+            Self::Empty => "Its log is empty: it printed nothing, or ended before it could".to_owned(),
+            Self::Unread(why) => {
+                format!("Its log could not be read in time ({}): {}", cut(why), log.command())
+            }
         }
     }
 }

@@ -132,6 +132,8 @@ pub struct ContainerDefinition {
     pub log_driver: Option<String>,
     /// Where its output goes, if that is CloudWatch Logs.
     pub logs: Option<AwsLogs>,
+    /// The log group that the options of the driver awsfirelens name.
+    pub firelens_group: Option<String>,
 }
 
 /// The options of the awslogs driver that say where a container's output is.

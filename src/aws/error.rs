@@ -6,7 +6,7 @@ use aws_sdk_ecs::{
 };
 
 use crate::{
-    call::{CallError, CallErrorKind},
+    call::{CallError, CallErrorKind, is_wrapped_throttle},
     function::cause::innermost,
 };
 
@@ -32,6 +32,7 @@ impl CallError {
         };
         let kind = match &error {
             SdkError::ConstructionFailure(_) => CallErrorKind::Final,
+            SdkError::ServiceError(_) if is_wrapped_throttle(&code, &message) => CallErrorKind::Transient,
             SdkError::ServiceError(_) => CallErrorKind::of(&code, status),
             _ => CallErrorKind::Transient,
         };

@@ -486,3 +486,27 @@ fn a_verdict_rests_on_the_definition_where_helpers_and_essential_containers_end_
     let surely_failed = both(Some(1), Some(1));
     assert!(!WITHOUT_DEFINITION.rest_on_definition(&[both(Some(0), Some(1)), surely_failed]));
 }
+
+/// The essential container whose own end is behind a failure.
+fn ender(definition: &TaskDefinition, containers: Vec<Container>) -> Option<(String, i64)> {
+    let watch = ["app".to_owned()];
+    let rules = Rules { watch_containers: &watch, ..with_definition(definition) };
+    let task = task(STOPPED, Some("EssentialContainerExited"), containers);
+    let Outcome::Over { verdict: Verdict::Failed(failures), .. } = Outcome::of(&[task], rules) else {
+        panic!("a failure")
+    };
+    failures[0].ender().map(|ender| (ender.container.clone(), ender.code))
+}
+
+#[test]
+fn an_essential_container_that_ended_by_itself_is_known_and_another_stops_nothing() {
+    let mut definition = definition();
+    let containers = |code| vec![container("app", Some(143)), container("sidecar", Some(code))];
+    assert_eq!(ender(&definition, containers(1)), None, "sidecar is not essential");
+    definition.containers[1].essential = true;
+    assert_eq!(ender(&definition, containers(0)), Some(("sidecar".to_owned(), 0)));
+    assert_eq!(ender(&definition, containers(1)), Some(("sidecar".to_owned(), 1)));
+    assert_eq!(ender(&definition, containers(143)), None, "nobody known");
+    let own = vec![container("app", Some(1)), container("sidecar", Some(0))];
+    assert_eq!(ender(&definition, own), None, "a code of its own needs no ender");
+}

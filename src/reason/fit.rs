@@ -11,11 +11,12 @@ const LOG_LINE_LIMIT: usize = 500;
 
 impl Reason {
     /// The text, at most `room` bytes of JSON. What gives way, in this order: log lines from the oldest on,
-    /// further failures from the last on, long details, and only then where to look, the details and the end
-    /// of the sentence.
+    /// further failures from the last on, the length of AWS's words and facts, then the id, where to look, AWS's
+    /// words, the facts and the steps, and the end of the lead.
     pub fn fit(&self, room: usize) -> String {
         let mut reason = self.clone();
-        for text in [&mut reason.head].into_iter().chain(&mut reason.details).chain(&mut reason.further) {
+        let texts = reason.steps.iter_mut().chain(&mut reason.facts).chain(&mut reason.said);
+        for text in [&mut reason.lead].into_iter().chain(texts).chain(&mut reason.further) {
             *text = without_controls(text);
         }
         loop {
@@ -26,31 +27,34 @@ impl Reason {
             if !reason.log.is_empty() {
                 reason.log.remove(0);
             } else if reason.further.len() > 1 {
-                let last = reason.further.len() - 1;
-                reason.further.truncate(last);
-            } else if let Some(limit) = reason.limit_to_cut_to() {
-                reason.details.iter_mut().for_each(|detail| *detail = cut(detail, limit));
-            } else if !reason.place.is_empty() {
-                reason.place.pop();
-            } else if !reason.details.is_empty() {
-                reason.details.pop();
-            } else {
+                reason.further.pop();
+            } else if let Some(limit) = limit_to_cut_to(reason.said.iter().chain(&reason.facts)) {
+                let details = reason.said.iter_mut().chain(&mut reason.facts);
+                details.for_each(|detail| *detail = cut(detail, limit));
+            } else if reason.id.take().is_some() || reason.drops_a_part() {
+                // What is left is tried again.
+            } else if let Some(limit) = limit_to_cut_to(&reason.steps) {
+                reason.steps.iter_mut().for_each(|step| *step = cut(step, limit));
+            } else if reason.steps.pop().is_none() {
                 return cut(&text, room);
             }
         }
     }
 
-    fn limit_to_cut_to(&self) -> Option<usize> {
-        let longest = self.details.iter().map(|detail| serialized_len(detail)).max()?;
-        DETAIL_LIMITS.into_iter().find(|limit| longest > *limit)
+    /// Leaves out the least telling of what is beside lead and steps; false where nothing is.
+    fn drops_a_part(&mut self) -> bool {
+        [&mut self.place, &mut self.said, &mut self.facts].into_iter().any(|parts| parts.pop().is_some())
     }
 
     fn text(&self) -> String {
-        let mut sentences = vec![self.head.clone()];
-        sentences.extend(self.details.iter().cloned());
-        sentences.extend(self.further.iter().cloned());
+        let mut sentences = vec![self.lead.clone()];
+        sentences.extend(self.steps.iter().chain(&self.facts).cloned());
         if !self.log.is_empty() {
             sentences.push(format!("Last log lines: {}", self.log.join(" | ")));
+        }
+        sentences.extend(self.further.iter().cloned());
+        if !self.said.is_empty() {
+            sentences.push(format!("AWS says: {}", self.said.join("; ")));
         }
         if !self.place.is_empty() {
             sentences.push(self.place.join(", "));
@@ -62,8 +66,14 @@ impl Reason {
             }
             text.push_str(&sentence);
         }
+        text.extend(self.id.map(|id| format!(" [{id}]")));
         text
     }
+}
+
+fn limit_to_cut_to<'t>(texts: impl IntoIterator<Item = &'t String>) -> Option<usize> {
+    let longest = texts.into_iter().map(|text| serialized_len(text)).max()?;
+    DETAIL_LIMITS.into_iter().find(|limit| longest > *limit)
 }
 
 /// Bytes of a text inside JSON's quotes.

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    outcome::{Cause, Failure},
+    failures::Facts,
+    outcome::{Cause, Ender, Failure},
     task::TaskArn,
 };
 
@@ -13,19 +14,14 @@ fn failure(id: &str, cause: Cause) -> Failure {
         others: Vec::new(),
         stop_code: None,
         stopped_reason: Some("Essential container in task exited".to_owned()),
+        ended_by: None,
+        image: None,
+        launch_type: None,
     }
 }
 
 fn exited(code: i64, reason: Option<&str>) -> Cause {
     Cause::Exited { container: "app".to_owned(), code, reason: reason.map(str::to_owned) }
-}
-
-#[test]
-fn each_known_exit_code_has_its_meaning() {
-    for code in [126, 127, 137, 139, 143] {
-        assert!(exit_code_meaning(code).is_some(), "{code}");
-    }
-    assert_eq!(exit_code_meaning(1), None);
 }
 
 fn no_code(reason: Option<&str>) -> Cause {
@@ -96,11 +92,17 @@ fn failed_tasks_read_from_top_to_bottom() {
             stopped_reason: stopped_reason.map(str::to_owned),
             ..failure("1", cause)
         };
-        page.push_str(&format!("# {about}\n{}\n\n", Reason::failed(&[failure]).fit(4096)));
+        page.push_str(&format!(
+            "# {about}\n{}\n\n",
+            Reason::failed(&[failure], Facts::default(), None).fit(4096)
+        ));
     }
     let several =
         [failure("1", exited(1, None)), failure("2", exited(2, None)), failure("3", Cause::Missing)];
-    page.push_str(&format!("# several tasks\n{}\n\n", Reason::failed(&several).fit(4096)));
+    page.push_str(&format!(
+        "# several tasks\n{}\n\n",
+        Reason::failed(&several, Facts::default(), None).fit(4096)
+    ));
     insta::assert_snapshot!(page);
 }
 
@@ -112,14 +114,17 @@ fn a_log_that_cannot_be_had_says_why() {
         NoLog::NoDefinition(why("ecs:DescribeTaskDefinition: AccessDeniedException: not authorized")),
         NoLog::NotAwslogs(None),
         NoLog::NotAwslogs(Some("splunk".to_owned())),
+        NoLog::FireLens(Some("/ecs/app".to_owned())),
+        NoLog::FireLens(None),
         NoLog::Denied(why("logs:GetLogEvents: AccessDeniedException: not authorized")),
         NoLog::NoStream,
         NoLog::Empty,
         NoLog::Unread(why("logs:GetLogEvents: ThrottlingException: Rate exceeded")),
     ] {
-        let group = (!matches!(missing, NoLog::NotAwslogs(_) | NoLog::NoDefinition(_)))
+        let group = (!matches!(missing, NoLog::NotAwslogs(_) | NoLog::NoDefinition(_) | NoLog::FireLens(_)))
             .then(|| "/ecs/app".to_owned());
-        let log = Log { group, missing: Some(missing), ..Log::default() };
+        let stream = group.as_ref().map(|_| "app/app/1".to_owned());
+        let log = Log { group, stream, missing: Some(missing), ..Log::default() };
         page.push_str(&format!(
             "{}\n\n",
             Reason::new("Container app exited with code 1").log(Some(&log)).fit(4096)
@@ -132,22 +137,73 @@ fn a_log_that_cannot_be_had_says_why() {
 fn log_lines_give_way_first_and_from_the_oldest_on() {
     let reason = Reason {
         log: vec!["one".to_owned(), "two".to_owned(), "three".to_owned()],
-        ..Reason::new("Head").detail(Some("detail")).place("Task 1")
+        ..Reason::new("Lead").step("Step").said(Some("words")).place("Task 1").about("killed")
     };
-    let whole = "Head. detail. Last log lines: one | two | three. Task 1";
+    let whole = "Lead. Step. Last log lines: one | two | three. AWS says: words. Task 1 [killed]";
     assert_eq!(reason.fit(whole.len()), whole);
-    assert_eq!(reason.fit(whole.len() - 1), "Head. detail. Last log lines: two | three. Task 1");
-    assert_eq!(reason.fit(40), "Head. detail. Task 1");
+    let cut = "Lead. Step. Last log lines: two | three. AWS says: words. Task 1 [killed]";
+    assert_eq!(reason.fit(whole.len() - 1), cut);
+    assert_eq!(reason.fit(40), "Lead. Step. AWS says: words. Task 1");
+    assert_eq!(reason.fit(12), "Lead. Step");
 }
 
 #[test]
-fn then_further_failures_then_long_details_and_the_head_is_kept_to_the_last() {
-    let reason =
-        Reason { further: vec!["And 2 more".to_owned(), "second".to_owned()], ..Reason::new("Head") }
-            .detail(Some(&"long ".repeat(100)));
+fn then_further_failures_then_long_words_and_the_lead_is_kept_to_the_last() {
+    let reason = Reason {
+        further: vec!["And 2 more".to_owned(), "second".to_owned()],
+        ..Reason::new("Lead").step("Step")
+    }
+    .said(Some(&"long ".repeat(100)));
     let text = reason.fit(200);
-    assert!(text.starts_with("Head. long ") && text.contains("…") && text.ends_with("And 2 more"), "{text}");
-    assert_eq!(Reason::new("A very long head").fit(10), "A very …");
+    assert!(text.starts_with("Lead. Step. And 2 more. AWS says: long ") && text.ends_with('…'), "{text}");
+    assert_eq!(Reason::new("A very long lead").fit(10), "A very …");
+}
+
+#[test]
+fn no_fact_stands_twice() {
+    let pull = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
+                docker.io/library/app:9: not found";
+    let cause = Cause::FailedToStart { container: Some("app".to_owned()), reason: Some(pull.to_owned()) };
+    let failure = Failure { stopped_reason: Some(pull.to_owned()), ..failure("1", cause) };
+    let text = Reason::failed(&[failure], Facts::default(), None).fit(4096);
+    assert_eq!(text.matches("AWS says").count(), 1, "{text}");
+    assert_eq!(text.matches("failed to resolve").count(), 1, "{text}");
+    assert!(!text.contains("retried"), "{text}");
+}
+
+#[test]
+fn what_is_not_known_is_told_in_full() {
+    let words = "Error response from daemon: something new has been retried 3 time(s)";
+    let cause = Cause::FailedToStart { container: Some("app".to_owned()), reason: Some(words.to_owned()) };
+    let reason = Reason::failed(&[failure("1", cause)], Facts::default(), None);
+    assert_eq!(reason.unknown().as_deref(), Some(words));
+    assert!(reason.fit(4096).contains(&format!("AWS says: {words}. Task")), "{}", reason.fit(4096));
+}
+
+#[test]
+fn an_essential_container_that_ended_first_is_named_and_another_is_not() {
+    let ender = |code| Some(Ender { container: "proxy".to_owned(), code });
+    for code in [0, 1] {
+        let failure = Failure { ended_by: ender(code), ..failure("1", exited(143, None)) };
+        let text = Reason::failed(&[failure], Facts::default(), None).fit(4096);
+        let expected = format!(
+            "Container proxy, which is essential, exited with code {code}, so ECS stopped container app (exit code \
+             143). Set Essential: false on proxy"
+        );
+        assert!(text.starts_with(&expected), "{text}");
+    }
+    // Nothing is known of an essential one: the other's end stops nothing.
+    let sidecar = Cause::Exited { container: "sidecar".to_owned(), code: 1, reason: None };
+    let failure = Failure { others: vec![exited(143, None)], ..failure("1", sidecar) };
+    let text = Reason::failed(&[failure], Facts::default(), None).fit(4096);
+    assert!(!text.contains("because"), "{text}");
+}
+
+#[test]
+fn the_function_whose_role_lacks_a_permission_is_named() {
+    let missing = Log { missing: Some(NoLog::Denied(String::new())), ..Log::default() };
+    let text = Reason::new("Lead").log(Some(&missing)).by_function("ecsTasks").fit(4096);
+    assert!(text.contains("to the role of function ecsTasks"), "{text}");
 }
 
 fn serialized(text: &str) -> usize {
@@ -163,8 +219,9 @@ proptest! {
         further in proptest::collection::vec("\\PC{0,200}", 0..9),
         room in 100_usize..4096,
     ) {
-        let reason = Reason { log, further, ..Reason::failed(&[failure("1", exited(3, Some(&hostile)))]) };
-        let text = reason.detail(Some(&detail)).fit(room);
+        let failed = Reason::failed(&[failure("1", exited(3, Some(&hostile)))], Facts::default(), None);
+        let reason = Reason { log, further, ..failed };
+        let text = reason.fact(Some(&detail)).fit(room);
         prop_assert!(serialized(&text) <= room, "{} bytes in {room}", serialized(&text));
         prop_assert!(text.starts_with("Container app exited with code 3"));
     }

@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     call::CallError,
+    failures::TIMED_OUT,
     log_tail,
     outcome::{Cause, Rules, Verdict},
-    reason::{FailureClass, Log, Reason, TIMED_OUT},
+    reason::{FailureClass, Log, Reason},
     task::{Observation, Task, TaskArn},
 };
 
@@ -62,6 +63,7 @@ impl Seen {
             container: running.map(|(_, container)| container.to_owned()),
             task: running.map(|(task, _)| task.arn.clone()),
             trouble: self.trouble.as_ref().map(ToString::to_string),
+            at_deadline: texts::at_deadline(&self.last.tasks, &wait.watch_containers),
         }
     }
 
@@ -127,7 +129,7 @@ async fn with_output(work: &Work<'_>, answer: Answer, task: &Task, seen: &Seen, 
     let speaker = Speaker { task, container: name, lines: 1, counts: log_tail::is_seen };
     let log = evidence::log(work, speaker, &seen.definition).await;
     if let Some(missing) = &log.missing {
-        tracing::warn!(container, "Output is empty. {}", missing.in_words(log.group.as_deref()));
+        tracing::warn!(container, "Output is empty. {}", missing.in_words(&log));
     }
     answer.returning(container, &log)
 }
@@ -152,12 +154,9 @@ pub(super) async fn reason_for_timeout(
     has_stopped: bool,
 ) -> Reason {
     let Some(timed_out) = &wait.timed_out else { return Reason::default() };
-    let reason = texts::timed_out(timed_out, &wait.tasks, has_stopped);
-    let reason = texts::last_words(reason, &seen.last.tasks);
-    let reason = texts::if_it_needs_longer(reason, &timed_out.limit);
     let task = timed_out.task.as_ref().and_then(|task| seen.task(task));
     let log = log_of(work, wait, seen, task.zip(timed_out.container.as_deref())).await;
-    reason.log(log.as_ref())
+    texts::timed_out(timed_out, &wait.tasks, &seen.last.tasks, has_stopped, log.as_ref())
 }
 
 /// The answer when no time is left to wait for tasks that have been told to stop. A Delete succeeds all the

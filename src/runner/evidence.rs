@@ -104,7 +104,13 @@ pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Defi
     let described = read.container(container);
     let Some(logs) = described.and_then(|container| container.logs.as_ref()) else {
         let driver = described.and_then(|container| container.log_driver.clone());
-        return Log { missing: wants_lines(NoLog::NotAwslogs(driver)), ..Log::default() };
+        let missing = match driver.as_deref() {
+            Some("awsfirelens") => {
+                NoLog::FireLens(described.and_then(|container| container.firelens_group.clone()))
+            }
+            _ => NoLog::NotAwslogs(driver),
+        };
+        return Log { missing: wants_lines(missing), ..Log::default() };
     };
     let ran = task.containers.iter().find(|one| one.name == container);
     let stream = ran.and_then(|ran| log_tail::stream_of(logs, ran, &task.arn));

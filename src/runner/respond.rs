@@ -158,8 +158,13 @@ impl Runner {
         invocation: &Invocation,
     ) -> Result<(), Undelivered> {
         // Not the whole Reason: the container's last lines in it may hold what must never be in our log.
+        let answer = answer.from_function(invocation.function_arn());
         let why = answer.summary().to_owned();
         let status = answer.status();
+        if let Some(words) = answer.unknown() {
+            // Counted by a metric filter, so that the catalogue grows from what people meet.
+            tracing::warn!(words, "the catalogue does not know this failure; please report it");
+        }
         let body = answer.into_body(reply_to);
         let mut is_kept = false;
         if let Some(ledger) = &self.ledger {
@@ -201,7 +206,7 @@ impl Runner {
         invocation: &Invocation,
     ) -> Result<(), Undelivered> {
         let signalled = reply_to.signalling(handle);
-        let signal = answer.clone().into_body(&signalled);
+        let signal = answer.clone().from_function(invocation.function_arn()).into_body(&signalled);
         if let Some(ledger) = &self.ledger {
             let row = rows::Row::signalled(&signalled, &signal, invocation.now());
             let inserted = caught(ledger.insert_or_get(&row)).await;

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     call::CallError,
-    cfn::{Request, WaitHandle},
+    cfn::{Request, RequestType, WaitHandle},
     outcome::EVERY_CONTAINER,
     properties::Properties,
     reason::Reason,
@@ -72,7 +72,8 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
     }
     let (mut attempt, mut retries) = (0, plan.properties.start_retries);
     loop {
-        let started = match start(work, &plan.properties, attempt).await {
+        let is_new_stack = request.request_type == RequestType::Create;
+        let started = match start(work, &plan.properties, attempt, is_new_stack).await {
             Start::Complete(started) => started,
             Start::Failed(reason) => return not_started(work, reason).await,
         };

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     aws::ecs::{Launch, Launched},
     call::CallError,
+    failures::{self, Retry},
     identity,
     properties::Properties,
     reason::Reason,
@@ -76,6 +77,8 @@ enum StartError {
 struct Attempt {
     /// Why tasks are missing, as far as ECS said.
     failures: Vec<LaunchFailure>,
+    /// The error of a call, where time may mend it.
+    refused: Option<CallError>,
     /// Whether another attempt may start the missing tasks.
     hopeful: bool,
     /// Whether ECS has not used this client token, so that it can be used again.
@@ -116,9 +119,15 @@ impl StartError {
     }
 }
 
-/// Starts the tasks that the properties ask for. `attempt` is the first client token to use.
-pub(super) async fn start(work: &Work<'_>, properties: &Properties, attempt: u32) -> Start {
-    let start = launch_until_complete(work, properties, attempt).await;
+/// Starts the tasks that the properties ask for. `attempt` is the first client token to use. A stack in the
+/// making may have a role whose policies have not spread yet.
+pub(super) async fn start(
+    work: &Work<'_>,
+    properties: &Properties,
+    attempt: u32,
+    is_new_stack: bool,
+) -> Start {
+    let start = launch_until_complete(work, properties, attempt, is_new_stack).await;
     if let Start::Complete(started) = &start {
         let arns: Vec<&str> = started.tasks.iter().map(|task| task.0.as_str()).collect();
         tracing::info!(cluster = work.cluster, task_arn = arns.join(","), "started");
@@ -126,7 +135,12 @@ pub(super) async fn start(work: &Work<'_>, properties: &Properties, attempt: u32
     start
 }
 
-async fn launch_until_complete(work: &Work<'_>, properties: &Properties, attempt: u32) -> Start {
+async fn launch_until_complete(
+    work: &Work<'_>,
+    properties: &Properties,
+    attempt: u32,
+    is_new_stack: bool,
+) -> Start {
     let expected = properties.tasks();
     let patience = work.deadline.min(work.now() + CAPACITY_PATIENCE);
     let backoff = ExponentialBuilder::default()
@@ -139,14 +153,15 @@ async fn launch_until_complete(work: &Work<'_>, properties: &Properties, attempt
     let mut started = Started { attempt, ..Started::default() };
     loop {
         attempts += 1;
-        let attempt = launch_missing(work, properties, &mut started).await;
+        let attempt = launch_missing(work, properties, &mut started, is_new_stack).await;
         if started.tasks.len() >= expected {
             return Start::Complete(started);
         }
         let delay = delays.next().unwrap_or_default();
         match &attempt {
             Ok(attempt) if attempt.hopeful && work.now() + delay < patience => {
-                let why: Vec<&str> = attempt.failures.iter().map(|failure| failure.reason.as_str()).collect();
+                let why = attempt.failures.iter().map(|failure| failure.reason.clone());
+                let why: Vec<String> = why.chain(attempt.refused.iter().map(ToString::to_string)).collect();
                 tracing::warn!(
                     reason = why.join("; "),
                     "{} of {expected} tasks have started; trying again",
@@ -169,26 +184,26 @@ async fn launch_missing(
     work: &Work<'_>,
     properties: &Properties,
     started: &mut Started,
+    is_new_stack: bool,
 ) -> Result<Attempt, StartError> {
     let (started_by, tags) = (work.started_by(), tags(work.reply_to, properties.timeout > 0));
     let count = properties.tasks() - started.tasks.len();
     let launch = Launch { properties, started_by: &started_by, tags: &tags, count };
     match launch_once(work, &launch, started).await {
         Ok(Launched::Answer { tasks, failures }) => {
-            let hopeful = !failures.is_empty() && failures.iter().all(LaunchFailure::may_pass);
+            let hopeful = !failures.is_empty() && failures.iter().all(may_pass);
             started.add(tasks.iter().map(|task| task.arn.clone()));
             started.seen.extend(tasks);
-            Ok(Attempt { failures, hopeful, token_unused: false })
+            Ok(Attempt { failures, refused: None, hopeful, token_unused: false })
         }
         // The answer that said why others did not start is lost; the next attempt says it again.
         Ok(Launched::Conflict(tasks)) => {
             tracing::info!("this request has started tasks before: keeping them");
             started.add(tasks);
-            Ok(Attempt { failures: Vec::new(), hopeful: true, token_unused: false })
+            Ok(Attempt { failures: Vec::new(), refused: None, hopeful: true, token_unused: false })
         }
-        Err(StartError::Call(error)) if is_of_a_new_stack(&error) => {
-            let failure = LaunchFailure { reason: error.message, arn: None, detail: None };
-            Ok(Attempt { failures: vec![failure], hopeful: true, token_unused: true })
+        Err(StartError::Call(error)) if is_passing(&error, is_new_stack) => {
+            Ok(Attempt { failures: Vec::new(), refused: Some(error), hopeful: true, token_unused: true })
         }
         Err(error) => Err(error),
     }
@@ -234,6 +249,7 @@ async fn resolve_incomplete(
         StartTried { properties, stack_id, definition: definition.as_ref(), started, attempts, seconds };
     tracing::error!("not all tasks could be started: {last:?}");
     let reason = match last {
+        Ok(Attempt { refused: Some(error), .. }) => texts::start_refused(&tried, &error),
         Ok(attempt) => texts::not_all_started(&tried, &attempt.failures),
         Err(error) => {
             let error = error.into_call();
@@ -250,8 +266,8 @@ async fn resolve_incomplete(
 }
 
 /// One call of RunTask or StartTask, tried again while its errors may pass. Where `ecs:TagResource` is denied
-/// and the template gives no tags of its own, it goes without tags: the Python function's role lacks that
-/// permission, and a stack that used it must go on working.
+/// or the account has short ARNs, and the template gives no tags of its own, it goes without tags: the Python
+/// function's role lacks that permission, and a stack that used it must go on working.
 async fn launch_once(
     work: &Work<'_>,
     launch: &Launch<'_>,
@@ -391,24 +407,23 @@ pub(super) fn never_ran(task: &Task) -> bool {
 }
 
 fn is_about_tags(error: &CallError) -> bool {
-    error.is_denied() && error.message.contains("ecs:TagResource")
+    error.is_denied() && error.message.contains("ecs:TagResource") || error.retry() == Retry::WithoutTags
 }
 
-/// Whether ECS refuses a start for something that a stack in the making has seconds later: its first container
-/// instance, or the service-linked role of a new account.
-fn is_of_a_new_stack(error: &CallError) -> bool {
-    ["No Container Instances were found in your cluster", "Unable to assume the service linked role"]
-        .iter()
-        .any(|words| error.message.contains(words))
+/// Whether the refusal of a start passes by itself within a minute. A denial has been ridden out for 15 s; the
+/// role of a stack in the making takes longer to take effect.
+fn is_passing(error: &CallError, is_new_stack: bool) -> bool {
+    error.is_of_start()
+        && match error.retry() {
+            Retry::Passing | Retry::Capacity => true,
+            Retry::Denied => is_new_stack,
+            Retry::No | Retry::Throttled | Retry::WithoutTags => false,
+        }
 }
 
-impl LaunchFailure {
-    /// Whether capacity may turn up; anything else is a mistake that time does not mend.
-    fn may_pass(&self) -> bool {
-        self.reason.starts_with("RESOURCE:")
-            || self.reason == "AGENT"
-            || self.reason.starts_with("Capacity is unavailable")
-    }
+/// Whether capacity may turn up; anything else is a mistake that time does not mend.
+fn may_pass(failure: &LaunchFailure) -> bool {
+    matches!(failures::of_launch(&failure.reason).entry.retry, Retry::Capacity | Retry::Passing)
 }
 
 #[cfg(test)]
@@ -425,18 +440,5 @@ mod tests {
         assert_eq!(free_instances(&instances, &[], 3), instances);
         assert_eq!(free_instances(&instances, &[on(Some("i-2"))], 2), ["i-1", "i-3"]);
         assert_eq!(free_instances(&instances, &[on(None)], 2), ["i-2", "i-3"]);
-    }
-
-    #[test]
-    fn only_a_want_of_capacity_may_pass() {
-        let failure = |reason: &str| LaunchFailure { reason: reason.to_owned(), arn: None, detail: None };
-        for reason in
-            ["RESOURCE:MEMORY", "RESOURCE:ENI", "AGENT", "Capacity is unavailable at this time. Try later."]
-        {
-            assert!(failure(reason).may_pass(), "{reason}");
-        }
-        for reason in ["ATTRIBUTE", "LOCATION", "MISSING", "INACTIVE", ""] {
-            assert!(!failure(reason).may_pass(), "{reason}");
-        }
     }
 }

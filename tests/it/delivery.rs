@@ -212,7 +212,7 @@ async fn a_start_that_cannot_succeed_fails_at_once() {
     let definition = scenario.script("true");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("The task could not be started: arn:i is not registered in cluster prod"),
+        created.reason.contains("The container instance arn:i is not registered in cluster prod"),
         "{}",
         created.reason
     );
@@ -348,6 +348,9 @@ async fn an_older_request_that_comes_late_runs_nothing_beside_the_newer_one() {
     let answer = &scenario.stage.cloudformation.answers()[0];
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!((answer.request_id.as_str(), &body["Status"]), ("r-older", &json!("FAILED")), "{body}");
-    assert!(body["Reason"].as_str().unwrap().starts_with("A later request of the same resource"), "{body}");
+    assert!(
+        body["Reason"].as_str().unwrap().starts_with("CloudFormation has sent a newer request"),
+        "{body}"
+    );
     assert_eq!((scenario.calls("RunTask"), scenario.calls("StopTask")), (1, 0));
 }

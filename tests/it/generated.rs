@@ -2,6 +2,7 @@
 //!
 //! `make generate` writes it anew.
 
+mod failures;
 mod reference;
 mod schema;
 
@@ -28,6 +29,11 @@ fn check(path: &str, made: &str) {
 #[test]
 fn the_generated_page_of_properties_is_up_to_date() {
     check("docs/properties.md", &reference::page());
+}
+
+#[test]
+fn the_generated_page_of_failures_is_up_to_date() {
+    check("docs/failures.md", &failures::page());
 }
 
 #[test]
@@ -74,7 +80,7 @@ fn the_generated_page_names_every_attribute() {
 #[test]
 fn the_readme_links_to_the_generated_page_and_knows_no_property_that_is_not_there() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    assert!(readme.contains("docs/properties.md"));
+    assert!(readme.contains("docs/properties.md") && readme.contains("docs/failures.md"));
     let Shape::Object(fields) = Properties::SHAPE else { panic!("properties are an object") };
     let (_, table) = readme.split_once("| Property |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();

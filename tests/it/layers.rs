@@ -13,15 +13,16 @@ use std::{
 /// The rooms from the ground up: a room may need those before it, and no other.
 ///
 /// A folder that is not named belongs to the room of the file that has its name.
-const ROOMS: [&str; 41] = [
+const ROOMS: [&str; 42] = [
     "epoch",
     "task",
-    "call",
     "item",
     "identity",
     "cfn",
     "properties",
     "outcome",
+    "failures",
+    "call",
     "reason",
     "function",
     "runner/decide",
@@ -58,7 +59,7 @@ const ROOMS: [&str; 41] = [
 ];
 
 /// What decides or renders is pure: these rooms name nothing of the outside.
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "epoch",
     "task",
     "call",
@@ -67,6 +68,7 @@ const PURE: [&str; 12] = [
     "cfn",
     "properties",
     "outcome",
+    "failures",
     "reason",
     "runner/decide",
     "monitor/decide",

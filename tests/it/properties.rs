@@ -33,7 +33,7 @@ async fn a_task_that_exits_with_3_fails_the_resource_with_container_and_code() {
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(!created.succeeded);
     assert!(created.reason.contains("Container app exited with code 3"), "{}", created.reason);
-    assert!(created.reason.contains("log group /ecs/app, log stream run/app/"), "{}", created.reason);
+    assert!(created.reason.contains("log group /ecs/app ["), "{}", created.reason);
 }
 
 #[tokio::test]
@@ -80,7 +80,8 @@ async fn count_3_runs_three_tasks_and_one_failure_fails_the_run() {
     let created = scenario.create(&properties(&definition, json!({"Count": 3}))).await;
     assert!(!created.succeeded);
     assert!(
-        created.reason.contains("Container app exited with code 7. And 1 more task failed"),
+        created.reason.contains("Container app exited with code 7. Fix what its last log lines report")
+            && created.reason.contains("And 1 more task failed. Container app exited with code 7"),
         "{}",
         created.reason
     );
@@ -334,7 +335,7 @@ async fn an_output_that_cannot_be_read_leaves_the_run_its_success() {
     assert!(
         created
             .reason
-            .contains("Output is empty, since no line of container app could be read. It has no log stream"),
+            .contains("Output is empty, since no line of container app could be read. It wrote no log"),
         "{}",
         created.reason
     );

@@ -13,7 +13,7 @@ async fn a_signal_is_128_and_its_number() {
     let definition = scenario.script("kill -SEGV $$");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("exited with code 139 (SIGSEGV: the program crashed)"),
+        created.reason.contains("exited with code 139 (SIGSEGV: its program crashed)"),
         "{}",
         created.reason
     );
@@ -46,7 +46,7 @@ async fn a_command_that_does_not_exist_is_a_task_that_failed_to_start() {
     let definition = scenario.definition(json!([app]));
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("Container app could not be started, so the task failed to start"),
+        created.reason.contains("The command /no/such/program of container app is not in its image"),
         "{}",
         created.reason
     );

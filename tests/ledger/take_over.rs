@@ -150,7 +150,7 @@ async fn a_redelivery_that_was_taken_over_stops_what_the_first_delivery_has_star
     scenario.stage.lambda.invoke_bytes(again.to_string().into());
     let answer = answer(&scenario).await;
     assert!(
-        answer["Reason"].as_str().unwrap().starts_with("A later request of the same resource"),
+        answer["Reason"].as_str().unwrap().starts_with("CloudFormation has sent a newer request"),
         "{answer}"
     );
     scenario.until(|scenario| scenario.statuses() == ["STOPPED"]).await;

@@ -73,7 +73,8 @@ async fn a_failure_is_signalled_with_its_reason() {
     assert_eq!((&signal["Status"], &signal["UniqueId"]), (&json!("FAILURE"), &json!("Task")));
     let reason = signal["Reason"].as_str().unwrap();
     assert!(
-        reason.starts_with("Container app exited with code 3. Last log lines: no such table."),
+        reason.starts_with("Container app exited with code 3. Fix")
+            && reason.contains("Last log lines: no such table."),
         "{reason}"
     );
     let condition = json!({"Handle": handle, "Timeout": "90"});

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     ecs::{Fate, Script, Sidecar},
     ledger::{LedgerTrouble, Spoiled, TableTrouble},
-    life::{Chapter, Fault, Life, Trouble},
+    life::{Chapter, Fault, Life, Refusal, Trouble},
     live_out,
 };
 
@@ -249,6 +249,48 @@ fn what_a_new_stack_lacks_for_some_seconds_fails_no_start() {
     let trouble = Trouble { fresh_stack: 3, ..Trouble::default() };
     let life = Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)));
     check(Life { trouble, ..life }, &["SUCCESS", "SUCCESS"]);
+}
+
+#[test]
+fn what_refuses_a_start_for_a_moment_fails_none() {
+    let quota = "You’ve reached the limit on the number of vCPUs you can run concurrently";
+    let refused = |refusal| Trouble { refusals: vec![refusal; 3], ..Trouble::default() };
+    for trouble in [
+        refused(Refusal::Ec2Throttle),
+        refused(Refusal::YoungRole),
+        refused(Refusal::FullQuota),
+        refused(Refusal::EmptyProvider),
+        Trouble { without_capacity: 3, capacity_reason: Some(quota), ..Trouble::default() },
+        Trouble { iam_spreads: 25.0, ..Trouble::default() },
+        Trouble { iam_spreads: 50.0, ..Trouble::default() },
+        Trouble { short_arns: true, ..Trouble::default() },
+    ] {
+        let life = Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)));
+        check(Life { trouble, ..life }, &["SUCCESS", "SUCCESS"]);
+    }
+}
+
+#[test]
+fn what_refuses_a_start_for_longer_fails_it_with_the_cause() {
+    let refusals = |refusal| vec![refusal; 200];
+    for (trouble, id) in [
+        (Trouble { refusals: refusals(Refusal::YoungRole), ..Trouble::default() }, "[role-not-assumable]"),
+        (Trouble { refusals: refusals(Refusal::FullQuota), ..Trouble::default() }, "[quota-vcpu]"),
+        (Trouble { refusals: refusals(Refusal::EmptyProvider), ..Trouble::default() }, "[provider-empty]"),
+        (Trouble { iam_spreads: 500.0, ..Trouble::default() }, "[pass-role-denied]"),
+    ] {
+        let life = Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)));
+        let lived = live_out(Life { trouble, ..life }, None);
+        let reason = lived.answers[0]["Reason"].as_str().unwrap_or_default();
+        assert!(reason.ends_with(id), "{id} {reason}");
+    }
+    // The tags of the template are not left out.
+    let trouble = Trouble { short_arns: true, ..Trouble::default() };
+    let tags = json!({"Tags": [{"Key": "team", "Value": "payments"}]});
+    let life = Life::calm(tags, Script::plain(Fate::Exits(0, 5.0)));
+    let lived = live_out(Life { trouble, ..life }, None);
+    let reason = lived.answers[0]["Reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("taskLongArnFormat"), "{reason}");
 }
 
 #[test]

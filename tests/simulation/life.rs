@@ -80,6 +80,14 @@ pub(crate) struct Trouble {
     /// How many of the first starts are refused because the stack is being made: no container instance, no
     /// service-linked role yet.
     pub(crate) fresh_stack: u32,
+    /// How the first starts are refused, one after the other, by what passes.
+    pub(crate) refusals: Vec<Refusal>,
+    /// The reason of a start without capacity, where it is not RESOURCE:MEMORY.
+    pub(crate) capacity_reason: Option<&'static str>,
+    /// RunTask is denied until then: IAM has not spread.
+    pub(crate) iam_spreads: Seconds,
+    /// The account has short ARNs, which take no tags.
+    pub(crate) short_arns: bool,
     /// DescribeTaskDefinition is throttled from here for so long.
     pub(crate) no_definitions: Option<(Seconds, Seconds)>,
     /// Other tasks of the same family in each cluster, which are nobody's here.
@@ -90,6 +98,44 @@ pub(crate) struct Trouble {
     pub(crate) bucket_refuses: bool,
     /// Which fates the tasks meet.
     pub(crate) rough_tasks: bool,
+}
+
+/// A refusal of a start that passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// EC2 throttles ECS.
+    Ec2Throttle,
+    /// The role is seconds old.
+    YoungRole,
+    /// A quota is full for the moment.
+    FullQuota,
+    /// The capacity provider has no instance yet.
+    EmptyProvider,
+}
+
+impl Refusal {
+    /// AWS's code and message.
+    pub(crate) fn error(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Ec2Throttle => (
+                "InvalidParameterException",
+                "Error retrieving security group information for [sg-1]: Request limit exceeded. (ErrorCode: \
+                 RequestLimitExceeded)",
+            ),
+            Self::YoungRole => (
+                "ClientException",
+                "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/app' that was provided for this \
+                 task.",
+            ),
+            Self::FullQuota => (
+                "ClientException",
+                "You’ve reached the limit on the number of vCPUs you can run concurrently",
+            ),
+            Self::EmptyProvider => {
+                ("InvalidParameterException", "No Container Instances were found in your capacity provider.")
+            }
+        }
+    }
 }
 
 /// What can happen to a call.
@@ -210,6 +256,15 @@ impl Life {
 }
 
 impl Trouble {
+    /// Whether starts are refused by nothing but what passes in time.
+    pub(crate) fn refuses_for_a_moment(&self) -> bool {
+        let refuses = !self.refusals.is_empty()
+            || self.capacity_reason.is_some()
+            || self.iam_spreads > 0.0
+            || self.short_arns;
+        refuses && self.rate == 0.0 && self.crashes == 0.0 && self.denied.is_none() && self.outage.is_none()
+    }
+
     fn draw(rng: &mut Rng) -> Self {
         let mut trouble = Self { rough_tasks: rng.f64() < 0.5, ..Self::default() };
         match rng.u8(0..10) {

@@ -256,6 +256,9 @@ impl Court<'_> {
         let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
         let deadline = asked.sent + timeout.min(service_timeout - 30.0);
         if tasks.len() < expected(&asked.properties) {
+            if !asked.disturbed && self.world.life.trouble.refuses_for_a_moment() {
+                object(format!("should have started: {answer}"));
+            }
             return;
         }
         let good = |task: &SimTask| {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     ecs::{Fate, Script, Sidecar},
     ledger::{LedgerTrouble, WATCH},
-    life::{Life, Trouble},
+    life::{Life, Refusal, Trouble},
     world::{Asked, Delivery, World},
 };
 
@@ -88,10 +88,18 @@ pub(crate) enum Sabotage {
     ParksWithoutHeartbeat,
     /// A panic ends the invocation. `guard.rs` has the lives that notice it.
     HasNoGuard,
+    /// A refusal of a start that passes is taken for one that does not.
+    GivesUpOn(Refusal),
+    /// A quota that is full, in an answer's failures, likewise.
+    GivesUpOnFailures,
+    /// A role that has not spread, likewise.
+    GivesUpOnDenials,
+    /// Tasks are started with tags, whatever ECS says.
+    InsistsOnTags,
 }
 
 /// Every rule, a word of the objection to its breach, and the first life that notices it.
-pub(crate) const ALL: [(Sabotage, &str, u64); 36] = [
+pub(crate) const ALL: [(Sabotage, &str, u64); 43] = [
     (Sabotage::SendsNoToken, "start once", 3),
     (Sabotage::StopsNothing, "runs on after", 16),
     (Sabotage::TakesEveryEndForASuccess, "untrue SUCCESS", 8),
@@ -128,6 +136,13 @@ pub(crate) const ALL: [(Sabotage, &str, u64); 36] = [
     (Sabotage::IgnoresTheStar, "untrue SUCCESS", 0),
     (Sabotage::HidesHelpers, "hides a helper", 0),
     (Sabotage::ParksWithoutHeartbeat, "no answer", 0),
+    (Sabotage::GivesUpOn(Refusal::Ec2Throttle), "should have started", 0),
+    (Sabotage::GivesUpOn(Refusal::YoungRole), "should have started", 0),
+    (Sabotage::GivesUpOn(Refusal::FullQuota), "should have started", 0),
+    (Sabotage::GivesUpOn(Refusal::EmptyProvider), "should have started", 0),
+    (Sabotage::GivesUpOnFailures, "should have started", 0),
+    (Sabotage::GivesUpOnDenials, "should have started", 0),
+    (Sabotage::InsistsOnTags, "should have started", 0),
 ];
 
 /// The life that is sure to notice it, where that takes one that is calm otherwise: few seeds have it.
@@ -154,6 +169,21 @@ pub(crate) fn directed(sabotage: Sabotage) -> Option<Life> {
             let trouble = LedgerTrouble { dropped: 1.0, watch_dies: Some(70.0), ..LedgerTrouble::default() };
             return Some(life.with_ledger(trouble));
         }
+        Sabotage::GivesUpOn(_)
+        | Sabotage::GivesUpOnFailures
+        | Sabotage::GivesUpOnDenials
+        | Sabotage::InsistsOnTags => {
+            let trouble = match sabotage {
+                Sabotage::GivesUpOn(refusal) => Trouble { refusals: vec![refusal; 2], ..Trouble::default() },
+                Sabotage::GivesUpOnDenials => Trouble { iam_spreads: 25.0, ..Trouble::default() },
+                Sabotage::InsistsOnTags => Trouble { short_arns: true, ..Trouble::default() },
+                _ => {
+                    let capacity_reason = Some(Refusal::FullQuota.error().1);
+                    Trouble { without_capacity: 2, capacity_reason, ..Trouble::default() }
+                }
+            };
+            return Some(Life { trouble, ..Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0))) });
+        }
         Sabotage::LooksAfterEveryEvent | Sabotage::WatchIgnoresAnswering => LedgerTrouble::default(),
         Sabotage::WatchIgnoresWaiting => LedgerTrouble { dropped: 1.0, ..LedgerTrouble::default() },
         _ => return None,
@@ -170,6 +200,7 @@ pub(crate) fn on_the_way_out(world: &World, operation: &str, mut body: Value) ->
         (Some(Sabotage::SendsNoToken), "RunTask") => {
             body["clientToken"] = world.state().rng.u64(..).to_string().into()
         }
+        (Some(Sabotage::InsistsOnTags), "RunTask") => body["tags"] = json!([{"key": "a", "value": "b"}]),
         (Some(Sabotage::StopsNothing), "StopTask") => body["task"] = "none".into(),
         (Some(Sabotage::LooksInOneCluster), "ListTasks") => {
             let request = Delivery::under_way().request;
@@ -214,6 +245,9 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
     }
     if operation == "BatchGetItem" {
         return rows_on_the_way_in(world, answer);
+    }
+    if operation == "RunTask" {
+        return start_on_the_way_in(world, answer);
     }
     let tasks = answer["tasks"].as_array_mut().into_iter().flatten();
     match (world.sabotage, operation) {
@@ -265,6 +299,24 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
             }
         }
         _ => {}
+    }
+    answer
+}
+
+/// The refusal of a start, likewise: one that passes becomes one that does not.
+fn start_on_the_way_in(world: &World, mut answer: Value) -> Value {
+    let is_final = match world.sabotage {
+        Some(Sabotage::GivesUpOn(refusal)) => answer["message"] == refusal.error().1,
+        Some(Sabotage::GivesUpOnDenials) => answer["__type"] == "AccessDeniedException",
+        Some(Sabotage::GivesUpOnFailures) => {
+            let failures = answer["failures"].as_array_mut().into_iter().flatten();
+            failures.for_each(|failure| failure["reason"] = "LOCATION".into());
+            false
+        }
+        _ => false,
+    };
+    if is_final {
+        return json!({"__type": "ClientException", "message": "TaskDefinition is inactive"});
     }
     answer
 }

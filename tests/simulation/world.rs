@@ -71,6 +71,8 @@ pub(crate) struct State {
     tokens: ClientTokens<usize>,
     capacity_refusals: u32,
     fresh_refusals: u32,
+    /// How many starts have met a refusal that passes.
+    refused: usize,
     /// How many calls of each operation there were.
     pub(crate) counted: BTreeMap<String, usize>,
 }
@@ -197,6 +199,7 @@ impl World {
             tokens: ClientTokens::default(),
             capacity_refusals: 0,
             fresh_refusals: 0,
+            refused: 0,
             counted: BTreeMap::new(),
         };
         let table =
@@ -338,6 +341,21 @@ impl State {
             };
             return (400, error("InvalidParameterException", why));
         }
+        if now < life.trouble.iam_spreads {
+            let why = "User: arn:aws:sts::123456789012:assumed-role/tasks/ecsTasks is not authorized to perform: \
+                       iam:PassRole on resource: arn:aws:iam::123456789012:role/app";
+            return (400, error("AccessDeniedException", why));
+        }
+        if let Some(refusal) = life.trouble.refusals.get(self.refused) {
+            self.refused += 1;
+            let (code, message) = refusal.error();
+            return (400, error(code, message));
+        }
+        if life.trouble.short_arns && body["tags"].as_array().is_some_and(|tags| !tags.is_empty()) {
+            let why = "The new ARN and resource ID format must be enabled to add tags to the task. Opt in to the \
+                       new format and try again.";
+            return (400, error("InvalidParameterException", why));
+        }
         let asked = match body["containerInstances"].as_array() {
             None => body["count"].as_u64().unwrap_or(1) as usize,
             Some(instances) => instances.len(),
@@ -349,7 +367,7 @@ impl State {
             started = if life.trouble.partial_starts { asked - 1 } else { 0 };
         }
         let failure = json!({"arn": "arn:aws:ecs:us-west-2:123456789012:container-instance/a",
-            "reason": "RESOURCE:MEMORY"});
+            "reason": life.trouble.capacity_reason.unwrap_or("RESOURCE:MEMORY")});
         let failures = json!(vec![failure; asked - started]);
         let tags: BTreeMap<String, String> = body["tags"]
             .as_array()

@@ -226,7 +226,7 @@ fn recorded_events_are_found_and_told_as_people_would_get_them() {
     assert_eq!(findings, [excused, "failed", "failed"]);
     let told = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
     assert_eq!(told("alert | Subject: ECS task failed: wpunconfiguredfail on eventStreamTestCluster"), 2);
-    assert_eq!(told("alert | Container web exited with code 1. Task arn:aws:ecs:"), 1);
+    assert_eq!(told("alert | Container web exited with code 1. Its log says why. Task arn:aws:ecs:"), 1);
     assert_eq!(lines.last().map(String::as_str), Some("3 events: 1 excused, 2 failed; 2 alerts"));
 }
 

@@ -101,6 +101,11 @@ fn container_definition(container: &ContainerDefinition) -> task::ContainerDefin
             region: option("awslogs-region"),
             stream_prefix: option("awslogs-stream-prefix"),
         }),
+        firelens_group: container
+            .log_configuration()
+            .filter(|logs| *logs.log_driver() == LogDriver::Awsfirelens)
+            .and_then(|logs| logs.options()?.get("log_group_name"))
+            .cloned(),
     }
 }
 

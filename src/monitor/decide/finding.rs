@@ -159,7 +159,9 @@ impl TaskFailure {
         if failure.is_none() && !is_unhealthy {
             return None;
         }
-        let cause = words::of_task(task, is_unhealthy, failure.as_ref().map(|failure| &failure.cause));
+        // A task whose containers all ended with 0 has failed by what ECS says of it alone.
+        let judged = failure.clone().unwrap_or_else(|| of_its_end(task));
+        let cause = words::of_failure(&judged, &judged.recognised(None));
         Some(Self { cause, is_unhealthy, failure })
     }
 }
@@ -220,6 +222,20 @@ pub fn wanted_definition(event: &Event) -> Option<&str> {
 /// at such a failure is the text, since its stop code and exit codes are those of a deployment.
 fn is_of_health_checks(stopped_reason: &str) -> bool {
     Pattern::new("*Task failed *health checks*").matches(stopped_reason)
+}
+
+/// A failure of which nothing is known but what ECS says of the task.
+pub fn of_its_end(task: &Task) -> Failure {
+    Failure {
+        task: task.arn.clone(),
+        cause: Cause::NoContainer,
+        others: Vec::new(),
+        stop_code: task.stop_code.clone(),
+        stopped_reason: task.stopped_reason.clone(),
+        ended_by: None,
+        image: None,
+        launch_type: task.launch_type.clone(),
+    }
 }
 
 /// The failure without what is no failure of the task's own.

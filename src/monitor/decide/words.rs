@@ -1,56 +1,36 @@
 //! Causes in a few words, as they stand in an alert's subject; failures with the same words are one group.
 //!
-//! Pure. AWS gives most causes as text only:
-//! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html>
+//! Pure. The catalogue of failures has the words; where a container's own end says it, its exit code does.
 
-use crate::{outcome::Cause, reason::exit_code_meaning, task::Task};
+use crate::{
+    failures::Recognised,
+    outcome::{Cause, Failure},
+};
 
-/// What stands in ECS's or the agent's text, and what it comes to. The first that is found counts.
-const TELLING: [(&str, &str); 11] = [
-    ("OutOfMemory", "out of memory"),
-    ("retrieve ecr registry auth", "image cannot be pulled"),
-    ("retrieve secret", "secret cannot be read"),
-    ("fetching secret data", "secret cannot be read"),
-    ("unable to pull secrets", "secret cannot be read"),
-    ("CannotPull", "image cannot be pulled"),
-    ("failed to resolve ref", "image cannot be pulled"),
-    ("network interface", "no network interface"),
-    ("CannotStartContainer", "container cannot be started"),
-    ("CannotCreateContainer", "container cannot be created"),
-    ("ResourceInitializationError", "resources cannot be initialized"),
-];
+/// The cause of a task's failure.
+pub(super) fn of_failure(failure: &Failure, recognised: &Recognised) -> String {
+    let alert = recognised.entry.alert;
+    match &failure.cause {
+        _ if !alert.is_empty() => alert.to_owned(),
+        Cause::Exited { container, code, .. } => {
+            format!("{container} exited with code {code}{}", signal(*code))
+        }
+        Cause::NoExitCode { container, .. } => format!("{container} ended without an exit code"),
+        Cause::FailedToStart { .. } => "failed to start".to_owned(),
+        Cause::StoppedByUser | Cause::NoContainer | Cause::Missing => {
+            "no container could be judged".to_owned()
+        }
+    }
+}
 
-/// The cause of a task's failure, given what has failed in it first.
-pub(super) fn of_task(task: &Task, is_unhealthy: bool, culprit: Option<&Cause>) -> String {
-    let stop_code = task.stop_code.as_deref().unwrap_or_default();
-    let stopped_reason = task.stopped_reason.as_deref().unwrap_or_default();
-    if stop_code == "SpotInterruption" || stopped_reason.starts_with("Your Spot Task was interrupted") {
-        return "Spot interruption".to_owned();
-    }
-    if is_unhealthy {
-        return "health checks failed".to_owned();
-    }
-    let own = culprit.and_then(|cause| match cause {
-        Cause::FailedToStart { reason, .. }
-        | Cause::Exited { reason, .. }
-        | Cause::NoExitCode { reason, .. } => reason.as_deref(),
-        _ => None,
-    });
-    let texts = [own.unwrap_or_default(), stopped_reason];
-    let found = texts.iter().find_map(|text| TELLING.iter().find(|(telling, _)| text.contains(telling)));
-    if let Some((_, words)) = found {
-        return (*words).to_owned();
-    }
-    match (stop_code, culprit) {
-        ("TerminationNotice", _) => "its host was terminated".to_owned(),
-        ("InfrastructureHealth", _) => "its host was unhealthy".to_owned(),
-        (_, Some(Cause::Exited { container, code, .. })) => match exit_code_meaning(*code) {
-            Some(meaning) => format!("{container} exited with code {code} ({meaning})"),
-            None => format!("{container} exited with code {code}"),
-        },
-        (_, Some(Cause::NoExitCode { container, .. })) => format!("{container} ended without an exit code"),
-        (_, Some(Cause::FailedToStart { .. })) => "failed to start".to_owned(),
-        _ => "no container could be judged".to_owned(),
+/// The signal behind an exit code, where the number alone says little.
+fn signal(code: i64) -> &'static str {
+    match code {
+        134 => " (SIGABRT: it crashed)",
+        137 => " (SIGKILL: something killed it)",
+        139 => " (SIGSEGV: it crashed)",
+        143 => " (SIGTERM: it was told to stop)",
+        _ => "",
     }
 }
 
@@ -62,46 +42,73 @@ pub(super) fn of_event(event_name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::TaskArn;
+    use crate::{
+        monitor::decide::finding::of_its_end,
+        task::{Task, TaskArn},
+    };
+
+    fn words(stop_code: &str, text: &str, cause: Cause) -> String {
+        let task = Task {
+            stop_code: Some(stop_code.to_owned()),
+            stopped_reason: Some(text.to_owned()),
+            ..Task::unseen(TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/1".to_owned()))
+        };
+        let failure = Failure { cause, ..of_its_end(&task) };
+        of_failure(&failure, &failure.recognised(None))
+    }
 
     #[test]
     fn causes_that_aws_gives_as_text_have_words() {
-        for (text, words) in [
-            ("OutOfMemoryError: Container killed due to memory usage", "out of memory"),
+        let prefix = "ResourceInitializationError: unable to pull secrets or registry auth: ";
+        for (text, expected) in [
             (
                 "CannotPullContainerError: pull image manifest has been retried 5 time(s)",
                 "image cannot be pulled",
             ),
             (
-                "ResourceInitializationError: unable to pull secrets or registry auth: execution resource \
-                 retrieval failed: unable to retrieve secret from asm: service call has been retried 1 \
-                 time(s)",
+                &format!(
+                    "{prefix}execution resource retrieval failed: unable to retrieve secret from asm: \
+                          AccessDeniedException"
+                ),
                 "secret cannot be read",
             ),
             (
-                "ResourceInitializationError: unable to pull secrets or registry auth: execution resource \
-                 retrieval failed: unable to retrieve ecr registry auth: service call has been retried 3 \
-                 time(s)",
-                "image cannot be pulled",
+                &format!(
+                    "{prefix}execution resource retrieval failed: unable to retrieve secret from asm: \
+                          RequestCanceled"
+                ),
+                "network cannot be reached (secrets)",
             ),
             (
-                "Fetching secret data from AWS Secrets Manager in region: fetching secret data failed",
-                "secret cannot be read",
+                &format!(
+                    "{prefix}The task cannot pull registry auth from Amazon ECR: There is a connection issue"
+                ),
+                "registry cannot be reached (network)",
             ),
             ("Timeout waiting for network interface provisioning to complete.", "no network interface"),
+            ("Unexpected EC2 error while attempting to Create Network Interface: x", "no network interface"),
+            ("CannotPullContainerError: toomanyrequests", "pull limit of the registry"),
             (
-                "ResourceInitializationError: failed to invoke EFS utils commands",
-                "resources cannot be initialized",
+                "image Manifest does not contain descriptor matching platform 'linux/amd64'",
+                "image is for another platform",
             ),
-            ("CannotStartContainerError: exec format error", "container cannot be started"),
+            (
+                "failed to create Cloudwatch log stream: The specified log group does not exist.",
+                "log group is missing",
+            ),
+            ("Something new", "failed to start"),
         ] {
-            let task = Task {
-                stop_code: Some("TaskFailedToStart".to_owned()),
-                stopped_reason: Some(text.to_owned()),
-                ..Task::unseen(TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/1".to_owned()))
-            };
             let culprit = Cause::FailedToStart { container: None, reason: None };
-            assert_eq!(of_task(&task, false, Some(&culprit)), words, "{text}");
+            assert_eq!(words("TaskFailedToStart", text, culprit), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn memory_that_ran_out_is_the_cause_of_failed_health_checks() {
+        let unhealthy = "Task failed ELB health checks in (target-group arn)";
+        let memory = Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
+        let exited = |reason| Cause::Exited { container: "app".to_owned(), code: 137, reason };
+        assert_eq!(words("ServiceSchedulerInitiated", unhealthy, exited(memory)), "out of memory");
+        assert_eq!(words("ServiceSchedulerInitiated", unhealthy, exited(None)), "health checks failed");
     }
 }

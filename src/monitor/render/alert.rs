@@ -11,9 +11,10 @@ use time::{OffsetDateTime, macros::format_description};
 use self::subject::who_and_where;
 use super::link;
 use crate::{
+    failures::{self, Facts},
     monitor::decide::{
         event::{Kind, ServiceEvent, TaskChange},
-        finding::TaskFailure,
+        finding::{TaskFailure, of_its_end},
         group::{Failing, Group, Subject},
         settings::AlertFormat,
     },
@@ -61,11 +62,20 @@ impl Failures<'_> {
     /// The message.
     pub fn render(&self, format: AlertFormat) -> Notice {
         let subject = subject::render(self);
-        let mut reason = self.reason().fit(REASON);
-        if !reason.ends_with(['.', '!', '?', '…']) {
-            reason.push('.');
-        }
+        let whole = self.reason();
+        let ended = |reason: &Reason| {
+            let mut text = reason.fit(REASON);
+            if !text.ends_with(['.', '!', '?', '…', ']']) {
+                text.push('.');
+            }
+            text
+        };
+        let reason = ended(&whole);
         let body = match format {
+            // The lines below have AWS's words as they came.
+            AlertFormat::Text if matches!(self.failing.what, Subject::Task(..)) => {
+                self.text(&ended(&whole.without_said()))
+            }
             AlertFormat::Text => self.text(&reason),
             AlertFormat::Json => self.with_finding(&reason),
             AlertFormat::Chat => self.chat(&subject, &reason).to_string(),
@@ -97,56 +107,30 @@ impl Failures<'_> {
     }
 
     fn reason(&self) -> Reason {
-        let reason = match self.failing.what {
-            Subject::Task(change, failure) => match &failure.failure {
-                Some(culprit) if !failure.is_unhealthy => match change.service().is_some() {
-                    true => Reason::failed_in_service(culprit),
-                    false => Reason::failed(std::slice::from_ref(culprit)),
-                },
-                _ => {
-                    let head = match failure.is_unhealthy {
-                        true => "ECS stopped the task because its health checks failed".to_owned(),
-                        false => format!("The task failed: {}", failure.cause),
-                    };
-                    Reason::new(head)
-                        .detail(change.task.stopped_reason.as_deref())
-                        .place(format!("Task {}", change.task.arn))
+        match self.failing.what {
+            Subject::Task(change, failure) => {
+                let judged = failure.failure.clone().unwrap_or_else(|| of_its_end(&change.task));
+                let invited = self.log.is_none().then_some("Its log says why");
+                let facts = Facts::default().with("logged", invited);
+                match change.service().is_some() {
+                    true => Reason::failed_in_service(&judged, facts, self.log),
+                    false => Reason::failed(std::slice::from_ref(&judged), facts, self.log),
                 }
-            },
-            Subject::Service(service) => {
-                let about = who_and_where(&service.service, &service.cluster);
-                let head = match service.kind {
-                    Kind::Service => ["Service", &about].join(" "),
-                    Kind::Hook => format!("A lifecycle hook of service {about}"),
-                    Kind::Daemon => format!("Daemon {about}"),
-                    Kind::Instance => format!("Container instance {about}"),
-                    Kind::RunTask => format!("ECS refused to run {about}"),
-                };
-                let reason = Reason::new(format!("{}: {}", head.trim_end(), service.event_name));
-                let waits = service.awaits_action().then_some(
-                    "The deployment stands still until somebody continues it or rolls it back: call \
-                     ContinueServiceDeployment, or use the console",
-                );
-                let refused = (service.kind == Kind::RunTask).then_some(
-                    "No task exists, and the schedule or the caller may not try again: run it by hand if it \
-                     is needed",
-                );
-                reason.detail(service.reason.as_deref()).detail(waits).detail(refused)
             }
+            Subject::Service(service) => reason_of_service(service),
             Subject::Restarting(change) => {
                 let about = who_and_where(change.service().unwrap_or_default(), change.cluster());
                 Reason::new(format!(
                     "The tasks of service {about} end by themselves with exit code 0 again and again, and ECS \
                      starts new ones"
                 ))
-                .detail(Some(
+                .fact(Some(
                     "A service is meant to run. If its work is done when it exits, run it as a scheduled task \
                      instead",
                 ))
                 .place(format!("Task {}", change.task.arn))
             }
-        };
-        reason.log(self.log)
+        }
     }
 
     /// The text for a person, most telling first.
@@ -291,6 +275,7 @@ fn of_task(change: &TaskChange) -> Vec<(&'static str, Option<String>)> {
         ("Started by", task.started_by.clone()),
         ("Runs on", task.capacity_provider.clone().or(task.launch_type.clone())),
         ("Stop code", task.stop_code.clone()),
+        ("Stopped reason", task.stopped_reason.clone()),
         ("Started", task.started_at.map(seconds)),
         ("Stopped", task.stopped_at.map(|at| format!("{}{ran}", seconds(at)))),
         ("Console", link::task(&task.arn.0, change.cluster())),
@@ -318,7 +303,10 @@ fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
     containers.sort_by_key(|container| place(&container.name));
     let line = |container: &&crate::task::Container| {
         let code = container.exit_code.map_or("no exit code".to_owned(), |code| format!("exit code {code}"));
-        let own = container.reason.as_deref().filter(|own| !reason.contains(own));
+        // What ECS says of the task as well stands under Stopped reason.
+        let own = container.reason.as_deref();
+        let own =
+            own.filter(|own| !reason.contains(own) && change.task.stopped_reason.as_deref() != Some(own));
         let own = own.map_or(String::new(), |own| format!(", {own}"));
         let image = container.image.as_deref().map_or(String::new(), |image| format!(", {image}"));
         format!("Container {}: {code}{own}{image}\n", container.name)
@@ -346,6 +334,35 @@ fn minutes_of(stamp: &str) -> String {
     let time = OffsetDateTime::parse(stamp, &time::format_description::well_known::Rfc3339).ok();
     let written = time.and_then(|time| time.format(format_description!("[hour]:[minute] UTC")).ok());
     written.unwrap_or_else(|| stamp.to_owned())
+}
+
+/// The Reason of an event that is about no task.
+fn reason_of_service(service: &ServiceEvent) -> Reason {
+    let about = who_and_where(&service.service, &service.cluster);
+    let head = match service.kind {
+        Kind::Service => ["Service", &about].join(" "),
+        Kind::Hook => format!("A lifecycle hook of service {about}"),
+        Kind::Daemon => format!("Daemon {about}"),
+        Kind::Instance => format!("Container instance {about}"),
+        Kind::RunTask => format!("ECS refused to run {about}"),
+    };
+    let reason = Reason::new(format!("{}: {}", head.trim_end(), service.event_name));
+    let waits = service.awaits_action().then_some(
+        "The deployment stands still until somebody continues it or rolls it back: call \
+         ContinueServiceDeployment, or use the console",
+    );
+    let refused = (service.kind == Kind::RunTask).then_some(
+        "No task exists, and the schedule or the caller may not try again: run it by hand if it is needed",
+    );
+    let known = service.reason.as_deref().and_then(failures::of_text);
+    let reason = match &known {
+        Some(known) => {
+            let facts = Facts::default().about(None).with("cluster", Some(&service.cluster));
+            reason.fact(Some(&known.lead(&facts))).fact(Some(&known.step(&facts))).about(known.entry.id)
+        }
+        None => reason,
+    };
+    reason.fact(waits).fact(refused).said(service.reason.as_deref())
 }
 
 #[cfg(test)]

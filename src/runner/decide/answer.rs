@@ -7,23 +7,11 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::texts;
 use crate::{
     cfn::{Data, ReplyTo, Response, Signal, Status},
+    failures::Facts,
     outcome::{EVERY_CONTAINER, Failure, Rules},
     reason::{FailureClass, Log, Reason, plain},
     task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
 };
-
-/// What is said where a task could not reach a registry, a secret or a database.
-const UNREACHED: [&str; 9] = [
-    "i/o timeout",
-    "timed out",
-    "timeout expired",
-    "Timeout exceeded",
-    "deadline exceeded",
-    "onnection refused",
-    "could not connect",
-    "o route to host",
-    "network connection",
-];
 
 /// The most characters that Output has.
 const MAX_OUTPUT: usize = 1024;
@@ -106,7 +94,7 @@ impl Answer {
         let Self::Succeeded(reason, mut data) = self else { return self };
         data.output = log.lines.last().map(|line| plain(line)).unwrap_or_default();
         let reason = match &log.missing {
-            Some(missing) => texts::no_output(reason, container, &missing.in_words(log.group.as_deref())),
+            Some(missing) => texts::no_output(reason, container, &missing.in_words(log)),
             None => reason,
         };
         Self::Succeeded(reason, data)
@@ -115,23 +103,36 @@ impl Answer {
     /// At least one task failed.
     pub fn failed(failures: &[Failure], evidence: Evidence<'_>) -> Self {
         let Evidence { definition, log, network } = evidence;
-        let reason = Reason::failed(failures);
-        let says = |words: &[&str]| {
-            let lines = log.iter().flat_map(|log| &log.lines).map(String::as_str);
-            let said = failures.iter().flat_map(Failure::said);
-            lines.chain(said).any(|line| words.iter().any(|word| line.contains(word)))
-        };
-        // What a program cannot run on, its task definition says.
-        let architecture = definition.and_then(|definition| definition.cpu_architecture.as_deref());
-        let architecture = says(&["exec format error"]).then(|| {
-            let platform = architecture.unwrap_or("the platform that the task runs on");
-            format!("The image must be built for {platform}")
-        });
-        let network = network.filter(|_| says(&UNREACHED)).map(|network| {
-            format!("It ran in {network}: check that routes, endpoints and rules let it reach what it needs")
-        });
-        let reason = reason.detail(architecture.as_deref()).detail(network.as_deref());
-        Self::Failed(reason.log(log))
+        let culprit = failures.first().and_then(|failure| failure.cause.container());
+        let described = culprit.zip(definition).and_then(|(name, definition)| definition.container(name));
+        let groups = network.and_then(|network| network.split("security groups ").nth(1));
+        let logs = described.and_then(|container| container.logs.as_ref());
+        let facts = Facts::default()
+            .with("image", described.map(|container| container.image.as_str()))
+            .with("memory", definition.and_then(|definition| definition.memory.as_deref()))
+            .with("platform", definition.and_then(platform))
+            .with("group", logs.map(|logs| logs.group.as_str()))
+            .with("groups", groups.and_then(|groups| groups.split(", AssignPublicIp").next()))
+            .with("network", network);
+        Self::Failed(Reason::failed(failures, facts, log))
+    }
+
+    /// Says which function it comes from, where its role is the matter.
+    #[must_use]
+    pub fn from_function(self, arn: &str) -> Self {
+        let name = arn.split(':').nth(6).unwrap_or(arn);
+        match self {
+            Self::Failed(reason) => Self::Failed(reason.by_function(name)),
+            Self::Succeeded(reason, data) => Self::Succeeded(reason.by_function(name), data),
+        }
+    }
+
+    /// AWS's words of a failure that the catalogue does not know.
+    pub fn unknown(&self) -> Option<String> {
+        match self {
+            Self::Failed(reason) => reason.unknown(),
+            Self::Succeeded(..) => None,
+        }
     }
 
     /// The answer in one sentence, without anything that a container has printed.
@@ -192,6 +193,15 @@ impl Answer {
         let logged = data.as_ref().map_or(0, |data| data.output.chars().count());
         let data = data.map(|data| Data { output: data.output.chars().take(MAX_OUTPUT).collect(), ..data });
         (reason, data, logged)
+    }
+}
+
+/// The platform that a task runs on, as `docker build` names it.
+fn platform(definition: &TaskDefinition) -> Option<&str> {
+    match definition.cpu_architecture.as_deref()? {
+        "X86_64" => Some("linux/amd64"),
+        "ARM64" => Some("linux/arm64"),
+        other => Some(other),
     }
 }
 

@@ -9,16 +9,17 @@ mod start;
 
 use std::fmt::Display;
 
-use self::denied::allowance;
+use self::denied::denial;
 pub use self::start::{StartTried, no_service, not_all_started, start_refused, unknown_containers};
 use super::{
     limit::Limit,
     plan::{Refusal, Skip},
-    wait::TimedOut,
+    wait::{AtDeadline, TimedOut},
 };
 use crate::{
     call::CallError,
-    reason::{FailureClass, Reason},
+    failures::{self, Facts, Recognised},
+    reason::{FailureClass, Log, Reason},
     task::{Container, Task, TaskArn},
 };
 
@@ -48,23 +49,23 @@ pub fn with_helpers(reason: Reason, helpers: &[&Container]) -> Reason {
         [one] => format!("Container {one} does not decide the verdict"),
         several => format!("Containers {} do not decide the verdict", several.join(", ")),
     };
-    reason.detail(Some(&sentence))
+    reason.fact(Some(&sentence))
 }
 
 /// ReturnOutput, and no line of the container can be had, for this reason.
 pub fn no_output(reason: Reason, container: Option<&str>, why: &str) -> Reason {
     let whose = container.map_or_else(|| "the task".to_owned(), |name| format!("container {name}"));
-    reason.detail(Some(&format!("Output is empty, since no line of {whose} could be read"))).detail(Some(why))
+    reason.fact(Some(&format!("Output is empty, since no line of {whose} could be read"))).fact(Some(why))
 }
 
 /// ReturnOutput, and the line is longer than an answer may be.
 pub fn output_cut(reason: Reason, characters: usize) -> Reason {
-    reason.detail(Some(&format!("Output is cut to {characters} characters")))
+    reason.fact(Some(&format!("Output is cut to {characters} characters")))
 }
 
 /// ReturnOutput, and nobody waits for a line.
 pub fn no_output_yet(reason: Reason) -> Reason {
-    reason.detail(Some("Output is empty, since a task that is not waited for has not logged it yet"))
+    reason.fact(Some("Output is empty, since a task that is not waited for has not logged it yet"))
 }
 
 /// Why StartTask is not called again: it has no token.
@@ -89,11 +90,26 @@ pub fn promised(tasks: usize) -> Reason {
     })
 }
 
+/// What a call of the function that failed means for a Reason: what to allow or to do, and AWS's words.
+fn called(reason: Reason, error: &CallError) -> Reason {
+    let recognised = failures::of_call(&error.code, &error.message);
+    let denial = denial(error);
+    let allow = denial.as_ref().map(|denial| denial.allow.as_str());
+    let facts = Facts::default().about(None).with("operation", Some(error.operation)).with("allow", allow);
+    let reason = match recognised.is_known() {
+        true => reason.step(&recognised.step(&facts)).about(recognised.entry.id),
+        false => reason,
+    };
+    let said = denial.is_none_or(|denial| !denial.is_all).then(|| error.to_string());
+    reason.said(said.as_deref())
+}
+
 /// A run that only the ledger can wait for, which could not be written to.
 pub fn not_remembered(error: Option<&CallError>) -> Reason {
-    let reason =
-        Reason::new("WaitHandle needs the ledger, and it could not be written to: see the function's log");
-    reason.detail(error.map(ToString::to_string).as_deref())
+    let reason = Reason::new("WaitHandle needs the ledger, and the function could not write to it")
+        .of_class(FailureClass::OwnFault);
+    let reason = error.map_or(reason.clone(), |error| called(reason, error));
+    reason.step("Check that LEDGER_TABLE names a table that exists, and deploy again")
 }
 
 /// A request that fails before anything starts.
@@ -103,6 +119,7 @@ pub fn refused(refusal: &Refusal) -> Reason {
         false => format!("Nothing was started: {refusal}"),
     })
     .of_class(FailureClass::Refused)
+    .about("request-refused")
 }
 
 /// A request that there is nothing to run for.
@@ -122,15 +139,16 @@ pub fn all_stopped() -> Reason {
 
 /// Delete, and all that ran has been told to stop, but cannot be looked at.
 pub fn told_to_stop(error: &CallError) -> Reason {
-    Reason::new("The tasks of this resource have been told to stop; whether they have cannot be seen")
-        .detail(Some(&error.to_string()))
+    called(
+        Reason::new("The tasks of this resource have been told to stop; whether they have cannot be seen"),
+        error,
+    )
 }
 
 /// Delete, and AWS was not to be reached.
 pub fn not_looked_for(error: &CallError) -> Reason {
-    Reason::new("Tasks of this resource could not be looked for, and one may still run")
-        .of_class(FailureClass::NoRun)
-        .detail(Some(&error.to_string()))
+    let lead = "Tasks of this resource could not be looked for, and one may still run";
+    called(Reason::new(lead).of_class(FailureClass::NoRun), error)
 }
 
 /// Delete, and a task cannot be stopped.
@@ -146,34 +164,37 @@ pub fn earlier_runs() -> Reason {
 
 /// We failed ourselves.
 pub fn own_fault() -> Reason {
-    Reason::new("ecs-tasks failed by a fault of its own: the function's log says where. Please report it")
+    Reason::of(&Recognised::of("own-fault"), &Facts::default())
 }
 
 /// A later request of the resource has taken over; CloudFormation does not read this any more.
 pub fn superseded() -> Reason {
-    Reason::new("A later request of the same resource has taken over, and nothing of this one runs")
-        .of_class(FailureClass::NoRun)
+    Reason::of(&Recognised::of("superseded"), &Facts::default())
 }
 
 /// The invocation that handled a request has died. `count` is how many tasks it was to run.
 pub fn died(count: usize) -> Reason {
     let what = match count {
-        0 => "The invocation that handled this request has died. It had no task to run",
-        1 => "The invocation that was to run the task has died, and what it had started has been stopped",
-        _ => "The invocation that was to run the tasks has died, and what it had started has been stopped",
+        0 => "The invocation of the function that handled this request crashed before it ran a task",
+        1 => "The invocation of the function that ran the task crashed, and the task has been stopped",
+        _ => "The invocation of the function that ran the tasks crashed, and the tasks have been stopped",
     };
-    Reason::new(format!("{what}: the function's log has the place. Deploy again"))
+    Reason::of(&Recognised::of("function-died"), &Facts::default().with("What", Some(what)))
 }
 
 /// The function that went on cannot read what the one before it has written.
 pub fn function_replaced(error: &impl Display) -> Reason {
-    Reason::new("The wait for the task cannot go on, because the function was replaced meanwhile")
-        .detail(Some(&error.to_string()))
+    Reason::new(
+        "The wait for the task cannot go on, because the function was replaced by another version meanwhile",
+    )
+    .step("Deploy again. The task's work may be half done")
+    .fact(Some(&error.to_string()))
 }
 
 /// Whether anything runs could not be found out.
 fn may_run(reason: Reason, error: &CallError) -> Reason {
-    reason.detail(Some(&format!("Whether a task still runs could not be found out ({error})")))
+    let reason = reason.fact(Some("A task may still run: the function could not find that out"));
+    reason.said(Some(&error.to_string()))
 }
 
 /// What a request that has failed may have left: tasks that AWS refused to stop, or nobody knows.
@@ -186,16 +207,16 @@ pub fn what_is_left(reason: Reason, stopped: Result<Vec<(TaskArn, CallError)>, C
 
 /// Whether a start had an effect could not be looked at.
 pub fn may_have_started(reason: Reason) -> Reason {
-    reason.detail(Some("A task may still run: whether one was started could not be found out"))
+    reason.fact(Some("A task may still run: the function could not find out if one was started"))
 }
 
 /// Tasks that were to have stopped may still run: AWS refused to stop these, or one takes longer than there
 /// was time.
 pub fn not_all_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     if refused.is_empty() {
-        return reason.detail(Some(
-            "A task that was told to stop has not stopped in time: deploy again when it is STOPPED",
-        ));
+        return reason
+            .step("Wait until the task that was told to stop is STOPPED, then deploy again")
+            .about("still-stopping");
     }
     not_stopped(reason, refused)
 }
@@ -207,108 +228,179 @@ pub fn not_stopped_in_time(limit: &Limit, tasks: &[Task]) -> Reason {
         .filter(|task| !task.is_stopped())
         .map(|task| format!("{} is {}", task.arn, task.last_status))
         .collect();
-    Reason::new(format!("Tasks of this resource were told to stop and have not stopped within {limit}"))
-        .detail(Some(&still.join("; ")))
+    let facts = Facts::default().with("limit", Some(&limit.to_string()));
+    Reason::of(&Recognised::of("still-stopping"), &facts).fact(Some(&still.join("; ")))
 }
 
 /// Tasks that could not be stopped may still run: nothing is worse to leave unsaid.
 pub fn not_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     refused.iter().fold(reason, |reason, (task, error)| {
-        reason
-            .detail(Some(&format!("Task {} could not be stopped and may still run: {error}", task.id())))
-            .detail(allowance(error).as_deref())
+        let reason = reason.fact(Some(&format!("Task {} could not be stopped and may still run", task.id())));
+        called(reason, error)
     })
 }
 
-/// The deadline came before the end of the tasks; whether they have stopped since then.
-pub fn timed_out(timed_out: &TimedOut, tasks: &[TaskArn], has_stopped: bool) -> Reason {
-    let TimedOut { limit, running, trouble, .. } = timed_out;
+/// The deadline came before the end of the tasks. `ended` is how they stand by now, `has_stopped` whether all
+/// have stopped since then.
+pub fn timed_out(
+    timed_out: &TimedOut,
+    tasks: &[TaskArn],
+    ended: &[Task],
+    has_stopped: bool,
+    log: Option<&Log>,
+) -> Reason {
+    let TimedOut { limit, running, trouble, at_deadline, .. } = timed_out;
+    let raise = match limit {
+        Limit::Timeout(_) => "raise Timeout",
+        Limit::ServiceTimeout(_) => "raise ServiceTimeout to at least Timeout + 30 s",
+        Limit::WaitHandle => "split the work: a WaitHandle takes no signal after about twelve hours",
+    };
     let what = match tasks {
         [_] => "The task".to_owned(),
         several => format!("At least one of {} tasks", several.len()),
     };
-    let trouble = trouble.as_ref().map(|trouble| format!("The last look before that failed: {trouble}"));
-    let end = if has_stopped { "has been stopped" } else { "was told to stop" };
-    let reason = Reason::new(format!("{what} did not finish within {limit} and {end}"))
-        .of_class(FailureClass::Timeout)
-        .detail(Some(running))
-        .detail(trouble.as_deref());
+    let facts = Facts::default()
+        .with("What", Some(&what))
+        .with("limit", Some(&limit.to_string()))
+        .with("stopped", Some(if has_stopped { "has been stopped" } else { "was told to stop" }))
+        .with("raise", Some(raise));
+    let lines = log.map_or(&[][..], |log| &log.lines);
+    let (recognised, facts) = at_deadline.recognised(lines, facts);
+    let trouble = trouble.as_ref().map(|_| "The last look at it before that failed");
+    let reason = Reason::of(&recognised, &facts)
+        .fact(Some(running).filter(|_| recognised.entry.id == "timeout").map(String::as_str))
+        .fact(Some(&last_words(at_deadline, ended)))
+        .fact(trouble)
+        .said(timed_out.trouble.as_deref());
     let task = timed_out.task.as_ref().or(tasks.first());
-    task.into_iter().fold(reason, |reason, task| reason.place(format!("Task {task}")))
+    let reason = task.into_iter().fold(reason, |reason, task| reason.place(format!("Task {task}")));
+    reason.log(log)
 }
 
-/// How tasks ended that were stopped at the deadline.
-pub fn last_words(reason: Reason, tasks: &[Task]) -> Reason {
-    let words: Vec<String> = tasks
+/// How the containers ended that ran at the deadline. Others had ended before.
+fn last_words(at_deadline: &AtDeadline, ended: &[Task]) -> String {
+    let ran = |task: &Task, name: &str| {
+        at_deadline.running.iter().any(|(id, container)| id == task.arn.id() && container == name)
+    };
+    let words: Vec<String> = ended
         .iter()
-        .flat_map(|task| &task.containers)
-        .filter_map(|container| {
+        .flat_map(|task| task.containers.iter().map(move |container| (task, container)))
+        .filter(|(task, container)| ran(task, &container.name))
+        .filter_map(|(_, container)| {
             Some(format!("Container {} then ended with exit code {}", container.name, container.exit_code?))
         })
         .collect();
-    reason.detail(Some(&words.join("; ")))
-}
-
-/// What to do about a run that was stopped at its deadline.
-pub fn if_it_needs_longer(reason: Reason, limit: &Limit) -> Reason {
-    reason.detail(match limit {
-        Limit::Timeout(_) => Some("If it needs longer, raise Timeout"),
-        Limit::ServiceTimeout(_) => Some("If it needs longer, raise ServiceTimeout to Timeout and 30 s"),
-        Limit::WaitHandle => Some("A WaitHandle takes no signal for longer than about twelve hours"),
-    })
+    words.join("; ")
 }
 
 /// A task that was told to stop has not, and CloudFormation must be answered.
 pub fn still_stopping(reason: Reason) -> Reason {
-    reason.detail(Some(
+    reason.fact(Some(
         "It had not stopped when CloudFormation had to be answered: it may overlap with what is deployed next",
     ))
 }
 
 /// What was seen last is older than it should be.
 pub fn last_look_failed(reason: Reason, error: Option<&CallError>) -> Reason {
-    reason.detail(error.map(|error| format!("The last look failed: {error}")).as_deref())
+    let said = error.map(ToString::to_string);
+    reason.fact(error.map(|_| "The last look at the tasks failed")).said(said.as_deref())
 }
 
 /// RunOnRollback is false, and the stack's status cannot be asked for.
 pub fn no_stack_status(error: &CallError) -> Reason {
-    Reason::new("Nothing was started: RunOnRollback is false, but the stack's status cannot be read")
-        .of_class(FailureClass::Start)
-        .detail(allowance(error).as_deref())
-        .detail(Some(&error.to_string()))
+    let lead = "Nothing was started: RunOnRollback is false, and the stack's status cannot be read";
+    called(Reason::new(lead).of_class(FailureClass::Start), error)
 }
 
 /// Whether an earlier run goes on cannot be found out.
 pub fn earlier_unknown(error: &CallError) -> Reason {
-    Reason::new("Nothing was started: earlier tasks of this resource cannot be looked for")
-        .of_class(FailureClass::Start)
-        .detail(allowance(error).as_deref())
-        .detail(Some(&error.to_string()))
+    let lead = "Nothing was started: earlier tasks of this resource cannot be looked for";
+    called(Reason::new(lead).of_class(FailureClass::Start), error)
 }
 
 /// The tasks cannot be looked at any more.
 pub fn lost_sight(error: &CallError, cluster: &str, tasks: &[TaskArn]) -> Reason {
-    let reason =
-        Reason::new(format!("The task can no longer be watched on cluster {cluster}, and has been stopped"))
-            .detail(allowance(error).as_deref())
-            .detail(Some(&error.to_string()));
-    tasks.iter().take(1).fold(reason, |reason, task| reason.place(format!("Task {task}")))
+    let facts = Facts::default().with("cluster", Some(crate::task::cluster_name(cluster)));
+    of_own_call("lost-sight", &facts, error, tasks)
 }
 
 /// The function could not invoke itself to go on waiting.
 pub fn no_next_hop(error: &CallError, tasks: &[TaskArn]) -> Reason {
-    let reason = Reason::new(
-        "The task takes longer than one invocation of the function may, and the function could not invoke \
-         itself to go on waiting; the task has been stopped",
-    )
-    .detail(allowance(error).as_deref())
-    .detail(Some(&error.to_string()));
+    of_own_call("self-invocation", &Facts::default(), error, tasks)
+}
+
+/// A call that the function cannot go on without, about the first of these tasks.
+fn of_own_call(id: &str, facts: &Facts, error: &CallError, tasks: &[TaskArn]) -> Reason {
+    let denial = denial(error);
+    let facts = facts.clone().with("allow", denial.as_ref().map(|denial| denial.allow.as_str()));
+    let said = denial.is_none_or(|denial| !denial.is_all).then(|| error.to_string());
+    let reason = Reason::of(&Recognised::of(id), &facts).said(said.as_deref());
     tasks.iter().take(1).fold(reason, |reason, task| reason.place(format!("Task {task}")))
+}
+
+/// How the tasks stand at their deadline. `watched` are WatchContainers.
+pub fn at_deadline(tasks: &[Task], watched: &[String]) -> AtDeadline {
+    let still: Vec<&Task> = tasks.iter().filter(|task| !task.is_over()).collect();
+    let containers = || still.iter().flat_map(|task| task.containers.iter().map(move |one| (task, one)));
+    let running = containers().filter(|(_, container)| container.last_status == "RUNNING");
+    let running: Vec<(String, String)> =
+        running.map(|(task, container)| (task.arn.id().to_owned(), container.name.clone())).collect();
+    let done = containers().filter(|(_, container)| watched.contains(&container.name));
+    let done: Vec<_> = done.map(|(_, container)| container).collect();
+    let are_done = !done.is_empty() && done.iter().all(|container| container.last_status == "STOPPED");
+    AtDeadline {
+        waiting: still
+            .first()
+            .filter(|task| running.is_empty() && has_never_run(task))
+            .map(|task| task.last_status.clone()),
+        done: if are_done {
+            done.iter().map(|container| container.name.clone()).collect()
+        } else {
+            Vec::new()
+        },
+        running,
+    }
+}
+
+fn has_never_run(task: &Task) -> bool {
+    !task.ever_ran() && matches!(task.last_status.as_str(), "PROVISIONING" | "PENDING" | "ACTIVATING")
+}
+
+impl AtDeadline {
+    /// What kept the tasks, and the names that its text is filled in with.
+    fn recognised(&self, log: &[String], facts: Facts) -> (Recognised, Facts) {
+        if let Some(status) = &self.waiting {
+            let waiting = match status.as_str() {
+                "PENDING" | "ACTIVATING" => {
+                    "That is the wait for the image and the start of the containers: check the image's size and \
+                     registry, and on EC2 the agent of the instance"
+                }
+                _ => {
+                    "That is the wait for capacity and a network interface: check the capacity provider's scaling, \
+                     the instances, and the free addresses of the subnets"
+                }
+            };
+            let facts = facts.with("status", Some(status)).with("waiting", Some(waiting));
+            return (Recognised::of("timeout-never-ran"), facts);
+        }
+        if !self.done.is_empty() && !self.running.is_empty() {
+            let mut names: Vec<&str> = self.running.iter().map(|(_, name)| name.as_str()).collect();
+            names.dedup();
+            let (noun, verb) = if names.len() == 1 { ("container", "goes") } else { ("containers", "go") };
+            let running = format!("{noun} {}", names.join(", "));
+            let (noun, are) = if self.done.len() == 1 { ("container", "is") } else { ("containers", "are") };
+            let done = format!("{noun} {} {are}", self.done.join(", "));
+            let facts = facts.with("done", Some(&done)).with("goesOn", Some(&format!("{running} {verb}")));
+            return (Recognised::of("timeout-goes-on"), facts.with("running", Some(&running)));
+        }
+        (failures::of_log(log, true).unwrap_or_else(|| Recognised::of("timeout")), facts)
+    }
 }
 
 /// What of these tasks runs.
 pub fn what_runs(tasks: &[Task]) -> String {
-    let all: Vec<String> = tasks.iter().map(|task| what_runs_of(task, tasks.len() > 1)).collect();
+    let still = tasks.iter().filter(|task| !task.is_over());
+    let all: Vec<String> = still.map(|task| what_runs_of(task, tasks.len() > 1)).collect();
     all.join("; ")
 }
 

@@ -119,6 +119,21 @@ pub struct TimedOut {
     pub task: Option<TaskArn>,
     /// Why the last look before it showed nothing.
     pub trouble: Option<String>,
+    /// What kept its tasks.
+    #[serde(default)]
+    pub at_deadline: AtDeadline,
+}
+
+/// How the tasks of a run stood at its deadline.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AtDeadline {
+    /// PROVISIONING or PENDING, where no container had run.
+    pub waiting: Option<String>,
+    /// WatchContainers that had ended, where all of a task had.
+    pub done: Vec<String>,
+    /// The containers that ran, each with its task's id.
+    pub running: Vec<(String, String)>,
 }
 
 /// What a wait is for.

@@ -359,3 +359,16 @@ fn a_service_that_restarts_is_reported_by_its_latest_task() {
     let body: Value = serde_json::from_str(&failures.render(AlertFormat::Json).body).expect("JSON");
     assert_eq!(body["finding"]["result"], "restarting");
 }
+
+#[test]
+fn the_stopped_reason_stands_in_the_text_as_ecs_wrote_it_and_once() {
+    let mut out_of_memory = app(137);
+    out_of_memory["reason"] = "OutOfMemoryError: Container killed due to memory usage".into();
+    let unhealthy = "Task failed container health checks";
+    let notice =
+        alert(&stopped("ServiceSchedulerInitiated", unhealthy, json!([out_of_memory])), AlertFormat::Text);
+    assert!(notice.subject.contains("out of memory"), "{}", notice.subject);
+    assert!(notice.body.starts_with("Container app ran out of memory"), "{}", notice.body);
+    assert!(notice.body.contains(&format!("Stopped reason: {unhealthy}\n")), "{}", notice.body);
+    assert_eq!(notice.body.matches("OutOfMemoryError").count(), 1, "{}", notice.body);
+}

@@ -17,7 +17,7 @@ proptest! {
     ) {
         let reply_to = reply_to(id);
         let log = Log { group: Some("/ecs/app".to_owned()), lines: log, ..Log::default() };
-        let reason = Reason::failed(&[failure()]).detail(Some(&detail)).log(Some(&log));
+        let reason = Reason::failed(&[failure()], Facts::default(), Some(&log)).fact(Some(&detail));
         let body = Answer::Failed(reason).into_body(&reply_to);
         prop_assert!(body.len() <= 4096, "{} bytes", body.len());
         prop_assert!(body.contains("Container app exited with code 3"));
@@ -35,6 +35,9 @@ fn failure() -> Failure {
         others: Vec::new(),
         stop_code: None,
         stopped_reason: Some("Essential container in task exited".to_owned()),
+        ended_by: None,
+        image: None,
+        launch_type: None,
     }
 }
 
@@ -91,12 +94,11 @@ fn an_output_that_is_too_long_is_cut_and_the_reason_says_so() {
 
 #[test]
 fn an_output_that_cannot_be_had_is_empty_and_the_reason_says_why() {
-    let missing = Some(NoLog::NotAwslogs(Some("awsfirelens".to_owned())));
+    let missing = Some(NoLog::NotAwslogs(Some("splunk".to_owned())));
     let (reason, data) = returning(Log { missing, ..Log::default() });
     assert_eq!(data.output, "");
     let expected = "The task succeeded after 12 s. Output is empty, since no line of container app could be \
-                    read. Its log is not in CloudWatch Logs, but goes to the log driver awsfirelens: look \
-                    there";
+                    read. Its log is not in CloudWatch Logs: look where its log driver splunk sends it";
     assert_eq!(reason, expected);
 }
 

@@ -118,6 +118,7 @@ fn timed_out() -> crate::runner::decide::wait::TimedOut {
         container: None,
         task: None,
         trouble: None,
+        at_deadline: crate::runner::decide::wait::AtDeadline::default(),
     }
 }
 

@@ -14,10 +14,9 @@ pub enum Refusal {
     Properties(PropertyErrors),
     /// Lambda would silently stop the chain of invocations before the wait is over.
     #[error(
-        "a wait of {wait_s} s takes {hops} self-invocations, since one invocation waits {usable_s} s at a \
-         Lambda timeout of {lambda_timeout_s} s, and Lambda stops a function after {max} of them: raise the \
-         function's timeout (900 s is the most), or set RecursiveLoop: Allow and the environment variable \
-         RECURSIVE_LOOP=Allow on it",
+        "raise the timeout of the function itself, which is {lambda_timeout_s} s, or set RecursiveLoop: Allow and the \
+         environment variable RECURSIVE_LOOP=Allow on it: the wait for Timeout ({wait_s} s) would take {hops} \
+         self-invocations of {usable_s} s, and Lambda stops a function after {max}",
         max = limit::MAX_HOPS
     )]
     TooManyHops {

@@ -153,21 +153,41 @@ fn waits_that_failed_read_from_top_to_bottom() {
     let stopped =
         Task { containers: vec![container("STOPPED", Some(137))], ..Task::unseen(tasks[0].clone()) };
     let at = time::macros::datetime!(2026-11-20 10:15 UTC);
+    let pending = Task {
+        last_status: "PROVISIONING".to_owned(),
+        containers: vec![container("PENDING", None)],
+        ..Task::unseen(tasks[0].clone())
+    };
+    let sidecar = Container { name: "sidecar".to_owned(), ..container("RUNNING", None) };
+    let goes_on =
+        Task { containers: vec![container("STOPPED", Some(0)), sidecar], ..Task::unseen(tasks[0].clone()) };
+    let watched = ["app".to_owned()];
     let one = TimedOut {
+        at_deadline: at_deadline(std::slice::from_ref(&running), &[]),
         at,
         limit: Limit::Timeout(290),
-        running: what_runs(&[running]),
+        running: what_runs(std::slice::from_ref(&running)),
         container: Some("app".to_owned()),
         task: Some(tasks[0].clone()),
         trouble: None,
     };
-    page.add("Timeout", &last_words(timed_out(&one, &tasks, true), &[stopped]));
+    let stopped = [stopped];
+    page.add("Timeout", &timed_out(&one, &tasks, &stopped, true, None));
+    let log = Log { lines: vec!["Waiting for changelog lock....".to_owned()], ..Log::default() };
+    page.add("Timeout, and its log waits for a lock", &timed_out(&one, &tasks, &stopped, true, Some(&log)));
+    let never = TimedOut { at_deadline: at_deadline(&[pending], &[]), ..one.clone() };
+    page.add("Timeout of a task that never ran", &timed_out(&never, &tasks, &stopped, true, None));
+    let watched = TimedOut { at_deadline: at_deadline(&[goes_on], &watched), ..one.clone() };
+    page.add(
+        "Timeout of a task whose WatchContainers are done",
+        &timed_out(&watched, &tasks, &stopped, true, None),
+    );
     let late = TimedOut {
         limit: Limit::ServiceTimeout(600),
         trouble: Some("ecs:DescribeTasks: ThrottlingException: Rate exceeded".to_owned()),
         ..one
     };
-    page.add("ServiceTimeout, still stopping", &still_stopping(timed_out(&late, &arns(2), false)));
+    page.add("ServiceTimeout, still stopping", &still_stopping(timed_out(&late, &arns(2), &[], false, None)));
     let denied = error("AccessDeniedException", "User is not authorized", CallErrorKind::Denied);
     page.add(
         "looks are denied",
@@ -195,4 +215,46 @@ fn waits_that_failed_read_from_top_to_bottom() {
     );
     page.add("own fault", &own_fault());
     insta::assert_snapshot!(page.0);
+}
+
+#[test]
+fn a_time_out_of_several_tasks_names_those_that_go_on_alone() {
+    let tasks = arns(2);
+    let container = |status: &str, exit_code| Container {
+        name: "app".to_owned(),
+        last_status: status.to_owned(),
+        exit_code,
+        ..Container::default()
+    };
+    let done = Task {
+        last_status: "STOPPED".to_owned(),
+        containers: vec![container("STOPPED", Some(0))],
+        ..Task::unseen(tasks[0].clone())
+    };
+    let running = Task {
+        last_status: "RUNNING".to_owned(),
+        containers: vec![container("RUNNING", None)],
+        ..Task::unseen(tasks[1].clone())
+    };
+    let seen = [done.clone(), running.clone()];
+    let one = TimedOut {
+        at: time::macros::datetime!(2026-11-20 10:15 UTC),
+        limit: Limit::Timeout(290),
+        running: what_runs(&seen),
+        container: Some("app".to_owned()),
+        task: Some(tasks[1].clone()),
+        trouble: None,
+        at_deadline: at_deadline(&seen, &[]),
+    };
+    let ended = Task { containers: vec![container("STOPPED", Some(143))], ..running };
+    let text = timed_out(&one, &tasks, &[done, ended], true, None).fit(4096);
+    assert!(!text.contains(tasks[0].id()) && text.contains(tasks[1].id()), "{text}");
+    assert!(!text.contains("exit code 0") && text.contains("then ended with exit code 143"), "{text}");
+}
+
+#[test]
+fn the_fix_stands_before_what_may_be_cut_off() {
+    let limit = Refusal::TooManyHops { wait_s: 1800, hops: 35, usable_s: 50, lambda_timeout_s: 60 };
+    let text = refused(&limit).fit(4096);
+    assert!(text.starts_with("Nothing was started: raise the timeout of the function itself"), "{text}");
 }

@@ -71,6 +71,9 @@ impl Wait {
             others: Vec::new(),
             stop_code: None,
             stopped_reason: None,
+            ended_by: None,
+            image: None,
+            launch_type: None,
         });
         match Outcome::of(tasks, rules) {
             Outcome::Over { verdict, awaited } => {

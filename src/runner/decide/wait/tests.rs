@@ -193,6 +193,7 @@ fn after_the_deadline_the_end_is_waited_for_as_long_as_cloudformation_waits() {
         container: None,
         task: None,
         trouble: None,
+        at_deadline: AtDeadline::default(),
     };
     wait.time_out(timed_out, at(1801));
     assert_eq!(wait.resume(at(1801), at(FAR)), Step::Look(at(1802)));

@@ -1,0 +1,1943 @@
+//! Every kind of failure that ecs-tasks knows: how AWS says it, what it means, what to do, and whether time
+//! mends it. Data: read it from top to bottom, as docs/failures.md shows it.
+//!
+//! How a text is written: [`super::pattern`] for what recognises it, [`super::fill`] for leads and steps. A
+//! message is of the kind with the highest [`Rank`] that fits; no message of `tests/failures/messages.txt` fits
+//! two kinds of one rank.
+
+use super::{CatalogueEntry, FailureClass, Rank, Retry};
+
+/// An entry of which nothing is said.
+const ENTRY: CatalogueEntry = CatalogueEntry {
+    id: "",
+    class: FailureClass::Start,
+    rank: Rank::Cause,
+    says: &[],
+    logs: &[],
+    codes: &[],
+    stop_codes: &[],
+    of_call: false,
+    lead: "",
+    step: "",
+    on_ec2: "",
+    retry: Retry::No,
+    alert: "",
+};
+/// A task that ran.
+const RAN: CatalogueEntry = CatalogueEntry { class: FailureClass::Container, ..ENTRY };
+/// A task that ran for too long.
+const TIMED_OUT: CatalogueEntry = CatalogueEntry { class: FailureClass::Timeout, ..ENTRY };
+/// A request that cannot be carried out as it stands.
+const REFUSED: CatalogueEntry = CatalogueEntry { class: FailureClass::Refused, ..ENTRY };
+/// The function itself.
+const OWN: CatalogueEntry = CatalogueEntry { class: FailureClass::OwnFault, ..ENTRY };
+
+/// All of them.
+pub const CATALOGUE: &[CatalogueEntry] = &[
+    // ---- Images ----
+    CatalogueEntry {
+        id: "image-not-found",
+        says: &[
+            "failed to resolve ref {image}: not found",
+            "failed to resolve reference {image}: not found",
+            "{image}: not found: manifest unknown",
+            "manifest for {image} not found",
+            "manifest unknown",
+            "repository {image} not found",
+            "Check whether the image exists",
+            "name unknown: The repository with name {image} does not exist",
+            "~CannotPull*{image}: not found$",
+        ],
+        lead: "The image[ {image}] of {who} does not exist in its registry",
+        step: "Push it, or correct Image in the task definition: its repository, and its tag or digest (a tag that a \
+               lifecycle rule has removed is gone as well)",
+        alert: "image cannot be pulled: not found",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "image-denied",
+        says: &[
+            "not authorized to perform: ecr:{action} on resource: {repository}",
+            "Check that the role has the permissions to pull images from the registry",
+            "pull access denied for *.dkr.ecr.",
+            "dkr.ecr.*403 Forbidden",
+            "dkr.ecr.*no basic auth credentials",
+            "unable to retrieve ecr registry auth*AccessDenied",
+            "not authorized to perform: ecr:GetAuthorizationToken",
+        ],
+        lead: "The image[ {image}] of {who} may not be pulled from ECR",
+        step: "Give the task's execution role AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check that \
+               the repository exists; for a repository of another account its policy must allow the role too",
+        on_ec2: "Give the task's execution role, or without one the instance's role, the policy \
+                 AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check that the repository exists; for \
+                 a repository of another account its policy must allow the role too",
+        alert: "image cannot be pulled: denied",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "image-private",
+        rank: Rank::Area,
+        says: &[
+            "pull access denied for {image}, repository does not exist",
+            "resolve ref {image}: pull access denied",
+            "pull access denied",
+            "insufficient_scope: authorization failed",
+            "failed to fetch anonymous token",
+            "401 Unauthorized",
+            "CannotPull*403 Forbidden",
+            "no basic auth credentials",
+            "unauthorized: authentication required",
+            "requested access to the resource is denied",
+        ],
+        lead: "The registry refused to hand out the image[ {image}] of {who}: it is private, or does not exist",
+        step: "Correct Image in the task definition (an ECR image needs its full URI; a bare name means Docker Hub), or \
+               give the container RepositoryCredentials: a Secrets Manager secret with username and password, which \
+               the execution role may read",
+        alert: "image cannot be pulled: denied",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "registry-rate-limit",
+        says: &[
+            "toomanyrequests",
+            "You have reached your pull rate limit",
+            "You have reached your unauthenticated pull rate limit",
+            "429 Too Many Requests",
+        ],
+        lead: "The registry refused the image[ {image}] of {who}: too many pulls (Docker Hub counts anonymous pulls by \
+               address)",
+        step: "Pull through ECR (a pull-through cache rule, or public.ecr.aws/docker/library), or give the container \
+               RepositoryCredentials; StartRetries tries a start again",
+        alert: "pull limit of the registry",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "image-platform",
+        says: &[
+            "does not contain descriptor matching platform {platform}",
+            "no matching manifest for {platform} in the manifest list entries",
+            "no match for platform in manifest",
+            "image operating system {platform} cannot be used on this platform",
+            "no matching manifest for",
+        ],
+        lead: "The image[ {image}] of {who} has no version for the platform[ {platform}] that the task runs on",
+        step: "Build it for that platform (docker build --platform {platform|linux/amd64}), or set RuntimePlatform: \
+               CpuArchitecture in the task definition to what the image was built for (ARM64 on an Apple laptop)",
+        alert: "image is for another platform",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "program-platform",
+        class: FailureClass::Container,
+        says: &["exec format error"],
+        logs: &["exec format error"],
+        lead: "The program of {who} was built for another processor than {platform|the one} that it ran on[ (exit code \
+               {code})]",
+        step: "Build the image for that platform (docker build --platform linux/amd64 for X86_64, linux/arm64 for \
+               ARM64), or set RuntimePlatform: CpuArchitecture in the task definition to what it was built for; a \
+               script needs its #! line",
+        alert: "image is for another platform",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "registry-not-found",
+        says: &[
+            "CannotPull*lookup {registry} on *: no such host",
+            "CannotPull*no such host",
+            "CannotPull*server misbehaving",
+        ],
+        lead: "The registry[ {registry}] of the image of {who} has no address: its name is wrong, or the VPC resolves no \
+               names",
+        step: "Check the registry's name in Image of the task definition, and that DNS support and DNS hostnames are on \
+               in the VPC",
+        alert: "registry cannot be reached (no address)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "registry-unreachable",
+        says: &[
+            "The task cannot pull {image} from the *There is a connection issue",
+            "cannot pull registry auth from Amazon ECR*connection issue",
+            "~CannotPull*dial tcp*i/o timeout",
+            "resolve ref {image}: failed to do request*dial tcp*i/o timeout",
+            "CannotPull*request canceled while waiting for connection",
+            "CannotPull*Client.Timeout exceeded",
+            "CannotPull*context deadline exceeded",
+            "CannotPull*context canceled",
+            "CannotPull*connection refused",
+            "CannotPull*connection reset by peer",
+            "CannotPull*network is unreachable",
+            "CannotPull*TLS handshake timeout",
+            "CannotPull*Check your network configuration",
+            "pull the image. Check your network configuration",
+            "unable to retrieve ecr registry auth*RequestCanceled",
+            "unable to retrieve ecr registry auth*deadline exceeded",
+            "unable to retrieve ecr registry auth*i/o timeout",
+            "unable to retrieve ecr registry auth*request send failed",
+            "unable to retrieve ecr registry auth*RequestError: send request failed",
+            "pull command failed*panic: runtime error",
+        ],
+        lead: "The registry of the image of {who}[ ({registry})] could not be reached from the task's network",
+        step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet; a NAT gateway in a private one, or \
+               for ECR the VPC endpoints ecr.api, ecr.dkr and s3 (logs and secretsmanager too, if it uses them), whose \
+               security group admits the task on port 443[. It ran in {network}]",
+        on_ec2: "Give the instances a route to the registry: a NAT gateway, or for ECR the VPC endpoints ecr.api, ecr.dkr \
+                 and s3, whose security group admits them on port 443 (on EC2 a task in network mode awsvpc gets no \
+                 public address)[. It ran in {network}]",
+        alert: "registry cannot be reached (network)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "registry-certificate",
+        says: &["CannotPull*x509: ", "CannotPull*tls: failed to verify certificate"],
+        lead: "The registry[ {registry}] of the image of {who} showed a certificate that the agent does not trust",
+        step: "Give the registry a certificate of a public authority; on EC2 the authority's own can stand in \
+               /etc/docker/certs.d of the instances; a proxy that opens TLS does this as well",
+        alert: "registry cannot be reached (certificate)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "registry-fault",
+        says: &[
+            "CannotPull*500 Internal Server Error",
+            "CannotPull*502 Bad Gateway",
+            "CannotPull*503 Service Unavailable",
+            "CannotPull*504 Gateway",
+            "CannotPull*unexpected EOF",
+        ],
+        lead: "The registry[ {registry}] answered with a fault of its own, so the image[ {image}] of {who} was not pulled",
+        step: "Deploy again; StartRetries: 2 does that by itself",
+        alert: "registry failed",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "image-layers-unreachable",
+        says: &[
+            "starport-layer-bucket*i/o timeout",
+            "starport-layer-bucket*connection refused",
+            "httpRead*.s3.*i/o timeout",
+            "httpRead*.s3.*connection reset",
+        ],
+        lead: "The layers of the image[ {image}] of {who} could not be fetched: ECR keeps them in S3, which the task's network \
+               does not reach",
+        step: "Add the S3 gateway endpoint to the route tables of the task's subnets, or give them a NAT gateway, and let the \
+               task's security group out on port 443[. It ran in {network}]",
+        alert: "registry cannot be reached (layers, S3)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "image-layers",
+        says: &["failed to copy: httpRead", "failed to copy: httpReaderSeeker", "error pulling image conf"],
+        rank: Rank::Area,
+        lead: "The layers of the image[ {image}] of {who} could not be read, though its manifest could",
+        step: "ECR keeps layers in S3: add the S3 gateway endpoint to the route tables of the task's subnets, and let \
+               its security group out to S3 on port 443[. It ran in {network}]",
+        alert: "registry cannot be reached (layers, S3)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "image-broken",
+        says: &[
+            "failed to unpack image",
+            "failed to extract layer",
+            "no processor for media-type",
+            "failed to register layer",
+            "invalid tar header",
+            "unsupported manifest media type",
+            "mediaType in manifest",
+        ],
+        rank: Rank::Area,
+        lead: "The image[ {image}] of {who} was pulled and could not be unpacked",
+        step: "Build and push it again; with Docker's buildx use --provenance=false, since its attestations are no layers",
+        alert: "image cannot be pulled: broken",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "image-name-invalid",
+        says: &["invalid reference format", "invalid image name", "repository name must be lowercase"],
+        lead: "The name of the image[ {image}] of {who} is not valid",
+        step: "Correct Image in the task definition: REGISTRY/REPOSITORY:TAG in lower case, without https://",
+        alert: "image cannot be pulled: its name",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "image-pull",
+        rank: Rank::Prefix,
+        says: &["CannotPull", "failed to resolve ref", "pull image manifest", "error pulling image"],
+        lead: "The image[ {image}] of {who} could not be pulled",
+        step: "Check Image in the task definition, that the execution role may pull it, and that the task's subnets reach \
+               its registry[. It ran in {network}]",
+        alert: "image cannot be pulled",
+        ..ENTRY
+    },
+    // ---- Secrets, parameters, environment files ----
+    CatalogueEntry {
+        id: "secret-denied",
+        says: &[
+            "assumed-role/{role}/*not authorized to perform: secretsmanager:GetSecretValue on resource: {secret}",
+            "not authorized to perform: secretsmanager:GetSecretValue on resource: {secret}",
+            "not authorized to perform: secretsmanager:GetSecretValue",
+            "~unable to retrieve secret from asm*AccessDenied",
+            "~fetching secret data from AWS Secrets Manager*AccessDenied",
+        ],
+        lead: "The execution role[ {role}] of the task may not read the secret[ {secret}]",
+        step: "Grant it secretsmanager:GetSecretValue[ on {secret}], and kms:Decrypt where a key of your own encrypts it; a \
+               secret of another account needs a resource policy too",
+        alert: "secret cannot be read",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "parameter-denied",
+        says: &[
+            "assumed-role/{role}/*not authorized to perform: ssm:GetParameters on resource: {secret}",
+            "not authorized to perform: ssm:GetParameters on resource: {secret}",
+            "not authorized to perform: ssm:GetParameter",
+            "~secrets from ssm*AccessDenied",
+            "~fetching secret data from SSM*AccessDenied",
+        ],
+        lead: "The execution role[ {role}] of the task may not read the parameter[ {secret}]",
+        step: "Grant it ssm:GetParameters[ on {secret}], and kms:Decrypt where a key of your own encrypts it",
+        alert: "secret cannot be read",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "secret-key-denied",
+        says: &[
+            "assumed-role/{role}/*not authorized to perform: kms:Decrypt",
+            "not authorized to perform: kms:Decrypt",
+            "Access to KMS is not allowed",
+            "AccessDeniedException: *ciphertext refers to a customer master key",
+            "secret*KMSAccessDenied",
+            "secret*KMSInvalidStateException",
+        ],
+        lead: "The execution role[ {role}] of the task may not use the KMS key that encrypts a secret",
+        step: "Grant it kms:Decrypt on the secret's key, in the role's policy and, for a key of another account, in the \
+               key's policy",
+        alert: "secret cannot be read: KMS key",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "secret-not-found",
+        says: &[
+            "~retrieve the secret with ARN {secret} from",
+            "~secret {secret}: ResourceNotFoundException",
+            "~failed to fetch secret {secret} from secrets manager*ResourceNotFoundException",
+            "~Secrets Manager can't find the specified secret",
+            "invalid parameters: {secret}",
+            "invalid ssm parameters: {secret}",
+            "ParameterNotFound",
+        ],
+        lead: "The secret or parameter[ {secret}] that the task definition names does not exist",
+        step: "Create it in the task's region and account, or correct ValueFrom under Secrets in the task definition (the \
+               full ARN, with the six characters that Secrets Manager adds)",
+        alert: "secret cannot be read: not found",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "secret-field-missing",
+        says: &[
+            "retrieved secret from Secrets Manager did not contain json key {key}",
+            "did not contain json key",
+            "can't find specified secret value for staging label",
+            "Secrets Manager can't find the specified secret value",
+            "invalid character *looking for beginning of value",
+        ],
+        lead: "A secret of the task exists and does not hold the field[ {key}] or version that the task definition names",
+        step: "Correct ValueFrom under Secrets (ARN:json-key:version-stage:version-id), or put that field into the \
+               secret, whose value must be a JSON object",
+        alert: "secret cannot be read: no such field",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "secret-unreachable",
+        says: &[
+            "The task cannot pull secrets from {service} ",
+            "There is a connection issue between the task and AWS Secrets Manager",
+            "There is a connection issue between the task and AWS Systems Manager",
+            "unable to retrieve secret*RequestCanceled",
+            "unable to retrieve secret*deadline exceeded",
+            "unable to retrieve secret*i/o timeout",
+            "unable to retrieve secret*send request failed",
+            "unable to retrieve secret*request send failed",
+            "unable to retrieve secret*no such host",
+            "fetching secret data*i/o timeout",
+            "fetching secret data*RequestCanceled",
+            "fetching secret data*deadline exceeded",
+            "network connection between the task and AWS Systems Manager",
+        ],
+        lead: "Secrets Manager or Parameter Store could not be reached from the task's network, so its secrets were not \
+               read",
+        step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet; a NAT gateway in a private one, or the \
+               VPC endpoints secretsmanager, ssm and kms, whose security group admits the task on port 443[. It ran in \
+               {network}]",
+        on_ec2: "Give the instances a way out: a NAT gateway, or the VPC endpoints secretsmanager, ssm and kms, whose \
+                 security group admits them on port 443[. It ran in {network}]",
+        alert: "network cannot be reached (secrets)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "secret-other",
+        rank: Rank::Area,
+        says: &["unable to retrieve secret", "fetching secret data", "unable to retrieve secrets from ssm"],
+        lead: "A secret of the task could not be read",
+        step: "Check ValueFrom under Secrets in the task definition, the execution role's policy, and that the task's \
+               subnets reach Secrets Manager and Parameter Store[. It ran in {network}]",
+        alert: "secret cannot be read",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "registry-credentials",
+        says: &["asm fetching secret from the service for {secret}:", "registry auth from asm"],
+        lead: "The secret of RepositoryCredentials[ {secret}], which the image[ {image}] of {who} is pulled with, could not be \
+               read",
+        step: "Check CredentialsParameter in the task definition, grant secretsmanager:GetSecretValue on that secret (and \
+               kms:Decrypt, for a key of your own) to the execution role; its value must be JSON with username and password",
+        alert: "image cannot be pulled: its credentials",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "registry-auth",
+        rank: Rank::Area,
+        says: &[
+            "unable to retrieve ecr registry auth",
+            "cannot pull registry auth",
+            "unable to retrieve registry auth",
+        ],
+        lead: "ECR gave the task no login for the registry of its image",
+        step: "Check that the execution role has AmazonECSTaskExecutionRolePolicy, and that the task's subnets reach ECR: a \
+               public address, a NAT gateway, or the VPC endpoints ecr.api, ecr.dkr and s3[. It ran in {network}]",
+        alert: "registry cannot be reached",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "secrets-or-registry",
+        rank: Rank::Prefix,
+        says: &["unable to pull secrets or registry auth"],
+        lead: "The task could read neither its secrets nor the login of its registry: AWS's message ends before it says \
+               which",
+        step: "Check first that the task's subnets reach AWS (AssignPublicIp, a NAT gateway, or VPC endpoints for \
+               ecr.api, ecr.dkr, s3, secretsmanager, ssm), then the execution role's policy; aws ecs describe-tasks \
+               shows the whole message[. It ran in {network}]",
+        alert: "network or execution role",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "env-file-missing",
+        says: &[
+            "env file*NoSuchKey",
+            "env file*NotFound",
+            "env file*404",
+            "env file {file} not found",
+            "environment file*does not exist",
+        ],
+        lead: "An environment file of the task does not exist in S3",
+        step: "Upload it, or correct EnvironmentFiles in the task definition (or in Overrides): \
+               arn:aws:s3:::BUCKET/KEY.env",
+        alert: "environment file missing",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "env-file-denied",
+        says: &["env file*403", "env file*AccessDenied", "env file*Forbidden"],
+        lead: "The execution role of the task may not read its environment file in S3, or the file does not exist",
+        step: "Grant it s3:GetObject on the file and s3:GetBucketLocation on its bucket, and check EnvironmentFiles in the \
+               task definition",
+        alert: "environment file cannot be read",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "env-file-unreachable",
+        says: &["env file*RequestCanceled", "env file*deadline exceeded", "env file*i/o timeout"],
+        lead: "S3 could not be reached from the task's network, so its environment file was not read",
+        step: "Add the S3 gateway endpoint to the route tables of its subnets, or give it a NAT gateway or a public \
+               address[. It ran in {network}]",
+        alert: "network cannot be reached (S3)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "env-file-other",
+        rank: Rank::Area,
+        says: &["failed to download env file", "env file"],
+        lead: "An environment file of the task could not be read from S3",
+        step: "Check EnvironmentFiles in the task definition, that the execution role has s3:GetObject on it, and that the \
+               task's subnets reach S3[. It ran in {network}]",
+        alert: "environment file cannot be read",
+        ..ENTRY
+    },
+    // ---- Logs ----
+    CatalogueEntry {
+        id: "log-group-missing",
+        says: &[
+            "specified log group does not exist",
+            "Cloudwatch log stream*ResourceNotFoundException",
+            "log group {group} does not exist",
+        ],
+        lead: "The log group[ {group}] of {who} does not exist",
+        step: "Create it in the region of awslogs-region, or set awslogs-create-group: \"true\" in its logConfiguration \
+               and grant logs:CreateLogGroup to the task's execution role",
+        alert: "log group is missing",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "log-denied",
+        says: &[
+            "assumed-role/{role}/*not authorized to perform: logs:{action} on resource: {group}",
+            "not authorized to perform: logs:{action} on resource: {group}",
+            "not authorized to perform: logs:{action} ",
+            "Cloudwatch log stream*AccessDenied",
+            "Cloudwatch log group*AccessDenied",
+        ],
+        lead: "The execution role[ {role}] of the task may not write to the log group[ {group}] of {who}",
+        step: "Grant it logs:CreateLogStream and logs:PutLogEvents there[ (it lacks logs:{action})], and logs:CreateLogGroup \
+               where awslogs-create-group is set",
+        on_ec2: "Grant the execution role, or without one the instance's role, logs:CreateLogStream and \
+                 logs:PutLogEvents[ (it lacks logs:{action})], and logs:CreateLogGroup where awslogs-create-group is set",
+        alert: "log may not be written",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "log-unreachable",
+        says: &[
+            "There is a connection issue between the task and Amazon CloudWatch",
+            "validate logger args*signal: killed",
+            "initialize logging driver*i/o timeout",
+            "initialize logging driver*RequestCanceled",
+            "initialize logging driver*deadline exceeded",
+            "initialize logging driver*send request failed",
+            "Cloudwatch log*i/o timeout",
+            "Cloudwatch log*RequestError",
+            "Cloudwatch log*deadline exceeded",
+            "Cloudwatch log*no such host",
+            "initialize logging driver*no such host",
+        ],
+        lead: "CloudWatch Logs could not be reached from the task's network, so {who} was not started",
+        step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet, a NAT gateway in a private one, or the \
+               VPC endpoint logs, whose security group admits the task on port 443; check the log group's name[ \
+               {group}] too[. It ran in {network}]",
+        alert: "network cannot be reached (CloudWatch Logs)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "log-options",
+        says: &[
+            "unknown log opt {option} for",
+            "must specify a value for log opt",
+            "unknown log opt",
+            "logger: no log driver named",
+        ],
+        lead: "The logConfiguration of {who} has an option[ {option}] that its log driver does not know, or lacks one",
+        step: "Correct logConfiguration: Options in the task definition; awslogs needs awslogs-group, awslogs-region and \
+               awslogs-stream-prefix",
+        alert: "log options are wrong",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "log-driver",
+        rank: Rank::Area,
+        says: &["initialize logging driver", "validate logger args"],
+        lead: "The log driver of {who} could not be set up",
+        step: "Check that its log group[ {group}] exists in that region, that the execution role may write to it, and that \
+               the task's subnets reach CloudWatch Logs[. It ran in {network}]",
+        alert: "log driver cannot start",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "firelens",
+        says: &["firelens*config", "unable to generate firelens config", "firelens configuration"],
+        lead: "FireLens could not set up its configuration for the log router",
+        step: "Check firelensConfiguration and the log options of the containers; a configuration file in S3 needs \
+               s3:GetObject and s3:GetBucketLocation on the execution role",
+        alert: "log router cannot start",
+        ..ENTRY
+    },
+    // ---- Volumes ----
+    CatalogueEntry {
+        id: "efs-unreachable",
+        says: &[
+            "EFS utils*Connection timed out",
+            "EFS utils*timeout after",
+            "EFS utils*Connection refused",
+            "EFS utils*Connection reset by peer",
+            "EFS utils*No route to host",
+        ],
+        lead: "The EFS file system[ {filesystem}] of the task could not be reached",
+        step: "Admit the task's security group on port 2049 (NFS) in the security group of the file system's mount \
+               targets, and have a mount target in the Availability Zone of each of the task's subnets[. It ran in \
+               {network}]",
+        alert: "EFS cannot be reached",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "efs-not-resolved",
+        says: &["EFS utils*Failed to resolve {filesystem} -", "EFS utils*Failed to resolve {filesystem}"],
+        lead: "The EFS file system[ {filesystem}] of the task has no address in its VPC",
+        step: "Check FilesystemId in the task definition, make a mount target in the Availability Zone of each of the \
+               task's subnets, and have DNS hostnames and DNS support on in the VPC",
+        alert: "EFS cannot be reached",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "efs-denied",
+        says: &[
+            "EFS utils*access denied by server",
+            "EFS utils*AccessDenied",
+            "EFS utils*Operation not permitted",
+        ],
+        lead: "The EFS file system[ {filesystem}] refused the task",
+        step: "Grant elasticfilesystem:ClientMount and ClientWrite to the task role (TaskRoleArn, with AuthorizationConfig: \
+               IAM ENABLED), and check the file system's policy and the access point",
+        alert: "EFS access denied",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "efs-path-missing",
+        says: &["mounting {filesystem} failed, reason given by server: No such file or directory"],
+        lead: "The directory that the task mounts does not exist on EFS ({filesystem})",
+        step: "Make it on the file system, use an access point that makes it, or correct RootDirectory in the task \
+               definition",
+        alert: "EFS directory missing",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "efs-other",
+        rank: Rank::Area,
+        says: &["EFS utils", "mount.nfs4"],
+        lead: "An EFS volume of the task could not be mounted",
+        step: "Check FilesystemId and access point, port 2049 between the task's security group and the mount targets, and \
+               a mount target in the Availability Zone of each of the task's subnets[. It ran in {network}]",
+        alert: "EFS cannot be mounted",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "ebs-role",
+        says: &["unable to assume the configured ECS Infrastructure Role {role}."],
+        lead: "ECS could not assume the infrastructure role[ {role}] that is to make the task's EBS volume",
+        step: "Let its trust policy name ecs.amazonaws.com, attach AmazonECSInfrastructureRolePolicyForVolumes, and grant \
+               iam:PassRole on it to the role of the function; a role that is minutes old may work at the next deploy",
+        alert: "EBS volume role",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "ebs-volume",
+        says: &[
+            "ECS failed to set up the EBS volume",
+            "configuring the EBS volume attachment",
+            "EBS volume*attach",
+        ],
+        lead: "The EBS volume of the task could not be made or attached",
+        step: "Check VolumeConfigurations: the KMS key and its policy, the snapshot, FilesystemType for the task's \
+               operating system, and the permissions of its role",
+        alert: "EBS volume cannot be attached",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "volume-other",
+        rank: Rank::Area,
+        says: &["CannotCreateVolume", "failed to mount local volume"],
+        lead: "A volume of the task could not be made",
+        step: "Check Volumes and MountPoints in the task definition: driver, driver options, and the host path",
+        alert: "volume cannot be made",
+        ..ENTRY
+    },
+    // ---- Network interfaces ----
+    CatalogueEntry {
+        id: "subnet-full",
+        says: &[
+            "in subnet {subnet}: InsufficientFreeAddresses",
+            "InsufficientFreeAddresses",
+            "insufficient free addresses in subnet",
+            "not enough free addresses in subnet {subnet}",
+            "~Create Network Interface with public IP assignment enabled in subnet {subnet}",
+        ],
+        lead: "No address is free in the task's subnet[ {subnet}]",
+        step: "Name further or larger subnets in NetworkConfiguration, or free addresses: every task of network mode \
+               awsvpc takes one until it is STOPPED[. It was to run in {network}]",
+        alert: "no free address in the subnet",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "eni-limit",
+        says: &[
+            "NetworkInterfaceLimitExceeded",
+            "AttachmentLimitExceeded",
+            "maximum number of network interfaces",
+        ],
+        lead: "The account's or the instance's limit of network interfaces is reached",
+        step: "Raise the quota Network interfaces per Region (Amazon VPC) in Service Quotas, or stop tasks; on EC2 switch \
+               on awsvpcTrunking and replace the instances",
+        alert: "limit of network interfaces",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "eni-denied",
+        says: &[
+            "attempting to*network interface*TagPolicyViolation",
+            "attempting to*network interface*UnauthorizedOperation",
+            "attempting to*network interface*AuthFailure",
+            "attempting to*network interface*AccessDenied",
+        ],
+        lead: "EC2 did not allow ECS to make the task's network interface",
+        step: "Check the organization's service control policies and tag policies for ec2:CreateNetworkInterface and \
+               ec2:CreateTags, that AWSServiceRoleForECS exists, and that the subnet is shared with this account",
+        alert: "network interface denied",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "eni-slow",
+        says: &[
+            "Timeout waiting for network interface provisioning",
+            "timeout waiting for network interface",
+            "~unable to attach network interface",
+            "Network interface provision complete",
+        ],
+        lead: "The task's network interface was not ready in time",
+        step: "Deploy again; StartRetries: 2 does that by itself[. It was to run in {network}]",
+        alert: "no network interface",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "eni-unused-index",
+        says: &["attach network interface to unused device index"],
+        lead: "The container instance has no place left for the task's network interface",
+        step: "Add instances, use a larger instance type, or switch on awsvpcTrunking and replace the instances",
+        alert: "no network interface",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "eni-other",
+        rank: Rank::Area,
+        says: &["network interface", "failed to configure ENI", "failed to setup regular eni"],
+        lead: "The task got no network interface",
+        step: "Check that its subnets have free addresses and its security groups exist in their VPC; then deploy again \
+               (StartRetries: 2 does that by itself)[. It was to run in {network}]",
+        alert: "no network interface",
+        ..ENTRY
+    },
+    // ---- Containers that cannot be started ----
+    CatalogueEntry {
+        id: "command-not-found",
+        class: FailureClass::Container,
+        says: &[
+            "exec: {command}: executable file not found in $PATH",
+            "executable file not found",
+            "exec {command}: no such file or directory",
+            "exec: {command}: stat {path}: no such file or directory",
+            "exec: {command}: no such file or directory",
+        ],
+        logs: &[
+            "{command}: command not found",
+            "{command}: not found$",
+            "Cannot find module {command}$",
+            "exec user process caused*no such file or directory",
+            "^exec {command}: no such file or directory",
+        ],
+        codes: &[127],
+        lead: "The command[ {command}] of {who} is not in its image[ (exit code {code})]",
+        step: "Correct EntryPoint and Command in the task definition (or Command in Overrides): a list, one word an item, \
+               the program first; then check the image's PATH and that a script's #! interpreter is installed",
+        alert: "command is not in the image",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "command-not-executable",
+        class: FailureClass::Container,
+        says: &[
+            "exec: {command}: permission denied",
+            "exec {command}: permission denied",
+            "~exec: {command}: is a directory: permission denied",
+            "~exec*permission denied",
+        ],
+        codes: &[126],
+        lead: "The command[ {command}] of {who} may not be executed[ (exit code {code})]",
+        step: "Make it executable in the image (chmod +x), check that it is a program and not a directory, and that the \
+               container's User may run it",
+        alert: "command may not be executed",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "user-not-found",
+        says: &[
+            "unable to find user {user}:",
+            "unable to find user",
+            "unable to find group",
+            "no matching entries in passwd file",
+        ],
+        lead: "The user[ {user}] that {who} is to run as does not exist in its image",
+        step: "Correct User in the task definition, give the uid as a number, or add the user in the Dockerfile",
+        alert: "user is not in the image",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "working-directory",
+        says: &["chdir to cwd", "mkdir {directory}: permission denied", "Cwd must be an absolute path"],
+        lead: "The working directory of {who} cannot be used",
+        step: "Correct WorkingDirectory in the task definition, or make the directory in the Dockerfile for that User",
+        alert: "working directory",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "mount-mismatch",
+        says: &["error mounting*not a directory", "mount a directory onto a file", "error mounting"],
+        lead: "A volume of {who} cannot be mounted where the task definition says",
+        step: "Correct MountPoints: ContainerPath must be a directory that is no file in the image, and SourceVolume one of \
+               Volumes",
+        alert: "volume cannot be mounted",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "read-only-root",
+        class: FailureClass::Container,
+        says: &["read-only file system"],
+        logs: &["Read-only file system", "EROFS"],
+        lead: "{Who} wrote to its root file system, which is read-only[ (exit code {code})]",
+        step: "Mount a volume where it writes, or set ReadonlyRootFilesystem: false in the task definition",
+        alert: "read-only file system",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "disk-full",
+        class: FailureClass::Container,
+        says: &["no space left on device"],
+        logs: &["no space left on device", "ENOSPC", "No space left on device"],
+        lead: "The disk of the task is full[ (container {container}[, exit code {code}])]",
+        step: "Set EphemeralStorage: SizeInGiB in the task definition (21 to 200; Overrides can set it for one run), or make \
+               image and data smaller",
+        on_ec2: "Free the instance's disk (docker system prune; log files), or give the instances larger volumes, and make \
+                 image and data smaller",
+        alert: "disk full",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "port-taken",
+        says: &[
+            "address already in use",
+            "port is already allocated",
+            "already using a port required by your task",
+            "driver failed programming external connectivity",
+        ],
+        lead: "A host port that {who} maps is taken on its instance",
+        step: "Map HostPort: 0 in network mode bridge, use network mode awsvpc, or stop what holds the port",
+        alert: "port is taken",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "device-missing",
+        says: &[
+            "gathering device information while adding custom device {device}:",
+            "error gathering device information",
+            "could not select device driver",
+            "nvidia-container-cli",
+        ],
+        lead: "The container instance does not have the device[ {device}] that {who} asks for",
+        step: "Run it on instances that have it (for GPUs the ECS GPU-optimized AMI and ResourceRequirements), or correct \
+               LinuxParameters: Devices",
+        alert: "device is missing",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "dependency-failed",
+        says: &[
+            "Dependency container*did not",
+            "Failed container ordering",
+            "dependency*failed to",
+            "ordering dependency",
+        ],
+        lead: "{Who} was not started because a container that it depends on failed",
+        step: "See the log of the container named under DependsOn in the task definition: it did not reach its Condition \
+               (SUCCESS, COMPLETE or HEALTHY), or not within StartTimeout",
+        alert: "a container that others depend on failed",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "runtime-timeout",
+        says: &[
+            "ContainerRuntimeTimeout",
+            "DockerTimeoutError",
+            "Could not transition to running",
+            "Could not transition to created",
+        ],
+        lead: "The container runtime did not bring {who} up in time",
+        step: "Deploy again (StartRetries: 2 does that by itself); if it goes on, make the image smaller, raise the task's \
+               cpu, or look for a log driver or volume that hangs",
+        on_ec2: "Deploy again; if it goes on, look at Docker's log and the disk of the instance, make the image smaller, or \
+                 replace the instance",
+        alert: "container runtime timed out",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "container-stop",
+        class: FailureClass::Container,
+        says: &["CannotStopContainer", "failed sending SIGTERM"],
+        lead: "The container runtime could not stop {who}",
+        step: "Check that its program handles SIGTERM within StopTimeout, then deploy again; on EC2 look at Docker on that \
+               instance",
+        alert: "container cannot be stopped",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "container-inspect",
+        rank: Rank::Area,
+        says: &["CannotInspectContainer", "CannotDescribeContainer", "failed to get container status"],
+        lead: "The container runtime lost sight of {who}: it may have been killed for want of memory",
+        step: "Raise Memory of the container and the task, then deploy again",
+        alert: "container runtime failed",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "container-runtime",
+        rank: Rank::Prefix,
+        says: &[
+            "ContainerRuntimeError",
+            "CannotStartContainer",
+            "CannotCreateContainer",
+            "OCI runtime",
+            "failed to create container",
+        ],
+        lead: "The container runtime could not start {who}",
+        step: "Read AWS's words below: they name the setting; check EntryPoint, Command, MountPoints, User and \
+               LinuxParameters in the task definition",
+        alert: "container cannot be started",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "internal-error",
+        rank: Rank::Area,
+        says: &["InternalError", "Internal error"],
+        lead: "ECS reports an error of its own",
+        step: "Deploy again (StartRetries: 2 does that by itself); if it goes on, check that Fargate serves the Availability \
+               Zones of the task's subnets, then ask AWS Support",
+        alert: "internal error of ECS",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "resource-initialization",
+        rank: Rank::Frame,
+        says: &["ResourceInitializationError", "ResourceNotFoundException"],
+        lead: "The agent could not prepare what the task needs before its containers start",
+        step: "Read AWS's words below: they name the resource; check its name, the execution role, and that the task's \
+               subnets reach it[. It ran in {network}]",
+        alert: "resources cannot be initialized",
+        ..ENTRY
+    },
+    // ---- How a task ended ----
+    CatalogueEntry {
+        id: "out-of-memory",
+        says: &["OutOfMemory", "OOMKilled", "Container killed due to memory usage"],
+        lead: "{Who} ran out of memory and was killed[ (exit code {code})]",
+        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)] in the task definition or, for one \
+               run, in Overrides, or make it use less. Its work may be half done",
+        alert: "out of memory",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "memory-exhausted",
+        logs: &[
+            "JavaScript heap out of memory",
+            "java.lang.OutOfMemoryError",
+            "Cannot allocate memory",
+            "MemoryError",
+        ],
+        lead: "{Who} exited with code {code}: its program ran out of memory",
+        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)], and the program's own limit (Node: \
+               --max-old-space-size, Java: -XX:MaxRAMPercentage). Its work may be half done",
+        alert: "out of memory",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "killed",
+        rank: Rank::Area,
+        codes: &[137],
+        lead: "{Who} exited with code {code} (SIGKILL: something killed it), and AWS does not say what",
+        step: "Raise Memory in the task definition if it grows; or it took longer than StopTimeout to end when it was told \
+               to. Its work may be half done",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "terminated",
+        rank: Rank::Area,
+        codes: &[143],
+        lead: "{Who} exited with code {code} (SIGTERM: it was told to stop), and AWS does not say by whom",
+        step: "See the other containers of the task, and CloudTrail for ecs:StopTask. Its work may be half done",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "killed-by-essential",
+        lead: "Container {ender}, which is essential, exited with code {enderCode}, so ECS stopped container {container} \
+               (exit code {code})",
+        step: "Set Essential: false on {ender} in the task definition if it may end before {container}; else see why it \
+               ended: its log. The work of {container} may be half done",
+        alert: "an essential container ended first",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "crashed",
+        rank: Rank::Area,
+        codes: &[134, 136, 139],
+        lead: "{Who} exited with code {code} ({signal}: its program crashed)",
+        step: "[{logged}. ]Run the image locally with the same input; a native library that was built for another CPU or C \
+               library does this",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "interrupted",
+        rank: Rank::Area,
+        codes: &[130],
+        lead: "{Who} exited with code {code} (SIGINT: it was interrupted)",
+        step: "See who sent it SIGINT: its StopSignal, or a process of its own. Its work may be half done",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "exit-code",
+        rank: Rank::Prefix,
+        lead: "{Who} exited with code {code}",
+        step: "[{logged}]",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "no-exit-code",
+        rank: Rank::Prefix,
+        lead: "{Who} ended without an exit code[ ({stopCode})]: it never ran, or ECS lost sight of it",
+        step: "Deploy again; if it goes on, look at the task in the ECS console within the hour, and on EC2 at the agent of \
+               its instance",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "spot-interrupted",
+        says: &["Your Spot Task was interrupted", "SpotInterruption", "Spot*interrupt"],
+        stop_codes: &["SpotInterruption"],
+        lead: "AWS took back the Spot capacity that the task ran on[ (container {container}[, exit code {code}])]",
+        step: "Deploy again, or run on capacity that is not Spot (LaunchType: FARGATE, or another \
+               CapacityProviderStrategy). Its work may be half done",
+        alert: "Spot interruption",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "host-terminated",
+        says: &[
+            "Host EC2 (instance {instance}) terminated",
+            "Host EC2*terminated",
+            "Host EC2*stopped",
+            "container instance was terminated",
+        ],
+        stop_codes: &["TerminationNotice"],
+        lead: "The instance[ {instance}] that the task ran on was terminated[ (container {container}[, exit code {code}])]",
+        step: "Deploy again; managed termination protection and draining keep instances with tasks. Its work may be half \
+               done",
+        alert: "its host was terminated",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "host-unhealthy",
+        says: &[
+            "instance health*impaired",
+            "host is unhealthy",
+            "failed the EC2 health check",
+            "became unhealthy and was",
+        ],
+        stop_codes: &["InfrastructureHealth"],
+        lead: "The host that the task ran on was not healthy, so ECS ended the task[ (container {container}[, exit code \
+               {code}])]",
+        step: "Deploy again; if it goes on, replace the container instance. Its work may be half done",
+        alert: "its host was unhealthy",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "host-draining",
+        says: &[
+            "container instance is in DRAINING state",
+            "stopped during instance draining",
+            "Instance draining",
+        ],
+        lead: "The container instance was drained, so ECS stopped the task[ (container {container}[, exit code {code}])]",
+        step: "Deploy again when instances are being replaced no more. Its work may be half done",
+        alert: "instance draining",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "maintenance",
+        says: &["ECS is performing maintenance on the underlying infrastructure"],
+        lead: "AWS retired the host that the task ran on[ (container {container}[, exit code {code}])]",
+        step: "Deploy again. Its work may be half done",
+        alert: "AWS maintenance",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "scaled-in",
+        says: &["Scaling activity initiated by"],
+        lead: "The service was scaled in, so ECS stopped the task[ (container {container}[, exit code {code}])]",
+        step: "Nothing to do if that is wanted; a task can keep itself alive with task scale-in protection",
+        alert: "scaled in",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "health-elb",
+        says: &[
+            "failed ELB health checks in (target-group {target})",
+            "failed ELB health checks",
+            "is unhealthy in (target-group",
+            "is unhealthy in (elb",
+        ],
+        lead: "The load balancer's health checks of the task failed[ (target group {target})], so ECS replaced it",
+        step: "Check that the container listens on the target group's port and path, answers within its timeout, that its \
+               security group admits the load balancer, and that HealthCheckGracePeriodSeconds covers its start",
+        alert: "health checks failed",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "health-container",
+        says: &["failed container health checks", "failed health checks", "failed*health checks"],
+        rank: Rank::Area,
+        lead: "The health check of a container of the task failed, so ECS stopped it",
+        step: "Run HealthCheck: Command of the task definition inside the image (it needs curl or the like there), and raise \
+               StartPeriod if it only starts slowly",
+        alert: "health checks failed",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "stopped-by-user",
+        rank: Rank::Area,
+        says: &["Task stopped by user", "stopped by user"],
+        stop_codes: &["UserInitiated"],
+        lead: "Somebody stopped the task by ecs:StopTask before it was done[ (container {container}[, exit code {code}])]",
+        step: "CloudTrail shows who called StopTask; deploy again. Its work may be half done",
+        alert: "stopped by StopTask",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "stopped-by-ecs-tasks",
+        says: &["^ecs-tasks: "],
+        lead: "ecs-tasks stopped the task before it was done[ (container {container}[, exit code {code}])]",
+        step: "See the newer request of this resource in the stack's events, or why this run could not go on, in the \
+               function's log. Its work may be half done",
+        alert: "stopped by ecs-tasks",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "replaced",
+        rank: Rank::Prefix,
+        says: &["Scheduler initiated", "initiated by (deployment"],
+        stop_codes: &["ServiceSchedulerInitiated"],
+        lead: "The service's scheduler stopped the task[ (container {container}[, exit code {code}])]",
+        step: "Nothing to do after a deployment; else see the service's events",
+        alert: "stopped by the service scheduler",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "task-lost",
+        rank: Rank::Prefix,
+        lead: "ECS does not know the task any more, so how it ended is unknown",
+        step: "Look for it in the events or the log of the task, then deploy again. Its work may be half done",
+        alert: "task unknown to ECS",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "no-container",
+        rank: Rank::Prefix,
+        lead: "The task ended, and ECS shows no container of it that counts",
+        step: "Check WatchContainers and the names of the containers in the task definition",
+        alert: "no container could be judged",
+        ..RAN
+    },
+    // ---- What a container's log says ----
+    CatalogueEntry {
+        id: "connection-timeout",
+        logs: &[
+            "connection to server at {address} *timeout expired",
+            "connection to server at {address} *timed out",
+            "dial tcp {address}: i/o timeout",
+            "dial tcp {address}: connect: connection timed out",
+            "connect ETIMEDOUT {address}",
+            "Can't connect to MySQL server on {address} *timed out",
+            "Can't connect to MySQL server on {address} (110",
+            "Can't reach database server at {address}",
+            "Communications link failure",
+            "could not connect to server: Connection timed out",
+            "Connection timed out",
+            "connection timed out",
+            "timeout expired",
+            "i/o timeout",
+            "ETIMEDOUT",
+            "connect timed out",
+            "Operation timed out",
+            "SocketTimeoutException",
+            "selection timed out",
+            "ConnectTimeout",
+            "Login timeout expired",
+        ],
+        lead: "{Who} exited with code {code}, and its log ends with a connection[ to {address}] that timed out",
+        step: "Admit the task's security group[ ({groups})] on that port in the security group of what it connects to, and \
+               check the routes between their subnets[. It ran in {network}]",
+        alert: "a connection timed out",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "connection-refused",
+        logs: &[
+            "connection to server at {address} *Connection refused",
+            "dial tcp {address}: connect: connection refused",
+            "connect ECONNREFUSED {address}",
+            "Connection refused",
+            "ECONNREFUSED",
+        ],
+        lead: "{Who} exited with code {code}, and its log ends with a connection[ to {address}] that was refused",
+        step: "Check host and port in its environment, and that the server is up and listens there (a security group would \
+               time out, not refuse); 127.0.0.1 is the task itself",
+        alert: "a connection was refused",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "name-not-resolved",
+        logs: &[
+            "could not translate host name {address} to",
+            "getaddrinfo ENOTFOUND {address}",
+            "getaddrinfo EAI_AGAIN {address}",
+            "lookup {address} on *no such host",
+            "lookup {address}: no such host",
+            "Unknown MySQL server host {address}",
+            "Name or service not known",
+            "Temporary failure in name resolution",
+            "UnknownHostException: {address}",
+        ],
+        lead: "{Who} exited with code {code}, and its log ends with a name[ ({address})] that has no address",
+        step: "Check the host name in its environment, and that the VPC has DNS support and the private hosted zone of that \
+               name[. It ran in {network}]",
+        alert: "a name has no address",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "login-refused",
+        logs: &[
+            "password authentication failed for user {user}",
+            "password authentication failed",
+            "Access denied for user {user}",
+            "Login failed for user {user}",
+            "no pg_hba.conf entry",
+            "ORA-01017",
+        ],
+        lead: "{Who} exited with code {code}, and its log ends with a login[ as {user}] that the database refused",
+        step: "Check user name and password in its environment or Secrets: a secret is read when the task starts, and a \
+               rotated one may differ from what the database has",
+        alert: "database login refused",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "task-role-denied",
+        logs: &[
+            "not authorized to perform: {action} on resource: {on}",
+            "not authorized to perform: {action}",
+            "Unable to locate credentials",
+            "NoCredentialProviders",
+        ],
+        lead: "{Who} exited with code {code}, and its log ends with a call[ ({action})] that AWS denied",
+        step: "Grant {action|what it calls} to the task role (TaskRoleArn in the task definition): the execution role is \
+               the agent's, not the program's",
+        alert: "task role lacks a permission",
+        ..RAN
+    },
+    // ---- Time ----
+    CatalogueEntry {
+        id: "timeout-never-ran",
+        lead: "The task did not run within {limit} and {stopped}: it stayed in {status}",
+        step: "{waiting}. Only then {raise}",
+        ..TIMED_OUT
+    },
+    CatalogueEntry {
+        id: "timeout-lock",
+        logs: &[
+            "waiting for*lock",
+            "waiting to acquire*lock",
+            "could not acquire*lock",
+            "could not obtain lock",
+            "Attempting to acquire*lock",
+            "lock wait timeout",
+            "is blocked by",
+        ],
+        lead: "The task did not finish within {limit} and {stopped}: its log waits for a lock",
+        step: "Find who holds the lock (another migration, an open transaction) and end that; {raise} only if the lock is \
+               let go in time. Its work may be half done",
+        ..TIMED_OUT
+    },
+    CatalogueEntry {
+        id: "timeout-goes-on",
+        lead: "The task did not finish within {limit} and {stopped}: {done} done, and {goesOn} on",
+        step: "Make {running} end with the others, or set Essential: true on the container whose end is the task's. Its work \
+               may be half done",
+        ..TIMED_OUT
+    },
+    CatalogueEntry {
+        id: "timeout",
+        says: &["ecs-tasks: not finished within {limit}"],
+        lead: "{What} did not finish within {limit} and {stopped|has been stopped}",
+        step: "If it is only slow, {raise|raise Timeout}; if it hangs, its log shows where. Its work may be half done",
+        ..TIMED_OUT
+    },
+    CatalogueEntry {
+        id: "still-stopping",
+        lead: "The tasks of this resource were told to stop and have not stopped within {limit}",
+        step: "Wait until they are STOPPED, then deploy again; StopTimeout in the task definition bounds it",
+        ..TIMED_OUT
+    },
+    // ---- Starts that AWS refuses, and that time may mend ----
+    CatalogueEntry {
+        id: "capacity-unavailable",
+        says: &[
+            "Capacity is unavailable",
+            "Capacity provider*unavailable",
+            "insufficient capacity",
+            "InsufficientInstanceCapacity",
+        ],
+        lead: "AWS has no capacity for the task[ {place}]",
+        step: "Name subnets in more Availability Zones or another capacity provider, or deploy again later; StartRetries \
+               starts a task anew",
+        retry: Retry::Capacity,
+        alert: "no capacity",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "quota-vcpu",
+        says: &[
+            "reached the limit on the number of vCPUs you can run concurrently",
+            "limit on the number of vCPUs",
+        ],
+        lead: "The account's quota of Fargate vCPUs is used up",
+        step: "Wait for other tasks to end, or raise Fargate On-Demand (or Spot) vCPU resource count in Service Quotas, AWS \
+               Fargate, for this region",
+        retry: Retry::Capacity,
+        alert: "vCPU quota reached",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "quota-tasks",
+        says: &[
+            "reached the limit on the number of tasks you can run concurrently",
+            "limit on the number of tasks",
+        ],
+        lead: "The account's quota of tasks that run at once is used up",
+        step: "Wait for other tasks to end, or raise the quota in Service Quotas, AWS Fargate, for this region",
+        retry: Retry::Capacity,
+        alert: "task quota reached",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "quota-provisioning",
+        says: &["Tasks provisioning capacity limit", "tasks provisioning capacity limit was exceeded"],
+        lead: "The cluster[ {cluster}] has as many tasks in PROVISIONING as it may (500)",
+        step: "Wait for instances, start fewer tasks at once, or raise the capacity provider's maximum size and scaling step",
+        retry: Retry::Capacity,
+        alert: "provisioning limit reached",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "quota-size",
+        says: &["requested {what} configuration is above your limit"],
+        lead: "The task asks for more {what} than the account's Fargate quota allows",
+        step: "Raise the quota in Service Quotas, AWS Fargate, or lower the task's Cpu and Memory",
+        alert: "Fargate quota",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "ec2-throttled",
+        says: &[
+            "(ErrorCode: RequestLimitExceeded",
+            "(ErrorCode: Throttling",
+            "(ErrorCode: RequestThrottled",
+            "(ErrorCode: EC2Throttled",
+            "Error Code: RequestLimitExceeded",
+            "Error Code: Throttling",
+            "Request limit exceeded",
+        ],
+        lead: "EC2 throttled the start until the time was up",
+        step: "Deploy again, or start fewer tasks at once: EC2 counts all calls of the account in this region",
+        retry: Retry::Throttled,
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "throttled",
+        of_call: true,
+        rank: Rank::Area,
+        says: &[
+            "ThrottlingException",
+            "Rate exceeded",
+            "TooManyRequestsException",
+            "operations are being throttled",
+        ],
+        lead: "AWS throttled every attempt until the time was up",
+        step: "Deploy again, or start fewer tasks at once",
+        retry: Retry::Throttled,
+        alert: "throttled",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "aws-no-answer",
+        of_call: true,
+        rank: Rank::Prefix,
+        says: &[
+            "^TimeoutError",
+            "^DispatchFailure",
+            "^ResponseError",
+            "ServerException",
+            "Service Unavailable",
+            "^HTTP 50",
+        ],
+        lead: "AWS did not answer until the time was up",
+        step: "Deploy again; if it goes on, check the function's network (a function in a VPC needs a NAT gateway or VPC \
+               endpoints) and the AWS Health Dashboard",
+        retry: Retry::Throttled,
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "role-not-assumable",
+        says: &[
+            "ECS was unable to assume the role {role} that was provided",
+            "unable to assume the role {role}",
+            "unable to assume the role",
+            "IAM trust relationship has been misconfigured",
+        ],
+        lead: "ECS could not assume the role[ {role}] of the task",
+        step: "Let its trust policy name ecs-tasks.amazonaws.com as the Principal of sts:AssumeRole, and check that the role \
+               exists; a role of the same stack is usable some seconds after it was made",
+        retry: Retry::Passing,
+        alert: "role cannot be assumed",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "service-linked-role",
+        says: &["Unable to assume the service linked role"],
+        lead: "ECS has no service-linked role in this account yet",
+        step: "Make it: aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com",
+        retry: Retry::Passing,
+        alert: "service-linked role is missing",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "cluster-empty",
+        says: &[
+            "No Container Instances were found in your cluster",
+            "no container instances were found in your cluster",
+        ],
+        lead: "Cluster {cluster|of the task} has no container instances[, and {asEc2}]",
+        step: "For Fargate set LaunchType: FARGATE; for a cluster that scales from zero leave LaunchType out and name its \
+               provider in CapacityProviderStrategy; else let the resource depend on what adds instances",
+        retry: Retry::Passing,
+        alert: "cluster has no instances",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "provider-empty",
+        says: &[
+            "No Container Instances were found in your capacity provider",
+            "EMPTY CAPACITY PROVIDER",
+            "NO ACTIVE INSTANCES",
+        ],
+        lead: "The capacity provider[ {providers}] of the task has no container instance[ in cluster {cluster}]",
+        step: "Switch on its managed scaling with a maximum size above zero, and check that its instances register with \
+               this cluster (ECS_CLUSTER, the AMI, the instance's role)",
+        retry: Retry::Passing,
+        alert: "capacity provider has no instances",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "resource-memory",
+        says: &["RESOURCE:MEMORY", "has insufficient memory available", "insufficient memory"],
+        lead: "No container instance[ of cluster {cluster}] has the [{memory} MiB of ]memory free that the task asks for",
+        step: "Wait for other tasks to end, add container instances or larger ones, or lower the task's Memory",
+        retry: Retry::Capacity,
+        alert: "no instance has the memory",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "resource-cpu",
+        says: &["RESOURCE:CPU", "has insufficient CPU units available", "insufficient CPU"],
+        lead: "No container instance[ of cluster {cluster}] has the [{cpu} units of ]CPU free that the task asks for",
+        step: "Wait for other tasks to end, add container instances or larger ones, or lower the task's Cpu",
+        retry: Retry::Capacity,
+        alert: "no instance has the CPU",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "resource-gpu",
+        says: &["RESOURCE:GPU"],
+        lead: "No container instance[ of cluster {cluster}] has the GPUs free that the task asks for",
+        step: "Wait for other tasks to end, add GPU instances (ECS GPU-optimized AMI), or lower ResourceRequirements: Fargate \
+               has no GPUs",
+        retry: Retry::Capacity,
+        alert: "no instance has the GPU",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "resource-eni",
+        says: &["RESOURCE:ENI"],
+        lead: "No container instance[ of cluster {cluster}] has a network interface free, of which every awsvpc task takes one",
+        step: "Wait for other tasks to end, add container instances, or switch on awsvpcTrunking and replace the instances",
+        retry: Retry::Capacity,
+        alert: "no network interface",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "resource-ports",
+        says: &["RESOURCE:PORTS"],
+        lead: "No container instance[ of cluster {cluster}] has the host ports free that the task maps",
+        step: "Wait for other tasks to end, add container instances, or map HostPort: 0 in network mode bridge",
+        retry: Retry::Capacity,
+        alert: "host ports are taken",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "resource-other",
+        rank: Rank::Area,
+        says: &["RESOURCE:{resource}"],
+        lead: "No container instance[ of cluster {cluster}] has the {resource} free that the task asks for",
+        step: "Wait for other tasks to end, or add container instances that have it",
+        retry: Retry::Capacity,
+        alert: "no instance has the resource",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "agent-disconnected",
+        says: &[
+            "^AGENT$",
+            "TaskFailedToStart: AGENT",
+            "encountered error AGENT",
+            "Timed out waiting for Amazon ECS Agent",
+        ],
+        lead: "The ECS agent of the container instance[ {instance}][ in cluster {cluster}] is not connected",
+        step: "Check on the instance that the agent runs (sudo systemctl restart ecs; /var/log/ecs/ecs-agent.log) and can \
+               reach the ECS endpoints",
+        retry: Retry::Capacity,
+        alert: "ECS agent not connected",
+        ..ENTRY
+    },
+    // ---- Starts that AWS refuses for good ----
+    CatalogueEntry {
+        id: "attribute-missing",
+        says: &["^ATTRIBUTE$", "TaskFailedToStart: ATTRIBUTE", "missing an attribute required by your task"],
+        lead: "No container instance[ of cluster {cluster}] has every attribute that the task definition requires",
+        step: "Compare requiresAttributes (aws ecs describe-task-definition) with the instances: an older agent, a log driver \
+               that it does not offer, awsvpc in another subnet, or another CPU architecture",
+        alert: "no instance has the attributes",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "other-zone",
+        says: &["^LOCATION$", "TaskFailedToStart: LOCATION"],
+        lead: "No container instance[ of cluster {cluster}] is in an Availability Zone of the task's subnets[ ({subnets})]",
+        step: "Name subnets in the Availability Zones of the instances, or add instances there",
+        alert: "no instance in the subnets' zones",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "placement-constraint",
+        says: &["MemberOf placement constraint", "placement constraint unsatisfied"],
+        lead: "No container instance[ of cluster {cluster}] meets the placement constraints of the task",
+        step: "Compare PlacementConstraints, and those of the task definition, with the attributes of the instances",
+        alert: "placement constraints not met",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "instance-unknown",
+        of_call: true,
+        says: &["^MISSING$"],
+        lead: "The container instance[ {instance}] is not registered[ in cluster {cluster}]",
+        step: "Correct Instances and Cluster: the instance may have been deregistered, or be of another cluster or region",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "instance-inactive",
+        of_call: true,
+        says: &["^INACTIVE$"],
+        lead: "The container instance[ {instance}] is not active any more",
+        step: "Name instances in Instances that are ACTIVE (aws ecs list-container-instances)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "provider-not-attached",
+        says: &[
+            "capacity provider that is not associated with the cluster",
+            "not associated with the cluster",
+            "capacity provider {provider} does not exist",
+        ],
+        lead: "Cluster {cluster|of the task} does not have the capacity provider[ {providers}] of CapacityProviderStrategy",
+        step: "Associate it (AWS::ECS::ClusterCapacityProviderAssociations, also for FARGATE and FARGATE_SPOT) and let the \
+               resource depend on that (DependsOn), or correct its name",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "provider-not-usable",
+        says: &[
+            "capacity provider*is not in an ACTIVE state",
+            "capacity provider*cannot be used",
+            "cannot contain a mix",
+            "capacity provider strategy cannot contain",
+            "capacity providers of different",
+        ],
+        rank: Rank::Area,
+        lead: "CapacityProviderStrategy[ ({providers})] cannot be used like this",
+        step: "Name providers of one kind only (Fargate's, or those of Auto Scaling groups), each ACTIVE and associated with \
+               the cluster",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "cluster-not-found",
+        says: &["ClusterNotFoundException", "Cluster not found", "The referenced cluster was inactive"],
+        lead: "There is no cluster {cluster|of that name}[ in region {region} of account {account}]",
+        step: "Correct Cluster; it must be in the function's region and account",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "definition-inactive",
+        says: &["TaskDefinition is inactive"],
+        lead: "The task definition {definition|of the task} is not active: it has been deregistered",
+        step: "Name an active revision in TaskDefinition, or register a new one",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "definition-not-found",
+        says: &["Unable to describe task definition", "TaskDefinition not found"],
+        lead: "There is no task definition {definition|of that name}[ in region {region} of account {account}]",
+        step: "Correct TaskDefinition: its family, and its revision if it names one",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "override-container",
+        of_call: true,
+        says: &["Override for container named {named} is not a container"],
+        lead: "Overrides names the container {named}, which the task definition {definition|of the task} does not have",
+        step: "Correct Name under ContainerOverrides[: it has {containers}]",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "override-refused",
+        of_call: true,
+        rank: Rank::Area,
+        says: &["Overrides length must be at most", "containerOverrides", "Container Overrides length"],
+        lead: "ECS refuses Overrides as they stand",
+        step: "Shorten or correct Overrides: they have at most 8,192 characters as JSON; put long values into S3, Secrets or \
+               the image",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "network-missing",
+        of_call: true,
+        says: &["Network Configuration must be provided"],
+        lead: "The task definition {definition|of the task} has the network mode awsvpc, and the start names no network",
+        step: "Set NetworkConfiguration: AwsvpcConfiguration with Subnets and SecurityGroups, or Service to take them from a \
+               service",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "network-not-wanted",
+        of_call: true,
+        says: &["Network Configuration is not valid for the given networkMode"],
+        lead: "NetworkConfiguration is for the network mode awsvpc, which the task definition {definition|of the task} does not \
+               have",
+        step: "Leave NetworkConfiguration out, or set NetworkMode: awsvpc in the task definition",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "public-ip-on-ec2",
+        says: &["Assign public IP is not supported for this launch type", "AssignPublicIp*not supported"],
+        lead: "AssignPublicIp: ENABLED is for Fargate, and this task starts on EC2",
+        step: "Set LaunchType: FARGATE, or leave AssignPublicIp out and use subnets with a NAT gateway",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "subnet-not-found",
+        says: &["subnet ID {subnet} does not exist", "InvalidSubnetID.NotFound"],
+        lead: "The subnet[ {subnet}] does not exist in the function's region and account",
+        step: "Correct Subnets in NetworkConfiguration",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "security-group-not-found",
+        says: &["security group {group} does not exist", "InvalidGroup.NotFound", "InvalidGroupId.Malformed"],
+        lead: "The security group[ {group}] does not exist in the function's region and account",
+        step: "Correct SecurityGroups in NetworkConfiguration: ids (sg-…), not names",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "other-vpc",
+        says: &[
+            "belong to different networks",
+            "security group*are not in the same VPC",
+            "do not belong to the same VPC",
+            "must be in the same VPC",
+        ],
+        lead: "Subnets and security groups of the task are not of one VPC",
+        step: "Name Subnets and SecurityGroups of the same VPC in NetworkConfiguration[: they are {network}]",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "ec2-refused",
+        of_call: true,
+        rank: Rank::Area,
+        says: &["Error retrieving * information for", "(ErrorCode: {ec2Code})"],
+        lead: "EC2 refused what the start names in NetworkConfiguration[ ({ec2Code})]",
+        step: "Correct Subnets and SecurityGroups; they must be of one VPC in the function's region and account[: they are \
+               {network}]",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "launch-type-mismatch",
+        says: &[
+            "Task definition does not support launch_type {launchType}",
+            "does not support launch_type",
+            "not compatible with the selected compute strategy",
+            "launch type*not compatible",
+        ],
+        lead: "The task definition {definition|of the task} cannot run as[ {launchType|what the start asks for}]",
+        step: "Add it to RequiresCompatibilities in the task definition (Fargate needs NetworkMode: awsvpc, Cpu and Memory), \
+               or set LaunchType or CapacityProviderStrategy to what the definition is for",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "fargate-size",
+        of_call: true,
+        says: &[
+            "No Fargate configuration exists for given values",
+            "Fargate resource requirements",
+            "Invalid cpu setting for task",
+        ],
+        lead: "Fargate has no size with the task's Cpu and Memory",
+        step: "Set a pair that Fargate has, as 256 and 512, 1024 and 2048, or 4096 and 8192, in the task definition and in \
+               Overrides",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "platform-version",
+        of_call: true,
+        says: &[
+            "platform version*does not exist",
+            "PlatformUnknownException",
+            "The specified platform does not exist",
+            "PlatformTaskDefinitionIncompatibilityException",
+            "platform version*does not support",
+        ],
+        lead: "PlatformVersion does not exist, or does not support what the task definition uses",
+        step: "Leave PlatformVersion out, or set LATEST",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "unsupported-here",
+        says: &[
+            "UnsupportedFeatureException",
+            "not supported in this region",
+            "unsupported Availability Zone",
+            "is not supported in your region",
+        ],
+        lead: "The task uses something that ECS does not offer in this region or Availability Zone",
+        step: "Remove it from the task definition, or use subnets in other Availability Zones",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "account-blocked",
+        says: &["BlockedException", "Your account is currently blocked"],
+        lead: "AWS has blocked this account",
+        step: "See the AWS Health Dashboard and billing, then open a case with AWS Support",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "short-arns",
+        of_call: true,
+        says: &["new ARN and resource ID format must be enabled"],
+        lead: "The account still has short ARNs for tasks, which take no tags, and the template asks for some",
+        step: "Switch on the account setting taskLongArnFormat (aws ecs put-account-setting-default --name taskLongArnFormat \
+               --value enabled), or leave Tags, PropagateTags and EnableECSManagedTags out",
+        retry: Retry::WithoutTags,
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "exec-not-usable",
+        of_call: true,
+        says: &["execute command*", "ExecuteCommand", "ECS Exec"],
+        rank: Rank::Area,
+        lead: "EnableExecuteCommand cannot be used with this task",
+        step: "Give the task definition a TaskRoleArn that allows the ssmmessages actions, or leave EnableExecuteCommand out",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "request-conflict",
+        of_call: true,
+        rank: Rank::Area,
+        says: &["ConflictException", "client token"],
+        lead: "ECS is still at work on an earlier start of this request",
+        step: "Deploy again; the earlier start's tasks are looked for first",
+        retry: Retry::Throttled,
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "pass-role-denied",
+        of_call: true,
+        says: &[
+            "not authorized to perform: iam:PassRole on resource: {role}",
+            "not authorized to perform: iam:PassRole",
+        ],
+        lead: "The role of the function may not pass the role[ {role}] to ECS",
+        step: "{allow|Grant iam:PassRole to the role of the function, on TaskRoleArn and ExecutionRoleArn of the task \
+               definition, with iam:PassedToService ecs-tasks.amazonaws.com}",
+        retry: Retry::Denied,
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "denied-by-policy",
+        of_call: true,
+        says: &[
+            "with an explicit deny in {policy} ",
+            "explicit deny in a service control policy",
+            "explicit deny",
+        ],
+        rank: Rank::Cause,
+        lead: "A policy denies the role of the function the call[ {operation}]",
+        step: "Take the explicit Deny out of that policy[ ({policy})]: a service control policy, a permissions boundary or a \
+               policy of the role; a grant does not help against it",
+        retry: Retry::Denied,
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "permission-missing",
+        of_call: true,
+        rank: Rank::Area,
+        says: &[
+            "is not authorized to perform: {action}",
+            "AccessDenied",
+            "UnauthorizedOperation",
+            "IAM permissions policies have been misconfigured",
+        ],
+        lead: "The role of the function may not call {operation|AWS}",
+        step: "{allow|Grant it to the role of the function}",
+        retry: Retry::Denied,
+        alert: "permission missing",
+        ..ENTRY
+    },
+    // ---- Requests that are refused before anything starts ----
+    CatalogueEntry {
+        id: "request-refused",
+        lead: "Nothing was started: {problem}",
+        step: "Correct the property or the function's setting that the text names; rehearse and the rules for \
+               cfn-lint find most of these before a deploy",
+        ..REFUSED
+    },
+    CatalogueEntry {
+        id: "watch-containers",
+        lead: "Nothing was started: WatchContainers names {unknown}, which the task definition {definition} does not have",
+        step: "Correct WatchContainers: it has {containers}",
+        ..REFUSED
+    },
+    CatalogueEntry {
+        id: "service-not-found",
+        lead: "Nothing was started: cluster {cluster} has no service {service}",
+        step: "Correct Service and Cluster; the resource must depend on the service (!GetAtt WebService.Name does)",
+        ..REFUSED
+    },
+    CatalogueEntry {
+        id: "superseded",
+        class: FailureClass::NoRun,
+        lead: "CloudFormation has sent a newer request for this resource, so this one was cancelled. None of its tasks is \
+               running",
+        step: "Nothing to do: the newer request is answered by itself",
+        ..ENTRY
+    },
+    // ---- The function itself ----
+    CatalogueEntry {
+        id: "self-invocation",
+        lead: "The wait for the task could not go on: the function could not invoke itself; the task has been stopped",
+        step: "{allow|Deploy again}",
+        ..OWN
+    },
+    CatalogueEntry {
+        id: "lost-sight",
+        lead: "The task can no longer be watched on cluster {cluster}, and has been stopped",
+        step: "{allow|Deploy again}. Its work may be half done",
+        ..OWN
+    },
+    CatalogueEntry {
+        id: "function-died",
+        lead: "{What}",
+        step: "See the function's log for the place (out of memory, timed out), and deploy again. The task's work may be half \
+               done",
+        ..OWN
+    },
+    CatalogueEntry {
+        id: "own-fault",
+        lead: "ecs-tasks hit an internal error",
+        step: "Deploy again; the function's log says where it was: please report it",
+        ..OWN
+    },
+    // ---- What a service reports ----
+    CatalogueEntry {
+        id: "service-cannot-start",
+        rank: Rank::Area,
+        says: &["is unable to consistently start tasks successfully"],
+        lead: "The service cannot start its tasks: several in a row have failed",
+        step: "See the reason of its last stopped tasks: aws ecs list-tasks --service-name SERVICE --desired-status STOPPED",
+        alert: "tasks cannot be started",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "deployment-failed",
+        rank: Rank::Area,
+        says: &[
+            "deployment circuit breaker: tasks failed to start",
+            "deployment failed: tasks failed to start",
+            "deployment failed",
+        ],
+        lead: "The deployment of the service failed: its new tasks did not start",
+        step: "See the alerts of its tasks, or aws ecs list-tasks --service-name SERVICE --desired-status STOPPED; the service \
+               is rolled back if its circuit breaker says so",
+        alert: "deployment failed",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "deployment-percent",
+        says: &["Update the minimumHealthyPercent or maximumPercent value"],
+        lead: "The deployment's percentages leave the service no task to stop or start",
+        step: "Lower MinimumHealthyPercent or raise MaximumPercent",
+        alert: "deployment cannot go on",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "target-group",
+        says: &["due to TARGET GROUP IS NOT FOUND", "due to TARGET IS NOT FOUND"],
+        lead: "The target group or target of the service does not exist any more",
+        step: "Delete the service and make it anew with a target group that exists",
+        alert: "target group is missing",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "placement-failed",
+        rank: Rank::Prefix,
+        says: &[
+            "was unable to place a task because no container instance met all of its requirements",
+            "was unable to place a task",
+        ],
+        lead: "The service found no place for a task",
+        step: "Compare what the task asks for (cpu, memory, ports, attributes) with the free capacity of the cluster, or add \
+               instances",
+        alert: "no place for a task",
+        ..ENTRY
+    },
+    // ---- What is not known ----
+    CatalogueEntry {
+        id: "unknown-start",
+        rank: Rank::Prefix,
+        says: &["^Task failed to start$", "^TaskFailedToStart$"],
+        lead: "{Who} could not be started, and AWS gives no cause that is known here",
+        step: "Read AWS's words, and look at the stopped task in the ECS console within the hour: image, execution role and \
+               network are behind most of these",
+        alert: "failed to start",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "unknown-refusal",
+        rank: Rank::Prefix,
+        lead: "ECS refused to start the task for a cause that is not known here",
+        step: "Read AWS's words, and correct the property that they name",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "unknown-end",
+        rank: Rank::Prefix,
+        lead: "The task ended for a cause that is not known here[ ({stopCode})]",
+        step: "Read AWS's words, and look at the stopped task in the ECS console within the hour",
+        ..RAN
+    },
+];

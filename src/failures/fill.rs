@@ -1,0 +1,73 @@
+//! Fills the leads and steps of the catalogue with the names of a failure.
+//!
+//! `{name}` is replaced, `{name|text}` by the text where the name is not known, and `[…]` is left out as a
+//! whole where a name in it is not known.
+
+/// The text; a name that is not known and has nothing in its place leaves nothing.
+pub(super) fn fill(template: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
+    let (text, _) = filled(template, value);
+    text
+}
+
+/// The text, and whether every name in it is known.
+fn filled(template: &str, value: &dyn Fn(&str) -> Option<String>) -> (String, bool) {
+    let (mut text, mut is_whole, mut rest) = (String::with_capacity(template.len()), true, template);
+    while let Some(at) = rest.find(['{', '[']) {
+        text.push_str(&rest[..at]);
+        let (inner, after) = enclosed(&rest[at..]);
+        if rest[at..].starts_with('[') {
+            let (part, is_known) = filled(inner, value);
+            text.push_str(if is_known { &part } else { "" });
+        } else {
+            let (name, otherwise) = inner.split_once('|').map_or((inner, None), |(a, b)| (a, Some(b)));
+            match value(name).filter(|value| !value.is_empty()) {
+                Some(value) => text.push_str(&value),
+                None => {
+                    is_whole &= otherwise.is_some();
+                    text.push_str(otherwise.unwrap_or_default());
+                }
+            }
+        }
+        rest = after;
+    }
+    text.push_str(rest);
+    (text, is_whole)
+}
+
+/// What stands between a bracket and the one that closes it, and what comes after that.
+fn enclosed(text: &str) -> (&str, &str) {
+    let mut depth = 0;
+    for (at, char) in text.char_indices() {
+        match char {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return (&text[1..at], &text[at + 1..]);
+        }
+    }
+    (&text[1..], "")
+}
+
+/// Every name that a template asks for.
+pub fn names(template: &str) -> impl Iterator<Item = &str> {
+    template.split('{').skip(1).filter_map(|rest| {
+        let (inner, _) = rest.split_once('}')?;
+        Some(inner.split('|').next().unwrap_or(inner))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_filled_in_and_what_is_not_known_is_left_out() {
+        let value = |name: &str| (name == "image").then(|| "app:9".to_owned());
+        assert_eq!(fill("Pull {image} of {container|a container}", &value), "Pull app:9 of a container");
+        assert_eq!(fill("Pull[ {image}][ of {container}] now", &value), "Pull app:9 now");
+        assert_eq!(fill("Pull[ {image}[ of {container}]] now", &value), "Pull app:9 now");
+        assert_eq!(names("a {b} [c {d|e}]").collect::<Vec<_>>(), ["b", "d"]);
+    }
+}

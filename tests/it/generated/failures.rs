@@ -1,0 +1,105 @@
+//! The page of all kinds of failures, made from the catalogue and from AWS's messages.
+
+use std::fmt::Write;
+
+use ecs_tasks::failures::{CATALOGUE, CatalogueEntry, FailureClass, Retry, shown};
+
+const MESSAGES: &str = include_str!("../../failures/messages.txt");
+
+const HEAD: &str = "\
+<!-- Made by `make generate` from the catalogue that the functions read. A change by hand is lost, and fails a test. -->
+
+# Failures: how AWS says it, what it means, what to do
+
+The Reason of a failed resource, and an alert of the monitor, end with the name of an entry of this page in brackets. If
+you have only AWS's message, search this page for a part of it. `<name>` stands for the name in your message.
+
+";
+
+/// The page, as Markdown.
+pub(crate) fn page() -> String {
+    let mut page = HEAD.to_owned();
+    page.push_str("| In brackets | What it means |\n| --- | --- |\n");
+    for entry in CATALOGUE {
+        let _ = writeln!(page, "| [{}](#{}) | {} |", entry.id, entry.id, cell(&shown(entry.lead)));
+    }
+    for entry in CATALOGUE {
+        section(&mut page, entry);
+    }
+    page
+}
+
+fn section(page: &mut String, entry: &CatalogueEntry) {
+    let _ = write!(page, "\n## {}\n\n{}.\n", entry.id, text(&shown(entry.lead)));
+    if !entry.step.is_empty() {
+        let _ = write!(page, "\n**What to do.** {}.\n", text(&shown(entry.step)));
+    }
+    if !entry.on_ec2.is_empty() {
+        let _ = write!(page, "\n**On EC2.** {}.\n", text(&shown(entry.on_ec2)));
+    }
+    if let Some(retry) = retry(entry.retry) {
+        let _ = write!(page, "\n**Tried again.** {retry}\n");
+    }
+    let _ = write!(page, "\nClass of the metric RunsFailed: `{}`.", class(entry.class));
+    if !entry.alert.is_empty() {
+        let _ = write!(page, " Subject of an alert: `{}`.", entry.alert);
+    }
+    page.push('\n');
+    let known = signs(entry);
+    if !known.is_empty() {
+        let _ = write!(page, "\nKnown by {known}.\n");
+    }
+    let messages = messages(entry.id);
+    if !messages.is_empty() {
+        page.push_str("\nAWS says:\n\n```text\n");
+        messages.iter().for_each(|message| page.extend([message, "\n"]));
+        page.push_str("```\n");
+    }
+}
+
+/// What gives an entry away beside AWS's messages.
+fn signs(entry: &CatalogueEntry) -> String {
+    let codes = entry.codes.iter().map(|code| format!("exit code {code}"));
+    let stop_codes = entry.stop_codes.iter().map(|code| format!("stop code {code}"));
+    let logs = entry.logs.iter().map(|log| format!("`{}` in the last log lines", log.trim_end_matches('$')));
+    codes.chain(stop_codes).chain(logs).collect::<Vec<_>>().join(", ")
+}
+
+fn messages(id: &str) -> Vec<&'static str> {
+    let lines = MESSAGES.lines().filter_map(|line| line.split_once(" | "));
+    lines.filter(|(of, _)| of.rsplit(' ').next() == Some(id)).map(|(_, message)| message).collect()
+}
+
+fn retry(retry: Retry) -> Option<&'static str> {
+    Some(match retry {
+        Retry::No => return None,
+        Retry::Capacity | Retry::Passing => "The start is tried again for 60 s, and never past Timeout.",
+        Retry::Throttled => "The call is tried again until the deadline.",
+        Retry::Denied => {
+            "The call is tried again for 60 s on a Create and 15 s else, since IAM may not have spread."
+        }
+        Retry::WithoutTags => {
+            "Where the template has no Tags, the task is started without those that ecs-tasks adds."
+        }
+    })
+}
+
+fn class(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::Container => "container",
+        FailureClass::Start => "start",
+        FailureClass::Timeout => "timeout",
+        FailureClass::Refused => "refused",
+        FailureClass::OwnFault => "own_fault",
+        FailureClass::NoRun => "none",
+    }
+}
+
+/// Markdown takes angle brackets for HTML.
+fn text(text: &str) -> String {
+    text.replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn cell(shown: &str) -> String {
+    text(shown).replace('|', "\\|")
+}
