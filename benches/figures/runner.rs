@@ -3,8 +3,8 @@
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use rehearse::{
+    config::arn,
     service::{cloudformation::Ask, lambda::Function},
-    setting::arn,
     stage::Stage,
 };
 use serde_json::{Value, json};

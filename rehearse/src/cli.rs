@@ -12,10 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::rehearsal::Rehearsal;
 use super::{
+    config::Pace,
     console::Console,
     recorded::{self, RecordedError},
     service::ecs::{Engine, EngineError, LeftBehind},
-    setting::Pace,
     stage::{Config, Stage},
     template::TemplateErrors,
 };

@@ -1,15 +1,15 @@
 //! A stack's life: create, update with its rollback, delete, as CloudFormation goes about it.
 
+mod account;
 mod check;
+mod desired;
 mod event;
 mod expected;
 mod make;
 mod named;
 mod remove;
-mod surroundings;
 mod trial;
 mod update;
-mod wanted;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,14 +18,14 @@ use std::{
 
 use serde_json::Value;
 
-use self::wanted::Outputs;
+use self::desired::Outputs;
 pub use self::{
+    account::{Account, CUSTOM_TYPE, is_custom},
     event::{StackEvent, StackEvents},
-    surroundings::{CUSTOM_TYPE, Surroundings, is_custom},
     update::UpdateEnd,
 };
 use super::{
-    setting::{arn, random_hex, random_uuid},
+    config::{arn, random_hex, random_uuid},
     stage::Stage,
     template::{Parameters, Template, referable::Referable},
 };
@@ -34,7 +34,7 @@ use super::{
 pub struct Stack {
     stage: Arc<Stage>,
     template: Template,
-    surroundings: Surroundings,
+    account: Account,
     name: String,
     id: String,
     events: StackEvents,
@@ -69,15 +69,15 @@ impl Stack {
     /// A stack that is not there yet.
     pub fn new(stage: Arc<Stage>, template: Template, name: &str, events: StackEvents) -> Self {
         let id = arn("cloudformation", &format!("stack/{name}/{}", random_uuid()));
-        let surroundings = Surroundings::default();
+        let account = Account::default();
         let (live, outputs, ours) = (BTreeMap::new(), Outputs::new(), BTreeSet::new());
         let name = name.to_owned();
-        Self { stage, template, surroundings, name, id, events, live, outputs, ours, fail: None }
+        Self { stage, template, account, name, id, events, live, outputs, ours, fail: None }
     }
 
     /// The same with something around it.
-    pub fn within(self, surroundings: Surroundings) -> Self {
-        Self { surroundings, ..self }
+    pub fn within(self, account: Account) -> Self {
+        Self { account, ..self }
     }
 
     /// The template, without the stack.
@@ -102,7 +102,7 @@ impl Stack {
 
     /// From now on the resource that is to fail does.
     pub fn fail_from_now_on(&mut self) {
-        self.fail.clone_from(&self.surroundings.fail);
+        self.fail.clone_from(&self.account.fail);
     }
 
     /// Creates every resource; after a failure what is there is deleted again. True for CREATE_COMPLETE.
@@ -145,26 +145,27 @@ impl Stack {
 
     async fn create_resource(&mut self, logical_id: &str, parameters: &Parameters) -> Result<(), String> {
         self.event(logical_id, "CREATE_IN_PROGRESS", "");
-        let Some(wanted) = self.wanted(logical_id, parameters).map_err(|errors| errors.to_string())? else {
+        let Some(desired) = self.desired(logical_id, parameters).map_err(|errors| errors.to_string())? else {
             return Ok(());
         };
-        match self.make(&wanted, None).await {
+        match self.make(&desired, None).await {
             Ok(live) => {
                 self.live.insert(logical_id.to_owned(), live);
                 Ok(())
             }
             Err(Failed { reason, physical_id }) => {
-                if wanted.is_ours {
+                if desired.is_ours {
                     // A Create that never answered gets a Delete with an id that CloudFormation makes up.
-                    let made_up = || format!("{}-{logical_id}-{}", self.name, random_hex(12).to_uppercase());
+                    let generated =
+                        || format!("{}-{logical_id}-{}", self.name, random_hex(12).to_uppercase());
                     let live = Live {
                         is_ours: true,
-                        physical_id: physical_id.unwrap_or_else(made_up),
+                        physical_id: physical_id.unwrap_or_else(generated),
                         referable: Referable {
-                            resource_type: wanted.resource.resource_type.clone(),
+                            resource_type: desired.resource.resource_type.clone(),
                             ..Referable::default()
                         },
-                        properties: wanted.properties,
+                        properties: desired.properties,
                         is_retained: false,
                         is_retained_when_replaced: false,
                     };

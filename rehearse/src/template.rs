@@ -7,31 +7,31 @@
 mod cidr;
 mod condition;
 pub mod dynamic;
-pub mod elsewhere;
 mod error;
+pub mod external;
 mod for_each;
 mod functions;
-pub mod made_up;
 pub mod nearest;
 pub mod node;
 mod parameter;
 mod place;
+pub mod placeholders;
 pub mod referable;
 pub(super) mod reference;
 pub mod resolve;
 mod resource;
-pub mod unplayed;
+pub mod stubs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use self::{elsewhere::Elsewhere, node::Node, resolve::Scope};
 pub use self::{
     error::{TemplateError, TemplateErrors},
     parameter::Parameter,
     resource::Resource,
 };
+use self::{external::External, node::Node, resolve::Scope};
 
 /// Values of a template's parameters.
 pub type Parameters = BTreeMap<String, Value>;
@@ -65,14 +65,14 @@ pub struct Template {
 impl Template {
     /// Reads a template whose loops, if it has any, run over literal lists or defaults of parameters.
     pub fn read(text: &str) -> Result<Self, TemplateErrors> {
-        Self::read_given(text, &BTreeMap::new(), &Elsewhere::default())
+        Self::read_given(text, &BTreeMap::new(), &External::default())
     }
 
     /// Reads a template, given values of its parameters: its loops may run over them.
     pub fn read_given(
         text: &str,
         given: &BTreeMap<String, String>,
-        elsewhere: &Elsewhere,
+        external: &External,
     ) -> Result<Self, TemplateErrors> {
         let root = Node::read(text)?;
         root.fields("the template")?;
@@ -86,7 +86,7 @@ impl Template {
         template.mappings = section(&root, "Mappings", &mut errors).into_iter().collect();
         template.rules = section(&root, "Rules", &mut errors).into_iter().collect();
         let root = match for_each::is_in(&root) {
-            true => template.without_loops(&root, given, elsewhere)?,
+            true => template.without_loops(&root, given, external)?,
             false => root,
         };
         template.conditions = section(&root, "Conditions", &mut errors).into_iter().collect();
@@ -107,7 +107,7 @@ impl Template {
     pub fn parameter_values(
         &self,
         given: &BTreeMap<String, String>,
-        elsewhere: &Elsewhere,
+        external: &External,
     ) -> Result<Parameters, TemplateErrors> {
         let mut errors = TemplateErrors::default();
         for unknown in given.keys().filter(|name| !self.parameters.contains_key(*name)) {
@@ -118,7 +118,7 @@ impl Template {
             )));
         }
         let value = |(name, parameter): (&String, &Parameter)| {
-            let value = errors.take(parameter.value(name, given.get(name), elsewhere))?;
+            let value = errors.take(parameter.value(name, given.get(name), external))?;
             Some((name.clone(), value))
         };
         let values = self.parameters.iter().filter_map(value).collect();
@@ -169,17 +169,17 @@ impl Template {
         &self,
         root: &Node,
         given: &BTreeMap<String, String>,
-        elsewhere: &Elsewhere,
+        external: &External,
     ) -> Result<Node, TemplateErrors> {
         if !self.has_extensions {
             return Err(root.error(format!("Fn::ForEach needs `Transform: {LANGUAGE_EXTENSIONS}`")).into());
         }
         let given = given.iter().filter(|(name, _)| self.parameters.contains_key(*name));
         let given = given.map(|(name, text)| (name.clone(), text.clone())).collect();
-        let parameters = self.parameter_values(&given, elsewhere)?;
+        let parameters = self.parameter_values(&given, external)?;
         let nothing = BTreeMap::new();
         let scope =
-            Scope { template: self, parameters: &parameters, resources: &nothing, stack_id: "", elsewhere };
+            Scope { template: self, parameters: &parameters, resources: &nothing, stack_id: "", external };
         for_each::expanded(root, &scope)
     }
 }

@@ -15,8 +15,8 @@ use ecs_tasks::{
     runner::{Runner, invocation::Invocation},
 };
 use rehearse::{
+    config::{Pace, arn},
     service::{ecs::Engine, lambda::Function},
-    setting::{Pace, arn},
     stage::{Config, Stage},
 };
 use serde_json::Value;

@@ -1,9 +1,9 @@
 //! Lives that take more than one look: long waits, updates, rollbacks, deletes.
 
 use rehearse::{
+    protocol::Fault,
     stack::Stack,
-    template::{Template, elsewhere::Elsewhere},
-    wire::Fault,
+    template::{Template, external::External},
 };
 use serde_json::{Value, json};
 use std::{
@@ -290,7 +290,7 @@ Resources:
 fn values(template: &Template, script: &str, run_on_rollback: &str) -> BTreeMap<String, Value> {
     let given = [("Script", script), ("RunOnRollback", run_on_rollback)];
     let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    template.parameter_values(&given, &Elsewhere::default()).unwrap()
+    template.parameter_values(&given, &External::default()).unwrap()
 }
 
 /// The stack, and its events as `STATUS LogicalId`.

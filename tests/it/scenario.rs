@@ -6,13 +6,13 @@ use std::{
 };
 
 use rehearse::{
+    config::{Pace, arn},
     report::Report,
     service::{
         cloudformation::{Ask, Settled},
         ecs::Engine,
         lambda::Function,
     },
-    setting::{Pace, arn},
     stage::{Config, Stage},
 };
 use serde_json::{Value, json};

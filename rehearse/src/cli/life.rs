@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::rehearsal::Planned;
-use crate::{console::Console, setting::now, stack::UpdateEnd, stage::Stage};
+use crate::{config::now, console::Console, stack::UpdateEnd, stage::Stage};
 
 /// Lives the stack's life, with the monitor watching if there is one. True if all went as it should.
 pub(super) async fn live(

@@ -37,9 +37,9 @@ pub use self::{
 use self::{placement::Cluster, task::StageTask, token::ClientTokens};
 use super::logs::Logs;
 use crate::{
+    config::{Pace, arn},
+    protocol::{AwsError, lock},
     report::Reporter,
-    setting::{Pace, arn},
-    wire::{AwsError, lock},
 };
 
 /// How often it is looked whether the tasks have stopped.
@@ -123,7 +123,7 @@ impl Ecs {
         let mut definition = Revision::read(described)?;
         let nowhere =
             || format!("task definition {} has no revision or no taskDefinitionArn", definition.family);
-        (definition.revision, definition.arn) = definition.place_elsewhere().ok_or_else(nowhere)?;
+        (definition.revision, definition.arn) = definition.external_place().ok_or_else(nowhere)?;
         let mut state = lock(&self.inner.state);
         state.definitions.entry(definition.family.clone()).or_default().push(definition);
         Ok(())

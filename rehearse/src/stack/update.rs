@@ -40,11 +40,11 @@ impl Stack {
     /// Whether the template wants anything else than what there is.
     fn differs(&self, parameters: &Parameters) -> bool {
         let included = self.included_ids(parameters);
-        let has = |id: &String| match (self.wanted(id, parameters), self.live.get(id)) {
-            (Ok(Some(wanted)), Some(live)) => {
+        let has = |id: &String| match (self.desired(id, parameters), self.live.get(id)) {
+            (Ok(Some(desired)), Some(live)) => {
                 let (policies, kept) =
-                    (wanted.policies(), [live.is_retained, live.is_retained_when_replaced]);
-                wanted.properties == live.properties && policies == kept
+                    (desired.policies(), [live.is_retained, live.is_retained_when_replaced]);
+                desired.properties == live.properties && policies == kept
             }
             _ => false,
         };
@@ -102,9 +102,9 @@ impl Stack {
             return Ok(());
         };
         let in_words = |errors: TemplateErrors| errors.to_string();
-        let Some(wanted) = self.wanted(logical_id, parameters).map_err(in_words)? else { return Ok(()) };
-        if wanted.properties == old.properties && self.fail.as_deref() != Some(logical_id) {
-            if wanted.is_ours {
+        let Some(desired) = self.desired(logical_id, parameters).map_err(in_words)? else { return Ok(()) };
+        if desired.properties == old.properties && self.fail.as_deref() != Some(logical_id) {
+            if desired.is_ours {
                 self.note(format!(
                     "{logical_id}: nothing was run: none of its properties has changed, so CloudFormation \
                      sends it no Update"
@@ -114,7 +114,7 @@ impl Stack {
         }
         progress.touched.push(logical_id.to_owned());
         self.event(logical_id, "UPDATE_IN_PROGRESS", "");
-        match self.make(&wanted, Some(old)).await {
+        match self.make(&desired, Some(old)).await {
             Ok(live) => {
                 self.live.insert(logical_id.to_owned(), live);
                 self.event(logical_id, "UPDATE_COMPLETE", "");
@@ -122,7 +122,7 @@ impl Stack {
             }
             Err(Failed { reason, .. }) => {
                 // Its state is unknown: the rollback sends the properties that failed as the old ones.
-                let properties = wanted.properties;
+                let properties = desired.properties;
                 self.live.insert(logical_id.to_owned(), Live { properties, ..old.clone() });
                 Err(reason)
             }

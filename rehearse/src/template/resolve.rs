@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 
 use super::{
     Parameters, Template,
-    elsewhere::Elsewhere,
     error::{TemplateError, TemplateErrors},
+    external::External,
     nearest::did_you_mean,
     node::{Node, NodeKind},
     referable::Referable,
     reference::{Part, parts, sub},
-    unplayed,
+    stubs,
 };
-use crate::setting::{ACCOUNT, REGION};
+use crate::config::{ACCOUNT, REGION};
 
 /// What there is to refer to.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub struct Scope<'a> {
     /// The stack's ARN.
     pub stack_id: &'a str,
     /// What other stacks export.
-    pub elsewhere: &'a Elsewhere,
+    pub external: &'a External,
 }
 
 /// A value, or none for AWS::NoValue, which removes what holds it.
@@ -94,7 +94,7 @@ impl Scope<'_> {
             self.resources.get(resource).ok_or_else(|| self.template.unknown(resource, Some(name), node))?;
         match referable.attributes.get(name) {
             Some(value) => Ok(value.clone()),
-            None if referable.is_open => Ok(unplayed::attribute(referable, name)),
+            None if referable.is_open => Ok(stubs::attribute(referable, name)),
             None => {
                 let known: Vec<&str> = referable.attributes.keys().map(String::as_str).collect();
                 let hint = did_you_mean(name, known.iter().copied());

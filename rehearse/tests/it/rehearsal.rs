@@ -1,6 +1,6 @@
 //! The command `rehearse`, as a person would use it.
 
-mod elsewhere;
+mod external;
 mod failing;
 mod language;
 mod page;

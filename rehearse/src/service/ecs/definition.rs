@@ -122,7 +122,7 @@ impl Revision {
     }
 
     /// The revision and the ARN that it has elsewhere, if it comes of there.
-    pub(super) fn place_elsewhere(&self) -> Option<(usize, String)> {
+    pub(super) fn external_place(&self) -> Option<(usize, String)> {
         let revision = self.json["revision"].as_u64().and_then(|revision| usize::try_from(revision).ok())?;
         Some((revision, text(&self.json, "taskDefinitionArn")?))
     }

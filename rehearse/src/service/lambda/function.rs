@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{service::sns::Sns, setting::REGION};
+use crate::{config::REGION, service::sns::Sns};
 
 /// The longest time limit that a function can have.
 const MAX_TIMEOUT: Duration = Duration::from_secs(900);

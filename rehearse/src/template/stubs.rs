@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::{made_up, referable::Referable};
-use crate::setting::{ACCOUNT, REGION, arn};
+use super::{placeholders, referable::Referable};
+use crate::config::{ACCOUNT, REGION, arn};
 
 /// What Ref gives of a type.
 #[derive(Clone, Copy)]
@@ -81,11 +81,11 @@ pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referab
             let name = properties["Name"].as_str().unwrap_or(name);
             let after = match resource_type.rsplit("::").next().unwrap_or_default() {
                 "LoadBalancer" | "TargetGroup" | "Listener" | "ListenerRule" => {
-                    format!("{name}/{}", &made_up::digits(name)[..16])
+                    format!("{name}/{}", &placeholders::digits(name)[..16])
                 }
-                "Secret" => format!("{name}-{}", &made_up::digits(name)[..6]),
-                "Certificate" => made_up::uuid(name),
-                "Stack" => format!("{name}/{}", made_up::uuid(name)),
+                "Secret" => format!("{name}-{}", &placeholders::digits(name)[..6]),
+                "Certificate" => placeholders::uuid(name),
+                "Stack" => format!("{name}/{}", placeholders::uuid(name)),
                 _ => name.to_owned(),
             };
             match service {
@@ -93,7 +93,7 @@ pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referab
                 _ => arn(service, &format!("{before}{after}")),
             }
         }
-        Id(prefix) => made_up::id(prefix, name),
+        Id(prefix) => placeholders::id(prefix, name),
     };
     Referable { resource_type: resource_type.to_owned(), reference, is_open: true, ..Referable::default() }
 }
@@ -125,13 +125,13 @@ pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
             | "NetworkInterfaceIds",
         ) => {
             // A VPC may have been given more than one block, a directory has two servers.
-            json!([1, 2].map(|number| made_up::value(&format!("{reference}-{name}-{number}"))))
+            json!([1, 2].map(|number| placeholders::value(&format!("{reference}-{name}-{number}"))))
         }
         ("Subnet" | "Instance", "AvailabilityZone") => json!(format!("{REGION}a")),
         ("EIP", "PublicIp") => json!("203.0.113.10"),
         (_, "PrivateIp") => json!("10.0.0.10"),
         ("LaunchTemplate", "LatestVersionNumber" | "DefaultVersionNumber") => json!("1"),
-        ("Parameter", "Value") => json!(made_up::value(short)),
+        ("Parameter", "Value") => json!(placeholders::value(short)),
         (_, "RepositoryUri") => json!(format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{reference}")),
         (
             _,
@@ -140,9 +140,9 @@ pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
             json!(reference)
         }
         ("VPC", "VpcId") => json!(reference),
-        (_, "VpcId") => json!(made_up::id("vpc", reference)),
-        ("Stack", output) => json!(made_up::value(output.trim_start_matches("Outputs."))),
-        _ => json!(made_up::value(&format!("{short}-{name}"))),
+        (_, "VpcId") => json!(placeholders::id("vpc", reference)),
+        ("Stack", output) => json!(placeholders::value(output.trim_start_matches("Outputs."))),
+        _ => json!(placeholders::value(&format!("{short}-{name}"))),
     }
 }
 

@@ -66,7 +66,7 @@ impl Stack {
     pub(super) fn ours_if_included(&self, parameters: &Parameters) -> Vec<&Resource> {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
-        self.template.resources.iter().filter(|one| self.surroundings.is_ours(one, &scope)).collect()
+        self.template.resources.iter().filter(|one| self.account.is_ours(one, &scope)).collect()
     }
 
     /// The logical ids of the resources that the function serves.
@@ -78,7 +78,7 @@ impl Stack {
 
     /// A resource with its properties resolved, given the ones that exist. None where the template has none
     /// of this name.
-    pub(super) fn wanted(
+    pub(super) fn desired(
         &self,
         logical_id: &str,
         parameters: &Parameters,
@@ -86,7 +86,7 @@ impl Stack {
         let Some(resource) = self.template.resource(logical_id) else { return Ok(None) };
         let referables = self.referables(parameters);
         let scope = self.scope(parameters, &referables);
-        let is_ours = self.surroundings.is_ours(resource, &scope);
+        let is_ours = self.account.is_ours(resource, &scope);
         let properties = self.properties(resource, is_ours, &scope)?;
         Ok(Some(Desired { resource: resource.clone(), is_ours, properties }))
     }
@@ -109,7 +109,7 @@ impl Stack {
         };
         let properties = scope.resolve(without_token)?.unwrap_or_else(|| json!({}));
         let is_custom = is_custom(&resource.resource_type);
-        let mut properties = dynamic::resolved(properties, !is_custom, &self.surroundings.elsewhere);
+        let mut properties = dynamic::resolved(properties, !is_custom, &self.account.external);
         if is_ours && written.field("ServiceToken").is_some() {
             properties["ServiceToken"] = json!(self.stage.lambda.function_arn());
         }
@@ -155,7 +155,7 @@ impl Stack {
         parameters: &'a Parameters,
         resources: &'a BTreeMap<String, Referable>,
     ) -> Scope<'a> {
-        let elsewhere = &self.surroundings.elsewhere;
-        Scope { template: &self.template, parameters, resources, stack_id: &self.id, elsewhere }
+        let external = &self.account.external;
+        Scope { template: &self.template, parameters, resources, stack_id: &self.id, external }
     }
 }
