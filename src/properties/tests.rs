@@ -36,7 +36,7 @@ fn bad(more: Value, expected: &str) {
 fn what_is_not_given_has_its_default() {
     let properties = good(json!({}));
     assert_eq!((properties.count, properties.timeout, properties.service_timeout), (1, 290, 3600));
-    assert!(properties.run_on_update && properties.run_on_rollback);
+    assert!(properties.run_on_update && !properties.run_on_rollback);
     assert_eq!((properties.poll_interval, properties.tasks()), (None, 1));
     assert_eq!((properties.instances(), properties.update_criteria()), (None, None));
     assert!(properties.overrides.is_none() && properties.network_configuration.is_none());

@@ -1,5 +1,7 @@
 //! What must be known before anything starts, and that AWS alone knows.
 
+use std::time::Duration;
+
 use super::{
     decide::{
         criteria,
@@ -8,7 +10,10 @@ use super::{
     },
     work::Work,
 };
-use crate::{properties::Properties, reason::Reason};
+use crate::{aws::CallError, properties::Properties, reason::Reason};
+
+/// How long CloudFormation may take to tell the stack's status where the template does not give RunOnRollback.
+const ASK_BY_DEFAULT: Duration = Duration::from_secs(30);
 
 /// What the answers come to.
 pub(super) enum Asked {
@@ -24,7 +29,13 @@ pub(super) enum Asked {
 /// the service runs that the tasks belong to, and that WatchContainers names containers that there are.
 pub(super) async fn ask(work: &Work<'_>, run: &Run) -> Asked {
     if run.unless_rolling_back {
-        match work.ride_out(|| work.aws.stack_status(&work.reply_to.stack_id)).await {
+        match stack_status(work, run.may_run_unasked).await {
+            Err(error) if run.may_run_unasked && cannot_be_asked(&error) => {
+                tracing::warn!(
+                    "running without knowing whether the stack rolls back: {error}; grant \
+                     cloudformation:DescribeStacks to the function's role, or set RunOnRollback"
+                );
+            }
             Err(error) => return Asked::Refuse(texts::no_stack_status(&error)),
             Ok(status) => {
                 if let Some(skip) = Skip::for_stack_status(&status) {
@@ -48,6 +59,22 @@ pub(super) async fn ask(work: &Work<'_>, run: &Run) -> Asked {
         }
     }
     Asked::GoOn(properties)
+}
+
+/// The status of the request's stack. A default must not cost time: a denial is final there, and a VPC without
+/// a way to CloudFormation is given up soon.
+async fn stack_status(work: &Work<'_>, is_by_default: bool) -> Result<String, CallError> {
+    let ask = || work.aws.stack_status(&work.reply_to.stack_id);
+    if !is_by_default {
+        return work.ride_out(ask).await;
+    }
+    let asked = tokio::time::timeout(ASK_BY_DEFAULT, work.ride_out_unless_denied(ask)).await;
+    asked.unwrap_or_else(|_| Err(CallError::no_answer("cloudformation:DescribeStacks")))
+}
+
+/// Whether the role or the network keeps the function from asking.
+fn cannot_be_asked(error: &CallError) -> bool {
+    error.is("AccessDenied") || error.is("AccessDeniedException") || error.is("TimeoutError")
 }
 
 /// Whether an Update meets its UpdateCriteria; one without any does.

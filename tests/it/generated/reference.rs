@@ -18,7 +18,7 @@ pub(crate) const EXAMPLES: [(&str, &str); 32] = [
     ("Timeout", "600"),
     ("PollInterval", "30"),
     ("RunOnUpdate", "false"),
-    ("RunOnRollback", "false"),
+    ("RunOnRollback", "true"),
     ("UpdateCriteria", "[{Container: app, EnvironmentKeys: [DB_HOST], Image: true}]"),
     ("Overrides", "{ContainerOverrides: [{Name: app, Command: [rake, 'db:migrate']}]}"),
     ("LaunchType", "FARGATE"),
