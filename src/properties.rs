@@ -227,10 +227,9 @@ impl PropertyError {
         Self { place: within.to_owned(), ..Self::at(path, "is missing") }
     }
 
-    fn unknown(within: &str, place: &str, name: &str, nearest: Option<String>) -> Self {
+    fn unknown(within: &str, place: &str, name: &str, hint: &str) -> Self {
         // A name is what somebody wrote, so it can be of any length.
         let name: String = name.chars().take(80).collect();
-        let hint = nearest.map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"));
         let within = if within.is_empty() { String::new() } else { format!(" in {within}") };
         Self { place: place.to_owned(), ..Self::at("", format!("unknown property {name}{within}{hint}")) }
     }

@@ -93,7 +93,8 @@ impl Aws {
             .customize()
             // Who starts tasks tries again by himself, and knows how many others do.
             .config_override(one_attempt())
-            .mutate_request(to_sdk::without_zeroes_that_nobody_gave(given.unwrap_or_default()));
+            .mutate_request(to_sdk::without_zeroes_that_nobody_gave(given.unwrap_or_default()))
+            .mutate_request(to_sdk::without_values_that_nobody_gave(properties.overrides.as_ref()));
         match call.send().await {
             Ok(output) => Ok(launched(output.tasks(), output.failures())),
             Err(error) => match error.as_service_error() {
@@ -131,7 +132,8 @@ impl Aws {
             .set_enable_ecs_managed_tags(properties.enable_ecs_managed_tags)
             .set_enable_execute_command(properties.enable_execute_command)
             .customize()
-            .config_override(one_attempt());
+            .config_override(one_attempt())
+            .mutate_request(to_sdk::without_values_that_nobody_gave(properties.overrides.as_ref()));
         let output: StartTaskOutput =
             call.send().await.map_err(|error| CallError::of("ecs:StartTask", error))?;
         Ok(launched(output.tasks(), output.failures()))

@@ -41,6 +41,16 @@ impl Properties {
                 "is missing: it can be left out only with Service",
             );
         }
+        let containers = self.overrides.iter().flat_map(|one| one.container_overrides.iter().flatten());
+        for (index, container) in containers.enumerate() {
+            for (number, one) in container.resource_requirements.iter().flatten().enumerate() {
+                if one.value.is_none() && one.sharing_strategy.is_none() {
+                    let path =
+                        format!("Overrides.containerOverrides[{index}].resourceRequirements[{number}].value");
+                    refuse(&path, "is missing: it can be left out only with sharingStrategy");
+                }
+            }
+        }
         for (index, tag) in self.tags.iter().flatten().enumerate() {
             if tag.key.starts_with(OWN_TAG_PREFIX) {
                 let problem = format!("begins with {OWN_TAG_PREFIX}, which the function keeps for itself");

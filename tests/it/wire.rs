@@ -75,13 +75,15 @@ async fn every_structure_of_run_task_is_sent_as_given_in_ecs_spelling_and_types(
                 "EphemeralStorage": {"SizeInGiB": "21"},
                 "ContainerOverrides": [{"Name": "app", "Cpu": "1", "Memory": "64",
                 "MemoryReservation": "32", "EnvironmentFiles": [{"Value": "arn:f", "Type": "s3"}],
-                "ResourceRequirements": [{"Value": "1", "Type": "GPU"}]}]}}),
+                "ResourceRequirements": [{"Value": "1", "Type": "GPU"},
+                    {"Type": "GPU", "SharingStrategy": {"NvidiaMps": {"Memory": "1024"}}}]}]}}),
             json!({"overrides": {"cpu": "256", "memory": "512", "taskRoleArn": "arn:t",
                 "executionRoleArn": "arn:e",
                 "ephemeralStorage": {"sizeInGiB": 21},
                 "containerOverrides": [{"name": "app", "cpu": 1, "memory": 64,
                 "memoryReservation": 32, "environmentFiles": [{"value": "arn:f", "type": "s3"}],
-                "resourceRequirements": [{"value": "1", "type": "GPU"}]}]}}),
+                "resourceRequirements": [{"value": "1", "type": "GPU"},
+                    {"type": "GPU", "sharingStrategy": {"nvidiaMps": {"memory": 1024}}}]}]}}),
         ),
     ] {
         let mut more = json!({"Timeout": 0, "NetworkConfiguration": network});

@@ -10,8 +10,9 @@ use aws_sdk_ecs::{
     types::{
         AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride, EbsTagSpecification,
         EnvironmentFile, EphemeralStorage, InferenceAcceleratorOverride, KeyValuePair, NetworkConfiguration,
-        PlacementConstraint, PlacementStrategy, ResourceRequirement, Tag, TaskManagedEbsVolumeConfiguration,
-        TaskManagedEbsVolumeTerminationPolicy, TaskOverride, TaskVolumeConfiguration,
+        NvidiaMpsAllocation, PlacementConstraint, PlacementStrategy, ResourceRequirement, SharingStrategy,
+        Tag, TaskManagedEbsVolumeConfiguration, TaskManagedEbsVolumeTerminationPolicy, TaskOverride,
+        TaskVolumeConfiguration,
     },
 };
 use serde_json::Value;
@@ -85,9 +86,6 @@ fn container_override(container: &ours::ContainerOverride) -> Result<ContainerOv
     let file = |file: &ours::EnvironmentFile| {
         EnvironmentFile::builder().value(&file.value).r#type(file.kind.as_str().into()).build()
     };
-    let requirement = |one: &ours::ResourceRequirement| {
-        ResourceRequirement::builder().value(&one.value).r#type(one.kind.as_str().into()).build()
-    };
     let files = container.environment_files.as_ref();
     let requirements = container.resource_requirements.as_ref();
     Ok(ContainerOverride::builder()
@@ -98,8 +96,27 @@ fn container_override(container: &ours::ContainerOverride) -> Result<ContainerOv
         .set_cpu(container.cpu)
         .set_memory(container.memory)
         .set_memory_reservation(container.memory_reservation)
-        .set_resource_requirements(requirements.map(|all| all.iter().map(requirement).collect()).transpose()?)
+        .set_resource_requirements(
+            requirements.map(|all| all.iter().map(resource_requirement).collect()).transpose()?,
+        )
         .build())
+}
+
+fn resource_requirement(one: &ours::ResourceRequirement) -> Result<ResourceRequirement, BuildError> {
+    ResourceRequirement::builder()
+        .set_value(one.value.clone())
+        .r#type(one.kind.as_str().into())
+        .set_sharing_strategy(one.sharing_strategy.as_ref().map(sharing_strategy).transpose()?)
+        .build()
+}
+
+fn sharing_strategy(strategy: &ours::SharingStrategy) -> Result<SharingStrategy, BuildError> {
+    let mps = &strategy.nvidia_mps;
+    let mps = NvidiaMpsAllocation::builder()
+        .memory(mps.memory)
+        .set_max_compute_percent(mps.max_compute_percent)
+        .build()?;
+    Ok(SharingStrategy::NvidiaMps(mps))
 }
 
 fn network_configuration(network: &ours::NetworkConfiguration) -> Result<NetworkConfiguration, BuildError> {
@@ -140,10 +157,35 @@ pub(super) fn without_zeroes_that_nobody_gave(
                 sent.remove(*name);
             }
         }
-        let body = body.to_string();
-        request.headers_mut().insert("content-length", body.len().to_string());
-        *request.body_mut() = body.into();
+        replace_body(request, &body);
     }
+}
+
+/// The SDK writes the `value` of a resource requirement as "" where sharingStrategy stands in its place.
+pub(super) fn without_values_that_nobody_gave(
+    overrides: Option<&ours::TaskOverride>,
+) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
+    let containers = overrides.and_then(|overrides| overrides.container_overrides.as_deref());
+    let mut requirements =
+        containers.into_iter().flatten().flat_map(|one| one.resource_requirements.iter().flatten());
+    let shares = requirements.any(|one| one.value.is_none());
+    move |request| {
+        let Some(body) = request.body().bytes().filter(|_| shares) else { return };
+        let Ok(mut body) = serde_json::from_slice::<Value>(body) else { return };
+        let containers = body["overrides"]["containerOverrides"].as_array_mut().into_iter().flatten();
+        for requirements in containers.filter_map(|one| one["resourceRequirements"].as_array_mut()) {
+            for requirement in requirements.iter_mut().filter_map(Value::as_object_mut) {
+                requirement.retain(|name, value| name != "value" || *value != "");
+            }
+        }
+        replace_body(request, &body);
+    }
+}
+
+fn replace_body(request: &mut HttpRequest, body: &Value) {
+    let body = body.to_string();
+    request.headers_mut().insert("content-length", body.len().to_string());
+    *request.body_mut() = body.into();
 }
 
 pub(super) fn placement_constraint(constraint: &ours::PlacementConstraint) -> PlacementConstraint {

@@ -36,7 +36,7 @@ pub(crate) const EXAMPLES: [(&str, &str); 32] = [
         "VolumeConfigurations",
         "[{Name: data, ManagedEBSVolume: {RoleArn: 'arn:aws:iam::123456789012:role/ebs', SizeInGiB: 20}}]",
     ),
-    ("Service", "!GetAtt WebService.Name"),
+    ("Service", "web"),
     ("WatchContainers", "[app]"),
     ("SuccessExitCodes", "[0, 3]"),
     ("StartRetries", "2"),
