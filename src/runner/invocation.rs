@@ -9,8 +9,8 @@ use crate::function::clock::Clock;
 
 /// What an invocation keeps for its end: words, answer, or the next invocation.
 const MARGIN: Duration = Duration::seconds(10);
-/// The longest that a function can run: what is assumed where a local tool gives a deadline that has passed.
-const LONGEST: Duration = Duration::seconds(900);
+/// The time limit that the template sets: assumed where a local tool gives a deadline that has passed.
+const ASSUMED: Duration = Duration::seconds(900);
 
 /// One invocation.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl Invocation {
     /// by, alias or version included.
     pub fn begin(clock: Clock, ends_at: OffsetDateTime, function_arn: impl Into<String>) -> Self {
         let began_at = clock.now();
-        let ends_at = if ends_at > began_at { ends_at } else { began_at + LONGEST };
+        let ends_at = if ends_at > began_at { ends_at } else { began_at + ASSUMED };
         Self {
             clock,
             began_at,

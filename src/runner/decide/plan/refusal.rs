@@ -16,7 +16,7 @@ pub enum Refusal {
     #[error(
         "a wait of {wait_s} s takes {hops} self-invocations, since one invocation waits {usable_s} s at a \
          Lambda timeout of {lambda_timeout_s} s, and Lambda stops a function after {max} of them: raise the \
-         function's timeout (900 s is the most), or set RecursiveLoop: Allow and the environment variable \
+         function's timeout, or set RecursiveLoop: Allow and the environment variable \
          RECURSIVE_LOOP=Allow on it",
         max = limit::MAX_HOPS
     )]
