@@ -5,6 +5,7 @@ mod check;
 mod desired;
 mod event;
 mod expected;
+mod hints;
 mod make;
 mod named;
 mod remove;
@@ -52,11 +53,22 @@ struct Live {
     is_ours: bool,
     physical_id: String,
     properties: Value,
+    /// The ServiceToken of a custom resource, as the template has it.
+    service_token: Option<String>,
     referable: Referable,
+    /// The operation that left it failed, with DisableRollback.
+    failed_in: Option<FailedIn>,
     /// It stays when it is removed from the stack.
     is_retained: bool,
     /// It stays when it is replaced.
     is_retained_when_replaced: bool,
+}
+
+/// The operation that failed on a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailedIn {
+    Create,
+    Update,
 }
 
 /// A resource that could not be made or changed; it may exist all the same.
@@ -112,6 +124,9 @@ impl Stack {
         for resource in self.included_ids(parameters) {
             if let Err(reason) = self.create_resource(&resource, parameters).await {
                 self.event(&resource, "CREATE_FAILED", &reason);
+                if self.account.keeps_failures {
+                    return self.stays_failed("CREATE", &format!("create: [{resource}]."));
+                }
                 return self.roll_back_create(&format!(
                     "The following resource(s) failed to create: [{resource}]. Rollback requested by user."
                 ))
@@ -125,6 +140,14 @@ impl Stack {
         }
         self.stack_event("CREATE_COMPLETE", "");
         true
+    }
+
+    /// The end of an operation with DisableRollback.
+    fn stays_failed(&mut self, operation: &str, what: &str) -> bool {
+        self.fail = None;
+        let reason = format!("The following resource(s) failed to {what}");
+        self.stack_event(&format!("{operation}_FAILED"), &reason);
+        false
     }
 
     async fn roll_back_create(&mut self, why: &str) -> bool {
@@ -166,6 +189,8 @@ impl Stack {
                             ..Referable::default()
                         },
                         properties: desired.properties,
+                        service_token: desired.service_token,
+                        failed_in: Some(FailedIn::Create),
                         is_retained: false,
                         is_retained_when_replaced: false,
                     };

@@ -85,7 +85,9 @@ fn invocation() -> Invocation {
 /// Starts a task as the request would have.
 async fn start_a_task(aws: &Aws, reply_to: &ReplyTo, stage: &Stage) {
     stage.ecs.create_cluster("prod");
-    let containers = serde_json::json!([{"name": "app", "image": "busybox", "command": ["sleep", "60"]}]);
+    let containers = serde_json::json!([
+        {"name": "app", "image": "busybox", "memory": 128, "command": ["sleep", "60"]},
+    ]);
     stage.ecs.register(&serde_json::json!({"family": "app", "containerDefinitions": containers})).unwrap();
     let properties = serde_json::json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app"});
     let properties = Properties::read(&properties).unwrap();

@@ -295,7 +295,7 @@ Resources:
     Type: AWS::ECS::TaskDefinition
     Properties:
       ContainerDefinitions:
-        - { Name: app, Image: busybox, EntryPoint: [sh, -c], Command: [!Ref Script] }
+        - { Name: app, Image: busybox, Memory: 128, EntryPoint: [sh, -c], Command: [!Ref Script] }
   Migrate:
     Type: Custom::ECSTask
     Properties:

@@ -185,6 +185,7 @@ pub(crate) fn container(name: &str, script: &str) -> Value {
     json!({
         "name": name,
         "image": "busybox",
+        "memory": 128,
         "essential": true,
         "entryPoint": ["sh", "-c"],
         "command": [script],

@@ -21,6 +21,11 @@ use crate::{
 };
 use ecs_tasks::task::definition_name;
 
+/// The limits of playing EXPRESS mode.
+const EXPRESS: &str = "EXPRESS mode: rollback is off, and CloudFormation counts a resource as complete before \
+                       it is ready, so roles, policies and routes may come later than here. AWS does not \
+                       document whether EXPRESS waits for a custom resource's answer: the rehearsal waits";
+
 /// What the command line asks for.
 pub(super) struct Rehearsal {
     created: Version,
@@ -28,6 +33,7 @@ pub(super) struct Rehearsal {
     account: Account,
     /// The files that --task-definition names.
     definition_files: Vec<PathBuf>,
+    is_express: bool,
 }
 
 /// A template with the values of its parameters.
@@ -44,6 +50,8 @@ pub(super) struct Planned {
     pub(super) updated: Option<(Template, Parameters)>,
     /// A resource is to fail.
     pub(super) fails: bool,
+    /// A failed operation is not rolled back.
+    pub(super) keeps_failures: bool,
 }
 
 impl Rehearsal {
@@ -80,8 +88,10 @@ impl Rehearsal {
             service_token: arguments.service_token.clone(),
             definitions,
             fail: arguments.fail.clone(),
+            keeps_failures: arguments.disable_rollback || arguments.express,
         };
-        Ok(Self { created, updated, account, definition_files: arguments.task_definitions.clone() })
+        let definition_files = arguments.task_definitions.clone();
+        Ok(Self { created, updated, account, definition_files, is_express: arguments.express })
     }
 
     /// The names that will be written.
@@ -94,11 +104,14 @@ impl Rehearsal {
 
     /// The stack that it is about, checked, and what is to become of it.
     pub(super) fn on(self, stage: &Arc<Stage>, console: &Console) -> Result<Planned, Unfit> {
-        let Self { created, updated, account, definition_files } = self;
+        let Self { created, updated, account, definition_files, is_express } = self;
         let given = account.definitions.clone();
         for (given, path) in account.definitions.iter().zip(definition_files) {
             stage.ecs.register_given(given).map_err(|problem| Unfit::Definition { path, problem })?;
         }
+        let mut template_notes = created.template.notes.clone();
+        let more = updated.iter().flat_map(|version| &version.template.notes);
+        template_notes.extend(more.filter(|note| !created.template.notes.contains(note)).cloned());
         let (external, fails) = (Arc::clone(&account.external), account.fail.is_some());
         let name = stack_name(&created.path);
         let stack = |version: Template, account: Account| {
@@ -110,15 +123,22 @@ impl Rehearsal {
         let mut errors: Vec<(PathBuf, TemplateErrors)> = Vec::new();
         errors.extend(first.check(&created.parameters).err().map(|errors| (created.path.clone(), errors)));
         let mut nothing = first.nothing_to_rehearse(&created.parameters);
+        let mut hints = first.hints(&created.parameters);
         let mut next = None;
         if let Some(Version { path, template, parameters }) = updated {
             let second = stack(template, account.clone());
-            if let Err(mut more) = second.check(&parameters) {
+            let checked = second.check(&parameters);
+            let types = first.check_types(&second, [&created.parameters, &parameters]);
+            let mut more = TemplateErrors::default();
+            more.take(checked);
+            more.take(types);
+            if more != TemplateErrors::default() {
                 more.0.retain(|error| !errors.iter().any(|(_, known)| known.0.contains(error)));
                 if !more.0.is_empty() {
                     errors.push((path, more));
                 }
             }
+            hints.extend(second.hints(&parameters));
             nothing = nothing.and(second.nothing_to_rehearse(&parameters));
             next = Some((second.into_template(), parameters));
         }
@@ -132,11 +152,18 @@ impl Rehearsal {
         if !unused.is_empty() {
             return Err(Unfit::Templates(vec![(created.path, TemplateErrors(unused))]));
         }
+        if is_express {
+            console.note(EXPRESS);
+        }
+        let keeps_failures = account.keeps_failures;
         first = first.within(account);
-        for note in external.notes() {
+        hints.sort();
+        hints.dedup();
+        let notes = template_notes.into_iter().chain(hints).chain(external.notes());
+        for note in notes {
             console.note(&note);
         }
-        Ok(Planned { stack: first, created: created.parameters, updated: next, fails })
+        Ok(Planned { stack: first, created: created.parameters, updated: next, fails, keeps_failures })
     }
 }
 

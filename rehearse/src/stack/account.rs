@@ -30,6 +30,8 @@ pub struct Account {
     pub definitions: Vec<Value>,
     /// The resource that is to fail.
     pub fail: Option<String>,
+    /// A failed operation leaves everything as it is: DisableRollback.
+    pub keeps_failures: bool,
 }
 
 impl Account {
@@ -66,6 +68,16 @@ fn imported(node: &Node, scope: &Scope<'_>) -> Option<String> {
     let (name, argument) = node.single()?;
     (name == "Fn::ImportValue").then_some(())?;
     scope.resolve(argument).ok()??.as_str().map(str::to_owned)
+}
+
+/// The value of a custom resource's ServiceToken; of an import that nobody has given the value of, its name.
+pub(super) fn service_token(resource: &Resource, scope: &Scope<'_>) -> Option<String> {
+    if !is_custom(&resource.resource_type) {
+        return None;
+    }
+    let token = resource.properties.field("ServiceToken")?;
+    let import = imported(token, scope).filter(|name| !scope.external.exports.contains_key(name));
+    import.or_else(|| scope.resolve(token).ok()??.as_str().map(str::to_owned))
 }
 
 /// The resources and parameters, or the attributes of them, that a node refers to, however.

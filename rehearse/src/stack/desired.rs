@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Stack, is_custom};
+use super::{Stack, account::service_token, is_custom};
 use crate::template::{
     Parameters, Resource, TemplateErrors, dynamic,
     node::{Node, NodeKind},
@@ -20,6 +20,8 @@ pub(super) struct Desired {
     pub(super) resource: Resource,
     pub(super) is_ours: bool,
     pub(super) properties: Value,
+    /// The ServiceToken of a custom resource, as the template has it.
+    pub(super) service_token: Option<String>,
 }
 
 impl Desired {
@@ -88,7 +90,8 @@ impl Stack {
         let scope = self.scope(parameters, &referables);
         let is_ours = self.account.is_ours(resource, &scope);
         let properties = self.properties(resource, is_ours, &scope)?;
-        Ok(Some(Desired { resource: resource.clone(), is_ours, properties }))
+        let service_token = service_token(resource, &scope);
+        Ok(Some(Desired { resource: resource.clone(), is_ours, properties, service_token }))
     }
 
     /// A resource's properties. The function on the stage serves what is ours, whatever its ServiceToken

@@ -44,6 +44,10 @@ impl Stack {
                 let arn = arn("ecs", &format!("service/{cluster}/{name}"));
                 played(arn.clone(), vec![("Name", name), ("ServiceArn", arn)])
             }
+            "AWS::ECS::TaskSet" => {
+                let id = format!("ecs-svc/{generated}");
+                played(id.clone(), vec![("Id", id)])
+            }
             "AWS::CloudFormation::WaitConditionHandle" => {
                 played(format!("https://cloudformation-waitcondition.example/{generated}"), Vec::new())
             }

@@ -23,6 +23,16 @@ impl Stack {
             let reason = "It was to fail (--fail); nothing of it was done".to_owned();
             return Err(Failed { reason, physical_id: old.map(|old| old.physical_id.clone()) });
         }
+        if let Some(old) = old.filter(|old| old.service_token != desired.service_token) {
+            return Err(Failed {
+                reason: format!(
+                    "Modifying service token is not allowed. To move to another provider, give the resource \
+                     another logical id: CloudFormation creates {logical_id} anew by the new provider, and \
+                     then has the old one delete its own"
+                ),
+                physical_id: Some(old.physical_id.clone()),
+            });
+        }
         let [is_retained, is_retained_when_replaced] = desired.policies();
         let mut properties = desired.properties.clone();
         if desired.is_ours || desired.resource.resource_type == "AWS::ECS::Service" {
@@ -33,6 +43,8 @@ impl Stack {
             is_ours: desired.is_ours,
             physical_id: made.reference.clone(),
             properties: desired.properties.clone(),
+            service_token: desired.service_token.clone(),
+            failed_in: None,
             referable: Referable { resource_type: desired.resource.resource_type.clone(), ..made },
             is_retained,
             is_retained_when_replaced,
@@ -83,6 +95,14 @@ impl Stack {
             }
             "AWS::ECS::TaskDefinition" => self.task_definition(logical_id, properties, old),
             "AWS::ECS::Service" => self.service(logical_id, properties, old),
+            "AWS::ECS::TaskSet" => {
+                let id = self.stage.ecs.create_task_set(properties);
+                Ok(referable(id.clone(), [("Id", id)]))
+            }
+            "AWS::ECS::PrimaryTaskSet" => {
+                self.stage.ecs.set_primary_task_set(properties);
+                Ok(referable(self.made_up_name(logical_id), []))
+            }
             "AWS::CloudFormation::WaitConditionHandle" => {
                 let made = |old: &Live| old.physical_id.clone();
                 let handle = old
@@ -150,7 +170,8 @@ impl Stack {
             return Ok(old.referable.clone());
         }
         let registered = self.stage.ecs.register(&self.with_family(logical_id, properties));
-        let arn = registered.map_err(|reason| Failed { reason, physical_id: None })?;
+        let arn =
+            registered.map_err(|refusals| Failed { reason: refusals.to_string(), physical_id: None })?;
         Ok(referable(arn.clone(), [("TaskDefinitionArn", arn)]))
     }
 

@@ -119,6 +119,12 @@ impl External {
         self.made_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps a note on a resource that SAM's transform adds to a template.
+    pub(super) fn note_generated(&self, name: &str, value: &str) {
+        let what = format!("{name}, which SAM generates,");
+        self.keep(&what, value, format!("{what} is made up: {value}"));
+    }
+
     /// A made-up secret, with a note. Nobody should have to put a real one on a command line.
     pub(super) fn note_secret(&self, what: &str) -> String {
         let value = "rehearsed-secret";

@@ -1,6 +1,8 @@
 //! What Ref and Fn::GetAtt give of resources that the stage does not play: explicit names as they are,
 //! everything else made up with the shape that the type gives it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{placeholders, referable::Referable};
@@ -15,12 +17,16 @@ enum RefShape {
     Arn(&'static str, &'static str),
     /// An id with this prefix.
     Id(&'static str),
+    /// Ten letters and digits, as API Gateway has them.
+    Short,
 }
 
-use RefShape::{Arn, Id, Name};
+use RefShape::{Arn, Id, Name, Short};
 
 /// Types whose Ref is no generated name, or whose name can be given.
-const TYPES: [(&str, RefShape); 45] = [
+const TYPES: [(&str, RefShape); 48] = [
+    ("AWS::ApiGateway::RestApi", Short),
+    ("AWS::ApiGatewayV2::Api", Short),
     ("AWS::ApplicationAutoScaling::ScalableTarget", Arn("application-autoscaling", "scalable-target/")),
     ("AWS::AutoScaling::AutoScalingGroup", Name("AutoScalingGroupName")),
     ("AWS::CertificateManager::Certificate", Arn("acm", "certificate/")),
@@ -54,6 +60,7 @@ const TYPES: [(&str, RefShape); 45] = [
     ("AWS::IAM::ManagedPolicy", Arn("iam", "policy/")),
     ("AWS::IAM::Role", Name("RoleName")),
     ("AWS::KMS::Key", Name("")),
+    ("AWS::Lambda::Alias", Arn("lambda", "function:")),
     ("AWS::Lambda::Function", Name("FunctionName")),
     ("AWS::Logs::LogGroup", Name("LogGroupName")),
     ("AWS::RDS::DBCluster", Name("DBClusterIdentifier")),
@@ -67,6 +74,9 @@ const TYPES: [(&str, RefShape); 45] = [
     ("AWS::SNS::Topic", Arn("sns", "")),
     ("AWS::SSM::Parameter", Name("Name")),
 ];
+
+/// Properties whose attribute of the same name is something else, or has a fuller form.
+const NOT_ATTRIBUTES: [&str; 2] = ["ServiceToken", "Tags"];
 
 /// A resource of this type, whose generated name would be `name`. `properties` may give it another one.
 pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referable {
@@ -94,8 +104,16 @@ pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referab
             }
         }
         Id(prefix) => placeholders::id(prefix, name),
+        Short => placeholders::digits(name)[..10].to_owned(),
     };
-    Referable { resource_type: resource_type.to_owned(), reference, is_open: true, ..Referable::default() }
+    // An attribute with the name of a property has the value that the template gives it.
+    let given = properties.as_object().into_iter().flatten();
+    let given = given.filter(|(name, value)| !NOT_ATTRIBUTES.contains(&name.as_str()) && !value.is_null());
+    let attributes = match resource_type.starts_with("AWS::") {
+        true => given.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        false => BTreeMap::new(),
+    };
+    Referable { resource_type: resource_type.to_owned(), reference, is_open: true, attributes }
 }
 
 /// A made-up value of an attribute.

@@ -61,12 +61,13 @@ fn refused(value: &str, expected: &str) {
 }
 
 #[test]
-fn scalars_are_the_texts_that_were_written() {
-    check("0123", json!("0123"));
-    check("1.10", json!("1.10"));
+fn scalars_are_the_texts_that_cloudformation_delivers() {
+    check("0123", json!("83"));
+    check("'0123'", json!("0123"));
+    check("1.10", json!("1.1"));
     check("True", json!("true"));
     check("'True'", json!("True"));
-    check("yes", json!("yes"));
+    check("yes", json!("true"));
     check("2010-09-09", json!("2010-09-09"));
     check("~", json!(null));
 }
@@ -386,18 +387,58 @@ fn a_name_that_is_nowhere_is_an_error_in_a_branch_that_does_not_count_too() {
     assert_eq!(names, ["Ref Nope", "Fn", "Ref Gone"]);
 }
 
-#[test]
-fn a_name_that_sam_would_generate_is_named_as_such() {
-    let text = "Transform: AWS::Serverless-2016-10-31\nResources: {Api: {Type: AWS::Serverless::Function}}\n\
-                Outputs: {A: {Value: !GetAtt ApiRole.Arn}, B: {Value: !Ref ServerlessRestApi}}\n";
-    let errors = Template::read(text).unwrap().unknown_names();
-    assert_eq!(errors.0.len(), 2);
-    assert!(
-        errors
-            .0
-            .iter()
-            .all(|error| error.message.ends_with("; SAM generates it, which the rehearsal does not"))
+/// A template of SAM whose outputs are these.
+fn serverless(outputs: &str) -> Template {
+    let template = format!(
+        "Transform: AWS::Serverless-2016-10-31\nResources:\n  Hello:\n    Type: AWS::Serverless::Function\n    \
+         Properties: {{Events: {{Get: {{Type: Api}}}}}}\n  Shop: {{Type: AWS::Serverless::Api}}\nOutputs: \
+         {{{outputs}}}\n"
     );
+    Template::read(&template).unwrap()
+}
+
+#[test]
+fn a_resource_that_sam_generates_has_a_made_up_value() {
+    let names = [
+        "ServerlessRestApi",
+        "ServerlessHttpApi",
+        "HelloRole",
+        "ShopStage",
+        "ShopProdStage",
+        "Hello.Alias",
+        "Hello.Version",
+        "HelloAliaslive",
+        "HelloGetPermissionProd",
+        "HelloUrl",
+        "ServerlessRestApiProdStage",
+    ];
+    for name in names {
+        let template = serverless(&format!("A: {{Value: !Ref {name}}}"));
+        assert_eq!(template.unknown_names(), TemplateErrors::default(), "{name}");
+        let (external, nothing) = (External::default(), BTreeMap::new());
+        let stack_id = "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/1";
+        let parameters = Parameters::new();
+        let scope = Scope {
+            template: &template,
+            parameters: &parameters,
+            resources: &nothing,
+            stack_id,
+            external: &external,
+        };
+        let value = scope.resolve(template.outputs["A"].field("Value").unwrap()).unwrap();
+        assert!(value.is_some_and(|value| value.is_string()), "{name}");
+        assert!(external.notes()[0].starts_with(&format!("{name}, which SAM generates, is made up: ")));
+    }
+}
+
+#[test]
+fn a_name_that_sam_does_not_generate_is_unknown() {
+    for name in ["HelloFunction", "Helo", "ServerlessRestApis", "Shop2"] {
+        let errors = serverless(&format!("A: {{Value: !Ref {name}}}")).unknown_names();
+        assert_eq!(errors.0.len(), 1, "{name}: {errors}");
+    }
+    let plain = "Resources: {A: {Type: X}}\nOutputs: {A: {Value: !Ref ServerlessRestApi}}\n";
+    assert_eq!(Template::read(plain).unwrap().unknown_names().0.len(), 1);
 }
 
 #[test]

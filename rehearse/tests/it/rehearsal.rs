@@ -4,6 +4,7 @@ mod external;
 mod failing;
 mod language;
 mod page;
+mod reality;
 mod refusals;
 mod updates;
 
