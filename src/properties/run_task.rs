@@ -103,7 +103,7 @@ structure! {
 
 structure! {
     /// A container's share of a GPU.
-    #[derive(Debug)]
+    #[derive(Debug, Default)]
     NvidiaMpsAllocation {
         /// MiB of the GPU's memory.
         "memory" memory: i32 = Rule::required(Shape::integer(1, i32::MAX as i64));

@@ -19,8 +19,8 @@ impl Stack {
                     let service = &service.logical_id;
                     hints.push(format!(
                         "{id} runs after {service} has become stable with the new image of the same task \
-                         definition; if that image needs the work of {id}, {id} never runs: let {service} \
-                         depend on {id}, and give Service the service's literal name"
+                         definition, and never if that image needs its work: let {service} depend on it, and \
+                         give Service the service's literal name"
                     ));
                 }
             }

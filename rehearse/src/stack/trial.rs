@@ -113,12 +113,11 @@ fn value_at<'v>(value: &'v Value, path: &str) -> &'v Value {
     value
 }
 
-/// Whether a value has such a text in it.
+/// Whether a value is such a text, or a list with one.
 fn has_text(value: &Value, is_it: &impl Fn(&str) -> bool) -> bool {
     match value {
         Value::String(text) => is_it(text),
         Value::Array(items) => items.iter().any(|item| has_text(item, is_it)),
-        Value::Object(object) => object.values().any(|item| has_text(item, is_it)),
         _ => false,
     }
 }

@@ -1,6 +1,5 @@
 use serde_json::{Value, json};
 
-use super::*;
 use crate::service::ecs::Revision;
 
 /// A definition that ECS takes, for Fargate.
