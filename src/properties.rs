@@ -54,8 +54,10 @@ structure! {
         "PollInterval" poll_interval: Option<u32> = Rule::optional(Shape::integer(1, 60));
         /// Whether an Update runs.
         "RunOnUpdate" run_on_update: bool = Rule::or("true", Shape::Boolean);
-        /// Whether an Update that is part of a rollback runs.
-        "RunOnRollback" run_on_rollback: bool = Rule::or("true", Shape::Boolean);
+        /// Whether an Update that is part of a rollback runs. A rollback brings back the old task definition,
+        /// and the old image of a migration refuses the new schema: the stack would end in
+        /// UPDATE_ROLLBACK_FAILED. Unless it is true the function asks CloudFormation for the stack's status.
+        "RunOnRollback" run_on_rollback: bool = Rule::or("false", Shape::Boolean);
         /// An Update runs only if one of these differs between the old and the new task definition.
         "UpdateCriteria" update_criteria: Option<Vec<UpdateCriterion>> =
             Rule::optional(Shape::list(&UpdateCriterion::SHAPE, usize::MAX));
@@ -226,10 +228,9 @@ impl PropertyError {
         Self { place: within.to_owned(), ..Self::at(path, "is missing") }
     }
 
-    fn unknown(within: &str, place: &str, name: &str, nearest: Option<String>) -> Self {
+    fn unknown(within: &str, place: &str, name: &str, hint: &str) -> Self {
         // A name is what somebody wrote, so it can be of any length.
         let name: String = name.chars().take(80).collect();
-        let hint = nearest.map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"));
         let within = if within.is_empty() { String::new() } else { format!(" in {within}") };
         Self { place: place.to_owned(), ..Self::at("", format!("unknown property {name}{within}{hint}")) }
     }

@@ -16,11 +16,11 @@ use std::{
 };
 
 use rehearse::{
+    config::Pace,
     service::{
         ecs::Engine,
         lambda::{Function, Lambda},
     },
-    setting::Pace,
     stage::{Config, Stage},
 };
 use time::OffsetDateTime;

@@ -4,8 +4,8 @@
 use std::{io, ops::Range, path::Path, sync::Arc};
 
 use rehearse::{
+    config::{ACCOUNT, REGION, arn},
     service::{events::EventBridge, lambda::Function},
-    setting::{ACCOUNT, REGION, arn},
     stage::Stage,
 };
 use serde_json::{Value, json};

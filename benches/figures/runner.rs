@@ -3,8 +3,8 @@
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use rehearse::{
+    config::arn,
     service::{cloudformation::Ask, lambda::Function},
-    setting::arn,
     stage::Stage,
 };
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ async fn with_cluster(binary: &Path, watch: Option<Duration>) -> io::Result<Arc<
 
 /// A new revision of the task definition, whose container sleeps.
 fn register(stage: &Stage, seconds: &str) -> io::Result<()> {
-    let sleep = json!({"name": "app", "image": "busybox", "command": ["sleep", seconds]});
+    let sleep = json!({"name": "app", "image": "busybox", "memory": 128, "command": ["sleep", seconds]});
     let definition = json!({"family": "app", "containerDefinitions": [sleep]});
     stage.ecs.register(&definition).map_err(io::Error::other)?;
     Ok(())

@@ -72,7 +72,10 @@ def say(error):
             name = error.path[-1]
             known = [key for key in error.schema["properties"] if key[:1].isupper() == name[:1].isupper()]
             place = f" in {within}" if within else ""
-            return f"unknown property {name}{place}" + ecs.hint(name, known or error.schema["properties"])
+            is_misspelt = name.lower() in map(str.lower, error.schema["properties"])
+            belongs = "" if within or is_misspelt else ecs.home(name)
+            hint = belongs or ecs.hint(name, known or error.schema["properties"])
+            return f"unknown property {name}{place}{hint}"
         case "minimum" | "maximum":
             return f"{where} must be {kind(error.schema)}, not {value}"
         case "pattern":

@@ -1,4 +1,4 @@
-"""A rule for cfn-lint: migrations that would run again, by the old image, in a rollback."""
+"""A rule for cfn-lint: migrations that run again, by the old image, in a rollback."""
 
 import json
 import re
@@ -27,17 +27,15 @@ class EcsTaskRollback(CloudFormationLintRule):
 
     def match(self, cfn):
         for task in ecs.tasks(cfn):
-            runs_again = all(str(task.properties.get(key, "")).lower() not in ("false", "no") for key in KEYS)
-            if runs_again and migrates(task):
+            runs_in_rollback = str(task.properties.get("RunOnRollback", "")).lower() in ("true", "yes")
+            runs_on_update = str(task.properties.get("RunOnUpdate", "")).lower() not in ("false", "no")
+            if runs_in_rollback and runs_on_update and migrates(task):
                 message = (
-                    f"{task.name} seems to migrate a database. A rollback would run the old image's "
-                    "migration against the new schema. Many tools refuse that, and the stack ends in "
-                    "UPDATE_ROLLBACK_FAILED: set RunOnRollback: false"
+                    f"{task.name} seems to migrate a database, and RunOnRollback is true. A rollback runs the old "
+                    "image's migration against the new schema. Many tools refuse that, and the stack ends in "
+                    "UPDATE_ROLLBACK_FAILED: leave RunOnRollback out if yours does"
                 )
-                yield RuleMatch(["Resources", task.name], message)
-
-
-KEYS = ("RunOnRollback", "RunOnUpdate")
+                yield RuleMatch(task.path("RunOnRollback"), message)
 
 
 def migrates(task):

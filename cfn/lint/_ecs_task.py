@@ -131,6 +131,23 @@ def hint(name, names):
     return f", did you mean {meant}?" if meant else ""
 
 
+def home(name):
+    """`, which belongs in …` for a member that exactly one structure of the highest level has."""
+    level = [("", SCHEMA)]
+    while level:
+        below = []
+        for path, schema in level:
+            for key, member_schema in schema.get("properties", {}).items():
+                one = member_schema.get("items", member_schema)
+                if key[:1].isupper() and "properties" in one:
+                    below.append((f"{path}.{key}".lstrip(".") + ("[]" if "items" in member_schema else ""), one))
+        homes = [path for path, schema in below if name.lower() in map(str.lower, schema["properties"])]
+        if homes:
+            return f", which belongs in {homes[0]}" if len(homes) == 1 else ""
+        level = below
+    return ""
+
+
 def number(value):
     """A whole number, native or as a string; None for what is neither, a function above all."""
     if isinstance(value, (int, str)) and not isinstance(value, bool) and re.fullmatch(r"\d+", str(value)):

@@ -12,10 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::rehearsal::Rehearsal;
 use super::{
+    config::Pace,
     console::Console,
     recorded::{self, RecordedError},
     service::ecs::{Engine, EngineError, LeftBehind},
-    setting::Pace,
     stage::{Config, Stage},
     template::TemplateErrors,
 };
@@ -73,6 +73,14 @@ pub struct Arguments {
     /// not depend on it: to see the rollback, which should then succeed.
     #[arg(long, value_name = "LOGICALID")]
     fail: Option<String>,
+    /// Let each stack operation be one with DisableRollback: what fails stays as it is, CREATE_FAILED or
+    /// UPDATE_FAILED, and the next operation meets it.
+    #[arg(long)]
+    disable_rollback: bool,
+    /// Let each stack operation be one in EXPRESS mode, which switches rollback off. AWS does not document
+    /// whether EXPRESS waits for a custom resource's answer: the rehearsal waits.
+    #[arg(long)]
+    express: bool,
     /// Show the stack's final states, failures, and what concerns the rehearsed resources alone.
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
@@ -99,7 +107,7 @@ pub struct Arguments {
     verbose: bool,
     /// The function's time limit, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 900,
-        value_parser = clap::value_parser!(u64).range(1..=900))]
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
     lambda_timeout: u64,
     /// The function's binary [default: ecs_tasks beside this program]
     #[arg(long, value_name = "PATH")]
@@ -208,7 +216,9 @@ impl Arguments {
 
     fn needs_template(&self) -> Result<(), Unfit> {
         let given = [
+            ("--disable-rollback", self.disable_rollback),
             ("--docker", self.docker),
+            ("--express", self.express),
             ("--fail", self.fail.is_some()),
             ("--function", self.function.is_some()),
             ("--import", !self.imports.is_empty()),

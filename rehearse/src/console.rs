@@ -13,11 +13,11 @@ use serde_json::Value;
 use time::macros::format_description;
 
 use super::{
+    config::now,
+    protocol::lock,
     report::{Report, Reporter},
-    setting::now,
     stack::{StackEvent, StackEvents},
     stage::Stage,
-    wire::lock,
 };
 use ecs_tasks::task::definition_name;
 

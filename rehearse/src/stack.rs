@@ -1,15 +1,16 @@
 //! A stack's life: create, update with its rollback, delete, as CloudFormation goes about it.
 
+mod account;
 mod check;
+mod desired;
 mod event;
 mod expected;
+mod hints;
 mod make;
 mod named;
 mod remove;
-mod surroundings;
 mod trial;
 mod update;
-mod wanted;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,14 +19,14 @@ use std::{
 
 use serde_json::Value;
 
-use self::wanted::Outputs;
+use self::desired::Outputs;
 pub use self::{
+    account::{Account, CUSTOM_TYPE, is_custom},
     event::{StackEvent, StackEvents},
-    surroundings::{CUSTOM_TYPE, Surroundings, is_custom},
     update::UpdateEnd,
 };
 use super::{
-    setting::{arn, random_hex, random_uuid},
+    config::{arn, random_hex, random_uuid},
     stage::Stage,
     template::{Parameters, Template, referable::Referable},
 };
@@ -34,7 +35,7 @@ use super::{
 pub struct Stack {
     stage: Arc<Stage>,
     template: Template,
-    surroundings: Surroundings,
+    account: Account,
     name: String,
     id: String,
     events: StackEvents,
@@ -52,11 +53,22 @@ struct Live {
     is_ours: bool,
     physical_id: String,
     properties: Value,
+    /// The ServiceToken of a custom resource, as the template has it.
+    service_token: Option<String>,
     referable: Referable,
+    /// The operation that left it failed, with DisableRollback.
+    failed_in: Option<FailedIn>,
     /// It stays when it is removed from the stack.
     is_retained: bool,
     /// It stays when it is replaced.
     is_retained_when_replaced: bool,
+}
+
+/// The operation that failed on a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailedIn {
+    Create,
+    Update,
 }
 
 /// A resource that could not be made or changed; it may exist all the same.
@@ -69,15 +81,15 @@ impl Stack {
     /// A stack that is not there yet.
     pub fn new(stage: Arc<Stage>, template: Template, name: &str, events: StackEvents) -> Self {
         let id = arn("cloudformation", &format!("stack/{name}/{}", random_uuid()));
-        let surroundings = Surroundings::default();
+        let account = Account::default();
         let (live, outputs, ours) = (BTreeMap::new(), Outputs::new(), BTreeSet::new());
         let name = name.to_owned();
-        Self { stage, template, surroundings, name, id, events, live, outputs, ours, fail: None }
+        Self { stage, template, account, name, id, events, live, outputs, ours, fail: None }
     }
 
     /// The same with something around it.
-    pub fn within(self, surroundings: Surroundings) -> Self {
-        Self { surroundings, ..self }
+    pub fn within(self, account: Account) -> Self {
+        Self { account, ..self }
     }
 
     /// The template, without the stack.
@@ -102,7 +114,7 @@ impl Stack {
 
     /// From now on the resource that is to fail does.
     pub fn fail_from_now_on(&mut self) {
-        self.fail.clone_from(&self.surroundings.fail);
+        self.fail.clone_from(&self.account.fail);
     }
 
     /// Creates every resource; after a failure what is there is deleted again. True for CREATE_COMPLETE.
@@ -112,6 +124,9 @@ impl Stack {
         for resource in self.included_ids(parameters) {
             if let Err(reason) = self.create_resource(&resource, parameters).await {
                 self.event(&resource, "CREATE_FAILED", &reason);
+                if self.account.keeps_failures {
+                    return self.stays_failed("CREATE", &format!("create: [{resource}]."));
+                }
                 return self.roll_back_create(&format!(
                     "The following resource(s) failed to create: [{resource}]. Rollback requested by user."
                 ))
@@ -125,6 +140,14 @@ impl Stack {
         }
         self.stack_event("CREATE_COMPLETE", "");
         true
+    }
+
+    /// The end of an operation with DisableRollback.
+    fn stays_failed(&mut self, operation: &str, what: &str) -> bool {
+        self.fail = None;
+        let reason = format!("The following resource(s) failed to {what}");
+        self.stack_event(&format!("{operation}_FAILED"), &reason);
+        false
     }
 
     async fn roll_back_create(&mut self, why: &str) -> bool {
@@ -145,26 +168,29 @@ impl Stack {
 
     async fn create_resource(&mut self, logical_id: &str, parameters: &Parameters) -> Result<(), String> {
         self.event(logical_id, "CREATE_IN_PROGRESS", "");
-        let Some(wanted) = self.wanted(logical_id, parameters).map_err(|errors| errors.to_string())? else {
+        let Some(desired) = self.desired(logical_id, parameters).map_err(|errors| errors.to_string())? else {
             return Ok(());
         };
-        match self.make(&wanted, None).await {
+        match self.make(&desired, None).await {
             Ok(live) => {
                 self.live.insert(logical_id.to_owned(), live);
                 Ok(())
             }
             Err(Failed { reason, physical_id }) => {
-                if wanted.is_ours {
+                if desired.is_ours {
                     // A Create that never answered gets a Delete with an id that CloudFormation makes up.
-                    let made_up = || format!("{}-{logical_id}-{}", self.name, random_hex(12).to_uppercase());
+                    let generated =
+                        || format!("{}-{logical_id}-{}", self.name, random_hex(12).to_uppercase());
                     let live = Live {
                         is_ours: true,
-                        physical_id: physical_id.unwrap_or_else(made_up),
+                        physical_id: physical_id.unwrap_or_else(generated),
                         referable: Referable {
-                            resource_type: wanted.resource.resource_type.clone(),
+                            resource_type: desired.resource.resource_type.clone(),
                             ..Referable::default()
                         },
-                        properties: wanted.properties,
+                        properties: desired.properties,
+                        service_token: desired.service_token,
+                        failed_in: Some(FailedIn::Create),
                         is_retained: false,
                         is_retained_when_replaced: false,
                     };

@@ -14,6 +14,8 @@ use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
+    config::Pace,
+    protocol::{Fault, lock},
     report::{Report, Reporter},
     service::{
         cloudformation::CloudFormation,
@@ -26,8 +28,6 @@ use super::{
         rules::RunnerRules,
         sns::Sns,
     },
-    setting::Pace,
-    wire::{Fault, lock},
 };
 
 /// How the stage is set up.

@@ -7,31 +7,32 @@
 mod cidr;
 mod condition;
 pub mod dynamic;
-pub mod elsewhere;
 mod error;
+pub mod external;
 mod for_each;
 mod functions;
-pub mod made_up;
 pub mod nearest;
 pub mod node;
 mod parameter;
 mod place;
+pub mod placeholders;
 pub mod referable;
 pub(super) mod reference;
 pub mod resolve;
 mod resource;
-pub mod unplayed;
+pub mod stubs;
+mod yaml11;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use self::{elsewhere::Elsewhere, node::Node, resolve::Scope};
 pub use self::{
     error::{TemplateError, TemplateErrors},
     parameter::Parameter,
     resource::Resource,
 };
+use self::{external::External, node::Node, resolve::Scope};
 
 /// Values of a template's parameters.
 pub type Parameters = BTreeMap<String, Value>;
@@ -39,9 +40,10 @@ pub type Parameters = BTreeMap<String, Value>;
 /// Transforms that are played, as far as a rehearsal needs them.
 const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 const SERVERLESS: &str = "AWS::Serverless::";
+const SERVERLESS_TRANSFORM: &str = "AWS::Serverless-2016-10-31";
 /// Transforms that change nothing of what a rehearsal plays.
 const IGNORED_TRANSFORMS: [&str; 3] =
-    ["AWS::Serverless-2016-10-31", "AWS::CodeDeployBlueGreen", "AWS::SecretsManager-2020-07-23"];
+    [SERVERLESS_TRANSFORM, "AWS::CodeDeployBlueGreen", "AWS::SecretsManager-2020-07-23"];
 
 /// A template.
 #[derive(Debug, Default)]
@@ -58,26 +60,38 @@ pub struct Template {
     pub resources: Vec<Resource>,
     /// Outputs by name.
     pub outputs: BTreeMap<String, Node>,
+    /// Notes on what CloudFormation reads otherwise than it is written.
+    pub notes: Vec<String>,
     /// Whether it is written in AWS::LanguageExtensions.
     has_extensions: bool,
+    /// Whether SAM's transform makes more resources of it than it has.
+    is_serverless: bool,
 }
 
 impl Template {
     /// Reads a template whose loops, if it has any, run over literal lists or defaults of parameters.
     pub fn read(text: &str) -> Result<Self, TemplateErrors> {
-        Self::read_given(text, &BTreeMap::new(), &Elsewhere::default())
+        Self::read_given(text, &BTreeMap::new(), &External::default())
     }
 
     /// Reads a template, given values of its parameters: its loops may run over them.
     pub fn read_given(
         text: &str,
         given: &BTreeMap<String, String>,
-        elsewhere: &Elsewhere,
+        external: &External,
     ) -> Result<Self, TemplateErrors> {
         let root = Node::read(text)?;
         root.fields("the template")?;
         let mut errors = TemplateErrors::default();
-        let mut template = Self { has_extensions: has_extensions(&root, &mut errors), ..Self::default() };
+        let declared = transforms(&root, &mut errors);
+        let mut notes = yaml11::notes(text);
+        notes.extend(declared.iter().filter_map(|name| unplayed_transform(name)));
+        let mut template = Self {
+            notes,
+            has_extensions: declared.iter().any(|name| name == LANGUAGE_EXTENSIONS),
+            is_serverless: declared.iter().any(|name| name == SERVERLESS_TRANSFORM),
+            ..Self::default()
+        };
         for (name, node) in section(&root, "Parameters", &mut errors) {
             if let Some(parameter) = errors.take(Parameter::read(&name, &node)) {
                 template.parameters.insert(name, parameter);
@@ -86,7 +100,7 @@ impl Template {
         template.mappings = section(&root, "Mappings", &mut errors).into_iter().collect();
         template.rules = section(&root, "Rules", &mut errors).into_iter().collect();
         let root = match for_each::is_in(&root) {
-            true => template.without_loops(&root, given, elsewhere)?,
+            true => template.without_loops(&root, given, external)?,
             false => root,
         };
         template.conditions = section(&root, "Conditions", &mut errors).into_iter().collect();
@@ -107,7 +121,7 @@ impl Template {
     pub fn parameter_values(
         &self,
         given: &BTreeMap<String, String>,
-        elsewhere: &Elsewhere,
+        external: &External,
     ) -> Result<Parameters, TemplateErrors> {
         let mut errors = TemplateErrors::default();
         for unknown in given.keys().filter(|name| !self.parameters.contains_key(*name)) {
@@ -118,7 +132,7 @@ impl Template {
             )));
         }
         let value = |(name, parameter): (&String, &Parameter)| {
-            let value = errors.take(parameter.value(name, given.get(name), elsewhere))?;
+            let value = errors.take(parameter.value(name, given.get(name), external))?;
             Some((name.clone(), value))
         };
         let values = self.parameters.iter().filter_map(value).collect();
@@ -139,7 +153,8 @@ impl Template {
         for node in nodes {
             reference::each(node, &mut |found| {
                 let is_parameter = found.attribute.is_none() && self.parameters.contains_key(found.name);
-                if !known.contains(found.name) && !is_parameter && !found.name.starts_with("AWS::") {
+                let is_known = known.contains(found.name) || is_parameter || found.name.starts_with("AWS::");
+                if !is_known && self.generated_type(found.name).is_none() {
                     errors.add(self.unknown(found.name, found.attribute, found.node));
                 }
             });
@@ -149,19 +164,52 @@ impl Template {
 
     /// The error of a reference to what is not there.
     fn unknown(&self, name: &str, attribute: Option<&str>, node: &Node) -> TemplateError {
-        let is_serverless = |one: &Resource| one.resource_type.starts_with(SERVERLESS);
-        let mut serverless = self.resources.iter().filter(|one| is_serverless(one));
-        let is_generated = serverless.clone().next().is_some() && name.starts_with("Serverless")
-            || serverless.any(|one| name.starts_with(&one.logical_id));
-        let hint = if is_generated { "; SAM generates it, which the rehearsal does not" } else { "" };
         node.error(match attribute {
             Some(attribute) => format!(
-                "Fn::GetAtt {name}.{attribute}: the template has no such resource (or its condition is \
-                 false){hint}"
+                "Fn::GetAtt {name}.{attribute}: the template has no such resource (or its condition is false)"
             ),
             None => format!(
-                "Ref {name}: the template has no such parameter or resource (or its condition is false){hint}"
+                "Ref {name}: the template has no such parameter or resource (or its condition is false)"
             ),
+        })
+    }
+
+    /// The type of a resource that SAM's transform adds to the template under this name.
+    ///
+    /// <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources.html>
+    fn generated_type(&self, name: &str) -> Option<&'static str> {
+        if !self.is_serverless {
+            return None;
+        }
+        let implicit = [
+            ("ServerlessRestApi", "AWS::ApiGateway::RestApi"),
+            ("ServerlessHttpApi", "AWS::ApiGatewayV2::Api"),
+            ("ServerlessDeploymentApplication", "AWS::CodeDeploy::Application"),
+            ("CodeDeployServiceRole", "AWS::IAM::Role"),
+        ];
+        if let Some((_, resource_type)) = implicit.iter().find(|(implicit, _)| *implicit == name) {
+            return Some(*resource_type);
+        }
+        let own = self.resources.iter().filter(|one| one.resource_type.starts_with(SERVERLESS));
+        let mut rests = own
+            .filter_map(|one| Some((Some(one), name.strip_prefix(&one.logical_id)?)))
+            .chain(implicit[..2].iter().filter_map(|(api, _)| Some((None, name.strip_prefix(api)?))));
+        rests.find_map(|(resource, rest)| {
+            let events = resource.and_then(|one| one.properties.field("Events"));
+            let events = events.and_then(|events| events.fields("Events").ok()).unwrap_or_default();
+            let is_of_event = events.iter().any(|(event, _)| rest.starts_with(event.as_str()));
+            match rest.trim_start_matches('.') {
+                "" => None,
+                rest if rest.ends_with("Role") => Some("AWS::IAM::Role"),
+                rest if rest.ends_with("Stage") => Some("AWS::ApiGateway::Stage"),
+                rest if rest.starts_with("Alias") => Some("AWS::Lambda::Alias"),
+                rest if rest.starts_with("Version") => Some("AWS::Lambda::Version"),
+                rest if rest.ends_with("Url") => Some("AWS::Lambda::Url"),
+                rest if rest.contains("Deployment") || rest.contains("Permission") || is_of_event => {
+                    Some("AWS::Serverless::Generated")
+                }
+                _ => None,
+            }
         })
     }
 
@@ -169,17 +217,17 @@ impl Template {
         &self,
         root: &Node,
         given: &BTreeMap<String, String>,
-        elsewhere: &Elsewhere,
+        external: &External,
     ) -> Result<Node, TemplateErrors> {
         if !self.has_extensions {
             return Err(root.error(format!("Fn::ForEach needs `Transform: {LANGUAGE_EXTENSIONS}`")).into());
         }
         let given = given.iter().filter(|(name, _)| self.parameters.contains_key(*name));
         let given = given.map(|(name, text)| (name.clone(), text.clone())).collect();
-        let parameters = self.parameter_values(&given, elsewhere)?;
+        let parameters = self.parameter_values(&given, external)?;
         let nothing = BTreeMap::new();
         let scope =
-            Scope { template: self, parameters: &parameters, resources: &nothing, stack_id: "", elsewhere };
+            Scope { template: self, parameters: &parameters, resources: &nothing, stack_id: "", external };
         for_each::expanded(root, &scope)
     }
 }
@@ -205,9 +253,19 @@ fn section(root: &Node, name: &str, errors: &mut TemplateErrors) -> Vec<(String,
     fields
 }
 
-/// Whether the template declares the language extensions; a transform that cannot be played is an error.
-fn has_extensions(root: &Node, errors: &mut TemplateErrors) -> bool {
-    let Some(transform) = root.field("Transform") else { return false };
+/// A note on a transform that makes resources or properties which the rehearsal does not have.
+fn unplayed_transform(name: &str) -> Option<String> {
+    let missing = match name {
+        "AWS::CodeDeployBlueGreen" => "CodeDeploy's blue/green deployment and its hooks are not played",
+        "AWS::SecretsManager-2020-07-23" => "the function that rotates secrets is not played",
+        _ => return None,
+    };
+    Some(format!("the transform {name} is not simulated: {missing}"))
+}
+
+/// The transforms that the template declares; one that cannot be played is an error.
+fn transforms(root: &Node, errors: &mut TemplateErrors) -> Vec<String> {
+    let Some(transform) = root.field("Transform") else { return Vec::new() };
     let declared: Vec<&Node> =
         transform.items("Transform").map_or_else(|_| vec![transform], |items| items.iter().collect());
     for node in &declared {
@@ -216,7 +274,7 @@ fn has_extensions(root: &Node, errors: &mut TemplateErrors) -> bool {
             errors.add(node.error(not_played(node)));
         }
     }
-    declared.iter().any(|node| node.text() == Some(LANGUAGE_EXTENSIONS))
+    declared.iter().filter_map(|node| node.text().map(str::to_owned)).collect()
 }
 
 #[cfg(test)]

@@ -82,7 +82,8 @@ impl Aws {
             .customize()
             // Who starts tasks tries again by himself, and knows how many others do.
             .config_override(one_attempt())
-            .mutate_request(to_sdk::without_what_nobody_gave(given.unwrap_or_default()));
+            .mutate_request(to_sdk::without_zeroes_that_nobody_gave(given.unwrap_or_default()))
+            .mutate_request(to_sdk::without_values_that_nobody_gave(properties.overrides.as_ref()));
         match call.send().await {
             Ok(output) => Ok(launched(output.tasks(), output.failures())),
             Err(error) => match error.as_service_error() {
@@ -121,7 +122,7 @@ impl Aws {
             .set_enable_execute_command(properties.enable_execute_command)
             .customize()
             .config_override(one_attempt())
-            .mutate_request(to_sdk::without_what_nobody_gave(Vec::new()));
+            .mutate_request(to_sdk::without_values_that_nobody_gave(properties.overrides.as_ref()));
         let output: StartTaskOutput =
             call.send().await.map_err(|error| CallError::of("ecs:StartTask", error))?;
         Ok(launched(output.tasks(), output.failures()))

@@ -41,23 +41,20 @@ impl Properties {
                 "is missing: it can be left out only with Service",
             );
         }
+        let containers = self.overrides.iter().flat_map(|one| one.container_overrides.iter().flatten());
+        for (index, container) in containers.enumerate() {
+            for (number, one) in container.resource_requirements.iter().flatten().enumerate() {
+                if one.value.is_none() && one.sharing_strategy.is_none() {
+                    let path =
+                        format!("Overrides.containerOverrides[{index}].resourceRequirements[{number}].value");
+                    refuse(&path, "is missing: it can be left out only with sharingStrategy");
+                }
+            }
+        }
         for (index, tag) in self.tags.iter().flatten().enumerate() {
             if tag.key.starts_with(OWN_TAG_PREFIX) {
                 let problem = format!("begins with {OWN_TAG_PREFIX}, which the function keeps for itself");
                 refuse(&format!("Tags[{index}].key"), &problem);
-            }
-        }
-        let containers = self.overrides.iter().flat_map(|overrides| &overrides.container_overrides).flatten();
-        for (container, given) in containers.enumerate() {
-            for (index, one) in given.resource_requirements.iter().flatten().enumerate() {
-                if one.value.is_none() && one.sharing_strategy.is_none() {
-                    refuse(
-                        &format!(
-                            "Overrides.containerOverrides[{container}].resourceRequirements[{index}].value"
-                        ),
-                        "is missing: it can be left out only with sharingStrategy",
-                    );
-                }
             }
         }
         for (index, criterion) in self.update_criteria().unwrap_or_default().iter().enumerate() {

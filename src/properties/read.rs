@@ -78,7 +78,7 @@ fn read_object(
 
     for name in object.keys() {
         if !fields.iter().any(|field| spells(field, name)) {
-            errors.push(PropertyError::unknown(path, &within(name), name, nearest(name, fields)));
+            errors.push(PropertyError::unknown(path, &within(name), name, &hint(name, fields)));
         }
     }
     let mut read_fields = Map::new();
@@ -107,6 +107,51 @@ fn read_object(
         }
     }
     (errors.len() == before).then_some(Value::Object(read_fields))
+}
+
+/// Where an unknown name belongs, or which one was probably meant.
+fn hint(name: &str, fields: &[Field]) -> String {
+    let is_misspelt = fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
+    if let Some(home) = home(name, fields).filter(|_| !is_misspelt) {
+        return format!(", which belongs in {home}");
+    }
+    nearest(name, fields).map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"))
+}
+
+/// The structure below these fields that has a member of this name, where exactly one on the highest level has
+/// it: Subnets belongs in `NetworkConfiguration.AwsvpcConfiguration`.
+fn home(name: &str, fields: &[Field]) -> Option<String> {
+    let mut level: Vec<(String, &[Field])> = vec![(String::new(), fields)];
+    while !level.is_empty() {
+        let mut below = Vec::new();
+        for (path, fields) in &level {
+            for field in *fields {
+                let (shape, list) = match &field.rule.shape {
+                    Shape::List { of, .. } => (*of, "[]"),
+                    shape => (shape, ""),
+                };
+                if let Shape::Object(members) = shape {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    below.push((format!("{path}{dot}{}{list}", template_spelling(field)), *members));
+                }
+            }
+        }
+        let has = |fields: &[Field]| fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
+        let mut homes = below.iter().filter(|(_, members)| has(members));
+        if let Some((home, _)) = homes.next() {
+            return homes.next().is_none().then(|| home.clone());
+        }
+        level = below;
+    }
+    None
+}
+
+/// A field's name as CloudFormation spells it.
+fn template_spelling(field: &Field) -> String {
+    if field.name.starts_with(|first: char| first.is_ascii_uppercase()) {
+        return field.name.to_owned();
+    }
+    field.other_spelling()
 }
 
 /// The known name that an unknown one was probably meant to be, spelt as its neighbours are.

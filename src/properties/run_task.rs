@@ -51,7 +51,7 @@ structure! {
         "memory" memory: Option<i32> = Rule::optional(Shape::NUMBER);
         /// Soft limit in MiB.
         "memoryReservation" memory_reservation: Option<i32> = Rule::optional(Shape::NUMBER);
-        /// GPUs or inference accelerators.
+        /// GPUs, Neuron devices or inference accelerators.
         "resourceRequirements" resource_requirements: Option<Vec<ResourceRequirement>> =
             Rule::optional(Shape::list(&ResourceRequirement::SHAPE, usize::MAX));
     }
@@ -79,36 +79,36 @@ structure! {
 }
 
 structure! {
-    /// A GPU, a part of one, or an inference accelerator.
+    /// A GPU, a Neuron device or an inference accelerator.
     #[derive(Debug)]
     ResourceRequirement {
-        /// How many, or which; needed without `sharingStrategy`.
+        /// How many, which, or `ALL`. Needed, unless sharingStrategy is given.
         "value" value: Option<String> = Rule::optional(Shape::NAME);
-        /// `GPU` or `InferenceAccelerator`
+        /// `GPU`, `NeuronDevice` or `InferenceAccelerator`
         "type" kind: String = Rule::required(Shape::NAME);
-        /// How the container shares a GPU with others.
+        /// How containers share a GPU.
         "sharingStrategy" sharing_strategy: Option<SharingStrategy> =
             Rule::optional(SharingStrategy::SHAPE);
     }
 }
 
 structure! {
-    /// How a container shares a GPU.
+    /// How containers share a GPU.
     #[derive(Debug)]
     SharingStrategy {
         /// By NVIDIA's Multi-Process Service.
-        "nvidiaMps" nvidia_mps: NvidiaMps = Rule::required(NvidiaMps::SHAPE);
+        "nvidiaMps" nvidia_mps: NvidiaMpsAllocation = Rule::required(NvidiaMpsAllocation::SHAPE);
     }
 }
 
 structure! {
-    /// What a container may have of a GPU.
+    /// A container's share of a GPU.
     #[derive(Debug, Default)]
-    NvidiaMps {
-        /// Memory of the GPU in MiB.
-        "memory" memory: i32 = Rule::required(Shape::NUMBER);
-        /// The most of its computing, in percent.
-        "maxComputePercent" max_compute_percent: Option<i32> = Rule::optional(Shape::NUMBER);
+    NvidiaMpsAllocation {
+        /// MiB of the GPU's memory.
+        "memory" memory: i32 = Rule::required(Shape::integer(1, i32::MAX as i64));
+        /// The most of the GPU's computing, in percent; 100 where absent.
+        "maxComputePercent" max_compute_percent: Option<i32> = Rule::optional(Shape::integer(1, 100));
     }
 }
 
@@ -116,8 +116,8 @@ structure! {
     /// Storage that lives as long as the task.
     #[derive(Debug)]
     EphemeralStorage {
-        /// 20 to 200 GiB, as Fargate has it.
-        "sizeInGiB" size_in_gib: i32 = Rule::required(Shape::integer(20, 200));
+        /// 21 to 200 GiB, as Fargate has it.
+        "sizeInGiB" size_in_gib: i32 = Rule::required(Shape::integer(21, 200));
     }
 }
 

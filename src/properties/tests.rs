@@ -36,7 +36,7 @@ fn bad(more: Value, expected: &str) {
 fn what_is_not_given_has_its_default() {
     let properties = good(json!({}));
     assert_eq!((properties.count, properties.timeout, properties.service_timeout), (1, 290, 3600));
-    assert!(properties.run_on_update && properties.run_on_rollback);
+    assert!(properties.run_on_update && !properties.run_on_rollback);
     assert_eq!((properties.poll_interval, properties.tasks()), (None, 1));
     assert_eq!((properties.instances(), properties.update_criteria()), (None, None));
     assert!(properties.overrides.is_none() && properties.network_configuration.is_none());
@@ -166,6 +166,7 @@ fn an_unknown_name_is_told_with_the_nearest_known_one_at_every_depth() {
     bad(json!({"Overides": {}}), "unknown property Overides, did you mean Overrides?");
     bad(json!({"cluster": "x"}), "unknown property cluster, did you mean Cluster?");
     bad(json!({"Zzz": "x"}), "unknown property Zzz");
+    bad(json!({"tags": []}), "unknown property tags, did you mean Tags?");
     bad(
         json!({"Overrides": {"containerOverrides": [{"name": "a", "comand": []}]}}),
         "unknown property comand in Overrides.containerOverrides[0], did you mean command?",
@@ -364,4 +365,39 @@ fn errors_read_from_top_to_bottom() {
         errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     });
     insta::assert_snapshot!(page.join("\n\n"));
+}
+
+#[test]
+fn a_property_beside_its_structure_is_told_where_it_belongs() {
+    let home = "NetworkConfiguration.AwsvpcConfiguration";
+    for name in ["Subnets", "subnets", "SecurityGroups", "AssignPublicIp"] {
+        bad(json!({ name: ["x"] }), &format!("unknown property {name}, which belongs in {home}"));
+    }
+    bad(
+        json!({"NetworkConfiguration": {"awsvpcConfiguration": {"subnets": ["s"]}, "assignPublicIp": "ENABLED"}}),
+        "unknown property assignPublicIp in NetworkConfiguration, which belongs in AwsvpcConfiguration",
+    );
+    bad(json!({"ContainerOverrides": []}), "unknown property ContainerOverrides, which belongs in Overrides");
+}
+
+#[test]
+fn a_gpu_is_counted_or_shared() {
+    let overrides = |requirement: Value| {
+        json!({"Overrides": {"containerOverrides": [
+            {"name": "app", "resourceRequirements": [requirement]},
+        ]}})
+    };
+    good(overrides(json!({"type": "GPU", "value": "1"})));
+    good(overrides(json!({"type": "NeuronDevice", "value": "ALL"})));
+    let mps = json!({"memory": "1024", "maxComputePercent": "50"});
+    good(overrides(json!({"type": "GPU", "sharingStrategy": {"nvidiaMps": mps}})));
+    bad(
+        overrides(json!({"type": "GPU"})),
+        "Overrides.containerOverrides[0].resourceRequirements[0].value is missing: it can be left out only \
+         with sharingStrategy",
+    );
+    bad(
+        json!({"Overrides": {"ephemeralStorage": {"sizeInGiB": "20"}}}),
+        "Overrides.ephemeralStorage.sizeInGiB must be a whole number from 21 to 200, not \"20\"",
+    );
 }

@@ -9,8 +9,8 @@ use crate::function::clock::Clock;
 
 /// The time that an invocation keeps for its end: the answer, or the hand-over to the next invocation.
 const MARGIN: Duration = Duration::seconds(10);
-/// Assumed where a local tool gives a deadline that has passed.
-const LONGEST: Duration = Duration::seconds(900);
+/// The time limit that the template sets: assumed where a local tool gives a deadline that has passed.
+const ASSUMED: Duration = Duration::seconds(900);
 
 /// One invocation.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl Invocation {
     /// by, alias or version included.
     pub fn begin(clock: Clock, ends_at: OffsetDateTime, function_arn: impl Into<String>) -> Self {
         let began_at = clock.now();
-        let ends_at = if ends_at > began_at { ends_at } else { began_at + LONGEST };
+        let ends_at = if ends_at > began_at { ends_at } else { began_at + ASSUMED };
         Self {
             clock,
             began_at,
@@ -148,6 +148,6 @@ mod tests {
     async fn a_deadline_that_has_passed_is_taken_for_the_longest() {
         let clock = Clock::start();
         let invocation = Invocation::begin(clock, OffsetDateTime::UNIX_EPOCH, "arn");
-        assert_eq!(invocation.ends_at() - clock.now(), LONGEST);
+        assert_eq!(invocation.ends_at() - clock.now(), ASSUMED);
     }
 }

@@ -29,6 +29,8 @@ use crate::{
 
 /// The age of a request that may have been delivered before: Lambda tries a failed one again after a minute.
 const REDELIVERY: Duration = Duration::seconds(45);
+/// Time limit for CloudFormation to tell the stack's status where the template does not give RunOnRollback.
+const ASK_BY_DEFAULT: Duration = Duration::seconds(30);
 /// The stoppedReason of tasks whose end nobody would ever learn.
 const NOT_REMEMBERED: &str = "ecs-tasks: the ledger cannot keep the wait for it";
 
@@ -174,7 +176,13 @@ async fn has_started(work: &Work<'_>) -> bool {
 /// service runs that the tasks belong to, and whether WatchContainers names containers of the definition.
 async fn ask(work: &Work<'_>, run: &Run) -> Asked {
     if run.unless_rolling_back {
-        match work.ride_out(|| work.aws.stack_status(&work.reply_to.stack_id)).await {
+        match stack_status(work, run.may_run_unasked).await {
+            Err(error) if run.may_run_unasked && cannot_be_asked(&error) => {
+                tracing::warn!(
+                    "running without knowing whether the stack rolls back: {error}; grant \
+                     cloudformation:DescribeStacks to the function's role, or set RunOnRollback"
+                );
+            }
             Err(error) => return Asked::Refuse(texts::no_stack_status(&error)),
             Ok(status) => {
                 if let Some(skip) = Skip::for_stack_status(&status) {
@@ -198,6 +206,21 @@ async fn ask(work: &Work<'_>, run: &Run) -> Asked {
         }
     }
     Asked::Proceed(properties)
+}
+
+/// The status of the request's stack. A default must not cost time: a denial is final there, and a VPC without
+/// a way to CloudFormation is given up soon.
+async fn stack_status(work: &Work<'_>, is_by_default: bool) -> Result<String, CallError> {
+    let ask = || work.aws.stack_status(&work.reply_to.stack_id);
+    if !is_by_default {
+        return work.ride_out(ask).await;
+    }
+    work.until(work.deadline.min(work.now() + ASK_BY_DEFAULT)).ride_out_unless_denied(ask).await
+}
+
+/// Whether the role or the network keeps the function from asking.
+fn cannot_be_asked(error: &CallError) -> bool {
+    error.is("AccessDenied") || error.is("AccessDeniedException") || error.is("TimeoutError")
 }
 
 /// Whether an Update meets its UpdateCriteria; an Update without any does.

@@ -86,11 +86,11 @@ class MigrationsTest:
         columns = "from information_schema.columns where table_name = 'users' order by ordinal_position"
         return self.postgres.query(self.database, f"select column_name {columns}")
 
-    def failing_later(self, **replaced):
+    def failing_later(self, runs_on_rollback=False):
         """The template with a resource after the migration that fails in release 2."""
         text = self.template.read_text(encoding="utf-8").replace("\nOutputs:", LATER)
-        for name, value in replaced.items():
-            text = text.replace(f"{name}: false", f"{name}: {value}")
+        if runs_on_rollback:
+            text = text.replace("      UpdateCriteria:", "      RunOnRollback: true\n      UpdateCriteria:")
         template = self.folder / "later.yml"
         template.write_text(text, encoding="utf-8")
         return template
@@ -118,7 +118,7 @@ class MigrationsTest:
         self.assertEqual(self.columns(), ["id", "name", "email"])
 
     def test_with_run_on_rollback_the_old_image_meets_the_new_schema_and_the_stack_is_stuck(self):
-        life = self.life(self.failing_later(RunOnRollback="true"), "--update", "Release=2")
+        life = self.life(self.failing_later(runs_on_rollback=True), "--update", "Release=2")
         self.assertEqual(life.code, 1, life.text)
         self.assertTrue(life.has("UPDATE_ROLLBACK_FAILED", "later"), life.text)
         self.assertIn(self.refusal, life.text)

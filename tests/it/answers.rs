@@ -15,8 +15,8 @@ use ecs_tasks::{
     runner::{Runner, invocation::Invocation},
 };
 use rehearse::{
+    config::{Pace, arn},
     service::{ecs::Engine, lambda::Function},
-    setting::{Pace, arn},
     stage::{Config, Stage},
 };
 use serde_json::Value;
@@ -85,7 +85,9 @@ fn invocation() -> Invocation {
 /// Starts a task as the request would have.
 async fn start_a_task(aws: &Aws, reply_to: &ReplyTo, stage: &Stage) {
     stage.ecs.create_cluster("prod");
-    let containers = serde_json::json!([{"name": "app", "image": "busybox", "command": ["sleep", "60"]}]);
+    let containers = serde_json::json!([
+        {"name": "app", "image": "busybox", "memory": 128, "command": ["sleep", "60"]},
+    ]);
     stage.ecs.register(&serde_json::json!({"family": "app", "containerDefinitions": containers})).unwrap();
     let properties = serde_json::json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app"});
     let properties = Properties::read(&properties).unwrap();

@@ -1,6 +1,6 @@
 //! Requests and answers that go astray: bad payloads, expired and refusing buckets, retries.
 
-use rehearse::wire::Fault;
+use rehearse::protocol::Fault;
 use serde_json::{Value, json};
 
 use crate::scenario::{Scenario, container, properties};

@@ -1,6 +1,6 @@
 //! A failure explains itself: verdicts with sidecars, and Reasons with log lines.
 
-use rehearse::wire::Fault;
+use rehearse::protocol::Fault;
 use serde_json::{Value, json};
 
 use crate::scenario::{Scenario, container, properties};

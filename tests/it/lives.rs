@@ -1,9 +1,9 @@
 //! Lives that take more than one look: long waits, updates, rollbacks, deletes.
 
 use rehearse::{
+    protocol::Fault,
     stack::Stack,
-    template::{Template, elsewhere::Elsewhere},
-    wire::Fault,
+    template::{Template, external::External},
 };
 use serde_json::{Value, json};
 use std::{
@@ -256,6 +256,35 @@ async fn run_on_rollback_false_fails_where_asking_is_denied() {
     assert_eq!(scenario.calls("RunTask"), 0);
 }
 
+#[tokio::test]
+async fn without_run_on_rollback_a_rollback_does_not_run() {
+    let scenario = Scenario::new().await;
+    let definition = scenario.script("true");
+    let [old, new] = ["1", "2"].map(|trigger| properties(&definition, json!({"Triggers": trigger})));
+    scenario.stage.cloudformation.set_status(&scenario.stack_id, "UPDATE_ROLLBACK_IN_PROGRESS");
+    let rolled_back = scenario.update(&new, &old).await;
+    assert!(rolled_back.succeeded, "{}", rolled_back.reason);
+    assert_eq!((scenario.calls("RunTask"), rolled_back.data["Ran"].as_str()), (0, Some("false")));
+}
+
+#[tokio::test]
+async fn without_run_on_rollback_an_update_runs_where_asking_is_denied() {
+    let scenario = Scenario::new().await;
+    let denial =
+        Fault::Error(403, "AccessDenied", "not authorized to perform: cloudformation:DescribeStacks");
+    scenario.stage.fault("DescribeStacks", vec![denial; 100]);
+    let definition = scenario.script("true");
+    let [old, new] = ["1", "2"].map(|trigger| properties(&definition, json!({"Triggers": trigger})));
+    let updated = scenario.update(&old, &new).await;
+    assert!(updated.succeeded, "{}", updated.reason);
+    assert_eq!((scenario.calls("RunTask"), scenario.calls("DescribeStacks")), (1, 1));
+    let says_so = |line: &String| {
+        line.contains("running without knowing whether the stack rolls back")
+            && line.contains("grant cloudformation:DescribeStacks")
+    };
+    assert!(scenario.log().iter().any(says_so));
+}
+
 const STACK: &str = r#"
 Parameters:
   Script: { Type: String }
@@ -266,7 +295,7 @@ Resources:
     Type: AWS::ECS::TaskDefinition
     Properties:
       ContainerDefinitions:
-        - { Name: app, Image: busybox, EntryPoint: [sh, -c], Command: [!Ref Script] }
+        - { Name: app, Image: busybox, Memory: 128, EntryPoint: [sh, -c], Command: [!Ref Script] }
   Migrate:
     Type: Custom::ECSTask
     Properties:
@@ -290,7 +319,7 @@ Resources:
 fn values(template: &Template, script: &str, run_on_rollback: &str) -> BTreeMap<String, Value> {
     let given = [("Script", script), ("RunOnRollback", run_on_rollback)];
     let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    template.parameter_values(&given, &Elsewhere::default()).unwrap()
+    template.parameter_values(&given, &External::default()).unwrap()
 }
 
 /// The stack, and its events as `STATUS LogicalId`.

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use ecs_tasks::runner::metrics::{CLASSES, METRICS};
-use rehearse::wire::Fault;
+use rehearse::protocol::Fault;
 use serde_json::{Value, json};
 
 use crate::scenario::{Scenario, properties};

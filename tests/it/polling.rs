@@ -8,8 +8,14 @@ use crate::scenario::{Scenario, properties};
 
 /// What a life of a Create, an Update and a Delete calls, but for DescribeTasks, whose number depends on how
 /// long the tasks take.
-const CALLS: [(&str, usize); 5] =
-    [("DescribeTaskDefinition", 2), ("ListClusters", 1), ("ListTasks", 4), ("PUT", 3), ("RunTask", 2)];
+const CALLS: [(&str, usize); 6] = [
+    ("DescribeStacks", 1),
+    ("DescribeTaskDefinition", 2),
+    ("ListClusters", 1),
+    ("ListTasks", 4),
+    ("PUT", 3),
+    ("RunTask", 2),
+];
 
 #[tokio::test]
 async fn without_a_ledger_a_whole_life_calls_what_it_has_always_called() {

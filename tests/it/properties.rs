@@ -1,6 +1,6 @@
 //! Every row of the Python function's table, and what Fargate needs, seen from CloudFormation.
 
-use rehearse::wire::Fault;
+use rehearse::protocol::Fault;
 use serde_json::json;
 
 use crate::scenario::{CLUSTER, Scenario, container, properties};
@@ -50,7 +50,7 @@ async fn cluster_an_unknown_one_fails_with_its_name() {
 async fn cluster_and_task_definition_may_be_names_or_arns() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
-    for cluster in [CLUSTER.to_owned(), rehearse::setting::arn("ecs", "cluster/prod")] {
+    for cluster in [CLUSTER.to_owned(), rehearse::config::arn("ecs", "cluster/prod")] {
         for definition in [definition.as_str(), "app:1", "app"] {
             let created = scenario.create(&properties(definition, json!({"Cluster": cluster}))).await;
             assert!(created.succeeded, "{cluster} {definition}");
@@ -108,8 +108,8 @@ async fn count_0_runs_nothing_and_succeeds_with_the_same_attributes() {
 async fn instances_run_one_task_each_whatever_count_says() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
-    let instances = ["container-instance/prod/a", "container-instance/prod/b"]
-        .map(|id| rehearse::setting::arn("ecs", id));
+    let instances =
+        ["container-instance/prod/a", "container-instance/prod/b"].map(|id| rehearse::config::arn("ecs", id));
     let created =
         scenario.create(&properties(&definition, json!({"Count": 5, "Instances": instances}))).await;
     assert!(created.succeeded);

@@ -6,13 +6,13 @@ use std::{
 };
 
 use rehearse::{
+    config::{Pace, arn},
     report::Report,
     service::{
         cloudformation::{Ask, Settled},
         ecs::Engine,
         lambda::Function,
     },
-    setting::{Pace, arn},
     stage::{Config, Stage},
 };
 use serde_json::{Value, json};
@@ -185,6 +185,7 @@ pub(crate) fn container(name: &str, script: &str) -> Value {
     json!({
         "name": name,
         "image": "busybox",
+        "memory": 128,
         "essential": true,
         "entryPoint": ["sh", "-c"],
         "command": [script],

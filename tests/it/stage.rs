@@ -2,7 +2,7 @@
 
 use std::{env, time::Duration};
 
-use rehearse::{service::lambda::InvocationAttempt, wire::Fault};
+use rehearse::{protocol::Fault, service::lambda::InvocationAttempt};
 use serde_json::json;
 
 use crate::scenario::{Scenario, container, properties};

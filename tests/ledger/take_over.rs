@@ -9,7 +9,7 @@ use ecs_tasks::{
     },
     task::TaskArn,
 };
-use rehearse::{service::dynamodb::LEDGER, wire::Fault};
+use rehearse::{protocol::Fault, service::dynamodb::LEDGER};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 

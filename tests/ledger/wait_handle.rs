@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rehearse::wire::Fault;
+use rehearse::protocol::Fault;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 

@@ -6,9 +6,9 @@
 use std::{env, io::stdin, sync::Arc, time::Duration};
 
 use rehearse::{
+    config::Pace,
     report::Report,
     service::{ecs::Engine, lambda::Function},
-    setting::Pace,
     stage::{Config, Stage},
 };
 use serde_json::Value;

@@ -353,7 +353,7 @@ impl Chapter {
             (0.3, "Count", json!(pick(rng, &["2", "3"]))),
             (0.2, "PollInterval", json!(pick(rng, &["1", "5", "30", "60"]))),
             (0.2, "StartRetries", json!(pick(rng, &["1", "2"]))),
-            (0.1, "RunOnRollback", json!("false")),
+            (0.5, "RunOnRollback", json!(pick(rng, &["true", "false"]))),
             (0.1, "LogLines", json!("0")),
             (0.15, "Instances", json!(["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a"])),
             (0.1, "NoEcho", json!("true")),

@@ -178,7 +178,7 @@ impl Court<'_> {
         // An event and the watch look at a wait that is polled as well; the table settles who answers.
         let several = asked.deliveries > 1 || asked.disturbed || self.remembered.table_failed();
         // Whether the stack rolls back is asked anew.
-        let asks_the_stack = asked.properties["RunOnRollback"] == "false";
+        let asks_the_stack = asked.properties["RunOnRollback"] != "true";
         let failed = first["Status"] == "FAILED" || other["Status"] == "FAILED";
         // StartTask has no token: two deliveries at the same time cannot know of each other.
         let starts_twice = asked.properties["Instances"].is_array();
@@ -214,7 +214,7 @@ impl Court<'_> {
             }
             // Each of two deliveries asks whether the stack rolls back, and one may start what the other
             // skips.
-            let asks_the_stack = asked.properties["RunOnRollback"] == "false" && asked.deliveries > 1;
+            let asks_the_stack = asked.properties["RunOnRollback"] != "true" && asked.deliveries > 1;
             if !ran && asks_the_stack && !self.remembered.keeps(asked) {
                 return;
             }

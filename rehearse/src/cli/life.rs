@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::rehearsal::Planned;
-use crate::{console::Console, setting::now, stack::UpdateEnd, stage::Stage};
+use crate::{config::now, console::Console, stack::UpdateEnd, stage::Stage};
 
 /// Lives the stack's life, with the monitor watching if there is one. True if all went as it should.
 pub(super) async fn live(
@@ -66,9 +66,10 @@ impl StackOperation {
         if self.is_skipped {
             return format!("no {}", self.name);
         }
-        let ended = match (self.ended_well, self.status.contains("ROLLBACK")) {
-            (true, true) => "rolled back as it should",
-            (true, false) => "complete",
+        let ended = match (self.ended_well, self.status.as_str()) {
+            (true, status) if status.contains("ROLLBACK") => "rolled back as it should",
+            (true, status) if status.ends_with("_FAILED") => "failed as it should, and was not rolled back",
+            (true, _) => "complete",
             (false, _) => "FAILED",
         };
         format!("{} {ended}", self.name)
@@ -76,13 +77,16 @@ impl StackOperation {
 }
 
 async fn live_stack(planned: Planned, stage: &Stage, console: &Console) -> Vec<StackOperation> {
-    let Planned { mut stack, created, updated, fails } = planned;
+    let Planned { mut stack, created, updated, fails, keeps_failures } = planned;
     let mut steps = Vec::new();
     let id = stack.id().to_owned();
     let step = |name, ended_well: bool, is_to_fail: bool| {
         let status = stage.cloudformation.status(&id);
-        let is_rolled_back = status.ends_with("ROLLBACK_COMPLETE");
-        let ended_well = if is_to_fail { is_rolled_back } else { ended_well };
+        let is_as_wanted = match keeps_failures {
+            true => status.ends_with("_FAILED") && !status.contains("ROLLBACK"),
+            false => status.ends_with("ROLLBACK_COMPLETE"),
+        };
+        let ended_well = if is_to_fail { is_as_wanted } else { ended_well };
         StackOperation { name, ended_well, status, is_skipped: false }
     };
     if fails && updated.is_none() {
@@ -90,7 +94,8 @@ async fn live_stack(planned: Planned, stage: &Stage, console: &Console) -> Vec<S
     }
     let is_created = stack.create(&created).await;
     steps.push(step("create", is_created, fails && updated.is_none()));
-    if let Some((template, parameters)) = updated.filter(|_| is_created) {
+    // With DisableRollback the stack is there all the same, and the next operation meets what failed.
+    if let Some((template, parameters)) = updated.filter(|_| is_created || keeps_failures) {
         if fails {
             stack.fail_from_now_on();
         }

@@ -12,22 +12,28 @@ use serde_json::Value;
 use super::{Arguments, Unfit};
 use crate::{
     console::Console,
-    stack::{Stack, Surroundings},
+    stack::{Account, Stack},
     stage::Stage,
     template::{
         Parameters, Template, TemplateError, TemplateErrors,
-        elsewhere::{Elsewhere, Origin},
+        external::{External, Origin},
     },
 };
 use ecs_tasks::task::definition_name;
+
+/// The limits of playing EXPRESS mode.
+const EXPRESS: &str = "EXPRESS mode: rollback is off, and CloudFormation counts a resource as complete before \
+                       it is ready, so roles, policies and routes may come later than here. AWS does not \
+                       document whether EXPRESS waits for a custom resource's answer: the rehearsal waits";
 
 /// What the command line asks for.
 pub(super) struct Rehearsal {
     created: Version,
     updated: Option<Version>,
-    surroundings: Surroundings,
-    /// The files of the task definitions in the surroundings.
+    account: Account,
+    /// The files that --task-definition names.
     definition_files: Vec<PathBuf>,
+    is_express: bool,
 }
 
 /// A template with the values of its parameters.
@@ -44,19 +50,21 @@ pub(super) struct Planned {
     pub(super) updated: Option<(Template, Parameters)>,
     /// A resource is to fail.
     pub(super) fails: bool,
+    /// A failed operation is not rolled back.
+    pub(super) keeps_failures: bool,
 }
 
 impl Rehearsal {
     pub(super) fn read(arguments: &Arguments, path: &Path) -> Result<Self, Unfit> {
         let [exports, ssm] =
             [&arguments.imports, &arguments.ssm].map(|pairs| pairs.iter().cloned().collect());
-        let elsewhere = Arc::new(Elsewhere::of(exports, ssm));
+        let external = Arc::new(External::of(exports, ssm));
         let given: BTreeMap<String, String> = arguments.parameters.iter().cloned().collect();
         let changes: BTreeMap<String, String> = arguments.updates.iter().cloned().collect();
-        let created = Version::read(path, &given, &BTreeMap::new(), &elsewhere);
+        let created = Version::read(path, &given, &BTreeMap::new(), &external);
         let next = arguments.update_template.as_deref();
         let is_updated = next.is_some() || !changes.is_empty();
-        let updated = is_updated.then(|| Version::read(next.unwrap_or(path), &given, &changes, &elsewhere));
+        let updated = is_updated.then(|| Version::read(next.unwrap_or(path), &given, &changes, &external));
         let (created, updated) = match (created, updated.transpose()) {
             (Ok(created), Ok(updated)) => (created, updated),
             (Err(Unfit::Templates(mut errors)), Err(Unfit::Templates(more))) => {
@@ -75,13 +83,15 @@ impl Rehearsal {
         };
         let definitions =
             arguments.task_definitions.iter().map(|path| definition(path)).collect::<Result<_, _>>()?;
-        let surroundings = Surroundings {
-            elsewhere,
+        let account = Account {
+            external,
             service_token: arguments.service_token.clone(),
             definitions,
             fail: arguments.fail.clone(),
+            keeps_failures: arguments.disable_rollback || arguments.express,
         };
-        Ok(Self { created, updated, surroundings, definition_files: arguments.task_definitions.clone() })
+        let definition_files = arguments.task_definitions.clone();
+        Ok(Self { created, updated, account, definition_files, is_express: arguments.express })
     }
 
     /// The names that will be written.
@@ -94,31 +104,41 @@ impl Rehearsal {
 
     /// The stack that it is about, checked, and what is to become of it.
     pub(super) fn on(self, stage: &Arc<Stage>, console: &Console) -> Result<Planned, Unfit> {
-        let Self { created, updated, surroundings, definition_files } = self;
-        let given = surroundings.definitions.clone();
-        for (given, path) in surroundings.definitions.iter().zip(definition_files) {
+        let Self { created, updated, account, definition_files, is_express } = self;
+        let given = account.definitions.clone();
+        for (given, path) in account.definitions.iter().zip(definition_files) {
             stage.ecs.register_given(given).map_err(|problem| Unfit::Definition { path, problem })?;
         }
-        let (elsewhere, fails) = (Arc::clone(&surroundings.elsewhere), surroundings.fail.is_some());
+        let mut template_notes = created.template.notes.clone();
+        let more = updated.iter().flat_map(|version| &version.template.notes);
+        template_notes.extend(more.filter(|note| !created.template.notes.contains(note)).cloned());
+        let (external, fails) = (Arc::clone(&account.external), account.fail.is_some());
         let name = stack_name(&created.path);
-        let stack = |version: Template, surroundings: Surroundings| {
-            Stack::new(Arc::clone(stage), version, &name, console.events()).within(surroundings)
+        let stack = |version: Template, account: Account| {
+            Stack::new(Arc::clone(stage), version, &name, console.events()).within(account)
         };
-        let of_create = Surroundings { fail: None, ..surroundings.clone() };
-        let first = if updated.is_some() { of_create } else { surroundings.clone() };
+        let of_create = Account { fail: None, ..account.clone() };
+        let first = if updated.is_some() { of_create } else { account.clone() };
         let mut first = stack(created.template, first);
         let mut errors: Vec<(PathBuf, TemplateErrors)> = Vec::new();
         errors.extend(first.check(&created.parameters).err().map(|errors| (created.path.clone(), errors)));
         let mut nothing = first.nothing_to_rehearse(&created.parameters);
+        let mut hints = first.hints(&created.parameters);
         let mut next = None;
         if let Some(Version { path, template, parameters }) = updated {
-            let second = stack(template, surroundings.clone());
-            if let Err(mut more) = second.check(&parameters) {
+            let second = stack(template, account.clone());
+            let checked = second.check(&parameters);
+            let types = first.check_types(&second, [&created.parameters, &parameters]);
+            let mut more = TemplateErrors::default();
+            more.take(checked);
+            more.take(types);
+            if more != TemplateErrors::default() {
                 more.0.retain(|error| !errors.iter().any(|(_, known)| known.0.contains(error)));
                 if !more.0.is_empty() {
                     errors.push((path, more));
                 }
             }
+            hints.extend(second.hints(&parameters));
             nothing = nothing.and(second.nothing_to_rehearse(&parameters));
             next = Some((second.into_template(), parameters));
         }
@@ -128,15 +148,22 @@ impl Rehearsal {
         if let Some(problem) = nothing {
             return Err(Unfit::Nothing { path: created.path, problem });
         }
-        let unused = unused(&elsewhere, &given, stage);
+        let unused = unused(&external, &given, stage);
         if !unused.is_empty() {
             return Err(Unfit::Templates(vec![(created.path, TemplateErrors(unused))]));
         }
-        first = first.within(surroundings);
-        for note in elsewhere.notes() {
+        if is_express {
+            console.note(EXPRESS);
+        }
+        let keeps_failures = account.keeps_failures;
+        first = first.within(account);
+        hints.sort();
+        hints.dedup();
+        let notes = template_notes.into_iter().chain(hints).chain(external.notes());
+        for note in notes {
             console.note(&note);
         }
-        Ok(Planned { stack: first, created: created.parameters, updated: next, fails })
+        Ok(Planned { stack: first, created: created.parameters, updated: next, fails, keeps_failures })
     }
 }
 
@@ -146,18 +173,18 @@ impl Version {
         path: &Path,
         given: &BTreeMap<String, String>,
         changes: &BTreeMap<String, String>,
-        elsewhere: &Elsewhere,
+        external: &External,
     ) -> Result<Self, Unfit> {
         let unreadable = |error| Unfit::Unreadable { path: path.to_owned(), error };
         let unfit = |errors: TemplateErrors| Unfit::Templates(vec![(path.to_owned(), errors)]);
         let text = fs::read_to_string(path).map_err(unreadable)?;
         let mut values = given.clone();
         values.extend(changes.clone());
-        let template = Template::read_given(&text, &values, elsewhere).map_err(unfit)?;
+        let template = Template::read_given(&text, &values, external).map_err(unfit)?;
         if !changes.is_empty() {
             values.retain(|name, _| template.parameters.contains_key(name) || changes.contains_key(name));
         }
-        match template.parameter_values(&values, elsewhere) {
+        match template.parameter_values(&values, external) {
             Ok(parameters) => Ok(Self { path: path.to_owned(), template, parameters }),
             Err(mut errors) => {
                 template.unknown_names().0.into_iter().for_each(|error| errors.add(error));
@@ -168,19 +195,19 @@ impl Version {
 }
 
 /// An error for each option that was given and that neither version of the template asks for.
-fn unused(elsewhere: &Elsewhere, definitions: &[Value], stage: &Stage) -> Vec<TemplateError> {
-    let asked = elsewhere.asked(Origin::Definition);
+fn unused(external: &External, definitions: &[Value], stage: &Stage) -> Vec<TemplateError> {
+    let asked = external.asked(Origin::Definition);
     let is_asked = |one: &&Value| {
         let arn = one["taskDefinitionArn"].as_str().unwrap_or_default();
-        let is_alone = definitions.len() == 1 && asked.iter().any(|name| elsewhere.is_made_up(name));
+        let is_alone = definitions.len() == 1 && asked.iter().any(|name| external.is_made_up(name));
         is_alone || asked.iter().any(|name| stage.ecs.is_definition(name, arn))
     };
     let unasked = definitions.iter().filter(|one| !is_asked(one));
     let unasked = unasked.map(|one| {
         let name = definition_name(one["taskDefinitionArn"].as_str().unwrap_or_default());
-        elsewhere.not_asked(Origin::Definition, name)
+        external.not_asked(Origin::Definition, name)
     });
-    elsewhere.unused().into_iter().chain(unasked).collect()
+    external.unused().into_iter().chain(unasked).collect()
 }
 
 /// A task definition as DescribeTaskDefinition returns it, in a file.

@@ -20,8 +20,8 @@ pub(crate) use self::wait_condition::PATH as WAIT_CONDITION_PATH;
 pub use self::{answer::Settled, describe::described_stack, wait_condition::Signalled};
 use super::lambda::Lambda;
 use crate::{
-    setting::{now, random_hex, random_uuid},
-    wire::{AwsError, lock},
+    config::{now, random_hex, random_uuid},
+    protocol::{AwsError, lock},
 };
 
 /// How long a ResponseURL is good for, in seconds.

@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use self::expression::Placeholders;
 use crate::{
+    protocol::{AwsError, lock},
     report::{Report, Reporter},
-    wire::{AwsError, lock},
 };
 
 /// The name of the ledger.
@@ -222,8 +222,8 @@ impl StoredTable {
     fn batch_get_item(&self, body: &Value) -> Result<Value, AwsError> {
         let tables = body["RequestItems"].as_object().into_iter().flatten();
         let mut responses = Map::new();
-        for (table, wanted) in tables {
-            let keys: Vec<&Value> = wanted["Keys"].as_array().into_iter().flatten().collect();
+        for (table, desired) in tables {
+            let keys: Vec<&Value> = desired["Keys"].as_array().into_iter().flatten().collect();
             let different = self.different_keys(&keys, 100, "BatchGetItem")?;
             let items = different.iter().filter_map(|key| self.items.get(key).cloned());
             responses.insert(table.clone(), items.collect());

@@ -13,6 +13,7 @@ mod life;
 mod placement;
 mod process;
 mod refusal;
+mod registration;
 mod run;
 mod spelling;
 mod task;
@@ -33,13 +34,14 @@ pub use self::{
     definition::{ContainerSpec, Revision},
     engine::{Engine, EngineError, LeftBehind},
     placement::Misplaced,
+    registration::{Refusal, Refusals},
 };
 use self::{placement::Cluster, task::StageTask, token::ClientTokens};
 use super::logs::Logs;
 use crate::{
+    config::{Pace, arn, random_digits},
+    protocol::{AwsError, lock},
     report::Reporter,
-    setting::{Pace, arn},
-    wire::{AwsError, lock},
 };
 
 /// How often it is looked whether the tasks have stopped.
@@ -106,8 +108,8 @@ impl Ecs {
     }
 
     /// Registers a new revision of a task definition; its ARN. `Err` names what is wrong with it.
-    pub fn register(&self, definition: &Value) -> Result<String, String> {
-        let mut definition = Revision::read(definition)?;
+    pub fn register(&self, definition: &Value) -> Result<String, Refusals> {
+        let mut definition = Revision::registered(definition)?;
         let mut state = lock(&self.inner.state);
         let revisions = state.definitions.entry(definition.family.clone()).or_default();
         definition.revision = revisions.iter().map(|one| one.revision).max().unwrap_or(0) + 1;
@@ -123,7 +125,7 @@ impl Ecs {
         let mut definition = Revision::read(described)?;
         let nowhere =
             || format!("task definition {} has no revision or no taskDefinitionArn", definition.family);
-        (definition.revision, definition.arn) = definition.place_elsewhere().ok_or_else(nowhere)?;
+        (definition.revision, definition.arn) = definition.external_place().ok_or_else(nowhere)?;
         let mut state = lock(&self.inner.state);
         state.definitions.entry(definition.family.clone()).or_default().push(definition);
         Ok(())
@@ -186,17 +188,41 @@ impl Ecs {
         let cluster = cluster.rsplit('/').next().unwrap_or(cluster).to_owned();
         let arn = arn("ecs", &format!("service/{cluster}/{name}"));
         let said = spelling::normal(service, "");
-        let mut json = json!({});
-        for name in ["capacityProviderStrategy", "launchType", "networkConfiguration", "platformVersion"] {
-            if !said[name].is_null() {
-                json[name] = said[name].clone();
-            }
+        let mut json = placed(&said);
+        if said["deploymentController"]["type"] == "EXTERNAL" {
+            json["taskSets"] = json!([]);
         }
         json["serviceArn"] = arn.as_str().into();
         json["serviceName"] = name.into();
         json["status"] = "ACTIVE".into();
         lock(&self.inner.state).services.insert((cluster, name.to_owned()), json);
         arn
+    }
+
+    /// Makes a task set of a service with an EXTERNAL deployment controller; its id. It is not PRIMARY yet.
+    pub fn create_task_set(&self, properties: &Value) -> String {
+        let id = format!("ecs-svc/{}", random_digits(19));
+        let said = spelling::normal(properties, "");
+        let mut json = placed(&said);
+        json["id"] = id.as_str().into();
+        json["status"] = "ACTIVE".into();
+        if let Some(service) = lock(&self.inner.state).services.get_mut(&service_key(&said))
+            && let Some(sets) = service["taskSets"].as_array_mut()
+        {
+            sets.push(json);
+        }
+        id
+    }
+
+    /// Makes one of a service's task sets its PRIMARY one.
+    pub fn set_primary_task_set(&self, properties: &Value) {
+        let said = spelling::normal(properties, "");
+        let mut state = lock(&self.inner.state);
+        let service = state.services.get_mut(&service_key(&said));
+        for set in service.and_then(|service| service["taskSets"].as_array_mut()).into_iter().flatten() {
+            let is_primary = set["id"] == said["taskSetId"];
+            set["status"] = if is_primary { "PRIMARY" } else { "ACTIVE" }.into();
+        }
     }
 
     /// Takes a service away.
@@ -256,6 +282,23 @@ impl Ecs {
     pub fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
         api::call(&self.inner, operation, body)
     }
+}
+
+/// Where tasks of a service or of a task set run.
+fn placed(said: &Value) -> Value {
+    let mut json = json!({});
+    for name in ["capacityProviderStrategy", "launchType", "networkConfiguration", "platformVersion"] {
+        if !said[name].is_null() {
+            json[name] = said[name].clone();
+        }
+    }
+    json
+}
+
+/// The cluster and the service that a task set names.
+fn service_key(said: &Value) -> (String, String) {
+    let name = |member: &str| short(said[member].as_str().unwrap_or("default")).to_owned();
+    (name("cluster"), name("service"))
 }
 
 /// The name at the end of an ARN.

@@ -12,9 +12,9 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::lambda::Lambda;
 use crate::{
+    config::now,
+    protocol::lock,
     report::{Report, Reporter},
-    setting::now,
-    wire::lock,
 };
 
 /// The service, with one rule whose target is the monitor.

@@ -27,9 +27,9 @@ use serde_json::{Value, json};
 pub use self::function::Function;
 use self::process::{AttemptEnd, FunctionProcess};
 use crate::{
+    config::{arn, random_uuid},
+    protocol::{json_response, lock},
     report::{Report, Reporter},
-    setting::{arn, random_uuid},
-    wire::{json_response, lock},
 };
 
 /// The largest asynchronous payload.

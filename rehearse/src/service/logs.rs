@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::{
-    setting::now,
-    wire::{AwsError, lock},
+    config::now,
+    protocol::{AwsError, lock},
 };
 use ecs_tasks::epoch::milliseconds;
 

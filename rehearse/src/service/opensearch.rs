@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use serde_json::{Value, json};
 
-use crate::wire::{AwsError, lock};
+use crate::protocol::{AwsError, lock};
 
 /// The documents of all indexes.
 #[derive(Debug, Default)]

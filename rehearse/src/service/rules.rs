@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::lambda::Lambda;
-use crate::wire::lock;
+use crate::protocol::lock;
 
 const SOURCE: &str = "aws.ecs";
 const CHANGED: &str = "ECS Task State Change";

@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 
 use crate::{
+    config::{arn, random_uuid},
+    protocol::AwsError,
     report::{Report, Reporter},
-    setting::{arn, random_uuid},
-    wire::AwsError,
 };
 
 /// What a message may have, in bytes.

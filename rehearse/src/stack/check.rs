@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{CUSTOM_TYPE, Stack, is_custom, surroundings::token_in_words};
+use super::{CUSTOM_TYPE, Stack, account::token_in_words, is_custom};
 use crate::template::{
     Parameters, Resource, TemplateError, TemplateErrors,
-    elsewhere::Origin,
+    external::Origin,
     nearest::{did_you_mean, nearest},
     node::Node,
     referable::Referable,
@@ -28,7 +28,7 @@ impl Stack {
         let (trial, mut run) = (self.stage.ecs.trial(), Vec::new());
         for resource in included {
             let scope = self.scope(parameters, &resources);
-            let is_ours = self.surroundings.is_ours(resource, &scope);
+            let is_ours = self.account.is_ours(resource, &scope);
             let properties = errors.take(self.properties(resource, is_ours, &scope));
             if let Some(properties) = properties.as_ref().filter(|_| is_ours) {
                 for error in self.refused(resource, properties, &scope) {
@@ -56,7 +56,7 @@ impl Stack {
             }
         }
         errors.take(self.resolved_outputs(&self.scope(parameters, &resources)));
-        if let Some(fail) = &self.surroundings.fail
+        if let Some(fail) = &self.account.fail
             && self.template.resource(fail).is_none()
         {
             errors.add(TemplateError {
@@ -93,17 +93,17 @@ impl Stack {
     fn none_is_ours(&self, parameters: &Parameters) -> String {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
-        let token = self.surroundings.service_token.as_deref();
+        let token = self.account.service_token.as_deref();
         let customs = self.template.resources.iter().filter(|one| is_custom(&one.resource_type));
         let named: Vec<String> = customs
             .map(|one| {
                 let (id, line, kind) = (&one.logical_id, one.line, &one.resource_type);
                 match token {
-                    Some(wanted) => {
+                    Some(desired) => {
                         let (has, name) = token_in_words(one, &scope);
                         format!(
                             "{id} (line {line}), which {has} {name}{}",
-                            did_you_mean(wanted, [name.as_str()])
+                            did_you_mean(desired, [name.as_str()])
                         )
                     }
                     None => {
@@ -117,7 +117,7 @@ impl Stack {
                 }
             })
             .collect();
-        let wanted = match token {
+        let desired = match token {
             Some(token) => format!("custom resource with the ServiceToken {token}"),
             None => format!("resource of type {CUSTOM_TYPE}"),
         };
@@ -129,7 +129,7 @@ impl Stack {
             None if !named.is_empty() => " (--service-token says which are to be rehearsed)",
             _ => "",
         };
-        format!("the template has no {wanted}; {others}{how}")
+        format!("the template has no {desired}; {others}{how}")
     }
 
     /// What is wrong with one of our resources, each with its line. A value that comes of another resource is
@@ -187,7 +187,7 @@ impl Stack {
     fn ask_for_definition(&self, properties: &Value, resources: &BTreeMap<String, Referable>) {
         let asked = properties["TaskDefinition"].as_str();
         if let Some(asked) = asked.filter(|asked| !self.is_in_template(asked, resources)) {
-            self.surroundings.elsewhere.ask(Origin::Definition, asked);
+            self.account.external.ask(Origin::Definition, asked);
         }
     }
 
@@ -219,8 +219,7 @@ impl Stack {
 
     /// Whether a task definition was given. One that is given alone stands for any that is made up.
     fn is_given(&self, asked: &str) -> bool {
-        let is_alias =
-            || self.surroundings.definitions.len() == 1 && self.surroundings.elsewhere.is_made_up(asked);
+        let is_alias = || self.account.definitions.len() == 1 && self.account.external.is_made_up(asked);
         self.stage.ecs.has_definition(asked) || is_alias()
     }
 }

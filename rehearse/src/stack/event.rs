@@ -5,7 +5,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::Stack;
-use crate::{report::Report, setting::now};
+use crate::{config::now, report::Report};
 
 /// A line of a stack's events.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::Stack;
 use crate::{
-    setting::arn,
-    template::{Resource, made_up, referable::Referable, unplayed},
+    config::arn,
+    template::{Resource, placeholders, referable::Referable, stubs},
 };
 use ecs_tasks::cfn::Data;
 
@@ -44,11 +44,15 @@ impl Stack {
                 let arn = arn("ecs", &format!("service/{cluster}/{name}"));
                 played(arn.clone(), vec![("Name", name), ("ServiceArn", arn)])
             }
+            "AWS::ECS::TaskSet" => {
+                let id = format!("ecs-svc/{generated}");
+                played(id.clone(), vec![("Id", id)])
+            }
             "AWS::CloudFormation::WaitConditionHandle" => {
                 played(format!("https://cloudformation-waitcondition.example/{generated}"), Vec::new())
             }
             "AWS::CloudFormation::WaitCondition" => played(generated, vec![("Data", "{}".to_owned())]),
-            other => unplayed::referable(other, &generated, properties),
+            other => stubs::referable(other, &generated, properties),
         }
     }
 }
@@ -58,14 +62,14 @@ fn attributes() -> std::collections::BTreeMap<String, Value> {
     let names = json!(Data::default());
     let names = names.as_object().into_iter().flat_map(|names| names.keys());
     let value = |name: &String| match name.as_str() {
-        "TaskArn" | "TaskArns" => arn("ecs", &format!("task/cluster/{}", &made_up::digits(name)[..32])),
+        "TaskArn" | "TaskArns" => arn("ecs", &format!("task/cluster/{}", &placeholders::digits(name)[..32])),
         "TaskDefinitionArn" => arn("ecs", "task-definition/app:1"),
         "ExitCode" | "Seconds" => "0".to_owned(),
         "StartedAt" | "StoppedAt" => "2026-01-01T00:00:00Z".to_owned(),
-        "LogStream" => format!("app/app/{}", &made_up::digits(name)[..32]),
+        "LogStream" => format!("app/app/{}", &placeholders::digits(name)[..32]),
         "Output" => "the last line".to_owned(),
         "Ran" => "true".to_owned(),
-        other => made_up::value(other),
+        other => placeholders::value(other),
     };
     names.map(|name| (name.clone(), value(name).into())).collect()
 }

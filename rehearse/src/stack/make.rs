@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Failed, Live, Stack, surroundings::referred, wanted::Desired};
+use super::{Failed, Live, Stack, account::referred, desired::Desired};
 use crate::{
+    config::{arn, now},
+    protocol::AwsError,
     service::cloudformation::Ask,
-    setting::{arn, now},
-    template::{Resource, referable::Referable, unplayed},
-    wire::AwsError,
+    template::{Resource, referable::Referable, stubs},
 };
 
 /// Properties whose change replaces a service; any other is changed in place.
@@ -17,23 +17,35 @@ const REPLACES_SERVICE: [&str; 4] = ["Cluster", "LaunchType", "SchedulingStrateg
 
 impl Stack {
     /// Makes a resource, or changes `old` into it.
-    pub(super) async fn make(&self, wanted: &Desired, old: Option<&Live>) -> Result<Live, Failed> {
-        let logical_id = wanted.resource.logical_id.as_str();
+    pub(super) async fn make(&self, desired: &Desired, old: Option<&Live>) -> Result<Live, Failed> {
+        let logical_id = desired.resource.logical_id.as_str();
         if self.fail.as_deref() == Some(logical_id) {
             let reason = "It was to fail (--fail); nothing of it was done".to_owned();
             return Err(Failed { reason, physical_id: old.map(|old| old.physical_id.clone()) });
         }
-        let [is_retained, is_retained_when_replaced] = wanted.policies();
-        let mut properties = wanted.properties.clone();
-        if wanted.is_ours || wanted.resource.resource_type == "AWS::ECS::Service" {
-            self.play_elsewhere(&mut properties);
+        if let Some(old) = old.filter(|old| old.service_token != desired.service_token) {
+            return Err(Failed {
+                reason: format!(
+                    "Modifying service token is not allowed. To move to another provider, give the resource \
+                     another logical id: CloudFormation creates {logical_id} anew by the new provider, and \
+                     then has the old one delete its own"
+                ),
+                physical_id: Some(old.physical_id.clone()),
+            });
         }
-        let made = self.made(wanted, &properties, old.map(|old| (old, &old.properties))).await?;
+        let [is_retained, is_retained_when_replaced] = desired.policies();
+        let mut properties = desired.properties.clone();
+        if desired.is_ours || desired.resource.resource_type == "AWS::ECS::Service" {
+            self.play_external(&mut properties);
+        }
+        let made = self.made(desired, &properties, old.map(|old| (old, &old.properties))).await?;
         Ok(Live {
-            is_ours: wanted.is_ours,
+            is_ours: desired.is_ours,
             physical_id: made.reference.clone(),
-            properties: wanted.properties.clone(),
-            referable: Referable { resource_type: wanted.resource.resource_type.clone(), ..made },
+            properties: desired.properties.clone(),
+            service_token: desired.service_token.clone(),
+            failed_in: None,
+            referable: Referable { resource_type: desired.resource.resource_type.clone(), ..made },
             is_retained,
             is_retained_when_replaced,
         })
@@ -44,7 +56,7 @@ impl Stack {
         let mut properties = old.properties.clone();
         let resource_type = old.referable.resource_type.as_str();
         if old.is_ours {
-            self.play_elsewhere(&mut properties);
+            self.play_external(&mut properties);
             let from = Some((failed, &failed.properties));
             let referable = self.ask(logical_id, resource_type, &properties, from).await?;
             let referable = Referable { resource_type: resource_type.to_owned(), ..referable };
@@ -60,13 +72,13 @@ impl Stack {
 
     async fn made(
         &self,
-        wanted: &Desired,
+        desired: &Desired,
         properties: &Value,
         old: Option<(&Live, &Value)>,
     ) -> Result<Referable, Failed> {
-        let logical_id = wanted.resource.logical_id.as_str();
-        let resource_type = wanted.resource.resource_type.as_str();
-        if wanted.is_ours {
+        let logical_id = desired.resource.logical_id.as_str();
+        let resource_type = desired.resource.resource_type.as_str();
+        if desired.is_ours {
             return self.ask(logical_id, resource_type, properties, old).await;
         }
         let old = old.map(|(old, _)| old);
@@ -83,6 +95,14 @@ impl Stack {
             }
             "AWS::ECS::TaskDefinition" => self.task_definition(logical_id, properties, old),
             "AWS::ECS::Service" => self.service(logical_id, properties, old),
+            "AWS::ECS::TaskSet" => {
+                let id = self.stage.ecs.create_task_set(properties);
+                Ok(referable(id.clone(), [("Id", id)]))
+            }
+            "AWS::ECS::PrimaryTaskSet" => {
+                self.stage.ecs.set_primary_task_set(properties);
+                Ok(referable(self.made_up_name(logical_id), []))
+            }
             "AWS::CloudFormation::WaitConditionHandle" => {
                 let made = |old: &Live| old.physical_id.clone();
                 let handle = old
@@ -94,7 +114,7 @@ impl Stack {
                 if other == "AWS::CloudFormation::Stack" && old.is_none() {
                     self.note(format!("nested stack {logical_id} is not played: its outputs are made up"));
                 }
-                Ok(unplayed::referable(other, &self.made_up_name(logical_id), properties))
+                Ok(stubs::referable(other, &self.made_up_name(logical_id), properties))
             }
         }
     }
@@ -150,7 +170,8 @@ impl Stack {
             return Ok(old.referable.clone());
         }
         let registered = self.stage.ecs.register(&self.with_family(logical_id, properties));
-        let arn = registered.map_err(|reason| Failed { reason, physical_id: None })?;
+        let arn =
+            registered.map_err(|refusals| Failed { reason: refusals.to_string(), physical_id: None })?;
         Ok(referable(arn.clone(), [("TaskDefinitionArn", arn)]))
     }
 

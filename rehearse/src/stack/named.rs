@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Live, Stack};
-use crate::{service::ecs::Ecs, setting::random_hex, template::made_up};
+use crate::{config::random_hex, service::ecs::Ecs, template::placeholders};
 
 /// Types that bring a cluster container instances.
 const INSTANCES: [&str; 4] = [
@@ -35,7 +35,7 @@ impl Stack {
 
     /// A name such as CloudFormation generates, the same for as long as the stack lives.
     pub(super) fn made_up_name(&self, logical_id: &str) -> String {
-        let digits = made_up::digits(&format!("{}/{logical_id}", self.id));
+        let digits = placeholders::digits(&format!("{}/{logical_id}", self.id));
         format!("{}-{logical_id}-{}", self.name, &digits[..12])
     }
 

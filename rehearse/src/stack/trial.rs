@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use super::Stack;
 use crate::{
-    service::ecs::Ecs,
+    service::ecs::{Ecs, Refusal, Refusals},
     template::{
-        Resource, TemplateError, nearest::did_you_mean, node::Node, referable::Referable, resolve::Scope,
+        Resource, TemplateError, TemplateErrors, nearest::did_you_mean, node::Node, referable::Referable,
+        resolve::Scope,
     },
 };
 use ecs_tasks::outcome::EVERY_CONTAINER;
@@ -23,7 +24,7 @@ impl Stack {
         (resource, properties): (&Resource, &Value),
         expected: &mut Referable,
         scope: &Scope<'_>,
-    ) -> Result<(), TemplateError> {
+    ) -> Result<(), TemplateErrors> {
         match resource.resource_type.as_str() {
             "AWS::ECS::Cluster" => {
                 self.create_cluster(trial, &expected.reference, properties);
@@ -38,18 +39,38 @@ impl Stack {
                         expected.attributes.insert("TaskDefinitionArn".to_owned(), arn.as_str().into());
                         expected.reference = arn;
                     }
-                    Err(problem) => {
-                        let written = |name: &&str| scope.written_at(&resource.properties, name);
-                        if DECIDE.iter().all(|name| written(name).resource.is_none()) {
-                            let id = &resource.logical_id;
-                            return Err(resource.properties.error(format!("{id}: {problem}")));
-                        }
-                    }
+                    Err(refusals) => return self.refused_definition(resource, properties, refusals, scope),
                 }
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// The rules of RegisterTaskDefinition that a definition breaks. A value that comes of another resource or
+    /// from elsewhere is made up as yet, so it breaks none.
+    fn refused_definition(
+        &self,
+        resource: &Resource,
+        properties: &Value,
+        refusals: Refusals,
+        scope: &Scope<'_>,
+    ) -> Result<(), TemplateErrors> {
+        let mut errors = TemplateErrors::default();
+        let is_known = |path: &str| {
+            let made_up =
+                |value: &Value| has_text(value, &|text: &str| self.account.external.is_made_up(text));
+            scope.written_at(&resource.properties, path).resource.is_none()
+                && !made_up(value_at(properties, path))
+        };
+        for Refusal { path, message } in refusals.0 {
+            let decides = DECIDE.iter().all(|name| is_known(name));
+            if decides && (path.is_empty() || is_known(&path)) {
+                let written = scope.written_at(&resource.properties, &path).node;
+                errors.add(written.error(format!("{}: {message}", resource.logical_id)));
+            }
+        }
+        errors.or(())
     }
 
     /// What ECS refuses of where a task or a service is to run, and the containers that the task definition
@@ -77,6 +98,28 @@ impl Stack {
             }
         }
         refused
+    }
+}
+
+/// The value at a path such as `ContainerDefinitions[0].Name`, as far as there is one.
+fn value_at<'v>(value: &'v Value, path: &str) -> &'v Value {
+    let mut value = value;
+    for step in path.split(['.', '[']).map(|step| step.trim_end_matches(']')).filter(|step| !step.is_empty())
+    {
+        value = match (value, step.parse::<usize>()) {
+            (Value::Array(items), Ok(index)) => items.get(index).unwrap_or(&Value::Null),
+            (other, _) => member(other, step).map_or(&Value::Null, |(_, below)| below),
+        };
+    }
+    value
+}
+
+/// Whether a value is such a text, or a list with one.
+fn has_text(value: &Value, is_it: &impl Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => is_it(text),
+        Value::Array(items) => items.iter().any(|item| has_text(item, is_it)),
+        _ => false,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Failed, Live, Stack};
-use crate::template::{Parameters, Template, TemplateErrors};
+use super::{Failed, FailedIn, Live, Stack};
+use crate::template::{Parameters, Template, TemplateError, TemplateErrors};
 
 /// How an update ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,28 @@ struct UpdateProgress {
 }
 
 impl Stack {
+    /// Refuses an update that gives a resource another type, as UpdateStack does before anything starts.
+    pub fn check_types(&self, next: &Self, parameters: [&Parameters; 2]) -> Result<(), TemplateErrors> {
+        let [included, next_included] = [self.included_ids(parameters[0]), next.included_ids(parameters[1])];
+        let mut errors = TemplateErrors::default();
+        for resource in next.template.resources.iter().filter(|one| next_included.contains(&one.logical_id)) {
+            let id = &resource.logical_id;
+            let Some(old) = self.template.resource(id).filter(|_| included.contains(id)) else { continue };
+            let (from, to) = (&old.resource_type, &resource.resource_type);
+            if from != to {
+                errors.add(TemplateError {
+                    line: Some(resource.line),
+                    message: format!(
+                        "Update of resource type is not permitted. The new template modifies resource type of \
+                         the following resources: [{id}], from {from} to {to}: give the resource another \
+                         logical id"
+                    ),
+                });
+            }
+        }
+        errors.or(())
+    }
+
     /// Updates the stack to another template, if that differs.
     pub async fn update_to(&mut self, template: Template, parameters: &Parameters) -> UpdateEnd {
         let old = std::mem::replace(&mut self.template, template);
@@ -40,11 +62,15 @@ impl Stack {
     /// Whether the template wants anything else than what there is.
     fn differs(&self, parameters: &Parameters) -> bool {
         let included = self.included_ids(parameters);
-        let has = |id: &String| match (self.wanted(id, parameters), self.live.get(id)) {
-            (Ok(Some(wanted)), Some(live)) => {
+        let has = |id: &String| match (self.desired(id, parameters), self.live.get(id)) {
+            (Ok(Some(desired)), Some(live)) => {
                 let (policies, kept) =
-                    (wanted.policies(), [live.is_retained, live.is_retained_when_replaced]);
-                wanted.properties == live.properties && policies == kept
+                    (desired.policies(), [live.is_retained, live.is_retained_when_replaced]);
+                let is_same = desired.properties == live.properties;
+                is_same
+                    && desired.service_token == live.service_token
+                    && live.failed_in.is_none()
+                    && policies == kept
             }
             _ => false,
         };
@@ -67,7 +93,11 @@ impl Stack {
                 let is_new = !progress.before.contains_key(resource);
                 self.event(resource, if is_new { "CREATE_FAILED" } else { "UPDATE_FAILED" }, &reason);
                 let kind = if is_new { "create" } else { "update" };
-                let why = format!("The following resource(s) failed to {kind}: [{resource}].");
+                let what = format!("{kind}: [{resource}].");
+                if self.account.keeps_failures {
+                    return self.stays_failed("UPDATE", &what);
+                }
+                let why = format!("The following resource(s) failed to {what}");
                 return self.roll_back(&progress, &why).await;
             }
         }
@@ -102,9 +132,19 @@ impl Stack {
             return Ok(());
         };
         let in_words = |errors: TemplateErrors| errors.to_string();
-        let Some(wanted) = self.wanted(logical_id, parameters).map_err(in_words)? else { return Ok(()) };
-        if wanted.properties == old.properties && self.fail.as_deref() != Some(logical_id) {
-            if wanted.is_ours {
+        let Some(desired) = self.desired(logical_id, parameters).map_err(in_words)? else { return Ok(()) };
+        // A resource that could not be created is created anew; its old id gets a Delete in the end.
+        if old.failed_in == Some(FailedIn::Create) {
+            progress.touched.push(logical_id.to_owned());
+            self.create_resource(logical_id, parameters).await?;
+            self.event(logical_id, "CREATE_COMPLETE", "");
+            return Ok(());
+        }
+        let is_same = desired.properties == old.properties
+            && desired.service_token == old.service_token
+            && old.failed_in.is_none();
+        if is_same && self.fail.as_deref() != Some(logical_id) {
+            if desired.is_ours {
                 self.note(format!(
                     "{logical_id}: nothing was run: none of its properties has changed, so CloudFormation \
                      sends it no Update"
@@ -114,16 +154,22 @@ impl Stack {
         }
         progress.touched.push(logical_id.to_owned());
         self.event(logical_id, "UPDATE_IN_PROGRESS", "");
-        match self.make(&wanted, Some(old)).await {
+        match self.make(&desired, Some(old)).await {
             Ok(live) => {
                 self.live.insert(logical_id.to_owned(), live);
                 self.event(logical_id, "UPDATE_COMPLETE", "");
                 Ok(())
             }
             Err(Failed { reason, .. }) => {
+                // No request was sent, so the rollback has nothing to bring back.
+                if desired.service_token != old.service_token {
+                    progress.touched.pop();
+                    return Err(reason);
+                }
                 // Its state is unknown: the rollback sends the properties that failed as the old ones.
-                let properties = wanted.properties;
-                self.live.insert(logical_id.to_owned(), Live { properties, ..old.clone() });
+                let properties = desired.properties;
+                let failed_in = self.account.keeps_failures.then_some(FailedIn::Update);
+                self.live.insert(logical_id.to_owned(), Live { properties, failed_in, ..old.clone() });
                 Err(reason)
             }
         }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
+        protocol::{AwsError, Fault, answer, json_response, status_code, xml_error, xml_response},
         service::cloudformation::WAIT_CONDITION_PATH,
-        wire::{AwsError, Fault, answer, json_response, status_code, xml_error, xml_response},
     },
     Stage,
 };

@@ -4,24 +4,24 @@
 
 use serde_json::Value;
 
-use super::elsewhere::Elsewhere;
+use super::external::External;
 
 const START: &str = "{{resolve:";
 
 /// A value with its dynamic references resolved; with `secrets` those to secrets, too, which CloudFormation
 /// does not resolve in a custom resource.
-pub fn resolved(value: Value, secrets: bool, elsewhere: &Elsewhere) -> Value {
+pub fn resolved(value: Value, secrets: bool, external: &External) -> Value {
     match value {
-        Value::String(text) if text.contains(START) => text_resolved(&text, secrets, elsewhere).into(),
-        Value::Array(items) => items.into_iter().map(|item| resolved(item, secrets, elsewhere)).collect(),
+        Value::String(text) if text.contains(START) => text_resolved(&text, secrets, external).into(),
+        Value::Array(items) => items.into_iter().map(|item| resolved(item, secrets, external)).collect(),
         Value::Object(object) => {
-            object.into_iter().map(|(name, item)| (name, resolved(item, secrets, elsewhere))).collect()
+            object.into_iter().map(|(name, item)| (name, resolved(item, secrets, external))).collect()
         }
         other => other,
     }
 }
 
-fn text_resolved(text: &str, secrets: bool, elsewhere: &Elsewhere) -> String {
+fn text_resolved(text: &str, secrets: bool, external: &External) -> String {
     let mut written = String::new();
     let mut rest = text;
     while let Some(start) = rest.find(START) {
@@ -29,9 +29,9 @@ fn text_resolved(text: &str, secrets: bool, elsewhere: &Elsewhere) -> String {
         let reference = &rest[start + START.len()..start + length];
         written.push_str(&rest[..start]);
         match reference.split_once(':') {
-            Some(("ssm", name)) => written.push_str(&elsewhere.ssm_parameter(name)),
+            Some(("ssm", name)) => written.push_str(&external.ssm_parameter(name)),
             Some((service @ ("ssm-secure" | "secretsmanager"), name)) if secrets => {
-                written.push_str(&elsewhere.note_secret(&format!("the secret {name} of {service}")));
+                written.push_str(&external.note_secret(&format!("the secret {name} of {service}")));
             }
             _ => written.push_str(&rest[start..start + length + 2]),
         }
@@ -50,26 +50,26 @@ mod tests {
     #[test]
     fn a_parameter_of_ssm_has_the_value_that_was_given_or_a_made_up_one() {
         let ssm = [("/prod/image".to_owned(), "app:7".to_owned())].into();
-        let elsewhere = Elsewhere::of(Default::default(), ssm);
+        let external = External::of(Default::default(), ssm);
         let value =
             json!({"Image": "{{resolve:ssm:/prod/image:3}}", "Vpc": ["x-{{resolve:ssm:/prod/vpc}}-y"]});
-        let resolved = resolved(value, false, &elsewhere);
+        let resolved = resolved(value, false, &external);
         assert_eq!(resolved["Image"], "app:7");
         assert!(resolved["Vpc"][0].as_str().unwrap().starts_with("x-vpc-"), "{resolved}");
-        assert_eq!(elsewhere.notes().len(), 1);
-        assert!(elsewhere.notes()[0].starts_with("the SSM parameter /prod/vpc is made up: vpc-"));
+        assert_eq!(external.notes().len(), 1);
+        assert!(external.notes()[0].starts_with("the SSM parameter /prod/vpc is made up: vpc-"));
     }
 
     #[test]
     fn a_secret_is_made_up_but_left_alone_in_a_custom_resource() {
-        let elsewhere = Elsewhere::default();
+        let external = External::default();
         let text = json!("{{resolve:secretsmanager:db:SecretString:password}}");
-        assert_eq!(resolved(text.clone(), false, &elsewhere), text);
-        assert_eq!(resolved(text, true, &elsewhere), "rehearsed-secret");
+        assert_eq!(resolved(text.clone(), false, &external), text);
+        assert_eq!(resolved(text, true, &external), "rehearsed-secret");
         assert!(
-            elsewhere.notes()[0].starts_with("the secret db:SecretString:password"),
+            external.notes()[0].starts_with("the secret db:SecretString:password"),
             "{:?}",
-            elsewhere.notes()
+            external.notes()
         );
     }
 }

@@ -10,7 +10,7 @@ use super::{
     not_played,
     resolve::{Resolved, Scope, arguments, shown},
 };
-use crate::setting::REGION;
+use crate::config::REGION;
 
 impl Scope<'_> {
     /// The value of the function `name`, which `node` calls.
@@ -36,7 +36,7 @@ impl Scope<'_> {
                 Ok(Some(text.split(&delimiter).map(Value::from).collect()))
             }
             "Fn::FindInMap" => self.find_in_map(argument, node),
-            "Fn::ImportValue" => Ok(Some(self.elsewhere.export(&self.text_of(argument, name)?).into())),
+            "Fn::ImportValue" => Ok(Some(self.external.export(&self.text_of(argument, name)?).into())),
             "Fn::GetStackOutput" => self.stack_output(argument, node),
             "Fn::GetAZs" => {
                 // CloudFormation takes no value at all for an empty text.
@@ -92,7 +92,7 @@ impl Scope<'_> {
             self.text_of(argument.field(field).ok_or_else(missing)?, name)
         };
         let output = format!("{}.{}", field("StackName")?, field("OutputName")?);
-        Ok(Some(self.elsewhere.export(&output).into()))
+        Ok(Some(self.external.export(&output).into()))
     }
 
     fn select(&self, argument: &Node, node: &Node) -> Resolved {

@@ -1,10 +1,9 @@
-//! YAML or JSON as nodes that know their line. Scalars stay the texts that were written, as CloudFormation
-//! would send them; a short form (`!Ref x`) is its long form (`Ref: x`).
+//! YAML or JSON as nodes that know their line. Scalars are the texts that CloudFormation would send; a short form (`!Ref x`) is its long form (`Ref: x`).
 
 use saphyr::{MarkedYaml, Scalar, ScalarStyle, YamlData, YamlLoader};
 use saphyr_parser::{Event, Parser};
 
-use super::error::TemplateError;
+use super::{error::TemplateError, yaml11};
 
 /// A part of a template.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +19,7 @@ pub struct Node {
 pub enum NodeKind {
     /// `null`, `~` or nothing.
     Null,
-    /// Any scalar, as it was written; booleans in lower case.
+    /// Any scalar, as CloudFormation delivers it.
     Text(String),
     /// A list.
     List(Vec<Node>),
@@ -112,7 +111,8 @@ impl Node {
         let node = |kind| Self { line, kind };
         match &yaml.data {
             YamlData::Representation(text, style, tag) => {
-                let scalar = node(scalar(text, *style));
+                let is_untagged = tag.is_none();
+                let scalar = node(scalar(text, *style, is_untagged));
                 match tag.as_ref().filter(|tag| tag.handle == "!") {
                     Some(tag) => Ok(scalar.in_long_form(&tag.suffix)),
                     None => Ok(scalar),
@@ -152,11 +152,13 @@ fn first_alias(text: &str) -> Option<usize> {
     events.find(|(event, _)| matches!(event, Event::Alias(_))).map(|(_, span)| span.start.line())
 }
 
-fn scalar(text: &str, style: ScalarStyle) -> NodeKind {
+fn scalar(text: &str, style: ScalarStyle, is_untagged: bool) -> NodeKind {
     let plain = style == ScalarStyle::Plain;
     match text {
         "" | "~" | "null" | "Null" | "NULL" if plain => NodeKind::Null,
-        "True" | "TRUE" | "False" | "FALSE" if plain => NodeKind::Text(text.to_lowercase()),
+        _ if plain && is_untagged => {
+            NodeKind::Text(yaml11::delivered(text).unwrap_or_else(|| text.to_owned()))
+        }
         _ => NodeKind::Text(text.to_owned()),
     }
 }

@@ -4,10 +4,10 @@ use fancy_regex::Regex;
 use serde_json::{Value, json};
 
 use super::{
-    elsewhere::{Elsewhere, Origin},
     error::TemplateError,
-    made_up,
+    external::{External, Origin},
     node::{Node, NodeKind},
+    placeholders,
 };
 
 /// A parameter as the template declares it.
@@ -61,7 +61,7 @@ impl Parameter {
         &self,
         name: &str,
         given: Option<&String>,
-        elsewhere: &Elsewhere,
+        external: &External,
     ) -> Result<Value, TemplateError> {
         let refuse = |problem: String| TemplateError {
             line: Some(self.line),
@@ -71,7 +71,7 @@ impl Parameter {
             .or(self.default.as_ref())
             .ok_or_else(|| refuse(format!("has no default: give it with --parameter {name}=VALUE")))?;
         if let Some(of) = self.parameter_type.strip_prefix("AWS::SSM::Parameter::Value<") {
-            return Ok(ssm_value(name, text, of.trim_end_matches('>'), given.is_some(), elsewhere));
+            return Ok(ssm_value(name, text, of.trim_end_matches('>'), given.is_some(), external));
         }
         if !self.allowed.is_empty() && !self.allowed.iter().any(|allowed| allowed == text) {
             return Err(refuse(format!("is \"{text}\", but must be one of {}", self.allowed.join(", "))));
@@ -100,16 +100,16 @@ impl Parameter {
 
 /// The value of a parameter whose text is the name of a parameter of SSM. A text that was given is the value
 /// itself, unless it is a path.
-fn ssm_value(name: &str, text: &str, of: &str, is_given: bool, elsewhere: &Elsewhere) -> Value {
-    let known = [text, name].into_iter().find_map(|name| Some((name, elsewhere.ssm.get(name)?)));
-    elsewhere.ask(Origin::Ssm, known.map_or(text, |(name, _)| name));
+fn ssm_value(name: &str, text: &str, of: &str, is_given: bool, external: &External) -> Value {
+    let known = [text, name].into_iter().find_map(|name| Some((name, external.ssm.get(name)?)));
+    external.ask(Origin::Ssm, known.map_or(text, |(name, _)| name));
     let known = known.map(|(_, value)| value);
     let value = match known {
         Some(value) => value.clone(),
         None if is_given && !text.starts_with('/') => text.to_owned(),
         None => {
             let value = typed(of, name, text);
-            elsewhere.note(&format!("the SSM parameter {text}"), &value, &format!("--ssm {text}=VALUE"))
+            external.note(&format!("the SSM parameter {text}"), &value, &format!("--ssm {text}=VALUE"))
         }
     };
     if is_list(of) { list(&value) } else { json!(value) }
@@ -128,10 +128,10 @@ fn typed(of: &str, name: &str, text: &str) -> String {
         _ => None,
     };
     let one = |text: &str| match prefix {
-        Some(prefix) => made_up::id(prefix, text),
-        None => match made_up::value(name) {
+        Some(prefix) => placeholders::id(prefix, text),
+        None => match placeholders::value(name) {
             // The parameter's name says no more than the path does.
-            own if own == name => made_up::value(text),
+            own if own == name => placeholders::value(text),
             shaped => shaped,
         },
     };

@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 
 use super::{
     Parameters, Template,
-    elsewhere::Elsewhere,
     error::{TemplateError, TemplateErrors},
+    external::External,
     nearest::did_you_mean,
     node::{Node, NodeKind},
     referable::Referable,
-    reference::{Part, parts, sub},
-    unplayed,
+    reference::{self, Part, parts, sub},
+    stubs,
 };
-use crate::setting::{ACCOUNT, REGION};
+use crate::config::{ACCOUNT, REGION};
 
 /// What there is to refer to.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub struct Scope<'a> {
     /// The stack's ARN.
     pub stack_id: &'a str,
     /// What other stacks export.
-    pub elsewhere: &'a Elsewhere,
+    pub external: &'a External,
 }
 
 /// A value, or none for AWS::NoValue, which removes what holds it.
@@ -55,8 +55,10 @@ impl Scope<'_> {
                 }
                 let mut object = Map::new();
                 for (name, value) in fields {
-                    if let Some(value) = errors.take(self.resolve(value)).flatten() {
-                        object.insert(name.clone(), value);
+                    if let Some(resolved) = errors.take(self.resolve(value)).flatten() {
+                        // Lists have plural names.
+                        let is_list = name.ends_with('s') && self.is_custom_attribute(value);
+                        object.insert(name.clone(), if is_list { listed(resolved) } else { resolved });
                     }
                 }
                 errors.or(Some(Value::Object(object)))
@@ -83,18 +85,18 @@ impl Scope<'_> {
         if let Some(value) = self.parameters.get(name) {
             return Ok(Some(value.clone()));
         }
-        match self.resources.get(name) {
-            Some(resource) => Ok(Some(resource.reference.as_str().into())),
+        match self.resources.get(name).cloned().or_else(|| self.generated(name)) {
+            Some(resource) => Ok(Some(resource.reference.into())),
             None => Err(self.template.unknown(name, None, node).into()),
         }
     }
 
     pub(super) fn attribute(&self, resource: &str, name: &str, node: &Node) -> Result<Value, TemplateErrors> {
-        let referable =
-            self.resources.get(resource).ok_or_else(|| self.template.unknown(resource, Some(name), node))?;
+        let referable = self.resources.get(resource).cloned().or_else(|| self.generated(resource));
+        let referable = &referable.ok_or_else(|| self.template.unknown(resource, Some(name), node))?;
         match referable.attributes.get(name) {
             Some(value) => Ok(value.clone()),
-            None if referable.is_open => Ok(unplayed::attribute(referable, name)),
+            None if referable.is_open => Ok(stubs::attribute(referable, name)),
             None => {
                 let known: Vec<&str> = referable.attributes.keys().map(String::as_str).collect();
                 let hint = did_you_mean(name, known.iter().copied());
@@ -106,6 +108,16 @@ impl Scope<'_> {
                 Err(node.error(format!("{resource} has no attribute {name}{known}")).into())
             }
         }
+    }
+
+    /// A resource that SAM's transform would add, with made-up values.
+    fn generated(&self, name: &str) -> Option<Referable> {
+        let resource_type = self.template.generated_type(name)?;
+        let stack_name = self.stack_id.split('/').nth(1).unwrap_or_default();
+        let physical_name = format!("{stack_name}-{}", name.replace('.', ""));
+        let made_up = stubs::referable(resource_type, &physical_name, &Value::Null);
+        self.external.note_generated(name, &made_up.reference);
+        Some(made_up)
     }
 
     pub(super) fn substitute(&self, argument: &Node, node: &Node) -> Resolved {
@@ -147,6 +159,20 @@ impl Scope<'_> {
         Ok(Some(substituted.into()))
     }
 
+    /// Whether a node is the attribute of a custom resource that the rehearsal does not know: it may be a list.
+    fn is_custom_attribute(&self, node: &Node) -> bool {
+        let mut is_custom = false;
+        if let Some(("Fn::GetAtt", _)) = function(node) {
+            reference::each(node, &mut |found| {
+                let resource = self.resources.get(found.name);
+                is_custom |= resource
+                    .is_some_and(|one| one.is_open && !one.resource_type.starts_with("AWS::"))
+                    || resource.is_some_and(|one| one.resource_type == "AWS::CloudFormation::CustomResource");
+            });
+        }
+        is_custom
+    }
+
     pub(super) fn text_of(&self, node: &Node, name: &str) -> Result<String, TemplateErrors> {
         match self.resolve(node)? {
             Some(Value::String(text)) => Ok(text),
@@ -157,9 +183,26 @@ impl Scope<'_> {
     pub(super) fn list_of(&self, node: &Node, name: &str) -> Result<Vec<Value>, TemplateErrors> {
         match self.resolve(node)? {
             Some(Value::Array(items)) => Ok(items),
+            Some(made_up @ Value::String(_)) if self.is_custom_attribute(node) => match listed(made_up) {
+                Value::Array(items) => Ok(items),
+                _ => Ok(Vec::new()),
+            },
             _ => Err(node.error(format!("{name} needs a list here")).into()),
         }
     }
+}
+
+/// How many items a made-up list has, so that Fn::Select finds those that templates ask for.
+const MADE_UP_ITEMS: usize = 6;
+
+/// A made-up value as a list.
+fn listed(made_up: Value) -> Value {
+    let Value::String(text) = made_up else { return made_up };
+    let known: Vec<&str> = text.split(',').collect();
+    let item = |index: usize| {
+        known.get(index).map_or_else(|| format!("{}-{}", known[0], index + 1), |item| (*item).to_owned())
+    };
+    (0..known.len().max(MADE_UP_ITEMS)).map(|index| Value::from(item(index))).collect()
 }
 
 /// The function that a node calls, with its argument.

@@ -4,11 +4,11 @@ use super::{referable::Referable, resolve::Scope, *};
 
 /// The value of `Value` in a template whose other sections are these.
 fn resolved(sections: &str, value: &str) -> Result<Option<Value>, TemplateErrors> {
-    let elsewhere = Elsewhere::default();
+    let external = External::default();
     let template = Template::read(&format!(
         "{sections}\nResources:\n  R:\n    Type: X\n    Properties:\n      Value: {value}\n"
     ))?;
-    let parameters = template.parameter_values(&BTreeMap::new(), &elsewhere)?;
+    let parameters = template.parameter_values(&BTreeMap::new(), &external)?;
     let attributes = BTreeMap::from([("Arn".to_owned(), json!("arn:queue"))]);
     let resources = BTreeMap::from([(
         "Queue".to_owned(),
@@ -20,7 +20,7 @@ fn resolved(sections: &str, value: &str) -> Result<Option<Value>, TemplateErrors
         parameters: &parameters,
         resources: &resources,
         stack_id,
-        elsewhere: &elsewhere,
+        external: &external,
     };
     let properties = scope.resolve(&template.resources[0].properties)?;
     Ok(properties.and_then(|properties| properties.get("Value").cloned()))
@@ -61,12 +61,13 @@ fn refused(value: &str, expected: &str) {
 }
 
 #[test]
-fn scalars_are_the_texts_that_were_written() {
-    check("0123", json!("0123"));
-    check("1.10", json!("1.10"));
+fn scalars_are_the_texts_that_cloudformation_delivers() {
+    check("0123", json!("83"));
+    check("'0123'", json!("0123"));
+    check("1.10", json!("1.1"));
     check("True", json!("true"));
     check("'True'", json!("True"));
-    check("yes", json!("yes"));
+    check("yes", json!("true"));
     check("2010-09-09", json!("2010-09-09"));
     check("~", json!(null));
 }
@@ -187,7 +188,7 @@ fn json_and_anchors_that_nothing_refers_to_are_read() {
 #[test]
 fn values_from_elsewhere_are_those_that_were_given_or_have_their_shape() {
     let exports = [("prod-Cluster".to_owned(), "blue".to_owned())].into();
-    let elsewhere = Elsewhere::of(exports, BTreeMap::new());
+    let external = External::of(exports, BTreeMap::new());
     let text =
         "Resources: {R: {Type: X, Properties: {A: !ImportValue prod-Cluster, B: !ImportValue prod-VpcId}}}";
     let template = Template::read(text).unwrap();
@@ -197,12 +198,12 @@ fn values_from_elsewhere_are_those_that_were_given_or_have_their_shape() {
         parameters: &parameters,
         resources: &resources,
         stack_id: "",
-        elsewhere: &elsewhere,
+        external: &external,
     };
     let properties = scope.resolve(&template.resources[0].properties).unwrap().unwrap();
     assert_eq!(properties["A"], "blue");
     assert!(properties["B"].as_str().unwrap().starts_with("vpc-"), "{properties}");
-    let notes = elsewhere.notes();
+    let notes = external.notes();
     assert_eq!(notes.len(), 1);
     assert!(notes[0].contains("--import prod-VpcId=VALUE"), "{}", notes[0]);
 }
@@ -284,7 +285,7 @@ fn a_loop_is_written_out_for_each_item() {
     assert!(template.outputs.contains_key("Outweb") && template.unknown_names().0.is_empty());
     let given = [("Names".to_owned(), "only".to_owned())].into();
     let text = LOOP.replace("DependsOn: !Sub Taskweb", "").replace("[web]", "[only]").replace("X,  }", "X }");
-    let template = Template::read_given(&text, &given, &Elsewhere::default()).unwrap();
+    let template = Template::read_given(&text, &given, &External::default()).unwrap();
     assert_eq!(template.resources[0].logical_id, "Taskonly");
 }
 
@@ -298,7 +299,7 @@ fn a_loop_without_its_transform_is_an_error() {
 fn parameter(declared: &str, given: Option<&str>) -> Result<Value, String> {
     let template = Template::read(&format!("Parameters:\n  P: {declared}\nResources: {{}}\n")).unwrap();
     let given = given.map(|text| ("P".to_owned(), text.to_owned())).into_iter().collect();
-    let values = template.parameter_values(&given, &Elsewhere::default());
+    let values = template.parameter_values(&given, &External::default());
     values.map(|values| values["P"].clone()).map_err(|errors| errors.to_string())
 }
 
@@ -332,7 +333,7 @@ fn every_parameter_that_is_missing_or_wrong_is_named_at_once() {
     let text =
         "Parameters: {A: {Type: String}, B: {Type: Number}, C: {Type: Number, Default: x}}\nResources: {}";
     let given = [("D".to_owned(), String::new())].into();
-    let errors = Template::read(text).unwrap().parameter_values(&given, &Elsewhere::default()).unwrap_err();
+    let errors = Template::read(text).unwrap().parameter_values(&given, &External::default()).unwrap_err();
     let messages: Vec<&str> = errors.0.iter().map(|error| error.message.as_str()).collect();
     assert_eq!(
         messages,
@@ -349,15 +350,15 @@ fn every_parameter_that_is_missing_or_wrong_is_named_at_once() {
 fn rules(rules: &str) -> Vec<String> {
     let text = format!("{SECTIONS}\nRules:\n{rules}\nResources: {{}}\n");
     let template = Template::read(&text).unwrap();
-    let elsewhere = Elsewhere::default();
-    let parameters = template.parameter_values(&BTreeMap::new(), &elsewhere).unwrap();
+    let external = External::default();
+    let parameters = template.parameter_values(&BTreeMap::new(), &external).unwrap();
     let resources = BTreeMap::new();
     let scope = Scope {
         template: &template,
         parameters: &parameters,
         resources: &resources,
         stack_id: "",
-        elsewhere: &elsewhere,
+        external: &external,
     };
     scope.check_rules().err().unwrap_or_default().0.into_iter().map(|error| error.message).collect()
 }
@@ -386,18 +387,58 @@ fn a_name_that_is_nowhere_is_an_error_in_a_branch_that_does_not_count_too() {
     assert_eq!(names, ["Ref Nope", "Fn", "Ref Gone"]);
 }
 
-#[test]
-fn a_name_that_sam_would_generate_is_named_as_such() {
-    let text = "Transform: AWS::Serverless-2016-10-31\nResources: {Api: {Type: AWS::Serverless::Function}}\n\
-                Outputs: {A: {Value: !GetAtt ApiRole.Arn}, B: {Value: !Ref ServerlessRestApi}}\n";
-    let errors = Template::read(text).unwrap().unknown_names();
-    assert_eq!(errors.0.len(), 2);
-    assert!(
-        errors
-            .0
-            .iter()
-            .all(|error| error.message.ends_with("; SAM generates it, which the rehearsal does not"))
+/// A template of SAM whose outputs are these.
+fn serverless(outputs: &str) -> Template {
+    let template = format!(
+        "Transform: AWS::Serverless-2016-10-31\nResources:\n  Hello:\n    Type: AWS::Serverless::Function\n    \
+         Properties: {{Events: {{Get: {{Type: Api}}}}}}\n  Shop: {{Type: AWS::Serverless::Api}}\nOutputs: \
+         {{{outputs}}}\n"
     );
+    Template::read(&template).unwrap()
+}
+
+#[test]
+fn a_resource_that_sam_generates_has_a_made_up_value() {
+    let names = [
+        "ServerlessRestApi",
+        "ServerlessHttpApi",
+        "HelloRole",
+        "ShopStage",
+        "ShopProdStage",
+        "Hello.Alias",
+        "Hello.Version",
+        "HelloAliaslive",
+        "HelloGetPermissionProd",
+        "HelloUrl",
+        "ServerlessRestApiProdStage",
+    ];
+    for name in names {
+        let template = serverless(&format!("A: {{Value: !Ref {name}}}"));
+        assert_eq!(template.unknown_names(), TemplateErrors::default(), "{name}");
+        let (external, nothing) = (External::default(), BTreeMap::new());
+        let stack_id = "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/1";
+        let parameters = Parameters::new();
+        let scope = Scope {
+            template: &template,
+            parameters: &parameters,
+            resources: &nothing,
+            stack_id,
+            external: &external,
+        };
+        let value = scope.resolve(template.outputs["A"].field("Value").unwrap()).unwrap();
+        assert!(value.is_some_and(|value| value.is_string()), "{name}");
+        assert!(external.notes()[0].starts_with(&format!("{name}, which SAM generates, is made up: ")));
+    }
+}
+
+#[test]
+fn a_name_that_sam_does_not_generate_is_unknown() {
+    for name in ["HelloFunction", "Helo", "ServerlessRestApis", "Shop2"] {
+        let errors = serverless(&format!("A: {{Value: !Ref {name}}}")).unknown_names();
+        assert_eq!(errors.0.len(), 1, "{name}: {errors}");
+    }
+    let plain = "Resources: {A: {Type: X}}\nOutputs: {A: {Value: !Ref ServerlessRestApi}}\n";
+    assert_eq!(Template::read(plain).unwrap().unknown_names().0.len(), 1);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The command `rehearse`, as a person would use it.
 
-mod elsewhere;
+mod external;
 mod failing;
 mod language;
 mod page;
+mod reality;
 mod refusals;
 mod updates;
 

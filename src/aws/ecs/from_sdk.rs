@@ -5,7 +5,7 @@ use aws_sdk_ecs::{
     error::SdkError,
     primitives::DateTime,
     types::{
-        CapacityProviderStrategyItem, Container, ContainerDefinition, KeyValuePair, LogDriver,
+        CapacityProviderStrategyItem, Container, ContainerDefinition, KeyValuePair, LaunchType, LogDriver,
         NetworkConfiguration, Service, Tag, Task, TaskDefinition,
     },
 };
@@ -109,23 +109,46 @@ fn container_definition(container: &ContainerDefinition) -> task::ContainerDefin
     }
 }
 
+/// Where a service's tasks run. With an EXTERNAL deployment controller its PRIMARY task set says it.
 pub(super) fn service_placement(service: &Service) -> ServicePlacement {
-    let network = service.network_configuration().and_then(NetworkConfiguration::awsvpc_configuration);
+    match service.task_sets().iter().find(|one| one.status() == Some("PRIMARY")) {
+        Some(primary) => placement(
+            primary.network_configuration(),
+            primary.platform_version(),
+            primary.capacity_provider_strategy(),
+            primary.launch_type(),
+        ),
+        None => placement(
+            service.network_configuration(),
+            service.platform_version(),
+            service.capacity_provider_strategy(),
+            service.launch_type(),
+        ),
+    }
+}
+
+fn placement(
+    network: Option<&NetworkConfiguration>,
+    platform_version: Option<&str>,
+    strategy: &[CapacityProviderStrategyItem],
+    launch_type: Option<&LaunchType>,
+) -> ServicePlacement {
+    let network = network.and_then(NetworkConfiguration::awsvpc_configuration);
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
     let item = |item: &CapacityProviderStrategyItem| ours::CapacityProviderStrategyItem {
         capacity_provider: item.capacity_provider().to_owned(),
         weight: Some(item.weight()),
         base: Some(item.base()),
     };
-    let strategy: Vec<_> = service.capacity_provider_strategy().iter().map(item).collect();
+    let strategy: Vec<_> = strategy.iter().map(item).collect();
     ServicePlacement {
         network: network.map(|network| ours::AwsVpcConfiguration {
             subnets: some(network.subnets()),
             security_groups: some(network.security_groups()),
             assign_public_ip: network.assign_public_ip().map(|assign| assign.as_str().to_owned()),
         }),
-        platform_version: service.platform_version().map(str::to_owned),
+        platform_version: platform_version.map(str::to_owned),
         capacity_provider_strategy: (!strategy.is_empty()).then_some(strategy),
-        launch_type: service.launch_type().map(|launch_type| launch_type.as_str().to_owned()),
+        launch_type: launch_type.map(|launch_type| launch_type.as_str().to_owned()),
     }
 }

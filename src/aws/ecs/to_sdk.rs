@@ -96,21 +96,27 @@ fn container_override(container: &ours::ContainerOverride) -> Result<ContainerOv
         .set_cpu(container.cpu)
         .set_memory(container.memory)
         .set_memory_reservation(container.memory_reservation)
-        .set_resource_requirements(requirements.map(|all| all.iter().map(requirement).collect()).transpose()?)
+        .set_resource_requirements(
+            requirements.map(|all| all.iter().map(resource_requirement).collect()).transpose()?,
+        )
         .build())
 }
 
-fn requirement(one: &ours::ResourceRequirement) -> Result<ResourceRequirement, BuildError> {
-    let part = one.sharing_strategy.as_ref().map(|strategy| {
-        let ours::NvidiaMps { memory, max_compute_percent } = strategy.nvidia_mps;
-        let part = NvidiaMpsAllocation::builder().memory(memory);
-        part.set_max_compute_percent(max_compute_percent).build()
-    });
+fn resource_requirement(one: &ours::ResourceRequirement) -> Result<ResourceRequirement, BuildError> {
     ResourceRequirement::builder()
         .set_value(one.value.clone())
         .r#type(one.kind.as_str().into())
-        .set_sharing_strategy(part.transpose()?.map(SharingStrategy::NvidiaMps))
+        .set_sharing_strategy(one.sharing_strategy.as_ref().map(sharing_strategy).transpose()?)
         .build()
+}
+
+fn sharing_strategy(strategy: &ours::SharingStrategy) -> Result<SharingStrategy, BuildError> {
+    let mps = &strategy.nvidia_mps;
+    let mps = NvidiaMpsAllocation::builder()
+        .memory(mps.memory)
+        .set_max_compute_percent(mps.max_compute_percent)
+        .build()?;
+    Ok(SharingStrategy::NvidiaMps(mps))
 }
 
 fn network_configuration(network: &ours::NetworkConfiguration) -> Result<NetworkConfiguration, BuildError> {
@@ -136,42 +142,50 @@ pub(super) fn capacity_providers(
     built(items.map(|items| items.iter().map(item).collect()).transpose())
 }
 
-/// The SDK writes `weight` and `base` as 0, and the `value` of a GPU that is shared as an empty text, where they
-/// are not given. ECS takes neither a 0 for none nor a value beside a sharing strategy, so they are not sent.
-pub(super) fn without_what_nobody_gave(
+/// The SDK writes `weight` and `base` as 0 where they are not given; what is not given is not sent.
+pub(super) fn without_zeroes_that_nobody_gave(
     given: Vec<ours::CapacityProviderStrategyItem>,
 ) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
     move |request| {
-        let Some(Ok(mut body)) = request.body().bytes().map(serde_json::from_slice::<Value>) else { return };
-        let before = body.clone();
-        let sent = body.get_mut("capacityProviderStrategy").and_then(Value::as_array_mut);
-        for (sent, given) in sent.into_iter().flatten().filter_map(Value::as_object_mut).zip(&given) {
+        let Some(body) = request.body().bytes().filter(|_| !given.is_empty()) else { return };
+        let Ok(mut body) = serde_json::from_slice::<Value>(body) else { return };
+        let sent = body["capacityProviderStrategy"].as_array_mut().into_iter().flatten();
+        for (sent, given) in sent.filter_map(Value::as_object_mut).zip(&given) {
             for (name, _) in
                 [("weight", given.weight), ("base", given.base)].iter().filter(|(_, value)| value.is_none())
             {
                 sent.remove(*name);
             }
         }
-        let containers = body.pointer_mut("/overrides/containerOverrides").and_then(Value::as_array_mut);
-        let requirements = containers
-            .into_iter()
-            .flatten()
-            .filter_map(|container| container.get_mut("resourceRequirements")?.as_array_mut())
-            .flatten();
-        for requirement in requirements.filter_map(Value::as_object_mut) {
-            if requirement.contains_key("sharingStrategy")
-                && requirement.get("value").is_some_and(|value| value == "")
-            {
-                requirement.remove("value");
+        replace_body(request, &body);
+    }
+}
+
+/// The SDK writes the `value` of a resource requirement as "" where sharingStrategy stands in its place.
+pub(super) fn without_values_that_nobody_gave(
+    overrides: Option<&ours::TaskOverride>,
+) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
+    let containers = overrides.and_then(|overrides| overrides.container_overrides.as_deref());
+    let mut requirements =
+        containers.into_iter().flatten().flat_map(|one| one.resource_requirements.iter().flatten());
+    let shares = requirements.any(|one| one.value.is_none());
+    move |request| {
+        let Some(body) = request.body().bytes().filter(|_| shares) else { return };
+        let Ok(mut body) = serde_json::from_slice::<Value>(body) else { return };
+        let containers = body["overrides"]["containerOverrides"].as_array_mut().into_iter().flatten();
+        for requirements in containers.filter_map(|one| one["resourceRequirements"].as_array_mut()) {
+            for requirement in requirements.iter_mut().filter_map(Value::as_object_mut) {
+                requirement.retain(|name, value| name != "value" || *value != "");
             }
         }
-        if body == before {
-            return;
-        }
-        let body = body.to_string();
-        request.headers_mut().insert("content-length", body.len().to_string());
-        *request.body_mut() = body.into();
+        replace_body(request, &body);
     }
+}
+
+fn replace_body(request: &mut HttpRequest, body: &Value) {
+    let body = body.to_string();
+    request.headers_mut().insert("content-length", body.len().to_string());
+    *request.body_mut() = body.into();
 }
 
 pub(super) fn placement_constraint(constraint: &ours::PlacementConstraint) -> PlacementConstraint {

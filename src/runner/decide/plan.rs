@@ -66,6 +66,9 @@ pub struct Run {
     pub earlier: Earlier,
     /// Ask for the stack's status first: RunOnRollback is false.
     pub unless_rolling_back: bool,
+    /// Run where the status cannot be asked for: the template does not give RunOnRollback, and roles that were
+    /// made for the Python function do not allow the question.
+    pub may_run_unasked: bool,
     /// Compare with this task definition first: UpdateCriteria are given. An old resource without a usable
     /// TaskDefinition counts as different, and is not compared.
     pub compare_with: Option<String>,
@@ -159,6 +162,7 @@ impl Plan {
             limits,
             earlier,
             unless_rolling_back: is_update && !properties.run_on_rollback,
+            may_run_unasked: request.properties.0.get("RunOnRollback").is_none(),
             compare_with: old_task_definition.filter(|_| is_update && properties.update_criteria().is_some()),
             wait_handle,
             properties,

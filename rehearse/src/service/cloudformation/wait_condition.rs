@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::CloudFormation;
-use crate::{setting::now, wire::lock};
+use crate::{config::now, protocol::lock};
 
 /// How long a handle takes signals, in seconds.
 const EXPIRES: u32 = 43_199;

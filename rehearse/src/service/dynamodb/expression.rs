@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::wire::AwsError;
+use crate::protocol::AwsError;
 
 /// What stands for what in an expression: `#name` for an attribute's name, `:name` for a value.
 pub(super) struct Placeholders<'b> {
@@ -161,8 +161,8 @@ impl Reader<'_, '_> {
         Ok(token)
     }
 
-    fn takes(&mut self, wanted: &str) -> bool {
-        let takes = self.tokens.get(self.at).is_some_and(|token| token == wanted);
+    fn takes(&mut self, desired: &str) -> bool {
+        let takes = self.tokens.get(self.at).is_some_and(|token| token == desired);
         self.at += usize::from(takes);
         takes
     }

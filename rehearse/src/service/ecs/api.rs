@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{EcsInner, Revision, State, refusal::invalid, run, task::seconds};
 use crate::{
-    setting::arn,
-    wire::{AwsError, lock},
+    config::arn,
+    protocol::{AwsError, lock},
 };
 use ecs_tasks::task::family;
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     ContainerSettings, dependency, fargate,
+    registration::{self, Refusals},
     spelling::{normal, upper_first},
 };
 use crate::template::nearest::nearest;
@@ -63,6 +64,15 @@ pub struct ContainerSpec {
 }
 
 impl Revision {
+    /// Reads a definition that is to be registered. `Err` names every rule of RegisterTaskDefinition that it
+    /// breaks.
+    pub(super) fn registered(value: &Value) -> Result<Self, Refusals> {
+        let revision = Self::read(value)?;
+        let for_fargate = texts(&revision.json["requiresCompatibilities"]).iter().any(|one| one == "FARGATE");
+        let refusals = registration::check(&revision.json, &revision.network_mode, for_fargate);
+        if refusals.is_empty() { Ok(revision) } else { Err(Refusals(refusals)) }
+    }
+
     /// Reads a definition with ECS's names or CloudFormation's, with scalars as strings or in their types.
     pub(super) fn read(value: &Value) -> Result<Self, String> {
         let json = normal(value, "");
@@ -122,7 +132,7 @@ impl Revision {
     }
 
     /// The revision and the ARN that it has elsewhere, if it comes of there.
-    pub(super) fn place_elsewhere(&self) -> Option<(usize, String)> {
+    pub(super) fn external_place(&self) -> Option<(usize, String)> {
         let revision = self.json["revision"].as_u64().and_then(|revision| usize::try_from(revision).ok())?;
         Some((revision, text(&self.json, "taskDefinitionArn")?))
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::task::StageTask;
-use crate::setting::{ACCOUNT, REGION, now, random_uuid};
+use crate::config::{ACCOUNT, REGION, now, random_uuid};
 
 /// The event of a task as it is now.
 pub(super) fn state_change(task: &StageTask) -> Value {

@@ -20,9 +20,9 @@ pub(super) fn check(definition: &Value, network_mode: &str) -> Result<(), String
     if network_mode != "awsvpc" {
         return Err(format!("Fargate only supports network mode 'awsvpc', not '{network_mode}'."));
     }
-    let size = |name: &str| match text(&definition[name]) {
-        Some(text) => units(&text, name).ok_or(format!("Invalid '{name}' setting for task: {text}.")),
-        None => Err(format!("Fargate requires that '{name}' be defined at the task level.")),
+    let size = |name: &str| {
+        let missing = || Err(format!("Fargate requires that '{name}' be defined at the task level."));
+        size(&definition[name], name).unwrap_or_else(missing)
     };
     let (cpu, memory) = (size("cpu")?, size("memory")?);
     let fits = |(units, from, to, step): &(u64, u64, u64, u64)| {
@@ -44,6 +44,12 @@ pub(super) fn check(definition: &Value, network_mode: &str) -> Result<(), String
         );
     }
     Ok(())
+}
+
+/// A task's `cpu` in units or its `memory` in MiB, if it is given.
+pub(super) fn size(value: &Value, name: &str) -> Option<Result<u64, String>> {
+    let text = text(value)?;
+    Some(units(&text, name).ok_or_else(|| format!("Invalid '{name}' setting for task: {text}.")))
 }
 
 /// `256`, `.25 vCPU`, `512`, `0.5 GB`.

@@ -13,9 +13,9 @@ use super::{
     task::StageTask,
 };
 use crate::{
+    config::{now, random_hex},
+    protocol::lock,
     report::Report,
-    setting::{now, random_hex},
-    wire::lock,
 };
 
 /// A container of a task has ended.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Revision, refusal::invalid};
-use crate::{template::nearest::did_you_mean, wire::AwsError};
+use crate::{protocol::AwsError, template::nearest::did_you_mean};
 
 const LAUNCH_TYPES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
 /// Where a task's tags may come from; a task that is no service's has no service to take them from.

@@ -110,13 +110,13 @@ impl ProcessGroup {
 /// The container's WorkingDirectory, where this machine has it; else one of that path below the container's
 /// own directory, made as Docker makes a missing one.
 fn working_directory(job: &Job, own: &Path) -> io::Result<PathBuf> {
-    let Some(wanted) = &job.spec.working_directory else { return Ok(own.to_owned()) };
-    let wanted = Path::new(wanted);
-    if wanted.is_absolute() && wanted.is_dir() {
-        return Ok(wanted.to_owned());
+    let Some(desired) = &job.spec.working_directory else { return Ok(own.to_owned()) };
+    let desired = Path::new(desired);
+    if desired.is_absolute() && desired.is_dir() {
+        return Ok(desired.to_owned());
     }
     // Neither `/` nor `..` leads out of it.
-    let names = wanted.components().filter(|part| matches!(part, Component::Normal(_)));
+    let names = desired.components().filter(|part| matches!(part, Component::Normal(_)));
     let made = own.join(names.collect::<PathBuf>());
     std::fs::create_dir_all(&made)?;
     Ok(made)

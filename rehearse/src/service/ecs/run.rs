@@ -15,9 +15,9 @@ use super::{
     token::{self, TokenClaim},
 };
 use crate::{
+    config::{arn, now, random_hex},
+    protocol::{AwsError, lock},
     report::Report,
-    setting::{arn, now, random_hex},
-    wire::{AwsError, lock},
 };
 
 pub(super) fn run_task(shared: &Arc<EcsInner>, body: &Value) -> Result<Value, AwsError> {

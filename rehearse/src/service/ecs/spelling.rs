@@ -71,7 +71,7 @@ fn number(value: &Value) -> Value {
 
 fn lower_first(name: &str) -> String {
     // Names that begin with an abbreviation have all of it in lower case.
-    for (written, own) in [("EFS", "efs"), ("FSx", "fsx")] {
+    for (written, own) in [("EFS", "efs"), ("FSx", "fsx"), ("S3Files", "s3files")] {
         if let Some(rest) = name.strip_prefix(written) {
             return format!("{own}{rest}");
         }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::engine::Handle;
-use crate::setting::{arn, now};
+use crate::config::{arn, now};
 use ecs_tasks::{epoch::milliseconds, task::family};
 
 /// A task, as far as the API describes it.

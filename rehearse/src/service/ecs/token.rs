@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::wire::AwsError;
+use crate::protocol::AwsError;
 
 /// The tokens that were used, by cluster, each with what came of it.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::{
     placement::{self, Misplaced},
     short, spelling,
 };
-use crate::{report::Report, wire::lock};
+use crate::{protocol::lock, report::Report};
 
 impl Ecs {
     /// A service that knows the task definitions that this one knows, and nothing else. Nobody hears of

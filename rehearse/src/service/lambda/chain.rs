@@ -3,7 +3,7 @@
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
 
-use crate::setting::random_hex;
+use crate::config::random_hex;
 
 /// Lambda stops a chain of about so many invocations.
 pub const CHAIN_LIMIT: usize = 16;

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{service::sns::Sns, setting::REGION};
+use crate::{config::REGION, service::sns::Sns};
 
-/// The longest time limit that a function can have.
-const MAX_TIMEOUT: Duration = Duration::from_secs(900);
+/// The time limit that cfn/provider.yml sets.
+const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// A function, as one sets it up.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl Function {
         Self {
             name: "ecsTasks",
             binary,
-            timeout: MAX_TIMEOUT,
+            timeout: TIMEOUT,
             environment: Vec::new(),
             recursive_loop_allowed: true,
         }

@@ -31,9 +31,9 @@ use tokio::{
 
 use super::QueuedInvocation;
 use crate::{
+    config::now,
+    protocol::lock,
     report::{Report, Reporter},
-    setting::now,
-    wire::lock,
 };
 use ecs_tasks::epoch::milliseconds;
 

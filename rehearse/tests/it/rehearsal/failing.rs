@@ -24,7 +24,7 @@ Resources:
     Type: AWS::ECS::TaskDefinition
     Properties:
       ContainerDefinitions:
-        - { Name: app, Image: x, EntryPoint: [sh, -c], Command: [!Sub "echo migrated to ${Version}"] }
+        - { Name: app, Image: x, Memory: 128, EntryPoint: [sh, -c], Command: [!Sub "echo migrated to ${Version}"] }
   Run:
     Type: Custom::ECSTask
     Properties:

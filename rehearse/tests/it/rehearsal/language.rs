@@ -8,7 +8,7 @@ Resources:
   Definition:
     Type: AWS::ECS::TaskDefinition
     Properties:
-      ContainerDefinitions: [{ Name: app, Image: x, EntryPoint: [sh, -c], Command: [echo ran] }]
+      ContainerDefinitions: [{ Name: app, Image: x, Memory: 128, EntryPoint: [sh, -c], Command: [echo ran] }]
   Run:
     Type: Custom::ECSTask
     Properties:
@@ -85,6 +85,7 @@ Resources:
       ContainerDefinitions:
         - Name: app
           Image: x
+          Memory: 128
           EntryPoint: [sh, -c]
           Command: [!Sub "echo ${Data} ${Data.Arn} ${Nested.Outputs.Queue}"]
   Run:

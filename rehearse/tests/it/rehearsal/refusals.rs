@@ -15,7 +15,7 @@ Resources:
       Cpu: "256"
       Memory: "512"
       ExecutionRoleArn: arn:r
-      ContainerDefinitions: [{ Name: app, Image: x, EntryPoint: [sh, -c], Command: [echo ran] }]
+      ContainerDefinitions: [{ Name: app, Image: x, Memory: 128, EntryPoint: [sh, -c], Command: [echo ran] }]
   Run:
     Type: Custom::ECSTask
     Properties:

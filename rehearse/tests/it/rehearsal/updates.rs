@@ -11,7 +11,7 @@ Resources:
   Definition:
     Type: AWS::ECS::TaskDefinition
     Properties:
-      ContainerDefinitions: [{ Name: app, Image: x, EntryPoint: [sh, -c], Command: [echo ran version 1] }]
+      ContainerDefinitions: [{ Name: app, Image: x, Memory: 128, EntryPoint: [sh, -c], Command: [echo ran version 1] }]
       Tags: [{ Key: owner, Value: !Ref Owner }]
   Web:
     Type: AWS::ECS::Service

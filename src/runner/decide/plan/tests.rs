@@ -56,8 +56,11 @@ fn create_runs_and_asks_nothing_first() {
 fn update_runs_unless_it_is_told_not_to() {
     let skipped = plan(UPDATE, json!({"RunOnUpdate": "false"}), MEANS);
     assert!(matches!(skipped, Plan::Skip(Skip::RunOnUpdateIsFalse, ..)));
-    assert!(runs(UPDATE, json!({"RunOnRollback": "false"})).unless_rolling_back);
-    assert!(!runs(UPDATE, json!({})).unless_rolling_back);
+    let given = runs(UPDATE, json!({"RunOnRollback": "false"}));
+    assert!(given.unless_rolling_back && !given.may_run_unasked);
+    let by_default = runs(UPDATE, json!({}));
+    assert!(by_default.unless_rolling_back && by_default.may_run_unasked);
+    assert!(!runs(UPDATE, json!({"RunOnRollback": "true"})).unless_rolling_back);
 }
 
 #[test]

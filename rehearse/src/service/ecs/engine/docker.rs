@@ -21,8 +21,8 @@ pub(in super::super) use self::container::{DockerContainer, DockerHandle};
 use self::made::Made;
 use super::{Job, LineSink};
 use crate::{
+    config::random_hex,
     report::{Report, Reporter},
-    setting::random_hex,
 };
 
 /// The label of all that a rehearsal makes; its value is the rehearsal's id.

@@ -16,7 +16,7 @@ use bollard::{
 use tokio::sync::RwLock;
 
 use super::{message, request::volume_name};
-use crate::wire::lock;
+use crate::protocol::lock;
 
 /// What cannot be removed now, since it is still in use or another request removes it, is tried again.
 const TRIES: u32 = 50;

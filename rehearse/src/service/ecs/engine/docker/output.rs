@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
 use super::super::LineSink;
-use crate::wire::lock;
+use crate::protocol::lock;
 
 /// How long the last lines may take once the container has ended.
 const LAST_LINES: Duration = Duration::from_secs(5);

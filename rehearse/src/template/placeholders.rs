@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::setting::{ACCOUNT, REGION, arn};
+use crate::config::{ACCOUNT, REGION, arn};
 
 /// Words, and how the ARN is made of whatever has one of them in its name.
 type ArnShape = (&'static [&'static str], fn(&str) -> String);

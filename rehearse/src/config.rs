@@ -36,6 +36,11 @@ pub(crate) fn random_hex(digits: usize) -> String {
     (0..digits).map(|_| char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0')).collect()
 }
 
+/// Random decimal digits.
+pub(crate) fn random_digits(digits: usize) -> String {
+    (0..digits).map(|_| char::from(b'0' + fastrand::u8(0..10))).collect()
+}
+
 /// An id in the form of a UUID.
 pub(crate) fn random_uuid() -> String {
     [8, 4, 4, 4, 12].map(random_hex).join("-")

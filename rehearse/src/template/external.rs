@@ -6,11 +6,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{error::TemplateError, made_up, nearest::did_you_mean};
+use super::{error::TemplateError, nearest::did_you_mean, placeholders};
 
 /// The values that were given, and notes on those that were not.
 #[derive(Debug, Default)]
-pub struct Elsewhere {
+pub struct External {
     /// Exports of other stacks.
     pub exports: BTreeMap<String, String>,
     /// Parameters of SSM.
@@ -38,7 +38,7 @@ struct MadeUp {
     note: String,
 }
 
-impl Elsewhere {
+impl External {
     /// These exports and parameters of SSM, and no others.
     pub fn of(exports: BTreeMap<String, String>, ssm: BTreeMap<String, String>) -> Self {
         Self { exports, ssm, ..Self::default() }
@@ -48,7 +48,7 @@ impl Elsewhere {
     pub fn export(&self, name: &str) -> String {
         self.ask(Origin::Export, name);
         self.exports.get(name).cloned().unwrap_or_else(|| {
-            let value = made_up::value(name);
+            let value = placeholders::value(name);
             self.note(&format!("the export {name}"), &value, &format!("--import {name}=VALUE"))
         })
     }
@@ -58,7 +58,7 @@ impl Elsewhere {
         let name = name.split(':').next().unwrap_or(name);
         self.ask(Origin::Ssm, name);
         self.ssm.get(name).cloned().unwrap_or_else(|| {
-            let value = made_up::value(name);
+            let value = placeholders::value(name);
             self.note(&format!("the SSM parameter {name}"), &value, &format!("--ssm {name}=VALUE"))
         })
     }
@@ -117,6 +117,12 @@ impl Elsewhere {
 
     fn made_up(&self) -> MutexGuard<'_, Vec<MadeUp>> {
         self.made_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a note on a resource that SAM's transform adds to a template.
+    pub(super) fn note_generated(&self, name: &str, value: &str) {
+        let what = format!("{name}, which SAM generates,");
+        self.keep(&what, value, format!("{what} is made up: {value}"));
     }
 
     /// A made-up secret, with a note. Nobody should have to put a real one on a command line.

@@ -1,10 +1,12 @@
 //! What Ref and Fn::GetAtt give of resources that the stage does not play: explicit names as they are,
 //! everything else made up with the shape that the type gives it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use super::{made_up, referable::Referable};
-use crate::setting::{ACCOUNT, REGION, arn};
+use super::{placeholders, referable::Referable};
+use crate::config::{ACCOUNT, REGION, arn};
 
 /// What Ref gives of a type.
 #[derive(Clone, Copy)]
@@ -15,12 +17,16 @@ enum RefShape {
     Arn(&'static str, &'static str),
     /// An id with this prefix.
     Id(&'static str),
+    /// Ten letters and digits, as API Gateway has them.
+    Short,
 }
 
-use RefShape::{Arn, Id, Name};
+use RefShape::{Arn, Id, Name, Short};
 
 /// Types whose Ref is no generated name, or whose name can be given.
-const TYPES: [(&str, RefShape); 45] = [
+const TYPES: [(&str, RefShape); 48] = [
+    ("AWS::ApiGateway::RestApi", Short),
+    ("AWS::ApiGatewayV2::Api", Short),
     ("AWS::ApplicationAutoScaling::ScalableTarget", Arn("application-autoscaling", "scalable-target/")),
     ("AWS::AutoScaling::AutoScalingGroup", Name("AutoScalingGroupName")),
     ("AWS::CertificateManager::Certificate", Arn("acm", "certificate/")),
@@ -54,6 +60,7 @@ const TYPES: [(&str, RefShape); 45] = [
     ("AWS::IAM::ManagedPolicy", Arn("iam", "policy/")),
     ("AWS::IAM::Role", Name("RoleName")),
     ("AWS::KMS::Key", Name("")),
+    ("AWS::Lambda::Alias", Arn("lambda", "function:")),
     ("AWS::Lambda::Function", Name("FunctionName")),
     ("AWS::Logs::LogGroup", Name("LogGroupName")),
     ("AWS::RDS::DBCluster", Name("DBClusterIdentifier")),
@@ -68,6 +75,9 @@ const TYPES: [(&str, RefShape); 45] = [
     ("AWS::SSM::Parameter", Name("Name")),
 ];
 
+/// Properties whose attribute of the same name is something else, or has a fuller form.
+const NOT_ATTRIBUTES: [&str; 2] = ["ServiceToken", "Tags"];
+
 /// A resource of this type, whose generated name would be `name`. `properties` may give it another one.
 pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referable {
     let shape = TYPES.iter().find(|(known, _)| *known == resource_type).map(|(_, shape)| *shape);
@@ -81,11 +91,11 @@ pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referab
             let name = properties["Name"].as_str().unwrap_or(name);
             let after = match resource_type.rsplit("::").next().unwrap_or_default() {
                 "LoadBalancer" | "TargetGroup" | "Listener" | "ListenerRule" => {
-                    format!("{name}/{}", &made_up::digits(name)[..16])
+                    format!("{name}/{}", &placeholders::digits(name)[..16])
                 }
-                "Secret" => format!("{name}-{}", &made_up::digits(name)[..6]),
-                "Certificate" => made_up::uuid(name),
-                "Stack" => format!("{name}/{}", made_up::uuid(name)),
+                "Secret" => format!("{name}-{}", &placeholders::digits(name)[..6]),
+                "Certificate" => placeholders::uuid(name),
+                "Stack" => format!("{name}/{}", placeholders::uuid(name)),
                 _ => name.to_owned(),
             };
             match service {
@@ -93,9 +103,17 @@ pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referab
                 _ => arn(service, &format!("{before}{after}")),
             }
         }
-        Id(prefix) => made_up::id(prefix, name),
+        Id(prefix) => placeholders::id(prefix, name),
+        Short => placeholders::digits(name)[..10].to_owned(),
     };
-    Referable { resource_type: resource_type.to_owned(), reference, is_open: true, ..Referable::default() }
+    // An attribute with the name of a property has the value that the template gives it.
+    let given = properties.as_object().into_iter().flatten();
+    let given = given.filter(|(name, value)| !NOT_ATTRIBUTES.contains(&name.as_str()) && !value.is_null());
+    let attributes = match resource_type.starts_with("AWS::") {
+        true => given.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        false => BTreeMap::new(),
+    };
+    Referable { resource_type: resource_type.to_owned(), reference, is_open: true, attributes }
 }
 
 /// A made-up value of an attribute.
@@ -125,13 +143,13 @@ pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
             | "NetworkInterfaceIds",
         ) => {
             // A VPC may have been given more than one block, a directory has two servers.
-            json!([1, 2].map(|number| made_up::value(&format!("{reference}-{name}-{number}"))))
+            json!([1, 2].map(|number| placeholders::value(&format!("{reference}-{name}-{number}"))))
         }
         ("Subnet" | "Instance", "AvailabilityZone") => json!(format!("{REGION}a")),
         ("EIP", "PublicIp") => json!("203.0.113.10"),
         (_, "PrivateIp") => json!("10.0.0.10"),
         ("LaunchTemplate", "LatestVersionNumber" | "DefaultVersionNumber") => json!("1"),
-        ("Parameter", "Value") => json!(made_up::value(short)),
+        ("Parameter", "Value") => json!(placeholders::value(short)),
         (_, "RepositoryUri") => json!(format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{reference}")),
         (
             _,
@@ -140,9 +158,9 @@ pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
             json!(reference)
         }
         ("VPC", "VpcId") => json!(reference),
-        (_, "VpcId") => json!(made_up::id("vpc", reference)),
-        ("Stack", output) => json!(made_up::value(output.trim_start_matches("Outputs."))),
-        _ => json!(made_up::value(&format!("{short}-{name}"))),
+        (_, "VpcId") => json!(placeholders::id("vpc", reference)),
+        ("Stack", output) => json!(placeholders::value(output.trim_start_matches("Outputs."))),
+        _ => json!(placeholders::value(&format!("{short}-{name}"))),
     }
 }
 

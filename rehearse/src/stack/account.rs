@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Stack;
 use crate::template::{
     Resource, TemplateError,
-    elsewhere::{Elsewhere, Origin},
+    external::{External, Origin},
     node::Node,
     reference,
     resolve::Scope,
@@ -21,18 +21,20 @@ const EXPORT: &str = "ecs-tasks-FunctionArn";
 
 /// What stands around a template.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct Account {
     /// Exports and parameters of SSM.
-    pub elsewhere: Arc<Elsewhere>,
+    pub external: Arc<External>,
     /// The ServiceToken of our resources, in place of the type Custom::ECSTask.
     pub service_token: Option<String>,
     /// Task definitions that live elsewhere, as DescribeTaskDefinition returns them.
     pub definitions: Vec<Value>,
     /// The resource that is to fail.
     pub fail: Option<String>,
+    /// A failed operation leaves everything as it is: DisableRollback.
+    pub keeps_failures: bool,
 }
 
-impl Surroundings {
+impl Account {
     /// Whether the function serves a resource.
     pub fn is_ours(&self, resource: &Resource, scope: &Scope<'_>) -> bool {
         if !is_custom(&resource.resource_type) {
@@ -41,13 +43,13 @@ impl Surroundings {
         let token = resource.properties.field("ServiceToken");
         let import = token.and_then(|token| imported(token, scope));
         if let Some(import) = &import {
-            self.elsewhere.ask(Origin::Export, import);
+            self.external.ask(Origin::Export, import);
         }
         match &self.service_token {
-            Some(wanted) => token.is_some_and(|token| {
-                import.as_ref() == Some(wanted)
-                    || is_attribute(token, wanted)
-                    || scope.resolve(token).is_ok_and(|value| value == Some(wanted.as_str().into()))
+            Some(desired) => token.is_some_and(|token| {
+                import.as_ref() == Some(desired)
+                    || is_attribute(token, desired)
+                    || scope.resolve(token).is_ok_and(|value| value == Some(desired.as_str().into()))
             }),
             None => {
                 resource.resource_type == CUSTOM_TYPE || import.is_some_and(|import| import.ends_with(EXPORT))
@@ -68,6 +70,16 @@ fn imported(node: &Node, scope: &Scope<'_>) -> Option<String> {
     scope.resolve(argument).ok()??.as_str().map(str::to_owned)
 }
 
+/// The value of a custom resource's ServiceToken; of an import that nobody has given the value of, its name.
+pub(super) fn service_token(resource: &Resource, scope: &Scope<'_>) -> Option<String> {
+    if !is_custom(&resource.resource_type) {
+        return None;
+    }
+    let token = resource.properties.field("ServiceToken")?;
+    let import = imported(token, scope).filter(|name| !scope.external.exports.contains_key(name));
+    import.or_else(|| scope.resolve(token).ok()??.as_str().map(str::to_owned))
+}
+
 /// The resources and parameters, or the attributes of them, that a node refers to, however.
 pub(super) fn referred(node: &Node) -> Vec<String> {
     let mut referred = Vec::new();
@@ -81,8 +93,8 @@ pub(super) fn referred(node: &Node) -> Vec<String> {
 }
 
 /// Whether a node refers to this resource, or to this attribute of it.
-fn is_attribute(node: &Node, wanted: &str) -> bool {
-    referred(node).iter().any(|written| written == wanted || written.split('.').next() == Some(wanted))
+fn is_attribute(node: &Node, desired: &str) -> bool {
+    referred(node).iter().any(|written| written == desired || written.split('.').next() == Some(desired))
 }
 
 /// What a custom resource has as its ServiceToken: how it comes by it, and its name or value.
@@ -110,9 +122,9 @@ impl Stack {
         let token = resource.properties.field("ServiceToken")?;
         let import = imported(token, scope)?;
         let is_near = strsim::damerau_levenshtein(&import.to_lowercase(), &EXPORT.to_lowercase()) <= 2;
-        let is_meant = self.surroundings.service_token.is_some()
+        let is_meant = self.account.service_token.is_some()
             || import.ends_with(EXPORT)
-            || self.surroundings.elsewhere.exports.contains_key(&import);
+            || self.account.external.exports.contains_key(&import);
         (is_near && !is_meant).then(|| {
             token.error(format!(
                 "{}: ServiceToken imports {import}, did you mean {EXPORT}? If not, give it with --import \
@@ -124,7 +136,7 @@ impl Stack {
 
     /// Makes the stage play the cluster and the service that a resource names and that the template does not
     /// have, and puts the task definition that was given in the place of an import.
-    pub(super) fn play_elsewhere(&self, properties: &mut Value) {
+    pub(super) fn play_external(&self, properties: &mut Value) {
         let text = |properties: &Value, name: &str| {
             properties[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned)
         };
@@ -135,7 +147,7 @@ impl Stack {
         }
         if let Some(definition) = text(properties, "TaskDefinition")
             && !ecs.has_definition(&definition)
-            && let [given] = self.surroundings.definitions.as_slice()
+            && let [given] = self.account.definitions.as_slice()
         {
             properties["TaskDefinition"] = given["taskDefinitionArn"].clone();
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Stack, is_custom};
+use super::{Stack, account::service_token, is_custom};
 use crate::template::{
     Parameters, Resource, TemplateErrors, dynamic,
     node::{Node, NodeKind},
@@ -20,6 +20,8 @@ pub(super) struct Desired {
     pub(super) resource: Resource,
     pub(super) is_ours: bool,
     pub(super) properties: Value,
+    /// The ServiceToken of a custom resource, as the template has it.
+    pub(super) service_token: Option<String>,
 }
 
 impl Desired {
@@ -66,7 +68,7 @@ impl Stack {
     pub(super) fn ours_if_included(&self, parameters: &Parameters) -> Vec<&Resource> {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
-        self.template.resources.iter().filter(|one| self.surroundings.is_ours(one, &scope)).collect()
+        self.template.resources.iter().filter(|one| self.account.is_ours(one, &scope)).collect()
     }
 
     /// The logical ids of the resources that the function serves.
@@ -78,7 +80,7 @@ impl Stack {
 
     /// A resource with its properties resolved, given the ones that exist. None where the template has none
     /// of this name.
-    pub(super) fn wanted(
+    pub(super) fn desired(
         &self,
         logical_id: &str,
         parameters: &Parameters,
@@ -86,9 +88,10 @@ impl Stack {
         let Some(resource) = self.template.resource(logical_id) else { return Ok(None) };
         let referables = self.referables(parameters);
         let scope = self.scope(parameters, &referables);
-        let is_ours = self.surroundings.is_ours(resource, &scope);
+        let is_ours = self.account.is_ours(resource, &scope);
         let properties = self.properties(resource, is_ours, &scope)?;
-        Ok(Some(Desired { resource: resource.clone(), is_ours, properties }))
+        let service_token = service_token(resource, &scope);
+        Ok(Some(Desired { resource: resource.clone(), is_ours, properties, service_token }))
     }
 
     /// A resource's properties. The function on the stage serves what is ours, whatever its ServiceToken
@@ -109,7 +112,7 @@ impl Stack {
         };
         let properties = scope.resolve(without_token)?.unwrap_or_else(|| json!({}));
         let is_custom = is_custom(&resource.resource_type);
-        let mut properties = dynamic::resolved(properties, !is_custom, &self.surroundings.elsewhere);
+        let mut properties = dynamic::resolved(properties, !is_custom, &self.account.external);
         if is_ours && written.field("ServiceToken").is_some() {
             properties["ServiceToken"] = json!(self.stage.lambda.function_arn());
         }
@@ -155,7 +158,7 @@ impl Stack {
         parameters: &'a Parameters,
         resources: &'a BTreeMap<String, Referable>,
     ) -> Scope<'a> {
-        let elsewhere = &self.surroundings.elsewhere;
-        Scope { template: &self.template, parameters, resources, stack_id: &self.id, elsewhere }
+        let external = &self.account.external;
+        Scope { template: &self.template, parameters, resources, stack_id: &self.id, external }
     }
 }

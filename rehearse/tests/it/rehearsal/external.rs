@@ -173,6 +173,7 @@ Resources:
       ContainerDefinitions:
         - Name: app
           Image: !Ref Image
+          Memory: 128
           WorkingDirectory: /srv/no-such-app/bin
           EntryPoint: [sh, -c]
           Command: ['echo "$PWD" $TOKEN {{resolve:ssm:/prod/level}}']

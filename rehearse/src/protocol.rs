@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::setting::random_uuid;
+use super::config::random_uuid;
 
 /// An answer that the stage gives in place of its own.
 #[derive(Clone, Debug)]

@@ -1,0 +1,87 @@
+//! Orders that a deploy goes wrong by, although each resource is right: told before anything starts.
+
+use std::collections::BTreeSet;
+
+use super::{Stack, account::referred};
+use crate::template::{Parameters, Resource, node::Node};
+
+impl Stack {
+    /// A hint for each task that runs too late or may start too early.
+    pub fn hints(&self, parameters: &Parameters) -> Vec<String> {
+        let (ours, included) = (self.our_resources(parameters), self.included_ids(parameters));
+        let all = || self.template.resources.iter().filter(|one| included.contains(&one.logical_id));
+        let mut hints = Vec::new();
+        for task in all().filter(|one| ours.contains(&one.logical_id)) {
+            let (id, before) = (&task.logical_id, self.needed_by(task));
+            let services = all().filter(|one| one.resource_type == "AWS::ECS::Service");
+            for service in services.filter(|one| before.contains(&one.logical_id)) {
+                if !self.families(task).is_disjoint(&self.families(service)) {
+                    let service = &service.logical_id;
+                    hints.push(format!(
+                        "{id} runs after {service} has become stable with the new image of the same task \
+                         definition, and never if that image needs its work: let {service} depend on it, and \
+                         give Service the service's literal name"
+                    ));
+                }
+            }
+            let associations =
+                all().filter(|one| one.resource_type == "AWS::ECS::ClusterCapacityProviderAssociations");
+            for one in associations.filter(|_| task.properties.field("CapacityProviderStrategy").is_some()) {
+                let is_of_cluster = !named(task, "Cluster").is_disjoint(&named(one, "Cluster"));
+                let is_late = !before.contains(&one.logical_id) && !self.needed_by(one).contains(id);
+                if is_of_cluster && is_late {
+                    let association = &one.logical_id;
+                    hints.push(format!(
+                        "{id} can start before its cluster has the capacity providers of {association}, and \
+                         ECS would refuse it: add DependsOn: {association} to {id}"
+                    ));
+                }
+            }
+        }
+        hints
+    }
+
+    /// The resources that CloudFormation makes before this one.
+    fn needed_by(&self, resource: &Resource) -> BTreeSet<String> {
+        let mut needed = BTreeSet::new();
+        let mut next: Vec<&String> = resource.needs.iter().collect();
+        while let Some(id) = next.pop() {
+            if needed.insert(id.clone()) {
+                next.extend(self.template.resource(id).into_iter().flat_map(|one| &one.needs));
+            }
+        }
+        needed
+    }
+
+    /// The task definitions that a resource refers to, and the families that it names.
+    fn families(&self, resource: &Resource) -> BTreeSet<String> {
+        let mut families = named(resource, "TaskDefinition");
+        for id in families.clone() {
+            let definition = self.template.resource(&id);
+            families.extend(
+                definition
+                    .and_then(|one| one.properties.field("Family")?.text())
+                    .map(|family| format!("family {family}")),
+            );
+        }
+        families
+    }
+}
+
+/// The resources that a property refers to, or the name that it gives.
+fn named(resource: &Resource, property: &str) -> BTreeSet<String> {
+    let Some(node) = resource.properties.field(property) else { return BTreeSet::new() };
+    let short = |text: &str| {
+        let name = text.rsplit('/').next().unwrap_or(text);
+        format!("family {}", name.split(':').next().unwrap_or(name))
+    };
+    match node.text() {
+        Some(text) => BTreeSet::from([short(text)]),
+        None => references(node),
+    }
+}
+
+fn references(node: &Node) -> BTreeSet<String> {
+    let logical_id = |name: String| name.split('.').next().unwrap_or_default().to_owned();
+    referred(node).into_iter().map(logical_id).collect()
+}
