@@ -30,7 +30,7 @@ pub struct CatalogueEntry {
     pub class: FailureClass,
     /// How much a text that gives it away says.
     pub rank: Rank,
-    /// Texts of AWS that give it away: see [`pattern`]. One that begins with `~` is only [`Rank::Likely`].
+    /// Texts of AWS that give it away: see `failures/pattern.rs`. One that begins with `~` is only [`Rank::Likely`].
     pub says: &'static [&'static str],
     /// Texts in the container's log that give it away.
     pub logs: &'static [&'static str],
@@ -40,7 +40,7 @@ pub struct CatalogueEntry {
     pub stop_codes: &'static [&'static str],
     /// Whether only an answer to a call of ours can be of this kind.
     pub of_call: bool,
-    /// The cause in one sentence: see [`fill`].
+    /// The cause in one sentence: see `failures/fill.rs`.
     pub lead: &'static str,
     /// What to change or to run.
     pub step: &'static str,
@@ -112,7 +112,7 @@ pub struct Recognised {
 
 /// The names that leads and steps are filled in with, beside those in AWS's message.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct Particulars {
     names: BTreeMap<&'static str, String>,
     /// Whether it is about container instances.
     on_ec2: bool,
@@ -286,12 +286,12 @@ impl Recognised {
     }
 
     /// The cause in one sentence.
-    pub fn lead(&self, facts: &Facts) -> String {
+    pub fn lead(&self, facts: &Particulars) -> String {
         self.fill(self.entry.lead, facts)
     }
 
     /// What to change or to run; empty where nothing can be said.
-    pub fn step(&self, facts: &Facts) -> String {
+    pub fn step(&self, facts: &Particulars) -> String {
         let step =
             if facts.on_ec2 && !self.entry.on_ec2.is_empty() { self.entry.on_ec2 } else { self.entry.step };
         self.fill(step, facts)
@@ -301,11 +301,11 @@ impl Recognised {
         is_of_its_end(self.entry, failure) || matches!(failure.cause, Cause::StoppedByUser)
     }
 
-    fn fill(&self, template: &str, facts: &Facts) -> String {
+    fn fill(&self, template: &str, facts: &Particulars) -> String {
         fill(template, &|name| self.value(name, facts))
     }
 
-    fn value(&self, name: &str, facts: &Facts) -> Option<String> {
+    fn value(&self, name: &str, facts: &Particulars) -> Option<String> {
         let known = |name: &str| {
             let captured = self.captures.get(name).map(|value| short(value).into_owned());
             captured.or_else(|| facts.names.get(name).cloned())
@@ -318,7 +318,7 @@ impl Recognised {
     }
 }
 
-impl Facts {
+impl Particulars {
     /// Adds a name, where it is known. A value that is an ARN is named by its last part.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Option<&str>) -> Self {

@@ -9,7 +9,7 @@ mod fit;
 pub use fit::plain;
 
 pub use crate::failures::FailureClass;
-use crate::failures::{Facts, Recognised, cut};
+use crate::failures::{Particulars, Recognised, cut};
 
 /// What a text calls the role that the function runs with, until [`Reason::by_function`] names the function.
 pub const ROLE_OF_FUNCTION: &str = "the role of the function";
@@ -76,7 +76,7 @@ impl Reason {
     }
 
     /// A failure as the catalogue has it.
-    pub fn of(recognised: &Recognised, facts: &Facts) -> Self {
+    pub fn of(recognised: &Recognised, facts: &Particulars) -> Self {
         let entry = recognised.entry;
         let reason =
             Self { id: Some(entry.id), class: Some(entry.class), ..Self::new(recognised.lead(facts)) };

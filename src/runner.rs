@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Calls go one way, and this is the order of the files: request, watch → respond → run, delete → start, clear
-//! → wait → conclude → tasks, evidence → ledger. All of them carry one [`work::Work`].
+//! → wait → conclude → tasks, evidence → ledger. All of them carry one `Work`.
 //!
 //! One guard stands around all work on a request, and around each row of the watch: a bug ends in a FAILED
 //! answer, and never in silence.

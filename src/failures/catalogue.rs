@@ -1,7 +1,7 @@
 //! Every kind of failure that ecs-tasks knows: how AWS says it, what it means, what to do, and whether time
 //! mends it. Data: read it from top to bottom, as docs/failures.md shows it.
 //!
-//! How a text is written: [`super::pattern`] for what recognises it, [`super::fill`] for leads and steps. A
+//! How a text is written: `pattern` for what recognises it, `fill` for leads and steps. A
 //! message is of the kind with the highest [`Rank`] that fits; no message of `tests/failures/messages.txt` fits
 //! two kinds of one rank.
 

@@ -161,7 +161,7 @@ proptest! {
     fn any_text_can_be_looked_up(text in any::<String>(), code in any::<String>()) {
         let _ = of_text(&text);
         let recognised = of_call(&code, &text);
-        let _ = (recognised.lead(&Facts::default()), recognised.step(&Facts::default()), cut(&text));
+        let _ = (recognised.lead(&Particulars::default()), recognised.step(&Particulars::default()), cut(&text));
     }
 }
 
@@ -276,10 +276,10 @@ fn secrets_and_the_network_behind_one_prefix_are_two_kinds() {
 fn names_come_from_the_message_and_arns_are_shortened() {
     let message = "ECS was unable to assume the role 'arn:aws:iam::111122223333:role/service/app' that was provided \
                    for this task.";
-    let lead = of_call("ClientException", message).lead(&Facts::default());
+    let lead = of_call("ClientException", message).lead(&Particulars::default());
     assert_eq!(lead, "ECS could not assume the role app of the task");
     let message = "failed to resolve ref docker.io/library/app:9: not found";
-    let lead = of_text(message).expect("known").lead(&Facts::default().about(Some("app")));
+    let lead = of_text(message).expect("known").lead(&Particulars::default().about(Some("app")));
     assert_eq!(lead, "The image docker.io/library/app:9 of container app does not exist in its registry");
     for (arn, name) in [
         ("arn:aws:logs:us-east-1:1:log-group:/ecs/app:log-stream:", "/ecs/app"),

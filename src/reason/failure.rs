@@ -2,7 +2,7 @@
 
 use super::{Log, Reason};
 use crate::{
-    failures::{self, Facts, Recognised, TIMED_OUT},
+    failures::{self, Particulars, Recognised, TIMED_OUT},
     outcome::{Cause, Failure},
 };
 
@@ -13,7 +13,7 @@ const HOST_LOST: [&str; 5] =
 impl Reason {
     /// A run that failed; `failures` are in the order of the tasks and not empty, `facts` what is known of the
     /// run, `log` the log of the first failure's culprit.
-    pub fn failed(failures: &[Failure], facts: Facts, log: Option<&Log>) -> Self {
+    pub fn failed(failures: &[Failure], facts: Particulars, log: Option<&Log>) -> Self {
         let Some((first, more)) = failures.split_first() else { return Self::new("The run failed") };
         let recognised = first.recognised(log);
         let mut reason = first.reason(&recognised, facts, log);
@@ -22,14 +22,14 @@ impl Reason {
             reason.further.push(format!("And {} more {noun} failed", more.len()));
         }
         reason.further.extend(more.iter().map(|failure| {
-            let lead = failure.recognised(None).lead(&failure.facts(Facts::default(), None));
+            let lead = failure.recognised(None).lead(&failure.facts(Particulars::default(), None));
             format!("{lead} (task {})", failure.task.id())
         }));
         reason
     }
 
     /// A task of a service that failed: where its capacity was lost, the service starts another.
-    pub fn failed_in_service(failure: &Failure, facts: Facts, log: Option<&Log>) -> Self {
+    pub fn failed_in_service(failure: &Failure, facts: Particulars, log: Option<&Log>) -> Self {
         let recognised = failure.recognised(log);
         let mut reason = failure.reason(&recognised, facts, log);
         if HOST_LOST.contains(&recognised.entry.id) {
@@ -45,7 +45,7 @@ impl Failure {
         failures::of_failure(self, log.map_or(&[], |log| &log.lines))
     }
 
-    fn reason(&self, recognised: &Recognised, facts: Facts, log: Option<&Log>) -> Reason {
+    fn reason(&self, recognised: &Recognised, facts: Particulars, log: Option<&Log>) -> Reason {
         let facts = self.facts(facts, log);
         let stopped_reason = self.telling_stopped_reason().filter(|reason| !reason.starts_with(TIMED_OUT));
         Reason::of(recognised, &facts)
@@ -56,7 +56,7 @@ impl Failure {
             .log(log)
     }
 
-    fn facts(&self, facts: Facts, log: Option<&Log>) -> Facts {
+    fn facts(&self, facts: Particulars, log: Option<&Log>) -> Particulars {
         let code = match &self.cause {
             Cause::Exited { code, .. } => Some(code.to_string()),
             _ => None,

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    failures::Facts,
+    failures::Particulars,
     outcome::{Cause, Ender, Failure},
     task::TaskArn,
 };
@@ -94,14 +94,14 @@ fn failed_tasks_read_from_top_to_bottom() {
         };
         page.push_str(&format!(
             "# {about}\n{}\n\n",
-            Reason::failed(&[failure], Facts::default(), None).fit(4096)
+            Reason::failed(&[failure], Particulars::default(), None).fit(4096)
         ));
     }
     let several =
         [failure("1", exited(1, None)), failure("2", exited(2, None)), failure("3", Cause::Missing)];
     page.push_str(&format!(
         "# several tasks\n{}\n\n",
-        Reason::failed(&several, Facts::default(), None).fit(4096)
+        Reason::failed(&several, Particulars::default(), None).fit(4096)
     ));
     insta::assert_snapshot!(page);
 }
@@ -165,7 +165,7 @@ fn no_fact_stands_twice() {
                 docker.io/library/app:9: not found";
     let cause = Cause::FailedToStart { container: Some("app".to_owned()), reason: Some(pull.to_owned()) };
     let failure = Failure { stopped_reason: Some(pull.to_owned()), ..failure("1", cause) };
-    let text = Reason::failed(&[failure], Facts::default(), None).fit(4096);
+    let text = Reason::failed(&[failure], Particulars::default(), None).fit(4096);
     assert_eq!(text.matches("AWS says").count(), 1, "{text}");
     assert_eq!(text.matches("failed to resolve").count(), 1, "{text}");
     assert!(!text.contains("retried"), "{text}");
@@ -175,7 +175,7 @@ fn no_fact_stands_twice() {
 fn what_is_not_known_is_told_in_full() {
     let words = "Error response from daemon: something new has been retried 3 time(s)";
     let cause = Cause::FailedToStart { container: Some("app".to_owned()), reason: Some(words.to_owned()) };
-    let reason = Reason::failed(&[failure("1", cause)], Facts::default(), None);
+    let reason = Reason::failed(&[failure("1", cause)], Particulars::default(), None);
     assert_eq!(reason.unknown().as_deref(), Some(words));
     assert!(reason.fit(4096).contains(&format!("AWS says: {words}. Task")), "{}", reason.fit(4096));
 }
@@ -185,7 +185,7 @@ fn an_essential_container_that_ended_first_is_named_and_another_is_not() {
     let ender = |code| Some(Ender { container: "proxy".to_owned(), code });
     for code in [0, 1] {
         let failure = Failure { ended_by: ender(code), ..failure("1", exited(143, None)) };
-        let text = Reason::failed(&[failure], Facts::default(), None).fit(4096);
+        let text = Reason::failed(&[failure], Particulars::default(), None).fit(4096);
         let expected = format!(
             "Container proxy, which is essential, exited with code {code}, so ECS stopped container app (exit code \
              143). Set Essential: false on proxy"
@@ -195,7 +195,7 @@ fn an_essential_container_that_ended_first_is_named_and_another_is_not() {
     // Nothing is known of an essential one: the other's end stops nothing.
     let sidecar = Cause::Exited { container: "sidecar".to_owned(), code: 1, reason: None };
     let failure = Failure { others: vec![exited(143, None)], ..failure("1", sidecar) };
-    let text = Reason::failed(&[failure], Facts::default(), None).fit(4096);
+    let text = Reason::failed(&[failure], Particulars::default(), None).fit(4096);
     assert!(!text.contains("because"), "{text}");
 }
 
@@ -219,7 +219,7 @@ proptest! {
         further in proptest::collection::vec("\\PC{0,200}", 0..9),
         room in 100_usize..4096,
     ) {
-        let failed = Reason::failed(&[failure("1", exited(3, Some(&hostile)))], Facts::default(), None);
+        let failed = Reason::failed(&[failure("1", exited(3, Some(&hostile)))], Particulars::default(), None);
         let reason = Reason { log, further, ..failed };
         let text = reason.fact(Some(&detail)).fit(room);
         prop_assert!(serialized(&text) <= room, "{} bytes in {room}", serialized(&text));

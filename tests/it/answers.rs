@@ -55,12 +55,7 @@ fn aws(stage: &Stage) -> Aws {
 
 fn reply_to(stage: &Stage) -> ReplyTo {
     let stack_id = arn("cloudformation", "stack/shop/1");
-    let url = stage.cloudformation.response_url(
-        &stack_id,
-        "Migrate",
-        "r-1",
-        time::OffsetDateTime::from(std::time::SystemTime::now()),
-    );
+    let url = stage.cloudformation.response_url(&stack_id, "Migrate", "r-1", time::OffsetDateTime::now_utc());
     ReplyTo {
         response_url: ResponseUrl::parse(&url).unwrap(),
         stack_id,

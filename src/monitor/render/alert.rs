@@ -11,7 +11,7 @@ use time::{OffsetDateTime, macros::format_description};
 use self::subject::who_and_where;
 use super::link;
 use crate::{
-    failures::{self, Facts},
+    failures::{self, Particulars},
     monitor::decide::{
         event::{Kind, ServiceEvent, TaskChange},
         finding::{TaskFailure, of_its_end},
@@ -111,7 +111,7 @@ impl Failures<'_> {
             Subject::Task(change, failure) => {
                 let judged = failure.failure.clone().unwrap_or_else(|| of_its_end(&change.task));
                 let invited = self.log.is_none().then_some("Its log says why");
-                let facts = Facts::default().with("logged", invited);
+                let facts = Particulars::default().with("logged", invited);
                 match change.service().is_some() {
                     true => Reason::failed_in_service(&judged, facts, self.log),
                     false => Reason::failed(std::slice::from_ref(&judged), facts, self.log),
@@ -357,12 +357,17 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
     let known = service.reason.as_deref().and_then(failures::of_text);
     let reason = match &known {
         Some(known) => {
-            let facts = Facts::default().about(None).with("cluster", Some(&service.cluster));
+            let facts = Particulars::default().about(None).with("cluster", Some(&service.cluster));
             reason.fact(Some(&known.lead(&facts))).fact(Some(&known.step(&facts))).about(known.entry.id)
         }
         None => reason,
     };
-    reason.fact(waits).fact(refused).said(service.reason.as_deref())
+    let reason = match service.kind {
+        // The event has no sentence: its members are put together here.
+        Kind::Hook | Kind::Instance => reason.fact(service.reason.as_deref()),
+        Kind::Service | Kind::Daemon | Kind::RunTask => reason.said(service.reason.as_deref()),
+    };
+    reason.fact(waits).fact(refused)
 }
 
 #[cfg(test)]

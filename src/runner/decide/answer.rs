@@ -7,7 +7,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::texts;
 use crate::{
     cfn::{Data, ReplyTo, Response, Signal, Status},
-    failures::Facts,
+    failures::Particulars,
     outcome::{EVERY_CONTAINER, Failure, Rules},
     reason::{FailureClass, Log, Reason, plain},
     task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
@@ -107,7 +107,7 @@ impl Answer {
         let described = culprit.zip(definition).and_then(|(name, definition)| definition.container(name));
         let groups = network.and_then(|network| network.split("security groups ").nth(1));
         let logs = described.and_then(|container| container.logs.as_ref());
-        let facts = Facts::default()
+        let facts = Particulars::default()
             .with("image", described.map(|container| container.image.as_str()))
             .with("memory", definition.and_then(|definition| definition.memory.as_deref()))
             .with("platform", definition.and_then(platform))

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     call::CallError,
-    failures::{self, Facts, Recognised},
+    failures::{self, Particulars, Recognised},
     reason::{FailureClass, Log, Reason},
     task::{Container, Task, TaskArn},
 };
@@ -95,7 +95,8 @@ fn called(reason: Reason, error: &CallError) -> Reason {
     let recognised = failures::of_call(&error.code, &error.message);
     let denial = denial(error);
     let allow = denial.as_ref().map(|denial| denial.allow.as_str());
-    let facts = Facts::default().about(None).with("operation", Some(error.operation)).with("allow", allow);
+    let facts =
+        Particulars::default().about(None).with("operation", Some(error.operation)).with("allow", allow);
     let reason = match recognised.is_known() {
         true => reason.step(&recognised.step(&facts)).about(recognised.entry.id),
         false => reason,
@@ -164,12 +165,12 @@ pub fn earlier_runs() -> Reason {
 
 /// We failed ourselves.
 pub fn own_fault() -> Reason {
-    Reason::of(&Recognised::of("own-fault"), &Facts::default())
+    Reason::of(&Recognised::of("own-fault"), &Particulars::default())
 }
 
 /// A later request of the resource has taken over; CloudFormation does not read this any more.
 pub fn superseded() -> Reason {
-    Reason::of(&Recognised::of("superseded"), &Facts::default())
+    Reason::of(&Recognised::of("superseded"), &Particulars::default())
 }
 
 /// The invocation that handled a request has died. `count` is how many tasks it was to run.
@@ -179,7 +180,7 @@ pub fn died(count: usize) -> Reason {
         1 => "The invocation of the function that ran the task crashed, and the task has been stopped",
         _ => "The invocation of the function that ran the tasks crashed, and the tasks have been stopped",
     };
-    Reason::of(&Recognised::of("function-died"), &Facts::default().with("What", Some(what)))
+    Reason::of(&Recognised::of("function-died"), &Particulars::default().with("What", Some(what)))
 }
 
 /// The function that went on cannot read what the one before it has written.
@@ -228,7 +229,7 @@ pub fn not_stopped_in_time(limit: &Limit, tasks: &[Task]) -> Reason {
         .filter(|task| !task.is_stopped())
         .map(|task| format!("{} is {}", task.arn, task.last_status))
         .collect();
-    let facts = Facts::default().with("limit", Some(&limit.to_string()));
+    let facts = Particulars::default().with("limit", Some(&limit.to_string()));
     Reason::of(&Recognised::of("still-stopping"), &facts).fact(Some(&still.join("; ")))
 }
 
@@ -259,7 +260,7 @@ pub fn timed_out(
         [_] => "The task".to_owned(),
         several => format!("At least one of {} tasks", several.len()),
     };
-    let facts = Facts::default()
+    let facts = Particulars::default()
         .with("What", Some(&what))
         .with("limit", Some(&limit.to_string()))
         .with("stopped", Some(if has_stopped { "has been stopped" } else { "was told to stop" }))
@@ -320,17 +321,17 @@ pub fn earlier_unknown(error: &CallError) -> Reason {
 
 /// The tasks cannot be looked at any more.
 pub fn lost_sight(error: &CallError, cluster: &str, tasks: &[TaskArn]) -> Reason {
-    let facts = Facts::default().with("cluster", Some(crate::task::cluster_name(cluster)));
+    let facts = Particulars::default().with("cluster", Some(crate::task::cluster_name(cluster)));
     of_own_call("lost-sight", &facts, error, tasks)
 }
 
 /// The function could not invoke itself to go on waiting.
 pub fn no_next_hop(error: &CallError, tasks: &[TaskArn]) -> Reason {
-    of_own_call("self-invocation", &Facts::default(), error, tasks)
+    of_own_call("self-invocation", &Particulars::default(), error, tasks)
 }
 
 /// A call that the function cannot go on without, about the first of these tasks.
-fn of_own_call(id: &str, facts: &Facts, error: &CallError, tasks: &[TaskArn]) -> Reason {
+fn of_own_call(id: &str, facts: &Particulars, error: &CallError, tasks: &[TaskArn]) -> Reason {
     let denial = denial(error);
     let facts = facts.clone().with("allow", denial.as_ref().map(|denial| denial.allow.as_str()));
     let said = denial.is_none_or(|denial| !denial.is_all).then(|| error.to_string());
@@ -368,7 +369,7 @@ fn has_never_run(task: &Task) -> bool {
 
 impl AtDeadline {
     /// What kept the tasks, and the names that its text is filled in with.
-    fn recognised(&self, log: &[String], facts: Facts) -> (Recognised, Facts) {
+    fn recognised(&self, log: &[String], facts: Particulars) -> (Recognised, Particulars) {
         if let Some(status) = &self.waiting {
             let waiting = match status.as_str() {
                 "PENDING" | "ACTIVATING" => {

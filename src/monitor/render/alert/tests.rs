@@ -323,7 +323,9 @@ fn things_that_are_no_task_are_named_by_their_kind() {
         (
             daemon,
             "ECS daemon in trouble: agent on prod: daemon task start impaired (123456789012, us-west-2)",
-            "Daemon agent on prod: DAEMON_TASK_START_IMPAIRED. RESOURCE:CPU.",
+            "Daemon agent on prod: DAEMON_TASK_START_IMPAIRED. No container instance of cluster prod has the CPU \
+             free that the task asks for. Wait for other tasks to end, add container instances or larger ones, or \
+             lower the task's Cpu. AWS says: RESOURCE:CPU [resource-cpu]",
         ),
         (
             instance,
@@ -333,8 +335,10 @@ fn things_that_are_no_task_are_named_by_their_kind() {
         (
             refused,
             "ECS task not started: nightly on prod: ECS refused to run it: RESOURCE:MEMORY (us-west-2)",
-            "ECS refused to run nightly on prod: RESOURCE:MEMORY. No task exists, and the schedule or the \
-             caller may not try again: run it by hand if it is needed.",
+            "ECS refused to run nightly on prod: RESOURCE:MEMORY. No container instance of cluster prod has the \
+             memory free that the task asks for. Wait for other tasks to end, add container instances or larger \
+             ones, or lower the task's Memory. No task exists, and the schedule or the caller may not try again: \
+             run it by hand if it is needed [resource-memory]",
         ),
     ] {
         let notice = alert(&event, AlertFormat::Text);

@@ -17,7 +17,7 @@ proptest! {
     ) {
         let reply_to = reply_to(id);
         let log = Log { group: Some("/ecs/app".to_owned()), lines: log, ..Log::default() };
-        let reason = Reason::failed(&[failure()], Facts::default(), Some(&log)).fact(Some(&detail));
+        let reason = Reason::failed(&[failure()], Particulars::default(), Some(&log)).fact(Some(&detail));
         let body = Answer::Failed(reason).into_body(&reply_to);
         prop_assert!(body.len() <= 4096, "{} bytes", body.len());
         prop_assert!(body.contains("Container app exited with code 3"));

@@ -3,7 +3,7 @@
 use super::{called, denied::denial};
 use crate::{
     call::CallError,
-    failures::{self, Facts, Recognised},
+    failures::{self, Particulars, Recognised},
     properties::Properties,
     reason::{FailureClass, Reason},
     task::{LaunchFailure, TaskArn, TaskDefinition, definition_name},
@@ -76,7 +76,7 @@ pub fn start_refused(tried: &StartTried<'_>, error: &CallError) -> Reason {
 
 /// WatchContainers names containers that the task definition does not have.
 pub fn unknown_containers(unknown: &[&str], definition: &TaskDefinition) -> Reason {
-    let facts = Facts::default()
+    let facts = Particulars::default()
         .with("unknown", Some(&unknown.join(", ")))
         .with("definition", Some(definition_name(&definition.arn)))
         .with("containers", Some(&containers(definition)));
@@ -87,7 +87,7 @@ pub fn unknown_containers(unknown: &[&str], definition: &TaskDefinition) -> Reas
 pub fn no_service(service: &str, cluster: &str, error: Option<&CallError>) -> Reason {
     match error {
         None => {
-            let facts = Facts::default().with("service", Some(service)).with("cluster", Some(cluster));
+            let facts = Particulars::default().with("service", Some(service)).with("cluster", Some(cluster));
             Reason::of(&Recognised::of("service-not-found"), &facts)
         }
         Some(error) => {
@@ -118,7 +118,7 @@ impl StartTried<'_> {
     }
 
     /// The names that a text about this start can have.
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> Particulars {
         let properties = self.properties;
         let (region, account) = self.region_and_account();
         let providers = properties.capacity_provider_strategy.as_ref().map(|strategy| {
@@ -128,7 +128,7 @@ impl StartTried<'_> {
             self.definition.map_or(properties.task_definition.as_str(), |read| read.arn.as_str());
         let network = properties.network_configuration.as_ref().map(ToString::to_string);
         let as_ec2 = properties.launch_type.is_none() && properties.capacity_provider_strategy.is_none();
-        Facts::default()
+        Particulars::default()
             .about(None)
             .with("cluster", Some(crate::task::cluster_name(&properties.cluster)))
             .with("definition", Some(definition_name(definition)))
