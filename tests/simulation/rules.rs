@@ -248,7 +248,7 @@ impl Court<'_> {
         let reason = answer["Reason"].as_str().unwrap_or_default();
         if let [task] = tasks.as_slice()
             && let Some(code) = task.exit_code().filter(|_| task.failed_before_its_helper_started())
-            && reason.contains("failed to start")
+            && ["failed to start", "could not be started"].iter().any(|words| reason.contains(words))
             && !reason.contains(&format!("code {code}"))
         {
             object(format!("a failed start in place of exit code {code}: {answer}"));
