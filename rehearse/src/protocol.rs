@@ -32,9 +32,9 @@ pub(super) fn answer(result: Result<Value, AwsError>) -> Response {
 pub struct AwsError {
     /// Its code, such as `ConflictException`.
     pub code: &'static str,
-    /// What a person reads.
+    /// The message for a person.
     pub message: String,
-    /// What else it holds, such as `resourceIds`.
+    /// Further members, such as `resourceIds`.
     pub members: Vec<(&'static str, Value)>,
 }
 

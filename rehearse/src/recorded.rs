@@ -32,7 +32,7 @@ pub enum RecordedError {
         /// The first line that is not JSON.
         line: usize,
     },
-    /// It is JSON, and there is no event in it.
+    /// The file is JSON without an event in it.
     #[error("{}: there is no event in it", .0.display())]
     Empty(PathBuf),
 }

@@ -178,7 +178,8 @@ impl Stack {
             }
             Err(Failed { reason, physical_id }) => {
                 if desired.is_ours {
-                    // A Create that never answered gets a Delete with an id that CloudFormation makes up.
+                    // A Create without an answer gets a Delete with an id that CloudFormation makes
+                    // up.
                     let generated =
                         || format!("{}-{logical_id}-{}", self.name, random_hex(12).to_uppercase());
                     let live = Live {

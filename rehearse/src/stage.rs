@@ -118,8 +118,8 @@ impl Stage {
             server: Mutex::default(),
         });
         let router = Router::new()
-            // A batch of DynamoDB or OpenSearch may be larger than axum's default limit of 2 MB.
             .fallback(route::serve)
+            // A batch of DynamoDB or OpenSearch may be larger than axum's default limit of 2 MB.
             .layer(DefaultBodyLimit::disable())
             .with_state(Arc::clone(&stage));
         let server = tokio::spawn(async move {
@@ -139,7 +139,7 @@ impl Stage {
         &self.endpoint
     }
 
-    /// Sends a report to whoever watches the stage.
+    /// Sends a report to the reporter.
     pub fn report(&self, report: Report) {
         (self.reporter)(report);
     }

@@ -70,7 +70,8 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads a template whose loops, if it has any, run over literal lists or defaults of parameters.
+    /// Reads a template without values of its parameters: its loops run over literal lists or
+    /// defaults.
     pub fn read(text: &str) -> Result<Self, TemplateErrors> {
         Self::read_given(text, &BTreeMap::new(), &External::default())
     }

@@ -205,7 +205,7 @@ fn unused(external: &External, definitions: &[Value], stage: &Stage) -> Vec<Temp
     let asked = external.asked(Origin::Definition);
     let is_asked = |one: &&Value| {
         let arn = one["taskDefinitionArn"].as_str().unwrap_or_default();
-        // Nobody can know a made-up name, so a single definition is taken for it.
+        // Nobody can know a made-up name, so a single definition is used for it.
         let is_alone = definitions.len() == 1 && asked.iter().any(|name| external.is_made_up(name));
         is_alone || asked.iter().any(|name| stage.ecs.is_definition(name, arn))
     };

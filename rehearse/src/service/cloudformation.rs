@@ -161,7 +161,7 @@ impl CloudFormation {
         lock(&self.statuses).get(stack_id).cloned().unwrap_or_default()
     }
 
-    /// Takes a PUT to the response bucket.
+    /// Accepts a PUT to the response bucket.
     pub(crate) fn take_answer(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
         // The signature covers an empty Content-Type: S3 refuses any other.
         if headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty()) {

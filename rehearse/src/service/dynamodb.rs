@@ -56,7 +56,8 @@ impl DynamoDb {
         lock(&self.ledger).items.values().map(plain_item).collect()
     }
 
-    /// The items of the audit trail, with plain values for their attributes, in the order of their keys.
+    /// The items of the audit trail, with plain values for their attributes, in the order of their
+    /// keys.
     pub fn items(&self) -> Vec<Value> {
         self.all().into_iter().filter(|item| !is_bookkeeping(item)).collect()
     }
@@ -107,7 +108,7 @@ impl DynamoDb {
         let key = table.key(item)?;
         let known = table.items.insert(key, item.clone()).is_some();
         let item = plain_item(item);
-        // The bookkeeping is no finding, so nobody is shown it.
+        // The bookkeeping holds no findings, so the console does not show it.
         if table.keys == AUDIT_KEYS && !is_bookkeeping(&item) {
             (self.reporter)(Report::Audited { item, known });
         }

@@ -58,7 +58,7 @@ impl Logs {
 
     fn get_log_events(&self, body: &Value) -> Result<Value, AwsError> {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-        // GetLogEvents takes a group's name or, in logGroupIdentifier, its ARN.
+        // GetLogEvents accepts a group's name or, in logGroupIdentifier, its ARN.
         let group =
             if body["logGroupName"].is_string() { text("logGroupName") } else { text("logGroupIdentifier") };
         let streams = lock(&self.streams);

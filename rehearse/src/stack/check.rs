@@ -221,7 +221,7 @@ impl Stack {
         definitions.any(|one| one.reference == asked || family(&one.reference) == family(asked))
     }
 
-    /// True if this task definition was given. A single given one stands for any made-up name.
+    /// True if this task definition was given. A single given one is used for any made-up name.
     fn is_given(&self, asked: &str) -> bool {
         let is_alias = || self.account.definitions.len() == 1 && self.account.external.is_made_up(asked);
         self.stage.ecs.has_definition(asked) || is_alias()

@@ -196,7 +196,7 @@ impl Stack {
                 text("ServiceName").unwrap_or_default()
             )));
         }
-        // CloudFormation updates a service in place even if it has no name of its own.
+        // CloudFormation updates a service without a ServiceName in place, so its name stays.
         let kept =
             old.filter(|_| !is_replaced).and_then(|old| old.referable.attributes.get("Name")?.as_str());
         let name =

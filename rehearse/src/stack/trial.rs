@@ -83,7 +83,7 @@ impl Stack {
         let id = &resource.logical_id;
         let error = |node: &Node, problem: String| node.error(format!("{id}: {problem}"));
         let mut refused = unknown_containers(trial, (resource, properties), scope);
-        // With Service the function takes the place from ECS at the run, so it is unknown here.
+        // With Service the function reads the place from ECS at the run, so it is unknown here.
         let is_service = resource.resource_type == "AWS::ECS::Service";
         let is_placed_by_service = properties["Service"].is_string() && !is_service;
         if is_placed_by_service || properties["Count"] == "0" {

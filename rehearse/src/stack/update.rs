@@ -23,7 +23,7 @@ struct UpdateProgress {
 }
 
 impl Stack {
-    /// Refuses an update that gives a resource another type, as UpdateStack does before anything starts.
+    /// Refuses an update that changes the type of a resource, as UpdateStack does before it starts.
     pub fn check_types(&self, next: &Self, parameters: [&Parameters; 2]) -> Result<(), TemplateErrors> {
         let [included, next_included] = [self.included_ids(parameters[0]), next.included_ids(parameters[1])];
         let mut errors = TemplateErrors::default();
@@ -169,7 +169,8 @@ impl Stack {
                     progress.touched.pop();
                     return Err(reason);
                 }
-                // Its state is unknown: the rollback sends the properties that failed as the old ones.
+                // The state of the resource is unknown, so the rollback sends the failed properties
+                // as the old ones.
                 let properties = desired.properties;
                 let failed_in = self.account.keeps_failures.then_some(FailedIn::Update);
                 self.live.insert(logical_id.to_owned(), Live { properties, failed_in, ..old.clone() });

@@ -39,7 +39,8 @@ impl Scope<'_> {
             "Fn::ImportValue" => Ok(Some(self.external.export(&self.text_of(argument, name)?).into())),
             "Fn::GetStackOutput" => self.stack_output(argument, node),
             "Fn::GetAZs" => {
-                // CloudFormation takes a missing value for an empty text.
+                // To CloudFormation a missing value is an empty text, which means the stack's
+                // own Region.
                 let region = match argument.kind {
                     NodeKind::Null => String::new(),
                     _ => self.text_of(argument, name)?,

@@ -35,7 +35,7 @@ const ALIASES: &str = "CloudFormation allows no YAML aliases (*name), and so no 
 impl Node {
     /// Reads one document. JSON is read as YAML, which it is.
     ///
-    /// CloudFormation takes no aliases and no merge keys: "YAML aliases are not allowed in
+    /// CloudFormation accepts no aliases and no merge keys: "YAML aliases are not allowed in
     /// CloudFormation templates". A tool that resolves them before the deploy can write a template
     /// for this.
     pub fn read(text: &str) -> Result<Self, TemplateError> {
@@ -45,7 +45,7 @@ impl Node {
         let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
         // YAML's types would lose the written texts, which `yaml11` needs.
         loader.early_parse(false);
-        // CloudFormation takes the last of two equal keys.
+        // CloudFormation uses the last of two equal keys.
         loader.allow_duplicate_keys(true);
         let loaded = Parser::new_from_str(text).load(&mut loader, true);
         let error = loaded.err().or_else(|| loader.error().cloned());

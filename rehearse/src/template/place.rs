@@ -26,7 +26,7 @@ impl Scope<'_> {
             let below = match &node.kind {
                 NodeKind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
                 NodeKind::Map(fields) => {
-                    // The function takes structures of ECS in ECS's spelling, too.
+                    // The function accepts structures of ECS in ECS's spelling, too.
                     let is_meant = |(name, _): &&(String, Node)| name.eq_ignore_ascii_case(step);
                     node.field(step).or_else(|| fields.iter().find(is_meant).map(|(_, below)| below))
                 }

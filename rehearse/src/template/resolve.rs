@@ -56,7 +56,7 @@ impl Scope<'_> {
                 let mut object = Map::new();
                 for (name, value) in fields {
                     if let Some(resolved) = errors.take(self.resolve(value)).flatten() {
-                        // A member with a plural name takes a list.
+                        // A plural name means that the member is a list.
                         let is_list = name.ends_with('s') && self.is_custom_attribute(value);
                         object.insert(name.clone(), if is_list { listed(resolved) } else { resolved });
                     }

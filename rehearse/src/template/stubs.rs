@@ -78,13 +78,13 @@ const TYPES: [(&str, RefShape); 48] = [
 /// Properties whose attribute of the same name differs.
 const NOT_ATTRIBUTES: [&str; 2] = ["ServiceToken", "Tags"];
 
-/// A resource of this type, whose generated name would be `name`. `properties` may give it another one.
+/// A resource of this type with the generated name `name`, unless `properties` give another.
 pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referable {
     let shape = TYPES.iter().find(|(known, _)| *known == resource_type).map(|(_, shape)| *shape);
     let reference = match shape.unwrap_or(Name("")) {
         Name(property) => match properties[property].as_str() {
             Some(given) => given.to_owned(),
-            // S3 takes lower-case names only.
+            // S3 accepts lower-case names only.
             None if resource_type == "AWS::S3::Bucket" => name.to_lowercase(),
             None => name.to_owned(),
         },

@@ -65,7 +65,7 @@ pub(super) fn settle(answer: &Value, ask: &Ask<'_>, request_id: &str) -> Settled
         .flatten()
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    // Fn::GetAtt takes simple values alone.
+    // Fn::GetAtt returns simple values alone, so CloudFormation refuses others.
     if data.values().any(|value| value.is_array() || value.is_null()) {
         return Settled {
             physical_id: Some(physical_id),

@@ -57,7 +57,7 @@ impl CloudFormation {
         lock(&self.signals).iter().filter(|signal| signal.handle == path).cloned().collect()
     }
 
-    /// Takes a PUT to the wait-condition bucket.
+    /// Accepts a PUT to the wait-condition bucket.
     pub(crate) fn take_signal(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
         // The signature covers an empty Content-Type, as in a ResponseURL.
         if headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty()) {

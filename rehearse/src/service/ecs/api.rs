@@ -30,7 +30,7 @@ pub(super) fn call(shared: &Arc<EcsInner>, operation: &str, body: &Value) -> Res
 fn describe_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     let cluster = state.cluster(body)?;
     let asked = body["tasks"].as_array().cloned().unwrap_or_default();
-    // DescribeTasks takes up to 100 tasks.
+    // DescribeTasks accepts up to 100 tasks.
     if asked.is_empty() || asked.len() > 100 {
         return Err(invalid("Tasks should have between 1 and 100 entries."));
     }
@@ -39,7 +39,7 @@ fn describe_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     for asked in asked.iter().filter_map(Value::as_str) {
         match state.tasks.iter().find(|task| task.cluster == cluster && is_named(&task.arn, asked)) {
             Some(task) => tasks.push(task.described(with_tags, seconds)),
-            // An unknown task is no error at ECS: it comes among the failures.
+            // ECS lists an unknown task among the failures and does not refuse the request.
             None => failures.push(json!({ "arn": asked, "reason": "MISSING" })),
         }
     }
@@ -145,6 +145,6 @@ impl State {
 }
 
 fn is_named(arn: &str, asked: &str) -> bool {
-    // ECS takes a task's id in place of its ARN.
+    // ECS accepts a task's id in place of its ARN.
     arn == asked || arn.rsplit('/').next() == Some(asked)
 }

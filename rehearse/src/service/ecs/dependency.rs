@@ -82,7 +82,7 @@ fn of_one(container: &StageContainer, condition: &str) -> Readiness {
         }
         ("COMPLETE" | "SUCCESS", "STOPPED") => Readiness::Ready,
         ("HEALTHY", _) if container.is_healthy => Readiness::Ready,
-        // A container has no exit code and no health before it runs, so START waits, too.
+        // START waits as well: a pending container has not started.
         ("COMPLETE" | "SUCCESS" | "HEALTHY", _) | (_, "PENDING") => Readiness::Waiting,
         _ => Readiness::Ready,
     }

@@ -107,7 +107,7 @@ pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -
     }
     check_network(definition, launch_type, &request["networkConfiguration"])?;
     let is_by_default = given.is_none() && request["containerInstances"].is_null();
-    // ECS takes EC2 without a strategy, and such a task can never find an instance: a common
+    // ECS chooses EC2 without a strategy, and this task can never find an instance: a common
     // mistake.
     if launch_type == Some("EC2") && is_by_default && definition.requires_fargate() && !cluster.has_instances
     {

@@ -58,9 +58,9 @@ impl Process {
         let directory = tempfile::Builder::new().prefix("container-").tempdir()?;
         let (program, arguments) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
         let mut child = Command::new(program)
+            .args(arguments)
             // The machine's variables must not reach a container: they may hold credentials, and
             // hide that one is missing.
-            .args(arguments)
             .env_clear()
             .envs(inherited(directory.path()))
             .envs(&job.environment)

@@ -15,8 +15,8 @@ use serde_json::Value;
 /// A rule that a task definition breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The member, as CloudFormation spells it: `ContainerDefinitions[0].HealthCheck.Interval`. Empty for the
-    /// whole definition.
+    /// The member in CloudFormation's spelling, such as
+    /// `ContainerDefinitions[0].HealthCheck.Interval`. Empty for the whole definition.
     pub path: String,
     /// ECS's words, as near as they are known.
     pub message: String,

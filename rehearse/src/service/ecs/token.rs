@@ -67,7 +67,8 @@ pub fn conflict(task_arns: &[String]) -> AwsError {
     AwsError { members, ..AwsError::new("ConflictException", message) }
 }
 
-/// A task in a replayed answer, given as DescribeTasks shows it: a stopped one has its ARN and status only.
+/// Reduces a task of DescribeTasks to its form in a replayed answer: a stopped task has its ARN and
+/// status only.
 pub fn replayed(task: Value) -> Value {
     match task["lastStatus"] == "STOPPED" {
         true => json!({ "taskArn": task["taskArn"], "lastStatus": task["lastStatus"], "version": 0 }),

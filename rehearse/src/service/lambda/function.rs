@@ -12,9 +12,9 @@ const TIMEOUT: Duration = Duration::from_secs(900);
 pub struct Function {
     /// Its name.
     pub name: &'static str,
-    /// What runs.
+    /// The binary, which is the function's code.
     pub binary: PathBuf,
-    /// Its time limit for one invocation.
+    /// The time limit of one invocation.
     pub timeout: Duration,
     /// The function's own variables, beside Lambda's.
     pub environment: Vec<(String, String)>,

@@ -59,7 +59,7 @@ pub(super) struct FunctionProcess {
     invocations: mpsc::UnboundedSender<Handed>,
     kill: mpsc::UnboundedSender<()>,
     server: JoinHandle<()>,
-    /// They read what it writes until it has ended.
+    /// Tasks that read the process's output until it ends.
     readers: Mutex<Vec<JoinHandle<()>>>,
     pid: Option<u32>,
     api: Arc<RuntimeApi>,

@@ -42,7 +42,6 @@ pub(super) fn check(facts: &Facts<'_>, container: &Value, place: &str, broken: &
     one.check_dependencies(broken);
     one.check_mounts(broken);
     one.check_limits(broken);
-    // Fargate's own rules come last: the others hold everywhere.
     if facts.is_for_fargate {
         one.check_fargate(broken);
     }
@@ -254,9 +253,9 @@ impl Container<'_> {
 
     fn check_dependencies(&self, broken: &mut Broken) {
         for (index, dependency) in items(&self.json["dependsOn"]).enumerate() {
-            // The own check of dependencies names a container that does not exist.
             let (on, condition) = (&dependency["containerName"], dependency["condition"].as_str());
             let mut containers = items(&self.facts.definition["containerDefinitions"]);
+            // `dependency::check` has refused an unknown container already.
             let Some(other) = containers.find(|one| one["name"] == *on) else { continue };
             let place = self.at(&format!("DependsOn[{index}].Condition"));
             let on = on.as_str().unwrap_or_default();
