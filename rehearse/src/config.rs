@@ -17,7 +17,8 @@ pub struct Pace {
     /// Time in DEPROVISIONING, some 20 s on Fargate.
     pub deprovision: Duration,
     /// Delays before the two retries of a failed asynchronous invocation, 1 and 2 minutes at AWS.
-    /// | = <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
+    ///
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
     pub retries: [Duration; 2],
 }
 

@@ -21,7 +21,7 @@ pub enum RecordedError {
         /// The cause.
         error: std::io::Error,
     },
-    /// It is not JSON.
+    /// The file is not JSON.
     #[error(
         "{}: line {line}: not JSON: give events as ECS sends them to EventBridge, one, a list, or one a line",
         path.display()

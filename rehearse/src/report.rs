@@ -21,7 +21,7 @@ pub enum Report {
         /// True if the same item was there before.
         known: bool,
     },
-    /// An alert has gone out.
+    /// The monitor has published an alert.
     Alerted {
         /// Its subject.
         subject: String,

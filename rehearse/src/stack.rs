@@ -102,12 +102,12 @@ impl Stack {
         &self.id
     }
 
-    /// The value of an attribute, as Fn::GetAtt would give it.
+    /// The value of an attribute, as Fn::GetAtt would give it; `None` if there is none.
     pub fn attribute(&self, logical_id: &str, name: &str) -> Option<&Value> {
         self.live.get(logical_id)?.referable.attributes.get(name)
     }
 
-    /// The PhysicalResourceId of a resource.
+    /// The PhysicalResourceId of a resource; `None` if it does not exist.
     pub fn physical_id(&self, logical_id: &str) -> Option<&str> {
         self.live.get(logical_id).map(|live| live.physical_id.as_str())
     }

@@ -62,7 +62,7 @@ pub struct Stage {
     /// The monitor's index.
     pub opensearch: OpenSearch,
     sns: Sns,
-    /// CloudFormation, as far as custom resources go.
+    /// CloudFormation, as far as custom resources and wait conditions need it.
     pub cloudformation: CloudFormation,
     endpoint: String,
     reporter: Reporter,

@@ -141,7 +141,7 @@ impl Template {
         errors.or(values)
     }
 
-    /// The resource of this name.
+    /// The resource with this logical id; `None` if the template has none.
     pub fn resource(&self, logical_id: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.logical_id == logical_id)
     }

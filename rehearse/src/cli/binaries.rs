@@ -1,4 +1,4 @@
-//! The functions' binaries and settings.
+//! Finds the functions' binaries and makes their settings.
 
 use std::{
     path::{Path, PathBuf},
@@ -43,7 +43,7 @@ impl Arguments {
     }
 }
 
-/// The binary that was named, or the one beside this program.
+/// The binary at this path, or the one beside this program.
 fn binary(named: Option<&Path>, name: &'static str, option: &'static str) -> Result<PathBuf, Unfit> {
     let beside = || std::env::current_exe().map(|program| program.with_file_name(name)).unwrap_or_default();
     let path = named.map_or_else(beside, Path::to_owned);

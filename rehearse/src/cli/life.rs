@@ -51,14 +51,13 @@ pub(super) async fn live(
 const NO_UPDATE: &str = "the update changes no resource and no output, so CloudFormation refuses it: No \
                          updates are to be performed.";
 
-/// A stack operation that is over.
 struct StackOperation {
     name: &'static str,
-    /// The stack's status after it.
+    /// The stack's status at the end.
     status: String,
-    /// It ended as it should: COMPLETE, or rolled back where a resource was to fail.
+    /// True for COMPLETE, or for a rollback if a resource was to fail.
     ended_well: bool,
-    /// It was an update that changes nothing.
+    /// True for an update that changes nothing.
     is_skipped: bool,
 }
 

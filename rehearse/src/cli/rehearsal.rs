@@ -48,9 +48,9 @@ pub(super) struct Planned {
     pub(super) stack: Stack,
     pub(super) created: Parameters,
     pub(super) updated: Option<(Template, Parameters)>,
-    /// A resource is to fail.
+    /// True if a resource is to fail.
     pub(super) fails: bool,
-    /// A failed operation is not rolled back.
+    /// True if a failed operation is not rolled back.
     pub(super) keeps_failures: bool,
 }
 

@@ -101,7 +101,8 @@ impl CloudFormation {
     }
 
     /// The payload of a request.
-    /// | = <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html>
+    ///
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html>
     pub fn envelope(&self, ask: &Ask<'_>, request_id: &str, lambda: &Lambda) -> Value {
         let mut payload = json!({
             "RequestType": ask.request_type,

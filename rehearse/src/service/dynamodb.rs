@@ -19,7 +19,7 @@ use crate::{
     report::{Report, Reporter},
 };
 
-/// The name of the ledger.
+/// The name of the ledger's table.
 pub const LEDGER: &str = "ledger";
 /// The keys of the monitor's table, as the template makes it.
 const AUDIT_KEYS: [&str; 2] = ["taskDefinitionArn", "change"];
@@ -76,7 +76,7 @@ impl DynamoDb {
         lock(&self.audit).items.clear();
     }
 
-    /// Answers an operation.
+    /// Answers an operation of the API. `Err` is DynamoDB's error.
     pub fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
         let is_ledger = body["TableName"] == LEDGER || body["RequestItems"][LEDGER].is_object();
         let mut table = lock(if is_ledger { &self.ledger } else { &self.audit });

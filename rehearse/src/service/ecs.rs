@@ -71,7 +71,7 @@ struct EcsInner {
 #[derive(Default)]
 struct State {
     clusters: BTreeMap<String, Cluster>,
-    /// All revisions of each family, the first one being revision 1.
+    /// All revisions by family.
     definitions: BTreeMap<String, Vec<Revision>>,
     /// Services by cluster and name, reduced to the members that say where their tasks run.
     services: BTreeMap<(String, String), Value>,
@@ -285,7 +285,7 @@ impl Ecs {
         let _ = tokio::time::timeout(CLOSE_LIMIT, gone).await;
     }
 
-    /// Answers an operation of the API.
+    /// Answers an operation of the API. `Err` is ECS's error.
     pub fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
         api::call(&self.inner, operation, body)
     }

@@ -160,7 +160,8 @@ impl Lambda {
     }
 
     /// Answers the operation Invoke.
-    /// | = <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+    ///
+    /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
     pub(crate) fn invoke(&self, function: &str, headers: &HeaderMap, payload: Bytes) -> Response {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let error = |status: StatusCode, code: &'static str, message: &str| {

@@ -44,7 +44,7 @@ impl Stack {
         hints
     }
 
-    /// The resources that CloudFormation makes before this one.
+    /// The resources that CloudFormation creates before this one.
     fn needed_by(&self, resource: &Resource) -> BTreeSet<String> {
         let mut needed = BTreeSet::new();
         let mut next: Vec<&String> = resource.needs.iter().collect();

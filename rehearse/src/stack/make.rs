@@ -12,7 +12,7 @@ use crate::{
     template::{Resource, referable::Referable, stubs},
 };
 
-/// Properties whose change replaces a service; any other is changed in place.
+/// Properties whose change replaces a service; CloudFormation updates any other in place.
 const REPLACES_SERVICE: [&str; 4] = ["Cluster", "LaunchType", "SchedulingStrategy", "ServiceName"];
 
 impl Stack {

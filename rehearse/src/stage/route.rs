@@ -22,7 +22,6 @@ use super::{
 /// DynamoDB's name in the header that names a service and an operation.
 const DYNAMODB: &str = "DynamoDB_20120810";
 
-/// Answers one call.
 pub(super) async fn serve(
     State(stage): State<Arc<Stage>>,
     method: Method,

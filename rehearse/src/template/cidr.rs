@@ -1,4 +1,4 @@
-//! Fn::Cidr: address ranges cut out of one, for IPv4 and IPv6.
+//! Fn::Cidr divides an IPv4 or IPv6 range into smaller ones.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-cidr.html>
 

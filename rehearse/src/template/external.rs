@@ -138,7 +138,7 @@ impl External {
         self.made_up().iter().any(|known| known.value == value)
     }
 
-    /// The notes so far, one for each value that was made up.
+    /// The notes so far, one for each made-up value.
     pub fn notes(&self) -> Vec<String> {
         self.made_up().iter().map(|known| known.note.clone()).collect()
     }

@@ -33,7 +33,7 @@ const ALIASES: &str = "CloudFormation allows no YAML aliases (*name), and so no 
                        template in which they are resolved, as `aws cloudformation package` writes it";
 
 impl Node {
-    /// Reads one document. JSON is read as YAML, which it is.
+    /// Reads the first document of a text. JSON is YAML, so it needs no reader of its own.
     ///
     /// CloudFormation accepts no aliases and no merge keys: "YAML aliases are not allowed in
     /// CloudFormation templates". A tool that resolves them before the deploy can write a template
@@ -60,7 +60,7 @@ impl Node {
         Self::of(document)
     }
 
-    /// The fields of an object.
+    /// The fields of an object. `what` names the node in the error for any other kind.
     pub fn fields(&self, what: &str) -> Result<&[(String, Self)], TemplateError> {
         match &self.kind {
             NodeKind::Map(fields) => Ok(fields),
@@ -76,7 +76,7 @@ impl Node {
         }
     }
 
-    /// The items of a list.
+    /// The items of a list. `what` names the node in the error for any other kind.
     pub fn items(&self, what: &str) -> Result<&[Self], TemplateError> {
         match &self.kind {
             NodeKind::List(items) => Ok(items),

@@ -131,7 +131,7 @@ fn typed(of: &str, name: &str, text: &str) -> String {
     let one = |text: &str| match prefix {
         Some(prefix) => placeholders::id(prefix, text),
         None => match placeholders::value(name) {
-            // The parameter's name says no more than the path does.
+            // The parameter's name gives no shape, but the path may.
             own if own == name => placeholders::value(text),
             shaped => shaped,
         },

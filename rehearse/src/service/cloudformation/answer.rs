@@ -1,5 +1,6 @@
 //! CloudFormation's reading of an answer to a custom-resource request.
-//! | = <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html>
+//!
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html>
 
 use std::collections::BTreeMap;
 

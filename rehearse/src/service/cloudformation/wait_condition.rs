@@ -1,5 +1,5 @@
 //! Wait conditions: their handles, the signals, and the conditions' outcomes.
-//! | =
+//!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-waitcondition.html>
 
 use std::{collections::BTreeMap, time::Duration};

@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 
 use super::{Key, LEDGER_KEYS, number};
 
-/// The index's keys.
 const OPEN_KEYS: [&str; 2] = ["open", "next_look"];
 /// Bytes that one query reads. DynamoDB's limit is 1 MB.
 const PAGE_BYTES: usize = 1_000_000;

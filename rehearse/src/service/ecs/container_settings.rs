@@ -28,7 +28,8 @@ pub struct ContainerSettings {
 }
 
 /// A command in the container that exits with 0 if the container is healthy.
-/// | = <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html>
+///
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
     /// `CMD` or `CMD-SHELL`, then the command.

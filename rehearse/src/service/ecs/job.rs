@@ -7,9 +7,9 @@ use super::ContainerSpec;
 /// The run of a container: its definition with the overrides applied.
 pub(super) struct Job {
     pub(super) spec: ContainerSpec,
-    /// In place of the image's.
+    /// The entry point, in place of the image's.
     pub(super) entry_point: Vec<String>,
-    /// In place of the image's.
+    /// The command, in place of the image's.
     pub(super) command: Vec<String>,
     /// Plain variables and secrets, by name.
     pub(super) environment: BTreeMap<String, String>,

@@ -1,5 +1,5 @@
 //! The life of one task: PROVISIONING → PENDING → RUNNING → DEPROVISIONING → STOPPED.
-//! | =
+//!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html>
 
 use std::{sync::Arc, time::Duration};

@@ -42,13 +42,13 @@ const INIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The end of an attempt.
 pub(super) enum AttemptEnd {
-    /// The function answered this.
+    /// The answer of the function.
     Ok(Bytes),
-    /// It reported an error, or its process ended.
+    /// The error that the function reported, or the end of its process.
     Failed(String),
-    /// It was killed at its time limit.
+    /// The process was killed at the time limit.
     TimedOut,
-    /// It was killed because it did not ask for its first invocation in time.
+    /// The process was killed because it did not ask for its first invocation in time.
     NeverReady,
 }
 
@@ -104,7 +104,7 @@ impl FunctionProcess {
             .route("/2018-06-01/runtime/init/error", post(error_at_start))
             .with_state(Arc::clone(&api));
         let server = tokio::spawn(async move {
-            // Ends with the process.
+            // The server ends with the process.
             let _ = axum::serve(listener, router).await;
         });
         let mut child = Command::new(binary)

@@ -30,7 +30,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// An engine that does not answer gets this many requests, this far apart.
 const TRIES: u32 = 10;
 const TRY_AGAIN: Duration = Duration::from_millis(300);
-/// 128 + SIGKILL.
+/// The exit code after SIGKILL: 128 + 9.
 const KILLED: i64 = 137;
 
 /// A running container and its output.
