@@ -1,4 +1,4 @@
-//! What a row leaves to be done: for a further delivery of its request, and for the watch.
+//! The next work on a row: for a further delivery of its request, and for the watch.
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -40,12 +40,12 @@ pub enum WatchAction {
 }
 
 impl Row {
-    /// Whether the watch has to do something about it now.
+    /// The row's next look is due.
     pub fn is_due(&self, now: OffsetDateTime) -> bool {
         self.state != RowState::Ended && self.next_look <= milliseconds(now)
     }
 
-    /// Whether its deadline has passed, and it has not ended.
+    /// The deadline has passed, and the request has not ended.
     pub fn is_overdue(&self, now: OffsetDateTime) -> bool {
         self.state != RowState::Ended && self.deadline < milliseconds(now)
     }
@@ -56,6 +56,7 @@ impl Row {
             (RowState::Answering | RowState::Ended | RowState::Unknown, Some(answer)) => {
                 Redelivery::Repeat(answer.clone())
             }
+            // Every other way to end a request stores its answer first.
             (RowState::Answering | RowState::Ended, None) => Redelivery::Superseded,
             (RowState::Waiting, _) => match self.continuation() {
                 Ok(Some(wait)) => Redelivery::Resume(Box::new(wait)),
@@ -73,13 +74,15 @@ impl Row {
         }
         let Some(wait) = &self.wait else { return Ok(None) };
         let json: Value = serde_json::from_str(wait).map_err(|_| WaitError::Form)?;
-        // A parked wait begins a chain of its own.
+        // The hops count one chain of self-invocations for Lambda's limit, and an event or the
+        // watch starts a new chain.
         Wait::read(&json).map(|wait| Some(Wait { hop: 0, ..wait }))
     }
 
     /// The watch's work on it, now that it is due.
     pub fn action(&self) -> WatchAction {
-        // Its answer is all that is needed, whatever another version calls the state.
+        // A row of another version may have states that this one does not know. Its answer can be
+        // sent all the same.
         if let (RowState::Answering | RowState::Unknown, Some(answer)) = (self.state, &self.answer) {
             return WatchAction::Repeat(answer.clone());
         }
