@@ -56,7 +56,7 @@ impl Row {
             (RowState::Answering | RowState::Ended | RowState::Unknown, Some(answer)) => {
                 Redelivery::Repeat(answer.clone())
             }
-            // Every other way to end a request stores its answer first.
+            // Superseding alone ends a request without an answer.
             (RowState::Answering | RowState::Ended, None) => Redelivery::Superseded,
             (RowState::Waiting, _) => match self.continuation() {
                 Ok(Some(wait)) => Redelivery::Resume(Box::new(wait)),
