@@ -1,9 +1,9 @@
-//! The main loop: a run's tasks are looked at until there is a verdict, the deadline comes, or another
+//! The main loop: looks at a run's tasks until there is a verdict, the deadline comes, or another
 //! invocation continues.
 //!
-//! [`follow`] parks a wait in the ledger where it can, and polls it where it must. [`settle_if_over`] does the
-//! same with an observation that came by itself: an event of ECS, or a look of the watch. All three end in
-//! [`Wait::assess`] and [`Wait::step`].
+//! [`follow`] parks a wait in the ledger if it can, and polls it otherwise. [`settle_if_over`] does the
+//! same with an observation that another source made: an event of ECS, or a look of the watch. Both end
+//! in [`Wait::assess`] and [`Wait::step`].
 
 use std::time::Duration as StdDuration;
 

@@ -171,8 +171,7 @@ impl Answer {
     fn into_signal(self, no_echo: bool) -> Signal {
         let status = self.status();
         let (reason, data, _) = self.into_parts();
-        // A WaitCondition shows its data to everyone who can read the stack, so NoEcho leaves them
-        // out.
+        // A signal has no member NoEcho that would mask its data, so the data is left out.
         let mut signal = Signal::new(status, data.filter(|_| !no_echo));
         signal.reason = reason.fit(signal.room());
         signal
