@@ -35,31 +35,32 @@ use crate::{
     task::{Observation, Task, TaskArn},
 };
 
-/// How long the stop of timed-out tasks may wait for the ledger.
+/// The longest time that the stop of timed-out tasks may wait for the ledger.
 const STOP_WAITS: StdDuration = StdDuration::from_secs(1);
 
 /// The end of a request's part in one invocation.
 pub(super) enum Ending {
-    /// It has its answer.
+    /// The request has its answer.
     Answered(Answer),
     /// An earlier delivery has written this answer, which is sent again.
     Repeated(String),
-    /// It has this answer, and the wait goes on for the WaitHandle.
+    /// The request has this answer, and its wait continues for the WaitHandle.
     Promised(Answer, Box<Wait>),
-    /// It has this answer, and so has the WaitHandle: there is nothing to run.
+    /// The request and its WaitHandle have this answer: there is nothing to run.
     Skipped(Answer, WaitHandle),
-    /// It has the answer that no container ever ran; StartRetries may start the run anew instead.
+    /// The request has the answer that no container ever ran. StartRetries may start the run anew
+    /// instead.
     NeverRan(Answer),
     /// Another invocation continues: the next of the chain, one that an event or the watch invokes, or one
     /// that has answered already.
     ContinuesElsewhere,
 }
 
-/// How a wait goes on after it was offered to the ledger.
+/// The course of a wait after the attempt to save it in the ledger.
 enum Course {
     /// An event or the watch continues: this invocation may end.
     Parked,
-    /// This invocation looks.
+    /// This invocation looks at the tasks.
     Polled,
     /// Another invocation has answered.
     Answered,
@@ -67,7 +68,7 @@ enum Course {
     Superseded,
 }
 
-/// Why the next invocation does not continue.
+/// The reason for which no next invocation continues.
 enum NoNextHop {
     /// Lambda would drop the next self-invocation without an error.
     ChainUsedUp,
@@ -111,13 +112,13 @@ async fn look_at_parked(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Op
             let hand_over_at = work.invocation.hand_over_at();
             Some(wait.step(&outcome, work.now(), hand_over_at, fastrand::f64()))
         }
-        // The next look has the same error, and the loop handles it.
+        // The loop handles the error, which the next look most likely meets again.
         Err(_) => Some(Step::Look(work.now())),
     }
 }
 
-/// Settles a wait by an observation that came by itself; none if the tasks are not over by it. A fact that is
-/// missing and decides is polled for.
+/// Settles a wait by an observation of another source. `None` if the observation does not show the
+/// end of the tasks. If a fact that decides is missing, this invocation polls for it.
 pub(super) async fn settle_if_over(
     work: &Work<'_>,
     mut wait: Wait,
@@ -138,7 +139,7 @@ pub(super) async fn settle_if_over(
     }
 }
 
-/// Takes a wait from step to step until its request's part in this invocation ends.
+/// Takes a wait from step to step until the request's part in this invocation ends.
 async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step) -> Ending {
     let invocation = work.invocation;
     let (mut hand_over_at, mut last_look_at) = (invocation.hand_over_at(), None);
@@ -148,7 +149,8 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
             Step::Look(_) => {
                 let could_restart = wait.may_restart;
                 match look_until_decided(work, &mut wait, &mut seen, step, hand_over_at).await {
-                    // All tasks have run a container: from here on it is like any other wait.
+                    // All tasks have run a container, so the run can no longer be started anew, and
+                    // the wait may be parked.
                     Ok(Step::Look(_)) if could_restart => {
                         wait.definition = seen.definition.as_ref().cloned().map(Box::new);
                         return Box::pin(follow(work, wait)).await;
@@ -166,7 +168,8 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
                         return Ending::Answered(stop_and_fail(work, &wait, reason).await);
                     }
                     Err(NoNextHop::ChainUsedUp) => {
-                        // This invocation is the last: its tasks are stopped within it.
+                        // Lambda would drop the next self-invocation, so the tasks must stop within
+                        // this one.
                         (hand_over_at, last_look_at) =
                             (invocation.ends_at(), Some(invocation.stop_deadline()));
                         Step::DeadlineReached
@@ -195,8 +198,8 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
     }
 }
 
-/// Looks at the tasks, at the times that each step gives, until a step is no look; or, for a run that may be
-/// started anew, until all of its tasks have run a container.
+/// Looks at the tasks, at the times that each step gives, until a step is no look; or, for a run
+/// that may be started anew, until all of its tasks have run a container.
 async fn look_until_decided(
     work: &Work<'_>,
     wait: &mut Wait,
@@ -214,8 +217,8 @@ async fn look_until_decided(
                 wait.may_restart = false;
                 return Ok(Step::Look(now));
             }
-            // A slow answer shows the tasks as they were when the question was asked, and a fact that is
-            // waited for may have come since then.
+            // A slow answer shows the tasks as they were at the time of the call. The missing fact
+            // may have come since.
             Some(outcome @ Outcome::Over { .. }) => wait.step(&outcome, asked_at, hand_over_at, jitter),
             Some(outcome) => wait.step(&outcome, now, hand_over_at, jitter),
             None => wait.step_after_misses(seen.misses, now, hand_over_at, jitter),
@@ -231,6 +234,7 @@ pub(super) async fn wait_until_over(work: &Work<'_>, tasks: &[TaskArn]) -> bool 
     }
     let mut wait = Wait::for_end(work.reply_to, work.cluster, tasks, work.deadline, work.now());
     let (mut seen, first) = (Seen::default(), Step::Look(work.now()));
+    // The caller has a deadline of its own and nothing to hand over.
     let never = work.invocation.ends_at().max(work.deadline);
     match Box::pin(look_until_decided(work, &mut wait, &mut seen, first, never)).await {
         Ok(Step::Finish(_)) => true,
@@ -291,8 +295,8 @@ async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Optio
     Ok(Some(assess(work, wait, seen).await))
 }
 
-/// Assesses the wait by the last look. At the end of a run the task definition is fetched if it has not been
-/// read: the verdict or its evidence may need it.
+/// Assesses the wait by the last look. At the end of a run the task definition is read if it has
+/// not been: the verdict or its Reason may need it.
 async fn assess(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Outcome {
     let outcome = wait.assess(seen.facts(), work.now());
     if outcome == Outcome::Pending || wait.goal != Goal::Success || !seen.definition.may_be_read() {
@@ -303,7 +307,7 @@ async fn assess(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Outcome {
         let reading = work.until(work.invocation.clamp(work.now() + DEFINITION_PATIENCE));
         (seen.definition, seen.has_asked) = (Definition::read(&reading, &name).await, true);
     } else if !seen.has_asked {
-        // The definition that an earlier invocation has read is not handed over.
+        // The hand-over leaves the definition out, so each invocation reads it once.
         (seen.definition, seen.has_asked) = (Definition::read_once(work, &name, wait.started_at).await, true);
     }
     wait.assess(seen.facts(), work.now())
@@ -313,9 +317,9 @@ fn definition_name(seen: &Seen) -> String {
     seen.last.tasks.first().map(|task| task.task_definition_arn.clone()).unwrap_or_default()
 }
 
-/// Saves a wait in the ledger, if there is one, and parks it where that saves time and the watch runs.
+/// Saves a wait in the ledger, if there is one, and parks it if that saves time and the watch runs.
 ///
-/// A ledger that cannot be written to is no reason to fail: the wait is polled, and the log says why.
+/// A ledger that cannot be written to fails no request: the wait is polled, and the log says why.
 async fn park_or_poll(work: &Work<'_>, wait: &Wait) -> Course {
     let Some(ledger) = work.history.ledger else { return Course::Polled };
     let now = work.now();
@@ -359,11 +363,12 @@ async fn is_watched(work: &Work<'_>, ledger: &Ledger) -> bool {
     }
 }
 
-/// Stops the tasks of a run at its deadline, and lets the wait go on until they have stopped. Returns the
+/// Stops the tasks of a run at its deadline, and turns the wait into one for their end. Returns the
 /// tasks that AWS refused to stop.
 ///
-/// The row says so before the tasks are told: an event of the stop may come before this invocation's next
-/// look, and answer by the row. The stop does not wait long for that.
+/// The row is saved before the tasks are stopped: an event of the stop may arrive before this
+/// invocation's next look, and its invocation answers from the row. The stop does not wait long for
+/// the ledger.
 async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn, CallError)> {
     tracing::warn!("{} is over: stopping the tasks", wait.limit);
     let timed_out: TimedOut = seen.timed_out(wait);
@@ -384,7 +389,7 @@ async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn
     refused
 }
 
-/// Invokes the function for the next part of the wait, with all that it needs and nothing else.
+/// Invokes the function to continue the wait, with the wait as its payload and nothing else.
 async fn hand_over(work: &Work<'_>, mut wait: Wait) -> Result<(), NoNextHop> {
     let invocation = work.invocation;
     if i64::from(wait.hop) >= MAX_HOPS && !invocation.may_recurse() {
@@ -394,8 +399,9 @@ async fn hand_over(work: &Work<'_>, mut wait: Wait) -> Result<(), NoNextHop> {
     wait.hop += 1;
     tracing::info!(waited_s = (work.now() - wait.started_at).whole_seconds(), "handing over");
     let payload = json!({ "Wait": wait }).to_string().into_bytes();
-    // An attempt without an answer must leave time for another, and for the end if none works. If such an
-    // attempt has worked all the same, two waits for the same tasks reach the same verdict.
+    // An attempt without an answer must leave time for another, and for the end if none succeeds.
+    // If such an attempt took effect all the same, two waits for the same tasks reach the same
+    // verdict.
     let left = invocation.answer_reserve_at() - work.now();
     let call = || {
         let invoke = work.aws.invoke_event(invocation.function_arn(), payload.clone());

@@ -1,5 +1,5 @@
-//! Work on one request within one invocation: everything that each step needs, and how calls to AWS are
-//! tried again.
+//! Work on one request within one invocation: everything that each step needs, and the retries of
+//! calls to AWS.
 
 use std::time::Duration as StdDuration;
 
@@ -17,8 +17,9 @@ use crate::{
     task::TaskArn,
 };
 
-/// The longest pause of a throttled start. ECS lets an account start 40 tasks a second, and a throttled start
-/// is one of hundreds: spread like this, most of them succeed at the next try.
+/// The longest pause of a throttled start. ECS lets an account start 40 tasks a second, and a
+/// throttled start is most likely one of hundreds: with pauses of this length most of them succeed
+/// at the next attempt.
 const CROWD: StdDuration = StdDuration::from_secs(30);
 /// The pause between looks for tasks that are about to appear.
 pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);
@@ -28,7 +29,7 @@ pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);
 pub(super) struct Work<'w> {
     pub(super) aws: &'w Aws,
     pub(super) invocation: &'w Invocation,
-    /// The request, as far as it is answered.
+    /// The address and identity of the reply.
     pub(super) reply_to: &'w ReplyTo,
     /// Name or ARN of the cluster.
     pub(super) cluster: &'w str,
@@ -38,13 +39,13 @@ pub(super) struct Work<'w> {
     pub(super) history: &'w History<'w>,
     /// Tasks of other requests, whatever their tags say: StopTask may clear tags.
     pub(super) foreign_tasks: &'w [TaskArn],
-    /// When the work must be done.
+    /// The deadline of the work.
     pub(super) deadline: OffsetDateTime,
 }
 
-/// An error that a call to AWS may have caused, so that it can be tried again.
+/// An error that a call to AWS may have caused, so that the call can be made again.
 pub(super) trait CausedByCall: From<CallError> {
-    /// The failed call; none where trying again is no help.
+    /// The failed call; `None` if another attempt is no help.
     fn call(&self) -> Option<&CallError>;
 }
 
@@ -54,7 +55,7 @@ impl CausedByCall for CallError {
     }
 }
 
-/// Whether an account starts more tasks at once than ECS lets it.
+/// The account starts more tasks at once than ECS allows.
 fn is_crowded_out(error: &CallError) -> bool {
     error.operation == "ecs:RunTask" && error.is_throttled()
 }
@@ -70,12 +71,11 @@ impl<'w> Work<'w> {
         Self { deadline, ..self }
     }
 
-    /// The time now.
     pub(super) fn now(&self) -> OffsetDateTime {
         self.invocation.now()
     }
 
-    /// Whether another look would come too late.
+    /// Another look would come after the deadline.
     pub(super) fn is_last_look(&self) -> bool {
         self.now() + LOOK >= self.deadline
     }
@@ -85,8 +85,8 @@ impl<'w> Work<'w> {
         self.reply_to.started_by()
     }
 
-    /// A call's result, if it comes before the deadline, or within a second where there is less. A call that
-    /// hangs must not take the invocation beyond its own deadline.
+    /// Returns a call's result if it comes before the deadline, or within a second if less is left.
+    /// A call that hangs must not take the invocation beyond its own deadline.
     pub(super) async fn within<T, E: CausedByCall>(
         &self,
         call: impl Future<Output = Result<T, E>>,
@@ -96,7 +96,8 @@ impl<'w> Work<'w> {
         timed.unwrap_or_else(|_| Err(CallError::no_answer("AWS").into()))
     }
 
-    /// As [`Work::ride_out`], but a denial is final: for calls that are not worth the wait for a fresh role.
+    /// Calls AWS as [`Work::ride_out`] does, but a denial is final: for calls that are not worth
+    /// the wait for a new role.
     pub(super) async fn ride_out_unless_denied<T, Fut>(
         &self,
         mut call: impl FnMut() -> Fut,
@@ -128,7 +129,8 @@ impl<'w> Work<'w> {
             .with_max_delay(StdDuration::from_secs(5))
             .without_max_times()
             .with_jitter();
-        // A start that meets one throttle is in no crowd.
+        // One throttled attempt does not prove that hundreds start at once, so the pauses begin
+        // short and double.
         let mut crowd = StdDuration::from_secs(1);
         (|| self.within(Box::pin(call())))
             .retry(backoff)
@@ -139,7 +141,8 @@ impl<'w> Work<'w> {
                     CallErrorKind::Denied => denied_until,
                     CallErrorKind::Final => return None,
                 };
-                // The last attempt is made at the end, not beyond it.
+                // The last attempt comes right at the deadline, because a call after it would be
+                // too late.
                 let left = StdDuration::try_from(until - self.now()).ok().filter(|left| !left.is_zero())?;
                 if is_crowded_out(error) {
                     let delay = crowd.mul_f64(fastrand::f64());
