@@ -246,17 +246,18 @@ pub(super) async fn wait_until_over(work: &Work<'_>, tasks: &[TaskArn]) -> bool 
     }
 }
 
-/// Whether every task has run a container. Nothing is known of a task that ECS does not know yet.
+/// Every task has run a container. A task that ECS does not know yet may not have.
 fn all_ran(seen: &Observation) -> bool {
     seen.missing.is_empty() && seen.tasks.iter().all(Task::ever_ran)
 }
 
-/// One look. None if it showed nothing (throttling, 5xx, a time-out); `Err` if no further look will either.
+/// Makes one look. `None` if it failed and the next one may succeed (throttling, 5xx, a time-out);
+/// `Err` if no further look will succeed.
 async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Option<Outcome>, CallError> {
     let (now, started_at) = (work.now(), wait.started_at);
     let looking = work.within(work.aws.describe_tasks(&wait.cluster, &wait.tasks));
-    // The definition is read while the tasks run, because there may be no time for it at their end. It alone
-    // says which containers count and where their output goes.
+    // The definition is read while the tasks run, because there may be no time for it at their end.
+    // Nothing else says which containers count and where their output goes.
     let name = definition_name(seen);
     let looked = if wait.goal == Goal::Success && seen.definition.may_be_read() && !name.is_empty() {
         let (looked, read) = tokio::join!(looking, Definition::read_once(work, &name, started_at));
