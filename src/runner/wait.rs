@@ -270,14 +270,18 @@ async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Optio
         Ok(observation) => {
             seen.last = observation;
             seen.trouble = None;
+            // One success between failures does not prove that the throttling is over.
             seen.misses /= 2;
         }
+        // A cluster that is gone has no task left to wait for.
         Err(error) if wait.goal != Goal::Success && error.is("ClusterNotFoundException") => {
             seen.last = Observation::default();
         }
         Err(error) => {
             let may_pass = match error.kind {
                 CallErrorKind::Transient => true,
+                // IAM is eventually consistent: a new permission can work on one host and be denied
+                // by another.
                 CallErrorKind::Denied => now - started_at < FRESH_ROLE,
                 CallErrorKind::Final => false,
             };
