@@ -53,7 +53,7 @@ use crate::{
     reason::{FailureClass, Reason},
 };
 
-/// The runner and its clients.
+/// The runner with its clients. One of them handles all invocations of a process.
 pub struct Runner {
     aws: Aws,
     callback: Callback,
@@ -63,12 +63,12 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// A runner over these clients, without a ledger, whose metrics go nowhere.
+    /// Makes a runner with these clients. It has no ledger and drops its metrics.
     pub fn new(aws: Aws, callback: Callback) -> Self {
         Self { aws, callback, ledger: None, write_metrics: Box::new(|_| {}), metrics_by_resource: false }
     }
 
-    /// The same runner with a ledger, if there is one.
+    /// The same runner, which saves its requests in `ledger`; without one it polls.
     #[must_use]
     pub fn with_ledger(self, ledger: Option<Ledger>) -> Self {
         Self { ledger, ..self }
@@ -149,7 +149,7 @@ impl Runner {
         self.settle(cluster, reply_to, invocation, Box::pin(failing)).await.map(drop)
     }
 
-    /// Writes the invocation's metrics, a line for each request.
+    /// Writes the metrics of the invocation, one line for each request.
     fn flush_metrics(&self, invocation: &Invocation) {
         let metrics = invocation.metrics();
         metrics.record_throttled(self.aws.throttles().take());

@@ -79,7 +79,7 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
         |task: &Task| !is_of_request(task, work.reply_to) && is_later(task, work.reply_to, superseded);
     let runs_later =
         |task: &Task| is_of_later_request(task, work.reply_to) || !task.is_over() && is_later(task);
-    // A task that this request started now would run beside the later request's.
+    // A task that this request starts now would run beside the later request's tasks.
     if !started_before && described_in(&all).any(runs_later) {
         return Cleared::Superseded;
     }

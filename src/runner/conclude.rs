@@ -26,7 +26,7 @@ const UNWATCHED: &str = "ecs-tasks: it can no longer be waited for";
 /// The stoppedReason of a task that ECS no longer knows and that may still run.
 const UNKNOWN: &str = "ecs-tasks: ECS does not know the task any more";
 
-/// The facts that the looks of one invocation have shown.
+/// The facts from the looks of one invocation.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) last: Observation,

@@ -19,7 +19,7 @@ use crate::{
 /// The time limit for the account's other clusters, all together. Only a resource whose Cluster was
 /// changed can have tasks there, and the ledger names those clusters.
 const OTHER_CLUSTERS: Duration = Duration::seconds(5);
-/// The pause between two of them: half of the 20 ListTasks a second that ECS allows an account.
+/// The pause between two clusters: half of the 20 ListTasks a second that ECS allows an account.
 ///
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>
 const PAUSE: StdDuration = StdDuration::from_millis(100);

@@ -1,5 +1,5 @@
-//! Evidence for a verdict and its Reason, beside the tasks: the task definition, and the last lines of a
-//! container's log.
+//! The evidence for a verdict and its Reason, beside the tasks: the task definition, and the last
+//! lines of a container's log.
 
 use time::{Duration, OffsetDateTime};
 
@@ -26,7 +26,7 @@ pub(super) enum Definition {
     Unreadable(CallError),
 }
 
-/// A container whose log is wanted.
+/// The container whose log is read.
 pub(super) struct Speaker<'w> {
     pub(super) task: &'w Task,
     pub(super) container: &'w str,
@@ -72,14 +72,15 @@ impl Definition {
         }
     }
 
-    /// Reads it; what may pass is tried again while there is time.
+    /// Reads the definition, and tries again while there is time if the error may pass.
     pub(super) async fn read(work: &Work<'_>, name: &str) -> Self {
         if name.is_empty() {
             return Self::Unread;
         }
         let attempt = || work.until(work.deadline.min(work.now() + DEFINITION_PATIENCE / 4));
         let read = async || attempt().within(work.aws.describe_task_definition(name)).await;
-        // A denial may pass, too, but it is not worth the time: the verdict can do without the definition.
+        // A denial may pass, too, but the verdict does not need the definition enough to wait for
+        // it.
         match work.ride_out_unless_denied(read).await {
             Ok(definition) => Self::Read(Box::new(definition)),
             Err(error) => {

@@ -41,7 +41,7 @@ impl Invocation {
     }
 
     /// The same invocation of a function that Lambda lets invoke itself without a limit. The
-    /// environment variable `RECURSIVE_LOOP=Allow` says so.
+    /// environment variable `RECURSIVE_LOOP=Allow` declares it.
     #[must_use]
     pub fn with_recursive_loop(self, allowed: bool) -> Self {
         Self { may_recurse: allowed, ..self }
@@ -52,7 +52,7 @@ impl Invocation {
         self.clock.now()
     }
 
-    /// The clock of the invocation, which every wait must use.
+    /// The clock of the invocation, for sleeps and for the time limit of a PUT.
     pub fn clock(&self) -> Clock {
         self.clock
     }
@@ -88,14 +88,14 @@ impl Invocation {
         self.ends_at - self.margin() / 2
     }
 
-    /// The time limit for stopping the tasks of a failed run: 15 s, since CloudFormation may be about to give
-    /// up, and early enough to answer.
+    /// The time limit for stopping the tasks of a failed run: 15 s, because CloudFormation may be
+    /// about to stop waiting, and early enough to answer.
     pub fn stop_deadline(&self) -> OffsetDateTime {
         self.answer_reserve_at().min(self.now() + Duration::seconds(15))
     }
 
-    /// The ARN to invoke for the next part of a wait, with its alias or version, so that a wait
-    /// stays on one version.
+    /// The invoked ARN, with its alias or version. The function invokes itself by it for the next
+    /// part of a wait.
     pub fn function_arn(&self) -> &str {
         &self.function_arn
     }
@@ -105,12 +105,12 @@ impl Invocation {
         self.may_recurse
     }
 
-    /// The figures of its requests.
+    /// The metrics of the requests that this invocation handles.
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// The limits that a plan must keep to, beside a ledger.
+    /// The limits that a plan must respect. `remembers` says that the function has a ledger.
     pub fn means(&self, remembers: bool) -> Means {
         // Lambda sets timeouts in whole seconds, and a part of the first has passed before the
         // clock started.

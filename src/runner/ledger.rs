@@ -41,7 +41,7 @@ const SETTLING: StdDuration = StdDuration::from_secs(20);
 /// limit.
 const ATTEMPT: StdDuration = StdDuration::from_millis(1500);
 
-/// The table.
+/// The ledger in its DynamoDB table. It remembers the end of the heartbeat's validity.
 #[derive(Debug)]
 pub struct Ledger {
     table: Table,
@@ -71,9 +71,9 @@ pub(super) enum Written {
     Done,
     /// The ledger has no row of the request: it was not there when the request began.
     NoRow,
-    /// Another invocation has answered, or is about to.
+    /// Another invocation has answered or is sending its answer.
     Answered,
-    /// A later request of the resource has replaced this one.
+    /// A later request of the resource has superseded this one.
     Superseded,
     /// Another delivery of the request is making the same step.
     Taken,
@@ -252,7 +252,7 @@ impl Ledger {
         in_time(self.table.count_index(&open_up_to(i64::MAX))).await
     }
 
-    /// The count of its calls that AWS has throttled.
+    /// The count of the ledger's calls that AWS throttled.
     pub(super) fn throttles(&self) -> &Throttles {
         self.table.throttles()
     }

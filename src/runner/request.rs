@@ -89,7 +89,7 @@ impl Runner {
                 let work = work(&plan.properties.cluster, &[], plan.earlier.answer_deadline);
                 not_started(&work, texts::not_remembered(None)).await
             }
-            // A WaitCondition counts each signal of its handle once, so a second run could not
+            // A handle serves once: its WaitCondition has a verdict, so a second run could not
             // report its end.
             Plan::Run(plan) if history.has_signalled(plan.wait_handle.as_ref()) => {
                 let cluster = &plan.properties.cluster;

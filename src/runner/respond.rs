@@ -30,7 +30,7 @@ use crate::{
 /// A caught panic. The panic hook has logged its place.
 pub(super) struct Panicked;
 
-/// The guard: turns a panic at any await point of this work into a value.
+/// The guard: turns a panic in this work into a value.
 pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_panic| Panicked)
 }
@@ -139,7 +139,7 @@ impl Runner {
         self.send(body, reply_to, invocation).await.is_ok()
     }
 
-    /// Answers, and counts the run that the answer is about.
+    /// Sends the answer, and counts its run in the metrics.
     async fn answer(
         &self,
         answer: Answer,
@@ -242,7 +242,7 @@ impl Runner {
     }
 }
 
-/// The fields of every line about a request.
+/// The log fields of every line about a request.
 pub(super) fn span(request_type: RequestType, reply_to: &ReplyTo, hop: u32) -> tracing::Span {
     // The span has the highest level, so that each line about the request has its fields at any log
     // level.

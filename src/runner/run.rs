@@ -27,9 +27,10 @@ use crate::{
     task::{Task, TaskArn, TaskDefinition},
 };
 
-/// The age of a request that may have been delivered before: Lambda tries a failed one again after a minute.
+/// The age at which a request may have been delivered before: Lambda retries a failed invocation
+/// after a minute.
 const REDELIVERY: Duration = Duration::seconds(45);
-/// Time limit for CloudFormation to tell the stack's status where the template does not give RunOnRollback.
+/// Time limit for the question for the stack's status if RunOnRollback is a default.
 const ASK_BY_DEFAULT: Duration = Duration::seconds(30);
 /// The stoppedReason of tasks that the ledger could not save.
 const NOT_REMEMBERED: &str = "ecs-tasks: the ledger cannot keep the wait for it";
@@ -118,7 +119,7 @@ pub(super) async fn skip(
 ) -> Ending {
     match clear_the_way(work, earlier).await {
         Cleared::Done { .. } | Cleared::Superseded => skipped(skip, wait_handle),
-        // A role that may not look for tasks is no reason to fail a request that starts none.
+        // A request that starts no task does not fail because the role may not look for tasks.
         Cleared::Unseen(error) if !error.is_transient() => {
             tracing::warn!("cannot look for tasks of earlier requests: {error}");
             skipped(skip, wait_handle)
@@ -139,8 +140,8 @@ fn skipped(skip: Skip, wait_handle: Option<WaitHandle>) -> Ending {
     }
 }
 
-/// Fails the request before any task is known. If time ran out, tasks may exist anyway (RunTask timed out, or
-/// an earlier invocation crashed), so they are looked for and stopped.
+/// Fails the request before any task is known. If time ran out, tasks may exist anyway (RunTask
+/// timed out, or an earlier invocation crashed), so they are looked for and stopped.
 pub(super) async fn not_started(work: &Work<'_>, reason: Reason) -> Ending {
     let stopped = match work.is_last_look() {
         true => stop_tasks_of_request(work, Certainty::Likely, None).await,

@@ -1,6 +1,6 @@
 //! Starts a run's tasks once, however often Lambda delivers the request.
 //!
-//! RunTask is idempotent by its client token, which is the RequestId. Started tasks are kept, and
+//! RunTask is idempotent by its client token, which is the RequestId. Started tasks count, and
 //! the next token starts the missing ones: ECS replays the answers of a token, so every delivery
 //! asks for the same tasks with the same token. StartTask has no client token, so each call is
 //! preceded by a look for this request's tasks.
@@ -37,7 +37,6 @@ const CAPACITY_PATIENCE: Duration = Duration::seconds(60);
 /// The stoppedReason of the tasks of an incomplete start.
 const NOT_ALL_STARTED: &str = "ecs-tasks: not all tasks of this run could be started";
 
-/// The outcome of starting a run.
 pub(super) enum Start {
     /// All of its tasks have been started.
     Complete(Started),
@@ -48,7 +47,7 @@ pub(super) enum Start {
 /// The tasks of a run.
 #[derive(Default)]
 pub(super) struct Started {
-    /// All of them.
+    /// All tasks, including those of earlier deliveries.
     pub(super) tasks: Vec<TaskArn>,
     /// The tasks as ECS's answers to the start described them. A replayed answer omits members, and
     /// the tasks of an earlier delivery are missing here.
@@ -60,7 +59,7 @@ pub(super) struct Started {
 /// The error of a start.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
-    /// A later request of the resource has replaced this one.
+    /// A later request of the resource has superseded this one.
     #[error("{}", texts::SUPERSEDED)]
     Superseded,
     /// An earlier delivery called StartTask, and its tasks cannot be seen.
@@ -73,7 +72,6 @@ enum StartError {
     Call(#[from] CallError),
 }
 
-/// The outcome of one attempt.
 #[derive(Debug)]
 struct Attempt {
     /// The failures that ECS gave for the missing tasks.
@@ -271,7 +269,7 @@ async fn resolve_incomplete(
 
 /// Calls RunTask or StartTask once, and again while its errors may pass. If `ecs:TagResource` is
 /// denied or the account has short ARNs, and the template gives no tags of its own, the call goes
-/// without tags: the Python function's role lacks that permission, and its stacks must go on
+/// without tags: the Python function's role lacks that permission, and its stacks must keep
 /// working.
 async fn launch_once(
     work: &Work<'_>,
@@ -360,7 +358,7 @@ async fn start_on(
         return Err(StartError::GivenUp);
     }
     let mut new: Vec<&Task> = own.iter().filter(|task| !started.tasks.contains(&task.arn)).collect();
-    // In the order of their start, so that every delivery answers the same.
+    // The order of the instances makes every delivery's answer the same.
     let place = |task: &Task| {
         instances.iter().position(|instance| task.container_instance_arn.as_ref() == Some(instance))
     };

@@ -1,9 +1,9 @@
 //! The main loop: looks at a run's tasks until there is a verdict, the deadline comes, or another
 //! invocation continues.
 //!
-//! [`follow`] parks a wait in the ledger if it can, and polls it otherwise. [`settle_if_over`] does the
-//! same with an observation that another source made: an event of ECS, or a look of the watch. Both end
-//! in [`Wait::assess`] and [`Wait::step`].
+//! [`follow`] parks a wait in the ledger if it can, and polls it otherwise. [`settle_if_over`] does
+//! the same with an observation that another source made: an event of ECS, or a look of the watch.
+//! Both end in [`Wait::assess`] and [`Wait::step`].
 
 use std::time::Duration as StdDuration;
 
@@ -51,8 +51,8 @@ pub(super) enum Ending {
     /// The request has the answer that no container ever ran. StartRetries may start the run anew
     /// instead.
     NeverRan(Answer),
-    /// Another invocation continues: the next of the chain, one that an event or the watch invokes, or one
-    /// that has answered already.
+    /// Another invocation continues: the next of the chain, one that an event or the watch starts,
+    /// or one that has already answered.
     ContinuesElsewhere,
 }
 
@@ -64,7 +64,7 @@ enum Course {
     Polled,
     /// Another invocation has answered.
     Answered,
-    /// A later request of the resource has replaced this one.
+    /// A later request of the resource has superseded this one.
     Superseded,
 }
 
@@ -75,7 +75,7 @@ enum NoNextHop {
     Refused(CallError),
 }
 
-/// Follows a wait to its end, or until it is parked, or to the end of this invocation.
+/// Follows a wait until it has an answer, is parked, or must be handed over.
 pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
     let mut seen = Seen::of(&wait);
     if let Some(timed_out) = &wait.timed_out {
@@ -102,8 +102,8 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
     }
 }
 
-/// One more look at a wait that has just been parked, so that an end that came before its row is not missed.
-/// None if the wait may stay parked.
+/// Makes one more look at a wait that has just been parked, because its tasks may have ended before
+/// its row was saved. `None` if the wait may stay parked.
 async fn look_at_parked(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Option<Step> {
     let work = &work.until(work.invocation.clamp(wait.deadline));
     match look(work, wait, seen).await {
@@ -130,7 +130,7 @@ pub(super) async fn settle_if_over(
     let work = &work.until(work.invocation.clamp(wait.deadline));
     match assess(work, &wait, &mut seen).await {
         Outcome::Pending if seen.last.missing.is_empty() => None,
-        // Only several looks in a row can tell whether a missing task stays missing.
+        // Only several looks in a row can show that a missing task stays missing.
         Outcome::Pending => Some(Box::pin(pursue(work, wait, seen, Step::Look(now))).await),
         outcome => {
             let step = wait.step(&outcome, now, work.invocation.hand_over_at(), fastrand::f64());

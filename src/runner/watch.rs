@@ -76,7 +76,7 @@ impl Runner {
         // end.
         let waiting = found.into_iter().filter(|row| row.state == RowState::Waiting && row.claims(&task.arn));
         for row in waiting {
-            // The watch handles a row that cannot be read.
+            // A row that cannot be read is left to the watch, which answers it FAILED.
             let (Ok(Some(wait)), Some(reply_to)) = (row.continuation(), row.reply_to()) else { continue };
             let span = span(wait.request_type, &reply_to, wait.hop);
             self.wake(wait, task.clone(), invocation).instrument(span).await;
@@ -240,7 +240,7 @@ impl Runner {
     }
 
     /// Follows these waits to their ends, each from its own time on. If an event settles one
-    /// meanwhile, the ledger says so, and the wait ends without an answer.
+    /// meanwhile, the ledger shows it, and the wait ends without an answer.
     async fn follow_all(&self, followed: Vec<Followed>, invocation: &Invocation) {
         let places = &Semaphore::new(FOLLOWED_AT_ONCE);
         let works = followed.into_iter().map(|Followed { wait, from }| async move {

@@ -24,7 +24,7 @@ const CROWD: StdDuration = StdDuration::from_secs(30);
 /// The pause between looks for tasks that are about to appear.
 pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);
 
-/// Work on one request within one invocation.
+/// The work on one request within one invocation.
 #[derive(Clone, Copy)]
 pub(super) struct Work<'w> {
     pub(super) aws: &'w Aws,
@@ -37,7 +37,7 @@ pub(super) struct Work<'w> {
     pub(super) families: &'w [String],
     /// The ledger's rows around the request.
     pub(super) history: &'w History<'w>,
-    /// Tasks of other requests, whatever their tags say: StopTask may clear tags.
+    /// Tasks of other requests. Their tags cannot prove it, because StopTask may clear tags.
     pub(super) foreign_tasks: &'w [TaskArn],
     /// The deadline of the work.
     pub(super) deadline: OffsetDateTime,
@@ -61,12 +61,10 @@ fn is_crowded_out(error: &CallError) -> bool {
 }
 
 impl<'w> Work<'w> {
-    /// The same work, on another cluster.
     pub(super) fn on(self, cluster: &'w str) -> Self {
         Self { cluster, ..self }
     }
 
-    /// The same work with another deadline.
     pub(super) fn until(self, deadline: OffsetDateTime) -> Self {
         Self { deadline, ..self }
     }
@@ -116,8 +114,8 @@ impl<'w> Work<'w> {
         .await
     }
 
-    /// Calls AWS until it works. Throttling, 5xx and time-outs are tried again with backoff until the
-    /// deadline, a denial for 15 s; anything else is final.
+    /// Calls AWS until a call succeeds. Throttling, 5xx and time-outs are tried again with backoff
+    /// until the deadline, a denial for 15 s. Any other error is final.
     pub(super) async fn ride_out<T, E, Fut>(&self, mut call: impl FnMut() -> Fut) -> Result<T, E>
     where
         E: CausedByCall + std::fmt::Display,
@@ -169,7 +167,7 @@ mod tests {
         CallError { operation: "ecs:RunTask", code: "Code".to_owned(), message: "message".to_owned(), kind }
     }
 
-    /// The result of work that may take so many seconds, and how long it took.
+    /// The result of work that may take `seconds`, and the seconds that it took.
     async fn worked<T>(seconds: i64, work: impl AsyncFnOnce(Work<'_>) -> T) -> (T, i64) {
         let clock = Clock::start();
         let invocation = Invocation::begin(clock, clock.now() + Duration::seconds(900), "arn");
@@ -189,7 +187,7 @@ mod tests {
         (result, (invocation.now() - began).whole_seconds())
     }
 
-    /// How long and how often a call that always fails is tried.
+    /// The seconds and the calls of a call that always fails.
     async fn tried(kind: CallErrorKind, seconds: i64) -> (i64, u32) {
         let calls = Cell::new(0);
         let failing = async |work: Work<'_>| {
@@ -222,8 +220,8 @@ mod tests {
         assert!((7..=9).contains(&took), "{took} s");
     }
 
-    /// Without the feature `std` the backoff's generator has one seed for every process, and instances that
-    /// start together try again in step.
+    /// Without the feature `std` the backoff's generator has the same seed in every process, and
+    /// instances that start together would try again in step.
     #[test]
     fn two_backoffs_do_not_wait_in_step() {
         use backon::BackoffBuilder;

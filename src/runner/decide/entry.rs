@@ -19,7 +19,7 @@ use crate::{
 pub enum Entry {
     /// A request. Its properties are not validated yet.
     Request(Box<Request>),
-    /// A wait that an earlier invocation has handed over.
+    /// A wait from an earlier invocation, to resume.
     Resume(Box<Wait>),
     /// A wait that cannot be read. Most likely another version of this function has written it.
     Unreadable {
@@ -49,7 +49,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Reads a payload of whatever kind.
+    /// Reads a payload of any kind.
     pub fn read(payload: &Value) -> Self {
         if payload.get("Watch").is_some() {
             return Self::Watch;

@@ -1,16 +1,17 @@
-//! The ledger's rows: what the runner remembers of a request, so that it outlives every invocation.
+//! The ledger's rows: each holds what the runner must remember of a request, so that the request
+//! outlives every invocation.
 //!
 //! ```text
 //! (no row) ─► starting ─► waiting ─► answering ─► ended
 //! ```
 //!
-//! A request that runs nothing goes from starting to answering; one that a later request takes over from ends
-//! while it starts; a run that may start anew goes back to starting. The row of a WaitHandle's signal begins
-//! at waiting, or at answering where there is nothing to wait for.
+//! A request that runs nothing goes from starting to answering. A superseded request ends while it is
+//! starting. A run that may start anew goes back to starting. The row of a WaitHandle's signal begins
+//! at waiting, or at answering if there is nothing to wait for.
 //!
-//! A row has a version, and one rule: a row of another version is answered FAILED, and its tasks are stopped.
+//! A row has a version. A row of another version is answered FAILED, and its tasks are stopped.
 //!
-//! Pure. Each step is one conditional write, so that of several invocations that come to it at once one makes
+//! Pure. Each step is one conditional write, so only one of several concurrent invocations can make
 //! it. A row holds no property and no environment value, but it holds a ResponseURL.
 
 mod action;

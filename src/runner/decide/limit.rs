@@ -12,7 +12,8 @@ use time::{Duration, OffsetDateTime};
 const ANSWER_RESERVE: Duration = Duration::seconds(30);
 /// The time reserved for the signal before a WaitHandle expires.
 pub const SIGNAL_RESERVE: Duration = Duration::seconds(60);
-/// Self-invocations that Lambda lets pass without `RecursiveLoop: Allow`: it stops a chain of about 16.
+/// The number of self-invocations that Lambda allows without `RecursiveLoop: Allow`. It stops a
+/// chain after about 16.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
 pub const MAX_HOPS: i64 = 15;
@@ -45,12 +46,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The last moment at which the request may be answered, whatever its tasks do.
+    /// The deadline of the answer, even if tasks still run then.
     pub fn answer_deadline(&self) -> OffsetDateTime {
         self.given_up_at() - ANSWER_RESERVE
     }
 
-    /// The last moment at which the run may be settled, for the request or for its WaitHandle.
+    /// The last moment for the verdict of the run, for its request or its WaitHandle.
     pub fn settle_by(&self) -> OffsetDateTime {
         self.signal_by.map_or(self.answer_deadline(), |signal_by| signal_by + SIGNAL_RESERVE / 2)
     }

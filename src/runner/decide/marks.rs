@@ -16,7 +16,7 @@ const WAITS: &str = "waits";
 const SENT_AT: &str = "sent-at";
 /// The stoppedReason of an earlier request's tasks.
 pub const SUPERSEDES: &str = "ecs-tasks: a later request of the same resource takes over";
-/// The most characters that ECS takes for a tag's value.
+/// The greatest length of a tag's value in ECS, in characters.
 const MAX_TAG_VALUE: usize = 256;
 
 /// The tags of every task. They are the same on every delivery of a request, since other parameters
@@ -37,10 +37,10 @@ pub fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
 
 /// This request has started the task.
 ///
-/// A tag says so. A task without our tags is this request's if it was made after the request was
-/// sent: a role may not be allowed to tag, StopTask may clear tags, and no earlier request can have
-/// made a task after that time. A task that a later request has stopped is not this request's,
-/// whatever its age: StopTask's `reason` is its stoppedReason
+/// A tag names the request. A task without our tags is this request's if it was made after the
+/// request was sent: a role may not be allowed to tag, StopTask may clear tags, and no earlier
+/// request can have made a task after that time. A task that a later request has stopped is not
+/// this request's, whatever its age: StopTask's `reason` is its stoppedReason
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html>).
 pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
     match task.tags.contains_key(&key(REQUEST_ID)) {
@@ -151,7 +151,7 @@ mod tests {
         fixtures::reply_to("r-2")
     }
 
-    /// A task that was made so many seconds after the request, with the tags of that request.
+    /// A task that was made `seconds` after the request, with the tags of the given request.
     fn task(seconds: i64, desired: &str, given: Option<(&str, bool)>) -> Task {
         let given = given.map(|(request_id, waits)| {
             tags(&ReplyTo { request_id: request_id.to_owned(), ..reply_to() }, waits)

@@ -21,7 +21,7 @@ use crate::{
 pub enum Plan {
     /// Answer FAILED without starting a task.
     Refuse(Refusal),
-    /// Answer SUCCESS; there is nothing to run. A WaitHandle that is still unused is signalled, too.
+    /// Answer SUCCESS without a run, and signal the WaitHandle if it is unused.
     Skip(Skip, Earlier, Option<WaitHandle>),
     /// Run tasks, unless AWS's answers to the open questions forbid it.
     Run(Box<Run>),
@@ -55,7 +55,7 @@ pub enum Skip {
     HandleUsed,
 }
 
-/// Tasks to run.
+/// A run: the tasks to start, and the questions to ask first.
 #[derive(Debug, PartialEq)]
 pub struct Run {
     /// The validated properties.
@@ -91,7 +91,7 @@ pub struct Earlier {
     pub answer_deadline: OffsetDateTime,
 }
 
-/// Tasks to stop.
+/// The tasks of a resource to stop, for a Delete.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stop {
     /// The cluster. A request without a cluster cannot have started a task.
@@ -222,7 +222,7 @@ impl Earlier {
         let is_update = request.request_type == RequestType::Update;
         let both = [&request.properties, &request.old_properties];
         let mut clusters: Vec<String> = Vec::new();
-        // A function starts tasks in its own region and account, so the name tells clusters apart.
+        // A function starts tasks in its own Region and account, so a name identifies a cluster.
         for cluster in both.iter().filter(|_| is_update).filter_map(|properties| properties.cluster()) {
             if !clusters.iter().any(|known| cluster_name(known) == cluster_name(cluster)) {
                 clusters.push(cluster.to_owned());

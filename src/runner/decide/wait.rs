@@ -83,13 +83,13 @@ pub struct Wait {
     pub log_lines: u32,
     /// ReturnOutput.
     pub return_output: bool,
-    /// Subnets, security groups and public address of the run, for the Reason of a task that could not reach
-    /// something.
+    /// Subnets, security groups and public address of the run, for the Reason of a task that could
+    /// not reach something.
     pub network: Option<String>,
     /// The first look at which ECS did not know one of the tasks.
     #[serde(with = "time::serde::rfc3339::option")]
     pub missing_since: Option<OffsetDateTime>,
-    /// The last moment at which the wait may be settled, however long the tasks take to stop.
+    /// The last moment for the verdict, however long the tasks need to stop.
     #[serde(with = "time::serde::rfc3339")]
     pub settle_by: OffsetDateTime,
     /// The state of the run at its deadline, if the deadline has passed and the tasks are being
@@ -105,7 +105,7 @@ pub struct Wait {
     pub may_restart: bool,
 }
 
-/// A run that did not end in time, as it stood at its deadline.
+/// The state of a run that did not end before its deadline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimedOut {
     /// The deadline.
@@ -161,7 +161,7 @@ pub enum WaitError {
 }
 
 impl Wait {
-    /// The wait for a run that has just been started.
+    /// The wait for a run whose tasks have just been started.
     ///
     /// `deadline` and `limit` are those of [`super::limit::Limits::deadline`] when the start began.
     pub fn for_success(
@@ -201,7 +201,7 @@ impl Wait {
         }
     }
 
-    /// The wait for tasks that have been told to stop.
+    /// The wait for tasks that are being stopped.
     pub fn for_stop(stop: &Stop, reply_to: &ReplyTo, tasks: Vec<TaskArn>, now: OffsetDateTime) -> Self {
         Self {
             version: VERSION,
@@ -248,11 +248,11 @@ impl Wait {
         Self { goal: Goal::Over, next_look: now, ..Self::for_stop(&stop, reply_to, tasks.to_vec(), now) }
     }
 
-    /// Reads a continuation of this version.
+    /// Reads a continuation of this version. `Err` if it has another version or another form.
     pub fn read(value: &Value) -> Result<Self, WaitError> {
         match value.get("version").and_then(Value::as_u64) {
             Some(version) if version != u64::from(VERSION) => Err(WaitError::Version(version)),
-            // serde's own words would quote the value, which can be the ResponseURL.
+            // serde's error would quote the value, which can be the ResponseURL.
             _ => serde_json::from_value(value.clone()).map_err(|_| WaitError::Form),
         }
     }

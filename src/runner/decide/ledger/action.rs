@@ -14,7 +14,7 @@ use crate::{
 pub enum Redelivery {
     /// Send the answer again.
     Repeat(String),
-    /// Start nothing: a later request has replaced this one.
+    /// Start nothing: a later request has superseded this one.
     Superseded,
     /// Start its tasks: the earlier delivery may have crashed while it did.
     Start,
@@ -29,7 +29,7 @@ pub enum WatchAction {
     Repeat(String),
     /// Look at its tasks.
     Look(Box<Wait>),
-    /// Resume the wait at once: its tasks were told to stop, and nobody has answered since.
+    /// Resume the wait at once: an invocation stopped its tasks, and the request has no answer yet.
     Resume(Box<Wait>),
     /// Find the tasks that a crashed invocation started.
     Recover,
@@ -60,7 +60,7 @@ impl Row {
             (RowState::Answering | RowState::Ended, None) => Redelivery::Superseded,
             (RowState::Waiting, _) => match self.continuation() {
                 Ok(Some(wait)) => Redelivery::Resume(Box::new(wait)),
-                // The client token leads to the same tasks.
+                // A repeated client token gives the same tasks, so a start does no harm.
                 Ok(None) | Err(_) => Redelivery::Start,
             },
             (RowState::Starting, _) | (RowState::Unknown, None) => Redelivery::Start,
@@ -79,7 +79,7 @@ impl Row {
         Wait::read(&json).map(|wait| Some(Wait { hop: 0, ..wait }))
     }
 
-    /// The watch's work on it, now that it is due.
+    /// The watch's work on the row. Call it only if the row is due.
     pub fn action(&self) -> WatchAction {
         // A row of another version may have states that this one does not know. Its answer can be
         // sent all the same.

@@ -1,4 +1,4 @@
-//! Items of the table: their keys and the names of their attributes.
+//! The keys and attribute names of the table's items.
 
 use serde_json::{Map, Value, json};
 use time::Duration;
@@ -7,9 +7,9 @@ use crate::{cfn::ReplyTo, item::Attributes};
 
 /// The table's partition key.
 pub const RESOURCE: &str = "resource";
-/// Its sort key.
+/// The table's sort key.
 pub const REQUEST: &str = "request";
-/// The sparse index over the rows that are not ended.
+/// The sparse index of the rows whose request has not ended.
 pub const OPEN_INDEX: &str = "Open";
 /// The index's partition key, which has one value.
 pub const OPEN: &str = "open";
@@ -39,7 +39,7 @@ pub fn is_row(item: &Attributes) -> bool {
     item.contains_key("state")
 }
 
-/// The table's key of an item of the index.
+/// The table's key of an item that comes from the index.
 pub fn table_key(item: &Attributes) -> Attributes {
     let part = |name: &str| Some((name.to_owned(), item.get(name)?.clone()));
     [RESOURCE, REQUEST].into_iter().filter_map(part).collect()

@@ -18,7 +18,8 @@ impl Row {
     /// `until` is the invocation's deadline.
     pub fn new(request: &Request, wait: Option<&Wait>, now: OffsetDateTime, until: OffsetDateTime) -> Self {
         let reply_to = &request.reply_to;
-        // A request with a WaitHandle is answered long before its run ends.
+        // A request with a WaitHandle is answered long before its run ends, so the run's deadline
+        // is not its own.
         let own = wait.filter(|wait| wait.reply_to.wait_handle.is_none()).map(|wait| wait.deadline);
         let deadline = own.or(reply_to.given_up_at).unwrap_or(until);
         Self {

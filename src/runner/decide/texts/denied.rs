@@ -32,7 +32,7 @@ pub(super) fn denial(error: &CallError) -> Option<Denial> {
     Some(Denial { allow: format!("Grant {}{on} to {whom}", action.unwrap_or(error.operation)), is_all })
 }
 
-/// The word after these words.
+/// The first word after these words.
 fn after<'m>(message: &'m str, words: &str) -> Option<&'m str> {
     let word = message.split_once(words)?.1.split_whitespace().next()?;
     Some(word.trim_end_matches(['.', ',', '\'', '"']))

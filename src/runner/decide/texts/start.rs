@@ -26,7 +26,7 @@ pub struct StartTried<'s> {
     pub seconds: i64,
 }
 
-/// ECS started fewer tasks than it was asked for.
+/// ECS started fewer tasks than the run needs.
 pub fn not_all_started(tried: &StartTried<'_>, failures: &[LaunchFailure]) -> Reason {
     let Some(first) = failures.first() else {
         let reason =

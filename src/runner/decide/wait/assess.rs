@@ -1,4 +1,4 @@
-//! The verdict over a wait's tasks, from the facts that looks have shown.
+//! The assessment of a wait's tasks, from the facts of its looks.
 
 use time::OffsetDateTime;
 
@@ -11,7 +11,7 @@ use crate::{
 /// The facts about a wait's tasks.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'f> {
-    /// The last look that showed something.
+    /// The result of the last look that succeeded.
     pub seen: &'f Observation,
     /// The definition that the tasks run from, once it has been read.
     pub definition: Option<&'f TaskDefinition>,

@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 use super::{FIRST_LOOK, Wait};
 use crate::outcome::{Awaited, Outcome, Verdict};
 
-/// The pause after a look that showed nothing; it doubles with each.
+/// The pause after a failed look; it doubles with each further one.
 const FIRST_MISS: Duration = Duration::SECOND;
 /// The longest pause, as a multiple of the first.
 const MISSES_AT_MOST: i32 = 16;
@@ -22,7 +22,7 @@ pub enum Step {
     Look(OffsetDateTime),
     /// Sleep until then and invoke the function to continue.
     HandOver(OffsetDateTime),
-    /// It is over.
+    /// The wait is over, with this verdict.
     Finish(Verdict),
     /// The deadline has passed: stop the tasks, or, if they are being stopped already, answer
     /// without waiting for them.
