@@ -1,5 +1,5 @@
-//! The runner: a payload becomes a request, a wait, an event or a round of the watch, and each request
-//! gets its one answer.
+//! The runner: a payload becomes a request, a wait, an event or a round of the watch, and each
+//! request gets its one answer.
 //!
 //! ```text
 //! payload ─► Entry ─┬─ request ─► Plan ─┬─ Refuse, Skip ────────────────► respond
@@ -9,14 +9,14 @@
 //!                   └─ an event, {"Watch": {}} ─► watch ────────► wait ─┴─► the ledger
 //! ```
 //!
-//! Calls go one way, in the order of the files: request, watch → respond → run, delete → start, clear →
-//! wait → conclude → tasks, evidence → ledger. All of them carry one `Work`.
+//! Calls go one way, in the order of the files: request, watch → respond → run, delete → start,
+//! clear → wait → conclude → tasks, evidence → ledger. All of them carry one `Work`.
 //!
-//! One guard stands around all work on a request, and around each row of the watch: a panic ends in a
-//! FAILED answer, and CloudFormation does not wait in vain.
+//! One guard stands around all work on a request, and around each row of the watch: a panic ends in
+//! a FAILED answer, and CloudFormation does not wait in vain.
 //!
-//! Retry policy: an invocation fails only if its answer could not be delivered. Lambda then delivers the
-//! request again, and since starting is idempotent, nothing runs twice.
+//! Retry policy: an invocation fails only if its answer could not be delivered. Lambda then
+//! delivers the request again, and since starting is idempotent, nothing runs twice.
 
 mod clear;
 mod conclude;
@@ -119,7 +119,7 @@ impl Runner {
             }
             Entry::Unreadable { reply_to, cluster, error } => {
                 tracing::error!(request_id = reply_to.request_id, "a continuation cannot be read: {error}");
-                // Without its continuation nobody can decide a verdict, and a task must not run on
+                // Without its continuation nobody can decide a verdict, and no task may run
                 // after FAILED.
                 let reason = texts::function_replaced(&error);
                 self.fail(cluster.as_deref(), &reply_to, reason, invocation).await

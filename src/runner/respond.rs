@@ -106,7 +106,7 @@ impl Runner {
         Answer::Failed(texts::what_is_left(reason, stopped))
     }
 
-    /// Makes the work on a request, until its deadline or the end of this invocation's waiting.
+    /// The work on a request, until `deadline` or the end of this invocation's waiting.
     pub(super) fn work<'w>(
         &'w self,
         cluster: &'w str,

@@ -32,7 +32,7 @@ use crate::{
 const REDELIVERY: Duration = Duration::seconds(45);
 /// Time limit for the question for the stack's status if RunOnRollback is a default.
 const ASK_BY_DEFAULT: Duration = Duration::seconds(30);
-/// The stoppedReason of tasks that the ledger could not save.
+/// The stoppedReason of tasks whose wait the ledger could not save.
 const NOT_REMEMBERED: &str = "ecs-tasks: the ledger cannot keep the wait for it";
 
 /// The answers of AWS to the questions before a start.

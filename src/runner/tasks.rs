@@ -1,6 +1,6 @@
 //! The tasks of a resource: the runner finds them, assigns them to requests, and stops them.
 //!
-//! It rests on what ECS documents: startedBy lists running tasks; stopping and stopped tasks are
+//! It rests on ECS's documentation: startedBy lists running tasks; stopping and stopped tasks are
 //! listed by family, and DescribeTasks says which resource they belong to.
 
 use futures_util::future::join_all;

@@ -37,7 +37,7 @@ pub(super) struct Work<'w> {
     pub(super) families: &'w [String],
     /// The ledger's rows around the request.
     pub(super) history: &'w History<'w>,
-    /// Tasks of other requests. Their tags cannot prove it, because StopTask may clear tags.
+    /// Tasks of other requests. Their tags may not show it, because StopTask may clear tags.
     pub(super) foreign_tasks: &'w [TaskArn],
     /// The deadline of the work.
     pub(super) deadline: OffsetDateTime,

@@ -5,9 +5,9 @@
 //! (no row) ─► starting ─► waiting ─► answering ─► ended
 //! ```
 //!
-//! A request that runs nothing goes from starting to answering. A superseded request ends while it is
-//! starting. A run that may start anew goes back to starting. The row of a WaitHandle's signal begins
-//! at waiting, or at answering if there is nothing to wait for.
+//! A request that runs nothing goes from starting to answering. A superseded request ends while it
+//! is starting. A run that may start anew goes back to starting. The row of a WaitHandle's signal
+//! begins at waiting, or at answering if there is nothing to wait for.
 //!
 //! A row has a version. A row of another version is answered FAILED, and its tasks are stopped.
 //!
@@ -108,7 +108,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Reads an item. Returns `None` if it is no request's row; the heartbeat is none.
+    /// Reads an item. Returns `None` for other items, such as the heartbeat.
     pub fn read(item: Attributes) -> Option<Self> {
         if !is_row(&item) {
             return None;

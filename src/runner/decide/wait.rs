@@ -5,7 +5,7 @@
 //!            ┌────────── Look at ──────────┐
 //!            ▼                             │
 //! start ─► a look ─► step ─┬─ Finish ─► the answer
-//!            ▲             ├─ DeadlineReached ─► stop the tasks ─► looks until they have stopped ─► the answer
+//!            ▲             ├─ DeadlineReached ─► stop the tasks ─► looks ─► the answer
 //!            └─ next hop ◄─┴─ HandOver
 //! ```
 //!
