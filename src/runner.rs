@@ -1,5 +1,5 @@
-//! The runner: a payload becomes a request, a wait, an event or a round of the watch, and CloudFormation gets
-//! its one answer.
+//! The runner: a payload becomes a request, a wait, an event or a round of the watch, and each
+//! request gets its one answer.
 //!
 //! ```text
 //! payload ─► Entry ─┬─ request ─► Plan ─┬─ Refuse, Skip ────────────────► respond
@@ -9,14 +9,14 @@
 //!                   └─ an event, {"Watch": {}} ─► watch ────────► wait ─┴─► the ledger
 //! ```
 //!
-//! Calls go one way, and this is the order of the files: request, watch → respond → run, delete → start, clear
-//! → wait → conclude → tasks, evidence → ledger. All of them carry one `Work`.
+//! Calls go one way, in the order of the files: request, watch → respond → run, delete → start,
+//! clear → wait → conclude → tasks, evidence → ledger. All of them carry one `Work`.
 //!
-//! One guard stands around all work on a request, and around each row of the watch: a bug ends in a FAILED
-//! answer, and never in silence.
+//! One guard stands around all work on a request, and around each row of the watch: a panic ends in
+//! a FAILED answer, and CloudFormation does not wait in vain.
 //!
-//! Retry policy: an invocation fails only if its answer could not be delivered. Lambda then delivers the
-//! request again, and since starting is idempotent, nothing runs twice.
+//! Retry policy: an invocation fails only if its answer could not be delivered. Lambda then
+//! delivers the request again, and since starting is idempotent, nothing runs twice.
 
 mod clear;
 mod conclude;
@@ -53,7 +53,7 @@ use crate::{
     reason::{FailureClass, Reason},
 };
 
-/// The runner and its clients.
+/// The runner with its clients. One of them handles all invocations of a process.
 pub struct Runner {
     aws: Aws,
     callback: Callback,
@@ -63,19 +63,19 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// A runner over these clients, without a ledger, whose metrics go nowhere.
+    /// Makes a runner with these clients. It has no ledger and drops its metrics.
     pub fn new(aws: Aws, callback: Callback) -> Self {
         Self { aws, callback, ledger: None, write_metrics: Box::new(|_| {}), metrics_by_resource: false }
     }
 
-    /// The same runner with a ledger, if there is one.
+    /// The same runner, which saves its requests in `ledger`; without one it polls.
     #[must_use]
     pub fn with_ledger(self, ledger: Option<Ledger>) -> Self {
         Self { ledger, ..self }
     }
 
-    /// The same runner, which writes lines in the embedded metric format: also for each resource, where
-    /// `metrics_by` says `LogicalResourceId`.
+    /// The same runner, which passes lines in the embedded metric format to `write`. If
+    /// `metrics_by` is `LogicalResourceId`, it also writes the metrics of each resource.
     #[must_use]
     pub fn with_metrics(
         self,
@@ -90,10 +90,13 @@ impl Runner {
         Self { write_metrics: Box::new(write), metrics_by_resource, ..self }
     }
 
-    /// Handles one payload of whatever kind.
+    /// Handles one payload of any kind.
     ///
-    /// `Err` means that an answer could not be delivered; everything else, a failed task included, is `Ok`.
+    /// `Err` means that an answer could not be delivered; everything else, a failed task included,
+    /// is `Ok`.
     pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
+        // A panic must still flush the metrics, and must fail the invocation so that Lambda
+        // delivers again.
         let handled = caught(Box::pin(self.enter(payload, invocation))).await;
         self.flush_metrics(invocation);
         handled.unwrap_or_else(|Panicked| {
@@ -116,6 +119,8 @@ impl Runner {
             }
             Entry::Unreadable { reply_to, cluster, error } => {
                 tracing::error!(request_id = reply_to.request_id, "a continuation cannot be read: {error}");
+                // Without its continuation nobody can decide a verdict, and no task may run
+                // after FAILED.
                 let reason = texts::function_replaced(&error);
                 self.fail(cluster.as_deref(), &reply_to, reason, invocation).await
             }
@@ -131,7 +136,7 @@ impl Runner {
         }
     }
 
-    /// Stops whatever a request may have started, and answers FAILED.
+    /// Stops the tasks that a request may have started, and answers FAILED.
     async fn fail(
         &self,
         cluster: Option<&str>,
@@ -144,7 +149,7 @@ impl Runner {
         self.settle(cluster, reply_to, invocation, Box::pin(failing)).await.map(drop)
     }
 
-    /// Writes the invocation's metrics, a line for each request.
+    /// Writes the metrics of the invocation, one line for each request.
     fn flush_metrics(&self, invocation: &Invocation) {
         let metrics = invocation.metrics();
         metrics.record_throttled(self.aws.throttles().take());

@@ -1,5 +1,6 @@
-//! Ending what earlier requests of the resource have left running, before this one starts anything: two
-//! migrations must never run side by side, and CloudFormation does not report that an update was cancelled.
+//! Ends the tasks of earlier requests of the resource, before this request starts any: two
+//! migrations must never run side by side, and CloudFormation does not report that an update was
+//! cancelled.
 
 use super::{
     decide::{
@@ -18,47 +19,53 @@ use crate::{
     task::{Task, TaskArn},
 };
 
-/// The outcome of ending what earlier requests have left.
+/// The outcome of ending earlier requests' tasks.
 pub(super) enum Cleared {
-    /// Nothing of it runs any more.
+    /// None of these tasks runs any more.
     Done {
-        /// Whether this very request has started tasks before.
+        /// This request has started tasks before.
         started_before: bool,
         /// The tasks of other requests.
         foreign_tasks: Vec<TaskArn>,
     },
-    /// It could not be looked for.
+    /// The tasks could not be looked for.
     Unseen(CallError),
-    /// It has not stopped; AWS refused to stop these.
+    /// A task has not stopped. AWS refused to stop the tasks that are listed here.
     Unstopped(Vec<(TaskArn, CallError)>),
-    /// A later request has run tasks, and this one has started none.
+    /// A later request has run tasks, and this request has started none.
     Superseded,
 }
 
-/// Ends what earlier requests of this resource have left running, in every cluster that they may have used.
+/// Ends the tasks of earlier requests of this resource, in every cluster that they may have used.
 pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared {
-    // First, so that an earlier request that is about to start its tasks learns that it must not.
+    // The ledger comes first, so that an earlier request that is about to start tasks learns that
+    // it must not.
     work.history.supersede_starting().await;
     let clusters = work.history.clusters(&earlier.clusters);
     let mut all = Vec::new();
     for cluster in &clusters {
         let work = &work.on(cluster);
-        // Also what is stopping must be known: it may be an earlier request's, which holds up this one.
+        // Stopping tasks must be described, too: one may be an earlier request's, and its container
+        // may still run.
         let mut found = match find(work, Found::knows_all).await {
             Ok(found) => found,
             // A cluster that has been deleted has no task left.
             Err(error) if error.is("ClusterNotFoundException") => continue,
             Err(error) => return Cleared::Unseen(error),
         };
-        // An earlier delivery that started tasks of this request had cleared the way before.
+        // If this request has tasks, an earlier delivery has already ended the earlier requests'
+        // tasks.
         let was_clear = found.described.iter().any(|task| is_marked_by(task, work.reply_to));
         if !found.knows_what_runs() && !was_clear {
             if work.is_last_look() {
                 return Cleared::Unseen(CallError::not_known_yet());
             }
-            // Unknown for a minute: lost, as far as anybody can tell. Asking ECS to stop it does no harm.
+            // A task that has been unknown for a minute is most likely lost. A StopTask for it does
+            // no harm.
             stop(work, &found.undescribed, SUPERSEDES).await;
         }
+        // A role that may not tag leaves only the creation time, which would assign a cancelled
+        // request's late tasks to this one.
         if work.history.is_first {
             found.described.iter_mut().for_each(disown);
         }
@@ -72,7 +79,7 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
         |task: &Task| !is_of_request(task, work.reply_to) && is_later(task, work.reply_to, superseded);
     let runs_later =
         |task: &Task| is_of_later_request(task, work.reply_to) || !task.is_over() && is_later(task);
-    // A task that this request started now would run beside the later request's.
+    // A task that this request starts now would run beside the later request's tasks.
     if !started_before && described_in(&all).any(runs_later) {
         return Cleared::Superseded;
     }
@@ -97,8 +104,8 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
     Cleared::Done { started_before, foreign_tasks }
 }
 
-/// Stops these running tasks and waits until no container of all these runs. `Err` if one may still run, with
-/// the tasks that AWS refused to stop.
+/// Stops the tasks in `running`, and waits until no container of the tasks in `all` runs. `Err` if
+/// one may still run, with the tasks that AWS refused to stop.
 pub(super) async fn stop_and_wait(
     work: &Work<'_>,
     running: &[TaskArn],
@@ -109,7 +116,6 @@ pub(super) async fn stop_and_wait(
     if refused.is_empty() && wait_until_over(work, all).await { Ok(()) } else { Err(refused) }
 }
 
-/// The tasks that were described in all of these clusters.
 fn described_in<'t>(all: &'t [(&String, Vec<Task>)]) -> impl Iterator<Item = &'t Task> {
     all.iter().flat_map(|(_, described)| described)
 }

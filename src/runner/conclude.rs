@@ -1,4 +1,5 @@
-//! The answer to a wait: by its tasks' end, by its deadline, or because nobody can look any further.
+//! The answer to a wait: at the end of its tasks, at its deadline, or when no further look is
+//! possible.
 
 use super::{
     decide::{
@@ -20,26 +21,26 @@ use crate::{
     task::{Observation, Task, TaskArn},
 };
 
-/// The stoppedReason of tasks that nobody can look at any more.
+/// The stoppedReason of tasks that can no longer be described.
 const UNWATCHED: &str = "ecs-tasks: it can no longer be waited for";
-/// The stoppedReason of a task that ECS does not know any more, and may still run.
+/// The stoppedReason of a task that ECS no longer knows and that may still run.
 const UNKNOWN: &str = "ecs-tasks: ECS does not know the task any more";
 
-/// The facts that the looks of one invocation have shown.
+/// The facts from the looks of one invocation.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) last: Observation,
     pub(super) definition: Definition,
-    /// Whether this invocation has asked for the definition.
+    /// This invocation has tried to read the definition.
     pub(super) has_asked: bool,
-    /// The error of the last look, if it showed nothing.
+    /// The error of the last look, if it failed.
     pub(super) trouble: Option<CallError>,
-    /// How many looks in a row showed nothing; a look that shows something halves it.
+    /// The number of failed looks in a row. A look that succeeds halves it.
     pub(super) misses: u32,
 }
 
 impl Seen {
-    /// The facts that a wait brings with it.
+    /// The facts that a wait carries.
     pub(super) fn of(wait: &Wait) -> Self {
         let definition = wait.definition.clone().map_or(Definition::Unread, Definition::Read);
         Self { definition, ..Self::default() }
@@ -80,6 +81,8 @@ pub(super) async fn conclude(work: &Work<'_>, wait: &Wait, verdict: &Verdict, se
     }
     work.invocation.metrics().record_run(work.reply_to, &seen.last.tasks, work.now());
     let rules = wait.rules(seen.definition.as_ref());
+    // Tasks that had ended before the deadline keep their own verdict, although the looks before it
+    // failed.
     if wait.timed_out.is_some() && wait.ended_in_time(seen.facts(), work.now()).is_none() {
         return Answer::Failed(reason_for_timeout(work, wait, seen, true).await);
     }
@@ -95,7 +98,7 @@ pub(super) async fn conclude(work: &Work<'_>, wait: &Wait, verdict: &Verdict, se
             let lost = failures.iter().filter(|failure| failure.cause == Cause::Missing);
             let lost: Vec<TaskArn> = lost.map(|failure| failure.task.clone()).collect();
             stop(&work.until(work.invocation.stop_deadline()), &lost, UNKNOWN).await;
-            // A container that never ran has logged nothing.
+            // A container that never ran has no log.
             let ran = failures.first().filter(|first| !matches!(first.cause, Cause::FailedToStart { .. }));
             let container = ran.and_then(|failure| failure.cause.container());
             let task = failures.first().and_then(|failure| seen.task(&failure.task));
@@ -122,7 +125,7 @@ fn log_ends(work: &Work<'_>, wait: &Wait, seen: &Seen) {
     }
 }
 
-/// A success with the last line of its container as Output.
+/// Adds the last line of the container to a success, as Output.
 async fn with_output(work: &Work<'_>, answer: Answer, task: &Task, seen: &Seen, rules: Rules<'_>) -> Answer {
     let container = speaker_of(rules);
     let name = container.unwrap_or_default();
@@ -134,7 +137,7 @@ async fn with_output(work: &Work<'_>, answer: Answer, task: &Task, seen: &Seen, 
     answer.returning(container, &log)
 }
 
-/// Tells the tasks of a run to stop at its deadline. Returns those that AWS refused to stop.
+/// Stops the tasks of a run at its deadline. Returns the tasks that AWS refused to stop.
 pub(super) async fn stop_at_deadline(work: &Work<'_>, wait: &Wait) -> Vec<(TaskArn, CallError)> {
     let invocation = work.invocation;
     let by = invocation.clamp(wait.settle_by).max(invocation.stop_deadline());
@@ -146,7 +149,7 @@ pub(super) fn timeout_stopped_reason(limit: &Limit) -> String {
     format!("{TIMED_OUT}{limit}")
 }
 
-/// The Reason of a run that was stopped at its deadline, with how it ended.
+/// The Reason of a run that was stopped at its deadline, with the end of its containers.
 pub(super) async fn reason_for_timeout(
     work: &Work<'_>,
     wait: &Wait,
@@ -159,19 +162,20 @@ pub(super) async fn reason_for_timeout(
     texts::timed_out(timed_out, &wait.tasks, &seen.last.tasks, has_stopped, log.as_ref())
 }
 
-/// The answer when no time is left to wait for tasks that have been told to stop. A Delete succeeds all the
-/// same: a stack that is stuck would be worse.
+/// The answer when no time is left to wait for tasks that are being stopped.
 pub(super) async fn conclude_at_the_end(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Answer {
     if wait.goal == Goal::Success {
         tracing::warn!("the tasks have not stopped yet, and CloudFormation must be answered");
         return Answer::Failed(texts::still_stopping(reason_for_timeout(work, wait, seen, false).await));
     }
+    // A Delete succeeds all the same. The task ends within its stopTimeout by itself, and a stack
+    // in DELETE_FAILED needs a person.
     tracing::warn!("{} is over, and the tasks have not stopped yet", wait.limit);
     let reason = texts::not_stopped_in_time(&wait.limit, &seen.last.tasks);
     Answer::success_without_run(texts::last_look_failed(reason, seen.trouble.as_ref()))
 }
 
-/// The answer when no further look is possible. The tasks are stopped if ECS lets us.
+/// The answer when no further look is possible. The tasks are stopped if ECS allows it.
 pub(super) async fn lost_sight(work: &Work<'_>, wait: &Wait, seen: &Seen, error: &CallError) -> Answer {
     if wait.goal != Goal::Success {
         tracing::warn!("the tasks have been told to stop, but cannot be looked at: {error}");
@@ -184,7 +188,7 @@ pub(super) async fn lost_sight(work: &Work<'_>, wait: &Wait, seen: &Seen, error:
     stop_and_fail(work, wait, texts::lost_sight(error, &wait.cluster, &wait.tasks)).await
 }
 
-/// Stops the tasks of a wait that cannot go on, and fails its request.
+/// Stops the tasks of a wait that cannot continue, and fails its request.
 pub(super) async fn stop_and_fail(work: &Work<'_>, wait: &Wait, reason: Reason) -> Answer {
     let stopped = stop(&work.until(work.invocation.stop_deadline()), &wait.tasks, UNWATCHED).await;
     let reason = if wait.goal == Goal::Success { reason } else { reason.of_class(FailureClass::NoRun) };

@@ -1,9 +1,9 @@
-//! What the runner decides. Pure: no clock, no network, no SDK; each value carries the evidence for what it
-//! says.
+//! The runner's decisions. Pure: no clock, no network, no SDK. Each value carries the evidence for
+//! it.
 //!
-//! [`entry`] reads a payload, [`ledger`] is what is remembered of a request, [`plan`] says what a request
-//! asks for, [`wait`] is the continuation with its one step, and [`answer`] is what goes back. [`texts`]
-//! holds every message of the runner that a person reads.
+//! [`entry`] reads a payload, [`ledger`] holds the rows, [`plan`] says what a request asks for,
+//! [`wait`] is the continuation with its one step, and [`answer`] goes back to CloudFormation.
+//! [`texts`] holds every message of the runner that a person reads.
 
 pub mod answer;
 pub mod criteria;

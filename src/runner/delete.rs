@@ -1,5 +1,5 @@
-//! Delete: every task of the resource is stopped, so that the network interfaces are free when CloudFormation
-//! goes on to delete subnets and security groups.
+//! Delete: stops every task of the resource, so that the network interfaces are free when
+//! CloudFormation deletes subnets and security groups.
 
 use std::time::Duration as StdDuration;
 
@@ -16,10 +16,10 @@ use crate::{
     task::{Task, TaskArn, cluster_name},
 };
 
-/// The time for the account's other clusters, all together. Only a resource whose Cluster was changed can
-/// have tasks there, and the ledger names those clusters.
+/// The time limit for the account's other clusters, all together. Only a resource whose Cluster was
+/// changed can have tasks there, and the ledger names those clusters.
 const OTHER_CLUSTERS: Duration = Duration::seconds(5);
-/// The pause between two of them: half of the 20 ListTasks a second that ECS allows an account.
+/// The pause between two clusters: half of the 20 ListTasks a second that ECS allows an account.
 ///
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>
 const PAUSE: StdDuration = StdDuration::from_millis(100);
@@ -28,11 +28,10 @@ const EACH: Duration = Duration::seconds(3);
 /// The stoppedReason of the resource's tasks.
 const DELETED: &str = "ecs-tasks: the resource is deleted";
 
-/// Stops every running task of the resource and waits until each has let go of its network interface.
+/// Stops every running task of the resource, and waits until each has released its network
+/// interface.
 ///
-/// Fails only if AWS refuses to stop a task, or cannot be reached while tasks are looked for. Where a role may
-/// not look for tasks at all (so that its Create failed and started nothing), Delete must not leave the stack
-/// stuck.
+/// Fails only if AWS refuses to stop a task, or cannot be reached while tasks are looked for.
 pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
     work.history.supersede_starting().await;
     let refused = stop_elsewhere(work).await;
@@ -40,12 +39,15 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
         return Ending::Answered(Answer::Failed(texts::not_stopped(texts::refused_to_stop(), &refused)));
     }
     let cluster = work.cluster;
-    // A stopping task holds its network interface, and only its description says that it is this resource's.
+    // A stopping task holds its network interface, and only its description says that it belongs to
+    // this resource.
     let found = match find_or_list(work, Found::knows_what_stops).await {
         Ok(found) => found,
         Err(error) if error.kind == CallErrorKind::Transient => {
             return Ending::Answered(Answer::Failed(texts::not_looked_for(&error)));
         }
+        // The cluster is gone, or the role may not look for tasks and its Create failed before a
+        // start. A FAILED Delete would leave the stack stuck.
         Err(error) => {
             tracing::warn!(cluster, "nothing is stopped: {error}");
             let why = format!("no task can be found ({error})");
@@ -75,18 +77,19 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
     let known = |task: &TaskArn| !stopped.unknown.contains(task);
     let undescribed: Vec<TaskArn> = found.undescribed.into_iter().filter(known).collect();
     if found.unseen.is_none() {
-        // They have just been started: whether they have stopped can be seen only once ECS knows them.
+        // ECS does not know these new tasks yet, and only their description shows when they have
+        // stopped.
         wait_until_over(work, &undescribed).await;
     }
     let tasks = described.into_iter().map(|task| task.arn).chain(undescribed).collect();
     follow(work, Wait::for_stop(plan, work.reply_to, tasks, work.now())).await
 }
 
-/// Stops what the resource runs in clusters that it has left. Returns the tasks that AWS refused to stop.
+/// Stops the resource's tasks in clusters that it has left. Returns the tasks that AWS refused to
+/// stop.
 ///
-/// The clusters that the ledger names come first. Then the account's other clusters, one after the other and
-/// slowly, because an account has one bucket of calls to ECS for everybody in it; after five seconds the rest
-/// is left alone. Clusters that the role may not list are not looked at.
+/// The clusters that the ledger names come first, then the account's other clusters, one after the
+/// other. Clusters that the role may not list are left out.
 async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
     let is_own = |cluster: &str| cluster_name(cluster) == cluster_name(work.cluster);
     let named = work.history.clusters(&[]);
@@ -96,7 +99,8 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
         refused.extend(stop_in(&work.on(cluster), &looking).await);
     }
     let until = work.deadline.min(work.now() + OTHER_CLUSTERS);
-    // A missing permission is final: the role never could list clusters.
+    // A missing permission is final, because many roles may not list clusters and a Delete must not
+    // wait for them.
     let all = work.until(until).ride_out_unless_denied(|| work.aws.list_clusters()).await;
     let all = all.unwrap_or_else(|error| {
         tracing::debug!("only clusters that the ledger names are looked at: {error}");
@@ -104,6 +108,8 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
     });
     let is_named = |cluster: &String| named.iter().any(|one| cluster_name(one) == cluster_name(cluster));
     let others: Vec<&String> = all.iter().filter(|cluster| !is_own(cluster) && !is_named(cluster)).collect();
+    // All callers in an account share one limit of calls to ECS, so this search is slow and ends
+    // after five seconds.
     for (number, cluster) in others.iter().enumerate() {
         if number > 0 {
             tokio::time::sleep(PAUSE).await;
@@ -118,7 +124,8 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
     refused
 }
 
-/// Stops the resource's tasks in a cluster that it has left. `looking` limits the time to find them.
+/// Stops the resource's tasks in a cluster that it has left. `looking` limits the time for finding
+/// them.
 async fn stop_in(work: &Work<'_>, looking: &Work<'_>) -> Vec<(TaskArn, CallError)> {
     let cluster = work.cluster;
     let started_by = work.started_by();

@@ -1,5 +1,5 @@
-//! Evidence for a verdict and its Reason, beside the tasks: the task definition, and the last lines of a
-//! container's log.
+//! The evidence for a verdict and its Reason, beside the tasks: the task definition, and the last
+//! lines of a container's log.
 
 use time::{Duration, OffsetDateTime};
 
@@ -13,7 +13,7 @@ use crate::{
 
 /// The longest wait for a task definition that cannot change the verdict.
 pub(super) const DEFINITION_PATIENCE: Duration = Duration::seconds(10);
-/// The longest that a container's log is waited for.
+/// The longest wait for a container's log.
 const LOG_PATIENCE: Duration = Duration::seconds(4);
 
 /// A task definition that is read while its tasks run.
@@ -22,17 +22,17 @@ pub(super) enum Definition {
     #[default]
     Unread,
     Read(Box<TaskDefinition>),
-    /// Denied, or gone.
+    /// The definition cannot be read: AWS denied it, or it no longer exists.
     Unreadable(CallError),
 }
 
-/// A container whose log is wanted.
+/// The container whose log is read.
 pub(super) struct Speaker<'w> {
     pub(super) task: &'w Task,
     pub(super) container: &'w str,
-    /// The most lines that are read.
+    /// The largest number of lines to read.
     pub(super) lines: u32,
-    /// The lines that count.
+    /// Selects the lines that count.
     pub(super) counts: fn(&str) -> bool,
 }
 
@@ -45,17 +45,18 @@ impl Definition {
         }
     }
 
-    /// Whether another attempt may read it.
+    /// Another attempt may read the definition.
     pub(super) fn may_be_read(&self) -> bool {
         matches!(self, Self::Unread)
     }
 
-    /// One attempt. A denial may be a fresh role's, for the first seconds after the start.
+    /// Makes one attempt to read the definition. In the first seconds after the start a denial may
+    /// be due to a new role, so it is not final.
     pub(super) async fn read_once(work: &Work<'_>, name: &str, started_at: OffsetDateTime) -> Self {
         if name.is_empty() {
             return Self::Unread;
         }
-        // An attempt without an answer must leave time for others.
+        // An attempt without an answer must leave time for another.
         let attempt = work.until(work.deadline.min(work.now() + DEFINITION_PATIENCE / 4));
         match attempt.within(work.aws.describe_task_definition(name)).await {
             Ok(definition) => Self::Read(Box::new(definition)),
@@ -71,14 +72,15 @@ impl Definition {
         }
     }
 
-    /// Reads it; what may pass is tried again while there is time.
+    /// Reads the definition, and tries again while there is time if the error may pass.
     pub(super) async fn read(work: &Work<'_>, name: &str) -> Self {
         if name.is_empty() {
             return Self::Unread;
         }
         let attempt = || work.until(work.deadline.min(work.now() + DEFINITION_PATIENCE / 4));
         let read = async || attempt().within(work.aws.describe_task_definition(name)).await;
-        // A denial may pass, too, but it is not worth the time: the verdict can do without the definition.
+        // A denial may pass, too, but the verdict does not need the definition enough to wait for
+        // it.
         match work.ride_out_unless_denied(read).await {
             Ok(definition) => Self::Read(Box::new(definition)),
             Err(error) => {
@@ -89,8 +91,8 @@ impl Definition {
     }
 }
 
-/// Finds a container's output and reads its last lines in the time that is left. Never changes a verdict: the
-/// result says what is missing, and why.
+/// Finds a container's output and reads its last lines in the time that is left. It never changes a
+/// verdict: the result says which part is missing, and why.
 pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Definition) -> Log {
     let Speaker { task, container, lines, counts } = speaker;
     let wants_lines = |missing: NoLog| (lines > 0).then_some(missing);
@@ -117,7 +119,8 @@ pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Defi
     let log = Log { group: Some(logs.group.clone()), stream, ..Log::default() };
     let Some(stream) = log.stream.as_deref().filter(|_| lines > 0) else { return log };
     let wanted = Wanted { logs, stream, lines, counts, ended_at: task.ended_at() };
-    // Near the invocation's end, keep a second for a read without an answer, or half of the rest.
+    // Near the invocation's end, reserve a second, or half of the rest, for a read that gets no
+    // answer.
     let now = work.now();
     let left: Duration = work.invocation.answer_reserve_at() - now;
     let half: Duration = left / 2;

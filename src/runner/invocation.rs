@@ -1,4 +1,4 @@
-//! One invocation of the function: its clock, and what of its time may be used for what.
+//! One invocation of the function: its clock, and the shares of its time.
 
 use std::{sync::Arc, time::Duration as StdDuration};
 
@@ -7,9 +7,10 @@ use time::{Duration, OffsetDateTime};
 use super::{decide::plan::Means, metrics::Metrics};
 use crate::function::clock::Clock;
 
-/// The time that an invocation keeps for its end: the answer, or the hand-over to the next invocation.
+/// The time that an invocation reserves for its end: the answer, or the hand-over to the next
+/// invocation.
 const MARGIN: Duration = Duration::seconds(10);
-/// The time limit that the template sets: assumed where a local tool gives a deadline that has passed.
+/// The template's function timeout, for a local tool that gives a deadline in the past.
 const ASSUMED: Duration = Duration::seconds(900);
 
 /// One invocation.
@@ -24,8 +25,8 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// An invocation that begins now. `ends_at` is Lambda's deadline, `function_arn` the ARN it was invoked
-    /// by, alias or version included.
+    /// Begins an invocation. `ends_at` is Lambda's deadline. `function_arn` is the invoked ARN,
+    /// with its alias or version.
     pub fn begin(clock: Clock, ends_at: OffsetDateTime, function_arn: impl Into<String>) -> Self {
         let began_at = clock.now();
         let ends_at = if ends_at > began_at { ends_at } else { began_at + ASSUMED };
@@ -39,40 +40,40 @@ impl Invocation {
         }
     }
 
-    /// The same invocation of a function that may invoke itself as often as it likes: `RECURSIVE_LOOP=Allow`
-    /// in its environment says that Lambda does not stop its chain.
+    /// The same invocation of a function that Lambda lets invoke itself without a limit. The
+    /// environment variable `RECURSIVE_LOOP=Allow` declares it.
     #[must_use]
     pub fn with_recursive_loop(self, allowed: bool) -> Self {
         Self { may_recurse: allowed, ..self }
     }
 
-    /// The time now.
+    /// The current time of the invocation's clock, in UTC.
     pub fn now(&self) -> OffsetDateTime {
         self.clock.now()
     }
 
-    /// The clock.
+    /// The clock of the invocation, for sleeps and for the time limit of a PUT.
     pub fn clock(&self) -> Clock {
         self.clock
     }
 
-    /// When it began.
+    /// The start of the invocation.
     pub fn began_at(&self) -> OffsetDateTime {
         self.began_at
     }
 
-    /// Lambda's deadline.
+    /// The deadline at which Lambda ends the invocation.
     pub fn ends_at(&self) -> OffsetDateTime {
         self.ends_at
     }
 
-    /// The rest of its time.
+    /// The time until Lambda's deadline; zero after it.
     pub fn remaining(&self) -> StdDuration {
         (self.ends_at - self.now()).try_into().unwrap_or_default()
     }
 
-    /// When waiting must end, so that there is time to answer or to hand over: 10 s before the deadline, or a
-    /// quarter of a shorter Lambda timeout.
+    /// The end of the invocation's waiting, which leaves time to answer or to hand over: 10 s
+    /// before the deadline, or a quarter of a shorter Lambda timeout.
     pub fn hand_over_at(&self) -> OffsetDateTime {
         self.ends_at - self.margin()
     }
@@ -82,35 +83,37 @@ impl Invocation {
         deadline.min(self.hand_over_at())
     }
 
-    /// The start of the time that is kept for sending the answer.
+    /// The start of the time that is reserved for sending the answer.
     pub fn answer_reserve_at(&self) -> OffsetDateTime {
         self.ends_at - self.margin() / 2
     }
 
-    /// The time limit for stopping the tasks of a failed run: 15 s, since CloudFormation may be about to give
-    /// up, and early enough to answer.
+    /// The time limit for stopping the tasks of a failed run: 15 s, because CloudFormation may be
+    /// about to stop waiting, and early enough to answer.
     pub fn stop_deadline(&self) -> OffsetDateTime {
         self.answer_reserve_at().min(self.now() + Duration::seconds(15))
     }
 
-    /// The ARN to invoke for the next hop.
+    /// The invoked ARN, with its alias or version. The function invokes itself by it for the next
+    /// part of a wait.
     pub fn function_arn(&self) -> &str {
         &self.function_arn
     }
 
-    /// Whether Lambda lets the function invoke itself as often as it likes.
+    /// Lambda does not stop this function's chain of self-invocations.
     pub fn may_recurse(&self) -> bool {
         self.may_recurse
     }
 
-    /// The figures of its requests.
+    /// The metrics of the requests that this invocation handles.
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// The limits that a plan must keep to, beside a ledger.
+    /// The limits that a plan must respect. `remembers` says that the function has a ledger.
     pub fn means(&self, remembers: bool) -> Means {
-        // A function's timeout is in whole seconds, a little of which has passed on the way here.
+        // Lambda sets timeouts in whole seconds, and a part of the first has passed before the
+        // clock started.
         let lambda_timeout = Duration::seconds((self.ends_at - self.began_at).as_seconds_f64().ceil() as i64);
         let usable = lambda_timeout - self.margin();
         Means {

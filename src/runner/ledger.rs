@@ -1,5 +1,5 @@
-//! The ledger: the table in which the runner remembers its requests. [`super::decide::ledger`] decides what is
-//! written, and on which condition.
+//! The ledger: the table that holds the rows of the runner's requests. [`super::decide::ledger`]
+//! decides each write and its condition.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -27,20 +27,21 @@ use crate::{
     task::cluster_name,
 };
 
-/// How long a role may take to take effect: IAM is eventually consistent, and a stack often makes the role
-/// itself.
+/// The time that a role may need to take effect: IAM is eventually consistent, and a stack often
+/// makes the role itself.
 pub(super) const FRESH_ROLE: Duration = Duration::seconds(15);
 
 /// Time limit for one DynamoDB call. Callers fall back to polling, so do not let them wait.
 const PATIENCE: StdDuration = StdDuration::from_secs(5);
 
-/// Time limit for ending the row of an answered request.
+/// Time limit for the write that ends an answered request.
 const SETTLING: StdDuration = StdDuration::from_secs(20);
 
-/// Time limit for one attempt of a call: an attempt without an answer leaves time for another.
+/// Time limit for one attempt of a call, short enough that a second attempt fits into the call's
+/// limit.
 const ATTEMPT: StdDuration = StdDuration::from_millis(1500);
 
-/// The table.
+/// The ledger in its DynamoDB table. It remembers the end of the heartbeat's validity.
 #[derive(Debug)]
 pub struct Ledger {
     table: Table,
@@ -51,35 +52,35 @@ pub struct Ledger {
 /// The ledger's view of one request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History<'l> {
-    /// The ledger, where it holds a row of the request.
+    /// The ledger, if it holds a row of the request.
     pub(super) ledger: Option<&'l Ledger>,
-    /// How often earlier deliveries may have called StartTask.
+    /// The number of times that earlier deliveries may have called StartTask.
     pub(super) attempts: u32,
-    /// Whether this is the request's first delivery: then no task that exists already is its own.
+    /// This is the request's first delivery, so none of the existing tasks is its own.
     pub(super) is_first: bool,
-    /// Tells this delivery from others of the request.
+    /// A random number that distinguishes this delivery from others of the request.
     pub(super) delivery: u64,
     /// The rows of the resource's earlier requests.
     pub(super) earlier_rows: Vec<Row>,
 }
 
-/// The outcome of a write that only one invocation makes.
+/// The outcome of a write that only one invocation can make.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Written {
     /// The write was made.
     Done,
-    /// There is no row: the ledger was not there when the request began.
+    /// The ledger has no row of the request: it was not there when the request began.
     NoRow,
-    /// Another invocation has answered, or is about to.
+    /// Another invocation has answered or is sending its answer.
     Answered,
-    /// A later request of the resource has replaced this one.
+    /// A later request of the resource has superseded this one.
     Superseded,
-    /// Another delivery of the request is about to do the same.
+    /// Another delivery of the request is making the same step.
     Taken,
 }
 
 impl History<'_> {
-    /// These clusters, and those in which earlier requests of the resource have started tasks, each once.
+    /// Adds the clusters in which earlier requests of the resource have started tasks, each once.
     pub(super) fn clusters(&self, known: &[String]) -> Vec<String> {
         let mut clusters = known.to_vec();
         for cluster in self.earlier_rows.iter().filter_map(|row| row.cluster.as_ref()) {
@@ -90,13 +91,13 @@ impl History<'_> {
         clusters
     }
 
-    /// Whether an earlier request of the resource has been given this WaitHandle.
+    /// An earlier request of the resource has used this WaitHandle.
     pub(super) fn has_signalled(&self, handle: Option<&WaitHandle>) -> bool {
         handle.is_some_and(|handle| self.earlier_rows.iter().any(|row| row.signals(handle)))
     }
 
-    /// Supersedes earlier requests of the resource that are about to start their tasks, so that they start
-    /// none. A request that waits already is answered when its tasks have stopped.
+    /// Supersedes earlier requests of the resource that are about to start their tasks, so that
+    /// they start none. A request that already waits gets its answer when its tasks have stopped.
     pub(super) async fn supersede_starting(&self) {
         let Some(ledger) = self.ledger else { return };
         for row in self.earlier_rows.iter().filter(|row| row.state == RowState::Starting) {
@@ -108,7 +109,7 @@ impl History<'_> {
 }
 
 impl Ledger {
-    /// The table of this name or ARN.
+    /// The ledger in the table of this name or ARN. No call is made yet.
     pub fn new(config: &SdkConfig, name: &str) -> Self {
         let timeouts =
             TimeoutConfig::builder().connect_timeout(ATTEMPT).operation_attempt_timeout(ATTEMPT).build();
@@ -124,8 +125,9 @@ impl Ledger {
         })
     }
 
-    /// The same for a request that calls StartTask: a role that the stack has just made may not allow the
-    /// write yet, and without its row another delivery would start the tasks a second time.
+    /// Writes the row of a request that calls StartTask, or gets the row that is there already. A
+    /// denial is tried again: the role may be too new for the write, and without its row another
+    /// delivery would start the tasks a second time.
     pub(super) async fn insert_with_retry(&self, row: &Row) -> Result<Option<Row>, CallError> {
         let pause = FRESH_ROLE.unsigned_abs() / 10;
         (|| self.insert_or_get(row))
@@ -134,7 +136,7 @@ impl Ledger {
             .await
     }
 
-    /// The rows of a resource, as they are now.
+    /// All rows of a resource, read consistently.
     pub(super) async fn rows(&self, resource: &str) -> Result<Vec<Row>, CallError> {
         let items = in_time(self.table.query((rows::RESOURCE, resource))).await?;
         Ok(items.into_iter().filter_map(Row::read).collect())
@@ -165,6 +167,8 @@ impl Ledger {
         body: &str,
         now: OffsetDateTime,
     ) -> Result<Written, CallError> {
+        // An attempt that got no answer may have made the write; the name in the row shows it to
+        // the next attempt.
         let write = fastrand::u64(..).to_string();
         let update = rows::answering(reply_to, body, &write, now);
         Ok(match in_time(self.table.update(&update)).await? {
@@ -176,8 +180,8 @@ impl Ledger {
         })
     }
 
-    /// Makes a delivered answer the request's one answer, and ends the request. Worth some seconds: if the row
-    /// does not hold the answer yet, the watch would answer again.
+    /// Makes a delivered answer the request's one answer, and ends the request. The write is worth
+    /// some seconds, because the watch answers again if the row does not hold the answer.
     pub(super) async fn settle(&self, reply_to: &ReplyTo, body: &str, patience: StdDuration) {
         let update = rows::settled(reply_to, body);
         let settling = (|| self.write(&update))
@@ -197,7 +201,8 @@ impl Ledger {
         }
     }
 
-    /// Schedules the watch's next look at a row, likewise. `remaining` is the rest of the invocation.
+    /// Schedules the watch's next look at a row. A failure is logged. `remaining` is the rest of
+    /// the invocation.
     pub(super) async fn schedule(&self, row: &Row, next_look: OffsetDateTime, remaining: StdDuration) {
         let update = rows::due_again(row, next_look);
         let writing = tokio::time::timeout(remaining / 2, self.write(&update));
@@ -217,10 +222,11 @@ impl Ledger {
         own.continuation().ok().flatten().filter(|_| own.state == RowState::Waiting)
     }
 
-    /// One page of the rows that are due, read consistently, and the start of the next page.
+    /// Returns one page of the rows that are due, read consistently, and the start of the next
+    /// page.
     ///
-    /// The index holds keys alone. All its items are of one partition, which takes a thousand KB of writes a
-    /// second: with whole rows in it a few hundred requests at once would be too much.
+    /// The index holds keys alone. All its items are in one partition, which takes a thousand KB of
+    /// writes a second: with whole rows in it a few hundred requests at once would be too many.
     pub(super) async fn due_rows(
         &self,
         now: OffsetDateTime,
@@ -231,20 +237,22 @@ impl Ledger {
         let (mut items, keys): (Vec<_>, Vec<_>) = page.items.into_iter().partition(rows::is_row);
         let keys: Vec<Attributes> = keys.iter().map(rows::table_key).collect();
         if !keys.is_empty() {
-            // It has patience of its own, and a time-out would lose what it has got.
+            // The call has time limits of its own, and another one around it would lose the rows
+            // that it has read.
             items.extend(self.table.get_all(&keys).await?);
         }
-        // The index may lag behind: what another invocation has moved on is not due.
+        // The index may lag behind the table: a row that another invocation has moved on is not
+        // due.
         let due = items.into_iter().filter_map(Row::read).filter(|row| row.is_due(now));
         Ok((due.collect(), page.next))
     }
 
-    /// How many requests have not ended.
+    /// The number of requests that have not ended.
     pub(super) async fn count_open(&self) -> Result<usize, CallError> {
         in_time(self.table.count_index(&open_up_to(i64::MAX))).await
     }
 
-    /// The count of its calls that AWS has throttled.
+    /// The count of the ledger's calls that AWS throttled.
     pub(super) fn throttles(&self) -> &Throttles {
         self.table.throttles()
     }
@@ -254,9 +262,10 @@ impl Ledger {
         in_time(self.table.put(&rows::heartbeat(now))).await
     }
 
-    /// Takes a place in the queue of the starts that ECS has throttled, and says when its turn is.
+    /// Takes a place in the queue of the throttled starts, and returns the time of its turn.
     pub(super) async fn turn(&self, now: OffsetDateTime) -> Result<OffsetDateTime, CallError> {
-        // Between the two writes another may have come, or all have gone.
+        // Between the two writes another start may have come, or all may have gone. Three rounds
+        // are enough: a start out of turn is throttled at worst.
         for _ in 0..3 {
             if let Updated::Done(before) = in_time(self.table.update(&turn::behind_the_last(now))).await? {
                 return Ok(turn::taken(&before).unwrap_or(now));
@@ -268,9 +277,10 @@ impl Ledger {
         Ok(now)
     }
 
-    /// Whether the watch has come round lately, so that a wait may be parked.
+    /// The watch has written its heartbeat lately, so a wait may be parked.
     pub(super) async fn is_watched(&self, now: OffsetDateTime) -> Result<bool, CallError> {
         let known = *self.watched_until.lock().unwrap_or_else(PoisonError::into_inner);
+        // A heartbeat that is still valid saves a read for each wait.
         if known.is_some_and(|until| now < until) {
             return Ok(true);
         }
@@ -288,7 +298,7 @@ impl Ledger {
     }
 }
 
-/// The open rows whose next look is due then at the latest, in milliseconds.
+/// The open rows whose next look is due at `next_look`, in Unix milliseconds, or before.
 fn open_up_to(next_look: i64) -> IndexRange<'static> {
     IndexRange {
         index: rows::OPEN_INDEX,
@@ -297,7 +307,7 @@ fn open_up_to(next_look: i64) -> IndexRange<'static> {
     }
 }
 
-/// Why a write was refused, by the row that refused it.
+/// The reason for a refused write, from the row that refused it.
 fn refused(row: Option<Row>) -> Written {
     match row {
         None => Written::NoRow,

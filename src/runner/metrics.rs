@@ -1,7 +1,8 @@
-//! The runner's metrics: each request's figures are recorded while an invocation handles it, and written as
-//! one line in the embedded metric format at the invocation's end.
+//! The runner's metrics: each request's figures are recorded while an invocation handles it, and
+//! written as one line in the embedded metric format at the end of the invocation
+//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 //!
-//! No value of a property, and no part of a ResponseURL, is ever in a line.
+//! A line holds no value of a property and no part of a ResponseURL.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +20,7 @@ use crate::{
     task::Task,
 };
 
-/// Every metric with its unit, as docs/operations.md has them.
+/// Every metric with its unit, as docs/operations.md lists them.
 pub const METRICS: [(&str, &str); 10] = [
     (RUNS, "Count"),
     (RUNS_FAILED, "Count"),
@@ -48,10 +49,10 @@ const OVERDUE: &str = "Overdue";
 const CLASS: &str = "Class";
 const LOGICAL_RESOURCE_ID: &str = "LogicalResourceId";
 
-/// The key of figures that belong to no request: the watch's.
+/// The key of the watch's figures, which belong to no request.
 const NO_REQUEST: &str = "";
 
-/// The figures of one invocation, by RequestId: the watch handles many requests at once.
+/// The figures of one invocation, by RequestId, because the watch handles many requests at once.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     requests: Mutex<BTreeMap<String, Figures>>,
@@ -62,18 +63,18 @@ pub(super) struct Metrics {
 struct Figures {
     /// The resource's name in its template.
     logical_resource_id: Option<String>,
-    /// When CloudFormation sent the request.
+    /// The time at which CloudFormation sent the request.
     requested_at: Option<OffsetDateTime>,
-    /// When the first of its tasks had started.
+    /// The start of the first of its tasks.
     started_at: Option<OffsetDateTime>,
-    /// When the last of them had ended, or was seen to have.
+    /// The end of the last of its tasks, or the time of the look that showed it.
     ended_at: Option<OffsetDateTime>,
     /// The end of its run, if it was answered.
     run: Option<RunEnd>,
     sent: Option<Sent>,
     parked: bool,
     watched: Option<WatchRound>,
-    /// How many attempts of calls AWS has throttled.
+    /// The number of attempts that AWS throttled.
     throttled: u32,
 }
 
@@ -87,9 +88,9 @@ pub(super) enum Sent {
 /// One round of the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WatchRound {
-    /// How many requests have not ended; none where that could not be counted.
+    /// The number of requests that have not ended; `None` if they could not be counted.
     pub(super) open: Option<usize>,
-    /// How many of them are past their deadline.
+    /// The number of these that are past their deadline.
     pub(super) overdue: usize,
 }
 
@@ -112,7 +113,7 @@ impl Metrics {
         self.record(reply_to, |figures| figures.sent = Some(sent));
     }
 
-    /// Records the end of a run, with the one answer about it.
+    /// Records the end of a run, together with the answer about it.
     pub(super) fn record_answer(&self, reply_to: &ReplyTo, run: Option<RunEnd>) {
         self.record(reply_to, |figures| figures.run = run);
     }
@@ -122,16 +123,16 @@ impl Metrics {
         self.with(NO_REQUEST, |figures| figures.watched = Some(round));
     }
 
-    /// Records how many attempts of calls AWS has throttled, whichever request they were for.
+    /// Records the number of attempts that AWS throttled, for whichever request.
     pub(super) fn record_throttled(&self, count: u32) {
         if count > 0 {
+            // The clients count for the whole invocation, so one line has the sum.
             let first = self.lock().keys().next().cloned();
             self.with(first.as_deref().unwrap_or(NO_REQUEST), |figures| figures.throttled += count);
         }
     }
 
-    /// Takes all figures as lines. Every dimension makes a metric of its own, which costs money: the
-    /// resource's name is one only `by_resource`.
+    /// Takes all figures as lines. `by_resource` adds the resource's name as a dimension.
     pub(super) fn flush(&self, by_resource: bool, now: OffsetDateTime) -> Vec<String> {
         self.take().iter().filter_map(|figures| line(figures, by_resource, now)).collect()
     }
@@ -169,18 +170,19 @@ fn class(run: RunEnd) -> Option<&'static str> {
     })
 }
 
-/// The line; none where there is nothing to report.
+/// The line; `None` if there is nothing to report.
 fn line(figures: &Figures, by_resource: bool, now: OffsetDateTime) -> Option<String> {
     let mut values = values(figures);
     if values.is_empty() && figures.throttled == 0 {
         return None;
     }
-    // The watch comes round each minute of the month, and a metric is billed by the hours in which it has
-    // values.
+    // The watch runs each minute of the month, and CloudWatch bills a metric for each hour in which
+    // it has values.
     if figures.throttled > 0 || figures.watched.is_none() {
         values.push((THROTTLED, figures.throttled.into()));
     }
     let mut line = json!({});
+    // Each value of a dimension makes a metric of its own, and CloudWatch bills each metric.
     let mut dimensions = vec![vec![]];
     if let Some(name) = figures.logical_resource_id.as_deref().filter(|_| by_resource) {
         line[LOGICAL_RESOURCE_ID] = dimension(name);

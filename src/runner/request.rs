@@ -1,4 +1,4 @@
-//! A request of CloudFormation: has it been seen before, and what is to be done?
+//! A request of CloudFormation: reads how far earlier deliveries have got, and does what is left.
 
 use tracing::Instrument;
 
@@ -25,16 +25,16 @@ use crate::{
     cfn::{Request, RequestType},
 };
 
-/// How far earlier deliveries of a request have got.
+/// The progress of earlier deliveries of a request.
 enum Recorded<'l> {
-    /// It has not got further than starting its tasks.
+    /// The request has not got further than starting its tasks.
     Open(History<'l>),
-    /// It has got further, and this is left to do.
+    /// The request has got further, and this work is left.
     Further(Redelivery),
 }
 
 impl Runner {
-    /// Handles a request of CloudFormation, which is answered unless its ResponseURL has expired.
+    /// Handles a request of CloudFormation. It is answered unless its ResponseURL has expired.
     pub(super) async fn request(&self, request: Request, invocation: &Invocation) -> Result<(), Undelivered> {
         let reply_to = &request.reply_to;
         let span = span(request.request_type, reply_to, 0);
@@ -54,7 +54,7 @@ impl Runner {
         .await
     }
 
-    /// Does what a request asks for, as far as earlier deliveries have not.
+    /// Carries out the part of a request that earlier deliveries have not.
     async fn carry_out(&self, request: &Request, invocation: &Invocation) -> Ending {
         let plan = Plan::for_request(request, invocation.means(self.ledger.is_some()));
         let history = match self.recorded(request, &plan, invocation).await {
@@ -84,10 +84,13 @@ impl Runner {
                     Ending::Answered(Answer::success_without_run(reason))
                 }
             },
+            // The ledger could not be written. A run that nobody could wait for must not start.
             Plan::Run(plan) if plan.wait_handle.is_some() && history.ledger.is_none() => {
                 let work = work(&plan.properties.cluster, &[], plan.earlier.answer_deadline);
                 not_started(&work, texts::not_remembered(None)).await
             }
+            // A handle serves once: its WaitCondition has a verdict, so a second run could not
+            // report its end.
             Plan::Run(plan) if history.has_signalled(plan.wait_handle.as_ref()) => {
                 let cluster = &plan.properties.cluster;
                 let work = work(cluster, &plan.earlier.families, plan.earlier.answer_deadline);
@@ -106,6 +109,7 @@ impl Runner {
         let Some(ledger) = &self.ledger else { return Recorded::Open(History::default()) };
         let row = Row::planned(plan, request, invocation.now(), invocation.ends_at());
         let inserted = match plan {
+            // StartTask has no client token, so the row alone prevents a second start.
             Plan::Run(run) if run.properties.instances().is_some() => ledger.insert_with_retry(&row).await,
             _ => ledger.insert_or_get(&row).await,
         };
@@ -128,7 +132,8 @@ impl Runner {
             tracing::warn!("looking for earlier requests in ECS alone: {error}");
             Vec::new()
         });
-        // Lambda may have held this delivery back while CloudFormation gave the request up and sent another.
+        // Lambda may have delayed this delivery while CloudFormation cancelled the request and sent
+        // another.
         let is_superseded = others.iter().any(|row| row.is_after(&own));
         if is_superseded && request.request_type != RequestType::Delete && own.tasks.is_empty() {
             return Recorded::Further(Redelivery::Superseded);
@@ -142,7 +147,7 @@ impl Runner {
         })
     }
 
-    /// A further delivery of a request that has got beyond the start of its tasks.
+    /// Carries out a further delivery of a request that has got beyond the start of its tasks.
     async fn redelivered(
         &self,
         redelivery: Redelivery,
@@ -158,8 +163,8 @@ impl Runner {
                 Box::pin(follow(&work, *wait)).await
             }
             Redelivery::Superseded | Redelivery::Start => {
-                // The later request may have looked for tasks before ECS let an earlier delivery's start
-                // through. Only tags tell these tasks from its own.
+                // The later request may have looked for tasks before ECS let the start of an
+                // earlier delivery through. Only tags tell those tasks from its own.
                 if let Some(cluster) = request.properties.cluster() {
                     let by = invocation.stop_deadline();
                     let work = self.work(cluster, &[], &history, by, reply_to, invocation);

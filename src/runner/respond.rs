@@ -1,5 +1,5 @@
-//! The one place that answers CloudFormation and signals a WaitHandle, and the guard around all work on a
-//! request. With a ledger an answer is one conditional write before it is sent.
+//! The one place that answers CloudFormation and signals a WaitHandle, and the guard around all
+//! work on a request. With a ledger an answer is written, on a condition, before it is sent.
 
 use std::panic::AssertUnwindSafe;
 
@@ -27,16 +27,17 @@ use crate::{
     cfn::{ReplyTo, RequestType, WaitHandle},
 };
 
-/// A panic, caught. Its place is in the log, by the panic hook.
+/// A caught panic. The panic hook has logged its place.
 pub(super) struct Panicked;
 
-/// The guard: turns a panic at any await point of this work into a value.
+/// The guard: turns a panic in this work into a value.
 pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_panic| Panicked)
 }
 
 impl Runner {
-    /// Does work on a request under the guard and answers as it ends. False if the work settled nothing yet.
+    /// Does work on a request under the guard, and sends the answer that it returns. False if the
+    /// work has not settled the request.
     ///
     /// A panic becomes a FAILED answer, after the tasks that the request has started are stopped.
     pub(super) async fn settle(
@@ -68,7 +69,7 @@ impl Runner {
                 Box::pin(self.answer_and_signal(answer, &handle, reply_to, invocation)).await
             }
             Ending::Promised(answer, wait) => {
-                // The run is counted when it has ended.
+                // The metrics count the run at its end.
                 let answered = Box::pin(self.answer_of(None, answer, reply_to, invocation)).await;
                 let signalled = Box::pin(self.resume(*wait, invocation)).await;
                 answered.and(signalled)
@@ -88,7 +89,8 @@ impl Runner {
         settling.instrument(span).await.map(drop)
     }
 
-    /// Stops whatever tasks a request may have started, and fails it. Without a cluster there can be none.
+    /// Stops the tasks that a request may have started, and fails it. Without a cluster there can
+    /// be none.
     pub(super) async fn stop_and_fail(
         &self,
         cluster: Option<&str>,
@@ -104,7 +106,7 @@ impl Runner {
         Answer::Failed(texts::what_is_left(reason, stopped))
     }
 
-    /// Work on a request until its deadline, or until this invocation must let go of it.
+    /// The work on a request, until `deadline` or the end of this invocation's waiting.
     pub(super) fn work<'w>(
         &'w self,
         cluster: &'w str,
@@ -127,17 +129,17 @@ impl Runner {
         }
     }
 
-    /// The ledger alone, for work that has nothing to do with other requests.
+    /// The ledger alone, for work that does not involve other requests.
     pub(super) fn history(&self) -> History<'_> {
         History { ledger: self.ledger.as_ref(), ..History::default() }
     }
 
-    /// Sends an answer again that the bucket has not taken. The result is in the log and in the metrics.
+    /// Sends an answer again that was not delivered. The result is in the log and in the metrics.
     pub(super) async fn send_again(&self, body: &str, reply_to: &ReplyTo, invocation: &Invocation) -> bool {
         self.send(body, reply_to, invocation).await.is_ok()
     }
 
-    /// Answers, and counts the run that the answer is about.
+    /// Sends the answer, and counts its run in the metrics.
     async fn answer(
         &self,
         answer: Answer,
@@ -148,8 +150,8 @@ impl Runner {
         Box::pin(self.answer_of(run, answer, reply_to, invocation)).await
     }
 
-    /// Decides in the ledger whether this is the request's answer, and sends it. `run` is the end of the run
-    /// that is counted with the answer.
+    /// Decides in the ledger if this is the request's answer, and sends it. The metrics count `run`
+    /// with the answer.
     async fn answer_of(
         &self,
         run: Option<RunEnd>,
@@ -157,19 +159,21 @@ impl Runner {
         reply_to: &ReplyTo,
         invocation: &Invocation,
     ) -> Result<(), Undelivered> {
-        // Not the whole Reason: the container's last lines in it may hold what must never be in our log.
+        // The Reason quotes the container's last lines, which may hold secrets, so the log gets its
+        // first sentence alone.
         let answer = answer.from_function(invocation.function_arn());
         let why = answer.summary().to_owned();
         let status = answer.status();
         if let Some(words) = answer.unknown() {
-            // Counted by a metric filter, so that the catalogue grows from what people meet.
+            // A metric filter counts this line, so that the catalogue grows from the failures that
+            // people meet.
             tracing::warn!(words, "the catalogue does not know this failure; please report it");
         }
         let body = answer.into_body(reply_to);
         let mut is_kept = false;
         if let Some(ledger) = &self.ledger {
             let answering = ledger.answer(reply_to, &body, invocation.now());
-            // The PUT needs most of what is left of the invocation.
+            // The PUT needs most of the invocation's remaining time.
             let answering = tokio::time::timeout(invocation.remaining() / 3, answering);
             let answered = match caught(answering).await {
                 Ok(answered) => answered.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB"))),
@@ -177,27 +181,28 @@ impl Runner {
             };
             match answered {
                 Ok(Written::Done) => is_kept = true,
-                // CloudFormation does not read the answer to a request that it has given up.
+                // CloudFormation ignores the answer to a request for which it has stopped waiting,
+                // so sending does no harm.
                 Ok(Written::NoRow | Written::Superseded | Written::Taken) => {}
                 Ok(Written::Answered) => {
                     tracing::info!(reason = why, "not answering: another invocation has");
                     return Ok(());
                 }
-                // Two answers are better than none; both rest on the same tasks.
+                // Two answers are better than none, and both rest on the same tasks.
                 Err(error) => tracing::warn!("answering without the ledger: {error}"),
             }
         }
         tracing::info!(status = ?status, reason = why, "answering");
         let delivered = self.send(&body, reply_to, invocation).await;
-        // An answer that the ledger does not hold is given anew by the next delivery, and counted then.
+        // If the ledger does not hold the answer, the next delivery sends one and counts it.
         if is_kept || delivered.is_ok() {
             invocation.metrics().record_answer(reply_to, run);
         }
         delivered
     }
 
-    /// Answers a request that has nothing to run, and signals its WaitHandle the same: the condition would
-    /// wait for it in vain.
+    /// Answers a request that runs no task, and signals its WaitHandle: the WaitCondition would
+    /// otherwise wait until its timeout.
     async fn answer_and_signal(
         &self,
         answer: Answer,
@@ -219,7 +224,7 @@ impl Runner {
         answered.and(sent)
     }
 
-    /// PUTs an answer, and ends the request if the bucket has taken it.
+    /// PUTs an answer, and ends the request if the bucket accepts it.
     async fn send(&self, body: &str, reply_to: &ReplyTo, invocation: &Invocation) -> Result<(), Undelivered> {
         let delivering = self.callback.deliver(body, reply_to, invocation.clock(), invocation.ends_at());
         let delivered = caught(Box::pin(delivering)).await.unwrap_or(Err(Undelivered::Panicked));
@@ -228,7 +233,7 @@ impl Runner {
         match (&delivered, &self.ledger) {
             (Err(error), _) => tracing::error!("{error}"),
             (Ok(()), Some(ledger)) => {
-                // The watch ends a row that stays open here.
+                // A failure is harmless, because the watch ends a row that stays open.
                 let _ = caught(ledger.settle(reply_to, body, invocation.remaining())).await;
             }
             (Ok(()), None) => {}
@@ -237,9 +242,10 @@ impl Runner {
     }
 }
 
-/// The fields of every line about a request.
+/// The log fields of every line about a request.
 pub(super) fn span(request_type: RequestType, reply_to: &ReplyTo, hop: u32) -> tracing::Span {
-    // At the highest level, so that it is on every line that is written at all.
+    // The span has the highest level, so that each line about the request has its fields at any log
+    // level.
     tracing::error_span!(
         "request",
         request_id = reply_to.request_id,

@@ -1,5 +1,5 @@
-//! Create and Update: earlier requests' tasks are ended, AWS is asked what only it knows, the tasks are
-//! started, and their end is followed.
+//! Create and Update: ends the tasks of earlier requests, asks AWS the open questions of the plan,
+//! starts the tasks, and waits for their end.
 
 use time::Duration;
 
@@ -27,11 +27,12 @@ use crate::{
     task::{Task, TaskArn, TaskDefinition},
 };
 
-/// The age of a request that may have been delivered before: Lambda tries a failed one again after a minute.
+/// The age at which a request may have been delivered before: Lambda retries a failed invocation
+/// after a minute.
 const REDELIVERY: Duration = Duration::seconds(45);
-/// Time limit for CloudFormation to tell the stack's status where the template does not give RunOnRollback.
+/// Time limit for the question for the stack's status if RunOnRollback is a default.
 const ASK_BY_DEFAULT: Duration = Duration::seconds(30);
-/// The stoppedReason of tasks whose end nobody would ever learn.
+/// The stoppedReason of tasks whose wait the ledger could not save.
 const NOT_REMEMBERED: &str = "ecs-tasks: the ledger cannot keep the wait for it";
 
 /// The answers of AWS to the questions before a start.
@@ -56,12 +57,15 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
             return not_started(work, texts::not_all_stopped(texts::earlier_runs(), &refused)).await;
         }
     };
+    // Timeout counts from here and not from the request: the end of earlier tasks can take minutes,
+    // and a rollback with a short Timeout must not fail for them.
     let (run_deadline, limit) = plan.limits.deadline(work.now());
     let work = work.until(work.invocation.clamp(run_deadline.min(plan.limits.answer_deadline())));
     let work = &Work { foreign_tasks: &foreign_tasks, ..work };
     let asked = ask(work, &plan).await;
     if !matches!(asked, Asked::Proceed(_)) {
-        // Whatever AWS answers by now: a request that has started its tasks waits for them.
+        // AWS's answers may have changed since an earlier delivery started the tasks. A request
+        // with tasks waits for them.
         started_before |= may_be_redelivered(work, &plan) && has_started(work).await;
     }
     match asked {
@@ -74,6 +78,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
     }
     let (mut attempt, mut retries) = (0, plan.properties.start_retries);
     loop {
+        // IAM is eventually consistent, and a stack in the making often makes the roles itself.
         let is_new_stack = request.request_type == RequestType::Create;
         let started = match start(work, &plan.properties, attempt, is_new_stack).await {
             Start::Complete(started) => started,
@@ -105,7 +110,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
     }
 }
 
-/// A request that has nothing to run. Tasks of earlier requests are ended all the same.
+/// Answers a request that runs no task, after the tasks of earlier requests have ended.
 pub(super) async fn skip(
     work: &Work<'_>,
     skip: Skip,
@@ -114,7 +119,7 @@ pub(super) async fn skip(
 ) -> Ending {
     match clear_the_way(work, earlier).await {
         Cleared::Done { .. } | Cleared::Superseded => skipped(skip, wait_handle),
-        // A role that may not look for tasks is no reason to fail a request that starts none.
+        // A request that starts no task does not fail because the role may not look for tasks.
         Cleared::Unseen(error) if !error.is_transient() => {
             tracing::warn!("cannot look for tasks of earlier requests: {error}");
             skipped(skip, wait_handle)
@@ -135,8 +140,8 @@ fn skipped(skip: Skip, wait_handle: Option<WaitHandle>) -> Ending {
     }
 }
 
-/// Fails the request before any task is known. If time ran out, tasks may exist anyway (RunTask timed out, or
-/// an earlier invocation crashed), so they are looked for and stopped.
+/// Fails the request before any task is known. If time ran out, tasks may exist anyway (RunTask
+/// timed out, or an earlier invocation crashed), so they are looked for and stopped.
 pub(super) async fn not_started(work: &Work<'_>, reason: Reason) -> Ending {
     let stopped = match work.is_last_look() {
         true => stop_tasks_of_request(work, Certainty::Likely, None).await,
@@ -145,8 +150,8 @@ pub(super) async fn not_started(work: &Work<'_>, reason: Reason) -> Ending {
     Ending::Answered(Answer::Failed(texts::what_is_left(reason, stopped)))
 }
 
-/// Tasks of earlier requests cannot be looked for. Another delivery of this request may have had more luck:
-/// this one waits for the tasks that it has started.
+/// Handles a failed look at earlier tasks. If another delivery of this request has started tasks,
+/// this one waits for them.
 async fn unseen(work: &Work<'_>, error: &CallError) -> Ending {
     if let Some(ledger) = work.history.ledger
         && let Some(wait) = ledger.wait_of(work.reply_to).await
@@ -161,7 +166,7 @@ fn may_be_redelivered(work: &Work<'_>, plan: &Run) -> bool {
     work.now() - plan.limits.requested_at >= REDELIVERY
 }
 
-/// Whether this very request has started tasks, as far as ECS says.
+/// This request has started tasks, as far as ECS says.
 async fn has_started(work: &Work<'_>) -> bool {
     match own_tasks(work).await {
         Ok(own) => !own.is_empty(),
@@ -172,8 +177,8 @@ async fn has_started(work: &Work<'_>) -> bool {
     }
 }
 
-/// Asks AWS what the plan leaves open: whether the stack rolls back, whether UpdateCriteria are met, where the
-/// service runs that the tasks belong to, and whether WatchContainers names containers of the definition.
+/// Asks AWS the open questions of the plan: the stack's status, UpdateCriteria, the service's
+/// placement, and the containers that WatchContainers names.
 async fn ask(work: &Work<'_>, run: &Run) -> Asked {
     if run.unless_rolling_back {
         match stack_status(work, run.may_run_unasked).await {
@@ -208,8 +213,8 @@ async fn ask(work: &Work<'_>, run: &Run) -> Asked {
     Asked::Proceed(properties)
 }
 
-/// The status of the request's stack. A default must not cost time: a denial is final there, and a VPC without
-/// a way to CloudFormation is given up soon.
+/// The status of the request's stack. If RunOnRollback is a default, the question must not cost
+/// time: a denial is final, and a VPC without a route to CloudFormation costs 30 s at most.
 async fn stack_status(work: &Work<'_>, is_by_default: bool) -> Result<String, CallError> {
     let ask = || work.aws.stack_status(&work.reply_to.stack_id);
     if !is_by_default {
@@ -218,12 +223,12 @@ async fn stack_status(work: &Work<'_>, is_by_default: bool) -> Result<String, Ca
     work.until(work.deadline.min(work.now() + ASK_BY_DEFAULT)).ride_out_unless_denied(ask).await
 }
 
-/// Whether the role or the network keeps the function from asking.
+/// The role or the network does not allow the question.
 fn cannot_be_asked(error: &CallError) -> bool {
     error.is("AccessDenied") || error.is("AccessDeniedException") || error.is("TimeoutError")
 }
 
-/// Whether an Update meets its UpdateCriteria; an Update without any does.
+/// The Update meets its UpdateCriteria, or has none.
 async fn meets_criteria(work: &Work<'_>, run: &Run) -> bool {
     let (Some(old), Some(criteria)) = (&run.compare_with, run.properties.update_criteria()) else {
         return true;
@@ -240,6 +245,7 @@ async fn meets_criteria(work: &Work<'_>, run: &Run) -> bool {
             criteria::met(criteria, &old, &new)
         }
         (old, new) => {
+            // A needless run is safer than a migration that is silently left out.
             for error in [old.err(), new.err()].into_iter().flatten() {
                 tracing::warn!(
                     "UpdateCriteria count as met, because a task definition cannot be read: {error}"
@@ -250,7 +256,7 @@ async fn meets_criteria(work: &Work<'_>, run: &Run) -> bool {
     }
 }
 
-/// The Reason against WatchContainers that name a container which the definition does not have.
+/// The Reason for WatchContainers that name an unknown container; `None` if all are known.
 async fn unknown_watch_containers(work: &Work<'_>, properties: &Properties) -> Option<Reason> {
     if properties.watch_containers().is_empty() {
         return None;
@@ -263,7 +269,8 @@ async fn unknown_watch_containers(work: &Work<'_>, properties: &Properties) -> O
             let unknown: Vec<&str> = watched.filter(|one| definition.container(one).is_none()).collect();
             (!unknown.is_empty()).then(|| texts::unknown_containers(&unknown, &definition))
         }
-        // The start shows whether the definition can be run, and the verdict whether the names are right.
+        // An unreadable definition is no reason to refuse: the start shows if it can run, and the
+        // verdict if the names are right.
         Err(error) => {
             tracing::warn!("WatchContainers are not checked: {error}");
             None
@@ -271,16 +278,17 @@ async fn unknown_watch_containers(work: &Work<'_>, properties: &Properties) -> O
     }
 }
 
-/// The definition of the tasks, for the ledger to keep: the event of their end is judged by it.
+/// The definition of the tasks for the ledger. With it an event of their end has all that a verdict
+/// needs.
 async fn definition_for_the_ledger(work: &Work<'_>, started: &Started) -> Option<Box<TaskDefinition>> {
     work.history.ledger?;
     let name = &started.seen.first()?.task_definition_arn;
     Definition::read_once(work, name, work.now()).await.as_ref().cloned().map(Box::new)
 }
 
-/// The answer to a run whose end is not waited for.
+/// The answer to a run with a Timeout of 0.
 ///
-/// `definition` is the definition that the properties name, in case ECS does not say it.
+/// `definition` is the definition that the properties name, used if ECS does not name one.
 pub(super) async fn fire_and_forget(
     work: &Work<'_>,
     wait: &Wait,
@@ -291,13 +299,14 @@ pub(super) async fn fire_and_forget(
     Answer::started(&tasks, wait.rules(definition.as_ref()), wait.return_output)
 }
 
-/// Answers a run whose verdict goes to a WaitHandle, and writes the row of that wait. If the ledger does not
-/// take the row, the tasks are stopped: nobody would learn how they end. `definition` as above.
+/// Answers a run whose verdict goes to a WaitHandle, and writes the row of that wait. If the ledger
+/// does not accept the row, the tasks are stopped, because nobody would learn how they end.
+/// `definition` is that of [`fire_and_forget`].
 pub(super) async fn promised(work: &Work<'_>, wait: Wait, started: &Started, definition: &str) -> Ending {
     let (tasks, definition) = as_started(work, started, definition).await;
     let wait = Wait { definition: definition.map(Box::new), ..wait };
     let answer = Answer::promised(&tasks, wait.rules(wait.definition.as_deref()));
-    // Until then the wait is this invocation's.
+    // Until then this invocation itself follows the wait.
     let next_look = rows::takes_over_at(work.invocation.ends_at(), &wait);
     let row = rows::Row::promised(&wait, work.now(), next_look);
     let written = match work.history.ledger {
@@ -321,7 +330,7 @@ async fn as_started(
     started: &Started,
     definition: &str,
 ) -> (Vec<Task>, Option<TaskDefinition>) {
-    // Only attributes are at stake, and they are not worth a long wait.
+    // The answer misses attributes at worst, and they do not justify a long wait.
     let work = &work.until(work.deadline.min(work.now() + DEFINITION_PATIENCE));
     let described = |task: &TaskArn| {
         started.seen.iter().any(|seen| seen.arn == *task && !seen.task_definition_arn.is_empty())
@@ -332,7 +341,7 @@ async fn as_started(
         let look = || work.aws.describe_tasks(work.cluster, &started.tasks);
         work.ride_out(look).await.map(|seen| seen.tasks).unwrap_or_default()
     };
-    // ECS may not know a task that it has just started; its ARN is answered all the same.
+    // ECS may not know a task that it has just started. The answer has its ARN all the same.
     let as_seen = |arn: &TaskArn| seen.iter().find(|task| task.arn == *arn).cloned();
     let tasks: Vec<Task> =
         started.tasks.iter().map(|arn| as_seen(arn).unwrap_or_else(|| Task::unseen(arn.clone()))).collect();

@@ -1,8 +1,9 @@
-//! Starting a run's tasks, once, however often the request is delivered.
+//! Starts a run's tasks once, however often Lambda delivers the request.
 //!
-//! RunTask is idempotent by its client token, which is the RequestId. Started tasks are kept, and missing ones
-//! are started by the next token: ECS replays the answers of a token, so every delivery asks for the same by
-//! the same token. StartTask has no client token, so tasks of this request are looked for before each call.
+//! RunTask is idempotent by its client token, which is the RequestId. Started tasks count, and
+//! the next token starts the missing ones: ECS replays the answers of a token, so every delivery
+//! asks for the same tasks with the same token. StartTask has no client token, so each call is
+//! preceded by a look for this request's tasks.
 
 use std::{cell::Cell, time::Duration as StdDuration};
 
@@ -31,62 +32,61 @@ use crate::{
     task::{LaunchFailure, Task, TaskArn},
 };
 
-/// How long a start without capacity is tried again.
+/// The time for which a start without capacity is tried again.
 const CAPACITY_PATIENCE: Duration = Duration::seconds(60);
-/// The stoppedReason of the tasks of a run that could not be started as a whole.
+/// The stoppedReason of the tasks of an incomplete start.
 const NOT_ALL_STARTED: &str = "ecs-tasks: not all tasks of this run could be started";
 
-/// The outcome of starting a run.
 pub(super) enum Start {
     /// All of its tasks have been started.
     Complete(Started),
-    /// Not all could be started, and those that did have been stopped.
+    /// Not all could be started. The tasks that did start have been stopped.
     Failed(Reason),
 }
 
 /// The tasks of a run.
 #[derive(Default)]
 pub(super) struct Started {
-    /// All of them.
+    /// All tasks, including those of earlier deliveries.
     pub(super) tasks: Vec<TaskArn>,
-    /// The tasks as the answers of the start described them. A replayed answer leaves things out, and a task
-    /// of an earlier delivery is not here.
+    /// The tasks as ECS's answers to the start described them. A replayed answer omits members, and
+    /// the tasks of an earlier delivery are missing here.
     pub(super) seen: Vec<Task>,
     /// The attempt, counted from 0, whose client token was used last.
     pub(super) attempt: u32,
 }
 
-/// Why a start did not go through.
+/// The error of a start.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
-    /// A later request of the resource has replaced this one.
+    /// A later request of the resource has superseded this one.
     #[error("{}", texts::SUPERSEDED)]
     Superseded,
     /// An earlier delivery called StartTask, and its tasks cannot be seen.
     #[error("{}", texts::STARTED_UNSEEN)]
     StartedUnseen,
-    /// An earlier delivery has given this run up.
+    /// An earlier delivery has failed this run and stopped its tasks.
     #[error("{NOT_ALL_STARTED}")]
     GivenUp,
     #[error("{0}")]
     Call(#[from] CallError),
 }
 
-/// The outcome of one attempt.
 #[derive(Debug)]
 struct Attempt {
-    /// Why tasks are missing, as far as ECS said.
+    /// The failures that ECS gave for the missing tasks.
     failures: Vec<LaunchFailure>,
-    /// The error of a call, where time may mend it.
+    /// The error of the call, if it may pass.
     refused: Option<CallError>,
-    /// Whether another attempt may start the missing tasks.
+    /// Another attempt may start the missing tasks.
     hopeful: bool,
-    /// Whether ECS has not used this client token, so that it can be used again.
+    /// ECS has not used this client token, so the next attempt can repeat it.
     token_unused: bool,
 }
 
 impl Started {
-    /// When the first of them was made. Timeout counts from then, even if an earlier delivery made it.
+    /// The creation time of the first task. Timeout counts from it, even if an earlier delivery
+    /// started the task.
     pub(super) fn began_at(&self) -> Option<OffsetDateTime> {
         self.seen.iter().filter_map(|task| task.created_at).min()
     }
@@ -110,7 +110,7 @@ impl CausedByCall for StartError {
 }
 
 impl StartError {
-    /// As the error of the call that was not made.
+    /// Returns the error of the call, or makes one for the call that was not made.
     fn into_call(self) -> CallError {
         match self {
             Self::Call(error) => error,
@@ -119,8 +119,8 @@ impl StartError {
     }
 }
 
-/// Starts the tasks that the properties ask for. `attempt` is the first client token to use. A stack in the
-/// making may have a role whose policies have not spread yet.
+/// Starts the tasks of the properties. `attempt` selects the first client token. If `is_new_stack`,
+/// a denial is tried again for longer, because the policies of a new role may not have spread yet.
 pub(super) async fn start(
     work: &Work<'_>,
     properties: &Properties,
@@ -175,11 +175,13 @@ async fn launch_until_complete(
         }
         tokio::time::sleep(delay).await;
         let token_unused = attempt.is_ok_and(|attempt| attempt.token_unused);
+        // ECS replays the answer of a used token, failures included, so missing tasks need
+        // the next one.
         started.attempt += u32::from(!token_unused);
     }
 }
 
-/// One attempt at the tasks that are missing.
+/// Makes one attempt to start the missing tasks.
 async fn launch_missing(
     work: &Work<'_>,
     properties: &Properties,
@@ -196,7 +198,7 @@ async fn launch_missing(
             started.seen.extend(tasks);
             Ok(Attempt { failures, refused: None, hopeful, token_unused: false })
         }
-        // The answer that said why others did not start is lost; the next attempt says it again.
+        // The failures of the conflicting call are lost, but the next attempt gets them again.
         Ok(Launched::Conflict(tasks)) => {
             tracing::info!("this request has started tasks before: keeping them");
             started.add(tasks);
@@ -209,9 +211,9 @@ async fn launch_missing(
     }
 }
 
-/// Ends a start that no further attempt completes. If an earlier delivery of the request has started what this
-/// one could not, its tasks are kept; else the run has failed, and its tasks are stopped. `tried` is the number
-/// of attempts and their seconds.
+/// Ends a start that no further attempt can complete. If an earlier delivery has started the
+/// missing tasks, the run keeps them; otherwise its tasks are stopped. `tried` is the number of
+/// attempts and their seconds.
 async fn resolve_incomplete(
     work: &Work<'_>,
     properties: &Properties,
@@ -220,7 +222,7 @@ async fn resolve_incomplete(
     tried: (u32, i64),
 ) -> Start {
     if let Err(StartError::Superseded) = &last {
-        // A call whose answer did not come may have started tasks, too.
+        // A call without an answer may have started tasks, too.
         let stopping = work.until(work.invocation.stop_deadline());
         let _ = stop_and_wait(&stopping, &started.tasks, &started.tasks, SUPERSEDES).await;
         if let Err(error) = stop_tasks_of_request(&stopping, Certainty::Tagged, Some(SUPERSEDES)).await {
@@ -241,7 +243,7 @@ async fn resolve_incomplete(
             return Start::Complete(started);
         }
     }
-    // The definition says how much a task asks for, and which containers it has.
+    // The Reason names the memory that a task needs and its containers.
     let reading = work.until(work.invocation.answer_reserve_at().min(work.now() + DEFINITION_PATIENCE / 4));
     let definition = Definition::read_once(&reading, &properties.task_definition, work.now()).await;
     let (stack_id, started, (attempts, seconds)) = (&work.reply_to.stack_id, &started.tasks, tried);
@@ -254,7 +256,7 @@ async fn resolve_incomplete(
         Err(error) => {
             let error = error.into_call();
             let reason = texts::start_refused(&tried, &error);
-            // An error of another call, a look for tasks, does not say that none has been started.
+            // The error of a look for tasks does not say that no task was started.
             if error.is_of_start() { reason } else { texts::may_have_started(reason) }
         }
     };
@@ -265,9 +267,10 @@ async fn resolve_incomplete(
     }
 }
 
-/// One call of RunTask or StartTask, tried again while its errors may pass. Where `ecs:TagResource` is denied
-/// or the account has short ARNs, and the template gives no tags of its own, it goes without tags: the Python
-/// function's role lacks that permission, and a stack that used it must go on working.
+/// Calls RunTask or StartTask once, and again while its errors may pass. If `ecs:TagResource` is
+/// denied or the account has short ARNs, and the template gives no tags of its own, the call goes
+/// without tags: the Python function's role lacks that permission, and its stacks must keep
+/// working.
 async fn launch_once(
     work: &Work<'_>,
     launch: &Launch<'_>,
@@ -294,6 +297,8 @@ async fn launch_once(
         }
         Err(StartError::Call(error)) if error.is_throttled() && !has_queued.replace(true) => {
             queue(work).await;
+            // The wait in the queue can take minutes, in which CloudFormation may have sent another
+            // request.
             if is_superseded(work).await {
                 return Err(StartError::Superseded);
             }
@@ -304,8 +309,8 @@ async fn launch_once(
     work.ride_out(call).await
 }
 
-/// Queues with the account's other starts that ECS has throttled, until it is this one's turn. Without a queue
-/// hundreds of starts would throttle each other again and again.
+/// Waits for this start's turn in the queue of the throttled starts. Without a queue hundreds of
+/// starts would throttle each other again and again.
 async fn queue(work: &Work<'_>) {
     let Some(ledger) = work.history.ledger else { return };
     let turn = match ledger.turn(work.now()).await {
@@ -322,8 +327,8 @@ async fn queue(work: &Work<'_>) {
     }
 }
 
-/// Whether a later request has replaced this one meanwhile: it has looked for tasks already, and these would
-/// run beside its own.
+/// A later request has superseded this one meanwhile. It has looked for tasks already, so tasks
+/// that start now would run beside its own.
 async fn is_superseded(work: &Work<'_>) -> bool {
     let Some(ledger) = work.history.ledger else { return false };
     match ledger.rows(&work.started_by()).await {
@@ -337,8 +342,8 @@ async fn is_superseded(work: &Work<'_>) -> bool {
     }
 }
 
-/// Starts a task on each of these instances that has none of this request yet. If an earlier delivery has
-/// given the run up, its run has failed, and nothing is started beside its tasks.
+/// Starts a task on each of these instances that has none of this request's yet. If an earlier
+/// delivery has failed the run, nothing is started.
 async fn start_on(
     work: &Work<'_>,
     launch: &Launch<'_>,
@@ -346,14 +351,14 @@ async fn start_on(
     started: &Started,
 ) -> Result<Launched, StartError> {
     let own = own_tasks(work).await?;
-    // StartRetries starts a task that never ran anew, so it does not count.
+    // StartRetries replaces a task that never ran, so it does not count.
     let retried = |task: &Task| launch.properties.start_retries > 0 && never_ran(task);
     let own: Vec<Task> = own.into_iter().filter(|task| !retried(task)).collect();
     if own.iter().any(is_given_up) {
         return Err(StartError::GivenUp);
     }
     let mut new: Vec<&Task> = own.iter().filter(|task| !started.tasks.contains(&task.arn)).collect();
-    // In the order of their start, so that every delivery answers the same.
+    // The order of the instances makes every delivery's answer the same.
     let place = |task: &Task| {
         instances.iter().position(|instance| task.container_instance_arn.as_ref() == Some(instance))
     };
@@ -363,21 +368,22 @@ async fn start_on(
     }
     let free: Vec<String> = free_instances(instances, &own, launch.count);
     if work.history.attempts > 0 && own.is_empty() {
-        // An earlier delivery may have started tasks that cannot be seen yet, and a second run hurts more
-        // than none.
+        // An earlier delivery may have started tasks that cannot be seen yet. A second run does
+        // more harm than none.
         return Err(StartError::StartedUnseen);
     }
     count_attempt(work, started).await?;
     Ok(work.aws.start_task(launch, &free).await?)
 }
 
-/// Writes into the ledger that StartTask is about to be called, for the delivery that comes after this one.
+/// Counts a call of StartTask in the ledger before it is made, so that the next delivery knows of
+/// it.
 async fn count_attempt(work: &Work<'_>, started: &Started) -> Result<(), StartError> {
     let Some(table) = work.history.ledger else { return Ok(()) };
     let number = started.attempt.max(work.history.attempts) + 1;
     match table.attempt(work.reply_to, StartTaskCall { number, delivery: work.history.delivery }).await {
         Ok(Written::Superseded | Written::Answered) => Err(StartError::Superseded),
-        // The tasks that it starts will be seen in a moment.
+        // The other delivery's tasks will be visible in a moment.
         Ok(Written::Taken) => Err(CallError::being_made("ecs:StartTask").into()),
         Ok(Written::Done | Written::NoRow) => Ok(()),
         Err(error) => {
@@ -387,9 +393,9 @@ async fn count_attempt(work: &Work<'_>, started: &Started) -> Result<(), StartEr
     }
 }
 
-/// The instances, `count` of them, that have no task of this run yet. ECS says which instance a task runs on;
-/// where it does not, instances are taken from the end, as ECS starts them in the order in which they are
-/// named.
+/// Returns `count` instances that have no task of this run yet. If ECS does not say which instance
+/// a task runs on, instances are taken from the end, because ECS starts tasks in the order of the
+/// named instances.
 fn free_instances(instances: &[String], own: &[Task], count: usize) -> Vec<String> {
     let taken =
         |instance: &String| own.iter().any(|task| task.container_instance_arn.as_ref() == Some(instance));
@@ -401,7 +407,8 @@ fn is_given_up(task: &Task) -> bool {
     task.stopped_reason.as_deref() == Some(NOT_ALL_STARTED)
 }
 
-/// Whether a task ended before any of its containers ran. A task that somebody has stopped stays stopped.
+/// The task ended before any of its containers ran, and nobody stopped it. A task that a person has
+/// stopped must stay stopped.
 pub(super) fn never_ran(task: &Task) -> bool {
     task.is_over() && !task.ever_ran() && task.stop_code.as_deref() != Some("UserInitiated")
 }
@@ -410,8 +417,8 @@ fn is_about_tags(error: &CallError) -> bool {
     error.is_denied() && error.message.contains("ecs:TagResource") || error.retry() == Retry::WithoutTags
 }
 
-/// Whether the refusal of a start passes by itself within a minute. A denial has been ridden out for 15 s; the
-/// role of a stack in the making takes longer to take effect.
+/// The refusal of a start may pass within a minute. A denial has already been tried again for 15 s,
+/// but the role of a new stack can take longer to take effect.
 fn is_passing(error: &CallError, is_new_stack: bool) -> bool {
     error.is_of_start()
         && match error.retry() {
@@ -421,7 +428,8 @@ fn is_passing(error: &CallError, is_new_stack: bool) -> bool {
         }
 }
 
-/// Whether capacity may turn up; anything else is a mistake that time does not mend.
+/// Capacity may become available, or the failure passes by itself. Time does not repair any other
+/// failure.
 fn may_pass(failure: &LaunchFailure) -> bool {
     matches!(failures::of_launch(&failure.reason).entry.retry, Retry::Capacity | Retry::Passing)
 }

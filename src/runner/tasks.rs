@@ -1,7 +1,7 @@
-//! The tasks of a resource: which there are, whose they are, and how ECS is told to stop them.
+//! The tasks of a resource: the runner finds them, assigns them to requests, and stops them.
 //!
-//! Rests on what ECS documents: startedBy lists running tasks; stopping and stopped tasks are listed by
-//! family, and DescribeTasks says which resource they belong to.
+//! It rests on ECS's documentation: startedBy lists running tasks; stopping and stopped tasks are
+//! listed by family, and DescribeTasks says which resource they belong to.
 
 use futures_util::future::join_all;
 
@@ -24,22 +24,24 @@ const RUN_FAILED: &str = "ecs-tasks: the run failed";
 /// The tasks of a resource in one cluster.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Tasks that DescribeTasks knows.
+    /// Tasks that DescribeTasks returned.
     pub(super) described: Vec<Task>,
-    /// The resource's own tasks that DescribeTasks does not know: listed as running, or in the ledger.
+    /// The resource's own tasks that DescribeTasks does not know: listed as running, or in the
+    /// ledger.
     pub(super) undescribed: Vec<TaskArn>,
-    /// Tasks that are listed as stopping or stopped and not described: any resource's of the family.
+    /// Tasks that are listed as stopping or stopped and cannot be described. They may belong to any
+    /// resource of the family.
     undescribed_stopped: Vec<TaskArn>,
-    /// The error that keeps every task from being described, where it is final.
+    /// The final error that prevents every description.
     pub(super) unseen: Option<CallError>,
 }
 
 /// The outcome of asking ECS to stop tasks.
 #[derive(Default)]
 pub(super) struct Stopped {
-    /// AWS refused to stop these, or could not be asked: they may still run.
+    /// Tasks that AWS refused to stop, or could not be asked to: they may still run.
     pub(super) refused: Vec<(TaskArn, CallError)>,
-    /// ECS does not know these.
+    /// Tasks that ECS does not know.
     pub(super) unknown: Vec<TaskArn>,
 }
 
@@ -48,22 +50,23 @@ pub(super) struct Stopped {
 pub(super) enum Certainty {
     /// A tag names the request.
     Tagged,
-    /// A tag names it, or there is none and the task is young enough; also tasks that are not described yet.
+    /// A tag names the request, or there is no tag and the task is young enough. Tasks that cannot
+    /// be described yet are included.
     Likely,
 }
 
 impl Found {
-    /// Whether every running task can be described, so that its tags say which request started it.
+    /// Every running task is described, so its tags say which request started it.
     pub(super) fn knows_what_runs(&self) -> bool {
         self.undescribed.is_empty()
     }
 
-    /// Whether every stopping or stopped task can be described, so that its resource is known.
+    /// Every stopping or stopped task is described, so its resource is known.
     pub(super) fn knows_what_stops(&self) -> bool {
         self.undescribed_stopped.is_empty()
     }
 
-    /// Whether every task of the resource can be described.
+    /// Every task of the resource is described.
     pub(super) fn knows_all(&self) -> bool {
         self.knows_what_runs() && self.knows_what_stops()
     }
@@ -73,18 +76,19 @@ impl Found {
 pub(super) async fn own_tasks(work: &Work<'_>) -> Result<Vec<Task>, CallError> {
     let found = find(work, Found::knows_all).await?;
     if !found.knows_all() && work.is_last_look() {
-        // One of them may be this request's, and there is no token to keep a second start from running it
-        // twice.
+        // One of the unknown tasks may be this request's. Without a client token nothing prevents a
+        // second start of it.
         return Err(CallError::not_known_yet());
     }
     let is_own = |task: &Task| is_of_request(task, work.reply_to) && !work.foreign_tasks.contains(&task.arn);
     Ok(found.described.into_iter().filter(is_own).collect())
 }
 
-/// All tasks of a resource, with their tags: running ones, and those that ECS knows as stopping or stopped.
+/// All tasks of a resource, with their tags: running ones, and those that ECS lists as stopping or
+/// stopped.
 ///
-/// A task that has just been started can be in the list before it can be described. It is waited for, a
-/// minute at most, until there is `enough`: only its description says which request started it.
+/// A new task can be in a list before it can be described, and only its description says which
+/// request started it. The look is repeated, for a minute at most, until there is `enough`.
 pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<Found, CallError> {
     let found = find_or_list(work, enough).await?;
     match found.unseen {
@@ -93,7 +97,7 @@ pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<
     }
 }
 
-/// The same for callers that also stop tasks which nobody may describe.
+/// Finds tasks as [`find`] does, for callers that also stop tasks which the role may not describe.
 pub(super) async fn find_or_list(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<Found, CallError> {
     let mut known_by = None;
     loop {
@@ -106,11 +110,14 @@ pub(super) async fn find_or_list(work: &Work<'_>, enough: fn(&Found) -> bool) ->
     }
 }
 
-/// One look at a resource's tasks. A denied DescribeTasks is no error: there is something to stop.
+/// Makes one look at a resource's tasks. A denied DescribeTasks is no error here, because a Delete
+/// can stop the listed tasks without it.
 async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
     let (aws, cluster, started_by) = (work.aws, work.cluster, work.started_by());
     let remembered = tasks_in_ledger(work);
     let look = async || {
+        // ECS documents that startedBy "must be the only filter", so stopping tasks need a second
+        // list, by family.
         let running = aws.list_running(cluster, &started_by).await?;
         let mut listed = running.clone();
         for family in work.families {
@@ -131,7 +138,7 @@ async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
         }
         match aws.describe_tasks(cluster, &all).await {
             Ok(mut seen) => {
-                // A family's tasks can be anybody's.
+                // Other resources may have tasks of the same family.
                 seen.tasks.retain(|task| {
                     running.contains(&task.arn)
                         || remembered.contains(&task.arn)
@@ -140,7 +147,8 @@ async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
                 for task in &mut seen.tasks {
                     ledger::restore_tags(task, &work.history.earlier_rows);
                 }
-                // A task of an ended request that ECS neither lists nor knows has stopped long ago.
+                // An old row can name a task that ECS has forgotten. If its request has ended, the
+                // task has stopped long ago.
                 let open = |task: &TaskArn| {
                     let mut rows = work.history.earlier_rows.iter();
                     rows.any(|row| row.is_unanswered() && row.claims(task))
@@ -163,7 +171,8 @@ pub(super) fn tasks_in_ledger(work: &Work<'_>) -> Vec<TaskArn> {
     rows.flat_map(|row| row.tasks.iter().cloned()).collect()
 }
 
-/// Asks ECS to stop these tasks.
+/// Stops these tasks. ECS may need up to their stopTimeout; the result says only which calls were
+/// refused.
 pub(super) async fn stop(work: &Work<'_>, tasks: &[TaskArn], why: &str) -> Stopped {
     let stops = tasks.iter().map(|task| work.ride_out(move || work.aws.stop_task(work.cluster, task, why)));
     let mut stopped = Stopped::default();
@@ -180,8 +189,8 @@ pub(super) async fn stop(work: &Work<'_>, tasks: &[TaskArn], why: &str) -> Stopp
     stopped
 }
 
-/// Stops the tasks of this request after an error that has lost their ARNs. Returns the tasks that AWS
-/// refused to stop; `Err` if tasks could not be looked for.
+/// Stops the tasks of this request after an error that lost their ARNs. Returns the tasks that AWS
+/// refused to stop; `Err` if the request's tasks could not be looked for.
 pub(super) async fn stop_tasks_of_request(
     work: &Work<'_>,
     certainty: Certainty,
@@ -194,8 +203,8 @@ pub(super) async fn stop_tasks_of_request(
         Certainty::Likely => is_of_request,
     };
     let running = found.described.into_iter().filter(|task| !task.is_over() && is_own(task, work.reply_to));
-    // A task that cannot be described yet has been started within the last minute, as this request was. The
-    // ledger's tasks are earlier requests'.
+    // A task that cannot be described yet was started within the last minute, as this request was.
+    // Tasks in the ledger belong to earlier requests.
     let earlier = tasks_in_ledger(work);
     let undescribed = found.undescribed.into_iter().filter(|task| !earlier.contains(task));
     let undescribed = undescribed.filter(|_| certainty == Certainty::Likely);
@@ -206,7 +215,7 @@ pub(super) async fn stop_tasks_of_request(
     Ok(stop(work, &own, why.unwrap_or(RUN_FAILED)).await.refused)
 }
 
-/// A task or cluster that ECS does not know has nothing left to stop.
+/// The error says that ECS does not know the task or cluster, so there is nothing to stop.
 fn is_unknown(error: &CallError) -> bool {
     error.is("ClusterNotFoundException")
         || error.kind == CallErrorKind::Final && error.message.to_ascii_lowercase().contains("not found")

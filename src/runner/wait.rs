@@ -1,9 +1,9 @@
-//! The main loop: a run's tasks are looked at until there is a verdict, the deadline comes, or another
+//! The main loop: looks at a run's tasks until there is a verdict, the deadline comes, or another
 //! invocation continues.
 //!
-//! [`follow`] parks a wait in the ledger where it can, and polls it where it must. [`settle_if_over`] does the
-//! same with an observation that came by itself: an event of ECS, or a look of the watch. All three end in
-//! [`Wait::assess`] and [`Wait::step`].
+//! [`follow`] parks a wait in the ledger if it can, and polls it otherwise. [`settle_if_over`] does
+//! the same with an observation that another source made: an event of ECS, or a look of the watch.
+//! Both end in [`Wait::assess`] and [`Wait::step`].
 
 use std::time::Duration as StdDuration;
 
@@ -35,46 +35,47 @@ use crate::{
     task::{Observation, Task, TaskArn},
 };
 
-/// How long the stop of timed-out tasks may wait for the ledger.
+/// The longest time that the stop of timed-out tasks may wait for the ledger.
 const STOP_WAITS: StdDuration = StdDuration::from_secs(1);
 
 /// The end of a request's part in one invocation.
 pub(super) enum Ending {
-    /// It has its answer.
+    /// The request has its answer.
     Answered(Answer),
     /// An earlier delivery has written this answer, which is sent again.
     Repeated(String),
-    /// It has this answer, and the wait goes on for the WaitHandle.
+    /// The request has this answer, and its wait continues for the WaitHandle.
     Promised(Answer, Box<Wait>),
-    /// It has this answer, and so has the WaitHandle: there is nothing to run.
+    /// The request and its WaitHandle have this answer: there is nothing to run.
     Skipped(Answer, WaitHandle),
-    /// It has the answer that no container ever ran; StartRetries may start the run anew instead.
+    /// The request has the answer that no container ever ran. StartRetries may start the run anew
+    /// instead.
     NeverRan(Answer),
-    /// Another invocation continues: the next of the chain, one that an event or the watch invokes, or one
-    /// that has answered already.
+    /// Another invocation continues: the next of the chain, one that an event or the watch starts,
+    /// or one that has already answered.
     ContinuesElsewhere,
 }
 
-/// How a wait goes on after it was offered to the ledger.
+/// The course of a wait after the attempt to save it in the ledger.
 enum Course {
     /// An event or the watch continues: this invocation may end.
     Parked,
-    /// This invocation looks.
+    /// This invocation looks at the tasks.
     Polled,
     /// Another invocation has answered.
     Answered,
-    /// A later request of the resource has replaced this one.
+    /// A later request of the resource has superseded this one.
     Superseded,
 }
 
-/// Why the next invocation does not continue.
+/// The reason for which no next invocation continues.
 enum NoNextHop {
     /// Lambda would drop the next self-invocation without an error.
     ChainUsedUp,
     Refused(CallError),
 }
 
-/// Follows a wait to its end, or until it is parked, or to the end of this invocation.
+/// Follows a wait until it has an answer, is parked, or must be handed over.
 pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
     let mut seen = Seen::of(&wait);
     if let Some(timed_out) = &wait.timed_out {
@@ -101,8 +102,8 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
     }
 }
 
-/// One more look at a wait that has just been parked, so that an end that came before its row is not missed.
-/// None if the wait may stay parked.
+/// Makes one more look at a wait that has just been parked, because its tasks may have ended before
+/// its row was saved. `None` if the wait may stay parked.
 async fn look_at_parked(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Option<Step> {
     let work = &work.until(work.invocation.clamp(wait.deadline));
     match look(work, wait, seen).await {
@@ -111,13 +112,13 @@ async fn look_at_parked(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Op
             let hand_over_at = work.invocation.hand_over_at();
             Some(wait.step(&outcome, work.now(), hand_over_at, fastrand::f64()))
         }
-        // The next look has the same error, and the loop handles it.
+        // The loop handles the error, which the next look most likely meets again.
         Err(_) => Some(Step::Look(work.now())),
     }
 }
 
-/// Settles a wait by an observation that came by itself; none if the tasks are not over by it. A fact that is
-/// missing and decides is polled for.
+/// Settles a wait by an observation of another source. `None` if the observation does not show the
+/// end of the tasks. If a fact that decides is missing, this invocation polls for it.
 pub(super) async fn settle_if_over(
     work: &Work<'_>,
     mut wait: Wait,
@@ -129,7 +130,7 @@ pub(super) async fn settle_if_over(
     let work = &work.until(work.invocation.clamp(wait.deadline));
     match assess(work, &wait, &mut seen).await {
         Outcome::Pending if seen.last.missing.is_empty() => None,
-        // Only several looks in a row can tell whether a missing task stays missing.
+        // Only several looks in a row can show that a missing task stays missing.
         Outcome::Pending => Some(Box::pin(pursue(work, wait, seen, Step::Look(now))).await),
         outcome => {
             let step = wait.step(&outcome, now, work.invocation.hand_over_at(), fastrand::f64());
@@ -138,7 +139,7 @@ pub(super) async fn settle_if_over(
     }
 }
 
-/// Takes a wait from step to step until its request's part in this invocation ends.
+/// Takes a wait from step to step until the request's part in this invocation ends.
 async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step) -> Ending {
     let invocation = work.invocation;
     let (mut hand_over_at, mut last_look_at) = (invocation.hand_over_at(), None);
@@ -148,7 +149,8 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
             Step::Look(_) => {
                 let could_restart = wait.may_restart;
                 match look_until_decided(work, &mut wait, &mut seen, step, hand_over_at).await {
-                    // All tasks have run a container: from here on it is like any other wait.
+                    // All tasks have run a container, so the run can no longer be started anew, and
+                    // the wait may be parked.
                     Ok(Step::Look(_)) if could_restart => {
                         wait.definition = seen.definition.as_ref().cloned().map(Box::new);
                         return Box::pin(follow(work, wait)).await;
@@ -166,7 +168,8 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
                         return Ending::Answered(stop_and_fail(work, &wait, reason).await);
                     }
                     Err(NoNextHop::ChainUsedUp) => {
-                        // This invocation is the last: its tasks are stopped within it.
+                        // Lambda would drop the next self-invocation, so the tasks must stop within
+                        // this one.
                         (hand_over_at, last_look_at) =
                             (invocation.ends_at(), Some(invocation.stop_deadline()));
                         Step::DeadlineReached
@@ -195,8 +198,8 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
     }
 }
 
-/// Looks at the tasks, at the times that each step gives, until a step is no look; or, for a run that may be
-/// started anew, until all of its tasks have run a container.
+/// Looks at the tasks, at the times that each step gives, until a step is no look; or, for a run
+/// that may be started anew, until all of its tasks have run a container.
 async fn look_until_decided(
     work: &Work<'_>,
     wait: &mut Wait,
@@ -214,8 +217,8 @@ async fn look_until_decided(
                 wait.may_restart = false;
                 return Ok(Step::Look(now));
             }
-            // A slow answer shows the tasks as they were when the question was asked, and a fact that is
-            // waited for may have come since then.
+            // A slow answer shows the tasks as they were at the time of the call. The missing fact
+            // may have come since.
             Some(outcome @ Outcome::Over { .. }) => wait.step(&outcome, asked_at, hand_over_at, jitter),
             Some(outcome) => wait.step(&outcome, now, hand_over_at, jitter),
             None => wait.step_after_misses(seen.misses, now, hand_over_at, jitter),
@@ -231,6 +234,7 @@ pub(super) async fn wait_until_over(work: &Work<'_>, tasks: &[TaskArn]) -> bool 
     }
     let mut wait = Wait::for_end(work.reply_to, work.cluster, tasks, work.deadline, work.now());
     let (mut seen, first) = (Seen::default(), Step::Look(work.now()));
+    // The caller has a deadline of its own and nothing to hand over.
     let never = work.invocation.ends_at().max(work.deadline);
     match Box::pin(look_until_decided(work, &mut wait, &mut seen, first, never)).await {
         Ok(Step::Finish(_)) => true,
@@ -242,17 +246,18 @@ pub(super) async fn wait_until_over(work: &Work<'_>, tasks: &[TaskArn]) -> bool 
     }
 }
 
-/// Whether every task has run a container. Nothing is known of a task that ECS does not know yet.
+/// Every task has run a container. A task that ECS does not know yet may not have.
 fn all_ran(seen: &Observation) -> bool {
     seen.missing.is_empty() && seen.tasks.iter().all(Task::ever_ran)
 }
 
-/// One look. None if it showed nothing (throttling, 5xx, a time-out); `Err` if no further look will either.
+/// Makes one look. `None` if it failed and the next one may succeed (throttling, 5xx, a time-out);
+/// `Err` if no further look will succeed.
 async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Option<Outcome>, CallError> {
     let (now, started_at) = (work.now(), wait.started_at);
     let looking = work.within(work.aws.describe_tasks(&wait.cluster, &wait.tasks));
-    // The definition is read while the tasks run, because there may be no time for it at their end. It alone
-    // says which containers count and where their output goes.
+    // The definition is read while the tasks run, because there may be no time for it at their end.
+    // Nothing else says which containers count and where their output goes.
     let name = definition_name(seen);
     let looked = if wait.goal == Goal::Success && seen.definition.may_be_read() && !name.is_empty() {
         let (looked, read) = tokio::join!(looking, Definition::read_once(work, &name, started_at));
@@ -265,14 +270,18 @@ async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Optio
         Ok(observation) => {
             seen.last = observation;
             seen.trouble = None;
+            // One success between failures does not prove that the throttling is over.
             seen.misses /= 2;
         }
+        // A cluster that is gone has no task left to wait for.
         Err(error) if wait.goal != Goal::Success && error.is("ClusterNotFoundException") => {
             seen.last = Observation::default();
         }
         Err(error) => {
             let may_pass = match error.kind {
                 CallErrorKind::Transient => true,
+                // IAM is eventually consistent: a new permission can work on one host and be denied
+                // by another.
                 CallErrorKind::Denied => now - started_at < FRESH_ROLE,
                 CallErrorKind::Final => false,
             };
@@ -291,8 +300,8 @@ async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Optio
     Ok(Some(assess(work, wait, seen).await))
 }
 
-/// Assesses the wait by the last look. At the end of a run the task definition is fetched if it has not been
-/// read: the verdict or its evidence may need it.
+/// Assesses the wait by the last look. At the end of a run the task definition is read if it has
+/// not been: the verdict or its Reason may need it.
 async fn assess(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Outcome {
     let outcome = wait.assess(seen.facts(), work.now());
     if outcome == Outcome::Pending || wait.goal != Goal::Success || !seen.definition.may_be_read() {
@@ -303,7 +312,7 @@ async fn assess(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Outcome {
         let reading = work.until(work.invocation.clamp(work.now() + DEFINITION_PATIENCE));
         (seen.definition, seen.has_asked) = (Definition::read(&reading, &name).await, true);
     } else if !seen.has_asked {
-        // The definition that an earlier invocation has read is not handed over.
+        // The hand-over leaves the definition out, so each invocation reads it once.
         (seen.definition, seen.has_asked) = (Definition::read_once(work, &name, wait.started_at).await, true);
     }
     wait.assess(seen.facts(), work.now())
@@ -313,9 +322,9 @@ fn definition_name(seen: &Seen) -> String {
     seen.last.tasks.first().map(|task| task.task_definition_arn.clone()).unwrap_or_default()
 }
 
-/// Saves a wait in the ledger, if there is one, and parks it where that saves time and the watch runs.
+/// Saves a wait in the ledger, if there is one, and parks it if that saves time and the watch runs.
 ///
-/// A ledger that cannot be written to is no reason to fail: the wait is polled, and the log says why.
+/// A ledger that cannot be written to fails no request: the wait is polled, and the log says why.
 async fn park_or_poll(work: &Work<'_>, wait: &Wait) -> Course {
     let Some(ledger) = work.history.ledger else { return Course::Polled };
     let now = work.now();
@@ -359,11 +368,12 @@ async fn is_watched(work: &Work<'_>, ledger: &Ledger) -> bool {
     }
 }
 
-/// Stops the tasks of a run at its deadline, and lets the wait go on until they have stopped. Returns the
+/// Stops the tasks of a run at its deadline, and turns the wait into one for their end. Returns the
 /// tasks that AWS refused to stop.
 ///
-/// The row says so before the tasks are told: an event of the stop may come before this invocation's next
-/// look, and answer by the row. The stop does not wait long for that.
+/// The row is saved before the tasks are stopped: an event of the stop may arrive before this
+/// invocation's next look, and its invocation answers from the row. The stop does not wait long for
+/// the ledger.
 async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn, CallError)> {
     tracing::warn!("{} is over: stopping the tasks", wait.limit);
     let timed_out: TimedOut = seen.timed_out(wait);
@@ -384,7 +394,7 @@ async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn
     refused
 }
 
-/// Invokes the function for the next part of the wait, with all that it needs and nothing else.
+/// Invokes the function to continue the wait, with the wait as its payload and nothing else.
 async fn hand_over(work: &Work<'_>, mut wait: Wait) -> Result<(), NoNextHop> {
     let invocation = work.invocation;
     if i64::from(wait.hop) >= MAX_HOPS && !invocation.may_recurse() {
@@ -394,8 +404,9 @@ async fn hand_over(work: &Work<'_>, mut wait: Wait) -> Result<(), NoNextHop> {
     wait.hop += 1;
     tracing::info!(waited_s = (work.now() - wait.started_at).whole_seconds(), "handing over");
     let payload = json!({ "Wait": wait }).to_string().into_bytes();
-    // An attempt without an answer must leave time for another, and for the end if none works. If such an
-    // attempt has worked all the same, two waits for the same tasks reach the same verdict.
+    // An attempt without an answer must leave time for another, and for the end if none succeeds.
+    // If such an attempt took effect all the same, two waits for the same tasks reach the same
+    // verdict.
     let left = invocation.answer_reserve_at() - work.now();
     let call = || {
         let invoke = work.aws.invoke_event(invocation.function_arn(), payload.clone());

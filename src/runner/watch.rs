@@ -1,7 +1,7 @@
-//! What wakes a parked wait, and what rescues an orphan: an event of ECS, and the watch, which comes round
-//! once a minute and finds whatever no event has said.
+//! The wake-up of parked waits, and the recovery of orphans: by an event of ECS, or by the watch,
+//! which runs once a minute and finds whatever no event reported.
 //!
-//! Neither ends in an error because of one row: the row stays, and the next round has it again.
+//! An error of one row ends neither of them: the row stays, and the next round finds it again.
 
 use std::collections::BTreeMap;
 
@@ -40,24 +40,25 @@ use crate::{
 
 /// The most rows that the watch works on at the same time.
 const AT_ONCE: usize = 16;
-/// The most waits that the watch follows at the same time, once they are due: each is a look now and then.
+/// The most waits that the watch follows at the same time. Each needs only a look now and then.
 const FOLLOWED_AT_ONCE: usize = 200;
 
-/// The looks of one round: each task as ECS describes it, or the error of its cluster.
+/// The results of a round's looks: each task as ECS describes it, or the error of its cluster.
 #[derive(Default)]
 struct Looked {
     tasks: BTreeMap<TaskArn, Task>,
     failed: BTreeMap<String, CallError>,
 }
 
-/// A wait that the watch's own invocation follows from then on.
+/// A wait that the watch's own invocation follows from a time on.
 struct Followed {
     wait: Wait,
     from: OffsetDateTime,
 }
 
 impl Runner {
-    /// Handles an event: a task has a new state. The waits that know the task are settled by it if they can.
+    /// Handles an event: a task has a new state. The event settles the waits of this task that it
+    /// shows to be over.
     pub(super) async fn task_changed(&self, task: Task, invocation: &Invocation) {
         let Some(ledger) = &self.ledger else {
             tracing::warn!("an event of ECS came, and there is no ledger: LEDGER_TABLE is not set");
@@ -71,18 +72,20 @@ impl Runner {
                 return;
             }
         };
-        // A Create may wait for the task's success and a Delete for its end.
+        // Several rows can name the task: a Create may wait for its success and a Delete for its
+        // end.
         let waiting = found.into_iter().filter(|row| row.state == RowState::Waiting && row.claims(&task.arn));
         for row in waiting {
-            // The watch handles a row that cannot be read.
+            // A row that cannot be read is left to the watch, which answers it FAILED.
             let (Ok(Some(wait)), Some(reply_to)) = (row.continuation(), row.reply_to()) else { continue };
             let span = span(wait.request_type, &reply_to, wait.hop);
             self.wake(wait, task.clone(), invocation).instrument(span).await;
         }
     }
 
-    /// Settles a parked wait by a task of it that has changed, if it is over.
+    /// Settles a parked wait if the event's task shows that it is over.
     async fn wake(&self, wait: Wait, task: Task, invocation: &Invocation) {
+        // The event has all that a run of one task needs, so its end costs no call to ECS.
         let observation = match wait.tasks.as_slice() {
             [_] => Ok(Observation { tasks: vec![task], missing: Vec::new() }),
             several => caught(self.aws.describe_tasks(&wait.cluster, several))
@@ -97,7 +100,7 @@ impl Runner {
         }
     }
 
-    /// Does the watch's round: every row that is due.
+    /// Does a round of the watch: handles every row that is due.
     pub(super) async fn watch(&self, invocation: &Invocation) {
         let Some(ledger) = &self.ledger else {
             tracing::warn!("the watch came round, and there is no ledger: LEDGER_TABLE is not set");
@@ -115,7 +118,8 @@ impl Runner {
                     break;
                 }
             };
-            // No heartbeat of a watch that cannot read its rows: nothing may be parked for it.
+            // A watch that cannot read its rows writes no heartbeat, so that no wait is parked for
+            // it.
             if from.is_none()
                 && let Err(error) = ledger.write_heartbeat(round).await
             {
@@ -132,7 +136,7 @@ impl Runner {
         self.follow_all(followed, invocation).await;
     }
 
-    /// Works on one page of rows that are due. Returns the waits that this invocation must follow.
+    /// Handles one page of due rows. Returns the waits that this invocation must follow.
     async fn watch_page(&self, ledger: &Ledger, due: &[Row], invocation: &Invocation) -> Vec<Followed> {
         let actions: Vec<(&Row, WatchAction)> = due.iter().map(|row| (row, row.action())).collect();
         let looked = &self.look_at_all(&actions).await;
@@ -145,7 +149,7 @@ impl Runner {
             let request_type = row.continuation().ok().flatten().map(|wait| wait.request_type);
             let span = span(request_type.unwrap_or(RequestType::Create), &reply_to, 0);
             let work = self.watch_row(ledger, row, &reply_to, action, looked, invocation);
-            // A bug that one row meets must not keep the others from their round.
+            // A panic in one row's work must not keep the other rows from their round.
             let followed = caught(Box::pin(work).instrument(span)).await;
             followed.unwrap_or_else(|Panicked| {
                 tracing::error!(request_id = row.request, "an internal error ended the work on a row");
@@ -155,7 +159,7 @@ impl Runner {
         stream::iter(works).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
     }
 
-    /// Does one row's work. Returns its wait if this invocation must follow it.
+    /// Handles one row. Returns its wait if this invocation must follow it.
     async fn watch_row(
         &self,
         ledger: &Ledger,
@@ -169,6 +173,8 @@ impl Runner {
         match action {
             WatchAction::Repeat(body) => {
                 let expiry = reply_to.address().expires_at();
+                // S3 refuses a signed address after its expiry, so the answer can no longer be
+                // delivered.
                 if expiry.is_some_and(|expiry| expiry <= now) {
                     tracing::error!("the answer was never taken, and its ResponseURL has expired");
                     ledger.end(row.key()).await;
@@ -192,8 +198,8 @@ impl Runner {
         None
     }
 
-    /// Settles a parked wait by the round's look. Returns it if this invocation must follow it: to keep its
-    /// deadline, or to find out whether a task stays missing or an error lasts.
+    /// Settles a parked wait by the round's look. Returns it if this invocation must follow it: to
+    /// stop its tasks at the deadline, or to find out if a missing task or an error is permanent.
     async fn look_at(
         &self,
         ledger: &Ledger,
@@ -204,6 +210,8 @@ impl Runner {
     ) -> Option<Followed> {
         let now = invocation.now();
         if let Some(error) = looked.failed.get(&wait.cluster) {
+            // Hundreds of waits can be due in a round, so a throttled look must not make this
+            // invocation follow each of them.
             if error.is_transient() && !rows::is_near(&wait, now) {
                 tracing::warn!("the next round will look at this wait: {error}");
                 return None;
@@ -221,6 +229,7 @@ impl Runner {
             return None;
         }
         if rows::is_near(&wait, now) {
+            // If this invocation crashes before the deadline, a later round resumes the wait.
             let takes_over_at = rows::takes_over_at(invocation.ends_at(), &wait);
             ledger.schedule(row, takes_over_at, invocation.remaining()).await;
             let from = wait.deadline;
@@ -230,30 +239,33 @@ impl Runner {
         None
     }
 
-    /// Follows these waits to their ends, each from its time on. An event may settle one meanwhile: then the
-    /// ledger says so, and nothing is done.
+    /// Follows these waits to their ends, each from its own time on. If an event settles one
+    /// meanwhile, the ledger shows it, and the wait ends without an answer.
     async fn follow_all(&self, followed: Vec<Followed>, invocation: &Invocation) {
         let places = &Semaphore::new(FOLLOWED_AT_ONCE);
         let works = followed.into_iter().map(|Followed { wait, from }| async move {
             invocation.clock().sleep_until(from.min(invocation.hand_over_at())).await;
             let _place = places.acquire().await;
-            // The log and the metrics say that an answer was not taken; the next round sends it again.
+            // The log and the metrics report an answer that was not delivered; the next round sends
+            // it again.
             let _ = caught(Box::pin(self.resume(wait, invocation))).await;
         });
         futures_util::future::join_all(works).await;
     }
 
-    /// Settles a wait by an observation, if it is over by it. True if it is.
+    /// Settles a wait if an observation shows that it is over. Returns true if it does.
     async fn settle_by(&self, wait: Wait, observation: Observation, invocation: &Invocation) -> bool {
         let (reply_to, cluster) = (wait.reply_to.clone(), wait.cluster.clone());
         let history = self.history();
         let work = self.work(&cluster, &[], &history, wait.deadline, &reply_to, invocation);
         let settling = Box::pin(settle_if_over(&work, wait, observation));
-        // The log and the metrics say that an answer was not taken; the next round sends it again.
+        // The log and the metrics report an answer that was not delivered; the next round sends it
+        // again.
         self.settle(Some(&cluster), &reply_to, invocation, settling).await.unwrap_or(true)
     }
 
-    /// Looks at the tasks of all of these waits, with as many in one call as ECS takes.
+    /// Looks at the tasks of all these waits, up to 100 in one call, because ECS limits an
+    /// account's calls and not their tasks.
     async fn look_at_all(&self, actions: &[(&Row, WatchAction)]) -> Looked {
         let mut clusters: BTreeMap<&str, Vec<TaskArn>> = BTreeMap::new();
         for (_, action) in actions {
@@ -282,8 +294,8 @@ impl Runner {
         looked
     }
 
-    /// Resumes a request whose invocation crashed while it started or stopped tasks. Tasks that cannot be
-    /// found yet are looked for in the next round, until the request's deadline.
+    /// Resumes a request whose invocation crashed while it started or stopped tasks. If its tasks
+    /// cannot be found yet, the next rounds look again until the request's deadline.
     async fn recover_orphan(&self, ledger: &Ledger, row: &Row, reply_to: &ReplyTo, invocation: &Invocation) {
         let crashed = || self.fail_orphan(row, reply_to, texts::died(row.count), invocation);
         let (Ok(Some(wait)), Some(cluster)) = (row.continuation(), &row.cluster) else {
@@ -315,13 +327,15 @@ impl Runner {
                 return crashed().await;
             }
         };
-        // StartRetries has started tasks in place of those that never ran.
+        // StartRetries may have started tasks in place of others that never ran, so the row's count
+        // leaves those out.
         let is_anew = |task: &Task| is_marked_by(task, reply_to) && !never_ran(task);
         if own.iter().filter(|task| is_anew(task)).count() >= row.count {
             own.retain(is_anew);
         }
         if row.count > 0 && own.len() >= row.count {
-            // Where StopTask has cleared tags, a later request's tasks are among them.
+            // StopTask can clear tags, and then a later request's tasks can be among these. The
+            // oldest are this request's.
             own.sort_by_key(|task| (task.created_at, task.arn.clone()));
             own.truncate(row.count);
             tracing::warn!("resuming with the tasks that a crashed invocation started");
@@ -345,12 +359,13 @@ impl Runner {
         }
     }
 
-    /// Stops the tasks of a request that nobody can resume, and answers FAILED.
+    /// Stops the tasks of a request that no invocation can resume, and answers FAILED.
     async fn fail_orphan(&self, row: &Row, reply_to: &ReplyTo, reason: Reason, invocation: &Invocation) {
         let cluster = row.cluster.as_deref();
         let failing =
             async { Some(Ending::Answered(self.stop_and_fail(cluster, reply_to, invocation, reason).await)) };
-        // The log and the metrics say that an answer was not taken; the next round sends it again.
+        // The log and the metrics report an answer that was not delivered; the next round sends it
+        // again.
         let _ = self.settle(cluster, reply_to, invocation, Box::pin(failing)).await;
     }
 }

@@ -1,5 +1,5 @@
-//! Work on one request within one invocation: everything that each step needs, and how calls to AWS are
-//! tried again.
+//! Work on one request within one invocation: everything that each step needs, and the retries of
+//! calls to AWS.
 
 use std::time::Duration as StdDuration;
 
@@ -17,18 +17,19 @@ use crate::{
     task::TaskArn,
 };
 
-/// The longest pause of a throttled start. ECS lets an account start 40 tasks a second, and a throttled start
-/// is one of hundreds: spread like this, most of them succeed at the next try.
+/// The longest pause of a throttled start. ECS lets an account start 40 tasks a second, and a
+/// throttled start is most likely one of hundreds: with pauses of this length most of them succeed
+/// at the next attempt.
 const CROWD: StdDuration = StdDuration::from_secs(30);
 /// The pause between looks for tasks that are about to appear.
 pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);
 
-/// Work on one request within one invocation.
+/// The work on one request within one invocation.
 #[derive(Clone, Copy)]
 pub(super) struct Work<'w> {
     pub(super) aws: &'w Aws,
     pub(super) invocation: &'w Invocation,
-    /// The request, as far as it is answered.
+    /// The address and identity of the reply.
     pub(super) reply_to: &'w ReplyTo,
     /// Name or ARN of the cluster.
     pub(super) cluster: &'w str,
@@ -36,15 +37,15 @@ pub(super) struct Work<'w> {
     pub(super) families: &'w [String],
     /// The ledger's rows around the request.
     pub(super) history: &'w History<'w>,
-    /// Tasks of other requests, whatever their tags say: StopTask may clear tags.
+    /// Tasks of other requests. Their tags may not show it, because StopTask may clear tags.
     pub(super) foreign_tasks: &'w [TaskArn],
-    /// When the work must be done.
+    /// The deadline of the work.
     pub(super) deadline: OffsetDateTime,
 }
 
-/// An error that a call to AWS may have caused, so that it can be tried again.
+/// An error that a call to AWS may have caused, so that the call can be made again.
 pub(super) trait CausedByCall: From<CallError> {
-    /// The failed call; none where trying again is no help.
+    /// The failed call; `None` if another attempt is no help.
     fn call(&self) -> Option<&CallError>;
 }
 
@@ -54,28 +55,25 @@ impl CausedByCall for CallError {
     }
 }
 
-/// Whether an account starts more tasks at once than ECS lets it.
+/// The account starts more tasks at once than ECS allows.
 fn is_crowded_out(error: &CallError) -> bool {
     error.operation == "ecs:RunTask" && error.is_throttled()
 }
 
 impl<'w> Work<'w> {
-    /// The same work, on another cluster.
     pub(super) fn on(self, cluster: &'w str) -> Self {
         Self { cluster, ..self }
     }
 
-    /// The same work with another deadline.
     pub(super) fn until(self, deadline: OffsetDateTime) -> Self {
         Self { deadline, ..self }
     }
 
-    /// The time now.
     pub(super) fn now(&self) -> OffsetDateTime {
         self.invocation.now()
     }
 
-    /// Whether another look would come too late.
+    /// Another look would come after the deadline.
     pub(super) fn is_last_look(&self) -> bool {
         self.now() + LOOK >= self.deadline
     }
@@ -85,8 +83,8 @@ impl<'w> Work<'w> {
         self.reply_to.started_by()
     }
 
-    /// A call's result, if it comes before the deadline, or within a second where there is less. A call that
-    /// hangs must not take the invocation beyond its own deadline.
+    /// Returns a call's result if it comes before the deadline, or within a second if less is left.
+    /// A call that hangs must not take the invocation beyond its own deadline.
     pub(super) async fn within<T, E: CausedByCall>(
         &self,
         call: impl Future<Output = Result<T, E>>,
@@ -96,7 +94,8 @@ impl<'w> Work<'w> {
         timed.unwrap_or_else(|_| Err(CallError::no_answer("AWS").into()))
     }
 
-    /// As [`Work::ride_out`], but a denial is final: for calls that are not worth the wait for a fresh role.
+    /// Calls AWS as [`Work::ride_out`] does, but a denial is final: for calls that are not worth
+    /// the wait for a new role.
     pub(super) async fn ride_out_unless_denied<T, Fut>(
         &self,
         mut call: impl FnMut() -> Fut,
@@ -115,8 +114,8 @@ impl<'w> Work<'w> {
         .await
     }
 
-    /// Calls AWS until it works. Throttling, 5xx and time-outs are tried again with backoff until the
-    /// deadline, a denial for 15 s; anything else is final.
+    /// Calls AWS until a call succeeds. Throttling, 5xx and time-outs are tried again with backoff
+    /// until the deadline, a denial for 15 s. Any other error is final.
     pub(super) async fn ride_out<T, E, Fut>(&self, mut call: impl FnMut() -> Fut) -> Result<T, E>
     where
         E: CausedByCall + std::fmt::Display,
@@ -128,7 +127,8 @@ impl<'w> Work<'w> {
             .with_max_delay(StdDuration::from_secs(5))
             .without_max_times()
             .with_jitter();
-        // A start that meets one throttle is in no crowd.
+        // One throttled attempt does not prove that hundreds start at once, so the pauses begin
+        // short and double.
         let mut crowd = StdDuration::from_secs(1);
         (|| self.within(Box::pin(call())))
             .retry(backoff)
@@ -139,7 +139,8 @@ impl<'w> Work<'w> {
                     CallErrorKind::Denied => denied_until,
                     CallErrorKind::Final => return None,
                 };
-                // The last attempt is made at the end, not beyond it.
+                // The last attempt comes right at the deadline, because a call after it would be
+                // too late.
                 let left = StdDuration::try_from(until - self.now()).ok().filter(|left| !left.is_zero())?;
                 if is_crowded_out(error) {
                     let delay = crowd.mul_f64(fastrand::f64());
@@ -166,7 +167,7 @@ mod tests {
         CallError { operation: "ecs:RunTask", code: "Code".to_owned(), message: "message".to_owned(), kind }
     }
 
-    /// The result of work that may take so many seconds, and how long it took.
+    /// The result of work that may take `seconds`, and the seconds that it took.
     async fn worked<T>(seconds: i64, work: impl AsyncFnOnce(Work<'_>) -> T) -> (T, i64) {
         let clock = Clock::start();
         let invocation = Invocation::begin(clock, clock.now() + Duration::seconds(900), "arn");
@@ -186,7 +187,7 @@ mod tests {
         (result, (invocation.now() - began).whole_seconds())
     }
 
-    /// How long and how often a call that always fails is tried.
+    /// The seconds and the calls of a call that always fails.
     async fn tried(kind: CallErrorKind, seconds: i64) -> (i64, u32) {
         let calls = Cell::new(0);
         let failing = async |work: Work<'_>| {
@@ -219,8 +220,8 @@ mod tests {
         assert!((7..=9).contains(&took), "{took} s");
     }
 
-    /// Without the feature `std` the backoff's generator has one seed for every process, and instances that
-    /// start together try again in step.
+    /// Without the feature `std` the backoff's generator has the same seed in every process, and
+    /// instances that start together would try again in step.
     #[test]
     fn two_backoffs_do_not_wait_in_step() {
         use backon::BackoffBuilder;

@@ -80,7 +80,7 @@ fn the_function_lives_with_its_ledger_unless_it_is_told_otherwise() {
         "{with}"
     );
     assert!(with.contains(", the table "), "{with}");
-    assert!(lines.iter().any(|line| line.contains("parked: an event or the watch goes on")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("parked: an event or the watch continues")), "{lines:#?}");
     let (without, _) = last(&["--no-ledger"]);
     assert!(without.contains("; 2 invocations; called DescribeTask"), "{without}");
     assert!(!without.contains("the table"), "{without}");

@@ -1,6 +1,6 @@
-//! What a request is answered with, before it is cut to size.
+//! The answer to a request, before it is cut to size.
 //!
-//! Pure, and derived from the tasks alone: two answers to the same request are the same.
+//! Pure, and derived from the tasks alone, so two answers to the same request are equal.
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -13,10 +13,10 @@ use crate::{
     task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
 };
 
-/// The most characters that Output has.
+/// The longest Output, in characters.
 const MAX_OUTPUT: usize = 1024;
 
-/// What is known of a failure beside the tasks.
+/// The evidence of a failure beside the tasks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Evidence<'e> {
     /// The definition that the tasks ran from, if it could be read.
@@ -46,7 +46,7 @@ pub enum RunEnd {
 }
 
 impl RunEnd {
-    /// The end of a run that failed so; none where no run was made.
+    /// The end of a run that failed in this class; `None` if the class says that there was no run.
     pub fn failed(class: FailureClass) -> Option<Self> {
         (class != FailureClass::NoRun).then_some(Self::Failed(class))
     }
@@ -58,20 +58,21 @@ impl Answer {
         Self::Succeeded(why, Box::default())
     }
 
-    /// The tasks have been started and are not waited for. The attributes hold only what is known at the
-    /// start, so that a second delivery of the request answers the same.
+    /// The answer to a run with a Timeout of 0: its tasks have started. The attributes hold only
+    /// what is known at the start, so that a second delivery of the request gives the same answer.
     pub fn started(tasks: &[Task], rules: Rules<'_>, wants_output: bool) -> Self {
         let reason = texts::started(tasks.len());
         let reason = if wants_output { texts::no_output_yet(reason) } else { reason };
         Self::Succeeded(reason, Box::new(identity(tasks, rules)))
     }
 
-    /// The tasks have been started, and how they end is signalled to the WaitHandle. Attributes likewise.
+    /// The answer to a run whose verdict goes to a WaitHandle: its tasks have started. Its
+    /// attributes are those of [`Answer::started`].
     pub fn promised(tasks: &[Task], rules: Rules<'_>) -> Self {
         Self::Succeeded(texts::promised(tasks.len()), Box::new(identity(tasks, rules)))
     }
 
-    /// The tasks that count ended well.
+    /// The answer to a run whose decisive tasks succeeded.
     pub fn succeeded(tasks: &[Task], rules: Rules<'_>) -> Self {
         let started_at = tasks.iter().filter_map(|task| task.started_at).min();
         let stopped_at = tasks.iter().filter_map(Task::ended_at).max();
@@ -88,7 +89,7 @@ impl Answer {
         Self::Succeeded(texts::with_helpers(reason, &rules.helpers_that_failed(tasks)), Box::new(data))
     }
 
-    /// The same, with the last line of a container as Output; or with the reason why there is none.
+    /// Adds the last line of a container as Output, or says in the Reason why there is none.
     #[must_use]
     pub fn returning(self, container: Option<&str>, log: &Log) -> Self {
         let Self::Succeeded(reason, mut data) = self else { return self };
@@ -100,7 +101,7 @@ impl Answer {
         Self::Succeeded(reason, data)
     }
 
-    /// At least one task failed.
+    /// The answer to a run in which at least one task failed.
     pub fn failed(failures: &[Failure], evidence: Evidence<'_>) -> Self {
         let Evidence { definition, log, network } = evidence;
         let culprit = failures.first().and_then(|failure| failure.cause.container());
@@ -117,7 +118,7 @@ impl Answer {
         Self::Failed(Reason::failed(failures, facts, log))
     }
 
-    /// Says which function it comes from, where its role is the matter.
+    /// Names the function in the Reason if its role is the problem.
     #[must_use]
     pub fn from_function(self, arn: &str) -> Self {
         let name = arn.split(':').nth(6).unwrap_or(arn);
@@ -142,7 +143,7 @@ impl Answer {
         }
     }
 
-    /// Whether the stack may go on.
+    /// The status for CloudFormation.
     pub fn status(&self) -> Status {
         match self {
             Self::Succeeded(..) => Status::Success,
@@ -150,7 +151,7 @@ impl Answer {
         }
     }
 
-    /// How the run ended that it is about, if it is about one.
+    /// The end of the answer's run; `None` if it ran no task.
     pub fn run_end(&self) -> Option<RunEnd> {
         match self {
             Self::Succeeded(_, data) => data.ran.then_some(RunEnd::Succeeded),
@@ -158,7 +159,8 @@ impl Answer {
         }
     }
 
-    /// The body, within the bytes that CloudFormation reads: a response, or the signal to a WaitHandle.
+    /// The body of the PUT, within the size that CloudFormation reads: a response, or the signal to
+    /// a WaitHandle.
     pub fn into_body(self, reply_to: &ReplyTo) -> String {
         match reply_to.wait_handle {
             Some(_) => self.into_signal(reply_to.no_echo).body(),
@@ -169,6 +171,7 @@ impl Answer {
     fn into_signal(self, no_echo: bool) -> Signal {
         let status = self.status();
         let (reason, data, _) = self.into_parts();
+        // A signal has no member NoEcho that would mask its data, so the data is left out.
         let mut signal = Signal::new(status, data.filter(|_| !no_echo));
         signal.reason = reason.fit(signal.room());
         signal
@@ -184,7 +187,7 @@ impl Answer {
         response
     }
 
-    /// Reason, attributes, and how many characters Output had before it was cut.
+    /// The Reason, the attributes, and the length of Output in characters before it was cut.
     fn into_parts(self) -> (Reason, Option<Data>, usize) {
         let (reason, data) = match self {
             Self::Succeeded(reason, data) => (reason, Some(*data)),
@@ -205,14 +208,15 @@ fn platform(definition: &TaskDefinition) -> Option<&str> {
     }
 }
 
-/// The container that a success is reported by: the first of WatchContainers, else the first essential one.
+/// The container whose output and exit code represent a success: the first of WatchContainers, or
+/// else the first essential one.
 fn speaker<'a>(rules: Rules<'a>) -> Option<&'a ContainerDefinition> {
     let containers = &rules.definition?.containers;
     let watched = first_watched(rules).and_then(|name| containers.iter().find(|one| one.name == name));
     watched.or_else(|| containers.iter().find(|one| one.essential)).or(containers.first())
 }
 
-/// Its name, as far as it is known.
+/// The name of the container whose output and exit code represent a success, as far as it is known.
 pub fn speaker_of(rules: Rules<'_>) -> Option<&str> {
     speaker(rules).map(|speaker| speaker.name.as_str()).or(first_watched(rules))
 }
@@ -221,7 +225,7 @@ fn first_watched<'a>(rules: Rules<'a>) -> Option<&'a str> {
     rules.watch_containers.iter().map(String::as_str).find(|name| *name != EVERY_CONTAINER)
 }
 
-/// The exit code of a success: of the container that it is reported by, else of the first that counts.
+/// The exit code of a success: of the representing container, or else of the first that counts.
 fn exit_code(task: &Task, rules: Rules<'_>) -> Option<i64> {
     let named =
         speaker_of(rules).and_then(|name| task.containers.iter().find(|container| container.name == *name));
@@ -230,7 +234,7 @@ fn exit_code(task: &Task, rules: Rules<'_>) -> Option<i64> {
         .or_else(|| rules.counting(task).iter().find_map(|container| container.exit_code))
 }
 
-/// What is known of tasks from their start on.
+/// The attributes that are known from the start of the tasks.
 fn identity(tasks: &[Task], rules: Rules<'_>) -> Data {
     let arns: Vec<&str> = tasks.iter().map(|task| task.arn.0.as_str()).collect();
     let first = tasks.first();

@@ -1,11 +1,12 @@
-//! UpdateCriteria: whether an Update changes anything that a run depends on.
+//! UpdateCriteria: the changes of a task definition that make an Update run.
 //!
-//! Pure, and compared by name, never by order.
+//! Pure. Containers and variables are compared by name, so their order does not matter.
 
 use crate::{properties::UpdateCriterion, task::TaskDefinition};
 
-/// Whether any criterion is met: a named variable (plain or from `secrets`) or the image differs between the
-/// old and the new task definition. A container that only one of them has differs in everything.
+/// Returns true if any criterion is met: a named variable (plain or from `secrets`) or the image
+/// differs between the old and the new task definition. A container that only one of them has meets
+/// its criterion.
 pub fn met(criteria: &[UpdateCriterion], old: &TaskDefinition, new: &TaskDefinition) -> bool {
     criteria.iter().any(|criterion| {
         let [old, new] = [old, new].map(|definition| definition.container(&criterion.container));
@@ -19,8 +20,8 @@ pub fn met(criteria: &[UpdateCriterion], old: &TaskDefinition, new: &TaskDefinit
     })
 }
 
-/// The containers that criteria name and the definition lacks: most likely a slip of the pen, worth a line in
-/// the log.
+/// The containers that criteria name and the definition does not have. They are most likely typing
+/// errors, so the caller logs them.
 pub fn unknown_containers<'c>(criteria: &'c [UpdateCriterion], new: &TaskDefinition) -> Vec<&'c str> {
     criteria
         .iter()

@@ -1,7 +1,8 @@
-//! What the function was invoked with: a request of CloudFormation, a wait to go on with, an event of ECS,
-//! the watch's minute, or nothing of that.
+//! The payload of an invocation: a request of CloudFormation, a wait to resume, an event of ECS,
+//! the watch's schedule, or none of these.
 //!
-//! Pure. Never fails: what cannot be read says so, and says who is to be answered.
+//! Pure. Reading never fails: a payload that cannot be read becomes an entry that says why, and who
+//! must be answered.
 
 use serde_json::Value;
 use time::Duration;
@@ -13,46 +14,48 @@ use crate::{
     task::Task,
 };
 
-/// A payload, read.
+/// A payload of the function.
 #[derive(Debug)]
 pub enum Entry {
-    /// A request, its properties still as they came.
+    /// A request. Its properties are not validated yet.
     Request(Box<Request>),
-    /// A wait that an earlier invocation has handed over.
+    /// A wait from an earlier invocation, to resume.
     Resume(Box<Wait>),
-    /// A wait that cannot be read: another version of this function has written it, most likely.
+    /// A wait that cannot be read. Most likely another version of this function has written it.
     Unreadable {
-        /// Who waits.
+        /// The address and identity of the reply.
         reply_to: ReplyTo,
-        /// Where its tasks run, if that can be made out.
+        /// The cluster of its tasks, if it can be read.
         cluster: Option<String>,
-        /// What is wrong.
+        /// The problem.
         error: WaitError,
     },
     /// An event of ECS: a task has a new state.
     Changed(Box<Task>),
-    /// The watch's minute has come round.
+    /// The watch's schedule.
     Watch,
-    /// Somebody waits for an answer, and what is asked for cannot be made out.
+    /// A request that must be answered, although it cannot be read.
     Garbled {
-        /// Who waits.
+        /// The address and identity of the reply.
         reply_to: ReplyTo,
-        /// What is wrong, for the Reason.
+        /// The problem, for the Reason.
         problem: String,
     },
-    /// Nobody can be answered. Logged; a retry cannot help.
+    /// A payload that gives no address for an answer. It is logged; a retry cannot help.
     Dropped {
-        /// What is wrong, for the log.
+        /// The problem, for the log.
         problem: String,
     },
 }
 
 impl Entry {
-    /// Reads a payload of whatever kind.
+    /// Reads a payload of any kind.
     pub fn read(payload: &Value) -> Self {
         if payload.get("Watch").is_some() {
             return Self::Watch;
         }
+        // Only events of EventBridge have `source`; CloudFormation's requests and our own payloads
+        // have none.
         if payload["source"] == "aws.ecs" {
             return match Task::read(&payload["detail"]) {
                 Some(task) => Self::Changed(Box::new(task)),
@@ -72,6 +75,8 @@ impl Entry {
             Ok(wait) => return Self::Resume(Box::new(wait)),
             Err(error) => error,
         };
+        // The stack waits for an answer although another version's wait cannot be read, so the
+        // address is read by itself.
         match serde_json::from_value(wait["reply_to"].clone()) {
             Ok(reply_to) => {
                 let cluster = wait["cluster"].as_str().map(str::to_owned);
@@ -84,8 +89,8 @@ impl Entry {
     }
 }
 
-/// A request whose answer is fully described: NoEcho and ServiceTimeout stand among the properties, and each
-/// can be read when the others are wrong.
+/// A request with everything that its answer needs. NoEcho and ServiceTimeout are properties, and
+/// each is read even if the others are wrong.
 fn whole(mut request: Request) -> Request {
     let properties = &request.properties.0;
     let service_timeout = Duration::seconds(Properties::service_timeout_of(properties).into());

@@ -1,16 +1,17 @@
-//! The ledger's rows: what the runner remembers of a request, so that it outlives every invocation.
+//! The ledger's rows: each holds what the runner must remember of a request, so that the request
+//! outlives every invocation.
 //!
 //! ```text
 //! (no row) ─► starting ─► waiting ─► answering ─► ended
 //! ```
 //!
-//! A request that runs nothing goes from starting to answering; one that a later request takes over from ends
-//! while it starts; a run that may start anew goes back to starting. The row of a WaitHandle's signal begins
-//! at waiting, or at answering where there is nothing to wait for.
+//! A request that runs nothing goes from starting to answering. A superseded request ends while it
+//! is starting. A run that may start anew goes back to starting. The row of a WaitHandle's signal
+//! begins at waiting, or at answering if there is nothing to wait for.
 //!
-//! A row has a version, and one rule: a row of another version is answered FAILED, and its tasks are stopped.
+//! A row has a version. A row of another version is answered FAILED, and its tasks are stopped.
 //!
-//! Pure. Each step is one conditional write, so that of several invocations that come to it at once one makes
+//! Pure. Each step is one conditional write, so only one of several concurrent invocations can make
 //! it. A row holds no property and no environment value, but it holds a ResponseURL.
 
 mod action;
@@ -41,19 +42,19 @@ use crate::{
     task::{Task, TaskArn, cluster_name},
 };
 
-/// How far a request has come.
+/// The state of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RowState {
     /// Its tasks are being started.
     Starting,
-    /// Its tasks are known and waited for.
+    /// The tasks are known, and the runner waits for their end.
     Waiting,
-    /// The verdict is there, and is being sent.
+    /// The request has its answer, which is being sent.
     Answering,
-    /// It has been answered, or a later request has taken over.
+    /// The answer was delivered, or a later request has superseded this one.
     Ended,
-    /// Not known: another version of this function wrote the row.
+    /// Another version of this function wrote the row, so its state is unknown.
     #[serde(skip)]
     Unknown,
 }
@@ -70,9 +71,9 @@ pub struct Row {
     pub resource: String,
     /// The sort key: the RequestId, and `/WaitHandle` behind it for the row of the signal.
     pub request: String,
-    /// How far it has come.
+    /// The state of the request.
     pub state: RowState,
-    /// Name or ARN of the cluster; without one nothing can have been started.
+    /// Name or ARN of the cluster. A request without a cluster has started no task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// The families that its tasks, and those before them, run from.
@@ -80,34 +81,34 @@ pub struct Row {
     pub families: Vec<String>,
     /// Its tasks, once they are known.
     pub tasks: Vec<TaskArn>,
-    /// How many tasks it starts; 0 where it starts none.
+    /// The number of tasks that the request starts; 0 if it starts none.
     pub count: usize,
-    /// Whether it is answered when its tasks have started, as Timeout is 0.
+    /// Timeout is 0, so the answer is sent as soon as the tasks have started.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forgets: bool,
-    /// How often StartTask may have been called for it.
+    /// The number of times that StartTask may have been called.
     pub attempts: u32,
-    /// Who is answered, as JSON.
+    /// The address and identity of the reply, as JSON.
     pub reply_to: String,
-    /// The continuation, as JSON; none where there is nothing to run or to stop.
+    /// The continuation, as JSON; `None` if there is nothing to run or to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<String>,
-    /// When the request was first handled, in milliseconds.
+    /// The time of the first delivery, in Unix milliseconds.
     pub first_seen: i64,
-    /// When it must be over, in milliseconds.
+    /// The deadline, in Unix milliseconds.
     pub deadline: i64,
-    /// When the watch looks at it, in milliseconds.
+    /// The time of the watch's next look, in Unix milliseconds.
     pub next_look: i64,
     /// The body of its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// Which write has made that its answer.
+    /// The name of the write that made `answer` the request's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<String>,
 }
 
 impl Row {
-    /// Reads an item; none if it is no request's row, as the heartbeat is not.
+    /// Reads an item. Returns `None` for other items, such as the heartbeat.
     pub fn read(item: Attributes) -> Option<Self> {
         if !is_row(&item) {
             return None;
@@ -119,7 +120,7 @@ impl Row {
         }
     }
 
-    /// What can be made out of a row that another version wrote: enough to answer, and to stop its tasks.
+    /// Reads the parts of another version's row that are needed to answer it and to stop its tasks.
     fn of_another_version(item: &Attributes) -> Option<Self> {
         let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
         let number = |name: &str| item.get(name).and_then(Value::as_i64).unwrap_or_default();
@@ -150,6 +151,8 @@ impl Row {
             Ok(Value::Object(item)) => item,
             _ => Map::new(),
         };
+        // The table's TTL and the sparse index rest on these two attributes. Without `open` an
+        // ended row is in no index, so the watch does not read it.
         item.insert("ttl".to_owned(), ttl(self.deadline).into());
         if self.state != RowState::Ended {
             item.insert(OPEN.to_owned(), OPEN.into());
@@ -157,23 +160,25 @@ impl Row {
         item
     }
 
-    /// Who is answered, if that can be read.
+    /// The address and identity of the reply, if they can be read.
     pub fn reply_to(&self) -> Option<ReplyTo> {
         serde_json::from_str(&self.reply_to).ok()
     }
 
-    /// Whether the end of its tasks is waited for.
+    /// The answer waits for the end of the tasks.
     pub fn is_waited_for(&self) -> bool {
         self.wait.is_some() && !self.forgets
     }
 
-    /// Whether it is of a request that CloudFormation sent after this one.
+    /// CloudFormation sent this row's request after that of `own`.
     pub fn is_after(&self, own: &Self) -> bool {
         self.request_id() != own.request_id() && self.sent_at().zip(own.sent_at()).is_some_and(|(a, b)| a > b)
     }
 
-    /// Whether it is of another request than this one, which came before it.
+    /// The row is of another request, which came before that of `own`.
     pub fn is_before(&self, own: &Self) -> bool {
+        // Lambda may deliver an older request late, so the order of the first deliveries alone
+        // proves nothing.
         self.request_id() != own.request_id() && self.first_seen <= own.first_seen && !self.is_after(own)
     }
 
@@ -181,45 +186,45 @@ impl Row {
         self.reply_to()?.response_url.signed_at()
     }
 
-    /// The RequestId: of the request, and of its signal.
+    /// The RequestId. The row of a signal has that of its request.
     pub fn request_id(&self) -> &str {
         self.request.strip_suffix(SIGNAL).unwrap_or(&self.request)
     }
 
-    /// Whether it is the signal to this WaitHandle.
+    /// The row is the signal to this WaitHandle.
     pub fn signals(&self, handle: &WaitHandle) -> bool {
         self.reply_to().is_some_and(|reply_to| reply_to.wait_handle.as_ref() == Some(handle))
     }
 
-    /// Whether it has not been answered.
+    /// The request has no answer yet.
     pub fn is_unanswered(&self) -> bool {
         matches!(self.state, RowState::Starting | RowState::Waiting | RowState::Unknown)
     }
 
-    /// Whether this write has made this its answer, and so has to send it, even where the request has been
-    /// ended meanwhile.
+    /// This write has made `body` the request's answer. It must then send it, even if the request
+    /// has been ended meanwhile.
     pub fn is_answered_by(&self, write: &str, body: &str) -> bool {
         self.answer.as_deref() == Some(body) && self.answered_by.as_deref() == Some(write)
     }
 
-    /// Whether its tasks run in this cluster.
+    /// The request's tasks run in this cluster.
     pub fn is_in(&self, cluster: &str) -> bool {
         self.cluster.as_deref().is_some_and(|own| cluster_name(own) == cluster_name(cluster))
     }
 
-    /// What names it in the table.
+    /// The key of the row in the table.
     pub fn key(&self) -> Attributes {
         key(&self.resource, &self.request)
     }
 
-    /// Whether it has started this task.
+    /// The request has started this task.
     pub fn claims(&self, task: &TaskArn) -> bool {
         self.tasks.contains(task)
     }
 }
 
-/// Gives a task its tags back. StopTask may clear the tags by which requests tell their tasks apart; what the
-/// ledger holds stays.
+/// Restores a task's tags from the ledger. StopTask may clear the tags that say which request
+/// started a task; the ledger's rows stay.
 pub fn restore_tags(task: &mut Task, rows: &[Row]) {
     if let Some(row) = rows.iter().find(|row| row.claims(&task.arn))
         && let Some(reply_to) = row.reply_to()

@@ -1,5 +1,5 @@
-//! How long a request may take: the properties Timeout and ServiceTimeout, and Lambda's limits on a chain of
-//! invocations.
+//! The time that a request may take: the properties Timeout and ServiceTimeout, and Lambda's limit
+//! on a chain of invocations.
 //!
 //! Pure: the clock is an argument.
 
@@ -8,60 +8,61 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-/// What is kept for the answer below CloudFormation's own time limit.
+/// The time reserved for the answer before CloudFormation's own time limit.
 const ANSWER_RESERVE: Duration = Duration::seconds(30);
-/// What is kept for the signal below the life of a WaitHandle.
+/// The time reserved for the signal before a WaitHandle expires.
 pub const SIGNAL_RESERVE: Duration = Duration::seconds(60);
-/// Self-invocations that Lambda lets pass without `RecursiveLoop: Allow`: it stops a chain of about 16.
+/// The number of self-invocations that Lambda allows without `RecursiveLoop: Allow`. It stops a
+/// chain after about 16.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
 pub const MAX_HOPS: i64 = 15;
-/// What set a deadline.
+/// The property that sets a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Limit {
     /// The property Timeout, in seconds.
     Timeout(u32),
     /// The property ServiceTimeout, in seconds, less the time that an answer takes.
     ServiceTimeout(u32),
-    /// The end of WaitHandle's life, less the time that a signal takes.
+    /// The expiry of the WaitHandle, less the time that a signal takes.
     WaitHandle,
 }
 
-/// How long one request may take.
+/// The time limits of one request.
 ///
-/// CloudFormation's own clock runs from when it signed the ResponseURL, the property Timeout from when its
-/// tasks are started: what an earlier request has left must stop before that, and takes as long as it takes.
+/// CloudFormation's clock starts when it signs the ResponseURL. Timeout counts from the start of
+/// the tasks, because tasks of earlier requests must stop first, however long that takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The property Timeout, in seconds; 0 where no end is waited for.
+    /// The property Timeout, in seconds; 0 if the request does not wait for the end.
     pub timeout: u32,
     /// The property ServiceTimeout, in seconds.
     pub service_timeout: u32,
-    /// When CloudFormation sent the request, else when it was first handled.
+    /// The time at which CloudFormation sent the request, or else the time of its first delivery.
     pub requested_at: OffsetDateTime,
-    /// Until when the run's end is waited for, where a WaitHandle is to be signalled; the request itself is
-    /// answered when its tasks have started.
+    /// The deadline of a run that signals a WaitHandle. Its request is answered as soon as the
+    /// tasks have started.
     pub signal_by: Option<OffsetDateTime>,
 }
 
 impl Limits {
-    /// The last moment at which the request may be answered, whatever its tasks do.
+    /// The deadline of the answer, even if tasks still run then.
     pub fn answer_deadline(&self) -> OffsetDateTime {
         self.given_up_at() - ANSWER_RESERVE
     }
 
-    /// The last moment at which the run may be settled, for the request or for its WaitHandle.
+    /// The last moment for the verdict of the run, for its request or its WaitHandle.
     pub fn settle_by(&self) -> OffsetDateTime {
         self.signal_by.map_or(self.answer_deadline(), |signal_by| signal_by + SIGNAL_RESERVE / 2)
     }
 
-    /// When CloudFormation stops waiting for an answer.
+    /// The time at which CloudFormation stops waiting for an answer.
     pub fn given_up_at(&self) -> OffsetDateTime {
         self.requested_at + Duration::seconds(self.service_timeout.into())
     }
 
-    /// When tasks that are started now must have ended, and what sets that. Where no end is waited for, the
-    /// start still has all the time that CloudFormation gives.
+    /// The deadline of tasks that start now, and the property that sets it. A run with a Timeout of
+    /// 0 may use all of ServiceTimeout for its start.
     pub fn deadline(&self, now: OffsetDateTime) -> (OffsetDateTime, Limit) {
         let own = now + Duration::seconds(self.timeout.into());
         let last = self.signal_by.unwrap_or(self.answer_deadline());
@@ -75,7 +76,8 @@ impl Limits {
     }
 }
 
-/// How many self-invocations a wait of `wait` takes when each invocation has `usable` of it.
+/// The number of self-invocations that a wait of `wait` needs if each invocation can use `usable`
+/// of it.
 pub fn hops(wait: Duration, usable: Duration) -> i64 {
     let (wait, usable) = (wait.whole_milliseconds(), usable.whole_milliseconds().max(1));
     i64::try_from((wait - 1).max(0) / usable).unwrap_or(i64::MAX)

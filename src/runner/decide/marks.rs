@@ -1,7 +1,7 @@
-//! Whose a task is: the tags by which the requests of one resource tell their tasks apart.
+//! The tags by which the requests of one resource tell their tasks apart.
 //!
-//! Pure. `startedBy` marks the tasks of a resource (see [`crate::identity`]); tags say which request started
-//! a task, and whether anybody waits for it.
+//! Pure. `startedBy` marks the tasks of a resource (see [`crate::identity`]). Tags say which
+//! request started a task, and whether a request waits for it.
 
 use time::{Duration, OffsetDateTime};
 
@@ -11,15 +11,16 @@ const STACK_ID: &str = "stack-id";
 const LOGICAL_ID: &str = "logical-resource-id";
 const REQUEST_ID: &str = "request-id";
 const WAITS: &str = "waits";
-/// When CloudFormation sent the request, in Unix seconds: which of two requests is the later one.
+/// The time at which CloudFormation sent the request, in Unix seconds. It tells the later of two
+/// requests.
 const SENT_AT: &str = "sent-at";
-/// The stoppedReason of what an earlier request has left.
+/// The stoppedReason of an earlier request's tasks.
 pub const SUPERSEDES: &str = "ecs-tasks: a later request of the same resource takes over";
-/// The most characters that ECS takes for a tag's value.
+/// The greatest length of a tag's value in ECS, in characters.
 const MAX_TAG_VALUE: usize = 256;
 
-/// The tags of every task, the same on every delivery of a request: other parameters under the same client
-/// token would be a ConflictException.
+/// The tags of every task. They are the same on every delivery of a request, since other parameters
+/// with the same client token cause a ConflictException.
 pub fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
     let sent_at = reply_to.response_url.signed_at().map(|sent| sent.unix_timestamp().to_string());
     [
@@ -34,11 +35,12 @@ pub fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
     .collect()
 }
 
-/// Whether this very request has started the task.
+/// This request has started the task.
 ///
-/// Its tags say so. A role may not be allowed to tag, and StopTask may take tags away: of a task without ours
-/// the time says it, since nothing that was made after the request was sent is an earlier request's, but for
-/// what a later request has stopped as one: StopTask's `reason` is its stoppedReason
+/// A tag names the request. A task without our tags is this request's if it was made after the
+/// request was sent: a role may not be allowed to tag, StopTask may clear tags, and no earlier
+/// request can have made a task after that time. A task that a later request has stopped is not
+/// this request's, whatever its age: StopTask's `reason` is its stoppedReason
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html>).
 pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
     match task.tags.contains_key(&key(REQUEST_ID)) {
@@ -49,26 +51,29 @@ pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
     }
 }
 
-/// Whether a tag says that this very request has started the task.
+/// A tag says that this request has started the task.
 pub fn is_marked_by(task: &Task, reply_to: &ReplyTo) -> bool {
     task.tags.get(&key(REQUEST_ID)).is_some_and(|id| *id == tag_value(&reply_to.request_id))
 }
 
-/// Makes a task another request's, unless it says whose it is: a request that is delivered for the first time
-/// has started nothing yet, and what its time would make its own is of one that was cancelled just before.
+/// Marks an untagged task as belonging to another request. Called on a first delivery: this request
+/// has started nothing yet, so a task young enough to look like its own belongs to the request that
+/// was cancelled just before.
 pub fn disown(task: &mut Task) {
     task.tags.entry(key(REQUEST_ID)).or_default();
 }
 
-/// How late a delivery is that is most likely one of Lambda's retries, and not the first.
+/// The age of a request at which its delivery is most likely one of Lambda's retries.
 const LATE: Duration = Duration::seconds(30);
 
-/// Since when tasks of other requests are those of later ones, as far as that shows.
+/// The time after which a task of another request counts as a later request's, as far as that is
+/// known.
 ///
-/// Lambda may deliver a request again long after it was answered, when a later request of the resource runs
-/// its tasks: these are not to be touched. What was made after this request's own tasks is a later request's;
-/// where it has none, what was made half a minute after it was sent, if this delivery is late. A delivery
-/// that comes at once may still meet the start of the request that was cancelled just before it.
+/// Lambda may deliver a request again long after its answer, while a later request runs its tasks.
+/// The runner must leave these alone. Tasks that were made after this request's own tasks are a
+/// later request's. If this request has none and its delivery is late, tasks that were made half a
+/// minute after it was sent are. A delivery that is not late may still meet the start of the
+/// request that was cancelled just before.
 pub fn superseded_since(
     own: impl Iterator<Item = OffsetDateTime>,
     reply_to: &ReplyTo,
@@ -78,31 +83,32 @@ pub fn superseded_since(
     own.min().or(sent.map(|sent| sent + LATE))
 }
 
-/// Whether a tag says that a request has started the task which CloudFormation sent after this one.
+/// A tag says that CloudFormation sent the task's request after this one.
 pub fn is_of_later_request(task: &Task, reply_to: &ReplyTo) -> bool {
     sent_times(task, reply_to).is_some_and(|(ours, theirs)| ours < theirs)
 }
 
-/// When this request was sent, and when the one that has started the task, in Unix seconds.
+/// The times at which this request and the task's request were sent, in Unix seconds.
 fn sent_times(task: &Task, reply_to: &ReplyTo) -> Option<(i64, i64)> {
     let theirs = task.tags.get(&key(SENT_AT))?.parse().ok()?;
     Some((reply_to.response_url.signed_at()?.unix_timestamp(), theirs))
 }
 
-/// Whether a task of another request is a later one's: its tag says when that was sent. Where it has none, or
-/// both were sent in one second, what was made after `superseded` is.
+/// A task of another request belongs to a later one. Its tag says when that request was sent.
+/// Without the tag, or if both were sent within one second, a task made after `superseded` does.
 pub fn is_later(task: &Task, reply_to: &ReplyTo, superseded: Option<OffsetDateTime>) -> bool {
     match sent_times(task, reply_to) {
         Some((ours, theirs)) if theirs != ours => theirs > ours,
+        // Signatures and tags count in whole seconds, so equal times prove nothing.
         _ => superseded.zip(task.created_at).is_some_and(|(since, created_at)| created_at > since),
     }
 }
 
-/// Whether a later request of the resource must wait for the end of a task that is not over.
+/// A later request of the resource must wait for the end of the task.
 ///
-/// What is stopping is waited for, whoever started it: the time alone does not say for certain that it is
-/// this request's. What runs is stopped where the request that started it waits for it; where no tag says
-/// that, `waited` does: whether the request before this one waited for its tasks.
+/// A stopping task must end, whichever request started it: its creation time alone does not prove
+/// that it is this request's. A running task must end if its own request waits for it. If no tag
+/// says that, `waited` does: it says that the request before this one waited for its tasks.
 pub fn must_end_before(task: &Task, reply_to: &ReplyTo, waited: bool) -> bool {
     if task.is_over() || is_marked_by(task, reply_to) {
         return false;
@@ -119,7 +125,7 @@ pub fn must_end_before(task: &Task, reply_to: &ReplyTo, waited: bool) -> bool {
     }
 }
 
-/// Whether a task was made after the request was sent, as far as both times are known.
+/// The task was made after the request was sent; `None` if a time is unknown.
 fn is_after(task: &Task, reply_to: &ReplyTo) -> Option<bool> {
     Some(task.created_at? >= reply_to.response_url.signed_at()?)
 }
@@ -145,7 +151,7 @@ mod tests {
         fixtures::reply_to("r-2")
     }
 
-    /// A task that was made so many seconds after the request, with the tags of that request.
+    /// A task that was made `seconds` after the request, with the tags of the given request.
     fn task(seconds: i64, desired: &str, given: Option<(&str, bool)>) -> Task {
         let given = given.map(|(request_id, waits)| {
             tags(&ReplyTo { request_id: request_id.to_owned(), ..reply_to() }, waits)

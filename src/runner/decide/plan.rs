@@ -1,7 +1,7 @@
-//! What a request asks for: tasks to run, tasks to stop, or an answer at once.
+//! The plan for a request: tasks to run, tasks to stop, or an answer at once.
 //!
-//! Pure. Where the answer lies with AWS (the stack's status, an older task definition), the plan says what to
-//! ask, and the functions here say what it means.
+//! Pure. If only AWS knows a fact (the stack's status, an older task definition), the plan says
+//! which question to ask, and the functions here interpret the answer.
 
 mod handle;
 mod refusal;
@@ -16,20 +16,20 @@ use crate::{
     task::{cluster_name, family},
 };
 
-/// What to do about a request.
+/// The plan for a request.
 #[derive(Debug, PartialEq)]
 pub enum Plan {
-    /// Answer FAILED; nothing is started.
+    /// Answer FAILED without starting a task.
     Refuse(Refusal),
-    /// Answer SUCCESS; there is nothing to run. A WaitHandle that is still unused is signalled, too.
+    /// Answer SUCCESS without a run, and signal the WaitHandle if it is unused.
     Skip(Skip, Earlier, Option<WaitHandle>),
-    /// Run tasks, unless what is to be asked first says otherwise.
+    /// Run tasks, unless AWS's answers to the open questions forbid it.
     Run(Box<Run>),
-    /// Stop what this resource has started.
+    /// Stop the tasks of the resource.
     Stop(Stop),
 }
 
-/// Why there is nothing to run.
+/// The reason for which a request runs no task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Skip {
     /// Count is 0.
@@ -44,10 +44,10 @@ pub enum Skip {
     /// RunOnRollback is false, and the stack is being deleted: an Update that arrives then is late.
     #[error("RunOnRollback is false and the stack is being deleted")]
     Deleting,
-    /// UpdateCriteria are given, and none is met.
+    /// UpdateCriteria are given, and none of them is met.
     #[error("nothing that UpdateCriteria names has changed")]
     CriteriaNotMet,
-    /// The WaitHandle is that of an earlier request.
+    /// An earlier request has used the WaitHandle.
     #[error(
         "WaitHandle was given to an earlier request, and a handle serves once: to run again, rename the \
          handle, its WaitCondition and the resource together"
@@ -55,66 +55,67 @@ pub enum Skip {
     HandleUsed,
 }
 
-/// Tasks to run.
+/// A run: the tasks to start, and the questions to ask first.
 #[derive(Debug, PartialEq)]
 pub struct Run {
-    /// What to run.
+    /// The validated properties.
     pub properties: Properties,
-    /// How long that may take.
+    /// The time limits.
     pub limits: Limits,
-    /// What earlier requests may have left running.
+    /// The clusters and families in which earlier requests may have left tasks.
     pub earlier: Earlier,
-    /// Ask for the stack's status first: RunOnRollback is false.
+    /// RunOnRollback is false, so the runner asks for the stack's status first.
     pub unless_rolling_back: bool,
-    /// Run where the status cannot be asked for: the template does not give RunOnRollback, and roles that were
-    /// made for the Python function do not allow the question.
+    /// The run may start although the status is unknown. The template does not give RunOnRollback,
+    /// and roles that were made for the Python function do not allow the question.
     pub may_run_unasked: bool,
-    /// Compare with this task definition first: UpdateCriteria are given. An old resource without a usable
-    /// TaskDefinition counts as different, and is not compared.
+    /// The task definition to compare with, if UpdateCriteria are given. An old resource without a
+    /// usable TaskDefinition counts as different, and is not compared.
     pub compare_with: Option<String>,
-    /// Who is signalled how the run ended; then the request is answered when its tasks have started.
+    /// The WaitHandle that gets the verdict. The request is then answered as soon as the tasks have
+    /// started.
     pub wait_handle: Option<WaitHandle>,
 }
 
-/// Where earlier requests of the resource may have left tasks that run.
+/// The places in which earlier requests of the resource may have left running tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
-    /// Names or ARNs of the clusters, the request's own first; none for a Create, which has nothing before
-    /// it.
+    /// Names or ARNs of the clusters, the request's own first. Empty for a Create, which has no
+    /// earlier request.
     pub clusters: Vec<String>,
-    /// The families that they ran from.
+    /// The families of their task definitions.
     pub families: Vec<String>,
-    /// Whether the request before this one waited for its tasks, as far as its properties say.
+    /// The request before this one waited for its tasks, according to its properties.
     pub waited: bool,
     /// The last moment at which the request may be answered.
     pub answer_deadline: OffsetDateTime,
 }
 
-/// Tasks to stop.
+/// The tasks of a resource to stop, for a Delete.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stop {
-    /// Where they run; without a cluster there is nothing that could have been started.
+    /// The cluster. A request without a cluster cannot have started a task.
     pub cluster: Option<String>,
-    /// The families that they ran from.
+    /// The families of their task definitions.
     pub families: Vec<String>,
-    /// When the request must be answered.
+    /// The deadline of the answer.
     pub deadline: OffsetDateTime,
-    /// What set that.
+    /// The property that sets the deadline.
     pub limit: Limit,
 }
 
-/// What an invocation has to work with.
+/// The limits of the invocation that a plan must respect.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Means {
-    /// The time at the beginning of the invocation.
+    /// The start of the invocation.
     pub now: OffsetDateTime,
-    /// The function's own time limit.
+    /// The timeout of the function.
     pub lambda_timeout: Duration,
-    /// What of that a wait can use.
+    /// The part of the timeout that a wait can use.
     pub usable: Duration,
-    /// Whether Lambda lets the function invoke itself as often as it likes.
+    /// Lambda does not stop a chain of self-invocations.
     pub recursive_loop_allowed: bool,
-    /// Whether there is a ledger.
+    /// The function has a ledger.
     pub remembers: bool,
 }
 
@@ -129,6 +130,8 @@ impl Plan {
             Err(errors) => return Self::Refuse(Refusal::Properties(errors)),
         };
         let is_update = request.request_type == RequestType::Update;
+        // CloudFormation's clock starts with the signature, and Lambda may deliver a request
+        // minutes later.
         let requested_at = request.reply_to.response_url.signed_at().unwrap_or(means.now);
         let (timeout, service_timeout) = (properties.timeout, properties.service_timeout);
         let limits = Limits { timeout, service_timeout, requested_at, signal_by: None };
@@ -144,13 +147,15 @@ impl Plan {
         if is_update && !properties.run_on_update {
             return Self::Skip(Skip::RunOnUpdateIsFalse, earlier, wait_handle);
         }
+        // CloudFormation has already failed the resource: a task that starts now would run unseen.
         if means.now >= limits.given_up_at() {
             let late_s = (means.now - requested_at).whole_seconds();
             return Self::Refuse(Refusal::TooLate { late_s, service_timeout_s: service_timeout });
         }
         let signal_by = wait_handle.as_ref().map(|handle| handle::signal_by(handle, requested_at));
         let limits = Limits { signal_by, ..limits };
-        // A run with a handle waits in the ledger, and not in a chain of invocations.
+        // Lambda's limit on self-invocations does not apply to a run with a handle, which waits in
+        // the ledger.
         if timeout > 0
             && wait_handle.is_none()
             && let Some(refusal) = means.refuses(limits)
@@ -171,7 +176,8 @@ impl Plan {
 }
 
 impl Run {
-    /// Who is to know how the run ends.
+    /// The reply that carries the verdict: to the WaitHandle if there is one, or else to the
+    /// request.
     pub fn reply_to(&self, request: &Request) -> ReplyTo {
         let reply_to = &request.reply_to;
         self.wait_handle.as_ref().map_or_else(|| reply_to.clone(), |handle| reply_to.signalling(handle))
@@ -179,8 +185,11 @@ impl Run {
 }
 
 impl Skip {
-    /// Why an Update with RunOnRollback false does not run while its stack has this status, if it does not.
+    /// The reason for which an Update with RunOnRollback false does not run while its stack has
+    /// this status; `None` if it runs.
     pub fn for_stack_status(status: &str) -> Option<Self> {
+        // Every status of a rollback has the word in it, UPDATE_ROLLBACK_IN_PROGRESS and
+        // ROLLBACK_COMPLETE alike.
         if status.contains("ROLLBACK") {
             Some(Self::RollingBack)
         } else {
@@ -190,8 +199,8 @@ impl Skip {
 }
 
 impl Stop {
-    /// Delete reads Cluster, TaskDefinition and ServiceTimeout, each by itself: its properties may be those
-    /// that made Create fail.
+    /// Reads Cluster, TaskDefinition and ServiceTimeout, each by itself: a Delete may have the
+    /// properties that made its Create fail.
     fn for_request(request: &Request, means: Means) -> Self {
         let limits = Limits {
             timeout: 0,
@@ -206,13 +215,14 @@ impl Stop {
 }
 
 impl Earlier {
-    /// What the requests before an Update may have left: in its own cluster, and in the one that its resource
-    /// had before. After a cancelled Update the old properties are those that were cancelled.
+    /// The clusters and families of the requests before an Update: those of its own and of its old
+    /// properties. After a cancelled Update CloudFormation gives the cancelled properties as the
+    /// old ones.
     fn left_to(request: &Request, limits: Limits) -> Self {
         let is_update = request.request_type == RequestType::Update;
         let both = [&request.properties, &request.old_properties];
         let mut clusters: Vec<String> = Vec::new();
-        // A function starts tasks in its own region and account, so the name tells clusters apart.
+        // A function starts tasks in its own Region and account, so a name identifies a cluster.
         for cluster in both.iter().filter(|_| is_update).filter_map(|properties| properties.cluster()) {
             if !clusters.iter().any(|known| cluster_name(known) == cluster_name(cluster)) {
                 clusters.push(cluster.to_owned());
@@ -223,7 +233,7 @@ impl Earlier {
     }
 }
 
-/// The families of the task definitions that these properties name.
+/// The families of the task definitions that these properties name, each once.
 fn families<const N: usize>(all: [&RawProperties; N]) -> Vec<String> {
     let mut families: Vec<String> = all
         .iter()

@@ -1,6 +1,6 @@
-//! The runner's messages that a person reads in a stack's events. A failed task in words is
-//! [`crate::reason`]'s, why nothing starts [`super::plan`]'s. Each is written to be read at two in the
-//! morning: what failed, which one, what to do.
+//! The runner's messages in a stack's events. [`crate::reason`] describes failed tasks and
+//! [`super::plan`] the refusals before a start. Each text is written to be read at two in the
+//! morning: it says what failed, which one, and the next step.
 //!
 //! Pure.
 
@@ -23,7 +23,7 @@ use crate::{
     task::{Container, Task, TaskArn},
 };
 
-/// All went well.
+/// A run that succeeded.
 pub fn succeeded(tasks: usize, seconds: Option<i64>) -> Reason {
     let took = seconds.map_or_else(String::new, |seconds| format!(" after {seconds} s"));
     Reason::new(match tasks {
@@ -32,7 +32,8 @@ pub fn succeeded(tasks: usize, seconds: Option<i64>) -> Reason {
     })
 }
 
-/// A success in which containers that do not decide ended badly: it names them, so that it hides nothing.
+/// A success in which containers that do not decide failed. It names them, so that the success
+/// hides nothing.
 pub fn with_helpers(reason: Reason, helpers: &[&Container]) -> Reason {
     let mut named: Vec<String> = Vec::new();
     for helper in helpers {
@@ -52,29 +53,29 @@ pub fn with_helpers(reason: Reason, helpers: &[&Container]) -> Reason {
     reason.fact(Some(&sentence))
 }
 
-/// ReturnOutput, and no line of the container can be had, for this reason.
+/// ReturnOutput is set, and no line of the container can be read, for this reason.
 pub fn no_output(reason: Reason, container: Option<&str>, why: &str) -> Reason {
     let whose = container.map_or_else(|| "the task".to_owned(), |name| format!("container {name}"));
     reason.fact(Some(&format!("Output is empty, since no line of {whose} could be read"))).fact(Some(why))
 }
 
-/// ReturnOutput, and the line is longer than an answer may be.
+/// ReturnOutput is set, and the line is longer than an answer may be.
 pub fn output_cut(reason: Reason, characters: usize) -> Reason {
     reason.fact(Some(&format!("Output is cut to {characters} characters")))
 }
 
-/// ReturnOutput, and nobody waits for a line.
+/// ReturnOutput is set, and the run has a Timeout of 0, so there is no output yet.
 pub fn no_output_yet(reason: Reason) -> Reason {
     reason.fact(Some("Output is empty, since a task that is not waited for has not logged it yet"))
 }
 
-/// Why StartTask is not called again: it has no token.
+/// The refusal to call StartTask a second time, since it has no client token.
 pub const STARTED_UNSEEN: &str = "an earlier delivery of this request called it and got no answer, and no \
                                   task of the request can be seen: look at the cluster, then deploy again";
-/// Why a request that is late starts nothing.
+/// The refusal to start the tasks of a superseded request.
 pub const SUPERSEDED: &str = "a later request of the same resource has taken over";
 
-/// Tasks were started and nobody waits for them.
+/// Tasks were started, and the request does not wait for their end.
 pub fn started(tasks: usize) -> Reason {
     Reason::new(match tasks {
         1 => "The task was started; Timeout is 0, so its end is not waited for".to_owned(),
@@ -82,7 +83,7 @@ pub fn started(tasks: usize) -> Reason {
     })
 }
 
-/// Tasks were started, and their end is signalled.
+/// Tasks were started, and a WaitHandle gets their verdict.
 pub fn promised(tasks: usize) -> Reason {
     Reason::new(match tasks {
         1 => "The task was started; how it ends is signalled to WaitHandle".to_owned(),
@@ -90,7 +91,7 @@ pub fn promised(tasks: usize) -> Reason {
     })
 }
 
-/// What a call of the function that failed means for a Reason: what to allow or to do, and AWS's words.
+/// Adds the next step after a failed call of the function, and AWS's words.
 fn called(reason: Reason, error: &CallError) -> Reason {
     let recognised = failures::of_call(&error.code, &error.message);
     let denial = denial(error);
@@ -105,7 +106,7 @@ fn called(reason: Reason, error: &CallError) -> Reason {
     reason.said(said.as_deref())
 }
 
-/// A run that only the ledger can wait for, which could not be written to.
+/// A run with a WaitHandle whose wait could not be written to the ledger.
 pub fn not_remembered(error: Option<&CallError>) -> Reason {
     let reason = Reason::new("WaitHandle needs the ledger, and the function could not write to it")
         .of_class(FailureClass::OwnFault);
@@ -123,22 +124,22 @@ pub fn refused(refusal: &Refusal) -> Reason {
     .about("request-refused")
 }
 
-/// A request that there is nothing to run for.
+/// A request that runs no task.
 pub fn skipped(skip: Skip) -> Reason {
     Reason::new(format!("Nothing was run: {skip}"))
 }
 
-/// Delete, and nothing runs.
+/// A Delete of a resource that has no running task.
 pub fn nothing_to_stop(why: &str) -> Reason {
     Reason::new(format!("Nothing to stop: {why}"))
 }
 
-/// Delete, and all that ran has stopped.
+/// A Delete whose tasks have all stopped.
 pub fn all_stopped() -> Reason {
     Reason::new("The tasks of this resource have been stopped")
 }
 
-/// Delete, and all that ran has been told to stop, but cannot be looked at.
+/// A Delete whose tasks are being stopped, but can no longer be described.
 pub fn told_to_stop(error: &CallError) -> Reason {
     called(
         Reason::new("The tasks of this resource have been told to stop; whether they have cannot be seen"),
@@ -146,34 +147,35 @@ pub fn told_to_stop(error: &CallError) -> Reason {
     )
 }
 
-/// Delete, and AWS was not to be reached.
+/// A Delete that could not reach AWS to look for tasks.
 pub fn not_looked_for(error: &CallError) -> Reason {
     let lead = "Tasks of this resource could not be looked for, and one may still run";
     called(Reason::new(lead).of_class(FailureClass::NoRun), error)
 }
 
-/// Delete, and a task cannot be stopped.
+/// A Delete that AWS did not allow to stop a task.
 pub fn refused_to_stop() -> Reason {
     Reason::new("AWS refused to stop a task of this resource").of_class(FailureClass::NoRun)
 }
 
-/// An earlier run goes on, and cannot be stopped in time.
+/// An earlier run did not stop in time.
 pub fn earlier_runs() -> Reason {
     Reason::new("Nothing was started: an earlier task of this resource still runs")
         .of_class(FailureClass::Start)
 }
 
-/// We failed ourselves.
+/// An internal error.
 pub fn own_fault() -> Reason {
     Reason::of(&Recognised::of("own-fault"), &Particulars::default())
 }
 
-/// A later request of the resource has taken over; CloudFormation does not read this any more.
+/// A later request has superseded this one. CloudFormation does not read the Reason any more.
 pub fn superseded() -> Reason {
     Reason::of(&Recognised::of("superseded"), &Particulars::default())
 }
 
-/// The invocation that handled a request has died. `count` is how many tasks it was to run.
+/// The invocation that handled the request has crashed. `count` is the number of tasks that it had
+/// to start.
 pub fn died(count: usize) -> Reason {
     let what = match count {
         0 => "The invocation of the function that handled this request crashed before it ran a task",
@@ -183,7 +185,7 @@ pub fn died(count: usize) -> Reason {
     Reason::of(&Recognised::of("function-died"), &Particulars::default().with("What", Some(what)))
 }
 
-/// The function that went on cannot read what the one before it has written.
+/// A continuation that another version of the function has written.
 pub fn function_replaced(error: &impl Display) -> Reason {
     Reason::new(
         "The wait for the task cannot go on, because the function was replaced by another version meanwhile",
@@ -192,13 +194,14 @@ pub fn function_replaced(error: &impl Display) -> Reason {
     .fact(Some(&error.to_string()))
 }
 
-/// Whether anything runs could not be found out.
+/// Adds that tasks may run, because they could not be looked for.
 fn may_run(reason: Reason, error: &CallError) -> Reason {
     let reason = reason.fact(Some("A task may still run: the function could not find that out"));
     reason.said(Some(&error.to_string()))
 }
 
-/// What a request that has failed may have left: tasks that AWS refused to stop, or nobody knows.
+/// Adds the tasks of a failed request that may still run: AWS refused to stop them, or they could
+/// not be looked for.
 pub fn what_is_left(reason: Reason, stopped: Result<Vec<(TaskArn, CallError)>, CallError>) -> Reason {
     match stopped {
         Ok(refused) => not_stopped(reason, &refused),
@@ -206,13 +209,13 @@ pub fn what_is_left(reason: Reason, stopped: Result<Vec<(TaskArn, CallError)>, C
     }
 }
 
-/// Whether a start had an effect could not be looked at.
+/// Adds that the call may have started tasks although it failed.
 pub fn may_have_started(reason: Reason) -> Reason {
     reason.fact(Some("A task may still run: the function could not find out if one was started"))
 }
 
-/// Tasks that were to have stopped may still run: AWS refused to stop these, or one takes longer than there
-/// was time.
+/// Adds that tasks may still run: AWS refused to stop these, or one of them needs more time than
+/// there was.
 pub fn not_all_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     if refused.is_empty() {
         return reason
@@ -222,7 +225,7 @@ pub fn not_all_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reas
     not_stopped(reason, refused)
 }
 
-/// Tasks that were told to stop have not stopped in time.
+/// Tasks that are still stopping at the deadline.
 pub fn not_stopped_in_time(limit: &Limit, tasks: &[Task]) -> Reason {
     let still: Vec<String> = tasks
         .iter()
@@ -233,7 +236,7 @@ pub fn not_stopped_in_time(limit: &Limit, tasks: &[Task]) -> Reason {
     Reason::of(&Recognised::of("still-stopping"), &facts).fact(Some(&still.join("; ")))
 }
 
-/// Tasks that could not be stopped may still run: nothing is worse to leave unsaid.
+/// Adds the tasks that AWS refused to stop, because they may still run.
 pub fn not_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     refused.iter().fold(reason, |reason, (task, error)| {
         let reason = reason.fact(Some(&format!("Task {} could not be stopped and may still run", task.id())));
@@ -241,8 +244,8 @@ pub fn not_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     })
 }
 
-/// The deadline came before the end of the tasks. `ended` is how they stand by now, `has_stopped` whether all
-/// have stopped since then.
+/// The tasks did not end before the deadline. `ended` is their state now; `has_stopped` says that
+/// all have stopped since then.
 pub fn timed_out(
     timed_out: &TimedOut,
     tasks: &[TaskArn],
@@ -278,7 +281,7 @@ pub fn timed_out(
     reason.log(log)
 }
 
-/// How the containers ended that ran at the deadline. Others had ended before.
+/// The ends of the containers that ran at the deadline.
 fn last_words(at_deadline: &AtDeadline, ended: &[Task]) -> String {
     let ran = |task: &Task, name: &str| {
         at_deadline.running.iter().any(|(id, container)| id == task.arn.id() && container == name)
@@ -294,43 +297,43 @@ fn last_words(at_deadline: &AtDeadline, ended: &[Task]) -> String {
     words.join("; ")
 }
 
-/// A task that was told to stop has not, and CloudFormation must be answered.
+/// Adds that a task is still stopping while CloudFormation must be answered.
 pub fn still_stopping(reason: Reason) -> Reason {
     reason.fact(Some(
         "It had not stopped when CloudFormation had to be answered: it may overlap with what is deployed next",
     ))
 }
 
-/// What was seen last is older than it should be.
+/// Adds that the last look failed, so the state of the tasks may be out of date.
 pub fn last_look_failed(reason: Reason, error: Option<&CallError>) -> Reason {
     let said = error.map(ToString::to_string);
     reason.fact(error.map(|_| "The last look at the tasks failed")).said(said.as_deref())
 }
 
-/// RunOnRollback is false, and the stack's status cannot be asked for.
+/// RunOnRollback is false, and the function cannot read the stack's status.
 pub fn no_stack_status(error: &CallError) -> Reason {
     let lead = "Nothing was started: RunOnRollback is false, and the stack's status cannot be read";
     called(Reason::new(lead).of_class(FailureClass::Start), error)
 }
 
-/// Whether an earlier run goes on cannot be found out.
+/// The function could not find out whether an earlier run still runs.
 pub fn earlier_unknown(error: &CallError) -> Reason {
     let lead = "Nothing was started: earlier tasks of this resource cannot be looked for";
     called(Reason::new(lead).of_class(FailureClass::Start), error)
 }
 
-/// The tasks cannot be looked at any more.
+/// The function can no longer describe the tasks.
 pub fn lost_sight(error: &CallError, cluster: &str, tasks: &[TaskArn]) -> Reason {
     let facts = Particulars::default().with("cluster", Some(crate::task::cluster_name(cluster)));
     of_own_call("lost-sight", &facts, error, tasks)
 }
 
-/// The function could not invoke itself to go on waiting.
+/// The function could not invoke itself to continue the wait.
 pub fn no_next_hop(error: &CallError, tasks: &[TaskArn]) -> Reason {
     of_own_call("self-invocation", &Particulars::default(), error, tasks)
 }
 
-/// A call that the function cannot go on without, about the first of these tasks.
+/// A call that the function needs to continue, about the first of these tasks.
 fn of_own_call(id: &str, facts: &Particulars, error: &CallError, tasks: &[TaskArn]) -> Reason {
     let denial = denial(error);
     let facts = facts.clone().with("allow", denial.as_ref().map(|denial| denial.allow.as_str()));
@@ -339,7 +342,7 @@ fn of_own_call(id: &str, facts: &Particulars, error: &CallError, tasks: &[TaskAr
     tasks.iter().take(1).fold(reason, |reason, task| reason.place(format!("Task {task}")))
 }
 
-/// How the tasks stand at their deadline. `watched` are WatchContainers.
+/// The state of the tasks at their deadline. `watched` are WatchContainers.
 pub fn at_deadline(tasks: &[Task], watched: &[String]) -> AtDeadline {
     let still: Vec<&Task> = tasks.iter().filter(|task| !task.is_over()).collect();
     let containers = || still.iter().flat_map(|task| task.containers.iter().map(move |one| (task, one)));
@@ -368,7 +371,7 @@ fn has_never_run(task: &Task) -> bool {
 }
 
 impl AtDeadline {
-    /// What kept the tasks, and the names that its text is filled in with.
+    /// The catalogue's entry for the tasks' state at the deadline, and the names for its text.
     fn recognised(&self, log: &[String], facts: Particulars) -> (Recognised, Particulars) {
         if let Some(status) = &self.waiting {
             let waiting = match status.as_str() {
@@ -398,14 +401,14 @@ impl AtDeadline {
     }
 }
 
-/// What of these tasks runs.
+/// The running containers of these tasks, in words.
 pub fn what_runs(tasks: &[Task]) -> String {
     let still = tasks.iter().filter(|task| !task.is_over());
     let all: Vec<String> = still.map(|task| what_runs_of(task, tasks.len() > 1)).collect();
     all.join("; ")
 }
 
-/// What of a task runs; of several it is named.
+/// The running containers of a task, in words, with the task's name if there are several tasks.
 fn what_runs_of(task: &Task, is_one_of_several: bool) -> String {
     let running = task.containers.iter().filter(|container| container.last_status == "RUNNING");
     let running: Vec<&str> = running.map(|container| container.name.as_str()).collect();

@@ -1,16 +1,16 @@
-//! The wait for a run's tasks: the continuation that travels from one invocation to the next, and its one
-//! step.
+//! The wait for a run's tasks: the continuation that travels from one invocation to the next, and
+//! its one step.
 //!
 //! ```text
 //!            ┌────────── Look at ──────────┐
 //!            ▼                             │
 //! start ─► a look ─► step ─┬─ Finish ─► the answer
-//!            ▲             ├─ DeadlineReached ─► stop the tasks ─► looks until they have stopped ─► the answer
+//!            ▲             ├─ DeadlineReached ─► stop the tasks ─► looks ─► the answer
 //!            └─ next hop ◄─┴─ HandOver
 //! ```
 //!
-//! Pure: the clock is an argument. A [`Wait`] is a serialized format with one version: `tests/wait/v1.json` is
-//! its shape, and another version is refused.
+//! Pure: the clock is an argument. A [`Wait`] is a serialized format with one version:
+//! `tests/wait/v1.json` is its shape, and another version is refused.
 
 mod assess;
 mod step;
@@ -32,48 +32,48 @@ use crate::{
 
 /// The format's version.
 const VERSION: u32 = 1;
-/// When the first look is due, after the start.
+/// The time from the start to the first look.
 const FIRST_LOOK: Duration = Duration::SECOND;
-/// How long ECS may not know a task that it has just started.
+/// The time after a start in which a task that ECS does not know counts as not visible yet.
 pub(in crate::runner) const MISSING_TOLERANCE: Duration = Duration::seconds(60);
-/// How long on end ECS may not know a task before it counts as lost.
+/// The shortest time without a break after which a task that ECS does not know counts as lost.
 pub(in crate::runner) const MISSING_PATIENCE: Duration = Duration::seconds(30);
-/// How long tasks that have been told to stop at their deadline are looked at, where CloudFormation waits no
+/// The time to look at tasks that were stopped at their deadline, if CloudFormation waits no
 /// longer.
 const LAST_WORDS: Duration = Duration::seconds(10);
 
-/// A wait that goes on, over as many invocations as it takes. Holds no property and no environment value.
+/// A wait, over as many invocations as it takes. It holds no property and no environment value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wait {
     /// The format's version; this is 1.
     pub version: u32,
-    /// Who is answered.
+    /// The address and identity of the reply.
     pub reply_to: ReplyTo,
-    /// What CloudFormation wants done; for the log.
+    /// The type of the request, for the log.
     pub request_type: RequestType,
-    /// What is waited for.
+    /// The end that the wait is for.
     pub goal: Goal,
     /// Name or ARN of the cluster.
     pub cluster: String,
     /// The tasks.
     pub tasks: Vec<TaskArn>,
-    /// When the wait began, right after the tasks were started.
+    /// The start of the wait, right after the tasks were started.
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
-    /// When it must end.
+    /// The deadline.
     #[serde(with = "time::serde::rfc3339")]
     pub deadline: OffsetDateTime,
-    /// What set the deadline.
+    /// The property that sets the deadline.
     pub limit: Limit,
     /// PollInterval in seconds, if it was given.
     pub poll_interval: Option<u32>,
-    /// When the next look is due.
+    /// The time of the next look.
     #[serde(with = "time::serde::rfc3339")]
     pub next_look: OffsetDateTime,
-    /// Since when the tasks are over while a fact was missing.
+    /// The first look that showed all tasks over while a fact was missing.
     #[serde(with = "time::serde::rfc3339::option")]
     pub over_since: Option<OffsetDateTime>,
-    /// How many invocations came before this one.
+    /// The number of self-invocations before this invocation.
     pub hop: u32,
     /// WatchContainers.
     pub watch_containers: Vec<String>,
@@ -83,83 +83,85 @@ pub struct Wait {
     pub log_lines: u32,
     /// ReturnOutput.
     pub return_output: bool,
-    /// Subnets, security groups and public address of the run, for the Reason of a task that could not reach
-    /// something.
+    /// Subnets, security groups and public address of the run, for the Reason of a task that could
+    /// not reach something.
     pub network: Option<String>,
-    /// Since when ECS does not know one of the tasks.
+    /// The first look at which ECS did not know one of the tasks.
     #[serde(with = "time::serde::rfc3339::option")]
     pub missing_since: Option<OffsetDateTime>,
-    /// The last moment at which the wait may be settled, however long the tasks take to stop.
+    /// The last moment for the verdict, however long the tasks need to stop.
     #[serde(with = "time::serde::rfc3339")]
     pub settle_by: OffsetDateTime,
-    /// The deadline has passed, and the tasks have been told to stop.
+    /// The state of the run at its deadline, if the deadline has passed and the tasks are being
+    /// stopped.
     pub timed_out: Option<TimedOut>,
-    /// What the tasks run from, without its environment: an event that says how they ended is judged by it
-    /// without another call. Kept by the ledger alone.
+    /// The task definition without its environment, which only the ledger holds. With it an event
+    /// settles the wait without another call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<Box<TaskDefinition>>,
-    /// Whether the run may be started anew if no container of it ever runs. Only this invocation can do that.
+    /// The run may be started anew if none of its containers ever runs. Only this invocation can do
+    /// that.
     #[serde(skip)]
     pub may_restart: bool,
 }
 
-/// A run that did not end in time, as it stood at its deadline.
+/// The state of a run that did not end before its deadline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimedOut {
     /// The deadline.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What set it.
+    /// The property that sets the deadline.
     pub limit: Limit,
-    /// What was still running, in words.
+    /// The containers that still ran, in words.
     pub running: String,
-    /// The container whose log says most, if one was running.
+    /// The container whose log the Reason quotes, if one was running.
     pub container: Option<String>,
     /// Its task.
     pub task: Option<TaskArn>,
-    /// Why the last look before it showed nothing.
+    /// The error of the last look before the deadline, if it failed.
     pub trouble: Option<String>,
-    /// What kept its tasks.
+    /// The state of the tasks at the deadline.
     #[serde(default)]
     pub at_deadline: AtDeadline,
 }
 
-/// How the tasks of a run stood at its deadline.
+/// The state of a run's tasks at the deadline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AtDeadline {
-    /// PROVISIONING or PENDING, where no container had run.
+    /// PROVISIONING or PENDING, if no container had run.
     pub waiting: Option<String>,
-    /// WatchContainers that had ended, where all of a task had.
+    /// The WatchContainers that had ended, if all of a task had ended.
     pub done: Vec<String>,
     /// The containers that ran, each with its task's id.
     pub running: Vec<(String, String)>,
 }
 
-/// What a wait is for.
+/// The end that a wait is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Goal {
-    /// Create and Update: every container has stopped, and well.
+    /// Create and Update: every container has stopped, and the run has a verdict.
     Success,
-    /// Delete: every task has let go of its network interface, however it ended.
+    /// Delete: every task has released its network interface. Exit codes do not matter.
     Stopped,
-    /// Tasks of an earlier request: no container of them runs any more, however it ended.
+    /// Tasks of an earlier request: none of their containers runs. Exit codes do not matter.
     Over,
 }
 
-/// Why a continuation cannot be gone on with.
+/// The error of a continuation that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WaitError {
-    /// It is not what this function writes.
+    /// The JSON does not have the form that this function writes.
     #[error("it does not have the form that this function writes")]
     Form,
-    /// Another version of this function has written it.
+    /// Another version of this function wrote it.
     #[error("version {0} of it is unknown, this function knows version {VERSION}")]
     Version(u64),
 }
 
 impl Wait {
-    /// The wait for a run that has just been started.
+    /// The wait for a run whose tasks have just been started.
     ///
     /// `deadline` and `limit` are those of [`super::limit::Limits::deadline`] when the start began.
     pub fn for_success(
@@ -199,7 +201,7 @@ impl Wait {
         }
     }
 
-    /// The wait for tasks that have been told to stop.
+    /// The wait for tasks that are being stopped.
     pub fn for_stop(stop: &Stop, reply_to: &ReplyTo, tasks: Vec<TaskArn>, now: OffsetDateTime) -> Self {
         Self {
             version: VERSION,
@@ -228,7 +230,7 @@ impl Wait {
         }
     }
 
-    /// The wait for the end of tasks that hold up another request, until its invocation must go on.
+    /// The wait for the end of tasks that another request must not run beside, until `deadline`.
     pub fn for_end(
         reply_to: &ReplyTo,
         cluster: &str,
@@ -236,7 +238,7 @@ impl Wait {
         deadline: OffsetDateTime,
         now: OffsetDateTime,
     ) -> Self {
-        // What set the deadline is never told: the caller says what could not be done in time.
+        // The limit is in no text: the caller says in its own words what did not end in time.
         let stop = Stop {
             cluster: Some(cluster.to_owned()),
             families: Vec::new(),
@@ -246,16 +248,16 @@ impl Wait {
         Self { goal: Goal::Over, next_look: now, ..Self::for_stop(&stop, reply_to, tasks.to_vec(), now) }
     }
 
-    /// Reads a continuation of this version.
+    /// Reads a continuation of this version. `Err` if it has another version or another form.
     pub fn read(value: &Value) -> Result<Self, WaitError> {
         match value.get("version").and_then(Value::as_u64) {
             Some(version) if version != u64::from(VERSION) => Err(WaitError::Version(version)),
-            // serde's own words would quote the value, which can be the ResponseURL.
+            // serde's error would quote the value, which can be the ResponseURL.
             _ => serde_json::from_value(value.clone()).map_err(|_| WaitError::Form),
         }
     }
 
-    /// The rules that its tasks are judged by, given the definition that they ran from.
+    /// The rules for the verdict over its tasks, given the task definition.
     pub fn rules<'a>(&'a self, definition: Option<&'a TaskDefinition>) -> Rules<'a> {
         Rules {
             watch_containers: &self.watch_containers,
@@ -264,14 +266,15 @@ impl Wait {
         }
     }
 
-    /// The deadline has come, and the tasks have been told to stop: from now on their end is waited for as
-    /// far as CloudFormation waits for an answer, since a container may take its stopTimeout to die, and what
-    /// is deployed next must not meet it.
+    /// Records that the deadline has passed and the tasks are being stopped. From now on the wait
+    /// is for their end, for as long as CloudFormation waits for an answer: a container may need
+    /// its stopTimeout to end, and the next deployment must not run beside it.
     pub fn time_out(&mut self, timed_out: TimedOut, now: OffsetDateTime) {
         self.deadline = self.settle_by.max(now + LAST_WORDS);
         self.next_look = now + FIRST_LOOK;
         self.over_since = None;
-        // What ECS did not know it may still run, and must not be taken for lost in the moment of its stop.
+        // A task that ECS did not know may still run. It must not count as lost while it is being
+        // stopped.
         self.missing_since = None;
         self.timed_out = Some(timed_out);
     }

@@ -26,7 +26,7 @@ fn line(figures: &Figures, by_resource: bool) -> Value {
     serde_json::from_str(&super::line(figures, by_resource, at(13_000)).expect("a line")).expect("JSON")
 }
 
-/// The line's values without their description for CloudWatch.
+/// The values of a line, without their description for CloudWatch.
 #[track_caller]
 fn check(figures: &Figures, expected: Value) {
     let mut line = line(figures, false);
@@ -77,7 +77,7 @@ fn what_is_no_run_s_is_measured_without_one() {
     );
     let watched = Some(WatchRound { open: Some(12), overdue: 1 });
     check(&Figures { watched, ..Figures::default() }, json!({"OpenWaits": 12, "Overdue": 1}));
-    // Each minute of the month: what is nought would be billed.
+    // CloudWatch bills a metric for each hour with a value, and the watch runs each minute.
     let watched = Some(WatchRound { open: Some(0), overdue: 0 });
     check(&Figures { watched, ..Figures::default() }, json!({"OpenWaits": 0}));
     check(&Figures { throttled: 1, ..Figures::default() }, json!({"Throttled": 1}));

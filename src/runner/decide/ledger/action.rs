@@ -1,4 +1,4 @@
-//! What a row leaves to be done: for a further delivery of its request, and for the watch.
+//! The next work on a row: for a further delivery of its request, and for the watch.
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -14,7 +14,7 @@ use crate::{
 pub enum Redelivery {
     /// Send the answer again.
     Repeat(String),
-    /// Start nothing: a later request has replaced this one.
+    /// Start nothing: a later request has superseded this one.
     Superseded,
     /// Start its tasks: the earlier delivery may have crashed while it did.
     Start,
@@ -29,7 +29,7 @@ pub enum WatchAction {
     Repeat(String),
     /// Look at its tasks.
     Look(Box<Wait>),
-    /// Resume the wait at once: its tasks were told to stop, and nobody has answered since.
+    /// Resume the wait at once: an invocation stopped its tasks, and the request has no answer yet.
     Resume(Box<Wait>),
     /// Find the tasks that a crashed invocation started.
     Recover,
@@ -40,12 +40,12 @@ pub enum WatchAction {
 }
 
 impl Row {
-    /// Whether the watch has to do something about it now.
+    /// The row's next look is due.
     pub fn is_due(&self, now: OffsetDateTime) -> bool {
         self.state != RowState::Ended && self.next_look <= milliseconds(now)
     }
 
-    /// Whether its deadline has passed, and it has not ended.
+    /// The deadline has passed, and the request has not ended.
     pub fn is_overdue(&self, now: OffsetDateTime) -> bool {
         self.state != RowState::Ended && self.deadline < milliseconds(now)
     }
@@ -56,10 +56,11 @@ impl Row {
             (RowState::Answering | RowState::Ended | RowState::Unknown, Some(answer)) => {
                 Redelivery::Repeat(answer.clone())
             }
+            // Superseding alone ends a request without an answer.
             (RowState::Answering | RowState::Ended, None) => Redelivery::Superseded,
             (RowState::Waiting, _) => match self.continuation() {
                 Ok(Some(wait)) => Redelivery::Resume(Box::new(wait)),
-                // The client token leads to the same tasks.
+                // A repeated client token gives the same tasks, so a start does no harm.
                 Ok(None) | Err(_) => Redelivery::Start,
             },
             (RowState::Starting, _) | (RowState::Unknown, None) => Redelivery::Start,
@@ -73,13 +74,15 @@ impl Row {
         }
         let Some(wait) = &self.wait else { return Ok(None) };
         let json: Value = serde_json::from_str(wait).map_err(|_| WaitError::Form)?;
-        // A parked wait begins a chain of its own.
+        // The hops count one chain of self-invocations for Lambda's limit, and an event or the
+        // watch starts a new chain.
         Wait::read(&json).map(|wait| Some(Wait { hop: 0, ..wait }))
     }
 
-    /// The watch's work on it, now that it is due.
+    /// The watch's work on the row. Call it only if the row is due.
     pub fn action(&self) -> WatchAction {
-        // Its answer is all that is needed, whatever another version calls the state.
+        // A row of another version may have states that this one does not know. Its answer can be
+        // sent all the same.
         if let (RowState::Answering | RowState::Unknown, Some(answer)) = (self.state, &self.answer) {
             return WatchAction::Repeat(answer.clone());
         }

@@ -1,4 +1,4 @@
-//! Items of the table: their keys and the names of their attributes.
+//! The keys and attribute names of the table's items.
 
 use serde_json::{Map, Value, json};
 use time::Duration;
@@ -7,24 +7,25 @@ use crate::{cfn::ReplyTo, item::Attributes};
 
 /// The table's partition key.
 pub const RESOURCE: &str = "resource";
-/// Its sort key.
+/// The table's sort key.
 pub const REQUEST: &str = "request";
-/// The sparse index over the rows that are not ended.
+/// The sparse index of the rows whose request has not ended.
 pub const OPEN_INDEX: &str = "Open";
 /// The index's partition key, which has one value.
 pub const OPEN: &str = "open";
 /// The index's sort key.
 pub const NEXT_LOOK: &str = "next_look";
 
-/// How long a row is kept after its deadline.
+/// The life of a row after its deadline; DynamoDB's TTL then deletes it.
 const KEPT: Duration = Duration::DAY;
 
-/// What names the row of a request, or of its signal.
+/// The key of the row of a request, or of its signal.
 pub fn key_of(reply_to: &ReplyTo) -> Attributes {
     key(&reply_to.started_by(), &sort_key(reply_to))
 }
 
-/// What follows the RequestId in the sort key of the row of its signal.
+/// The suffix of the sort key of a signal's row. A request and its signal have the same RequestId,
+/// and each needs a row.
 pub(super) const SIGNAL: &str = "/WaitHandle";
 
 /// The sort key of the row of a request, or of its signal.
@@ -33,12 +34,12 @@ pub fn sort_key(reply_to: &ReplyTo) -> String {
     format!("{}{suffix}", reply_to.request_id)
 }
 
-/// Whether an item is a whole row: the index gives keys alone, and the heartbeat is no request's.
+/// The item is a whole row. The index holds keys alone, and the heartbeat is no request's row.
 pub fn is_row(item: &Attributes) -> bool {
     item.contains_key("state")
 }
 
-/// The table's key of an item of the index.
+/// The table's key of an item that comes from the index.
 pub fn table_key(item: &Attributes) -> Attributes {
     let part = |name: &str| Some((name.to_owned(), item.get(name)?.clone()));
     [RESOURCE, REQUEST].into_iter().filter_map(part).collect()

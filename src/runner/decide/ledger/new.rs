@@ -1,4 +1,4 @@
-//! The rows that are made: of a request that is handled for the first time, and of what is signalled.
+//! New rows: of a request's first delivery, and of a signal to a WaitHandle.
 
 use time::OffsetDateTime;
 
@@ -14,27 +14,28 @@ use crate::{
 };
 
 impl Row {
-    /// The row of a request that is handled for the first time. `wait` is what will be waited for, still
-    /// without its tasks; `until` is when its invocation ends at the latest.
+    /// The row of a request's first delivery. `wait` is the continuation, still without tasks;
+    /// `until` is the invocation's deadline.
     pub fn new(request: &Request, wait: Option<&Wait>, now: OffsetDateTime, until: OffsetDateTime) -> Self {
         let reply_to = &request.reply_to;
-        // A request with a WaitHandle is answered long before its run ends.
+        // A request with a WaitHandle is answered long before its run ends, so the run's deadline
+        // is not its own.
         let own = wait.filter(|wait| wait.reply_to.wait_handle.is_none()).map(|wait| wait.deadline);
         let deadline = own.or(reply_to.given_up_at).unwrap_or(until);
         Self {
             cluster: request.properties.cluster().map(str::to_owned),
             wait: wait.and_then(|wait| serde_json::to_string(wait).ok()),
             deadline: milliseconds(deadline),
-            // An invocation that lives answers by then.
+            // An invocation that has not crashed answers by then.
             next_look: milliseconds(reply_to.given_up_at.unwrap_or(deadline).clamp(now, until + GRACE)),
             ..Self::of(reply_to, now)
         }
     }
 
-    /// The row that a first delivery writes for its plan; `until` is when its invocation ends at the latest.
+    /// The row that a first delivery writes for its plan; `until` is the invocation's deadline.
     ///
-    /// The row already holds the continuation, with no tasks in it yet. If this invocation crashes after it has
-    /// started tasks, the watch finds them and resumes from here.
+    /// The row already holds the continuation, with no tasks in it yet. If this invocation crashes
+    /// after it has started tasks, the watch finds them and resumes from here.
     pub fn planned(plan: &Plan, request: &Request, now: OffsetDateTime, until: OffsetDateTime) -> Self {
         let new = |wait: Option<Wait>| Self::new(request, wait.as_ref(), now, until);
         match plan {
@@ -55,8 +56,8 @@ impl Row {
         }
     }
 
-    /// The row of a wait whose verdict a WaitHandle is signalled: its own, since the request has an answer
-    /// already.
+    /// The row of a wait whose verdict goes to a WaitHandle. The request's own row cannot hold that
+    /// wait, since it holds the answer already.
     pub fn promised(wait: &Wait, now: OffsetDateTime, next_look: OffsetDateTime) -> Self {
         Self {
             state: RowState::Waiting,
@@ -70,7 +71,7 @@ impl Row {
         }
     }
 
-    /// The row of a signal that is sent at once, as there is nothing to wait for.
+    /// The row of a signal that is sent at once, because the request runs no task.
     pub fn signalled(reply_to: &ReplyTo, body: &str, now: OffsetDateTime) -> Self {
         Self {
             state: RowState::Answering,
@@ -81,7 +82,7 @@ impl Row {
         }
     }
 
-    /// A row of which nothing is known but who is answered.
+    /// A row with the reply's address alone.
     fn of(reply_to: &ReplyTo, now: OffsetDateTime) -> Self {
         Self {
             version: VERSION,

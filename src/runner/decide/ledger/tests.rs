@@ -26,7 +26,7 @@ fn request() -> Request {
     }
 }
 
-/// A wait of half an hour, from now on.
+/// A wait with a deadline in half an hour.
 fn wait() -> Wait {
     Wait::read(&serde_json::from_str(WAIT).unwrap()).unwrap()
 }
@@ -279,8 +279,8 @@ fn a_row_of_another_version_or_shape_can_still_be_answered() {
     }
 }
 
-/// A row of another request of the resource, which was sent so many seconds after the fixture's and seen as
-/// many.
+/// A row of another request of the resource. CloudFormation sent it `sent` seconds after the
+/// fixture's, and it was first delivered at `seen`.
 fn sent_after(sent: i64, seen: i64) -> Row {
     let mut request = request();
     request.reply_to.request_id = "another".to_owned();

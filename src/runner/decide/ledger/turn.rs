@@ -1,9 +1,8 @@
-//! The queue of the starts that ECS has throttled: who stands in it starts a moment after the one before.
+//! The queue of the starts that ECS has throttled: each starts a moment after the one before.
 //!
-//! One item of the ledger says when the next turn is. An account may start 100 tasks at once and then 40 a
-//! second, and look 20 times a second
-//! (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>): every start is
-//! followed by a look, and those who have just come call once before they queue.
+//! One item of the ledger holds the time of the next turn. An account may start 100 tasks at once
+//! and then 40 a second, and may call DescribeTasks 20 times a second
+//! (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>).
 
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -14,10 +13,11 @@ use crate::{
     item::{Attributes, Update},
 };
 
-/// From one turn to the next.
+/// The time from one turn to the next: 20 starts a second, half of what ECS allows. A look follows
+/// every start, and each new request calls once before it queues.
 const PACE: Duration = Duration::milliseconds(50);
 
-/// The write that takes the place behind the last in the queue. It is refused where nobody stands in it.
+/// The write that takes the last place in the queue. It is refused if the queue is empty.
 pub fn behind_the_last(now: OffsetDateTime) -> Update {
     let values = json!({ ":pace": PACE.whole_milliseconds() as i64, ":now": milliseconds(now) });
     Update {
@@ -28,7 +28,7 @@ pub fn behind_the_last(now: OffsetDateTime) -> Update {
     }
 }
 
-/// The write that takes the first place. It is refused where somebody has it.
+/// The write that takes the first place. It is refused if another start has that place.
 pub fn first(now: OffsetDateTime) -> Update {
     let values = json!({
         ":next": milliseconds(now + PACE),
@@ -43,7 +43,7 @@ pub fn first(now: OffsetDateTime) -> Update {
     }
 }
 
-/// Whose turn it is when a place was taken behind the last, by the item as it was.
+/// The turn of a start that took the last place, from the item as it was before.
 pub fn taken(before: &Attributes) -> Option<OffsetDateTime> {
     at_milliseconds(before.get("next_turn")?.as_i64()?)
 }

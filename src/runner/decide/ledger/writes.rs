@@ -1,4 +1,4 @@
-//! The writes by which a row comes from one state to the next, each with its condition.
+//! The writes that move a row from one state to the next, each with its condition.
 
 use serde_json::json;
 use time::OffsetDateTime;
@@ -15,14 +15,16 @@ use crate::{
     runner::decide::wait::Wait,
 };
 
-/// Where the heartbeat stands.
+/// The partition key of the heartbeat.
 pub const WATCH: &str = "watch";
 const HEARTBEAT_ROW: &str = "heartbeat";
 
 const STARTING_OR_WAITING: &str = "#state = :starting OR #state = :waiting";
 
-/// The write that saves a wait with its tasks. It goes through while nobody has answered. A run that may be
-/// started anew is still this invocation's, so its row stays at starting.
+/// The write that saves a wait with its tasks. It is refused if the request has an answer.
+///
+/// The row of a run that may be started anew stays at starting, because only this invocation can
+/// start tasks again.
 pub fn saved(wait: &Wait, next_look: OffsetDateTime) -> Update {
     let values = json!({
         ":state": if wait.may_restart { RowState::Starting } else { RowState::Waiting },
@@ -48,14 +50,14 @@ pub fn saved(wait: &Wait, next_look: OffsetDateTime) -> Update {
 /// A call of StartTask that is about to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct StartTaskCall {
-    /// How many there may have been then, with those of earlier deliveries.
+    /// The number of this call, those of earlier deliveries included.
     pub number: u32,
-    /// Which delivery makes it.
+    /// The delivery that makes the call.
     pub delivery: u64,
 }
 
-/// The write that says how often StartTask may have been called. Of two deliveries that are about to call it,
-/// one makes the write.
+/// The write that counts a call of StartTask. If two deliveries are about to call it, only one of
+/// them can make the write.
 pub fn attempted(reply_to: &ReplyTo, call: StartTaskCall) -> Update {
     let values = json!({
         ":attempts": call.number,
@@ -66,15 +68,17 @@ pub fn attempted(reply_to: &ReplyTo, call: StartTaskCall) -> Update {
     Update {
         key: key_of(reply_to),
         expression: "SET #attempts = :attempts, #delivery = :delivery".to_owned(),
+        // The same delivery may repeat its write: an attempt without an answer may have made it.
         condition: format!("({STARTING_OR_WAITING}) AND (#attempts < :attempts OR #delivery = :delivery)"),
         values: attributes(values),
     }
 }
 
-/// The write that makes an answer the request's one answer, whatever another version has written before.
+/// The write that makes an answer the request's one answer, whatever state another version has
+/// written.
 ///
-/// `write` names it: an attempt without an answer may have made the write, and the next one is refused for
-/// it.
+/// `write` names this write. If an attempt got no answer but took effect, the next attempt is
+/// refused, and the name in the row shows that the answer is its own.
 pub fn answering(reply_to: &ReplyTo, body: &str, write: &str, now: OffsetDateTime) -> Update {
     let values = json!({
         ":answered_by": write,
@@ -93,19 +97,19 @@ pub fn answering(reply_to: &ReplyTo, body: &str, write: &str, now: OffsetDateTim
     }
 }
 
-/// The write by which a later request takes over from one that is starting its tasks. Not from one that has
-/// an answer by now: that must get out.
+/// The write that supersedes a request which is starting its tasks.
 pub fn superseded(key: Attributes) -> Update {
     let states = json!({ ":ended": RowState::Ended, ":starting": RowState::Starting });
     Update {
         key,
         expression: "SET #state = :ended REMOVE #open".to_owned(),
+        // A request that has its answer must still send it.
         condition: "#state = :starting".to_owned(),
         values: attributes(states),
     }
 }
 
-/// The write that ends a request: nothing more is to be done for it.
+/// The write that ends a request.
 pub fn ended(key: Attributes) -> Update {
     Update {
         key,
@@ -115,7 +119,7 @@ pub fn ended(key: Attributes) -> Update {
     }
 }
 
-/// The write that ends a request with the answer that was taken.
+/// The write that ends a request with the answer that CloudFormation's bucket has accepted.
 pub fn settled(reply_to: &ReplyTo, body: &str) -> Update {
     Update {
         key: key_of(reply_to),
@@ -125,18 +129,20 @@ pub fn settled(reply_to: &ReplyTo, body: &str) -> Update {
     }
 }
 
-/// The write after a look of the watch that has changed nothing, or after an answer that was not taken.
+/// The write that schedules the next look: after a look that changed nothing, or an answer that was
+/// not delivered.
 pub fn due_again(row: &Row, next_look: OffsetDateTime) -> Update {
     let values = json!({ ":state": row.state, ":next_look": milliseconds(next_look) });
     Update {
         key: row.key(),
         expression: "SET #next_look = :next_look".to_owned(),
+        // If another invocation has moved the row on, its next look is already right.
         condition: "#state = :state".to_owned(),
         values: attributes(values),
     }
 }
 
-/// The heartbeat: the watch has come round.
+/// The item that says that the watch has run at this time.
 pub fn heartbeat(now: OffsetDateTime) -> Attributes {
     let beat = json!({ "request": HEARTBEAT_ROW, "beat": milliseconds(now), "ttl": ttl(milliseconds(now)) });
     let mut item = attributes(beat);

@@ -1,4 +1,4 @@
-//! The WaitHandle of a request: whether there is one that can be signalled.
+//! The WaitHandle of a request, and the checks that it can still be signalled.
 
 use time::{Duration, OffsetDateTime};
 
@@ -9,18 +9,18 @@ use crate::{
     runner::decide::limit::SIGNAL_RESERVE,
 };
 
-/// Why a request with a WaitHandle runs nothing.
+/// The outcome of a request whose WaitHandle cannot be signalled.
 pub(super) enum NotSignalled {
-    /// It fails.
+    /// The request fails.
     Refuse(Refusal),
-    /// There is nothing to run.
+    /// The request succeeds without a run.
     Skip(Skip),
 }
 
-/// The handle that is signalled, if one is given.
+/// The WaitHandle to signal, if the template gives one.
 ///
-/// An Update with a handle that has served runs nothing: the rollback of an update brings the old one, and
-/// must not fail for it.
+/// An Update with a used handle runs nothing: the rollback of an update brings the old handle back,
+/// and must not fail for that.
 pub(super) fn given(
     request: &Request,
     properties: &Properties,
@@ -39,6 +39,7 @@ pub(super) fn given(
     if !means.remembers {
         return refuse(Refusal::NoLedger);
     }
+    // A rollback can bring back an old handle that has expired by now.
     if let Some(expired) = handle.expires_at().filter(|expiry| *expiry - SIGNAL_RESERVE <= means.now) {
         return match is_update {
             true => Err(NotSignalled::Skip(Skip::HandleUsed)),
@@ -55,7 +56,7 @@ pub(super) fn given(
     Ok(Some(handle))
 }
 
-/// Until when a run is waited for whose end this handle is signalled.
+/// The deadline of a run that signals this handle.
 pub(super) fn signal_by(handle: &WaitHandle, requested_at: OffsetDateTime) -> OffsetDateTime {
     let longest = requested_at + Duration::seconds(MAX_WAIT.into());
     handle.expires_at().unwrap_or(longest) - SIGNAL_RESERVE

@@ -1,4 +1,5 @@
-//! Why a request fails before anything starts, in the words of its Reason.
+//! Refusals: the reasons for which a request fails before any task starts, as their Reasons say
+//! them.
 
 use crate::{
     cfn::WaitHandleError,
@@ -6,13 +7,13 @@ use crate::{
     runner::decide::limit::{self, Limit},
 };
 
-/// Why a request fails before anything starts.
+/// The reason for which a request fails before any task starts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The properties are wrong.
     #[error("the properties are not valid: {0}")]
     Properties(PropertyErrors),
-    /// Lambda would silently stop the chain of invocations before the wait is over.
+    /// Lambda would stop the chain of self-invocations without an error before the wait ends.
     #[error(
         "raise the timeout of the function itself, which is {lambda_timeout_s} s, or set RecursiveLoop: Allow and the \
          environment variable RECURSIVE_LOOP=Allow on it: the wait for Timeout ({wait_s} s) would take {hops} \
@@ -20,40 +21,40 @@ pub enum Refusal {
         max = limit::MAX_HOPS
     )]
     TooManyHops {
-        /// How long the wait may take.
+        /// The longest time that the wait may take, in seconds.
         wait_s: i64,
-        /// How many self-invocations that is.
+        /// The number of self-invocations in that time.
         hops: i64,
-        /// How much of the wait one invocation takes.
+        /// The seconds of the wait that one invocation covers.
         usable_s: i64,
-        /// The function's own time limit.
+        /// The timeout of the function, in seconds.
         lambda_timeout_s: i64,
     },
-    /// CloudFormation would give up before a task could be waited for.
+    /// CloudFormation would stop waiting before the runner could wait for a task.
     #[error(
         "the {0} leaves no time to wait for a task: raise ServiceTimeout, or set Timeout to 0 to wait for \
          none"
     )]
     NoTime(Limit),
-    /// Only the ledger remembers a wait for so long.
+    /// A run with a WaitHandle waits in the ledger, and the function has none.
     #[error(
         "WaitHandle needs the ledger, and this function has none: deploy cfn/provider.yml with Ledger set to \
          true, or leave WaitHandle out"
     )]
     NoLedger,
-    /// Nobody knows who would be signalled.
+    /// The property WaitHandle has no address that can be signalled.
     #[error("{0}")]
     WaitHandle(#[from] WaitHandleError),
-    /// The handle takes no signal any more.
+    /// The WaitHandle has expired.
     #[error(
         "WaitHandle has expired, {late_s} s ago: rename the handle, its WaitCondition and the resource, so \
          that the next deploy makes new ones"
     )]
     HandleExpired {
-        /// For how long it has taken none.
+        /// The seconds since its expiry.
         late_s: i64,
     },
-    /// The handle would expire before the run may end.
+    /// The WaitHandle would expire before the end of Timeout.
     #[error(
         "Timeout of {timeout_s} s is longer than WaitHandle takes a signal, {life_s} s from its creation on: \
          it may be {most_s} at most"
@@ -61,28 +62,29 @@ pub enum Refusal {
     OutlivesHandle {
         /// The property Timeout.
         timeout_s: u32,
-        /// For how long the handle takes signals.
+        /// The seconds from the creation of the handle to its expiry.
         life_s: i64,
-        /// The longest Timeout that it takes.
+        /// The longest Timeout that the handle allows, in seconds.
         most_s: i64,
     },
-    /// The request was delivered so late that CloudFormation has given up: what started now would run unseen.
+    /// Lambda delivered the request after CloudFormation had stopped waiting: a task that starts
+    /// now would run unseen.
     #[error(
         "the request reached the function {late_s} s after CloudFormation had sent it, later than its \
          ServiceTimeout of {service_timeout_s} s: deploy again, and if it happens again look at the \
          function's concurrency and throttles"
     )]
     TooLate {
-        /// How old the request is.
+        /// The age of the request, in seconds.
         late_s: i64,
-        /// How long CloudFormation waited.
+        /// The property ServiceTimeout, in seconds.
         service_timeout_s: u32,
     },
 }
 
 impl Refusal {
-    /// Whether it is the time that has run out, so that an earlier delivery of the same request may have
-    /// started tasks before its invocation died.
+    /// The refusal is for lack of time. An earlier delivery of the request may then have started
+    /// tasks before its invocation crashed.
     pub fn is_out_of_time(&self) -> bool {
         matches!(self, Self::NoTime(_) | Self::TooLate { .. })
     }

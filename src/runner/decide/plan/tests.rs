@@ -4,7 +4,7 @@ use time::macros::datetime;
 use super::*;
 use crate::cfn::Received;
 
-/// The fixtures were signed then.
+/// The time at which the fixtures were signed.
 const NOW: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
 
 const MEANS: Means = Means {
@@ -19,7 +19,7 @@ const CREATE: &str = include_str!("../../../../tests/events/create.json");
 const UPDATE: &str = include_str!("../../../../tests/events/update.json");
 const DELETE: &str = include_str!("../../../../tests/events/delete.json");
 
-/// The plan for a fixture with some of its properties changed; null takes one away.
+/// The plan for a fixture with some properties changed; null removes a property.
 fn plan(fixture: &str, changes: Value, means: Means) -> Plan {
     let mut payload: Value = serde_json::from_str(fixture).unwrap();
     let properties = payload["ResourceProperties"].as_object_mut().unwrap();
@@ -209,7 +209,7 @@ fn a_create_has_nothing_before_it() {
     assert!(runs(CREATE, json!({})).earlier.clusters.is_empty());
 }
 
-/// A handle that lives as long as those that CloudFormation makes, made when the fixtures were signed.
+/// A handle with the lifetime of CloudFormation's handles, made when the fixtures were signed.
 const HANDLE: &str = "https://cloudformation-waitcondition-us-west-2.s3.us-west-2.amazonaws.com/\
     arn%3Aaws%3Acloudformation/Handle?X-Amz-Date=20261120T101500Z&X-Amz-Expires=43199&X-Amz-Signature=secret";
 

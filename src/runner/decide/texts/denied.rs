@@ -1,19 +1,19 @@
-//! What AWS says when a call is not permitted, taken apart: which action, on what, by whom.
+//! AWS's message about a denied call, taken apart: the action, the resource and the role.
 //!
-//! AWS's sentence is no documented format: what cannot be found in it is left out, and the operation that was
-//! called stands in for the action.
+//! AWS does not document the format of the message. Parts that cannot be found are left out, and
+//! the operation stands in for the action.
 
 use crate::{call::CallError, reason::ROLE_OF_FUNCTION};
 
-/// A denial, as far as AWS's sentence says.
+/// A denied call, as far as AWS's message describes it.
 pub(super) struct Denial {
-    /// The one thing to allow, and to whom.
+    /// The permission to grant, and the role to grant it to.
     pub(super) allow: String,
-    /// Whether the sentence says nothing beyond that.
+    /// The message says nothing more.
     pub(super) is_all: bool,
 }
 
-/// What is to be allowed; none for an error that is no denial.
+/// The permission to grant; `None` if the error is no denial.
 pub(super) fn denial(error: &CallError) -> Option<Denial> {
     if !error.is_denied() {
         return None;
@@ -32,7 +32,7 @@ pub(super) fn denial(error: &CallError) -> Option<Denial> {
     Some(Denial { allow: format!("Grant {}{on} to {whom}", action.unwrap_or(error.operation)), is_all })
 }
 
-/// The word after these words.
+/// The first word after these words.
 fn after<'m>(message: &'m str, words: &str) -> Option<&'m str> {
     let word = message.split_once(words)?.1.split_whitespace().next()?;
     Some(word.trim_end_matches(['.', ',', '\'', '"']))

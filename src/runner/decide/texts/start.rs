@@ -1,4 +1,4 @@
-//! Why tasks could not be started, in words.
+//! Reasons of tasks that could not be started.
 
 use super::{called, denied::denial};
 use crate::{
@@ -9,24 +9,24 @@ use crate::{
     task::{LaunchFailure, TaskArn, TaskDefinition, definition_name},
 };
 
-/// What a start was asked for, and how it went.
+/// The request for a start, and its outcome.
 #[derive(Clone, Copy, Debug)]
 pub struct StartTried<'s> {
-    /// What was to run, and where.
+    /// The properties of the run.
     pub properties: &'s Properties,
-    /// The stack's ARN, which says in which region and account.
+    /// The stack's ARN, which holds the Region and the account.
     pub stack_id: &'s str,
-    /// The definition, where it could be read.
+    /// The task definition, if it could be read.
     pub definition: Option<&'s TaskDefinition>,
-    /// What did start.
+    /// The tasks that started.
     pub started: &'s [TaskArn],
-    /// How many attempts there were, and over how many seconds.
+    /// The number of attempts.
     pub attempts: u32,
-    /// See `attempts`.
+    /// The seconds that the attempts took.
     pub seconds: i64,
 }
 
-/// ECS started fewer tasks than it was asked for.
+/// ECS started fewer tasks than the run needs.
 pub fn not_all_started(tried: &StartTried<'_>, failures: &[LaunchFailure]) -> Reason {
     let Some(first) = failures.first() else {
         let reason =
@@ -41,9 +41,9 @@ pub fn not_all_started(tried: &StartTried<'_>, failures: &[LaunchFailure]) -> Re
     tried.how(reason).said(Some(&said.join("; ")))
 }
 
-/// ECS's own words, with what they are about where it is more than a code.
+/// ECS's own words, with the resource they are about if it is more than a code.
 fn as_said(failure: &LaunchFailure, recognised: &Recognised) -> String {
-    // The lead may have named it.
+    // The text before it may have named the instance.
     let about = failure.arn.as_deref().filter(|_| !recognised.entry.lead.contains("{instance}"));
     let about = about.map(|arn| match arn.contains(":container-instance/") {
         true => format!("container instance {}", last_part(arn)),
@@ -58,10 +58,10 @@ fn last_part(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// RunTask or StartTask did not work.
+/// RunTask or StartTask failed.
 pub fn start_refused(tried: &StartTried<'_>, error: &CallError) -> Reason {
     if error.is("Refused") {
-        // The function's own refusal, which says all.
+        // The function's own refusal needs no explanation from the catalogue.
         return Reason::new(format!("Nothing was started: {}", error.message)).of_class(FailureClass::Start);
     }
     let recognised = failures::of_call(&error.code, &error.message);
@@ -83,7 +83,7 @@ pub fn unknown_containers(unknown: &[&str], definition: &TaskDefinition) -> Reas
     Reason::of(&Recognised::of("watch-containers"), &facts)
 }
 
-/// The service that the placement is to be taken from is not there, or cannot be asked for.
+/// The service that the placement comes from does not exist, or cannot be described.
 pub fn no_service(service: &str, cluster: &str, error: Option<&CallError>) -> Reason {
     match error {
         None => {
@@ -103,7 +103,7 @@ fn containers(definition: &TaskDefinition) -> String {
 }
 
 impl StartTried<'_> {
-    /// How many tasks started, and how often that was tried.
+    /// Adds the number of started tasks, and of attempts.
     fn how(&self, reason: Reason) -> Reason {
         let count = match (self.started.len(), self.properties.tasks()) {
             (0, 1) => None,
@@ -117,7 +117,7 @@ impl StartTried<'_> {
         reason.fact(count.as_deref()).fact(often.as_deref())
     }
 
-    /// The names that a text about this start can have.
+    /// The names for a text about this start.
     fn facts(&self) -> Particulars {
         let properties = self.properties;
         let (region, account) = self.region_and_account();
@@ -148,8 +148,8 @@ impl StartTried<'_> {
             .on(properties.launch_type.as_deref())
     }
 
-    /// How much of `memory` (MiB) or `cpu` (units) the task asks for, as far as its overrides and definition
-    /// say.
+    /// The amount of `memory` (MiB) or `cpu` (units) that the task needs, according to its
+    /// overrides and its definition.
     fn asks_for(&self, what: &str) -> Option<String> {
         let overrides = self.properties.overrides.as_ref();
         let definition = self.definition;
@@ -163,13 +163,13 @@ impl StartTried<'_> {
         }
     }
 
-    /// The subnets that it names.
+    /// The subnets of the run.
     fn subnets(&self) -> Option<String> {
         let network = self.properties.network_configuration.as_ref()?;
         Some(network.awsvpc_configuration.subnets.as_ref()?.join(", "))
     }
 
-    /// By what and where capacity was looked for.
+    /// The launch type or the capacity providers, and the place, of the start.
     fn place(&self) -> String {
         let properties = self.properties;
         let by = match (&properties.launch_type, &properties.capacity_provider_strategy) {

@@ -36,7 +36,7 @@ fn arns(count: usize) -> Vec<TaskArn> {
     (1..=count).map(arn).collect()
 }
 
-/// A page of Reasons as the stack's events show them, each under what it is about.
+/// A page of Reasons as the stack's events show them, each under its situation.
 #[derive(Default)]
 struct Page(String);
 

@@ -1,4 +1,4 @@
-//! The verdict over a wait's tasks, from the facts that looks have shown.
+//! The assessment of a wait's tasks, from the facts of its looks.
 
 use time::OffsetDateTime;
 
@@ -8,14 +8,14 @@ use crate::{
     task::{Observation, Task, TaskDefinition},
 };
 
-/// What is known of a wait's tasks.
+/// The facts about a wait's tasks.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'f> {
-    /// The last look that showed something.
+    /// The result of the last look that succeeded.
     pub seen: &'f Observation,
     /// The definition that the tasks run from, once it has been read.
     pub definition: Option<&'f TaskDefinition>,
-    /// Whether the definition may still be read.
+    /// Another attempt may still read the definition.
     pub definition_may_come: bool,
 }
 
@@ -33,7 +33,7 @@ impl Wait {
         })
     }
 
-    /// Takes note of what a look has shown that later looks are judged by.
+    /// Records what a look has shown about missing tasks, for later looks.
     pub fn observe(&mut self, observation: &Observation, now: OffsetDateTime) {
         self.missing_since = match observation.missing.is_empty() {
             true => None,
@@ -41,12 +41,13 @@ impl Wait {
         };
     }
 
-    /// The one assessment of a wait: pending, or over with a verdict, which may await one more fact. Call it
-    /// after [`Wait::observe`].
+    /// The one assessment of a wait: pending, or over with a verdict, which may await one more
+    /// fact. Call it after [`Wait::observe`].
     ///
-    /// A task that ECS does not know is waited for during the first minute, and later while it has not been
-    /// unknown for 30 s on end: one answer without it proves nothing. Then it fails the run.
+    /// A task that ECS does not know keeps the wait pending during the first minute, and later
+    /// until it has been unknown for 30 s without a break. Then it fails the run.
     pub fn assess(&self, facts: Facts<'_>, now: OffsetDateTime) -> Outcome {
+        // ECS is eventually consistent: one answer without a task proves nothing.
         if self.may_turn_up(now) {
             return Outcome::Pending;
         }
@@ -61,7 +62,8 @@ impl Wait {
         }
     }
 
-    /// The verdict over a run. One that the task definition could turn awaits it.
+    /// The verdict over a run. A verdict that the task definition could change awaits the
+    /// definition.
     fn assess_run(&self, facts: Facts<'_>) -> Outcome {
         let Observation { tasks, missing } = facts.seen;
         let rules = self.rules(facts.definition);
@@ -83,7 +85,8 @@ impl Wait {
                 };
                 let verdict =
                     if failures.is_empty() { Verdict::Succeeded } else { Verdict::Failed(failures) };
-                // A task that ECS does not know fails the run whatever the definition says.
+                // A missing task fails the run whatever the definition says, so nobody needs to
+                // wait for it.
                 let may_turn = facts.seen.missing.is_empty() && rules.rest_on_definition(tasks);
                 match facts.definition_may_come && may_turn {
                     true => Outcome::Over { verdict, awaited: Awaited::Definition },
@@ -94,7 +97,7 @@ impl Wait {
         }
     }
 
-    /// Whether a task that ECS does not know may still turn up.
+    /// A task that ECS does not know may still appear.
     fn may_turn_up(&self, now: OffsetDateTime) -> bool {
         self.missing_since.is_some_and(|since| {
             let just_started = self.goal != Goal::Stopped && now - self.started_at < MISSING_TOLERANCE;
@@ -102,13 +105,15 @@ impl Wait {
         })
     }
 
-    /// The verdict over tasks that turn out to have ended before the deadline, when the looks before it
+    /// The verdict over tasks that had ended before the deadline, although the looks before it
     /// showed nothing.
     pub fn ended_in_time(&self, facts: Facts<'_>, now: OffsetDateTime) -> Option<Verdict> {
         let seen = facts.seen;
         let deadline = self.timed_out.as_ref().map_or(self.deadline, |timed_out| timed_out.at);
         let ended = |task: &Task| task.ended_at().is_some_and(|at| at <= deadline);
         match self.assess(Facts { definition_may_come: false, ..facts }, now) {
+            // A throttled look must not turn a success into a time-out: the tasks' own times
+            // decide.
             Outcome::Over { verdict, awaited: Awaited::Nothing }
                 if !seen.tasks.is_empty() && seen.missing.is_empty() && seen.tasks.iter().all(ended) =>
             {

@@ -9,7 +9,7 @@ use crate::{
 
 const START: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
 
-/// What one look has shown, without a definition.
+/// The facts of one look, without a definition.
 fn known(seen: &Observation) -> Facts<'_> {
     Facts { seen, definition: None, definition_may_come: false }
 }
