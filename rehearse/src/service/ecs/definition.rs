@@ -178,8 +178,8 @@ impl ContainerSpec {
             // ECS's default is 30 s.
             stop_timeout: Duration::from_secs(json["stopTimeout"].as_u64().unwrap_or(30)),
             depends_on: pairs("dependsOn", "containerName", "condition").into_iter().collect(),
-            // Without a prefix the stream's name is the container's id in its runtime, which the stage
-            // makes up.
+            // Without a prefix the stream's name is the container's id in its runtime, which the
+            // stage makes up.
             logs: option("awslogs-group").zip(option("awslogs-stream-prefix")),
             settings: ContainerSettings::read(json, definition),
             name,
