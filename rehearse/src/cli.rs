@@ -21,10 +21,10 @@ use super::{
 };
 use ecs_tasks::monitor::decide::settings::SettingsErrors;
 
-/// How often the watch of the ledger comes round, as cfn/provider.yml has it.
+/// The period of the watch, as cfn/provider.yml schedules it.
 const WATCH: Duration = Duration::from_secs(60);
 
-/// How often a long silence is broken.
+/// The longest silence of the console.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// Rehearses a template's Custom::ECSTask resources on this machine, without an AWS account: create, update,
@@ -117,7 +117,7 @@ pub struct Arguments {
     monitor: Option<PathBuf>,
 }
 
-/// What cannot be rehearsed.
+/// An error that ends a rehearsal.
 #[derive(Debug, thiserror::Error)]
 enum Unfit {
     #[error("{}: {error}", path.display())]
@@ -151,7 +151,7 @@ enum Unfit {
     LeftBehind(#[from] LeftBehind),
 }
 
-/// Rehearses what the arguments ask for.
+/// Runs a rehearsal and returns its exit status. Errors go to stderr.
 #[expect(clippy::print_stderr, reason = "an error belongs on stderr")]
 pub async fn rehearse(arguments: Arguments) -> ExitCode {
     match arguments.rehearse().await {
@@ -183,9 +183,12 @@ impl Arguments {
         };
         let config = Config {
             engine: engine.clone(),
+            // Recorded events alone leave nothing in the ledger for the watch.
             watch: (rehearsal.is_some() && !self.no_ledger).then_some(WATCH),
             runner: self.runner(rehearsal.is_some())?,
             monitor: self.events.is_some().then(|| self.monitor()).transpose()?,
+            // Much shorter than at AWS: nobody wants to wait 20 s for a network interface that does
+            // not exist.
             pace: Pace {
                 start: Duration::from_millis(100),
                 deprovision: Duration::from_millis(500),
@@ -199,14 +202,14 @@ impl Arguments {
             () = signs_of_life(&console) => Ok(false),
             () = interrupted() => Err(Unfit::Interrupted),
         };
-        // Containers are process groups of their own, or the engine's: without this they would live on.
+        // Containers run in process groups of their own or on the engine, so they would outlive the
+        // rehearsal.
         stage.close();
         stage.closed().await;
         engine.close().await?;
         ended
     }
 
-    /// The events of each file.
     fn recorded(&self) -> Result<Vec<(PathBuf, Vec<Value>)>, Unfit> {
         match &self.events {
             Some(files) if files.is_empty() && self.template.is_none() => Err(Unfit::NoEvents),
@@ -238,7 +241,7 @@ impl Arguments {
     }
 }
 
-/// Waits until somebody wants the rehearsal to end: Ctrl-C, a closed terminal, or what ends a job of CI.
+/// Waits until somebody ends the rehearsal: Ctrl-C, a closed terminal, or a cancelled job of CI.
 async fn interrupted() {
     tokio::select! {
         () = received(SignalKind::interrupt()) => {}
@@ -250,6 +253,7 @@ async fn interrupted() {
 async fn received(kind: SignalKind) {
     match signal(kind) {
         Ok(mut signals) => drop(signals.recv().await),
+        // Without a handler the signal still has its default action, which ends the process.
         Err(_) => std::future::pending().await,
     }
 }
@@ -261,7 +265,7 @@ async fn signs_of_life(console: &Console) {
     }
 }
 
-/// A line for each error, with the file before it.
+/// One line for each error, with its file in front.
 fn shown(templates: &[(PathBuf, TemplateErrors)]) -> String {
     let line = |(path, errors): &(PathBuf, TemplateErrors)| -> Vec<String> {
         errors.0.iter().map(|error| format!("{}: {error}", path.display())).collect()

@@ -1,4 +1,4 @@
-//! What the stage makes up: its account, the time, ids, and how long things take.
+//! //! The stage's made-up account, its clock, its ids, and the durations that it plays.
 
 use std::time::Duration;
 
@@ -9,14 +9,16 @@ pub const REGION: &str = "us-west-2";
 /// The account in AWS's documentation.
 pub const ACCOUNT: &str = "123456789012";
 
-/// How long things take that take their time at AWS.
+/// Durations that take longer at AWS.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Each of PROVISIONING and PENDING.
+    /// Time in each of PROVISIONING and PENDING.
     pub start: Duration,
-    /// DEPROVISIONING, some 20 s on Fargate.
+    /// Time in DEPROVISIONING, some 20 s on Fargate.
     pub deprovision: Duration,
-    /// Before the two retries of a failed asynchronous invocation; 1 and 2 minutes at AWS.
+    /// Delays before the two retries of a failed asynchronous invocation, 1 and 2 minutes at AWS.
+    ///
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
     pub retries: [Duration; 2],
 }
 
@@ -25,7 +27,7 @@ pub fn arn(service: &str, resource: &str) -> String {
     format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}")
 }
 
-/// The wall's time.
+/// The time of the system clock.
 #[expect(clippy::disallowed_methods, reason = "the stage plays AWS, whose clock is the wall's")]
 pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::from(std::time::SystemTime::now())
@@ -36,12 +38,11 @@ pub(crate) fn random_hex(digits: usize) -> String {
     (0..digits).map(|_| char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0')).collect()
 }
 
-/// Random decimal digits.
 pub(crate) fn random_digits(digits: usize) -> String {
     (0..digits).map(|_| char::from(b'0' + fastrand::u8(0..10))).collect()
 }
 
-/// An id in the form of a UUID.
+/// A random id in the form of a UUID.
 pub(crate) fn random_uuid() -> String {
     [8, 4, 4, 4, 12].map(random_hex).join("-")
 }

@@ -1,5 +1,5 @@
-//! What a person sees of a rehearsal: stack events as CloudFormation's console has them, the containers'
-//! lines between, and a last line that sums up.
+//! The console of a rehearsal: stack events as CloudFormation's console shows them, the containers'
+//! lines between, and a summary.
 
 use std::{
     collections::BTreeMap,
@@ -21,9 +21,9 @@ use super::{
 };
 use ecs_tasks::task::definition_name;
 
-/// The longest is UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS.
+/// Fits the longest status, UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS.
 const STATUS_WIDTH: usize = 44;
-/// A name longer than this has the reason below it, so that the columns stay where they are.
+/// The reason of a longer name stands on the next line, so that the columns stay where they are.
 const MAX_NAME_WIDTH: usize = 40;
 
 /// Writes to stdout; in colour on a terminal only, and not where NO_COLOR is set.
@@ -31,15 +31,15 @@ const MAX_NAME_WIDTH: usize = 40;
 pub struct Console {
     verbose: bool,
     quiet: bool,
-    /// What the runner measures is shown.
+    /// Show the runner's metrics.
     measures: bool,
     name_width: usize,
-    /// What goes on, for the sign of life in a long silence.
+    /// The operation in progress, for the sign of life.
     current: Arc<Mutex<Option<StackEvent>>>,
     findings: Arc<Mutex<Findings>>,
 }
 
-/// How often the monitor has found what, and how many alerts it has sent.
+/// Counts of the monitor's findings by name, and of its alerts.
 #[derive(Default)]
 struct Findings {
     by_name: BTreeMap<String, usize>,
@@ -47,8 +47,8 @@ struct Findings {
 }
 
 impl Console {
-    /// `verbose` shows the function's log lines, too, `quiet` leaves out other resources' events; `names` are
-    /// the logical ids that will be written.
+    /// `verbose` adds the function's log lines, `quiet` hides other resources' events. `names` are
+    /// the logical ids to come: they set the width of a column.
     pub fn new(verbose: bool, quiet: bool, names: impl IntoIterator<Item = String>) -> Self {
         let widths =
             names.into_iter().map(|name| name.chars().count()).filter(|width| *width <= MAX_NAME_WIDTH);
@@ -63,19 +63,19 @@ impl Console {
         }
     }
 
-    /// The same, which shows what the runner measures, too.
+    /// The same console, with the runner's metrics if `measures`.
     #[must_use]
     pub fn measuring(self, measures: bool) -> Self {
         Self { measures, ..self }
     }
 
-    /// Takes a stack's events.
+    /// Returns a receiver of stack events.
     pub fn events(&self) -> StackEvents {
         let console = self.clone();
         Arc::new(move |event| console.event(event))
     }
 
-    /// Takes what the stage reports.
+    /// Returns a receiver of the stage's reports.
     pub fn reporter(&self) -> Reporter {
         let console = self.clone();
         Arc::new(move |report| match report {
@@ -100,7 +100,7 @@ impl Console {
         })
     }
 
-    /// A line of a function's log: one that becomes metrics, or another.
+    /// Shows a line of a function's log: as metrics, or as it is with --verbose.
     fn log(&self, line: &str) {
         if let Some(measured) = self.measures.then(|| measured(line)).flatten() {
             let style = AnsiColor::Magenta.on_default();
@@ -111,12 +111,12 @@ impl Console {
         }
     }
 
-    /// Something that a person should know.
+    /// Shows a note.
     pub fn note(&self, note: &str) {
         write_line(&format!("          {note}"));
     }
 
-    /// Says that something still goes on.
+    /// Names the operation in progress, so that a long silence does not look like a hang.
     pub fn sign_of_life(&self) {
         if let Some(event) = lock(&self.current).as_ref() {
             let seconds = (now() - event.at).whole_seconds();
@@ -124,11 +124,12 @@ impl Console {
         }
     }
 
-    /// The last line: how each step ended, how long all took, how often the function was invoked and by what,
-    /// and what was called how often.
+    /// Writes the last line: the end of each step, the duration, the invocations and their causes,
+    /// and the calls to AWS.
     pub fn summary(&self, steps: &[String], seconds: f64, stage: &Stage) {
         let (calls, to_table) = stage.calls_beside_table();
         let calls = calls.iter().map(|(operation, count)| format!("{operation} {count}"));
+        // One number for the table: its calls by operation would drown the calls to ECS.
         let to_table = (to_table > 0).then(|| format!("the table {to_table}"));
         let calls: Vec<String> = calls.chain(to_table).collect();
         let calls = if calls.is_empty() { "nothing".to_owned() } else { calls.join(", ") };
@@ -143,12 +144,12 @@ impl Console {
         write_line(&format!("{} in {seconds:.1} s; {invocations}; called {calls}", steps.join(", ")));
     }
 
-    /// Says which file's events come next.
+    /// Announces the file whose events come next.
     pub fn file(&self, path: &Path) {
         write_line(&format!("          file  | {}", path.display()));
     }
 
-    /// What the monitor made of the events that it was sent. True if it could read all of them.
+    /// Writes the monitor's findings. True if it could read all `sent` events.
     pub fn findings(&self, sent: usize) -> bool {
         let findings = lock(&self.findings);
         let read: usize = findings.by_name.values().sum();
@@ -160,7 +161,7 @@ impl Console {
         read >= sent
     }
 
-    /// A line about an event: what it is about, and what the monitor found.
+    /// Shows an event that the monitor has audited, and its finding.
     fn audited(&self, item: &Value, known: bool) {
         let text = |name: &str| item[name].as_str().unwrap_or_default();
         let finding = match text("finding") {
@@ -215,12 +216,13 @@ impl Console {
         if !self.quiet || is_worth_it(&event) {
             write_line(line.trim_end());
         }
+        // Also without a line: the sign of life names the operation that --quiet hides.
         let going_on = event.status.ends_with("_IN_PROGRESS");
         *lock(&self.current) = going_on.then_some(event);
     }
 }
 
-/// What a line of the runner in the embedded metric format says, if it is one.
+/// The metrics in a line of the runner's log, if it has the embedded metric format.
 fn measured(line: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
     let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array()?;
@@ -232,11 +234,11 @@ fn measured(line: &str) -> Option<String> {
         Some(format!("{name} {}{unit}{class}", line[name]))
     };
     let metrics: Vec<String> = metrics.iter().filter_map(metric).collect();
-    // Each of its lines has this one, and none of the monitor's.
+    // Throttled is in every metric line of the runner, and in none of the monitor's.
     line["Throttled"].is_number().then(|| metrics.join(", "))
 }
 
-/// Whether an event is shown when only the rehearsed resources, failures and final states are.
+/// True if --quiet shows an event: one of ours, a failure, or the stack's final state.
 fn is_worth_it(event: &StackEvent) -> bool {
     let is_stacks_progress = event.is_stack && event.status.ends_with("_IN_PROGRESS");
     event.is_ours && !is_stacks_progress || event.status.ends_with("_FAILED")
@@ -247,7 +249,7 @@ fn plural(count: usize, what: &str) -> String {
 }
 
 fn write_line(line: &str) {
-    // Nobody reads a closed pipe.
+    // A closed pipe has no reader, and the rehearsal must still clean up.
     let _ = writeln!(anstream::stdout(), "{line}");
 }
 

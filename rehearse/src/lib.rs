@@ -1,10 +1,12 @@
-//! The local stage: ECS on processes, CloudWatch Logs, Lambda and CloudFormation, on loopback and with their
-//! real protocols, so that the real binary with the real SDK lives its whole life on one machine.
+//! The local stage plays ECS on processes, CloudWatch Logs, Lambda and CloudFormation on loopback,
+//! with their real protocols. The real binary with the real SDK lives its whole life on one
+//! machine.
 //!
-//! From the bottom up: [`config`], [`protocol`] and [`report`] are what every service needs; [`service`] has one
-//! file or folder for each service; [`stage::Stage`] opens them on one address and routes requests to them.
-//! [`template`] reads a template and knows nothing of a stage; [`stack::Stack`] takes it through create,
-//! update and delete on one. [`cli`] and [`console`] are the command. None of it is in a Lambda's zip.
+//! From the bottom up: [`config`], [`protocol`] and [`report`] serve every service; [`service`] has
+//! one file or folder for each; [`stage::Stage`] opens them on one address and routes requests to
+//! them. [`template`] reads a template and does not know the stage; [`stack::Stack`] takes it
+//! through create, update and delete. [`cli`] and [`console`] are the command. A Lambda's zip
+//! contains none of it.
 
 pub mod cli;
 pub mod config;

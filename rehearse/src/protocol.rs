@@ -1,5 +1,4 @@
-//! How every service answers: in JSON, or in the query protocol's XML, well or with an error; and the lock on
-//! its state.
+//! Answers of all services, as JSON or as the query protocol's XML, and the lock on their state.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::config::random_uuid;
 
-/// An answer that the stage gives in place of its own.
+/// An answer that a test puts in place of the stage's own.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// An error of AWS with this HTTP status, code and message.
@@ -20,7 +19,7 @@ pub enum Fault {
     Answer(Value),
 }
 
-/// The answer of a service, as JSON.
+/// Turns a service's result into JSON.
 pub(super) fn answer(result: Result<Value, AwsError>) -> Response {
     match result {
         Ok(answer) => json_response(StatusCode::OK, &answer),
@@ -33,9 +32,9 @@ pub(super) fn answer(result: Result<Value, AwsError>) -> Response {
 pub struct AwsError {
     /// Its code, such as `ConflictException`.
     pub code: &'static str,
-    /// What a person reads.
+    /// The message for a person.
     pub message: String,
-    /// What else it holds, such as `resourceIds`.
+    /// Further members, such as `resourceIds`.
     pub members: Vec<(&'static str, Value)>,
 }
 
@@ -70,6 +69,7 @@ impl Fault {
             Self::Error(status, code, message) => {
                 let mut response =
                     json_response(status_code(status), &json!({ "__type": code, "message": message }));
+                // The SDKs look for the code in this header before they look into the body.
                 if let Ok(code) = code.parse() {
                     response.headers_mut().insert("x-amzn-errortype", code);
                 }
@@ -83,7 +83,6 @@ pub(super) fn status_code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// An answer that is JSON.
 pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
     (status, [(CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
 }
@@ -103,7 +102,7 @@ pub(super) fn xml_response(xml: String) -> Response {
     ([(CONTENT_TYPE, "text/xml")], xml).into_response()
 }
 
-/// Locks a mutex of the stage; a test that panicked while it held one has failed already.
+/// Locks a mutex, poisoned or not: a test that panicked with the lock has failed already.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

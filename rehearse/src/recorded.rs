@@ -1,15 +1,16 @@
-//! Events in a file, in whatever shape one gets hold of them: an event, a list of events, one after the other
-//! (JSON lines), an SQS batch, what `aws sqs receive-message` prints, or what `aws logs filter-log-events`
-//! prints.
+//! Reads recorded events from a file, in the forms in which people have them: an event, a list,
+//! JSON lines, an SQS batch, and the output of `aws sqs receive-message` or `aws logs
+//! filter-log-events`.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Deserializer, Value};
 
-/// What holds events: the name of its list, and where in an element of it the event stands as text.
+/// Envelopes of events: the name of the list, and the member of an element that holds the event as
+/// text.
 const ENVELOPES: [(&str, &str); 3] = [("Records", "body"), ("Messages", "Body"), ("events", "message")];
 
-/// Why a file's events cannot be had.
+/// The reason why a file has no readable events.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordedError {
     /// The file cannot be read.
@@ -17,10 +18,10 @@ pub enum RecordedError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         error: std::io::Error,
     },
-    /// It is not JSON.
+    /// The file is not JSON.
     #[error(
         "{}: line {line}: not JSON: give events as ECS sends them to EventBridge, one, a list, or one a line",
         path.display()
@@ -28,15 +29,15 @@ pub enum RecordedError {
     NotJson {
         /// The file.
         path: PathBuf,
-        /// Where it is none.
+        /// The first line that is not JSON.
         line: usize,
     },
-    /// It is JSON, and there is no event in it.
+    /// The file is JSON without an event in it.
     #[error("{}: there is no event in it", .0.display())]
     Empty(PathBuf),
 }
 
-/// The events of a file. That something is no event of ECS is for the monitor to say.
+/// Reads the events of a file. The monitor decides whether an event is one of ECS.
 pub fn read(path: &Path) -> Result<Vec<Value>, RecordedError> {
     let unreadable = |error| RecordedError::Unreadable { path: path.to_owned(), error };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
@@ -44,7 +45,7 @@ pub fn read(path: &Path) -> Result<Vec<Value>, RecordedError> {
     if events.is_empty() { Err(RecordedError::Empty(path.to_owned())) } else { Ok(events) }
 }
 
-/// `Err` is the line of what is not JSON.
+/// `Err` is the number of the first line that is not JSON.
 fn events(text: &str) -> Result<Vec<Value>, usize> {
     let mut events = Vec::new();
     for value in Deserializer::from_str(text).into_iter() {
@@ -60,9 +61,11 @@ fn unwrapped(value: Value) -> Vec<Value> {
     let held = ENVELOPES.iter().find_map(|(list, body)| Some((value[*list].as_array()?, *body)));
     let Some((list, body)) = held else { return vec![value] };
     let event = |element: &Value| {
-        // SNS invokes a function with records of its own form.
+        // SQS and SNS both call their list Records; SNS's elements hold the event in another place.
         let told = if element["Sns"].is_object() { &element["Sns"]["Message"] } else { &element[body] };
         let json = told.as_str().and_then(|text| serde_json::from_str(text).ok());
+        // A body that is not JSON goes to the monitor as it is: a person wants to see how it
+        // reports that.
         json.unwrap_or_else(|| told.clone())
     };
     list.iter().map(event).collect()

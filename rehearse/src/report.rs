@@ -1,10 +1,10 @@
-//! What the stage reports to whoever watches.
+//! //! Reports of the stage.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-/// One report.
+/// A report of the stage.
 #[derive(Clone, Debug)]
 pub enum Report {
     /// A line that a container printed.
@@ -18,21 +18,21 @@ pub enum Report {
     Audited {
         /// The item, with plain values.
         item: Value,
-        /// It was there before.
+        /// True if the same item was there before.
         known: bool,
     },
-    /// An alert has gone out.
+    /// The monitor has published an alert.
     Alerted {
         /// Its subject.
         subject: String,
-        /// What it says.
+        /// Its body.
         message: String,
     },
     /// A line that the function logged.
     Log(String),
-    /// Something that AWS does and that a person would see nowhere, such as a time-out of the function.
+    /// A note about something that AWS does silently, such as a time-out of the function.
     Note(String),
 }
 
-/// Takes reports as they come.
+/// Receives reports as they come.
 pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;

@@ -1,4 +1,4 @@
-//! The services that the stage plays, one file each, as far as the functions and a template need them.
+//! The services of the stage, one file each, as far as the functions and a template need them.
 
 pub mod cloudformation;
 pub mod dynamodb;

@@ -1,4 +1,4 @@
-//! A stack's life: create, update with its rollback, delete, as CloudFormation goes about it.
+//! A stack's life, as CloudFormation runs it: create, update with its rollback, delete.
 
 mod account;
 mod check;
@@ -41,9 +41,9 @@ pub struct Stack {
     events: StackEvents,
     live: BTreeMap<String, Live>,
     outputs: Outputs,
-    /// The resources that the function serves.
+    /// The logical ids of the resources that the function serves.
     ours: BTreeSet<String>,
-    /// The resource that fails when it is made or changed next.
+    /// The resource that fails at its next creation or update.
     fail: Option<String>,
 }
 
@@ -53,14 +53,14 @@ struct Live {
     is_ours: bool,
     physical_id: String,
     properties: Value,
-    /// The ServiceToken of a custom resource, as the template has it.
+    /// A custom resource's ServiceToken, as the template has it.
     service_token: Option<String>,
     referable: Referable,
-    /// The operation that left it failed, with DisableRollback.
+    /// The operation in which it failed, with DisableRollback.
     failed_in: Option<FailedIn>,
-    /// It stays when it is removed from the stack.
+    /// True if it stays when the stack loses it.
     is_retained: bool,
-    /// It stays when it is replaced.
+    /// True if it stays when an update replaces it.
     is_retained_when_replaced: bool,
 }
 
@@ -71,14 +71,14 @@ enum FailedIn {
     Update,
 }
 
-/// A resource that could not be made or changed; it may exist all the same.
+/// A resource that could not be created or updated. It may exist nevertheless.
 struct Failed {
     reason: String,
     physical_id: Option<String>,
 }
 
 impl Stack {
-    /// A stack that is not there yet.
+    /// A stack that does not exist yet.
     pub fn new(stage: Arc<Stage>, template: Template, name: &str, events: StackEvents) -> Self {
         let id = arn("cloudformation", &format!("stack/{name}/{}", random_uuid()));
         let account = Account::default();
@@ -87,7 +87,7 @@ impl Stack {
         Self { stage, template, account, name, id, events, live, outputs, ours, fail: None }
     }
 
-    /// The same with something around it.
+    /// The same stack in this account.
     pub fn within(self, account: Account) -> Self {
         Self { account, ..self }
     }
@@ -102,22 +102,22 @@ impl Stack {
         &self.id
     }
 
-    /// The value of an attribute, as Fn::GetAtt would give it.
+    /// The value of an attribute, as Fn::GetAtt would give it; `None` if there is none.
     pub fn attribute(&self, logical_id: &str, name: &str) -> Option<&Value> {
         self.live.get(logical_id)?.referable.attributes.get(name)
     }
 
-    /// The PhysicalResourceId of a resource.
+    /// The PhysicalResourceId of a resource; `None` if it does not exist.
     pub fn physical_id(&self, logical_id: &str) -> Option<&str> {
         self.live.get(logical_id).map(|live| live.physical_id.as_str())
     }
 
-    /// From now on the resource that is to fail does.
+    /// Lets the resource of --fail fail from now on.
     pub fn fail_from_now_on(&mut self) {
         self.fail.clone_from(&self.account.fail);
     }
 
-    /// Creates every resource; after a failure what is there is deleted again. True for CREATE_COMPLETE.
+    /// Creates every resource, and deletes them again after a failure. True for CREATE_COMPLETE.
     pub async fn create(&mut self, parameters: &Parameters) -> bool {
         self.ours = self.our_resources(parameters);
         self.stack_event("CREATE_IN_PROGRESS", "User Initiated");
@@ -142,7 +142,7 @@ impl Stack {
         true
     }
 
-    /// The end of an operation with DisableRollback.
+    /// Ends a failed operation with DisableRollback.
     fn stays_failed(&mut self, operation: &str, what: &str) -> bool {
         self.fail = None;
         let reason = format!("The following resource(s) failed to {what}");
@@ -178,7 +178,8 @@ impl Stack {
             }
             Err(Failed { reason, physical_id }) => {
                 if desired.is_ours {
-                    // A Create that never answered gets a Delete with an id that CloudFormation makes up.
+                    // A Create without an answer gets a Delete with an id that CloudFormation makes
+                    // up.
                     let generated =
                         || format!("{}-{logical_id}-{}", self.name, random_hex(12).to_uppercase());
                     let live = Live {

@@ -1,4 +1,4 @@
-//! The stage: one loopback address that answers for all services, and for the response bucket.
+//! The stage: one loopback address for all services and the response bucket.
 
 mod route;
 
@@ -30,22 +30,22 @@ use super::{
     },
 };
 
-/// How the stage is set up.
+/// The configuration of a stage.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The function that custom resources are sent to.
+    /// The function behind custom resources.
     pub runner: Function,
-    /// The function that ECS's events are sent to, if anybody wants them.
+    /// The function behind ECS's events, if anybody wants them.
     pub monitor: Option<Function>,
-    /// How fast the stage's ECS and Lambda are.
+    /// The pace of ECS and Lambda.
     pub pace: Pace,
-    /// Where containers run.
+    /// The engine that runs containers.
     pub engine: Engine,
-    /// How often the watch comes round that the ledger rests on; without one the function has no ledger.
+    /// The period of the watch. Without one the function has no ledger.
     pub watch: Option<Duration>,
 }
 
-/// The services, and what has been asked of them.
+/// The services, and the calls that they got.
 pub struct Stage {
     /// ECS.
     pub ecs: Ecs,
@@ -62,7 +62,7 @@ pub struct Stage {
     /// The monitor's index.
     pub opensearch: OpenSearch,
     sns: Sns,
-    /// CloudFormation, as far as custom resources go.
+    /// CloudFormation, as far as custom resources and wait conditions need it.
     pub cloudformation: CloudFormation,
     endpoint: String,
     reporter: Reporter,
@@ -71,11 +71,11 @@ pub struct Stage {
     server: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A call that a service got.
+/// A call to a service.
 struct NotedCall {
     operation: String,
     body: Value,
-    /// It was one of DynamoDB.
+    /// True for a call to DynamoDB.
     is_to_table: bool,
 }
 
@@ -87,7 +87,7 @@ impl Stage {
         let logs = Arc::new(Logs::default());
         let retries = config.pace.retries;
         let event_bridge = config.monitor.map(|mut function| {
-            // First, so that what the function is set up with stands.
+            // First in the list, so that a variable of the function's own wins.
             function.environment.insert(0, ("OPENSEARCH_ENDPOINT".to_owned(), endpoint.clone()));
             let reporter = events::reporter(Arc::clone(&reporter));
             Arc::new(EventBridge::new(Lambda::new(function, retries, endpoint.clone(), reporter)))
@@ -96,7 +96,7 @@ impl Stage {
             config.runner.environment.push(("LEDGER_TABLE".to_owned(), dynamodb::LEDGER.to_owned()));
         }
         let lambda = Lambda::new(config.runner.clone(), retries, endpoint.clone(), Arc::clone(&reporter));
-        // In instances of their own, so that what requests bring about can be told apart.
+        // Lambdas of their own, so that the invocations by requests are counted separately.
         let woken = config.runner.clone();
         let woken = || Lambda::new(woken, retries, endpoint.clone(), Arc::clone(&reporter));
         let rules = config.watch.map(|_| Arc::new(RunnerRules::new(woken())));
@@ -119,13 +119,15 @@ impl Stage {
         });
         let router = Router::new()
             .fallback(route::serve)
+            // A batch of DynamoDB or OpenSearch may be larger than axum's default limit of 2 MB.
             .layer(DefaultBodyLimit::disable())
             .with_state(Arc::clone(&stage));
         let server = tokio::spawn(async move {
-            // The server ends with the stage; an error of a connection is reported by the client.
+            // The server ends with the stage, and clients report errors of their connections.
             let _ = axum::serve(listener, router).await;
         });
         *lock(&stage.server) = Some(server);
+        // The function parks waits only after a heartbeat, so the watch comes before any request.
         if let (Some(rules), Some(period)) = (&stage.rules, config.watch) {
             rules.watch(period).await;
         }
@@ -137,24 +139,24 @@ impl Stage {
         &self.endpoint
     }
 
-    /// Reports something to whoever watches.
+    /// Sends a report to the reporter.
     pub fn report(&self, report: Report) {
         (self.reporter)(report);
     }
 
-    /// How often each operation has been called.
+    /// The number of calls of each operation.
     pub fn calls(&self) -> BTreeMap<String, usize> {
         count(lock(&self.requests).iter())
     }
 
-    /// The same without those of DynamoDB, and how many those were.
+    /// The same without DynamoDB's operations, and the number of calls to those.
     pub fn calls_beside_table(&self) -> (BTreeMap<String, usize>, usize) {
         let calls = lock(&self.requests);
         let beside = count(calls.iter().filter(|call| !call.is_to_table));
         (beside, calls.iter().filter(|call| call.is_to_table).count())
     }
 
-    /// What an operation has been called with, in order; for those that take JSON.
+    /// The bodies of an operation's calls, in order, for operations that take JSON.
     pub fn requests(&self, operation: &str) -> Vec<Value> {
         lock(&self.requests)
             .iter()
@@ -163,7 +165,7 @@ impl Stage {
             .collect()
     }
 
-    /// Gives these answers to the next calls of an operation, one each, in place of its own.
+    /// Answers the next calls of an operation with these, one each.
     pub fn fault(&self, operation: &str, faults: impl IntoIterator<Item = Fault>) {
         lock(&self.faults).entry(operation.to_owned()).or_default().extend(faults);
     }
@@ -183,12 +185,12 @@ impl Stage {
         }
     }
 
-    /// Waits until nothing that was closed is left, on disk neither.
+    /// Waits until nothing is left of a closed stage, on disk neither.
     pub async fn closed(&self) {
         self.ecs.closed().await;
     }
 
-    /// Notes a call; the answer to it that a test wants instead of the stage's own.
+    /// Notes a call. Returns the answer that a test wants in place of the stage's own.
     fn note(&self, operation: &str, body: Value) -> Option<Fault> {
         self.note_call(operation, body, false)
     }
@@ -208,7 +210,7 @@ fn count<'c>(calls: impl Iterator<Item = &'c NotedCall>) -> BTreeMap<String, usi
     })
 }
 
-/// Who wants to know of the events of ECS.
+/// The receiver of ECS's events, if anybody wants them.
 fn task_events(rules: Option<Arc<RunnerRules>>, monitor: Option<Arc<EventBridge>>) -> Option<TaskEvents> {
     if rules.is_none() && monitor.is_none() {
         return None;

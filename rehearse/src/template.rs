@@ -1,8 +1,8 @@
-//! A CloudFormation template, read from YAML (short forms included) or JSON, with the place of everything in
-//! it.
+//! A CloudFormation template, read from YAML (short forms included) or JSON, with the line of every
+//! part.
 //!
-//! Nothing here knows of a stage: [`resolve::Scope`] gives the value of any part of a template, given what
-//! exists.
+//! A template does not know the stage: [`resolve::Scope`] gives the value of any part of it, given
+//! what exists.
 
 mod cidr;
 mod condition;
@@ -37,11 +37,11 @@ use self::{external::External, node::Node, resolve::Scope};
 /// Values of a template's parameters.
 pub type Parameters = BTreeMap<String, Value>;
 
-/// Transforms that are played, as far as a rehearsal needs them.
+/// Transforms that the rehearsal plays as far as it needs them.
 const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 const SERVERLESS: &str = "AWS::Serverless::";
 const SERVERLESS_TRANSFORM: &str = "AWS::Serverless-2016-10-31";
-/// Transforms that change nothing of what a rehearsal plays.
+/// Transforms that change nothing in a rehearsal.
 const IGNORED_TRANSFORMS: [&str; 3] =
     [SERVERLESS_TRANSFORM, "AWS::CodeDeployBlueGreen", "AWS::SecretsManager-2020-07-23"];
 
@@ -60,21 +60,23 @@ pub struct Template {
     pub resources: Vec<Resource>,
     /// Outputs by name.
     pub outputs: BTreeMap<String, Node>,
-    /// Notes on what CloudFormation reads otherwise than it is written.
+    /// Notes on scalars and transforms that CloudFormation treats in another way than a reader
+    /// expects.
     pub notes: Vec<String>,
-    /// Whether it is written in AWS::LanguageExtensions.
+    /// True with the transform AWS::LanguageExtensions.
     has_extensions: bool,
-    /// Whether SAM's transform makes more resources of it than it has.
+    /// True if SAM's transform adds resources.
     is_serverless: bool,
 }
 
 impl Template {
-    /// Reads a template whose loops, if it has any, run over literal lists or defaults of parameters.
+    /// Reads a template without values of its parameters: its loops run over literal lists or
+    /// defaults.
     pub fn read(text: &str) -> Result<Self, TemplateErrors> {
         Self::read_given(text, &BTreeMap::new(), &External::default())
     }
 
-    /// Reads a template, given values of its parameters: its loops may run over them.
+    /// Reads a template with the given values of its parameters, over which its loops may run.
     pub fn read_given(
         text: &str,
         given: &BTreeMap<String, String>,
@@ -116,8 +118,8 @@ impl Template {
         errors.or(template)
     }
 
-    /// The values of all parameters, given these. Names that the template does not have, values that are
-    /// missing and values that it does not allow are errors.
+    /// The values of all parameters. `Err` names unknown parameters, missing values and values that
+    /// the template does not allow.
     pub fn parameter_values(
         &self,
         given: &BTreeMap<String, String>,
@@ -139,13 +141,13 @@ impl Template {
         errors.or(values)
     }
 
-    /// The resource of this name.
+    /// The resource with this logical id; `None` if the template has none.
     pub fn resource(&self, logical_id: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.logical_id == logical_id)
     }
 
-    /// Every name that a Ref, Fn::GetAtt or Fn::Sub anywhere in the template refers to and that it does not
-    /// have: an error for CloudFormation, whichever way the conditions go.
+    /// Errors for every Ref, Fn::GetAtt or Fn::Sub to a name that the template lacks.
+    /// CloudFormation refuses it in every branch of a condition.
     pub fn unknown_names(&self) -> TemplateErrors {
         let mut errors = TemplateErrors::default();
         let known: BTreeSet<&str> = self.resources.iter().map(|one| one.logical_id.as_str()).collect();
@@ -162,7 +164,7 @@ impl Template {
         errors
     }
 
-    /// The error of a reference to what is not there.
+    /// The error of a reference to an unknown name.
     fn unknown(&self, name: &str, attribute: Option<&str>, node: &Node) -> TemplateError {
         node.error(match attribute {
             Some(attribute) => format!(
@@ -222,6 +224,7 @@ impl Template {
         if !self.has_extensions {
             return Err(root.error(format!("Fn::ForEach needs `Transform: {LANGUAGE_EXTENSIONS}`")).into());
         }
+        // An unknown name is reported later, with all other mistakes.
         let given = given.iter().filter(|(name, _)| self.parameters.contains_key(*name));
         let given = given.map(|(name, text)| (name.clone(), text.clone())).collect();
         let parameters = self.parameter_values(&given, external)?;
@@ -232,7 +235,7 @@ impl Template {
     }
 }
 
-/// That a transform or a macro is not played: its name, or an object with it.
+/// The error of a transform or macro that cannot be played.
 fn not_played(transform: &Node) -> String {
     let name = transform.text().or_else(|| transform.field("Name")?.text()).unwrap_or("Fn::Transform");
     format!(
@@ -253,7 +256,7 @@ fn section(root: &Node, name: &str, errors: &mut TemplateErrors) -> Vec<(String,
     fields
 }
 
-/// A note on a transform that makes resources or properties which the rehearsal does not have.
+/// A note on a transform whose resources or properties the rehearsal lacks.
 fn unplayed_transform(name: &str) -> Option<String> {
     let missing = match name {
         "AWS::CodeDeployBlueGreen" => "CodeDeploy's blue/green deployment and its hooks are not played",
@@ -263,7 +266,7 @@ fn unplayed_transform(name: &str) -> Option<String> {
     Some(format!("the transform {name} is not simulated: {missing}"))
 }
 
-/// The transforms that the template declares; one that cannot be played is an error.
+/// The transforms that the template declares. One that cannot be played is an error.
 fn transforms(root: &Node, errors: &mut TemplateErrors) -> Vec<String> {
     let Some(transform) = root.field("Transform") else { return Vec::new() };
     let declared: Vec<&Node> =

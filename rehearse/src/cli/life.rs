@@ -1,4 +1,4 @@
-//! From the first event to the last line.
+//! //! Runs a rehearsal from the first event to the last line.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::rehearsal::Planned;
 use crate::{config::now, console::Console, stack::UpdateEnd, stage::Stage};
 
-/// Lives the stack's life, with the monitor watching if there is one. True if all went as it should.
+/// Runs the stack through its life, and lets the monitor watch if there is one. True if every step
+/// ended as it should.
 pub(super) async fn live(
     planned: Option<Planned>,
     recorded: Vec<(PathBuf, Vec<Value>)>,
@@ -18,8 +19,8 @@ pub(super) async fn live(
     if let Some(events) = &stage.events {
         for (file, recorded) in recorded {
             console.file(&file);
-            // Each file is a recording of its own: copies of one event, edited, do not stand in each other's
-            // way.
+            // Each file is a recording of its own: edited copies of one event in two files are no
+            // duplicates.
             stage.dynamodb.clear();
             for event in recorded {
                 events.deliver(event).await;
@@ -35,7 +36,7 @@ pub(super) async fn live(
     if let Some(events) = &stage.events {
         stage.ecs.settled().await;
         let sent = events.finish().await;
-        // What the runner has measured stands before the last lines.
+        // The runner's last metrics belong before the last lines.
         stage.lambda.finish().await;
         ended_well &= console.findings(sent);
     }
@@ -46,18 +47,17 @@ pub(super) async fn live(
     ended_well
 }
 
-/// What is said of an update that changes nothing.
+/// The note about an update that changes nothing.
 const NO_UPDATE: &str = "the update changes no resource and no output, so CloudFormation refuses it: No \
                          updates are to be performed.";
 
-/// A stack operation that is over.
 struct StackOperation {
     name: &'static str,
-    /// The stack's status after it.
+    /// The stack's status at the end.
     status: String,
-    /// It ended as it should: COMPLETE, or rolled back where a resource was to fail.
+    /// True for COMPLETE, or for a rollback if a resource was to fail.
     ended_well: bool,
-    /// It was an update that changes nothing.
+    /// True for an update that changes nothing.
     is_skipped: bool,
 }
 
@@ -89,12 +89,13 @@ async fn live_stack(planned: Planned, stage: &Stage, console: &Console) -> Vec<S
         let ended_well = if is_to_fail { is_as_wanted } else { ended_well };
         StackOperation { name, ended_well, status, is_skipped: false }
     };
+    // --fail means the update if there is one, so that the rollback finds a version that works.
     if fails && updated.is_none() {
         stack.fail_from_now_on();
     }
     let is_created = stack.create(&created).await;
     steps.push(step("create", is_created, fails && updated.is_none()));
-    // With DisableRollback the stack is there all the same, and the next operation meets what failed.
+    // With DisableRollback a failed create leaves its resources, and the next operation meets them.
     if let Some((template, parameters)) = updated.filter(|_| is_created || keeps_failures) {
         if fails {
             stack.fail_from_now_on();
@@ -106,6 +107,7 @@ async fn live_stack(planned: Planned, stage: &Stage, console: &Console) -> Vec<S
         }
         steps.push(StackOperation { is_skipped, ..step("update", end != UpdateEnd::Failed, fails) });
     }
+    // The stack is deleted after a failure, too: a Delete must clean up behind a failed Create.
     let is_deleted = stack.delete().await;
     steps.push(step("delete", is_deleted, false));
     steps

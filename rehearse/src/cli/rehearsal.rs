@@ -1,4 +1,4 @@
-//! A template, what stands around it, and what is to become of it.
+//! //! A rehearsal: the template, the values around it, and the operations to come.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +26,7 @@ const EXPRESS: &str = "EXPRESS mode: rollback is off, and CloudFormation counts 
                        it is ready, so roles, policies and routes may come later than here. AWS does not \
                        document whether EXPRESS waits for a custom resource's answer: the rehearsal waits";
 
-/// What the command line asks for.
+/// The rehearsal that the command line asks for.
 pub(super) struct Rehearsal {
     created: Version,
     updated: Option<Version>,
@@ -43,14 +43,14 @@ struct Version {
     parameters: Parameters,
 }
 
-/// A stack on a stage, checked, and what is to become of it.
+/// A checked stack on a stage, and the operations to come.
 pub(super) struct Planned {
     pub(super) stack: Stack,
     pub(super) created: Parameters,
     pub(super) updated: Option<(Template, Parameters)>,
-    /// A resource is to fail.
+    /// True if a resource is to fail.
     pub(super) fails: bool,
-    /// A failed operation is not rolled back.
+    /// True if a failed operation is not rolled back.
     pub(super) keeps_failures: bool,
 }
 
@@ -68,6 +68,7 @@ impl Rehearsal {
         let (created, updated) = match (created, updated.transpose()) {
             (Ok(created), Ok(updated)) => (created, updated),
             (Err(Unfit::Templates(mut errors)), Err(Unfit::Templates(more))) => {
+                // Both versions often have the same mistake: it is named once.
                 errors.extend(
                     more.into_iter()
                         .filter_map(|(path, more)| {
@@ -94,7 +95,7 @@ impl Rehearsal {
         Ok(Self { created, updated, account, definition_files, is_express: arguments.express })
     }
 
-    /// The names that will be written.
+    /// The logical ids and the stack's name, which set the width of a column.
     pub(super) fn names(&self) -> BTreeSet<String> {
         let versions = [Some(&self.created), self.updated.as_ref()].into_iter().flatten();
         let resources = versions.flat_map(|version| &version.template.resources);
@@ -102,10 +103,13 @@ impl Rehearsal {
         ids.chain([stack_name(&self.created.path)]).collect()
     }
 
-    /// The stack that it is about, checked, and what is to become of it.
+    /// Checks both versions on the stage and plans the operations. `Err` names every mistake at
+    /// once.
     pub(super) fn on(self, stage: &Arc<Stage>, console: &Console) -> Result<Planned, Unfit> {
         let Self { created, updated, account, definition_files, is_express } = self;
         let given = account.definitions.clone();
+        // Resources refer to a definition of --task-definition, so it must be there before they are
+        // checked.
         for (given, path) in account.definitions.iter().zip(definition_files) {
             stage.ecs.register_given(given).map_err(|problem| Unfit::Definition { path, problem })?;
         }
@@ -168,7 +172,7 @@ impl Rehearsal {
 }
 
 impl Version {
-    /// `changes` are values that this version must know; what else was `given` it may lack.
+    /// Reads a version. It must have every parameter in `changes`; it may lack others in `given`.
     fn read(
         path: &Path,
         given: &BTreeMap<String, String>,
@@ -181,12 +185,14 @@ impl Version {
         let mut values = given.clone();
         values.extend(changes.clone());
         let template = Template::read_given(&text, &values, external).map_err(unfit)?;
+        // The next version may have dropped a parameter that the create still needs.
         if !changes.is_empty() {
             values.retain(|name, _| template.parameters.contains_key(name) || changes.contains_key(name));
         }
         match template.parameter_values(&values, external) {
             Ok(parameters) => Ok(Self { path: path.to_owned(), template, parameters }),
             Err(mut errors) => {
+                // Missing values must not hide mistyped names: all mistakes are named at once.
                 template.unknown_names().0.into_iter().for_each(|error| errors.add(error));
                 Err(unfit(errors))
             }
@@ -194,11 +200,12 @@ impl Version {
     }
 }
 
-/// An error for each option that was given and that neither version of the template asks for.
+/// An error for each option that neither version of the template uses.
 fn unused(external: &External, definitions: &[Value], stage: &Stage) -> Vec<TemplateError> {
     let asked = external.asked(Origin::Definition);
     let is_asked = |one: &&Value| {
         let arn = one["taskDefinitionArn"].as_str().unwrap_or_default();
+        // Nobody can know a made-up name, so a single definition is used for it.
         let is_alone = definitions.len() == 1 && asked.iter().any(|name| external.is_made_up(name));
         is_alone || asked.iter().any(|name| stage.ecs.is_definition(name, arn))
     };
@@ -210,11 +217,12 @@ fn unused(external: &External, definitions: &[Value], stage: &Stage) -> Vec<Temp
     external.unused().into_iter().chain(unasked).collect()
 }
 
-/// A task definition as DescribeTaskDefinition returns it, in a file.
+/// Reads a task definition, as DescribeTaskDefinition returns it, from a file.
 fn definition(path: &Path) -> Result<Value, Unfit> {
     let unreadable = |error| Unfit::Unreadable { path: path.to_owned(), error };
     let text = fs::read_to_string(path).map_err(unreadable)?;
     let mut json: Value = serde_json::from_str(&text).unwrap_or_default();
+    // The CLI wraps the definition in `taskDefinition`; a file written by hand often does not.
     let definition = match json["taskDefinition"].is_object() {
         true => json["taskDefinition"].take(),
         false => json,
@@ -227,10 +235,11 @@ fn definition(path: &Path) -> Result<Value, Unfit> {
     Ok(definition)
 }
 
-/// The template's file name, as far as a stack may be called so.
+/// The template's file name, changed into letters, digits and hyphens.
 fn stack_name(template: &Path) -> String {
     let stem = template.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name: String =
         stem.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
+    // CloudFormation wants a letter first in a stack's name.
     if name.starts_with(|char: char| char.is_ascii_alphabetic()) { name } else { format!("stack-{name}") }
 }

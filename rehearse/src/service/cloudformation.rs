@@ -1,4 +1,4 @@
-//! CloudFormation's side of a custom resource: requests, the answers to them, and DescribeStacks.
+//! //! CloudFormation's side of a custom resource: requests, their answers, and DescribeStacks.
 
 mod answer;
 mod describe;
@@ -24,10 +24,10 @@ use crate::{
     protocol::{AwsError, lock},
 };
 
-/// How long a ResponseURL is good for, in seconds.
+/// Lifetime of a ResponseURL in seconds.
 const EXPIRES: u32 = 7200;
 
-/// The service.
+/// CloudFormation, as far as custom resources and wait conditions need it.
 pub struct CloudFormation {
     endpoint: String,
     waiting: Mutex<BTreeMap<String, oneshot::Sender<Value>>>,
@@ -40,30 +40,30 @@ pub struct CloudFormation {
 /// An answer as it was PUT.
 #[derive(Clone, Debug)]
 pub struct Answered {
-    /// The RequestId that its address names.
+    /// The RequestId in its address.
     pub request_id: String,
-    /// When it came.
+    /// The time of its arrival.
     pub at: OffsetDateTime,
-    /// Its bytes.
+    /// The body, as it came.
     pub body: Bytes,
 }
 
-/// What a custom-resource request is about.
+/// A custom-resource request.
 #[derive(Clone, Debug)]
 pub struct Ask<'a> {
     /// Create, Update or Delete.
     pub request_type: &'a str,
     /// The stack's ARN.
     pub stack_id: &'a str,
-    /// The name in the template.
+    /// The resource's logical id.
     pub logical_id: &'a str,
-    /// `Custom::ECSTask`
+    /// Such as `Custom::ECSTask`.
     pub resource_type: &'a str,
-    /// On Update and Delete.
+    /// The resource's PhysicalResourceId, on Update and Delete.
     pub physical_id: Option<&'a str>,
-    /// Resolved; scalars are sent as strings.
+    /// The resolved properties. Scalars are sent as strings.
     pub properties: &'a Value,
-    /// On Update.
+    /// The resolved properties before an Update.
     pub old_properties: Option<&'a Value>,
 }
 
@@ -79,7 +79,7 @@ impl CloudFormation {
         }
     }
 
-    /// Sends a request, and waits for its answer as long as ServiceTimeout lets it.
+    /// Sends a request and waits up to ServiceTimeout (3600 s by default) for its answer.
     pub async fn request(&self, ask: &Ask<'_>, lambda: &Lambda) -> Settled {
         let request_id = random_uuid();
         let (answered, answer) = oneshot::channel();
@@ -101,6 +101,8 @@ impl CloudFormation {
     }
 
     /// The payload of a request.
+    ///
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html>
     pub fn envelope(&self, ask: &Ask<'_>, request_id: &str, lambda: &Lambda) -> Value {
         let mut payload = json!({
             "RequestType": ask.request_type,
@@ -121,7 +123,7 @@ impl CloudFormation {
         payload
     }
 
-    /// An address of the form that CloudFormation presigns.
+    /// A ResponseURL, in the form of CloudFormation's presigned ones.
     pub fn response_url(
         &self,
         stack_id: &str,
@@ -145,22 +147,22 @@ impl CloudFormation {
         )
     }
 
-    /// Every answer that was PUT, also those that nobody waited for.
+    /// All answers that were PUT, late ones included.
     pub fn answers(&self) -> Vec<Answered> {
         lock(&self.answers).clone()
     }
 
-    /// Sets what DescribeStacks returns of a stack.
+    /// Sets a stack's status for DescribeStacks.
     pub fn set_status(&self, stack_id: &str, status: &str) {
         lock(&self.statuses).insert(stack_id.to_owned(), status.to_owned());
     }
 
-    /// What DescribeStacks returns of a stack; nothing for one that it does not know.
+    /// A stack's status; empty for an unknown stack.
     pub fn status(&self, stack_id: &str) -> String {
         lock(&self.statuses).get(stack_id).cloned().unwrap_or_default()
     }
 
-    /// The PUT to the response bucket.
+    /// Accepts a PUT to the response bucket.
     pub(crate) fn take_answer(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
         // The signature covers an empty Content-Type: S3 refuses any other.
         if headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty()) {
@@ -170,7 +172,7 @@ impl CloudFormation {
         let request_id = key.rsplit('|').next().unwrap_or_default().to_owned();
         lock(&self.answers).push(Answered { request_id: request_id.clone(), at: now(), body: body.clone() });
         if let Some(waiting) = lock(&self.waiting).remove(&request_id) {
-            // Its ServiceTimeout may have passed just now.
+            // The request's ServiceTimeout may have passed at this moment.
             let _ = waiting.send(answer::read(body));
         }
         StatusCode::OK.into_response()
@@ -187,7 +189,7 @@ impl CloudFormation {
     }
 }
 
-/// CloudFormation sends every scalar as a string, recursively.
+/// Turns every scalar into a string, recursively, as CloudFormation sends them.
 fn stringly(value: &Value) -> Value {
     match value {
         Value::Bool(boolean) => json!(boolean.to_string()),

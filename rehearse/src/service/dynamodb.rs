@@ -1,5 +1,5 @@
-//! DynamoDB with two tables: the ledger by its name, and the monitor's by any other. Single items, batches,
-//! transactions, and the query of a partition, of the ledger's index too.
+//! DynamoDB with two tables: the ledger by its name, and the monitor's by any other. It plays
+//! single items, batches, transactions, and queries of a partition or of the ledger's index.
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html>
 
@@ -19,18 +19,18 @@ use crate::{
     report::{Report, Reporter},
 };
 
-/// The name of the ledger.
+/// The name of the ledger's table.
 pub const LEDGER: &str = "ledger";
 /// The keys of the monitor's table, as the template makes it.
 const AUDIT_KEYS: [&str; 2] = ["taskDefinitionArn", "change"];
-/// Those of the ledger.
+/// The keys of the ledger.
 const LEDGER_KEYS: [&str; 2] = ["resource", "request"];
-/// What the monitor keeps for itself stands under partition keys that begin so.
+/// The monitor's own bookkeeping has partition keys with this prefix.
 const BOOKKEEPING: &str = "ecs-tasks#";
 
 type Key = [String; 2];
 
-/// The service.
+/// DynamoDB with the ledger and the monitor's table.
 pub struct DynamoDb {
     audit: Mutex<StoredTable>,
     ledger: Mutex<StoredTable>,
@@ -40,12 +40,12 @@ pub struct DynamoDb {
 struct StoredTable {
     keys: [&'static str; 2],
     items: BTreeMap<Key, Value>,
-    /// The tokens of transactions that were made.
+    /// The tokens of past transactions.
     tokens: BTreeSet<String>,
 }
 
 impl DynamoDb {
-    /// Empty tables. `reporter` gets every item of the audit trail.
+    /// Makes empty tables. `reporter` gets every item of the audit trail.
     pub fn new(reporter: Reporter) -> Self {
         let table = |keys| Mutex::new(StoredTable { keys, items: BTreeMap::new(), tokens: BTreeSet::new() });
         Self { audit: table(AUDIT_KEYS), ledger: table(LEDGER_KEYS), reporter }
@@ -56,12 +56,13 @@ impl DynamoDb {
         lock(&self.ledger).items.values().map(plain_item).collect()
     }
 
-    /// The items of the audit trail, with plain values for their attributes, in the order of their keys.
+    /// The items of the audit trail, with plain values for their attributes, in the order of their
+    /// keys.
     pub fn items(&self) -> Vec<Value> {
         self.all().into_iter().filter(|item| !is_bookkeeping(item)).collect()
     }
 
-    /// What the monitor keeps for itself, likewise.
+    /// The monitor's own bookkeeping, likewise.
     pub fn bookkeeping(&self) -> Vec<Value> {
         self.all().into_iter().filter(is_bookkeeping).collect()
     }
@@ -70,12 +71,12 @@ impl DynamoDb {
         lock(&self.audit).items.values().map(plain_item).collect()
     }
 
-    /// Takes all items of the audit trail away.
+    /// Removes all items of the audit trail.
     pub fn clear(&self) {
         lock(&self.audit).items.clear();
     }
 
-    /// The answer to an operation.
+    /// Answers an operation of the API. `Err` is DynamoDB's error.
     pub fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
         let is_ledger = body["TableName"] == LEDGER || body["RequestItems"][LEDGER].is_object();
         let mut table = lock(if is_ledger { &self.ledger } else { &self.audit });
@@ -107,6 +108,7 @@ impl DynamoDb {
         let key = table.key(item)?;
         let known = table.items.insert(key, item.clone()).is_some();
         let item = plain_item(item);
+        // The bookkeeping holds no findings, so the console does not show it.
         if table.keys == AUDIT_KEYS && !is_bookkeeping(&item) {
             (self.reporter)(Report::Audited { item, known });
         }
@@ -138,7 +140,7 @@ impl StoredTable {
         }
     }
 
-    /// Fails where the request's condition does not hold for the item with this key.
+    /// Fails if the request's condition does not hold for the item with this key.
     fn check(&self, key_of: &Value, body: &Value) -> Result<(), AwsError> {
         let Some(condition) = body["ConditionExpression"].as_str() else { return Ok(()) };
         let known = self.items.get(&self.key(key_of)?);
@@ -161,6 +163,7 @@ impl StoredTable {
         let expression = body["UpdateExpression"].as_str().unwrap_or_default();
         Placeholders::of(body).update(expression, &mut changed)?;
         self.items.insert(key, Value::Object(changed));
+        // A row that the update has made had no attributes before, so DynamoDB returns none.
         match before.filter(|_| body["ReturnValues"] == "ALL_OLD") {
             Some(before) => Ok(json!({ "Attributes": before })),
             None => Ok(json!({})),
@@ -169,6 +172,7 @@ impl StoredTable {
 
     fn transact_write_items(&mut self, body: &Value) -> Result<Value, AwsError> {
         let token = body["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
+        // DynamoDB makes the transaction of a token once, and answers a repetition like the first.
         if !token.is_empty() && self.tokens.contains(&token) {
             return Ok(json!({}));
         }
@@ -184,6 +188,8 @@ impl StoredTable {
         }
         let mut refused = false;
         let mut reasons = Vec::new();
+        // Every condition is checked before any row changes: a transaction is made as a whole or
+        // not at all.
         for update in &updates {
             reasons.push(match self.check(&update["Key"], update) {
                 Ok(()) => json!({ "Code": "None" }),
@@ -206,7 +212,7 @@ impl StoredTable {
         Ok(json!({}))
     }
 
-    /// The keys of what a batch names, each of which it may name once.
+    /// The keys that a batch names. DynamoDB refuses a batch that names one of them twice.
     fn different_keys(&self, of: &[&Value], most: usize, operation: &str) -> Result<BTreeSet<Key>, AwsError> {
         let refused = |message: String| Err(AwsError::new("ValidationException", message));
         if !(1..=most).contains(&of.len()) {
@@ -231,8 +237,8 @@ impl StoredTable {
         Ok(json!({ "Responses": responses, "UnprocessedKeys": {} }))
     }
 
-    /// A partition of the table or of the ledger's index, as the functions ask for it: that its key is equal,
-    /// and in the index that the sort key, a number, is not greater. The index comes in pages.
+    /// Queries a partition of the table, or of the ledger's index up to a sort key. The functions
+    /// send queries of these two forms alone.
     fn query(&self, body: &Value) -> Result<Value, AwsError> {
         let values = &body["ExpressionAttributeValues"];
         let partition = values[":partition"]["S"].as_str();

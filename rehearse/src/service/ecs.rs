@@ -1,5 +1,5 @@
-//! ECS, as far as one-off tasks go: its API over tasks whose containers are processes of this machine, or run
-//! from their images on a container engine.
+//! ECS, as far as one-off tasks need it: its API over tasks whose containers are processes of this
+//! machine or run on a container engine.
 
 mod api;
 mod container_settings;
@@ -44,19 +44,19 @@ use crate::{
     report::Reporter,
 };
 
-/// How often it is looked whether the tasks have stopped.
+/// Time between two looks at the tasks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// How long the end of containers that were killed is waited for.
+/// Time limit for killed containers to end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
-/// The service.
+/// ECS on this machine.
 #[derive(Clone)]
 pub struct Ecs {
     inner: Arc<EcsInner>,
 }
 
-/// Takes the events that tell of tasks' changes.
+/// Receives the events of tasks' changes.
 pub(crate) type TaskEvents = Arc<dyn Fn(Value) + Send + Sync>;
 
 struct EcsInner {
@@ -71,16 +71,16 @@ struct EcsInner {
 #[derive(Default)]
 struct State {
     clusters: BTreeMap<String, Cluster>,
-    /// All revisions of each family, the first one being revision 1.
+    /// All revisions by family.
     definitions: BTreeMap<String, Vec<Revision>>,
-    /// By cluster and name; only what DescribeServices returns of where their tasks run.
+    /// Services by cluster and name, reduced to the members that say where their tasks run.
     services: BTreeMap<(String, String), Value>,
     tasks: Vec<StageTask>,
-    /// The ARNs of the tasks that came of each.
+    /// The ARNs of the tasks of each token.
     tokens: ClientTokens<Vec<String>>,
     /// Made-up secrets that have been reported.
     noted_secrets: BTreeSet<String>,
-    /// Notes on images that do nothing here, each of which is reported once.
+    /// Notes on images that the engine ignores. Each is reported once.
     ignored_images: BTreeSet<String>,
     injects: bool,
 }
@@ -96,22 +96,24 @@ impl Ecs {
         Self { inner: Arc::new(EcsInner { engine, pace, logs, reporter, events, state: Mutex::default() }) }
     }
 
-    /// Makes a cluster; its ARN.
+    /// Creates a cluster and returns its ARN.
     pub fn create_cluster(&self, name: &str) -> String {
         lock(&self.inner.state).clusters.entry(name.to_owned()).or_default();
         arn("ecs", &format!("cluster/{name}"))
     }
 
-    /// Takes a cluster away, whatever runs on it.
+    /// Deletes a cluster. Its tasks run on.
     pub fn delete_cluster(&self, name: &str) {
         lock(&self.inner.state).clusters.remove(name);
     }
 
-    /// Registers a new revision of a task definition; its ARN. `Err` names what is wrong with it.
+    /// Registers a revision of a task definition and returns its ARN. `Err` names every rule that
+    /// it breaks.
     pub fn register(&self, definition: &Value) -> Result<String, Refusals> {
         let mut definition = Revision::registered(definition)?;
         let mut state = lock(&self.inner.state);
         let revisions = state.definitions.entry(definition.family.clone()).or_default();
+        // A deregistered revision keeps its number, as on ECS.
         definition.revision = revisions.iter().map(|one| one.revision).max().unwrap_or(0) + 1;
         definition.arn =
             arn("ecs", &format!("task-definition/{}:{}", definition.family, definition.revision));
@@ -120,7 +122,8 @@ impl Ecs {
         Ok(arn)
     }
 
-    /// Makes known a definition that lives elsewhere, as DescribeTaskDefinition returns it.
+    /// Adds a definition that lives elsewhere, as DescribeTaskDefinition returns it. `Err` says
+    /// what it lacks.
     pub fn register_given(&self, described: &Value) -> Result<(), String> {
         let mut definition = Revision::read(described)?;
         let nowhere =
@@ -131,37 +134,37 @@ impl Ecs {
         Ok(())
     }
 
-    /// Whether there is a cluster of this name or ARN.
+    /// True if there is a cluster with this name or ARN.
     pub fn has_cluster(&self, cluster: &str) -> bool {
         lock(&self.inner.state).clusters.contains_key(short(cluster))
     }
 
-    /// Whether there is a task definition of this family, family:revision or ARN.
+    /// True if there is a task definition of this family, family:revision or ARN.
     pub fn has_definition(&self, definition: &str) -> bool {
         lock(&self.inner.state).definition(definition).is_ok()
     }
 
-    /// Whether a cluster has a service of this name or ARN.
+    /// True if a cluster has a service with this name or ARN.
     pub fn has_service(&self, cluster: &str, service: &str) -> bool {
         let key = (short(cluster).to_owned(), short(service).to_owned());
         lock(&self.inner.state).services.contains_key(&key)
     }
 
-    /// Takes over the capacity providers of a cluster from what a template says of it.
+    /// Sets a cluster's capacity providers from a template's properties.
     pub fn set_capacity_providers(&self, cluster: &str, properties: &Value) {
         if let Some(cluster) = lock(&self.inner.state).clusters.get_mut(short(cluster)) {
             cluster.set_providers(&spelling::normal(properties, ""));
         }
     }
 
-    /// From now on a cluster may have container instances.
+    /// Lets a cluster have container instances from now on.
     pub fn add_instances(&self, cluster: &str) {
         if let Some(cluster) = lock(&self.inner.state).clusters.get_mut(short(cluster)) {
             cluster.has_instances = true;
         }
     }
 
-    /// Makes a service that lives elsewhere and that runs where tasks of this definition can.
+    /// Creates a service that lives elsewhere, in a place where tasks of this definition can run.
     pub fn play_service(&self, cluster: &str, name: &str, definition: &str) {
         let vpc = json!({"subnets": ["subnet-0123456789abcdef0"], "securityGroups": ["sg-0123456789abcdef0"],
             "assignPublicIp": "DISABLED"});
@@ -177,18 +180,20 @@ impl Ecs {
         self.create_service(cluster, name, &service);
     }
 
-    /// From now on every task gets a container that its definition does not have and that never has an exit
-    /// code, as GuardDuty injects one.
+    /// Adds a container to every task from now on that is not in its definition and never has an
+    /// exit code, as GuardDuty does.
     pub fn inject_containers(&self) {
         lock(&self.inner.state).injects = true;
     }
 
-    /// Makes a service, which runs nothing here; its ARN. `service` has ECS's names or CloudFormation's.
+    /// Creates a service, which runs no task here, and returns its ARN. `service` has ECS's or
+    /// CloudFormation's spelling.
     pub fn create_service(&self, cluster: &str, name: &str, service: &Value) -> String {
         let cluster = cluster.rsplit('/').next().unwrap_or(cluster).to_owned();
         let arn = arn("ecs", &format!("service/{cluster}/{name}"));
         let said = spelling::normal(service, "");
         let mut json = placed(&said);
+        // With an EXTERNAL controller the task sets say where tasks run, not the service.
         if said["deploymentController"]["type"] == "EXTERNAL" {
             json["taskSets"] = json!([]);
         }
@@ -199,7 +204,8 @@ impl Ecs {
         arn
     }
 
-    /// Makes a task set of a service with an EXTERNAL deployment controller; its id. It is not PRIMARY yet.
+    /// Creates a task set of a service with an EXTERNAL deployment controller and returns its id.
+    /// Its status is ACTIVE.
     pub fn create_task_set(&self, properties: &Value) -> String {
         let id = format!("ecs-svc/{}", random_digits(19));
         let said = spelling::normal(properties, "");
@@ -214,7 +220,7 @@ impl Ecs {
         id
     }
 
-    /// Makes one of a service's task sets its PRIMARY one.
+    /// Makes a task set the PRIMARY one of its service.
     pub fn set_primary_task_set(&self, properties: &Value) {
         let said = spelling::normal(properties, "");
         let mut state = lock(&self.inner.state);
@@ -225,7 +231,7 @@ impl Ecs {
         }
     }
 
-    /// Takes a service away.
+    /// Deletes a service.
     pub fn delete_service(&self, arn: &str) {
         lock(&self.inner.state).services.retain(|_, service| service["serviceArn"] != arn);
     }
@@ -246,12 +252,12 @@ impl Ecs {
         state.tasks.iter().map(|task| (task.arn.clone(), task.last_status.to_owned())).collect()
     }
 
-    /// When the containers of a task had ended.
+    /// The time at which all containers of a task had ended; `None` before.
     pub fn ended_at(&self, arn: &str) -> Option<OffsetDateTime> {
         lock(&self.inner.state).tasks.iter().find(|task| task.arn == arn)?.execution_stopped_at
     }
 
-    /// Waits until every task that was told to stop, or has ended by itself, is STOPPED.
+    /// Waits until every task that stops is STOPPED.
     pub async fn settled(&self) {
         let stopping = |task: &StageTask| task.desired_status == "STOPPED" && task.last_status != "STOPPED";
         while lock(&self.inner.state).tasks.iter().any(stopping) {
@@ -259,14 +265,15 @@ impl Ecs {
         }
     }
 
-    /// Ends every process.
+    /// Kills every container.
     pub fn close(&self) {
         for task in &lock(&self.inner.state).tasks {
             task.kill();
         }
     }
 
-    /// Waits until every container has ended and is cleaned up, as it is soon after [`Self::close`].
+    /// Waits up to 10 s until every container has ended and is cleaned up. Call [`Self::close`]
+    /// before.
     pub async fn closed(&self) {
         let runs = |task: &StageTask| task.containers.iter().any(|container| container.handle.is_some());
         let gone = async {
@@ -274,17 +281,17 @@ impl Ecs {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
-        // One that cannot be killed is not waited for any longer.
+        // A container that cannot be killed must not hold up the end of the rehearsal.
         let _ = tokio::time::timeout(CLOSE_LIMIT, gone).await;
     }
 
-    /// Answers an operation of the API.
+    /// Answers an operation of the API. `Err` is ECS's error.
     pub fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
         api::call(&self.inner, operation, body)
     }
 }
 
-/// Where tasks of a service or of a task set run.
+/// The members of a service or task set that say where its tasks run.
 fn placed(said: &Value) -> Value {
     let mut json = json!({});
     for name in ["capacityProviderStrategy", "launchType", "networkConfiguration", "platformVersion"] {
@@ -295,7 +302,7 @@ fn placed(said: &Value) -> Value {
     json
 }
 
-/// The cluster and the service that a task set names.
+/// The cluster and the service of a task set.
 fn service_key(said: &Value) -> (String, String) {
     let name = |member: &str| short(said[member].as_str().unwrap_or("default")).to_owned();
     (name("cluster"), name("service"))

@@ -1,5 +1,5 @@
-//! EventBridge with one rule, and the monitor behind it: events go to the function one by one, in the order
-//! in which they came, so that what it does about one stands before the next.
+//! EventBridge with one rule, and the monitor behind it. Events reach the function one by one in
+//! their order, so that its lines about one stand before the next.
 
 use std::sync::{
     Arc, Mutex,
@@ -17,7 +17,7 @@ use crate::{
     report::{Report, Reporter},
 };
 
-/// The service, with one rule whose target is the monitor.
+/// EventBridge with one rule, whose target is the monitor.
 pub struct EventBridge {
     /// The monitor's function.
     pub lambda: Lambda,
@@ -42,22 +42,23 @@ impl EventBridge {
         Self { lambda, way: Mutex::new(Some(Way { events, deliveries })), taken: AtomicUsize::new(0) }
     }
 
-    /// Hands an event over, and waits until the function has handled it.
+    /// Delivers an event, and waits until the function has handled it.
     pub async fn deliver(&self, event: Value) {
         self.taken.fetch_add(1, Ordering::Relaxed);
         deliver(&self.lambda, &event).await;
     }
 
-    /// Takes an event for the function, which handles it when it has handled those before.
+    /// Queues an event for the function.
     pub fn take(&self, event: Value) {
         if let Some(way) = &*lock(&self.way) {
             self.taken.fetch_add(1, Ordering::Relaxed);
-            // It listens for as long as there is a way.
+            // The receiver lives as long as this channel.
             let _ = way.events.send(event);
         }
     }
 
-    /// Lets a day pass for the windows of the function's alerts, whose counts are then reported.
+    /// Lets a day pass, so that the windows of the monitor's alerts close and their counts are
+    /// reported.
     pub async fn tick(&self) {
         let time = (now() + time::Duration::DAY).format(&Rfc3339).unwrap_or_default();
         let event =
@@ -65,15 +66,16 @@ impl EventBridge {
         deliver(&self.lambda, &event).await;
     }
 
-    /// Waits until every event has been handled and all that the function logged has been reported. How many
-    /// events there were; no more are taken.
+    /// Waits until every event is handled and the function's log is reported. Returns the number of
+    /// events. No event is accepted afterwards.
     pub async fn finish(&self) -> usize {
         let way = lock(&self.way).take();
         if let Some(Way { events, deliveries }) = way {
             drop(events);
-            // It ends when it has delivered what was sent.
+            // The task ends once it has delivered every event.
             let _ = deliveries.await;
         }
+        // The last windows are still open.
         self.tick().await;
         self.lambda.finish().await;
         self.taken.load(Ordering::Relaxed)
@@ -81,11 +83,11 @@ impl EventBridge {
 }
 
 async fn deliver(function: &Lambda, event: &Value) {
-    // What goes wrong Lambda reports.
+    // Lambda reports a failed invocation itself.
     let _ = function.invoke_and_wait(event.to_string().into()).await;
 }
 
-/// Tells the monitor's warnings and errors to whoever watches, and the rest to whoever wants to see the log.
+/// Reports the monitor's warnings and errors as notes, and its other lines as log lines.
 pub(crate) fn reporter(reporter: Reporter) -> Reporter {
     Arc::new(move |report| {
         let Report::Log(line) = report else { return reporter(report) };

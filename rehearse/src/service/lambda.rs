@@ -1,7 +1,7 @@
 //! Lambda: invocations of a function's real binary, over the Runtime API.
 //!
-//! An invocation goes to a process that is idle, or to a new one. It ends at its time limit with a kill, is
-//! repeated twice when it fails, and a chain of more than 16 is dropped without a word, as Lambda does.
+//! An invocation goes to an idle process or a new one. It is killed at its time limit and retried
+//! twice after a failure. A chain of more than 16 is dropped silently.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
@@ -32,10 +32,10 @@ use crate::{
     report::{Report, Reporter},
 };
 
-/// The largest asynchronous payload.
+/// The largest asynchronous payload, in bytes.
 const MAX_PAYLOAD: usize = 1024 * 1024;
 
-/// The service, with one function.
+/// Lambda with one function.
 #[derive(Clone)]
 pub struct Lambda {
     inner: Arc<LambdaInner>,
@@ -43,7 +43,7 @@ pub struct Lambda {
 
 struct LambdaInner {
     function: Function,
-    /// Before the two retries of a failed asynchronous invocation.
+    /// Delays before the two retries of a failed asynchronous invocation.
     retries: [Duration; 2],
     endpoint: String,
     reporter: Reporter,
@@ -53,7 +53,7 @@ struct LambdaInner {
     longest_chain: AtomicUsize,
 }
 
-/// An invocation on its way.
+/// A queued invocation.
 #[derive(Clone)]
 pub(crate) struct QueuedInvocation {
     pub(crate) request_id: String,
@@ -62,14 +62,14 @@ pub(crate) struct QueuedInvocation {
     pub(crate) trace_id: String,
 }
 
-/// An attempt that is over.
+/// An attempt that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvocationAttempt {
     /// Lambda's request id, the same for all attempts.
     pub request_id: String,
     /// 0 for the first attempt.
     pub attempt: usize,
-    /// Why it failed, if it did.
+    /// The error of a failed attempt.
     pub error: Option<String>,
 }
 
@@ -104,17 +104,17 @@ impl Lambda {
         self.invoke_bytes(payload.to_string().into());
     }
 
-    /// The same with a payload of any kind.
+    /// The same with a payload in bytes.
     pub fn invoke_bytes(&self, payload: Bytes) {
         self.queue(payload, self.function_arn(), 0);
     }
 
-    /// The attempts that are over, in the order of their ends.
+    /// The attempts that have ended, in the order of their ends.
     pub fn ended(&self) -> Vec<InvocationAttempt> {
         lock(&self.inner.ended).clone()
     }
 
-    /// How many attempts have begun.
+    /// The number of attempts that have begun.
     pub fn invocations(&self) -> usize {
         self.inner.invocations.load(Ordering::Relaxed)
     }
@@ -124,27 +124,27 @@ impl Lambda {
         self.inner.longest_chain.load(Ordering::Relaxed)
     }
 
-    /// How many processes of the function there are.
+    /// The number of living processes.
     pub fn processes(&self) -> usize {
         lock(&self.inner.processes).iter().filter(|process| process.is_alive()).count()
     }
 
-    /// From the start of each process that lives to its first poll.
+    /// Each living process's time from its start to its first poll.
     pub fn start_times(&self) -> Vec<time::Duration> {
         lock(&self.inner.processes).iter().filter_map(|process| process.start_time()).collect()
     }
 
-    /// The most memory that any living process has had, in KiB.
+    /// The highest peak memory of the living processes, in KiB.
     pub fn peak_memory(&self) -> Option<u64> {
         lock(&self.inner.processes).iter().filter_map(|process| process.peak_memory()).max()
     }
 
-    /// Invokes the function and waits for its answer. `Err` is why the last of its attempts failed.
+    /// Invokes the function and waits for its answer. `Err` is the error of the last attempt.
     pub async fn invoke_and_wait(&self, payload: Bytes) -> Result<Bytes, String> {
         self.inner.attempt(self.invocation(payload, self.function_arn(), 0)).await
     }
 
-    /// Ends every process of the function, and waits until all that they have written has been reported.
+    /// Ends every process of the function, and waits until their output has been reported.
     pub async fn finish(&self) {
         let processes: Vec<_> = lock(&self.inner.processes).drain(..).collect();
         for process in processes {
@@ -159,7 +159,9 @@ impl Lambda {
         }
     }
 
-    /// The operation Invoke.
+    /// Answers the operation Invoke.
+    ///
+    /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
     pub(crate) fn invoke(&self, function: &str, headers: &HeaderMap, payload: Bytes) -> Response {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let error = |status: StatusCode, code: &'static str, message: &str| {
@@ -180,6 +182,8 @@ impl Lambda {
                 format!("{} byte payload is too large for the Event invocation type", payload.len());
             return error(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", &message);
         }
+        // The function invokes itself by the ARN that it was invoked by, so a version or alias must
+        // stay in it.
         let function_arn =
             if function.starts_with("arn:") { function.to_owned() } else { self.function_arn() };
         self.queue(payload, function_arn, chain::position(header("x-amzn-trace-id")) + 1);
@@ -197,7 +201,7 @@ impl Lambda {
             return (shared.reporter)(Report::Note(note));
         }
         let invocation = self.invocation(payload, function_arn, hop);
-        // What becomes of it is reported.
+        // The attempts report their failures themselves.
         tokio::spawn(async move { shared.attempt(invocation).await });
     }
 
@@ -208,7 +212,7 @@ impl Lambda {
 }
 
 impl LambdaInner {
-    /// The invocation and its two retries.
+    /// Runs an invocation, with its two retries.
     async fn attempt(&self, invocation: QueuedInvocation) -> Result<Bytes, String> {
         let mut last = String::new();
         for (attempt, delay) in self.retries.into_iter().map(Some).chain([None]).enumerate() {
@@ -233,6 +237,7 @@ impl LambdaInner {
                 Ok(answer) => return Ok(answer),
                 Err(error) => last = error,
             }
+            // A stack's events show nothing of a failed invocation, and CloudFormation just waits.
             (self.reporter)(Report::Note(format!("an invocation of the function failed: {last}")));
             match delay {
                 Some(delay) => tokio::time::sleep(delay).await,
@@ -251,7 +256,7 @@ impl LambdaInner {
         }
     }
 
-    /// A process that has nothing to do, taken; a new one where all are busy.
+    /// Reserves an idle process, or starts a new one.
     async fn process(&self) -> std::io::Result<Arc<FunctionProcess>> {
         let idle = {
             let mut processes = lock(&self.processes);

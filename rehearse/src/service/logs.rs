@@ -1,4 +1,4 @@
-//! CloudWatch Logs over what the containers printed.
+//! CloudWatch Logs, with the lines of the containers.
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -24,7 +24,7 @@ struct LogEvent {
 }
 
 impl Logs {
-    /// Adds an event to a stream, which is made where it is missing.
+    /// Adds an event to a stream, and creates the stream if it is missing.
     pub fn put(&self, group: &str, stream: &str, at: OffsetDateTime, message: &str) {
         let event = LogEvent { at, message: message.to_owned() };
         lock(&self.streams).entry((group.to_owned(), stream.to_owned())).or_default().push(event);
@@ -39,6 +39,7 @@ impl Logs {
 
     pub(crate) fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
         match operation {
+            // PutLogEvents creates a missing stream here.
             "CreateLogStream" => Ok(json!({})),
             "PutLogEvents" => Ok(self.put_log_events(body)),
             "GetLogEvents" => self.get_log_events(body),
@@ -57,6 +58,7 @@ impl Logs {
 
     fn get_log_events(&self, body: &Value) -> Result<Value, AwsError> {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        // GetLogEvents accepts a group's name or, in logGroupIdentifier, its ARN.
         let group =
             if body["logGroupName"].is_string() { text("logGroupName") } else { text("logGroupIdentifier") };
         let streams = lock(&self.streams);
@@ -66,6 +68,7 @@ impl Logs {
                 "The specified log stream does not exist.",
             ));
         };
+        // GetLogEvents returns up to 10,000 events unless a limit is given.
         let limit =
             body["limit"].as_u64().map_or(10_000, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let from_head = body["startFromHead"].as_bool().unwrap_or(false);

@@ -1,4 +1,4 @@
-//! OpenSearch, as far as indexing goes: `_bulk`.
+//! OpenSearch, as far as the monitor needs it: `_bulk`.
 //!
 //! <https://docs.opensearch.org/latest/api-reference/document-apis/bulk/>
 
@@ -11,17 +11,17 @@ use crate::protocol::{AwsError, lock};
 /// The documents of all indexes.
 #[derive(Debug, Default)]
 pub struct OpenSearch {
-    /// By index and id.
+    /// Documents by index and id.
     documents: Mutex<BTreeMap<(String, String), Value>>,
 }
 
 impl OpenSearch {
-    /// How many documents there are.
+    /// The number of documents.
     pub fn documents(&self) -> usize {
         lock(&self.documents).len()
     }
 
-    /// The answer to `_bulk`: a line that says where to, and a line that is the document, for each.
+    /// Answers `_bulk`: pairs of lines, an action and its document.
     pub(crate) fn bulk(&self, body: &[u8]) -> Result<Value, AwsError> {
         let malformed = |_| AwsError::new("illegal_argument_exception", "Malformed action/metadata line");
         let lines: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(body).into_iter().collect();

@@ -1,5 +1,5 @@
-//! The rules of EventBridge in front of the runner: `Ended`, by which ECS's events wake a parked wait, and
-//! `Watch`, which comes round by the clock.
+//! EventBridge's rules for the runner: `Ended` passes on ECS's events, which resume a parked wait,
+//! and `Watch` invokes it on a schedule.
 
 use std::{
     sync::{
@@ -17,9 +17,9 @@ use crate::protocol::lock;
 
 const SOURCE: &str = "aws.ecs";
 const CHANGED: &str = "ECS Task State Change";
-/// The statuses that the rule `Ended` names.
+/// The statuses in the pattern of `Ended`.
 const ENDED: [&str; 4] = ["DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"];
-/// How `startedBy` begins in it.
+/// The prefix of `startedBy` in that pattern.
 const STARTED_BY: &str = "ecs-tasks/";
 
 /// The pattern of the rule `Ended`, as cfn/provider.yml has it.
@@ -31,29 +31,30 @@ pub fn ended_pattern() -> Value {
     })
 }
 
-/// What the rule `Watch` sends, likewise.
+/// The input of `Watch`, likewise.
 pub fn watch_input() -> Value {
     json!({ "Watch": {} })
 }
 
-/// The two rules.
+/// The rules `Ended` and `Watch`.
 pub struct RunnerRules {
     lambda: Lambda,
     watch: Mutex<Option<JoinHandle<()>>>,
-    /// How often each has invoked the function.
+    /// The number of invocations by each rule.
     events: AtomicUsize,
     rounds: Arc<AtomicUsize>,
 }
 
 impl RunnerRules {
-    /// The rules in front of this function.
+    /// The rules for this function.
     pub(crate) fn new(lambda: Lambda) -> Self {
         Self { lambda, watch: Mutex::default(), events: AtomicUsize::new(0), rounds: Arc::default() }
     }
 
-    /// Lets the watch come round, now and then so often.
+    /// Starts the watch: one round now, then one in every period.
     pub(crate) async fn watch(&self, period: Duration) {
         let (lambda, rounds) = (self.lambda.clone(), Arc::clone(&self.rounds));
+        // The function parks a wait only while the heartbeat of the watch is fresh.
         round(&lambda, &rounds).await;
         let watch = tokio::spawn(async move {
             loop {
@@ -64,12 +65,12 @@ impl RunnerRules {
         *lock(&self.watch) = Some(watch);
     }
 
-    /// How often the rule `Ended` has invoked the function.
+    /// The number of invocations by `Ended`.
     pub fn events(&self) -> usize {
         self.events.load(Ordering::Relaxed)
     }
 
-    /// How often the watch has come round.
+    /// The number of rounds of the watch.
     pub fn rounds(&self) -> usize {
         self.rounds.load(Ordering::Relaxed)
     }
@@ -82,7 +83,7 @@ impl RunnerRules {
         }
     }
 
-    /// Takes the rule of the watch away.
+    /// Stops the watch and the function's processes.
     pub(crate) fn close(&self) {
         if let Some(watch) = lock(&self.watch).take() {
             watch.abort();
@@ -91,7 +92,7 @@ impl RunnerRules {
     }
 }
 
-/// Whether the rule `Ended` matches an event.
+/// True if `Ended` matches an event.
 pub fn ended_matches(event: &Value) -> bool {
     let detail = &event["detail"];
     let is_ours = detail["startedBy"].as_str().is_some_and(|by| by.starts_with(STARTED_BY));
@@ -101,6 +102,6 @@ pub fn ended_matches(event: &Value) -> bool {
 
 async fn round(lambda: &Lambda, rounds: &AtomicUsize) {
     rounds.fetch_add(1, Ordering::Relaxed);
-    // What goes wrong is reported by Lambda.
+    // Lambda reports a failed round itself.
     let _ = lambda.invoke_and_wait(watch_input().to_string().into()).await;
 }

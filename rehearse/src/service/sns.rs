@@ -1,4 +1,4 @@
-//! SNS, as far as alerts go: Publish, in the query protocol.
+//! SNS, as far as alerts need it: Publish, in the query protocol.
 //!
 //! <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 
@@ -10,16 +10,16 @@ use crate::{
     report::{Report, Reporter},
 };
 
-/// What a message may have, in bytes.
+/// The largest message, in bytes.
 const MAX_MESSAGE: usize = 256 * 1024;
 
-/// The service, with one topic.
+/// SNS with one topic.
 pub struct Sns {
     reporter: Reporter,
 }
 
 impl Sns {
-    /// The service; `reporter` gets every message.
+    /// Makes the topic. `reporter` gets every message.
     pub fn new(reporter: Reporter) -> Self {
         Self { reporter }
     }
@@ -29,7 +29,7 @@ impl Sns {
         arn("sns", "alerts")
     }
 
-    /// The answer to Publish, as XML.
+    /// Answers Publish, as XML.
     pub fn publish(&self, form: &HashMap<String, String>) -> Result<String, AwsError> {
         let given = |name: &str| form.get(name).cloned().unwrap_or_default();
         let (subject, message) = (given("Subject"), given("Message"));
@@ -39,6 +39,8 @@ impl Sns {
         if message.is_empty() || message.len() > MAX_MESSAGE {
             return Err(AwsError::new("InvalidParameter", "Invalid parameter: Message too long or empty"));
         }
+        // SNS refuses control characters and anything but ASCII in a subject, and a text above 100
+        // characters.
         let plain = |char: char| char == ' ' || char.is_ascii_graphic();
         if form.contains_key("Subject")
             && (subject.is_empty() || subject.len() > 100 || !subject.chars().all(plain))

@@ -1,5 +1,5 @@
-//! What a template cannot say of itself: which custom resources are ours, what stands elsewhere, and what is
-//! to fail.
+//! The account around a template: which custom resources are ours, what lives elsewhere, and which
+//! resource is to fail.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ use crate::template::{
 
 /// The resource type that the function serves.
 pub const CUSTOM_TYPE: &str = "Custom::ECSTask";
-/// How the export ends by which cfn/provider.yml gives the function's ARN, deployed as the README says.
+/// The end of the name of the export by which cfn/provider.yml gives the function's ARN.
 const EXPORT: &str = "ecs-tasks-FunctionArn";
 
-/// What stands around a template.
+/// The account around a template.
 #[derive(Clone, Debug, Default)]
 pub struct Account {
-    /// Exports and parameters of SSM.
+    /// Exports and SSM parameters.
     pub external: Arc<External>,
     /// The ServiceToken of our resources, in place of the type Custom::ECSTask.
     pub service_token: Option<String>,
@@ -30,18 +30,19 @@ pub struct Account {
     pub definitions: Vec<Value>,
     /// The resource that is to fail.
     pub fail: Option<String>,
-    /// A failed operation leaves everything as it is: DisableRollback.
+    /// True with DisableRollback: a failed operation leaves everything as it is.
     pub keeps_failures: bool,
 }
 
 impl Account {
-    /// Whether the function serves a resource.
+    /// True if the function serves a resource.
     pub fn is_ours(&self, resource: &Resource, scope: &Scope<'_>) -> bool {
         if !is_custom(&resource.resource_type) {
             return false;
         }
         let token = resource.properties.field("ServiceToken");
         let import = token.and_then(|token| imported(token, scope));
+        // Noted, so that an --import of this name does not count as unused.
         if let Some(import) = &import {
             self.external.ask(Origin::Export, import);
         }
@@ -58,19 +59,19 @@ impl Account {
     }
 }
 
-/// Whether a type is one of custom resources.
+/// True for a type of custom resources.
 pub fn is_custom(resource_type: &str) -> bool {
     resource_type.starts_with("Custom::") || resource_type == "AWS::CloudFormation::CustomResource"
 }
 
-/// The name of the export that a node imports.
+/// The name of the export in a node's Fn::ImportValue.
 fn imported(node: &Node, scope: &Scope<'_>) -> Option<String> {
     let (name, argument) = node.single()?;
     (name == "Fn::ImportValue").then_some(())?;
     scope.resolve(argument).ok()??.as_str().map(str::to_owned)
 }
 
-/// The value of a custom resource's ServiceToken; of an import that nobody has given the value of, its name.
+/// A custom resource's ServiceToken. If it imports a value that was not given, the export's name.
 pub(super) fn service_token(resource: &Resource, scope: &Scope<'_>) -> Option<String> {
     if !is_custom(&resource.resource_type) {
         return None;
@@ -80,7 +81,8 @@ pub(super) fn service_token(resource: &Resource, scope: &Scope<'_>) -> Option<St
     import.or_else(|| scope.resolve(token).ok()??.as_str().map(str::to_owned))
 }
 
-/// The resources and parameters, or the attributes of them, that a node refers to, however.
+/// Everything that a node refers to in any way: resources, parameters, and attributes as
+/// `Name.Attribute`.
 pub(super) fn referred(node: &Node) -> Vec<String> {
     let mut referred = Vec::new();
     reference::each(node, &mut |found| {
@@ -92,12 +94,12 @@ pub(super) fn referred(node: &Node) -> Vec<String> {
     referred
 }
 
-/// Whether a node refers to this resource, or to this attribute of it.
+/// True if a node refers to this resource, or to this attribute of one.
 fn is_attribute(node: &Node, desired: &str) -> bool {
     referred(node).iter().any(|written| written == desired || written.split('.').next() == Some(desired))
 }
 
-/// What a custom resource has as its ServiceToken: how it comes by it, and its name or value.
+/// A custom resource's ServiceToken as a verb and a name or value, for an error.
 pub(super) fn token_in_words(resource: &Resource, scope: &Scope<'_>) -> (&'static str, String) {
     let Some(token) = resource.properties.field("ServiceToken") else {
         return ("has", "no ServiceToken".to_owned());
@@ -116,8 +118,8 @@ pub(super) fn token_in_words(resource: &Resource, scope: &Scope<'_>) -> (&'stati
 }
 
 impl Stack {
-    /// A ServiceToken that imports what is almost called as cfn/provider.yml exports it, and that nobody has
-    /// said the value of.
+    /// An error if a ServiceToken imports an almost correct name of the provider's export, and
+    /// nobody has given that import a value.
     pub(super) fn misspelt_import(&self, resource: &Resource, scope: &Scope<'_>) -> Option<TemplateError> {
         let token = resource.properties.field("ServiceToken")?;
         let import = imported(token, scope)?;
@@ -134,8 +136,8 @@ impl Stack {
         })
     }
 
-    /// Makes the stage play the cluster and the service that a resource names and that the template does not
-    /// have, and puts the task definition that was given in the place of an import.
+    /// Plays the cluster and the service that a resource names and the template lacks. Puts a given
+    /// task definition in the place of an import.
     pub(super) fn play_external(&self, properties: &mut Value) {
         let text = |properties: &Value, name: &str| {
             properties[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned)

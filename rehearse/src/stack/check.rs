@@ -1,4 +1,4 @@
-//! What is wrong with a template, reported before anything starts.
+//! Checks a template before anything starts.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ use crate::template::{
 use ecs_tasks::{properties::Properties, task::family};
 
 impl Stack {
-    /// Resolves everything once with made-up resources, so that every mistake is reported before anything
-    /// starts: what cannot be resolved, properties that the function would refuse, and what stands elsewhere
-    /// and cannot be played.
+    /// Resolves everything once with made-up resources. `Err` names every mistake: values that
+    /// cannot be resolved, properties that the function would refuse, and things elsewhere that
+    /// cannot be played.
     pub fn check(&self, parameters: &Parameters) -> Result<(), TemplateErrors> {
         let mut errors = self.template.unknown_names();
         let nothing = BTreeMap::new();
@@ -43,9 +43,11 @@ impl Stack {
                     run.push((resource, properties));
                 }
             }
+            // Kept after an error, too: resources that refer to this one are not wrong because of
+            // it.
             resources.insert(resource.logical_id.clone(), expected);
         }
-        // By now every capacity provider of a cluster is known.
+        // Only now are all capacity providers of a cluster known.
         let scope = self.scope(parameters, &resources);
         for (resource, properties) in run {
             for error in self.refused_by_ecs(&trial, (resource, &properties), &scope) {
@@ -67,7 +69,7 @@ impl Stack {
         errors.or(())
     }
 
-    /// Why there is nothing that the function serves, if so.
+    /// The reason why the function serves nothing in this template; `None` if it serves something.
     pub fn nothing_to_rehearse(&self, parameters: &Parameters) -> Option<String> {
         if !self.our_resources(parameters).is_empty() {
             return None;
@@ -89,7 +91,7 @@ impl Stack {
         Some(format!("there is nothing to rehearse: {why}"))
     }
 
-    /// Names the custom resources that the function does not serve, where it serves none.
+    /// Names the custom resources of a template in which the function serves none.
     fn none_is_ours(&self, parameters: &Parameters) -> String {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
@@ -107,7 +109,8 @@ impl Stack {
                         )
                     }
                     None => {
-                        // All begin alike, which says nothing.
+                        // The beginning of all types is alike, so only the last part can be
+                        // compared.
                         let own = |kind: &str| kind.rsplit("::").next().unwrap_or_default().to_owned();
                         let is_near = nearest(&own(kind), [own(CUSTOM_TYPE).as_str()]).is_some();
                         let hint =
@@ -132,8 +135,8 @@ impl Stack {
         format!("the template has no {desired}; {others}{how}")
     }
 
-    /// What is wrong with one of our resources, each with its line. A value that comes of another resource is
-    /// made up as yet, so it cannot be wrong.
+    /// The mistakes in one of our resources, with their lines. A value of another resource is still
+    /// made up, so it cannot be wrong.
     fn refused(&self, resource: &Resource, properties: &Value, scope: &Scope<'_>) -> Vec<TemplateError> {
         let id = &resource.logical_id;
         let mut refused: Vec<TemplateError> = match Properties::read(properties) {
@@ -149,6 +152,7 @@ impl Stack {
                 .collect(),
         };
         refused.extend(self.misspelt_import(resource, scope));
+        // With Count 0 nothing runs, so the definition may be missing.
         if properties["Count"] != "0"
             && let Some(definition) = properties["TaskDefinition"].as_str()
             && !self.is_in_template(definition, scope.resources)
@@ -159,8 +163,8 @@ impl Stack {
         refused
     }
 
-    /// A WaitHandle of the template that no condition waits for: the stack would be complete while the task
-    /// runs.
+    /// An error if no condition waits for a WaitHandle of the template: the stack would be complete
+    /// while the task runs.
     fn unheard(&self, resource: &Resource, scope: &Scope<'_>) -> Option<TemplateError> {
         let written = scope.written_at(&resource.properties, "WaitHandle");
         let handle = written.resource.filter(|handle| {
@@ -183,7 +187,7 @@ impl Stack {
         )))
     }
 
-    /// Keeps in mind that a task or a service takes its task definition from elsewhere, if so.
+    /// Notes that a task or service takes its task definition from elsewhere, if so.
     fn ask_for_definition(&self, properties: &Value, resources: &BTreeMap<String, Referable>) {
         let asked = properties["TaskDefinition"].as_str();
         if let Some(asked) = asked.filter(|asked| !self.is_in_template(asked, resources)) {
@@ -191,7 +195,7 @@ impl Stack {
         }
     }
 
-    /// A task definition that is not there, or that is something else.
+    /// The error of a task definition that is missing or has another type.
     fn unknown_definition(&self, resource: &Resource, name: &str, scope: &Scope<'_>) -> TemplateError {
         let id = &resource.logical_id;
         let written = scope.written_at(&resource.properties, "TaskDefinition");
@@ -210,14 +214,14 @@ impl Stack {
         ))
     }
 
-    /// Whether a task definition is in the template.
+    /// True if the template has this task definition.
     fn is_in_template(&self, asked: &str, resources: &BTreeMap<String, Referable>) -> bool {
         let mut definitions =
             resources.values().filter(|one| one.resource_type == "AWS::ECS::TaskDefinition");
         definitions.any(|one| one.reference == asked || family(&one.reference) == family(asked))
     }
 
-    /// Whether a task definition was given. One that is given alone stands for any that is made up.
+    /// True if this task definition was given. A single given one is used for any made-up name.
     fn is_given(&self, asked: &str) -> bool {
         let is_alias = || self.account.definitions.len() == 1 && self.account.external.is_made_up(asked);
         self.stage.ecs.has_definition(asked) || is_alias()

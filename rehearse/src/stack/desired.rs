@@ -1,4 +1,4 @@
-//! What the template wants, given what exists: which resources, with which properties, and which outputs.
+//! The resources, properties and outputs that the template wants, given what exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +12,10 @@ use crate::template::{
     resolve::Scope,
 };
 
-/// Outputs by name: the value, and the name that it is exported by.
+/// Outputs by name: the value, and the name of its export.
 pub(super) type Outputs = BTreeMap<String, [Option<Value>; 2]>;
 
-/// A resource as the template wants it.
+/// A resource in the state that the template wants.
 pub(super) struct Desired {
     pub(super) resource: Resource,
     pub(super) is_ours: bool,
@@ -25,7 +25,8 @@ pub(super) struct Desired {
 }
 
 impl Desired {
-    /// Whether it stays when it is removed from the stack, and when it is replaced.
+    /// True in the first place if the resource stays when the stack loses it, in the second if it
+    /// stays when an update replaces it.
     pub(super) fn policies(&self) -> [bool; 2] {
         [&self.resource.deletion_policy, &self.resource.replace_policy].map(|policy| {
             policy.as_ref().and_then(Node::text).is_some_and(|policy| policy.starts_with("Retain"))
@@ -34,8 +35,8 @@ impl Desired {
 }
 
 impl Stack {
-    /// The resources whose conditions hold, each after those that it needs; the one that is to fail as late
-    /// as can be, so that what does not depend on it is there.
+    /// The resources with a true condition, each after those that it needs. The one that is to fail
+    /// comes as late as possible, so that everything else exists.
     pub(super) fn included(&self, parameters: &Parameters) -> Result<Vec<&Resource>, TemplateErrors> {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
@@ -64,22 +65,22 @@ impl Stack {
         included.iter().map(|resource| resource.logical_id.clone()).collect()
     }
 
-    /// The resources that the function serves, whether their conditions hold or not.
+    /// The resources that the function serves, with true conditions or false ones.
     pub(super) fn ours_if_included(&self, parameters: &Parameters) -> Vec<&Resource> {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
         self.template.resources.iter().filter(|one| self.account.is_ours(one, &scope)).collect()
     }
 
-    /// The logical ids of the resources that the function serves.
+    /// The logical ids of the included resources that the function serves.
     pub(super) fn our_resources(&self, parameters: &Parameters) -> BTreeSet<String> {
         let included = self.included_ids(parameters);
         let ours = self.ours_if_included(parameters).into_iter().map(|resource| resource.logical_id.clone());
         ours.filter(|id| included.contains(id)).collect()
     }
 
-    /// A resource with its properties resolved, given the ones that exist. None where the template has none
-    /// of this name.
+    /// A resource with its properties resolved, given what exists. `None` if the template has no
+    /// resource of this name.
     pub(super) fn desired(
         &self,
         logical_id: &str,
@@ -94,8 +95,8 @@ impl Stack {
         Ok(Some(Desired { resource: resource.clone(), is_ours, properties, service_token }))
     }
 
-    /// A resource's properties. The function on the stage serves what is ours, whatever its ServiceToken
-    /// imports; one that is missing stays so.
+    /// A resource's properties. The ServiceToken of ours becomes the stage's function; a missing
+    /// one stays missing.
     pub(super) fn properties(
         &self,
         resource: &Resource,
@@ -103,6 +104,7 @@ impl Stack {
         scope: &Scope<'_>,
     ) -> Result<Value, TemplateErrors> {
         let written = &resource.properties;
+        // The token may import something that nobody has given, and the stage needs no value of it.
         let without_token = match &written.kind {
             NodeKind::Map(fields) if is_ours => {
                 let others = fields.iter().filter(|(name, _)| name != "ServiceToken");
@@ -112,6 +114,7 @@ impl Stack {
         };
         let properties = scope.resolve(without_token)?.unwrap_or_else(|| json!({}));
         let is_custom = is_custom(&resource.resource_type);
+        // CloudFormation resolves no secrets in the properties of a custom resource.
         let mut properties = dynamic::resolved(properties, !is_custom, &self.account.external);
         if is_ours && written.field("ServiceToken").is_some() {
             properties["ServiceToken"] = json!(self.stage.lambda.function_arn());
@@ -119,7 +122,7 @@ impl Stack {
         Ok(properties)
     }
 
-    /// The values of the Outputs whose conditions hold.
+    /// The Outputs with a true condition.
     pub(super) fn outputs(&self, parameters: &Parameters) -> Result<Outputs, TemplateErrors> {
         let referables = self.referables(parameters);
         self.resolved_outputs(&self.scope(parameters, &referables))
@@ -146,7 +149,7 @@ impl Stack {
         errors.or(outputs)
     }
 
-    /// What can be referred to.
+    /// The existing resources to which the template can refer.
     fn referables(&self, parameters: &Parameters) -> BTreeMap<String, Referable> {
         let included: BTreeSet<String> = self.included_ids(parameters).into_iter().collect();
         let live = self.live.iter().filter(|(id, _)| included.contains(*id));

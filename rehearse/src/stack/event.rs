@@ -10,31 +10,31 @@ use crate::{config::now, report::Report};
 /// A line of a stack's events.
 #[derive(Clone, Debug)]
 pub struct StackEvent {
-    /// When.
+    /// The time of the event.
     pub at: OffsetDateTime,
-    /// `CREATE_COMPLETE`, …
+    /// The status, such as `CREATE_COMPLETE`.
     pub status: String,
     /// The resource's name in the template, or the stack's own.
     pub logical_id: String,
-    /// Why.
+    /// The reason beside the status; may be empty.
     pub reason: String,
-    /// It is about the stack.
+    /// True for an event of the stack itself.
     pub is_stack: bool,
-    /// It is about the stack, or about a resource that the function serves.
+    /// True for an event of the stack, or of a resource that the function serves.
     pub is_ours: bool,
 }
 
-/// Takes a stack's events as they happen.
+/// Receives a stack's events.
 pub type StackEvents = Arc<dyn Fn(StackEvent) + Send + Sync>;
 
 impl Stack {
-    /// A line about a resource.
+    /// Reports an event of a resource.
     pub(super) fn event(&self, logical_id: &str, status: &str, reason: &str) {
         let is_ours = self.ours.contains(logical_id);
         self.send(logical_id, status, reason, [false, is_ours]);
     }
 
-    /// A line about the stack, which has this status from now on.
+    /// Reports an event of the stack, and sets its status.
     pub(super) fn stack_event(&self, status: &str, reason: &str) {
         self.stage.cloudformation.set_status(&self.id, status);
         self.send(&self.name, status, reason, [true, true]);
@@ -51,7 +51,7 @@ impl Stack {
         });
     }
 
-    /// What the rehearsal has to say besides.
+    /// Reports a note.
     pub(super) fn note(&self, text: String) {
         self.stage.report(Report::Note(text));
     }

@@ -1,4 +1,4 @@
-//! What Ref and Fn::GetAtt will give of a resource that does not exist yet.
+//! The values of Ref and Fn::GetAtt for a resource that does not exist yet.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
 use ecs_tasks::cfn::Data;
 
 impl Stack {
-    /// Its attributes are those that it will have, with made-up values.
+    /// The resource with the attributes that it will have, with made-up values.
     pub(super) fn expected(&self, resource: &Resource, is_ours: bool, properties: &Value) -> Referable {
         let logical_id = resource.logical_id.as_str();
         let resource_type = resource.resource_type.clone();
@@ -57,7 +57,7 @@ impl Stack {
     }
 }
 
-/// The attributes of Custom::ECSTask, as they may be after a run.
+/// The attributes of Custom::ECSTask, as after a run.
 fn attributes() -> std::collections::BTreeMap<String, Value> {
     let names = json!(Data::default());
     let names = names.as_object().into_iter().flat_map(|names| names.keys());

@@ -1,4 +1,4 @@
-//! Orders that a deploy goes wrong by, although each resource is right: told before anything starts.
+//! Hints about orders of resources in which a deploy fails, although each resource is right.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::{Stack, account::referred};
 use crate::template::{Parameters, Resource, node::Node};
 
 impl Stack {
-    /// A hint for each task that runs too late or may start too early.
+    /// A hint for each task that runs too late, or may start too early.
     pub fn hints(&self, parameters: &Parameters) -> Vec<String> {
         let (ours, included) = (self.our_resources(parameters), self.included_ids(parameters));
         let all = || self.template.resources.iter().filter(|one| included.contains(&one.logical_id));
@@ -15,6 +15,8 @@ impl Stack {
             let (id, before) = (&task.logical_id, self.needed_by(task));
             let services = all().filter(|one| one.resource_type == "AWS::ECS::Service");
             for service in services.filter(|one| before.contains(&one.logical_id)) {
+                // The same family means the same image: the service must become stable with it
+                // before the task may run.
                 if !self.families(task).is_disjoint(&self.families(service)) {
                     let service = &service.logical_id;
                     hints.push(format!(
@@ -28,6 +30,7 @@ impl Stack {
                 all().filter(|one| one.resource_type == "AWS::ECS::ClusterCapacityProviderAssociations");
             for one in associations.filter(|_| task.properties.field("CapacityProviderStrategy").is_some()) {
                 let is_of_cluster = !named(task, "Cluster").is_disjoint(&named(one, "Cluster"));
+                // Without an order between the two, CloudFormation may create the task first.
                 let is_late = !before.contains(&one.logical_id) && !self.needed_by(one).contains(id);
                 if is_of_cluster && is_late {
                     let association = &one.logical_id;
@@ -41,7 +44,7 @@ impl Stack {
         hints
     }
 
-    /// The resources that CloudFormation makes before this one.
+    /// The resources that CloudFormation creates before this one.
     fn needed_by(&self, resource: &Resource) -> BTreeSet<String> {
         let mut needed = BTreeSet::new();
         let mut next: Vec<&String> = resource.needs.iter().collect();

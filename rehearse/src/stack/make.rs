@@ -1,4 +1,4 @@
-//! How the stage makes and changes a resource of each type.
+//! Creates and updates resources of each type.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,18 @@ use crate::{
     template::{Resource, referable::Referable, stubs},
 };
 
-/// Properties whose change replaces a service; any other is changed in place.
+/// Properties whose change replaces a service; CloudFormation updates any other in place.
 const REPLACES_SERVICE: [&str; 4] = ["Cluster", "LaunchType", "SchedulingStrategy", "ServiceName"];
 
 impl Stack {
-    /// Makes a resource, or changes `old` into it.
+    /// Creates a resource, or updates `old` to it.
     pub(super) async fn make(&self, desired: &Desired, old: Option<&Live>) -> Result<Live, Failed> {
         let logical_id = desired.resource.logical_id.as_str();
         if self.fail.as_deref() == Some(logical_id) {
             let reason = "It was to fail (--fail); nothing of it was done".to_owned();
             return Err(Failed { reason, physical_id: old.map(|old| old.physical_id.clone()) });
         }
+        // CloudFormation refuses this before it sends a request.
         if let Some(old) = old.filter(|old| old.service_token != desired.service_token) {
             return Err(Failed {
                 reason: format!(
@@ -51,7 +52,7 @@ impl Stack {
         })
     }
 
-    /// Changes a resource back to what it was.
+    /// Updates a resource back to its old state.
     pub(super) async fn restore(&self, logical_id: &str, old: &Live, failed: &Live) -> Result<Live, Failed> {
         let mut properties = old.properties.clone();
         let resource_type = old.referable.resource_type.as_str();
@@ -104,6 +105,8 @@ impl Stack {
                 Ok(referable(self.made_up_name(logical_id), []))
             }
             "AWS::CloudFormation::WaitConditionHandle" => {
+                // A handle keeps its address in an update, which is why a new condition needs a new
+                // handle.
                 let made = |old: &Live| old.physical_id.clone();
                 let handle = old
                     .map_or_else(|| self.stage.cloudformation.wait_handle(&self.id, logical_id, now()), made);
@@ -119,7 +122,7 @@ impl Stack {
         }
     }
 
-    /// Waits for the signals that a condition wants. It takes no updates.
+    /// Waits for the signals of a condition. CloudFormation never updates one.
     async fn wait_condition(
         &self,
         logical_id: &str,
@@ -146,7 +149,7 @@ impl Stack {
         Ok(Referable { reference: id, attributes, ..Referable::default() })
     }
 
-    /// Whether a condition's handle is given to a task that runs here, or to the function.
+    /// True if a task on the stage or the function gets the handle of a condition.
     fn may_be_signalled(&self, condition: &str) -> bool {
         let condition = self.template.resource(condition);
         let handle = condition.and_then(|condition| condition.properties.field("Handle"));
@@ -159,7 +162,7 @@ impl Stack {
         given.any(|name| handles.contains(&name))
     }
 
-    /// Registers a revision; a change of its tags alone makes none.
+    /// Registers a revision. A change of Tags alone registers none.
     fn task_definition(
         &self,
         logical_id: &str,
@@ -182,6 +185,7 @@ impl Stack {
         let is_replaced = old.is_some_and(|old| {
             REPLACES_SERVICE.iter().any(|name| old.properties[*name] != properties[*name])
         });
+        // CloudFormation creates the new service first, while the old one still has the name.
         if is_replaced
             && text("ServiceName")
                 .is_some_and(|name| old.is_some_and(|old| old.properties["ServiceName"] == name.as_str()))
@@ -192,6 +196,7 @@ impl Stack {
                 text("ServiceName").unwrap_or_default()
             )));
         }
+        // CloudFormation updates a service without a ServiceName in place, so its name stays.
         let kept =
             old.filter(|_| !is_replaced).and_then(|old| old.referable.attributes.get("Name")?.as_str());
         let name =
@@ -202,7 +207,7 @@ impl Stack {
         Ok(referable(arn.clone(), [("Name", name), ("ServiceArn", arn)]))
     }
 
-    /// Asks the function; `old` is what it changes, and with which properties.
+    /// Sends the function a Create, or an Update of `old` with these old properties.
     async fn ask(
         &self,
         logical_id: &str,
@@ -222,8 +227,8 @@ impl Stack {
         let settled = self.stage.cloudformation.request(&ask, &self.stage.lambda).await;
         match settled.physical_id {
             Some(reference) if settled.succeeded => {
-                // CloudFormation shows the Reason of a failure alone, and who deploys would take it for a
-                // run.
+                // CloudFormation shows the Reason of a failure only, so a person would take this
+                // success for a run.
                 if settled.data.get("Ran").is_some_and(|ran| ran == "false") {
                     self.note(format!("{logical_id}: {}", settled.reason));
                 }

@@ -1,11 +1,11 @@
-//! What is made alike on the stage and for a trial: names, families and clusters.
+//! Names, families and clusters, made alike on the stage and in a trial.
 
 use serde_json::{Value, json};
 
 use super::{Live, Stack};
 use crate::{config::random_hex, service::ecs::Ecs, template::placeholders};
 
-/// Types that bring a cluster container instances.
+/// Types that give a cluster container instances.
 const INSTANCES: [&str; 4] = [
     "AWS::AutoScaling::AutoScalingGroup",
     "AWS::AutoScaling::LaunchConfiguration",
@@ -14,17 +14,19 @@ const INSTANCES: [&str; 4] = [
 ];
 
 impl Stack {
-    /// Makes a cluster, on the stage or for a trial; its ARN.
+    /// Creates a cluster on the stage or in a trial, and returns its ARN.
     pub(super) fn create_cluster(&self, ecs: &Ecs, name: &str, properties: &Value) -> String {
         let arn = ecs.create_cluster(name);
         ecs.set_capacity_providers(name, properties);
+        // Only its user data says which cluster an instance joins, so any instance counts for every
+        // cluster.
         if self.template.resources.iter().any(|one| INSTANCES.contains(&one.resource_type.as_str())) {
             ecs.add_instances(name);
         }
         arn
     }
 
-    /// A task definition with its family, or the one that CloudFormation gives it.
+    /// A task definition with its own family, or with the one that CloudFormation gives it.
     pub(super) fn with_family(&self, logical_id: &str, properties: &Value) -> Value {
         let mut definition = properties.clone();
         if !definition["Family"].is_string() {
@@ -33,13 +35,13 @@ impl Stack {
         definition
     }
 
-    /// A name such as CloudFormation generates, the same for as long as the stack lives.
+    /// A name in CloudFormation's form, the same as long as the stack lives.
     pub(super) fn made_up_name(&self, logical_id: &str) -> String {
         let digits = placeholders::digits(&format!("{}/{logical_id}", self.id));
         format!("{}-{logical_id}-{}", self.name, &digits[..12])
     }
 
-    /// The name that a property gives, or the one that there was, or one that CloudFormation would generate.
+    /// The name in a property, else the old one, else a new one in CloudFormation's form.
     pub(super) fn named(&self, logical_id: &str, given: &Value, old: Option<&Live>) -> String {
         let generated = || format!("{}-{logical_id}-{}", self.name, random_hex(12));
         let kept = || old.map_or_else(generated, |old| old.physical_id.clone());

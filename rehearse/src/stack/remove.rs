@@ -1,12 +1,14 @@
-//! How resources are deleted, and which stay.
+//! Deletes resources, except those with a policy to retain them.
 
 use super::{Live, Stack};
 use crate::service::cloudformation::Ask;
 
 impl Stack {
     pub(super) async fn delete_all(&mut self) -> bool {
+        // In the reverse order of creation: a resource outlives those that need it.
         let mut order: Vec<String> =
             self.template.resources.iter().rev().map(|one| one.logical_id.clone()).collect();
+        // A failed update can leave resources that this template does not have.
         let others = self.live.keys().filter(|id| !order.contains(id)).cloned().collect::<Vec<_>>();
         order.splice(0..0, others);
         let mut gone = true;
@@ -30,7 +32,7 @@ impl Stack {
         gone
     }
 
-    /// Deletes what an update has replaced.
+    /// Deletes a resource that an update has replaced.
     pub(super) async fn delete_replaced(&self, logical_id: &str, old: &Live) -> bool {
         if old.is_retained_when_replaced {
             self.event(logical_id, "DELETE_SKIPPED", "");
@@ -39,7 +41,7 @@ impl Stack {
         self.delete_live(logical_id, old).await
     }
 
-    /// Deletes a resource as it was, whatever has taken its place since.
+    /// Deletes an earlier state of a resource, whatever has taken its place.
     pub(super) async fn delete_live(&self, logical_id: &str, live: &Live) -> bool {
         self.event(logical_id, "DELETE_IN_PROGRESS", "");
         match live.referable.resource_type.as_str() {

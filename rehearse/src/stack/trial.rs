@@ -1,5 +1,4 @@
-//! What ECS would refuse of a template, found before anything starts: by the stage's own rules, on a trial of
-//! it.
+//! Finds ECS's refusals before anything starts, by the stage's own rules on a trial.
 
 use serde_json::Value;
 
@@ -13,11 +12,11 @@ use crate::{
 };
 use ecs_tasks::outcome::EVERY_CONTAINER;
 
-/// Properties on which it depends whether a task definition can be registered at all.
+/// Properties that decide whether a task definition can be registered at all.
 const DECIDE: [&str; 4] = ["Cpu", "Memory", "NetworkMode", "RequiresCompatibilities"];
 
 impl Stack {
-    /// Makes a resource for a trial, if ECS has its type; `expected` is what can be referred to of it.
+    /// Makes a resource for a trial, if ECS has its type. `expected` gets its ARN.
     pub(super) fn try_out(
         &self,
         trial: &Ecs,
@@ -47,8 +46,8 @@ impl Stack {
         Ok(())
     }
 
-    /// The rules of RegisterTaskDefinition that a definition breaks. A value that comes of another resource or
-    /// from elsewhere is made up as yet, so it breaks none.
+    /// Errors for the rules of RegisterTaskDefinition that a definition breaks. A value from
+    /// another resource or from elsewhere is still made up, so it breaks no rule.
     fn refused_definition(
         &self,
         resource: &Resource,
@@ -73,8 +72,8 @@ impl Stack {
         errors.or(())
     }
 
-    /// What ECS refuses of where a task or a service is to run, and the containers that the task definition
-    /// does not have.
+    /// ECS's refusals of the place of a task or service, and containers that the task definition
+    /// lacks.
     pub(super) fn refused_by_ecs(
         &self,
         trial: &Ecs,
@@ -84,7 +83,7 @@ impl Stack {
         let id = &resource.logical_id;
         let error = |node: &Node, problem: String| node.error(format!("{id}: {problem}"));
         let mut refused = unknown_containers(trial, (resource, properties), scope);
-        // Where its tasks run a service says that is known only to ECS.
+        // With Service the function reads the place from ECS at the run, so it is unknown here.
         let is_service = resource.resource_type == "AWS::ECS::Service";
         let is_placed_by_service = properties["Service"].is_string() && !is_service;
         if is_placed_by_service || properties["Count"] == "0" {
@@ -92,6 +91,7 @@ impl Stack {
         }
         if let Err(misplaced) = trial.check_placement(properties, is_service) {
             let written = scope.written_at(&resource.properties, misplaced.property);
+            // A value of another resource is still made up, so it cannot be wrong.
             if written.resource.is_none() {
                 let problem = format!("ECS refuses it: {}{}", misplaced.message, misplaced.hint);
                 refused.push(error(written.node, problem));
@@ -101,7 +101,7 @@ impl Stack {
     }
 }
 
-/// The value at a path such as `ContainerDefinitions[0].Name`, as far as there is one.
+/// The value at a path such as `ContainerDefinitions[0].Name`, or null.
 fn value_at<'v>(value: &'v Value, path: &str) -> &'v Value {
     let mut value = value;
     for step in path.split(['.', '[']).map(|step| step.trim_end_matches(']')).filter(|step| !step.is_empty())
@@ -114,7 +114,7 @@ fn value_at<'v>(value: &'v Value, path: &str) -> &'v Value {
     value
 }
 
-/// Whether a value is such a text, or a list with one.
+/// True if a value is such a text, or a list with one.
 fn has_text(value: &Value, is_it: &impl Fn(&str) -> bool) -> bool {
     match value {
         Value::String(text) => is_it(text),
@@ -123,7 +123,8 @@ fn has_text(value: &Value, is_it: &impl Fn(&str) -> bool) -> bool {
     }
 }
 
-/// The containers that Overrides, UpdateCriteria and WatchContainers name and that the task definition lacks.
+/// Errors for containers in Overrides, UpdateCriteria and WatchContainers that the task definition
+/// lacks.
 fn unknown_containers(
     trial: &Ecs,
     (resource, properties): (&Resource, &Value),
@@ -177,7 +178,7 @@ fn items(list: &Value) -> impl Iterator<Item = (usize, &Value)> {
     list.as_array().into_iter().flatten().enumerate()
 }
 
-/// A member as CloudFormation or ECS spells it, with the spelling that it has.
+/// A member in CloudFormation's or ECS's spelling, with its key as written.
 fn member<'v>(object: &'v Value, name: &str) -> Option<(&'v String, &'v Value)> {
     object.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))
 }

@@ -1,29 +1,29 @@
-//! Update, and its rollback.
+//! Updates of a stack, with their rollback.
 
 use std::collections::BTreeMap;
 
 use super::{Failed, FailedIn, Live, Stack};
 use crate::template::{Parameters, Template, TemplateError, TemplateErrors};
 
-/// How an update ended.
+/// The end of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateEnd {
-    /// Nothing differs, so CloudFormation performs none.
+    /// Nothing differs, so CloudFormation refuses the update.
     NotPerformed,
     /// UPDATE_COMPLETE.
     Complete,
-    /// Rolled back, or not even that.
+    /// The update failed, with or without a complete rollback.
     Failed,
 }
 
-/// What an update has done so far, for its rollback.
+/// The progress of an update, for its rollback.
 struct UpdateProgress {
     before: BTreeMap<String, Live>,
     touched: Vec<String>,
 }
 
 impl Stack {
-    /// Refuses an update that gives a resource another type, as UpdateStack does before anything starts.
+    /// Refuses an update that changes the type of a resource, as UpdateStack does before it starts.
     pub fn check_types(&self, next: &Self, parameters: [&Parameters; 2]) -> Result<(), TemplateErrors> {
         let [included, next_included] = [self.included_ids(parameters[0]), next.included_ids(parameters[1])];
         let mut errors = TemplateErrors::default();
@@ -45,7 +45,7 @@ impl Stack {
         errors.or(())
     }
 
-    /// Updates the stack to another template, if that differs.
+    /// Updates the stack to another template, if anything differs.
     pub async fn update_to(&mut self, template: Template, parameters: &Parameters) -> UpdateEnd {
         let old = std::mem::replace(&mut self.template, template);
         let end = match self.fail.is_some() || self.differs(parameters) {
@@ -53,13 +53,14 @@ impl Stack {
             true if self.update(parameters).await => UpdateEnd::Complete,
             true => UpdateEnd::Failed,
         };
+        // After a rollback the stack has its old template again.
         if end == UpdateEnd::Failed {
             self.template = old;
         }
         end
     }
 
-    /// Whether the template wants anything else than what there is.
+    /// True if the template wants anything that differs from the present state.
     fn differs(&self, parameters: &Parameters) -> bool {
         let included = self.included_ids(parameters);
         let has = |id: &String| match (self.desired(id, parameters), self.live.get(id)) {
@@ -79,8 +80,8 @@ impl Stack {
             || self.outputs(parameters).ok().as_ref() != Some(&self.outputs)
     }
 
-    /// Brings every resource to what the template says with these parameters; after a failure back to what it
-    /// was. True for UPDATE_COMPLETE.
+    /// Updates every resource to the template with these parameters, and rolls back after a
+    /// failure. True for UPDATE_COMPLETE.
     pub async fn update(&mut self, parameters: &Parameters) -> bool {
         let ours = self.our_resources(parameters);
         self.ours.extend(ours);
@@ -106,6 +107,7 @@ impl Stack {
             Err(errors) => return self.roll_back(&progress, &errors.to_string()).await,
         }
         self.fail = None;
+        // Old resources go last: until now a rollback needs them.
         self.stack_event("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "");
         for (logical_id, old) in &progress.before {
             let now = self.live.get(logical_id);
@@ -133,7 +135,8 @@ impl Stack {
         };
         let in_words = |errors: TemplateErrors| errors.to_string();
         let Some(desired) = self.desired(logical_id, parameters).map_err(in_words)? else { return Ok(()) };
-        // A resource that could not be created is created anew; its old id gets a Delete in the end.
+        // CloudFormation creates a resource anew if its Create failed, and sends the old id a
+        // Delete in the end.
         if old.failed_in == Some(FailedIn::Create) {
             progress.touched.push(logical_id.to_owned());
             self.create_resource(logical_id, parameters).await?;
@@ -161,12 +164,13 @@ impl Stack {
                 Ok(())
             }
             Err(Failed { reason, .. }) => {
-                // No request was sent, so the rollback has nothing to bring back.
+                // No request was sent, so the rollback has nothing to restore.
                 if desired.service_token != old.service_token {
                     progress.touched.pop();
                     return Err(reason);
                 }
-                // Its state is unknown: the rollback sends the properties that failed as the old ones.
+                // The state of the resource is unknown, so the rollback sends the failed properties
+                // as the old ones.
                 let properties = desired.properties;
                 let failed_in = self.account.keeps_failures.then_some(FailedIn::Update);
                 self.live.insert(logical_id.to_owned(), Live { properties, failed_in, ..old.clone() });
@@ -175,8 +179,8 @@ impl Stack {
         }
     }
 
-    /// Brings what an update has touched back to what it was: a second Update with the properties exchanged.
-    /// What the update has made new goes in the end, when all that was there before runs again.
+    /// Updates everything that was touched back to its old state, by a second Update with the
+    /// properties exchanged. New resources go last, when the old ones run again.
     async fn roll_back(&mut self, progress: &UpdateProgress, why: &str) -> bool {
         self.fail = None;
         self.stack_event("UPDATE_ROLLBACK_IN_PROGRESS", why);
@@ -188,7 +192,7 @@ impl Stack {
             self.event(logical_id, "UPDATE_IN_PROGRESS", "");
             let is_replaced = new.physical_id != old.physical_id;
             let restored = match is_replaced {
-                // What it replaced is still there: clean-up comes after a success only.
+                // The replaced resource still exists, because clean-up follows a success only.
                 true => Ok(old.clone()),
                 false => self.restore(logical_id, old, &new).await,
             };

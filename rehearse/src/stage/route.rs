@@ -1,4 +1,5 @@
-//! Which service a call is for, as AWS's SDKs and CloudFormation's PUT say it: by path, header or form.
+//! Routes each call to its service, by path, header or form, as AWS's SDKs and CloudFormation's PUT
+//! address it.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,10 +19,9 @@ use super::{
     Stage,
 };
 
-/// DynamoDB's name in the header that says which operation of which service is meant.
+/// DynamoDB's name in the header that names a service and an operation.
 const DYNAMODB: &str = "DynamoDB_20120810";
 
-/// Answers one call.
 pub(super) async fn serve(
     State(stage): State<Arc<Stage>>,
     method: Method,
@@ -71,7 +71,7 @@ pub(super) async fn serve(
     query_call(&stage, path, &body)
 }
 
-/// A call of a service that speaks JSON.
+/// Answers a call in AWS's JSON protocol.
 fn json_call(stage: &Stage, service: &str, operation: &str, body: &Value) -> Response {
     if let Some(fault) = stage.note_call(operation, body.clone(), service == DYNAMODB) {
         return fault.into_json();
@@ -84,7 +84,7 @@ fn json_call(stage: &Stage, service: &str, operation: &str, body: &Value) -> Res
     })
 }
 
-/// A call of a service that speaks forms and XML.
+/// Answers a call in the query protocol.
 fn query_call(stage: &Stage, path: &str, body: &Bytes) -> Response {
     let form: HashMap<String, String> = url::form_urlencoded::parse(body).into_owned().collect();
     let action = form.get("Action").map_or("", String::as_str);

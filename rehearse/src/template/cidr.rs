@@ -1,15 +1,17 @@
-//! Fn::Cidr: address ranges cut out of one, for IPv4 and IPv6.
+//! Fn::Cidr divides an IPv4 or IPv6 range into smaller ones.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-cidr.html>
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The first `count` ranges in `block`, each with 2 to the `bits` addresses. `Err` is what is wrong.
+/// The first `count` ranges in `block`, each with 2 to the power of `bits` addresses. `Err` says
+/// what is wrong.
 pub(super) fn blocks(block: &str, count: &str, bits: &str) -> Result<Vec<String>, String> {
     let wrong = || format!("Fn::Cidr needs a range such as 10.0.0.0/16, not {block}");
     let (address, prefix) = block.split_once('/').ok_or_else(wrong)?;
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let prefix: u32 = prefix.parse().map_err(|_| wrong())?;
+    // CloudFormation's limit is 256 ranges.
     let count: u128 = count
         .parse()
         .ok()
@@ -25,6 +27,7 @@ pub(super) fn blocks(block: &str, count: &str, bits: &str) -> Result<Vec<String>
         IpAddr::V4(address) => u128::from(u32::from(address)),
         IpAddr::V6(address) => u128::from(address),
     };
+    // A shift by all 128 bits would overflow.
     let start = if room == 128 { 0 } else { start >> room << room };
     let range = |number: u128| {
         let first = start + (number << bits);

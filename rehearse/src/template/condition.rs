@@ -8,11 +8,11 @@ use super::{
     resolve::{Scope, arguments},
 };
 
-/// Functions of rules that ask what AWS knows of a parameter's value.
+/// Functions of rules that ask AWS about the value of a parameter.
 const ASKS_AWS: [&str; 3] = ["Fn::ValueOf", "Fn::ValueOfAll", "Fn::RefAll"];
 
 impl Scope<'_> {
-    /// Whether a condition holds: its name, or an expression.
+    /// True if a condition holds, given as a name or an expression.
     pub fn holds(&self, condition: &Node) -> Result<bool, TemplateErrors> {
         self.holds_within(condition, 0)
     }
@@ -42,6 +42,7 @@ impl Scope<'_> {
     }
 
     fn holds_within(&self, condition: &Node, depth: usize) -> Result<bool, TemplateErrors> {
+        // CloudFormation refuses a circle of conditions, and this would follow it for ever.
         if depth > 50 {
             return Err(condition.error("the conditions need each other in a circle").into());
         }
@@ -88,7 +89,7 @@ impl Scope<'_> {
     }
 }
 
-/// Whether an assertion cannot be judged here, because it needs what AWS knows.
+/// True if an assertion asks AWS, so that it cannot be checked here.
 fn asks_aws(node: &Node) -> bool {
     match &node.kind {
         super::node::NodeKind::Map(fields) => {

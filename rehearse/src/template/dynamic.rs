@@ -8,8 +8,8 @@ use super::external::External;
 
 const START: &str = "{{resolve:";
 
-/// A value with its dynamic references resolved; with `secrets` those to secrets, too, which CloudFormation
-/// does not resolve in a custom resource.
+/// Resolves the dynamic references in a value, those to secrets with `secrets` only: CloudFormation
+/// does not resolve them in a custom resource.
 pub fn resolved(value: Value, secrets: bool, external: &External) -> Value {
     match value {
         Value::String(text) if text.contains(START) => text_resolved(&text, secrets, external).into(),
@@ -33,6 +33,7 @@ fn text_resolved(text: &str, secrets: bool, external: &External) -> String {
             Some((service @ ("ssm-secure" | "secretsmanager"), name)) if secrets => {
                 written.push_str(&external.note_secret(&format!("the secret {name} of {service}")));
             }
+            // A custom resource gets the reference to a secret as it is written.
             _ => written.push_str(&rest[start..start + length + 2]),
         }
         rest = &rest[start + length + 2..];

@@ -1,17 +1,17 @@
-//! What is wrong with a template, and where.
+//! Errors in a template, with their lines.
 
 use std::fmt;
 
-/// What is wrong with a template or with the values that it was given.
+/// An error in a template or in the given values.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub struct TemplateError {
-    /// The line, from 1; none where it is not the template's fault.
+    /// The line, from 1; `None` if the template is not at fault.
     pub line: Option<usize>,
-    /// What is wrong, and what to do.
+    /// The problem, and the next step.
     pub message: String,
 }
 
-/// Everything that is wrong, so that one run shows it all.
+/// All errors in a template, so that one run shows them all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 pub struct TemplateErrors(pub Vec<TemplateError>);
 
@@ -22,7 +22,7 @@ impl TemplateError {
 }
 
 impl TemplateErrors {
-    /// Takes the value of a result, or its errors. None for an error, and for one that is known already.
+    /// Returns the value of a result, or adds its errors and returns `None`.
     pub fn take<T, E: Into<Self>>(&mut self, result: Result<T, E>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
@@ -35,14 +35,14 @@ impl TemplateErrors {
         }
     }
 
-    /// Adds an error, once.
+    /// Adds an error, unless it is known.
     pub fn add(&mut self, error: TemplateError) {
         if !self.0.contains(&error) {
             self.0.push(error);
         }
     }
 
-    /// The value, where nothing is wrong.
+    /// The value if there is no error.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }

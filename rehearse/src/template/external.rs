@@ -1,5 +1,5 @@
-//! What a template takes from elsewhere: exports of other stacks, parameters of SSM, secrets. A value that
-//! was not given is made up, with a note.
+//! Values from elsewhere: exports of other stacks, SSM parameters, secrets. A value that was not
+//! given is made up, with a note.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,24 +8,24 @@ use std::{
 
 use super::{error::TemplateError, nearest::did_you_mean, placeholders};
 
-/// The values that were given, and notes on those that were not.
+/// The given values, and notes on the made-up ones.
 #[derive(Debug, Default)]
 pub struct External {
     /// Exports of other stacks.
     pub exports: BTreeMap<String, String>,
-    /// Parameters of SSM.
+    /// SSM parameters.
     pub ssm: BTreeMap<String, String>,
     made_up: Mutex<Vec<MadeUp>>,
-    /// What was asked for by the template, given or not.
+    /// Everything from elsewhere that the template uses, given or not.
     asked: Mutex<BTreeSet<(Origin, String)>>,
 }
 
-/// Where something comes from that the template does not have.
+/// The kinds of things from elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// An export of another stack.
     Export,
-    /// A parameter of SSM.
+    /// An SSM parameter.
     Ssm,
     /// A task definition.
     Definition,
@@ -39,12 +39,12 @@ struct MadeUp {
 }
 
 impl External {
-    /// These exports and parameters of SSM, and no others.
+    /// These exports and SSM parameters, and no others.
     pub fn of(exports: BTreeMap<String, String>, ssm: BTreeMap<String, String>) -> Self {
         Self { exports, ssm, ..Self::default() }
     }
 
-    /// The value of an export.
+    /// The value of an export, made up unless it was given.
     pub fn export(&self, name: &str) -> String {
         self.ask(Origin::Export, name);
         self.exports.get(name).cloned().unwrap_or_else(|| {
@@ -53,8 +53,9 @@ impl External {
         })
     }
 
-    /// The value of a parameter of SSM.
+    /// The value of an SSM parameter, made up unless it was given.
     pub fn ssm_parameter(&self, name: &str) -> String {
+        // A reference may end with a version: `{{resolve:ssm:name:3}}`.
         let name = name.split(':').next().unwrap_or(name);
         self.ask(Origin::Ssm, name);
         self.ssm.get(name).cloned().unwrap_or_else(|| {
@@ -63,7 +64,7 @@ impl External {
         })
     }
 
-    /// Keeps a note on a value that was made up; the value. `how` gives another one.
+    /// Notes a made-up value and returns it. `how` is the option that gives another.
     pub(super) fn note(&self, what: &str, value: &str, how: &str) -> String {
         self.keep(what, value, format!("{what} is made up: {value} (give another with {how})"));
         value.to_owned()
@@ -76,17 +77,17 @@ impl External {
         }
     }
 
-    /// Keeps in mind that the template takes this from elsewhere.
+    /// Notes that the template uses this from elsewhere.
     pub fn ask(&self, origin: Origin, name: &str) {
         self.all_asked().insert((origin, name.to_owned()));
     }
 
-    /// What the template takes from there.
+    /// The names of this kind that the template uses.
     pub fn asked(&self, origin: Origin) -> Vec<String> {
         self.all_asked().iter().filter(|(from, _)| *from == origin).map(|(_, name)| name.clone()).collect()
     }
 
-    /// An error for each value that was given and that nothing has asked for.
+    /// An error for each given value that the template does not use.
     pub fn unused(&self) -> Vec<TemplateError> {
         let exports = self.exports.keys().map(|name| (Origin::Export, name));
         let ssm = self.ssm.keys().map(|name| (Origin::Ssm, name));
@@ -94,7 +95,7 @@ impl External {
         unused.map(|(origin, name)| self.not_asked(origin, name)).collect()
     }
 
-    /// The error for something that was given and that nothing has asked for.
+    /// The error of a given value that the template does not use.
     pub fn not_asked(&self, origin: Origin, name: &str) -> TemplateError {
         let (option, verb, what) = match origin {
             Origin::Export => ("--import", "imports", "export"),
@@ -119,25 +120,25 @@ impl External {
         self.made_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a note on a resource that SAM's transform adds to a template.
+    /// Notes a resource that SAM's transform adds to a template.
     pub(super) fn note_generated(&self, name: &str, value: &str) {
         let what = format!("{name}, which SAM generates,");
         self.keep(&what, value, format!("{what} is made up: {value}"));
     }
 
-    /// A made-up secret, with a note. Nobody should have to put a real one on a command line.
+    /// A made-up secret, with a note: nobody should have to put a real one on a command line.
     pub(super) fn note_secret(&self, what: &str) -> String {
         let value = "rehearsed-secret";
         self.keep(what, value, format!("{what} is made up"));
         value.to_owned()
     }
 
-    /// Whether a value was made up.
+    /// True if a value was made up.
     pub fn is_made_up(&self, value: &str) -> bool {
         self.made_up().iter().any(|known| known.value == value)
     }
 
-    /// The notes so far, one for each value that was made up.
+    /// The notes so far, one for each made-up value.
     pub fn notes(&self) -> Vec<String> {
         self.made_up().iter().map(|known| known.note.clone()).collect()
     }

@@ -1,5 +1,5 @@
-//! Fn::ForEach of the transform AWS::LanguageExtensions: a fragment that is repeated for each item of a
-//! collection.
+//! Fn::ForEach of the transform AWS::LanguageExtensions, which repeats a fragment for each item of
+//! a collection.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-foreach.html>
 
@@ -13,7 +13,7 @@ use super::{
 
 const PREFIX: &str = "Fn::ForEach::";
 
-/// Whether a loop stands anywhere in a node.
+/// True if a node contains a loop.
 pub(super) fn is_in(node: &Node) -> bool {
     match &node.kind {
         NodeKind::Null | NodeKind::Text(_) => false,
@@ -22,7 +22,7 @@ pub(super) fn is_in(node: &Node) -> bool {
     }
 }
 
-/// The node with every loop in it written out.
+/// A node with all its loops written out.
 pub(super) fn expanded(node: &Node, scope: &Scope<'_>) -> Result<Node, TemplateErrors> {
     let kind = match &node.kind {
         NodeKind::Null | NodeKind::Text(_) => node.kind.clone(),
@@ -77,7 +77,7 @@ fn items(collection: &Node, scope: &Scope<'_>) -> Result<Vec<String>, TemplateEr
     for item in items {
         match item {
             Value::String(text) => texts.push(text),
-            // A reference to a list among the items.
+            // An item may refer to a list.
             Value::Array(more) => {
                 texts.extend(more.iter().filter_map(|one| one.as_str().map(str::to_owned)));
             }
@@ -111,6 +111,7 @@ fn is_ref(node: &Node, identifier: &str) -> bool {
 }
 
 fn replaced(text: &str, identifier: &str, item: &str) -> String {
+    // `&{…}` drops all other characters, so that it can be part of a logical id.
     let alphanumeric: String = item.chars().filter(char::is_ascii_alphanumeric).collect();
     text.replace(&format!("${{{identifier}}}"), item).replace(&format!("&{{{identifier}}}"), &alphanumeric)
 }

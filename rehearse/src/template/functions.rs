@@ -1,4 +1,4 @@
-//! Intrinsic functions, but for those that conditions are made of.
+//! Intrinsic functions, except those that make conditions.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::{
 use crate::config::REGION;
 
 impl Scope<'_> {
-    /// The value of the function `name`, which `node` calls.
+    /// The value of the function `name` at `node`.
     pub(super) fn call(&self, name: &str, argument: &Node, node: &Node) -> Resolved {
         match name {
             "Ref" => self.reference(self.text_of(argument, "Ref")?.as_str(), node),
@@ -39,7 +39,8 @@ impl Scope<'_> {
             "Fn::ImportValue" => Ok(Some(self.external.export(&self.text_of(argument, name)?).into())),
             "Fn::GetStackOutput" => self.stack_output(argument, node),
             "Fn::GetAZs" => {
-                // CloudFormation takes no value at all for an empty text.
+                // To CloudFormation a missing value is an empty text, which means the stack's
+                // own Region.
                 let region = match argument.kind {
                     NodeKind::Null => String::new(),
                     _ => self.text_of(argument, name)?,
@@ -63,6 +64,7 @@ impl Scope<'_> {
                 Ok(Some(Value::from(self.holds(node)?.to_string())))
             }
             "Fn::Transform" => Err(node.error(not_played(argument)).into()),
+            // A guess could hide a mistake until the deploy.
             other => {
                 Err(node.error(format!("the rehearsal does not know the intrinsic function {other}")).into())
             }
@@ -134,7 +136,7 @@ impl Scope<'_> {
         }
         let blocks = match texts.as_slice() {
             [block, count] => {
-                // CloudFormation counts 32 bits where nothing else is said, which only IPv6 has.
+                // CloudFormation's default is 32 bits, which fits IPv6 only.
                 cidr::blocks(block, count, "32")
             }
             [block, count, bits] => cidr::blocks(block, count, bits),

@@ -1,9 +1,9 @@
-//! What a name that is not known was probably meant to be.
+//! Guesses the name behind a misspelt one.
 
-/// How alike two names must be, from 0 to 1.
+/// The least likeness of two names, from 0 to 1.
 const ALIKE: f64 = 0.8;
 
-/// The known name that is most like another one, if any is.
+/// The known name that is most like `name`, if one is like it at all.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let name = name.to_lowercase();
     let likeness = |known: &'k str| (strsim::jaro_winkler(&known.to_lowercase(), &name), known);
@@ -11,7 +11,7 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     best.filter(|(likeness, _)| *likeness > ALIKE).map(|(_, known)| known)
 }
 
-/// The end of a sentence that says so.
+/// The end of a sentence that offers the nearest name; empty if there is none.
 pub fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     nearest(name, known).map_or_else(String::new, |known| format!(", did you mean {known}?"))
 }

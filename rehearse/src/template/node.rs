@@ -1,4 +1,5 @@
-//! YAML or JSON as nodes that know their line. Scalars are the texts that CloudFormation would send; a short form (`!Ref x`) is its long form (`Ref: x`).
+//! YAML or JSON as nodes that know their line. A scalar is the text that CloudFormation would send;
+//! a short form (`!Ref x`) is its long form (`Ref: x`).
 
 use saphyr::{MarkedYaml, Scalar, ScalarStyle, YamlData, YamlLoader};
 use saphyr_parser::{Event, Parser};
@@ -8,13 +9,13 @@ use super::{error::TemplateError, yaml11};
 /// A part of a template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// Where it starts, from 1.
+    /// The line of its beginning, from 1.
     pub line: usize,
-    /// What it is.
+    /// Its kind, with its content.
     pub kind: NodeKind,
 }
 
-/// What a node is.
+/// The kinds of nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeKind {
     /// `null`, `~` or nothing.
@@ -27,23 +28,24 @@ pub enum NodeKind {
     Map(Vec<(String, Node)>),
 }
 
-/// Why a template with aliases is refused.
+/// The error of a template with aliases.
 const ALIASES: &str = "CloudFormation allows no YAML aliases (*name), and so no merge keys (<<): give the \
                        template in which they are resolved, as `aws cloudformation package` writes it";
 
 impl Node {
-    /// Reads one document. JSON is read as YAML, which it is.
+    /// Reads the first document of a text. JSON is YAML, so it needs no reader of its own.
     ///
-    /// CloudFormation takes no aliases and no merge keys: "YAML aliases are not allowed in CloudFormation
-    /// templates". What resolves them before the deploy can write the template that this reads.
+    /// CloudFormation accepts no aliases and no merge keys: "YAML aliases are not allowed in
+    /// CloudFormation templates". A tool that resolves them before the deploy can write a template
+    /// for this.
     pub fn read(text: &str) -> Result<Self, TemplateError> {
         if let Some(line) = first_alias(text) {
             return Err(TemplateError { line: Some(line), message: ALIASES.to_owned() });
         }
         let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
-        // The texts that were written are wanted, not the types that YAML takes them for.
+        // YAML's types would lose the written texts, which `yaml11` needs.
         loader.early_parse(false);
-        // CloudFormation takes the last one.
+        // CloudFormation uses the last of two equal keys.
         loader.allow_duplicate_keys(true);
         let loaded = Parser::new_from_str(text).load(&mut loader, true);
         let error = loaded.err().or_else(|| loader.error().cloned());
@@ -58,7 +60,7 @@ impl Node {
         Self::of(document)
     }
 
-    /// The fields of an object.
+    /// The fields of an object. `what` names the node in the error for any other kind.
     pub fn fields(&self, what: &str) -> Result<&[(String, Self)], TemplateError> {
         match &self.kind {
             NodeKind::Map(fields) => Ok(fields),
@@ -66,7 +68,7 @@ impl Node {
         }
     }
 
-    /// A field of an object, if this is one and has it.
+    /// A field of an object; `None` for any other node.
     pub fn field(&self, name: &str) -> Option<&Self> {
         match &self.kind {
             NodeKind::Map(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, node)| node),
@@ -74,7 +76,7 @@ impl Node {
         }
     }
 
-    /// The items of a list.
+    /// The items of a list. `what` names the node in the error for any other kind.
     pub fn items(&self, what: &str) -> Result<&[Self], TemplateError> {
         match &self.kind {
             NodeKind::List(items) => Ok(items),
@@ -82,7 +84,7 @@ impl Node {
         }
     }
 
-    /// A scalar's text.
+    /// The text of a scalar; `None` for any other node.
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
             NodeKind::Text(text) => Some(text),
@@ -90,7 +92,7 @@ impl Node {
         }
     }
 
-    /// The one field of an object that has no other.
+    /// The only field of an object; `None` for any other node.
     pub fn single(&self) -> Option<(&str, &Self)> {
         match &self.kind {
             NodeKind::Map(fields) => match fields.as_slice() {

@@ -1,4 +1,4 @@
-//! Parameters: what a template declares, and the values that it is given.
+//! Parameters: their declarations in a template, and their values.
 
 use fancy_regex::Regex;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ impl Parameter {
         })
     }
 
-    /// The value for the text that was given, or for the default.
+    /// The value from the given text, or from the default.
     pub(super) fn value(
         &self,
         name: &str,
@@ -76,6 +76,7 @@ impl Parameter {
         if !self.allowed.is_empty() && !self.allowed.iter().any(|allowed| allowed == text) {
             return Err(refuse(format!("is \"{text}\", but must be one of {}", self.allowed.join(", "))));
         }
+        // A pattern that exceeds the limit of the matcher is left to CloudFormation.
         if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(text).unwrap_or(true)) {
             let pattern = self.pattern.as_ref().map_or("", |pattern| pattern.as_str());
             let pattern = pattern.trim_start_matches("^(?:").trim_end_matches(")$");
@@ -98,8 +99,8 @@ impl Parameter {
     }
 }
 
-/// The value of a parameter whose text is the name of a parameter of SSM. A text that was given is the value
-/// itself, unless it is a path.
+/// The value of a parameter with an SSM type. A given text is the value itself, unless it is a
+/// path.
 fn ssm_value(name: &str, text: &str, of: &str, is_given: bool, external: &External) -> Value {
     let known = [text, name].into_iter().find_map(|name| Some((name, external.ssm.get(name)?)));
     external.ask(Origin::Ssm, known.map_or(text, |(name, _)| name));
@@ -130,7 +131,7 @@ fn typed(of: &str, name: &str, text: &str) -> String {
     let one = |text: &str| match prefix {
         Some(prefix) => placeholders::id(prefix, text),
         None => match placeholders::value(name) {
-            // The parameter's name says no more than the path does.
+            // The parameter's name gives no shape, but the path may.
             own if own == name => placeholders::value(text),
             shaped => shaped,
         },

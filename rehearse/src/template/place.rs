@@ -1,4 +1,4 @@
-//! Where in a template a value was written.
+//! Places in a template at which values are written.
 
 use super::{
     node::{Node, NodeKind},
@@ -6,17 +6,17 @@ use super::{
     resolve::{Scope, arguments, function},
 };
 
-/// Where a property's value was written.
+/// The place of a property's value.
 pub struct WrittenAt<'n> {
     /// The value, or the function that gives it.
     pub node: &'n Node,
-    /// The resource that it comes of, so that it is known only once that exists.
+    /// The resource that gives the value, which is known only once that exists.
     pub resource: Option<&'n str>,
 }
 
 impl Scope<'_> {
-    /// Where a property's value was written: `Overrides.containerOverrides[0].cpu` below `node`, through the
-    /// branch of each Fn::If that counts.
+    /// The place of a property's value: `Overrides.containerOverrides[0].cpu` below `node`, through
+    /// the chosen branch of each Fn::If.
     pub fn written_at<'n>(&self, node: &'n Node, path: &str) -> WrittenAt<'n> {
         let mut node = node;
         for step in
@@ -26,13 +26,13 @@ impl Scope<'_> {
             let below = match &node.kind {
                 NodeKind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
                 NodeKind::Map(fields) => {
-                    // Structures of ECS can be spelt in its own way.
+                    // The function accepts structures of ECS in ECS's spelling, too.
                     let is_meant = |(name, _): &&(String, Node)| name.eq_ignore_ascii_case(step);
                     node.field(step).or_else(|| fields.iter().find(is_meant).map(|(_, below)| below))
                 }
                 _ => None,
             };
-            // What stands in an intrinsic function is reported at the function.
+            // An error inside an intrinsic function is reported at the function.
             let Some(below) = below else { break };
             node = below;
         }

@@ -1,14 +1,14 @@
-//! Values for what stands elsewhere, made up with the shape of real ones, so that Fn::Split, Fn::Select and
-//! whoever reads them work. The same name always gives the same value.
+//! Made-up values in the shape of real ones, so that Fn::Split, Fn::Select and other readers work.
+//! A name always gives the same value.
 
 use sha2::{Digest, Sha256};
 
 use crate::config::{ACCOUNT, REGION, arn};
 
-/// Words, and how the ARN is made of whatever has one of them in its name.
+/// Words, and the ARN of a thing with one of them in its name.
 type ArnShape = (&'static [&'static str], fn(&str) -> String);
 
-/// ARNs by what their name says that they are of, the first that fits.
+/// ARNs by words in a name. The first match counts.
 const ARNS: [ArnShape; 20] = [
     (&["role"], |name| format!("arn:aws:iam::{ACCOUNT}:role/{name}")),
     (&["policy"], |name| format!("arn:aws:iam::{ACCOUNT}:policy/{name}")),
@@ -36,7 +36,7 @@ const ARNS: [ArnShape; 20] = [
     (&["filesystem", "efs"], |name| arn("elasticfilesystem", &format!("file-system/{}", id("fs", name)))),
 ];
 
-/// A value for something of this name: an export, a parameter of SSM, an attribute.
+/// A value for a thing with this name: an export, an SSM parameter, an attribute.
 pub fn value(name: &str) -> String {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let has = |word: &str| plain.contains(word);
@@ -99,7 +99,7 @@ fn arn_of(plain: &str, own: &str) -> String {
     known.map_or_else(|| arn("rehearsed", own), |(_, make)| make(own))
 }
 
-/// The last part of a path or of an export's name that stands alone.
+/// The last part of a path or of an export's name.
 fn last_part(name: &str) -> String {
     let last = name.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or(name);
     last.chars()
@@ -111,7 +111,7 @@ fn balancing(resource: &str) -> String {
     arn("elasticloadbalancing", resource)
 }
 
-/// A load balancer's name has at most 32 characters.
+/// A load balancer's name, which has at most 32 characters.
 fn short(name: &str) -> String {
     name.chars().take(32).collect()
 }

@@ -1,18 +1,18 @@
-//! What a template can refer to of a resource.
+//! The values by which a template refers to a resource.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// What Ref and Fn::GetAtt give of a resource.
+/// The values of Ref and Fn::GetAtt for a resource.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Referable {
     /// The resource's type.
     pub resource_type: String,
-    /// What Ref gives.
+    /// The value of Ref.
     pub reference: String,
-    /// What Fn::GetAtt gives, by name.
+    /// The values of Fn::GetAtt, by attribute.
     pub attributes: BTreeMap<String, Value>,
-    /// The stage does not play it: any other attribute has a made-up value.
+    /// True if the stage does not play the type, so that any other attribute has a made-up value.
     pub is_open: bool,
 }

@@ -1,14 +1,14 @@
-//! What a node refers to, by Ref, Fn::GetAtt or Fn::Sub, whatever its conditions say.
+//! References in a node, by Ref, Fn::GetAtt or Fn::Sub, in every branch of its conditions.
 
 use super::node::{Node, NodeKind};
 
-/// One reference.
+/// A reference.
 pub(crate) struct Reference<'n> {
     /// The parameter's or the resource's name.
     pub(crate) name: &'n str,
     /// The attribute, of Fn::GetAtt and of `${Name.Attribute}`.
     pub(crate) attribute: Option<&'n str>,
-    /// Where it stands.
+    /// The node that refers.
     pub(super) node: &'n Node,
 }
 
@@ -21,7 +21,7 @@ pub(super) enum Part<'t> {
     Literal(&'t str),
 }
 
-/// Calls `take` with every reference in a node. Names that Fn::Sub defines itself are none.
+/// Calls `take` with every reference in a node, except names that Fn::Sub defines itself.
 pub(crate) fn each<'n>(node: &'n Node, take: &mut impl FnMut(Reference<'n>)) {
     match &node.kind {
         NodeKind::Null | NodeKind::Text(_) => {}

@@ -1,5 +1,4 @@
-//! The value of any part of a template, given what exists. A function that is not known is named, never
-//! guessed.
+//! Values of a template's parts, given what exists. An unknown function is an error, never a guess.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>
 
@@ -19,7 +18,7 @@ use super::{
 };
 use crate::config::{ACCOUNT, REGION};
 
-/// What there is to refer to.
+/// Everything to which a template can refer.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
     /// The template, for its conditions and mappings.
@@ -30,15 +29,16 @@ pub struct Scope<'a> {
     pub resources: &'a BTreeMap<String, Referable>,
     /// The stack's ARN.
     pub stack_id: &'a str,
-    /// What other stacks export.
+    /// Values from elsewhere.
     pub external: &'a External,
 }
 
-/// A value, or none for AWS::NoValue, which removes what holds it.
+/// A value; `None` for AWS::NoValue, which removes the member or item that holds it.
 pub(super) type Resolved = Result<Option<Value>, TemplateErrors>;
 
 impl Scope<'_> {
-    /// The value of a node; none for AWS::NoValue, which removes what holds it.
+    /// The value of a node; `None` for AWS::NoValue, which removes the member or item that holds
+    /// it.
     pub fn resolve(&self, node: &Node) -> Resolved {
         let mut errors = TemplateErrors::default();
         match &node.kind {
@@ -56,7 +56,7 @@ impl Scope<'_> {
                 let mut object = Map::new();
                 for (name, value) in fields {
                     if let Some(resolved) = errors.take(self.resolve(value)).flatten() {
-                        // Lists have plural names.
+                        // A plural name means that the member is a list.
                         let is_list = name.ends_with('s') && self.is_custom_attribute(value);
                         object.insert(name.clone(), if is_list { listed(resolved) } else { resolved });
                     }
@@ -110,7 +110,7 @@ impl Scope<'_> {
         }
     }
 
-    /// A resource that SAM's transform would add, with made-up values.
+    /// A resource that SAM's transform would add, with made-up values; `None` for any other name.
     fn generated(&self, name: &str) -> Option<Referable> {
         let resource_type = self.template.generated_type(name)?;
         let stack_name = self.stack_id.split('/').nth(1).unwrap_or_default();
@@ -159,7 +159,8 @@ impl Scope<'_> {
         Ok(Some(substituted.into()))
     }
 
-    /// Whether a node is the attribute of a custom resource that the rehearsal does not know: it may be a list.
+    /// True if a node is an attribute of a custom resource that the rehearsal does not know. It may
+    /// be a list.
     fn is_custom_attribute(&self, node: &Node) -> bool {
         let mut is_custom = false;
         if let Some(("Fn::GetAtt", _)) = function(node) {
@@ -192,7 +193,7 @@ impl Scope<'_> {
     }
 }
 
-/// How many items a made-up list has, so that Fn::Select finds those that templates ask for.
+/// The number of items in a made-up list, enough for the usual indexes of Fn::Select.
 const MADE_UP_ITEMS: usize = 6;
 
 /// A made-up value as a list.
@@ -213,7 +214,7 @@ pub(super) fn function(node: &Node) -> Option<(&str, &Node)> {
     is_function.then_some((name, argument))
 }
 
-/// The arguments of a function that takes so many.
+/// The arguments of a function that takes `N` of them.
 pub(super) fn arguments<'n, const N: usize>(
     node: &'n Node,
     name: &str,

@@ -8,7 +8,7 @@ use super::{
     not_played, reference,
 };
 
-/// A resource.
+/// A resource in a template.
 #[derive(Clone, Debug)]
 pub struct Resource {
     /// Its logical id.
@@ -19,9 +19,10 @@ pub struct Resource {
     pub condition: Option<Node>,
     /// Its properties.
     pub properties: Node,
-    /// What becomes of it with its stack, or when an update removes it: `Delete`, `Retain`, …
+    /// The DeletionPolicy (`Delete`, `Retain`, …), for when the stack or an update removes the
+    /// resource.
     pub deletion_policy: Option<Node>,
-    /// What becomes of the old one when an update replaces it.
+    /// The UpdateReplacePolicy, for the old resource when an update replaces it.
     pub replace_policy: Option<Node>,
     /// The resources that it needs, by DependsOn, Ref, Fn::GetAtt or Fn::Sub.
     pub needs: BTreeSet<String>,
@@ -71,10 +72,10 @@ impl Resource {
     }
 }
 
-/// Every resource after those that it needs, else in the template's order.
+/// Sorts resources so that each follows those that it needs, else in the template's order.
 pub(super) fn in_order(mut waiting: Vec<Resource>) -> Result<Vec<Resource>, TemplateError> {
     let mut ordered: Vec<Resource> = Vec::new();
-    // One that could not be read is no reason to call the others a circle.
+    // A resource that could not be read must not make the others look like a circle.
     let known: BTreeSet<String> = waiting.iter().map(|resource| resource.logical_id.clone()).collect();
     while !waiting.is_empty() {
         let is_ready = |resource: &Resource| {

@@ -1,5 +1,5 @@
-//! What Ref and Fn::GetAtt give of resources that the stage does not play: explicit names as they are,
-//! everything else made up with the shape that the type gives it.
+//! Values of Ref and Fn::GetAtt for resources that the stage does not play: given names as they
+//! are, everything else made up in the shape that the type has.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{placeholders, referable::Referable};
 use crate::config::{ACCOUNT, REGION, arn};
 
-/// What Ref gives of a type.
+/// The form of a type's Ref.
 #[derive(Clone, Copy)]
 enum RefShape {
     /// Its name, which this property may give.
@@ -23,7 +23,7 @@ enum RefShape {
 
 use RefShape::{Arn, Id, Name, Short};
 
-/// Types whose Ref is no generated name, or whose name can be given.
+/// Types whose Ref is not a generated name, or whose name a property gives.
 const TYPES: [(&str, RefShape); 48] = [
     ("AWS::ApiGateway::RestApi", Short),
     ("AWS::ApiGatewayV2::Api", Short),
@@ -75,15 +75,16 @@ const TYPES: [(&str, RefShape); 48] = [
     ("AWS::SSM::Parameter", Name("Name")),
 ];
 
-/// Properties whose attribute of the same name is something else, or has a fuller form.
+/// Properties whose attribute of the same name differs.
 const NOT_ATTRIBUTES: [&str; 2] = ["ServiceToken", "Tags"];
 
-/// A resource of this type, whose generated name would be `name`. `properties` may give it another one.
+/// A resource of this type with the generated name `name`, unless `properties` give another.
 pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referable {
     let shape = TYPES.iter().find(|(known, _)| *known == resource_type).map(|(_, shape)| *shape);
     let reference = match shape.unwrap_or(Name("")) {
         Name(property) => match properties[property].as_str() {
             Some(given) => given.to_owned(),
+            // S3 accepts lower-case names only.
             None if resource_type == "AWS::S3::Bucket" => name.to_lowercase(),
             None => name.to_owned(),
         },
@@ -99,6 +100,7 @@ pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referab
                 _ => name.to_owned(),
             };
             match service {
+                // IAM is global, so its ARNs name no Region.
                 "iam" => format!("arn:aws:iam::{ACCOUNT}:{before}{after}"),
                 _ => arn(service, &format!("{before}{after}")),
             }
@@ -106,7 +108,7 @@ pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referab
         Id(prefix) => placeholders::id(prefix, name),
         Short => placeholders::digits(name)[..10].to_owned(),
     };
-    // An attribute with the name of a property has the value that the template gives it.
+    // The template itself gives an attribute with the name of a property, such as CidrBlock.
     let given = properties.as_object().into_iter().flatten();
     let given = given.filter(|(name, value)| !NOT_ATTRIBUTES.contains(&name.as_str()) && !value.is_null());
     let attributes = match resource_type.starts_with("AWS::") {
@@ -142,7 +144,8 @@ pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
             | "EndpointIds"
             | "NetworkInterfaceIds",
         ) => {
-            // A VPC may have been given more than one block, a directory has two servers.
+            // A VPC can have a second block and a directory has two servers: Fn::Select must find
+            // them.
             json!([1, 2].map(|number| placeholders::value(&format!("{reference}-{name}-{number}"))))
         }
         ("Subnet" | "Instance", "AvailabilityZone") => json!(format!("{REGION}a")),

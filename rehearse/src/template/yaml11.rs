@@ -1,5 +1,6 @@
-//! Unquoted scalars, as YAML 1.1 reads them and CloudFormation delivers them: `012345670123` is an octal number
-//! and arrives as `1402433619`, `yes` as `true`, `1_000` as `1000`, `5.10` as `5.1`, `12:30` as `750`.
+//! Unquoted scalars, as YAML 1.1 reads them and CloudFormation delivers them: `012345670123` is an
+//! octal number and arrives as `1402433619`, `yes` as `true`, `1_000` as `1000`, `5.10` as `5.1`,
+//! `12:30` as `750`.
 //!
 //! Dates stay as they are written: `Version: 2012-10-17` works unquoted.
 //!
@@ -8,15 +9,15 @@
 use saphyr::ScalarStyle;
 use saphyr_parser::{Event, Parser};
 
-/// A whole number above this one is no longer exact where it becomes a floating-point number.
+/// A whole number above this one loses digits as a floating-point number.
 const EXACT: i128 = 1 << 53;
 
-/// A note on each unquoted scalar of a text that arrives changed.
+/// A note on each unquoted scalar that arrives changed.
 pub(super) fn notes(text: &str) -> Vec<String> {
     let mut notes = Vec::new();
     for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
         let Event::Scalar(written, ScalarStyle::Plain, _, None) = event else { continue };
-        // `True` and `TRUE` mean what they say.
+        // `True` arrives as `true`, which is the same to a reader.
         if let Some(delivered) = delivered(&written).filter(|it| !it.eq_ignore_ascii_case(&written)) {
             let line = span.start.line();
             notes.push(format!(
@@ -28,7 +29,7 @@ pub(super) fn notes(text: &str) -> Vec<String> {
     notes
 }
 
-/// The text that CloudFormation makes of an unquoted scalar, if it is another one.
+/// The text that CloudFormation makes of an unquoted scalar; `None` if it is the same.
 pub(super) fn delivered(written: &str) -> Option<String> {
     let delivered = match written {
         "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "True" | "TRUE" => "true".to_owned(),
@@ -65,7 +66,7 @@ fn whole(digits: &str) -> Option<i128> {
         return i128::from_str_radix(binary, 2).ok();
     }
     if plain.len() > 1 && plain.starts_with('0') {
-        // With an 8 or a 9 it is no number at all, and stays a text.
+        // With an 8 or a 9 it is not octal, and stays a text.
         return i128::from_str_radix(&plain, 8).ok();
     }
     if plain.contains(':') {

@@ -1,4 +1,6 @@
-//! What CloudFormation makes of an answer to a custom-resource request.
+//! CloudFormation's reading of an answer to a custom-resource request.
+//!
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html>
 
 use std::collections::BTreeMap;
 
@@ -7,21 +9,21 @@ use serde_json::{Value, json};
 
 use super::Ask;
 
-/// The longest answer that CloudFormation takes.
+/// The longest answer, in bytes.
 const MAX_ANSWER: usize = 4096;
-/// The longest PhysicalResourceId.
+/// The longest PhysicalResourceId, in bytes.
 const MAX_ID: usize = 1024;
 
-/// What CloudFormation made of an answer, or of there being none.
+/// The outcome of a request, with or without an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settled {
-    /// Whether the request succeeded.
+    /// True if the request succeeded.
     pub succeeded: bool,
-    /// The Reason, or what CloudFormation says of an answer that it does not take.
+    /// The Reason, or CloudFormation's own words about an answer that it refuses.
     pub reason: String,
-    /// The id in the answer; none where none came.
+    /// The id in the answer; `None` without an answer.
     pub physical_id: Option<String>,
-    /// The attributes.
+    /// The attributes for Fn::GetAtt.
     pub data: BTreeMap<String, Value>,
 }
 
@@ -31,8 +33,9 @@ impl Settled {
     }
 }
 
-/// The answer that was PUT, or why CloudFormation cannot read it.
+/// The answer that was PUT. `Unfit` holds CloudFormation's words about one that it cannot read.
 pub(super) fn read(body: &Bytes) -> Value {
+    // CloudFormation shows these words in place of the Reason, so a person never learns the cause.
     if body.len() > MAX_ANSWER {
         return json!({ "Unfit": "Response object is too long." });
     }
@@ -53,6 +56,7 @@ pub(super) fn settle(answer: &Value, ask: &Ask<'_>, request_id: &str) -> Settled
         }
     }
     let physical_id = text("PhysicalResourceId");
+    // CloudFormation makes up an id in this case, and the Reason is lost.
     if physical_id.is_empty() || physical_id.len() > MAX_ID {
         return Settled::failed("Invalid PhysicalResourceId");
     }
@@ -62,6 +66,7 @@ pub(super) fn settle(answer: &Value, ask: &Ask<'_>, request_id: &str) -> Settled
         .flatten()
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
+    // Fn::GetAtt returns simple values alone, so CloudFormation refuses others.
     if data.values().any(|value| value.is_array() || value.is_null()) {
         return Settled {
             physical_id: Some(physical_id),
@@ -71,6 +76,7 @@ pub(super) fn settle(answer: &Value, ask: &Ask<'_>, request_id: &str) -> Settled
     let (status, reason) = (text("Status"), text("Reason"));
     match status.as_str() {
         "SUCCESS" => Settled { succeeded: true, reason, physical_id: Some(physical_id), data },
+        // CloudFormation requires a Reason with FAILED.
         "FAILED" if reason.is_empty() => Settled {
             physical_id: Some(physical_id),
             ..Settled::failed("Invalid response: FAILED without a Reason")

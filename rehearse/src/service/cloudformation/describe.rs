@@ -1,6 +1,6 @@
 //! DescribeStacks, in the query protocol.
 
-/// The answer to DescribeStacks for one stack, as XML. The stack's name is in its ARN.
+/// The answer to DescribeStacks for one stack, as XML. The ARN names the stack.
 ///
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
 pub fn described_stack(stack_id: &str, status: &str) -> String {

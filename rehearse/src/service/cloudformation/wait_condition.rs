@@ -1,4 +1,6 @@
-//! Wait conditions: handles, the signals to them, and what a condition makes of these.
+//! Wait conditions: their handles, the signals, and the conditions' outcomes.
+//!
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-waitcondition.html>
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,9 +17,9 @@ use url::Url;
 use super::CloudFormation;
 use crate::{config::now, protocol::lock};
 
-/// How long a handle takes signals, in seconds.
+/// Lifetime of a handle in seconds, as in a handle of 2026; it was 86,399 until 2025.
 const EXPIRES: u32 = 43_199;
-/// Where signals are PUT.
+/// The path to which signals are PUT.
 pub(crate) const PATH: &str = "/waitcondition/";
 
 /// A signal as it was PUT.
@@ -25,13 +27,13 @@ pub(crate) const PATH: &str = "/waitcondition/";
 pub struct Signalled {
     /// The path of the handle's address.
     handle: String,
-    /// When it came.
+    /// The time of its arrival.
     pub at: OffsetDateTime,
-    /// Its bytes.
+    /// The body, as it came.
     pub body: Bytes,
 }
 
-/// What CloudFormation reads of a signal: texts alone.
+/// The members of a signal that CloudFormation reads, all of them texts.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct SignalRead {
@@ -44,20 +46,20 @@ struct SignalRead {
 }
 
 impl CloudFormation {
-    /// The address of a handle, of the form that CloudFormation presigns.
+    /// A handle's address, in the form of CloudFormation's presigned ones.
     pub fn wait_handle(&self, stack_id: &str, logical_id: &str, at: OffsetDateTime) -> String {
         self.presigned(PATH, &format!("{stack_id}/{logical_id}"), EXPIRES, at)
     }
 
-    /// Every signal that was PUT to a handle.
+    /// All signals that were PUT to a handle.
     pub fn signals(&self, handle: &str) -> Vec<Signalled> {
         let path = Url::parse(handle).map(|url| url.path().to_owned()).unwrap_or_default();
         lock(&self.signals).iter().filter(|signal| signal.handle == path).cloned().collect()
     }
 
-    /// The PUT to the wait-condition bucket.
+    /// Accepts a PUT to the wait-condition bucket.
     pub(crate) fn take_signal(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
-        // As with a response: the signature covers an empty Content-Type.
+        // The signature covers an empty Content-Type, as in a ResponseURL.
         if headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty()) {
             return (StatusCode::FORBIDDEN, "SignatureDoesNotMatch").into_response();
         }
@@ -67,8 +69,10 @@ impl CloudFormation {
         StatusCode::OK.into_response()
     }
 
-    /// Waits for as many signals as a condition wants; its attribute Data, or why it fails.
+    /// Waits for Count signals within Timeout. Returns the attribute Data; `Err` is the reason of
+    /// the failure.
     pub async fn wait_condition(&self, properties: &Value) -> Result<Value, String> {
+        // A template may give a number as text.
         let number = |name: &str, default: u64| match &properties[name] {
             Value::String(text) => text.trim().parse().unwrap_or(default),
             other => other.as_u64().unwrap_or(default),
@@ -77,6 +81,8 @@ impl CloudFormation {
         let handle = properties["Handle"].as_str().unwrap_or_default();
         let waiting = async {
             loop {
+                // Asked for before the check: a signal between the check and the wait must not be
+                // lost.
                 let signalled = self.signalled.notified();
                 if let Some(settled) = settle(&self.signals(handle), count) {
                     return settled;
@@ -91,7 +97,7 @@ impl CloudFormation {
     }
 }
 
-/// What these signals come to, if that is decided.
+/// The condition's outcome, once the signals decide it.
 fn settle(signals: &[Signalled], count: u64) -> Option<Result<Value, String>> {
     match received(signals) {
         Ok(received) if received.len() as u64 >= count => Some(Ok(json!(
@@ -102,7 +108,7 @@ fn settle(signals: &[Signalled], count: u64) -> Option<Result<Value, String>> {
     }
 }
 
-/// The Data of the successes, each UniqueId once; the words of the first failure.
+/// The Data of the successes by UniqueId. `Err` is the first failure, in CloudFormation's words.
 fn received(signals: &[Signalled]) -> Result<BTreeMap<String, String>, String> {
     let mut received = BTreeMap::new();
     for signal in signals {
@@ -115,6 +121,7 @@ fn received(signals: &[Signalled]) -> Result<BTreeMap<String, String>, String> {
                 "WaitCondition received failed message: '{reason}' for uniqueId: {unique_id}"
             ));
         }
+        // CloudFormation ignores a second signal with the same UniqueId: it counts as sent again.
         received.entry(signal.unique_id).or_insert(signal.data);
     }
     Ok(received)

@@ -1,5 +1,5 @@
-//! DynamoDB's expressions, as far as the functions write them: conditions of comparisons, AND, OR and
-//! parentheses, and updates by SET, ADD and REMOVE.
+//! DynamoDB's expressions, as far as the functions write them: conditions of comparisons, AND, OR
+//! and parentheses, and updates by SET, ADD and REMOVE.
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html>
 
@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 
 use crate::protocol::AwsError;
 
-/// What stands for what in an expression: `#name` for an attribute's name, `:name` for a value.
+/// Placeholders in an expression: `#name` for an attribute's name, `:name` for a value.
 pub(super) struct Placeholders<'b> {
     names: &'b Value,
     values: &'b Value,
 }
 
 impl<'b> Placeholders<'b> {
-    /// Those of a request.
+    /// The placeholders that a request defines.
     pub(super) fn of(body: &'b Value) -> Self {
         Self { names: &body["ExpressionAttributeNames"], values: &body["ExpressionAttributeValues"] }
     }
@@ -30,7 +30,7 @@ impl<'b> Placeholders<'b> {
         Some(&self.values[token]).filter(|value| value.is_object()).ok_or_else(|| undefined(token))
     }
 
-    /// Whether a condition holds for an item; for none, an empty one.
+    /// True if a condition holds for an item. An item that does not exist is an empty one.
     pub(super) fn hold(&self, condition: &str, item: &Value) -> Result<bool, AwsError> {
         let tokens = tokens(condition);
         let mut reader = Reader { tokens: &tokens, at: 0, item, placeholders: self };
@@ -38,7 +38,7 @@ impl<'b> Placeholders<'b> {
         if reader.at == tokens.len() { Ok(holds) } else { Err(reader.unexpected()) }
     }
 
-    /// Changes an item.
+    /// Applies an update expression to an item.
     pub(super) fn update(&self, expression: &str, item: &mut Map<String, Value>) -> Result<(), AwsError> {
         let mut action = String::new();
         for clause in tokens(expression).split(|token| token == ",") {
@@ -49,7 +49,7 @@ impl<'b> Placeholders<'b> {
                 action.clone_from(first);
                 clause = rest;
             }
-            // One action ends where the next begins, without a comma between.
+            // The next action begins without a comma, as in `SET #a = :a REMOVE #b`.
             while let Some(next) =
                 clause.iter().skip(1).position(|token| matches!(token.as_str(), "SET" | "ADD" | "REMOVE"))
             {
@@ -71,12 +71,15 @@ impl<'b> Placeholders<'b> {
             }
             ("ADD", [name, value]) => {
                 let name = self.name(name)?;
+                // DynamoDB counts from 0 if the attribute is missing.
                 let before = item.get(&name).map_or(0.0, number);
                 item.insert(name, json!({ "N": (before + number(self.value(value)?)).to_string() }));
             }
             ("REMOVE", [name]) => {
                 item.remove(&self.name(name)?);
             }
+            // An expression that the stage cannot play is refused: ignoring it would hide a bug of
+            // the functions.
             _ => return Err(invalid(&format!("{action} {}", texts.join(" ")))),
         }
         Ok(())
@@ -92,6 +95,7 @@ struct Reader<'r, 'b> {
 
 impl Reader<'_, '_> {
     fn alternatives(&mut self) -> Result<bool, AwsError> {
+        // AND binds closer than OR.
         let mut holds = self.all()?;
         while self.takes("OR") {
             holds |= self.all()?;
@@ -127,7 +131,7 @@ impl Reader<'_, '_> {
         }
         let (operator, right) = (self.next()?, self.next()?);
         let (left, right) = (self.operand(&first)?, self.operand(&right)?);
-        // What is not there is neither equal to anything nor less.
+        // DynamoDB finds a missing attribute neither equal to anything nor less.
         let (Some(left), Some(right)) = (left, right) else { return Ok(operator == "<>") };
         let order = match (left["S"].as_str(), right["S"].as_str()) {
             (Some(left), Some(right)) => left.cmp(right),

@@ -1,4 +1,5 @@
-//! The ledger's sparse index `Open`, of which the template makes keys alone. It comes in pages.
+//! The ledger's index `Open`. It holds keys alone, as cfn/provider.yml declares it, and is read in
+//! pages.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +7,18 @@ use serde_json::{Map, Value, json};
 
 use super::{Key, LEDGER_KEYS, number};
 
-/// The index's keys.
 const OPEN_KEYS: [&str; 2] = ["open", "next_look"];
-/// How much a query reads for one page.
+/// Bytes that one query reads. DynamoDB's limit is 1 MB.
 const PAGE_BYTES: usize = 1_000_000;
 
-/// The sort key of the index, and the table's key where that is the same.
+/// The index's sort key, then the table's key, which orders items with an equal sort key.
 type IndexKey = (i64, Key);
 
-/// One page: what stands in a partition up to this number, after the place where the page before it ended.
+/// One page: the items of a partition up to this sort key, after `ExclusiveStartKey`.
 pub(super) fn page(items: &BTreeMap<Key, Value>, (partition, up_to): (&str, i64), body: &Value) -> Value {
     let after = place(&body["ExclusiveStartKey"]);
     let limit = body["Limit"].as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    // The index is sparse: a row without `open` is not in it.
     let here = items.values().filter(|item| item[OPEN_KEYS[0]]["S"] == partition);
     let mut placed: Vec<(IndexKey, Value)> = here
         .filter_map(|item| Some((place(item)?, projected(item))))
@@ -32,7 +33,7 @@ pub(super) fn page(items: &BTreeMap<Key, Value>, (partition, up_to): (&str, i64)
     };
     let read: Vec<&Value> = placed.iter().take(limit).take_while(fits).map(|(_, item)| item).collect();
     let mut page = json!({ "Count": read.len() });
-    // As DynamoDB does, it says where it has stopped even if nothing follows.
+    // DynamoDB names the last key of a full page even if nothing follows.
     if let Some(last) = read.last().filter(|_| read.len() == limit || read.len() < placed.len()) {
         page["LastEvaluatedKey"] = (*last).clone();
     }
@@ -42,7 +43,7 @@ pub(super) fn page(items: &BTreeMap<Key, Value>, (partition, up_to): (&str, i64)
     page
 }
 
-/// What the index holds of an item.
+/// The attributes that the index holds of an item.
 fn projected(item: &Value) -> Value {
     let names = LEDGER_KEYS.iter().chain(&OPEN_KEYS);
     names.map(|name| ((*name).to_owned(), item[*name].clone())).collect::<Map<_, _>>().into()

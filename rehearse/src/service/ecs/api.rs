@@ -30,6 +30,7 @@ pub(super) fn call(shared: &Arc<EcsInner>, operation: &str, body: &Value) -> Res
 fn describe_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     let cluster = state.cluster(body)?;
     let asked = body["tasks"].as_array().cloned().unwrap_or_default();
+    // DescribeTasks accepts up to 100 tasks.
     if asked.is_empty() || asked.len() > 100 {
         return Err(invalid("Tasks should have between 1 and 100 entries."));
     }
@@ -38,6 +39,7 @@ fn describe_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     for asked in asked.iter().filter_map(Value::as_str) {
         match state.tasks.iter().find(|task| task.cluster == cluster && is_named(&task.arn, asked)) {
             Some(task) => tasks.push(task.described(with_tags, seconds)),
+            // ECS lists an unknown task among the failures and does not refuse the request.
             None => failures.push(json!({ "arn": asked, "reason": "MISSING" })),
         }
     }
@@ -52,7 +54,8 @@ fn list_clusters(state: &State) -> Value {
 
 fn list_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     let cluster = state.cluster(body)?;
-    // Whether it takes a desired status beside startedBy ECS does not document, so the stage does not.
+    // ECS does not document a desired status beside startedBy, so the functions must not rely on
+    // it.
     let others = ["family", "serviceName", "containerInstance", "launchType", "desiredStatus"];
     let started_by = body["startedBy"].as_str();
     if started_by.is_some() && others.iter().any(|filter| body[*filter].is_string()) {
@@ -68,6 +71,7 @@ fn list_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
         .map(|task| task.arn.as_str())
         .collect();
     let from: usize = body["nextToken"].as_str().and_then(|token| token.parse().ok()).unwrap_or(0);
+    // A page of ListTasks has up to 100 tasks.
     let page: Vec<&str> = arns.iter().skip(from).take(100).copied().collect();
     let next = from + page.len();
     Ok(match next < arns.len() {
@@ -81,7 +85,8 @@ fn stop_task(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     let asked = body["task"].as_str().unwrap_or_default();
     let found = state.tasks.iter_mut().find(|task| task.cluster == cluster && is_named(&task.arn, asked));
     let task = found.ok_or_else(|| invalid("The referenced task was not found."))?;
-    // StopTask's page says that a stopped task's tags are deleted.
+    // StopTask's page says that a stopped task's tags are deleted, so the functions must do without
+    // them.
     task.tags = json!([]);
     task.request_stop("UserInitiated", body["reason"].as_str().unwrap_or("Task stopped by user"));
     Ok(json!({ "task": task.described(false, seconds) }))
@@ -108,7 +113,7 @@ fn describe_task_definition(state: &State, body: &Value) -> Result<Value, AwsErr
 }
 
 impl State {
-    /// The short name of the cluster that a request names by name or ARN.
+    /// The short name of the cluster, which a request gives as a name or an ARN.
     pub(super) fn cluster(&self, body: &Value) -> Result<String, AwsError> {
         let asked = body["cluster"].as_str().unwrap_or("default");
         let name = asked.rsplit('/').next().unwrap_or(asked);
@@ -118,7 +123,7 @@ impl State {
         }
     }
 
-    /// By ARN, family:revision, or family, which means its newest active revision.
+    /// Finds a definition by ARN, family:revision, or family (its newest active revision).
     pub(super) fn definition(&self, asked: &str) -> Result<&Revision, AwsError> {
         let short = asked.rsplit('/').next().unwrap_or(asked);
         let found = match short.split_once(':') {
@@ -140,5 +145,6 @@ impl State {
 }
 
 fn is_named(arn: &str, asked: &str) -> bool {
+    // ECS accepts a task's id in place of its ARN.
     arn == asked || arn.rsplit('/').next() == Some(asked)
 }

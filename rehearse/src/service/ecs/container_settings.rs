@@ -1,5 +1,4 @@
-//! What a container definition says that only a container with an image of its own can have: a local process
-//! ignores it.
+//! Settings of a container definition that need an image. Local processes ignore them.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,45 +9,47 @@ use serde_json::Value;
 pub struct ContainerSettings {
     /// The network mode of its task: `awsvpc`, `bridge`, `host` or `none`.
     pub network_mode: String,
-    /// In place of the image's.
+    /// The user, in place of the image's.
     pub user: Option<String>,
     /// The hard limit in MiB: the container's own, or else the task's.
     pub memory: Option<u64>,
-    /// Its root file system cannot be written to.
+    /// The container cannot write to its root file system.
     pub is_read_only: bool,
-    /// It may do on the machine what root may.
+    /// The container has root's rights on the machine.
     pub is_privileged: bool,
-    /// Its first process is an init that reaps.
+    /// The first process is an init that reaps zombies.
     pub has_init_process: bool,
     /// Labels that the template gives it.
     pub labels: BTreeMap<String, String>,
-    /// The task's volumes that it has.
+    /// The mounts of the task's volumes.
     pub mount_points: Vec<MountPoint>,
-    /// What shows that it is healthy.
+    /// The health check, if there is one.
     pub health_check: Option<HealthCheck>,
 }
 
-/// A command in the container that ends with 0 when it is healthy.
+/// A command in the container that exits with 0 if the container is healthy.
+///
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
-    /// `CMD` or `CMD-SHELL`, and what is run.
+    /// `CMD` or `CMD-SHELL`, then the command.
     pub command: Vec<String>,
-    /// Between two tries.
+    /// Time between two tries.
     pub interval: Duration,
-    /// How long one try may take.
+    /// Time limit of one try.
     pub timeout: Duration,
-    /// How many failed tries make it unhealthy.
+    /// Number of failed tries that make the container unhealthy.
     pub retries: u64,
-    /// As long after the start failed tries do not count.
+    /// Time after the start in which failed tries do not count.
     pub start_period: Duration,
 }
 
-/// A volume of the task in a container.
+/// A mount of a task's volume in a container.
 #[derive(Clone, Debug)]
 pub struct MountPoint {
     /// The volume's name in the task definition.
     pub source_volume: String,
-    /// Where it is in the container.
+    /// The path in the container.
     pub container_path: String,
     /// The container cannot write to it.
     pub is_read_only: bool,
@@ -60,8 +61,10 @@ impl ContainerSettings {
         let labels = container["dockerLabels"].as_object().into_iter().flatten();
         let mount_points = container["mountPoints"].as_array().into_iter().flatten();
         Self {
+            // bridge is ECS's default on Linux.
             network_mode: definition["networkMode"].as_str().unwrap_or("bridge").to_owned(),
             user: container["user"].as_str().map(str::to_owned),
+            // A container without a limit of its own may use the memory of its task.
             memory: container["memory"].as_u64().or_else(|| mebibytes(&definition["memory"])),
             is_read_only: boolean(&container["readonlyRootFilesystem"]),
             is_privileged: boolean(&container["privileged"]),
@@ -74,7 +77,7 @@ impl ContainerSettings {
         }
     }
 
-    /// The same with a ContainerOverride applied.
+    /// Applies a ContainerOverride.
     pub(super) fn overridden(mut self, container_override: &Value) -> Self {
         self.memory = container_override["memory"].as_u64().or(self.memory);
         self
@@ -89,6 +92,7 @@ impl HealthCheck {
         };
         Some(Self {
             command: words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
+            // The defaults are ECS's.
             interval: Duration::from_secs(number("interval", 30)),
             timeout: Duration::from_secs(number("timeout", 5)),
             retries: number("retries", 3),
@@ -108,7 +112,7 @@ impl MountPoint {
     }
 }
 
-/// A task's memory: `512`, `"512"`, `"0.5GB"` or `"1 GB"`.
+/// A task's memory in MiB, from `512`, `"512"`, `"0.5GB"` or `"1 GB"`.
 fn mebibytes(memory: &Value) -> Option<u64> {
     let text = match memory {
         Value::Number(number) => return number.as_u64(),
@@ -120,7 +124,7 @@ fn mebibytes(memory: &Value) -> Option<u64> {
     }
 }
 
-/// A template may give a boolean as text.
+/// Reads a boolean, which a template may give as text.
 fn boolean(json: &Value) -> bool {
     json.as_bool().unwrap_or_else(|| json.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true")))
 }

@@ -1,4 +1,5 @@
-//! Task definitions, read from what AWS::ECS::TaskDefinition or RegisterTaskDefinition would take.
+//! Task definitions, read from the properties of AWS::ECS::TaskDefinition or a request of
+//! RegisterTaskDefinition.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -26,45 +27,46 @@ pub struct Revision {
     pub active: bool,
     /// `awsvpc`, `bridge`, `host` or `none`.
     pub network_mode: String,
-    /// It can run on Fargate.
+    /// True if the definition can run on Fargate.
     pub is_for_fargate: bool,
     /// Its containers.
     pub containers: Vec<ContainerSpec>,
-    /// As DescribeTaskDefinition returns it, but for what registering adds.
+    /// The JSON of DescribeTaskDefinition, without the members that registering adds.
     json: Value,
 }
 
-/// What is known of a container before it runs.
+/// A container of a task definition.
 #[derive(Clone, Debug)]
 pub struct ContainerSpec {
     /// Its name.
     pub name: String,
-    /// Its image, which a local process does without.
+    /// Its image. A local process runs without it.
     pub image: String,
-    /// Whether its end ends the task.
+    /// True if the end of this container ends the task.
     pub essential: bool,
-    /// Entry point and command.
+    /// The entry point, in place of the image's.
     pub entry_point: Vec<String>,
-    /// Command.
+    /// The command, in place of the image's.
     pub command: Vec<String>,
-    /// Where it runs, in place of the image's.
+    /// The working directory, in place of the image's.
     pub working_directory: Option<String>,
-    /// Plain variables.
+    /// The plain variables.
     pub environment: BTreeMap<String, String>,
     /// Names of the variables from `secrets`.
     pub secrets: Vec<String>,
-    /// How long it may take to stop.
+    /// Time between SIGTERM and SIGKILL.
     pub stop_timeout: Duration,
-    /// Containers that come first, and in which condition: START, COMPLETE, SUCCESS or HEALTHY.
+    /// Names of containers that this one waits for, and the condition of each: START, COMPLETE,
+    /// SUCCESS or HEALTHY.
     pub depends_on: Vec<(String, String)>,
-    /// awslogs: group and stream prefix.
+    /// The log group and the stream prefix of awslogs, if both are given.
     pub logs: Option<(String, String)>,
-    /// What only a container with an image can have.
+    /// Settings that need an image.
     pub settings: ContainerSettings,
 }
 
 impl Revision {
-    /// Reads a definition that is to be registered. `Err` names every rule of RegisterTaskDefinition that it
+    /// Reads a definition to register. `Err` names every rule of RegisterTaskDefinition that it
     /// breaks.
     pub(super) fn registered(value: &Value) -> Result<Self, Refusals> {
         let revision = Self::read(value)?;
@@ -73,7 +75,7 @@ impl Revision {
         if refusals.is_empty() { Ok(revision) } else { Err(Refusals(refusals)) }
     }
 
-    /// Reads a definition with ECS's names or CloudFormation's, with scalars as strings or in their types.
+    /// Reads a definition in ECS's or CloudFormation's spelling; a scalar may be a string.
     pub(super) fn read(value: &Value) -> Result<Self, String> {
         let json = normal(value, "");
         let family = text(&json, "family").unwrap_or_else(|| "task".to_owned());
@@ -87,6 +89,7 @@ impl Revision {
             return Err(format!("task definition {family} has no essential container"));
         }
         dependency::check(&containers)?;
+        // ECS's default on Linux.
         let network_mode = text(&json, "networkMode").unwrap_or_else(|| "bridge".to_owned());
         if !["awsvpc", "bridge", "host", "none"].contains(&network_mode.as_str()) {
             return Err(format!(
@@ -101,6 +104,7 @@ impl Revision {
             ));
         }
         let can_be = fargate::check(&json, &network_mode);
+        // A definition without FARGATE may break Fargate's rules: it only cannot run there.
         if required.iter().any(|one| one == "FARGATE") {
             can_be.clone()?;
         }
@@ -116,28 +120,29 @@ impl Revision {
         })
     }
 
-    /// Whether it was made for Fargate and for no container instance.
+    /// True if the definition is for Fargate alone.
     pub(super) fn requires_fargate(&self) -> bool {
         let required = texts(&self.json["requiresCompatibilities"]);
         !required.is_empty() && required.iter().all(|one| one == "FARGATE")
     }
 
-    /// Whether its tasks can run on this launch type.
+    /// True if its tasks can run on this launch type.
     pub(super) fn supports(&self, launch_type: &str) -> bool {
         match launch_type {
             "FARGATE" => self.is_for_fargate,
+            // ECS Anywhere has no awsvpc.
             "EXTERNAL" => self.network_mode != "awsvpc",
             _ => true,
         }
     }
 
-    /// The revision and the ARN that it has elsewhere, if it comes of there.
+    /// The revision and the ARN of a definition that lives elsewhere, as the given JSON names them.
     pub(super) fn external_place(&self) -> Option<(usize, String)> {
         let revision = self.json["revision"].as_u64().and_then(|revision| usize::try_from(revision).ok())?;
         Some((revision, text(&self.json, "taskDefinitionArn")?))
     }
 
-    /// As DescribeTaskDefinition returns it.
+    /// The JSON of DescribeTaskDefinition.
     pub(super) fn described(&self) -> Value {
         let mut json = self.json.clone();
         json["taskDefinitionArn"] = json!(self.arn);
@@ -163,14 +168,18 @@ impl ContainerSpec {
         Ok(Self {
             image: text(json, "image")
                 .ok_or_else(|| format!("container {name} has no Image{}", instead_of("image", json)))?,
+            // A container is essential unless its definition says otherwise.
             essential: json["essential"].as_bool().unwrap_or(true),
             entry_point: texts("entryPoint"),
             command: texts("command"),
             working_directory: text(json, "workingDirectory").filter(|path| !path.is_empty()),
             environment: pairs("environment", "name", "value"),
             secrets: pairs("secrets", "name", "valueFrom").into_keys().collect(),
+            // ECS's default is 30 s.
             stop_timeout: Duration::from_secs(json["stopTimeout"].as_u64().unwrap_or(30)),
             depends_on: pairs("dependsOn", "containerName", "condition").into_iter().collect(),
+            // Without a prefix the stream's name is the container's id in its runtime, which the
+            // stage makes up.
             logs: option("awslogs-group").zip(option("awslogs-stream-prefix")),
             settings: ContainerSettings::read(json, definition),
             name,
@@ -178,7 +187,7 @@ impl ContainerSpec {
     }
 }
 
-/// What was probably written in place of a member that is missing, in CloudFormation's spelling.
+/// A question after the key that was probably written in place of a missing member.
 fn instead_of(missing: &str, json: &Value) -> String {
     let keys = json.as_object().into_iter().flat_map(|object| object.keys().map(String::as_str));
     let written = nearest(missing, keys.filter(|key| *key != missing));

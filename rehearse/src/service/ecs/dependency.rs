@@ -1,4 +1,4 @@
-//! Whether the containers that a container depends on let it start.
+//! Dependencies between the containers of a task.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html>
 
@@ -6,19 +6,19 @@ use super::{ContainerSpec, task::StageContainer};
 
 const CONDITIONS: [&str; 4] = ["START", "COMPLETE", "SUCCESS", "HEALTHY"];
 
-/// How it stands with a container that has not started.
+/// The state of a container that has not started.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Readiness {
-    /// All its dependencies are as they must be.
+    /// Every dependency is met.
     Ready,
-    /// One of them is not, yet.
+    /// A dependency is not met yet.
     Waiting,
-    /// One of them never will be: the reason of a task that failed to start.
+    /// A dependency can never be met. Holds the stoppedReason of the failed start.
     Hopeless(String),
 }
 
-/// Refuses a dependency on a container that is not there, on itself, in a circle, or on a condition that does
-/// not exist.
+/// Refuses a dependency on an unknown container, on itself, in a circle, or with an unknown
+/// condition.
 pub(super) fn check(containers: &[ContainerSpec]) -> Result<(), String> {
     for container in containers {
         for (name, condition) in &container.depends_on {
@@ -37,7 +37,8 @@ pub(super) fn check(containers: &[ContainerSpec]) -> Result<(), String> {
             }
         }
     }
-    // What can start takes itself out; what is left waits for itself.
+    // Each round removes the containers that can start; the rest of the last round waits for
+    // itself.
     let mut left: Vec<&ContainerSpec> = containers.iter().collect();
     loop {
         let waits = |one: &&ContainerSpec| {
@@ -55,7 +56,7 @@ pub(super) fn check(containers: &[ContainerSpec]) -> Result<(), String> {
     }
 }
 
-/// How it stands with a container in its task.
+/// The state of a container in its task.
 pub(super) fn readiness(spec: &ContainerSpec, containers: &[StageContainer]) -> Readiness {
     let mut all = Readiness::Ready;
     for (name, condition) in &spec.depends_on {
@@ -72,6 +73,7 @@ pub(super) fn readiness(spec: &ContainerSpec, containers: &[StageContainer]) -> 
 fn of_one(container: &StageContainer, condition: &str) -> Readiness {
     let name = &container.name;
     match (condition, container.last_status) {
+        // ECS then stops the task without starting the dependent container.
         ("SUCCESS", "STOPPED") if container.exit_code != Some(0) => {
             Readiness::Hopeless(format!("Dependent container {name} did not exit successfully"))
         }
@@ -80,6 +82,7 @@ fn of_one(container: &StageContainer, condition: &str) -> Readiness {
         }
         ("COMPLETE" | "SUCCESS", "STOPPED") => Readiness::Ready,
         ("HEALTHY", _) if container.is_healthy => Readiness::Ready,
+        // START waits as well: a pending container has not started.
         ("COMPLETE" | "SUCCESS" | "HEALTHY", _) | (_, "PENDING") => Readiness::Waiting,
         _ => Readiness::Ready,
     }

@@ -1,8 +1,7 @@
-//! Where containers run. One file for each engine; everything that depends on which one it is stands in this
-//! one.
+//! Container engines, with a file for each. The differences between them stand in this file alone.
 //!
-//! An engine starts a container and gives a [`Running`], whose end is waited for in one place and which
-//! cleans up behind itself there, and a [`Handle`], by which anybody can end it before.
+//! An engine starts a container and returns two things: a `Running`, which waits for its end and
+//! cleans up, and a `Handle`, which ends it earlier.
 
 mod docker;
 
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::report::Reporter;
 
-/// An engine.
+/// An engine, on which containers run.
 #[derive(Clone, Debug, Default)]
 pub enum Engine {
     /// Each container is a process group of this machine.
@@ -27,13 +26,13 @@ pub enum Engine {
     Docker(Arc<DockerEngine>),
 }
 
-/// A container that runs.
+/// A running container.
 pub(super) enum Running {
     Process(Process),
     Docker(DockerContainer),
 }
 
-/// The way to end a container that runs.
+/// The means to end a running container.
 #[derive(Clone)]
 pub(super) enum Handle {
     Process(ProcessGroup),
@@ -46,7 +45,7 @@ impl Engine {
         Ok(Self::Docker(Arc::new(DockerEngine::connect(reporter).await?)))
     }
 
-    /// Says that a container's image does nothing here, if so.
+    /// A note that the engine ignores a container's image, if so.
     pub(super) fn ignored_image(&self, spec: &ContainerSpec) -> Option<String> {
         let (name, image) = (&spec.name, &spec.image);
         match self {
@@ -58,8 +57,8 @@ impl Engine {
         }
     }
 
-    /// Gets what a container needs before it can start: its image. May take minutes, and can be given up at
-    /// any time. `Err` is the container's reason.
+    /// Gets a container's image, which may take minutes. The future can be dropped at any time.
+    /// `Err` is the container's reason.
     pub(super) async fn prepare(&self, job: &Job) -> Result<(), String> {
         match self {
             Self::Processes => Ok(()),
@@ -67,7 +66,8 @@ impl Engine {
         }
     }
 
-    /// Whether it is seen that a container becomes healthy; else it is from its start on.
+    /// True if the engine runs a container's health check; otherwise the container counts as
+    /// healthy from its start.
     pub(super) fn checks_health(&self, spec: &ContainerSpec) -> bool {
         matches!(self, Self::Docker(_)) && spec.settings.health_check.is_some()
     }
@@ -81,7 +81,7 @@ impl Engine {
         }
     }
 
-    /// Removes what a task leaves behind, once its containers have ended.
+    /// Removes a task's volumes, once its containers have ended.
     pub(super) async fn release(&self, task: &str) {
         match self {
             Self::Processes => {}
@@ -89,8 +89,8 @@ impl Engine {
         }
     }
 
-    /// Removes all that this rehearsal has left on the engine, whatever runs, and starts nothing from then
-    /// on.
+    /// Removes everything of this rehearsal from the engine, running containers too. Nothing can
+    /// start afterwards.
     pub async fn close(&self) -> Result<(), LeftBehind> {
         match self {
             Self::Processes => Ok(()),
@@ -107,7 +107,7 @@ impl Running {
         }
     }
 
-    /// Waits for the end, takes all that was printed, and removes what the container leaves behind.
+    /// Waits for the end, reads the rest of the output, and cleans up.
     pub(super) async fn end(self) -> Exit {
         match self {
             Self::Process(process) => process.end().await,
@@ -117,8 +117,7 @@ impl Running {
 }
 
 impl Handle {
-    /// Asks the container to stop: SIGTERM, or the signal that its image names. One that has ended is no
-    /// error.
+    /// Asks the container to stop, by SIGTERM or the image's own signal. Harmless after its end.
     pub(super) fn stop(&self) {
         match self {
             Self::Process(group) => group.terminate(),
@@ -126,14 +125,14 @@ impl Handle {
         }
     }
 
-    /// Waits until its health check succeeds, if it has one.
+    /// Waits until the health check succeeds, if there is one.
     pub(super) async fn healthy(&self, spec: &ContainerSpec) {
         if let (Self::Docker(container), Some(_)) = (self, &spec.settings.health_check) {
             container.healthy().await;
         }
     }
 
-    /// Ends it at once: SIGKILL. One that has ended is no error.
+    /// Ends the container at once, by SIGKILL. Harmless after its end.
     pub(super) fn kill(&self) {
         match self {
             Self::Process(group) => group.kill(),

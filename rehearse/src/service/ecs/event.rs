@@ -1,4 +1,4 @@
-//! The event that ECS sends to EventBridge when a task has changed.
+//! The event that ECS sends to EventBridge after a change of a task.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html>
 
@@ -8,8 +8,9 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::task::StageTask;
 use crate::config::{ACCOUNT, REGION, now, random_uuid};
 
-/// The event of a task as it is now.
+/// The event of a task in its present state.
 pub(super) fn state_change(task: &StageTask) -> Value {
+    // ECS leaves the tags out of its events.
     let mut detail = task.described(false, text);
     detail["updatedAt"] = text(now());
     json!({
@@ -25,7 +26,7 @@ pub(super) fn state_change(task: &StageTask) -> Value {
     })
 }
 
-/// An event gives times as text.
+/// A time as text: events have texts where the API has numbers.
 fn text(time: OffsetDateTime) -> Value {
     json!(time.format(&Rfc3339).unwrap_or_default())
 }

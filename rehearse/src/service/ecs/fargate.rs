@@ -1,10 +1,10 @@
-//! What ECS refuses when a task definition for Fargate is registered.
+//! Fargate's rules for a task definition.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
 
 use serde_json::Value;
 
-/// CPU units, and the MiB of memory that can go with them: from, to, and the step between.
+/// CPU units and their memory in MiB: from, to, and the step between.
 const SIZES: [(u64, u64, u64, u64); 7] = [
     (256, 512, 2048, 512),
     (512, 1024, 4096, 1024),
@@ -15,7 +15,7 @@ const SIZES: [(u64, u64, u64, u64); 7] = [
     (16_384, 32_768, 122_880, 8192),
 ];
 
-/// Checks a definition, in ECS's spelling, whose requiresCompatibilities name FARGATE.
+/// Checks a definition in ECS's spelling. `Err` is the first rule that it breaks, in ECS's words.
 pub(super) fn check(definition: &Value, network_mode: &str) -> Result<(), String> {
     if network_mode != "awsvpc" {
         return Err(format!("Fargate only supports network mode 'awsvpc', not '{network_mode}'."));
@@ -29,6 +29,7 @@ pub(super) fn check(definition: &Value, network_mode: &str) -> Result<(), String
         *units == cpu
             && (*from..=*to).contains(&memory)
             && (memory - from) % step == 0
+            // 0.25 vCPU goes with 0.5, 1 or 2 GB, so this step is left out.
             && !(cpu == 256 && memory == 1536)
     };
     if !SIZES.iter().any(fits) {
@@ -36,6 +37,7 @@ pub(super) fn check(definition: &Value, network_mode: &str) -> Result<(), String
     }
     let containers = definition["containerDefinitions"].as_array().into_iter().flatten();
     let is_logging = |container: &Value| container["logConfiguration"]["logDriver"] == "awslogs";
+    // The agent needs the role to write to the log group, before any container runs.
     if definition["executionRoleArn"].as_str().is_none_or(str::is_empty) && containers.clone().any(is_logging)
     {
         return Err(
@@ -46,13 +48,13 @@ pub(super) fn check(definition: &Value, network_mode: &str) -> Result<(), String
     Ok(())
 }
 
-/// A task's `cpu` in units or its `memory` in MiB, if it is given.
+/// A task's `cpu` in units or `memory` in MiB, if given.
 pub(super) fn size(value: &Value, name: &str) -> Option<Result<u64, String>> {
     let text = text(value)?;
     Some(units(&text, name).ok_or_else(|| format!("Invalid '{name}' setting for task: {text}.")))
 }
 
-/// `256`, `.25 vCPU`, `512`, `0.5 GB`.
+/// A size such as `256`, `.25 vCPU`, `512` or `0.5 GB`.
 fn units(text: &str, name: &str) -> Option<u64> {
     let lower = text.to_lowercase().replace(' ', "");
     let unit = if name == "cpu" { "vcpu" } else { "gb" };

@@ -1,27 +1,27 @@
-//! What an engine is given for a container, and what it gives back of its end.
+//! The input and the result of a container's run, for every engine.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::ContainerSpec;
 
-/// What a container is to run: its definition with the overrides applied.
+/// The run of a container: its definition with the overrides applied.
 pub(super) struct Job {
     pub(super) spec: ContainerSpec,
-    /// In place of the image's.
+    /// The entry point, in place of the image's.
     pub(super) entry_point: Vec<String>,
-    /// In place of the image's.
+    /// The command, in place of the image's.
     pub(super) command: Vec<String>,
-    /// Plain variables and secrets.
+    /// Plain variables and secrets, by name.
     pub(super) environment: BTreeMap<String, String>,
 }
 
-/// Takes each line that a container prints, without its end.
+/// Receives each line of a container, without its end.
 pub(super) type LineSink = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// How a container ended.
+/// The end of a container.
 pub(super) struct Exit {
-    /// The exit code, 128 + n for a signal; none if the engine could not say.
+    /// The exit code, 128 + n after signal n. `None` if the engine could not say.
     pub(super) code: Option<i32>,
-    /// The container's reason, where there is one: `OutOfMemoryError: …`.
+    /// The container's reason, such as `OutOfMemoryError: …`.
     pub(super) reason: Option<String>,
 }

@@ -1,4 +1,6 @@
 //! The life of one task: PROVISIONING → PENDING → RUNNING → DEPROVISIONING → STOPPED.
+//!
+//! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html>
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,13 +20,13 @@ use crate::{
     report::Report,
 };
 
-/// A container of a task has ended.
+/// The end of a container.
 struct ContainerEnd {
     index: usize,
     exit: Exit,
 }
 
-/// Lives the life of the task with this ARN.
+/// Plays the life of the task with this ARN.
 pub(super) async fn live(
     shared: Arc<EcsInner>,
     arn: String,
@@ -43,6 +45,7 @@ pub(super) async fn live(
     let (ended, mut ends) = mpsc::unbounded_channel();
     if let Err(reason) = life.start_containers(&jobs, &ended, &mut ends, &mut stop).await {
         life.change(|task| {
+            // A StopTask during the start has already set its own stop code and reason.
             if task.desired_status != "STOPPED" {
                 task.request_stop("TaskFailedToStart", &reason);
             }
@@ -60,14 +63,14 @@ pub(super) async fn live(
 }
 
 async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
-    // Without the task there is nothing left to stop, either.
+    // A closed channel means that the task is gone, so nothing is left to stop.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
 struct Life {
     shared: Arc<EcsInner>,
     arn: String,
-    /// A container of the task has become healthy.
+    /// Wakes containers that wait for another one to become healthy.
     became_healthy: Notify,
 }
 
@@ -76,6 +79,7 @@ impl Life {
         let mut state = lock(&self.shared.state);
         if let Some(task) = state.tasks.iter_mut().find(|task| task.arn == self.arn) {
             change(task);
+            // Consumers order events by this number: ECS promises no order.
             task.version += 1;
             if let Some(events) = &self.shared.events {
                 events(event::state_change(task));
@@ -87,8 +91,8 @@ impl Life {
         lock(&self.shared.state).tasks.iter().find(|task| task.arn == self.arn).map(read)
     }
 
-    /// Starts the containers in the order of their dependencies. `Err` is the stoppedReason of a task that
-    /// failed to start.
+    /// Starts the containers in the order of their dependencies. `Err` is the stoppedReason of a
+    /// failed start.
     async fn start_containers(
         self: &Arc<Self>,
         jobs: &[Job],
@@ -112,6 +116,7 @@ impl Life {
             match ready {
                 Some(position) => {
                     let index = waiting.remove(position);
+                    // A pull may take minutes, and StopTask must end it.
                     tokio::select! {
                         prepared = self.prepare(index, &jobs[index]) => prepared?,
                         () = asked_to_stop(stop) => {
@@ -132,9 +137,10 @@ impl Life {
         Ok(())
     }
 
-    /// Gets a container's image, if the engine needs it.
+    /// Gets a container's image, if the engine needs one.
     async fn prepare(&self, index: usize, job: &Job) -> Result<(), String> {
         if let Some(note) = self.shared.engine.ignored_image(&job.spec)
+            // Tasks often share containers: one note for each is enough.
             && lock(&self.shared.state).ignored_images.insert(note.clone())
         {
             (self.shared.reporter)(Report::Note(note));
@@ -161,6 +167,8 @@ impl Life {
             container.last_status = "RUNNING";
             container.runtime_id = Some(format!("{}-{}", random_hex(32), random_hex(10)));
             container.handle = Some(handle.clone());
+            // A container without a check that this engine runs must not block those that wait for
+            // HEALTHY.
             container.is_healthy = !checks_health;
         });
         let (life, spec) = (Arc::clone(self), job.spec.clone());
@@ -175,7 +183,7 @@ impl Life {
         tokio::spawn(async move {
             let exit = container.end().await;
             checking.inspect(tokio::task::JoinHandle::abort);
-            // Nobody listens once the stage has closed.
+            // Nobody receives this once the stage has closed.
             let _ = ended.send(ContainerEnd { index, exit });
         });
         Ok(())
@@ -194,7 +202,7 @@ impl Life {
         })
     }
 
-    /// Runs until an essential container has ended, or all have, or somebody wants the task stopped.
+    /// Runs until an essential container or every container has ended, or the task is stopped.
     async fn run(
         &self,
         jobs: &[Job],
@@ -206,6 +214,7 @@ impl Life {
                 let mut containers = task.containers.iter().zip(jobs);
                 containers.any(|(container, job)| job.spec.essential && container.last_status == "STOPPED")
             })
+            // A task that is gone needs no further waiting.
             .unwrap_or(true)
         };
         while !essential_ended() {
@@ -225,13 +234,14 @@ impl Life {
             container.last_status = "STOPPED";
             container.exit_code = end.exit.code;
             container.handle = None;
+            // A reason from the start says more than that of the end.
             if container.reason.is_none() {
                 container.reason.clone_from(&end.exit.reason);
             }
         });
     }
 
-    /// SIGTERM to all that still run, SIGKILL to each that has not ended within its stopTimeout.
+    /// Sends SIGTERM to every running container, and SIGKILL to each that outlives its stopTimeout.
     async fn stop_containers(&self, jobs: &[Job], ends: &mut mpsc::UnboundedReceiver<ContainerEnd>) {
         let handles = || -> Vec<Option<Handle>> {
             self.read(|task| task.containers.iter().map(|container| container.handle.clone()).collect())
@@ -261,7 +271,10 @@ impl Life {
     }
 
     async fn deprovision(&self, pace: Duration) {
+        // The engine releases volumes only after the last container.
         self.shared.engine.release(&self.arn).await;
+        // Exit codes and stopCode are complete in this state; on Fargate the network interface
+        // takes some 20 s more.
         self.change(|task| {
             task.last_status = "DEPROVISIONING";
             task.execution_stopped_at = Some(now());

@@ -1,5 +1,5 @@
-//! Where a task may run: what ECS refuses of RunTask, StartTask and services, given the task definition and
-//! the cluster.
+//! ECS's rules about the place of a task: the refusals of RunTask, StartTask and CreateService,
+//! given the task definition and the cluster.
 
 use std::collections::BTreeSet;
 
@@ -9,28 +9,28 @@ use super::{Revision, refusal::invalid};
 use crate::{protocol::AwsError, template::nearest::did_you_mean};
 
 const LAUNCH_TYPES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
-/// Where a task's tags may come from; a task that is no service's has no service to take them from.
+/// Sources of a task's tags. SERVICE is for the tasks of a service.
 const PROPAGATE_TAGS: [&str; 3] = ["TASK_DEFINITION", "NONE", "SERVICE"];
 
-/// What is known of a cluster.
+/// A cluster, as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cluster {
-    /// The capacity providers that it has; none where that is not known, as for a cluster that lives
+    /// The cluster's capacity providers; `None` if they are not known, as for a cluster that lives
     /// elsewhere.
     providers: Option<BTreeSet<String>>,
     has_default_strategy: bool,
-    /// It may have container instances.
+    /// True if the cluster may have container instances.
     pub(super) has_instances: bool,
 }
 
-/// Why ECS does not run a task where it was asked to.
+/// A placement that ECS refuses.
 #[derive(Debug)]
 pub struct Misplaced {
     /// The property that is wrong or missing, in CloudFormation's spelling.
     pub property: &'static str,
     /// ECS's own words, as near as they are known, without the full stop.
     pub message: String,
-    /// What to do, with what goes before it; or nothing.
+    /// The next step, with its punctuation in front; empty if there is none.
     pub hint: String,
 }
 
@@ -41,8 +41,8 @@ impl From<Misplaced> for AwsError {
 }
 
 impl Cluster {
-    /// Takes over what AWS::ECS::Cluster or AWS::ECS::ClusterCapacityProviderAssociations says, in ECS's
-    /// spelling.
+    /// Adds the capacity providers of an AWS::ECS::Cluster or
+    /// AWS::ECS::ClusterCapacityProviderAssociations, in ECS's spelling.
     pub(super) fn set_providers(&mut self, properties: &Value) {
         let texts = |list: &Value| -> Vec<String> {
             list.as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()
@@ -53,7 +53,7 @@ impl Cluster {
     }
 }
 
-/// Checks where the tags of a task come from that belongs to a service or to none.
+/// Checks the source of a task's tags.
 pub(super) fn check_tags(request: &Value, is_of_service: bool) -> Result<(), Misplaced> {
     let known = if is_of_service { &PROPAGATE_TAGS[..] } else { &PROPAGATE_TAGS[..2] };
     match request["propagateTags"].as_str().filter(|given| !known.contains(given)) {
@@ -66,7 +66,7 @@ pub(super) fn check_tags(request: &Value, is_of_service: bool) -> Result<(), Mis
     }
 }
 
-/// Checks where a task is to run, as RunTask or CreateService say it.
+/// Checks a request of RunTask or CreateService.
 pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -> Result<(), Misplaced> {
     let refuse = |property, message: String| Misplaced { property, message, hint: String::new() };
     let given = request["launchType"].as_str();
@@ -80,6 +80,7 @@ pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -
         .flatten()
         .filter_map(|one| one["capacityProvider"].as_str())
         .collect();
+    // A cluster that lives elsewhere may have any provider.
     if let Some(known) = &cluster.providers
         && let Some(unknown) = providers.iter().find(|provider| !known.contains(**provider))
     {
@@ -96,6 +97,7 @@ pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -
             format!("Task definition does not support launch_type {launch_type}"),
         ));
     }
+    // Without a known launch type the cluster's strategy may still lead to Fargate.
     if request["platformVersion"].is_string() && matches!(launch_type, Some("EC2" | "EXTERNAL")) {
         let message = format!(
             "The platform version must be null when specifying an {} launch type",
@@ -105,6 +107,8 @@ pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -
     }
     check_network(definition, launch_type, &request["networkConfiguration"])?;
     let is_by_default = given.is_none() && request["containerInstances"].is_null();
+    // ECS chooses EC2 without a strategy, and this task can never find an instance: a common
+    // mistake.
     if launch_type == Some("EC2") && is_by_default && definition.requires_fargate() && !cluster.has_instances
     {
         let hint = ": without LaunchType and CapacityProviderStrategy the launch type is EC2, as the cluster \
@@ -115,12 +119,13 @@ pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -
     Ok(())
 }
 
-/// EC2, FARGATE, …; none where it cannot be known.
+/// The launch type; `None` if the cluster's strategy decides it.
 fn launch_type<'r>(given: Option<&'r str>, providers: &[&str], cluster: &Cluster) -> Option<&'r str> {
     let is_known = cluster.providers.is_some() && !cluster.has_default_strategy;
     match (given, providers) {
         (Some(given), _) => Some(given),
         (None, []) => is_known.then_some("EC2"),
+        // Providers with other names are Auto Scaling groups or managed instances.
         (None, providers) => providers.iter().all(|one| one.starts_with("FARGATE")).then_some("FARGATE"),
     }
 }

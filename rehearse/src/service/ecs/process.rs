@@ -1,4 +1,4 @@
-//! A container as a process group of this machine.
+//! A container as a process group on this machine.
 
 use std::{
     io,
@@ -21,7 +21,7 @@ use tokio::{
 
 use super::job::{Exit, Job, LineSink};
 
-/// A process, its group, its directory and its output.
+/// A process with its group, its directory and its output.
 pub(super) struct Process {
     child: Child,
     group: ProcessGroup,
@@ -29,7 +29,7 @@ pub(super) struct Process {
     _directory: TempDir,
 }
 
-/// The process and all that it has started.
+/// A process and its descendants.
 #[derive(Clone, Copy)]
 pub(super) struct ProcessGroup(Pid);
 
@@ -53,12 +53,14 @@ impl Process {
         })
     }
 
-    /// Starts `command` with the container's variables and no others but PATH and HOME.
+    /// Starts `command` with the container's variables, PATH and HOME alone.
     fn spawn(command: &[String], job: &Job, lines: LineSink) -> io::Result<Self> {
         let directory = tempfile::Builder::new().prefix("container-").tempdir()?;
         let (program, arguments) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
         let mut child = Command::new(program)
             .args(arguments)
+            // The machine's variables must not reach a container: they may hold credentials, and
+            // hide that one is missing.
             .env_clear()
             .envs(inherited(directory.path()))
             .envs(&job.environment)
@@ -66,6 +68,7 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A group of its own, so that a stop reaches the children of a shell, too.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -79,10 +82,11 @@ impl Process {
         self.group
     }
 
-    /// Waits for the end; the exit code, or 128 + n for a signal. What the process has left behind ends with
-    /// it, as in a container, and all that was printed has been taken.
+    /// Waits for the end. The exit code is 128 + n after signal n. Descendants end with the
+    /// process, as in a container, and all output has been read.
     pub(super) async fn end(mut self) -> Exit {
         let status = self.child.wait().await;
+        // A descendant may still hold the pipes, and the readers would wait for it.
         self.group.kill();
         for reader in self.readers {
             let _ = reader.await;
@@ -96,26 +100,25 @@ impl Process {
 }
 
 impl ProcessGroup {
-    /// SIGTERM to the whole group; one that has ended is no error.
+    /// Sends SIGTERM to the whole group. Harmless after its end.
     pub(super) fn terminate(self) {
         let _ = killpg(self.0, Signal::SIGTERM);
     }
 
-    /// SIGKILL to the whole group.
     pub(super) fn kill(self) {
         let _ = killpg(self.0, Signal::SIGKILL);
     }
 }
 
-/// The container's WorkingDirectory, where this machine has it; else one of that path below the container's
-/// own directory, made as Docker makes a missing one.
+/// The container's WorkingDirectory if this machine has it; otherwise the same path below the
+/// container's own directory, created as Docker would.
 fn working_directory(job: &Job, own: &Path) -> io::Result<PathBuf> {
     let Some(desired) = &job.spec.working_directory else { return Ok(own.to_owned()) };
     let desired = Path::new(desired);
     if desired.is_absolute() && desired.is_dir() {
         return Ok(desired.to_owned());
     }
-    // Neither `/` nor `..` leads out of it.
+    // `/` and `..` are dropped, so that the path stays inside.
     let names = desired.components().filter(|part| matches!(part, Component::Normal(_)));
     let made = own.join(names.collect::<PathBuf>());
     std::fs::create_dir_all(&made)?;

@@ -1,8 +1,8 @@
-//! The refusal that most of ECS's calls share.
+//! The most common refusal of ECS.
 
 use crate::protocol::AwsError;
 
-/// A request that ECS refuses for one of its parameters.
+/// An InvalidParameterException with this message.
 pub(super) fn invalid(message: &str) -> AwsError {
     AwsError::new("InvalidParameterException", message)
 }

@@ -1,7 +1,7 @@
 //! Rules of RegisterTaskDefinition: each member that has a rule in AWS's API reference.
 //!
-//! A rule stands here only where the reference states it, or where ECS is known to refuse. A list of values that
-//! AWS extends from time to time (operating systems, isolation modes) is left to AWS.
+//! A rule stands here if the reference states it, or if ECS is known to refuse. Lists of values
+//! that AWS extends from time to time (operating systems, isolation modes) are left to AWS.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html>
 
@@ -15,14 +15,14 @@ use serde_json::Value;
 /// A rule that a task definition breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The member, as CloudFormation spells it: `ContainerDefinitions[0].HealthCheck.Interval`. Empty for the
-    /// whole definition.
+    /// The member in CloudFormation's spelling, such as
+    /// `ContainerDefinitions[0].HealthCheck.Interval`. Empty for the whole definition.
     pub path: String,
     /// ECS's words, as near as they are known.
     pub message: String,
 }
 
-/// All rules that a task definition breaks; never empty.
+/// All rules that a task definition breaks, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusals(pub Vec<Refusal>);
 
@@ -43,7 +43,7 @@ impl fmt::Display for Refusals {
     }
 }
 
-/// The members of a definition on which other rules depend.
+/// Members of a definition on which several rules depend.
 pub(super) struct Facts<'d> {
     pub(super) definition: &'d Value,
     pub(super) network_mode: &'d str,
@@ -63,11 +63,11 @@ pub(super) fn check(definition: &Value, network_mode: &str, is_for_fargate: bool
     broken.0
 }
 
-/// Collects what is broken.
+/// The refusals so far.
 pub(super) struct Broken(Vec<Refusal>);
 
 impl Broken {
-    /// Adds the refusal, if its rule is broken.
+    /// Adds a refusal if its rule is broken.
     pub(super) fn when(
         &mut self,
         is_broken: bool,
@@ -79,14 +79,14 @@ impl Broken {
         }
     }
 
-    /// A member that has one of these values, where it is given.
+    /// Checks that a member has one of these values, if it is given.
     pub(super) fn one_of(&mut self, value: &Value, known: &[&str], path: String, name: &str) {
         if let Some(other) = value.as_str().filter(|other| !known.contains(other)) {
             self.when(true, path, || format!("{name} should be one of [{}], not {other}.", known.join(", ")));
         }
     }
 
-    /// A number between these, where it is given.
+    /// Checks that a number lies between these or is one of them, if it is given.
     pub(super) fn between(&mut self, value: &Value, from: i64, to: i64, path: String, name: &str) {
         if let Some(other) = value.as_i64().filter(|other| !(from..=to).contains(other)) {
             self.when(true, path, || format!("{name} must be from {from} to {to}, not {other}."));

@@ -35,6 +35,7 @@ pub(super) fn run_task(shared: &Arc<EcsInner>, body: &Value) -> Result<Value, Aw
     if body["clientToken"].as_str().is_some_and(|token| token.len() > 64) {
         return Err(invalid("clientToken can have at most 64 characters."));
     }
+    // ECS answers a repeated token with its first result, so a retry starts nothing.
     match state.tokens.claim(&cluster, body) {
         TokenClaim::Conflict(tasks) => return Err(token::conflict(tasks)),
         TokenClaim::Replay(tasks) => {
@@ -56,7 +57,9 @@ pub(super) fn start_task(shared: &Arc<EcsInner>, body: &Value) -> Result<Value, 
     if !(1..=10).contains(&instances) {
         return Err(invalid("Container instances should have between 1 and 10 entries."));
     }
+    // StartTask's limit is shorter than RunTask's.
     check_started_by(body, 36)?;
+    // StartTask has no token: a repeated request starts more tasks.
     let tasks = start(shared, &mut state, &cluster, body, instances)?;
     Ok(json!({ "tasks": state.described(&tasks), "failures": [] }))
 }
@@ -70,8 +73,9 @@ fn check_started_by(body: &Value, limit: usize) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Refuses overrides that are too long, or for a container that the definition does not have.
+/// Refuses overrides that are too long, or for a container that the definition lacks.
 fn check_overrides(definition: &Revision, overrides: &Value) -> Result<(), AwsError> {
+    // The limit counts the characters of the JSON.
     if overrides.to_string().len() > 8192 {
         return Err(invalid("overrides can have at most 8192 characters."));
     }
@@ -86,7 +90,7 @@ fn check_overrides(definition: &Revision, overrides: &Value) -> Result<(), AwsEr
     Ok(())
 }
 
-/// Starts tasks, if what is asked for makes sense; their ARNs.
+/// Checks a request, starts its tasks, and returns their ARNs.
 fn start(
     shared: &Arc<EcsInner>,
     state: &mut State,
@@ -106,6 +110,7 @@ fn start(
     placement::check_tags(body, false)?;
     placement::check(&definition, &state.clusters.get(cluster).cloned().unwrap_or_default(), body)?;
     for name in made_up_secrets(&definition) {
+        // One note for each name is enough, however many tasks use it.
         if state.noted_secrets.insert(name.clone()) {
             (shared.reporter)(Report::Note(format!(
                 "secret {name} is made up: set the environment variable {name} to give it a value"
@@ -144,7 +149,7 @@ fn start(
     Ok(tasks)
 }
 
-/// The containers of a new task, with the one that AWS puts beside them where it does.
+/// The containers of a new task, with the one that GuardDuty injects if `injects`.
 fn pending(definition: &Revision, injects: bool) -> Vec<StageContainer> {
     let own = definition.containers.iter().map(|spec| spec.name.clone());
     let injected = injects.then(|| "aws-guardduty-agent-a1b2".to_owned());
@@ -153,7 +158,7 @@ fn pending(definition: &Revision, injects: bool) -> Vec<StageContainer> {
         .collect()
 }
 
-/// The variables from `secrets` that this machine's environment does not have.
+/// Names in `secrets` that are no variables of this machine.
 fn made_up_secrets(definition: &Revision) -> Vec<String> {
     let names = definition.containers.iter().flat_map(|container| &container.secrets);
     names.filter(|name| secret(name).is_none()).cloned().collect()
@@ -164,8 +169,8 @@ fn secret(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// What each container runs: its definition with the overrides applied. A secret has the value that a
-/// variable of the same name has on this machine, if there is one.
+/// The job of each container: its definition with the overrides applied. A secret has the value of
+/// this machine's variable of that name, if there is one.
 fn jobs(definition: &Revision, overrides: &Value) -> Vec<Job> {
     let job = |spec: &ContainerSpec| {
         let mine = overrides["containerOverrides"].as_array().into_iter().flatten();

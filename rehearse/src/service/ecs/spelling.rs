@@ -1,9 +1,9 @@
-//! ECS's spelling and types for what a template says: `ContainerDefinitions` becomes `containerDefinitions`,
-//! and `"256"` a number where the API has one.
+//! Turns a template's spelling and types into those of ECS: `ContainerDefinitions` becomes
+//! `containerDefinitions`, and `"256"` a number where the API has one.
 
 use serde_json::{Value, json};
 
-/// Members that are numbers in ECS's API. `cpu` and `memory` are so in a container only.
+/// Members that are numbers in ECS's API. `cpu` and `memory` are numbers in a container only.
 const NUMBERS: [&str; 21] = [
     "base",
     "containerPort",
@@ -39,16 +39,17 @@ const BOOLEANS: [&str; 10] = [
     "pseudoTerminal",
     "readonlyRootFilesystem",
 ];
-/// Objects whose keys users make up: they stay as they are.
+/// Objects with keys of the user's own, which stay as they are.
 const OWN_KEYS: [&str; 4] = ["dockerLabels", "driverOpts", "labels", "options"];
 
-/// A value as ECS's API has it; `name` is the member that it stands at.
+/// A value in ECS's spelling. `name` is the member that holds it.
 pub(super) fn normal(value: &Value, name: &str) -> Value {
     match value {
         Value::Object(object) if OWN_KEYS.contains(&name) => Value::Object(object.clone()),
         Value::Object(object) => {
             let field = |(key, value): (&String, &Value)| {
                 let key = lower_first(key);
+                // The task's own cpu and memory are texts in the API.
                 let is_number = name == "containerDefinitions" && matches!(key.as_str(), "cpu" | "memory");
                 let value = if is_number { number(value) } else { normal(value, &key) };
                 (key, value)
@@ -66,11 +67,12 @@ pub(super) fn normal(value: &Value, name: &str) -> Value {
 
 fn number(value: &Value) -> Value {
     let parsed = value.as_str().and_then(|text| text.parse::<i64>().ok());
+    // A made-up value stays a text, and the rules recognize it by that.
     parsed.map_or_else(|| value.clone(), Value::from)
 }
 
 fn lower_first(name: &str) -> String {
-    // Names that begin with an abbreviation have all of it in lower case.
+    // ECS writes an abbreviation at the beginning of a name in lower case.
     for (written, own) in [("EFS", "efs"), ("FSx", "fsx"), ("S3Files", "s3files")] {
         if let Some(rest) = name.strip_prefix(written) {
             return format!("{own}{rest}");
@@ -80,7 +82,7 @@ fn lower_first(name: &str) -> String {
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
-/// A member as CloudFormation spells it.
+/// A member in CloudFormation's spelling.
 pub(super) fn upper_first(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()

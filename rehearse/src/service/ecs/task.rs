@@ -8,7 +8,7 @@ use super::engine::Handle;
 use crate::config::{arn, now};
 use ecs_tasks::{epoch::milliseconds, task::family};
 
-/// A task, as far as the API describes it.
+/// A task on the stage.
 pub(super) struct StageTask {
     pub(super) arn: String,
     pub(super) cluster: String,
@@ -27,11 +27,11 @@ pub(super) struct StageTask {
     pub(super) execution_stopped_at: Option<OffsetDateTime>,
     pub(super) stopped_at: Option<OffsetDateTime>,
     pub(super) version: u32,
-    /// Set when somebody wants it stopped.
+    /// True once somebody wants the task stopped.
     pub(super) stop: watch::Sender<bool>,
 }
 
-/// One of its containers.
+/// A container of a task.
 #[derive(Default)]
 pub(super) struct StageContainer {
     pub(super) name: String,
@@ -39,14 +39,15 @@ pub(super) struct StageContainer {
     pub(super) exit_code: Option<i32>,
     pub(super) reason: Option<String>,
     pub(super) runtime_id: Option<String>,
-    /// Its health check has succeeded, if there is one that the engine runs.
+    /// True once the container counts as healthy for those that wait for it.
     pub(super) is_healthy: bool,
-    /// While it runs.
+    /// The means to end it, while it runs.
     pub(super) handle: Option<Handle>,
 }
 
 impl StageTask {
-    /// As DescribeTasks and the events tell it, which write times differently.
+    /// The task's JSON, for DescribeTasks and for events. `moment` writes a time, which differs
+    /// between the two.
     pub(super) fn described(&self, with_tags: bool, moment: fn(OffsetDateTime) -> Value) -> Value {
         let containers: Vec<Value> =
             self.containers.iter().map(|container| container.described(&self.arn)).collect();
@@ -80,6 +81,7 @@ impl StageTask {
         if let Some(reason) = &self.stopped_reason {
             json["stoppedReason"] = json!(reason);
         }
+        // DescribeTasks returns tags on request alone, and events never have them.
         if with_tags {
             json["tags"] = self.tags.clone();
         }
@@ -97,7 +99,7 @@ impl StageTask {
         self.stop.send_replace(true);
     }
 
-    /// Ends its containers at once.
+    /// Kills its containers.
     pub(super) fn kill(&self) {
         self.containers.iter().filter_map(|container| container.handle.as_ref()).for_each(Handle::kill);
     }
@@ -111,6 +113,7 @@ impl StageContainer {
             "name": self.name,
             "lastStatus": self.last_status,
         });
+        // A container that never ran has no exit code.
         if let Some(code) = self.exit_code {
             json["exitCode"] = json!(code);
         }
@@ -124,7 +127,7 @@ impl StageContainer {
     }
 }
 
-/// ECS's API gives times as seconds since the epoch.
+/// A time in the API's form: seconds since the epoch.
 pub(super) fn seconds(time: OffsetDateTime) -> Value {
     json!(milliseconds(time) as f64 / 1000.0)
 }

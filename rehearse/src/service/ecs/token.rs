@@ -1,5 +1,6 @@
-//! The rules of RunTask's client tokens: same token and same parameters, the first result again; same token
-//! and other parameters, a conflict that names the tasks. Nothing here has a clock.
+//! RunTask's client tokens. The same token with the same parameters gives the first result again;
+//! with other parameters it is a conflict that names the tasks. There is no clock, so a token never
+//! expires.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html>
 
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::protocol::AwsError;
 
-/// The tokens that were used, by cluster, each with what came of it.
+/// Used tokens by cluster, each with its result.
 #[derive(Debug)]
 pub struct ClientTokens<T> {
     used: HashMap<[String; 2], TokenUse<T>>,
@@ -21,20 +22,21 @@ struct TokenUse<T> {
     result: T,
 }
 
-/// What a request's token says.
+/// The state of a request's token.
 #[derive(Debug, PartialEq, Eq)]
 pub enum TokenClaim<'a, T> {
-    /// Nothing has come of it yet, or the request has none.
+    /// The token is new, or the request has none.
     New,
-    /// The request is a repetition: this came of the first one.
+    /// The request is a repetition. Holds the first result.
     Replay(&'a T),
-    /// It was used with other parameters: this came of them.
+    /// The token was used with other parameters. Holds their result.
     Conflict(&'a T),
 }
 
 impl<T> ClientTokens<T> {
-    /// What the token of a RunTask request says, given the short name of its cluster.
+    /// Looks up the token of a RunTask request, given the short name of its cluster.
     pub fn claim(&self, cluster: &str, request: &Value) -> TokenClaim<'_, T> {
+        // A token counts in its own cluster only.
         let used = token(request).and_then(|token| self.used.get(&[cluster.to_owned(), token.to_owned()]));
         match used {
             None => TokenClaim::New,
@@ -43,7 +45,7 @@ impl<T> ClientTokens<T> {
         }
     }
 
-    /// Keeps what came of a request, if it has a token.
+    /// Saves the result of a request that has a token.
     pub fn keep(&mut self, cluster: &str, request: &Value, result: T) {
         if let Some(token) = token(request) {
             let used = TokenUse { parameters: parameters(request), result };
@@ -58,14 +60,15 @@ impl<T> Default for ClientTokens<T> {
     }
 }
 
-/// The error of a request whose token was used with other parameters, which started these tasks.
+/// The error of a request whose token has started these tasks with other parameters.
 pub fn conflict(task_arns: &[String]) -> AwsError {
     let message = "The RunTask request could not be processed due to conflicts: the client token is in use.";
     let members = vec![("resourceIds", json!(task_arns))];
     AwsError { members, ..AwsError::new("ConflictException", message) }
 }
 
-/// A task in a replayed answer, given as DescribeTasks shows it: a stopped one has its ARN and status only.
+/// Reduces a task of DescribeTasks to its form in a replayed answer: a stopped task has its ARN and
+/// status only.
 pub fn replayed(task: Value) -> Value {
     match task["lastStatus"] == "STOPPED" {
         true => json!({ "taskArn": task["taskArn"], "lastStatus": task["lastStatus"], "version": 0 }),

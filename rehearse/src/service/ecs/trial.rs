@@ -1,4 +1,4 @@
-//! What ECS would refuse, asked before anything runs: the same rules on a state of its own.
+//! A trial of ECS: the same rules on a state of its own, before anything runs.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,8 +12,7 @@ use super::{
 use crate::{protocol::lock, report::Report};
 
 impl Ecs {
-    /// A service that knows the task definitions that this one knows, and nothing else. Nobody hears of
-    /// what it does.
+    /// A copy of ECS with the same task definitions and nothing else. It reports nothing.
     pub fn trial(&self) -> Self {
         let inner = &self.inner;
         let definitions = lock(&inner.state).definitions.clone();
@@ -29,7 +28,8 @@ impl Ecs {
         }
     }
 
-    /// What ECS refuses of where a task or a service is to run, as CloudFormation's properties say it.
+    /// Checks the place of a task or a service, in CloudFormation's spelling. `Err` is ECS's
+    /// refusal.
     pub fn check_placement(&self, properties: &Value, is_service: bool) -> Result<(), Misplaced> {
         let request = spelling::normal(properties, "");
         placement::check_tags(&request, is_service)?;
@@ -37,17 +37,17 @@ impl Ecs {
         let cluster = state.clusters.get(short(request["cluster"].as_str().unwrap_or("default"))).cloned();
         match state.definition(request["taskDefinition"].as_str().unwrap_or_default()) {
             Ok(definition) => placement::check(definition, &cluster.unwrap_or_default(), &request),
-            // One that lives elsewhere.
+            // A definition that lives elsewhere is unknown here, so nothing can be checked.
             Err(_) => Ok(()),
         }
     }
 
-    /// Whether a name (family, family:revision or ARN) stands for the definition with this ARN.
+    /// True if a name (family, family:revision or ARN) stands for the definition with this ARN.
     pub fn is_definition(&self, name: &str, arn: &str) -> bool {
         lock(&self.inner.state).definition(name).is_ok_and(|definition| definition.arn == arn)
     }
 
-    /// The names of the containers of a task definition, if it is known.
+    /// The names of a task definition's containers; `None` if the definition is unknown.
     pub fn container_names(&self, definition: &str) -> Option<Vec<String>> {
         let state = lock(&self.inner.state);
         let definition = state.definition(definition).ok()?;

@@ -1,19 +1,19 @@
-//! The chain of invocations that Lambda counts, and where it stops one: a function that invokes itself hands
-//! on the trace header, in which Lambda keeps the position. Nothing here has a clock.
+//! Lambda's detection of recursive loops. The trace header carries an invocation's position in its
+//! chain, and a function that invokes itself passes the header on. There is no clock.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
 
 use crate::config::random_hex;
 
-/// Lambda stops a chain of about so many invocations.
+/// The length at which Lambda stops a chain, approximately.
 pub const CHAIN_LIMIT: usize = 16;
 
-/// Whether Lambda drops an invocation without a word, given its position in the chain: 0 for the first one.
+/// True if Lambda silently drops an invocation, given its position in the chain, from 0.
 pub fn is_stopped(position: usize, recursive_loop_allowed: bool) -> bool {
     position >= CHAIN_LIMIT && !recursive_loop_allowed
 }
 
-/// The position in its chain that an invocation's trace header gives: `…;Lineage=1:ab12:3`.
+/// An invocation's position in its chain, from a trace header such as `…;Lineage=1:ab12:3`.
 pub fn position(trace_header: &str) -> usize {
     let lineage = trace_header.split(';').find_map(|part| part.strip_prefix("Lineage="));
     lineage.and_then(|lineage| lineage.rsplit(':').next()?.parse().ok()).unwrap_or(0)

@@ -7,23 +7,23 @@ use crate::{config::REGION, service::sns::Sns};
 /// The time limit that cfn/provider.yml sets.
 const TIMEOUT: Duration = Duration::from_secs(900);
 
-/// A function, as one sets it up.
+/// The configuration of a function.
 #[derive(Clone, Debug)]
 pub struct Function {
     /// Its name.
     pub name: &'static str,
-    /// What runs.
+    /// The binary, which is the function's code.
     pub binary: PathBuf,
-    /// Its time limit for one invocation.
+    /// The time limit of one invocation.
     pub timeout: Duration,
-    /// Its variables, beside those that Lambda sets.
+    /// The function's own variables, beside Lambda's.
     pub environment: Vec<(String, String)>,
-    /// Whether Lambda lets it invoke itself as often as it likes.
+    /// True if RecursiveLoop is Allow, so that Lambda stops no chain.
     pub recursive_loop_allowed: bool,
 }
 
 impl Function {
-    /// The function that custom resources are sent to, as the template sets it up.
+    /// The function behind custom resources, as cfn/provider.yml configures it.
     pub fn runner(binary: PathBuf) -> Self {
         Self {
             name: "ecsTasks",
@@ -34,8 +34,8 @@ impl Function {
         }
     }
 
-    /// The function that events are sent to, as the template sets it up, with every sink; the stage adds its
-    /// search.
+    /// The function behind ECS's events, as the template configures it, with every sink. The stage
+    /// adds the address of its search.
     pub fn monitor(binary: PathBuf) -> Self {
         let topic_arn = Sns::topic_arn();
         let sinks = [
@@ -48,7 +48,7 @@ impl Function {
         Self { name: "ecsEvents", binary, timeout, environment, recursive_loop_allowed: false }
     }
 
-    /// The variables that Lambda sets, and its own.
+    /// Lambda's variables, then the function's own.
     pub(super) fn variables(&self, endpoint: &str) -> Vec<(String, String)> {
         let standard = [
             ("AWS_LAMBDA_FUNCTION_NAME", self.name),

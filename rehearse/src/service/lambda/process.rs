@@ -37,18 +37,18 @@ use crate::{
 };
 use ecs_tasks::epoch::milliseconds;
 
-/// How long a process may take to ask for its first invocation.
+/// Lambda's limit for Init: the time until a process asks for its first invocation.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How an attempt ended.
+/// The end of an attempt.
 pub(super) enum AttemptEnd {
-    /// The function answered this.
+    /// The answer of the function.
     Ok(Bytes),
-    /// It reported an error, or its process ended.
+    /// The error that the function reported, or the end of its process.
     Failed(String),
-    /// It was killed at its time limit.
+    /// The process was killed at the time limit.
     TimedOut,
-    /// It was killed because it did not ask for its first invocation in time.
+    /// The process was killed because it did not ask for its first invocation in time.
     NeverReady,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct FunctionProcess {
     invocations: mpsc::UnboundedSender<Handed>,
     kill: mpsc::UnboundedSender<()>,
     server: JoinHandle<()>,
-    /// They read what it writes until it has ended.
+    /// Tasks that read the process's output until it ends.
     readers: Mutex<Vec<JoinHandle<()>>>,
     pid: Option<u32>,
     api: Arc<RuntimeApi>,
@@ -82,7 +82,7 @@ struct RuntimeApi {
 }
 
 impl FunctionProcess {
-    /// Starts the binary; it is busy from the beginning, with the invocation that it was started for.
+    /// Starts the binary, already reserved for the invocation that needs it.
     pub(super) async fn start(
         binary: &Path,
         environment: Vec<(String, String)>,
@@ -104,7 +104,7 @@ impl FunctionProcess {
             .route("/2018-06-01/runtime/init/error", post(error_at_start))
             .with_state(Arc::clone(&api));
         let server = tokio::spawn(async move {
-            // Ends with the process.
+            // The server ends with the process.
             let _ = axum::serve(listener, router).await;
         });
         let mut child = Command::new(binary)
@@ -134,7 +134,7 @@ impl FunctionProcess {
         }))
     }
 
-    /// Takes the process, if it has nothing to do.
+    /// Reserves the process if it is idle.
     pub(super) fn take(&self) -> bool {
         self.is_alive()
             && self.busy.compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed).is_ok()
@@ -144,12 +144,12 @@ impl FunctionProcess {
         *self.alive.borrow()
     }
 
-    /// From its start to its first poll.
+    /// Time from the start to the first poll; `None` before the poll.
     pub(super) fn start_time(&self) -> Option<time::Duration> {
         lock(&self.api.polled_at).map(|polled_at| polled_at - self.api.spawned_at)
     }
 
-    /// The most memory that it has had, in KiB, as the machine's kernel counts it.
+    /// Peak memory in KiB, as the machine's kernel counts it.
     pub(super) fn peak_memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid?)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -161,7 +161,7 @@ impl FunctionProcess {
         let _ = self.kill.send(());
     }
 
-    /// Ends it, and waits until all that it has written has been reported.
+    /// Kills the process, and waits until its output has been reported.
     pub(super) async fn finish(&self) {
         self.kill();
         let readers = std::mem::take(&mut *lock(&self.readers));
@@ -171,20 +171,20 @@ impl FunctionProcess {
         }
     }
 
-    /// Hands an invocation to the process, which has been taken for it, and waits for its end. Its time runs
-    /// from when the function has fetched it.
+    /// Hands an invocation to the reserved process and waits for its end. The time limit counts
+    /// from the moment at which the function fetches the invocation.
     pub(super) async fn handle(&self, invocation: QueuedInvocation, timeout: Duration) -> AttemptEnd {
         let (begun, beginning) = oneshot::channel();
         let (ended, mut ending) = oneshot::channel();
         let mut alive = self.alive.clone();
         let mut died = std::pin::pin!(async move {
-            // Its attendant is gone only with the process.
+            // The sender lives as long as the process.
             let _ = alive.wait_for(|alive| !alive).await;
         });
-        // A process that has ended takes nothing; its end is seen below.
+        // A process that has ended receives nothing; `died` reports its end.
         let _ = self.invocations.send(Handed { invocation, timeout, begun, ended });
         let mut limit = std::pin::pin!(async {
-            // Where the process has ended nothing begins, and its end is seen below.
+            // If the process has ended nothing begins, and `died` reports that.
             let ready = tokio::time::timeout(INIT_LIMIT, beginning).await.is_ok();
             if ready {
                 tokio::time::sleep(timeout).await;
@@ -192,6 +192,7 @@ impl FunctionProcess {
             if ready { AttemptEnd::TimedOut } else { AttemptEnd::NeverReady }
         });
         tokio::select! {
+            // An answer at the last moment counts: Lambda has it.
             biased;
             Ok(end) = &mut ending => {
                 self.busy.store(false, Ordering::Relaxed);
@@ -217,7 +218,7 @@ async fn attend(mut child: Child, mut kills: mpsc::UnboundedReceiver<()>, alive:
     tokio::select! {
         _ = child.wait() => {}
         _ = kills.recv() => {
-            // It may have ended just now.
+            // The process may have ended at this moment.
             let _ = child.kill().await;
         }
     }
@@ -274,7 +275,7 @@ async fn error_at_start(State(api): State<Arc<RuntimeApi>>, body: Bytes) -> Stat
 impl RuntimeApi {
     fn end(&self, end: AttemptEnd) -> StatusCode {
         if let Some(ended) = lock(&self.current).take() {
-            // Nobody waits for an invocation that has been given up.
+            // Nobody waits for an invocation beyond its time limit.
             let _ = ended.send(end);
         }
         StatusCode::ACCEPTED

@@ -1,7 +1,7 @@
-//! Containers from their images, on whatever answers Docker's Engine API: Docker or Podman.
+//! Containers from their images, on an engine with Docker's API: Docker or Podman.
 //!
-//! Everything that a rehearsal makes on the engine has the label [`LABEL`] with the rehearsal's own id, by
-//! which a person finds it if the rehearsal itself was killed.
+//! Everything that a rehearsal makes on the engine has the label `ecs-tasks.rehearsal` with the
+//! rehearsal's id. A person can find it by this label if the rehearsal was killed.
 //!
 //! <https://docs.docker.com/reference/api/engine/>
 
@@ -25,11 +25,11 @@ use crate::{
     report::{Report, Reporter},
 };
 
-/// The label of all that a rehearsal makes; its value is the rehearsal's id.
+/// The label of everything that a rehearsal makes. Its value is the rehearsal's id.
 const LABEL: &str = "ecs-tasks.rehearsal";
-/// The label that ECS's own agent gives a container.
+/// The label by which ECS's agent marks a task's containers.
 const TASK_LABEL: &str = "com.amazonaws.ecs.task-arn";
-/// How long an engine may take to remove what is left.
+/// Time limit for removing everything at the end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A container engine.
@@ -41,7 +41,7 @@ pub struct DockerEngine {
     reporter: Reporter,
 }
 
-/// What a rehearsal could not remove from the engine.
+/// Containers or volumes that could not be removed from the engine.
 #[derive(Debug, thiserror::Error)]
 #[error("containers and volumes with the label {LABEL}={id} may be left on the engine: {cause}")]
 pub struct LeftBehind {
@@ -62,7 +62,7 @@ impl DockerEngine {
         Ok(Self { made: Arc::new(Made::new(docker.clone())), docker, id: random_hex(12), reporter })
     }
 
-    /// Pulls the image unless it is there.
+    /// Pulls the image, unless the engine has it.
     pub(super) async fn prepare(&self, job: &Job) -> Result<(), String> {
         let image = &job.spec.image;
         if self.docker.inspect_image(image).await.is_ok() {
@@ -70,6 +70,7 @@ impl DockerEngine {
         }
         self.note(format!("image {image} is not on this machine: pulling it"));
         image::pull(&self.docker, image).await.map_err(|error| {
+            // Without access to the registry the run still works with a local image of this name.
             self.note(format!(
                 "to rehearse without pulling it, build an image with this name, or name one by `docker tag \
                  IMAGE {image}`"
@@ -78,7 +79,7 @@ impl DockerEngine {
         })
     }
 
-    /// Creates and starts a container, whose image is there.
+    /// Creates and starts a container. The engine must have its image.
     pub(super) async fn start(
         &self,
         task: &str,
@@ -94,19 +95,19 @@ impl DockerEngine {
         let name = format!("rehearse-{}-{}", job.spec.name, random_hex(12));
         self.made.create_container(&name, request::container(task, job, labels)).await?;
         if let Err(error) = self.docker.start_container(&name, None).await {
-            // One that cannot be removed now is removed at the end.
+            // The end of the rehearsal removes a container that cannot be removed now.
             let _ = self.made.remove_container(&name).await;
             return Err(format!("CannotStartContainerError: {}", message(&error)));
         }
         Ok(DockerContainer::follow(&self.docker, Arc::clone(&self.made), name, job, lines))
     }
 
-    /// Removes a task's volumes. What cannot be removed now is removed at the end.
+    /// Removes a task's volumes. The end of the rehearsal removes those that are still in use.
     pub(super) async fn release(&self, task: &str) {
         let _ = self.made.remove_volumes(task).await;
     }
 
-    /// Removes all that the rehearsal has made.
+    /// Removes everything that the rehearsal has made.
     pub(super) async fn close(&self) -> Result<(), LeftBehind> {
         let left_behind = |cause: String| LeftBehind { cause, id: self.id.clone() };
         let removed = tokio::time::timeout(PATIENCE, self.made.remove_all()).await;
@@ -122,7 +123,7 @@ impl DockerEngine {
     }
 }
 
-/// What went wrong in the engine's own words, on one line.
+/// An error in the engine's own words, on one line.
 fn message(error: &Error) -> String {
     let message = match error {
         Error::DockerResponseServerError { message, .. } => message.clone(),

@@ -24,7 +24,7 @@ const ULIMITS: [&str; 15] = [
     "sigpending",
     "stack",
 ];
-/// Members of LinuxParameters that Fargate does not take.
+/// Members of LinuxParameters that Fargate refuses.
 const INSTANCE_LINUX_PARAMETERS: [&str; 4] = ["devices", "sharedMemorySize", "maxSwap", "swappiness"];
 
 pub(super) fn check(facts: &Facts<'_>, container: &Value, place: &str, broken: &mut Broken) {
@@ -63,7 +63,7 @@ impl Container<'_> {
         let name = self.name;
         let number = |member: &str| self.json[member].as_i64();
         let [memory, reservation] = ["memory", "memoryReservation"].map(number);
-        // A number that was not one by now is a placeholder.
+        // A number that is still a text is a made-up value.
         let is_unread = ["memory", "memoryReservation"].iter().any(|one| self.json[*one].is_string());
         let has_some = [memory, reservation].into_iter().flatten().any(|mebibytes| mebibytes != 0);
         let is_missing = !is_given(&self.facts.definition["memory"]) && !has_some && !is_unread;
@@ -95,6 +95,7 @@ impl Container<'_> {
                 });
             }
         }
+        // Links are a feature of Docker's bridge network.
         broken.when(mode != "bridge" && is_given(&self.json["links"]), self.at("Links"), || {
             format!("Links are not supported when networkMode={mode}.")
         });
@@ -109,6 +110,7 @@ impl Container<'_> {
         for (index, mapping) in items(mappings).enumerate() {
             let at = |member: &str| self.at(&format!("PortMappings[{index}].{member}"));
             let [host, port] = ["hostPort", "containerPort"].map(|member| mapping[member].as_i64());
+            // A task with its own interface, or the host's, has no port translation.
             let is_fixed = matches!(mode, "awsvpc" | "host");
             broken.when(is_fixed && matches!((host, port), (Some(host @ 1..), Some(port)) if host != port), at("HostPort"), || {
                 format!(
@@ -149,7 +151,7 @@ impl Container<'_> {
         }
     }
 
-    /// A variable has one source.
+    /// A variable may have one source alone.
     fn check_environment(&self, broken: &mut Broken) {
         let variables: Vec<&str> =
             items(&self.json["environment"]).filter_map(|one| one["name"].as_str()).collect();
@@ -253,6 +255,7 @@ impl Container<'_> {
         for (index, dependency) in items(&self.json["dependsOn"]).enumerate() {
             let (on, condition) = (&dependency["containerName"], dependency["condition"].as_str());
             let mut containers = items(&self.facts.definition["containerDefinitions"]);
+            // `dependency::check` has refused an unknown container already.
             let Some(other) = containers.find(|one| one["name"] == *on) else { continue };
             let place = self.at(&format!("DependsOn[{index}].Condition"));
             let on = on.as_str().unwrap_or_default();
@@ -343,6 +346,7 @@ impl Container<'_> {
             });
         }
         let added = items(&linux["capabilities"]["add"]).filter_map(Value::as_str);
+        // The only capability that Fargate lets a container add.
         let unknown: Vec<&str> = added.filter(|one| *one != "SYS_PTRACE").collect();
         broken.when(!unknown.is_empty(), self.at("LinuxParameters.Capabilities.Add"), || {
             format!(

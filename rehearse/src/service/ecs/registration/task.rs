@@ -72,6 +72,8 @@ fn check_size(facts: &Facts<'_>, broken: &mut Broken) {
         });
     }
     if let Some(Ok(memory)) = size("memory") {
+        // ECS subtracts the reservation from the task's memory if there is one, and the limit
+        // otherwise.
         let reserved = |one: &Value| one["memoryReservation"].as_i64().or_else(|| one["memory"].as_i64());
         let of_containers: i64 = containers(facts).filter_map(reserved).sum();
         broken.when(u64::try_from(of_containers).unwrap_or(0) > memory, "Memory", || {

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::service::ecs::Revision;
 
-/// A definition that ECS takes, for Fargate.
+/// A definition that ECS accepts, for Fargate.
 fn definition() -> Value {
     json!({
         "family": "app", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc",
@@ -18,7 +18,7 @@ fn definition() -> Value {
     })
 }
 
-/// A definition that ECS takes, for instances.
+/// A definition that ECS accepts, for instances.
 fn on_instances() -> Value {
     json!({"family": "app", "networkMode": "bridge",
         "containerDefinitions": [{"name": "app", "image": "x", "memory": 128}]})

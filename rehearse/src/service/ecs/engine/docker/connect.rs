@@ -1,15 +1,15 @@
-//! Which engine: the one that DOCKER_HOST names, or the first of the usual sockets that answers.
+//! Finds the engine: the one in DOCKER_HOST, or the first of the usual sockets that answers.
 
 use std::{path::Path, time::Duration};
 
 use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
 
-/// How long an engine may take to answer that it is there.
+/// Time limit for the first answer of an engine.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The time limit of a request, in seconds; a container may take minutes to stop.
+/// Time limit of a request, in seconds: a container may take minutes to stop.
 const REQUEST_LIMIT: u64 = 180;
 
-/// Why containers cannot run from their images.
+/// The reason why no engine can run containers.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// DOCKER_HOST has a form that is not supported.
@@ -18,15 +18,15 @@ pub enum EngineError {
          (without TLS)"
     )]
     Unsupported {
-        /// Its value.
+        /// The value of DOCKER_HOST.
         host: String,
     },
     /// Nothing answers at DOCKER_HOST.
     #[error("--docker: no container engine answers at {host}, which DOCKER_HOST names: {cause}")]
     Silent {
-        /// Its value.
+        /// The value of DOCKER_HOST.
         host: String,
-        /// What was met there.
+        /// The error at this address.
         cause: String,
     },
     /// DOCKER_HOST is not set, and nothing answers at the usual sockets.
@@ -34,14 +34,16 @@ pub enum EngineError {
         "--docker: no container engine answers; start Docker or Podman, or set DOCKER_HOST. Tried {tried}"
     )]
     NotFound {
-        /// Each socket and what was met there.
+        /// Each socket, with its error.
         tried: String,
     },
 }
 
-/// Connects to an engine that answers.
+/// Connects to an engine that answers. `Err` names the addresses and their errors.
 pub(super) async fn connect() -> Result<Docker, EngineError> {
     if let Some(host) = variable("DOCKER_HOST") {
+        // bollard is built without TLS, so a remote engine with certificates is refused before it
+        // is tried.
         let has_tls = variable("DOCKER_TLS_VERIFY").is_some() && !host.starts_with("unix://");
         if has_tls || !["unix://", "tcp://", "http://"].iter().any(|scheme| host.starts_with(scheme)) {
             return Err(EngineError::Unsupported { host });
@@ -58,8 +60,8 @@ pub(super) async fn connect() -> Result<Docker, EngineError> {
     Err(EngineError::NotFound { tried: tried.join(", ") })
 }
 
-/// Docker's sockets, then Podman's; of each first the machine's, unless only the user's own may be open to
-/// them.
+/// Docker's sockets, then Podman's. The machine's socket comes first, except for Podman, whose
+/// machine-wide socket is open to root alone.
 fn usual_sockets(runtime_folder: Option<&str>, home: Option<&str>) -> Vec<String> {
     let of_user = |folder: Option<&str>, socket: &str| folder.map(|folder| format!("{folder}/{socket}"));
     let sockets = [
@@ -73,7 +75,7 @@ fn usual_sockets(runtime_folder: Option<&str>, home: Option<&str>) -> Vec<String
     sockets.into_iter().flatten().collect()
 }
 
-/// The engine at this address, if it answers; else what was met there.
+/// Connects to the engine at this address. `Err` is the error in the system's words.
 async fn answering(host: &str) -> Result<Docker, String> {
     let docker = match host.strip_prefix("unix://") {
         Some(path) if !Path::new(path).exists() => return Err("no such file".to_owned()),
@@ -81,13 +83,14 @@ async fn answering(host: &str) -> Result<Docker, String> {
         None => Docker::connect_with_http(host, REQUEST_LIMIT, API_DEFAULT_VERSION),
     };
     let docker = docker.map_err(|error| deepest(&error))?;
+    // The engine's version of the API may be older than bollard's: both must agree on one.
     let negotiated = tokio::time::timeout(PATIENCE, docker.negotiate_version()).await;
     negotiated
         .map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
         .map_err(|error| deepest(&error))
 }
 
-/// The cause at the bottom: that of a failed connection is wrapped several times.
+/// The innermost cause: bollard wraps the error of a connection several times.
 fn deepest(error: &Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

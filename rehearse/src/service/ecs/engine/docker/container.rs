@@ -25,15 +25,15 @@ use super::{
     output::Output,
 };
 
-/// A connection that follows a container lives as long as the container does.
+/// A connection that follows a container must live as long as the container.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// An engine that does not answer is asked again so often, and so long after.
+/// An engine that does not answer gets this many requests, this far apart.
 const TRIES: u32 = 10;
 const TRY_AGAIN: Duration = Duration::from_millis(300);
-/// 128 + SIGKILL.
+/// The exit code after SIGKILL: 128 + 9.
 const KILLED: i64 = 137;
 
-/// A container and what it prints.
+/// A running container and its output.
 pub(in super::super::super) struct DockerContainer {
     handle: DockerHandle,
     output: Output,
@@ -41,13 +41,13 @@ pub(in super::super::super) struct DockerContainer {
     made: Arc<Made>,
 }
 
-/// The way to end it.
+/// The means to end a container.
 #[derive(Clone)]
 pub(in super::super::super) struct DockerHandle {
     docker: Docker,
     name: String,
     stop_timeout: Duration,
-    /// It did not end by itself.
+    /// True once the stage has asked it to stop, so its end is no surprise.
     was_ended: Arc<AtomicBool>,
 }
 
@@ -72,7 +72,7 @@ impl DockerContainer {
         self.handle.clone()
     }
 
-    /// Waits for the end, takes all that was printed, and removes the container.
+    /// Waits for the end, reads the rest of the output, and removes the container.
     pub(in super::super::super) async fn end(self) -> Exit {
         let Self { handle, output, has_memory_limit, made } = self;
         let ended = handle.ended().await;
@@ -89,14 +89,15 @@ impl DockerContainer {
                 Exit { code: None, reason: Some(reason) }
             }
         };
-        // One that cannot be removed now is removed at the end.
+        // The end of the rehearsal removes a container that cannot be removed now.
         let _ = made.remove_container(&handle.name).await;
         exit
     }
 }
 
 impl DockerHandle {
-    /// Asks it to stop by its image's stop signal, or SIGTERM; the engine kills it after its stopTimeout.
+    /// Sends the image's stop signal, or SIGTERM. The engine kills the container after its
+    /// stopTimeout.
     pub(in super::super::super) fn stop(&self) {
         let seconds = i32::try_from(self.stop_timeout.as_secs()).unwrap_or(i32::MAX);
         let options = StopContainerOptionsBuilder::default().t(seconds).build();
@@ -105,14 +106,13 @@ impl DockerHandle {
         });
     }
 
-    /// Kills it.
     pub(in super::super::super) fn kill(&self) {
         self.end_with(|handle| async move {
             let _ = handle.docker.kill_container(&handle.name, None).await;
         });
     }
 
-    /// Waits until the engine has found it healthy; one that has ended never is.
+    /// Waits until the engine finds the container healthy. Never returns for one that has ended.
     pub(in super::super::super) async fn healthy(&self) {
         loop {
             let container = self.docker.inspect_container(&self.name, None).await;
@@ -124,16 +124,16 @@ impl DockerHandle {
         }
     }
 
-    /// Sends a request on its way. What comes of it is seen where the container's end is waited for.
+    /// Sends a request without waiting: `ended` sees its effect.
     fn end_with<F: Future<Output = ()> + Send + 'static>(&self, request: impl FnOnce(Self) -> F) {
         self.was_ended.store(true, Ordering::Relaxed);
-        // Without a runtime nothing of the rehearsal runs any more, and close() has removed the container.
+        // Without a runtime the rehearsal is over, and close() has removed the container.
         if let Ok(runtime) = runtime::Handle::try_current() {
             runtime.spawn(request(self.clone()));
         }
     }
 
-    /// The exit code, once there is one.
+    /// Waits for the exit code.
     async fn ended(&self) -> Result<i64, Error> {
         let mut tries = 0;
         loop {
@@ -141,7 +141,9 @@ impl DockerHandle {
             let mut waiting = pin!(self.docker.wait_container(&self.name, Some(options)));
             match waiting.next().await {
                 Some(Ok(ended)) => return Ok(ended.status_code),
+                // bollard reports an exit code other than 0 as an error.
                 Some(Err(Error::DockerContainerWaitError { code, .. })) => return Ok(code),
+                // Somebody has removed the container, so its exit code is lost.
                 Some(Err(error @ Error::DockerResponseServerError { status_code: 404, .. })) => {
                     return Err(error);
                 }
@@ -156,13 +158,13 @@ impl DockerHandle {
         }
     }
 
-    /// Only the kernel kills a container that has a limit when the stage has not: Podman does not notice it
-    /// everywhere.
+    /// Podman does not always report the OOM killer. If the stage did not kill a container with a
+    /// limit, only the kernel can have sent SIGKILL.
     fn was_killed_by_kernel(&self, code: i64, has_memory_limit: bool) -> bool {
         code == KILLED && has_memory_limit && !self.was_ended.load(Ordering::Relaxed)
     }
 
-    /// The engine has seen it run out of memory.
+    /// True if the engine has seen the container run out of memory.
     async fn met_memory_limit(&self) -> bool {
         let container = self.docker.inspect_container(&self.name, None).await.ok();
         container.and_then(|container| container.state?.oom_killed).unwrap_or(false)

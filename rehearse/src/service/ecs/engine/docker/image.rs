@@ -1,22 +1,22 @@
-//! Pulling an image, with the credentials that `docker login` or `podman login` has left.
+//! Pulls images, with the credentials of `docker login` or `podman login`.
 
 use bollard::{Docker, auth::DockerCredentials, errors::Error, query_parameters::CreateImageOptionsBuilder};
 use docker_credential::{DockerCredential, get_credential, get_podman_credential};
 use futures_util::TryStreamExt;
 
-/// The name that Docker Hub has in the files of credentials.
+/// Docker Hub's name in credential files.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
-/// Pulls an image. Can be given up at any time.
+/// Pulls an image. The future can be dropped at any time.
 pub(super) async fn pull(docker: &Docker, image: &str) -> Result<(), Error> {
     let server = registry(image).unwrap_or(DOCKER_HUB).to_owned();
-    // A helper of credentials is a program that is waited for.
+    // A credential helper is a program, and waiting for it blocks.
     let credentials = tokio::task::spawn_blocking(move || credentials(&server)).await.unwrap_or(None);
     let options = CreateImageOptionsBuilder::default().from_image(&with_tag(image)).build();
     docker.create_image(Some(options), None, credentials).try_for_each(|_| async { Ok(()) }).await
 }
 
-/// Without any the image may be public.
+/// The stored credentials. Without any the image may still be public.
 fn credentials(server: &str) -> Option<DockerCredentials> {
     let found = get_credential(server).or_else(|_| get_podman_credential(server)).ok()?;
     let serveraddress = Some(server.to_owned());
@@ -33,13 +33,15 @@ fn credentials(server: &str) -> Option<DockerCredentials> {
     })
 }
 
-/// The registry in an image's name; none stands for Docker Hub.
+/// The registry in an image's name; `None` stands for Docker Hub.
 fn registry(image: &str) -> Option<&str> {
     let (first, _) = image.split_once('/')?;
+    // An image's first component is a registry only if it looks like a host: `app/api` is on Docker
+    // Hub.
     (first.contains(['.', ':']) || first == "localhost").then_some(first)
 }
 
-/// The image's name with its tag: without one the engine would pull all that there are.
+/// The image's name with its tag: without a tag the engine would pull all tags.
 fn with_tag(image: &str) -> String {
     let name = image.rsplit('/').next().unwrap_or(image);
     if name.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") }

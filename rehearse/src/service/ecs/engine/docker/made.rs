@@ -1,5 +1,6 @@
-//! What a rehearsal has made on the engine and has not removed yet, by names that it chose itself: a request
-//! whose answer was lost leaves nothing behind, and nothing depends on what an engine says in its lists.
+//! Everything that a rehearsal has made on the engine and has not removed yet. The rehearsal
+//! chooses the names itself, so a request whose answer is lost leaves nothing behind, and cleaning
+//! up needs no list from the engine.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -18,17 +19,17 @@ use tokio::sync::RwLock;
 use super::{message, request::volume_name};
 use crate::protocol::lock;
 
-/// What cannot be removed now, since it is still in use or another request removes it, is tried again.
+/// Removal fails while a container is in use or another request removes it, so it is tried again.
 const TRIES: u32 = 50;
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
-/// Containers and volumes.
+/// The containers and volumes of a rehearsal.
 pub(super) struct Made {
     docker: Docker,
     containers: Mutex<BTreeSet<String>>,
     /// Each with the ARN of its task.
     volumes: Mutex<BTreeMap<String, String>>,
-    /// True from the moment on from which nothing is made any more.
+    /// True once nothing may be made any more.
     is_closed: RwLock<bool>,
 }
 
@@ -42,12 +43,14 @@ impl Made {
         }
     }
 
-    /// Makes a container. `Err` is the container's reason.
+    /// Creates a container. `Err` is the container's reason.
     pub(super) async fn create_container(&self, name: &str, body: ContainerCreateBody) -> Result<(), String> {
+        // Held across the request: nothing may be made while `remove_all` runs.
         let is_closed = self.is_closed.read().await;
         if *is_closed {
             return Err("CannotCreateContainerError: the rehearsal has ended".to_owned());
         }
+        // Noted before the request: its answer may be lost.
         lock(&self.containers).insert(name.to_owned());
         let options =
             CreateContainerOptions { name: Some(name.to_owned()), ..CreateContainerOptions::default() };
@@ -56,7 +59,7 @@ impl Made {
         Ok(())
     }
 
-    /// Makes a task's volume, unless it is there. `Err` is the container's reason.
+    /// Creates a task's volume, unless it exists. `Err` is the container's reason.
     pub(super) async fn create_volume(
         &self,
         task: &str,
@@ -75,9 +78,9 @@ impl Made {
         Ok(())
     }
 
-    /// Ends a container at once and removes it, with the volumes that its image asks for.
+    /// Ends a container at once and removes it, with its anonymous volumes.
     pub(super) async fn remove_container(&self, name: &str) -> Result<(), Error> {
-        // Podman's forced removal would first wait for the container to stop by itself.
+        // Podman's forced removal would first wait for the container to stop.
         let _ = self.docker.kill_container(name, None).await;
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         removed(self.docker.remove_container(name, Some(options)).await)?;
@@ -85,7 +88,7 @@ impl Made {
         Ok(())
     }
 
-    /// Removes the volumes of a task whose containers are removed.
+    /// Removes the volumes of a task without containers.
     pub(super) async fn remove_volumes(&self, task: &str) -> Result<(), Error> {
         let of_task = |(volume, owner): (&String, &String)| (owner == task).then(|| volume.clone());
         let volumes: Vec<String> = lock(&self.volumes).iter().filter_map(of_task).collect();
@@ -96,7 +99,7 @@ impl Made {
         Ok(())
     }
 
-    /// Removes everything, and lets nothing be made any more.
+    /// Removes everything. Nothing can be made afterwards.
     pub(super) async fn remove_all(&self) -> Result<(), Error> {
         *self.is_closed.write().await = true;
         let mut tries = 0;
@@ -123,7 +126,7 @@ impl Made {
     }
 }
 
-/// What is not there has been removed.
+/// Counts a container or volume that no longer exists as removed.
 fn removed(result: Result<(), Error>) -> Result<(), Error> {
     match result {
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),

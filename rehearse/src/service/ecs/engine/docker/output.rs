@@ -1,7 +1,7 @@
-//! What a container prints, line by line.
+//! A container's output, line by line.
 //!
-//! It is followed while the container runs. Podman may leave lines out of that, the last ones above all, so
-//! in the end all is read once more and what had been left out is taken.
+//! The stage follows the output while the container runs. Podman may leave lines out then, above
+//! all the last ones, so the stage reads everything again at the end and adds the missing lines.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::super::LineSink;
 use crate::protocol::lock;
 
-/// How long the last lines may take once the container has ended.
+/// Time limit for the last lines after the container has ended.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// The output of one container.
@@ -28,14 +28,14 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Follows what a container prints.
+    /// Follows a container's output.
     pub(super) fn follow(docker: Docker, container: String, lines: LineSink) -> Self {
         let streams = Arc::new(Mutex::new(Streams::new(lines)));
         let following = tokio::spawn(read(docker.clone(), container.clone(), true, Arc::clone(&streams)));
         Self { docker, container, streams, following }
     }
 
-    /// Takes what is left of it, once the container has ended.
+    /// Reads the rest, once the container has ended.
     pub(super) async fn end(mut self) {
         if tokio::time::timeout(LAST_LINES, &mut self.following).await.is_err() {
             self.following.abort();
@@ -55,20 +55,21 @@ async fn read(docker: Docker, container: String, follow: bool, streams: Arc<Mute
     }
 }
 
-/// stdout and stderr.
+/// The two streams of a container. Each has its own lines: pieces of stdout and stderr may
+/// alternate.
 struct Streams {
     streams: [Printed; 2],
     lines: LineSink,
 }
 
-/// What one stream has printed.
+/// The lines of one stream.
 #[derive(Default)]
 struct Printed {
-    /// What has come since the last end of a line: a long line comes in pieces.
+    /// The bytes since the last end of a line: a long line comes in pieces.
     line: Vec<u8>,
-    /// The lines that have been taken, in their order, as far as needed to know them again.
+    /// Hashes of the reported lines in their order, to recognize them in the second reading.
     taken: Vec<u64>,
-    /// How many of them have come again, once all is read from the start.
+    /// The number of lines that have come again in the second reading.
     again: Option<usize>,
 }
 
@@ -87,7 +88,7 @@ impl Streams {
         }
     }
 
-    /// What comes next has been printed from the start.
+    /// Begins the second reading.
     fn start_again(&mut self) {
         for printed in &mut self.streams {
             printed.line.clear();
@@ -95,7 +96,7 @@ impl Streams {
         }
     }
 
-    /// Nothing comes any more.
+    /// Ends the last line.
     fn end(&mut self) {
         self.streams.iter_mut().for_each(|printed| printed.end_line(&self.lines));
     }

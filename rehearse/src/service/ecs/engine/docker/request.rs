@@ -1,4 +1,4 @@
-//! What the engine is asked to make, as ECS's agent would ask for it.
+//! Requests to the engine, as ECS's agent would make them.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -8,7 +8,7 @@ use super::super::{super::HealthCheck, Job};
 
 const MEBIBYTE: i64 = 1024 * 1024;
 
-/// The container of a job, in the task with this ARN.
+/// The request for a job's container, in the task with this ARN.
 pub(super) fn container(task: &str, job: &Job, labels: HashMap<String, String>) -> ContainerCreateBody {
     let settings = &job.spec.settings;
     let given = |words: &Vec<String>| (!words.is_empty()).then(|| words.clone());
@@ -21,7 +21,8 @@ pub(super) fn container(task: &str, job: &Job, labels: HashMap<String, String>) 
         user: settings.user.clone(),
         working_dir: job.spec.working_directory.clone(),
         healthcheck: settings.health_check.as_ref().map(health_config),
-        // The labels of the rehearsal come last: what cleans up goes by them.
+        // The rehearsal's labels come last, so that a template cannot replace them: cleaning up
+        // relies on them.
         labels: Some(settings.labels.clone().into_iter().chain(name).chain(labels).collect()),
         host_config: Some(host_config(task, job)),
         ..ContainerCreateBody::default()
@@ -36,21 +37,21 @@ fn host_config(task: &str, job: &Job) -> HostConfig {
         format!("{}:{}:{mode}", volume_name(task, &mount_point.source_volume), mount_point.container_path)
     });
     HostConfig {
-        // A task's containers reach each other at localhost, and what listens on this machine, such as a
-        // database.
+        // On the host's network the containers of a task reach each other at localhost, and a
+        // database on this machine.
         network_mode: match settings.network_mode.as_str() {
             "awsvpc" | "host" => Some("host".to_owned()),
             "none" => Some("none".to_owned()),
             _ => None,
         },
         memory,
-        // No swap: what is over the limit is killed, as on Fargate.
+        // No swap: the kernel kills a container above its limit, as on Fargate.
         memory_swap: memory,
         readonly_rootfs: Some(settings.is_read_only),
         privileged: Some(settings.is_privileged),
         init: settings.has_init_process.then_some(true),
         binds: Some(binds.collect()),
-        // Not every driver that an engine may be set up with can be read from.
+        // The engine's default driver may be one that cannot be read from.
         log_config: Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: None }),
         ..HostConfig::default()
     }
@@ -68,7 +69,7 @@ fn health_config(check: &HealthCheck) -> HealthConfig {
     }
 }
 
-/// A task's volume has a name of its own on the engine.
+/// A volume's name on the engine, which no other task uses.
 pub(super) fn volume_name(task: &str, volume: &str) -> String {
     format!("rehearse-{}-{volume}", task.rsplit('/').next().unwrap_or(task))
 }
