@@ -1,6 +1,6 @@
 //! DynamoDB: items and expressions in, items out. Values are JSON; the caller knows their meaning.
 //!
-//! In an expression write every attribute as `#name`, because DynamoDB reserves some 570 words, and
+//! In an expression write every attribute as `#name`, because DynamoDB reserves many words, and
 //! every value as `:name`.
 
 mod attributes;
