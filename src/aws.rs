@@ -37,6 +37,7 @@ pub struct Aws {
 /// The configuration from the environment: Region, credentials and endpoints.
 pub async fn config_from_env() -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    // An AppName must not contain a slash.
     if let Ok(name) = AppName::new(crate::function::version::USER_AGENT.replace('/', "-")) {
         loader = loader.app_name(name);
     }

@@ -152,6 +152,7 @@ impl Cause {
     /// program chose, then the code of a signal, then no code at all.
     fn rank(&self) -> u8 {
         match self {
+            // Its reason only points to another container, which tells more.
             _ if self.is_of_dependency() => 3,
             Self::Exited { reason: Some(_), .. } | Self::NoExitCode { reason: Some(_), .. } => 0,
             Self::Exited { code, .. } if !ENDED_BY_SIGNAL.contains(code) => 1,
@@ -412,8 +413,11 @@ impl Rules<'_> {
     /// Puts a failed helper first if a container that counts never ran because of it. An init
     /// container is not essential, but the work cannot begin if it fails.
     fn with_failed_dependency(&self, task: &Task, causes: Vec<Cause>) -> Vec<Cause> {
+        // Any other stop code already tells what ended the task.
         let explains_itself =
             !matches!(task.stop_code.as_deref(), None | Some(FAILED_TO_START | CONTAINER_EXITED));
+        // The agent also gives an exit code to a container that it never started, so the runtime id
+        // decides.
         let has_run =
             |name: &str| task.containers.iter().any(|one| one.name == name && one.runtime_id.is_some());
         let never_ran =
@@ -471,7 +475,7 @@ impl Rules<'_> {
             }
             // The stop code tells who sent the signal.
             (Some(Cause::Exited { .. }), None) => until(task.stop_code.is_some() || task.is_stopped()),
-            // ECS may describe a task before it describes its containers.
+            // A task without containers is described incompletely, and another look may show them.
             (Some(Cause::NoContainer), _) => Awaited::Codes,
             (Some(_), _) => Awaited::Nothing,
             // A clean exit after SIGTERM looks like a success until the stop code says

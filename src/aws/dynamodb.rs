@@ -137,6 +137,8 @@ impl Table {
             .update_expression(&update.expression)
             .set_condition_expression(update.condition())
             .set_expression_attribute_values(typed_values(update))
+            // The item comes back in any case. A read after the refusal could find it changed
+            // again.
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         for name in update.names() {

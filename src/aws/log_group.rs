@@ -50,6 +50,7 @@ impl LogGroup {
 
     async fn put_at_once(&self, messages: &[String], now: OffsetDateTime) -> Result<(), CallError> {
         let stream = self.stream(now).await?;
+        // One time for all events: PutLogEvents refuses a batch that is not in chronological order.
         let timestamp = milliseconds(now);
         let event = |message: &String| InputLogEvent::builder().timestamp(timestamp).message(message).build();
         let events: Result<Vec<InputLogEvent>, _> = messages.iter().map(event).collect();
@@ -71,6 +72,8 @@ impl LogGroup {
         if let Some(name) = &*stream {
             return Ok(name.clone());
         }
+        // Random, because CreateLogStream refuses a name that exists, and two processes can start
+        // at once.
         let name = format!(
             "{:04}/{:02}/{:02}/{:016x}",
             now.year(),

@@ -156,6 +156,7 @@ impl SearchIndex {
             .build()
             .map_err(|error| unsigned(error.to_string()))?
             .into();
+        // The client adds the port to the Host header, which the signature covers.
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let headers = [("content-type", call.content_type), ("host", &host)];
         let request = SignableRequest::new(
@@ -181,6 +182,7 @@ impl Call<'_> {
 /// Region: a custom endpoint does not name one, and belongs to a domain.
 fn signed_for(host: &str) -> (&'static str, Option<&str>) {
     let labels: Vec<&str> = host.split('.').collect();
+    // At any place: the labels before it vary, and China's names have one more after it.
     for name in labels.windows(3) {
         match name {
             [region, "es", "amazonaws"] => return ("es", Some(region)),

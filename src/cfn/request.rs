@@ -130,6 +130,8 @@ impl Received {
         let stack_id = text("StackId").map_or(stack, str::to_owned);
         let request_id = text("RequestId").map_or(request, str::to_owned);
         let logical_resource_id = text("LogicalResourceId").map_or(logical, str::to_owned);
+        // A FAILED answer needs an id, too. Without one CloudFormation makes one up and shows
+        // "Invalid PhysicalResourceId" in place of the Reason.
         let physical_resource_id = text("PhysicalResourceId").map_or_else(
             || identity::physical_resource_id(&stack_id, &logical_resource_id, &request_id),
             str::to_owned,
@@ -140,6 +142,7 @@ impl Received {
             request_id,
             logical_resource_id,
             physical_resource_id,
+            // The properties are parsed later, and set these three.
             no_echo: false,
             given_up_at: None,
             wait_handle: None,

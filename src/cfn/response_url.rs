@@ -36,6 +36,8 @@ impl ResponseUrl {
         }
         let url = Url::parse(text).map_err(|_| ResponseUrlError::NotAUrl)?;
         match url.scheme() {
+            // Any host, because CloudFormation's bucket names have several forms, by Region and by
+            // partition.
             "https" if url.has_host() => Ok(Self(url)),
             // Stand-ins of CloudFormation on a developer's machine have no certificate.
             "http" if is_loopback(&url) => Ok(Self(url)),

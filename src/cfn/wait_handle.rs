@@ -80,6 +80,7 @@ fn is_bucket(host: &str, region: &str) -> bool {
     };
     let forms =
         ["s3".to_owned(), format!("s3-{region}"), format!("s3.{region}"), format!("s3.dualstack.{region}")];
+    // The whole name is compared: anybody can own a host that only begins like the bucket.
     forms.iter().any(|form| {
         let domain = rest.strip_prefix('.').and_then(|rest| rest.strip_prefix(form.as_str()));
         domain.and_then(|domain| domain.strip_prefix('.')).is_some_and(|domain| DOMAINS.contains(&domain))

@@ -1,13 +1,13 @@
-//! Every kind of failure that ecs-tasks knows: how AWS says it, what it means, what to do, and whether time
-//! mends it. Data: read it from top to bottom, as docs/failures.md shows it.
+//! Every failure that ecs-tasks knows: AWS's texts for it, its meaning, the next step, and whether
+//! time helps. This is data; read it from top to bottom, as docs/failures.md shows it.
 //!
-//! How a text is written: `pattern` for what recognises it, `fill` for leads and steps. A
-//! message is of the kind with the highest [`Rank`] that fits; no message of `tests/failures/messages.txt` fits
-//! two kinds of one rank.
+//! See `pattern` for the syntax of texts that identify a failure, and `fill` for that of leads and
+//! steps. The matching entry with the highest [`Rank`] counts. No message of
+//! `tests/failures/messages.txt` matches two entries of one rank.
 
 use super::{CatalogueEntry, FailureClass, Rank, Retry};
 
-/// An entry of which nothing is said.
+/// The base of every entry: it matches nothing.
 const ENTRY: CatalogueEntry = CatalogueEntry {
     id: "",
     class: FailureClass::Start,
@@ -23,16 +23,16 @@ const ENTRY: CatalogueEntry = CatalogueEntry {
     retry: Retry::No,
     alert: "",
 };
-/// A task that ran.
+/// The base for a task that ran.
 const RAN: CatalogueEntry = CatalogueEntry { class: FailureClass::Container, ..ENTRY };
-/// A task that ran for too long.
+/// The base for a task that passed its deadline.
 const TIMED_OUT: CatalogueEntry = CatalogueEntry { class: FailureClass::Timeout, ..ENTRY };
-/// A request that cannot be carried out as it stands.
+/// The base for a request that cannot be carried out.
 const REFUSED: CatalogueEntry = CatalogueEntry { class: FailureClass::Refused, ..ENTRY };
-/// The function itself.
+/// The base for a failure of the function itself.
 const OWN: CatalogueEntry = CatalogueEntry { class: FailureClass::OwnFault, ..ENTRY };
 
-/// All of them.
+/// All entries.
 pub const CATALOGUE: &[CatalogueEntry] = &[
     // ---- Images ----
     CatalogueEntry {

@@ -35,6 +35,7 @@ pub fn embedded(mut members: Value, sets: &[MetricSet<'_>], now: OffsetDateTime)
 pub fn dimension(name: &str) -> Value {
     match name {
         "" => "unknown".into(),
+        // 250 characters of up to four bytes are within the limit, even if it counts bytes.
         name => name.chars().take(250).collect::<String>().into(),
     }
 }

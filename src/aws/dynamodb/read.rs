@@ -71,10 +71,12 @@ impl Table {
         from: Option<&Attributes>,
     ) -> Result<Page, CallError> {
         let answer = queried(
+            // The keys of one page then fit into one BatchGetItem.
             self.index_query(range).limit(GET_AT_ONCE as i32).set_exclusive_start_key(from.map(typed)),
         )
         .await?;
         let items = answer.items.unwrap_or_default().into_iter().map(plain).collect();
+        // DynamoDB documents an empty key as the end, too.
         Ok(Page { items, next: answer.last_evaluated_key.filter(|key| !key.is_empty()).map(plain) })
     }
 

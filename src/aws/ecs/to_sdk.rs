@@ -122,6 +122,7 @@ fn sharing_strategy(strategy: &ours::SharingStrategy) -> Result<SharingStrategy,
 fn network_configuration(network: &ours::NetworkConfiguration) -> Result<NetworkConfiguration, BuildError> {
     let vpc = &network.awsvpc_configuration;
     let vpc = AwsVpcConfiguration::builder()
+        // Empty only if Service has no subnets either. ECS then says so.
         .set_subnets(Some(vpc.subnets.clone().unwrap_or_default()))
         .set_security_groups(vpc.security_groups.clone())
         .set_assign_public_ip(vpc.assign_public_ip.as_deref().map(Into::into))
@@ -184,6 +185,7 @@ pub(super) fn without_values_that_nobody_gave(
 }
 
 fn replace_body(request: &mut HttpRequest, body: &Value) {
+    // The SDK signs the request after this, so the signature covers the new body.
     let body = body.to_string();
     request.headers_mut().insert("content-length", body.len().to_string());
     *request.body_mut() = body.into();
