@@ -93,7 +93,6 @@ fn is_complete(lines: &[LogLine], ended_at: Option<OffsetDateTime>) -> bool {
 
 /// True if the stream may be readable soon: the driver creates it with the first line.
 fn may_come(error: &CallError) -> bool {
-    // The driver creates the stream with the first line, so a missing stream may only be late.
     error.is("ResourceNotFoundException") || error.is_transient()
 }
 

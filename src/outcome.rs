@@ -111,8 +111,8 @@ pub enum Cause {
 }
 
 impl Verdict {
-    /// True if the run failed before any of its containers ran. It can then be started again
-    /// without running anything twice, unless somebody stopped it.
+    /// True if the run failed before any of its containers ran, so that it can be started again
+    /// without running anything twice. False if somebody stopped it: it must stay stopped.
     pub fn never_ran(&self, tasks: &[Task]) -> bool {
         let Self::Failed(failures) = self else { return false };
         let wanted = |failure: &Failure| {

@@ -193,8 +193,8 @@ impl Aws {
     }
 
     /// The tasks of a family that ECS wants stopped: those that are stopping, and those that
-    /// stopped within the last hour. They can belong to anybody: ListTasks allows no other filter
-    /// beside startedBy, so DescribeTasks has to tell.
+    /// stopped within the last hour. They can belong to any resource: ListTasks allows no other
+    /// filter beside startedBy, so the caller learns it from DescribeTasks.
     pub async fn list_stopped(&self, cluster: &str, family: &str) -> Result<Vec<TaskArn>, CallError> {
         let call = self.ecs.list_tasks().cluster(cluster).family(family);
         self.list_tasks(call.desired_status(DesiredStatus::Stopped)).await
