@@ -32,13 +32,12 @@ pub enum CallErrorKind {
 }
 
 impl CallError {
-    /// The error of a service that took the call and refused a part of it.
+    /// The error of a service that accepted the call and refused a part of it.
     pub fn refused(operation: &'static str, why: &str) -> Self {
         Self { operation, code: "Refused".to_owned(), message: why.to_owned(), kind: CallErrorKind::Final }
     }
 
-    /// The error of a service that took the call and, for want of capacity, left a part of it
-    /// undone.
+    /// The error of a service that accepted the call and had no capacity for a part of it.
     pub fn throttled(operation: &'static str) -> Self {
         Self {
             operation,

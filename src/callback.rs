@@ -30,7 +30,7 @@ pub struct Callback {
     http: BoxCloneSyncService<Request, reqwest::Response, BoxError>,
 }
 
-/// The error of an answer that the bucket did not take. CloudFormation still waits.
+/// The error of an answer that the bucket did not accept. CloudFormation still waits.
 ///
 /// It names neither the address nor the body: both hold secrets.
 #[derive(Debug, thiserror::Error)]

@@ -3,8 +3,8 @@
 //! The modules in reading order. These are pure: they take the clock as an argument and never call
 //! AWS.
 //!
-//! - [`task`], [`call`], [`item`], [`epoch`] and [`cfn`]: the vocabulary of ECS, of AWS's calls, of a
-//!   table and of the custom-resource protocol
+//! - [`task`], [`call`], [`item`], [`epoch`] and [`cfn`]: the vocabulary of ECS, of AWS's calls, of
+//!   a table and of the custom-resource protocol
 //! - [`identity`]: names that are derived from a request
 //! - [`properties`]: ResourceProperties, parsed once into a typed value
 //! - [`outcome`]: the verdict on tasks

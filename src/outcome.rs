@@ -40,7 +40,7 @@ pub enum Awaited {
 pub enum Verdict {
     /// Every container that counts ended with a success exit code.
     Succeeded,
-    /// At least one task failed. In the order of the tasks.
+    /// At least one task failed. Holds the failures in the order of the tasks.
     Failed(Vec<Failure>),
 }
 
@@ -212,8 +212,8 @@ impl Failure {
         (!reason.is_empty() && !COMMONPLACE.contains(&reason.trim_end_matches('.'))).then_some(reason)
     }
 
-    /// True if a signal ended the culprit, or nothing else is known of its end. The sender of the
-    /// signal is then the cause.
+    /// True if a signal ended the culprit, or it has no exit code. The cause is then outside the
+    /// container.
     pub fn was_told_to_stop(&self) -> bool {
         matches!(&self.cause, Cause::Exited { code: 137 | 143, .. } | Cause::NoExitCode { .. })
     }
@@ -390,7 +390,7 @@ impl Rules<'_> {
         let not_started = causes.iter().position(|cause| matches!(cause, Cause::NoExitCode { .. }));
         let culprit = causes.first().filter(|cause| cause.is_telling() || not_started.is_none());
         let start = match culprit {
-            // Every container that counts ran, so the codes tell more than the stop code.
+            // The culprit ran, so its exit code tells more than the stop code.
             Some(Cause::Exited { .. }) => return causes,
             Some(Cause::NoExitCode { container, reason }) => {
                 Cause::FailedToStart { container: Some(container.clone()), reason: reason.clone() }

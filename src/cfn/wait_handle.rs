@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{ResponseUrl, ResponseUrlError, is_loopback};
 
-/// The prefix of the bucket that takes signals. The Region's name follows.
+/// The prefix of the bucket that accepts signals. The Region's name follows.
 const BUCKET: &str = "cloudformation-waitcondition-";
 /// The domains of S3 in AWS's public partitions.
 const DOMAINS: [&str; 3] = ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu"];

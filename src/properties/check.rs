@@ -72,8 +72,8 @@ impl Properties {
         }
     }
 
-    /// Checks the properties of a wait that is longer than CloudFormation's wait for a custom
-    /// resource.
+    /// Checks Timeout and StartRetries: a WaitHandle allows a longer Timeout than CloudFormation
+    /// does for a custom resource, and no other starts.
     fn check_wait(&self, refuse: &mut impl FnMut(&str, &str)) {
         if self.wait_handle.is_none() {
             if self.timeout > MAX_SERVICE_TIMEOUT {

@@ -85,7 +85,7 @@ impl Failure {
     fn other(&self, other: &Cause, recognised: &Recognised) -> Option<String> {
         match other {
             Cause::Exited { container, code: code @ (137 | 143), reason: None } => {
-                // The lead already names the container that ended first, if it is the culprit.
+                // The lead of killed-by-essential already names the container that ended first.
                 let ender = self.ended_by.as_ref().filter(|ender| ender.container != *container);
                 let is_told = recognised.entry.id == "killed-by-essential";
                 Some(match ender.filter(|_| !is_told) {

@@ -104,7 +104,7 @@ fn cut(text: &str, room: usize) -> String {
     if room < '…'.len_utf8() { kept.to_owned() } else { format!("{kept}…") }
 }
 
-/// A log line without control sequences, cut to [`LOG_LINE_LIMIT`].
+/// A log line without control sequences, cut to a length that leaves room for others.
 pub(super) fn log_line(line: &str) -> String {
     cut(&plain(line), LOG_LINE_LIMIT)
 }
