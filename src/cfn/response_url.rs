@@ -96,8 +96,8 @@ impl ResponseUrl {
 }
 
 /// True if the text is plain ASCII, and its host has neither percent-encoding nor a user.
-/// CloudFormation's addresses are like that. The parser has no Unicode tables (docs/decisions/0004) and must not
-/// meet another host.
+/// CloudFormation's addresses are like that. The parser has no Unicode tables (docs/decisions/0004)
+/// and must not meet another host.
 fn has_plain_host(text: &str) -> bool {
     let slashes = ['/', '\\'];
     let Some((scheme, rest)) = text.split_once("://") else { return false };

@@ -47,11 +47,10 @@ impl Table {
                 .client
                 .query()
                 .table_name(&self.name)
-                // `consistent_read`: a decision on an old row could start or answer something
-                // twice.
                 .key_condition_expression("#partition = :partition")
                 .expression_attribute_names("#partition", name)
                 .expression_attribute_values(":partition", AttributeValue::S(value.to_owned()))
+                // A decision on an old row could start or answer something twice.
                 .consistent_read(true)
                 .set_exclusive_start_key(from);
             let answer = queried(call).await?;
