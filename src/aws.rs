@@ -1,7 +1,8 @@
-//! The edge: domain values in, SDK calls out, domain values back. Nothing is decided here.
+//! The clients of AWS: domain values in, SDK calls out, domain values back. No decision is made
+//! here.
 //!
-//! Every client reads the standard variables of AWS, `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>`
-//! included, so each can be pointed at a stand-in.
+//! Every client reads AWS's standard variables, `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>`
+//! included, so you can point each one at a stand-in.
 
 pub mod cloudformation;
 pub mod dynamodb;
@@ -21,8 +22,8 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig
 pub use self::throttles::Throttles;
 pub use crate::call::{CallError, CallErrorKind};
 
-/// The clients. ECS is needed by nearly every request; the others are made when they are first used, because
-/// each reads the machine's certificates.
+/// The SDK's clients. Nearly every request needs ECS. The others are created on first use, because
+/// each one reads the machine's certificates.
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,
@@ -33,29 +34,31 @@ pub struct Aws {
     throttles: Throttles,
 }
 
-/// Region, credentials and endpoints from the environment.
+/// The configuration from the environment: Region, credentials and endpoints.
 pub async fn config_from_env() -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    // An AppName must not contain a slash.
     if let Ok(name) = AppName::new(crate::function::version::USER_AGENT.replace('/', "-")) {
         loader = loader.app_name(name);
     }
     loader.load().await
 }
 
-/// The time that a call may take, and how often the SDK tries it again.
+/// Sets the time limits of a call and the number of the SDK's own retries.
 pub(crate) fn patient(config: SdkConfig) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))
         .build();
-    // Short bursts of trouble are ridden out here, longer ones by the callers, who know how long they may.
+    // The SDK retries short bursts of trouble. Longer ones are the callers' concern: they know
+    // their deadline.
     let retries =
         RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200));
     config.into_builder().timeout_config(timeouts).retry_config(retries).build()
 }
 
-/// The configuration for the region that an ARN says, which is the only one that knows what it is the ARN of;
-/// for a bare name the function's own.
+/// The configuration for the Region in an ARN: the resource exists in that Region only. A bare name
+/// gets the function's own Region.
 fn in_region_of(arn: &str, config: &SdkConfig) -> SdkConfig {
     match arn.split(':').nth(3).filter(|region| !region.is_empty()) {
         Some(region) => config.to_builder().region(Region::new(region.to_owned())).build(),
@@ -63,9 +66,9 @@ fn in_region_of(arn: &str, config: &SdkConfig) -> SdkConfig {
     }
 }
 
-/// How many of these texts, from the first on, go into one call that takes so many bytes, each text counting
-/// `overhead` more than it has. At least one, so that a text that is too long is refused and does not stop
-/// the others for ever.
+/// The number of texts, from the first on, that fit into one call of `bytes` bytes, if each text
+/// counts `overhead` bytes more than its length. At least one: the service then refuses a text that
+/// is too long, and it cannot block the others for ever.
 pub fn fitting(texts: &[String], overhead: usize, bytes: usize) -> usize {
     let mut used = 0;
     let fits = |text: &&String| {
@@ -76,7 +79,7 @@ pub fn fitting(texts: &[String], overhead: usize, bytes: usize) -> usize {
 }
 
 impl Aws {
-    /// Clients with this configuration, and with our own patience.
+    /// Clients with this configuration and our own time limits and retries.
     pub fn new(config: SdkConfig) -> Self {
         let config = patient(config);
         let throttles = Throttles::default();
@@ -93,12 +96,12 @@ impl Aws {
         })
     }
 
-    /// What of the calls AWS has throttled.
+    /// The counter of the calls that AWS throttled.
     pub fn throttles(&self) -> &Throttles {
         &self.throttles
     }
 
-    /// CloudWatch Logs, as far as it is read.
+    /// The reader of CloudWatch Logs.
     pub fn logs(&self) -> &logs::LogReader {
         &self.logs
     }

@@ -1,42 +1,43 @@
-//! An AWS call that failed, in the one form that everything here reasons about.
+//! A failed AWS call, in the one form that the rest of the crate decides on.
 //!
 //! Pure: `aws` makes it from the SDK's errors.
 
 use crate::failures::{self, Retry};
 
-/// A call that failed. Displays as `operation: Code: message`.
+/// A failed call. Displays as `operation: Code: message`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {code}: {message}")]
 pub struct CallError {
     /// The operation, spelt as in an IAM action: `ecs:RunTask`.
     pub operation: &'static str,
-    /// AWS's error code, or what kept the call from an answer.
+    /// AWS's error code, or the transport error if no answer came.
     pub code: String,
-    /// AWS's words.
+    /// AWS's message.
     pub message: String,
-    /// What can be done about it.
+    /// The kind of the error, which decides whether another attempt makes sense.
     pub kind: CallErrorKind,
 }
 
-/// What can be done about a failed call.
+/// The kinds of errors, by the attempt that can follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallErrorKind {
-    /// Throttling, 5xx, a time-out, a connection cut: the same call may work later, and may have worked this
-    /// time.
+    /// Throttling, 5xx, a time-out, a broken connection: the same call may work later. This one may
+    /// have taken effect.
     Transient,
-    /// Not permitted; a role that is seconds old may be, soon.
+    /// The role has no permission. IAM is eventually consistent, so a role that is seconds old may
+    /// have it soon.
     Denied,
-    /// It will never work like this.
+    /// The same call fails every time.
     Final,
 }
 
 impl CallError {
-    /// A service took the call and refused a part of it.
+    /// The error of a service that accepted the call and refused a part of it.
     pub fn refused(operation: &'static str, why: &str) -> Self {
         Self { operation, code: "Refused".to_owned(), message: why.to_owned(), kind: CallErrorKind::Final }
     }
 
-    /// A service took the call, and left a part of it undone for want of capacity.
+    /// The error of a service that accepted the call and had no capacity for a part of it.
     pub fn throttled(operation: &'static str) -> Self {
         Self {
             operation,
@@ -46,7 +47,7 @@ impl CallError {
         }
     }
 
-    /// No answer came in the time that there was.
+    /// The error of a call that got no answer within its time limit.
     pub fn no_answer(operation: &'static str) -> Self {
         Self {
             operation,
@@ -56,7 +57,7 @@ impl CallError {
         }
     }
 
-    /// A bug of ours kept the call from its answer.
+    /// The error of a call that a bug of ours broke off.
     pub fn own_fault() -> Self {
         Self {
             operation: "ecs-tasks",
@@ -66,7 +67,7 @@ impl CallError {
         }
     }
 
-    /// A task is listed and cannot be described yet.
+    /// The error of a task that ECS lists but cannot describe yet.
     pub fn not_known_yet() -> Self {
         Self {
             operation: "ecs:DescribeTasks",
@@ -76,7 +77,7 @@ impl CallError {
         }
     }
 
-    /// Another delivery of the same request is making this call.
+    /// The error of a call that another delivery of the same request is making.
     pub fn being_made(operation: &'static str) -> Self {
         Self {
             operation,
@@ -86,46 +87,48 @@ impl CallError {
         }
     }
 
-    /// Whether it was to start tasks.
+    /// True if the call was RunTask or StartTask.
     pub fn is_of_start(&self) -> bool {
         matches!(self.operation, "ecs:RunTask" | "ecs:StartTask")
     }
 
-    /// Whether the same call may work later.
+    /// True if the same call may work later.
     pub fn is_transient(&self) -> bool {
         self.kind == CallErrorKind::Transient
     }
 
-    /// Whether there were too many calls at once.
+    /// True if AWS refused the call for its rate.
     pub fn is_throttled(&self) -> bool {
         is_throttling(&self.code) || is_wrapped_throttle(&self.code, &self.message)
     }
 
-    /// Whether the same start may work later, as far as the catalogue knows the error.
+    /// Says whether the same start may work later, as far as the catalogue knows the error.
     pub fn retry(&self) -> Retry {
         failures::of_call(&self.code, &self.message).entry.retry
     }
 
-    /// Whether it was not permitted.
+    /// True if the role has no permission for the call.
     pub fn is_denied(&self) -> bool {
         self.kind == CallErrorKind::Denied
     }
 
-    /// Whether AWS's error code is this one.
+    /// True if AWS's error code is `code`.
     pub fn is(&self, code: &str) -> bool {
         self.code == code
     }
 }
 
-/// Whether a service that ECS has called for us refused that for its rate: RunTask reports it as a parameter
-/// that is not valid.
+/// True if a service behind ECS refused ECS's call for its rate. RunTask reports that as
+/// InvalidParameterException.
 pub(crate) fn is_wrapped_throttle(code: &str, message: &str) -> bool {
     code == "InvalidParameterException" && failures::of_call(code, message).entry.retry == Retry::Throttled
 }
 
-/// Whether a text names an error that refuses a call for its rate.
+/// True if the text names an error that refuses a call for its rate.
 pub(crate) fn is_throttling(text: &str) -> bool {
     [
+        // Only a part of the name: services say Throttling, ThrottlingException,
+        // ThrottledException.
         "Throttl",
         "TooManyRequestsException",
         "RequestLimitExceeded",
@@ -137,12 +140,15 @@ pub(crate) fn is_throttling(text: &str) -> bool {
 }
 
 impl CallErrorKind {
-    /// By AWS's error code and the HTTP status.
+    /// The kind for AWS's error code and the HTTP status, `None` if no answer came.
     pub fn of(code: &str, status: Option<u16>) -> Self {
+        // Services differ: most say AccessDeniedException, S3 AccessDenied, EC2
+        // UnauthorizedOperation.
         if code.starts_with("AccessDenied") || code == "UnauthorizedOperation" {
             return Self::Denied;
         }
         match status {
+            // The code comes first: ECS and DynamoDB throttle with HTTP status 400.
             _ if is_throttling(code) || code == "RequestTimeout" => Self::Transient,
             Some(429 | 500..=599) | None => Self::Transient,
             Some(_) => Self::Final,

@@ -15,13 +15,13 @@ use crate::{
     function::{cause::innermost, clock::Clock, http::LazyClient},
 };
 
-/// How often an answer is sent at most.
+/// Attempts for one answer.
 const ATTEMPTS: usize = 5;
-/// How long one attempt may take at least, however little time is left.
+/// The shortest time limit of one attempt, however little time is left.
 const SHORTEST_ATTEMPT: Duration = Duration::from_secs(2);
-/// How long one attempt may take where there is time.
+/// The longest time limit of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// How much of that may pass until there is a connection.
+/// The time limit for the connection alone.
 const CONNECT: Duration = Duration::from_secs(3);
 
 /// Sends answers to response buckets.
@@ -30,37 +30,37 @@ pub struct Callback {
     http: BoxCloneSyncService<Request, reqwest::Response, BoxError>,
 }
 
-/// An answer that the bucket did not take: CloudFormation goes on waiting.
+/// The error of an answer that the bucket did not accept. CloudFormation still waits.
 ///
-/// Names neither the address nor the body, which hold secrets.
+/// It names neither the address nor the body: both hold secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum Undelivered {
     /// No HTTP answer came.
     #[error("the answer could not be sent to {host}: {cause}")]
     Transport {
-        /// Where to.
+        /// The bucket's host.
         host: String,
-        /// What went wrong.
+        /// The transport error, without the address.
         cause: String,
     },
     /// The bucket refused it.
     #[error("{host} refused the answer with HTTP status {status}")]
     Refused {
-        /// Where to.
+        /// The bucket's host.
         host: String,
-        /// 4xx: for good. 5xx: until the attempts were used up.
+        /// The last status. 4xx is final; 5xx used up all attempts.
         status: StatusCode,
     },
-    /// The invocation ends first.
+    /// The invocation ended first.
     #[error("the answer could not be sent before the invocation's end")]
     OutOfTime,
-    /// The function has a bug that kept it from sending the answer.
+    /// A bug in the function prevented the answer.
     #[error("an internal error kept the function from sending the answer")]
     Panicked,
 }
 
 impl Default for Callback {
-    /// Over the network.
+    /// Sends over the network.
     fn default() -> Self {
         let lazy = Arc::new(LazyClient::default());
         Self::over(service_fn(move |request| {
@@ -71,7 +71,7 @@ impl Default for Callback {
 }
 
 impl Callback {
-    /// Over whatever answers HTTP requests.
+    /// Sends over any service that answers HTTP requests, for tests and simulations.
     pub fn over<S>(http: S) -> Self
     where
         S: Service<Request, Response = reqwest::Response> + Clone + Send + Sync + 'static,
@@ -81,11 +81,11 @@ impl Callback {
         Self { http: BoxCloneSyncService::new(http.map_err(Into::into)) }
     }
 
-    /// PUTs the answer, with an empty Content-Type, as the signature demands. Transport errors and 5xx are
-    /// tried again with backoff, five times or until `until`; 4xx is final.
+    /// PUTs the answer, with an empty Content-Type, as the signature demands. Retries transport
+    /// errors and 5xx with backoff, five times or until `until`. A 4xx is final.
     ///
-    /// Where CloudFormation is about to stop waiting, or the invocation about to end, an attempt without an
-    /// answer leaves time for others.
+    /// If CloudFormation is about to stop waiting, or the invocation is about to end, each attempt
+    /// gets a smaller share of the time, so that there is time for another one.
     pub async fn deliver(
         &self,
         body: &str,
@@ -101,6 +101,8 @@ impl Callback {
         let patience = || {
             let now = clock.now();
             let end = reply_to.given_up_at.filter(|end| *end > now).map_or(until, |end| end.min(until));
+            // A quarter of the time that is left: one connection that hangs must not use up all of
+            // it.
             let share = Duration::try_from((end - now) / 4).unwrap_or_default();
             share.clamp(SHORTEST_ATTEMPT, ATTEMPT)
         };
@@ -115,6 +117,7 @@ impl Callback {
     async fn put(&self, body: &str, url: &ResponseUrl, patience: Duration) -> Result<(), Undelivered> {
         let transport = |cause: String| Undelivered::Transport { host: url.authority().to_owned(), cause };
         let address = url.expose().parse().map_err(|_| transport("the address cannot be read".to_owned()))?;
+        // CloudFormation signs the address for an empty Content-Type. S3 answers 403 to any other.
         let mut request = Request::new(Method::PUT, address);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(""));
         *request.body_mut() = Some(body.to_owned().into());
@@ -129,7 +132,7 @@ impl Callback {
     }
 }
 
-/// What went wrong, without the address, whose query is a secret.
+/// The innermost error, without the address, whose query is a secret.
 fn without_address(error: BoxError) -> String {
     match error.downcast::<reqwest::Error>() {
         Ok(error) => innermost(&error.without_url()),
@@ -141,6 +144,8 @@ impl Undelivered {
     fn may_pass(&self) -> bool {
         match self {
             Self::Transport { .. } => true,
+            // A 4xx means that the signature has expired or that S3 does not accept it. The same
+            // PUT gets the same status.
             Self::Refused { status, .. } => status.is_server_error(),
             Self::OutOfTime | Self::Panicked => false,
         }
@@ -151,6 +156,7 @@ fn client() -> reqwest::Result<Client> {
     Client::builder()
         .user_agent(crate::function::version::USER_AGENT)
         .connect_timeout(CONNECT)
+        // A redirect would send the answer, and with it the right to answer, to another host.
         .redirect(reqwest::redirect::Policy::none())
         .build()
 }

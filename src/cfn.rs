@@ -1,8 +1,9 @@
-//! The custom-resource protocol: what CloudFormation sends, and what it takes as an answer.
+//! The custom-resource protocol: CloudFormation's requests, and the answers that it accepts.
 //!
-//! Pure vocabulary. [`Received`] is the envelope of a payload, parsed first and leniently, because whoever
-//! can be answered must be answered; the properties inside are parsed later (see [`crate::properties`]).
-//! [`Response`] is the body that goes back, never longer than CloudFormation reads.
+//! Pure vocabulary. [`Received`] is the envelope of a payload. It is parsed first and leniently,
+//! because every request that can be answered must be answered. The properties inside are parsed
+//! later (see [`crate::properties`]). [`Response`] is the body of the answer, never longer than
+//! CloudFormation reads.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>
 

@@ -1,9 +1,10 @@
-//! The catalogue of failures: the one place that recognises what went wrong, and the one that says what it
-//! means and what to do.
+//! The catalogue of failures: the one place that recognises a failure, explains it and gives the
+//! next step.
 //!
-//! The runner's Reasons, its metrics and retries, the monitor's alerts and docs/failures.md all read
-//! [`CATALOGUE`]. AWS documents most messages by example only, in two agents' words, so each entry lists the
-//! texts that give it away. A message that no entry knows is quoted in full and reported as unknown.
+//! The runner's Reasons, its metrics and retries, the monitor's alerts and docs/failures.md all
+//! read [`CATALOGUE`]. AWS documents most messages by example only, and two agents word them
+//! differently, so each entry lists the texts that identify it. A message that no entry knows is
+//! quoted in full and reported as unknown.
 //!
 //! Pure.
 
@@ -28,32 +29,33 @@ pub struct CatalogueEntry {
     pub id: &'static str,
     /// The dimension of the metric RunsFailed that counts it.
     pub class: FailureClass,
-    /// How much a text that gives it away says.
+    /// The rank of its texts among all that match a message.
     pub rank: Rank,
-    /// Texts of AWS that give it away: see `failures/pattern.rs`. One that begins with `~` is only [`Rank::Likely`].
+    /// Patterns over AWS's texts: see `failures/pattern.rs`. One that begins with `~` has only
+    /// [`Rank::Likely`].
     pub says: &'static [&'static str],
-    /// Texts in the container's log that give it away.
+    /// Patterns over lines of the container's log.
     pub logs: &'static [&'static str],
-    /// Exit codes that give it away.
+    /// Exit codes that identify it.
     pub codes: &'static [i64],
-    /// Stop codes that give it away.
+    /// Stop codes that identify it.
     pub stop_codes: &'static [&'static str],
-    /// Whether only an answer to a call of ours can be of this kind.
+    /// True if only an answer to a call of ours can be of this kind.
     pub of_call: bool,
     /// The cause in one sentence: see `failures/fill.rs`.
     pub lead: &'static str,
-    /// What to change or to run.
+    /// The next step: a thing to change or to run.
     pub step: &'static str,
-    /// The same on container instances; empty where it is the same.
+    /// The next step on container instances. Empty if it is the same.
     pub on_ec2: &'static str,
-    /// Whether a start is tried again.
+    /// The rule for starting again.
     pub retry: Retry,
-    /// The cause in an alert's subject. Failures with the same words are one group; empty where the exit code
-    /// says it.
+    /// The cause in an alert's subject. Failures with the same words form one group. Empty if the
+    /// exit code tells the cause.
     pub alert: &'static str,
 }
 
-/// What kind of failure it is, for the metrics.
+/// The class of a failure, for the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
     /// A task ran and did not succeed.
@@ -62,41 +64,42 @@ pub enum FailureClass {
     Start,
     /// A task did not end in time.
     Timeout,
-    /// The request asks for what cannot be done.
+    /// The request asks for something impossible.
     Refused,
-    /// The function could not go on: a permission or a fault of its own.
+    /// The function itself failed: it lacked a permission or has a bug.
     OwnFault,
-    /// That of no run: of a Delete, or of a request that a later one has taken over.
+    /// The failure of a Delete or of a superseded request, which is not a run's.
     NoRun,
 }
 
-/// How much a text says: of several that fit, the first rank counts.
+/// The worth of a text. Of several that match, the first rank counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// It names the very cause.
+    /// It names the exact cause.
     Cause,
     /// It names the cause, unless another text in the message does.
     Likely,
-    /// It names what failed, but not why.
+    /// It names the part that failed, but not why.
     Area,
-    /// It stands before many causes.
+    /// A prefix of many messages.
     Prefix,
-    /// It stands before those prefixes.
+    /// A prefix of those prefixes.
     Frame,
 }
 
-/// Whether a start that failed like this is tried again.
+/// The rules for starting again after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Never: time does not mend it.
+    /// Never: time does not help.
     No,
-    /// For a minute, with the next client token: ECS replays the answer of the last one.
+    /// For a minute, with the next client token: ECS would replay its answer to the last one.
     Capacity,
-    /// For a minute, with the same client token: ECS has made nothing of it.
+    /// For a minute, with the same client token: ECS has started nothing with it.
     Passing,
     /// Until the deadline.
     Throttled,
-    /// While IAM may not have spread yet: for a minute on a Create, else for 15 s.
+    /// While the permission may not have reached all of IAM: for a minute on a Create, else for 15
+    /// s.
     Denied,
     /// At once, without the tags that the runner adds.
     WithoutTags,
@@ -105,23 +108,23 @@ pub enum Retry {
 /// A failure that has been recognised.
 #[derive(Clone, Debug)]
 pub struct Recognised {
-    /// Its kind.
+    /// The entry.
     pub entry: &'static CatalogueEntry,
     captures: Captures,
 }
 
-/// The names that leads and steps are filled in with, beside those in AWS's message.
+/// The values for the names in leads and steps, beside those from AWS's message.
 #[derive(Clone, Debug, Default)]
 pub struct Particulars {
     names: BTreeMap<&'static str, String>,
-    /// Whether it is about container instances.
+    /// True if the task runs on container instances.
     on_ec2: bool,
 }
 
-/// What the stoppedReason of a task begins with that was stopped because its time was over.
+/// The prefix of the stoppedReason of a task that the function stopped at its deadline.
 pub const TIMED_OUT: &str = "ecs-tasks: not finished within ";
 
-/// Every pattern over AWS's texts, and over log lines, taken apart once.
+/// All patterns, parsed once: those over AWS's texts, and those over log lines.
 static SAYS: LazyLock<Vec<(Rank, Glob, &'static CatalogueEntry)>> =
     LazyLock::new(|| patterns(|entry| entry.says));
 static LOGS: LazyLock<Vec<(Rank, Glob, &'static CatalogueEntry)>> =
@@ -136,18 +139,20 @@ fn patterns(
         None => (entry.rank, Glob::new(written), entry),
     });
     let mut patterns: Vec<_> = patterns.collect();
+    // The sort is stable: within one rank the catalogue's order decides.
     patterns.sort_by_key(|(rank, ..)| *rank);
     patterns
 }
 
-/// The entry of this id.
+/// The entry with this id.
 pub fn entry(id: &str) -> &'static CatalogueEntry {
     let found = CATALOGUE.iter().find(|entry| entry.id == id);
-    // A test holds every id that the code names against the catalogue.
+    // A test checks every id in the code against the catalogue, so the last entry is never used
+    // here.
     found.unwrap_or(&CATALOGUE[CATALOGUE.len() - 1])
 }
 
-/// A lead or a step with the names of its names, for the page of all of them.
+/// A lead or a step with placeholders for its names, for docs/failures.md.
 pub fn shown(template: &str) -> String {
     fill(template, &|name| {
         Some(match name {
@@ -158,24 +163,24 @@ pub fn shown(template: &str) -> String {
     })
 }
 
-/// What AWS says of a task or a service, where the catalogue knows it.
+/// The failure in AWS's text about a task or a service, if the catalogue knows it.
 pub fn of_text(text: &str) -> Option<Recognised> {
     ranked(text, false).map(|(_, recognised)| recognised)
 }
 
-/// Why a call of ours failed: AWS's error code and message.
+/// The failure of a call of ours, from AWS's error code and message.
 pub fn of_call(code: &str, message: &str) -> Recognised {
     let found = ranked(&format!("{code}: {message}"), true);
     found.map_or_else(|| Recognised::of("unknown-refusal"), |(_, recognised)| recognised)
 }
 
-/// Why ECS started fewer tasks than it was asked for: the reason of one of an answer's `failures`.
+/// The failure behind one of an answer's `failures`, from its reason.
 pub fn of_launch(reason: &str) -> Recognised {
     ranked(reason, true).map_or_else(|| Recognised::of("unknown-refusal"), |(_, recognised)| recognised)
 }
 
-/// Every kind that a message of AWS fits, with its rank: more than one of the first rank is a mistake in the
-/// catalogue.
+/// Every kind that matches AWS's message, with its rank. More than one of the first rank is a
+/// mistake in the catalogue.
 pub fn candidates(text: &str, of_call: bool) -> Vec<(Rank, &'static str)> {
     let message = Saying::new(text);
     let fitting = SAYS
@@ -194,12 +199,14 @@ fn ranked(text: &str, of_call: bool) -> Option<(Rank, Recognised)> {
     })
 }
 
-/// How many lines before its end a program may say why it failed: a stack trace, and a link to an explanation.
+/// The number of last lines in which a program names its error. A stack trace or a link to an
+/// explanation may follow it.
 const LAST_LINES: usize = 5;
 
-/// What a container's last lines give away, the last line first. `timeout` says whether its time was over.
+/// The failure in a container's last lines, the last line first. `timeout` is true for a task that
+/// passed its deadline.
 pub fn of_log(lines: &[String], timeout: bool) -> Option<Recognised> {
-    // What went wrong earlier was got over.
+    // The program went on after earlier errors, so they are not the cause.
     let lines = &lines[lines.len().saturating_sub(LAST_LINES)..];
     let wanted = |entry: &CatalogueEntry| (entry.class == FailureClass::Timeout) == timeout;
     lines.iter().rev().find_map(|line| {
@@ -209,13 +216,16 @@ pub fn of_log(lines: &[String], timeout: bool) -> Option<Recognised> {
     })
 }
 
-/// How a task failed. `log` are the last lines of its culprit.
+/// The failure of a task. `log` holds the last lines of its culprit.
 pub fn of_failure(failure: &Failure, log: &[String]) -> Recognised {
     let texts = failure.said().filter_map(|text| ranked(text, false));
     let said = texts.min_by_key(|(rank, _)| *rank).filter(|(_, said)| said.fits(failure));
     if let Some(limit) = failure.stopped_reason.as_deref().and_then(|reason| reason.strip_prefix(TIMED_OUT)) {
+        // The function wrote this reason itself, so it wins over the signals that its own StopTask
+        // caused.
         return Recognised::of("timeout").with("limit", limit);
     }
+    // A prefix alone names no cause, so it comes after stop codes, exit codes and the log.
     if let Some((Rank::Cause | Rank::Likely | Rank::Area, said)) = said {
         return said;
     }
@@ -241,14 +251,15 @@ pub fn of_failure(failure: &Failure, log: &[String]) -> Recognised {
     }
 }
 
-/// What an exit code gives away: who ended the container, then the log, then the code itself.
+/// The failure behind an exit code: the container that caused it, else the log, else the code
+/// itself.
 fn of_exit(failure: &Failure, code: i64, log: &[String]) -> Recognised {
     if let Some(ender) = failure.ender() {
         return Recognised::of("killed-by-essential")
             .with("ender", &ender.container)
             .with("enderCode", &ender.code.to_string());
     }
-    // A signal does not come of what the program has logged.
+    // A signal comes from outside, so the program's log does not explain it.
     let logged = of_log(log, false).filter(|_| !(128..255).contains(&code));
     if let Some(logged) = logged {
         return logged;
@@ -258,8 +269,8 @@ fn of_exit(failure: &Failure, code: i64, log: &[String]) -> Recognised {
         .map_or_else(|| Recognised::of("exit-code"), |entry| Recognised { entry, captures: Captures::new() })
 }
 
-/// Whether a stop code explains this end. Who stops a task explains the signals that its containers got, and
-/// no code of their own.
+/// True if the entry's stop code explains this end. Somebody who stops a task explains the signals
+/// that its containers got, but not an exit code that a program chose.
 fn is_of_its_end(entry: &CatalogueEntry, failure: &Failure) -> bool {
     match entry.id {
         "stopped-by-user" | "stopped-by-ecs-tasks" | "replaced" => failure.was_told_to_stop(),
@@ -268,19 +279,19 @@ fn is_of_its_end(entry: &CatalogueEntry, failure: &Failure) -> bool {
 }
 
 impl Recognised {
-    /// A failure that is known by its circumstances.
+    /// A failure that is known by its circumstances, without a message.
     pub fn of(id: &str) -> Self {
         Self { entry: entry(id), captures: Captures::new() }
     }
 
-    /// Names something that the texts are filled in with.
+    /// Adds a value for a name in the texts.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.captures.insert(name, value.to_owned());
         self
     }
 
-    /// Whether the catalogue knows what it is.
+    /// True if the catalogue knows the failure.
     pub fn is_known(&self) -> bool {
         !self.entry.id.starts_with("unknown-")
     }
@@ -290,7 +301,7 @@ impl Recognised {
         self.fill(self.entry.lead, facts)
     }
 
-    /// What to change or to run; empty where nothing can be said.
+    /// The next step. Empty if there is none to give.
     pub fn step(&self, facts: &Particulars) -> String {
         let step =
             if facts.on_ec2 && !self.entry.on_ec2.is_empty() { self.entry.on_ec2 } else { self.entry.step };
@@ -319,7 +330,7 @@ impl Recognised {
 }
 
 impl Particulars {
-    /// Adds a name, where it is known. A value that is an ARN is named by its last part.
+    /// Adds a value for a name, if there is one. The last part of an ARN stands for the ARN.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Option<&str>) -> Self {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -328,7 +339,7 @@ impl Particulars {
         self
     }
 
-    /// Says what it is about: a container, or the task.
+    /// Sets the subject of the texts: a container, or the task.
     #[must_use]
     pub fn about(self, container: Option<&str>) -> Self {
         let who = container.map_or_else(|| "the task".to_owned(), |name| format!("container {name}"));
@@ -336,19 +347,20 @@ impl Particulars {
         self.with("container", container).with("who", Some(&who)).with("Who", Some(&capital))
     }
 
-    /// Says on what the task runs: FARGATE, EC2, EXTERNAL.
+    /// Sets the launch type: FARGATE, EC2 or EXTERNAL.
     #[must_use]
     pub fn on(self, launch_type: Option<&str>) -> Self {
         Self { on_ec2: matches!(launch_type, Some("EC2" | "EXTERNAL")), ..self }
     }
 }
 
-/// The name within an ARN: a role's, a secret's, a log group's.
+/// The name within an ARN: of a role, a secret, a log group.
 fn short(value: &str) -> Cow<'_, str> {
     if !value.starts_with("arn:") {
         return Cow::Borrowed(value);
     }
     let resource = value.splitn(6, ':').nth(5).unwrap_or(value);
+    // IAM's denials of log calls end like this, before any stream exists.
     let resource = resource.strip_suffix(":log-stream:").unwrap_or(resource).trim_end_matches(":*");
     for kind in ["log-group:", "secret:"] {
         if let Some(name) = resource.strip_prefix(kind) {
@@ -356,9 +368,10 @@ fn short(value: &str) -> Cow<'_, str> {
         }
     }
     if let Some(name) = resource.strip_prefix("parameter/") {
+        // The name of a parameter in a path begins with a slash, which the ARN does not repeat.
         return Cow::Owned(format!("/{name}"));
     }
-    // A target group's name stands before its id.
+    // In a target group's ARN the name precedes the id.
     let name = match resource.strip_prefix("targetgroup/") {
         Some(group) => group.split('/').next().unwrap_or(group),
         None => resource.rsplit_once('/').map_or(resource, |(_, name)| name),
@@ -366,8 +379,9 @@ fn short(value: &str) -> Cow<'_, str> {
     Cow::Owned(name.to_owned())
 }
 
-/// The registry that an image is pulled from.
+/// The registry of an image.
 fn registry(image: &str) -> String {
+    // As Docker reads a reference: the first part is a host only if it has a dot or a port.
     let host = image.split('/').next().filter(|_| image.contains('/'));
     match host.filter(|host| host.contains('.') || host.contains(':')) {
         None | Some("docker.io" | "registry-1.docker.io") => "Docker Hub".to_owned(),
@@ -375,7 +389,7 @@ fn registry(image: &str) -> String {
     }
 }
 
-/// The signal that an exit code stands for.
+/// The signal behind an exit code.
 fn signal(code: &str) -> Option<&'static str> {
     Some(match code {
         "134" => "SIGABRT",

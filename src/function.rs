@@ -1,5 +1,5 @@
-//! What stands around either Lambda: the clock, the log, the lines that become metrics, the payload as it
-//! comes, an HTTP client, and which code this is.
+//! The parts that both Lambda functions share: the clock, the log, the metrics lines, the raw
+//! payload, an HTTP client, and the code's version.
 
 pub mod cause;
 pub mod clock;

@@ -1,38 +1,42 @@
-//! Names derived from a request alone, so that every delivery of it derives the same ones.
+//! Names that are derived from a request alone, so that every delivery derives the same ones.
 
 use sha2::{Digest, Sha256};
 
-/// The PhysicalResourceId of a resource that has none yet: `<stack name>-<logical id>-<12 hex digits>`.
+/// The PhysicalResourceId of a resource that has none yet: `<stack name>-<logical id>-<12 hex
+/// digits>`.
 ///
-/// The digits come from the request, so two resources never share an id, and two deliveries of one Create do.
+/// The digits are a digest of the request: two resources never share an id, and two deliveries of
+/// one Create always do.
 pub fn physical_resource_id(stack_id: &str, logical_resource_id: &str, request_id: &str) -> String {
     let stack_name = stack_id.split('/').nth(1).unwrap_or("stack");
     let digits = digest(&[stack_id, logical_resource_id, request_id], 12);
     let [stack_name, logical_resource_id] = [stack_name, logical_resource_id].map(|part| {
-        // CloudFormation's own limits are 128 and 255; a garbled request keeps to the 1 KB that an id may
-        // have.
+        // CloudFormation limits the two names to 128 and 255 characters. A garbled request can hold
+        // longer ones, and an id may have 1 KB.
         part.chars().filter(|char| char.is_ascii_graphic()).take(255).collect::<String>()
     });
     format!("{stack_name}-{logical_resource_id}-{digits}")
 }
 
-/// How `startedBy` of every task begins, so that an event pattern can name it.
+/// The prefix of `startedBy`, so that an event pattern can match all our tasks.
 const STARTED_BY_PREFIX: &str = "ecs-tasks/";
 
-/// `startedBy` of every task of one resource: `ecs-tasks/` and 26 hex digits, the 36 characters that
-/// StartTask takes.
+/// `startedBy` of every task of one resource: `ecs-tasks/` and 26 hex digits. Together they have
+/// the 36 characters that StartTask allows.
 ///
-/// Delete may arrive with an id that CloudFormation made up, so tasks are found by StackId and
-/// LogicalResourceId.
+/// The PhysicalResourceId is no part of it: Delete can arrive with an id that CloudFormation made
+/// up. StackId and LogicalResourceId are always the same.
 pub fn started_by(stack_id: &str, logical_resource_id: &str) -> String {
     format!("{STARTED_BY_PREFIX}{}", digest(&[stack_id, logical_resource_id], 26))
 }
 
-/// `clientToken` of one attempt of one request: the RequestId, and from the second attempt on `RequestId-n`.
+/// `clientToken` for one attempt of one request: the RequestId, and from the second attempt on
+/// `RequestId-n`.
 ///
-/// ECS takes 64 characters; a RequestId that would not fit (CloudFormation's have 36) is replaced by its
+/// ECS allows 64 characters. CloudFormation's RequestIds have 36; a longer one is replaced by its
 /// digest.
 pub fn client_token(request_id: &str, attempt: u32) -> String {
+    // 58 of the 64 characters leave room for the attempt's suffix.
     let fits = request_id.len() <= 58 && request_id.chars().all(|char| char.is_ascii_graphic());
     let base = if fits { request_id.to_owned() } else { digest(&[request_id], 32) };
     if attempt == 0 { base } else { format!("{base}-{attempt}") }
@@ -41,6 +45,8 @@ pub fn client_token(request_id: &str, attempt: u32) -> String {
 fn digest(parts: &[&str], digits: usize) -> String {
     let mut hash = Sha256::new();
     for part in parts {
+        // Each part's length goes first, so that ("ab", "c") and ("a", "bc") have different
+        // digests.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

@@ -9,36 +9,37 @@ use serde_json::{Map, Value};
 /// Attributes by name: an item, a key, or the values of an expression.
 pub type Attributes = Map<String, Value>;
 
-/// A change of one item, made where it is missing.
+/// A change of one item. DynamoDB creates the item if it is missing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Update {
-    /// Partition and sort key.
+    /// The partition key and the sort key.
     pub key: Attributes,
-    /// `SET #a = :a ADD #b :b REMOVE #c`
+    /// The update expression: `SET #a = :a ADD #b :b REMOVE #c`.
     pub expression: String,
-    /// On which condition; none where it is empty.
+    /// The condition expression; empty for an unconditional change.
     pub condition: String,
-    /// The values of both, by their names with the colon.
+    /// The values of both expressions; their names begin with a colon.
     pub values: Attributes,
 }
 
 /// The outcome of a conditional change.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Updated {
-    /// It was made; the item as it was before.
+    /// The change was made. Holds the item before it.
     Done(Attributes),
-    /// The condition does not hold; the item as it is.
+    /// The condition does not hold. Holds the item as it is.
     Refused(Attributes),
 }
 
 impl Update {
-    /// The condition, if it has one.
+    /// The condition expression, `None` for an unconditional change.
     pub fn condition(&self) -> Option<String> {
         Some(self.condition.clone()).filter(|condition| !condition.is_empty())
     }
 
-    /// The names that stand in its expressions behind a `#`.
+    /// The attribute names that the two expressions use behind a `#`.
     pub fn names(&self) -> BTreeSet<&str> {
+        // DynamoDB refuses a call whose names include one that no expression uses.
         let pieces = |text| str::split(text, '#').skip(1);
         let ends = |char: char| !(char.is_ascii_alphanumeric() || char == '_');
         let name = |piece: &'_ str| piece.find(ends).unwrap_or(piece.len());

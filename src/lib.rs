@@ -1,19 +1,21 @@
 //! `Custom::ECSTask`: a CloudFormation custom resource that runs ECS tasks inside a deploy.
 //!
-//! The map, in reading order. Pure, with the clock as an argument and no AWS in sight:
+//! The modules in reading order. These are pure: they take the clock as an argument and never call
+//! AWS.
 //!
-//! - [`task`], [`call`], [`item`], [`epoch`] and [`cfn`], the vocabulary of ECS, of AWS's calls, of a table and of the
-//!   custom-resource protocol
-//! - [`identity`], names derived from a request
-//! - [`properties`], ResourceProperties parsed once into a typed value
-//! - [`outcome`], the verdict over tasks
-//! - [`reason`], every text that a person reads
-//! - [`runner::decide`], what is decided on a request's way
-//! - [`monitor::decide`] and [`monitor::render`], the same for the second function
+//! - [`task`], [`call`], [`item`], [`epoch`] and [`cfn`]: the vocabulary of ECS, of AWS's calls, of
+//!   a table and of the custom-resource protocol
+//! - [`identity`]: names that are derived from a request
+//! - [`properties`]: ResourceProperties, parsed once into a typed value
+//! - [`outcome`]: the verdict on tasks
+//! - [`failures`]: the catalogue of failures
+//! - [`reason`]: every text that a person reads
+//! - [`runner::decide`]: the decisions on a request
+//! - [`monitor::decide`] and [`monitor::render`]: the decisions and texts of the monitor
 //!
-//! The shell, which talks: [`aws`] and [`callback`] at the edge, [`function`] around either Lambda, and the
-//! flows, [`runner`] and [`monitor`]. The package `rehearse` is the local stage on which all of this lives
-//! without an AWS account.
+//! These talk to AWS: [`aws`], [`callback`] and [`log_tail`] at the edge, [`function`] around both
+//! Lambda functions, and the flows, [`runner`] and [`monitor`]. The package `rehearse` is a local
+//! stage on which all of this runs without an AWS account.
 
 pub mod aws;
 pub mod call;

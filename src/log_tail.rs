@@ -1,9 +1,9 @@
-//! The last lines that a container logged, as far as they can be had in time.
+//! The last lines of a container's log, as far as they arrive in time.
 //!
-//! The awslogs driver hands lines over with a delay of up to some seconds and makes the stream with the first
-//! of them, so what can be read right after a container's end may lack the very line that says why it ended.
-//! The tail is read until a line is as young as the container's end, or until three seconds have passed since
-//! then: that two reads agree proves nothing.
+//! The awslogs driver delivers lines up to some seconds late, and creates the stream with the first
+//! of them. Right after a container's end the log may therefore lack the very line that says why it
+//! ended. The tail is read until it has a line as young as the container's end, or until three
+//! seconds after that end. Two equal reads prove nothing: the driver may be late with the rest.
 
 use std::time::Duration as StdDuration;
 
@@ -19,44 +19,45 @@ use crate::{
     task::{AwsLogs, Container, TaskArn},
 };
 
-/// How long after a container's end its last lines may take to arrive.
+/// Time limit for the last lines to arrive, counted from the container's end.
 const DELAY: Duration = Duration::seconds(3);
-/// Between two reads.
+/// The time between two reads.
 const PAUSE: StdDuration = StdDuration::from_millis(700);
-/// How many lines more than are wanted are read, since some say nothing.
+/// Lines to read beyond the wanted ones, because some of them will not count.
 const SPARE: u32 = 20;
 
-/// Which lines are wanted.
+/// The lines to read.
 #[derive(Clone, Debug)]
 pub struct Wanted<'w> {
     /// The log's group and region.
     pub logs: &'w AwsLogs,
-    /// The stream in it.
+    /// The stream in the log group.
     pub stream: &'w str,
-    /// How many lines at most.
+    /// The largest number of lines to return.
     pub lines: u32,
-    /// Which of them count.
+    /// A predicate for the lines that count.
     pub counts: fn(&str) -> bool,
-    /// When the container ended; none while it runs, or where that is not known.
+    /// The time of the container's end. `None` while it runs, or if the time is not known.
     pub ended_at: Option<OffsetDateTime>,
 }
 
-/// The stream that a container logs to, where it can be known.
+/// The stream that a container logs to, if it can be derived.
 pub fn stream_of(logs: &AwsLogs, container: &Container, task: &TaskArn) -> Option<String> {
     logs.stream(&container.name, task, container.runtime_id.as_deref())
 }
 
-/// Whether a line tells a reader something: it holds a letter or a digit.
+/// True if the line holds a letter or a digit, and so can tell a reader something.
 pub fn tells(line: &str) -> bool {
     plain(line).chars().any(char::is_alphanumeric)
 }
 
-/// Whether anything can be seen of a line.
+/// True if the line has any visible character.
 pub fn is_seen(line: &str) -> bool {
     !plain(line).is_empty()
 }
 
-/// Reads the tail, oldest line first, until `until` at the latest. Lines that do not count are left out.
+/// Reads the tail, oldest line first, until `until` at the latest. Leaves out lines that do not
+/// count.
 pub async fn read(
     reader: &LogReader,
     wanted: &Wanted<'_>,
@@ -67,6 +68,8 @@ pub async fn read(
     loop {
         let region = wanted.logs.region.as_deref();
         let tail = reader.tail(region, &wanted.logs.group, wanted.stream, wanted.lines + SPARE);
+        // At least one second, so that a run that ends at the deadline still gets its log read
+        // once.
         let left = (until - clock.now()).max(Duration::SECOND).try_into().unwrap_or_default();
         let read = tokio::time::timeout(left, tail).await;
         let read = read.unwrap_or_else(|_| Err(CallError::no_answer("logs:GetLogEvents")));
@@ -82,18 +85,17 @@ pub async fn read(
     }
 }
 
-/// Whether the last line of a container must be among these.
+/// True if the lines must include the container's last one: one of them is as young as its end.
 fn is_complete(lines: &[LogLine], ended_at: Option<OffsetDateTime>) -> bool {
     let youngest = lines.iter().filter_map(|line| line.at).max();
     ended_at.zip(youngest).is_some_and(|(ended_at, youngest)| youngest >= ended_at)
 }
 
-/// Whether a stream that cannot be read now may be there soon.
+/// True if the stream may be readable soon: the driver creates it with the first line.
 fn may_come(error: &CallError) -> bool {
     error.is("ResourceNotFoundException") || error.is_transient()
 }
 
-/// The last lines that count.
 fn counting(lines: Vec<LogLine>, wanted: &Wanted<'_>) -> Vec<String> {
     let texts = lines.into_iter().map(|line| line.message);
     let mut texts: Vec<String> = texts.filter(|text| (wanted.counts)(text)).collect();

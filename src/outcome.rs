@@ -1,7 +1,7 @@
-//! The verdict: what a run's tasks, as ECS describes them, mean for the deploy.
+//! The verdict on a run, from its tasks as ECS describes them.
 //!
-//! Pure, and derived anew from facts at every look. A failed task is an outcome, not an error of ours; each
-//! failure carries the evidence that the Reason is written from.
+//! Pure, and derived again at every look. A failed task is a result and not an error of ours. Each
+//! failure carries the evidence for its Reason.
 
 use std::iter;
 
@@ -10,56 +10,57 @@ use crate::task::{Container, Task, TaskArn, TaskDefinition};
 /// The state of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// At least one task is not over.
+    /// At least one task can still run.
     Pending,
-    /// All tasks are over.
+    /// No task can run any more.
     Over {
         /// The verdict on them.
         verdict: Verdict,
-        /// The fact that could still change or explain the verdict.
+        /// The evidence that could still change or explain the verdict.
         awaited: Awaited,
     },
 }
 
-/// Facts that may still arrive after a task is over, those worth the longest wait last.
+/// Evidence that may still arrive after a task's end. The last variant is worth the longest wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Awaited {
-    /// None that matters.
+    /// No further evidence can change the verdict.
     Nothing,
-    /// The stop code of a task that is STOPPED and otherwise succeeded: somebody may have stopped it.
+    /// The stop code of a task that is STOPPED and otherwise succeeded: somebody may have stopped
+    /// it.
     StopCode,
-    /// A stop code or an exit code that comes with STOPPED at the latest, or shortly after it.
+    /// A stop code or an exit code. ECS gives both with STOPPED, or shortly after.
     Codes,
-    /// The task definition, which says whether a container that failed counts at all.
+    /// The task definition, which says whether the failed container counts.
     Definition,
 }
 
 /// The verdict on a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// Every container that counts ended well.
+    /// Every container that counts ended with a success exit code.
     Succeeded,
-    /// At least one task failed, in the order of the tasks.
+    /// At least one task failed. Holds the failures in the order of the tasks.
     Failed(Vec<Failure>),
 }
 
 /// One task that failed, with its evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
-    /// Which task.
+    /// The task's ARN.
     pub task: TaskArn,
-    /// The culprit: of several containers the one that says most of why.
+    /// The culprit: of several failed containers the one that explains most.
     pub cause: Cause,
-    /// The other failures in it, in the order in which they are worth reading.
+    /// The other failures in the task, the most useful first.
     pub others: Vec<Cause>,
     /// ECS's stop code.
     pub stop_code: Option<String>,
-    /// ECS's words for why the task stopped.
+    /// ECS's stoppedReason.
     pub stopped_reason: Option<String>,
-    /// The essential container that ended by itself, which made ECS stop the others; nothing where none did,
-    /// or the task definition is not known.
+    /// The essential container whose own end made ECS stop the others. `None` if there is none, or
+    /// if the task definition is not known.
     pub ended_by: Option<Ender>,
-    /// The culprit's image, where ECS names it.
+    /// The culprit's image, if ECS names it.
     pub image: Option<String>,
     /// FARGATE, EC2 or EXTERNAL.
     pub launch_type: Option<String>,
@@ -77,28 +78,28 @@ pub struct Ender {
 /// A failure in a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The task never started: an image that cannot be pulled, a secret that cannot be read, no network
-    /// interface.
+    /// The task never started: an image that cannot be pulled, a secret that cannot be read, no
+    /// network interface.
     FailedToStart {
-        /// The container that says why, if one does.
+        /// The container with a reason, if there is one.
         container: Option<String>,
-        /// Its content.
+        /// The agent's text.
         reason: Option<String>,
     },
-    /// A container that counts ended with an exit code that is no success.
+    /// A container that counts ended with an exit code that is not a success.
     Exited {
         /// Its name.
         container: String,
         /// Its exit code.
         code: i64,
-        /// The agent's words about it.
+        /// The agent's text about it.
         reason: Option<String>,
     },
     /// A container that counts has no exit code: it never ran, or its host was lost.
     NoExitCode {
         /// Its name.
         container: String,
-        /// The agent's words about it.
+        /// The agent's text about it.
         reason: Option<String>,
     },
     /// Somebody stopped the task.
@@ -110,8 +111,8 @@ pub enum Cause {
 }
 
 impl Verdict {
-    /// True if the run failed before any of its containers ran, so that it can be started anew without
-    /// running anything twice. What somebody has stopped stays stopped.
+    /// True if the run failed before any of its containers ran, so that it can be started again
+    /// without running anything twice. False if somebody stopped it: it must stay stopped.
     pub fn never_ran(&self, tasks: &[Task]) -> bool {
         let Self::Failed(failures) = self else { return false };
         let wanted = |failure: &Failure| {
@@ -124,32 +125,34 @@ impl Verdict {
 /// The name in WatchContainers that stands for every container of the task definition.
 pub const EVERY_CONTAINER: &str = "*";
 
-/// Prefixes of the containers that AWS adds to a task: GuardDuty's agent, and Service Connect's proxy.
+/// Prefixes of the containers that AWS adds to a task: GuardDuty's agent, and Service Connect's
+/// proxy.
 ///
 /// <https://docs.aws.amazon.com/guardduty/latest/ug/how-runtime-monitoring-works-ecs-fargate.html>
 pub const INJECTED: [&str; 2] = ["aws-guardduty-agent", "ecs-service-connect-"];
 
-/// Exit codes of a container that was told to stop, or killed: SIGKILL and SIGTERM.
+/// Exit codes of a container that a signal ended: SIGKILL and SIGTERM.
 const ENDED_BY_SIGNAL: [i64; 2] = [137, 143];
 
-/// The stop code of a task in which a container could not be started.
+/// The stop code of a task with a container that could not be started.
 const FAILED_TO_START: &str = "TaskFailedToStart";
-/// The stop code of a task that ended because one of its essential containers had ended.
+/// The stop code of a task whose essential container ended.
 const CONTAINER_EXITED: &str = "EssentialContainerExited";
-/// The stop code of a task that somebody ended with StopTask.
+/// The stop code of a task that somebody stopped with StopTask.
 const STOPPED_BY_USER: &str = "UserInitiated";
 
-/// Part of the agent's reason for a container that it never started because one that it depends on had
-/// failed. Such a container has exit code 143 although it never ran.
+/// Part of the agent's reason for a container that it never started, because a container that it
+/// depends on had failed. It has exit code 143 although it never ran.
 ///
 /// <https://github.com/aws/amazon-ecs-agent/pull/3218>
 const DEPENDENCY_FAILED: &str = "container ordering dependency";
 
 impl Cause {
-    /// Its rank among causes, the most telling first: a reason of its own, then a code that
-    /// the program chose, then one that it got from whoever ended it, then none at all.
+    /// The rank among causes, 0 explains most: a reason from the agent, then an exit code that the
+    /// program chose, then the code of a signal, then no code at all.
     fn rank(&self) -> u8 {
         match self {
+            // Its reason only points to another container, which tells more.
             _ if self.is_of_dependency() => 3,
             Self::Exited { reason: Some(_), .. } | Self::NoExitCode { reason: Some(_), .. } => 0,
             Self::Exited { code, .. } if !ENDED_BY_SIGNAL.contains(code) => 1,
@@ -170,12 +173,12 @@ impl Cause {
         reason.as_deref().is_some_and(|reason| reason.contains(DEPENDENCY_FAILED))
     }
 
-    /// True if the container never ran, and nothing that is said of itself explains it.
+    /// True if the container never ran, and has no reason of its own for that.
     fn never_ran_for_another(&self) -> bool {
         self.is_of_dependency() || matches!(self, Self::NoExitCode { reason: None, .. })
     }
 
-    /// What the agent says of it.
+    /// The agent's text about it.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::FailedToStart { reason, .. }
@@ -185,7 +188,7 @@ impl Cause {
         }
     }
 
-    /// The container that failed, where it was one.
+    /// The container that failed, if the cause is a container's.
     pub fn container(&self) -> Option<&str> {
         match self {
             Self::FailedToStart { container, .. } => container.as_deref(),
@@ -196,12 +199,12 @@ impl Cause {
 }
 
 impl Failure {
-    /// What the agent and ECS say of it.
+    /// The texts of the agent and of ECS about the failure.
     pub fn said(&self) -> impl Iterator<Item = &str> {
         [self.cause.reason(), self.stopped_reason.as_deref()].into_iter().flatten()
     }
 
-    /// The stoppedReason, unless it says no more than that the task has ended.
+    /// The stoppedReason, unless it only says that the task has ended.
     pub fn telling_stopped_reason(&self) -> Option<&str> {
         const COMMONPLACE: [&str; 3] =
             ["Essential container in task exited", "Task failed to start", "Task stopped by user"];
@@ -209,33 +212,37 @@ impl Failure {
         (!reason.is_empty() && !COMMONPLACE.contains(&reason.trim_end_matches('.'))).then_some(reason)
     }
 
-    /// Whether the culprit ended by a signal, so that who sent it is the cause.
+    /// True if a signal ended the culprit, or it has no exit code. The cause is then outside the
+    /// container.
     pub fn was_told_to_stop(&self) -> bool {
         matches!(&self.cause, Cause::Exited { code: 137 | 143, .. } | Cause::NoExitCode { .. })
     }
 
-    /// The container whose end made ECS stop the culprit, where it was another one.
+    /// The container whose end made ECS stop the culprit, if it is another container.
     pub fn ender(&self) -> Option<&Ender> {
         let is_effect = matches!(&self.cause, Cause::Exited { code: 137 | 143, reason: None, .. });
         self.ended_by.as_ref().filter(|ender| is_effect && self.cause.container() != Some(&ender.container))
     }
 }
 
-/// The rules that a run is judged by.
+/// The rules for the verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
-    /// WatchContainers: if any are named, only these decide; with [`EVERY_CONTAINER`] all of the definition.
+    /// WatchContainers. If it names any, only these decide; [`EVERY_CONTAINER`] stands for all of
+    /// the task definition.
     pub watch_containers: &'a [String],
     /// SuccessExitCodes.
     pub success_exit_codes: &'a [i64],
-    /// The definition that ran, whose essential containers decide. Without it all containers count but
-    /// those that AWS is known to inject and those that were only told to stop.
+    /// The task definition of the run. Its essential containers decide. Without it every container
+    /// counts, except those that AWS is known to inject and those that ECS told to stop.
     pub definition: Option<&'a TaskDefinition>,
 }
 
 impl Outcome {
-    /// Judges the tasks of one run. `tasks` are all that were started and are known to ECS.
+    /// The verdict on the tasks of one run. `tasks` are all that were started and are known to ECS.
     pub fn of(tasks: &[Task], rules: Rules<'_>) -> Self {
+        // No verdict before every task is over: an answer would let the next deployment start
+        // beside a task that still runs.
         if tasks.iter().any(|task| !task.is_over()) {
             return Self::Pending;
         }
@@ -252,7 +259,7 @@ impl Rules<'_> {
         task.containers.iter().filter(|container| self.counts(container, task)).collect()
     }
 
-    /// The containers that do not count and did not end well, in the order of the tasks: a SUCCESS names
+    /// The containers that do not count and failed, in the order of the tasks. A SUCCESS names
     /// them, so that it hides nothing.
     pub fn helpers_that_failed<'t>(&self, tasks: &'t [Task]) -> Vec<&'t Container> {
         let helpers = |task: &'t Task| {
@@ -261,7 +268,8 @@ impl Rules<'_> {
         tasks.iter().flat_map(helpers).filter(|helper| !self.ended_well(helper)).collect()
     }
 
-    /// True if the task definition, which has not been read, could turn the verdict over these tasks.
+    /// True if the task definition, which has not been read, could change the verdict on these
+    /// tasks.
     pub fn rest_on_definition(&self, tasks: &[Task]) -> bool {
         let names_containers = !self.watch_containers.is_empty() && !self.watches_every_container();
         if self.definition.is_some() || names_containers {
@@ -271,8 +279,8 @@ impl Rules<'_> {
         !tasks.iter().any(fails_for_sure) && tasks.iter().any(|task| self.rests_on_definition(task))
     }
 
-    /// True if the task failed by some essential containers and not by others: only the definition says
-    /// which of its containers are essential, and at least one is.
+    /// True if some containers of the task failed and others succeeded. Only the definition says
+    /// which are essential; at least one is.
     fn rests_on_definition(&self, task: &Task) -> bool {
         if task.stop_code.as_deref() == Some(STOPPED_BY_USER) {
             return false;
@@ -280,7 +288,7 @@ impl Rules<'_> {
         let own: Vec<&Container> = task.containers.iter().filter(|one| self.is_own(one)).collect();
         let ended_well = own.iter().filter(|container| self.ended_well(container)).count();
         if self.watches_every_container() {
-            // One without an exit code may be an agent that AWS has added.
+            // A container without an exit code may be an agent that AWS injected.
             let failed_for_sure = own.iter().any(|one| one.exit_code.is_some() && !self.ended_well(one));
             return ended_well < own.len() && !failed_for_sure;
         }
@@ -291,7 +299,7 @@ impl Rules<'_> {
         self.watch_containers.iter().any(|name| name == EVERY_CONTAINER)
     }
 
-    /// True if the container is in the task definition, and was not added by AWS.
+    /// True if the container is in the task definition, and AWS did not inject it.
     fn is_own(&self, container: &Container) -> bool {
         match self.definition {
             Some(definition) => definition.container(&container.name).is_some(),
@@ -301,6 +309,8 @@ impl Rules<'_> {
 
     fn counts(&self, container: &Container, task: &Task) -> bool {
         if self.watches_every_container() {
+            // AWS's own agents often have no exit code, and must not fail a run that watches every
+            // container.
             return self.is_own(container);
         }
         if !self.watch_containers.is_empty() {
@@ -333,8 +343,8 @@ impl Rules<'_> {
         })
     }
 
-    /// The essential container whose end was its own. The task definition alone says which are essential, and
-    /// a container that is not stops nothing.
+    /// The essential container that ended by itself. Only the task definition says which are
+    /// essential; the end of any other stops nothing.
     fn ended_by(&self, task: &Task) -> Option<Ender> {
         let definition =
             self.definition.filter(|_| task.stop_code.as_deref() == Some("EssentialContainerExited"))?;
@@ -348,15 +358,17 @@ impl Rules<'_> {
         own.next()
     }
 
-    /// Everything that failed in a task, the culprit first.
+    /// All failures in a task, the culprit first.
     fn causes(&self, task: &Task) -> Vec<Cause> {
         let counting = self.counting(task);
         let stop_code = task.stop_code.as_deref();
         let mut causes: Vec<Cause> = counting.iter().filter_map(|one| self.cause(one)).collect();
+        // The sort is stable, so containers of one rank keep the task's order and two answers are
+        // equal.
         causes.sort_by_key(Cause::rank);
         if stop_code == Some(FAILED_TO_START) {
-            // A short task can be over before a helper has started. ECS calls that a failed start, but the
-            // work is done.
+            // A short task can end before a helper has started. ECS calls that a failed start, but
+            // the work is done.
             let is_done = !counting.is_empty() && causes.is_empty();
             return if is_done { causes } else { self.causes_of_failed_start(task, causes) };
         }
@@ -365,25 +377,27 @@ impl Rules<'_> {
             return vec![if is_stopped_by_user { Cause::StoppedByUser } else { Cause::NoContainer }];
         }
         if causes.is_empty() && stop_code == Some(STOPPED_BY_USER) {
+            // A container that handles SIGTERM exits with 0, but its work was cut short.
             causes.push(Cause::StoppedByUser);
         }
         self.with_failed_dependency(task, causes)
     }
 
-    /// The same for a task that ECS says failed to start. `causes` are those of the containers that count.
+    /// All failures in a task that ECS reports as a failed start. `causes` are those of the
+    /// containers that count.
     fn causes_of_failed_start(&self, task: &Task, causes: Vec<Cause>) -> Vec<Cause> {
         let causes = self.with_failed_dependency(task, causes);
         let not_started = causes.iter().position(|cause| matches!(cause, Cause::NoExitCode { .. }));
         let culprit = causes.first().filter(|cause| cause.is_telling() || not_started.is_none());
         let start = match culprit {
-            // All that ran is told by its code.
+            // The culprit ran, so its exit code tells more than the stop code.
             Some(Cause::Exited { .. }) => return causes,
             Some(Cause::NoExitCode { container, reason }) => {
                 Cause::FailedToStart { container: Some(container.clone()), reason: reason.clone() }
             }
             _ => {
                 let telling = task.containers.iter().find(|container| container.reason.is_some());
-                // The one that did not start is worth its name only beside others that did.
+                // Without a reason the name helps only if other containers did start.
                 let silent = not_started.filter(|_| task.ever_ran()).and_then(|at| causes[at].container());
                 let container = telling.map(|telling| telling.name.as_str()).or(silent);
                 let reason = telling.and_then(|telling| telling.reason.clone());
@@ -396,11 +410,14 @@ impl Rules<'_> {
         iter::once(start).chain(others).collect()
     }
 
-    /// The same causes, led by a container that does not count where one that does never ran because of it:
-    /// an init container is not essential, and the work cannot begin when it has failed.
+    /// Puts a failed helper first if a container that counts never ran because of it. An init
+    /// container is not essential, but the work cannot begin if it fails.
     fn with_failed_dependency(&self, task: &Task, causes: Vec<Cause>) -> Vec<Cause> {
+        // Any other stop code already tells what ended the task.
         let explains_itself =
             !matches!(task.stop_code.as_deref(), None | Some(FAILED_TO_START | CONTAINER_EXITED));
+        // The agent also gives an exit code to a container that it never started, so the runtime id
+        // decides.
         let has_run =
             |name: &str| task.containers.iter().any(|one| one.name == name && one.runtime_id.is_some());
         let never_ran =
@@ -414,7 +431,7 @@ impl Rules<'_> {
         failed.chain(causes.iter().cloned()).collect()
     }
 
-    /// Why a container failed, if it did.
+    /// The container's failure, if it failed.
     fn cause(&self, container: &Container) -> Option<Cause> {
         let (name, reason) = (container.name.clone(), container.reason.clone());
         match container.exit_code {
@@ -424,15 +441,16 @@ impl Rules<'_> {
         }
     }
 
-    /// The fact that another look could still show, and that changes or explains the judgement of a task that is over.
+    /// The evidence that another look could show, and that would change or explain the verdict on a
+    /// task that is over.
     ///
-    /// Exit codes and the stop code come with or shortly after the last state before STOPPED. A code that is
-    /// missing is explained by a reason of the container or by a stop code that says the container was not at
-    /// fault.
+    /// Exit codes and the stop code come with STOPPED, or shortly after. A missing exit code is
+    /// explained by the container's reason, or by a stop code that does not blame a container.
     fn awaited(&self, task: &Task) -> Awaited {
         let until = |settled| if settled { Awaited::Nothing } else { Awaited::Codes };
         if task.stop_code.as_deref() == Some(FAILED_TO_START) {
-            // A container that ran has a code, which may be late; one that did not start never has one.
+            // A container that ran has a code, which may be late. One that did not start never has
+            // one.
             let is_late = |one: &&Container| {
                 one.runtime_id.is_some() && one.exit_code.is_none() && one.reason.is_none()
             };
@@ -445,7 +463,8 @@ impl Rules<'_> {
             _ => None,
         });
         match (causes.first(), without_code) {
-            // A code that the program chose is the culprit's; nothing that is still to come could be.
+            // The program chose this code, so no later evidence can make another container the
+            // culprit.
             (Some(cause @ Cause::Exited { .. }), _) if cause.is_telling() && counts(cause) => {
                 Awaited::Nothing
             }
@@ -454,10 +473,13 @@ impl Rules<'_> {
                     || task.stop_code.as_deref().is_some_and(|code| code != CONTAINER_EXITED);
                 until(explained && task.is_stopped())
             }
-            // Who ended it stands in the stop code.
+            // The stop code tells who sent the signal.
             (Some(Cause::Exited { .. }), None) => until(task.stop_code.is_some() || task.is_stopped()),
+            // A task without containers is described incompletely, and another look may show them.
             (Some(Cause::NoContainer), _) => Awaited::Codes,
             (Some(_), _) => Awaited::Nothing,
+            // A clean exit after SIGTERM looks like a success until the stop code says
+            // UserInitiated (docs/decisions/0008).
             (None, _) if task.is_stopped() && task.stop_code.is_none() => Awaited::StopCode,
             (None, _) => {
                 until(task.stop_code.is_some() && (task.is_stopped() || self.helpers_have_codes(task)))
@@ -465,7 +487,7 @@ impl Rules<'_> {
         }
     }
 
-    /// True if the answer can name the helpers of a success with their codes.
+    /// True if a SUCCESS can name its failed helpers with their codes.
     fn helpers_have_codes(&self, task: &Task) -> bool {
         let helpers = self.helpers_that_failed(std::slice::from_ref(task));
         helpers.iter().all(|helper| helper.exit_code.is_some() || helper.reason.is_some())
@@ -476,12 +498,12 @@ fn is_injected(container: &Container) -> bool {
     INJECTED.iter().any(|prefix| container.name.starts_with(prefix))
 }
 
-/// True if a signal that needs no other explanation ended the container.
+/// True if a signal ended the container, and the agent gives no other reason.
 fn was_signalled(container: &Container) -> bool {
     container.exit_code.is_some_and(|code| ENDED_BY_SIGNAL.contains(&code)) && container.reason.is_none()
 }
 
-/// True if ECS ended the container because another one of the task had ended by itself.
+/// True if ECS stopped the container because another one of the task had ended by itself.
 fn was_only_told_to_stop(container: &Container, task: &Task) -> bool {
     let ended_by_itself = |other: &Container| {
         !is_injected(other) && !was_signalled(other) && (other.exit_code.is_some() || other.reason.is_some())

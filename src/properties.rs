@@ -1,6 +1,8 @@
-//! ResourceProperties, parsed once into a typed and valid value; later code cannot meet a bad one.
+//! ResourceProperties, parsed once into a typed and valid value. Later code cannot meet an invalid
+//! one.
 //!
-//! Pure. All errors of one request are gathered, so that a template is mended in one round.
+//! Pure. Reports all errors of a request together, so that one deploy is enough to correct a
+//! template.
 
 mod check;
 mod read;
@@ -20,16 +22,17 @@ use self::{
     shape::{Field, Rule, Shape, structure},
 };
 
-/// The longest that CloudFormation waits for a custom resource, in seconds, and what it takes where none is
-/// given.
+/// The longest time that CloudFormation waits for a custom resource, in seconds, and the default of
+/// ServiceTimeout.
+///
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html>
 pub const MAX_SERVICE_TIMEOUT: u32 = 3600;
-/// The longest that CloudFormation waits for a WaitCondition, in seconds.
+/// The longest time that CloudFormation waits for a WaitCondition, in seconds.
 pub const MAX_WAIT: u32 = 43_200;
-/// ECS takes 50, of which the function needs five.
+/// The limit for a template's tags: ECS allows 50, and the function adds five.
 const MAX_TAGS: usize = 45;
-/// What ServiceTimeout may be.
 const SERVICE_TIMEOUT: Shape = Shape::integer(1, MAX_SERVICE_TIMEOUT as i64);
-/// The function's own tags begin so.
+/// The prefix of the function's own tags.
 pub const OWN_TAG_PREFIX: &str = "ecs-tasks:";
 
 structure! {
@@ -137,31 +140,33 @@ structure! {
     }
 }
 
-/// Where a property is wrong, and how.
+/// A wrong property: its path and the problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropertyError {
-    /// `Overrides.containerOverrides[0].cpu`; empty for the whole.
+    /// The path, `Overrides.containerOverrides[0].cpu`. Empty for the properties as a whole.
     pub path: String,
-    /// `must be a whole number from 0 to 2147483647, not "x"`
+    /// The problem: `must be a whole number from 0 to 2147483647, not "x"`.
     pub problem: String,
-    /// The path of what is there: where a member is missing, of what it is missing in.
+    /// The path of an existing member. If a member is missing, this is the structure that lacks it.
     pub place: String,
 }
 
-/// All that is wrong with a request's properties; never empty.
+/// All errors in a request's properties. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropertyErrors(pub Vec<PropertyError>);
 
 impl Properties {
-    /// Reads ResourceProperties, with every scalar as a string or in its native type.
+    /// Reads ResourceProperties. A scalar may be a string or have its native type.
     pub fn read(value: &Value) -> Result<Self, PropertyErrors> {
         let mut errors = Vec::new();
         let read = read::read(value, &Self::SHAPE, "", &mut errors);
         check::refuse_dynamic_references(value, "", &mut errors);
         let properties = read.and_then(|read| {
+            // Measured after the shapes have turned strings into numbers, which is what ECS
+            // receives.
             check::check_size(&read, &mut errors);
             let parsed: Result<Self, serde_json::Error> = serde_json::from_value(read);
-            // The shape has let it pass, so only a shape that disagrees with its type can get here.
+            // The shape has accepted it, so only a shape that disagrees with its type leads here.
             parsed.map_err(|error| errors.push(PropertyError::at("", error.to_string()))).ok()
         });
         if let Some(properties) = &properties {
@@ -170,13 +175,13 @@ impl Properties {
         properties.filter(|_| errors.is_empty()).ok_or(PropertyErrors(errors))
     }
 
-    /// NoEcho, read without any of the rest: a request whose other properties are wrong must not be echoed,
-    /// either.
+    /// NoEcho, read on its own: CloudFormation must mask the answer even if other properties are
+    /// wrong.
     pub fn no_echo_of(value: &Value) -> bool {
         value.get("NoEcho").and_then(read::boolean).unwrap_or(false)
     }
 
-    /// ServiceTimeout in seconds, read without any of the rest: a Delete brings the properties that made its
+    /// ServiceTimeout in seconds, read on its own: a Delete brings the properties that made its
     /// Create fail.
     pub fn service_timeout_of(value: &Value) -> u32 {
         let given = value
@@ -185,27 +190,27 @@ impl Properties {
         given.and_then(|seconds| seconds.as_u64()?.try_into().ok()).unwrap_or(MAX_SERVICE_TIMEOUT)
     }
 
-    /// Whether Timeout is 0, so that nobody waits for the tasks; read without any of the rest.
+    /// True if Timeout is 0, so that nobody waits for the tasks. Read on its own.
     pub fn is_fire_and_forget(value: &Value) -> bool {
         value.get("Timeout").and_then(read::integer) == Some(0)
     }
 
-    /// The instances to start on, if there are any: an empty list is as good as none.
+    /// The instances to start on. `None` for an empty list, too.
     pub fn instances(&self) -> Option<&[String]> {
         self.instances.as_deref().filter(|instances| !instances.is_empty())
     }
 
-    /// The criteria that an Update must meet, if there are any.
+    /// The criteria for an Update. `None` for an empty list, too.
     pub fn update_criteria(&self) -> Option<&[UpdateCriterion]> {
         self.update_criteria.as_deref().filter(|criteria| !criteria.is_empty())
     }
 
-    /// The containers that alone decide, `*` standing for all. None means that the essential ones do.
+    /// The containers that decide; `*` stands for all. Empty if the essential ones decide.
     pub fn watch_containers(&self) -> &[String] {
         self.watch_containers.as_deref().unwrap_or_default()
     }
 
-    /// How many tasks a run has.
+    /// The number of tasks in a run.
     pub fn tasks(&self) -> usize {
         match self.instances() {
             Some(instances) if self.count > 0 => instances.len(),
@@ -215,7 +220,7 @@ impl Properties {
 }
 
 impl PropertyError {
-    /// Whether it is about a name, which is unknown or missing, and not about a value.
+    /// True if the error is an unknown or missing name, false if it is a value.
     pub fn is_about_a_name(&self) -> bool {
         self.path != self.place
     }
@@ -229,7 +234,7 @@ impl PropertyError {
     }
 
     fn unknown(within: &str, place: &str, name: &str, hint: &str) -> Self {
-        // A name is what somebody wrote, so it can be of any length.
+        // The name comes from the template, so it can have any length.
         let name: String = name.chars().take(80).collect();
         let within = if within.is_empty() { String::new() } else { format!(" in {within}") };
         Self { place: place.to_owned(), ..Self::at("", format!("unknown property {name}{within}{hint}")) }
@@ -241,6 +246,8 @@ impl fmt::Debug for Properties {
         f.debug_struct("Properties")
             .field("cluster", &self.cluster)
             .field("task_definition", &self.task_definition)
+            // Few members only: Triggers and Tags can hold anything, a secret included. Overrides
+            // hide the values of their variables.
             .field("overrides", &self.overrides)
             .finish_non_exhaustive()
     }

@@ -1,7 +1,7 @@
 //! Every text that a person reads in a stack's events.
 //!
-//! Pure. A [`Reason`] has parts of different worth, most telling first; [`Reason::fit`] writes them within
-//! the bytes that are left of an answer, and lets the least telling give way.
+//! Pure. A [`Reason`] has parts of different worth, the most useful first. [`Reason::fit`] writes
+//! them within the bytes that an answer has left, and drops the least useful parts first.
 
 mod failure;
 mod fit;
@@ -11,17 +11,17 @@ pub use fit::plain;
 pub use crate::failures::FailureClass;
 use crate::failures::{Particulars, Recognised, cut};
 
-/// What a text calls the role that the function runs with, until [`Reason::by_function`] names the function.
+/// The function's role in a text, until [`Reason::by_function`] names the function.
 pub const ROLE_OF_FUNCTION: &str = "the role of the function";
 
-/// A Reason before it is cut to size, in the order in which it reads.
+/// A Reason before it is cut to size, with its parts in reading order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reason {
-    /// What failed, or that nothing did: one sentence, kept to the last.
+    /// The failure, or the success, in one sentence. It is the last part to be cut.
     lead: String,
-    /// What to change or to run.
+    /// Things to change or to run.
     steps: Vec<String>,
-    /// What else a reader should know.
+    /// Further facts for the reader.
     facts: Vec<String>,
     /// The last log lines, oldest first.
     log: Vec<String>,
@@ -29,43 +29,43 @@ pub struct Reason {
     further: Vec<String>,
     /// AWS's own words.
     said: Vec<String>,
-    /// Where to look: the task's ARN, log group and stream.
+    /// Places to look: the task's ARN, the log group and the stream.
     place: Vec<String>,
-    /// The entry of the catalogue that it was made from.
+    /// The id of the catalogue's entry behind it.
     id: Option<&'static str>,
-    /// What kind of failure it is; none where the function itself could not go on, or nothing has failed.
+    /// The class of the failure. `None` if the function itself failed, or nothing did.
     class: Option<FailureClass>,
 }
 
-/// Where a container's output is, and its last lines.
+/// The place of a container's output, and its last lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
-    /// The log group, where its output goes to one.
+    /// The log group, if the output goes to one.
     pub group: Option<String>,
-    /// The stream, where it can be known.
+    /// The stream, if it can be derived.
     pub stream: Option<String>,
     /// The last lines, oldest first.
     pub lines: Vec<String>,
-    /// Why there are none, where some were wanted.
+    /// The reason why there are no lines, if some were wanted.
     pub missing: Option<NoLog>,
 }
 
-/// Why there is no log to show.
+/// The reasons why there is no log to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoLog {
-    /// The task definition, which says where the output goes, could not be read: why.
+    /// The task definition, which names the log, could not be read. Holds the error.
     NoDefinition(String),
     /// The container's output goes to this driver, or to none.
     NotAwslogs(Option<String>),
-    /// FireLens routes it, to this log group if its options name one.
+    /// FireLens routes the output, to this log group if its options name one.
     FireLens(Option<String>),
-    /// The function may not read it: AWS's words.
+    /// The function's role may not read the log. Holds AWS's words.
     Denied(String),
-    /// The stream is not there: the container printed nothing, or could not write.
+    /// The stream does not exist: the container printed nothing, or could not write.
     NoStream,
-    /// The stream is there, and nothing in it says anything.
+    /// The stream exists, and none of its lines counts.
     Empty,
-    /// It could not be read for now: AWS's words.
+    /// The log could not be read in time. Holds the error.
     Unread(String),
 }
 
@@ -75,7 +75,7 @@ impl Reason {
         Self { lead: lead.into(), ..Self::default() }
     }
 
-    /// A failure as the catalogue has it.
+    /// The Reason of a failure that the catalogue recognised.
     pub fn of(recognised: &Recognised, facts: &Particulars) -> Self {
         let entry = recognised.entry;
         let reason =
@@ -83,29 +83,29 @@ impl Reason {
         reason.step(&recognised.step(facts))
     }
 
-    /// Says what kind of failure it is about.
+    /// Sets the class of the failure.
     #[must_use]
     pub fn of_class(self, class: FailureClass) -> Self {
         Self { class: Some(class), ..self }
     }
 
-    /// What kind of failure it is about. Where no text says so, the function could not go on.
+    /// The class of the failure. Without one it is a failure of the function itself.
     pub fn class(&self) -> FailureClass {
         self.class.unwrap_or(FailureClass::OwnFault)
     }
 
-    /// Says which entry of the catalogue it is about, where its lead is another.
+    /// Sets the catalogue's entry, for a Reason with another lead than the entry's.
     #[must_use]
     pub fn about(self, id: &'static str) -> Self {
         Self { id: Some(id), ..self }
     }
 
-    /// Its first sentence: what failed, or that nothing did.
+    /// The first sentence: the failure, or the success.
     pub fn head(&self) -> &str {
         &self.lead
     }
 
-    /// AWS's words of a failure that the catalogue does not know; nothing where it knows it.
+    /// AWS's words of a failure that the catalogue does not know. `None` if it does.
     pub fn unknown(&self) -> Option<String> {
         self.id.filter(|id| id.starts_with("unknown-")).map(|_| self.said.join("; "))
     }
@@ -120,7 +120,7 @@ impl Reason {
         self
     }
 
-    /// Adds a step, unless it is there.
+    /// Adds a step, unless the Reason already has it.
     #[must_use]
     pub fn step(mut self, step: &str) -> Self {
         let step = step.trim();
@@ -130,7 +130,7 @@ impl Reason {
         self
     }
 
-    /// Adds something to know, if there is something that the rest does not already say.
+    /// Adds a fact, unless the Reason already says it.
     #[must_use]
     pub fn fact(mut self, fact: Option<&str>) -> Self {
         let fact = fact.map(str::trim).filter(|fact| !fact.is_empty());
@@ -140,18 +140,21 @@ impl Reason {
         self
     }
 
-    /// Adds AWS's words: those that say something, or all where the catalogue does not know the failure.
+    /// Adds AWS's words: all of them if the catalogue does not know the failure, else their useful
+    /// part.
     #[must_use]
     pub fn said(mut self, said: Option<&str>) -> Self {
+        // An unknown failure is quoted in full, so that a report of it can extend the catalogue.
         let is_known = self.id.is_none_or(|id| !id.starts_with("unknown-"));
         let said = said.map(|said| if is_known { cut(said) } else { said.trim().to_owned() });
         let Some(said) = said.filter(|said| !said.is_empty() && !self.tells(said)) else { return self };
+        // The agent's reason is often a part of the stoppedReason. Both would say the same twice.
         self.said.retain(|earlier| !said.contains(earlier.as_str()));
         self.said.push(said);
         self
     }
 
-    /// Leaves AWS's words out, for who shows them elsewhere.
+    /// Drops AWS's words, for a caller that shows them elsewhere.
     #[must_use]
     pub fn without_said(self) -> Self {
         Self { said: Vec::new(), ..self }
@@ -162,8 +165,8 @@ impl Reason {
         self.lead.contains(text) || all.into_iter().any(|one| one.contains(text))
     }
 
-    /// Adds a container's last lines, and where the rest of them is; or why there are none, and what to do
-    /// about it.
+    /// Adds a container's last lines and the place of the rest, or the reason why there are none
+    /// and a step.
     #[must_use]
     pub fn log(mut self, log: Option<&Log>) -> Self {
         let Some(log) = log else { return self };
@@ -172,19 +175,20 @@ impl Reason {
         }
         self.log = log.lines.iter().map(|line| fit::log_line(line)).filter(|line| !line.is_empty()).collect();
         self.place.extend(log.group.as_ref().map(|group| format!("log group {group}")));
+        // A stream that does not exist is not a place to look.
         let stream = log.stream.as_ref().filter(|_| log.missing != Some(NoLog::NoStream));
         self.place.extend(stream.map(|stream| format!("log stream {stream}")));
         self
     }
 
-    /// Adds something else that failed, in a few words.
+    /// Adds another failure, in a few words.
     #[must_use]
     pub fn further(mut self, further: impl Into<String>) -> Self {
         self.further.push(further.into());
         self
     }
 
-    /// Adds where to look.
+    /// Adds a place to look.
     #[must_use]
     pub fn place(mut self, place: impl Into<String>) -> Self {
         self.place.push(place.into());
@@ -193,7 +197,7 @@ impl Reason {
 }
 
 impl Log {
-    /// The command that shows what a Reason does not.
+    /// The command that prints the whole log.
     fn command(&self) -> String {
         let group = self.group.as_deref().unwrap_or("LOG_GROUP");
         let stream =
@@ -201,7 +205,8 @@ impl Log {
         format!("aws logs tail {group}{stream} --since 1d")
     }
 
-    /// What a text says of the log where it is the next thing to read; nothing where it cannot be read.
+    /// The sentence that leads to the log, if the log is the next thing to read. `None` if it
+    /// cannot be read.
     pub fn invitation(&self) -> Option<String> {
         match (self.lines.is_empty(), &self.missing) {
             (false, _) => Some("Fix what its last log lines report, then deploy again".to_owned()),
@@ -212,7 +217,7 @@ impl Log {
 }
 
 impl NoLog {
-    /// What a reader should know, and what to do about it.
+    /// The text for the reader, with the next step.
     pub fn in_words(&self, log: &Log) -> String {
         let group = log.group.as_deref().unwrap_or("its log group");
         match self {

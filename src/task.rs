@@ -1,7 +1,8 @@
-//! The vocabulary of ECS: tasks, their containers, and the definition that they ran from.
+//! The vocabulary of ECS: tasks, their containers, and their task definition.
 //!
-//! Pure. DescribeTasks and the events of EventBridge become the same [`Task`], so that both are judged alike.
-//! Statuses and stop codes stay open strings, as ECS may add to them.
+//! Pure. The answers of DescribeTasks and the events of EventBridge become the same [`Task`], so
+//! the same rules apply to both. Statuses and stop codes stay open strings, because ECS may add to
+//! them.
 
 pub mod read;
 
@@ -20,95 +21,99 @@ pub struct TaskArn(pub String);
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html>
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
-    /// Its ARN.
+    /// The task's ARN.
     pub arn: TaskArn,
-    /// The revision that it runs from; empty where a replayed answer left it out.
+    /// The revision of its task definition; empty if a replayed answer left it out.
     pub task_definition_arn: String,
-    /// PROVISIONING, PENDING, ACTIVATING, RUNNING, DEACTIVATING, STOPPING, DEPROVISIONING, STOPPED or
-    /// DELETED.
+    /// PROVISIONING, PENDING, ACTIVATING, RUNNING, DEACTIVATING, STOPPING, DEPROVISIONING, STOPPED
+    /// or DELETED.
     pub last_status: String,
-    /// RUNNING, or STOPPED from when ECS or somebody wants its end; empty where it is not known.
+    /// RUNNING, or STOPPED once ECS or somebody wants it to end; empty if unknown.
     pub desired_status: String,
     /// `startedBy` of RunTask or StartTask; marks the tasks of one resource.
     pub started_by: Option<String>,
-    /// The container instance that it runs on, if it runs on one.
+    /// The container instance that it runs on, if any.
     pub container_instance_arn: Option<String>,
     /// FARGATE, EC2 or EXTERNAL.
     pub launch_type: Option<String>,
-    /// The capacity provider that it runs on, if it runs on one.
+    /// The capacity provider that it runs on, if any.
     pub capacity_provider: Option<String>,
-    /// Why ECS stopped it: TaskFailedToStart, EssentialContainerExited, UserInitiated, …
+    /// ECS's code for the end: TaskFailedToStart, EssentialContainerExited, UserInitiated, …
     pub stop_code: Option<String>,
-    /// The same in ECS's words, or the reason that was given to StopTask.
+    /// ECS's text for the end, or the reason that StopTask was given.
     pub stopped_reason: Option<String>,
-    /// Its containers, also those that AWS injected.
+    /// Its containers, including those that AWS injected.
     pub containers: Vec<Container>,
-    /// When RunTask or StartTask made it.
+    /// The time of RunTask or StartTask.
     pub created_at: Option<OffsetDateTime>,
-    /// When its containers had started.
+    /// The time at which its containers had started.
     pub started_at: Option<OffsetDateTime>,
-    /// When its containers had ended; on Fargate the network interface takes some 20 s more.
+    /// The time at which its containers had ended. On Fargate the removal of the network interface
+    /// takes some 20 s more.
     pub execution_stopped_at: Option<OffsetDateTime>,
-    /// When it was STOPPED.
+    /// The time at which it was STOPPED.
     pub stopped_at: Option<OffsetDateTime>,
-    /// Its tags, where they were asked for.
+    /// Its tags, if the call asked for them.
     pub tags: BTreeMap<String, String>,
 }
 
 /// One container of a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
-    /// Its name in the task definition.
+    /// The name in the task definition.
     pub name: String,
-    /// Its image, where ECS names it.
+    /// The image, if ECS names it.
     pub image: Option<String>,
     /// PENDING, RUNNING or STOPPED.
     pub last_status: String,
-    /// Absent until it ends, and for good when it never ran or its host was lost.
+    /// The exit code. It is absent until the container ends, and for ever if it never ran or its
+    /// host was lost.
     pub exit_code: Option<i64>,
-    /// What the agent says of it: a pull that failed, memory that ran out.
+    /// The agent's text about it: a pull that failed, memory that ran out.
     pub reason: Option<String>,
-    /// The container runtime's id, there once it has been created.
+    /// The container runtime's id. It exists once the container has been created.
     pub runtime_id: Option<String>,
 }
 
-/// What DescribeTasks showed of some tasks.
+/// The answer of DescribeTasks about some tasks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observation {
-    /// Those that ECS knows, in the order in which they were asked for.
+    /// Tasks that ECS knows, in the order of the request.
     pub tasks: Vec<Task>,
-    /// Those that it does not know: MISSING.
+    /// Tasks that ECS does not know: MISSING.
     pub missing: Vec<TaskArn>,
 }
 
-/// Why a task did not start: an entry of `failures` in the answer of RunTask or StartTask, whose HTTP status is 200.
+/// One entry of `failures` in an answer of RunTask or StartTask, whose HTTP status is 200: the
+/// reason why a task did not start.
 ///
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaunchFailure {
     /// `RESOURCE:MEMORY`, `AGENT`, `Capacity is unavailable at this time…`
     pub reason: String,
-    /// What it is about: a container instance, a cluster.
+    /// The resource that the reason is about: a container instance, a cluster.
     pub arn: Option<String>,
-    /// More of it.
+    /// Further details.
     pub detail: Option<String>,
 }
 
-/// What is read of a task definition. Its environment can hold secrets, so `Debug` shows names alone.
+/// The parts of a task definition that this crate needs. The environment can hold secrets, so
+/// `Debug` shows names alone.
 ///
-/// Serialized without its environment, in a wait that the ledger keeps.
+/// The ledger stores it inside a wait, without its environment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TaskDefinition {
     /// family:revision as an ARN.
     pub arn: String,
-    /// CPU units of a whole task, where the definition sets them.
+    /// CPU units of a whole task, if the definition sets them.
     pub cpu: Option<String>,
-    /// MiB of a whole task, where the definition sets them.
+    /// MiB of a whole task, if the definition sets them.
     pub memory: Option<String>,
-    /// `X86_64` or `ARM64`, where the definition asks for one.
+    /// `X86_64` or `ARM64`, if the definition asks for one.
     pub cpu_architecture: Option<String>,
-    /// Its containers, in its own order.
+    /// Its containers, in the definition's order.
     pub containers: Vec<ContainerDefinition>,
 }
 
@@ -116,34 +121,35 @@ pub struct TaskDefinition {
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ContainerDefinition {
-    /// Its name.
+    /// The container's name.
     pub name: String,
-    /// Its image.
+    /// The container's image.
     pub image: String,
-    /// Whether its end ends the task.
+    /// True if the container's end ends the task.
     pub essential: bool,
     /// Plain variables by name.
     #[serde(skip)]
+    // Skipped: neither a row of the ledger nor a continuation may hold a secret.
     pub environment: BTreeMap<String, String>,
-    /// `secrets` by name: where each value comes from.
+    /// The sources of `secrets`, by the variables' names.
     #[serde(skip)]
     pub secrets: BTreeMap<String, String>,
-    /// Its log driver, `awslogs` for one.
+    /// The log driver, for example `awslogs`.
     pub log_driver: Option<String>,
-    /// Where its output goes, if that is CloudWatch Logs.
+    /// The options of the awslogs driver, if the output goes to CloudWatch Logs.
     pub logs: Option<AwsLogs>,
-    /// The log group that the options of the driver awsfirelens name.
+    /// The log group in the options of the awsfirelens driver, if they name one.
     pub firelens_group: Option<String>,
 }
 
-/// The options of the awslogs driver that say where a container's output is.
+/// The options of the awslogs driver that lead to a container's output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AwsLogs {
     /// `awslogs-group`
     pub group: String,
-    /// `awslogs-region`, where it differs from the function's own.
+    /// `awslogs-region`, if it differs from the function's own Region.
     pub region: Option<String>,
-    /// `awslogs-stream-prefix`; without one the stream has the name of the container's runtime id.
+    /// `awslogs-stream-prefix`. Without it the stream is named after the container's runtime id.
     pub stream_prefix: Option<String>,
 }
 
@@ -193,40 +199,40 @@ impl Task {
         }
     }
 
-    /// When its containers had ended, as far as that is known.
+    /// The time at which its containers had ended, if known.
     pub fn ended_at(&self) -> Option<OffsetDateTime> {
         self.execution_stopped_at.or(self.stopped_at)
     }
 
-    /// For how long its containers ran, as far as that is known.
+    /// The time that its containers ran, if known.
     ///
-    /// Events show tasks whose `executionStoppedAt` is earlier than their `startedAt`. Such a time says nothing
-    /// about how long the task ran, so the time of its end stands in for it.
+    /// Some events have an `executionStoppedAt` earlier than `startedAt`. Such a time says nothing
+    /// about the run, so `stoppedAt` takes its place.
     pub fn run_time(&self) -> Option<Duration> {
         let from = self.started_at?;
         let ends = [self.execution_stopped_at, self.stopped_at];
         ends.into_iter().flatten().find(|end| *end >= from).map(|end| end - from)
     }
 
-    /// Whether nothing of it will run any more: STOPPED, DELETED, or past RUNNING with every container
-    /// stopped.
+    /// True if nothing of the task will run any more: it is STOPPED or DELETED, or past RUNNING
+    /// with every container stopped.
     ///
-    /// The latter spares the wait for a network interface to be taken down, some 20 s on Fargate.
+    /// The second case saves the wait for the removal of a network interface, some 20 s on Fargate.
     pub fn is_over(&self) -> bool {
         self.is_stopped() || self.is_past_running() && self.all_containers_stopped()
     }
 
-    /// Whether it has let go of all that it held, its network interface included.
+    /// True if the task has released all its resources, its network interface included.
     pub fn is_stopped(&self) -> bool {
         matches!(self.last_status.as_str(), "STOPPED" | "DELETED")
     }
 
-    /// Whether it has been told to stop and something of it may still run.
+    /// True if the task has been told to stop and a part of it may still run.
     pub fn is_stopping(&self) -> bool {
         !self.is_over() && (self.desired_status == "STOPPED" || self.is_past_running())
     }
 
-    /// Whether any container was ever created by the container runtime or has ended with an exit code.
+    /// True if the container runtime has created any of its containers, or any has an exit code.
     pub fn ever_ran(&self) -> bool {
         self.containers
             .iter()
@@ -238,6 +244,7 @@ impl Task {
     }
 
     fn all_containers_stopped(&self) -> bool {
+        // `all` is true for an empty list, and a replayed answer of RunTask names no containers.
         !self.containers.is_empty()
             && self.containers.iter().all(|container| container.last_status == "STOPPED")
     }
@@ -251,8 +258,8 @@ impl TaskDefinition {
 }
 
 impl AwsLogs {
-    /// The stream of one container of one task: `prefix/container/task id`, and without a prefix the
-    /// container's id in its runtime, which ECS knows once the container has been created.
+    /// The stream of one container of one task: `prefix/container/task id`. Without a prefix it is
+    /// the container's runtime id, which ECS knows once the container has been created.
     ///
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html>
     pub fn stream(&self, container: &str, task: &TaskArn, runtime_id: Option<&str>) -> Option<String> {

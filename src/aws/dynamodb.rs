@@ -1,7 +1,7 @@
-//! DynamoDB: items and expressions in, items out. Values are JSON's, and what they mean is the caller's.
+//! DynamoDB: items and expressions in, items out. Values are JSON; the caller knows their meaning.
 //!
-//! In an expression every attribute is written `#name`, which keeps it from being one of DynamoDB's reserved
-//! words, and every value `:name`.
+//! In an expression write every attribute as `#name`, because DynamoDB reserves many words, and
+//! every value as `:name`.
 
 mod attributes;
 mod read;
@@ -27,9 +27,9 @@ use super::{Throttles, in_region_of};
 use crate::call::{CallError, CallErrorKind};
 pub use crate::item::{Attributes, Update, Updated};
 
-/// How many items one BatchWriteItem takes.
+/// The most items that one BatchWriteItem takes.
 pub const BATCH_ITEMS: usize = 25;
-/// How many changes one TransactWriteItems takes.
+/// The most changes that one TransactWriteItems takes.
 pub const TRANSACTION_UPDATES: usize = 100;
 
 /// A table.
@@ -40,21 +40,21 @@ pub struct Table {
     throttles: Throttles,
 }
 
-/// What came of writing an item that must be new.
+/// The outcome of writing an item that must be new.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inserted {
     /// It was written.
     New,
-    /// An item with its key is there already: this one.
+    /// An item with this key exists. Holds that item.
     There(Attributes),
 }
 
-/// What came of several changes, of which all or none are made.
+/// The outcome of several changes, of which all or none are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transacted {
     /// All were made.
     Done,
-    /// None was: the conditions of these, by their places, do not hold.
+    /// None was made. Holds the positions of the changes whose conditions do not hold.
     Refused(Vec<usize>),
 }
 
@@ -67,19 +67,19 @@ impl Table {
         Self { client, name: name.to_owned(), throttles }
     }
 
-    /// What of its calls AWS has throttled.
+    /// The counter of the calls to this table that AWS throttled.
     pub fn throttles(&self) -> &Throttles {
         &self.throttles
     }
 
-    /// Writes an item over the one that may be there.
+    /// Writes an item and replaces the one with the same key.
     pub async fn put(&self, item: &Attributes) -> Result<(), CallError> {
         let call = self.client.put_item().table_name(&self.name).set_item(Some(typed(item)));
         call.send().await.map_err(|error| CallError::of("dynamodb:PutItem", error))?;
         Ok(())
     }
 
-    /// Writes an item unless there is one with its key, of which `partition` is the partition key's name.
+    /// Writes an item unless one with its key exists. `partition` is the name of the partition key.
     pub async fn insert(&self, item: &Attributes, partition: &str) -> Result<Inserted, CallError> {
         let call = self
             .client
@@ -100,8 +100,8 @@ impl Table {
         }
     }
 
-    /// Writes up to [`BATCH_ITEMS`] items with different keys over those that may be there. What DynamoDB
-    /// leaves over is sent again, for as long as a burst of throttling lasts.
+    /// Writes up to [`BATCH_ITEMS`] items with different keys and replaces those that exist. Sends
+    /// unprocessed items again, as long as a short burst of throttling lasts.
     pub async fn put_all(&self, items: &[&Attributes]) -> Result<(), CallError> {
         let unbuilt = |error| CallError::unbuilt("dynamodb:BatchWriteItem", &error);
         let put = |item: &&Attributes| {
@@ -114,7 +114,8 @@ impl Table {
             let call = self.client.batch_write_item().request_items(&self.name, left);
             let answer =
                 call.send().await.map_err(|error| CallError::of("dynamodb:BatchWriteItem", error))?;
-            // The table is the only one; by its ARN it may come back under its name.
+            // The call names one table only. If it names it by ARN, the answer may name it
+            // otherwise.
             left = answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
             if left.is_empty() {
                 return Ok(());
@@ -126,7 +127,7 @@ impl Table {
         }
     }
 
-    /// Changes one item, if its condition holds.
+    /// Changes one item if its condition holds.
     pub async fn update(&self, update: &Update) -> Result<Updated, CallError> {
         let mut call = self
             .client
@@ -136,6 +137,8 @@ impl Table {
             .update_expression(&update.expression)
             .set_condition_expression(update.condition())
             .set_expression_attribute_values(typed_values(update))
+            // The item comes back in any case. A read after the refusal could find it changed
+            // again.
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         for name in update.names() {
@@ -152,8 +155,8 @@ impl Table {
         }
     }
 
-    /// Changes up to [`TRANSACTION_UPDATES`] items, all or none. A conflict with another transaction is tried
-    /// again. `token` makes a repetition of the same call do nothing.
+    /// Changes up to [`TRANSACTION_UPDATES`] items, all or none. Retries a conflict with another
+    /// transaction. With the same `token` a repeated call has no second effect.
     pub async fn transact(&self, updates: &[Update], token: &str) -> Result<Transacted, CallError> {
         let once = || async {
             let items: Vec<TransactWriteItem> =
@@ -169,6 +172,8 @@ impl Table {
                             .filter(|(_, code)| *code == Some("ConditionalCheckFailed"))
                             .map(|(at, _)| at)
                             .collect();
+                        // Without a failed condition DynamoDB cancelled for a conflict or for
+                        // throttling, which pass.
                         match refused.is_empty() {
                             true => Err(canceled_for_now(canceled.message())),
                             false => Ok(Transacted::Refused(refused)),
@@ -195,7 +200,7 @@ impl Table {
         Ok(TransactWriteItem::builder().update(change).build())
     }
 
-    /// Removes an item if the condition of `update` holds; its expression is not read.
+    /// Deletes an item if the condition of `update` holds. Ignores its update expression.
     pub async fn delete(&self, update: &Update) -> Result<(), CallError> {
         let mut call = self
             .client
@@ -211,18 +216,20 @@ impl Table {
             Ok(_) => Ok(()),
             Err(error) => {
                 let error = CallError::of("dynamodb:DeleteItem", error);
+                // A condition that does not hold means that the item is no longer the one to
+                // delete.
                 if error.is("ConditionalCheckFailedException") { Ok(()) } else { Err(error) }
             }
         }
     }
 }
 
-/// Short bursts of throttling and of conflicts are ridden out here, some three seconds of them.
+/// Retries for some three seconds: enough for short bursts of throttling and of conflicts.
 fn backoff() -> ExponentialBuilder {
     ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(6).with_jitter()
 }
 
-/// Another transaction is at work on one of the items, or the table is short of capacity.
+/// The error of a transaction that met another one, or a table without capacity.
 fn canceled_for_now(message: Option<&str>) -> CallError {
     CallError {
         operation: "dynamodb:UpdateItem",

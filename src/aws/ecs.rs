@@ -1,4 +1,4 @@
-//! ECS: tasks are started, looked at, found again and stopped.
+//! ECS: starts tasks, describes them, lists them and stops them.
 
 mod from_sdk;
 mod to_sdk;
@@ -21,35 +21,39 @@ use crate::{
 /// The most tasks that one DescribeTasks takes.
 pub const DESCRIBE_AT_ONCE: usize = 100;
 
-/// What RunTask or StartTask is asked for.
+/// The arguments of RunTask or StartTask.
 #[derive(Clone, Debug)]
 pub struct Launch<'a> {
-    /// What to run, and where.
+    /// The task to run, and its placement.
     pub properties: &'a Properties,
-    /// Marks the tasks of one resource.
+    /// The mark that all tasks of one resource share.
     pub started_by: &'a str,
-    /// Put on every task.
+    /// Tags for every task.
     pub tags: &'a [(String, String)],
-    /// How many tasks of the run, by RunTask.
+    /// The number of tasks that RunTask starts.
     pub count: usize,
 }
 
-/// What RunTask or StartTask answered.
+/// The answer of RunTask or StartTask.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Launched {
-    /// The tasks that started, and why others did not.
+    /// Tasks that started, and the reasons why others did not.
     Answer {
         /// Started.
         tasks: Vec<Task>,
-        /// Not started: AWS's reason, with the resource and details where it gives them.
+        /// One entry for each task that did not start: AWS's reason, with the resource and details
+        /// if AWS gives them.
         failures: Vec<LaunchFailure>,
     },
-    /// This client token has been used before with other parameters, and these are the tasks that came of it.
+    /// An earlier call used this client token with other parameters. Holds the tasks of that call.
     Conflict(Vec<TaskArn>),
 }
 
 impl Aws {
-    /// Starts tasks wherever the cluster has room. The same token never starts them twice.
+    /// Starts tasks on any capacity of the cluster. ECS starts tasks only once for each client
+    /// token.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>
     pub async fn run_task(&self, launch: &Launch<'_>, client_token: &str) -> Result<Launched, CallError> {
         let properties = launch.properties;
         let common = to_sdk::Common::of(launch)?;
@@ -80,7 +84,8 @@ impl Aws {
             .set_enable_ecs_managed_tags(properties.enable_ecs_managed_tags)
             .set_enable_execute_command(properties.enable_execute_command)
             .customize()
-            // Who starts tasks tries again by himself, and knows how many others do.
+            // The caller retries, because it knows the deadline and shares the rate limit with
+            // other starts.
             .config_override(one_attempt())
             .mutate_request(to_sdk::without_zeroes_that_nobody_gave(given.unwrap_or_default()))
             .mutate_request(to_sdk::without_values_that_nobody_gave(properties.overrides.as_ref()));
@@ -90,7 +95,7 @@ impl Aws {
                 Some(RunTaskError::ConflictException(conflict)) if !conflict.resource_ids().is_empty() => {
                     Ok(Launched::Conflict(conflict.resource_ids().iter().cloned().map(TaskArn).collect()))
                 }
-                // The first call with this token is still at work: which tasks come of it will be known soon.
+                // The first call with this token is still running. ECS names its tasks soon.
                 Some(RunTaskError::ConflictException(_)) => {
                     let error = CallError::of("ecs:RunTask", error);
                     Err(CallError { kind: CallErrorKind::Transient, ..error })
@@ -100,8 +105,10 @@ impl Aws {
         }
     }
 
-    /// Starts one task on each of the named instances. There is no token: an attempt whose answer is lost may
-    /// have started them, so the SDK must not try again by itself.
+    /// Starts one task on each of these instances. StartTask has no client token: an attempt
+    /// without an answer may have started them, so the SDK must not retry.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StartTask.html>
     pub async fn start_task(&self, launch: &Launch<'_>, instances: &[String]) -> Result<Launched, CallError> {
         let properties = launch.properties;
         let common = to_sdk::Common::of(launch)?;
@@ -128,7 +135,8 @@ impl Aws {
         Ok(launched(output.tasks(), output.failures()))
     }
 
-    /// What a service says about where its tasks run; none if the cluster has no active service of that name.
+    /// The placement of a service's tasks. `None` if the cluster has no active service of that
+    /// name.
     pub async fn describe_service(
         &self,
         cluster: &str,
@@ -136,11 +144,12 @@ impl Aws {
     ) -> Result<Option<ServicePlacement>, CallError> {
         let call = self.ecs.describe_services().cluster(cluster).services(name);
         let output = call.send().await.map_err(|error| CallError::of("ecs:DescribeServices", error))?;
+        // A deleted service stays visible for a while, as INACTIVE.
         let active = output.services().iter().find(|service| service.status() != Some("INACTIVE"));
         Ok(active.map(from_sdk::service_placement))
     }
 
-    /// One look at all of these tasks, their tags included. The next look is the retry.
+    /// Describes all of these tasks once, with their tags. The caller's next look is the retry.
     pub async fn describe_tasks(&self, cluster: &str, tasks: &[TaskArn]) -> Result<Observation, CallError> {
         let mut seen = Observation::default();
         for chunk in tasks.chunks(DESCRIBE_AT_ONCE) {
@@ -155,8 +164,8 @@ impl Aws {
                 },
             }
         }
-        // ECS may answer in another order; the verdict and its text must not depend on that. A task that is
-        // neither described nor said to be missing is missing.
+        // ECS may answer in any order, and the verdict and its Reason must not depend on that. A
+        // task that the answer leaves out counts as missing, too.
         let position = |arn: &TaskArn| tasks.iter().position(|task| task == arn);
         seen.tasks.sort_by_key(|task| position(&task.arn));
         let unseen = tasks.iter().filter(|arn| !seen.tasks.iter().any(|task| task.arn == **arn)).cloned();
@@ -175,15 +184,17 @@ impl Aws {
         Ok(clusters)
     }
 
-    /// The tasks of one resource that ECS wants running: those that do, and those that are on their way
-    /// there.
+    /// The tasks of one resource that ECS wants running, those that have not reached RUNNING yet
+    /// included.
     pub async fn list_running(&self, cluster: &str, started_by: &str) -> Result<Vec<TaskArn>, CallError> {
+        // No desiredStatus: AWS documents that startedBy must be the only filter
+        // (docs/decisions/0005).
         self.list_tasks(self.ecs.list_tasks().cluster(cluster).started_by(started_by)).await
     }
 
-    /// The tasks of a family that ECS wants stopped: those that are stopping, and those that have stopped
-    /// within the last hour. Whose they are DescribeTasks says, since ListTasks takes startedBy as its only
-    /// filter.
+    /// The tasks of a family that ECS wants stopped: those that are stopping, and those that
+    /// stopped within the last hour. They can belong to any resource: ListTasks allows no other
+    /// filter beside startedBy, so the caller learns it from DescribeTasks.
     pub async fn list_stopped(&self, cluster: &str, family: &str) -> Result<Vec<TaskArn>, CallError> {
         let call = self.ecs.list_tasks().cluster(cluster).family(family);
         self.list_tasks(call.desired_status(DesiredStatus::Stopped)).await
@@ -198,15 +209,16 @@ impl Aws {
         Ok(tasks)
     }
 
-    /// Asks ECS to stop a task; `reason` becomes its stoppedReason. A task that has stopped already is no
-    /// error.
+    /// Asks ECS to stop a task; `reason` becomes its stoppedReason. A task that has already stopped
+    /// is not an error.
     pub async fn stop_task(&self, cluster: &str, task: &TaskArn, reason: &str) -> Result<(), CallError> {
         let call = self.ecs.stop_task().cluster(cluster).task(&task.0).reason(reason);
         call.send().await.map_err(|error| CallError::of("ecs:StopTask", error))?;
         Ok(())
     }
 
-    /// Reads a task definition by family, family:revision or ARN. One attempt: the caller makes others.
+    /// Reads a task definition by family, family:revision or ARN. Makes one attempt; the caller
+    /// retries.
     pub async fn describe_task_definition(&self, name: &str) -> Result<TaskDefinition, CallError> {
         let call = self.ecs.describe_task_definition().task_definition(name);
         let call = call.customize().config_override(one_attempt());

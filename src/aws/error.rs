@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl CallError {
-    /// From the SDK's error, whose `Display` says no more than "service error".
+    /// Converts the SDK's error, whose own `Display` says no more than "service error".
     pub fn of<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -31,15 +31,17 @@ impl CallError {
             _ => ("ConstructionFailure".to_owned(), innermost(&error)),
         };
         let kind = match &error {
+            // Nothing was sent, and the same request cannot be built later either.
             SdkError::ConstructionFailure(_) => CallErrorKind::Final,
             SdkError::ServiceError(_) if is_wrapped_throttle(&code, &message) => CallErrorKind::Transient,
             SdkError::ServiceError(_) => CallErrorKind::of(&code, status),
+            // No complete answer came, so the call may have taken effect.
             _ => CallErrorKind::Transient,
         };
         Self { operation, code, message, kind }
     }
 
-    /// A structure that the SDK refuses to build: a required member is missing.
+    /// The error of a request that the SDK refuses to build because a required member is missing.
     pub fn unbuilt(operation: &'static str, error: &BuildError) -> Self {
         Self {
             operation,

@@ -1,4 +1,4 @@
-//! CloudWatch Logs: a log group that lines are written to.
+//! CloudWatch Logs: writes lines to a log group.
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::{Client, types::InputLogEvent};
@@ -8,19 +8,22 @@ use tokio::sync::Mutex;
 use super::{CallError, fitting};
 use crate::epoch::milliseconds;
 
-/// What one PutLogEvents takes, in bytes and in events; each event counts 26 bytes more than it has.
+/// The limits of one PutLogEvents, in bytes and in events. Each event counts 26 bytes more than its
+/// text.
+///
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>
 const PUT_BYTES: usize = 1_048_576;
 const PUT_EVENTS: usize = 10_000;
 const EVENT_OVERHEAD: usize = 26;
-/// What one event may have.
+/// The most bytes of one event's text.
 pub const EVENT_BYTES: usize = 256 * 1024 - EVENT_OVERHEAD;
 
-/// A log group, written to through a stream of this function's own.
+/// A log group. Each process writes to a stream of its own.
 #[derive(Debug)]
 pub struct LogGroup {
     client: Client,
     name: String,
-    /// Whether the stream is there.
+    /// The stream's name, once it exists.
     stream: Mutex<Option<String>>,
 }
 
@@ -30,8 +33,8 @@ impl LogGroup {
         Self { client: Client::new(config), name: name.to_owned(), stream: Mutex::new(None) }
     }
 
-    /// Writes these messages, in as many calls as it takes; how many of them, from the first on, were
-    /// written, and the error that kept the others from it.
+    /// Writes these messages, in as many calls as they need. Returns how many were written, from
+    /// the first on, and the error that stopped the rest.
     pub async fn put(&self, messages: &[String], now: OffsetDateTime) -> (usize, Option<CallError>) {
         let mut written = 0;
         while written < messages.len() {
@@ -47,6 +50,7 @@ impl LogGroup {
 
     async fn put_at_once(&self, messages: &[String], now: OffsetDateTime) -> Result<(), CallError> {
         let stream = self.stream(now).await?;
+        // One time for all events: PutLogEvents refuses a batch that is not in chronological order.
         let timestamp = milliseconds(now);
         let event = |message: &String| InputLogEvent::builder().timestamp(timestamp).message(message).build();
         let events: Result<Vec<InputLogEvent>, _> = messages.iter().map(event).collect();
@@ -55,19 +59,21 @@ impl LogGroup {
         match call.set_log_events(Some(events)).send().await {
             Ok(_) => Ok(()),
             Err(error) => {
-                // Whoever has deleted the stream gets a new one next time.
+                // If somebody has deleted the stream, the next call creates a new one.
                 *self.stream.lock().await = None;
                 Err(CallError::of("logs:PutLogEvents", error))
             }
         }
     }
 
-    /// The stream of this process, made when it is first written to.
+    /// The stream of this process, created on first use.
     async fn stream(&self, now: OffsetDateTime) -> Result<String, CallError> {
         let mut stream = self.stream.lock().await;
         if let Some(name) = &*stream {
             return Ok(name.clone());
         }
+        // Random, because CreateLogStream refuses a name that exists, and two processes can start
+        // at once.
         let name = format!(
             "{:04}/{:02}/{:02}/{:016x}",
             now.year(),

@@ -1,4 +1,4 @@
-//! CloudWatch Logs: the last lines of a container.
+//! CloudWatch Logs: reads the last lines of a container.
 
 use std::sync::OnceLock;
 
@@ -9,16 +9,16 @@ use time::OffsetDateTime;
 use super::{CallError, Throttles};
 use crate::epoch::at_milliseconds;
 
-/// A line of a log.
+/// A line of a log stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// When it was logged.
+    /// The event's timestamp.
     pub at: Option<OffsetDateTime>,
-    /// What it says.
+    /// The line's text.
     pub message: String,
 }
 
-/// Reads log streams. The client is made when it is first needed.
+/// Reads log streams. The client is created on first use.
 #[derive(Debug)]
 pub struct LogReader {
     config: SdkConfig,
@@ -32,8 +32,10 @@ impl LogReader {
         Self { config, client: OnceLock::new(), throttles }
     }
 
-    /// The last `limit` lines of a stream, oldest first. `region` is the log group's, where it is not the
-    /// function's.
+    /// The last `limit` lines of a stream, oldest first. `region` is the log group's Region, `None`
+    /// for the function's own.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html>
     pub async fn tail(
         &self,
         region: Option<&str>,
@@ -42,6 +44,7 @@ impl LogReader {
         limit: u32,
     ) -> Result<Vec<LogLine>, CallError> {
         let mut config = aws_sdk_cloudwatchlogs::Config::builder();
+        // One client serves all Regions: a new one would read the machine's certificates again.
         config.set_region(region.map(|region| Region::new(region.to_owned())));
         let client = self.client.get_or_init(|| {
             let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config);

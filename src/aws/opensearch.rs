@@ -1,4 +1,4 @@
-//! OpenSearch: `_bulk` and the index template, signed with SigV4, since the AWS SDK has no client for a
+//! OpenSearch: `_bulk` and the index template, signed with SigV4. The AWS SDK has no client for a
 //! domain's own API.
 //!
 //! <https://docs.aws.amazon.com/opensearch-service/latest/developerguide/request-signing.html>
@@ -23,9 +23,9 @@ use url::Url;
 use super::{CallError, CallErrorKind};
 use crate::function::{cause::innermost, http::LazyClient};
 
-/// How long one attempt may take.
+/// Time limit for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// How long the index template may take: documents wait for it.
+/// Time limit for the index template: documents wait for it.
 const PREPARE: Duration = Duration::from_secs(3);
 
 /// A domain, or a collection of OpenSearch Serverless.
@@ -34,11 +34,11 @@ pub struct SearchIndex {
     config: SdkConfig,
     endpoint: Url,
     client: LazyClient,
-    /// Whether this process has put the index template.
+    /// True once this process has put the index template.
     prepared: AtomicBool,
 }
 
-/// A request as it is signed and sent.
+/// A request before it is signed.
 struct Call<'c> {
     method: Method,
     operation: &'static str,
@@ -58,8 +58,8 @@ impl SearchIndex {
         }
     }
 
-    /// Puts the index template once in the life of this process. Best effort: without it documents are
-    /// indexed by OpenSearch's guesses.
+    /// Puts the index template once in the life of this process. Best effort: without it OpenSearch
+    /// guesses the types of the fields.
     pub async fn prepare(&self, name: &str, template: &Value, now: OffsetDateTime) {
         if self.prepared.swap(true, Ordering::Relaxed) {
             return;
@@ -74,13 +74,13 @@ impl SearchIndex {
         let sent = tokio::time::timeout(PREPARE, self.send(&call, now)).await;
         if let Err(error) = sent.unwrap_or_else(|_| Err(CallError::no_answer(call.operation))) {
             tracing::warn!("the index template cannot be put, and OpenSearch guesses: {error}");
-            // Trouble that passes is tried again with the next batch.
+            // The next batch tries again after an error that can pass.
             self.prepared.store(error.kind != CallErrorKind::Transient, Ordering::Relaxed);
         }
     }
 
-    /// Sends what `_bulk` takes; its answer. Throttling, 5xx and connections that break are tried again
-    /// twice.
+    /// Sends a body for `_bulk` and returns its answer. Retries throttling, 5xx and broken
+    /// connections twice.
     pub async fn bulk(&self, body: &str, now: OffsetDateTime) -> Result<Value, CallError> {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(200))
@@ -126,7 +126,7 @@ impl SearchIndex {
         Err(call.failed(&format!("HTTP {}", status.as_u16()), answer.chars().take(300).collect(), kind))
     }
 
-    /// The headers that say who is asking.
+    /// The headers of the signature.
     async fn signature(
         &self,
         call: &Call<'_>,
@@ -145,7 +145,7 @@ impl SearchIndex {
         let (service, region) = signed_for(host);
         let region = region.or_else(|| self.config.region().map(AsRef::as_ref)).unwrap_or_default();
         let mut settings = SigningSettings::default();
-        // Serverless asks for the header; a domain does not mind it.
+        // OpenSearch Serverless requires the header; a domain accepts it.
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         let params = v4::SigningParams::builder()
             .identity(&identity)
@@ -156,6 +156,7 @@ impl SearchIndex {
             .build()
             .map_err(|error| unsigned(error.to_string()))?
             .into();
+        // The client adds the port to the Host header, which the signature covers.
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let headers = [("content-type", call.content_type), ("host", &host)];
         let request = SignableRequest::new(
@@ -177,10 +178,11 @@ impl Call<'_> {
     }
 }
 
-/// The service that a request to this host is signed for, and the region, which may not be the function's. A
-/// name of one's own (a custom endpoint) is a domain's in the function's region.
+/// The service and the Region to sign for, by the host. `None` stands for the function's own
+/// Region: a custom endpoint does not name one, and belongs to a domain.
 fn signed_for(host: &str) -> (&'static str, Option<&str>) {
     let labels: Vec<&str> = host.split('.').collect();
+    // At any place: the labels before it vary, and China's names have one more after it.
     for name in labels.windows(3) {
         match name {
             [region, "es", "amazonaws"] => return ("es", Some(region)),

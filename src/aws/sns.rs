@@ -1,4 +1,4 @@
-//! SNS: messages to one topic.
+//! SNS: publishes messages to one topic.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use aws_sdk_sns::{Client, types::MessageAttributeValue};
 
 use super::{CallError, in_region_of};
 
-/// A topic.
+/// A topic, and a client for its Region.
 #[derive(Debug)]
 pub struct Topic {
     client: Client,
@@ -15,12 +15,14 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// The topic of this ARN, which only SNS in the topic's own region knows.
+    /// The topic of this ARN. Only SNS in the topic's own Region knows it.
     pub fn new(config: &SdkConfig, arn: &str) -> Self {
         Self { client: Client::new(&in_region_of(arn, config)), arn: arn.to_owned() }
     }
 
-    /// Publishes a message. `attributes` are what subscriptions can filter by.
+    /// Publishes a message. Subscriptions can filter by `attributes`.
+    ///
+    /// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
     pub async fn publish(
         &self,
         subject: &str,

@@ -1,5 +1,5 @@
-//! Counts what AWS throttles, attempt by attempt: the SDK rides most of it out before anybody here hears of
-//! it.
+//! Counts what AWS throttles, attempt by attempt. The SDK's own retries hide most of it from the
+//! callers.
 
 use std::sync::{
     Arc,
@@ -16,12 +16,12 @@ use aws_sdk_ecs::{
 
 use crate::call::is_throttling;
 
-/// How many attempts AWS has throttled, of the clients that have been given a copy of this.
+/// The number of attempts that AWS throttled. All clients with a clone share one count.
 #[derive(Clone, Debug, Default)]
 pub struct Throttles(Arc<AtomicU32>);
 
 impl Throttles {
-    /// How many, and from here on none.
+    /// Returns the count and sets it to 0.
     pub fn take(&self) -> u32 {
         self.0.swap(0, Ordering::Relaxed)
     }
@@ -38,6 +38,7 @@ impl Intercept for Throttles {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        // After each attempt, because the error that a caller sees is the last attempt's alone.
         if context.response().is_some_and(says_so) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
@@ -45,7 +46,7 @@ impl Intercept for Throttles {
     }
 }
 
-/// Whether an answer refuses a call for its rate. Each protocol says so in its own place.
+/// True if the answer refuses a call for its rate. Each protocol says so in its own place.
 fn says_so(response: &HttpResponse) -> bool {
     let status = response.status().as_u16();
     if status < 400 {

@@ -20,6 +20,8 @@ async fn main() -> Result<ExitCode, Error> {
         Ok(settings) => settings,
         Err(errors) => {
             tracing::error!("the environment is wrong: {errors}");
+            // A failed start shows as an error of the Lambda function. A monitor that ran on half
+            // of its settings would lose alerts without a trace.
             return Ok(ExitCode::FAILURE);
         }
     };

@@ -18,6 +18,8 @@ use tower::{ServiceExt, layer::layer_fn, service_fn};
 async fn main() -> Result<(), Error> {
     let variable = |name: &str| env::var(name).ok();
     Logging::of(variable).install();
+    // Lambda tells a function nothing about its own RecursiveLoop setting, so the template repeats
+    // it here. Without it a chain of self-invocations ends silently after about 16.
     let may_recurse = variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
     let config = aws::config_from_env().await;
     let ledger = variable("LEDGER_TABLE").filter(|name| !name.trim().is_empty());

@@ -1,4 +1,4 @@
-//! The envelope of a request: who asks, what for, and where the answer goes.
+//! The envelope of a request: its sender, its purpose, and the address for the answer.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,22 +7,23 @@ use time::OffsetDateTime;
 use super::{ResponseUrl, WaitHandle};
 use crate::identity;
 
-/// What a payload turned out to be, as far as CloudFormation's protocol goes.
+/// A payload, as far as CloudFormation's protocol goes.
 #[derive(Debug)]
 pub enum Received {
-    /// A request of CloudFormation, its properties still as they came.
+    /// A request of CloudFormation, with its properties unparsed.
     Request(Request),
-    /// Something that has a ResponseURL, and so somebody who waits, but lacks what a request needs. Answered
-    /// FAILED.
+    /// A payload with a ResponseURL, so that somebody waits for an answer, but without other
+    /// members that a request needs. It is answered FAILED.
     Garbled {
-        /// Where the answer goes, with the ids that could be made out.
+        /// The address for the answer, with the ids that could be read.
         reply_to: ReplyTo,
-        /// What is wrong, for the Reason.
+        /// The problem, for the Reason.
         problem: String,
     },
-    /// Nobody waits for an answer, or nobody can be reached. Logged; a retry cannot help.
+    /// A payload that cannot be answered, because it has no usable ResponseURL. It is logged; a
+    /// retry cannot help.
     Unanswerable {
-        /// What is wrong, for the log.
+        /// The problem, for the log.
         problem: String,
     },
 }
@@ -34,33 +35,34 @@ pub enum Received {
 pub struct Request {
     /// Create, Update or Delete.
     pub request_type: RequestType,
-    /// Where and in whose name the answer goes.
+    /// The address for the answer, and the ids that the answer repeats.
     pub reply_to: ReplyTo,
-    /// ResourceProperties as they came; they may be anything.
+    /// ResourceProperties, unparsed: any JSON.
     pub properties: RawProperties,
-    /// OldResourceProperties as they came; null but for Update.
+    /// OldResourceProperties, unparsed. Null except on Update.
     pub old_properties: RawProperties,
 }
 
-/// Properties before they are parsed. They hold environment values, so `Debug` does not show them.
+/// Unparsed properties. They hold environment values, so `Debug` does not show them.
 #[derive(Clone, PartialEq)]
 pub struct RawProperties(pub Value);
 
-/// What CloudFormation wants done.
+/// The change that CloudFormation makes to the resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestType {
-    /// A resource that is new to the stack.
+    /// The resource is new to the stack.
     Create,
-    /// A resource whose properties changed, or change back in a rollback.
+    /// The resource's properties changed, or change back in a rollback.
     Update,
-    /// A resource that leaves the stack, or a Create that is cancelled.
+    /// The resource leaves the stack, or its Create was cancelled.
     Delete,
 }
 
-/// All that an answer must echo, and where it goes. Serialized in the continuation.
+/// The address for the answer, and everything that the answer must repeat. Serialized in the
+/// continuation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReplyTo {
-    /// The presigned address; a secret.
+    /// The presigned address. It is a secret.
     pub response_url: ResponseUrl,
     /// The stack's ARN.
     pub stack_id: String,
@@ -68,44 +70,48 @@ pub struct ReplyTo {
     pub request_id: String,
     /// The resource's name in the template.
     pub logical_resource_id: String,
-    /// Chosen on Create, echoed ever after: a changed id would make CloudFormation delete the old one.
+    /// The id from Create, the same ever after: CloudFormation would delete the resource of a
+    /// changed id.
     pub physical_resource_id: String,
-    /// Whether CloudFormation masks the attributes; read from the properties.
+    /// True if CloudFormation must mask the attributes. Read from the properties.
     pub no_echo: bool,
-    /// When CloudFormation stops waiting for the answer, as far as ServiceTimeout and the ResponseURL say.
+    /// The time at which CloudFormation stops waiting for the answer, if ServiceTimeout or the
+    /// ResponseURL gives it.
     #[serde(with = "time::serde::rfc3339::option")]
     pub given_up_at: Option<OffsetDateTime>,
-    /// Where the verdict goes in place of the ResponseURL: the request itself has been answered when its
-    /// tasks had started.
+    /// The handle that takes the verdict, if the request itself has been answered at the start of
+    /// its tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_handle: Option<WaitHandle>,
 }
 
 impl ReplyTo {
-    /// `startedBy` of the tasks of the request's resource.
+    /// `startedBy` of the tasks of this resource.
     pub fn started_by(&self) -> String {
         identity::started_by(&self.stack_id, &self.logical_resource_id)
     }
 
-    /// Where the answer is PUT.
+    /// The address to PUT to: the handle's, or the ResponseURL.
     pub fn address(&self) -> &ResponseUrl {
         self.wait_handle.as_ref().map_or(&self.response_url, WaitHandle::address)
     }
 
-    /// The same request's verdict, for its WaitHandle, which takes it as long as it lives.
+    /// The same request with a WaitHandle for its verdict. The handle's expiry becomes the time
+    /// limit.
     #[must_use]
     pub fn signalling(&self, handle: &WaitHandle) -> Self {
         Self { wait_handle: Some(handle.clone()), given_up_at: handle.expires_at(), ..self.clone() }
     }
 
-    /// The region of the stack, by its ARN.
+    /// The stack's Region, from its ARN.
     pub fn region(&self) -> &str {
         self.stack_id.split(':').nth(3).unwrap_or_default()
     }
 }
 
 impl Received {
-    /// Reads the envelope. Never fails: what cannot be read says so.
+    /// Reads the envelope. Never fails: a payload that cannot be read becomes a variant that says
+    /// so.
     pub fn of(payload: &Value) -> Self {
         let text = |name: &str| payload.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let Some(url) = text("ResponseURL") else {
@@ -118,10 +124,14 @@ impl Received {
             Err(error) => return Self::Unanswerable { problem: error.to_string() },
         };
 
+        // CloudFormation also writes the ids into the address. A request that lost its own can
+        // still be answered with them.
         let [stack, logical, request] = response_url.ids().unwrap_or_default();
         let stack_id = text("StackId").map_or(stack, str::to_owned);
         let request_id = text("RequestId").map_or(request, str::to_owned);
         let logical_resource_id = text("LogicalResourceId").map_or(logical, str::to_owned);
+        // A FAILED answer needs an id, too. Without one CloudFormation makes one up and shows
+        // "Invalid PhysicalResourceId" in place of the Reason.
         let physical_resource_id = text("PhysicalResourceId").map_or_else(
             || identity::physical_resource_id(&stack_id, &logical_resource_id, &request_id),
             str::to_owned,
@@ -132,6 +142,7 @@ impl Received {
             request_id,
             logical_resource_id,
             physical_resource_id,
+            // The properties are parsed later, and set these three.
             no_echo: false,
             given_up_at: None,
             wait_handle: None,
@@ -161,17 +172,17 @@ impl Received {
 }
 
 impl RawProperties {
-    /// The cluster, read without any of the rest, which may be wrong.
+    /// The cluster, read on its own, because the other properties may be wrong.
     pub fn cluster(&self) -> Option<&str> {
         self.text("Cluster")
     }
 
-    /// The task definition, read without any of the rest.
+    /// The task definition, read on its own.
     pub fn task_definition(&self) -> Option<&str> {
         self.text("TaskDefinition")
     }
 
-    /// The WaitHandle, read without any of the rest.
+    /// The WaitHandle, read on its own.
     pub fn wait_handle(&self) -> Option<&str> {
         self.text("WaitHandle")
     }
@@ -188,6 +199,7 @@ impl RequestType {
             Some("Update") => Ok(Self::Update),
             Some("Delete") => Ok(Self::Delete),
             Some(other) => {
+                // The text goes into the Reason, which has little room.
                 let other: String = other.chars().take(40).collect();
                 Err(format!("RequestType {other} is unknown: Create, Update or Delete is expected"))
             }
@@ -195,7 +207,7 @@ impl RequestType {
         }
     }
 
-    /// The name as CloudFormation writes it.
+    /// The name in CloudFormation's spelling.
     pub fn name(self) -> &'static str {
         match self {
             Self::Create => "Create",

@@ -4,20 +4,21 @@ use serde::Serialize;
 
 use super::ReplyTo;
 
-/// The longest body that CloudFormation takes; a longer one is refused with "Response object is too long",
-/// which hides the Reason.
+/// The longest body that CloudFormation accepts. It refuses a longer one with "Response object is
+/// too long", which hides the Reason.
 pub const MAX_RESPONSE_BYTES: usize = 4096;
 
-/// What the Reason keeps for itself when the attributes are very long: enough for a sentence and an ARN.
+/// The part of the body that long attributes must leave to the Reason: enough for a sentence and an
+/// ARN.
 pub(super) const REASON_RESERVE: usize = 600;
 
-/// SUCCESS lets the stack go on, FAILED stops it.
+/// The status of an answer: SUCCESS lets the stack continue, FAILED stops it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
-    /// The request has been done.
+    /// The request succeeded.
     Success,
-    /// It has not, and the Reason says why.
+    /// The request failed, and the Reason says why.
     Failed,
 }
 
@@ -27,9 +28,9 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Response {
-    /// Whether the stack may go on.
+    /// SUCCESS or FAILED.
     pub status: Status,
-    /// For the person who reads the stack's events.
+    /// The text for the person who reads the stack's events.
     pub reason: String,
     physical_resource_id: String,
     stack_id: String,
@@ -40,22 +41,23 @@ pub struct Response {
     data: Option<Data>,
 }
 
-/// The attributes that `Fn::GetAtt` reads: the same names on every SUCCESS, empty where there is nothing to
-/// say, since a name that a template reads and that is not there fails the update and then its rollback.
+/// The attributes that `Fn::GetAtt` reads. Every SUCCESS has all of them, empty if there is no
+/// value: an attribute that a template reads and that is missing fails the update, and then its
+/// rollback.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Data {
     /// ARN of the (first) task.
     pub task_arn: String,
-    /// ARNs of all tasks, joined by commas.
+    /// ARNs of all tasks, separated by commas.
     pub task_arns: String,
     /// The revision of the task definition that ran.
     pub task_definition_arn: String,
     /// Exit code of the first container that counts.
     pub exit_code: String,
-    /// When the first container started, RFC 3339.
+    /// The start of the first container, in RFC 3339.
     pub started_at: String,
-    /// When the last container stopped, RFC 3339.
+    /// The stop of the last container, in RFC 3339.
     pub stopped_at: String,
     /// From StartedAt to StoppedAt, in whole seconds.
     pub seconds: String,
@@ -65,21 +67,22 @@ pub struct Data {
     pub log_stream: String,
     /// With ReturnOutput, the last line that this container logged.
     pub output: String,
-    /// Whether this request ran tasks: `true` or `false`.
+    /// `true` if this request ran tasks, else `false`.
     #[serde(serialize_with = "as_text")]
     pub ran: bool,
 }
 
-/// Attributes are texts, as CloudFormation hands them on.
+/// Attributes are texts, because CloudFormation passes them on as texts.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_text<S: serde::Serializer>(value: &bool, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(if *value { "true" } else { "false" })
 }
 
 impl Response {
-    /// An answer whose Reason is still empty. Attributes that would leave no room for one are shortened:
-    /// TaskArns loses ARNs from its end, but for the first, and then Output its end. Only ten tasks on a
-    /// cluster with a very long name bring that about, or an Output of characters of several bytes.
+    /// An answer with an empty Reason. Shortens attributes that would leave too little room for
+    /// one: first TaskArns loses ARNs from its end, except the first, then Output loses its end.
+    /// That needs ten tasks on a cluster with a very long name, or an Output of multi-byte
+    /// characters.
     pub fn new(status: Status, reply_to: &ReplyTo, data: Option<Data>) -> Self {
         let mut response = Self {
             status,
@@ -100,24 +103,25 @@ impl Response {
         response
     }
 
-    /// The attributes, where there are any.
+    /// The attributes, if the answer has any.
     pub fn data(&self) -> Option<&Data> {
         self.data.as_ref()
     }
 
-    /// How many bytes, as serialized in JSON, the Reason may still grow by.
+    /// Bytes that the Reason may still grow by, as serialized in JSON.
     pub fn room(&self) -> usize {
+        // Measured on the body itself, because JSON escapes some characters of ids and attributes.
         MAX_RESPONSE_BYTES.saturating_sub(self.body().len())
     }
 
-    /// The body as it is PUT.
+    /// The body for the PUT.
     pub fn body(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
 impl Data {
-    /// Takes something away that gives up to so many bytes; false if nothing is left that could be.
+    /// Removes up to `bytes` bytes from the attributes. False if nothing can be removed.
     pub(super) fn shorten(&mut self, bytes: usize) -> bool {
         if let Some(comma) = self.task_arns.rfind(',') {
             self.task_arns.truncate(comma);

@@ -1,4 +1,4 @@
-//! The presigned address that a request's answer is PUT to. Whoever holds its query can answer in our name.
+//! The presigned address for a request's answer. Anyone who has its query can answer in our name.
 
 use std::{fmt, net::IpAddr};
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime, PrimitiveDateTime, macros::format_description};
 use url::{Host, Url};
 
-/// A ResponseURL that may be answered: https, or http to a loopback host.
+/// A ResponseURL that may receive an answer: https, or http to a loopback host.
 ///
-/// It is a bearer secret, so `Debug` and `Display` leave its query out. Only serialization, which the
-/// continuation needs, and [`ResponseUrl::expose`] show all of it.
+/// It is a bearer secret, so `Debug` and `Display` leave its query out. Only serialization, which
+/// the continuation needs, and [`ResponseUrl::expose`] show all of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ResponseUrl(Url);
 
-/// Why a ResponseURL cannot be answered.
+/// The errors of a ResponseURL that must not receive an answer.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ResponseUrlError {
-    /// The text is no absolute URL.
+    /// The text is not an absolute URL.
     #[error("the ResponseURL is not a URL")]
     NotAUrl,
-    /// The answer, and with it the right to answer, would travel in the clear or over a protocol that we do
-    /// not speak.
+    /// The answer, and with it the right to answer, would travel unencrypted or over another
+    /// protocol.
     #[error("the ResponseURL must be https (http only for a loopback host), not {0}")]
     Scheme(String),
 }
@@ -36,7 +36,10 @@ impl ResponseUrl {
         }
         let url = Url::parse(text).map_err(|_| ResponseUrlError::NotAUrl)?;
         match url.scheme() {
+            // Any host, because CloudFormation's bucket names have several forms, by Region and by
+            // partition.
             "https" if url.has_host() => Ok(Self(url)),
+            // Stand-ins of CloudFormation on a developer's machine have no certificate.
             "http" if is_loopback(&url) => Ok(Self(url)),
             "http" | "https" => Err(ResponseUrlError::Scheme(format!(
                 "{} to {}",
@@ -47,24 +50,27 @@ impl ResponseUrl {
         }
     }
 
-    /// The whole address with its secret query, for the PUT alone.
+    /// The whole address with its secret query, only for the PUT.
     pub fn expose(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Host and port, for a log.
+    /// Host and port, for the log.
     pub fn authority(&self) -> &str {
         self.0.authority()
     }
 
-    /// When CloudFormation signed the address, which is when it sent the request (`X-Amz-Date`).
+    /// The time at which CloudFormation signed the address, which is when it sent the request
+    /// (`X-Amz-Date`).
     pub fn signed_at(&self) -> Option<OffsetDateTime> {
         let format = format_description!("[year][month][day]T[hour][minute][second]Z");
         PrimitiveDateTime::parse(&self.query("X-Amz-Date")?, format).ok().map(PrimitiveDateTime::assume_utc)
     }
 
-    /// When S3 stops taking an answer: `X-Amz-Date` plus `X-Amz-Expires` (7200 s), or `Expires` of an older
-    /// signature.
+    /// The time at which S3 stops accepting an answer: `X-Amz-Date` plus `X-Amz-Expires` (7200 s),
+    /// or `Expires` of an older signature.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
     pub fn expires_at(&self) -> Option<OffsetDateTime> {
         let lifetime = self.query("X-Amz-Expires").and_then(|seconds| seconds.parse::<u32>().ok());
         match (self.signed_at(), lifetime) {
@@ -73,11 +79,11 @@ impl ResponseUrl {
         }
     }
 
-    /// StackId, LogicalResourceId and RequestId as CloudFormation writes them into the path, joined by `|`:
-    /// what is left to answer with when a request has lost its own.
+    /// StackId, LogicalResourceId and RequestId from the path, in which CloudFormation joins them
+    /// by `|`. They serve a request that has lost its own ids.
     pub fn ids(&self) -> Option<[String; 3]> {
         let path = percent_decode_str(self.0.path()).decode_utf8().ok()?;
-        // Some forms of the address name the bucket before the key.
+        // Some forms of the address name the bucket in front of the key.
         let path = &path[path.find("arn:")?..];
         let mut parts = path.rsplitn(3, '|').map(str::to_owned);
         let (request, logical, stack) = (parts.next()?, parts.next()?, parts.next()?);
@@ -89,8 +95,9 @@ impl ResponseUrl {
     }
 }
 
-/// CloudFormation's address is plain ASCII, and its host has nothing to decode and no user before it. Without
-/// Unicode's tables (docs/decisions/0004) the parser must not meet anything else.
+/// True if the text is plain ASCII, and its host has neither percent-encoding nor a user.
+/// CloudFormation's addresses are like that. The parser has no Unicode tables (docs/decisions/0004)
+/// and must not meet another host.
 fn has_plain_host(text: &str) -> bool {
     let slashes = ['/', '\\'];
     let Some((scheme, rest)) = text.split_once("://") else { return false };
@@ -98,7 +105,7 @@ fn has_plain_host(text: &str) -> bool {
     text.is_ascii() && scheme.chars().all(char::is_alphanumeric) && !authority.contains(['%', '@'])
 }
 
-/// Whether an address is this machine's own, so that what is sent there leaves no machine.
+/// True if the address is this machine's own, so that nothing leaves the machine.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -110,6 +117,7 @@ pub fn is_loopback(url: &Url) -> bool {
 
 impl fmt::Display for ResponseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The signature is in the query, so the rest may be logged.
         write!(f, "{}://{}{}", self.0.scheme(), self.0.authority(), self.0.path())?;
         if self.0.query().is_some() { f.write_str("?…") } else { Ok(()) }
     }

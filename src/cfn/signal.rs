@@ -7,13 +7,13 @@ use super::{
     response::{MAX_RESPONSE_BYTES, REASON_RESERVE},
 };
 
-/// What the condition's attribute `Data` knows the signal by.
+/// The key of the signal in the condition's attribute `Data`.
 const UNIQUE_ID: &str = "Task";
 
 /// The body of a signal.
 ///
-/// CloudFormation takes texts alone, so the attributes are one text: a JSON object. A condition cannot mask
-/// it; with NoEcho it is empty.
+/// A signal's Data is one text, so the attributes are written into it as a JSON object. A condition
+/// cannot mask it, so with NoEcho it is empty.
 ///
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-waitcondition.html>
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,17 +21,18 @@ const UNIQUE_ID: &str = "Task";
 pub struct Signal {
     status: &'static str,
     unique_id: &'static str,
-    /// For the person who reads the stack's events.
+    /// The text for the person who reads the stack's events.
     pub reason: String,
     data: String,
 }
 
 impl Signal {
-    /// A signal whose Reason is still empty. Attributes that would leave no room for one are shortened, as in
-    /// [`super::Response`].
+    /// A signal with an empty Reason. Shortens attributes that would leave too little room for one,
+    /// as [`super::Response`] does.
     pub fn new(status: Status, data: Option<Data>) -> Self {
         let status = match status {
             Status::Success => "SUCCESS",
+            // A WaitCondition spells it FAILURE; a custom resource spells it FAILED.
             Status::Failed => "FAILURE",
         };
         let mut data = data;
@@ -46,12 +47,12 @@ impl Signal {
         }
     }
 
-    /// How many bytes, as serialized in JSON, the Reason may still grow by.
+    /// Bytes that the Reason may still grow by, as serialized in JSON.
     pub fn room(&self) -> usize {
         MAX_RESPONSE_BYTES.saturating_sub(self.body().len())
     }
 
-    /// The body as it is PUT.
+    /// The body for the PUT.
     pub fn body(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! The presigned address of an AWS::CloudFormation::WaitConditionHandle: where the verdict on a run goes that
-//! takes longer than CloudFormation waits for a custom resource.
+//! The presigned address of an AWS::CloudFormation::WaitConditionHandle. It takes the verdict on a
+//! run that lasts longer than CloudFormation waits for a custom resource.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-waitcondition.html>
 
@@ -9,75 +9,78 @@ use url::Url;
 
 use super::{ResponseUrl, ResponseUrlError, is_loopback};
 
-/// How the bucket's name begins that takes signals; the region's name follows.
+/// The prefix of the bucket that accepts signals. The Region's name follows.
 const BUCKET: &str = "cloudformation-waitcondition-";
 /// The domains of S3 in AWS's public partitions.
 const DOMAINS: [&str; 3] = ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu"];
 
-/// A WaitConditionHandle that may be signalled: of CloudFormation's own bucket in the stack's region, or of a
-/// loopback host.
+/// A WaitConditionHandle that may be signalled: an address in CloudFormation's own bucket in the
+/// stack's Region, or on a loopback host.
 ///
-/// As secret as a ResponseURL, and shown like one, without its query.
+/// It is as secret as a ResponseURL, and shown like one, without its query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WaitHandle(ResponseUrl);
 
-/// Why a WaitHandle is not signalled.
+/// The errors of a WaitHandle that must not be signalled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WaitHandleError {
-    /// The text is no address, or one that a secret must not be sent to.
+    /// The text is not an address, or one that must not receive a secret.
     #[error("WaitHandle is no https address: give !Ref of an AWS::CloudFormation::WaitConditionHandle")]
     NotAnAddress,
-    /// It is anybody's address.
+    /// The address belongs to somebody else.
     #[error(
         "WaitHandle leads to {host}, not to CloudFormation's bucket {BUCKET}{region}: give !Ref of an \
          AWS::CloudFormation::WaitConditionHandle of the same stack"
     )]
     Elsewhere {
-        /// Where it leads.
+        /// The host of the address.
         host: String,
-        /// The stack's region.
+        /// The stack's Region.
         region: String,
     },
 }
 
 impl WaitHandle {
-    /// Accepts the handles of this region.
+    /// Accepts the handles of this Region.
     pub fn parse(text: &str, region: &str) -> Result<Self, WaitHandleError> {
         let address = ResponseUrl::parse(text).map_err(|error| match error {
             ResponseUrlError::NotAUrl | ResponseUrlError::Scheme(_) => WaitHandleError::NotAnAddress,
         })?;
         let url = Url::parse(address.expose()).map_err(|_| WaitHandleError::NotAnAddress)?;
         let host = url.host_str().unwrap_or_default();
+        // A template's author chooses this address. Any other host would receive the run's outcome,
+        // log lines included.
         if is_loopback(&url) || is_bucket(host, region) {
             return Ok(Self(address));
         }
         Err(WaitHandleError::Elsewhere { host: host.to_owned(), region: region.to_owned() })
     }
 
-    /// Where the signal is PUT.
+    /// The address for the signal.
     pub fn address(&self) -> &ResponseUrl {
         &self.0
     }
 
-    /// When it stops taking signals, if its address says so.
+    /// The time at which the handle stops accepting signals, if its address gives it.
     pub fn expires_at(&self) -> Option<OffsetDateTime> {
         self.0.expires_at()
     }
 
-    /// For how long it takes signals, from its creation on, if its address says so.
+    /// The time from its creation during which the handle accepts signals, if its address gives it.
     pub fn lifetime(&self) -> Option<Duration> {
         Some(self.0.expires_at()? - self.0.signed_at()?)
     }
 }
 
-/// Whether a host is the region's bucket, in one of the forms that S3 has for it.
+/// True if the host is the Region's bucket, in one of the forms that S3 has for it.
 fn is_bucket(host: &str, region: &str) -> bool {
     let Some(rest) = host.strip_prefix(BUCKET).and_then(|rest| rest.strip_prefix(region)) else {
         return false;
     };
     let forms =
         ["s3".to_owned(), format!("s3-{region}"), format!("s3.{region}"), format!("s3.dualstack.{region}")];
+    // The whole name is compared: anybody can own a host that only begins like the bucket.
     forms.iter().any(|form| {
         let domain = rest.strip_prefix('.').and_then(|rest| rest.strip_prefix(form.as_str()));
         domain.and_then(|domain| domain.strip_prefix('.')).is_some_and(|domain| DOMAINS.contains(&domain))

@@ -1,13 +1,13 @@
-//! Every kind of failure that ecs-tasks knows: how AWS says it, what it means, what to do, and whether time
-//! mends it. Data: read it from top to bottom, as docs/failures.md shows it.
+//! Every failure that ecs-tasks knows: AWS's texts for it, its meaning, the next step, and whether
+//! time helps. This is data; read it from top to bottom, as docs/failures.md shows it.
 //!
-//! How a text is written: `pattern` for what recognises it, `fill` for leads and steps. A
-//! message is of the kind with the highest [`Rank`] that fits; no message of `tests/failures/messages.txt` fits
-//! two kinds of one rank.
+//! See `pattern` for the syntax of texts that identify a failure, and `fill` for that of leads and
+//! steps. The matching entry with the highest [`Rank`] counts. No message of
+//! `tests/failures/messages.txt` matches two entries of one rank.
 
 use super::{CatalogueEntry, FailureClass, Rank, Retry};
 
-/// An entry of which nothing is said.
+/// The base of every entry: it matches nothing.
 const ENTRY: CatalogueEntry = CatalogueEntry {
     id: "",
     class: FailureClass::Start,
@@ -23,16 +23,16 @@ const ENTRY: CatalogueEntry = CatalogueEntry {
     retry: Retry::No,
     alert: "",
 };
-/// A task that ran.
+/// The base for a task that ran.
 const RAN: CatalogueEntry = CatalogueEntry { class: FailureClass::Container, ..ENTRY };
-/// A task that ran for too long.
+/// The base for a task that passed its deadline.
 const TIMED_OUT: CatalogueEntry = CatalogueEntry { class: FailureClass::Timeout, ..ENTRY };
-/// A request that cannot be carried out as it stands.
+/// The base for a request that cannot be carried out.
 const REFUSED: CatalogueEntry = CatalogueEntry { class: FailureClass::Refused, ..ENTRY };
-/// The function itself.
+/// The base for a failure of the function itself.
 const OWN: CatalogueEntry = CatalogueEntry { class: FailureClass::OwnFault, ..ENTRY };
 
-/// All of them.
+/// All entries.
 pub const CATALOGUE: &[CatalogueEntry] = &[
     // ---- Images ----
     CatalogueEntry {
@@ -46,6 +46,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "repository {image} not found",
             "Check whether the image exists",
             "name unknown: The repository with name {image} does not exist",
+            // Only likely: messages with another cause can end like this, too.
             "~CannotPull*{image}: not found$",
         ],
         lead: "The image[ {image}] of {who} does not exist in its registry",
@@ -731,6 +732,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "exec user process caused*no such file or directory",
             "^exec {command}: no such file or directory",
         ],
+        // Shells exit with 127 if they do not find a command.
         codes: &[127],
         lead: "The command[ {command}] of {who} is not in its image[ (exit code {code})]",
         step: "Correct EntryPoint and Command in the task definition (or Command in Overrides): a list, one word an item, \
@@ -747,6 +749,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~exec: {command}: is a directory: permission denied",
             "~exec*permission denied",
         ],
+        // Shells exit with 126 if they find a command and must not execute it.
         codes: &[126],
         lead: "The command[ {command}] of {who} may not be executed[ (exit code {code})]",
         step: "Make it executable in the image (chmod +x), check that it is a program and not a directory, and that the \
@@ -911,6 +914,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "resource-initialization",
+        // Agents put this in front of many causes, so any other text decides first.
         rank: Rank::Frame,
         says: &["ResourceInitializationError", "ResourceNotFoundException"],
         lead: "The agent could not prepare what the task needs before its containers start",
@@ -946,6 +950,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "killed",
         rank: Rank::Area,
+        // The code alone proves nothing: memory, StopTask and a kill from inside all end in 137.
         codes: &[137],
         lead: "{Who} exited with code {code} (SIGKILL: something killed it), and AWS does not say what",
         step: "Raise Memory in the task definition if it grows; or it took longer than StopTimeout to end when it was told \
@@ -1045,6 +1050,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "host-draining",
         says: &[
             "container instance is in DRAINING state",
+            // The text of ECS Managed Instances, which are drained from their day 14 on.
             "stopped during instance draining",
             "Instance draining",
         ],
@@ -1105,6 +1111,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "stopped-by-ecs-tasks",
+        // Every reason that ecs-tasks gives to StopTask begins like this.
         says: &["^ecs-tasks: "],
         lead: "ecs-tasks stopped the task before it was done[ (container {container}[, exit code {code}])]",
         step: "See the newer request of this resource in the stack's events, or why this run could not go on, in the \
@@ -1116,6 +1123,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "replaced",
         rank: Rank::Prefix,
         says: &["Scheduler initiated", "initiated by (deployment"],
+        // A service gives this code to all its stops, failed health checks included. The text of
+        // one that failed has a higher rank.
         stop_codes: &["ServiceSchedulerInitiated"],
         lead: "The service's scheduler stopped the task[ (container {container}[, exit code {code}])]",
         step: "Nothing to do after a deployment; else see the service's events",
@@ -1337,6 +1346,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "ec2-throttled",
+        // RunTask reports EC2's throttle as InvalidParameterException, so only the text tells.
         says: &[
             "(ErrorCode: RequestLimitExceeded",
             "(ErrorCode: Throttling",
@@ -1396,6 +1406,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "ECS could not assume the role[ {role}] of the task",
         step: "Let its trust policy name ecs-tasks.amazonaws.com as the Principal of sts:AssumeRole, and check that the role \
                exists; a role of the same stack is usable some seconds after it was made",
+        // ECS can take some seconds to see a role that the same stack has created.
         retry: Retry::Passing,
         alert: "role cannot be assumed",
         ..ENTRY
@@ -1405,6 +1416,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         says: &["Unable to assume the service linked role"],
         lead: "ECS has no service-linked role in this account yet",
         step: "Make it: aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com",
+        // AWS creates the role on the account's first use of ECS, so a later attempt can succeed.
         retry: Retry::Passing,
         alert: "service-linked role is missing",
         ..ENTRY
@@ -1418,6 +1430,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "Cluster {cluster|of the task} has no container instances[, and {asEc2}]",
         step: "For Fargate set LaunchType: FARGATE; for a cluster that scales from zero leave LaunchType out and name its \
                provider in CapacityProviderStrategy; else let the resource depend on what adds instances",
+        // The same stack may have created the instances, which need a while to register.
         retry: Retry::Passing,
         alert: "cluster has no instances",
         ..ENTRY
@@ -1742,6 +1755,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The account still has short ARNs for tasks, which take no tags, and the template asks for some",
         step: "Switch on the account setting taskLongArnFormat (aws ecs put-account-setting-default --name taskLongArnFormat \
                --value enabled), or leave Tags, PropagateTags and EnableECSManagedTags out",
+        // The runner's own tags would fail every start. Without them the creation time of a task
+        // tells which request started it.
         retry: Retry::WithoutTags,
         ..ENTRY
     },
@@ -1774,6 +1789,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The role of the function may not pass the role[ {role}] to ECS",
         step: "{allow|Grant iam:PassRole to the role of the function, on TaskRoleArn and ExecutionRoleArn of the task \
                definition, with iam:PassedToService ecs-tasks.amazonaws.com}",
+        // The stack that runs the task has often just created the role and its policy.
         retry: Retry::Denied,
         ..ENTRY
     },

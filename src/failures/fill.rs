@@ -1,15 +1,15 @@
-//! Fills the leads and steps of the catalogue with the names of a failure.
+//! Fills the leads and steps of the catalogue with the values of a failure.
 //!
-//! `{name}` is replaced, `{name|text}` by the text where the name is not known, and `[…]` is left out as a
-//! whole where a name in it is not known.
+//! `{name}` stands for a value, and `{name|text}` for the text if the value is not known. `[…]` is
+//! left out as a whole if a value in it is not known.
 
-/// The text; a name that is not known and has nothing in its place leaves nothing.
+/// The filled text. A name without value or alternative text leaves nothing.
 pub(super) fn fill(template: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
     let (text, _) = filled(template, value);
     text
 }
 
-/// The text, and whether every name in it is known.
+/// The filled text, and true if every value in it is known.
 fn filled(template: &str, value: &dyn Fn(&str) -> Option<String>) -> (String, bool) {
     let (mut text, mut is_whole, mut rest) = (String::with_capacity(template.len()), true, template);
     while let Some(at) = rest.find(['{', '[']) {
@@ -34,7 +34,7 @@ fn filled(template: &str, value: &dyn Fn(&str) -> Option<String>) -> (String, bo
     (text, is_whole)
 }
 
-/// What stands between a bracket and the one that closes it, and what comes after that.
+/// The text between a bracket and its closing one, and the text after that.
 fn enclosed(text: &str) -> (&str, &str) {
     let mut depth = 0;
     for (at, char) in text.char_indices() {
@@ -50,7 +50,7 @@ fn enclosed(text: &str) -> (&str, &str) {
     (&text[1..], "")
 }
 
-/// Every name that a template asks for.
+/// Every name in a template.
 pub fn names(template: &str) -> impl Iterator<Item = &str> {
     template.split('{').skip(1).filter_map(|rest| {
         let (inner, _) = rest.split_once('}')?;

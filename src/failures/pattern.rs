@@ -1,21 +1,22 @@
-//! Patterns over messages that AWS documents only by example, and whose frame differs between agents.
+//! Patterns over messages that AWS documents only by example, and that differ between agents.
 //!
-//! `*` stands for any text and `{name}` for one word that is kept. `^` and `$` at the ends bind a pattern to
-//! the whole message; without them it may stand anywhere. Case, quotes and white space do not count.
+//! `*` stands for any text, and `{name}` for one word that is captured. `^` and `$` bind a pattern
+//! to the ends of the message; without them it matches anywhere. Case, quotes and white space do
+//! not matter.
 
 use std::collections::BTreeMap;
 
-/// The words that a pattern has kept, by name.
+/// The words that a pattern captured, by name.
 pub(super) type Captures = BTreeMap<&'static str, String>;
 
-/// A message, brought into the form that patterns are compared with.
+/// A message, normalised for comparison.
 #[derive(Clone, Debug)]
 pub(super) struct Saying {
     plain: String,
     lower: String,
 }
 
-/// A pattern, taken apart.
+/// A parsed pattern.
 #[derive(Debug)]
 pub(super) struct Glob {
     parts: Vec<Piece>,
@@ -37,6 +38,7 @@ impl Saying {
     /// A message as AWS wrote it.
     pub(super) fn new(text: &str) -> Self {
         let plain = plain(text);
+        // ASCII only, so that both texts have the same length and an index into one fits the other.
         let lower = plain.to_ascii_lowercase();
         Self { plain, lower }
     }
@@ -64,7 +66,7 @@ impl Glob {
         Self { parts }
     }
 
-    /// The words that it keeps of a message; nothing where the message does not fit.
+    /// The captured words, or `None` if the message does not match.
     pub(super) fn find(&self, message: &Saying) -> Option<Captures> {
         let mut captures = Captures::new();
         fits(&self.parts, message, 0, &mut captures).then_some(captures)
@@ -80,10 +82,11 @@ fn text(written: &str) -> Option<Piece> {
     (!text.is_empty()).then(|| Piece::Text(text.to_ascii_lowercase()))
 }
 
-/// Whether the message from `at` on is as these parts say.
+/// True if the message from `at` on matches these parts.
 fn fits(parts: &[Piece], message: &Saying, at: usize, captures: &mut Captures) -> bool {
     let Some((part, rest)) = parts.split_first() else { return true };
     match part {
+        // Some agents end their messages with a full stop.
         Piece::End => message.lower[at..].trim_end_matches('.').is_empty(),
         Piece::Text(text) => {
             message.lower[at..].starts_with(text.as_str()) && fits(rest, message, at + text.len(), captures)
@@ -95,6 +98,7 @@ fn fits(parts: &[Piece], message: &Saying, at: usize, captures: &mut Captures) -
                     if fits(rest, message, from + found, captures) {
                         return true;
                     }
+                    // By whole characters: an index inside one would panic.
                     from += found + char_len(&message.lower[from + found..]);
                 }
                 false
@@ -110,7 +114,7 @@ fn fits(parts: &[Piece], message: &Saying, at: usize, captures: &mut Captures) -
             let length = message.plain[at..].find(' ').unwrap_or(message.plain.len() - at);
             let word = &message.lower[at..at + length];
             let ends = match rest.first() {
-                // The text behind the word may begin within it: `app:9: not found`.
+                // The text after the word may begin inside it: `app:9: not found`.
                 Some(Piece::Text(next)) => {
                     let found = message.lower[at..].match_indices(next.as_str()).map(|(end, _)| end);
                     found.take_while(|end| *end <= length).find(|end| *end > 0)
@@ -128,7 +132,7 @@ fn char_len(text: &str) -> usize {
     text.chars().next().map_or(1, char::len_utf8)
 }
 
-/// Without quotes, and with one space where there is white space: the agents differ in both.
+/// A text without quotes, and with single spaces for white space. The agents differ in both.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for char in text.chars().filter(|char| !is_quote(*char)) {

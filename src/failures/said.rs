@@ -1,6 +1,6 @@
-//! AWS's own words, cut to those that say something.
+//! AWS's own words, cut to their useful part.
 
-/// Links of a message's chain that are the same in every message: who called whom.
+/// Links that every message's chain has, and that tell only who called whom.
 const FRAMES: [&str; 12] = [
     "error response from daemon",
     "failed to create shim task",
@@ -16,7 +16,7 @@ const FRAMES: [&str; 12] = [
     "api error (500)",
 ];
 
-/// A message without retries, frames and request ids.
+/// The message without retries, frames and request ids.
 pub fn cut(message: &str) -> String {
     let message = without_request_ids(message);
     let links = message.split(": ").filter(|link| {
@@ -29,7 +29,8 @@ pub fn cut(message: &str) -> String {
     text.trim().trim_end_matches(['.', ',', ':']).to_owned()
 }
 
-/// Ids and status codes help AWS's support, and nobody else; CloudTrail has them as well.
+/// Removes request ids and status codes. They help only AWS's support, and CloudTrail has them as
+/// well.
 fn without_request_ids(message: &str) -> String {
     let mut text = message.split_whitespace().collect::<Vec<_>>().join(" ");
     for name in ["request id: ", "requestid: "] {

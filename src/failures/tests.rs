@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::task::TaskArn;
 
-/// Every message of the fixtures: its id, whether it is of a call, and the text.
+/// Every message of the fixtures: its id, true for an answer to a call, and the text.
 fn messages() -> Vec<(&'static str, bool, &'static str)> {
     let lines = include_str!("../../tests/failures/messages.txt").lines();
     let lines = lines.filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -45,7 +45,7 @@ fn no_message_is_of_two_kinds_of_the_first_rank() {
     }
 }
 
-/// Entries that no text gives away: they follow from exit codes, stop codes or what the function has seen.
+/// Entries without texts: exit codes, stop codes or the function's own observations identify them.
 fn by_circumstance(entry: &CatalogueEntry) -> bool {
     entry.says.is_empty()
 }
@@ -55,7 +55,7 @@ fn every_entry_is_reached() {
     let reached: BTreeSet<&str> = messages().into_iter().map(|(id, ..)| id).collect();
     let unreached = CATALOGUE.iter().filter(|entry| !reached.contains(entry.id) && !by_circumstance(entry));
     let unreached: Vec<&str> = unreached.map(|entry| entry.id).collect();
-    // A stop code gives the first away, the function's own stoppedReasons the others.
+    // A stop code identifies the first, the function's own stoppedReasons the others.
     assert_eq!(unreached, ["host-unhealthy", "stopped-by-ecs-tasks", "timeout"]);
     let named = include_str!("../failures.rs").to_owned()
         + include_str!("../runner/decide/texts.rs")
@@ -107,7 +107,7 @@ fn all_leads_and_steps_on_one_page() {
     insta::assert_snapshot!(page);
 }
 
-/// The same message as another agent, another task or another day would put it.
+/// The same message as another agent would word it, for another task, on another day.
 fn variant(text: &str, seed: u8) -> String {
     let mut text = match seed & 1 {
         0 => text.replace('\'', "’").replace('"', ""),
@@ -149,7 +149,7 @@ proptest! {
     ) {
         let all = messages();
         let (id, of_call, text) = all[at % all.len()];
-        // A code or a sentence that is the whole message has no frame.
+        // A message of one code or one sentence has no frame.
         let is_whole = CATALOGUE.iter().any(|entry| {
             entry.id == id && entry.says.iter().any(|says| says.ends_with('$'))
         });

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// The innermost source's text: libraries wrap the cause in "error sending request" and the like.
+/// The text of the innermost source: libraries wrap it in "error sending request" and the like.
 pub fn innermost(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

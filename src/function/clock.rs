@@ -1,14 +1,15 @@
-//! The clock of one invocation: the wall's time at its beginning, and from there on the runtime's.
+//! The clock of one invocation: it takes the time once, at the beginning, and adds the runtime's
+//! clock to it.
 //!
-//! Tests that pause the runtime's clock so pause this one. It is made anew for each invocation, because
-//! Lambda freezes the process between two of them.
+//! A test that pauses the runtime's clock therefore pauses this one, too. Each invocation makes its
+//! own clock, because Lambda freezes the process between two invocations.
 
 use std::time::SystemTime;
 
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-/// Says what time it is.
+/// The time in one invocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: OffsetDateTime,
@@ -16,13 +17,13 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts at the wall's time.
+    /// Starts at the system's time.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the wall for the time")]
     pub fn start() -> Self {
         Self::at(OffsetDateTime::from(SystemTime::now()))
     }
 
-    /// Starts at this time.
+    /// Starts at `origin`.
     #[expect(clippy::disallowed_methods, reason = "and this is the one place that asks the runtime for it")]
     pub fn at(origin: OffsetDateTime) -> Self {
         Self { origin, since: Instant::now() }
@@ -33,7 +34,7 @@ impl Clock {
         self.origin + self.since.elapsed()
     }
 
-    /// Sleeps until then; not at all where then is past.
+    /// Sleeps until `then`. Returns at once if `then` is past.
     pub async fn sleep_until(&self, then: OffsetDateTime) {
         let wait = then - self.now();
         tokio::time::sleep(wait.try_into().unwrap_or_default()).await;

@@ -1,4 +1,5 @@
-//! The embedded metric format: a line of JSON on standard output, which CloudWatch makes metrics of.
+//! The embedded metric format: a line of JSON on standard output, from which CloudWatch makes
+//! metrics.
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
@@ -9,16 +10,16 @@ use time::OffsetDateTime;
 
 use crate::epoch::milliseconds;
 
-/// Metrics that have the same dimensions.
+/// Metrics with the same dimensions.
 #[derive(Clone, Debug)]
 pub struct MetricSet<'m> {
-    /// The sets of dimensions. Each makes a metric of its own of every name, which costs.
+    /// The sets of dimensions. CloudWatch bills one metric for each set and name.
     pub dimensions: Vec<Vec<&'m str>>,
-    /// Name and unit of each metric.
+    /// The name and the unit of each metric.
     pub metrics: Vec<(&'m str, &'m str)>,
 }
 
-/// The line. `members` are the values of metrics and dimensions, by their names.
+/// The line. `members` holds the values of metrics and dimensions by name.
 pub fn embedded(mut members: Value, sets: &[MetricSet<'_>], now: OffsetDateTime) -> String {
     let directive = |set: &MetricSet<'_>| {
         let metrics = set.metrics.iter().map(|(name, unit)| json!({ "Name": name, "Unit": unit }));
@@ -30,15 +31,18 @@ pub fn embedded(mut members: Value, sets: &[MetricSet<'_>], now: OffsetDateTime)
     members.to_string()
 }
 
-/// The value of a dimension, which has 1 to 1024 characters.
+/// A value for a dimension, which must have 1 to 1024 characters.
 pub fn dimension(name: &str) -> Value {
     match name {
         "" => "unknown".into(),
+        // 250 characters of up to four bytes are within the limit, even if it counts bytes.
         name => name.chars().take(250).collect::<String>().into(),
     }
 }
 
-/// Writes a line to the function's log, which is standard output. There is nowhere to say that it cannot be.
+/// Writes a line to the function's log, which is standard output.
 pub fn write(line: &str) {
+    // A failure is ignored: there is no other place to report it, and a metric must not fail a
+    // deploy.
     let _ = writeln!(io::stdout().lock(), "{line}");
 }

@@ -1,7 +1,8 @@
 //! The log: JSON lines or text, and never a secret.
 //!
-//! Only this crate's own lines are written, at any level. The SDK, hyper and the runtime log requests, bodies
-//! and addresses at their lower levels, which hold environment values and the ResponseURL's query.
+//! Only this crate's own lines are written, at any level. At their lower levels the SDK, hyper and
+//! the runtime log requests, bodies and addresses, which hold environment values and the
+//! ResponseURL's query.
 
 use std::str::FromStr;
 
@@ -14,18 +15,18 @@ use tracing_subscriber::{
 
 use crate::function::version;
 
-/// How much is logged, and in which form.
+/// The log's level and format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logging {
-    /// The least level that is written.
+    /// The lowest level that is written.
     pub level: Level,
-    /// JSON lines, or text.
+    /// True for JSON lines, false for text.
     pub json: bool,
 }
 
 impl Logging {
-    /// From the environment: `AWS_LAMBDA_LOG_LEVEL` or `LOG_LEVEL` (in the Python function's spelling, too),
-    /// and `AWS_LAMBDA_LOG_FORMAT`.
+    /// Reads the environment: `AWS_LAMBDA_LOG_LEVEL` or `LOG_LEVEL` (also in the Python function's
+    /// spelling), and `AWS_LAMBDA_LOG_FORMAT`.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let level = ["AWS_LAMBDA_LOG_LEVEL", "LOG_LEVEL"]
             .into_iter()
@@ -36,9 +37,11 @@ impl Logging {
         Self { level: level.unwrap_or(Level::INFO), json }
     }
 
-    /// Writes the log to stdout from now on, and first which code starts.
+    /// Writes the log to stdout from now on. The first line names the version of the code.
     pub fn install(self) {
         self.to(std::io::stdout).init();
+        // The standard hook prints several lines to stderr, each of which becomes a log event of
+        // its own.
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
             tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
@@ -51,12 +54,12 @@ impl Logging {
         );
     }
 
-    /// The log on its way to a writer.
+    /// The log with another writer, for tests.
     pub fn to<W>(self, writer: W) -> impl Subscriber + Send + Sync
     where
         W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     {
-        // This library, and the functions' own files.
+        // The crate's own library and its two binaries: other crates log secrets.
         let ours =
             Targets::new().with_targets(["ecs_tasks", "ecs_events"].map(|target| (target, self.level)));
         let layer = if self.json {
@@ -67,7 +70,7 @@ impl Logging {
             layer.with_flattened_event();
             layer.boxed()
         } else {
-            // Lambda stamps the time on every line by itself.
+            // Lambda adds the time to every line.
             fmt::layer().with_writer(writer).with_ansi(false).with_target(false).without_time().boxed()
         };
         tracing_subscriber::registry().with(layer.with_filter(ours))
@@ -76,6 +79,7 @@ impl Logging {
 
 fn level(name: &str) -> Option<Level> {
     match name.to_ascii_uppercase().as_str() {
+        // Python's names: existing functions have them in their LOG_LEVEL.
         "WARNING" => Some(Level::WARN),
         "CRITICAL" | "FATAL" => Some(Level::ERROR),
         other => Level::from_str(other).ok(),

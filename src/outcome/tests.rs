@@ -44,7 +44,7 @@ fn with_definition(definition: &TaskDefinition) -> Rules<'_> {
 const WITHOUT_DEFINITION: Rules<'_> =
     Rules { watch_containers: &[], success_exit_codes: &[0], definition: None };
 
-/// The cause of the one failure; none for a success.
+/// The cause of the only failure, `None` for a success.
 #[track_caller]
 fn check(rules: Rules<'_>, task: Task, expected: Option<Cause>, expected_awaited: Awaited) {
     let Outcome::Over { verdict, awaited } = Outcome::of(&[task], rules) else { panic!("the task is over") };
@@ -101,7 +101,7 @@ fn containers_that_aws_injected_never_count() {
     check(WITHOUT_DEFINITION, other, exited("aws-something-new", 1), Awaited::Nothing);
 }
 
-/// A task that ended because one of its essential containers had ended.
+/// A task that ECS stopped because one of its essential containers had ended.
 fn ended(containers: Vec<Container>) -> Task {
     task(STOPPED, Some("EssentialContainerExited"), containers)
 }
@@ -114,7 +114,7 @@ fn not_started(container: Option<&str>, reason: Option<&str>) -> Option<Cause> {
     Some(Cause::FailedToStart { container: container.map(str::to_owned), reason: reason.map(str::to_owned) })
 }
 
-/// Everything that failed in a task, the culprit first.
+/// All failures in a task, the culprit first.
 fn failed(rules: Rules<'_>, task: Task) -> Vec<Cause> {
     match Outcome::of(&[task], rules) {
         Outcome::Over { verdict: Verdict::Failed(mut failures), .. } => {
@@ -208,7 +208,7 @@ fn an_init_container_that_failed_is_the_culprit_of_what_never_ran_because_of_it(
     let init = because(oom, container("sidecar", Some(137)));
     let causes = failed(with_definition(&definition), failed_to_start(vec![container("app", None), init]));
     assert_eq!(causes[0].container(), Some("sidecar"));
-    // Another cause than the helper explains these.
+    // These have another explanation than the helper.
     let ran = Container { runtime_id: Some("id".to_owned()), ..container("app", None) };
     let lost = ended(vec![ran, container("sidecar", Some(2))]);
     check(with_definition(&definition), lost, no_code("app", None), Awaited::Codes);
@@ -267,7 +267,7 @@ fn without_a_definition_a_container_that_was_only_told_to_stop_does_not_count() 
         check(WITHOUT_DEFINITION, with(container("app", Some(0))), None, Awaited::Nothing);
         check(WITHOUT_DEFINITION, with(container("app", Some(3))), exited("app", 3), Awaited::Nothing);
         assert_eq!(failed(WITHOUT_DEFINITION, with(container("app", Some(3)))).len(), 1);
-        // Nothing says that another one had ended first.
+        // No evidence that another container ended first.
         check(WITHOUT_DEFINITION, ended(vec![helper.clone()]), exited("sidecar", code), Awaited::Nothing);
         check(WITHOUT_DEFINITION, with(container("app", Some(137))), exited("app", 137), Awaited::Nothing);
         check(WITHOUT_DEFINITION, with(container("app", None)), exited("sidecar", code), Awaited::Codes);
@@ -307,7 +307,7 @@ fn a_success_knows_the_helpers_that_ended_badly() {
     let helpers = rules.helpers_that_failed(&tasks);
     assert_eq!(helpers.iter().map(|one| one.exit_code).collect::<Vec<_>>(), [Some(2), None]);
     assert!(helpers.iter().all(|one| one.name == "sidecar"));
-    // Its code may come with STOPPED, and the answer names it.
+    // The helper's code may come with STOPPED, and the answer names it.
     let early = Task { last_status: "DEPROVISIONING".to_owned(), ..helper(None) };
     check(rules, early.clone(), None, Awaited::Codes);
     check(rules, Task { stop_code: Some("TaskFailedToStart".to_owned()), ..early }, None, Awaited::Nothing);
@@ -389,7 +389,7 @@ fn every_failed_task_is_told_in_the_order_of_the_tasks() {
     assert_eq!(failures.iter().map(|failure| failure.task.id()).collect::<Vec<_>>(), ["b", "c"]);
 }
 
-/// The parts of an event's `detail` that the verdict is made from, as DescribeTasks would give them.
+/// The parts of an event's `detail` that the verdict needs, as DescribeTasks gives them.
 fn task_of_event(event: &str) -> Task {
     let event: Value = serde_json::from_str(event).unwrap();
     Task::read(&event["detail"]).unwrap()
@@ -428,7 +428,7 @@ fn only_a_run_whose_containers_never_ran_may_be_started_anew() {
     assert!(!never_ran(task(STOPPED, Some("EssentialContainerExited"), vec![container("app", Some(0))])));
 }
 
-/// The names of what failed in a task, in the order in which they are reported.
+/// The failed containers of a task, in the order of the report.
 #[track_caller]
 fn told(containers: Vec<Container>) -> Vec<String> {
     let task = task(STOPPED, Some("EssentialContainerExited"), containers);
@@ -487,7 +487,7 @@ fn a_verdict_rests_on_the_definition_where_helpers_and_essential_containers_end_
     assert!(!WITHOUT_DEFINITION.rest_on_definition(&[both(Some(0), Some(1)), surely_failed]));
 }
 
-/// The essential container whose own end is behind a failure.
+/// The essential container that ended by itself and so caused a failure.
 fn ender(definition: &TaskDefinition, containers: Vec<Container>) -> Option<(String, i64)> {
     let watch = ["app".to_owned()];
     let rules = Rules { watch_containers: &watch, ..with_definition(definition) };

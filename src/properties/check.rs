@@ -1,4 +1,5 @@
-//! What the shape of the properties cannot say: how they fit each other, and what no text of them may hold.
+//! The checks that shapes cannot express: properties that exclude each other, and texts that no
+//! property may hold.
 //!
 //! Pure.
 
@@ -6,11 +7,13 @@ use serde_json::Value;
 
 use super::{MAX_SERVICE_TIMEOUT, MAX_WAIT, OWN_TAG_PREFIX, Properties, PropertyError};
 
-/// The most characters that ECS takes for a task's overrides, as JSON.
+/// The most characters of a task's overrides, as JSON, that ECS accepts.
+///
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>
 pub(super) const MAX_OVERRIDES: usize = 8192;
 
 impl Properties {
-    /// What properties that are each valid say together.
+    /// Refuses combinations of properties that are valid one by one.
     pub(super) fn check_combinations(&self, errors: &mut Vec<PropertyError>) {
         let mut refuse = |path: &str, problem: &str| {
             errors.push(PropertyError::at(path, problem));
@@ -52,6 +55,8 @@ impl Properties {
             }
         }
         for (index, tag) in self.tags.iter().flatten().enumerate() {
+            // These tags say which request started a task. A template's own would make a task look
+            // like another request's.
             if tag.key.starts_with(OWN_TAG_PREFIX) {
                 let problem = format!("begins with {OWN_TAG_PREFIX}, which the function keeps for itself");
                 refuse(&format!("Tags[{index}].key"), &problem);
@@ -67,7 +72,8 @@ impl Properties {
         }
     }
 
-    /// What a wait takes that is longer than CloudFormation's for a custom resource.
+    /// Checks Timeout and StartRetries: a WaitHandle allows a longer Timeout than CloudFormation
+    /// does for a custom resource, and no other starts.
     fn check_wait(&self, refuse: &mut impl FnMut(&str, &str)) {
         if self.wait_handle.is_none() {
             if self.timeout > MAX_SERVICE_TIMEOUT {
@@ -82,6 +88,8 @@ impl Properties {
         if self.timeout == 0 {
             refuse("Timeout", "must not be 0 with WaitHandle: nobody would signal it");
         }
+        // With a handle the request is answered first, and a continuation holds no properties to
+        // start from.
         if self.start_retries > 0 {
             let problem = "cannot be given together with WaitHandle: the resource is complete when its tasks \
                            have started, and nothing is kept to start them from again";
@@ -98,11 +106,14 @@ pub(super) fn check_size(read: &Value, errors: &mut Vec<PropertyError>) {
     }
 }
 
-/// CloudFormation does not resolve these in custom resources: the task would get the reference's text for its
-/// value.
+/// Refuses dynamic references to secrets. CloudFormation does not resolve them in custom resources,
+/// so the task would receive the reference's text as its value.
+///
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html>
 pub(super) fn refuse_dynamic_references(value: &Value, path: &str, errors: &mut Vec<PropertyError>) {
     match value {
         Value::String(text)
+            // CloudFormation resolves {{resolve:ssm:…}} in custom resources, so that one may stand.
             if text.contains("{{resolve:secretsmanager") || text.contains("{{resolve:ssm-secure") =>
         {
             let problem = "holds a dynamic reference, which CloudFormation does not resolve in a custom \
@@ -111,7 +122,7 @@ pub(super) fn refuse_dynamic_references(value: &Value, path: &str, errors: &mut 
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                // A variable says more by its name than by its place.
+                // A variable is easier to find by its name than by its position.
                 let name = ["name", "Name"].iter().find_map(|name| item.get(name)?.as_str());
                 let place = name.map_or_else(|| index.to_string(), str::to_owned);
                 refuse_dynamic_references(item, &format!("{path}[{place}]"), errors);

@@ -1,8 +1,9 @@
-//! Reads a value by its shape: coerces, checks, and gathers every error instead of stopping at the first.
+//! Reads a value by its shape: converts it, checks it, and collects every error instead of stopping
+//! at the first.
 //!
-//! CloudFormation delivers every scalar as a string, recursively, so `"30"` is a number where a number is
-//! wanted. What comes out has ECS's names and native types. Values never appear in an error, but for numbers
-//! and booleans that cannot be read as such: a text can be a secret.
+//! CloudFormation sends every scalar as a string, at any depth, so `"30"` counts as a number if the
+//! shape asks for one. The result has ECS's names and native types. An error never quotes a value,
+//! because a text can be a secret. Only numbers and booleans that cannot be read are quoted.
 
 use serde_json::{Map, Number, Value};
 
@@ -11,8 +12,8 @@ use super::{
     shape::{Absent, Field, Shape},
 };
 
-/// Reads `value`, which stands at `path`, by `shape`. Nothing comes out where anything is wrong; `errors`
-/// says what.
+/// Reads `value` by `shape`. `path` is its place in the properties. Returns `None` after an error,
+/// which `errors` then holds.
 pub(super) fn read(
     value: &Value,
     shape: &Shape,
@@ -74,6 +75,8 @@ fn read_object(
     let before = errors.len();
     let at_top = path.is_empty();
     let within = |name: &str| if at_top { name.to_owned() } else { format!("{path}.{name}") };
+    // Below the top both spellings count: ECS writes containerOverrides, and templates mostly write
+    // ContainerOverrides, as AWS::ECS::TaskDefinition does.
     let spells = |field: &Field, name: &str| name == field.name || !at_top && name == field.other_spelling();
 
     for name in object.keys() {
@@ -84,6 +87,7 @@ fn read_object(
     let mut read_fields = Map::new();
     for field in fields {
         let given: Vec<(&String, &Value)> =
+            // Null counts as absent, because some tools write it for a value that is not set.
             object.iter().filter(|(name, value)| spells(field, name) && !value.is_null()).collect();
         let value = match (given.as_slice(), &field.rule.absent) {
             ([(name, value)], _) => read(value, &field.rule.shape, &within(name), errors),
@@ -109,7 +113,8 @@ fn read_object(
     (errors.len() == before).then_some(Value::Object(read_fields))
 }
 
-/// Where an unknown name belongs, or which one was probably meant.
+/// A hint for an unknown name: the structure that it belongs in, or the name that was probably
+/// meant.
 fn hint(name: &str, fields: &[Field]) -> String {
     let is_misspelt = fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
     if let Some(home) = home(name, fields).filter(|_| !is_misspelt) {
@@ -118,8 +123,9 @@ fn hint(name: &str, fields: &[Field]) -> String {
     nearest(name, fields).map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"))
 }
 
-/// The structure below these fields that has a member of this name, where exactly one on the highest level has
-/// it: Subnets belongs in `NetworkConfiguration.AwsvpcConfiguration`.
+/// The structure below these fields that has a member of this name: Subnets belongs in
+/// `NetworkConfiguration.AwsvpcConfiguration`. `None` unless exactly one has it on the highest
+/// level.
 fn home(name: &str, fields: &[Field]) -> Option<String> {
     let mut level: Vec<(String, &[Field])> = vec![(String::new(), fields)];
     while !level.is_empty() {
@@ -146,7 +152,7 @@ fn home(name: &str, fields: &[Field]) -> Option<String> {
     None
 }
 
-/// A field's name as CloudFormation spells it.
+/// The field's name in CloudFormation's spelling.
 fn template_spelling(field: &Field) -> String {
     if field.name.starts_with(|first: char| first.is_ascii_uppercase()) {
         return field.name.to_owned();
@@ -154,14 +160,14 @@ fn template_spelling(field: &Field) -> String {
     field.other_spelling()
 }
 
-/// The known name that an unknown one was probably meant to be, spelt as its neighbours are.
+/// The known name that is most like an unknown one, in the spelling of its neighbours.
 fn nearest(name: &str, fields: &[Field]) -> Option<String> {
     let likeness = |field: &&Field| strsim::jaro_winkler(&name.to_lowercase(), &field.name.to_lowercase());
     let best = fields.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
     (likeness(&best) > 0.8).then(|| best.name.to_owned())
 }
 
-/// A scalar as CloudFormation would have sent it.
+/// A scalar as the string that CloudFormation would send.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -180,7 +186,7 @@ pub(super) fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-/// 30.0 is 30: some JSON writers know one kind of number only.
+/// Some JSON writers know only floating-point numbers, so 30.0 counts as 30.
 fn whole(number: &Number) -> Option<i64> {
     let float = number.as_f64()?;
     (float.fract() == 0.0 && float.abs() < 1e15).then(|| format!("{float:.0}").parse().ok())?
@@ -191,6 +197,7 @@ pub(super) fn boolean(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(boolean) => Some(*boolean),
         Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+            // YAML 1.1 reads an unquoted yes or no as a boolean, so people write them as such.
             "true" | "yes" => Some(true),
             "false" | "no" => Some(false),
             _ => None,
@@ -211,7 +218,8 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// A number or boolean that cannot be read, as it was written; cut short, since it can be anything.
+/// A number or boolean that cannot be read, as in the template. A long text is not shown: it can be
+/// anything, a secret included.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) if !text.is_empty() && text.chars().count() <= 20 => format!("\"{text}\""),

@@ -1,6 +1,6 @@
 //! The structures of RunTask that a template can set, with ECS's names and limits.
 //!
-//! What is not given is not sent. Enumerations stay open strings: ECS knows its own best.
+//! An absent member is not sent. Enumerations stay open strings, because ECS adds to them.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>
 

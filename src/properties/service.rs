@@ -1,14 +1,14 @@
-//! `Service`: what a run takes over from a service that runs in the same cluster.
+//! `Service`: the placement that a run copies from a service in the same cluster.
 //!
-//! Pure. A migration nearly always belongs into the network of the service that it prepares; without this a
-//! template would repeat it.
+//! Pure. A migration nearly always needs the network of the service that it prepares. Without this
+//! property a template would repeat that network.
 
 use super::{
     Properties,
     run_task::{AwsVpcConfiguration, CapacityProviderStrategyItem, NetworkConfiguration},
 };
 
-/// Where a service's tasks run.
+/// The placement of a service's tasks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServicePlacement {
     /// Its subnets, security groups and public address.
@@ -22,8 +22,9 @@ pub struct ServicePlacement {
 }
 
 impl Properties {
-    /// Takes from a service what is not given, member by member: security groups that are given stay when
-    /// only the subnets are missing. StartTask takes the network alone.
+    /// Copies from the service each member that the properties lack: security groups in the
+    /// properties stay if only the subnets are missing. StartTask gets the network alone, because
+    /// it has no other of these parameters.
     #[must_use]
     pub fn placed_as(mut self, service: ServicePlacement) -> Self {
         let given = self.network_configuration.take().map(|network| network.awsvpc_configuration);
@@ -40,13 +41,15 @@ impl Properties {
         if self.instances().is_some() {
             return self;
         }
+        // RunTask refuses a launch type together with capacity providers, so either one in the
+        // template replaces both.
         if self.launch_type.is_none() && self.capacity_provider_strategy.is_none() {
             self.capacity_provider_strategy = service.capacity_provider_strategy;
             if self.capacity_provider_strategy.is_none() {
                 self.launch_type = service.launch_type;
             }
         }
-        // Only Fargate knows platform versions.
+        // Only Fargate has platform versions.
         if self.runs_on_fargate() {
             self.platform_version = self.platform_version.or(service.platform_version);
         }

@@ -1,8 +1,8 @@
-//! What a property may look like, as data: the one source for reading, for error texts, and for what
-//! documents them.
+//! The allowed forms of properties, as data: the one source for reading, for error texts, and for
+//! documentation.
 //!
-//! A structure is declared once, with `structure!`: that makes the type that later code uses and the
-//! [`Shape`] that its value is read by.
+//! `structure!` declares a structure once. It makes the type that later code uses, and the
+//! [`Shape`] that reads its value.
 
 /// The form of a value.
 #[derive(Debug)]
@@ -32,56 +32,56 @@ pub enum Shape {
         /// Most elements.
         max: usize,
     },
-    /// An object with these fields and no others.
+    /// An object with exactly these fields.
     Object(&'static [Field]),
-    /// Anything at all; it is not looked at.
+    /// Any JSON; nothing reads it.
     Anything,
 }
 
 /// One field of an object.
 #[derive(Debug)]
 pub struct Field {
-    /// The name as it is sent on. Structures of ECS take its other spelling, too: first letter upper or lower
-    /// case.
+    /// The name that ECS receives. In ECS's structures a template may also use the other case of
+    /// its first letter.
     pub name: &'static str,
-    /// What it may hold, and whether it must be there.
+    /// The form of its value, and the rule for its absence.
     pub rule: Rule,
-    /// What it is for, in a sentence or two.
+    /// Its purpose, in a sentence or two.
     pub doc: &'static str,
 }
 
-/// A shape, and what holds where the value is absent.
+/// A shape, and the rule for an absent value.
 #[derive(Debug)]
 pub struct Rule {
     /// The form of the value.
     pub shape: Shape,
-    /// What absence means.
+    /// The rule for an absent value.
     pub absent: Absent,
 }
 
-/// What holds where a value is absent.
+/// The rules for an absent value.
 #[derive(Debug)]
 pub enum Absent {
-    /// An error.
+    /// Its absence is an error.
     Refused,
-    /// Nothing is set, and nothing is sent.
+    /// Nothing is set and nothing is sent.
     Nothing,
-    /// As if this had been written.
+    /// This text stands for it.
     Default(&'static str),
 }
 
 impl Rule {
-    /// A value that must be there.
+    /// A value that must be present.
     pub const fn required(shape: Shape) -> Self {
         Self { shape, absent: Absent::Refused }
     }
 
-    /// A value that may be left out.
+    /// A value that may be absent.
     pub const fn optional(shape: Shape) -> Self {
         Self { shape, absent: Absent::Nothing }
     }
 
-    /// A value that is taken to be `text` where it is left out.
+    /// A value that is `text` if it is absent.
     pub const fn or(text: &'static str, shape: Shape) -> Self {
         Self { shape, absent: Absent::Default(text) }
     }
@@ -101,7 +101,7 @@ impl Field {
 impl Shape {
     /// Any text, the empty one included.
     pub const TEXT: Self = Self::Text { min: 0, max: usize::MAX };
-    /// A text that says something.
+    /// A text that is not empty.
     pub const NAME: Self = Self::Text { min: 1, max: usize::MAX };
     /// Any number of texts.
     pub const TEXTS: Self = Self::List { of: &Self::TEXT, min: 0, max: usize::MAX };
@@ -124,7 +124,7 @@ impl Shape {
     }
 }
 
-/// Declares a structure: its type, and the [`Shape`] that its value is read by, from one list of fields.
+/// Declares a structure from one list of fields: its type, and the [`Shape`] that reads its value.
 macro_rules! structure {
     ($(#[$meta:meta])* $name:ident {
         $($(#[doc = $doc:literal])* $wire:literal $field:ident: $type:ty = $rule:expr;)*
@@ -136,7 +136,7 @@ macro_rules! structure {
         }
 
         impl $name {
-            /// How a value of this structure is read.
+            /// The shape that reads this structure.
             pub const SHAPE: Shape =
                 Shape::Object(&[$(Field { name: $wire, rule: $rule, doc: concat!($($doc),*) }),*]);
         }

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::{check::MAX_OVERRIDES, *};
 
-/// The least that a template has to say, and what the test adds to it.
+/// The required properties, and those of the test.
 fn with(more: Value) -> Value {
     let mut properties = json!({
         "ServiceToken": "arn:aws:lambda:us-west-2:123456789012:function:ecsTasks",
@@ -23,7 +23,7 @@ fn good(more: Value) -> Properties {
     }
 }
 
-/// The errors must be these, joined as in the Reason.
+/// Checks the errors, joined as in the Reason.
 #[track_caller]
 fn bad(more: Value, expected: &str) {
     match Properties::read(&with(more)) {
@@ -314,7 +314,7 @@ fn the_properties_of_the_python_functions_example_are_good() {
     );
 }
 
-/// JSON of any kind, with names of properties among its keys.
+/// Any JSON, with names of properties among its keys.
 fn anything() -> impl Strategy<Value = Value> {
     let Shape::Object(fields) = Properties::SHAPE else { panic!("properties are an object") };
     let names: Vec<&'static str> = fields.iter().map(|field| field.name).collect();

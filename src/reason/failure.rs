@@ -1,4 +1,4 @@
-//! A failed task in words: the cause first, then what to do, then what else failed.
+//! The text of a failed task: the cause first, then the steps, then the other failures.
 
 use super::{Log, Reason};
 use crate::{
@@ -6,13 +6,13 @@ use crate::{
     outcome::{Cause, Failure},
 };
 
-/// Kinds of failures where AWS took away what the task ran on.
+/// The entries of failures in which AWS took the task's host away.
 const HOST_LOST: [&str; 5] =
     ["spot-interrupted", "host-terminated", "host-unhealthy", "host-draining", "maintenance"];
 
 impl Reason {
-    /// A run that failed; `failures` are in the order of the tasks and not empty, `facts` what is known of the
-    /// run, `log` the log of the first failure's culprit.
+    /// The Reason of a failed run. `failures` are in the order of the tasks and not empty, `facts`
+    /// are known of the run, `log` is the log of the first failure's culprit.
     pub fn failed(failures: &[Failure], facts: Particulars, log: Option<&Log>) -> Self {
         let Some((first, more)) = failures.split_first() else { return Self::new("The run failed") };
         let recognised = first.recognised(log);
@@ -22,13 +22,15 @@ impl Reason {
             reason.further.push(format!("And {} more {noun} failed", more.len()));
         }
         reason.further.extend(more.iter().map(|failure| {
+            // Without a log: the function reads only that of the first failure's culprit.
             let lead = failure.recognised(None).lead(&failure.facts(Particulars::default(), None));
             format!("{lead} (task {})", failure.task.id())
         }));
         reason
     }
 
-    /// A task of a service that failed: where its capacity was lost, the service starts another.
+    /// The text for a failed task of a service. If it lost its host, the service itself starts
+    /// another task.
     pub fn failed_in_service(failure: &Failure, facts: Particulars, log: Option<&Log>) -> Self {
         let recognised = failure.recognised(log);
         let mut reason = failure.reason(&recognised, facts, log);
@@ -40,13 +42,14 @@ impl Reason {
 }
 
 impl Failure {
-    /// What the catalogue makes of it.
+    /// The catalogue's entry for the failure.
     pub fn recognised(&self, log: Option<&Log>) -> Recognised {
         failures::of_failure(self, log.map_or(&[], |log| &log.lines))
     }
 
     fn reason(&self, recognised: &Recognised, facts: Particulars, log: Option<&Log>) -> Reason {
         let facts = self.facts(facts, log);
+        // The lead of a time-out already says what this function wrote into the stoppedReason.
         let stopped_reason = self.telling_stopped_reason().filter(|reason| !reason.starts_with(TIMED_OUT));
         Reason::of(recognised, &facts)
             .fact(self.what_else(recognised).as_deref())
@@ -71,7 +74,8 @@ impl Failure {
             .on(self.launch_type.as_deref())
     }
 
-    /// What else failed in the task, by name and code, and who ended it.
+    /// The other failures in the task, by container and exit code, and the container that caused
+    /// them.
     fn what_else(&self, recognised: &Recognised) -> Option<String> {
         let others: Vec<String> =
             self.others.iter().filter_map(|other| self.other(other, recognised)).collect();
@@ -81,7 +85,7 @@ impl Failure {
     fn other(&self, other: &Cause, recognised: &Recognised) -> Option<String> {
         match other {
             Cause::Exited { container, code: code @ (137 | 143), reason: None } => {
-                // The lead names the one that ended first, where it is not the culprit.
+                // The lead of killed-by-essential already names the container that ended first.
                 let ender = self.ended_by.as_ref().filter(|ender| ender.container != *container);
                 let is_told = recognised.entry.id == "killed-by-essential";
                 Some(match ender.filter(|_| !is_told) {

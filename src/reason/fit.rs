@@ -1,18 +1,19 @@
-//! Writes a Reason within a number of bytes, as they are counted once serialized in JSON.
+//! Writes a Reason within a number of bytes, counted as serialized in JSON.
 
 use super::Reason;
 
-/// Room that a long detail is cut to when all of them do not fit, in steps; each step is tried for all
+/// The lengths that a long detail is cut to if not all of them fit. Each step applies to all
 /// details.
 const DETAIL_LIMITS: [usize; 4] = [1000, 400, 150, 60];
 
-/// The most that one log line takes: a few short lines say more than one that is endless.
+/// The longest log line. Several short lines tell more than one very long one.
 const LOG_LINE_LIMIT: usize = 500;
 
 impl Reason {
-    /// The text, at most `room` bytes of JSON. What gives way, in this order: log lines from the oldest on,
-    /// further failures from the last on, the length of AWS's words and facts, then the id, where to look, AWS's
-    /// words, the facts and the steps, and the end of the lead.
+    /// The text, at most `room` bytes of JSON. Drops or shortens, in this order: log lines from the
+    /// oldest on, further failures from the last on, the length of AWS's words and of the facts,
+    /// then the id, the places, AWS's words, the facts and the steps, and at last the end of the
+    /// lead.
     pub fn fit(&self, room: usize) -> String {
         let mut reason = self.clone();
         let texts = reason.steps.iter_mut().chain(&mut reason.facts).chain(&mut reason.said);
@@ -25,14 +26,16 @@ impl Reason {
                 return text;
             }
             if !reason.log.is_empty() {
+                // The oldest lines go first: a program's last line mostly names its error.
                 reason.log.remove(0);
             } else if reason.further.len() > 1 {
+                // The first one stays, because it counts the others.
                 reason.further.pop();
             } else if let Some(limit) = limit_to_cut_to(reason.said.iter().chain(&reason.facts)) {
                 let details = reason.said.iter_mut().chain(&mut reason.facts);
                 details.for_each(|detail| *detail = cut(detail, limit));
             } else if reason.id.take().is_some() || reason.drops_a_part() {
-                // What is left is tried again.
+                // The loop tries again with the rest.
             } else if let Some(limit) = limit_to_cut_to(&reason.steps) {
                 reason.steps.iter_mut().for_each(|step| *step = cut(step, limit));
             } else if reason.steps.pop().is_none() {
@@ -41,7 +44,7 @@ impl Reason {
         }
     }
 
-    /// Leaves out the least telling of what is beside lead and steps; false where nothing is.
+    /// Drops the last of the least useful parts other than lead and steps. False if there is none.
     fn drops_a_part(&mut self) -> bool {
         [&mut self.place, &mut self.said, &mut self.facts].into_iter().any(|parts| parts.pop().is_some())
     }
@@ -76,12 +79,13 @@ fn limit_to_cut_to<'t>(texts: impl IntoIterator<Item = &'t String>) -> Option<us
     DETAIL_LIMITS.into_iter().find(|limit| longest > *limit)
 }
 
-/// Bytes of a text inside JSON's quotes.
 fn serialized_len(text: &str) -> usize {
+    // CloudFormation's limit holds for the body, in which JSON escapes quotes, backslashes and
+    // controls.
     serde_json::to_string(text).map_or(usize::MAX, |json| json.len() - 2)
 }
 
-/// The beginning of a text within `room` bytes of JSON, with an ellipsis where something is missing.
+/// The beginning of a text within `room` bytes of JSON. An ellipsis marks the cut.
 fn cut(text: &str, room: usize) -> String {
     if serialized_len(text) <= room {
         return text.to_owned();
@@ -100,7 +104,7 @@ fn cut(text: &str, room: usize) -> String {
     if room < '…'.len_utf8() { kept.to_owned() } else { format!("{kept}…") }
 }
 
-/// A log line without colours and other control sequences, and not too long.
+/// A log line without control sequences, cut to a length that leaves room for others.
 pub(super) fn log_line(line: &str) -> String {
     cut(&plain(line), LOG_LINE_LIMIT)
 }
@@ -110,7 +114,7 @@ pub fn plain(line: &str) -> String {
     without_controls(&anstream::adapter::strip_str(line).to_string()).trim().to_owned()
 }
 
-/// Control characters say nothing and cost six bytes each.
+/// A control character tells a reader nothing, and takes six bytes in JSON.
 fn without_controls(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

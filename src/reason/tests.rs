@@ -192,7 +192,7 @@ fn an_essential_container_that_ended_first_is_named_and_another_is_not() {
         );
         assert!(text.starts_with(&expected), "{text}");
     }
-    // Nothing is known of an essential one: the other's end stops nothing.
+    // No essential container is known, so the other one's end stops nothing.
     let sidecar = Cause::Exited { container: "sidecar".to_owned(), code: 1, reason: None };
     let failure = Failure { others: vec![exited(143, None)], ..failure("1", sidecar) };
     let text = Reason::failed(&[failure], Particulars::default(), None).fit(4096);

@@ -1,7 +1,7 @@
-//! A [`Task`] from JSON, as events of EventBridge and answers of ECS write it.
+//! A [`Task`] from the JSON of EventBridge's events and of ECS's answers.
 //!
-//! Fields that are not read are ignored. Numbers may come as texts, times as RFC 3339 (events) or as seconds
-//! since the epoch (the API).
+//! Unknown members are ignored. A number may be a text. Times are RFC 3339 in events, and seconds
+//! since the epoch in the API.
 
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -9,7 +9,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{Container, Task, TaskArn};
 
 impl Task {
-    /// Reads the `detail` of a task state change, or one of DescribeTasks' `tasks`; none without a taskArn.
+    /// Reads the `detail` of a task state change, or one of DescribeTasks' `tasks`. `None` without
+    /// a taskArn.
     pub fn read(json: &Value) -> Option<Self> {
         let containers = json["containers"].as_array().into_iter().flatten();
         let tag = |tag: &Value| Some((text(&tag["key"])?, text(&tag["value"]).unwrap_or_default()));
@@ -47,8 +48,7 @@ impl Container {
     }
 }
 
-/// A text that says something, or a number as text.
-/// A text, or a number as one; not an empty text.
+/// A text, or a number as a text. `None` for an empty text.
 pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),

@@ -1,4 +1,4 @@
-//! Attributes as JSON, and as DynamoDB types them.
+//! Attributes as JSON, and as DynamoDB's typed values.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use serde_json::{Number, Value};
 
 use crate::item::{Attributes, Update};
 
-/// The values of a change's expressions.
 pub(super) fn typed_values(update: &Update) -> Option<HashMap<String, AttributeValue>> {
+    // DynamoDB refuses an empty map of values.
     (!update.values.is_empty()).then(|| typed(&update.values))
 }
 
@@ -31,7 +31,8 @@ pub(super) fn plain(attributes: HashMap<String, AttributeValue>) -> Attributes {
     attributes.into_iter().map(|(name, value)| (name, plain_value(value))).collect()
 }
 
-/// What is none of JSON's kinds, sets and binary values, is nobody's here.
+/// The JSON value. Sets and binary values have no counterpart in JSON and become null; this crate
+/// never writes one.
 fn plain_value(value: AttributeValue) -> Value {
     match value {
         AttributeValue::Bool(bool) => bool.into(),

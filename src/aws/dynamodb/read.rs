@@ -1,4 +1,4 @@
-//! Reading: a partition, an index page by page, and items by their keys.
+//! Reads: a partition, an index page by page, and items by their keys.
 
 use aws_sdk_dynamodb::{
     operation::query::{QueryOutput, builders::QueryFluentBuilder},
@@ -13,17 +13,17 @@ use super::{
 };
 use crate::{call::CallError, item::Attributes};
 
-/// How many items one BatchGetItem gives.
+/// The most items that one BatchGetItem returns.
 pub const GET_AT_ONCE: usize = 100;
 
-/// Where an index is read: one of its partitions, up to a value of its sort key.
+/// The part of an index to read: one of its partitions, up to a value of its sort key.
 #[derive(Clone, Copy, Debug)]
 pub struct IndexRange<'r> {
     /// The index's name.
     pub index: &'r str,
-    /// Its partition key and the partition.
+    /// The name of its partition key, and the partition's value.
     pub partition: (&'r str, &'r str),
-    /// Its sort key and the greatest value that is read.
+    /// The name of its sort key, and the greatest value to read.
     pub up_to: (&'r str, i64),
 }
 
@@ -32,12 +32,12 @@ pub struct IndexRange<'r> {
 pub struct Page {
     /// The items, in the order of the sort key.
     pub items: Vec<Attributes>,
-    /// Where the next page begins, if there is one.
+    /// The key to continue from, if there is another page.
     pub next: Option<Attributes>,
 }
 
 impl Table {
-    /// All items of a partition, as they are now.
+    /// All items of a partition, read consistently.
     pub async fn query(&self, partition: (&str, &str)) -> Result<Vec<Attributes>, CallError> {
         let (name, value) = partition;
         let mut items = Vec::new();
@@ -50,6 +50,7 @@ impl Table {
                 .key_condition_expression("#partition = :partition")
                 .expression_attribute_names("#partition", name)
                 .expression_attribute_values(":partition", AttributeValue::S(value.to_owned()))
+                // A decision on an old row could start or answer something twice.
                 .consistent_read(true)
                 .set_exclusive_start_key(from);
             let answer = queried(call).await?;
@@ -61,21 +62,24 @@ impl Table {
         }
     }
 
-    /// One page of an index, of at most [`GET_AT_ONCE`] items. It may lag a moment behind the table.
+    /// One page of an index, of at most [`GET_AT_ONCE`] items. An index can lag a moment behind its
+    /// table.
     pub async fn query_index(
         &self,
         range: &IndexRange<'_>,
         from: Option<&Attributes>,
     ) -> Result<Page, CallError> {
         let answer = queried(
+            // The keys of one page then fit into one BatchGetItem.
             self.index_query(range).limit(GET_AT_ONCE as i32).set_exclusive_start_key(from.map(typed)),
         )
         .await?;
         let items = answer.items.unwrap_or_default().into_iter().map(plain).collect();
+        // DynamoDB documents an empty key as the end, too.
         Ok(Page { items, next: answer.last_evaluated_key.filter(|key| !key.is_empty()).map(plain) })
     }
 
-    /// How many items a range of an index has, which may lag a moment behind the table.
+    /// The number of items in a range of an index. An index can lag a moment behind its table.
     pub async fn count_index(&self, range: &IndexRange<'_>) -> Result<usize, CallError> {
         let (mut count, mut from) = (0, None);
         loop {
@@ -89,9 +93,9 @@ impl Table {
         }
     }
 
-    /// The items with these keys, up to [`GET_AT_ONCE`] different ones, as they are now, in no order; what is
-    /// not there is left out. What DynamoDB leaves over is asked for again, for as long as a burst of
-    /// throttling lasts, and then left out, too: what it has given must not wait for that.
+    /// The items with these keys, up to [`GET_AT_ONCE`] different ones, read consistently and in no
+    /// order. Missing items are left out. Asks for unprocessed keys again as long as a short burst
+    /// of throttling lasts, then returns the items that it has: they must not wait for the rest.
     pub async fn get_all(&self, keys: &[Attributes]) -> Result<Vec<Attributes>, CallError> {
         let unbuilt = |error| CallError::unbuilt("dynamodb:BatchGetItem", &error);
         let mut left: Vec<_> = keys.iter().map(typed).collect();
@@ -106,9 +110,12 @@ impl Table {
             let answer = match call.send().await {
                 Ok(answer) => answer,
                 Err(error) if items.is_empty() => return Err(CallError::of("dynamodb:BatchGetItem", error)),
+                // Items that have been read are worth more than the error; the caller reads the
+                // rest later.
                 Err(_) => break,
             };
-            // The table is the only one; by its ARN it may come back under its name.
+            // The call names one table only. If it names it by ARN, the answer may name it
+            // otherwise.
             let found = answer.responses.unwrap_or_default().into_values().flatten();
             let known = items.len();
             items.extend(found.map(plain));

@@ -1,4 +1,4 @@
-//! What ECS answers, from the SDK's types into ours.
+//! ECS's answers, from the SDK's types into ours.
 
 use aws_sdk_ecs::{
     config::http::HttpResponse,
@@ -39,8 +39,8 @@ pub(super) fn task(task: &Task) -> task::Task {
     }
 }
 
-/// The tasks of an answer of HTTP status 200 that the SDK could not read: it takes exit codes for 32-bit
-/// numbers, and those of Windows can be wider. Going blind for the whole batch would fail runs that
+/// The tasks of an answer with HTTP status 200 that the SDK could not read: it takes exit codes for
+/// 32-bit numbers, and those of Windows can be wider. Losing the whole batch would fail runs that
 /// succeeded.
 pub(super) fn tasks_beyond_the_sdk<E>(error: &SdkError<E, HttpResponse>) -> Option<Vec<task::Task>> {
     let SdkError::ResponseError(unread) = error else { return None };
@@ -88,6 +88,7 @@ fn container_definition(container: &ContainerDefinition) -> task::ContainerDefin
     task::ContainerDefinition {
         name: container.name().unwrap_or_default().to_owned(),
         image: container.image().unwrap_or_default().to_owned(),
+        // ECS's own default: a container is essential unless the definition says otherwise.
         essential: container.essential().unwrap_or(true),
         environment: container.environment().iter().filter_map(variable).collect(),
         secrets: container
@@ -109,7 +110,8 @@ fn container_definition(container: &ContainerDefinition) -> task::ContainerDefin
     }
 }
 
-/// Where a service's tasks run. With an EXTERNAL deployment controller its PRIMARY task set says it.
+/// The placement of a service's tasks. With an EXTERNAL deployment controller the PRIMARY task set
+/// holds it.
 pub(super) fn service_placement(service: &Service) -> ServicePlacement {
     match service.task_sets().iter().find(|one| one.status() == Some("PRIMARY")) {
         Some(primary) => placement(

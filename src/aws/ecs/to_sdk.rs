@@ -1,4 +1,4 @@
-//! What ECS is asked, from our types into those of the SDK.
+//! Requests to ECS, from our types into those of the SDK.
 #![expect(
     deprecated,
     reason = "Elastic Inference is gone, but the API still has the member, and ECS should say so itself"
@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::Launch;
 use crate::{aws::CallError, properties::run_task as ours};
 
-/// What RunTask and StartTask have in common.
+/// The arguments that RunTask and StartTask share.
 pub(super) struct Common {
     pub(super) overrides: Option<TaskOverride>,
     pub(super) network_configuration: Option<NetworkConfiguration>,
@@ -47,8 +47,8 @@ impl Common {
     }
 }
 
-/// A structure that the SDK refuses to build: a required member is missing, which the properties' shapes rule
-/// out.
+/// Turns the SDK's complaint about a missing required member into a call error. The properties'
+/// shapes rule it out.
 fn built<T>(structure: Result<T, BuildError>) -> Result<T, CallError> {
     structure.map_err(|error| CallError::unbuilt("ecs:RunTask", &error))
 }
@@ -122,6 +122,7 @@ fn sharing_strategy(strategy: &ours::SharingStrategy) -> Result<SharingStrategy,
 fn network_configuration(network: &ours::NetworkConfiguration) -> Result<NetworkConfiguration, BuildError> {
     let vpc = &network.awsvpc_configuration;
     let vpc = AwsVpcConfiguration::builder()
+        // Empty only if Service has no subnets either. ECS then says so.
         .set_subnets(Some(vpc.subnets.clone().unwrap_or_default()))
         .set_security_groups(vpc.security_groups.clone())
         .set_assign_public_ip(vpc.assign_public_ip.as_deref().map(Into::into))
@@ -142,7 +143,7 @@ pub(super) fn capacity_providers(
     built(items.map(|items| items.iter().map(item).collect()).transpose())
 }
 
-/// The SDK writes `weight` and `base` as 0 where they are not given; what is not given is not sent.
+/// Removes `weight` and `base` of 0 that the template does not give: the SDK always sends them.
 pub(super) fn without_zeroes_that_nobody_gave(
     given: Vec<ours::CapacityProviderStrategyItem>,
 ) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
@@ -161,7 +162,8 @@ pub(super) fn without_zeroes_that_nobody_gave(
     }
 }
 
-/// The SDK writes the `value` of a resource requirement as "" where sharingStrategy stands in its place.
+/// Removes a resource requirement's empty `value`: the SDK sends one even if sharingStrategy takes
+/// its place.
 pub(super) fn without_values_that_nobody_gave(
     overrides: Option<&ours::TaskOverride>,
 ) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
@@ -183,6 +185,7 @@ pub(super) fn without_values_that_nobody_gave(
 }
 
 fn replace_body(request: &mut HttpRequest, body: &Value) {
+    // The SDK signs the request after this, so the signature covers the new body.
     let body = body.to_string();
     request.headers_mut().insert("content-length", body.len().to_string());
     *request.body_mut() = body.into();
