@@ -17,7 +17,9 @@ mod throttles;
 
 use std::{sync::OnceLock, time::Duration};
 
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
+};
 
 pub use self::throttles::Throttles;
 pub use crate::call::{CallError, CallErrorKind};
@@ -52,16 +54,24 @@ pub(crate) fn patient(config: SdkConfig) -> SdkConfig {
         .build();
     // The SDK retries short bursts of trouble. Longer ones are the callers' concern: they know
     // their deadline.
-    let retries =
-        RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200));
-    config.into_builder().timeout_config(timeouts).retry_config(retries).build()
+    let retries = RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(200));
+    config
+        .into_builder()
+        .timeout_config(timeouts)
+        .retry_config(retries)
+        .build()
 }
 
 /// The configuration for the Region in an ARN: the resource exists in that Region only. A bare name
 /// gets the function's own Region.
 fn in_region_of(arn: &str, config: &SdkConfig) -> SdkConfig {
     match arn.split(':').nth(3).filter(|region| !region.is_empty()) {
-        Some(region) => config.to_builder().region(Region::new(region.to_owned())).build(),
+        Some(region) => config
+            .to_builder()
+            .region(Region::new(region.to_owned()))
+            .build(),
         None => config.clone(),
     }
 }
@@ -83,10 +93,19 @@ impl Aws {
     pub fn new(config: SdkConfig) -> Self {
         let config = patient(config);
         let throttles = Throttles::default();
-        let ecs = aws_sdk_ecs::config::Builder::from(&config).interceptor(throttles.clone()).build();
+        let ecs = aws_sdk_ecs::config::Builder::from(&config)
+            .interceptor(throttles.clone())
+            .build();
         let ecs = aws_sdk_ecs::Client::from_conf(ecs);
         let logs = logs::LogReader::new(config.clone(), throttles.clone());
-        Self { config, ecs, lambda: OnceLock::new(), logs, cloudformation: OnceLock::new(), throttles }
+        Self {
+            config,
+            ecs,
+            lambda: OnceLock::new(),
+            logs,
+            cloudformation: OnceLock::new(),
+            throttles,
+        }
     }
 
     fn lambda(&self) -> &aws_sdk_lambda::Client {
@@ -109,7 +128,9 @@ impl Aws {
     fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
         self.cloudformation.get_or_init(|| {
             let config = aws_sdk_cloudformation::config::Builder::from(&self.config);
-            aws_sdk_cloudformation::Client::from_conf(config.interceptor(self.throttles.clone()).build())
+            aws_sdk_cloudformation::Client::from_conf(
+                config.interceptor(self.throttles.clone()).build(),
+            )
         })
     }
 }
@@ -121,8 +142,13 @@ mod tests {
     #[test]
     fn as_many_texts_go_into_one_call_as_fit_and_at_least_one() {
         let texts = ["ab", "cd", "ef"].map(str::to_owned);
-        for (overhead, bytes, expected) in [(0, 6, 3), (0, 5, 2), (1, 6, 2), (0, 1, 1), (26, 84, 3)] {
-            assert_eq!(fitting(&texts, overhead, bytes), expected, "{overhead} more each, {bytes} bytes");
+        for (overhead, bytes, expected) in [(0, 6, 3), (0, 5, 2), (1, 6, 2), (0, 1, 1), (26, 84, 3)]
+        {
+            assert_eq!(
+                fitting(&texts, overhead, bytes),
+                expected,
+                "{overhead} more each, {bytes} bytes"
+            );
         }
     }
 }

@@ -34,7 +34,12 @@ pub enum CallErrorKind {
 impl CallError {
     /// The error of a service that accepted the call and refused a part of it.
     pub fn refused(operation: &'static str, why: &str) -> Self {
-        Self { operation, code: "Refused".to_owned(), message: why.to_owned(), kind: CallErrorKind::Final }
+        Self {
+            operation,
+            code: "Refused".to_owned(),
+            message: why.to_owned(),
+            kind: CallErrorKind::Final,
+        }
     }
 
     /// The error of a service that accepted the call and had no capacity for a part of it.
@@ -121,7 +126,8 @@ impl CallError {
 /// True if a service behind ECS refused ECS's call for its rate. RunTask reports that as
 /// InvalidParameterException.
 pub(crate) fn is_wrapped_throttle(code: &str, message: &str) -> bool {
-    code == "InvalidParameterException" && failures::of_call(code, message).entry.retry == Retry::Throttled
+    code == "InvalidParameterException"
+        && failures::of_call(code, message).entry.retry == Retry::Throttled
 }
 
 /// True if the text names an error that refuses a call for its rate.
@@ -166,7 +172,11 @@ mod tests {
             ("ThrottlingException", 400, CallErrorKind::Transient),
             ("Throttling", 400, CallErrorKind::Transient),
             ("TooManyRequestsException", 429, CallErrorKind::Transient),
-            ("ProvisionedThroughputExceededException", 400, CallErrorKind::Transient),
+            (
+                "ProvisionedThroughputExceededException",
+                400,
+                CallErrorKind::Transient,
+            ),
             ("ServerException", 500, CallErrorKind::Transient),
             ("HTTP 503", 503, CallErrorKind::Transient),
             ("AccessDeniedException", 400, CallErrorKind::Denied),

@@ -78,7 +78,9 @@ impl Callback {
         S::Error: Into<BoxError>,
         S::Future: Send,
     {
-        Self { http: BoxCloneSyncService::new(http.map_err(Into::into)) }
+        Self {
+            http: BoxCloneSyncService::new(http.map_err(Into::into)),
+        }
     }
 
     /// PUTs the answer, with an empty Content-Type, as the signature demands. Retries transport
@@ -100,34 +102,56 @@ impl Callback {
             .with_jitter();
         let patience = || {
             let now = clock.now();
-            let end = reply_to.given_up_at.filter(|end| *end > now).map_or(until, |end| end.min(until));
+            let end = reply_to
+                .given_up_at
+                .filter(|end| *end > now)
+                .map_or(until, |end| end.min(until));
             // A quarter of the time that is left: one connection that hangs must not use up all of
             // it.
             let share = Duration::try_from((end - now) / 4).unwrap_or_default();
             share.clamp(SHORTEST_ATTEMPT, ATTEMPT)
         };
         let put = || self.put(body, reply_to.address(), patience());
-        let sending = put.retry(backoff).when(Undelivered::may_pass).notify(|error, _| {
-            tracing::warn!("{error}; trying again");
-        });
+        let sending = put
+            .retry(backoff)
+            .when(Undelivered::may_pass)
+            .notify(|error, _| {
+                tracing::warn!("{error}; trying again");
+            });
         let left = (until - clock.now()).try_into().unwrap_or_default();
-        tokio::time::timeout(left, sending).await.unwrap_or(Err(Undelivered::OutOfTime))
+        tokio::time::timeout(left, sending)
+            .await
+            .unwrap_or(Err(Undelivered::OutOfTime))
     }
 
-    async fn put(&self, body: &str, url: &ResponseUrl, patience: Duration) -> Result<(), Undelivered> {
-        let transport = |cause: String| Undelivered::Transport { host: url.authority().to_owned(), cause };
-        let address = url.expose().parse().map_err(|_| transport("the address cannot be read".to_owned()))?;
+    async fn put(
+        &self,
+        body: &str,
+        url: &ResponseUrl,
+        patience: Duration,
+    ) -> Result<(), Undelivered> {
+        let transport = |cause: String| Undelivered::Transport {
+            host: url.authority().to_owned(),
+            cause,
+        };
+        let address = url
+            .expose()
+            .parse()
+            .map_err(|_| transport("the address cannot be read".to_owned()))?;
         // CloudFormation signs the address for an empty Content-Type. S3 answers 403 to any other.
         let mut request = Request::new(Method::PUT, address);
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(""));
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(""));
         *request.body_mut() = Some(body.to_owned().into());
         match tokio::time::timeout(patience, self.http.clone().oneshot(request)).await {
             Err(_) => Err(transport("no answer in time".to_owned())),
             Ok(Err(error)) => Err(transport(without_address(error))),
             Ok(Ok(response)) if response.status().is_success() => Ok(()),
-            Ok(Ok(response)) => {
-                Err(Undelivered::Refused { host: url.authority().to_owned(), status: response.status() })
-            }
+            Ok(Ok(response)) => Err(Undelivered::Refused {
+                host: url.authority().to_owned(),
+                status: response.status(),
+            }),
         }
     }
 }

@@ -133,7 +133,9 @@ static LOGS: LazyLock<Vec<(Rank, Glob, &'static CatalogueEntry)>> =
 fn patterns(
     of: impl Fn(&'static CatalogueEntry) -> &'static [&'static str],
 ) -> Vec<(Rank, Glob, &'static CatalogueEntry)> {
-    let patterns = CATALOGUE.iter().flat_map(|entry| of(entry).iter().map(move |written| (entry, *written)));
+    let patterns = CATALOGUE
+        .iter()
+        .flat_map(|entry| of(entry).iter().map(move |written| (entry, *written)));
     let patterns = patterns.map(|(entry, written)| match written.strip_prefix('~') {
         Some(likely) => (Rank::Likely, Glob::new(likely), entry),
         None => (entry.rank, Glob::new(written), entry),
@@ -171,31 +173,46 @@ pub fn of_text(text: &str) -> Option<Recognised> {
 /// The failure of a call of ours, from AWS's error code and message.
 pub fn of_call(code: &str, message: &str) -> Recognised {
     let found = ranked(&format!("{code}: {message}"), true);
-    found.map_or_else(|| Recognised::of("unknown-refusal"), |(_, recognised)| recognised)
+    found.map_or_else(
+        || Recognised::of("unknown-refusal"),
+        |(_, recognised)| recognised,
+    )
 }
 
 /// The failure behind one of an answer's `failures`, from its reason.
 pub fn of_launch(reason: &str) -> Recognised {
-    ranked(reason, true).map_or_else(|| Recognised::of("unknown-refusal"), |(_, recognised)| recognised)
+    ranked(reason, true).map_or_else(
+        || Recognised::of("unknown-refusal"),
+        |(_, recognised)| recognised,
+    )
 }
 
 /// Every kind that matches AWS's message, with its rank. More than one of the first rank is a
 /// mistake in the catalogue.
 pub fn candidates(text: &str, of_call: bool) -> Vec<(Rank, &'static str)> {
     let message = Saying::new(text);
-    let fitting = SAYS
-        .iter()
-        .filter(|(_, pattern, entry)| (of_call || !entry.of_call) && pattern.find(&message).is_some());
-    let mut found: Vec<(Rank, &'static str)> = fitting.map(|(rank, _, entry)| (*rank, entry.id)).collect();
+    let fitting = SAYS.iter().filter(|(_, pattern, entry)| {
+        (of_call || !entry.of_call) && pattern.find(&message).is_some()
+    });
+    let mut found: Vec<(Rank, &'static str)> =
+        fitting.map(|(rank, _, entry)| (*rank, entry.id)).collect();
     found.dedup();
     found
 }
 
 fn ranked(text: &str, of_call: bool) -> Option<(Rank, Recognised)> {
     let message = Saying::new(text);
-    let mut patterns = SAYS.iter().filter(|(_, _, entry)| of_call || !entry.of_call);
+    let mut patterns = SAYS
+        .iter()
+        .filter(|(_, _, entry)| of_call || !entry.of_call);
     patterns.find_map(|(rank, pattern, entry)| {
-        Some((*rank, Recognised { entry, captures: pattern.find(&message)? }))
+        Some((
+            *rank,
+            Recognised {
+                entry,
+                captures: pattern.find(&message)?,
+            },
+        ))
     })
 }
 
@@ -212,15 +229,26 @@ pub fn of_log(lines: &[String], timeout: bool) -> Option<Recognised> {
     lines.iter().rev().find_map(|line| {
         let message = Saying::new(line);
         let mut patterns = LOGS.iter().filter(|(_, _, entry)| wanted(entry));
-        patterns.find_map(|(_, pattern, entry)| Some(Recognised { entry, captures: pattern.find(&message)? }))
+        patterns.find_map(|(_, pattern, entry)| {
+            Some(Recognised {
+                entry,
+                captures: pattern.find(&message)?,
+            })
+        })
     })
 }
 
 /// The failure of a task. `log` holds the last lines of its culprit.
 pub fn of_failure(failure: &Failure, log: &[String]) -> Recognised {
     let texts = failure.said().filter_map(|text| ranked(text, false));
-    let said = texts.min_by_key(|(rank, _)| *rank).filter(|(_, said)| said.fits(failure));
-    if let Some(limit) = failure.stopped_reason.as_deref().and_then(|reason| reason.strip_prefix(TIMED_OUT)) {
+    let said = texts
+        .min_by_key(|(rank, _)| *rank)
+        .filter(|(_, said)| said.fits(failure));
+    if let Some(limit) = failure
+        .stopped_reason
+        .as_deref()
+        .and_then(|reason| reason.strip_prefix(TIMED_OUT))
+    {
         // The function wrote this reason itself, so it wins over the signals that its own StopTask
         // caused.
         return Recognised::of("timeout").with("limit", limit);
@@ -233,10 +261,15 @@ pub fn of_failure(failure: &Failure, log: &[String]) -> Recognised {
         return said.map_or_else(|| Recognised::of("unknown-start"), |(_, said)| said);
     }
     let by_stop_code = failure.stop_code.as_deref().and_then(|code| {
-        CATALOGUE.iter().find(|entry| entry.stop_codes.contains(&code) && is_of_its_end(entry, failure))
+        CATALOGUE
+            .iter()
+            .find(|entry| entry.stop_codes.contains(&code) && is_of_its_end(entry, failure))
     });
     if let Some(entry) = by_stop_code {
-        return Recognised { entry, captures: Captures::new() };
+        return Recognised {
+            entry,
+            captures: Captures::new(),
+        };
     }
     match &failure.cause {
         Cause::Exited { code, .. } => of_exit(failure, *code, log),
@@ -265,8 +298,13 @@ fn of_exit(failure: &Failure, code: i64, log: &[String]) -> Recognised {
         return logged;
     }
     let by_code = CATALOGUE.iter().find(|entry| entry.codes.contains(&code));
-    by_code
-        .map_or_else(|| Recognised::of("exit-code"), |entry| Recognised { entry, captures: Captures::new() })
+    by_code.map_or_else(
+        || Recognised::of("exit-code"),
+        |entry| Recognised {
+            entry,
+            captures: Captures::new(),
+        },
+    )
 }
 
 /// True if the entry's stop code explains this end. Somebody who stops a task explains the signals
@@ -281,7 +319,10 @@ fn is_of_its_end(entry: &CatalogueEntry, failure: &Failure) -> bool {
 impl Recognised {
     /// A failure that is known by its circumstances, without a message.
     pub fn of(id: &str) -> Self {
-        Self { entry: entry(id), captures: Captures::new() }
+        Self {
+            entry: entry(id),
+            captures: Captures::new(),
+        }
     }
 
     /// Adds a value for a name in the texts.
@@ -303,8 +344,11 @@ impl Recognised {
 
     /// The next step. Empty if there is none to give.
     pub fn step(&self, facts: &Particulars) -> String {
-        let step =
-            if facts.on_ec2 && !self.entry.on_ec2.is_empty() { self.entry.on_ec2 } else { self.entry.step };
+        let step = if facts.on_ec2 && !self.entry.on_ec2.is_empty() {
+            self.entry.on_ec2
+        } else {
+            self.entry.step
+        };
         self.fill(step, facts)
     }
 
@@ -318,12 +362,19 @@ impl Recognised {
 
     fn value(&self, name: &str, facts: &Particulars) -> Option<String> {
         let known = |name: &str| {
-            let captured = self.captures.get(name).map(|value| short(value).into_owned());
+            let captured = self
+                .captures
+                .get(name)
+                .map(|value| short(value).into_owned());
             captured.or_else(|| facts.names.get(name).cloned())
         };
         match name {
-            "registry" => known("registry").or_else(|| known("image").map(|image| registry(&image))),
-            "signal" => known("code").and_then(|code| signal(&code)).map(str::to_owned),
+            "registry" => {
+                known("registry").or_else(|| known("image").map(|image| registry(&image)))
+            }
+            "signal" => known("code")
+                .and_then(|code| signal(&code))
+                .map(str::to_owned),
             _ => known(name),
         }
     }
@@ -342,15 +393,22 @@ impl Particulars {
     /// Sets the subject of the texts: a container, or the task.
     #[must_use]
     pub fn about(self, container: Option<&str>) -> Self {
-        let who = container.map_or_else(|| "the task".to_owned(), |name| format!("container {name}"));
-        let capital = container.map_or_else(|| "The task".to_owned(), |name| format!("Container {name}"));
-        self.with("container", container).with("who", Some(&who)).with("Who", Some(&capital))
+        let who =
+            container.map_or_else(|| "the task".to_owned(), |name| format!("container {name}"));
+        let capital =
+            container.map_or_else(|| "The task".to_owned(), |name| format!("Container {name}"));
+        self.with("container", container)
+            .with("who", Some(&who))
+            .with("Who", Some(&capital))
     }
 
     /// Sets the launch type: FARGATE, EC2 or EXTERNAL.
     #[must_use]
     pub fn on(self, launch_type: Option<&str>) -> Self {
-        Self { on_ec2: matches!(launch_type, Some("EC2" | "EXTERNAL")), ..self }
+        Self {
+            on_ec2: matches!(launch_type, Some("EC2" | "EXTERNAL")),
+            ..self
+        }
     }
 }
 
@@ -361,7 +419,10 @@ fn short(value: &str) -> Cow<'_, str> {
     }
     let resource = value.splitn(6, ':').nth(5).unwrap_or(value);
     // IAM's denials of log calls end like this, before any stream exists.
-    let resource = resource.strip_suffix(":log-stream:").unwrap_or(resource).trim_end_matches(":*");
+    let resource = resource
+        .strip_suffix(":log-stream:")
+        .unwrap_or(resource)
+        .trim_end_matches(":*");
     for kind in ["log-group:", "secret:"] {
         if let Some(name) = resource.strip_prefix(kind) {
             return Cow::Owned(name.split(":log-stream:").next().unwrap_or(name).to_owned());

@@ -13,7 +13,10 @@ pub fn physical_resource_id(stack_id: &str, logical_resource_id: &str, request_i
     let [stack_name, logical_resource_id] = [stack_name, logical_resource_id].map(|part| {
         // CloudFormation limits the two names to 128 and 255 characters. A garbled request can hold
         // longer ones, and an id may have 1 KB.
-        part.chars().filter(|char| char.is_ascii_graphic()).take(255).collect::<String>()
+        part.chars()
+            .filter(|char| char.is_ascii_graphic())
+            .take(255)
+            .collect::<String>()
     });
     format!("{stack_name}-{logical_resource_id}-{digits}")
 }
@@ -27,7 +30,10 @@ const STARTED_BY_PREFIX: &str = "ecs-tasks/";
 /// The PhysicalResourceId is no part of it: Delete can arrive with an id that CloudFormation made
 /// up. StackId and LogicalResourceId are always the same.
 pub fn started_by(stack_id: &str, logical_resource_id: &str) -> String {
-    format!("{STARTED_BY_PREFIX}{}", digest(&[stack_id, logical_resource_id], 26))
+    format!(
+        "{STARTED_BY_PREFIX}{}",
+        digest(&[stack_id, logical_resource_id], 26)
+    )
 }
 
 /// `clientToken` for one attempt of one request: the RequestId, and from the second attempt on
@@ -38,8 +44,16 @@ pub fn started_by(stack_id: &str, logical_resource_id: &str) -> String {
 pub fn client_token(request_id: &str, attempt: u32) -> String {
     // 58 of the 64 characters leave room for the attempt's suffix.
     let fits = request_id.len() <= 58 && request_id.chars().all(|char| char.is_ascii_graphic());
-    let base = if fits { request_id.to_owned() } else { digest(&[request_id], 32) };
-    if attempt == 0 { base } else { format!("{base}-{attempt}") }
+    let base = if fits {
+        request_id.to_owned()
+    } else {
+        digest(&[request_id], 32)
+    };
+    if attempt == 0 {
+        base
+    } else {
+        format!("{base}-{attempt}")
+    }
 }
 
 fn digest(parts: &[&str], digits: usize) -> String {

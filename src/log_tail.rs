@@ -67,10 +67,18 @@ pub async fn read(
     let complete_at = wanted.ended_at.unwrap_or_else(|| clock.now()) + DELAY;
     loop {
         let region = wanted.logs.region.as_deref();
-        let tail = reader.tail(region, &wanted.logs.group, wanted.stream, wanted.lines + SPARE);
+        let tail = reader.tail(
+            region,
+            &wanted.logs.group,
+            wanted.stream,
+            wanted.lines + SPARE,
+        );
         // At least one second, so that a run that ends at the deadline still gets its log read
         // once.
-        let left = (until - clock.now()).max(Duration::SECOND).try_into().unwrap_or_default();
+        let left = (until - clock.now())
+            .max(Duration::SECOND)
+            .try_into()
+            .unwrap_or_default();
         let read = tokio::time::timeout(left, tail).await;
         let read = read.unwrap_or_else(|_| Err(CallError::no_answer("logs:GetLogEvents")));
         let is_final = match &read {
@@ -88,7 +96,9 @@ pub async fn read(
 /// True if the lines must include the container's last one: one of them is as young as its end.
 fn is_complete(lines: &[LogLine], ended_at: Option<OffsetDateTime>) -> bool {
     let youngest = lines.iter().filter_map(|line| line.at).max();
-    ended_at.zip(youngest).is_some_and(|(ended_at, youngest)| youngest >= ended_at)
+    ended_at
+        .zip(youngest)
+        .is_some_and(|(ended_at, youngest)| youngest >= ended_at)
 }
 
 /// True if the stream may be readable soon: the driver creates it with the first line.
@@ -113,25 +123,52 @@ mod tests {
     const END: OffsetDateTime = datetime!(2026-11-20 10:15 UTC);
 
     fn line(seconds: i64, message: &str) -> LogLine {
-        LogLine { at: Some(END + Duration::seconds(seconds)), message: message.to_owned() }
+        LogLine {
+            at: Some(END + Duration::seconds(seconds)),
+            message: message.to_owned(),
+        }
     }
 
     #[test]
     fn old_lines_do_not_show_that_the_last_one_has_arrived() {
         assert!(!is_complete(&[line(-1, "migrating")], Some(END)));
-        assert!(is_complete(&[line(-1, "migrating"), line(0, "failed")], Some(END)));
+        assert!(is_complete(
+            &[line(-1, "migrating"), line(0, "failed")],
+            Some(END)
+        ));
         assert!(!is_complete(&[], Some(END)) && !is_complete(&[line(5, "x")], None));
     }
 
     #[test]
     fn lines_of_punctuation_take_no_line_s_place() {
-        let printed = ["first", "    ^^^^^^^", "KeyError: 'x'", "----", "\u{1b}[0m", " "];
+        let printed = [
+            "first",
+            "    ^^^^^^^",
+            "KeyError: 'x'",
+            "----",
+            "\u{1b}[0m",
+            " ",
+        ];
         let kept = |lines, counts| {
-            let logs = AwsLogs { group: "/ecs/app".to_owned(), region: None, stream_prefix: None };
-            let wanted = Wanted { logs: &logs, stream: "app", lines, counts, ended_at: None };
+            let logs = AwsLogs {
+                group: "/ecs/app".to_owned(),
+                region: None,
+                stream_prefix: None,
+            };
+            let wanted = Wanted {
+                logs: &logs,
+                stream: "app",
+                lines,
+                counts,
+                ended_at: None,
+            };
             counting(printed.map(|text| line(0, text)).to_vec(), &wanted)
         };
         assert_eq!(kept(2, tells), ["first", "KeyError: 'x'"]);
-        assert_eq!(kept(1, is_seen), ["----"], "what a program returns may be punctuation");
+        assert_eq!(
+            kept(1, is_seen),
+            ["----"],
+            "what a program returns may be punctuation"
+        );
     }
 }

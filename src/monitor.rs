@@ -74,7 +74,10 @@ struct Arrived {
 impl Monitor {
     /// A monitor with these settings, and clients of this configuration with our own patience.
     pub fn new(settings: Settings, config: SdkConfig, metrics: MetricSink) -> Self {
-        Self { sinks: Sinks::new(settings, config), metrics }
+        Self {
+            sinks: Sinks::new(settings, config),
+            metrics,
+        }
     }
 
     /// Handles one payload. The answer names to SQS which messages have failed; `Err` makes Lambda repeat
@@ -88,9 +91,16 @@ impl Monitor {
         }
         let passed = Box::pin(self.pass(&arrived.events, now)).await;
         let undone = |id: &usize| !passed[*id].failed_sinks.is_empty();
-        let mut failed: Vec<&str> =
-            arrived.messages.iter().filter(|(_, id)| undone(id)).map(|(id, _)| id.as_str()).collect();
-        let mut sinks: BTreeSet<Sink> = passed.iter().flat_map(|one| one.failed_sinks.clone()).collect();
+        let mut failed: Vec<&str> = arrived
+            .messages
+            .iter()
+            .filter(|(_, id)| undone(id))
+            .map(|(id, _)| id.as_str())
+            .collect();
+        let mut sinks: BTreeSet<Sink> = passed
+            .iter()
+            .flat_map(|one| one.failed_sinks.clone())
+            .collect();
         for (id, at) in &arrived.ticks {
             if let Err(error) = Box::pin(self.sinks.flush(*at, now)).await {
                 tracing::error!(
@@ -102,12 +112,21 @@ impl Monitor {
             }
         }
         if is_from_queue {
-            let failures: Vec<Value> = failed.iter().map(|id| json!({ "itemIdentifier": id })).collect();
+            let failures: Vec<Value> = failed
+                .iter()
+                .map(|id| json!({ "itemIdentifier": id }))
+                .collect();
             return Ok(json!({ "batchItemFailures": failures }));
         }
         match failed.is_empty() {
             true => Ok(Value::Null),
-            false => Err(Undone(sinks.into_iter().map(Sink::name).collect::<Vec<_>>().join(", "))),
+            false => Err(Undone(
+                sinks
+                    .into_iter()
+                    .map(Sink::name)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            )),
         }
     }
 
@@ -115,8 +134,10 @@ impl Monitor {
     async fn pass<'e>(&self, events: &'e [Event], now: OffsetDateTime) -> Vec<InFlight<'e>> {
         let (rows, settings) = (self.sinks.rows(now), &self.sinks.settings);
         let definitions = self.sinks.definitions(events).await;
-        let mut in_flight: Vec<InFlight<'e>> =
-            events.iter().map(|event| InFlight::judge(event, settings, &definitions, now)).collect();
+        let mut in_flight: Vec<InFlight<'e>> = events
+            .iter()
+            .map(|event| InFlight::judge(event, settings, &definitions, now))
+            .collect();
         if in_flight.is_empty() {
             return in_flight;
         }

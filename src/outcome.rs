@@ -114,7 +114,9 @@ impl Verdict {
     /// True if the run failed before any of its containers ran, so that it can be started again
     /// without running anything twice. False if somebody stopped it: it must stay stopped.
     pub fn never_ran(&self, tasks: &[Task]) -> bool {
-        let Self::Failed(failures) = self else { return false };
+        let Self::Failed(failures) = self else {
+            return false;
+        };
         let wanted = |failure: &Failure| {
             failure.cause != Cause::Missing && failure.stop_code.as_deref() != Some(STOPPED_BY_USER)
         };
@@ -154,11 +156,19 @@ impl Cause {
         match self {
             // Its reason only points to another container, which tells more.
             _ if self.is_of_dependency() => 3,
-            Self::Exited { reason: Some(_), .. } | Self::NoExitCode { reason: Some(_), .. } => 0,
+            Self::Exited {
+                reason: Some(_), ..
+            }
+            | Self::NoExitCode {
+                reason: Some(_), ..
+            } => 0,
             Self::Exited { code, .. } if !ENDED_BY_SIGNAL.contains(code) => 1,
             Self::Exited { .. } => 2,
             Self::NoExitCode { .. } => 3,
-            Self::FailedToStart { .. } | Self::StoppedByUser | Self::NoContainer | Self::Missing => 4,
+            Self::FailedToStart { .. }
+            | Self::StoppedByUser
+            | Self::NoContainer
+            | Self::Missing => 4,
         }
     }
 
@@ -169,8 +179,12 @@ impl Cause {
 
     /// True if the container never ran because one that it depends on had failed.
     fn is_of_dependency(&self) -> bool {
-        let (Self::Exited { reason, .. } | Self::NoExitCode { reason, .. }) = self else { return false };
-        reason.as_deref().is_some_and(|reason| reason.contains(DEPENDENCY_FAILED))
+        let (Self::Exited { reason, .. } | Self::NoExitCode { reason, .. }) = self else {
+            return false;
+        };
+        reason
+            .as_deref()
+            .is_some_and(|reason| reason.contains(DEPENDENCY_FAILED))
     }
 
     /// True if the container never ran, and has no reason of its own for that.
@@ -201,27 +215,48 @@ impl Cause {
 impl Failure {
     /// The texts of the agent and of ECS about the failure.
     pub fn said(&self) -> impl Iterator<Item = &str> {
-        [self.cause.reason(), self.stopped_reason.as_deref()].into_iter().flatten()
+        [self.cause.reason(), self.stopped_reason.as_deref()]
+            .into_iter()
+            .flatten()
     }
 
     /// The stoppedReason, unless it only says that the task has ended.
     pub fn telling_stopped_reason(&self) -> Option<&str> {
-        const COMMONPLACE: [&str; 3] =
-            ["Essential container in task exited", "Task failed to start", "Task stopped by user"];
+        const COMMONPLACE: [&str; 3] = [
+            "Essential container in task exited",
+            "Task failed to start",
+            "Task stopped by user",
+        ];
         let reason = self.stopped_reason.as_deref()?.trim();
-        (!reason.is_empty() && !COMMONPLACE.contains(&reason.trim_end_matches('.'))).then_some(reason)
+        (!reason.is_empty() && !COMMONPLACE.contains(&reason.trim_end_matches('.')))
+            .then_some(reason)
     }
 
     /// True if a signal ended the culprit, or it has no exit code. The cause is then outside the
     /// container.
     pub fn was_told_to_stop(&self) -> bool {
-        matches!(&self.cause, Cause::Exited { code: 137 | 143, .. } | Cause::NoExitCode { .. })
+        matches!(
+            &self.cause,
+            Cause::Exited {
+                code: 137 | 143,
+                ..
+            } | Cause::NoExitCode { .. }
+        )
     }
 
     /// The container whose end made ECS stop the culprit, if it is another container.
     pub fn ender(&self) -> Option<&Ender> {
-        let is_effect = matches!(&self.cause, Cause::Exited { code: 137 | 143, reason: None, .. });
-        self.ended_by.as_ref().filter(|ender| is_effect && self.cause.container() != Some(&ender.container))
+        let is_effect = matches!(
+            &self.cause,
+            Cause::Exited {
+                code: 137 | 143,
+                reason: None,
+                ..
+            }
+        );
+        self.ended_by
+            .as_ref()
+            .filter(|ender| is_effect && self.cause.container() != Some(&ender.container))
     }
 }
 
@@ -246,9 +281,20 @@ impl Outcome {
         if tasks.iter().any(|task| !task.is_over()) {
             return Self::Pending;
         }
-        let failures: Vec<Failure> = tasks.iter().filter_map(|task| rules.failure(task)).collect();
-        let awaited = tasks.iter().map(|task| rules.awaited(task)).max().unwrap_or(Awaited::Nothing);
-        let verdict = if failures.is_empty() { Verdict::Succeeded } else { Verdict::Failed(failures) };
+        let failures: Vec<Failure> = tasks
+            .iter()
+            .filter_map(|task| rules.failure(task))
+            .collect();
+        let awaited = tasks
+            .iter()
+            .map(|task| rules.awaited(task))
+            .max()
+            .unwrap_or(Awaited::Nothing);
+        let verdict = if failures.is_empty() {
+            Verdict::Succeeded
+        } else {
+            Verdict::Failed(failures)
+        };
         Self::Over { verdict, awaited }
     }
 }
@@ -256,16 +302,25 @@ impl Outcome {
 impl Rules<'_> {
     /// The containers of a task that decide, in the task's order.
     pub fn counting<'t>(&self, task: &'t Task) -> Vec<&'t Container> {
-        task.containers.iter().filter(|container| self.counts(container, task)).collect()
+        task.containers
+            .iter()
+            .filter(|container| self.counts(container, task))
+            .collect()
     }
 
     /// The containers that do not count and failed, in the order of the tasks. A SUCCESS names
     /// them, so that it hides nothing.
     pub fn helpers_that_failed<'t>(&self, tasks: &'t [Task]) -> Vec<&'t Container> {
         let helpers = |task: &'t Task| {
-            task.containers.iter().filter(move |one| self.is_own(one) && !self.counts(one, task))
+            task.containers
+                .iter()
+                .filter(move |one| self.is_own(one) && !self.counts(one, task))
         };
-        tasks.iter().flat_map(helpers).filter(|helper| !self.ended_well(helper)).collect()
+        tasks
+            .iter()
+            .flat_map(helpers)
+            .filter(|helper| !self.ended_well(helper))
+            .collect()
     }
 
     /// True if the task definition, which has not been read, could change the verdict on these
@@ -275,7 +330,8 @@ impl Rules<'_> {
         if self.definition.is_some() || names_containers {
             return false;
         }
-        let fails_for_sure = |task: &Task| self.failure(task).is_some() && !self.rests_on_definition(task);
+        let fails_for_sure =
+            |task: &Task| self.failure(task).is_some() && !self.rests_on_definition(task);
         !tasks.iter().any(fails_for_sure) && tasks.iter().any(|task| self.rests_on_definition(task))
     }
 
@@ -285,18 +341,29 @@ impl Rules<'_> {
         if task.stop_code.as_deref() == Some(STOPPED_BY_USER) {
             return false;
         }
-        let own: Vec<&Container> = task.containers.iter().filter(|one| self.is_own(one)).collect();
-        let ended_well = own.iter().filter(|container| self.ended_well(container)).count();
+        let own: Vec<&Container> = task
+            .containers
+            .iter()
+            .filter(|one| self.is_own(one))
+            .collect();
+        let ended_well = own
+            .iter()
+            .filter(|container| self.ended_well(container))
+            .count();
         if self.watches_every_container() {
             // A container without an exit code may be an agent that AWS injected.
-            let failed_for_sure = own.iter().any(|one| one.exit_code.is_some() && !self.ended_well(one));
+            let failed_for_sure = own
+                .iter()
+                .any(|one| one.exit_code.is_some() && !self.ended_well(one));
             return ended_well < own.len() && !failed_for_sure;
         }
         0 < ended_well && ended_well < own.len()
     }
 
     fn watches_every_container(&self) -> bool {
-        self.watch_containers.iter().any(|name| name == EVERY_CONTAINER)
+        self.watch_containers
+            .iter()
+            .any(|name| name == EVERY_CONTAINER)
     }
 
     /// True if the container is in the task definition, and AWS did not inject it.
@@ -317,20 +384,26 @@ impl Rules<'_> {
             return self.watch_containers.contains(&container.name);
         }
         match self.definition {
-            Some(definition) => definition.container(&container.name).is_some_and(|one| one.essential),
+            Some(definition) => definition
+                .container(&container.name)
+                .is_some_and(|one| one.essential),
             None => !is_injected(container) && !was_only_told_to_stop(container, task),
         }
     }
 
     fn ended_well(&self, container: &Container) -> bool {
-        container.exit_code.is_some_and(|code| self.success_exit_codes.contains(&code))
+        container
+            .exit_code
+            .is_some_and(|code| self.success_exit_codes.contains(&code))
     }
 
     fn failure(&self, task: &Task) -> Option<Failure> {
         let mut causes = self.causes(task).into_iter();
         let cause = causes.next()?;
-        let culprit =
-            task.containers.iter().find(|container| Some(container.name.as_str()) == cause.container());
+        let culprit = task
+            .containers
+            .iter()
+            .find(|container| Some(container.name.as_str()) == cause.container());
         Some(Failure {
             task: task.arn.clone(),
             image: culprit.and_then(|container| container.image.clone()),
@@ -346,15 +419,27 @@ impl Rules<'_> {
     /// The essential container that ended by itself. Only the task definition says which are
     /// essential; the end of any other stops nothing.
     fn ended_by(&self, task: &Task) -> Option<Ender> {
-        let definition =
-            self.definition.filter(|_| task.stop_code.as_deref() == Some("EssentialContainerExited"))?;
+        let definition = self
+            .definition
+            .filter(|_| task.stop_code.as_deref() == Some("EssentialContainerExited"))?;
         let essential = |container: &&Container| {
-            definition.container(&container.name).is_some_and(|container| container.essential)
+            definition
+                .container(&container.name)
+                .is_some_and(|container| container.essential)
         };
-        let mut own = task.containers.iter().filter(essential).filter_map(|container| {
-            let code = container.exit_code.filter(|code| !ENDED_BY_SIGNAL.contains(code))?;
-            Some(Ender { container: container.name.clone(), code })
-        });
+        let mut own = task
+            .containers
+            .iter()
+            .filter(essential)
+            .filter_map(|container| {
+                let code = container
+                    .exit_code
+                    .filter(|code| !ENDED_BY_SIGNAL.contains(code))?;
+                Some(Ender {
+                    container: container.name.clone(),
+                    code,
+                })
+            });
         own.next()
     }
 
@@ -370,11 +455,19 @@ impl Rules<'_> {
             // A short task can end before a helper has started. ECS calls that a failed start, but
             // the work is done.
             let is_done = !counting.is_empty() && causes.is_empty();
-            return if is_done { causes } else { self.causes_of_failed_start(task, causes) };
+            return if is_done {
+                causes
+            } else {
+                self.causes_of_failed_start(task, causes)
+            };
         }
         if counting.is_empty() {
             let is_stopped_by_user = stop_code == Some(STOPPED_BY_USER);
-            return vec![if is_stopped_by_user { Cause::StoppedByUser } else { Cause::NoContainer }];
+            return vec![if is_stopped_by_user {
+                Cause::StoppedByUser
+            } else {
+                Cause::NoContainer
+            }];
         }
         if causes.is_empty() && stop_code == Some(STOPPED_BY_USER) {
             // A container that handles SIGTERM exits with 0, but its work was cut short.
@@ -387,26 +480,40 @@ impl Rules<'_> {
     /// containers that count.
     fn causes_of_failed_start(&self, task: &Task, causes: Vec<Cause>) -> Vec<Cause> {
         let causes = self.with_failed_dependency(task, causes);
-        let not_started = causes.iter().position(|cause| matches!(cause, Cause::NoExitCode { .. }));
-        let culprit = causes.first().filter(|cause| cause.is_telling() || not_started.is_none());
+        let not_started = causes
+            .iter()
+            .position(|cause| matches!(cause, Cause::NoExitCode { .. }));
+        let culprit = causes
+            .first()
+            .filter(|cause| cause.is_telling() || not_started.is_none());
         let start = match culprit {
             // The culprit ran, so its exit code tells more than the stop code.
             Some(Cause::Exited { .. }) => return causes,
-            Some(Cause::NoExitCode { container, reason }) => {
-                Cause::FailedToStart { container: Some(container.clone()), reason: reason.clone() }
-            }
+            Some(Cause::NoExitCode { container, reason }) => Cause::FailedToStart {
+                container: Some(container.clone()),
+                reason: reason.clone(),
+            },
             _ => {
-                let telling = task.containers.iter().find(|container| container.reason.is_some());
+                let telling = task
+                    .containers
+                    .iter()
+                    .find(|container| container.reason.is_some());
                 // Without a reason the name helps only if other containers did start.
-                let silent = not_started.filter(|_| task.ever_ran()).and_then(|at| causes[at].container());
+                let silent = not_started
+                    .filter(|_| task.ever_ran())
+                    .and_then(|at| causes[at].container());
                 let container = telling.map(|telling| telling.name.as_str()).or(silent);
                 let reason = telling.and_then(|telling| telling.reason.clone());
-                Cause::FailedToStart { container: container.map(str::to_owned), reason }
+                Cause::FailedToStart {
+                    container: container.map(str::to_owned),
+                    reason,
+                }
             }
         };
         let own = start.container().map(str::to_owned);
-        let others =
-            causes.into_iter().filter(|cause| cause.is_telling() && cause.container() != own.as_deref());
+        let others = causes
+            .into_iter()
+            .filter(|cause| cause.is_telling() && cause.container() != own.as_deref());
         iter::once(start).chain(others).collect()
     }
 
@@ -414,20 +521,31 @@ impl Rules<'_> {
     /// container is not essential, but the work cannot begin if it fails.
     fn with_failed_dependency(&self, task: &Task, causes: Vec<Cause>) -> Vec<Cause> {
         // Any other stop code already tells what ended the task.
-        let explains_itself =
-            !matches!(task.stop_code.as_deref(), None | Some(FAILED_TO_START | CONTAINER_EXITED));
+        let explains_itself = !matches!(
+            task.stop_code.as_deref(),
+            None | Some(FAILED_TO_START | CONTAINER_EXITED)
+        );
         // The agent also gives an exit code to a container that it never started, so the runtime id
         // decides.
-        let has_run =
-            |name: &str| task.containers.iter().any(|one| one.name == name && one.runtime_id.is_some());
-        let never_ran =
-            |cause: &Cause| cause.never_ran_for_another() && !cause.container().is_some_and(has_run);
+        let has_run = |name: &str| {
+            task.containers
+                .iter()
+                .any(|one| one.name == name && one.runtime_id.is_some())
+        };
+        let never_ran = |cause: &Cause| {
+            cause.never_ran_for_another() && !cause.container().is_some_and(has_run)
+        };
         let never_ran = causes.iter().any(never_ran);
         if explains_itself || !never_ran || causes.iter().any(Cause::is_telling) {
             return causes;
         }
-        let helpers = task.containers.iter().filter(|one| self.is_own(one) && !self.counts(one, task));
-        let failed = helpers.filter_map(|helper| self.cause(helper)).filter(Cause::is_telling);
+        let helpers = task
+            .containers
+            .iter()
+            .filter(|one| self.is_own(one) && !self.counts(one, task));
+        let failed = helpers
+            .filter_map(|helper| self.cause(helper))
+            .filter(Cause::is_telling);
         failed.chain(causes.iter().cloned()).collect()
     }
 
@@ -435,9 +553,16 @@ impl Rules<'_> {
     fn cause(&self, container: &Container) -> Option<Cause> {
         let (name, reason) = (container.name.clone(), container.reason.clone());
         match container.exit_code {
-            None => Some(Cause::NoExitCode { container: name, reason }),
+            None => Some(Cause::NoExitCode {
+                container: name,
+                reason,
+            }),
             Some(_) if self.ended_well(container) => None,
-            Some(code) => Some(Cause::Exited { container: name, code, reason }),
+            Some(code) => Some(Cause::Exited {
+                container: name,
+                code,
+                reason,
+            }),
         }
     }
 
@@ -447,7 +572,13 @@ impl Rules<'_> {
     /// Exit codes and the stop code come with STOPPED, or shortly after. A missing exit code is
     /// explained by the container's reason, or by a stop code that does not blame a container.
     fn awaited(&self, task: &Task) -> Awaited {
-        let until = |settled| if settled { Awaited::Nothing } else { Awaited::Codes };
+        let until = |settled| {
+            if settled {
+                Awaited::Nothing
+            } else {
+                Awaited::Codes
+            }
+        };
         if task.stop_code.as_deref() == Some(FAILED_TO_START) {
             // A container that ran has a code, which may be late. One that did not start never has
             // one.
@@ -457,7 +588,11 @@ impl Rules<'_> {
             return until(!self.counting(task).iter().any(is_late));
         }
         let (causes, counting) = (self.causes(task), self.counting(task));
-        let counts = |cause: &Cause| counting.iter().any(|one| cause.container() == Some(&one.name));
+        let counts = |cause: &Cause| {
+            counting
+                .iter()
+                .any(|one| cause.container() == Some(&one.name))
+        };
         let without_code = causes.iter().find_map(|cause| match cause {
             Cause::NoExitCode { reason, .. } => Some(reason),
             _ => None,
@@ -470,43 +605,57 @@ impl Rules<'_> {
             }
             (Some(Cause::NoExitCode { .. } | Cause::Exited { .. }), Some(reason)) => {
                 let explained = reason.is_some()
-                    || task.stop_code.as_deref().is_some_and(|code| code != CONTAINER_EXITED);
+                    || task
+                        .stop_code
+                        .as_deref()
+                        .is_some_and(|code| code != CONTAINER_EXITED);
                 until(explained && task.is_stopped())
             }
             // The stop code tells who sent the signal.
-            (Some(Cause::Exited { .. }), None) => until(task.stop_code.is_some() || task.is_stopped()),
+            (Some(Cause::Exited { .. }), None) => {
+                until(task.stop_code.is_some() || task.is_stopped())
+            }
             // A task without containers is described incompletely, and another look may show them.
             (Some(Cause::NoContainer), _) => Awaited::Codes,
             (Some(_), _) => Awaited::Nothing,
             // A clean exit after SIGTERM looks like a success until the stop code says
             // UserInitiated (docs/decisions/0008).
             (None, _) if task.is_stopped() && task.stop_code.is_none() => Awaited::StopCode,
-            (None, _) => {
-                until(task.stop_code.is_some() && (task.is_stopped() || self.helpers_have_codes(task)))
-            }
+            (None, _) => until(
+                task.stop_code.is_some() && (task.is_stopped() || self.helpers_have_codes(task)),
+            ),
         }
     }
 
     /// True if a SUCCESS can name its failed helpers with their codes.
     fn helpers_have_codes(&self, task: &Task) -> bool {
         let helpers = self.helpers_that_failed(std::slice::from_ref(task));
-        helpers.iter().all(|helper| helper.exit_code.is_some() || helper.reason.is_some())
+        helpers
+            .iter()
+            .all(|helper| helper.exit_code.is_some() || helper.reason.is_some())
     }
 }
 
 fn is_injected(container: &Container) -> bool {
-    INJECTED.iter().any(|prefix| container.name.starts_with(prefix))
+    INJECTED
+        .iter()
+        .any(|prefix| container.name.starts_with(prefix))
 }
 
 /// True if a signal ended the container, and the agent gives no other reason.
 fn was_signalled(container: &Container) -> bool {
-    container.exit_code.is_some_and(|code| ENDED_BY_SIGNAL.contains(&code)) && container.reason.is_none()
+    container
+        .exit_code
+        .is_some_and(|code| ENDED_BY_SIGNAL.contains(&code))
+        && container.reason.is_none()
 }
 
 /// True if ECS stopped the container because another one of the task had ended by itself.
 fn was_only_told_to_stop(container: &Container, task: &Task) -> bool {
     let ended_by_itself = |other: &Container| {
-        !is_injected(other) && !was_signalled(other) && (other.exit_code.is_some() || other.reason.is_some())
+        !is_injected(other)
+            && !was_signalled(other)
+            && (other.exit_code.is_some() || other.reason.is_some())
     };
     task.stop_code.as_deref() == Some(CONTAINER_EXITED)
         && was_signalled(container)

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use self::{
     run_task::{
-        CapacityProviderStrategyItem, NetworkConfiguration, PlacementConstraint, PlacementStrategy, Tag,
-        TaskOverride, TaskVolumeConfiguration,
+        CapacityProviderStrategyItem, NetworkConfiguration, PlacementConstraint, PlacementStrategy,
+        Tag, TaskOverride, TaskVolumeConfiguration,
     },
     shape::{Field, Rule, Shape, structure},
 };
@@ -167,12 +167,16 @@ impl Properties {
             check::check_size(&read, &mut errors);
             let parsed: Result<Self, serde_json::Error> = serde_json::from_value(read);
             // The shape has accepted it, so only a shape that disagrees with its type leads here.
-            parsed.map_err(|error| errors.push(PropertyError::at("", error.to_string()))).ok()
+            parsed
+                .map_err(|error| errors.push(PropertyError::at("", error.to_string())))
+                .ok()
         });
         if let Some(properties) = &properties {
             properties.check_combinations(&mut errors);
         }
-        properties.filter(|_| errors.is_empty()).ok_or(PropertyErrors(errors))
+        properties
+            .filter(|_| errors.is_empty())
+            .ok_or(PropertyErrors(errors))
     }
 
     /// NoEcho, read on its own: CloudFormation must mask the answer even if other properties are
@@ -187,7 +191,9 @@ impl Properties {
         let given = value
             .get("ServiceTimeout")
             .and_then(|given| read::read(given, &SERVICE_TIMEOUT, "", &mut Vec::new()));
-        given.and_then(|seconds| seconds.as_u64()?.try_into().ok()).unwrap_or(MAX_SERVICE_TIMEOUT)
+        given
+            .and_then(|seconds| seconds.as_u64()?.try_into().ok())
+            .unwrap_or(MAX_SERVICE_TIMEOUT)
     }
 
     /// True if Timeout is 0, so that nobody waits for the tasks. Read on its own.
@@ -197,12 +203,16 @@ impl Properties {
 
     /// The instances to start on. `None` for an empty list, too.
     pub fn instances(&self) -> Option<&[String]> {
-        self.instances.as_deref().filter(|instances| !instances.is_empty())
+        self.instances
+            .as_deref()
+            .filter(|instances| !instances.is_empty())
     }
 
     /// The criteria for an Update. `None` for an empty list, too.
     pub fn update_criteria(&self) -> Option<&[UpdateCriterion]> {
-        self.update_criteria.as_deref().filter(|criteria| !criteria.is_empty())
+        self.update_criteria
+            .as_deref()
+            .filter(|criteria| !criteria.is_empty())
     }
 
     /// The containers that decide; `*` stands for all. Empty if the essential ones decide.
@@ -226,18 +236,32 @@ impl PropertyError {
     }
 
     fn at(path: &str, problem: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), problem: problem.into(), place: path.to_owned() }
+        Self {
+            path: path.to_owned(),
+            problem: problem.into(),
+            place: path.to_owned(),
+        }
     }
 
     fn missing(within: &str, path: &str) -> Self {
-        Self { place: within.to_owned(), ..Self::at(path, "is missing") }
+        Self {
+            place: within.to_owned(),
+            ..Self::at(path, "is missing")
+        }
     }
 
     fn unknown(within: &str, place: &str, name: &str, hint: &str) -> Self {
         // The name comes from the template, so it can have any length.
         let name: String = name.chars().take(80).collect();
-        let within = if within.is_empty() { String::new() } else { format!(" in {within}") };
-        Self { place: place.to_owned(), ..Self::at("", format!("unknown property {name}{within}{hint}")) }
+        let within = if within.is_empty() {
+            String::new()
+        } else {
+            format!(" in {within}")
+        };
+        Self {
+            place: place.to_owned(),
+            ..Self::at("", format!("unknown property {name}{within}{hint}"))
+        }
     }
 }
 

@@ -72,21 +72,30 @@ pub enum NoLog {
 impl Reason {
     /// A Reason of one sentence.
     pub fn new(lead: impl Into<String>) -> Self {
-        Self { lead: lead.into(), ..Self::default() }
+        Self {
+            lead: lead.into(),
+            ..Self::default()
+        }
     }
 
     /// The Reason of a failure that the catalogue recognised.
     pub fn of(recognised: &Recognised, facts: &Particulars) -> Self {
         let entry = recognised.entry;
-        let reason =
-            Self { id: Some(entry.id), class: Some(entry.class), ..Self::new(recognised.lead(facts)) };
+        let reason = Self {
+            id: Some(entry.id),
+            class: Some(entry.class),
+            ..Self::new(recognised.lead(facts))
+        };
         reason.step(&recognised.step(facts))
     }
 
     /// Sets the class of the failure.
     #[must_use]
     pub fn of_class(self, class: FailureClass) -> Self {
-        Self { class: Some(class), ..self }
+        Self {
+            class: Some(class),
+            ..self
+        }
     }
 
     /// The class of the failure. Without one it is a failure of the function itself.
@@ -97,7 +106,10 @@ impl Reason {
     /// Sets the catalogue's entry, for a Reason with another lead than the entry's.
     #[must_use]
     pub fn about(self, id: &'static str) -> Self {
-        Self { id: Some(id), ..self }
+        Self {
+            id: Some(id),
+            ..self
+        }
     }
 
     /// The first sentence: the failure, or the success.
@@ -107,14 +119,20 @@ impl Reason {
 
     /// AWS's words of a failure that the catalogue does not know. `None` if it does.
     pub fn unknown(&self) -> Option<String> {
-        self.id.filter(|id| id.starts_with("unknown-")).map(|_| self.said.join("; "))
+        self.id
+            .filter(|id| id.starts_with("unknown-"))
+            .map(|_| self.said.join("; "))
     }
 
     /// Names the function whose role lacks a permission.
     #[must_use]
     pub fn by_function(mut self, name: &str) -> Self {
         let named = format!("the role of function {name}");
-        for text in [&mut self.lead].into_iter().chain(&mut self.steps).chain(&mut self.facts) {
+        for text in [&mut self.lead]
+            .into_iter()
+            .chain(&mut self.steps)
+            .chain(&mut self.facts)
+        {
             *text = text.replace(ROLE_OF_FUNCTION, &named);
         }
         self
@@ -146,8 +164,16 @@ impl Reason {
     pub fn said(mut self, said: Option<&str>) -> Self {
         // An unknown failure is quoted in full, so that a report of it can extend the catalogue.
         let is_known = self.id.is_none_or(|id| !id.starts_with("unknown-"));
-        let said = said.map(|said| if is_known { cut(said) } else { said.trim().to_owned() });
-        let Some(said) = said.filter(|said| !said.is_empty() && !self.tells(said)) else { return self };
+        let said = said.map(|said| {
+            if is_known {
+                cut(said)
+            } else {
+                said.trim().to_owned()
+            }
+        });
+        let Some(said) = said.filter(|said| !said.is_empty() && !self.tells(said)) else {
+            return self;
+        };
         // The agent's reason is often a part of the stoppedReason. Both would say the same twice.
         self.said.retain(|earlier| !said.contains(earlier.as_str()));
         self.said.push(said);
@@ -157,7 +183,10 @@ impl Reason {
     /// Drops AWS's words, for a caller that shows them elsewhere.
     #[must_use]
     pub fn without_said(self) -> Self {
-        Self { said: Vec::new(), ..self }
+        Self {
+            said: Vec::new(),
+            ..self
+        }
     }
 
     fn tells(&self, text: &str) -> bool {
@@ -173,11 +202,21 @@ impl Reason {
         if let Some(missing) = &log.missing {
             self = self.fact(Some(&missing.in_words(log)));
         }
-        self.log = log.lines.iter().map(|line| fit::log_line(line)).filter(|line| !line.is_empty()).collect();
-        self.place.extend(log.group.as_ref().map(|group| format!("log group {group}")));
+        self.log = log
+            .lines
+            .iter()
+            .map(|line| fit::log_line(line))
+            .filter(|line| !line.is_empty())
+            .collect();
+        self.place
+            .extend(log.group.as_ref().map(|group| format!("log group {group}")));
         // A stream that does not exist is not a place to look.
-        let stream = log.stream.as_ref().filter(|_| log.missing != Some(NoLog::NoStream));
-        self.place.extend(stream.map(|stream| format!("log stream {stream}")));
+        let stream = log
+            .stream
+            .as_ref()
+            .filter(|_| log.missing != Some(NoLog::NoStream));
+        self.place
+            .extend(stream.map(|stream| format!("log stream {stream}")));
         self
     }
 
@@ -200,8 +239,9 @@ impl Log {
     /// The command that prints the whole log.
     fn command(&self) -> String {
         let group = self.group.as_deref().unwrap_or("LOG_GROUP");
-        let stream =
-            self.stream.as_ref().map_or_else(String::new, |stream| format!(" --log-stream-names {stream}"));
+        let stream = self.stream.as_ref().map_or_else(String::new, |stream| {
+            format!(" --log-stream-names {stream}")
+        });
         format!("aws logs tail {group}{stream} --since 1d")
     }
 
@@ -210,7 +250,9 @@ impl Log {
     pub fn invitation(&self) -> Option<String> {
         match (self.lines.is_empty(), &self.missing) {
             (false, _) => Some("Fix what its last log lines report, then deploy again".to_owned()),
-            (true, None) if self.group.is_some() => Some(format!("Its log says why: {}", self.command())),
+            (true, None) if self.group.is_some() => {
+                Some(format!("Its log says why: {}", self.command()))
+            }
             (true, _) => None,
         }
     }

@@ -65,7 +65,13 @@ pub struct Runner {
 impl Runner {
     /// Makes a runner with these clients. It has no ledger and drops its metrics.
     pub fn new(aws: Aws, callback: Callback) -> Self {
-        Self { aws, callback, ledger: None, write_metrics: Box::new(|_| {}), metrics_by_resource: false }
+        Self {
+            aws,
+            callback,
+            ledger: None,
+            write_metrics: Box::new(|_| {}),
+            metrics_by_resource: false,
+        }
     }
 
     /// The same runner, which saves its requests in `ledger`; without one it polls.
@@ -87,14 +93,22 @@ impl Runner {
         if let Some(by) = metrics_by.filter(|_| !metrics_by_resource) {
             tracing::warn!("ignoring METRICS_BY={by}: the only value is LogicalResourceId");
         }
-        Self { write_metrics: Box::new(write), metrics_by_resource, ..self }
+        Self {
+            write_metrics: Box::new(write),
+            metrics_by_resource,
+            ..self
+        }
     }
 
     /// Handles one payload of any kind.
     ///
     /// `Err` means that an answer could not be delivered; everything else, a failed task included,
     /// is `Ok`.
-    pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
+    pub async fn handle(
+        &self,
+        payload: &Value,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
         // A panic must still flush the metrics, and must fail the invocation so that Lambda
         // delivers again.
         let handled = caught(Box::pin(self.enter(payload, invocation))).await;
@@ -117,12 +131,20 @@ impl Runner {
                 Box::pin(self.watch(invocation)).await;
                 Ok(())
             }
-            Entry::Unreadable { reply_to, cluster, error } => {
-                tracing::error!(request_id = reply_to.request_id, "a continuation cannot be read: {error}");
+            Entry::Unreadable {
+                reply_to,
+                cluster,
+                error,
+            } => {
+                tracing::error!(
+                    request_id = reply_to.request_id,
+                    "a continuation cannot be read: {error}"
+                );
                 // Without its continuation nobody can decide a verdict, and no task may run
                 // after FAILED.
                 let reason = texts::function_replaced(&error);
-                self.fail(cluster.as_deref(), &reply_to, reason, invocation).await
+                self.fail(cluster.as_deref(), &reply_to, reason, invocation)
+                    .await
             }
             Entry::Garbled { reply_to, problem } => {
                 tracing::error!(request_id = reply_to.request_id, "{problem}");
@@ -144,16 +166,26 @@ impl Runner {
         reason: Reason,
         invocation: &Invocation,
     ) -> Result<(), Undelivered> {
-        let failing =
-            async { Some(Ending::Answered(self.stop_and_fail(cluster, reply_to, invocation, reason).await)) };
-        self.settle(cluster, reply_to, invocation, Box::pin(failing)).await.map(drop)
+        let failing = async {
+            Some(Ending::Answered(
+                self.stop_and_fail(cluster, reply_to, invocation, reason)
+                    .await,
+            ))
+        };
+        self.settle(cluster, reply_to, invocation, Box::pin(failing))
+            .await
+            .map(drop)
     }
 
     /// Writes the metrics of the invocation, one line for each request.
     fn flush_metrics(&self, invocation: &Invocation) {
         let metrics = invocation.metrics();
         metrics.record_throttled(self.aws.throttles().take());
-        metrics.record_throttled(self.ledger.as_ref().map_or(0, |ledger| ledger.throttles().take()));
+        metrics.record_throttled(
+            self.ledger
+                .as_ref()
+                .map_or(0, |ledger| ledger.throttles().take()),
+        );
         for line in metrics.flush(self.metrics_by_resource, invocation.now()) {
             (self.write_metrics)(&line);
         }
@@ -162,6 +194,8 @@ impl Runner {
 
 impl fmt::Debug for Runner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runner").field("ledger", &self.ledger).finish_non_exhaustive()
+        f.debug_struct("Runner")
+            .field("ledger", &self.ledger)
+            .finish_non_exhaustive()
     }
 }

@@ -211,7 +211,10 @@ impl Task {
     pub fn run_time(&self) -> Option<Duration> {
         let from = self.started_at?;
         let ends = [self.execution_stopped_at, self.stopped_at];
-        ends.into_iter().flatten().find(|end| *end >= from).map(|end| end - from)
+        ends.into_iter()
+            .flatten()
+            .find(|end| *end >= from)
+            .map(|end| end - from)
     }
 
     /// True if nothing of the task will run any more: it is STOPPED or DELETED, or past RUNNING
@@ -240,20 +243,28 @@ impl Task {
     }
 
     fn is_past_running(&self) -> bool {
-        matches!(self.last_status.as_str(), "DEACTIVATING" | "STOPPING" | "DEPROVISIONING")
+        matches!(
+            self.last_status.as_str(),
+            "DEACTIVATING" | "STOPPING" | "DEPROVISIONING"
+        )
     }
 
     fn all_containers_stopped(&self) -> bool {
         // `all` is true for an empty list, and a replayed answer of RunTask names no containers.
         !self.containers.is_empty()
-            && self.containers.iter().all(|container| container.last_status == "STOPPED")
+            && self
+                .containers
+                .iter()
+                .all(|container| container.last_status == "STOPPED")
     }
 }
 
 impl TaskDefinition {
     /// The container of this name, if the definition has one.
     pub fn container(&self, name: &str) -> Option<&ContainerDefinition> {
-        self.containers.iter().find(|container| container.name == name)
+        self.containers
+            .iter()
+            .find(|container| container.name == name)
     }
 }
 
@@ -262,7 +273,12 @@ impl AwsLogs {
     /// the container's runtime id, which ECS knows once the container has been created.
     ///
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html>
-    pub fn stream(&self, container: &str, task: &TaskArn, runtime_id: Option<&str>) -> Option<String> {
+    pub fn stream(
+        &self,
+        container: &str,
+        task: &TaskArn,
+        runtime_id: Option<&str>,
+    ) -> Option<String> {
         match &self.stream_prefix {
             Some(prefix) => Some(format!("{prefix}/{container}/{}", task.id())),
             None => runtime_id.map(str::to_owned),

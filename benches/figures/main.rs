@@ -46,8 +46,11 @@ enum Limit {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments: Vec<PathBuf> =
-        env::args_os().skip(1).map(PathBuf::from).filter(|path| path != Path::new("--bench")).collect();
+    let arguments: Vec<PathBuf> = env::args_os()
+        .skip(1)
+        .map(PathBuf::from)
+        .filter(|path| path != Path::new("--bench"))
+        .collect();
     let [zip, runner, events_zip, monitor] = arguments.as_slice() else {
         println!("usage: figures ZIP BINARY EVENTS_ZIP EVENTS_BINARY");
         return ExitCode::from(2);
@@ -88,8 +91,14 @@ impl Figure {
             Limit::AtLeast(limit) => format!(">= {limit:.0}"),
             Limit::None => String::new(),
         };
-        let out = if self.is_within() { "" } else { "  OUT OF ITS LIMIT" };
-        let Self { name, value, unit, .. } = self;
+        let out = if self.is_within() {
+            ""
+        } else {
+            "  OUT OF ITS LIMIT"
+        };
+        let Self {
+            name, value, unit, ..
+        } = self;
         println!("  {name:56} {value:>10.2} {limit:>12} {unit}{out}");
     }
 }
@@ -101,7 +110,10 @@ fn megabytes(zip: &Path) -> io::Result<f64> {
 
 /// From the start of each of its processes to their first poll, in ms.
 fn starts(lambda: &Lambda) -> impl Iterator<Item = f64> {
-    lambda.start_times().into_iter().map(|time| time.as_seconds_f64() * 1e3)
+    lambda
+        .start_times()
+        .into_iter()
+        .map(|time| time.as_seconds_f64() * 1e3)
 }
 
 /// The most memory that a process of the function has had, in MiB.
@@ -122,7 +134,17 @@ async fn stage(
         deprovision: Duration::from_secs(1),
         retries: [Duration::ZERO; 2],
     };
-    Stage::open(Config { runner, monitor, pace, engine: Engine::default(), watch }, Arc::new(|_| {})).await
+    Stage::open(
+        Config {
+            runner,
+            monitor,
+            pace,
+            engine: Engine::default(),
+            watch,
+        },
+        Arc::new(|_| {}),
+    )
+    .await
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]

@@ -17,7 +17,14 @@ use super::{
 };
 
 /// The statuses that a task on Fargate goes through.
-const LIFE: [&str; 6] = ["PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEPROVISIONING", "STOPPED"];
+const LIFE: [&str; 6] = [
+    "PROVISIONING",
+    "PENDING",
+    "ACTIVATING",
+    "RUNNING",
+    "DEPROVISIONING",
+    "STOPPED",
+];
 /// One task in so many fails.
 const FAILS: usize = 10;
 /// What a batch from the queue has at most.
@@ -41,16 +48,31 @@ pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>
     let memory = memory_of(binary, lives).await?;
     let memory_of_failures = memory_of(binary, failure).await?;
 
-    let told = |name, value, unit| Figure { name, value, limit: NoLimit, unit };
+    let told = |name, value, unit| Figure {
+        name,
+        value,
+        limit: NoLimit,
+        unit,
+    };
     Ok(vec![
-        Figure { name: "zip", value: megabytes(zip)?, limit: AtMost(3.0), unit: "MB" },
+        Figure {
+            name: "zip",
+            value: megabytes(zip)?,
+            limit: AtMost(3.0),
+            unit: "MB",
+        },
         Figure {
             name: "start: spawned to first poll",
             value: median(spawned),
             limit: AtMost(12.0),
             unit: "ms",
         },
-        Figure { name: "peak memory, a batch of 1,000", value: memory, limit: AtMost(64.0), unit: "MiB" },
+        Figure {
+            name: "peak memory, a batch of 1,000",
+            value: memory,
+            limit: AtMost(64.0),
+            unit: "MiB",
+        },
         Figure {
             name: "  every event a failed task",
             value: memory_of_failures,
@@ -89,7 +111,11 @@ impl Measured {
     fn of(stage: &Stage, rates: Vec<f64>, events: usize) -> io::Result<Self> {
         let per_100 = |count: usize| count as f64 * 100.0 / events as f64;
         let invocations = per_100(monitor(stage)?.lambda.invocations());
-        Ok(Self { rate: median(rates), invocations, calls: per_100(stage.calls().values().sum()) })
+        Ok(Self {
+            rate: median(rates),
+            invocations,
+            calls: per_100(stage.calls().values().sum()),
+        })
     }
 }
 
@@ -101,15 +127,27 @@ async fn in_batches(binary: &Path, event: fn(usize) -> Value) -> io::Result<Meas
         let seconds = deliver(&stage, &batch(from..from + BATCH, event)).await?;
         rates.push(BATCH as f64 / seconds);
     }
-    assert_eq!(stage.dynamodb.items().len(), BATCHES * BATCH, "every event is in the table");
-    assert_eq!(stage.opensearch.documents(), BATCHES * BATCH, "every event is in the index");
+    assert_eq!(
+        stage.dynamodb.items().len(),
+        BATCHES * BATCH,
+        "every event is in the table"
+    );
+    assert_eq!(
+        stage.opensearch.documents(),
+        BATCHES * BATCH,
+        "every event is in the index"
+    );
     let measured = Measured::of(&stage, rates, BATCHES * BATCH);
     stage.close();
     measured
 }
 
 async fn one_by_one(binary: &Path) -> io::Result<Measured> {
-    let stage = with_monitor(binary, &["ALERT_TOPIC_ARN", "EVENTS_LOG_GROUP", "OPENSEARCH_ENDPOINT"]).await?;
+    let stage = with_monitor(
+        binary,
+        &["ALERT_TOPIC_ARN", "EVENTS_LOG_GROUP", "OPENSEARCH_ENDPOINT"],
+    )
+    .await?;
     let mut rates = Vec::new();
     for number in 0..SINGLES {
         rates.push(1.0 / deliver(&stage, &lives(number)).await?);
@@ -131,28 +169,43 @@ async fn memory_of(binary: &Path, event: fn(usize) -> Value) -> io::Result<f64> 
 /// A stage with a monitor that lacks some of its sinks.
 async fn with_monitor(binary: &Path, without: &[&str]) -> io::Result<Arc<Stage>> {
     let mut function = Function::monitor(binary.to_owned());
-    function.environment.extend(without.iter().map(|sink| ((*sink).to_owned(), String::new())));
+    function.environment.extend(
+        without
+            .iter()
+            .map(|sink| ((*sink).to_owned(), String::new())),
+    );
     stage(Function::runner(binary.to_owned()), Some(function), None).await
 }
 
 fn monitor(stage: &Stage) -> io::Result<&EventBridge> {
-    stage.events.as_deref().ok_or_else(|| io::Error::other("the stage has no monitor"))
+    stage
+        .events
+        .as_deref()
+        .ok_or_else(|| io::Error::other("the stage has no monitor"))
 }
 
 /// Seconds from the invocation to its answer, which must say that nothing failed.
 async fn deliver(stage: &Stage, payload: &Value) -> io::Result<f64> {
     let payload = payload.to_string().into();
     let began = now();
-    let answer = monitor(stage)?.lambda.invoke_and_wait(payload).await.map_err(io::Error::other)?;
+    let answer = monitor(stage)?
+        .lambda
+        .invoke_and_wait(payload)
+        .await
+        .map_err(io::Error::other)?;
     let seconds = (now() - began).as_seconds_f64();
     let answer: Value = serde_json::from_slice(&answer)?;
-    assert!(answer.is_null() || answer == json!({"batchItemFailures": []}), "{answer}");
+    assert!(
+        answer.is_null() || answer == json!({"batchItemFailures": []}),
+        "{answer}"
+    );
     Ok(seconds)
 }
 
 /// An SQS batch of these events.
 fn batch(numbers: Range<usize>, event: fn(usize) -> Value) -> Value {
-    let record = |number| json!({"messageId": format!("m-{number}"), "body": event(number).to_string()});
+    let record =
+        |number| json!({"messageId": format!("m-{number}"), "body": event(number).to_string()});
     json!({"Records": numbers.map(record).collect::<Vec<_>>()})
 }
 

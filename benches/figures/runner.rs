@@ -39,7 +39,12 @@ pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>
     stage.close();
     let woken = woken(binary).await?;
     Ok(vec![
-        Figure { name: "zip", value: megabytes(zip)?, limit: AtMost(3.5), unit: "MB" },
+        Figure {
+            name: "zip",
+            value: megabytes(zip)?,
+            limit: AtMost(3.5),
+            unit: "MB",
+        },
         Figure {
             name: "start: spawned to first poll",
             value: median(spawned),
@@ -76,16 +81,32 @@ pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>
             limit: AtMost(0.5),
             unit: "s",
         },
-        Figure { name: "peak memory", value: memory, limit: AtMost(12.0), unit: "MiB" },
+        Figure {
+            name: "peak memory",
+            value: memory,
+            limit: AtMost(12.0),
+            unit: "MiB",
+        },
     ])
 }
 
 /// From the end of the last task to the last answer, in seconds.
 fn lag(stage: &Stage) -> f64 {
-    let task = stage.ecs.tasks().pop().map(|(arn, _)| arn).unwrap_or_default();
-    let ended_at = stage.ecs.ended_at(&task).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let answered_at =
-        stage.cloudformation.answers().pop().map_or(OffsetDateTime::UNIX_EPOCH, |answer| answer.at);
+    let task = stage
+        .ecs
+        .tasks()
+        .pop()
+        .map(|(arn, _)| arn)
+        .unwrap_or_default();
+    let ended_at = stage
+        .ecs
+        .ended_at(&task)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let answered_at = stage
+        .cloudformation
+        .answers()
+        .pop()
+        .map_or(OffsetDateTime::UNIX_EPOCH, |answer| answer.at);
     (answered_at - ended_at).as_seconds_f64()
 }
 
@@ -111,7 +132,8 @@ async fn with_cluster(binary: &Path, watch: Option<Duration>) -> io::Result<Arc<
 
 /// A new revision of the task definition, whose container sleeps.
 fn register(stage: &Stage, seconds: &str) -> io::Result<()> {
-    let sleep = json!({"name": "app", "image": "busybox", "memory": 128, "command": ["sleep", seconds]});
+    let sleep =
+        json!({"name": "app", "image": "busybox", "memory": 128, "command": ["sleep", seconds]});
     let definition = json!({"family": "app", "containerDefinitions": [sleep]});
     stage.ecs.register(&definition).map_err(io::Error::other)?;
     Ok(())
@@ -136,6 +158,10 @@ async fn request(stage: &Stage, timeout: u32) -> f64 {
     let began_at = now();
     let settled = stage.cloudformation.request(&ask, &stage.lambda).await;
     assert!(settled.succeeded, "{}", settled.reason);
-    let answered_at = stage.cloudformation.answers().pop().map_or(began_at, |answer| answer.at);
+    let answered_at = stage
+        .cloudformation
+        .answers()
+        .pop()
+        .map_or(began_at, |answer| answer.at);
     (answered_at - began_at).as_seconds_f64() * 1e3
 }

@@ -89,7 +89,12 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", num_args = 0..)]
     events: Option<Vec<PathBuf>>,
     /// How the monitor writes alerts: text, json or chat.
-    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "events")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        requires = "events"
+    )]
     alert_format: String,
     /// A stoppedReason that is nobody's problem, in place of the default ones; * stands for any text. Can be
     /// given again.
@@ -121,7 +126,10 @@ pub struct Arguments {
 #[derive(Debug, thiserror::Error)]
 enum Unfit {
     #[error("{}: {error}", path.display())]
-    Unreadable { path: PathBuf, error: std::io::Error },
+    Unreadable {
+        path: PathBuf,
+        error: std::io::Error,
+    },
     #[error("{}", shown(.0))]
     Templates(Vec<(PathBuf, TemplateErrors)>),
     #[error("{}: {problem}", path.display())]
@@ -140,7 +148,11 @@ enum Unfit {
         "there is no function at {}: build it with `cargo build --bin {name}`, or name it with --{option}",
         path.display()
     )]
-    NoFunction { path: PathBuf, name: &'static str, option: &'static str },
+    NoFunction {
+        path: PathBuf,
+        name: &'static str,
+        option: &'static str,
+    },
     #[error("interrupted; what ran has been killed")]
     Interrupted,
     #[error("the stage cannot open a port on loopback: {0}")]
@@ -170,13 +182,18 @@ pub async fn rehearse(arguments: Arguments) -> ExitCode {
 
 impl Arguments {
     async fn rehearse(&self) -> Result<bool, Unfit> {
-        let rehearsal = self.template.as_deref().map(|path| Rehearsal::read(self, path)).transpose()?;
+        let rehearsal = self
+            .template
+            .as_deref()
+            .map(|path| Rehearsal::read(self, path))
+            .transpose()?;
         if rehearsal.is_none() {
             self.needs_template()?;
         }
         let recorded = self.recorded()?;
         let names = rehearsal.iter().flat_map(Rehearsal::names);
-        let console = Console::new(self.verbose, self.quiet, names).measuring(self.events.is_some());
+        let console =
+            Console::new(self.verbose, self.quiet, names).measuring(self.events.is_some());
         let engine = match self.docker {
             true => Engine::docker(console.reporter()).await?,
             false => Engine::default(),
@@ -195,8 +212,12 @@ impl Arguments {
                 retries: [Duration::from_secs(2), Duration::from_secs(4)],
             },
         };
-        let stage = Stage::open(config, console.reporter()).await.map_err(Unfit::NoStage)?;
-        let planned = rehearsal.map(|rehearsal| rehearsal.on(&stage, &console)).transpose()?;
+        let stage = Stage::open(config, console.reporter())
+            .await
+            .map_err(Unfit::NoStage)?;
+        let planned = rehearsal
+            .map(|rehearsal| rehearsal.on(&stage, &console))
+            .transpose()?;
         let ended = tokio::select! {
             ended_well = life::live(planned, recorded, &stage, &console) => Ok(ended_well),
             () = signs_of_life(&console) => Ok(false),
@@ -213,7 +234,11 @@ impl Arguments {
     fn recorded(&self) -> Result<Vec<(PathBuf, Vec<Value>)>, Unfit> {
         match &self.events {
             Some(files) if files.is_empty() && self.template.is_none() => Err(Unfit::NoEvents),
-            files => files.iter().flatten().map(|file| Ok((file.clone(), recorded::read(file)?))).collect(),
+            files => files
+                .iter()
+                .flatten()
+                .map(|file| Ok((file.clone(), recorded::read(file)?)))
+                .collect(),
         }
     }
 
@@ -268,13 +293,23 @@ async fn signs_of_life(console: &Console) {
 /// One line for each error, with its file in front.
 fn shown(templates: &[(PathBuf, TemplateErrors)]) -> String {
     let line = |(path, errors): &(PathBuf, TemplateErrors)| -> Vec<String> {
-        errors.0.iter().map(|error| format!("{}: {error}", path.display())).collect()
+        errors
+            .0
+            .iter()
+            .map(|error| format!("{}: {error}", path.display()))
+            .collect()
     };
-    templates.iter().flat_map(line).collect::<Vec<_>>().join("\nrehearse: ")
+    templates
+        .iter()
+        .flat_map(line)
+        .collect::<Vec<_>>()
+        .join("\nrehearse: ")
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| format!("{text} is not NAME=VALUE"))?;
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text} is not NAME=VALUE"))?;
     if name.is_empty() {
         Err(format!("{text} has no name before its ="))
     } else {

@@ -28,18 +28,25 @@ pub fn arn(service: &str, resource: &str) -> String {
 }
 
 /// The time of the system clock.
-#[expect(clippy::disallowed_methods, reason = "the stage plays AWS, whose clock is the wall's")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the stage plays AWS, whose clock is the wall's"
+)]
 pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::from(std::time::SystemTime::now())
 }
 
 /// Random hex digits, for ids that AWS would make up.
 pub(crate) fn random_hex(digits: usize) -> String {
-    (0..digits).map(|_| char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0')).collect()
+    (0..digits)
+        .map(|_| char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0'))
+        .collect()
 }
 
 pub(crate) fn random_digits(digits: usize) -> String {
-    (0..digits).map(|_| char::from(b'0' + fastrand::u8(0..10))).collect()
+    (0..digits)
+        .map(|_| char::from(b'0' + fastrand::u8(0..10)))
+        .collect()
 }
 
 /// A random id in the form of a UUID.

@@ -50,8 +50,10 @@ impl Console {
     /// `verbose` adds the function's log lines, `quiet` hides other resources' events. `names` are
     /// the logical ids to come: they set the width of a column.
     pub fn new(verbose: bool, quiet: bool, names: impl IntoIterator<Item = String>) -> Self {
-        let widths =
-            names.into_iter().map(|name| name.chars().count()).filter(|width| *width <= MAX_NAME_WIDTH);
+        let widths = names
+            .into_iter()
+            .map(|name| name.chars().count())
+            .filter(|width| *width <= MAX_NAME_WIDTH);
         let name_width = widths.max().unwrap_or(MAX_NAME_WIDTH);
         Self {
             verbose,
@@ -120,7 +122,10 @@ impl Console {
     pub fn sign_of_life(&self) {
         if let Some(event) = lock(&self.current).as_ref() {
             let seconds = (now() - event.at).whole_seconds();
-            write_line(&format!("          … {} is {} for {seconds} s", event.logical_id, event.status));
+            write_line(&format!(
+                "          … {} is {} for {seconds} s",
+                event.logical_id, event.status
+            ));
         }
     }
 
@@ -128,11 +133,17 @@ impl Console {
     /// and the calls to AWS.
     pub fn summary(&self, steps: &[String], seconds: f64, stage: &Stage) {
         let (calls, to_table) = stage.calls_beside_table();
-        let calls = calls.iter().map(|(operation, count)| format!("{operation} {count}"));
+        let calls = calls
+            .iter()
+            .map(|(operation, count)| format!("{operation} {count}"));
         // One number for the table: its calls by operation would drown the calls to ECS.
         let to_table = (to_table > 0).then(|| format!("the table {to_table}"));
         let calls: Vec<String> = calls.chain(to_table).collect();
-        let calls = if calls.is_empty() { "nothing".to_owned() } else { calls.join(", ") };
+        let calls = if calls.is_empty() {
+            "nothing".to_owned()
+        } else {
+            calls.join(", ")
+        };
         let mut invocations = plural(stage.lambda.invocations(), "invocation");
         if let Some(rules) = &stage.rules {
             invocations.push_str(&format!(
@@ -141,7 +152,10 @@ impl Console {
                 rules.rounds()
             ));
         }
-        write_line(&format!("{} in {seconds:.1} s; {invocations}; called {calls}", steps.join(", ")));
+        write_line(&format!(
+            "{} in {seconds:.1} s; {invocations}; called {calls}",
+            steps.join(", ")
+        ));
     }
 
     /// Announces the file whose events come next.
@@ -154,10 +168,21 @@ impl Console {
         let findings = lock(&self.findings);
         let read: usize = findings.by_name.values().sum();
         let unread = (read < sent).then(|| format!("{} not read", sent - read));
-        let by_name = findings.by_name.iter().map(|(name, count)| format!("{count} {name}"));
+        let by_name = findings
+            .by_name
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"));
         let parts: Vec<String> = by_name.chain(unread).collect();
-        let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
-        write_line(&format!("{}{parts}; {}", plural(sent, "event"), plural(findings.alerts, "alert")));
+        let parts = if parts.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", parts.join(", "))
+        };
+        write_line(&format!(
+            "{}{parts}; {}",
+            plural(sent, "event"),
+            plural(findings.alerts, "alert")
+        ));
         read >= sent
     }
 
@@ -168,7 +193,10 @@ impl Console {
             "" => "not judged",
             finding => finding,
         };
-        *lock(&self.findings).by_name.entry(finding.to_owned()).or_default() += 1;
+        *lock(&self.findings)
+            .by_name
+            .entry(finding.to_owned())
+            .or_default() += 1;
         let style = match finding {
             "failed" | "impaired" | "restarting" => AnsiColor::Red.on_default(),
             "excused" => AnsiColor::Yellow.on_default(),
@@ -196,7 +224,10 @@ impl Console {
     }
 
     fn event(&self, event: StackEvent) {
-        let time = event.at.format(format_description!("[hour]:[minute]:[second]")).unwrap_or_default();
+        let time = event
+            .at
+            .format(format_description!("[hour]:[minute]:[second]"))
+            .unwrap_or_default();
         let style = match event.status.as_str() {
             status if status.ends_with("_FAILED") => AnsiColor::Red.on_default(),
             status if status.contains("ROLLBACK") => AnsiColor::Yellow.on_default(),
@@ -211,7 +242,9 @@ impl Console {
                 "",
                 indent = time.len() + STATUS_WIDTH + width + 6
             ),
-            false => format!("{time}  {style}{status:STATUS_WIDTH$}{style:#}  {name:width$}  {reason}"),
+            false => {
+                format!("{time}  {style}{status:STATUS_WIDTH$}{style:#}  {name:width$}  {reason}")
+            }
         };
         if !self.quiet || is_worth_it(&event) {
             write_line(line.trim_end());
@@ -226,11 +259,24 @@ impl Console {
 fn measured(line: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
     let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array()?;
-    let of = |name: &str| line[name].as_str().map(|value| format!(" ({value})")).unwrap_or_default();
+    let of = |name: &str| {
+        line[name]
+            .as_str()
+            .map(|value| format!(" ({value})"))
+            .unwrap_or_default()
+    };
     let metric = |metric: &Value| {
         let name = metric["Name"].as_str()?;
-        let unit = if metric["Unit"] == "Seconds" { " s" } else { "" };
-        let class = if name == "RunsFailed" { of("Class") } else { String::new() };
+        let unit = if metric["Unit"] == "Seconds" {
+            " s"
+        } else {
+            ""
+        };
+        let class = if name == "RunsFailed" {
+            of("Class")
+        } else {
+            String::new()
+        };
         Some(format!("{name} {}{unit}{class}", line[name]))
     };
     let metrics: Vec<String> = metrics.iter().filter_map(metric).collect();

@@ -41,11 +41,18 @@ pub struct AwsError {
 impl AwsError {
     /// An error without further members.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), members: Vec::new() }
+        Self {
+            code,
+            message: message.into(),
+            members: Vec::new(),
+        }
     }
 
     pub(crate) fn unknown_operation(operation: &str) -> Self {
-        Self::new("UnknownOperationException", format!("the stage does not play {operation}"))
+        Self::new(
+            "UnknownOperationException",
+            format!("the stage does not play {operation}"),
+        )
     }
 
     /// The body of an answer in AWS's JSON protocol.
@@ -67,8 +74,10 @@ impl Fault {
         match self {
             Self::Answer(body) => json_response(StatusCode::OK, &body),
             Self::Error(status, code, message) => {
-                let mut response =
-                    json_response(status_code(status), &json!({ "__type": code, "message": message }));
+                let mut response = json_response(
+                    status_code(status),
+                    &json!({ "__type": code, "message": message }),
+                );
                 // The SDKs look for the code in this header before they look into the body.
                 if let Ok(code) = code.parse() {
                     response.headers_mut().insert("x-amzn-errortype", code);
@@ -84,7 +93,12 @@ pub(super) fn status_code(status: u16) -> StatusCode {
 }
 
 pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
-    (status, [(CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
+    (
+        status,
+        [(CONTENT_TYPE, "application/x-amz-json-1.1")],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 /// An error in the query protocol.

@@ -8,7 +8,11 @@ use serde_json::{Deserializer, Value};
 
 /// Envelopes of events: the name of the list, and the member of an element that holds the event as
 /// text.
-const ENVELOPES: [(&str, &str); 3] = [("Records", "body"), ("Messages", "Body"), ("events", "message")];
+const ENVELOPES: [(&str, &str); 3] = [
+    ("Records", "body"),
+    ("Messages", "Body"),
+    ("events", "message"),
+];
 
 /// The reason why a file has no readable events.
 #[derive(Debug, thiserror::Error)]
@@ -39,10 +43,20 @@ pub enum RecordedError {
 
 /// Reads the events of a file. The monitor decides whether an event is one of ECS.
 pub fn read(path: &Path) -> Result<Vec<Value>, RecordedError> {
-    let unreadable = |error| RecordedError::Unreadable { path: path.to_owned(), error };
+    let unreadable = |error| RecordedError::Unreadable {
+        path: path.to_owned(),
+        error,
+    };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    let events = events(&text).map_err(|line| RecordedError::NotJson { path: path.to_owned(), line })?;
-    if events.is_empty() { Err(RecordedError::Empty(path.to_owned())) } else { Ok(events) }
+    let events = events(&text).map_err(|line| RecordedError::NotJson {
+        path: path.to_owned(),
+        line,
+    })?;
+    if events.is_empty() {
+        Err(RecordedError::Empty(path.to_owned()))
+    } else {
+        Ok(events)
+    }
 }
 
 /// `Err` is the number of the first line that is not JSON.
@@ -58,12 +72,22 @@ fn events(text: &str) -> Result<Vec<Value>, usize> {
 }
 
 fn unwrapped(value: Value) -> Vec<Value> {
-    let held = ENVELOPES.iter().find_map(|(list, body)| Some((value[*list].as_array()?, *body)));
-    let Some((list, body)) = held else { return vec![value] };
+    let held = ENVELOPES
+        .iter()
+        .find_map(|(list, body)| Some((value[*list].as_array()?, *body)));
+    let Some((list, body)) = held else {
+        return vec![value];
+    };
     let event = |element: &Value| {
         // SQS and SNS both call their list Records; SNS's elements hold the event in another place.
-        let told = if element["Sns"].is_object() { &element["Sns"]["Message"] } else { &element[body] };
-        let json = told.as_str().and_then(|text| serde_json::from_str(text).ok());
+        let told = if element["Sns"].is_object() {
+            &element["Sns"]["Message"]
+        } else {
+            &element[body]
+        };
+        let json = told
+            .as_str()
+            .and_then(|text| serde_json::from_str(text).ok());
         // A body that is not JSON goes to the monitor as it is: a person wants to see how it
         // reports that.
         json.unwrap_or_else(|| told.clone())
@@ -85,9 +109,18 @@ mod tests {
     #[test]
     fn every_shape_that_one_gets_hold_of_gives_its_events() {
         check(r#"{"id": 1}"#, json!([{"id": 1}]));
-        check("[{\"id\": 1},\n {\"id\": 2}]", json!([{"id": 1}, {"id": 2}]));
-        check("{\"id\": 1}\n\n{\"id\": 2}\n", json!([{"id": 1}, {"id": 2}]));
-        check(r#"{"Records": [{"messageId": "m", "body": "{\"id\": 1}"}]}"#, json!([{"id": 1}]));
+        check(
+            "[{\"id\": 1},\n {\"id\": 2}]",
+            json!([{"id": 1}, {"id": 2}]),
+        );
+        check(
+            "{\"id\": 1}\n\n{\"id\": 2}\n",
+            json!([{"id": 1}, {"id": 2}]),
+        );
+        check(
+            r#"{"Records": [{"messageId": "m", "body": "{\"id\": 1}"}]}"#,
+            json!([{"id": 1}]),
+        );
         check(
             r#"{"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{\"id\": 1}"}}]}"#,
             json!([{"id": 1}]),
@@ -96,7 +129,10 @@ mod tests {
             r#"{"Messages": [{"Body": "{\"id\": 1}"}, {"Body": "no event"}]}"#,
             json!([{"id": 1}, "no event"]),
         );
-        check(r#"{"events": [{"timestamp": 1, "message": "{\"id\": 1}"}]}"#, json!([{"id": 1}]));
+        check(
+            r#"{"events": [{"timestamp": 1, "message": "{\"id\": 1}"}]}"#,
+            json!([{"id": 1}]),
+        );
         check("", json!([]));
     }
 

@@ -84,7 +84,18 @@ impl Stack {
         let account = Account::default();
         let (live, outputs, ours) = (BTreeMap::new(), Outputs::new(), BTreeSet::new());
         let name = name.to_owned();
-        Self { stage, template, account, name, id, events, live, outputs, ours, fail: None }
+        Self {
+            stage,
+            template,
+            account,
+            name,
+            id,
+            events,
+            live,
+            outputs,
+            ours,
+            fail: None,
+        }
     }
 
     /// The same stack in this account.
@@ -109,7 +120,9 @@ impl Stack {
 
     /// The PhysicalResourceId of a resource; `None` if it does not exist.
     pub fn physical_id(&self, logical_id: &str) -> Option<&str> {
-        self.live.get(logical_id).map(|live| live.physical_id.as_str())
+        self.live
+            .get(logical_id)
+            .map(|live| live.physical_id.as_str())
     }
 
     /// Lets the resource of --fail fail from now on.
@@ -154,7 +167,14 @@ impl Stack {
         self.fail = None;
         self.stack_event("ROLLBACK_IN_PROGRESS", why);
         let gone = self.delete_all().await;
-        self.stack_event(if gone { "ROLLBACK_COMPLETE" } else { "ROLLBACK_FAILED" }, "");
+        self.stack_event(
+            if gone {
+                "ROLLBACK_COMPLETE"
+            } else {
+                "ROLLBACK_FAILED"
+            },
+            "",
+        );
         false
     }
 
@@ -162,13 +182,27 @@ impl Stack {
     pub async fn delete(&mut self) -> bool {
         self.stack_event("DELETE_IN_PROGRESS", "User Initiated");
         let gone = self.delete_all().await;
-        self.stack_event(if gone { "DELETE_COMPLETE" } else { "DELETE_FAILED" }, "");
+        self.stack_event(
+            if gone {
+                "DELETE_COMPLETE"
+            } else {
+                "DELETE_FAILED"
+            },
+            "",
+        );
         gone
     }
 
-    async fn create_resource(&mut self, logical_id: &str, parameters: &Parameters) -> Result<(), String> {
+    async fn create_resource(
+        &mut self,
+        logical_id: &str,
+        parameters: &Parameters,
+    ) -> Result<(), String> {
         self.event(logical_id, "CREATE_IN_PROGRESS", "");
-        let Some(desired) = self.desired(logical_id, parameters).map_err(|errors| errors.to_string())? else {
+        let Some(desired) = self
+            .desired(logical_id, parameters)
+            .map_err(|errors| errors.to_string())?
+        else {
             return Ok(());
         };
         match self.make(&desired, None).await {
@@ -176,12 +210,20 @@ impl Stack {
                 self.live.insert(logical_id.to_owned(), live);
                 Ok(())
             }
-            Err(Failed { reason, physical_id }) => {
+            Err(Failed {
+                reason,
+                physical_id,
+            }) => {
                 if desired.is_ours {
                     // A Create without an answer gets a Delete with an id that CloudFormation makes
                     // up.
-                    let generated =
-                        || format!("{}-{logical_id}-{}", self.name, random_hex(12).to_uppercase());
+                    let generated = || {
+                        format!(
+                            "{}-{logical_id}-{}",
+                            self.name,
+                            random_hex(12).to_uppercase()
+                        )
+                    };
                     let live = Live {
                         is_ours: true,
                         physical_id: physical_id.unwrap_or_else(generated),

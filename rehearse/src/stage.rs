@@ -88,21 +88,42 @@ impl Stage {
         let retries = config.pace.retries;
         let event_bridge = config.monitor.map(|mut function| {
             // First in the list, so that a variable of the function's own wins.
-            function.environment.insert(0, ("OPENSEARCH_ENDPOINT".to_owned(), endpoint.clone()));
+            function
+                .environment
+                .insert(0, ("OPENSEARCH_ENDPOINT".to_owned(), endpoint.clone()));
             let reporter = events::reporter(Arc::clone(&reporter));
-            Arc::new(EventBridge::new(Lambda::new(function, retries, endpoint.clone(), reporter)))
+            Arc::new(EventBridge::new(Lambda::new(
+                function,
+                retries,
+                endpoint.clone(),
+                reporter,
+            )))
         });
         if config.watch.is_some() {
-            config.runner.environment.push(("LEDGER_TABLE".to_owned(), dynamodb::LEDGER.to_owned()));
+            config
+                .runner
+                .environment
+                .push(("LEDGER_TABLE".to_owned(), dynamodb::LEDGER.to_owned()));
         }
-        let lambda = Lambda::new(config.runner.clone(), retries, endpoint.clone(), Arc::clone(&reporter));
+        let lambda = Lambda::new(
+            config.runner.clone(),
+            retries,
+            endpoint.clone(),
+            Arc::clone(&reporter),
+        );
         // Lambdas of their own, so that the invocations by requests are counted separately.
         let woken = config.runner.clone();
         let woken = || Lambda::new(woken, retries, endpoint.clone(), Arc::clone(&reporter));
         let rules = config.watch.map(|_| Arc::new(RunnerRules::new(woken())));
         let task_events = task_events(rules.clone(), event_bridge.clone());
         let stage = Arc::new(Self {
-            ecs: Ecs::new(config.engine, config.pace, Arc::clone(&logs), Arc::clone(&reporter), task_events),
+            ecs: Ecs::new(
+                config.engine,
+                config.pace,
+                Arc::clone(&logs),
+                Arc::clone(&reporter),
+                task_events,
+            ),
             logs,
             events: event_bridge,
             dynamodb: DynamoDb::new(Arc::clone(&reporter)),
@@ -167,7 +188,10 @@ impl Stage {
 
     /// Answers the next calls of an operation with these, one each.
     pub fn fault(&self, operation: &str, faults: impl IntoIterator<Item = Fault>) {
-        lock(&self.faults).entry(operation.to_owned()).or_default().extend(faults);
+        lock(&self.faults)
+            .entry(operation.to_owned())
+            .or_default()
+            .extend(faults);
     }
 
     /// Ends the function's processes, all tasks, and the server.
@@ -196,9 +220,15 @@ impl Stage {
     }
 
     fn note_call(&self, operation: &str, body: Value, is_to_table: bool) -> Option<Fault> {
-        lock(&self.requests).push(NotedCall { operation: operation.to_owned(), body, is_to_table });
+        lock(&self.requests).push(NotedCall {
+            operation: operation.to_owned(),
+            body,
+            is_to_table,
+        });
         let mut faults = lock(&self.faults);
-        let queue = faults.get_mut(operation).filter(|queue| !queue.is_empty())?;
+        let queue = faults
+            .get_mut(operation)
+            .filter(|queue| !queue.is_empty())?;
         Some(queue.remove(0))
     }
 }
@@ -211,7 +241,10 @@ fn count<'c>(calls: impl Iterator<Item = &'c NotedCall>) -> BTreeMap<String, usi
 }
 
 /// The receiver of ECS's events, if anybody wants them.
-fn task_events(rules: Option<Arc<RunnerRules>>, monitor: Option<Arc<EventBridge>>) -> Option<TaskEvents> {
+fn task_events(
+    rules: Option<Arc<RunnerRules>>,
+    monitor: Option<Arc<EventBridge>>,
+) -> Option<TaskEvents> {
     if rules.is_none() && monitor.is_none() {
         return None;
     }

@@ -42,8 +42,11 @@ const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 const SERVERLESS: &str = "AWS::Serverless::";
 const SERVERLESS_TRANSFORM: &str = "AWS::Serverless-2016-10-31";
 /// Transforms that change nothing in a rehearsal.
-const IGNORED_TRANSFORMS: [&str; 3] =
-    [SERVERLESS_TRANSFORM, "AWS::CodeDeployBlueGreen", "AWS::SecretsManager-2020-07-23"];
+const IGNORED_TRANSFORMS: [&str; 3] = [
+    SERVERLESS_TRANSFORM,
+    "AWS::CodeDeployBlueGreen",
+    "AWS::SecretsManager-2020-07-23",
+];
 
 /// A template.
 #[derive(Debug, Default)]
@@ -99,13 +102,17 @@ impl Template {
                 template.parameters.insert(name, parameter);
             }
         }
-        template.mappings = section(&root, "Mappings", &mut errors).into_iter().collect();
+        template.mappings = section(&root, "Mappings", &mut errors)
+            .into_iter()
+            .collect();
         template.rules = section(&root, "Rules", &mut errors).into_iter().collect();
         let root = match for_each::is_in(&root) {
             true => template.without_loops(&root, given, external)?,
             false => root,
         };
-        template.conditions = section(&root, "Conditions", &mut errors).into_iter().collect();
+        template.conditions = section(&root, "Conditions", &mut errors)
+            .into_iter()
+            .collect();
         template.outputs = section(&root, "Outputs", &mut errors).into_iter().collect();
         if root.field("Resources").is_none() {
             errors.add(root.error("the template has no Resources"));
@@ -126,9 +133,16 @@ impl Template {
         external: &External,
     ) -> Result<Parameters, TemplateErrors> {
         let mut errors = TemplateErrors::default();
-        for unknown in given.keys().filter(|name| !self.parameters.contains_key(*name)) {
+        for unknown in given
+            .keys()
+            .filter(|name| !self.parameters.contains_key(*name))
+        {
             let known: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let known = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            };
             errors.add(TemplateError::given(format!(
                 "the template has no parameter {unknown}; it has {known}"
             )));
@@ -143,19 +157,31 @@ impl Template {
 
     /// The resource with this logical id; `None` if the template has none.
     pub fn resource(&self, logical_id: &str) -> Option<&Resource> {
-        self.resources.iter().find(|resource| resource.logical_id == logical_id)
+        self.resources
+            .iter()
+            .find(|resource| resource.logical_id == logical_id)
     }
 
     /// Errors for every Ref, Fn::GetAtt or Fn::Sub to a name that the template lacks.
     /// CloudFormation refuses it in every branch of a condition.
     pub fn unknown_names(&self) -> TemplateErrors {
         let mut errors = TemplateErrors::default();
-        let known: BTreeSet<&str> = self.resources.iter().map(|one| one.logical_id.as_str()).collect();
-        let nodes = self.resources.iter().map(|resource| &resource.properties).chain(self.outputs.values());
+        let known: BTreeSet<&str> = self
+            .resources
+            .iter()
+            .map(|one| one.logical_id.as_str())
+            .collect();
+        let nodes = self
+            .resources
+            .iter()
+            .map(|resource| &resource.properties)
+            .chain(self.outputs.values());
         for node in nodes {
             reference::each(node, &mut |found| {
-                let is_parameter = found.attribute.is_none() && self.parameters.contains_key(found.name);
-                let is_known = known.contains(found.name) || is_parameter || found.name.starts_with("AWS::");
+                let is_parameter =
+                    found.attribute.is_none() && self.parameters.contains_key(found.name);
+                let is_known =
+                    known.contains(found.name) || is_parameter || found.name.starts_with("AWS::");
                 if !is_known && self.generated_type(found.name).is_none() {
                     errors.add(self.unknown(found.name, found.attribute, found.node));
                 }
@@ -186,20 +212,34 @@ impl Template {
         let implicit = [
             ("ServerlessRestApi", "AWS::ApiGateway::RestApi"),
             ("ServerlessHttpApi", "AWS::ApiGatewayV2::Api"),
-            ("ServerlessDeploymentApplication", "AWS::CodeDeploy::Application"),
+            (
+                "ServerlessDeploymentApplication",
+                "AWS::CodeDeploy::Application",
+            ),
             ("CodeDeployServiceRole", "AWS::IAM::Role"),
         ];
         if let Some((_, resource_type)) = implicit.iter().find(|(implicit, _)| *implicit == name) {
             return Some(*resource_type);
         }
-        let own = self.resources.iter().filter(|one| one.resource_type.starts_with(SERVERLESS));
+        let own = self
+            .resources
+            .iter()
+            .filter(|one| one.resource_type.starts_with(SERVERLESS));
         let mut rests = own
             .filter_map(|one| Some((Some(one), name.strip_prefix(&one.logical_id)?)))
-            .chain(implicit[..2].iter().filter_map(|(api, _)| Some((None, name.strip_prefix(api)?))));
+            .chain(
+                implicit[..2]
+                    .iter()
+                    .filter_map(|(api, _)| Some((None, name.strip_prefix(api)?))),
+            );
         rests.find_map(|(resource, rest)| {
             let events = resource.and_then(|one| one.properties.field("Events"));
-            let events = events.and_then(|events| events.fields("Events").ok()).unwrap_or_default();
-            let is_of_event = events.iter().any(|(event, _)| rest.starts_with(event.as_str()));
+            let events = events
+                .and_then(|events| events.fields("Events").ok())
+                .unwrap_or_default();
+            let is_of_event = events
+                .iter()
+                .any(|(event, _)| rest.starts_with(event.as_str()));
             match rest.trim_start_matches('.') {
                 "" => None,
                 rest if rest.ends_with("Role") => Some("AWS::IAM::Role"),
@@ -207,7 +247,10 @@ impl Template {
                 rest if rest.starts_with("Alias") => Some("AWS::Lambda::Alias"),
                 rest if rest.starts_with("Version") => Some("AWS::Lambda::Version"),
                 rest if rest.ends_with("Url") => Some("AWS::Lambda::Url"),
-                rest if rest.contains("Deployment") || rest.contains("Permission") || is_of_event => {
+                rest if rest.contains("Deployment")
+                    || rest.contains("Permission")
+                    || is_of_event =>
+                {
                     Some("AWS::Serverless::Generated")
                 }
                 _ => None,
@@ -222,22 +265,38 @@ impl Template {
         external: &External,
     ) -> Result<Node, TemplateErrors> {
         if !self.has_extensions {
-            return Err(root.error(format!("Fn::ForEach needs `Transform: {LANGUAGE_EXTENSIONS}`")).into());
+            return Err(root
+                .error(format!(
+                    "Fn::ForEach needs `Transform: {LANGUAGE_EXTENSIONS}`"
+                ))
+                .into());
         }
         // An unknown name is reported later, with all other mistakes.
-        let given = given.iter().filter(|(name, _)| self.parameters.contains_key(*name));
-        let given = given.map(|(name, text)| (name.clone(), text.clone())).collect();
+        let given = given
+            .iter()
+            .filter(|(name, _)| self.parameters.contains_key(*name));
+        let given = given
+            .map(|(name, text)| (name.clone(), text.clone()))
+            .collect();
         let parameters = self.parameter_values(&given, external)?;
         let nothing = BTreeMap::new();
-        let scope =
-            Scope { template: self, parameters: &parameters, resources: &nothing, stack_id: "", external };
+        let scope = Scope {
+            template: self,
+            parameters: &parameters,
+            resources: &nothing,
+            stack_id: "",
+            external,
+        };
         for_each::expanded(root, &scope)
     }
 }
 
 /// The error of a transform or macro that cannot be played.
 fn not_played(transform: &Node) -> String {
-    let name = transform.text().or_else(|| transform.field("Name")?.text()).unwrap_or("Fn::Transform");
+    let name = transform
+        .text()
+        .or_else(|| transform.field("Name")?.text())
+        .unwrap_or("Fn::Transform");
     format!(
         "the rehearsal does not play the transform {name}: give the template that CloudFormation makes of \
          it, as `aws cloudformation get-template --template-stage Processed` shows it"
@@ -246,10 +305,14 @@ fn not_played(transform: &Node) -> String {
 
 /// The fields of a section, if the template has it.
 fn section(root: &Node, name: &str, errors: &mut TemplateErrors) -> Vec<(String, Node)> {
-    let Some(node) = root.field(name) else { return Vec::new() };
+    let Some(node) = root.field(name) else {
+        return Vec::new();
+    };
     let fields = errors.take(node.fields(name)).unwrap_or_default();
-    let (transforms, fields): (Vec<_>, Vec<_>) =
-        fields.iter().cloned().partition(|(name, _)| name == "Fn::Transform");
+    let (transforms, fields): (Vec<_>, Vec<_>) = fields
+        .iter()
+        .cloned()
+        .partition(|(name, _)| name == "Fn::Transform");
     for (_, transform) in transforms {
         errors.add(transform.error(not_played(&transform)));
     }
@@ -259,7 +322,9 @@ fn section(root: &Node, name: &str, errors: &mut TemplateErrors) -> Vec<(String,
 /// A note on a transform whose resources or properties the rehearsal lacks.
 fn unplayed_transform(name: &str) -> Option<String> {
     let missing = match name {
-        "AWS::CodeDeployBlueGreen" => "CodeDeploy's blue/green deployment and its hooks are not played",
+        "AWS::CodeDeployBlueGreen" => {
+            "CodeDeploy's blue/green deployment and its hooks are not played"
+        }
         "AWS::SecretsManager-2020-07-23" => "the function that rotates secrets is not played",
         _ => return None,
     };
@@ -268,16 +333,23 @@ fn unplayed_transform(name: &str) -> Option<String> {
 
 /// The transforms that the template declares. One that cannot be played is an error.
 fn transforms(root: &Node, errors: &mut TemplateErrors) -> Vec<String> {
-    let Some(transform) = root.field("Transform") else { return Vec::new() };
-    let declared: Vec<&Node> =
-        transform.items("Transform").map_or_else(|_| vec![transform], |items| items.iter().collect());
+    let Some(transform) = root.field("Transform") else {
+        return Vec::new();
+    };
+    let declared: Vec<&Node> = transform
+        .items("Transform")
+        .map_or_else(|_| vec![transform], |items| items.iter().collect());
     for node in &declared {
-        let is_played = |name: &str| name == LANGUAGE_EXTENSIONS || IGNORED_TRANSFORMS.contains(&name);
+        let is_played =
+            |name: &str| name == LANGUAGE_EXTENSIONS || IGNORED_TRANSFORMS.contains(&name);
         if !node.text().is_some_and(is_played) {
             errors.add(node.error(not_played(node)));
         }
     }
-    declared.iter().filter_map(|node| node.text().map(str::to_owned)).collect()
+    declared
+        .iter()
+        .filter_map(|node| node.text().map(str::to_owned))
+        .collect()
 }
 
 #[cfg(test)]

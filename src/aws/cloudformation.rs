@@ -9,9 +9,17 @@ impl Aws {
     pub async fn stack_status(&self, stack_id: &str) -> Result<String, CallError> {
         // An Update of a rollback looks like any other: the request does not say which one it is.
         const OPERATION: &str = "cloudformation:DescribeStacks";
-        let output = self.cloudformation().describe_stacks().stack_name(stack_id).send().await;
+        let output = self
+            .cloudformation()
+            .describe_stacks()
+            .stack_name(stack_id)
+            .send()
+            .await;
         let output = output.map_err(|error| CallError::of(OPERATION, error))?;
-        let status = output.stacks().first().and_then(|stack| stack.stack_status());
+        let status = output
+            .stacks()
+            .first()
+            .and_then(|stack| stack.stack_status());
         Ok(status.map_or_else(String::new, |status| status.as_str().to_owned()))
     }
 }

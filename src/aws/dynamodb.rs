@@ -12,7 +12,8 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
     operation::{
-        put_item::PutItemError, transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
+        put_item::PutItemError, transact_write_items::TransactWriteItemsError,
+        update_item::UpdateItemError,
     },
     types::{
         PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
@@ -64,7 +65,11 @@ impl Table {
         let throttles = Throttles::default();
         let config = aws_sdk_dynamodb::config::Builder::from(&in_region_of(name, config));
         let client = Client::from_conf(config.interceptor(throttles.clone()).build());
-        Self { client, name: name.to_owned(), throttles }
+        Self {
+            client,
+            name: name.to_owned(),
+            throttles,
+        }
     }
 
     /// The counter of the calls to this table that AWS throttled.
@@ -74,8 +79,14 @@ impl Table {
 
     /// Writes an item and replaces the one with the same key.
     pub async fn put(&self, item: &Attributes) -> Result<(), CallError> {
-        let call = self.client.put_item().table_name(&self.name).set_item(Some(typed(item)));
-        call.send().await.map_err(|error| CallError::of("dynamodb:PutItem", error))?;
+        let call = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(typed(item)));
+        call.send()
+            .await
+            .map_err(|error| CallError::of("dynamodb:PutItem", error))?;
         Ok(())
     }
 
@@ -92,9 +103,9 @@ impl Table {
         match call.send().await {
             Ok(_) => Ok(Inserted::New),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Inserted::There(refused.item().cloned().map(plain).unwrap_or_default()))
-                }
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => Ok(
+                    Inserted::There(refused.item().cloned().map(plain).unwrap_or_default()),
+                ),
                 _ => Err(CallError::of("dynamodb:PutItem", error)),
             },
         }
@@ -105,18 +116,32 @@ impl Table {
     pub async fn put_all(&self, items: &[&Attributes]) -> Result<(), CallError> {
         let unbuilt = |error| CallError::unbuilt("dynamodb:BatchWriteItem", &error);
         let put = |item: &&Attributes| {
-            let put = PutRequest::builder().set_item(Some(typed(item))).build().map_err(unbuilt)?;
+            let put = PutRequest::builder()
+                .set_item(Some(typed(item)))
+                .build()
+                .map_err(unbuilt)?;
             Ok(WriteRequest::builder().put_request(put).build())
         };
-        let mut left: Vec<WriteRequest> = items.iter().map(put).collect::<Result<_, CallError>>()?;
+        let mut left: Vec<WriteRequest> =
+            items.iter().map(put).collect::<Result<_, CallError>>()?;
         let mut waits = backoff().build();
         loop {
-            let call = self.client.batch_write_item().request_items(&self.name, left);
-            let answer =
-                call.send().await.map_err(|error| CallError::of("dynamodb:BatchWriteItem", error))?;
+            let call = self
+                .client
+                .batch_write_item()
+                .request_items(&self.name, left);
+            let answer = call
+                .send()
+                .await
+                .map_err(|error| CallError::of("dynamodb:BatchWriteItem", error))?;
             // The call names one table only. If it names it by ARN, the answer may name it
             // otherwise.
-            left = answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
+            left = answer
+                .unprocessed_items
+                .unwrap_or_default()
+                .into_values()
+                .flatten()
+                .collect();
             if left.is_empty() {
                 return Ok(());
             }
@@ -145,11 +170,13 @@ impl Table {
             call = call.expression_attribute_names(format!("#{name}"), name);
         }
         match call.send().await {
-            Ok(answer) => Ok(Updated::Done(answer.attributes.map(plain).unwrap_or_default())),
+            Ok(answer) => Ok(Updated::Done(
+                answer.attributes.map(plain).unwrap_or_default(),
+            )),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Updated::Refused(refused.item().cloned().map(plain).unwrap_or_default()))
-                }
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => Ok(
+                    Updated::Refused(refused.item().cloned().map(plain).unwrap_or_default()),
+                ),
                 _ => Err(CallError::of("dynamodb:UpdateItem", error)),
             },
         }
@@ -159,14 +186,22 @@ impl Table {
     /// transaction. With the same `token` a repeated call has no second effect.
     pub async fn transact(&self, updates: &[Update], token: &str) -> Result<Transacted, CallError> {
         let once = || async {
-            let items: Vec<TransactWriteItem> =
-                updates.iter().map(|update| self.transact_item(update)).collect::<Result<_, _>>()?;
-            let call = self.client.transact_write_items().set_transact_items(Some(items));
+            let items: Vec<TransactWriteItem> = updates
+                .iter()
+                .map(|update| self.transact_item(update))
+                .collect::<Result<_, _>>()?;
+            let call = self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(items));
             match call.client_request_token(token).send().await {
                 Ok(_) => Ok(Transacted::Done),
                 Err(error) => match error.as_service_error() {
                     Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                        let codes = canceled.cancellation_reasons().iter().map(|reason| reason.code());
+                        let codes = canceled
+                            .cancellation_reasons()
+                            .iter()
+                            .map(|reason| reason.code());
                         let refused: Vec<usize> = codes
                             .enumerate()
                             .filter(|(_, code)| *code == Some("ConditionalCheckFailed"))
@@ -183,7 +218,9 @@ impl Table {
                 },
             }
         };
-        once.retry(backoff()).when(|error| error.kind == CallErrorKind::Transient).await
+        once.retry(backoff())
+            .when(|error| error.kind == CallErrorKind::Transient)
+            .await
     }
 
     fn transact_item(&self, update: &Update) -> Result<TransactWriteItem, CallError> {
@@ -196,7 +233,9 @@ impl Table {
         for name in update.names() {
             change = change.expression_attribute_names(format!("#{name}"), name);
         }
-        let change = change.build().map_err(|error| CallError::unbuilt("dynamodb:UpdateItem", &error))?;
+        let change = change
+            .build()
+            .map_err(|error| CallError::unbuilt("dynamodb:UpdateItem", &error))?;
         Ok(TransactWriteItem::builder().update(change).build())
     }
 
@@ -218,7 +257,11 @@ impl Table {
                 let error = CallError::of("dynamodb:DeleteItem", error);
                 // A condition that does not hold means that the item is no longer the one to
                 // delete.
-                if error.is("ConditionalCheckFailedException") { Ok(()) } else { Err(error) }
+                if error.is("ConditionalCheckFailedException") {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
             }
         }
     }
@@ -226,7 +269,10 @@ impl Table {
 
 /// Retries for some three seconds: enough for short bursts of throttling and of conflicts.
 fn backoff() -> ExponentialBuilder {
-    ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(6).with_jitter()
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_times(6)
+        .with_jitter()
 }
 
 /// The error of a transaction that met another one, or a table without capacity.

@@ -6,8 +6,9 @@ mod to_sdk;
 use aws_sdk_ecs::{
     config::retry::RetryConfig,
     operation::{
-        describe_task_definition::DescribeTaskDefinitionOutput, list_tasks::builders::ListTasksFluentBuilder,
-        run_task::RunTaskError, start_task::StartTaskOutput,
+        describe_task_definition::DescribeTaskDefinitionOutput,
+        list_tasks::builders::ListTasksFluentBuilder, run_task::RunTaskError,
+        start_task::StartTaskOutput,
     },
     types::{DesiredStatus, Failure, TaskField},
 };
@@ -54,7 +55,11 @@ impl Aws {
     /// token.
     ///
     /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>
-    pub async fn run_task(&self, launch: &Launch<'_>, client_token: &str) -> Result<Launched, CallError> {
+    pub async fn run_task(
+        &self,
+        launch: &Launch<'_>,
+        client_token: &str,
+    ) -> Result<Launched, CallError> {
         let properties = launch.properties;
         let common = to_sdk::Common::of(launch)?;
         let given = properties.capacity_provider_strategy.clone();
@@ -74,7 +79,9 @@ impl Aws {
             .set_placement_constraints(
                 constraints.map(|all| all.iter().map(to_sdk::placement_constraint).collect()),
             )
-            .set_placement_strategy(strategy.map(|all| all.iter().map(to_sdk::placement_strategy).collect()))
+            .set_placement_strategy(
+                strategy.map(|all| all.iter().map(to_sdk::placement_strategy).collect()),
+            )
             .set_overrides(common.overrides)
             .set_network_configuration(common.network_configuration)
             .set_volume_configurations(common.volume_configurations)
@@ -87,18 +94,34 @@ impl Aws {
             // The caller retries, because it knows the deadline and shares the rate limit with
             // other starts.
             .config_override(one_attempt())
-            .mutate_request(to_sdk::without_zeroes_that_nobody_gave(given.unwrap_or_default()))
-            .mutate_request(to_sdk::without_values_that_nobody_gave(properties.overrides.as_ref()));
+            .mutate_request(to_sdk::without_zeroes_that_nobody_gave(
+                given.unwrap_or_default(),
+            ))
+            .mutate_request(to_sdk::without_values_that_nobody_gave(
+                properties.overrides.as_ref(),
+            ));
         match call.send().await {
             Ok(output) => Ok(launched(output.tasks(), output.failures())),
             Err(error) => match error.as_service_error() {
-                Some(RunTaskError::ConflictException(conflict)) if !conflict.resource_ids().is_empty() => {
-                    Ok(Launched::Conflict(conflict.resource_ids().iter().cloned().map(TaskArn).collect()))
+                Some(RunTaskError::ConflictException(conflict))
+                    if !conflict.resource_ids().is_empty() =>
+                {
+                    Ok(Launched::Conflict(
+                        conflict
+                            .resource_ids()
+                            .iter()
+                            .cloned()
+                            .map(TaskArn)
+                            .collect(),
+                    ))
                 }
                 // The first call with this token is still running. ECS names its tasks soon.
                 Some(RunTaskError::ConflictException(_)) => {
                     let error = CallError::of("ecs:RunTask", error);
-                    Err(CallError { kind: CallErrorKind::Transient, ..error })
+                    Err(CallError {
+                        kind: CallErrorKind::Transient,
+                        ..error
+                    })
                 }
                 _ => Err(CallError::of("ecs:RunTask", error)),
             },
@@ -109,7 +132,11 @@ impl Aws {
     /// without an answer may have started them, so the SDK must not retry.
     ///
     /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StartTask.html>
-    pub async fn start_task(&self, launch: &Launch<'_>, instances: &[String]) -> Result<Launched, CallError> {
+    pub async fn start_task(
+        &self,
+        launch: &Launch<'_>,
+        instances: &[String],
+    ) -> Result<Launched, CallError> {
         let properties = launch.properties;
         let common = to_sdk::Common::of(launch)?;
         let call = self
@@ -129,9 +156,13 @@ impl Aws {
             .set_enable_execute_command(properties.enable_execute_command)
             .customize()
             .config_override(one_attempt())
-            .mutate_request(to_sdk::without_values_that_nobody_gave(properties.overrides.as_ref()));
-        let output: StartTaskOutput =
-            call.send().await.map_err(|error| CallError::of("ecs:StartTask", error))?;
+            .mutate_request(to_sdk::without_values_that_nobody_gave(
+                properties.overrides.as_ref(),
+            ));
+        let output: StartTaskOutput = call
+            .send()
+            .await
+            .map_err(|error| CallError::of("ecs:StartTask", error))?;
         Ok(launched(output.tasks(), output.failures()))
     }
 
@@ -143,19 +174,33 @@ impl Aws {
         name: &str,
     ) -> Result<Option<ServicePlacement>, CallError> {
         let call = self.ecs.describe_services().cluster(cluster).services(name);
-        let output = call.send().await.map_err(|error| CallError::of("ecs:DescribeServices", error))?;
+        let output = call
+            .send()
+            .await
+            .map_err(|error| CallError::of("ecs:DescribeServices", error))?;
         // A deleted service stays visible for a while, as INACTIVE.
-        let active = output.services().iter().find(|service| service.status() != Some("INACTIVE"));
+        let active = output
+            .services()
+            .iter()
+            .find(|service| service.status() != Some("INACTIVE"));
         Ok(active.map(from_sdk::service_placement))
     }
 
     /// Describes all of these tasks once, with their tags. The caller's next look is the retry.
-    pub async fn describe_tasks(&self, cluster: &str, tasks: &[TaskArn]) -> Result<Observation, CallError> {
+    pub async fn describe_tasks(
+        &self,
+        cluster: &str,
+        tasks: &[TaskArn],
+    ) -> Result<Observation, CallError> {
         let mut seen = Observation::default();
         for chunk in tasks.chunks(DESCRIBE_AT_ONCE) {
             let arns = chunk.iter().map(|arn| arn.0.clone()).collect();
-            let call =
-                self.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).include(TaskField::Tags);
+            let call = self
+                .ecs
+                .describe_tasks()
+                .cluster(cluster)
+                .set_tasks(Some(arns))
+                .include(TaskField::Tags);
             match call.customize().config_override(one_attempt()).send().await {
                 Ok(output) => seen.tasks.extend(output.tasks().iter().map(from_sdk::task)),
                 Err(error) => match from_sdk::tasks_beyond_the_sdk(&error) {
@@ -168,7 +213,10 @@ impl Aws {
         // task that the answer leaves out counts as missing, too.
         let position = |arn: &TaskArn| tasks.iter().position(|task| task == arn);
         seen.tasks.sort_by_key(|task| position(&task.arn));
-        let unseen = tasks.iter().filter(|arn| !seen.tasks.iter().any(|task| task.arn == **arn)).cloned();
+        let unseen = tasks
+            .iter()
+            .filter(|arn| !seen.tasks.iter().any(|task| task.arn == **arn))
+            .cloned();
         seen.missing = unseen.collect();
         Ok(seen)
     }
@@ -186,34 +234,63 @@ impl Aws {
 
     /// The tasks of one resource that ECS wants running, those that have not reached RUNNING yet
     /// included.
-    pub async fn list_running(&self, cluster: &str, started_by: &str) -> Result<Vec<TaskArn>, CallError> {
+    pub async fn list_running(
+        &self,
+        cluster: &str,
+        started_by: &str,
+    ) -> Result<Vec<TaskArn>, CallError> {
         // No desiredStatus: AWS documents that startedBy must be the only filter
         // (docs/decisions/0005).
-        self.list_tasks(self.ecs.list_tasks().cluster(cluster).started_by(started_by)).await
+        self.list_tasks(
+            self.ecs
+                .list_tasks()
+                .cluster(cluster)
+                .started_by(started_by),
+        )
+        .await
     }
 
     /// The tasks of a family that ECS wants stopped: those that are stopping, and those that
     /// stopped within the last hour. They can belong to any resource: ListTasks allows no other
     /// filter beside startedBy, so the caller learns it from DescribeTasks.
-    pub async fn list_stopped(&self, cluster: &str, family: &str) -> Result<Vec<TaskArn>, CallError> {
+    pub async fn list_stopped(
+        &self,
+        cluster: &str,
+        family: &str,
+    ) -> Result<Vec<TaskArn>, CallError> {
         let call = self.ecs.list_tasks().cluster(cluster).family(family);
-        self.list_tasks(call.desired_status(DesiredStatus::Stopped)).await
+        self.list_tasks(call.desired_status(DesiredStatus::Stopped))
+            .await
     }
 
     async fn list_tasks(&self, call: ListTasksFluentBuilder) -> Result<Vec<TaskArn>, CallError> {
         let mut pages = call.into_paginator().items().send();
         let mut tasks = Vec::new();
         while let Some(arn) = pages.next().await {
-            tasks.push(TaskArn(arn.map_err(|error| CallError::of("ecs:ListTasks", error))?));
+            tasks.push(TaskArn(
+                arn.map_err(|error| CallError::of("ecs:ListTasks", error))?,
+            ));
         }
         Ok(tasks)
     }
 
     /// Asks ECS to stop a task; `reason` becomes its stoppedReason. A task that has already stopped
     /// is not an error.
-    pub async fn stop_task(&self, cluster: &str, task: &TaskArn, reason: &str) -> Result<(), CallError> {
-        let call = self.ecs.stop_task().cluster(cluster).task(&task.0).reason(reason);
-        call.send().await.map_err(|error| CallError::of("ecs:StopTask", error))?;
+    pub async fn stop_task(
+        &self,
+        cluster: &str,
+        task: &TaskArn,
+        reason: &str,
+    ) -> Result<(), CallError> {
+        let call = self
+            .ecs
+            .stop_task()
+            .cluster(cluster)
+            .task(&task.0)
+            .reason(reason);
+        call.send()
+            .await
+            .map_err(|error| CallError::of("ecs:StopTask", error))?;
         Ok(())
     }
 
@@ -222,9 +299,14 @@ impl Aws {
     pub async fn describe_task_definition(&self, name: &str) -> Result<TaskDefinition, CallError> {
         let call = self.ecs.describe_task_definition().task_definition(name);
         let call = call.customize().config_override(one_attempt());
-        let output: DescribeTaskDefinitionOutput =
-            call.send().await.map_err(|error| CallError::of("ecs:DescribeTaskDefinition", error))?;
-        Ok(output.task_definition().map(from_sdk::task_definition).unwrap_or_default())
+        let output: DescribeTaskDefinitionOutput = call
+            .send()
+            .await
+            .map_err(|error| CallError::of("ecs:DescribeTaskDefinition", error))?;
+        Ok(output
+            .task_definition()
+            .map(from_sdk::task_definition)
+            .unwrap_or_default())
     }
 }
 

@@ -30,12 +30,20 @@ pub struct LogGroup {
 impl LogGroup {
     /// The log group of this name.
     pub fn new(config: &SdkConfig, name: &str) -> Self {
-        Self { client: Client::new(config), name: name.to_owned(), stream: Mutex::new(None) }
+        Self {
+            client: Client::new(config),
+            name: name.to_owned(),
+            stream: Mutex::new(None),
+        }
     }
 
     /// Writes these messages, in as many calls as they need. Returns how many were written, from
     /// the first on, and the error that stopped the rest.
-    pub async fn put(&self, messages: &[String], now: OffsetDateTime) -> (usize, Option<CallError>) {
+    pub async fn put(
+        &self,
+        messages: &[String],
+        now: OffsetDateTime,
+    ) -> (usize, Option<CallError>) {
         let mut written = 0;
         while written < messages.len() {
             let rest = &messages[written..];
@@ -52,10 +60,19 @@ impl LogGroup {
         let stream = self.stream(now).await?;
         // One time for all events: PutLogEvents refuses a batch that is not in chronological order.
         let timestamp = milliseconds(now);
-        let event = |message: &String| InputLogEvent::builder().timestamp(timestamp).message(message).build();
+        let event = |message: &String| {
+            InputLogEvent::builder()
+                .timestamp(timestamp)
+                .message(message)
+                .build()
+        };
         let events: Result<Vec<InputLogEvent>, _> = messages.iter().map(event).collect();
         let events = events.map_err(|error| CallError::unbuilt("logs:PutLogEvents", &error))?;
-        let call = self.client.put_log_events().log_group_name(&self.name).log_stream_name(&stream);
+        let call = self
+            .client
+            .put_log_events()
+            .log_group_name(&self.name)
+            .log_stream_name(&stream);
         match call.set_log_events(Some(events)).send().await {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -81,8 +98,14 @@ impl LogGroup {
             now.day(),
             fastrand::u64(..)
         );
-        let call = self.client.create_log_stream().log_group_name(&self.name).log_stream_name(&name);
-        call.send().await.map_err(|error| CallError::of("logs:CreateLogStream", error))?;
+        let call = self
+            .client
+            .create_log_stream()
+            .log_group_name(&self.name)
+            .log_stream_name(&name);
+        call.send()
+            .await
+            .map_err(|error| CallError::of("logs:CreateLogStream", error))?;
         *stream = Some(name.clone());
         Ok(name)
     }

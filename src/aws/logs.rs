@@ -29,7 +29,11 @@ pub struct LogReader {
 impl LogReader {
     /// A reader with this configuration.
     pub fn new(config: SdkConfig, throttles: Throttles) -> Self {
-        Self { config, client: OnceLock::new(), throttles }
+        Self {
+            config,
+            client: OnceLock::new(),
+            throttles,
+        }
     }
 
     /// The last `limit` lines of a stream, oldest first. `region` is the log group's Region, `None`
@@ -58,12 +62,18 @@ impl LogReader {
             .start_from_head(false)
             .customize()
             .config_override(config);
-        let output = call.send().await.map_err(|error| CallError::of("logs:GetLogEvents", error))?;
+        let output = call
+            .send()
+            .await
+            .map_err(|error| CallError::of("logs:GetLogEvents", error))?;
         Ok(output.events().iter().filter_map(line).collect())
     }
 }
 
 fn line(event: &OutputLogEvent) -> Option<LogLine> {
     let at = event.timestamp().and_then(at_milliseconds);
-    Some(LogLine { at, message: event.message()?.to_owned() })
+    Some(LogLine {
+        at,
+        message: event.message()?.to_owned(),
+    })
 }

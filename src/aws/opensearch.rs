@@ -75,7 +75,8 @@ impl SearchIndex {
         if let Err(error) = sent.unwrap_or_else(|_| Err(CallError::no_answer(call.operation))) {
             tracing::warn!("the index template cannot be put, and OpenSearch guesses: {error}");
             // The next batch tries again after an error that can pass.
-            self.prepared.store(error.kind != CallErrorKind::Transient, Ordering::Relaxed);
+            self.prepared
+                .store(error.kind != CallErrorKind::Transient, Ordering::Relaxed);
         }
     }
 
@@ -93,14 +94,24 @@ impl SearchIndex {
             content_type: "application/x-ndjson",
             body,
         };
-        (|| self.send(&call, now)).retry(backoff).when(|error| error.kind == CallErrorKind::Transient).await
+        (|| self.send(&call, now))
+            .retry(backoff)
+            .when(|error| error.kind == CallErrorKind::Transient)
+            .await
     }
 
     async fn send(&self, call: &Call<'_>, now: OffsetDateTime) -> Result<Value, CallError> {
         let broken = |error: reqwest::Error| {
-            call.failed("HTTP", innermost(&error.without_url()), CallErrorKind::Transient)
+            call.failed(
+                "HTTP",
+                innermost(&error.without_url()),
+                CallErrorKind::Transient,
+            )
         };
-        let client = self.client.get(|| Client::builder().timeout(ATTEMPT).build()).map_err(broken)?;
+        let client = self
+            .client
+            .get(|| Client::builder().timeout(ATTEMPT).build())
+            .map_err(broken)?;
         let mut url = self.endpoint.clone();
         url.set_path(call.path);
         let mut request = client
@@ -115,7 +126,11 @@ impl SearchIndex {
         let answer = response.text().await.map_err(broken)?;
         if status.is_success() {
             return serde_json::from_str(&answer).map_err(|_| {
-                call.failed("Answer", "an answer that is not JSON".to_owned(), CallErrorKind::Transient)
+                call.failed(
+                    "Answer",
+                    "an answer that is not JSON".to_owned(),
+                    CallErrorKind::Transient,
+                )
             });
         }
         let kind = match status.as_u16() {
@@ -123,7 +138,11 @@ impl SearchIndex {
             401 | 403 => CallErrorKind::Denied,
             _ => CallErrorKind::Final,
         };
-        Err(call.failed(&format!("HTTP {}", status.as_u16()), answer.chars().take(300).collect(), kind))
+        Err(call.failed(
+            &format!("HTTP {}", status.as_u16()),
+            answer.chars().take(300).collect(),
+            kind,
+        ))
     }
 
     /// The headers of the signature.
@@ -143,7 +162,9 @@ impl SearchIndex {
         let identity = credentials.into();
         let host = url.host_str().unwrap_or_default();
         let (service, region) = signed_for(host);
-        let region = region.or_else(|| self.config.region().map(AsRef::as_ref)).unwrap_or_default();
+        let region = region
+            .or_else(|| self.config.region().map(AsRef::as_ref))
+            .unwrap_or_default();
         let mut settings = SigningSettings::default();
         // OpenSearch Serverless requires the header; a domain accepts it.
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -157,7 +178,9 @@ impl SearchIndex {
             .map_err(|error| unsigned(error.to_string()))?
             .into();
         // The client adds the port to the Host header, which the signature covers.
-        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let host = url
+            .port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let headers = [("content-type", call.content_type), ("host", &host)];
         let request = SignableRequest::new(
             call.method.as_str(),
@@ -166,15 +189,24 @@ impl SearchIndex {
             SignableBody::Bytes(call.body.as_bytes()),
         );
         let request = request.map_err(|error| unsigned(error.to_string()))?;
-        let (instructions, _) =
-            sign(request, &params).map_err(|error| unsigned(error.to_string()))?.into_parts();
-        Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let (instructions, _) = sign(request, &params)
+            .map_err(|error| unsigned(error.to_string()))?
+            .into_parts();
+        Ok(instructions
+            .headers()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect())
     }
 }
 
 impl Call<'_> {
     fn failed(&self, code: &str, message: String, kind: CallErrorKind) -> CallError {
-        CallError { operation: self.operation, code: code.to_owned(), message, kind }
+        CallError {
+            operation: self.operation,
+            code: code.to_owned(),
+            message,
+            kind,
+        }
     }
 }
 
@@ -200,9 +232,18 @@ mod tests {
     #[test]
     fn the_host_tells_what_a_request_is_signed_for() {
         for (host, expected) in [
-            ("search-events-x1.eu-west-1.es.amazonaws.com", ("es", Some("eu-west-1"))),
-            ("vpc-events-x1.cn-north-1.es.amazonaws.com.cn", ("es", Some("cn-north-1"))),
-            ("x1y2.us-west-2.aoss.amazonaws.com", ("aoss", Some("us-west-2"))),
+            (
+                "search-events-x1.eu-west-1.es.amazonaws.com",
+                ("es", Some("eu-west-1")),
+            ),
+            (
+                "vpc-events-x1.cn-north-1.es.amazonaws.com.cn",
+                ("es", Some("cn-north-1")),
+            ),
+            (
+                "x1y2.us-west-2.aoss.amazonaws.com",
+                ("aoss", Some("us-west-2")),
+            ),
             ("search.example.com", ("es", None)),
             ("es.amazonaws.com", ("es", None)),
             ("127.0.0.1", ("es", None)),

@@ -52,7 +52,10 @@ fn says_so(response: &HttpResponse) -> bool {
     if status < 400 {
         return false;
     }
-    let named = response.headers().get("x-amzn-errortype").unwrap_or_default();
+    let named = response
+        .headers()
+        .get("x-amzn-errortype")
+        .unwrap_or_default();
     let body = response.body().bytes().unwrap_or_default();
     status == 429 || is_throttling(named) || is_throttling(&String::from_utf8_lossy(body))
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tower::{ServiceExt, layer::layer_fn, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+#[expect(clippy::disallowed_methods, reason = "reads the environment")]
 async fn main() -> Result<ExitCode, Error> {
     let variable = |name: &str| env::var(name).ok();
     Logging::of(variable).install();
@@ -25,11 +25,18 @@ async fn main() -> Result<ExitCode, Error> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let monitor = Monitor::new(settings, aws::config_from_env().await, Box::new(embedded::write));
+    let monitor = Monitor::new(
+        settings,
+        aws::config_from_env().await,
+        Box::new(embedded::write),
+    );
     let monitor = &monitor;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         Ok::<Value, Error>(monitor.handle(event.payload, Clock::start().now()).await?)
     });
-    Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await?;
+    Runtime::new(handler)
+        .layer(layer_fn(|inner| ServiceExt::map_request(inner, readable)))
+        .run()
+        .await?;
     Ok(ExitCode::SUCCESS)
 }

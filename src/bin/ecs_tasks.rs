@@ -14,13 +14,14 @@ use time::OffsetDateTime;
 use tower::{ServiceExt, layer::layer_fn, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+#[expect(clippy::disallowed_methods, reason = "reads the environment")]
 async fn main() -> Result<(), Error> {
     let variable = |name: &str| env::var(name).ok();
     Logging::of(variable).install();
     // Lambda tells a function nothing about its own RecursiveLoop setting, so the template repeats
     // it here. Without it a chain of self-invocations ends silently after about 16.
-    let may_recurse = variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
+    let may_recurse =
+        variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
     let config = aws::config_from_env().await;
     let ledger = variable("LEDGER_TABLE").filter(|name| !name.trim().is_empty());
     let ledger = ledger.map(|name| Ledger::new(&config, name.trim()));
@@ -28,13 +29,14 @@ async fn main() -> Result<(), Error> {
     let runner = runner.with_metrics(variable("METRICS_BY").as_deref(), embedded::write);
     let runner = &runner;
     let handler = service_fn(move |event: LambdaEvent<Value>| handle(runner, event, may_recurse));
-    Runtime::new(handler).layer(layer_fn(|inner| ServiceExt::map_request(inner, readable))).run().await
+    let reads = layer_fn(|inner| ServiceExt::map_request(inner, readable));
+    Runtime::new(handler).layer(reads).run().await
 }
 
-async fn handle(runner: &Runner, event: LambdaEvent<Value>, may_recurse: bool) -> Result<Value, Error> {
+async fn handle(runner: &Runner, event: LambdaEvent<Value>, loops: bool) -> Result<Value, Error> {
     let ends_at = OffsetDateTime::from(event.context.deadline());
     let invocation = Invocation::begin(Clock::start(), ends_at, event.context.invoked_function_arn)
-        .with_recursive_loop(may_recurse);
+        .with_recursive_loop(loops);
     runner.handle(&event.payload, &invocation).await?;
     Ok(Value::Null)
 }

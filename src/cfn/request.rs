@@ -93,14 +93,20 @@ impl ReplyTo {
 
     /// The address to PUT to: the handle's, or the ResponseURL.
     pub fn address(&self) -> &ResponseUrl {
-        self.wait_handle.as_ref().map_or(&self.response_url, WaitHandle::address)
+        self.wait_handle
+            .as_ref()
+            .map_or(&self.response_url, WaitHandle::address)
     }
 
     /// The same request with a WaitHandle for its verdict. The handle's expiry becomes the time
     /// limit.
     #[must_use]
     pub fn signalling(&self, handle: &WaitHandle) -> Self {
-        Self { wait_handle: Some(handle.clone()), given_up_at: handle.expires_at(), ..self.clone() }
+        Self {
+            wait_handle: Some(handle.clone()),
+            given_up_at: handle.expires_at(),
+            ..self.clone()
+        }
     }
 
     /// The stack's Region, from its ARN.
@@ -113,7 +119,12 @@ impl Received {
     /// Reads the envelope. Never fails: a payload that cannot be read becomes a variant that says
     /// so.
     pub fn of(payload: &Value) -> Self {
-        let text = |name: &str| payload.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = |name: &str| {
+            payload
+                .get(name)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+        };
         let Some(url) = text("ResponseURL") else {
             return Self::Unanswerable {
                 problem: "the payload has no ResponseURL and is no continuation".to_owned(),
@@ -121,7 +132,11 @@ impl Received {
         };
         let response_url = match ResponseUrl::parse(url) {
             Ok(url) => url,
-            Err(error) => return Self::Unanswerable { problem: error.to_string() },
+            Err(error) => {
+                return Self::Unanswerable {
+                    problem: error.to_string(),
+                };
+            }
         };
 
         // CloudFormation also writes the ids into the address. A request that lost its own can
@@ -153,15 +168,18 @@ impl Received {
             .filter(|name| text(name).is_none())
             .collect();
         if !missing.is_empty() {
-            let problem =
-                format!("the request has no {} (a non-empty text is needed)", missing.join(", no "));
+            let problem = format!(
+                "the request has no {} (a non-empty text is needed)",
+                missing.join(", no ")
+            );
             return Self::Garbled { reply_to, problem };
         }
         let request_type = match RequestType::read(text("RequestType")) {
             Ok(request_type) => request_type,
             Err(problem) => return Self::Garbled { reply_to, problem },
         };
-        let properties = |name: &str| RawProperties(payload.get(name).cloned().unwrap_or(Value::Null));
+        let properties =
+            |name: &str| RawProperties(payload.get(name).cloned().unwrap_or(Value::Null));
         Self::Request(Request {
             request_type,
             reply_to,
@@ -188,7 +206,10 @@ impl RawProperties {
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+        self.0
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
     }
 }
 
@@ -201,9 +222,13 @@ impl RequestType {
             Some(other) => {
                 // The text goes into the Reason, which has little room.
                 let other: String = other.chars().take(40).collect();
-                Err(format!("RequestType {other} is unknown: Create, Update or Delete is expected"))
+                Err(format!(
+                    "RequestType {other} is unknown: Create, Update or Delete is expected"
+                ))
             }
-            None => Err("the request has no RequestType: Create, Update or Delete is expected".to_owned()),
+            None => Err(
+                "the request has no RequestType: Create, Update or Delete is expected".to_owned(),
+            ),
         }
     }
 
@@ -233,7 +258,8 @@ pub(crate) mod fixtures {
         let url = "https://bucket.s3.us-west-2.amazonaws.com/key?X-Amz-Date=20261120T101500Z&X-Amz-Signature=secret";
         ReplyTo {
             response_url: ResponseUrl::parse(url).expect("a good URL"),
-            stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30".to_owned(),
+            stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30"
+                .to_owned(),
             request_id: request_id.to_owned(),
             logical_resource_id: "MigrateTask".to_owned(),
             physical_resource_id: "prod-MigrateTask-5f0c2a9be1d4".to_owned(),
@@ -264,20 +290,31 @@ mod tests {
 
     #[test]
     fn a_create_gets_a_physical_id_from_the_request() {
-        let Received::Request(request) = Received::of(&create()) else { panic!("a request") };
+        let Received::Request(request) = Received::of(&create()) else {
+            panic!("a request")
+        };
         assert_eq!(request.request_type, RequestType::Create);
         let id = request.reply_to.physical_resource_id;
-        assert!(id.starts_with("prod-MigrateTask-") && id.len() == "prod-MigrateTask-".len() + 12, "{id}");
+        assert!(
+            id.starts_with("prod-MigrateTask-") && id.len() == "prod-MigrateTask-".len() + 12,
+            "{id}"
+        );
     }
 
     #[test]
     fn update_and_delete_echo_the_id_that_they_bring() {
-        for fixture in
-            [include_str!("../../tests/events/update.json"), include_str!("../../tests/events/delete.json")]
-        {
+        for fixture in [
+            include_str!("../../tests/events/update.json"),
+            include_str!("../../tests/events/delete.json"),
+        ] {
             let payload = serde_json::from_str(fixture).expect("a fixture");
-            let Received::Request(request) = Received::of(&payload) else { panic!("a request") };
-            assert_eq!(request.reply_to.physical_resource_id, "prod-MigrateTask-5f0c2a9be1d4");
+            let Received::Request(request) = Received::of(&payload) else {
+                panic!("a request")
+            };
+            assert_eq!(
+                request.reply_to.physical_resource_id,
+                "prod-MigrateTask-5f0c2a9be1d4"
+            );
         }
     }
 
@@ -285,18 +322,31 @@ mod tests {
     fn a_request_without_its_ids_is_answered_with_those_of_the_url() {
         let mut payload = create();
         payload["RequestId"] = json!(7);
-        payload.as_object_mut().expect("an object").remove("StackId");
+        payload
+            .as_object_mut()
+            .expect("an object")
+            .remove("StackId");
         let (reply_to, problem) = garbled(&payload);
-        assert_eq!(problem, "the request has no StackId, no RequestId (a non-empty text is needed)");
+        assert_eq!(
+            problem,
+            "the request has no StackId, no RequestId (a non-empty text is needed)"
+        );
         assert_eq!(reply_to.request_id, "720958cb-c5b7-4225-b12f-e7c5ab6c499b");
-        assert!(reply_to.stack_id.ends_with(":stack/prod/12947b30-d31a-11e6-93df-503acbd4dc61"));
+        assert!(
+            reply_to
+                .stack_id
+                .ends_with(":stack/prod/12947b30-d31a-11e6-93df-503acbd4dc61")
+        );
     }
 
     #[test]
     fn a_request_type_that_is_missing_or_unknown_is_garbled() {
         let mut payload = create();
         payload["RequestType"] = json!("Read");
-        assert_eq!(garbled(&payload).1, "RequestType Read is unknown: Create, Update or Delete is expected");
+        assert_eq!(
+            garbled(&payload).1,
+            "RequestType Read is unknown: Create, Update or Delete is expected"
+        );
         payload["RequestType"] = Value::Null;
         assert_eq!(
             garbled(&payload).1,
@@ -308,8 +358,18 @@ mod tests {
     fn whoever_cannot_be_answered_is_left_alone() {
         let mut payload = create();
         payload["ResponseURL"] = json!("http://example.com/");
-        for payload in [payload, json!({}), json!([]), json!("x"), json!(null), json!({"ResponseURL": 1})] {
-            assert!(matches!(Received::of(&payload), Received::Unanswerable { .. }), "{payload}");
+        for payload in [
+            payload,
+            json!({}),
+            json!([]),
+            json!("x"),
+            json!(null),
+            json!({"ResponseURL": 1}),
+        ] {
+            assert!(
+                matches!(Received::of(&payload), Received::Unanswerable { .. }),
+                "{payload}"
+            );
         }
     }
 
@@ -323,6 +383,9 @@ mod tests {
     #[test]
     fn debug_shows_no_property() {
         let shown = format!("{:?}", Received::of(&create()));
-        assert!(!shown.contains("SOME_VALUE") && !shown.contains("X-Amz-Signature"), "{shown}");
+        assert!(
+            !shown.contains("SOME_VALUE") && !shown.contains("X-Amz-Signature"),
+            "{shown}"
+        );
     }
 }

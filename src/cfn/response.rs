@@ -96,7 +96,11 @@ impl Response {
         };
         while response.room() < REASON_RESERVE {
             let lacking = REASON_RESERVE - response.room();
-            if !response.data.as_mut().is_some_and(|data| data.shorten(lacking)) {
+            if !response
+                .data
+                .as_mut()
+                .is_some_and(|data| data.shorten(lacking))
+            {
                 break;
             }
         }
@@ -127,7 +131,9 @@ impl Data {
             self.task_arns.truncate(comma);
             return true;
         }
-        let kept = self.output.floor_char_boundary(self.output.len().saturating_sub(bytes.div_ceil(2)));
+        let kept = self
+            .output
+            .floor_char_boundary(self.output.len().saturating_sub(bytes.div_ceil(2)));
         let shortened = kept < self.output.len();
         self.output.truncate(kept);
         shortened
@@ -145,7 +151,14 @@ mod tests {
 
     #[test]
     fn the_body_has_the_names_that_cloudformation_reads_and_nothing_else() {
-        let mut response = Response::new(Status::Failed, &ReplyTo { no_echo: true, ..reply_to() }, None);
+        let mut response = Response::new(
+            Status::Failed,
+            &ReplyTo {
+                no_echo: true,
+                ..reply_to()
+            },
+            None,
+        );
         response.reason = "because".to_owned();
         let expected = r#"{"Status":"FAILED","Reason":"because","PhysicalResourceId":"prod-MigrateTask-5f0c2a9be1d4","StackId":"arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30","RequestId":"r-1","LogicalResourceId":"MigrateTask","NoEcho":true}"#;
         assert_eq!(response.body(), expected);
@@ -155,8 +168,12 @@ mod tests {
     fn a_success_carries_the_full_set_of_attributes() {
         let response = Response::new(Status::Success, &reply_to(), Some(Data::default()));
         let body: serde_json::Value = serde_json::from_str(&response.body()).expect("JSON");
-        let mut names: Vec<&str> =
-            body["Data"].as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut names: Vec<&str> = body["Data"]
+            .as_object()
+            .expect("an object")
+            .keys()
+            .map(String::as_str)
+            .collect();
         names.sort_unstable();
         let expected = "ExitCode LogGroup LogStream Output Ran Seconds StartedAt StoppedAt TaskArn TaskArns \
                         TaskDefinitionArn";
@@ -165,24 +182,40 @@ mod tests {
 
     #[test]
     fn ten_long_arns_leave_room_for_a_reason() {
-        let arn = format!("arn:aws:ecs:us-west-2:123456789012:task/{}/0123", "c".repeat(255));
-        let data =
-            Data { task_arn: arn.clone(), task_arns: vec![arn.clone(); 12].join(","), ..Data::default() };
+        let arn = format!(
+            "arn:aws:ecs:us-west-2:123456789012:task/{}/0123",
+            "c".repeat(255)
+        );
+        let data = Data {
+            task_arn: arn.clone(),
+            task_arns: vec![arn.clone(); 12].join(","),
+            ..Data::default()
+        };
         let response = Response::new(Status::Success, &reply_to(), Some(data));
         assert!(response.room() >= REASON_RESERVE);
         let arns = response.data.expect("attributes").task_arns;
-        assert!(arns.split(',').all(|kept| kept == arn), "only whole ARNs are kept");
+        assert!(
+            arns.split(',').all(|kept| kept == arn),
+            "only whole ARNs are kept"
+        );
     }
 
     #[test]
     fn an_output_of_long_characters_leaves_room_for_a_reason() {
         for char in ["😀", "\"", "x"] {
-            let data = Data { task_arns: "arn:1".to_owned(), output: char.repeat(1024), ..Data::default() };
+            let data = Data {
+                task_arns: "arn:1".to_owned(),
+                output: char.repeat(1024),
+                ..Data::default()
+            };
             let response = Response::new(Status::Success, &reply_to(), Some(data));
             assert!(response.room() >= REASON_RESERVE, "{char}");
             let kept = response.data().expect("attributes");
             assert_eq!(kept.task_arns, "arn:1", "of one task nothing is lost");
-            assert!(kept.output.len() > 2_000 || kept.output == "x".repeat(1024) || char == "\"", "{char}");
+            assert!(
+                kept.output.len() > 2_000 || kept.output == "x".repeat(1024) || char == "\"",
+                "{char}"
+            );
         }
     }
 }

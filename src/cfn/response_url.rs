@@ -64,7 +64,9 @@ impl ResponseUrl {
     /// (`X-Amz-Date`).
     pub fn signed_at(&self) -> Option<OffsetDateTime> {
         let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-        PrimitiveDateTime::parse(&self.query("X-Amz-Date")?, format).ok().map(PrimitiveDateTime::assume_utc)
+        PrimitiveDateTime::parse(&self.query("X-Amz-Date")?, format)
+            .ok()
+            .map(PrimitiveDateTime::assume_utc)
     }
 
     /// The time at which S3 stops accepting an answer: `X-Amz-Date` plus `X-Amz-Expires` (7200 s),
@@ -72,7 +74,9 @@ impl ResponseUrl {
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
     pub fn expires_at(&self) -> Option<OffsetDateTime> {
-        let lifetime = self.query("X-Amz-Expires").and_then(|seconds| seconds.parse::<u32>().ok());
+        let lifetime = self
+            .query("X-Amz-Expires")
+            .and_then(|seconds| seconds.parse::<u32>().ok());
         match (self.signed_at(), lifetime) {
             (Some(signed), Some(seconds)) => Some(signed + Duration::seconds(seconds.into())),
             _ => OffsetDateTime::from_unix_timestamp(self.query("Expires")?.parse().ok()?).ok(),
@@ -91,7 +95,10 @@ impl ResponseUrl {
     }
 
     fn query(&self, name: &str) -> Option<String> {
-        self.0.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        self.0
+            .query_pairs()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
     }
 }
 
@@ -100,8 +107,14 @@ impl ResponseUrl {
 /// and must not meet another host.
 fn has_plain_host(text: &str) -> bool {
     let slashes = ['/', '\\'];
-    let Some((scheme, rest)) = text.split_once("://") else { return false };
-    let authority = rest.trim_start_matches(slashes).split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let authority = rest
+        .trim_start_matches(slashes)
+        .split(['/', '\\', '?', '#'])
+        .next()
+        .unwrap_or_default();
     text.is_ascii() && scheme.chars().all(char::is_alphanumeric) && !authority.contains(['%', '@'])
 }
 
@@ -118,8 +131,18 @@ pub fn is_loopback(url: &Url) -> bool {
 impl fmt::Display for ResponseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The signature is in the query, so the rest may be logged.
-        write!(f, "{}://{}{}", self.0.scheme(), self.0.authority(), self.0.path())?;
-        if self.0.query().is_some() { f.write_str("?…") } else { Ok(()) }
+        write!(
+            f,
+            "{}://{}{}",
+            self.0.scheme(),
+            self.0.authority(),
+            self.0.path()
+        )?;
+        if self.0.query().is_some() {
+            f.write_str("?…")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -168,9 +191,13 @@ mod tests {
 
     #[test]
     fn an_older_signature_expires_at_its_expires() {
-        let url =
-            ResponseUrl::parse("https://s3.amazonaws.com/x?AWSAccessKeyId=A&Expires=1700000000&Signature=s");
-        assert_eq!(url.expect("a good URL").expires_at(), Some(datetime!(2023-11-14 22:13:20 UTC)));
+        let url = ResponseUrl::parse(
+            "https://s3.amazonaws.com/x?AWSAccessKeyId=A&Expires=1700000000&Signature=s",
+        );
+        assert_eq!(
+            url.expect("a good URL").expires_at(),
+            Some(datetime!(2023-11-14 22:13:20 UTC))
+        );
     }
 
     #[test]
@@ -184,10 +211,17 @@ mod tests {
 
     #[test]
     fn the_ids_of_a_request_stand_in_the_path() {
-        let ids = ResponseUrl::parse(PRESIGNED).expect("a good URL").ids().expect("three ids");
+        let ids = ResponseUrl::parse(PRESIGNED)
+            .expect("a good URL")
+            .ids()
+            .expect("three ids");
         assert_eq!(
             ids,
-            ["arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30", "MigrateTask", "720958cb"]
+            [
+                "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30",
+                "MigrateTask",
+                "720958cb"
+            ]
         );
     }
 
@@ -200,18 +234,31 @@ mod tests {
             "https:/%C3%84B/a",
             "https://user@host/a",
         ] {
-            assert_eq!(ResponseUrl::parse(bad), Err(ResponseUrlError::NotAUrl), "{bad}");
+            assert_eq!(
+                ResponseUrl::parse(bad),
+                Err(ResponseUrlError::NotAUrl),
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn http_is_for_loopback_alone() {
-        for good in
-            ["http://127.0.0.1/a", "http://localhost:1/a", "http://[::1]:8/a", "https://example.com/a"]
-        {
+        for good in [
+            "http://127.0.0.1/a",
+            "http://localhost:1/a",
+            "http://[::1]:8/a",
+            "https://example.com/a",
+        ] {
             assert!(ResponseUrl::parse(good).is_ok(), "{good}");
         }
-        for bad in ["http://example.com/a", "ftp://127.0.0.1/a", "http://127.0.0.1.example.com/", "/a", ""] {
+        for bad in [
+            "http://example.com/a",
+            "ftp://127.0.0.1/a",
+            "http://127.0.0.1.example.com/",
+            "/a",
+            "",
+        ] {
             assert!(ResponseUrl::parse(bad).is_err(), "{bad}");
         }
     }

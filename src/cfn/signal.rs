@@ -37,9 +37,15 @@ impl Signal {
         };
         let mut data = data;
         loop {
-            let text = data.as_ref().map_or_else(|| Ok("{}".to_owned()), serde_json::to_string);
-            let signal =
-                Self { status, unique_id: UNIQUE_ID, reason: String::new(), data: text.unwrap_or_default() };
+            let text = data
+                .as_ref()
+                .map_or_else(|| Ok("{}".to_owned()), serde_json::to_string);
+            let signal = Self {
+                status,
+                unique_id: UNIQUE_ID,
+                reason: String::new(),
+                data: text.unwrap_or_default(),
+            };
             let lacking = REASON_RESERVE.saturating_sub(signal.room());
             if lacking == 0 || !data.as_mut().is_some_and(|data| data.shorten(lacking)) {
                 return signal;
@@ -68,19 +74,32 @@ mod tests {
     fn the_body_has_the_names_that_cloudformation_reads_and_texts_alone() {
         let mut signal = Signal::new(Status::Failed, None);
         signal.reason = "because".to_owned();
-        assert_eq!(signal.body(), r#"{"Status":"FAILURE","UniqueId":"Task","Reason":"because","Data":"{}"}"#);
-        let data = Data { task_arn: "arn".to_owned(), ..Data::default() };
+        assert_eq!(
+            signal.body(),
+            r#"{"Status":"FAILURE","UniqueId":"Task","Reason":"because","Data":"{}"}"#
+        );
+        let data = Data {
+            task_arn: "arn".to_owned(),
+            ..Data::default()
+        };
         let body: Value =
             serde_json::from_str(&Signal::new(Status::Success, Some(data)).body()).expect("JSON");
         assert_eq!(body["Status"], "SUCCESS");
-        let data: Value = serde_json::from_str(body["Data"].as_str().expect("a text")).expect("JSON");
+        let data: Value =
+            serde_json::from_str(body["Data"].as_str().expect("a text")).expect("JSON");
         assert_eq!(data["TaskArn"], "arn");
     }
 
     #[test]
     fn ten_long_arns_leave_room_for_a_reason() {
-        let arn = format!("arn:aws:ecs:us-west-2:123456789012:task/{}/0123", "c".repeat(255));
-        let data = Data { task_arns: vec![arn; 12].join(","), ..Data::default() };
+        let arn = format!(
+            "arn:aws:ecs:us-west-2:123456789012:task/{}/0123",
+            "c".repeat(255)
+        );
+        let data = Data {
+            task_arns: vec![arn; 12].join(","),
+            ..Data::default()
+        };
         assert!(Signal::new(Status::Success, Some(data)).room() >= REASON_RESERVE);
     }
 }

@@ -26,7 +26,9 @@ pub struct WaitHandle(ResponseUrl);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WaitHandleError {
     /// The text is not an address, or one that must not receive a secret.
-    #[error("WaitHandle is no https address: give !Ref of an AWS::CloudFormation::WaitConditionHandle")]
+    #[error(
+        "WaitHandle is no https address: give !Ref of an AWS::CloudFormation::WaitConditionHandle"
+    )]
     NotAnAddress,
     /// The address belongs to somebody else.
     #[error(
@@ -45,7 +47,9 @@ impl WaitHandle {
     /// Accepts the handles of this Region.
     pub fn parse(text: &str, region: &str) -> Result<Self, WaitHandleError> {
         let address = ResponseUrl::parse(text).map_err(|error| match error {
-            ResponseUrlError::NotAUrl | ResponseUrlError::Scheme(_) => WaitHandleError::NotAnAddress,
+            ResponseUrlError::NotAUrl | ResponseUrlError::Scheme(_) => {
+                WaitHandleError::NotAnAddress
+            }
         })?;
         let url = Url::parse(address.expose()).map_err(|_| WaitHandleError::NotAnAddress)?;
         let host = url.host_str().unwrap_or_default();
@@ -54,7 +58,10 @@ impl WaitHandle {
         if is_loopback(&url) || is_bucket(host, region) {
             return Ok(Self(address));
         }
-        Err(WaitHandleError::Elsewhere { host: host.to_owned(), region: region.to_owned() })
+        Err(WaitHandleError::Elsewhere {
+            host: host.to_owned(),
+            region: region.to_owned(),
+        })
     }
 
     /// The address for the signal.
@@ -75,15 +82,26 @@ impl WaitHandle {
 
 /// True if the host is the Region's bucket, in one of the forms that S3 has for it.
 fn is_bucket(host: &str, region: &str) -> bool {
-    let Some(rest) = host.strip_prefix(BUCKET).and_then(|rest| rest.strip_prefix(region)) else {
+    let Some(rest) = host
+        .strip_prefix(BUCKET)
+        .and_then(|rest| rest.strip_prefix(region))
+    else {
         return false;
     };
-    let forms =
-        ["s3".to_owned(), format!("s3-{region}"), format!("s3.{region}"), format!("s3.dualstack.{region}")];
+    let forms = [
+        "s3".to_owned(),
+        format!("s3-{region}"),
+        format!("s3.{region}"),
+        format!("s3.dualstack.{region}"),
+    ];
     // The whole name is compared: anybody can own a host that only begins like the bucket.
     forms.iter().any(|form| {
-        let domain = rest.strip_prefix('.').and_then(|rest| rest.strip_prefix(form.as_str()));
-        domain.and_then(|domain| domain.strip_prefix('.')).is_some_and(|domain| DOMAINS.contains(&domain))
+        let domain = rest
+            .strip_prefix('.')
+            .and_then(|rest| rest.strip_prefix(form.as_str()));
+        domain
+            .and_then(|domain| domain.strip_prefix('.'))
+            .is_some_and(|domain| DOMAINS.contains(&domain))
     })
 }
 
@@ -96,7 +114,10 @@ mod tests {
     const QUERY: &str = "X-Amz-Date=20261120T101500Z&X-Amz-Expires=43199&X-Amz-Signature=secret";
 
     fn parse(host: &str) -> Result<WaitHandle, WaitHandleError> {
-        WaitHandle::parse(&format!("{host}/arn%3Aaws%3Acloudformation/Handle?{QUERY}"), "us-west-2")
+        WaitHandle::parse(
+            &format!("{host}/arn%3Aaws%3Acloudformation/Handle?{QUERY}"),
+            "us-west-2",
+        )
     }
 
     #[test]
@@ -119,19 +140,29 @@ mod tests {
             "https://cloudformation-waitcondition-us-west-2x.s3.amazonaws.com",
             "https://my.cloudformation-waitcondition-us-west-2.s3.amazonaws.com",
         ] {
-            assert!(matches!(parse(bad), Err(WaitHandleError::Elsewhere { .. })), "{bad}");
+            assert!(
+                matches!(parse(bad), Err(WaitHandleError::Elsewhere { .. })),
+                "{bad}"
+            );
         }
-        for bad in ["http://cloudformation-waitcondition-us-west-2.s3.amazonaws.com", "Handle", ""] {
+        for bad in [
+            "http://cloudformation-waitcondition-us-west-2.s3.amazonaws.com",
+            "Handle",
+            "",
+        ] {
             assert_eq!(parse(bad), Err(WaitHandleError::NotAnAddress), "{bad}");
         }
     }
 
     #[test]
     fn it_says_how_long_it_takes_signals_and_hides_its_query() {
-        let handle =
-            parse("https://cloudformation-waitcondition-us-west-2.s3.amazonaws.com").expect("a good handle");
+        let handle = parse("https://cloudformation-waitcondition-us-west-2.s3.amazonaws.com")
+            .expect("a good handle");
         assert_eq!(handle.lifetime(), Some(Duration::seconds(43_199)));
-        assert_eq!(handle.expires_at(), Some(datetime!(2026-11-20 22:14:59 UTC)));
+        assert_eq!(
+            handle.expires_at(),
+            Some(datetime!(2026-11-20 22:14:59 UTC))
+        );
         assert!(!format!("{handle:?}").contains("secret"));
     }
 

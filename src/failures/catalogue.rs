@@ -24,13 +24,25 @@ const ENTRY: CatalogueEntry = CatalogueEntry {
     alert: "",
 };
 /// The base for a task that ran.
-const RAN: CatalogueEntry = CatalogueEntry { class: FailureClass::Container, ..ENTRY };
+const RAN: CatalogueEntry = CatalogueEntry {
+    class: FailureClass::Container,
+    ..ENTRY
+};
 /// The base for a task that passed its deadline.
-const TIMED_OUT: CatalogueEntry = CatalogueEntry { class: FailureClass::Timeout, ..ENTRY };
+const TIMED_OUT: CatalogueEntry = CatalogueEntry {
+    class: FailureClass::Timeout,
+    ..ENTRY
+};
 /// The base for a request that cannot be carried out.
-const REFUSED: CatalogueEntry = CatalogueEntry { class: FailureClass::Refused, ..ENTRY };
+const REFUSED: CatalogueEntry = CatalogueEntry {
+    class: FailureClass::Refused,
+    ..ENTRY
+};
 /// The base for a failure of the function itself.
-const OWN: CatalogueEntry = CatalogueEntry { class: FailureClass::OwnFault, ..ENTRY };
+const OWN: CatalogueEntry = CatalogueEntry {
+    class: FailureClass::OwnFault,
+    ..ENTRY
+};
 
 /// All entries.
 pub const CATALOGUE: &[CatalogueEntry] = &[
@@ -190,7 +202,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "registry-certificate",
-        says: &["CannotPull*x509: ", "CannotPull*tls: failed to verify certificate"],
+        says: &[
+            "CannotPull*x509: ",
+            "CannotPull*tls: failed to verify certificate",
+        ],
         lead: "The registry[ {registry}] of the image of {who} showed a certificate that the agent does not trust",
         step: "Give the registry a certificate of a public authority; on EC2 the authority's own can stand in \
                /etc/docker/certs.d of the instances; a proxy that opens TLS does this as well",
@@ -228,7 +243,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "image-layers",
-        says: &["failed to copy: httpRead", "failed to copy: httpReaderSeeker", "error pulling image conf"],
+        says: &[
+            "failed to copy: httpRead",
+            "failed to copy: httpReaderSeeker",
+            "error pulling image conf",
+        ],
         rank: Rank::Area,
         lead: "The layers of the image[ {image}] of {who} could not be read, though its manifest could",
         step: "ECR keeps layers in S3: add the S3 gateway endpoint to the route tables of the task's subnets, and let \
@@ -255,7 +274,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "image-name-invalid",
-        says: &["invalid reference format", "invalid image name", "repository name must be lowercase"],
+        says: &[
+            "invalid reference format",
+            "invalid image name",
+            "repository name must be lowercase",
+        ],
         lead: "The name of the image[ {image}] of {who} is not valid",
         step: "Correct Image in the task definition: REGISTRY/REPOSITORY:TAG in lower case, without https://",
         alert: "image cannot be pulled: its name",
@@ -264,7 +287,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "image-pull",
         rank: Rank::Prefix,
-        says: &["CannotPull", "failed to resolve ref", "pull image manifest", "error pulling image"],
+        says: &[
+            "CannotPull",
+            "failed to resolve ref",
+            "pull image manifest",
+            "error pulling image",
+        ],
         lead: "The image[ {image}] of {who} could not be pulled",
         step: "Check Image in the task definition, that the execution role may pull it, and that the task's subnets reach \
                its registry[. It ran in {network}]",
@@ -379,7 +407,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "secret-other",
         rank: Rank::Area,
-        says: &["unable to retrieve secret", "fetching secret data", "unable to retrieve secrets from ssm"],
+        says: &[
+            "unable to retrieve secret",
+            "fetching secret data",
+            "unable to retrieve secrets from ssm",
+        ],
         lead: "A secret of the task could not be read",
         step: "Check ValueFrom under Secrets in the task definition, the execution role's policy, and that the task's \
                subnets reach Secrets Manager and Parameter Store[. It ran in {network}]",
@@ -388,7 +420,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "registry-credentials",
-        says: &["asm fetching secret from the service for {secret}:", "registry auth from asm"],
+        says: &[
+            "asm fetching secret from the service for {secret}:",
+            "registry auth from asm",
+        ],
         lead: "The secret of RepositoryCredentials[ {secret}], which the image[ {image}] of {who} is pulled with, could not be \
                read",
         step: "Check CredentialsParameter in the task definition, grant secretsmanager:GetSecretValue on that secret (and \
@@ -439,7 +474,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "env-file-denied",
-        says: &["env file*403", "env file*AccessDenied", "env file*Forbidden"],
+        says: &[
+            "env file*403",
+            "env file*AccessDenied",
+            "env file*Forbidden",
+        ],
         lead: "The execution role of the task may not read its environment file in S3, or the file does not exist",
         step: "Grant it s3:GetObject on the file and s3:GetBucketLocation on its bucket, and check EnvironmentFiles in the \
                task definition",
@@ -448,7 +487,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "env-file-unreachable",
-        says: &["env file*RequestCanceled", "env file*deadline exceeded", "env file*i/o timeout"],
+        says: &[
+            "env file*RequestCanceled",
+            "env file*deadline exceeded",
+            "env file*i/o timeout",
+        ],
         lead: "S3 could not be reached from the task's network, so its environment file was not read",
         step: "Add the S3 gateway endpoint to the route tables of its subnets, or give it a NAT gateway or a public \
                address[. It ran in {network}]",
@@ -544,7 +587,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "firelens",
-        says: &["firelens*config", "unable to generate firelens config", "firelens configuration"],
+        says: &[
+            "firelens*config",
+            "unable to generate firelens config",
+            "firelens configuration",
+        ],
         lead: "FireLens could not set up its configuration for the log router",
         step: "Check firelensConfiguration and the log options of the containers; a configuration file in S3 needs \
                s3:GetObject and s3:GetBucketLocation on the execution role",
@@ -570,7 +617,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "efs-not-resolved",
-        says: &["EFS utils*Failed to resolve {filesystem} -", "EFS utils*Failed to resolve {filesystem}"],
+        says: &[
+            "EFS utils*Failed to resolve {filesystem} -",
+            "EFS utils*Failed to resolve {filesystem}",
+        ],
         lead: "The EFS file system[ {filesystem}] of the task has no address in its VPC",
         step: "Check FilesystemId in the task definition, make a mount target in the Availability Zone of each of the \
                task's subnets, and have DNS hostnames and DNS support on in the VPC",
@@ -707,7 +757,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "eni-other",
         rank: Rank::Area,
-        says: &["network interface", "failed to configure ENI", "failed to setup regular eni"],
+        says: &[
+            "network interface",
+            "failed to configure ENI",
+            "failed to setup regular eni",
+        ],
         lead: "The task got no network interface",
         step: "Check that its subnets have free addresses and its security groups exist in their VPC; then deploy again \
                (StartRetries: 2 does that by itself)[. It was to run in {network}]",
@@ -772,7 +826,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "working-directory",
-        says: &["chdir to cwd", "mkdir {directory}: permission denied", "Cwd must be an absolute path"],
+        says: &[
+            "chdir to cwd",
+            "mkdir {directory}: permission denied",
+            "Cwd must be an absolute path",
+        ],
         lead: "The working directory of {who} cannot be used",
         step: "Correct WorkingDirectory in the task definition, or make the directory in the Dockerfile for that User",
         alert: "working directory",
@@ -780,7 +838,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "mount-mismatch",
-        says: &["error mounting*not a directory", "mount a directory onto a file", "error mounting"],
+        says: &[
+            "error mounting*not a directory",
+            "mount a directory onto a file",
+            "error mounting",
+        ],
         lead: "A volume of {who} cannot be mounted where the task definition says",
         step: "Correct MountPoints: ContainerPath must be a directory that is no file in the image, and SourceVolume one of \
                Volumes",
@@ -801,7 +863,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "disk-full",
         class: FailureClass::Container,
         says: &["no space left on device"],
-        logs: &["no space left on device", "ENOSPC", "No space left on device"],
+        logs: &[
+            "no space left on device",
+            "ENOSPC",
+            "No space left on device",
+        ],
         lead: "The disk of the task is full[ (container {container}[, exit code {code}])]",
         step: "Set EphemeralStorage: SizeInGiB in the task definition (21 to 200; Overrides can set it for one run), or make \
                image and data smaller",
@@ -880,7 +946,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "container-inspect",
         rank: Rank::Area,
-        says: &["CannotInspectContainer", "CannotDescribeContainer", "failed to get container status"],
+        says: &[
+            "CannotInspectContainer",
+            "CannotDescribeContainer",
+            "failed to get container status",
+        ],
         lead: "The container runtime lost sight of {who}: it may have been killed for want of memory",
         step: "Raise Memory of the container and the task, then deploy again",
         alert: "container runtime failed",
@@ -926,7 +996,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     // ---- How a task ended ----
     CatalogueEntry {
         id: "out-of-memory",
-        says: &["OutOfMemory", "OOMKilled", "Container killed due to memory usage"],
+        says: &[
+            "OutOfMemory",
+            "OOMKilled",
+            "Container killed due to memory usage",
+        ],
         lead: "{Who} ran out of memory and was killed[ (exit code {code})]",
         step: "Raise Memory of the container and the task[ (the task has {memory} MiB)] in the task definition or, for one \
                run, in Overrides, or make it use less. Its work may be half done",
@@ -1008,7 +1082,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "spot-interrupted",
-        says: &["Your Spot Task was interrupted", "SpotInterruption", "Spot*interrupt"],
+        says: &[
+            "Your Spot Task was interrupted",
+            "SpotInterruption",
+            "Spot*interrupt",
+        ],
         stop_codes: &["SpotInterruption"],
         lead: "AWS took back the Spot capacity that the task ran on[ (container {container}[, exit code {code}])]",
         step: "Deploy again, or run on capacity that is not Spot (LaunchType: FARGATE, or another \
@@ -1091,7 +1169,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "health-container",
-        says: &["failed container health checks", "failed health checks", "failed*health checks"],
+        says: &[
+            "failed container health checks",
+            "failed health checks",
+            "failed*health checks",
+        ],
         rank: Rank::Area,
         lead: "The health check of a container of the task failed, so ECS stopped it",
         step: "Run HealthCheck: Command of the task definition inside the image (it needs curl or the like there), and raise \
@@ -1329,7 +1411,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "quota-provisioning",
-        says: &["Tasks provisioning capacity limit", "tasks provisioning capacity limit was exceeded"],
+        says: &[
+            "Tasks provisioning capacity limit",
+            "tasks provisioning capacity limit was exceeded",
+        ],
         lead: "The cluster[ {cluster}] has as many tasks in PROVISIONING as it may (500)",
         step: "Wait for instances, start fewer tasks at once, or raise the capacity provider's maximum size and scaling step",
         retry: Retry::Capacity,
@@ -1451,7 +1536,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "resource-memory",
-        says: &["RESOURCE:MEMORY", "has insufficient memory available", "insufficient memory"],
+        says: &[
+            "RESOURCE:MEMORY",
+            "has insufficient memory available",
+            "insufficient memory",
+        ],
         lead: "No container instance[ of cluster {cluster}] has the [{memory} MiB of ]memory free that the task asks for",
         step: "Wait for other tasks to end, add container instances or larger ones, or lower the task's Memory",
         retry: Retry::Capacity,
@@ -1460,7 +1549,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "resource-cpu",
-        says: &["RESOURCE:CPU", "has insufficient CPU units available", "insufficient CPU"],
+        says: &[
+            "RESOURCE:CPU",
+            "has insufficient CPU units available",
+            "insufficient CPU",
+        ],
         lead: "No container instance[ of cluster {cluster}] has the [{cpu} units of ]CPU free that the task asks for",
         step: "Wait for other tasks to end, add container instances or larger ones, or lower the task's Cpu",
         retry: Retry::Capacity,
@@ -1523,7 +1616,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     // ---- Starts that AWS refuses for good ----
     CatalogueEntry {
         id: "attribute-missing",
-        says: &["^ATTRIBUTE$", "TaskFailedToStart: ATTRIBUTE", "missing an attribute required by your task"],
+        says: &[
+            "^ATTRIBUTE$",
+            "TaskFailedToStart: ATTRIBUTE",
+            "missing an attribute required by your task",
+        ],
         lead: "No container instance[ of cluster {cluster}] has every attribute that the task definition requires",
         step: "Compare requiresAttributes (aws ecs describe-task-definition) with the instances: an older agent, a log driver \
                that it does not offer, awsvpc in another subnet, or another CPU architecture",
@@ -1540,7 +1637,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "placement-constraint",
-        says: &["MemberOf placement constraint", "placement constraint unsatisfied"],
+        says: &[
+            "MemberOf placement constraint",
+            "placement constraint unsatisfied",
+        ],
         lead: "No container instance[ of cluster {cluster}] meets the placement constraints of the task",
         step: "Compare PlacementConstraints, and those of the task definition, with the attributes of the instances",
         alert: "placement constraints not met",
@@ -1591,7 +1691,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "cluster-not-found",
-        says: &["ClusterNotFoundException", "Cluster not found", "The referenced cluster was inactive"],
+        says: &[
+            "ClusterNotFoundException",
+            "Cluster not found",
+            "The referenced cluster was inactive",
+        ],
         lead: "There is no cluster {cluster|of that name}[ in region {region} of account {account}]",
         step: "Correct Cluster; it must be in the function's region and account",
         ..ENTRY
@@ -1605,7 +1709,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "definition-not-found",
-        says: &["Unable to describe task definition", "TaskDefinition not found"],
+        says: &[
+            "Unable to describe task definition",
+            "TaskDefinition not found",
+        ],
         lead: "There is no task definition {definition|of that name}[ in region {region} of account {account}]",
         step: "Correct TaskDefinition: its family, and its revision if it names one",
         ..ENTRY
@@ -1622,7 +1729,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "override-refused",
         of_call: true,
         rank: Rank::Area,
-        says: &["Overrides length must be at most", "containerOverrides", "Container Overrides length"],
+        says: &[
+            "Overrides length must be at most",
+            "containerOverrides",
+            "Container Overrides length",
+        ],
         lead: "ECS refuses Overrides as they stand",
         step: "Shorten or correct Overrides: they have at most 8,192 characters as JSON; put long values into S3, Secrets or \
                the image",
@@ -1648,21 +1759,31 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "public-ip-on-ec2",
-        says: &["Assign public IP is not supported for this launch type", "AssignPublicIp*not supported"],
+        says: &[
+            "Assign public IP is not supported for this launch type",
+            "AssignPublicIp*not supported",
+        ],
         lead: "AssignPublicIp: ENABLED is for Fargate, and this task starts on EC2",
         step: "Set LaunchType: FARGATE, or leave AssignPublicIp out and use subnets with a NAT gateway",
         ..ENTRY
     },
     CatalogueEntry {
         id: "subnet-not-found",
-        says: &["subnet ID {subnet} does not exist", "InvalidSubnetID.NotFound"],
+        says: &[
+            "subnet ID {subnet} does not exist",
+            "InvalidSubnetID.NotFound",
+        ],
         lead: "The subnet[ {subnet}] does not exist in the function's region and account",
         step: "Correct Subnets in NetworkConfiguration",
         ..ENTRY
     },
     CatalogueEntry {
         id: "security-group-not-found",
-        says: &["security group {group} does not exist", "InvalidGroup.NotFound", "InvalidGroupId.Malformed"],
+        says: &[
+            "security group {group} does not exist",
+            "InvalidGroup.NotFound",
+            "InvalidGroupId.Malformed",
+        ],
         lead: "The security group[ {group}] does not exist in the function's region and account",
         step: "Correct SecurityGroups in NetworkConfiguration: ids (sg-…), not names",
         ..ENTRY
@@ -1683,7 +1804,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "ec2-refused",
         of_call: true,
         rank: Rank::Area,
-        says: &["Error retrieving * information for", "(ErrorCode: {ec2Code})"],
+        says: &[
+            "Error retrieving * information for",
+            "(ErrorCode: {ec2Code})",
+        ],
         lead: "EC2 refused what the start names in NetworkConfiguration[ ({ec2Code})]",
         step: "Correct Subnets and SecurityGroups; they must be of one VPC in the function's region and account[: they are \
                {network}]",
@@ -1912,7 +2036,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "target-group",
-        says: &["due to TARGET GROUP IS NOT FOUND", "due to TARGET IS NOT FOUND"],
+        says: &[
+            "due to TARGET GROUP IS NOT FOUND",
+            "due to TARGET IS NOT FOUND",
+        ],
         lead: "The target group or target of the service does not exist any more",
         step: "Delete the service and make it anew with a target group that exists",
         alert: "target group is missing",

@@ -11,7 +11,8 @@ pub(super) fn fill(template: &str, value: &dyn Fn(&str) -> Option<String>) -> St
 
 /// The filled text, and true if every value in it is known.
 fn filled(template: &str, value: &dyn Fn(&str) -> Option<String>) -> (String, bool) {
-    let (mut text, mut is_whole, mut rest) = (String::with_capacity(template.len()), true, template);
+    let (mut text, mut is_whole, mut rest) =
+        (String::with_capacity(template.len()), true, template);
     while let Some(at) = rest.find(['{', '[']) {
         text.push_str(&rest[..at]);
         let (inner, after) = enclosed(&rest[at..]);
@@ -19,7 +20,9 @@ fn filled(template: &str, value: &dyn Fn(&str) -> Option<String>) -> (String, bo
             let (part, is_known) = filled(inner, value);
             text.push_str(if is_known { &part } else { "" });
         } else {
-            let (name, otherwise) = inner.split_once('|').map_or((inner, None), |(a, b)| (a, Some(b)));
+            let (name, otherwise) = inner
+                .split_once('|')
+                .map_or((inner, None), |(a, b)| (a, Some(b)));
             match value(name).filter(|value| !value.is_empty()) {
                 Some(value) => text.push_str(&value),
                 None => {
@@ -65,9 +68,18 @@ mod tests {
     #[test]
     fn names_are_filled_in_and_what_is_not_known_is_left_out() {
         let value = |name: &str| (name == "image").then(|| "app:9".to_owned());
-        assert_eq!(fill("Pull {image} of {container|a container}", &value), "Pull app:9 of a container");
-        assert_eq!(fill("Pull[ {image}][ of {container}] now", &value), "Pull app:9 now");
-        assert_eq!(fill("Pull[ {image}[ of {container}]] now", &value), "Pull app:9 now");
+        assert_eq!(
+            fill("Pull {image} of {container|a container}", &value),
+            "Pull app:9 of a container"
+        );
+        assert_eq!(
+            fill("Pull[ {image}][ of {container}] now", &value),
+            "Pull app:9 now"
+        );
+        assert_eq!(
+            fill("Pull[ {image}[ of {container}]] now", &value),
+            "Pull app:9 now"
+        );
         assert_eq!(names("a {b} [c {d|e}]").collect::<Vec<_>>(), ["b", "d"]);
     }
 }

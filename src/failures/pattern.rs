@@ -48,7 +48,11 @@ impl Glob {
     pub(super) fn new(written: &'static str) -> Self {
         let (from_start, written) = strip(written.strip_prefix('^'), written);
         let (to_end, written) = strip(written.strip_suffix('$'), written);
-        let mut parts = if from_start { Vec::new() } else { vec![Piece::Any] };
+        let mut parts = if from_start {
+            Vec::new()
+        } else {
+            vec![Piece::Any]
+        };
         let mut rest = written;
         while let Some(at) = rest.find(['*', '{']) {
             parts.extend(text(&rest[..at]));
@@ -56,7 +60,9 @@ impl Glob {
                 parts.push(Piece::Any);
                 rest = after;
             } else {
-                let (name, after) = rest[at + 1..].split_once('}').unwrap_or((&rest[at + 1..], ""));
+                let (name, after) = rest[at + 1..]
+                    .split_once('}')
+                    .unwrap_or((&rest[at + 1..], ""));
                 parts.push(Piece::Word(name));
                 rest = after;
             }
@@ -84,12 +90,15 @@ fn text(written: &str) -> Option<Piece> {
 
 /// True if the message from `at` on matches these parts.
 fn fits(parts: &[Piece], message: &Saying, at: usize, captures: &mut Captures) -> bool {
-    let Some((part, rest)) = parts.split_first() else { return true };
+    let Some((part, rest)) = parts.split_first() else {
+        return true;
+    };
     match part {
         // Some agents end their messages with a full stop.
         Piece::End => message.lower[at..].trim_end_matches('.').is_empty(),
         Piece::Text(text) => {
-            message.lower[at..].starts_with(text.as_str()) && fits(rest, message, at + text.len(), captures)
+            message.lower[at..].starts_with(text.as_str())
+                && fits(rest, message, at + text.len(), captures)
         }
         Piece::Any => match rest.first() {
             Some(Piece::Text(next)) => {
@@ -104,24 +113,35 @@ fn fits(parts: &[Piece], message: &Saying, at: usize, captures: &mut Captures) -
                 false
             }
             Some(Piece::Word(_)) => {
-                let starts = message.lower[at..].match_indices(' ').map(|(space, _)| at + space + 1);
-                [at].into_iter().chain(starts).any(|start| fits(rest, message, start, captures))
+                let starts = message.lower[at..]
+                    .match_indices(' ')
+                    .map(|(space, _)| at + space + 1);
+                [at].into_iter()
+                    .chain(starts)
+                    .any(|start| fits(rest, message, start, captures))
             }
             Some(Piece::Any) => fits(rest, message, at, captures),
             Some(Piece::End) | None => true,
         },
         Piece::Word(name) => {
-            let length = message.plain[at..].find(' ').unwrap_or(message.plain.len() - at);
+            let length = message.plain[at..]
+                .find(' ')
+                .unwrap_or(message.plain.len() - at);
             let word = &message.lower[at..at + length];
             let ends = match rest.first() {
                 // The text after the word may begin inside it: `app:9: not found`.
                 Some(Piece::Text(next)) => {
-                    let found = message.lower[at..].match_indices(next.as_str()).map(|(end, _)| end);
+                    let found = message.lower[at..]
+                        .match_indices(next.as_str())
+                        .map(|(end, _)| end);
                     found.take_while(|end| *end <= length).find(|end| *end > 0)
                 }
-                _ => Some(word.trim_end_matches(['.', ',', ':', ';', ')']).len()).filter(|end| *end > 0),
+                _ => Some(word.trim_end_matches(['.', ',', ':', ';', ')']).len())
+                    .filter(|end| *end > 0),
             };
-            let Some(end) = ends.filter(|end| fits(rest, message, at + end, captures)) else { return false };
+            let Some(end) = ends.filter(|end| fits(rest, message, at + end, captures)) else {
+                return false;
+            };
             captures.insert(name, message.plain[at..at + end].to_owned());
             true
         }
@@ -156,26 +176,45 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &'static str, message: &str, expected: Option<&[(&'static str, &str)]>) {
-        let expected = expected
-            .map(|all| all.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Captures>());
-        assert_eq!(Glob::new(pattern).find(&Saying::new(message)), expected, "{pattern} on {message}");
+        let expected = expected.map(|all| {
+            all.iter()
+                .map(|(name, value)| (*name, (*value).to_owned()))
+                .collect::<Captures>()
+        });
+        assert_eq!(
+            Glob::new(pattern).find(&Saying::new(message)),
+            expected,
+            "{pattern} on {message}"
+        );
     }
 
     #[test]
     fn case_quotes_and_white_space_do_not_count() {
-        check("You've reached the limit", "  you’ve REACHED\n the limit.", Some(&[]));
+        check(
+            "You've reached the limit",
+            "  you’ve REACHED\n the limit.",
+            Some(&[]),
+        );
         check("no such host", "no such hos", None);
     }
 
     #[test]
     fn a_word_is_kept_up_to_the_text_behind_it() {
-        check("resolve ref {image}: not found", "failed to resolve ref docker.io/app:9: not found", {
-            Some(&[("image", "docker.io/app:9")])
-        });
-        check("the role '{role}' that", "assume the role 'arn:aws:iam::1:role/a' that was", {
-            Some(&[("role", "arn:aws:iam::1:role/a")])
-        });
-        check("resource: {on}", "on resource: arn:x.", Some(&[("on", "arn:x")]));
+        check(
+            "resolve ref {image}: not found",
+            "failed to resolve ref docker.io/app:9: not found",
+            Some(&[("image", "docker.io/app:9")]),
+        );
+        check(
+            "the role '{role}' that",
+            "assume the role 'arn:aws:iam::1:role/a' that was",
+            Some(&[("role", "arn:aws:iam::1:role/a")]),
+        );
+        check(
+            "resource: {on}",
+            "on resource: arn:x.",
+            Some(&[("on", "arn:x")]),
+        );
         check("resource: {on}", "on resource: ", None);
     }
 
@@ -186,12 +225,20 @@ mod tests {
         check("^AGENT$", "AGENT", Some(&[]));
         check("^AGENT$", "the AGENT", None);
         check("^No tasks$", "No tasks.", Some(&[]));
-        check("fetch*{file} from", "fetch file a.env from s3", Some(&[("file", "a.env")]));
+        check(
+            "fetch*{file} from",
+            "fetch file a.env from s3",
+            Some(&[("file", "a.env")]),
+        );
     }
 
     #[test]
     fn a_hostile_message_is_searched_in_its_bounds() {
-        check("{file}: not found", "sh: 1: rake: not found", Some(&[("file", "rake")]));
+        check(
+            "{file}: not found",
+            "sh: 1: rake: not found",
+            Some(&[("file", "rake")]),
+        );
         check("é*ü", "ééé ü", Some(&[]));
         check("a*{x} é", "a é é", Some(&[("x", "é")]));
     }

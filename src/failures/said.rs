@@ -42,10 +42,16 @@ fn without_request_ids(message: &str) -> String {
             text.replace_range(start..end, "");
         }
     }
-    for name in ["status code: ", "https response error StatusCode: ", "StatusCode: "] {
+    for name in [
+        "status code: ",
+        "https response error StatusCode: ",
+        "StatusCode: ",
+    ] {
         while let Some(at) = text.find(name) {
             let after = &text[at + name.len()..];
-            let code = after.find(|char: char| !char.is_ascii_digit()).unwrap_or(after.len());
+            let code = after
+                .find(|char: char| !char.is_ascii_digit())
+                .unwrap_or(after.len());
             let end = at + name.len() + code;
             let start = text[..at].trim_end_matches([' ', ',', ';']).len();
             text.replace_range(start..end, "");

@@ -39,8 +39,11 @@ fn no_message_is_of_two_kinds_of_the_first_rank() {
     for (_, of_call, text) in messages() {
         let all = candidates(text, of_call);
         let first = all.first().map(|(rank, _)| *rank);
-        let ids: BTreeSet<&str> =
-            all.iter().filter(|(rank, _)| Some(*rank) == first).map(|(_, id)| *id).collect();
+        let ids: BTreeSet<&str> = all
+            .iter()
+            .filter(|(rank, _)| Some(*rank) == first)
+            .map(|(_, id)| *id)
+            .collect();
         assert!(ids.len() <= 1, "{ids:?}: {text}");
     }
 }
@@ -53,17 +56,27 @@ fn by_circumstance(entry: &CatalogueEntry) -> bool {
 #[test]
 fn every_entry_is_reached() {
     let reached: BTreeSet<&str> = messages().into_iter().map(|(id, ..)| id).collect();
-    let unreached = CATALOGUE.iter().filter(|entry| !reached.contains(entry.id) && !by_circumstance(entry));
+    let unreached = CATALOGUE
+        .iter()
+        .filter(|entry| !reached.contains(entry.id) && !by_circumstance(entry));
     let unreached: Vec<&str> = unreached.map(|entry| entry.id).collect();
     // A stop code identifies the first, the function's own stoppedReasons the others.
-    assert_eq!(unreached, ["host-unhealthy", "stopped-by-ecs-tasks", "timeout"]);
+    assert_eq!(
+        unreached,
+        ["host-unhealthy", "stopped-by-ecs-tasks", "timeout"]
+    );
     let named = include_str!("../failures.rs").to_owned()
         + include_str!("../runner/decide/texts.rs")
         + include_str!("../runner/decide/texts/start.rs")
         + include_str!("../reason/failure.rs");
     for entry in CATALOGUE.iter().filter(|entry| by_circumstance(entry)) {
-        let is_found = !entry.codes.is_empty() || !entry.logs.is_empty() || !entry.stop_codes.is_empty();
-        assert!(is_found || named.contains(&format!("\"{}\"", entry.id)), "{} is never made", entry.id);
+        let is_found =
+            !entry.codes.is_empty() || !entry.logs.is_empty() || !entry.stop_codes.is_empty();
+        assert!(
+            is_found || named.contains(&format!("\"{}\"", entry.id)),
+            "{} is never made",
+            entry.id
+        );
     }
 }
 
@@ -88,10 +101,22 @@ fn ids_are_unique_and_every_id_that_the_code_names_exists() {
 #[test]
 fn every_entry_says_what_to_do() {
     for entry in CATALOGUE {
-        assert!(!entry.lead.is_empty() && !entry.lead.ends_with('.'), "{}", entry.id);
+        assert!(
+            !entry.lead.is_empty() && !entry.lead.ends_with('.'),
+            "{}",
+            entry.id
+        );
         assert!(!entry.step.is_empty(), "{}", entry.id);
-        assert!(!entry.step.ends_with('.') && !entry.on_ec2.ends_with('.'), "{}", entry.id);
-        assert!(entry.alert.len() <= 48 && entry.alert.is_ascii(), "{}", entry.id);
+        assert!(
+            !entry.step.ends_with('.') && !entry.on_ec2.ends_with('.'),
+            "{}",
+            entry.id
+        );
+        assert!(
+            entry.alert.len() <= 48 && entry.alert.is_ascii(),
+            "{}",
+            entry.id
+        );
     }
 }
 
@@ -99,7 +124,12 @@ fn every_entry_says_what_to_do() {
 fn all_leads_and_steps_on_one_page() {
     let mut page = String::new();
     for entry in CATALOGUE {
-        page.push_str(&format!("{}\n  {}.\n  {}.\n", entry.id, shown(entry.lead), shown(entry.step)));
+        page.push_str(&format!(
+            "{}\n  {}.\n  {}.\n",
+            entry.id,
+            shown(entry.lead),
+            shown(entry.step)
+        ));
         if !entry.on_ec2.is_empty() {
             page.push_str(&format!("  on EC2: {}.\n", shown(entry.on_ec2)));
         }
@@ -114,7 +144,10 @@ fn variant(text: &str, seed: u8) -> String {
         _ => text.replace(['’', '"'], "'"),
     };
     if seed & 2 != 0 {
-        text = text.replace(": ", ":\n  ").replace(":\n  ", ": ").replace(' ', "  ");
+        text = text
+            .replace(": ", ":\n  ")
+            .replace(":\n  ", ": ")
+            .replace(' ', "  ");
     }
     if seed & 4 != 0 {
         text = text
@@ -133,7 +166,10 @@ fn variant(text: &str, seed: u8) -> String {
             .replace("execution resource retrieval failed: ", "");
     }
     if seed & 32 != 0 {
-        text = text.replace("failed to create shim task: ", "failed to create task for container: ");
+        text = text.replace(
+            "failed to create shim task: ",
+            "failed to create task for container: ",
+        );
         text.push_str(", request id: 6b1f");
     }
     text
@@ -179,13 +215,23 @@ fn failed(cause: Cause, stop_code: &str, reason: &str) -> Failure {
 }
 
 fn exited(code: i64, reason: Option<&str>) -> Cause {
-    Cause::Exited { container: "app".to_owned(), code, reason: reason.map(str::to_owned) }
+    Cause::Exited {
+        container: "app".to_owned(),
+        code,
+        reason: reason.map(str::to_owned),
+    }
 }
 
 #[test]
 fn of_several_hints_the_one_that_says_most_counts() {
-    let essential = ("EssentialContainerExited", "Essential container in task exited");
-    let unhealthy = ("ServiceSchedulerInitiated", "Task failed container health checks");
+    let essential = (
+        "EssentialContainerExited",
+        "Essential container in task exited",
+    );
+    let unhealthy = (
+        "ServiceSchedulerInitiated",
+        "Task failed container health checks",
+    );
     let memory = Some("OutOfMemoryError: Container killed due to memory usage");
     let log = |line: &str| vec!["migrating".to_owned(), line.to_owned()];
     for (cause, (stop_code, reason), log, id) in [
@@ -193,50 +239,106 @@ fn of_several_hints_the_one_that_says_most_counts() {
         (exited(143, None), unhealthy, vec![], "health-container"),
         (exited(1, None), essential, vec![], "exit-code"),
         (exited(127, None), essential, vec![], "command-not-found"),
-        (exited(255, None), essential, log("exec /app: exec format error"), "program-platform"),
+        (
+            exited(255, None),
+            essential,
+            log("exec /app: exec format error"),
+            "program-platform",
+        ),
         (
             exited(1, None),
             essential,
-            log("psycopg2.OperationalError: connection to server at \"db\" (10.0.1.5), port \
-                                          5432 failed: Connection timed out"),
+            log(
+                "psycopg2.OperationalError: connection to server at \"db\" (10.0.1.5), port \
+                                          5432 failed: Connection timed out",
+            ),
             "connection-timeout",
         ),
-        (exited(1, None), essential, log("Error: connect ECONNREFUSED 127.0.0.1:5432"), "connection-refused"),
+        (
+            exited(1, None),
+            essential,
+            log("Error: connect ECONNREFUSED 127.0.0.1:5432"),
+            "connection-refused",
+        ),
         (
             exited(1, None),
             essential,
             log("FATAL: password authentication failed for user \"app\""),
             "login-refused",
         ),
-        (exited(1, None), essential, log("OSError: [Errno 28] No space left on device"), "disk-full"),
+        (
+            exited(1, None),
+            essential,
+            log("OSError: [Errno 28] No space left on device"),
+            "disk-full",
+        ),
         (
             exited(143, None),
             ("SpotInterruption", "Your Spot Task was interrupted."),
             vec![],
             "spot-interrupted",
         ),
-        (exited(1, None), ("UserInitiated", "Task stopped by user"), vec![], "exit-code"),
-        (exited(137, None), ("UserInitiated", "a colleague"), vec![], "stopped-by-user"),
+        (
+            exited(1, None),
+            ("UserInitiated", "Task stopped by user"),
+            vec![],
+            "exit-code",
+        ),
         (
             exited(137, None),
-            ("UserInitiated", "ecs-tasks: not finished within Timeout of 290 s"),
+            ("UserInitiated", "a colleague"),
+            vec![],
+            "stopped-by-user",
+        ),
+        (
+            exited(137, None),
+            (
+                "UserInitiated",
+                "ecs-tasks: not finished within Timeout of 290 s",
+            ),
             vec![],
             "timeout",
         ),
-        (Cause::StoppedByUser, ("UserInitiated", "Task stopped by user"), vec![], "stopped-by-user"),
-        (exited(137, None), ("InfrastructureHealth", "x"), vec![], "host-unhealthy"),
-        (exited(143, None), ("UserInitiated", "ecs-tasks: superseded"), vec![], "stopped-by-ecs-tasks"),
-        (exited(137, None), essential, log("Connection timed out"), "killed"),
+        (
+            Cause::StoppedByUser,
+            ("UserInitiated", "Task stopped by user"),
+            vec![],
+            "stopped-by-user",
+        ),
+        (
+            exited(137, None),
+            ("InfrastructureHealth", "x"),
+            vec![],
+            "host-unhealthy",
+        ),
+        (
+            exited(143, None),
+            ("UserInitiated", "ecs-tasks: superseded"),
+            vec![],
+            "stopped-by-ecs-tasks",
+        ),
+        (
+            exited(137, None),
+            essential,
+            log("Connection timed out"),
+            "killed",
+        ),
         (exited(139, None), essential, vec![], "crashed"),
         (exited(137, None), essential, vec![], "killed"),
         (
-            Cause::FailedToStart { container: None, reason: None },
+            Cause::FailedToStart {
+                container: None,
+                reason: None,
+            },
             ("TaskFailedToStart", "Something new"),
             vec![],
             "unknown-start",
         ),
         (
-            Cause::FailedToStart { container: None, reason: None },
+            Cause::FailedToStart {
+                container: None,
+                reason: None,
+            },
             ("TaskFailedToStart", "RESOURCE:GPU"),
             vec![],
             "resource-gpu",
@@ -279,13 +381,27 @@ fn names_come_from_the_message_and_arns_are_shortened() {
     let lead = of_call("ClientException", message).lead(&Particulars::default());
     assert_eq!(lead, "ECS could not assume the role app of the task");
     let message = "failed to resolve ref docker.io/library/app:9: not found";
-    let lead = of_text(message).expect("known").lead(&Particulars::default().about(Some("app")));
-    assert_eq!(lead, "The image docker.io/library/app:9 of container app does not exist in its registry");
+    let lead = of_text(message)
+        .expect("known")
+        .lead(&Particulars::default().about(Some("app")));
+    assert_eq!(
+        lead,
+        "The image docker.io/library/app:9 of container app does not exist in its registry"
+    );
     for (arn, name) in [
-        ("arn:aws:logs:us-east-1:1:log-group:/ecs/app:log-stream:", "/ecs/app"),
-        ("arn:aws:secretsmanager:us-east-1:1:secret:prod/db-AbCdEf", "prod/db-AbCdEf"),
+        (
+            "arn:aws:logs:us-east-1:1:log-group:/ecs/app:log-stream:",
+            "/ecs/app",
+        ),
+        (
+            "arn:aws:secretsmanager:us-east-1:1:secret:prod/db-AbCdEf",
+            "prod/db-AbCdEf",
+        ),
         ("arn:aws:ssm:us-east-1:1:parameter/prod/db", "/prod/db"),
-        ("arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/web/0123", "web"),
+        (
+            "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/web/0123",
+            "web",
+        ),
         ("plain", "plain"),
     ] {
         assert_eq!(short(arn), name);
@@ -296,14 +412,20 @@ fn names_come_from_the_message_and_arns_are_shortened() {
 fn starts_that_time_mends_are_tried_again() {
     let call = |message: &str| of_call("InvalidParameterException", message).entry.retry;
     let ec2 = "Error retrieving security group information for [sg-1]: x (ErrorCode: ";
-    assert_eq!(call(&format!("{ec2}RequestLimitExceeded)")), Retry::Throttled);
+    assert_eq!(
+        call(&format!("{ec2}RequestLimitExceeded)")),
+        Retry::Throttled
+    );
     assert_eq!(call(&format!("{ec2}Throttling)")), Retry::Throttled);
     assert_eq!(call(&format!("{ec2}InvalidGroup.NotFound)")), Retry::No);
     assert_eq!(
         call("ECS was unable to assume the role 'x' that was provided for this task."),
         Retry::Passing
     );
-    assert_eq!(call("No Container Instances were found in your capacity provider."), Retry::Passing);
+    assert_eq!(
+        call("No Container Instances were found in your capacity provider."),
+        Retry::Passing
+    );
     assert_eq!(
         call("The new ARN and resource ID format must be enabled to add tags to the task."),
         Retry::WithoutTags
@@ -318,7 +440,14 @@ fn starts_that_time_mends_are_tried_again() {
     ] {
         assert_eq!(of_launch(reason).entry.retry, Retry::Capacity, "{reason}");
     }
-    for reason in ["ATTRIBUTE", "LOCATION", "MISSING", "INACTIVE", "", "something"] {
+    for reason in [
+        "ATTRIBUTE",
+        "LOCATION",
+        "MISSING",
+        "INACTIVE",
+        "",
+        "something",
+    ] {
         assert_eq!(of_launch(reason).entry.retry, Retry::No, "{reason}");
     }
 }

@@ -18,15 +18,24 @@ pub struct Clock {
 
 impl Clock {
     /// Starts at the system's time.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the wall for the time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the wall for the time"
+    )]
     pub fn start() -> Self {
         Self::at(OffsetDateTime::from(SystemTime::now()))
     }
 
     /// Starts at `origin`.
-    #[expect(clippy::disallowed_methods, reason = "and this is the one place that asks the runtime for it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "and this is the one place that asks the runtime for it"
+    )]
     pub fn at(origin: OffsetDateTime) -> Self {
-        Self { origin, since: Instant::now() }
+        Self {
+            origin,
+            since: Instant::now(),
+        }
     }
 
     /// The time now, in UTC.

@@ -22,7 +22,10 @@ pub struct MetricSet<'m> {
 /// The line. `members` holds the values of metrics and dimensions by name.
 pub fn embedded(mut members: Value, sets: &[MetricSet<'_>], now: OffsetDateTime) -> String {
     let directive = |set: &MetricSet<'_>| {
-        let metrics = set.metrics.iter().map(|(name, unit)| json!({ "Name": name, "Unit": unit }));
+        let metrics = set
+            .metrics
+            .iter()
+            .map(|(name, unit)| json!({ "Name": name, "Unit": unit }));
         let metrics: Vec<Value> = metrics.collect();
         json!({ "Namespace": "ECSTasks", "Dimensions": set.dimensions, "Metrics": metrics })
     };

@@ -32,9 +32,12 @@ impl Logging {
             .into_iter()
             .filter_map(&variable)
             .find_map(|name| level(&name));
-        let json =
-            variable("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
-        Self { level: level.unwrap_or(Level::INFO), json }
+        let json = variable("AWS_LAMBDA_LOG_FORMAT")
+            .is_some_and(|format| format.eq_ignore_ascii_case("json"));
+        Self {
+            level: level.unwrap_or(Level::INFO),
+            json,
+        }
     }
 
     /// Writes the log to stdout from now on. The first line names the version of the code.
@@ -43,8 +46,15 @@ impl Logging {
         // The standard hook prints several lines to stderr, each of which becomes a log event of
         // its own.
         std::panic::set_hook(Box::new(|panic| {
-            let place = panic.location().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
+            let place = panic
+                .location()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            tracing::error!(
+                place,
+                "panic: {}",
+                panic.payload_as_str().unwrap_or("no message")
+            );
         }));
         tracing::info!(
             version = version::VERSION,
@@ -60,8 +70,8 @@ impl Logging {
         W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     {
         // The crate's own library and its two binaries: other crates log secrets.
-        let ours =
-            Targets::new().with_targets(["ecs_tasks", "ecs_events"].map(|target| (target, self.level)));
+        let ours = Targets::new()
+            .with_targets(["ecs_tasks", "ecs_events"].map(|target| (target, self.level)));
         let layer = if self.json {
             let mut layer = json_subscriber::JsonLayer::new(writer);
             layer.with_timer("timestamp", SystemTime);
@@ -71,7 +81,12 @@ impl Logging {
             layer.boxed()
         } else {
             // Lambda adds the time to every line.
-            fmt::layer().with_writer(writer).with_ansi(false).with_target(false).without_time().boxed()
+            fmt::layer()
+                .with_writer(writer)
+                .with_ansi(false)
+                .with_target(false)
+                .without_time()
+                .boxed()
         };
         tracing_subscriber::registry().with(layer.with_filter(ours))
     }
@@ -92,8 +107,12 @@ mod tests {
 
     #[track_caller]
     fn check(variables: &[(&str, &str)], level: Level, json: bool) {
-        let variable =
-            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let variable = |name: &str| {
+            variables
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         assert_eq!(Logging::of(variable), Logging { level, json });
     }
 
@@ -103,12 +122,27 @@ mod tests {
         check(&[("LOG_LEVEL", "DEBUG")], Level::DEBUG, false);
         check(&[("LOG_LEVEL", "WARNING")], Level::WARN, false);
         check(&[("LOG_LEVEL", "CRITICAL")], Level::ERROR, false);
-        check(&[("LOG_LEVEL", "DEBUG"), ("AWS_LAMBDA_LOG_LEVEL", "ERROR")], Level::ERROR, false);
-        check(&[("AWS_LAMBDA_LOG_LEVEL", "FATAL"), ("AWS_LAMBDA_LOG_FORMAT", "JSON")], Level::ERROR, true);
+        check(
+            &[("LOG_LEVEL", "DEBUG"), ("AWS_LAMBDA_LOG_LEVEL", "ERROR")],
+            Level::ERROR,
+            false,
+        );
+        check(
+            &[
+                ("AWS_LAMBDA_LOG_LEVEL", "FATAL"),
+                ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+            ],
+            Level::ERROR,
+            true,
+        );
     }
 
     #[test]
     fn a_level_that_is_none_is_as_good_as_none() {
-        check(&[("LOG_LEVEL", "loud"), ("AWS_LAMBDA_LOG_FORMAT", "Text")], Level::INFO, false);
+        check(
+            &[("LOG_LEVEL", "loud"), ("AWS_LAMBDA_LOG_FORMAT", "Text")],
+            Level::INFO,
+            false,
+        );
     }
 }

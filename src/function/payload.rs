@@ -7,7 +7,9 @@ use serde_json::Value;
 /// invocation, and Lambda would repeat it, although no repetition can help.
 pub fn readable(mut invocation: LambdaInvocation) -> LambdaInvocation {
     if serde_json::from_slice::<Value>(&invocation.body).is_err() {
-        invocation.body = Value::from(String::from_utf8_lossy(&invocation.body)).to_string().into();
+        invocation.body = Value::from(String::from_utf8_lossy(&invocation.body))
+            .to_string()
+            .into();
     }
     invocation
 }

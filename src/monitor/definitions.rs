@@ -22,19 +22,29 @@ impl Sinks {
         let mut wanted: Vec<&str> = events.iter().filter_map(wanted_definition).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let read = stream::iter(wanted).map(async |arn| Some((arn.to_owned(), self.definition(arn).await?)));
-        let read = read.buffer_unordered(AT_ONCE).take_until(tokio::time::sleep(PATIENCE));
+        let read = stream::iter(wanted)
+            .map(async |arn| Some((arn.to_owned(), self.definition(arn).await?)));
+        let read = read
+            .buffer_unordered(AT_ONCE)
+            .take_until(tokio::time::sleep(PATIENCE));
         read.filter_map(async |read| read).collect().await
     }
 
     /// A task definition, if it can be read: from memory, or from ECS.
     pub(super) async fn definition(&self, arn: &str) -> Option<Arc<TaskDefinition>> {
-        let known = self.known_definitions.lock().ok().and_then(|known| known.get(arn).cloned());
+        let known = self
+            .known_definitions
+            .lock()
+            .ok()
+            .and_then(|known| known.get(arn).cloned());
         if known.is_some() {
             return known;
         }
-        let read = timeout(PATIENCE, self.aws().describe_task_definition(arn)).await.ok()?;
-        let read = read.inspect_err(|error| tracing::debug!("judging without a task definition: {error}"));
+        let read = timeout(PATIENCE, self.aws().describe_task_definition(arn))
+            .await
+            .ok()?;
+        let read =
+            read.inspect_err(|error| tracing::debug!("judging without a task definition: {error}"));
         let definition = Arc::new(read.ok()?);
         if let Ok(mut known) = self.known_definitions.lock() {
             if known.len() >= REMEMBERED {

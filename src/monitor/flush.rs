@@ -24,28 +24,48 @@ use crate::aws::{
 impl Sinks {
     /// Reports what waits in windows that have ended by `at`, the schedule's time; `Err` if something could
     /// not be reported, which the next minute tries again.
-    pub(super) async fn flush(&self, at: OffsetDateTime, now: OffsetDateTime) -> Result<(), CallError> {
-        let (Some(table), Some(_)) = (&self.table, &self.topic) else { return Ok(()) };
+    pub(super) async fn flush(
+        &self,
+        at: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Result<(), CallError> {
+        let (Some(table), Some(_)) = (&self.table, &self.topic) else {
+            return Ok(());
+        };
         let rows = self.rows(at.max(now));
         let windows = table.query(WINDOWS_PARTITION).await?;
         let ended = crate::epoch::milliseconds(rows.now);
         let mut failed = None;
-        for window in windows.iter().filter_map(Window::of).filter(|window| window.until <= ended) {
+        for window in windows
+            .iter()
+            .filter_map(Window::of)
+            .filter(|window| window.until <= ended)
+        {
             let reported = match window.waiting {
                 0 => table.delete(&rows.close(&window)).await,
                 _ => self.report_count(table, &rows, &window).await,
             };
             // One group must not keep the others from being reported.
             if let Err(error) = reported {
-                tracing::error!(cluster = window.group.cluster, "a count could not be reported: {error}");
+                tracing::error!(
+                    cluster = window.group.cluster,
+                    "a count could not be reported: {error}"
+                );
                 failed = Some(error);
             }
         }
         failed.map_or(Ok(()), Err)
     }
 
-    async fn report_count(&self, table: &Table, rows: &Rows, window: &Window) -> Result<(), CallError> {
-        let Some(alert) = &self.settings.alert else { return Ok(()) };
+    async fn report_count(
+        &self,
+        table: &Table,
+        rows: &Rows,
+        window: &Window,
+    ) -> Result<(), CallError> {
+        let Some(alert) = &self.settings.alert else {
+            return Ok(());
+        };
         if let Updated::Refused(_) = table.update(&rows.take(window)).await? {
             // Another invocation reports it.
             return Ok(());
@@ -56,11 +76,16 @@ impl Sinks {
         // group's words.
         let judged = match window.group.cause == RESTARTING {
             true => Some(Finding::Restarting),
-            false => Finding::of(&event, &[]).filter(|one| one.is_alarming() || *one == Finding::Awaiting),
+            false => Finding::of(&event, &[])
+                .filter(|one| one.is_alarming() || *one == Finding::Awaiting),
         };
-        let finding = judged.unwrap_or_else(|| Finding::Failed(TaskFailure::in_words(&window.group.cause)));
+        let finding =
+            judged.unwrap_or_else(|| Finding::Failed(TaskFailure::in_words(&window.group.cause)));
         let failing = Failing::of(&event, Some(&finding)).ok_or_else(|| {
-            CallError::refused("dynamodb:Query", "the latest event of a window is no failure")
+            CallError::refused(
+                "dynamodb:Query",
+                "the latest event of a window is no failure",
+            )
         })?;
         let failures = Failures {
             failing,
@@ -71,7 +96,10 @@ impl Sinks {
             log: None,
         };
         match self.publish(failures, rows.now).await {
-            Ok(()) => table.update(&rows.reported(window, alert.window)).await.map(drop),
+            Ok(()) => table
+                .update(&rows.reported(window, alert.window))
+                .await
+                .map(drop),
             Err(error) => {
                 // Best effort: without it the lease keeps the next minute from reporting it, and no longer.
                 let _ = table.update(&rows.give_back(window)).await;

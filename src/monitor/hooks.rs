@@ -13,11 +13,19 @@ use super::{
 
 impl Sinks {
     /// Notes which hooks wait and which no longer do. A window that nothing ends is reported by the schedule.
-    pub(super) async fn note_hooks(&self, in_flight: &[InFlight<'_>], rows: &Rows) -> Vec<Shortfall> {
-        let (Some(table), Some(_)) = (&self.table, &self.topic) else { return Vec::new() };
+    pub(super) async fn note_hooks(
+        &self,
+        in_flight: &[InFlight<'_>],
+        rows: &Rows,
+    ) -> Vec<Shortfall> {
+        let (Some(table), Some(_)) = (&self.table, &self.topic) else {
+            return Vec::new();
+        };
         let mut failures = Vec::new();
         for (id, one) in in_flight.iter().enumerate() {
-            let About::Service(hook) = &one.event.about else { continue };
+            let About::Service(hook) = &one.event.about else {
+                continue;
+            };
             let group = Group::of_wait(hook);
             let update = if one.finding == Some(Finding::Awaiting) {
                 rows.await_end(&group, one.event, HOOK_PATIENCE)
@@ -27,7 +35,13 @@ impl Sinks {
                 continue;
             };
             // Refused means that a later event has said more.
-            failures.extend(table.update(&update).await.err().map(|error| (id, Sink::Alert, error)));
+            failures.extend(
+                table
+                    .update(&update)
+                    .await
+                    .err()
+                    .map(|error| (id, Sink::Alert, error)),
+            );
         }
         failures
     }

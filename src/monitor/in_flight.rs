@@ -75,25 +75,39 @@ impl<'e> InFlight<'e> {
         definitions: &Definitions,
         now: OffsetDateTime,
     ) -> Self {
-        let definition = event.change().and_then(|change| definitions.get(&change.task.task_definition_arn));
-        let finding = Finding::by_definition(event, &settings.ignored, definition.map(|read| &**read));
+        let definition = event
+            .change()
+            .and_then(|change| definitions.get(&change.task.task_definition_arn));
+        let finding =
+            Finding::by_definition(event, &settings.ignored, definition.map(|read| &**read));
         if let Some(finding) = &finding {
             log(event, finding);
         }
         let audit = settings.audit.as_ref();
-        let item = audit.map(|audit| audit::render(event, finding.as_ref(), audit.retention_days, now));
+        let item =
+            audit.map(|audit| audit::render(event, finding.as_ref(), audit.retention_days, now));
         let restart_of =
             ended_service(event, finding.as_ref(), &settings.ignored).filter(|_| settings.restarts);
         let key = audit.and_then(|_| Rows::key_of(event, finding.as_ref(), restart_of.is_some()));
         let claim = Claim::Unknown;
-        Self { event, finding, item, key, claim, restart_of, led_by: None, failed_sinks: Vec::new() }
+        Self {
+            event,
+            finding,
+            item,
+            key,
+            claim,
+            restart_of,
+            led_by: None,
+            failed_sinks: Vec::new(),
+        }
     }
 
     /// The task's end turns out to be one restart of several.
     pub(super) fn find_restarting(&mut self) {
         let finding = self.finding.insert(Finding::Restarting);
         if let Some(item) = &mut self.item {
-            item.attributes.insert("finding".to_owned(), finding.name().into());
+            item.attributes
+                .insert("finding".to_owned(), finding.name().into());
         }
         log(self.event, finding);
     }
@@ -122,7 +136,8 @@ impl<'e> InFlight<'e> {
     /// The line that measures a task's end. The count waits for the claim: where the table cannot be reached,
     /// the event comes back and is counted then.
     pub(super) fn measured(&mut self, by_family: bool, now: OffsetDateTime) -> Option<String> {
-        let (About::Task(change), Some(finding), None) = (&self.event.about, &self.finding, self.led_by)
+        let (About::Task(change), Some(finding), None) =
+            (&self.event.about, &self.finding, self.led_by)
         else {
             return None;
         };
@@ -139,7 +154,11 @@ impl<'e> InFlight<'e> {
 
     /// Notes that something of it could not be done.
     pub(super) fn fail(&mut self, sink: Sink, error: &CallError) {
-        tracing::error!(event_id = self.event.id, sink = sink.name(), "an event will come back: {error}");
+        tracing::error!(
+            event_id = self.event.id,
+            sink = sink.name(),
+            "an event will come back: {error}"
+        );
         self.failed_sinks.push(sink);
     }
 }
@@ -147,11 +166,14 @@ impl<'e> InFlight<'e> {
 fn log(event: &Event, finding: &Finding) {
     match &event.about {
         About::Task(change) => {
-            let culprit = finding.failure().and_then(|failure| failure.failure.as_ref());
+            let culprit = finding
+                .failure()
+                .and_then(|failure| failure.failure.as_ref());
             let container = culprit.and_then(|failure| failure.cause.container());
             let mut containers = change.task.containers.iter();
-            let exit_code =
-                containers.find(|one| Some(one.name.as_str()) == container).and_then(|one| one.exit_code);
+            let exit_code = containers
+                .find(|one| Some(one.name.as_str()) == container)
+                .and_then(|one| one.exit_code);
             tracing::info!(
                 event_id = event.id,
                 cluster = change.cluster(),

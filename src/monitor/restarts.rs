@@ -27,27 +27,45 @@ impl Sinks {
     pub(super) async fn count_restarts(&self, in_flight: &mut [InFlight<'_>], rows: &Rows) {
         let mut services: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
         for (id, one) in in_flight.iter_mut().enumerate() {
-            let Some(service) = one.restart_of.filter(|_| one.led_by.is_none()) else { continue };
+            let Some(service) = one.restart_of.filter(|_| one.led_by.is_none()) else {
+                continue;
+            };
             match &one.claim {
                 // It was counted with a delivery that could not report it.
                 Claim::Mine(progress) if progress.counted => one.find_restarting(),
                 // The same item is written again, with the same finding.
-                Claim::Finished(progress) if progress.alerted.is_some() || progress.logged.is_some() => {
+                Claim::Finished(progress)
+                    if progress.alerted.is_some() || progress.logged.is_some() =>
+                {
                     one.find_restarting();
                 }
                 Claim::Mine(_) => services.entry(service).or_default().push(id),
-                Claim::Unknown if self.table.is_none() => services.entry(service).or_default().push(id),
+                Claim::Unknown if self.table.is_none() => {
+                    services.entry(service).or_default().push(id)
+                }
                 _ => {}
             }
         }
         for (service, ids) in services {
             let before = match &self.table {
-                Some(table) => count(table, rows, service, ids.len(), self.settings.restart_window()).await,
+                Some(table) => {
+                    count(
+                        table,
+                        rows,
+                        service,
+                        ids.len(),
+                        self.settings.restart_window(),
+                    )
+                    .await
+                }
                 None => Ok(0),
             };
             match before {
                 Ok(before) => {
-                    let later = ids.iter().zip(before + 1..).filter(|(_, number)| *number >= RESTARTS);
+                    let later = ids
+                        .iter()
+                        .zip(before + 1..)
+                        .filter(|(_, number)| *number >= RESTARTS);
                     later.for_each(|(id, _)| in_flight[*id].find_restarting());
                 }
                 Err(error) => {
@@ -72,11 +90,20 @@ async fn count(
 ) -> Result<u64, CallError> {
     for _ in 0..ATTEMPTS {
         if let Updated::Done(before) = table.update(&rows.count_restarts(service, ends)).await? {
-            return Ok(before.get("ends").and_then(serde_json::Value::as_u64).unwrap_or(0));
+            return Ok(before
+                .get("ends")
+                .and_then(serde_json::Value::as_u64)
+                .unwrap_or(0));
         }
-        if let Updated::Done(_) = table.update(&rows.begin_restarts(service, ends, window)).await? {
+        if let Updated::Done(_) = table
+            .update(&rows.begin_restarts(service, ends, window))
+            .await?
+        {
             return Ok(0);
         }
     }
-    Err(CallError::refused("dynamodb:UpdateItem", "the window of a service's restarts changes all the time"))
+    Err(CallError::refused(
+        "dynamodb:UpdateItem",
+        "the window of a service's restarts changes all the time",
+    ))
 }

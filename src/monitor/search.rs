@@ -17,9 +17,17 @@ const BULK_BYTES: usize = 5 * 1024 * 1024;
 impl Sinks {
     /// Indexes the events; those that could not be. A document that OpenSearch will never take is logged and
     /// left: the audit trail has its event.
-    pub(super) async fn index(&self, in_flight: &[InFlight<'_>], now: OffsetDateTime) -> Vec<Shortfall> {
-        let (Some(search), Some(settings)) = (&self.search, &self.settings.index) else { return Vec::new() };
-        search.prepare(&settings.name, &index::template(&settings.name), now).await;
+    pub(super) async fn index(
+        &self,
+        in_flight: &[InFlight<'_>],
+        now: OffsetDateTime,
+    ) -> Vec<Shortfall> {
+        let (Some(search), Some(settings)) = (&self.search, &self.settings.index) else {
+            return Vec::new();
+        };
+        search
+            .prepare(&settings.name, &index::template(&settings.name), now)
+            .await;
         let mut failures = Vec::new();
         let lines: Vec<String> = in_flight
             .iter()
@@ -29,7 +37,10 @@ impl Sinks {
         while from < lines.len() {
             let to = from + fitting(&lines[from..], 0, BULK_BYTES);
             let answer = search.bulk(&lines[from..to].concat(), now).await;
-            let refused = answer.as_ref().map(index::refused).unwrap_or_else(|_| BTreeMap::new());
+            let refused = answer
+                .as_ref()
+                .map(index::refused)
+                .unwrap_or_else(|_| BTreeMap::new());
             for (id, one) in in_flight.iter().enumerate().take(to).skip(from) {
                 match (&answer, refused.get(&one.event.id)) {
                     (Err(error), _) => failures.push((id, Sink::Index, error.clone())),
@@ -40,7 +51,11 @@ impl Sinks {
                         refused.why
                     ),
                     (Ok(_), Some(refused)) => {
-                        failures.push((id, Sink::Index, CallError::refused("es:ESHttpPost", &refused.why)));
+                        failures.push((
+                            id,
+                            Sink::Index,
+                            CallError::refused("es:ESHttpPost", &refused.why),
+                        ));
                     }
                     (Ok(_), None) => {}
                 }

@@ -79,7 +79,9 @@ impl Sinks {
         published: &[(Gathered, Publication)],
         others: &[usize],
     ) -> Outstanding {
-        let Some(table) = &self.table else { return Outstanding::default() };
+        let Some(table) = &self.table else {
+            return Outstanding::default();
+        };
         let mut at_once: Vec<(usize, bool)> = others.iter().map(|id| (*id, false)).collect();
         let mut parts = Vec::new();
         for (gathered, publication) in published.iter().filter(|(gathered, _)| gathered.claimed) {
@@ -87,30 +89,44 @@ impl Sinks {
             let members = gathered.members.iter().map(|id| (*id, is_alerted));
             if matches!(publication, Publication::ToBeCounted) {
                 let members: Vec<_> = members.collect();
-                parts.extend(
-                    members
-                        .chunks(AT_A_TIME)
-                        .map(|members| Portion { members: members.to_vec(), counted_in: Some(gathered) }),
-                );
+                parts.extend(members.chunks(AT_A_TIME).map(|members| Portion {
+                    members: members.to_vec(),
+                    counted_in: Some(gathered),
+                }));
             } else {
                 at_once.extend(members);
             }
         }
-        parts.extend(
-            at_once.chunks(AT_A_TIME).map(|members| Portion { members: members.to_vec(), counted_in: None }),
-        );
+        parts.extend(at_once.chunks(AT_A_TIME).map(|members| Portion {
+            members: members.to_vec(),
+            counted_in: None,
+        }));
         let mut settled = Outstanding::default();
-        for part in join_all(parts.into_iter().map(|part| self.settle_part(table, done, part))).await {
+        for part in join_all(
+            parts
+                .into_iter()
+                .map(|part| self.settle_part(table, done, part)),
+        )
+        .await
+        {
             settled.failures.extend(part.failures);
             settled.gone.extend(part.gone);
         }
         settled
     }
 
-    async fn settle_part(&self, table: &Table, done: &Done<'_, '_>, mut part: Portion<'_>) -> Outstanding {
+    async fn settle_part(
+        &self,
+        table: &Table,
+        done: &Done<'_, '_>,
+        mut part: Portion<'_>,
+    ) -> Outstanding {
         let mut settled = Outstanding::default();
         let failed = |members: &[(usize, bool)], error: &CallError| -> Vec<Shortfall> {
-            members.iter().map(|(id, _)| (*id, Sink::Mark, error.clone())).collect()
+            members
+                .iter()
+                .map(|(id, _)| (*id, Sink::Mark, error.clone()))
+                .collect()
         };
         while !part.members.is_empty() {
             let updates = self.updates(done, &part);
@@ -121,14 +137,19 @@ impl Sinks {
                 Ok(Transacted::Done) => return settled,
                 Ok(Transacted::Refused(refused)) => refused,
                 Err(error) => {
-                    settled.failures.extend(self.settle_rows(table, done, &part, &error).await);
+                    settled
+                        .failures
+                        .extend(self.settle_rows(table, done, &part, &error).await);
                     return settled;
                 }
             };
             let first = usize::from(part.counted_in.is_some());
             if let Some(gathered) = part.counted_in.filter(|_| refused.contains(&0)) {
                 let members = part.members.iter().map(|(id, _)| *id).collect();
-                settled.gone.push(Gathered { members, ..gathered.clone() });
+                settled.gone.push(Gathered {
+                    members,
+                    ..gathered.clone()
+                });
                 return settled;
             }
             // The rows come first, the items that only show it after them.
@@ -161,7 +182,11 @@ impl Sinks {
     ) -> Vec<Shortfall> {
         let is_counted = part.counted_in.is_some();
         let rows = part.members.iter().map(async |(id, is_alerted)| {
-            for update in self.of_one(done, *id, *is_alerted && !is_counted).into_iter().flatten() {
+            for update in self
+                .of_one(done, *id, *is_alerted && !is_counted)
+                .into_iter()
+                .flatten()
+            {
                 match table.update(&update).await {
                     Ok(Updated::Done(_)) => {}
                     Ok(Updated::Refused(_)) => return Some((*id, Sink::Mark, taken_over())),
@@ -172,14 +197,21 @@ impl Sinks {
         });
         match timeout(SETTLE, join_all(rows)).await {
             Ok(failures) => failures.into_iter().flatten().collect(),
-            Err(_) => part.members.iter().map(|(id, _)| (*id, Sink::Mark, error.clone())).collect(),
+            Err(_) => part
+                .members
+                .iter()
+                .map(|(id, _)| (*id, Sink::Mark, error.clone()))
+                .collect(),
         }
     }
 
     /// The changes of a part: its window, the rows of its tasks, and what the audit trail shows of it.
     fn updates(&self, done: &Done<'_, '_>, part: &Portion<'_>) -> Vec<Update> {
         let (mut updates, mut shown) = (Vec::new(), Vec::new());
-        let latest = part.members.iter().max_by_key(|(id, _)| done.in_flight[*id].event.time);
+        let latest = part
+            .members
+            .iter()
+            .max_by_key(|(id, _)| done.in_flight[*id].event.time);
         if let (Some(gathered), Some((latest, _))) = (part.counted_in, latest) {
             let event = done.in_flight[*latest].event;
             updates.push(done.rows.count(&gathered.group, part.members.len(), event));
@@ -196,7 +228,9 @@ impl Sinks {
     /// The changes of one failure: its row, and its item in the audit trail.
     fn of_one(&self, done: &Done<'_, '_>, id: usize, is_alerted: bool) -> [Option<Update>; 2] {
         let one = &done.in_flight[id];
-        let (Some(key), Claim::Mine(progress)) = (&one.key, &one.claim) else { return [None, None] };
+        let (Some(key), Claim::Mine(progress)) = (&one.key, &one.claim) else {
+            return [None, None];
+        };
         let mut progress = progress.clone();
         if is_alerted {
             progress.alerted.get_or_insert_with(|| done.rows.stamp());
@@ -206,7 +240,12 @@ impl Sinks {
         }
         let is_finished = !one.is_alarming() || self.is_finished(&progress);
         let row = done.rows.settle(key, &progress, is_finished);
-        [Some(row), one.item.as_ref().and_then(|item| Rows::show(&item.key(), &progress))]
+        [
+            Some(row),
+            one.item
+                .as_ref()
+                .and_then(|item| Rows::show(&item.key(), &progress)),
+        ]
     }
 
     /// True if all has been done about a failure that this monitor does.
@@ -217,14 +256,19 @@ impl Sinks {
 }
 
 fn taken_over() -> CallError {
-    CallError::refused("dynamodb:UpdateItem", "another invocation has taken the task over")
+    CallError::refused(
+        "dynamodb:UpdateItem",
+        "another invocation has taken the task over",
+    )
 }
 
 impl InFlight<'_> {
     /// True if its row is leased by this invocation, which then settles it.
     pub(super) fn is_leased(&self) -> bool {
-        let is_failure =
-            self.key.as_ref().is_some_and(|key| key.get(SORT).is_some_and(|sort| sort == "failed"));
+        let is_failure = self
+            .key
+            .as_ref()
+            .is_some_and(|key| key.get(SORT).is_some_and(|sort| sort == "failed"));
         is_failure && self.led_by.is_none() && matches!(self.claim, Claim::Mine(_))
     }
 }

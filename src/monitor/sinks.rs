@@ -11,7 +11,9 @@ use time::OffsetDateTime;
 
 use super::decide::{rows::Rows, settings::Settings};
 use crate::{
-    aws::{Aws, dynamodb::Table, log_group::LogGroup, opensearch::SearchIndex, patient, sns::Topic},
+    aws::{
+        Aws, dynamodb::Table, log_group::LogGroup, opensearch::SearchIndex, patient, sns::Topic,
+    },
     task::TaskDefinition,
 };
 
@@ -39,10 +41,22 @@ impl Sinks {
     pub(super) fn new(settings: Settings, config: SdkConfig) -> Self {
         let config = patient(config);
         Self {
-            table: settings.audit.as_ref().map(|audit| Table::new(&config, &audit.table)),
-            topic: settings.alert.as_ref().map(|alert| Topic::new(&config, &alert.topic_arn)),
-            log_group: settings.log_group.as_ref().map(|name| LogGroup::new(&config, name)),
-            search: settings.index.as_ref().map(|index| SearchIndex::new(&config, &index.endpoint)),
+            table: settings
+                .audit
+                .as_ref()
+                .map(|audit| Table::new(&config, &audit.table)),
+            topic: settings
+                .alert
+                .as_ref()
+                .map(|alert| Topic::new(&config, &alert.topic_arn)),
+            log_group: settings
+                .log_group
+                .as_ref()
+                .map(|name| LogGroup::new(&config, name)),
+            search: settings
+                .index
+                .as_ref()
+                .map(|index| SearchIndex::new(&config, &index.endpoint)),
             known_definitions: Mutex::default(),
             aws: OnceLock::new(),
             config,
@@ -58,7 +72,15 @@ impl Sinks {
 
     /// The rows of one invocation, under a name of its own.
     pub(super) fn rows(&self, now: OffsetDateTime) -> Rows {
-        let retention_days = self.settings.audit.as_ref().map_or(0, |audit| audit.retention_days);
-        Rows { me: format!("{:016x}", fastrand::u64(..)), now, retention_days }
+        let retention_days = self
+            .settings
+            .audit
+            .as_ref()
+            .map_or(0, |audit| audit.retention_days);
+        Rows {
+            me: format!("{:016x}", fastrand::u64(..)),
+            now,
+            retention_days,
+        }
     }
 }

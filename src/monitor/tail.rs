@@ -23,28 +23,59 @@ const PATIENCE: Duration = Duration::from_secs(3);
 impl Sinks {
     /// The tail of the container that failed first, where it has one and it is wanted.
     pub(super) async fn tail(&self, failing: &Failing<'_>, clock: Clock) -> Option<Log> {
-        let lines = self.settings.alert.as_ref().map_or(0, |alert| alert.log_lines);
+        let lines = self
+            .settings
+            .alert
+            .as_ref()
+            .map_or(0, |alert| alert.log_lines);
         if lines == 0 {
             return None;
         }
-        timeout(PATIENCE, self.read_tail(failing, lines, clock)).await.unwrap_or_default()
+        timeout(PATIENCE, self.read_tail(failing, lines, clock))
+            .await
+            .unwrap_or_default()
     }
 
     async fn read_tail(&self, failing: &Failing<'_>, lines: u32, clock: Clock) -> Option<Log> {
-        let Subject::Task(change, _) = failing.what else { return None };
+        let Subject::Task(change, _) = failing.what else {
+            return None;
+        };
         let (name, task) = (culprit(failing)?, &change.task);
         let definition = self.definition(&task.task_definition_arn).await?;
         let logs = definition.container(name)?.logs.as_ref()?;
-        let container = task.containers.iter().find(|container| container.name == name)?;
+        let container = task
+            .containers
+            .iter()
+            .find(|container| container.name == name)?;
         let stream = log_tail::stream_of(logs, container, &task.arn)?;
         let counts = log_tail::tells;
-        let wanted = Wanted { logs, stream: &stream, lines, counts, ended_at: task.ended_at() };
-        let read = log_tail::read(self.aws().logs(), &wanted, clock, clock.now() + Span::seconds(2)).await;
+        let wanted = Wanted {
+            logs,
+            stream: &stream,
+            lines,
+            counts,
+            ended_at: task.ended_at(),
+        };
+        let read = log_tail::read(
+            self.aws().logs(),
+            &wanted,
+            clock,
+            clock.now() + Span::seconds(2),
+        )
+        .await;
         let (lines, missing) = match read {
             Ok(lines) => (lines, None),
             // The one reason that somebody can mend.
-            Err(error) => (Vec::new(), error.is_denied().then(|| NoLog::Denied(error.to_string()))),
+            Err(error) => (
+                Vec::new(),
+                error.is_denied().then(|| NoLog::Denied(error.to_string())),
+            ),
         };
-        Some(Log { group: Some(logs.group.clone()), stream: Some(stream), lines, missing })
+        Some(Log {
+            group: Some(logs.group.clone()),
+            stream: Some(stream),
+            lines,
+            missing,
+        })
     }
 }

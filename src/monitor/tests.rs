@@ -19,8 +19,11 @@ use super::{
 
 /// A recorded event.
 pub(super) fn event(file: &str) -> Event {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/events").join(file);
-    let json: Value = serde_json::from_str(&fs::read_to_string(path).expect("a fixture")).expect("JSON");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/events")
+        .join(file);
+    let json: Value =
+        serde_json::from_str(&fs::read_to_string(path).expect("a fixture")).expect("JSON");
     Event::read(json, "").expect("an event")
 }
 

@@ -27,23 +27,36 @@ const CLAIMS: usize = 25;
 impl Sinks {
     /// Claims what is reported and counted, and writes every event to the audit trail.
     pub(super) async fn write_audit(&self, in_flight: &mut [InFlight<'_>], rows: &Rows) {
-        let Some(table) = &self.table else { return self.count_restarts(in_flight, rows).await };
+        let Some(table) = &self.table else {
+            return self.count_restarts(in_flight, rows).await;
+        };
         let items = |in_flight: &[InFlight<'_>], claimed: bool| -> Vec<(usize, Attributes)> {
-            let of_round = in_flight.iter().enumerate().filter(|(_, one)| one.key.is_some() == claimed);
-            of_round.filter_map(|(id, one)| Some((id, one.shown()?))).collect()
+            let of_round = in_flight
+                .iter()
+                .enumerate()
+                .filter(|(_, one)| one.key.is_some() == claimed);
+            of_round
+                .filter_map(|(id, one)| Some((id, one.shown()?)))
+                .collect()
         };
         let unclaimed = items(in_flight, false);
-        let (claims, mut failures) = tokio::join!(claim(table, in_flight, rows), put(table, unclaimed));
+        let (claims, mut failures) =
+            tokio::join!(claim(table, in_flight, rows), put(table, unclaimed));
         let mut leaders: BTreeMap<String, usize> = BTreeMap::new();
         let mut claims = claims;
         for (id, one) in in_flight.iter_mut().enumerate() {
-            let Some(key) = one.key.as_ref().map(|key| format!("{key:?}")) else { continue };
+            let Some(key) = one.key.as_ref().map(|key| format!("{key:?}")) else {
+                continue;
+            };
             let leader = *leaders.entry(key).or_insert(id);
             if leader != id {
                 one.led_by = Some(leader);
                 continue;
             }
-            match claims.remove(&id).unwrap_or_else(|| Err(CallError::no_answer("dynamodb:UpdateItem"))) {
+            match claims
+                .remove(&id)
+                .unwrap_or_else(|| Err(CallError::no_answer("dynamodb:UpdateItem")))
+            {
                 Ok(Claim::Elsewhere) => {
                     tracing::info!(
                         event_id = one.event.id,
@@ -98,9 +111,17 @@ async fn claim(
     }
     let firsts: Vec<(usize, &Attributes)> = firsts.into_values().collect();
     let portion = if firsts.len() < STORM { 1 } else { CLAIMS };
-    let claims = stream::iter(firsts.chunks(portion)).map(|claims| claim_portion(table, claims, rows));
-    let claims = claims.buffer_unordered(AT_ONCE).take_until(tokio::time::sleep(ROUND));
-    claims.collect::<Vec<_>>().await.concat().into_iter().collect()
+    let claims =
+        stream::iter(firsts.chunks(portion)).map(|claims| claim_portion(table, claims, rows));
+    let claims = claims
+        .buffer_unordered(AT_ONCE)
+        .take_until(tokio::time::sleep(ROUND));
+    claims
+        .collect::<Vec<_>>()
+        .await
+        .concat()
+        .into_iter()
+        .collect()
 }
 
 /// Claims some rows: several in one transaction if all of them are new, and else each by itself.
@@ -113,7 +134,10 @@ async fn claim_portion(
         let updates: Vec<Update> = claims.iter().map(|(_, key)| rows.claim_new(key)).collect();
         let token = format!("{:032x}", fastrand::u128(..));
         if let Ok(Transacted::Done) = table.transact(&updates, &token).await {
-            return claims.iter().map(|(id, _)| (*id, Ok(Claim::Mine(Progress::default())))).collect();
+            return claims
+                .iter()
+                .map(|(id, _)| (*id, Ok(Claim::Mine(Progress::default()))))
+                .collect();
         }
     }
     let each = claims.iter().map(async |(id, key)| {
@@ -140,14 +164,19 @@ async fn put(table: &Table, items: Vec<(usize, Attributes)>) -> Vec<Shortfall> {
     let no_answer = || CallError::no_answer("dynamodb:BatchWriteItem");
     match timeout(ROUND, all).await {
         Ok(failures) => failures,
-        Err(_) => ids.into_iter().map(|id| (id, Sink::Audit, no_answer())).collect(),
+        Err(_) => ids
+            .into_iter()
+            .map(|id| (id, Sink::Audit, no_answer()))
+            .collect(),
     }
 }
 
 async fn put_chunk(table: &Table, chunk: &[(Attributes, Vec<usize>)]) -> Vec<Shortfall> {
     let items: Vec<&Attributes> = chunk.iter().map(|(item, _)| item).collect();
     let failed = |ids: &[usize], error: &CallError| -> Vec<Shortfall> {
-        ids.iter().map(|id| (*id, Sink::Audit, error.clone())).collect()
+        ids.iter()
+            .map(|id| (*id, Sink::Audit, error.clone()))
+            .collect()
     };
     match table.put_all(&items).await {
         Ok(()) => Vec::new(),
@@ -161,6 +190,9 @@ async fn put_chunk(table: &Table, chunk: &[(Attributes, Vec<usize>)]) -> Vec<Sho
             }
             failures
         }
-        Err(error) => chunk.iter().flat_map(|(_, ids)| failed(ids, &error)).collect(),
+        Err(error) => chunk
+            .iter()
+            .flat_map(|(_, ids)| failed(ids, &error))
+            .collect(),
     }
 }

@@ -28,29 +28,45 @@ impl Properties {
             let unsuited = [
                 ("LaunchType", self.launch_type.is_some()),
                 ("PlatformVersion", self.platform_version.is_some()),
-                ("CapacityProviderStrategy", self.capacity_provider_strategy.is_some()),
+                (
+                    "CapacityProviderStrategy",
+                    self.capacity_provider_strategy.is_some(),
+                ),
                 ("PlacementConstraints", self.placement_constraints.is_some()),
                 ("PlacementStrategy", self.placement_strategy.is_some()),
             ];
             for (name, _) in unsuited.iter().filter(|(_, given)| *given) {
-                refuse(name, "cannot be given together with Instances: StartTask has no such parameter");
+                refuse(
+                    name,
+                    "cannot be given together with Instances: StartTask has no such parameter",
+                );
             }
         }
         self.check_wait(&mut refuse);
-        let network = self.network_configuration.as_ref().map(|network| &network.awsvpc_configuration);
+        let network = self
+            .network_configuration
+            .as_ref()
+            .map(|network| &network.awsvpc_configuration);
         if self.service.is_none() && network.is_some_and(|network| network.subnets.is_none()) {
             refuse(
                 "NetworkConfiguration.awsvpcConfiguration.subnets",
                 "is missing: it can be left out only with Service",
             );
         }
-        let containers = self.overrides.iter().flat_map(|one| one.container_overrides.iter().flatten());
+        let containers = self
+            .overrides
+            .iter()
+            .flat_map(|one| one.container_overrides.iter().flatten());
         for (index, container) in containers.enumerate() {
             for (number, one) in container.resource_requirements.iter().flatten().enumerate() {
                 if one.value.is_none() && one.sharing_strategy.is_none() {
-                    let path =
-                        format!("Overrides.containerOverrides[{index}].resourceRequirements[{number}].value");
-                    refuse(&path, "is missing: it can be left out only with sharingStrategy");
+                    let path = format!(
+                        "Overrides.containerOverrides[{index}].resourceRequirements[{number}].value"
+                    );
+                    refuse(
+                        &path,
+                        "is missing: it can be left out only with sharingStrategy",
+                    );
                 }
             }
         }
@@ -58,11 +74,17 @@ impl Properties {
             // These tags say which request started a task. A template's own would make a task look
             // like another request's.
             if tag.key.starts_with(OWN_TAG_PREFIX) {
-                let problem = format!("begins with {OWN_TAG_PREFIX}, which the function keeps for itself");
+                let problem =
+                    format!("begins with {OWN_TAG_PREFIX}, which the function keeps for itself");
                 refuse(&format!("Tags[{index}].key"), &problem);
             }
         }
-        for (index, criterion) in self.update_criteria().unwrap_or_default().iter().enumerate() {
+        for (index, criterion) in self
+            .update_criteria()
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+        {
             if criterion.environment_keys.is_none() && !criterion.image {
                 refuse(
                     &format!("UpdateCriteria[{index}]"),
@@ -86,7 +108,10 @@ impl Properties {
             return;
         }
         if self.timeout == 0 {
-            refuse("Timeout", "must not be 0 with WaitHandle: nobody would signal it");
+            refuse(
+                "Timeout",
+                "must not be 0 with WaitHandle: nobody would signal it",
+            );
         }
         // With a handle the request is answered first, and a continuation holds no properties to
         // start from.
@@ -99,7 +124,9 @@ impl Properties {
 }
 
 pub(super) fn check_size(read: &Value, errors: &mut Vec<PropertyError>) {
-    let size = read.get("Overrides").map_or(0, |overrides| overrides.to_string().chars().count());
+    let size = read
+        .get("Overrides")
+        .map_or(0, |overrides| overrides.to_string().chars().count());
     if size > MAX_OVERRIDES {
         let problem = format!("has {size} characters as JSON, ECS takes at most {MAX_OVERRIDES}");
         errors.push(PropertyError::at("Overrides", problem));
@@ -110,7 +137,11 @@ pub(super) fn check_size(read: &Value, errors: &mut Vec<PropertyError>) {
 /// so the task would receive the reference's text as its value.
 ///
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html>
-pub(super) fn refuse_dynamic_references(value: &Value, path: &str, errors: &mut Vec<PropertyError>) {
+pub(super) fn refuse_dynamic_references(
+    value: &Value,
+    path: &str,
+    errors: &mut Vec<PropertyError>,
+) {
     match value {
         Value::String(text)
             // CloudFormation resolves {{resolve:ssm:…}} in custom resources, so that one may stand.

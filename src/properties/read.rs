@@ -30,13 +30,18 @@ pub(super) fn read(
             None => refuse(format!("must be a string, not {}", kind(value))),
             Some(text) => match text.chars().count() {
                 0 if *min > 0 => refuse("must not be empty".to_owned()),
-                count if count > *max => refuse(format!("has {count} characters, at most {max} are allowed")),
+                count if count > *max => {
+                    refuse(format!("has {count} characters, at most {max} are allowed"))
+                }
                 _ => Some(Value::String(text)),
             },
         },
         Shape::Integer { min, max } => match integer(value) {
             Some(number) if (*min..=*max).contains(&number) => Some(Value::Number(number.into())),
-            _ => refuse(format!("must be a whole number from {min} to {max}, not {}", shown(value))),
+            _ => refuse(format!(
+                "must be a whole number from {min} to {max}, not {}",
+                shown(value)
+            )),
         },
         Shape::Boolean => match boolean(value) {
             Some(boolean) => Some(Value::Bool(boolean)),
@@ -46,16 +51,19 @@ pub(super) fn read(
             Value::Array(items) if items.len() < *min => {
                 refuse("must have at least one element: name one, or leave it out".to_owned())
             }
-            Value::Array(items) if items.len() > *max => {
-                refuse(format!("has {} elements, at most {max} are allowed", items.len()))
-            }
+            Value::Array(items) if items.len() > *max => refuse(format!(
+                "has {} elements, at most {max} are allowed",
+                items.len()
+            )),
             Value::Array(items) => {
                 let read: Vec<Option<Value>> = items
                     .iter()
                     .enumerate()
                     .map(|(index, item)| read(item, of, &format!("{path}[{index}]"), errors))
                     .collect();
-                read.into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
+                read.into_iter()
+                    .collect::<Option<Vec<_>>>()
+                    .map(Value::Array)
             }
             _ => refuse(format!("must be a list, not {}", kind(value))),
         },
@@ -74,14 +82,26 @@ fn read_object(
 ) -> Option<Value> {
     let before = errors.len();
     let at_top = path.is_empty();
-    let within = |name: &str| if at_top { name.to_owned() } else { format!("{path}.{name}") };
+    let within = |name: &str| {
+        if at_top {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
     // Below the top both spellings count: ECS writes containerOverrides, and templates mostly write
     // ContainerOverrides, as AWS::ECS::TaskDefinition does.
-    let spells = |field: &Field, name: &str| name == field.name || !at_top && name == field.other_spelling();
+    let spells =
+        |field: &Field, name: &str| name == field.name || !at_top && name == field.other_spelling();
 
     for name in object.keys() {
         if !fields.iter().any(|field| spells(field, name)) {
-            errors.push(PropertyError::unknown(path, &within(name), name, &hint(name, fields)));
+            errors.push(PropertyError::unknown(
+                path,
+                &within(name),
+                name,
+                &hint(name, fields),
+            ));
         }
     }
     let mut read_fields = Map::new();
@@ -116,7 +136,9 @@ fn read_object(
 /// A hint for an unknown name: the structure that it belongs in, or the name that was probably
 /// meant.
 fn hint(name: &str, fields: &[Field]) -> String {
-    let is_misspelt = fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
+    let is_misspelt = fields
+        .iter()
+        .any(|field| field.name.eq_ignore_ascii_case(name));
     if let Some(home) = home(name, fields).filter(|_| !is_misspelt) {
         return format!(", which belongs in {home}");
     }
@@ -138,11 +160,18 @@ fn home(name: &str, fields: &[Field]) -> Option<String> {
                 };
                 if let Shape::Object(members) = shape {
                     let dot = if path.is_empty() { "" } else { "." };
-                    below.push((format!("{path}{dot}{}{list}", template_spelling(field)), *members));
+                    below.push((
+                        format!("{path}{dot}{}{list}", template_spelling(field)),
+                        *members,
+                    ));
                 }
             }
         }
-        let has = |fields: &[Field]| fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
+        let has = |fields: &[Field]| {
+            fields
+                .iter()
+                .any(|field| field.name.eq_ignore_ascii_case(name))
+        };
         let mut homes = below.iter().filter(|(_, members)| has(members));
         if let Some((home, _)) = homes.next() {
             return homes.next().is_none().then(|| home.clone());
@@ -154,7 +183,10 @@ fn home(name: &str, fields: &[Field]) -> Option<String> {
 
 /// The field's name in CloudFormation's spelling.
 fn template_spelling(field: &Field) -> String {
-    if field.name.starts_with(|first: char| first.is_ascii_uppercase()) {
+    if field
+        .name
+        .starts_with(|first: char| first.is_ascii_uppercase())
+    {
         return field.name.to_owned();
     }
     field.other_spelling()
@@ -162,8 +194,11 @@ fn template_spelling(field: &Field) -> String {
 
 /// The known name that is most like an unknown one, in the spelling of its neighbours.
 fn nearest(name: &str, fields: &[Field]) -> Option<String> {
-    let likeness = |field: &&Field| strsim::jaro_winkler(&name.to_lowercase(), &field.name.to_lowercase());
-    let best = fields.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
+    let likeness =
+        |field: &&Field| strsim::jaro_winkler(&name.to_lowercase(), &field.name.to_lowercase());
+    let best = fields
+        .iter()
+        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
     (likeness(&best) > 0.8).then(|| best.name.to_owned())
 }
 
@@ -222,7 +257,9 @@ fn kind(value: &Value) -> &'static str {
 /// anything, a secret included.
 fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) if !text.is_empty() && text.chars().count() <= 20 => format!("\"{text}\""),
+        Value::String(text) if !text.is_empty() && text.chars().count() <= 20 => {
+            format!("\"{text}\"")
+        }
         Value::Number(number) => number.to_string(),
         _ => kind(value).to_owned(),
     }

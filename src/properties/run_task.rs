@@ -300,6 +300,10 @@ impl fmt::Display for NetworkConfiguration {
             Some([_, ..]) => write!(f, ", security groups {}", listed(&vpc.security_groups))?,
             _ => f.write_str(", the VPC's default security group")?,
         }
-        write!(f, ", AssignPublicIp {}", vpc.assign_public_ip.as_deref().unwrap_or("DISABLED"))
+        write!(
+            f,
+            ", AssignPublicIp {}",
+            vpc.assign_public_ip.as_deref().unwrap_or("DISABLED")
+        )
     }
 }

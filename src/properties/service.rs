@@ -27,7 +27,10 @@ impl Properties {
     /// it has no other of these parameters.
     #[must_use]
     pub fn placed_as(mut self, service: ServicePlacement) -> Self {
-        let given = self.network_configuration.take().map(|network| network.awsvpc_configuration);
+        let given = self
+            .network_configuration
+            .take()
+            .map(|network| network.awsvpc_configuration);
         let network = match (given, service.network) {
             (Some(given), Some(service)) => Some(AwsVpcConfiguration {
                 subnets: given.subnets.or(service.subnets),
@@ -36,8 +39,9 @@ impl Properties {
             }),
             (given, service) => given.or(service),
         };
-        self.network_configuration =
-            network.map(|awsvpc_configuration| NetworkConfiguration { awsvpc_configuration });
+        self.network_configuration = network.map(|awsvpc_configuration| NetworkConfiguration {
+            awsvpc_configuration,
+        });
         if self.instances().is_some() {
             return self;
         }
@@ -59,9 +63,9 @@ impl Properties {
     fn runs_on_fargate(&self) -> bool {
         match (&self.launch_type, &self.capacity_provider_strategy) {
             (Some(launch_type), _) => launch_type == "FARGATE",
-            (None, Some(strategy)) => {
-                strategy.iter().all(|item| item.capacity_provider.starts_with("FARGATE"))
-            }
+            (None, Some(strategy)) => strategy
+                .iter()
+                .all(|item| item.capacity_provider.starts_with("FARGATE")),
             (None, None) => true,
         }
     }
@@ -74,7 +78,14 @@ mod tests {
     use super::*;
 
     fn service() -> ServicePlacement {
-        let texts = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        let texts = |texts: &[&str]| {
+            Some(
+                texts
+                    .iter()
+                    .map(|text| (*text).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
         ServicePlacement {
             network: Some(AwsVpcConfiguration {
                 subnets: texts(&["subnet-s"]),
@@ -88,14 +99,20 @@ mod tests {
     }
 
     fn placed(more: Value, service: ServicePlacement) -> Properties {
-        let mut properties =
-            json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app", "Service": "web"});
-        properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut properties = json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app", "Service": "web"});
+        properties
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         Properties::read(&properties).unwrap().placed_as(service)
     }
 
     fn network(properties: &Properties) -> AwsVpcConfiguration {
-        properties.network_configuration.clone().unwrap().awsvpc_configuration
+        properties
+            .network_configuration
+            .clone()
+            .unwrap()
+            .awsvpc_configuration
     }
 
     #[test]
@@ -124,27 +141,45 @@ mod tests {
             weight: Some(1),
             base: None,
         };
-        let with_strategy =
-            ServicePlacement { capacity_provider_strategy: Some(vec![item]), launch_type: None, ..service() };
+        let with_strategy = ServicePlacement {
+            capacity_provider_strategy: Some(vec![item]),
+            launch_type: None,
+            ..service()
+        };
         let properties = placed(json!({"LaunchType": "FARGATE"}), with_strategy.clone());
         assert!(properties.capacity_provider_strategy.is_none());
         let properties = placed(json!({}), with_strategy);
-        assert!(properties.capacity_provider_strategy.is_some() && properties.launch_type.is_none());
+        assert!(
+            properties.capacity_provider_strategy.is_some() && properties.launch_type.is_none()
+        );
         let own = json!({"CapacityProviderStrategy": [{"capacityProvider": "OWN"}]});
         let properties = placed(own, service());
-        assert_eq!(properties.capacity_provider_strategy.unwrap()[0].capacity_provider, "OWN");
-        assert_eq!((properties.launch_type, properties.platform_version), (None, None));
+        assert_eq!(
+            properties.capacity_provider_strategy.unwrap()[0].capacity_provider,
+            "OWN"
+        );
+        assert_eq!(
+            (properties.launch_type, properties.platform_version),
+            (None, None)
+        );
     }
 
     #[test]
     fn instances_take_the_network_alone() {
         let properties = placed(json!({"Instances": ["i"]}), service());
         assert!(properties.network_configuration.is_some());
-        assert_eq!((properties.platform_version, properties.launch_type), (None, None));
+        assert_eq!(
+            (properties.platform_version, properties.launch_type),
+            (None, None)
+        );
     }
 
     #[test]
     fn a_service_without_a_network_changes_nothing_of_it() {
-        assert!(placed(json!({}), ServicePlacement::default()).network_configuration.is_none());
+        assert!(
+            placed(json!({}), ServicePlacement::default())
+                .network_configuration
+                .is_none()
+        );
     }
 }

@@ -73,17 +73,26 @@ pub enum Absent {
 impl Rule {
     /// A value that must be present.
     pub const fn required(shape: Shape) -> Self {
-        Self { shape, absent: Absent::Refused }
+        Self {
+            shape,
+            absent: Absent::Refused,
+        }
     }
 
     /// A value that may be absent.
     pub const fn optional(shape: Shape) -> Self {
-        Self { shape, absent: Absent::Nothing }
+        Self {
+            shape,
+            absent: Absent::Nothing,
+        }
     }
 
     /// A value that is `text` if it is absent.
     pub const fn or(text: &'static str, shape: Shape) -> Self {
-        Self { shape, absent: Absent::Default(text) }
+        Self {
+            shape,
+            absent: Absent::Default(text),
+        }
     }
 }
 
@@ -91,22 +100,40 @@ impl Field {
     /// The field's name in its other spelling: `ContainerOverrides` for `containerOverrides`.
     pub fn other_spelling(&self) -> String {
         let mut chars = self.name.chars();
-        let Some(first) = chars.next() else { return String::new() };
-        let flip =
-            if first.is_ascii_uppercase() { char::to_ascii_lowercase } else { char::to_ascii_uppercase };
+        let Some(first) = chars.next() else {
+            return String::new();
+        };
+        let flip = if first.is_ascii_uppercase() {
+            char::to_ascii_lowercase
+        } else {
+            char::to_ascii_uppercase
+        };
         std::iter::once(flip(&first)).chain(chars).collect()
     }
 }
 
 impl Shape {
     /// Any text, the empty one included.
-    pub const TEXT: Self = Self::Text { min: 0, max: usize::MAX };
+    pub const TEXT: Self = Self::Text {
+        min: 0,
+        max: usize::MAX,
+    };
     /// A text that is not empty.
-    pub const NAME: Self = Self::Text { min: 1, max: usize::MAX };
+    pub const NAME: Self = Self::Text {
+        min: 1,
+        max: usize::MAX,
+    };
     /// Any number of texts.
-    pub const TEXTS: Self = Self::List { of: &Self::TEXT, min: 0, max: usize::MAX };
+    pub const TEXTS: Self = Self::List {
+        of: &Self::TEXT,
+        min: 0,
+        max: usize::MAX,
+    };
     /// A whole number that only ECS limits.
-    pub const NUMBER: Self = Self::Integer { min: 0, max: i32::MAX as i64 };
+    pub const NUMBER: Self = Self::Integer {
+        min: 0,
+        max: i32::MAX as i64,
+    };
 
     /// A whole number from `min` to `max`.
     pub const fn integer(min: i64, max: i64) -> Self {

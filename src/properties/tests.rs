@@ -35,10 +35,20 @@ fn bad(more: Value, expected: &str) {
 #[test]
 fn what_is_not_given_has_its_default() {
     let properties = good(json!({}));
-    assert_eq!((properties.count, properties.timeout, properties.service_timeout), (1, 290, 3600));
+    assert_eq!(
+        (
+            properties.count,
+            properties.timeout,
+            properties.service_timeout
+        ),
+        (1, 290, 3600)
+    );
     assert!(properties.run_on_update && !properties.run_on_rollback);
     assert_eq!((properties.poll_interval, properties.tasks()), (None, 1));
-    assert_eq!((properties.instances(), properties.update_criteria()), (None, None));
+    assert_eq!(
+        (properties.instances(), properties.update_criteria()),
+        (None, None)
+    );
     assert!(properties.overrides.is_none() && properties.network_configuration.is_none());
 }
 
@@ -66,7 +76,13 @@ fn strings_and_native_types_are_the_same() {
         Some("256"),
         "a task override's cpu is a string"
     );
-    let container = &properties.overrides.as_ref().unwrap().container_overrides.as_ref().unwrap()[0];
+    let container = &properties
+        .overrides
+        .as_ref()
+        .unwrap()
+        .container_overrides
+        .as_ref()
+        .unwrap()[0];
     assert_eq!(
         (container.cpu, container.memory),
         (Some(128), Some(64)),
@@ -89,38 +105,106 @@ fn structures_take_both_spellings_and_keep_values_as_they_are() {
     });
     assert!(good(ecs.clone()) == good(cloudformation));
     let properties = good(ecs);
-    let container = &properties.overrides.as_ref().unwrap().container_overrides.as_ref().unwrap()[0];
+    let container = &properties
+        .overrides
+        .as_ref()
+        .unwrap()
+        .container_overrides
+        .as_ref()
+        .unwrap()[0];
     let variable = &container.environment.as_ref().unwrap()[0];
-    assert_eq!((variable.name.as_str(), variable.value.as_str()), ("containerName", "True"));
-    bad(json!({"Overrides": {"cpu": "1", "Cpu": "1"}}), "Overrides.cpu is given twice, as Cpu too");
+    assert_eq!(
+        (variable.name.as_str(), variable.value.as_str()),
+        ("containerName", "True")
+    );
+    bad(
+        json!({"Overrides": {"cpu": "1", "Cpu": "1"}}),
+        "Overrides.cpu is given twice, as Cpu too",
+    );
 }
 
 #[test]
 fn every_limit_is_told_with_what_was_written() {
     for (name, value, text) in [
-        ("Count", "11", "Count must be a whole number from 0 to 10, not \"11\""),
-        ("Count", "-1", "Count must be a whole number from 0 to 10, not \"-1\""),
-        ("Count", "1.5", "Count must be a whole number from 0 to 10, not \"1.5\""),
-        ("Count", "", "Count must be a whole number from 0 to 10, not an empty text"),
-        ("Timeout", "43201", "Timeout must be a whole number from 0 to 43200, not \"43201\""),
-        ("Timeout", "five minutes", "Timeout must be a whole number from 0 to 43200, not \"five minutes\""),
-        ("PollInterval", "0", "PollInterval must be a whole number from 1 to 60, not \"0\""),
-        ("PollInterval", "61", "PollInterval must be a whole number from 1 to 60, not \"61\""),
-        ("ServiceTimeout", "0", "ServiceTimeout must be a whole number from 1 to 3600, not \"0\""),
-        ("RunOnUpdate", "maybe", "RunOnUpdate must be true or false, not \"maybe\""),
-        ("RunOnRollback", "1", "RunOnRollback must be true or false, not \"1\""),
+        (
+            "Count",
+            "11",
+            "Count must be a whole number from 0 to 10, not \"11\"",
+        ),
+        (
+            "Count",
+            "-1",
+            "Count must be a whole number from 0 to 10, not \"-1\"",
+        ),
+        (
+            "Count",
+            "1.5",
+            "Count must be a whole number from 0 to 10, not \"1.5\"",
+        ),
+        (
+            "Count",
+            "",
+            "Count must be a whole number from 0 to 10, not an empty text",
+        ),
+        (
+            "Timeout",
+            "43201",
+            "Timeout must be a whole number from 0 to 43200, not \"43201\"",
+        ),
+        (
+            "Timeout",
+            "five minutes",
+            "Timeout must be a whole number from 0 to 43200, not \"five minutes\"",
+        ),
+        (
+            "PollInterval",
+            "0",
+            "PollInterval must be a whole number from 1 to 60, not \"0\"",
+        ),
+        (
+            "PollInterval",
+            "61",
+            "PollInterval must be a whole number from 1 to 60, not \"61\"",
+        ),
+        (
+            "ServiceTimeout",
+            "0",
+            "ServiceTimeout must be a whole number from 1 to 3600, not \"0\"",
+        ),
+        (
+            "RunOnUpdate",
+            "maybe",
+            "RunOnUpdate must be true or false, not \"maybe\"",
+        ),
+        (
+            "RunOnRollback",
+            "1",
+            "RunOnRollback must be true or false, not \"1\"",
+        ),
         ("Cluster", "", "Cluster must not be empty"),
         ("TaskDefinition", "", "TaskDefinition must not be empty"),
         ("LaunchType", "", "LaunchType must not be empty"),
         ("Instances", "arn", "Instances must be a list, not a string"),
-        ("Overrides", "{}", "Overrides must be an object, not a string"),
-        ("NetworkConfiguration", "x", "NetworkConfiguration must be an object, not a string"),
+        (
+            "Overrides",
+            "{}",
+            "Overrides must be an object, not a string",
+        ),
+        (
+            "NetworkConfiguration",
+            "x",
+            "NetworkConfiguration must be an object, not a string",
+        ),
     ] {
         bad(json!({ name: value }), text);
     }
-    for (name, value) in
-        [("Count", "0"), ("Count", "10"), ("Timeout", "0"), ("Timeout", "3600"), ("PollInterval", "60")]
-    {
+    for (name, value) in [
+        ("Count", "0"),
+        ("Count", "10"),
+        ("Timeout", "0"),
+        ("Timeout", "3600"),
+        ("PollInterval", "60"),
+    ] {
         good(json!({ name: value }));
     }
 }
@@ -132,7 +216,8 @@ fn a_wait_beyond_an_hour_needs_a_handle_that_somebody_signals() {
         "Timeout must be at most 3600, which is as long as CloudFormation waits for a custom resource; with \
          WaitHandle it may be up to 43200",
     );
-    let handle = "https://cloudformation-waitcondition-us-west-2.s3.amazonaws.com/Handle?Signature=secret";
+    let handle =
+        "https://cloudformation-waitcondition-us-west-2.s3.amazonaws.com/Handle?Signature=secret";
     good(json!({"Timeout": "43200", "WaitHandle": handle}));
     bad(
         json!({"Timeout": "0", "StartRetries": "2", "WaitHandle": handle}),
@@ -144,17 +229,37 @@ fn a_wait_beyond_an_hour_needs_a_handle_that_somebody_signals() {
 
 #[test]
 fn a_native_value_of_the_wrong_kind_is_named_by_its_kind() {
-    bad(json!({"Count": true}), "Count must be a whole number from 0 to 10, not a boolean");
-    bad(json!({"Count": 2.5}), "Count must be a whole number from 0 to 10, not 2.5");
-    bad(json!({"Cluster": ["prod"]}), "Cluster must be a string, not a list");
-    bad(json!({"Cluster": {"Ref": "X"}}), "Cluster must be a string, not an object");
-    bad(json!({"RunOnUpdate": 1}), "RunOnUpdate must be true or false, not 1");
+    bad(
+        json!({"Count": true}),
+        "Count must be a whole number from 0 to 10, not a boolean",
+    );
+    bad(
+        json!({"Count": 2.5}),
+        "Count must be a whole number from 0 to 10, not 2.5",
+    );
+    bad(
+        json!({"Cluster": ["prod"]}),
+        "Cluster must be a string, not a list",
+    );
+    bad(
+        json!({"Cluster": {"Ref": "X"}}),
+        "Cluster must be a string, not an object",
+    );
+    bad(
+        json!({"RunOnUpdate": 1}),
+        "RunOnUpdate must be true or false, not 1",
+    );
 }
 
 #[test]
 fn what_is_missing_is_named_and_null_is_as_good_as_missing() {
-    let errors = Properties::read(&json!({"ServiceToken": null})).unwrap_err().to_string();
-    assert_eq!(errors, "ServiceToken is missing; Cluster is missing; TaskDefinition is missing");
+    let errors = Properties::read(&json!({"ServiceToken": null}))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        errors,
+        "ServiceToken is missing; Cluster is missing; TaskDefinition is missing"
+    );
     for nothing in [json!(null), json!("text"), json!([])] {
         let errors = Properties::read(&nothing).unwrap_err().to_string();
         assert!(errors.starts_with("must be an object, not "), "{errors}");
@@ -163,10 +268,19 @@ fn what_is_missing_is_named_and_null_is_as_good_as_missing() {
 
 #[test]
 fn an_unknown_name_is_told_with_the_nearest_known_one_at_every_depth() {
-    bad(json!({"Overides": {}}), "unknown property Overides, did you mean Overrides?");
-    bad(json!({"cluster": "x"}), "unknown property cluster, did you mean Cluster?");
+    bad(
+        json!({"Overides": {}}),
+        "unknown property Overides, did you mean Overrides?",
+    );
+    bad(
+        json!({"cluster": "x"}),
+        "unknown property cluster, did you mean Cluster?",
+    );
     bad(json!({"Zzz": "x"}), "unknown property Zzz");
-    bad(json!({"tags": []}), "unknown property tags, did you mean Tags?");
+    bad(
+        json!({"tags": []}),
+        "unknown property tags, did you mean Tags?",
+    );
     bad(
         json!({"Overrides": {"containerOverrides": [{"name": "a", "comand": []}]}}),
         "unknown property comand in Overrides.containerOverrides[0], did you mean command?",
@@ -193,8 +307,14 @@ fn all_errors_come_together() {
 fn lists_have_their_limits() {
     let many = |count: usize| vec!["x"; count];
     good(json!({"Instances": many(10)}));
-    bad(json!({"Instances": many(11)}), "Instances has 11 elements, at most 10 are allowed");
-    bad(json!({"Instances": ["a", {}]}), "Instances[1] must be a string, not an object");
+    bad(
+        json!({"Instances": many(11)}),
+        "Instances has 11 elements, at most 10 are allowed",
+    );
+    bad(
+        json!({"Instances": ["a", {}]}),
+        "Instances[1] must be a string, not an object",
+    );
     bad(
         json!({"NetworkConfiguration": {"awsvpcConfiguration": {"subnets": many(17)}}}),
         "NetworkConfiguration.awsvpcConfiguration.subnets has 17 elements, at most 16 are allowed",
@@ -273,7 +393,10 @@ fn triggers_may_be_anything_but_no_dynamic_reference_of_a_secret_may_stand_anywh
     good(json!({"Triggers": [{"any": ["thing", 1, null]}]}));
     good(json!({"Triggers": "{{resolve:ssm:/plain}}"}));
     for (more, path) in [
-        (json!({"Triggers": ["{{resolve:ssm-secure:/a:1}}"]}), "Triggers[0]"),
+        (
+            json!({"Triggers": ["{{resolve:ssm-secure:/a:1}}"]}),
+            "Triggers[0]",
+        ),
         (
             json!({"Overrides": {"containerOverrides": [{"name": "a", "environment":
                 [{"name": "P", "value": "x{{resolve:secretsmanager:db:SecretString:p}}"}]}]}}),
@@ -281,8 +404,14 @@ fn triggers_may_be_anything_but_no_dynamic_reference_of_a_secret_may_stand_anywh
         ),
     ] {
         let errors = Properties::read(&with(more)).unwrap_err().to_string();
-        assert!(errors.starts_with(&format!("{path} holds a dynamic reference")), "{errors}");
-        assert!(errors.contains("`secrets`") && !errors.contains("resolve:"), "{errors}");
+        assert!(
+            errors.starts_with(&format!("{path} holds a dynamic reference")),
+            "{errors}"
+        );
+        assert!(
+            errors.contains("`secrets`") && !errors.contains("resolve:"),
+            "{errors}"
+        );
     }
 }
 
@@ -296,27 +425,36 @@ fn no_error_and_no_debug_shows_the_value_of_a_variable() {
         json!({"Overrides": {"containerOverrides": [{"name": "a", "environment": [secret]}]}}),
     ] {
         let errors = Properties::read(&with(more)).unwrap_err();
-        assert!(!errors.to_string().contains(secret) && !format!("{errors:?}").contains(secret), "{errors}");
+        assert!(
+            !errors.to_string().contains(secret) && !format!("{errors:?}").contains(secret),
+            "{errors}"
+        );
     }
-    let overrides =
-        json!({"containerOverrides": [{"name": "a", "environment": [{"name": "P", "value": secret}]}]});
+    let overrides = json!({"containerOverrides": [{"name": "a", "environment": [{"name": "P", "value": secret}]}]});
     let shown = format!("{:?}", good(json!({"Overrides": overrides})));
     assert!(shown.contains("P=…") && !shown.contains(secret), "{shown}");
 }
 
 #[test]
 fn the_properties_of_the_python_functions_example_are_good() {
-    let request: Value = serde_json::from_str(include_str!("../../tests/events/create.json")).unwrap();
+    let request: Value =
+        serde_json::from_str(include_str!("../../tests/events/create.json")).unwrap();
     let properties = Properties::read(&request["ResourceProperties"]).unwrap();
     assert_eq!(
-        (properties.timeout, properties.poll_interval, properties.service_timeout),
+        (
+            properties.timeout,
+            properties.poll_interval,
+            properties.service_timeout
+        ),
         (1800, Some(30), 2000)
     );
 }
 
 /// Any JSON, with names of properties among its keys.
 fn anything() -> impl Strategy<Value = Value> {
-    let Shape::Object(fields) = Properties::SHAPE else { panic!("properties are an object") };
+    let Shape::Object(fields) = Properties::SHAPE else {
+        panic!("properties are an object")
+    };
     let names: Vec<&'static str> = fields.iter().map(|field| field.name).collect();
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -327,8 +465,10 @@ fn anything() -> impl Strategy<Value = Value> {
         (0..400_i64).prop_map(|number| Value::from(number.to_string())),
     ];
     leaf.prop_recursive(4, 60, 8, move |inner| {
-        let key =
-            prop_oneof![proptest::sample::select(names.clone()).prop_map(str::to_owned), any::<String>()];
+        let key = prop_oneof![
+            proptest::sample::select(names.clone()).prop_map(str::to_owned),
+            any::<String>()
+        ];
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
             proptest::collection::btree_map(key, inner, 0..8)
@@ -362,7 +502,11 @@ fn errors_read_from_top_to_bottom() {
         "Tags": [{"Key": "ecs-tasks:mine", "Value": "x"}], "UpdateCriteria": [{"Container": "app"}]});
     let page = [all, combined].map(|properties| {
         let PropertyErrors(errors) = Properties::read(&properties).unwrap_err();
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        errors
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
     });
     insta::assert_snapshot!(page.join("\n\n"));
 }
@@ -371,13 +515,19 @@ fn errors_read_from_top_to_bottom() {
 fn a_property_beside_its_structure_is_told_where_it_belongs() {
     let home = "NetworkConfiguration.AwsvpcConfiguration";
     for name in ["Subnets", "subnets", "SecurityGroups", "AssignPublicIp"] {
-        bad(json!({ name: ["x"] }), &format!("unknown property {name}, which belongs in {home}"));
+        bad(
+            json!({ name: ["x"] }),
+            &format!("unknown property {name}, which belongs in {home}"),
+        );
     }
     bad(
         json!({"NetworkConfiguration": {"awsvpcConfiguration": {"subnets": ["s"]}, "assignPublicIp": "ENABLED"}}),
         "unknown property assignPublicIp in NetworkConfiguration, which belongs in AwsvpcConfiguration",
     );
-    bad(json!({"ContainerOverrides": []}), "unknown property ContainerOverrides, which belongs in Overrides");
+    bad(
+        json!({"ContainerOverrides": []}),
+        "unknown property ContainerOverrides, which belongs in Overrides",
+    );
 }
 
 #[test]
@@ -390,7 +540,9 @@ fn a_gpu_is_counted_or_shared() {
     good(overrides(json!({"type": "GPU", "value": "1"})));
     good(overrides(json!({"type": "NeuronDevice", "value": "ALL"})));
     let mps = json!({"memory": "1024", "maxComputePercent": "50"});
-    good(overrides(json!({"type": "GPU", "sharingStrategy": {"nvidiaMps": mps}})));
+    good(overrides(
+        json!({"type": "GPU", "sharingStrategy": {"nvidiaMps": mps}}),
+    ));
     bad(
         overrides(json!({"type": "GPU"})),
         "Overrides.containerOverrides[0].resourceRequirements[0].value is missing: it can be left out only \

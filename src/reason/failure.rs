@@ -7,23 +7,34 @@ use crate::{
 };
 
 /// The entries of failures in which AWS took the task's host away.
-const HOST_LOST: [&str; 5] =
-    ["spot-interrupted", "host-terminated", "host-unhealthy", "host-draining", "maintenance"];
+const HOST_LOST: [&str; 5] = [
+    "spot-interrupted",
+    "host-terminated",
+    "host-unhealthy",
+    "host-draining",
+    "maintenance",
+];
 
 impl Reason {
     /// The Reason of a failed run. `failures` are in the order of the tasks and not empty, `facts`
     /// are known of the run, `log` is the log of the first failure's culprit.
     pub fn failed(failures: &[Failure], facts: Particulars, log: Option<&Log>) -> Self {
-        let Some((first, more)) = failures.split_first() else { return Self::new("The run failed") };
+        let Some((first, more)) = failures.split_first() else {
+            return Self::new("The run failed");
+        };
         let recognised = first.recognised(log);
         let mut reason = first.reason(&recognised, facts, log);
         if !more.is_empty() {
             let noun = if more.len() == 1 { "task" } else { "tasks" };
-            reason.further.push(format!("And {} more {noun} failed", more.len()));
+            reason
+                .further
+                .push(format!("And {} more {noun} failed", more.len()));
         }
         reason.further.extend(more.iter().map(|failure| {
             // Without a log: the function reads only that of the first failure's culprit.
-            let lead = failure.recognised(None).lead(&failure.facts(Particulars::default(), None));
+            let lead = failure
+                .recognised(None)
+                .lead(&failure.facts(Particulars::default(), None));
             format!("{lead} (task {})", failure.task.id())
         }));
         reason
@@ -35,7 +46,8 @@ impl Reason {
         let recognised = failure.recognised(log);
         let mut reason = failure.reason(&recognised, facts, log);
         if HOST_LOST.contains(&recognised.entry.id) {
-            reason.steps = vec!["The service starts another task: act only if this goes on".to_owned()];
+            reason.steps =
+                vec!["The service starts another task: act only if this goes on".to_owned()];
         }
         reason
     }
@@ -50,7 +62,9 @@ impl Failure {
     fn reason(&self, recognised: &Recognised, facts: Particulars, log: Option<&Log>) -> Reason {
         let facts = self.facts(facts, log);
         // The lead of a time-out already says what this function wrote into the stoppedReason.
-        let stopped_reason = self.telling_stopped_reason().filter(|reason| !reason.starts_with(TIMED_OUT));
+        let stopped_reason = self
+            .telling_stopped_reason()
+            .filter(|reason| !reason.starts_with(TIMED_OUT));
         Reason::of(recognised, &facts)
             .fact(self.what_else(recognised).as_deref())
             .said(self.cause.reason())
@@ -64,7 +78,9 @@ impl Failure {
             Cause::Exited { code, .. } => Some(code.to_string()),
             _ => None,
         };
-        let facts = facts.about(self.cause.container()).with("What", Some("The task"));
+        let facts = facts
+            .about(self.cause.container())
+            .with("What", Some("The task"));
         facts
             .with("code", code.as_deref())
             .with("stopCode", self.stop_code.as_deref())
@@ -77,16 +93,26 @@ impl Failure {
     /// The other failures in the task, by container and exit code, and the container that caused
     /// them.
     fn what_else(&self, recognised: &Recognised) -> Option<String> {
-        let others: Vec<String> =
-            self.others.iter().filter_map(|other| self.other(other, recognised)).collect();
+        let others: Vec<String> = self
+            .others
+            .iter()
+            .filter_map(|other| self.other(other, recognised))
+            .collect();
         (!others.is_empty()).then(|| others.join("; "))
     }
 
     fn other(&self, other: &Cause, recognised: &Recognised) -> Option<String> {
         match other {
-            Cause::Exited { container, code: code @ (137 | 143), reason: None } => {
+            Cause::Exited {
+                container,
+                code: code @ (137 | 143),
+                reason: None,
+            } => {
                 // The lead of killed-by-essential already names the container that ended first.
-                let ender = self.ended_by.as_ref().filter(|ender| ender.container != *container);
+                let ender = self
+                    .ended_by
+                    .as_ref()
+                    .filter(|ender| ender.container != *container);
                 let is_told = recognised.entry.id == "killed-by-essential";
                 Some(match ender.filter(|_| !is_told) {
                     Some(ender) => format!(
@@ -97,10 +123,12 @@ impl Failure {
                     None => format!("Container {container} was stopped (exit code {code})"),
                 })
             }
-            Cause::Exited { container, code, .. } => {
-                Some(format!("Container {container} exited with code {code}"))
+            Cause::Exited {
+                container, code, ..
+            } => Some(format!("Container {container} exited with code {code}")),
+            Cause::NoExitCode { container, .. } => {
+                Some(format!("Container {container} has no exit code"))
             }
-            Cause::NoExitCode { container, .. } => Some(format!("Container {container} has no exit code")),
             _ => None,
         }
     }

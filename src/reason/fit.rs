@@ -16,8 +16,16 @@ impl Reason {
     /// lead.
     pub fn fit(&self, room: usize) -> String {
         let mut reason = self.clone();
-        let texts = reason.steps.iter_mut().chain(&mut reason.facts).chain(&mut reason.said);
-        for text in [&mut reason.lead].into_iter().chain(texts).chain(&mut reason.further) {
+        let texts = reason
+            .steps
+            .iter_mut()
+            .chain(&mut reason.facts)
+            .chain(&mut reason.said);
+        for text in [&mut reason.lead]
+            .into_iter()
+            .chain(texts)
+            .chain(&mut reason.further)
+        {
             *text = without_controls(text);
         }
         loop {
@@ -37,7 +45,10 @@ impl Reason {
             } else if reason.id.take().is_some() || reason.drops_a_part() {
                 // The loop tries again with the rest.
             } else if let Some(limit) = limit_to_cut_to(&reason.steps) {
-                reason.steps.iter_mut().for_each(|step| *step = cut(step, limit));
+                reason
+                    .steps
+                    .iter_mut()
+                    .for_each(|step| *step = cut(step, limit));
             } else if reason.steps.pop().is_none() {
                 return cut(&text, room);
             }
@@ -46,7 +57,9 @@ impl Reason {
 
     /// Drops the last of the least useful parts other than lead and steps. False if there is none.
     fn drops_a_part(&mut self) -> bool {
-        [&mut self.place, &mut self.said, &mut self.facts].into_iter().any(|parts| parts.pop().is_some())
+        [&mut self.place, &mut self.said, &mut self.facts]
+            .into_iter()
+            .any(|parts| parts.pop().is_some())
     }
 
     fn text(&self) -> String {
@@ -65,7 +78,11 @@ impl Reason {
         let mut text = String::new();
         for sentence in sentences {
             if !text.is_empty() {
-                text.push_str(if text.ends_with(['.', '!', '?', '…']) { " " } else { ". " });
+                text.push_str(if text.ends_with(['.', '!', '?', '…']) {
+                    " "
+                } else {
+                    ". "
+                });
             }
             text.push_str(&sentence);
         }
@@ -101,7 +118,11 @@ fn cut(text: &str, room: usize) -> String {
         end = index + char.len_utf8();
     }
     let kept = &text[..end];
-    if room < '…'.len_utf8() { kept.to_owned() } else { format!("{kept}…") }
+    if room < '…'.len_utf8() {
+        kept.to_owned()
+    } else {
+        format!("{kept}…")
+    }
 }
 
 /// A log line without control sequences, cut to a length that leaves room for others.
@@ -111,10 +132,14 @@ pub(super) fn log_line(line: &str) -> String {
 
 /// A log line without colours, other control sequences, and space around it.
 pub fn plain(line: &str) -> String {
-    without_controls(&anstream::adapter::strip_str(line).to_string()).trim().to_owned()
+    without_controls(&anstream::adapter::strip_str(line).to_string())
+        .trim()
+        .to_owned()
 }
 
 /// A control character tells a reader nothing, and takes six bytes in JSON.
 fn without_controls(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+    text.chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect()
 }

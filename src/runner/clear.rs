@@ -5,8 +5,8 @@
 use super::{
     decide::{
         marks::{
-            SUPERSEDES, disown, is_later, is_marked_by, is_of_later_request, is_of_request, must_end_before,
-            superseded_since,
+            SUPERSEDES, disown, is_later, is_marked_by, is_of_later_request, is_of_request,
+            must_end_before, superseded_since,
         },
         plan::Earlier,
     },
@@ -55,7 +55,10 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
         };
         // If this request has tasks, an earlier delivery has already ended the earlier requests'
         // tasks.
-        let was_clear = found.described.iter().any(|task| is_marked_by(task, work.reply_to));
+        let was_clear = found
+            .described
+            .iter()
+            .any(|task| is_marked_by(task, work.reply_to));
         if !found.knows_what_runs() && !was_clear {
             if work.is_last_look() {
                 return Cleared::Unseen(CallError::not_known_yet());
@@ -71,12 +74,15 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
         }
         all.push((cluster, found.described));
     }
-    let own: Vec<&Task> = described_in(&all).filter(|task| is_of_request(task, work.reply_to)).collect();
+    let own: Vec<&Task> = described_in(&all)
+        .filter(|task| is_of_request(task, work.reply_to))
+        .collect();
     let started_before = !own.is_empty();
     let own = own.iter().filter_map(|task| task.created_at);
     let superseded = superseded_since(own, work.reply_to, work.now());
-    let is_later =
-        |task: &Task| !is_of_request(task, work.reply_to) && is_later(task, work.reply_to, superseded);
+    let is_later = |task: &Task| {
+        !is_of_request(task, work.reply_to) && is_later(task, work.reply_to, superseded)
+    };
     let runs_later =
         |task: &Task| is_of_later_request(task, work.reply_to) || !task.is_over() && is_later(task);
     // A task that this request starts now would run beside the later request's tasks.
@@ -87,21 +93,32 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
     let foreign_tasks = foreign.map(|task| task.arn.clone()).collect();
     for (cluster, described) in all {
         let work = &work.on(cluster);
-        let must_end = |task: &Task| must_end_before(task, work.reply_to, earlier.waited) && !is_later(task);
+        let must_end =
+            |task: &Task| must_end_before(task, work.reply_to, earlier.waited) && !is_later(task);
         let left: Vec<Task> = described.into_iter().filter(must_end).collect();
         if left.is_empty() {
             continue;
         }
-        tracing::warn!(cluster, count = left.len(), "ending tasks of an earlier request of this resource");
+        tracing::warn!(
+            cluster,
+            count = left.len(),
+            "ending tasks of an earlier request of this resource"
+        );
         // A task that is stopping already keeps its stoppedReason.
-        let running = left.iter().filter(|task| !task.is_stopping()).map(|task| task.arn.clone());
+        let running = left
+            .iter()
+            .filter(|task| !task.is_stopping())
+            .map(|task| task.arn.clone());
         let running: Vec<TaskArn> = running.collect();
         let left: Vec<TaskArn> = left.into_iter().map(|task| task.arn).collect();
         if let Err(refused) = stop_and_wait(work, &running, &left, SUPERSEDES).await {
             return Cleared::Unstopped(refused);
         }
     }
-    Cleared::Done { started_before, foreign_tasks }
+    Cleared::Done {
+        started_before,
+        foreign_tasks,
+    }
 }
 
 /// Stops the tasks in `running`, and waits until no container of the tasks in `all` runs. `Err` if
@@ -113,7 +130,11 @@ pub(super) async fn stop_and_wait(
     why: &str,
 ) -> Result<(), Vec<(TaskArn, CallError)>> {
     let refused = stop(work, running, why).await.refused;
-    if refused.is_empty() && wait_until_over(work, all).await { Ok(()) } else { Err(refused) }
+    if refused.is_empty() && wait_until_over(work, all).await {
+        Ok(())
+    } else {
+        Err(refused)
+    }
 }
 
 fn described_in<'t>(all: &'t [(&String, Vec<Task>)]) -> impl Iterator<Item = &'t Task> {

@@ -42,8 +42,14 @@ pub(super) struct Seen {
 impl Seen {
     /// The facts that a wait carries.
     pub(super) fn of(wait: &Wait) -> Self {
-        let definition = wait.definition.clone().map_or(Definition::Unread, Definition::Read);
-        Self { definition, ..Self::default() }
+        let definition = wait
+            .definition
+            .clone()
+            .map_or(Definition::Unread, Definition::Read);
+        Self {
+            definition,
+            ..Self::default()
+        }
     }
 
     pub(super) fn facts(&self) -> Facts<'_> {
@@ -74,12 +80,19 @@ impl Seen {
 }
 
 /// The answer to a wait that is over.
-pub(super) async fn conclude(work: &Work<'_>, wait: &Wait, verdict: &Verdict, seen: &Seen) -> Answer {
+pub(super) async fn conclude(
+    work: &Work<'_>,
+    wait: &Wait,
+    verdict: &Verdict,
+    seen: &Seen,
+) -> Answer {
     log_ends(work, wait, seen);
     if wait.goal != Goal::Success {
         return Answer::success_without_run(texts::all_stopped());
     }
-    work.invocation.metrics().record_run(work.reply_to, &seen.last.tasks, work.now());
+    work.invocation
+        .metrics()
+        .record_run(work.reply_to, &seen.last.tasks, work.now());
     let rules = wait.rules(seen.definition.as_ref());
     // Tasks that had ended before the deadline keep their own verdict, although the looks before it
     // failed.
@@ -95,16 +108,29 @@ pub(super) async fn conclude(work: &Work<'_>, wait: &Wait, verdict: &Verdict, se
             }
         }
         Verdict::Failed(failures) => {
-            let lost = failures.iter().filter(|failure| failure.cause == Cause::Missing);
+            let lost = failures
+                .iter()
+                .filter(|failure| failure.cause == Cause::Missing);
             let lost: Vec<TaskArn> = lost.map(|failure| failure.task.clone()).collect();
             stop(&work.until(work.invocation.stop_deadline()), &lost, UNKNOWN).await;
             // A container that never ran has no log.
-            let ran = failures.first().filter(|first| !matches!(first.cause, Cause::FailedToStart { .. }));
+            let ran = failures
+                .first()
+                .filter(|first| !matches!(first.cause, Cause::FailedToStart { .. }));
             let container = ran.and_then(|failure| failure.cause.container());
-            let task = failures.first().and_then(|failure| seen.task(&failure.task));
+            let task = failures
+                .first()
+                .and_then(|failure| seen.task(&failure.task));
             let log = log_of(work, wait, seen, task.zip(container)).await;
             let (definition, network) = (rules.definition, wait.network.as_deref());
-            Answer::failed(failures, Evidence { definition, log: log.as_ref(), network })
+            Answer::failed(
+                failures,
+                Evidence {
+                    definition,
+                    log: log.as_ref(),
+                    network,
+                },
+            )
         }
     }
 }
@@ -126,10 +152,21 @@ fn log_ends(work: &Work<'_>, wait: &Wait, seen: &Seen) {
 }
 
 /// Adds the last line of the container to a success, as Output.
-async fn with_output(work: &Work<'_>, answer: Answer, task: &Task, seen: &Seen, rules: Rules<'_>) -> Answer {
+async fn with_output(
+    work: &Work<'_>,
+    answer: Answer,
+    task: &Task,
+    seen: &Seen,
+    rules: Rules<'_>,
+) -> Answer {
     let container = speaker_of(rules);
     let name = container.unwrap_or_default();
-    let speaker = Speaker { task, container: name, lines: 1, counts: log_tail::is_seen };
+    let speaker = Speaker {
+        task,
+        container: name,
+        lines: 1,
+        counts: log_tail::is_seen,
+    };
     let log = evidence::log(work, speaker, &seen.definition).await;
     if let Some(missing) = &log.missing {
         tracing::warn!(container, "Output is empty. {}", missing.in_words(&log));
@@ -140,8 +177,16 @@ async fn with_output(work: &Work<'_>, answer: Answer, task: &Task, seen: &Seen, 
 /// Stops the tasks of a run at its deadline. Returns the tasks that AWS refused to stop.
 pub(super) async fn stop_at_deadline(work: &Work<'_>, wait: &Wait) -> Vec<(TaskArn, CallError)> {
     let invocation = work.invocation;
-    let by = invocation.clamp(wait.settle_by).max(invocation.stop_deadline());
-    stop(&work.until(by), &wait.tasks, &timeout_stopped_reason(&wait.limit)).await.refused
+    let by = invocation
+        .clamp(wait.settle_by)
+        .max(invocation.stop_deadline());
+    stop(
+        &work.until(by),
+        &wait.tasks,
+        &timeout_stopped_reason(&wait.limit),
+    )
+    .await
+    .refused
 }
 
 /// The stoppedReason of tasks that were stopped at their deadline.
@@ -156,17 +201,27 @@ pub(super) async fn reason_for_timeout(
     seen: &Seen,
     has_stopped: bool,
 ) -> Reason {
-    let Some(timed_out) = &wait.timed_out else { return Reason::default() };
+    let Some(timed_out) = &wait.timed_out else {
+        return Reason::default();
+    };
     let task = timed_out.task.as_ref().and_then(|task| seen.task(task));
     let log = log_of(work, wait, seen, task.zip(timed_out.container.as_deref())).await;
-    texts::timed_out(timed_out, &wait.tasks, &seen.last.tasks, has_stopped, log.as_ref())
+    texts::timed_out(
+        timed_out,
+        &wait.tasks,
+        &seen.last.tasks,
+        has_stopped,
+        log.as_ref(),
+    )
 }
 
 /// The answer when no time is left to wait for tasks that are being stopped.
 pub(super) async fn conclude_at_the_end(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Answer {
     if wait.goal == Goal::Success {
         tracing::warn!("the tasks have not stopped yet, and CloudFormation must be answered");
-        return Answer::Failed(texts::still_stopping(reason_for_timeout(work, wait, seen, false).await));
+        return Answer::Failed(texts::still_stopping(
+            reason_for_timeout(work, wait, seen, false).await,
+        ));
     }
     // A Delete succeeds all the same. The task ends within its stopTimeout by itself, and a stack
     // in DELETE_FAILED needs a person.
@@ -176,7 +231,12 @@ pub(super) async fn conclude_at_the_end(work: &Work<'_>, wait: &Wait, seen: &See
 }
 
 /// The answer when no further look is possible. The tasks are stopped if ECS allows it.
-pub(super) async fn lost_sight(work: &Work<'_>, wait: &Wait, seen: &Seen, error: &CallError) -> Answer {
+pub(super) async fn lost_sight(
+    work: &Work<'_>,
+    wait: &Wait,
+    seen: &Seen,
+    error: &CallError,
+) -> Answer {
     if wait.goal != Goal::Success {
         tracing::warn!("the tasks have been told to stop, but cannot be looked at: {error}");
         return Answer::success_without_run(texts::told_to_stop(error));
@@ -185,19 +245,43 @@ pub(super) async fn lost_sight(work: &Work<'_>, wait: &Wait, seen: &Seen, error:
         let reason = reason_for_timeout(work, wait, seen, false).await;
         return Answer::Failed(texts::last_look_failed(reason, Some(error)));
     }
-    stop_and_fail(work, wait, texts::lost_sight(error, &wait.cluster, &wait.tasks)).await
+    stop_and_fail(
+        work,
+        wait,
+        texts::lost_sight(error, &wait.cluster, &wait.tasks),
+    )
+    .await
 }
 
 /// Stops the tasks of a wait that cannot continue, and fails its request.
 pub(super) async fn stop_and_fail(work: &Work<'_>, wait: &Wait, reason: Reason) -> Answer {
-    let stopped = stop(&work.until(work.invocation.stop_deadline()), &wait.tasks, UNWATCHED).await;
-    let reason = if wait.goal == Goal::Success { reason } else { reason.of_class(FailureClass::NoRun) };
+    let stopped = stop(
+        &work.until(work.invocation.stop_deadline()),
+        &wait.tasks,
+        UNWATCHED,
+    )
+    .await;
+    let reason = if wait.goal == Goal::Success {
+        reason
+    } else {
+        reason.of_class(FailureClass::NoRun)
+    };
     Answer::Failed(texts::not_stopped(reason, &stopped.refused))
 }
 
 /// The log of the container that a Reason is about, if it is about one.
-async fn log_of(work: &Work<'_>, wait: &Wait, seen: &Seen, about: Option<(&Task, &str)>) -> Option<Log> {
+async fn log_of(
+    work: &Work<'_>,
+    wait: &Wait,
+    seen: &Seen,
+    about: Option<(&Task, &str)>,
+) -> Option<Log> {
     let (task, container) = about?;
-    let speaker = Speaker { task, container, lines: wait.log_lines, counts: log_tail::tells };
+    let speaker = Speaker {
+        task,
+        container,
+        lines: wait.log_lines,
+        counts: log_tail::tells,
+    };
     Some(evidence::log(work, speaker, &seen.definition).await)
 }

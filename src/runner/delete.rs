@@ -36,7 +36,10 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
     work.history.supersede_starting().await;
     let refused = stop_elsewhere(work).await;
     if !refused.is_empty() {
-        return Ending::Answered(Answer::Failed(texts::not_stopped(texts::refused_to_stop(), &refused)));
+        return Ending::Answered(Answer::Failed(texts::not_stopped(
+            texts::refused_to_stop(),
+            &refused,
+        )));
     }
     let cluster = work.cluster;
     // A stopping task holds its network interface, and only its description says that it belongs to
@@ -55,9 +58,16 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
         }
     };
     if let Some(error) = &found.unseen {
-        tracing::warn!(cluster, "tasks are stopped that cannot be described: {error}");
+        tracing::warn!(
+            cluster,
+            "tasks are stopped that cannot be described: {error}"
+        );
     }
-    let described: Vec<Task> = found.described.into_iter().filter(|task| !task.is_stopped()).collect();
+    let described: Vec<Task> = found
+        .described
+        .into_iter()
+        .filter(|task| !task.is_stopped())
+        .collect();
     if described.is_empty() && found.undescribed.is_empty() {
         let why = "no task of this resource runs";
         return Ending::Answered(Answer::success_without_run(texts::nothing_to_stop(why)));
@@ -67,7 +77,10 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
         count = described.len() + found.undescribed.len(),
         "stopping the tasks of this resource"
     );
-    let running = described.iter().filter(|task| !task.is_over()).map(|task| task.arn.clone());
+    let running = described
+        .iter()
+        .filter(|task| !task.is_over())
+        .map(|task| task.arn.clone());
     let running: Vec<TaskArn> = running.chain(found.undescribed.iter().cloned()).collect();
     let stopped = stop(work, &running, DELETED).await;
     if !stopped.refused.is_empty() {
@@ -81,7 +94,11 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
         // stopped.
         wait_until_over(work, &undescribed).await;
     }
-    let tasks = described.into_iter().map(|task| task.arn).chain(undescribed).collect();
+    let tasks = described
+        .into_iter()
+        .map(|task| task.arn)
+        .chain(undescribed)
+        .collect();
     follow(work, Wait::for_stop(plan, work.reply_to, tasks, work.now())).await
 }
 
@@ -101,13 +118,23 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
     let until = work.deadline.min(work.now() + OTHER_CLUSTERS);
     // A missing permission is final, because many roles may not list clusters and a Delete must not
     // wait for them.
-    let all = work.until(until).ride_out_unless_denied(|| work.aws.list_clusters()).await;
+    let all = work
+        .until(until)
+        .ride_out_unless_denied(|| work.aws.list_clusters())
+        .await;
     let all = all.unwrap_or_else(|error| {
         tracing::debug!("only clusters that the ledger names are looked at: {error}");
         Vec::new()
     });
-    let is_named = |cluster: &String| named.iter().any(|one| cluster_name(one) == cluster_name(cluster));
-    let others: Vec<&String> = all.iter().filter(|cluster| !is_own(cluster) && !is_named(cluster)).collect();
+    let is_named = |cluster: &String| {
+        named
+            .iter()
+            .any(|one| cluster_name(one) == cluster_name(cluster))
+    };
+    let others: Vec<&String> = all
+        .iter()
+        .filter(|cluster| !is_own(cluster) && !is_named(cluster))
+        .collect();
     // All callers in an account share one limit of calls to ECS, so this search is slow and ends
     // after five seconds.
     for (number, cluster) in others.iter().enumerate() {
@@ -129,7 +156,9 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
 async fn stop_in(work: &Work<'_>, looking: &Work<'_>) -> Vec<(TaskArn, CallError)> {
     let cluster = work.cluster;
     let started_by = work.started_by();
-    let listed = looking.ride_out_unless_denied(|| work.aws.list_running(cluster, &started_by)).await;
+    let listed = looking
+        .ride_out_unless_denied(|| work.aws.list_running(cluster, &started_by))
+        .await;
     let mut tasks = match listed {
         Ok(tasks) => tasks,
         Err(error) => {
@@ -143,7 +172,11 @@ async fn stop_in(work: &Work<'_>, looking: &Work<'_>) -> Vec<(TaskArn, CallError
     if tasks.is_empty() {
         return Vec::new();
     }
-    tracing::warn!(cluster, count = tasks.len(), "stopping tasks in a cluster that the resource has left");
+    tracing::warn!(
+        cluster,
+        count = tasks.len(),
+        "stopping tasks in a cluster that the resource has left"
+    );
     let stopped = stop(work, &tasks, DELETED).await;
     tasks.retain(|task| !stopped.unknown.contains(task));
     wait_until_over(work, &tasks).await;

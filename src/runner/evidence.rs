@@ -58,7 +58,10 @@ impl Definition {
         }
         // An attempt without an answer must leave time for another.
         let attempt = work.until(work.deadline.min(work.now() + DEFINITION_PATIENCE / 4));
-        match attempt.within(work.aws.describe_task_definition(name)).await {
+        match attempt
+            .within(work.aws.describe_task_definition(name))
+            .await
+        {
             Ok(definition) => Self::Read(Box::new(definition)),
             Err(error) if error.is_transient() => {
                 tracing::debug!("the task definition could not be read yet: {error}");
@@ -78,14 +81,22 @@ impl Definition {
             return Self::Unread;
         }
         let attempt = || work.until(work.deadline.min(work.now() + DEFINITION_PATIENCE / 4));
-        let read = async || attempt().within(work.aws.describe_task_definition(name)).await;
+        let read = async || {
+            attempt()
+                .within(work.aws.describe_task_definition(name))
+                .await
+        };
         // A denial may pass, too, but the verdict does not need the definition enough to wait for
         // it.
         match work.ride_out_unless_denied(read).await {
             Ok(definition) => Self::Read(Box::new(definition)),
             Err(error) => {
                 tracing::warn!("going on without the task definition: {error}");
-                if error.is_transient() { Self::Unread } else { Self::Unreadable(error) }
+                if error.is_transient() {
+                    Self::Unread
+                } else {
+                    Self::Unreadable(error)
+                }
             }
         }
     }
@@ -94,14 +105,22 @@ impl Definition {
 /// Finds a container's output and reads its last lines in the time that is left. It never changes a
 /// verdict: the result says which part is missing, and why.
 pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Definition) -> Log {
-    let Speaker { task, container, lines, counts } = speaker;
+    let Speaker {
+        task,
+        container,
+        lines,
+        counts,
+    } = speaker;
     let wants_lines = |missing: NoLog| (lines > 0).then_some(missing);
     let Some(read) = definition.as_ref() else {
         let why = match definition {
             Definition::Unreadable(error) => error.to_string(),
             _ => "AWS did not answer in time".to_owned(),
         };
-        return Log { missing: wants_lines(NoLog::NoDefinition(why)), ..Log::default() };
+        return Log {
+            missing: wants_lines(NoLog::NoDefinition(why)),
+            ..Log::default()
+        };
     };
     let described = read.container(container);
     let Some(logs) = described.and_then(|container| container.logs.as_ref()) else {
@@ -112,20 +131,39 @@ pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Defi
             }
             _ => NoLog::NotAwslogs(driver),
         };
-        return Log { missing: wants_lines(missing), ..Log::default() };
+        return Log {
+            missing: wants_lines(missing),
+            ..Log::default()
+        };
     };
     let ran = task.containers.iter().find(|one| one.name == container);
     let stream = ran.and_then(|ran| log_tail::stream_of(logs, ran, &task.arn));
-    let log = Log { group: Some(logs.group.clone()), stream, ..Log::default() };
-    let Some(stream) = log.stream.as_deref().filter(|_| lines > 0) else { return log };
-    let wanted = Wanted { logs, stream, lines, counts, ended_at: task.ended_at() };
+    let log = Log {
+        group: Some(logs.group.clone()),
+        stream,
+        ..Log::default()
+    };
+    let Some(stream) = log.stream.as_deref().filter(|_| lines > 0) else {
+        return log;
+    };
+    let wanted = Wanted {
+        logs,
+        stream,
+        lines,
+        counts,
+        ended_at: task.ended_at(),
+    };
     // Near the invocation's end, reserve a second, or half of the rest, for a read that gets no
     // answer.
     let now = work.now();
     let left: Duration = work.invocation.answer_reserve_at() - now;
     let half: Duration = left / 2;
     let until = now + half.max(left - Duration::SECOND);
-    let until = work.invocation.hand_over_at().max(until).min(now + LOG_PATIENCE);
+    let until = work
+        .invocation
+        .hand_over_at()
+        .max(until)
+        .min(now + LOG_PATIENCE);
     let read = log_tail::read(work.aws.logs(), &wanted, work.invocation.clock(), until).await;
     let missing = match &read {
         Ok(lines) if lines.is_empty() => Some(NoLog::Empty),
@@ -135,9 +173,15 @@ pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Defi
         Err(error) => Some(NoLog::Unread(error.to_string())),
     };
     match &read {
-        Ok(lines) if lines.is_empty() => tracing::info!(container, "the container's log stream is empty"),
+        Ok(lines) if lines.is_empty() => {
+            tracing::info!(container, "the container's log stream is empty")
+        }
         Ok(_) => {}
         Err(error) => tracing::warn!(container, "going on without the container's log: {error}"),
     }
-    Log { lines: read.unwrap_or_default(), missing, ..log }
+    Log {
+        lines: read.unwrap_or_default(),
+        missing,
+        ..log
+    }
 }

@@ -29,7 +29,11 @@ impl Invocation {
     /// with its alias or version.
     pub fn begin(clock: Clock, ends_at: OffsetDateTime, function_arn: impl Into<String>) -> Self {
         let began_at = clock.now();
-        let ends_at = if ends_at > began_at { ends_at } else { began_at + ASSUMED };
+        let ends_at = if ends_at > began_at {
+            ends_at
+        } else {
+            began_at + ASSUMED
+        };
         Self {
             clock,
             began_at,
@@ -44,7 +48,10 @@ impl Invocation {
     /// environment variable `RECURSIVE_LOOP=Allow` declares it.
     #[must_use]
     pub fn with_recursive_loop(self, allowed: bool) -> Self {
-        Self { may_recurse: allowed, ..self }
+        Self {
+            may_recurse: allowed,
+            ..self
+        }
     }
 
     /// The current time of the invocation's clock, in UTC.
@@ -91,7 +98,8 @@ impl Invocation {
     /// The time limit for stopping the tasks of a failed run: 15 s, because CloudFormation may be
     /// about to stop waiting, and early enough to answer.
     pub fn stop_deadline(&self) -> OffsetDateTime {
-        self.answer_reserve_at().min(self.now() + Duration::seconds(15))
+        self.answer_reserve_at()
+            .min(self.now() + Duration::seconds(15))
     }
 
     /// The invoked ARN, with its alias or version. The function invokes itself by it for the next
@@ -114,7 +122,8 @@ impl Invocation {
     pub fn means(&self, remembers: bool) -> Means {
         // Lambda sets timeouts in whole seconds, and a part of the first has passed before the
         // clock started.
-        let lambda_timeout = Duration::seconds((self.ends_at - self.began_at).as_seconds_f64().ceil() as i64);
+        let lambda_timeout =
+            Duration::seconds((self.ends_at - self.began_at).as_seconds_f64().ceil() as i64);
         let usable = lambda_timeout - self.margin();
         Means {
             now: self.began_at,
@@ -136,14 +145,21 @@ mod tests {
 
     fn invocation(lambda_timeout: i64) -> Invocation {
         let clock = Clock::start();
-        Invocation::begin(clock, clock.now() + Duration::seconds(lambda_timeout), "arn")
+        Invocation::begin(
+            clock,
+            clock.now() + Duration::seconds(lambda_timeout),
+            "arn",
+        )
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_margin_is_ten_seconds_or_a_quarter_of_a_shorter_timeout() {
         for (lambda_timeout, margin) in [(900, 10.0), (40, 10.0), (20, 5.0), (3, 0.75)] {
             let invocation = invocation(lambda_timeout);
-            assert_eq!((invocation.ends_at() - invocation.hand_over_at()).as_seconds_f64(), margin);
+            assert_eq!(
+                (invocation.ends_at() - invocation.hand_over_at()).as_seconds_f64(),
+                margin
+            );
         }
     }
 

@@ -83,8 +83,15 @@ impl History<'_> {
     /// Adds the clusters in which earlier requests of the resource have started tasks, each once.
     pub(super) fn clusters(&self, known: &[String]) -> Vec<String> {
         let mut clusters = known.to_vec();
-        for cluster in self.earlier_rows.iter().filter_map(|row| row.cluster.as_ref()) {
-            if !clusters.iter().any(|known| cluster_name(known) == cluster_name(cluster)) {
+        for cluster in self
+            .earlier_rows
+            .iter()
+            .filter_map(|row| row.cluster.as_ref())
+        {
+            if !clusters
+                .iter()
+                .any(|known| cluster_name(known) == cluster_name(cluster))
+            {
                 clusters.push(cluster.clone());
             }
         }
@@ -100,7 +107,11 @@ impl History<'_> {
     /// they start none. A request that already waits gets its answer when its tasks have stopped.
     pub(super) async fn supersede_starting(&self) {
         let Some(ledger) = self.ledger else { return };
-        for row in self.earlier_rows.iter().filter(|row| row.state == RowState::Starting) {
+        for row in self
+            .earlier_rows
+            .iter()
+            .filter(|row| row.state == RowState::Starting)
+        {
             if let Err(error) = ledger.write(&rows::superseded(row.key())).await {
                 tracing::warn!("an earlier request could not be superseded in the ledger: {error}");
             }
@@ -111,18 +122,28 @@ impl History<'_> {
 impl Ledger {
     /// The ledger in the table of this name or ARN. No call is made yet.
     pub fn new(config: &SdkConfig, name: &str) -> Self {
-        let timeouts =
-            TimeoutConfig::builder().connect_timeout(ATTEMPT).operation_attempt_timeout(ATTEMPT).build();
-        let config = patient(config.clone()).into_builder().timeout_config(timeouts).build();
-        Self { table: Table::new(&config, name), watched_until: Mutex::default() }
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(ATTEMPT)
+            .operation_attempt_timeout(ATTEMPT)
+            .build();
+        let config = patient(config.clone())
+            .into_builder()
+            .timeout_config(timeouts)
+            .build();
+        Self {
+            table: Table::new(&config, name),
+            watched_until: Mutex::default(),
+        }
     }
 
     /// Writes the row of a request, or gets the row that is there already.
     pub(super) async fn insert_or_get(&self, row: &Row) -> Result<Option<Row>, CallError> {
-        Ok(match in_time(self.table.insert(&row.item(), rows::RESOURCE)).await? {
-            Inserted::New => None,
-            Inserted::There(item) => Row::read(item),
-        })
+        Ok(
+            match in_time(self.table.insert(&row.item(), rows::RESOURCE)).await? {
+                Inserted::New => None,
+                Inserted::There(item) => Row::read(item),
+            },
+        )
     }
 
     /// Writes the row of a request that calls StartTask, or gets the row that is there already. A
@@ -131,7 +152,11 @@ impl Ledger {
     pub(super) async fn insert_with_retry(&self, row: &Row) -> Result<Option<Row>, CallError> {
         let pause = FRESH_ROLE.unsigned_abs() / 10;
         (|| self.insert_or_get(row))
-            .retry(ConstantBuilder::default().with_delay(pause).with_max_times(10))
+            .retry(
+                ConstantBuilder::default()
+                    .with_delay(pause)
+                    .with_max_times(10),
+            )
             .when(CallError::is_denied)
             .await
     }
@@ -185,7 +210,11 @@ impl Ledger {
     pub(super) async fn settle(&self, reply_to: &ReplyTo, body: &str, patience: StdDuration) {
         let update = rows::settled(reply_to, body);
         let settling = (|| self.write(&update))
-            .retry(ExponentialBuilder::default().with_jitter().without_max_times())
+            .retry(
+                ExponentialBuilder::default()
+                    .with_jitter()
+                    .without_max_times(),
+            )
             .when(CallError::is_transient);
         match tokio::time::timeout(patience.min(SETTLING), settling).await {
             Ok(Ok(_)) => {}
@@ -203,10 +232,18 @@ impl Ledger {
 
     /// Schedules the watch's next look at a row. A failure is logged. `remaining` is the rest of
     /// the invocation.
-    pub(super) async fn schedule(&self, row: &Row, next_look: OffsetDateTime, remaining: StdDuration) {
+    pub(super) async fn schedule(
+        &self,
+        row: &Row,
+        next_look: OffsetDateTime,
+        remaining: StdDuration,
+    ) {
         let update = rows::due_again(row, next_look);
         let writing = tokio::time::timeout(remaining / 2, self.write(&update));
-        if let Err(error) = writing.await.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB"))) {
+        if let Err(error) = writing
+            .await
+            .unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB")))
+        {
             tracing::warn!("the row's next look could not be scheduled: {error}");
         }
     }
@@ -216,10 +253,17 @@ impl Ledger {
         let resource = reply_to.started_by();
         let rows = self.rows(&resource).await;
         let rows = rows
-            .inspect_err(|error| tracing::warn!("cannot look for another delivery of this request: {error}"))
+            .inspect_err(|error| {
+                tracing::warn!("cannot look for another delivery of this request: {error}")
+            })
             .ok()?;
-        let own = rows.into_iter().find(|row| row.request == rows::sort_key(reply_to))?;
-        own.continuation().ok().flatten().filter(|_| own.state == RowState::Waiting)
+        let own = rows
+            .into_iter()
+            .find(|row| row.request == rows::sort_key(reply_to))?;
+        own.continuation()
+            .ok()
+            .flatten()
+            .filter(|_| own.state == RowState::Waiting)
     }
 
     /// Returns one page of the rows that are due, read consistently, and the start of the next
@@ -243,7 +287,10 @@ impl Ledger {
         }
         // The index may lag behind the table: a row that another invocation has moved on is not
         // due.
-        let due = items.into_iter().filter_map(Row::read).filter(|row| row.is_due(now));
+        let due = items
+            .into_iter()
+            .filter_map(Row::read)
+            .filter(|row| row.is_due(now));
         Ok((due.collect(), page.next))
     }
 
@@ -267,7 +314,9 @@ impl Ledger {
         // Between the two writes another start may have come, or all may have gone. Three rounds
         // are enough: a start out of turn is throttled at worst.
         for _ in 0..3 {
-            if let Updated::Done(before) = in_time(self.table.update(&turn::behind_the_last(now))).await? {
+            if let Updated::Done(before) =
+                in_time(self.table.update(&turn::behind_the_last(now))).await?
+            {
                 return Ok(turn::taken(&before).unwrap_or(now));
             }
             if let Updated::Done(_) = in_time(self.table.update(&turn::first(now))).await? {
@@ -279,14 +328,20 @@ impl Ledger {
 
     /// The watch has written its heartbeat lately, so a wait may be parked.
     pub(super) async fn is_watched(&self, now: OffsetDateTime) -> Result<bool, CallError> {
-        let known = *self.watched_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *self
+            .watched_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // A heartbeat that is still valid saves a read for each wait.
         if known.is_some_and(|until| now < until) {
             return Ok(true);
         }
         let items = in_time(self.table.query((rows::RESOURCE, rows::WATCH))).await?;
         let until = rows::watched_until(&items);
-        *self.watched_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        *self
+            .watched_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = until;
         Ok(until.is_some_and(|until| now < until))
     }
 
@@ -318,5 +373,7 @@ fn refused(row: Option<Row>) -> Written {
 }
 
 async fn in_time<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-    tokio::time::timeout(PATIENCE, call).await.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB")))
+    tokio::time::timeout(PATIENCE, call)
+        .await
+        .unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB")))
 }

@@ -128,13 +128,18 @@ impl Metrics {
         if count > 0 {
             // The clients count for the whole invocation, so one line has the sum.
             let first = self.lock().keys().next().cloned();
-            self.with(first.as_deref().unwrap_or(NO_REQUEST), |figures| figures.throttled += count);
+            self.with(first.as_deref().unwrap_or(NO_REQUEST), |figures| {
+                figures.throttled += count
+            });
         }
     }
 
     /// Takes all figures as lines. `by_resource` adds the resource's name as a dimension.
     pub(super) fn flush(&self, by_resource: bool, now: OffsetDateTime) -> Vec<String> {
-        self.take().iter().filter_map(|figures| line(figures, by_resource, now)).collect()
+        self.take()
+            .iter()
+            .filter_map(|figures| line(figures, by_resource, now))
+            .collect()
     }
 
     fn take(&self) -> Vec<Figures> {
@@ -160,7 +165,9 @@ impl Metrics {
 
 /// The value of the dimension Class.
 fn class(run: RunEnd) -> Option<&'static str> {
-    let RunEnd::Failed(class) = run else { return None };
+    let RunEnd::Failed(class) = run else {
+        return None;
+    };
     Some(match class {
         FailureClass::Container => CLASSES[0],
         FailureClass::Start => CLASSES[1],
@@ -184,16 +191,28 @@ fn line(figures: &Figures, by_resource: bool, now: OffsetDateTime) -> Option<Str
     let mut line = json!({});
     // Each value of a dimension makes a metric of its own, and CloudWatch bills each metric.
     let mut dimensions = vec![vec![]];
-    if let Some(name) = figures.logical_resource_id.as_deref().filter(|_| by_resource) {
+    if let Some(name) = figures
+        .logical_resource_id
+        .as_deref()
+        .filter(|_| by_resource)
+    {
         line[LOGICAL_RESOURCE_ID] = dimension(name);
         dimensions.push(vec![LOGICAL_RESOURCE_ID]);
     }
-    let metrics: Vec<(&str, &str)> =
-        METRICS.into_iter().filter(|(name, _)| values.iter().any(|(known, _)| known == name)).collect();
-    let mut sets = vec![MetricSet { dimensions, metrics }];
+    let metrics: Vec<(&str, &str)> = METRICS
+        .into_iter()
+        .filter(|(name, _)| values.iter().any(|(known, _)| known == name))
+        .collect();
+    let mut sets = vec![MetricSet {
+        dimensions,
+        metrics,
+    }];
     if let Some(class) = figures.run.and_then(class) {
         line[CLASS] = class.into();
-        sets.push(MetricSet { dimensions: vec![vec![CLASS]], metrics: vec![(RUNS_FAILED, "Count")] });
+        sets.push(MetricSet {
+            dimensions: vec![vec![CLASS]],
+            metrics: vec![(RUNS_FAILED, "Count")],
+        });
     }
     for (name, value) in values {
         line[name] = value;
@@ -202,7 +221,12 @@ fn line(figures: &Figures, by_resource: bool, now: OffsetDateTime) -> Option<Str
 }
 
 fn values(figures: &Figures) -> Vec<(&'static str, Value)> {
-    let Figures { requested_at, started_at, ended_at, .. } = *figures;
+    let Figures {
+        requested_at,
+        started_at,
+        ended_at,
+        ..
+    } = *figures;
     let mut values = Vec::new();
     let mut seconds = |name, from: Option<OffsetDateTime>, to: Option<OffsetDateTime>| {
         if let Some((from, to)) = from.zip(to) {

@@ -35,7 +35,11 @@ enum Recorded<'l> {
 
 impl Runner {
     /// Handles a request of CloudFormation. It is answered unless its ResponseURL has expired.
-    pub(super) async fn request(&self, request: Request, invocation: &Invocation) -> Result<(), Undelivered> {
+    pub(super) async fn request(
+        &self,
+        request: Request,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
         let reply_to = &request.reply_to;
         let span = span(request.request_type, reply_to, 0);
         async {
@@ -59,16 +63,31 @@ impl Runner {
         let plan = Plan::for_request(request, invocation.means(self.ledger.is_some()));
         let history = match self.recorded(request, &plan, invocation).await {
             Recorded::Open(history) => history,
-            Recorded::Further(redelivery) => return self.redelivered(redelivery, request, invocation).await,
+            Recorded::Further(redelivery) => {
+                return self.redelivered(redelivery, request, invocation).await;
+            }
         };
         let work = |cluster, families, deadline| {
-            self.work(cluster, families, &history, deadline, &request.reply_to, invocation)
+            self.work(
+                cluster,
+                families,
+                &history,
+                deadline,
+                &request.reply_to,
+                invocation,
+            )
         };
         match plan {
             Plan::Refuse(refusal) => {
                 let reason = texts::refused(&refusal);
-                match request.properties.cluster().filter(|_| refusal.is_out_of_time()) {
-                    Some(cluster) => not_started(&work(cluster, &[], invocation.now()), reason).await,
+                match request
+                    .properties
+                    .cluster()
+                    .filter(|_| refusal.is_out_of_time())
+                {
+                    Some(cluster) => {
+                        not_started(&work(cluster, &[], invocation.now()), reason).await
+                    }
                     None => Ending::Answered(Answer::Failed(reason)),
                 }
             }
@@ -93,11 +112,18 @@ impl Runner {
             // report its end.
             Plan::Run(plan) if history.has_signalled(plan.wait_handle.as_ref()) => {
                 let cluster = &plan.properties.cluster;
-                let work = work(cluster, &plan.earlier.families, plan.earlier.answer_deadline);
+                let work = work(
+                    cluster,
+                    &plan.earlier.families,
+                    plan.earlier.answer_deadline,
+                );
                 skip(&work, Skip::HandleUsed, &plan.earlier, None).await
             }
             Plan::Run(plan) => {
-                let (cluster, families) = (plan.properties.cluster.clone(), plan.earlier.families.clone());
+                let (cluster, families) = (
+                    plan.properties.cluster.clone(),
+                    plan.earlier.families.clone(),
+                );
                 let work = work(&cluster, &families, plan.earlier.answer_deadline);
                 Box::pin(run(&work, *plan, request)).await
             }
@@ -105,12 +131,21 @@ impl Runner {
     }
 
     /// Writes the request's row in the ledger, or reads how far an earlier delivery has got.
-    async fn recorded(&self, request: &Request, plan: &Plan, invocation: &Invocation) -> Recorded<'_> {
-        let Some(ledger) = &self.ledger else { return Recorded::Open(History::default()) };
+    async fn recorded(
+        &self,
+        request: &Request,
+        plan: &Plan,
+        invocation: &Invocation,
+    ) -> Recorded<'_> {
+        let Some(ledger) = &self.ledger else {
+            return Recorded::Open(History::default());
+        };
         let row = Row::planned(plan, request, invocation.now(), invocation.ends_at());
         let inserted = match plan {
             // StartTask has no client token, so the row alone prevents a second start.
-            Plan::Run(run) if run.properties.instances().is_some() => ledger.insert_with_retry(&row).await,
+            Plan::Run(run) if run.properties.instances().is_some() => {
+                ledger.insert_with_retry(&row).await
+            }
             _ => ledger.insert_or_get(&row).await,
         };
         let there = match inserted {
@@ -128,10 +163,13 @@ impl Runner {
                 further => return Recorded::Further(further),
             }
         }
-        let others = ledger.rows(&own.resource).await.unwrap_or_else(|error: CallError| {
-            tracing::warn!("looking for earlier requests in ECS alone: {error}");
-            Vec::new()
-        });
+        let others = ledger
+            .rows(&own.resource)
+            .await
+            .unwrap_or_else(|error: CallError| {
+                tracing::warn!("looking for earlier requests in ECS alone: {error}");
+                Vec::new()
+            });
         // Lambda may have delayed this delivery while CloudFormation cancelled the request and sent
         // another.
         let is_superseded = others.iter().any(|row| row.is_after(&own));
@@ -143,7 +181,10 @@ impl Runner {
             attempts: own.attempts,
             is_first,
             delivery: fastrand::u64(..),
-            earlier_rows: others.into_iter().filter(|row| row.is_before(&own)).collect(),
+            earlier_rows: others
+                .into_iter()
+                .filter(|row| row.is_before(&own))
+                .collect(),
         })
     }
 
@@ -168,7 +209,8 @@ impl Runner {
                 if let Some(cluster) = request.properties.cluster() {
                     let by = invocation.stop_deadline();
                     let work = self.work(cluster, &[], &history, by, reply_to, invocation);
-                    let stopping = stop_tasks_of_request(&work, Certainty::Tagged, Some(SUPERSEDES));
+                    let stopping =
+                        stop_tasks_of_request(&work, Certainty::Tagged, Some(SUPERSEDES));
                     if let Err(error) = Box::pin(stopping).await {
                         tracing::warn!("cannot look for tasks of an earlier delivery: {error}");
                     }

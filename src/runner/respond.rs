@@ -32,7 +32,10 @@ pub(super) struct Panicked;
 
 /// The guard: turns a panic in this work into a value.
 pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|_panic| Panicked)
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .map_err(|_panic| Panicked)
 }
 
 impl Runner {
@@ -62,7 +65,9 @@ impl Runner {
                 Box::pin(self.answer(answer, reply_to, invocation)).await
             }
             Ending::Repeated(body) => {
-                tracing::info!("this request has been answered before: sending the same answer again");
+                tracing::info!(
+                    "this request has been answered before: sending the same answer again"
+                );
                 Box::pin(self.send(&body, reply_to, invocation)).await
             }
             Ending::Skipped(answer, handle) => {
@@ -79,11 +84,22 @@ impl Runner {
     }
 
     /// Resumes a wait until it has an answer, or until another invocation continues.
-    pub(super) async fn resume(&self, wait: Wait, invocation: &Invocation) -> Result<(), Undelivered> {
+    pub(super) async fn resume(
+        &self,
+        wait: Wait,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
         let (reply_to, cluster) = (wait.reply_to.clone(), wait.cluster.clone());
         let span = span(wait.request_type, &reply_to, wait.hop);
         let history = self.history();
-        let work = self.work(&cluster, &[], &history, wait.deadline, &reply_to, invocation);
+        let work = self.work(
+            &cluster,
+            &[],
+            &history,
+            wait.deadline,
+            &reply_to,
+            invocation,
+        );
         let following = async { Some(Box::pin(follow(&work, wait)).await) };
         let settling = Box::pin(self.settle(Some(&cluster), &reply_to, invocation, following));
         settling.instrument(span).await.map(drop)
@@ -98,11 +114,22 @@ impl Runner {
         invocation: &Invocation,
         reason: crate::reason::Reason,
     ) -> Answer {
-        let Some(cluster) = cluster else { return Answer::Failed(reason) };
+        let Some(cluster) = cluster else {
+            return Answer::Failed(reason);
+        };
         let history = self.history();
-        let work = self.work(cluster, &[], &history, invocation.ends_at(), reply_to, invocation);
+        let work = self.work(
+            cluster,
+            &[],
+            &history,
+            invocation.ends_at(),
+            reply_to,
+            invocation,
+        );
         let stopping = Box::pin(stop_tasks_of_request(&work, Certainty::Likely, None));
-        let stopped = caught(stopping).await.unwrap_or_else(|Panicked| Err(CallError::own_fault()));
+        let stopped = caught(stopping)
+            .await
+            .unwrap_or_else(|Panicked| Err(CallError::own_fault()));
         Answer::Failed(texts::what_is_left(reason, stopped))
     }
 
@@ -131,11 +158,19 @@ impl Runner {
 
     /// The ledger alone, for work that does not involve other requests.
     pub(super) fn history(&self) -> History<'_> {
-        History { ledger: self.ledger.as_ref(), ..History::default() }
+        History {
+            ledger: self.ledger.as_ref(),
+            ..History::default()
+        }
     }
 
     /// Sends an answer again that was not delivered. The result is in the log and in the metrics.
-    pub(super) async fn send_again(&self, body: &str, reply_to: &ReplyTo, invocation: &Invocation) -> bool {
+    pub(super) async fn send_again(
+        &self,
+        body: &str,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> bool {
         self.send(body, reply_to, invocation).await.is_ok()
     }
 
@@ -167,7 +202,10 @@ impl Runner {
         if let Some(words) = answer.unknown() {
             // A metric filter counts this line, so that the catalogue grows from the failures that
             // people meet.
-            tracing::warn!(words, "the catalogue does not know this failure; please report it");
+            tracing::warn!(
+                words,
+                "the catalogue does not know this failure; please report it"
+            );
         }
         let body = answer.into_body(reply_to);
         let mut is_kept = false;
@@ -211,12 +249,17 @@ impl Runner {
         invocation: &Invocation,
     ) -> Result<(), Undelivered> {
         let signalled = reply_to.signalling(handle);
-        let signal = answer.clone().from_function(invocation.function_arn()).into_body(&signalled);
+        let signal = answer
+            .clone()
+            .from_function(invocation.function_arn())
+            .into_body(&signalled);
         if let Some(ledger) = &self.ledger {
             let row = rows::Row::signalled(&signalled, &signal, invocation.now());
             let inserted = caught(ledger.insert_or_get(&row)).await;
             if let Err(error) = inserted.unwrap_or_else(|Panicked| Err(CallError::own_fault())) {
-                tracing::warn!("the signal is sent once, because the ledger cannot save it: {error}");
+                tracing::warn!(
+                    "the signal is sent once, because the ledger cannot save it: {error}"
+                );
             }
         }
         let answered = self.answer(answer, reply_to, invocation).await;
@@ -225,10 +268,23 @@ impl Runner {
     }
 
     /// PUTs an answer, and ends the request if the bucket accepts it.
-    async fn send(&self, body: &str, reply_to: &ReplyTo, invocation: &Invocation) -> Result<(), Undelivered> {
-        let delivering = self.callback.deliver(body, reply_to, invocation.clock(), invocation.ends_at());
-        let delivered = caught(Box::pin(delivering)).await.unwrap_or(Err(Undelivered::Panicked));
-        let sent = if delivered.is_ok() { Sent::Delivered(invocation.now()) } else { Sent::Undelivered };
+    async fn send(
+        &self,
+        body: &str,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
+        let delivering =
+            self.callback
+                .deliver(body, reply_to, invocation.clock(), invocation.ends_at());
+        let delivered = caught(Box::pin(delivering))
+            .await
+            .unwrap_or(Err(Undelivered::Panicked));
+        let sent = if delivered.is_ok() {
+            Sent::Delivered(invocation.now())
+        } else {
+            Sent::Undelivered
+        };
         invocation.metrics().record_sent(reply_to, sent);
         match (&delivered, &self.ledger) {
             (Err(error), _) => tracing::error!("{error}"),

@@ -50,18 +50,31 @@ enum Asked {
 /// The work's deadline is the answer's; Timeout counts from the start of the tasks.
 pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> Ending {
     let (mut started_before, foreign_tasks) = match clear_the_way(work, &plan.earlier).await {
-        Cleared::Done { started_before, foreign_tasks } => (started_before, foreign_tasks),
+        Cleared::Done {
+            started_before,
+            foreign_tasks,
+        } => (started_before, foreign_tasks),
         Cleared::Unseen(error) => return unseen(work, &error).await,
         Cleared::Superseded => return Ending::Answered(Answer::Failed(texts::superseded())),
         Cleared::Unstopped(refused) => {
-            return not_started(work, texts::not_all_stopped(texts::earlier_runs(), &refused)).await;
+            return not_started(
+                work,
+                texts::not_all_stopped(texts::earlier_runs(), &refused),
+            )
+            .await;
         }
     };
     // Timeout counts from here and not from the request: the end of earlier tasks can take minutes,
     // and a rollback with a short Timeout must not fail for them.
     let (run_deadline, limit) = plan.limits.deadline(work.now());
-    let work = work.until(work.invocation.clamp(run_deadline.min(plan.limits.answer_deadline())));
-    let work = &Work { foreign_tasks: &foreign_tasks, ..work };
+    let work = work.until(
+        work.invocation
+            .clamp(run_deadline.min(plan.limits.answer_deadline())),
+    );
+    let work = &Work {
+        foreign_tasks: &foreign_tasks,
+        ..work
+    };
     let asked = ask(work, &plan).await;
     if !matches!(asked, Asked::Proceed(_)) {
         // AWS's answers may have changed since an earlier delivery started the tasks. A request
@@ -71,7 +84,9 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
     match asked {
         Asked::Proceed(properties) => plan.properties = *properties,
         Asked::Skip(_) | Asked::Refuse(_) if started_before => {
-            tracing::info!("an earlier delivery of this request has started its tasks: waiting for them");
+            tracing::info!(
+                "an earlier delivery of this request has started its tasks: waiting for them"
+            );
         }
         Asked::Skip(skip) => return skipped(skip, plan.wait_handle),
         Asked::Refuse(reason) => return not_started(work, reason).await,
@@ -84,23 +99,46 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
             Start::Complete(started) => started,
             Start::Failed(reason) => return not_started(work, reason).await,
         };
-        let wait = |deadline| Wait::for_success(&plan, request, started.tasks.clone(), deadline, work.now());
+        let wait = |deadline| {
+            Wait::for_success(&plan, request, started.tasks.clone(), deadline, work.now())
+        };
         if plan.properties.timeout == 0 {
             let wait = wait((run_deadline, limit));
-            let answer = fire_and_forget(work, &wait, &started, &plan.properties.task_definition).await;
+            let answer =
+                fire_and_forget(work, &wait, &started, &plan.properties.task_definition).await;
             return Ending::Answered(answer);
         }
         attempt = started.attempt;
         // An earlier delivery may have started the tasks: Timeout counts from then.
-        let began_at = started.began_at().filter(|began_at| *began_at >= plan.limits.requested_at);
+        let began_at = started
+            .began_at()
+            .filter(|began_at| *began_at >= plan.limits.requested_at);
         let own = began_at.map(|began_at| plan.limits.deadline(began_at));
-        let wait = wait(own.filter(|own| own.0 < run_deadline).unwrap_or((run_deadline, limit)));
+        let wait = wait(
+            own.filter(|own| own.0 < run_deadline)
+                .unwrap_or((run_deadline, limit)),
+        );
         if plan.wait_handle.is_some() {
-            return Box::pin(promised(work, wait, &started, &plan.properties.task_definition)).await;
+            return Box::pin(promised(
+                work,
+                wait,
+                &started,
+                &plan.properties.task_definition,
+            ))
+            .await;
         }
         let definition = definition_for_the_ledger(work, &started).await;
         let may_restart = retries > 0 && work.history.ledger.is_some();
-        match follow(work, Wait { definition, may_restart, ..wait }).await {
+        match follow(
+            work,
+            Wait {
+                definition,
+                may_restart,
+                ..wait
+            },
+        )
+        .await
+        {
             Ending::NeverRan(_) if retries > 0 && work.now() < work.deadline => {
                 tracing::warn!(retries, "no container ever ran: starting anew");
                 (attempt, retries) = (attempt + 1, retries - 1);
@@ -156,7 +194,9 @@ async fn unseen(work: &Work<'_>, error: &CallError) -> Ending {
     if let Some(ledger) = work.history.ledger
         && let Some(wait) = ledger.wait_of(work.reply_to).await
     {
-        tracing::warn!("waiting for the tasks of another delivery, as a look at earlier tasks failed");
+        tracing::warn!(
+            "waiting for the tasks of another delivery, as a look at earlier tasks failed"
+        );
         return Box::pin(follow(work, wait)).await;
     }
     not_started(work, texts::earlier_unknown(error)).await
@@ -171,7 +211,9 @@ async fn has_started(work: &Work<'_>) -> bool {
     match own_tasks(work).await {
         Ok(own) => !own.is_empty(),
         Err(error) => {
-            tracing::warn!("cannot find out whether this request has started tasks before: {error}");
+            tracing::warn!(
+                "cannot find out whether this request has started tasks before: {error}"
+            );
             false
         }
     }
@@ -204,7 +246,10 @@ async fn ask(work: &Work<'_>, run: &Run) -> Asked {
     }
     let (cluster, mut properties) = (work.cluster, Box::new(run.properties.clone()));
     if let Some(service) = &run.properties.service {
-        match work.ride_out(|| work.aws.describe_service(cluster, service)).await {
+        match work
+            .ride_out(|| work.aws.describe_service(cluster, service))
+            .await
+        {
             Ok(Some(placement)) => *properties = properties.placed_as(placement),
             Ok(None) => return Asked::Refuse(texts::no_service(service, cluster, None)),
             Err(error) => return Asked::Refuse(texts::no_service(service, cluster, Some(&error))),
@@ -220,7 +265,9 @@ async fn stack_status(work: &Work<'_>, is_by_default: bool) -> Result<String, Ca
     if !is_by_default {
         return work.ride_out(ask).await;
     }
-    work.until(work.deadline.min(work.now() + ASK_BY_DEFAULT)).ride_out_unless_denied(ask).await
+    work.until(work.deadline.min(work.now() + ASK_BY_DEFAULT))
+        .ride_out_unless_denied(ask)
+        .await
 }
 
 /// The role or the network does not allow the question.
@@ -262,11 +309,16 @@ async fn unknown_watch_containers(work: &Work<'_>, properties: &Properties) -> O
         return None;
     }
     let name = &properties.task_definition;
-    match work.ride_out(|| work.aws.describe_task_definition(name)).await {
+    match work
+        .ride_out(|| work.aws.describe_task_definition(name))
+        .await
+    {
         Ok(definition) => {
             let watched = properties.watch_containers().iter().map(String::as_str);
             let watched = watched.filter(|name| *name != EVERY_CONTAINER);
-            let unknown: Vec<&str> = watched.filter(|one| definition.container(one).is_none()).collect();
+            let unknown: Vec<&str> = watched
+                .filter(|one| definition.container(one).is_none())
+                .collect();
             (!unknown.is_empty()).then(|| texts::unknown_containers(&unknown, &definition))
         }
         // An unreadable definition is no reason to refuse: the start shows if it can run, and the
@@ -280,10 +332,17 @@ async fn unknown_watch_containers(work: &Work<'_>, properties: &Properties) -> O
 
 /// The definition of the tasks for the ledger. With it an event of their end has all that a verdict
 /// needs.
-async fn definition_for_the_ledger(work: &Work<'_>, started: &Started) -> Option<Box<TaskDefinition>> {
+async fn definition_for_the_ledger(
+    work: &Work<'_>,
+    started: &Started,
+) -> Option<Box<TaskDefinition>> {
     work.history.ledger?;
     let name = &started.seen.first()?.task_definition_arn;
-    Definition::read_once(work, name, work.now()).await.as_ref().cloned().map(Box::new)
+    Definition::read_once(work, name, work.now())
+        .await
+        .as_ref()
+        .cloned()
+        .map(Box::new)
 }
 
 /// The answer to a run with a Timeout of 0.
@@ -302,15 +361,27 @@ pub(super) async fn fire_and_forget(
 /// Answers a run whose verdict goes to a WaitHandle, and writes the row of that wait. If the ledger
 /// does not accept the row, the tasks are stopped, because nobody would learn how they end.
 /// `definition` is that of [`fire_and_forget`].
-pub(super) async fn promised(work: &Work<'_>, wait: Wait, started: &Started, definition: &str) -> Ending {
+pub(super) async fn promised(
+    work: &Work<'_>,
+    wait: Wait,
+    started: &Started,
+    definition: &str,
+) -> Ending {
     let (tasks, definition) = as_started(work, started, definition).await;
-    let wait = Wait { definition: definition.map(Box::new), ..wait };
+    let wait = Wait {
+        definition: definition.map(Box::new),
+        ..wait
+    };
     let answer = Answer::promised(&tasks, wait.rules(wait.definition.as_deref()));
     // Until then this invocation itself follows the wait.
     let next_look = rows::takes_over_at(work.invocation.ends_at(), &wait);
     let row = rows::Row::promised(&wait, work.now(), next_look);
     let written = match work.history.ledger {
-        Some(ledger) => work.ride_out(|| ledger.insert_or_get(&row)).await.map(drop).map_err(Some),
+        Some(ledger) => work
+            .ride_out(|| ledger.insert_or_get(&row))
+            .await
+            .map(drop)
+            .map_err(Some),
         None => Err(None),
     };
     match written {
@@ -333,19 +404,31 @@ async fn as_started(
     // The answer misses attributes at worst, and they do not justify a long wait.
     let work = &work.until(work.deadline.min(work.now() + DEFINITION_PATIENCE));
     let described = |task: &TaskArn| {
-        started.seen.iter().any(|seen| seen.arn == *task && !seen.task_definition_arn.is_empty())
+        started
+            .seen
+            .iter()
+            .any(|seen| seen.arn == *task && !seen.task_definition_arn.is_empty())
     };
     let seen = if started.tasks.iter().all(described) {
         started.seen.clone()
     } else {
         let look = || work.aws.describe_tasks(work.cluster, &started.tasks);
-        work.ride_out(look).await.map(|seen| seen.tasks).unwrap_or_default()
+        work.ride_out(look)
+            .await
+            .map(|seen| seen.tasks)
+            .unwrap_or_default()
     };
     // ECS may not know a task that it has just started. The answer has its ARN all the same.
     let as_seen = |arn: &TaskArn| seen.iter().find(|task| task.arn == *arn).cloned();
-    let tasks: Vec<Task> =
-        started.tasks.iter().map(|arn| as_seen(arn).unwrap_or_else(|| Task::unseen(arn.clone()))).collect();
-    let known = tasks.first().map(|task| task.task_definition_arn.as_str()).filter(|arn| !arn.is_empty());
+    let tasks: Vec<Task> = started
+        .tasks
+        .iter()
+        .map(|arn| as_seen(arn).unwrap_or_else(|| Task::unseen(arn.clone())))
+        .collect();
+    let known = tasks
+        .first()
+        .map(|task| task.task_definition_arn.as_str())
+        .filter(|arn| !arn.is_empty());
     let definition = Definition::read(work, known.unwrap_or(definition)).await;
     let definition = definition.as_ref().cloned();
     (tasks, definition)

@@ -150,7 +150,10 @@ async fn launch_until_complete(
         .with_jitter();
     let mut delays = backoff.build();
     let (began_at, mut attempts) = (work.now(), 0);
-    let mut started = Started { attempt, ..Started::default() };
+    let mut started = Started {
+        attempt,
+        ..Started::default()
+    };
     loop {
         attempts += 1;
         let attempt = launch_missing(work, properties, &mut started, is_new_stack).await;
@@ -160,8 +163,13 @@ async fn launch_until_complete(
         let delay = delays.next().unwrap_or_default();
         match &attempt {
             Ok(attempt) if attempt.hopeful && work.now() + delay < patience => {
-                let why = attempt.failures.iter().map(|failure| failure.reason.clone());
-                let why: Vec<String> = why.chain(attempt.refused.iter().map(ToString::to_string)).collect();
+                let why = attempt
+                    .failures
+                    .iter()
+                    .map(|failure| failure.reason.clone());
+                let why: Vec<String> = why
+                    .chain(attempt.refused.iter().map(ToString::to_string))
+                    .collect();
                 tracing::warn!(
                     reason = why.join("; "),
                     "{} of {expected} tasks have started; trying again",
@@ -170,7 +178,8 @@ async fn launch_until_complete(
             }
             _ => {
                 let seconds = (work.now() - began_at).whole_seconds();
-                return resolve_incomplete(work, properties, started, attempt, (attempts, seconds)).await;
+                return resolve_incomplete(work, properties, started, attempt, (attempts, seconds))
+                    .await;
             }
         }
         tokio::time::sleep(delay).await;
@@ -188,25 +197,46 @@ async fn launch_missing(
     started: &mut Started,
     is_new_stack: bool,
 ) -> Result<Attempt, StartError> {
-    let (started_by, tags) = (work.started_by(), tags(work.reply_to, properties.timeout > 0));
+    let (started_by, tags) = (
+        work.started_by(),
+        tags(work.reply_to, properties.timeout > 0),
+    );
     let count = properties.tasks() - started.tasks.len();
-    let launch = Launch { properties, started_by: &started_by, tags: &tags, count };
+    let launch = Launch {
+        properties,
+        started_by: &started_by,
+        tags: &tags,
+        count,
+    };
     match launch_once(work, &launch, started).await {
         Ok(Launched::Answer { tasks, failures }) => {
             let hopeful = !failures.is_empty() && failures.iter().all(may_pass);
             started.add(tasks.iter().map(|task| task.arn.clone()));
             started.seen.extend(tasks);
-            Ok(Attempt { failures, refused: None, hopeful, token_unused: false })
+            Ok(Attempt {
+                failures,
+                refused: None,
+                hopeful,
+                token_unused: false,
+            })
         }
         // The failures of the conflicting call are lost, but the next attempt gets them again.
         Ok(Launched::Conflict(tasks)) => {
             tracing::info!("this request has started tasks before: keeping them");
             started.add(tasks);
-            Ok(Attempt { failures: Vec::new(), refused: None, hopeful: true, token_unused: false })
+            Ok(Attempt {
+                failures: Vec::new(),
+                refused: None,
+                hopeful: true,
+                token_unused: false,
+            })
         }
-        Err(StartError::Call(error)) if is_passing(&error, is_new_stack) => {
-            Ok(Attempt { failures: Vec::new(), refused: Some(error), hopeful: true, token_unused: true })
-        }
+        Err(StartError::Call(error)) if is_passing(&error, is_new_stack) => Ok(Attempt {
+            failures: Vec::new(),
+            refused: Some(error),
+            hopeful: true,
+            token_unused: true,
+        }),
         Err(error) => Err(error),
     }
 }
@@ -225,7 +255,9 @@ async fn resolve_incomplete(
         // A call without an answer may have started tasks, too.
         let stopping = work.until(work.invocation.stop_deadline());
         let _ = stop_and_wait(&stopping, &started.tasks, &started.tasks, SUPERSEDES).await;
-        if let Err(error) = stop_tasks_of_request(&stopping, Certainty::Tagged, Some(SUPERSEDES)).await {
+        if let Err(error) =
+            stop_tasks_of_request(&stopping, Certainty::Tagged, Some(SUPERSEDES)).await
+        {
             tracing::warn!("cannot look for tasks of an earlier delivery: {error}");
         }
         return Start::Failed(texts::superseded());
@@ -233,31 +265,52 @@ async fn resolve_incomplete(
     if last.is_ok() {
         match own_tasks(work).await {
             Ok(own) => {
-                let alive = own.into_iter().filter(|task| !is_given_up(task) && !never_ran(task));
+                let alive = own
+                    .into_iter()
+                    .filter(|task| !is_given_up(task) && !never_ran(task));
                 started.add(alive.map(|task| task.arn));
             }
             Err(error) => tracing::warn!("cannot look for tasks of an earlier delivery: {error}"),
         }
         if started.tasks.len() >= properties.tasks() {
-            tracing::info!("an earlier delivery of this request has started its tasks: keeping them");
+            tracing::info!(
+                "an earlier delivery of this request has started its tasks: keeping them"
+            );
             return Start::Complete(started);
         }
     }
     // The Reason names the memory that a task needs and its containers.
-    let reading = work.until(work.invocation.answer_reserve_at().min(work.now() + DEFINITION_PATIENCE / 4));
+    let reading = work.until(
+        work.invocation
+            .answer_reserve_at()
+            .min(work.now() + DEFINITION_PATIENCE / 4),
+    );
     let definition = Definition::read_once(&reading, &properties.task_definition, work.now()).await;
     let (stack_id, started, (attempts, seconds)) = (&work.reply_to.stack_id, &started.tasks, tried);
-    let tried =
-        StartTried { properties, stack_id, definition: definition.as_ref(), started, attempts, seconds };
+    let tried = StartTried {
+        properties,
+        stack_id,
+        definition: definition.as_ref(),
+        started,
+        attempts,
+        seconds,
+    };
     tracing::error!("not all tasks could be started: {last:?}");
     let reason = match last {
-        Ok(Attempt { refused: Some(error), .. }) => texts::start_refused(&tried, &error),
+        Ok(Attempt {
+            refused: Some(error),
+            ..
+        }) => texts::start_refused(&tried, &error),
         Ok(attempt) => texts::not_all_started(&tried, &attempt.failures),
         Err(error) => {
             let error = error.into_call();
             let reason = texts::start_refused(&tried, &error);
             // The error of a look for tasks does not say that no task was started.
-            if error.is_of_start() { reason } else { texts::may_have_started(reason) }
+            if error.is_of_start() {
+                reason
+            } else {
+                texts::may_have_started(reason)
+            }
         }
     };
     let ending = work.until(work.deadline.max(work.invocation.stop_deadline()));
@@ -277,7 +330,10 @@ async fn launch_once(
     started: &Started,
 ) -> Result<Launched, StartError> {
     let token = &identity::client_token(&work.reply_to.request_id, started.attempt);
-    let untagged = Launch { tags: &[], ..launch.clone() };
+    let untagged = Launch {
+        tags: &[],
+        ..launch.clone()
+    };
     let tags_denied = Cell::new(false);
     let once = async || {
         let launch = if tags_denied.get() { &untagged } else { launch };
@@ -288,7 +344,9 @@ async fn launch_once(
     };
     let has_queued = Cell::new(false);
     let call = async || match once().await {
-        Err(StartError::Call(error)) if is_about_tags(&error) && launch.properties.tags.is_none() => {
+        Err(StartError::Call(error))
+            if is_about_tags(&error) && launch.properties.tags.is_none() =>
+        {
             tracing::warn!(
                 "starting without tags, so tasks of a cancelled update cannot be told apart: {error}"
             );
@@ -312,17 +370,24 @@ async fn launch_once(
 /// Waits for this start's turn in the queue of the throttled starts. Without a queue hundreds of
 /// starts would throttle each other again and again.
 async fn queue(work: &Work<'_>) {
-    let Some(ledger) = work.history.ledger else { return };
+    let Some(ledger) = work.history.ledger else {
+        return;
+    };
     let turn = match ledger.turn(work.now()).await {
         Ok(turn) => turn,
         Err(error) => {
-            tracing::warn!("starting out of turn, because the ledger does not say whose it is: {error}");
+            tracing::warn!(
+                "starting out of turn, because the ledger does not say whose it is: {error}"
+            );
             return;
         }
     };
     let left = turn - work.now();
     if turn < work.deadline && left.is_positive() {
-        tracing::info!("ECS throttles starts: the turn of this one is in {} ms", left.whole_milliseconds());
+        tracing::info!(
+            "ECS throttles starts: the turn of this one is in {} ms",
+            left.whole_milliseconds()
+        );
         tokio::time::sleep(left.unsigned_abs()).await;
     }
 }
@@ -330,13 +395,18 @@ async fn queue(work: &Work<'_>) {
 /// A later request has superseded this one meanwhile. It has looked for tasks already, so tasks
 /// that start now would run beside its own.
 async fn is_superseded(work: &Work<'_>) -> bool {
-    let Some(ledger) = work.history.ledger else { return false };
+    let Some(ledger) = work.history.ledger else {
+        return false;
+    };
     match ledger.rows(&work.started_by()).await {
         Ok(rows) => rows.iter().any(|row| {
-            row.request_id() == work.reply_to.request_id && row.redelivered() == Redelivery::Superseded
+            row.request_id() == work.reply_to.request_id
+                && row.redelivered() == Redelivery::Superseded
         }),
         Err(error) => {
-            tracing::warn!("starting without knowing whether a later request has replaced this one: {error}");
+            tracing::warn!(
+                "starting without knowing whether a later request has replaced this one: {error}"
+            );
             false
         }
     }
@@ -357,14 +427,21 @@ async fn start_on(
     if own.iter().any(is_given_up) {
         return Err(StartError::GivenUp);
     }
-    let mut new: Vec<&Task> = own.iter().filter(|task| !started.tasks.contains(&task.arn)).collect();
+    let mut new: Vec<&Task> = own
+        .iter()
+        .filter(|task| !started.tasks.contains(&task.arn))
+        .collect();
     // The order of the instances makes every delivery's answer the same.
     let place = |task: &Task| {
-        instances.iter().position(|instance| task.container_instance_arn.as_ref() == Some(instance))
+        instances
+            .iter()
+            .position(|instance| task.container_instance_arn.as_ref() == Some(instance))
     };
     new.sort_by_key(|task| (place(task), task.created_at, task.arn.clone()));
     if !new.is_empty() {
-        return Ok(Launched::Conflict(new.into_iter().map(|task| task.arn.clone()).collect()));
+        return Ok(Launched::Conflict(
+            new.into_iter().map(|task| task.arn.clone()).collect(),
+        ));
     }
     let free: Vec<String> = free_instances(instances, &own, launch.count);
     if work.history.attempts > 0 && own.is_empty() {
@@ -379,9 +456,20 @@ async fn start_on(
 /// Counts a call of StartTask in the ledger before it is made, so that the next delivery knows of
 /// it.
 async fn count_attempt(work: &Work<'_>, started: &Started) -> Result<(), StartError> {
-    let Some(table) = work.history.ledger else { return Ok(()) };
+    let Some(table) = work.history.ledger else {
+        return Ok(());
+    };
     let number = started.attempt.max(work.history.attempts) + 1;
-    match table.attempt(work.reply_to, StartTaskCall { number, delivery: work.history.delivery }).await {
+    match table
+        .attempt(
+            work.reply_to,
+            StartTaskCall {
+                number,
+                delivery: work.history.delivery,
+            },
+        )
+        .await
+    {
         Ok(Written::Superseded | Written::Answered) => Err(StartError::Superseded),
         // The other delivery's tasks will be visible in a moment.
         Ok(Written::Taken) => Err(CallError::being_made("ecs:StartTask").into()),
@@ -397,9 +485,15 @@ async fn count_attempt(work: &Work<'_>, started: &Started) -> Result<(), StartEr
 /// a task runs on, instances are taken from the end, because ECS starts tasks in the order of the
 /// named instances.
 fn free_instances(instances: &[String], own: &[Task], count: usize) -> Vec<String> {
-    let taken =
-        |instance: &String| own.iter().any(|task| task.container_instance_arn.as_ref() == Some(instance));
-    let free: Vec<String> = instances.iter().filter(|instance| !taken(instance)).cloned().collect();
+    let taken = |instance: &String| {
+        own.iter()
+            .any(|task| task.container_instance_arn.as_ref() == Some(instance))
+    };
+    let free: Vec<String> = instances
+        .iter()
+        .filter(|instance| !taken(instance))
+        .cloned()
+        .collect();
     free[free.len().saturating_sub(count)..].to_vec()
 }
 
@@ -414,7 +508,8 @@ pub(super) fn never_ran(task: &Task) -> bool {
 }
 
 fn is_about_tags(error: &CallError) -> bool {
-    error.is_denied() && error.message.contains("ecs:TagResource") || error.retry() == Retry::WithoutTags
+    error.is_denied() && error.message.contains("ecs:TagResource")
+        || error.retry() == Retry::WithoutTags
 }
 
 /// The refusal of a start may pass within a minute. A denial has already been tried again for 15 s,
@@ -431,7 +526,10 @@ fn is_passing(error: &CallError, is_new_stack: bool) -> bool {
 /// Capacity may become available, or the failure passes by itself. Time does not repair any other
 /// failure.
 fn may_pass(failure: &LaunchFailure) -> bool {
-    matches!(failures::of_launch(&failure.reason).entry.retry, Retry::Capacity | Retry::Passing)
+    matches!(
+        failures::of_launch(&failure.reason).entry.retry,
+        Retry::Capacity | Retry::Passing
+    )
 }
 
 #[cfg(test)]
@@ -446,7 +544,10 @@ mod tests {
             ..Task::unseen(TaskArn("task".to_owned()))
         };
         assert_eq!(free_instances(&instances, &[], 3), instances);
-        assert_eq!(free_instances(&instances, &[on(Some("i-2"))], 2), ["i-1", "i-3"]);
+        assert_eq!(
+            free_instances(&instances, &[on(Some("i-2"))], 2),
+            ["i-1", "i-3"]
+        );
         assert_eq!(free_instances(&instances, &[on(None)], 2), ["i-2", "i-3"]);
     }
 }

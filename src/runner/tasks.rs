@@ -80,7 +80,8 @@ pub(super) async fn own_tasks(work: &Work<'_>) -> Result<Vec<Task>, CallError> {
         // second start of it.
         return Err(CallError::not_known_yet());
     }
-    let is_own = |task: &Task| is_of_request(task, work.reply_to) && !work.foreign_tasks.contains(&task.arn);
+    let is_own =
+        |task: &Task| is_of_request(task, work.reply_to) && !work.foreign_tasks.contains(&task.arn);
     Ok(found.described.into_iter().filter(is_own).collect())
 }
 
@@ -98,7 +99,10 @@ pub(super) async fn find(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<
 }
 
 /// Finds tasks as [`find`] does, for callers that also stop tasks which the role may not describe.
-pub(super) async fn find_or_list(work: &Work<'_>, enough: fn(&Found) -> bool) -> Result<Found, CallError> {
+pub(super) async fn find_or_list(
+    work: &Work<'_>,
+    enough: fn(&Found) -> bool,
+) -> Result<Found, CallError> {
     let mut known_by = None;
     loop {
         let found = look_for(work).await?;
@@ -131,7 +135,10 @@ async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
             let new = stopped.into_iter().filter(|task| !listed.contains(task));
             listed.extend(new.collect::<Vec<_>>());
         }
-        let unlisted = remembered.iter().filter(|task| !listed.contains(task)).cloned();
+        let unlisted = remembered
+            .iter()
+            .filter(|task| !listed.contains(task))
+            .cloned();
         let all: Vec<TaskArn> = listed.iter().cloned().chain(unlisted).collect();
         if all.is_empty() {
             return Ok(Found::default());
@@ -153,13 +160,25 @@ async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
                     let mut rows = work.history.earlier_rows.iter();
                     rows.any(|row| row.is_unanswered() && row.claims(task))
                 };
-                let unknown = seen.missing.into_iter().filter(|task| listed.contains(task) || open(task));
+                let unknown = seen
+                    .missing
+                    .into_iter()
+                    .filter(|task| listed.contains(task) || open(task));
                 let (undescribed, undescribed_stopped) =
                     unknown.partition(|task| running.contains(task) || remembered.contains(task));
-                Ok(Found { described: seen.tasks, undescribed, undescribed_stopped, unseen: None })
+                Ok(Found {
+                    described: seen.tasks,
+                    undescribed,
+                    undescribed_stopped,
+                    unseen: None,
+                })
             }
             Err(error) if error.is_transient() => Err(error),
-            Err(error) => Ok(Found { undescribed: running, unseen: Some(error), ..Found::default() }),
+            Err(error) => Ok(Found {
+                undescribed: running,
+                unseen: Some(error),
+                ..Found::default()
+            }),
         }
     };
     work.ride_out(look).await
@@ -167,14 +186,20 @@ async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
 
 /// Tasks of other requests of the resource in this cluster, as far as the ledger knows them.
 pub(super) fn tasks_in_ledger(work: &Work<'_>) -> Vec<TaskArn> {
-    let rows = work.history.earlier_rows.iter().filter(|row| row.is_in(work.cluster));
+    let rows = work
+        .history
+        .earlier_rows
+        .iter()
+        .filter(|row| row.is_in(work.cluster));
     rows.flat_map(|row| row.tasks.iter().cloned()).collect()
 }
 
 /// Stops these tasks. ECS may need up to their stopTimeout; the result says only which calls were
 /// refused.
 pub(super) async fn stop(work: &Work<'_>, tasks: &[TaskArn], why: &str) -> Stopped {
-    let stops = tasks.iter().map(|task| work.ride_out(move || work.aws.stop_task(work.cluster, task, why)));
+    let stops = tasks
+        .iter()
+        .map(|task| work.ride_out(move || work.aws.stop_task(work.cluster, task, why)));
     let mut stopped = Stopped::default();
     for (task, result) in tasks.iter().zip(join_all(stops).await) {
         match result {
@@ -202,15 +227,24 @@ pub(super) async fn stop_tasks_of_request(
         Certainty::Tagged => is_marked_by,
         Certainty::Likely => is_of_request,
     };
-    let running = found.described.into_iter().filter(|task| !task.is_over() && is_own(task, work.reply_to));
+    let running = found
+        .described
+        .into_iter()
+        .filter(|task| !task.is_over() && is_own(task, work.reply_to));
     // A task that cannot be described yet was started within the last minute, as this request was.
     // Tasks in the ledger belong to earlier requests.
     let earlier = tasks_in_ledger(work);
-    let undescribed = found.undescribed.into_iter().filter(|task| !earlier.contains(task));
+    let undescribed = found
+        .undescribed
+        .into_iter()
+        .filter(|task| !earlier.contains(task));
     let undescribed = undescribed.filter(|_| certainty == Certainty::Likely);
     let own: Vec<TaskArn> = running.map(|task| task.arn).chain(undescribed).collect();
     if !own.is_empty() {
-        tracing::warn!(count = own.len(), "stopping the tasks that this request has started");
+        tracing::warn!(
+            count = own.len(),
+            "stopping the tasks that this request has started"
+        );
     }
     Ok(stop(work, &own, why.unwrap_or(RUN_FAILED)).await.refused)
 }
@@ -218,5 +252,6 @@ pub(super) async fn stop_tasks_of_request(
 /// The error says that ECS does not know the task or cluster, so there is nothing to stop.
 fn is_unknown(error: &CallError) -> bool {
     error.is("ClusterNotFoundException")
-        || error.kind == CallErrorKind::Final && error.message.to_ascii_lowercase().contains("not found")
+        || error.kind == CallErrorKind::Final
+            && error.message.to_ascii_lowercase().contains("not found")
 }

@@ -12,8 +12,8 @@ use time::OffsetDateTime;
 
 use super::{
     conclude::{
-        Seen, conclude, conclude_at_the_end, lost_sight, reason_for_timeout, stop_and_fail, stop_at_deadline,
-        timeout_stopped_reason,
+        Seen, conclude, conclude_at_the_end, lost_sight, reason_for_timeout, stop_and_fail,
+        stop_at_deadline, timeout_stopped_reason,
     },
     decide::{
         answer::Answer,
@@ -81,7 +81,12 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
     if let Some(timed_out) = &wait.timed_out {
         // The invocation that saved this may have crashed before it stopped the tasks.
         let by = work.invocation.stop_deadline().min(wait.deadline);
-        stop(&work.until(by), &wait.tasks, &timeout_stopped_reason(&timed_out.limit)).await;
+        stop(
+            &work.until(by),
+            &wait.tasks,
+            &timeout_stopped_reason(&timed_out.limit),
+        )
+        .await;
     }
     match park_or_poll(work, &wait).await {
         Course::Parked => match look_at_parked(work, &mut wait, &mut seen).await {
@@ -97,7 +102,10 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
             tracing::warn!("a later request has replaced this one: stopping its tasks");
             let stopping = work.until(work.invocation.stop_deadline());
             let stopped = stop(&stopping, &wait.tasks, SUPERSEDES).await;
-            Ending::Answered(Answer::Failed(texts::not_stopped(texts::superseded(), &stopped.refused)))
+            Ending::Answered(Answer::Failed(texts::not_stopped(
+                texts::superseded(),
+                &stopped.refused,
+            )))
         }
     }
 }
@@ -124,7 +132,10 @@ pub(super) async fn settle_if_over(
     mut wait: Wait,
     observation: Observation,
 ) -> Option<Ending> {
-    let mut seen = Seen { last: observation, ..Seen::of(&wait) };
+    let mut seen = Seen {
+        last: observation,
+        ..Seen::of(&wait)
+    };
     let now = work.now();
     wait.observe(&seen.last, now);
     let work = &work.until(work.invocation.clamp(wait.deadline));
@@ -133,7 +144,12 @@ pub(super) async fn settle_if_over(
         // Only several looks in a row can show that a missing task stays missing.
         Outcome::Pending => Some(Box::pin(pursue(work, wait, seen, Step::Look(now))).await),
         outcome => {
-            let step = wait.step(&outcome, now, work.invocation.hand_over_at(), fastrand::f64());
+            let step = wait.step(
+                &outcome,
+                now,
+                work.invocation.hand_over_at(),
+                fastrand::f64(),
+            );
             Some(Box::pin(pursue(work, wait, seen, step)).await)
         }
     }
@@ -156,7 +172,9 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
                         return Box::pin(follow(work, wait)).await;
                     }
                     Ok(step) => step,
-                    Err(error) => return Ending::Answered(lost_sight(work, &wait, &seen, &error).await),
+                    Err(error) => {
+                        return Ending::Answered(lost_sight(work, &wait, &seen, &error).await);
+                    }
                 }
             }
             Step::HandOver(at) => {
@@ -180,7 +198,11 @@ async fn pursue(work: &Work<'_>, mut wait: Wait, mut seen: Seen, mut step: Step)
                 let answer = conclude(work, &wait, &verdict, &seen).await;
                 let may_run_again = wait.goal == Goal::Success && wait.timed_out.is_none();
                 let never_ran = may_run_again && verdict.never_ran(&seen.last.tasks);
-                return if never_ran { Ending::NeverRan(answer) } else { Ending::Answered(answer) };
+                return if never_ran {
+                    Ending::NeverRan(answer)
+                } else {
+                    Ending::Answered(answer)
+                };
             }
             Step::DeadlineReached if wait.goal == Goal::Success && wait.timed_out.is_none() => {
                 let refused = time_out(work, &mut wait, &seen).await;
@@ -219,7 +241,9 @@ async fn look_until_decided(
             }
             // A slow answer shows the tasks as they were at the time of the call. The missing fact
             // may have come since.
-            Some(outcome @ Outcome::Over { .. }) => wait.step(&outcome, asked_at, hand_over_at, jitter),
+            Some(outcome @ Outcome::Over { .. }) => {
+                wait.step(&outcome, asked_at, hand_over_at, jitter)
+            }
             Some(outcome) => wait.step(&outcome, now, hand_over_at, jitter),
             None => wait.step_after_misses(seen.misses, now, hand_over_at, jitter),
         };
@@ -232,7 +256,13 @@ pub(super) async fn wait_until_over(work: &Work<'_>, tasks: &[TaskArn]) -> bool 
     if tasks.is_empty() {
         return true;
     }
-    let mut wait = Wait::for_end(work.reply_to, work.cluster, tasks, work.deadline, work.now());
+    let mut wait = Wait::for_end(
+        work.reply_to,
+        work.cluster,
+        tasks,
+        work.deadline,
+        work.now(),
+    );
     let (mut seen, first) = (Seen::default(), Step::Look(work.now()));
     // The caller has a deadline of its own and nothing to hand over.
     let never = work.invocation.ends_at().max(work.deadline);
@@ -253,13 +283,18 @@ fn all_ran(seen: &Observation) -> bool {
 
 /// Makes one look. `None` if it failed and the next one may succeed (throttling, 5xx, a time-out);
 /// `Err` if no further look will succeed.
-async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Option<Outcome>, CallError> {
+async fn look(
+    work: &Work<'_>,
+    wait: &mut Wait,
+    seen: &mut Seen,
+) -> Result<Option<Outcome>, CallError> {
     let (now, started_at) = (work.now(), wait.started_at);
     let looking = work.within(work.aws.describe_tasks(&wait.cluster, &wait.tasks));
     // The definition is read while the tasks run, because there may be no time for it at their end.
     // Nothing else says which containers count and where their output goes.
     let name = definition_name(seen);
-    let looked = if wait.goal == Goal::Success && seen.definition.may_be_read() && !name.is_empty() {
+    let looked = if wait.goal == Goal::Success && seen.definition.may_be_read() && !name.is_empty()
+    {
         let (looked, read) = tokio::join!(looking, Definition::read_once(work, &name, started_at));
         (seen.definition, seen.has_asked) = (read, true);
         looked
@@ -294,8 +329,17 @@ async fn look(work: &Work<'_>, wait: &mut Wait, seen: &mut Seen) -> Result<Optio
             return Ok(None);
         }
     }
-    let statuses: Vec<&str> = seen.last.tasks.iter().map(|task| task.last_status.as_str()).collect();
-    tracing::debug!(waited_s = (now - started_at).whole_seconds(), statuses = statuses.join(","), "looked");
+    let statuses: Vec<&str> = seen
+        .last
+        .tasks
+        .iter()
+        .map(|task| task.last_status.as_str())
+        .collect();
+    tracing::debug!(
+        waited_s = (now - started_at).whole_seconds(),
+        statuses = statuses.join(","),
+        "looked"
+    );
     wait.observe(&seen.last, work.now());
     Ok(Some(assess(work, wait, seen).await))
 }
@@ -313,31 +357,50 @@ async fn assess(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Outcome {
         (seen.definition, seen.has_asked) = (Definition::read(&reading, &name).await, true);
     } else if !seen.has_asked {
         // The hand-over leaves the definition out, so each invocation reads it once.
-        (seen.definition, seen.has_asked) = (Definition::read_once(work, &name, wait.started_at).await, true);
+        (seen.definition, seen.has_asked) = (
+            Definition::read_once(work, &name, wait.started_at).await,
+            true,
+        );
     }
     wait.assess(seen.facts(), work.now())
 }
 
 fn definition_name(seen: &Seen) -> String {
-    seen.last.tasks.first().map(|task| task.task_definition_arn.clone()).unwrap_or_default()
+    seen.last
+        .tasks
+        .first()
+        .map(|task| task.task_definition_arn.clone())
+        .unwrap_or_default()
 }
 
 /// Saves a wait in the ledger, if there is one, and parks it if that saves time and the watch runs.
 ///
 /// A ledger that cannot be written to fails no request: the wait is polled, and the log says why.
 async fn park_or_poll(work: &Work<'_>, wait: &Wait) -> Course {
-    let Some(ledger) = work.history.ledger else { return Course::Polled };
+    let Some(ledger) = work.history.ledger else {
+        return Course::Polled;
+    };
     let now = work.now();
-    let parks = !wait.may_restart && rows::is_worth_parking(wait, now) && is_watched(work, ledger).await;
+    let parks =
+        !wait.may_restart && rows::is_worth_parking(wait, now) && is_watched(work, ledger).await;
     let next_look = match parks {
         true => rows::next_look(wait, now),
         false => rows::takes_over_at(work.invocation.ends_at(), wait),
     };
     // Use at most half of the remaining time: the next look or the hand-over needs the rest.
-    let saving = tokio::time::timeout(work.invocation.remaining() / 2, ledger.save_wait(wait, next_look));
-    match saving.await.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB"))) {
+    let saving = tokio::time::timeout(
+        work.invocation.remaining() / 2,
+        ledger.save_wait(wait, next_look),
+    );
+    match saving
+        .await
+        .unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB")))
+    {
         Ok(Written::Done) if parks => {
-            tracing::info!(cluster = wait.cluster, "parked: an event or the watch continues");
+            tracing::info!(
+                cluster = wait.cluster,
+                "parked: an event or the watch continues"
+            );
             work.invocation.metrics().record_parked(work.reply_to);
             Course::Parked
         }
@@ -380,12 +443,19 @@ async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn
     if let Some(ledger) = work.history.ledger {
         let mut saved = wait.clone();
         saved.time_out(timed_out.clone(), work.now());
-        let saving = tokio::time::timeout(STOP_WAITS, ledger.save_wait(&saved, rows::stopped_by(work.now())));
+        let saving = tokio::time::timeout(
+            STOP_WAITS,
+            ledger.save_wait(&saved, rows::stopped_by(work.now())),
+        );
         match saving.await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!("the ledger does not know that the tasks are stopped: {error}"),
+            Ok(Err(error)) => {
+                tracing::warn!("the ledger does not know that the tasks are stopped: {error}")
+            }
             Err(_) => {
-                tracing::warn!("the ledger does not know that the tasks are stopped: no answer in time")
+                tracing::warn!(
+                    "the ledger does not know that the tasks are stopped: no answer in time"
+                )
             }
         }
     }
@@ -402,16 +472,24 @@ async fn hand_over(work: &Work<'_>, mut wait: Wait) -> Result<(), NoNextHop> {
         return Err(NoNextHop::ChainUsedUp);
     }
     wait.hop += 1;
-    tracing::info!(waited_s = (work.now() - wait.started_at).whole_seconds(), "handing over");
+    tracing::info!(
+        waited_s = (work.now() - wait.started_at).whole_seconds(),
+        "handing over"
+    );
     let payload = json!({ "Wait": wait }).to_string().into_bytes();
     // An attempt without an answer must leave time for another, and for the end if none succeeds.
     // If such an attempt took effect all the same, two waits for the same tasks reach the same
     // verdict.
     let left = invocation.answer_reserve_at() - work.now();
     let call = || {
-        let invoke = work.aws.invoke_event(invocation.function_arn(), payload.clone());
+        let invoke = work
+            .aws
+            .invoke_event(invocation.function_arn(), payload.clone());
         let attempt = work.until(work.now() + left / 2);
         async move { attempt.within(invoke).await }
     };
-    work.until(work.now() + left * 3 / 4).ride_out(call).await.map_err(NoNextHop::Refused)
+    work.until(work.now() + left * 3 / 4)
+        .ride_out(call)
+        .await
+        .map_err(NoNextHop::Refused)
 }

@@ -64,22 +64,33 @@ impl Runner {
             tracing::warn!("an event of ECS came, and there is no ledger: LEDGER_TABLE is not set");
             return;
         };
-        let Some(started_by) = &task.started_by else { return };
+        let Some(started_by) = &task.started_by else {
+            return;
+        };
         let found = match ledger.rows(started_by).await {
             Ok(found) => found,
             Err(error) => {
-                tracing::warn!(task_arn = task.arn.0, "the watch will settle this event's wait: {error}");
+                tracing::warn!(
+                    task_arn = task.arn.0,
+                    "the watch will settle this event's wait: {error}"
+                );
                 return;
             }
         };
         // Several rows can name the task: a Create may wait for its success and a Delete for its
         // end.
-        let waiting = found.into_iter().filter(|row| row.state == RowState::Waiting && row.claims(&task.arn));
+        let waiting = found
+            .into_iter()
+            .filter(|row| row.state == RowState::Waiting && row.claims(&task.arn));
         for row in waiting {
             // A row that cannot be read is left to the watch, which answers it FAILED.
-            let (Ok(Some(wait)), Some(reply_to)) = (row.continuation(), row.reply_to()) else { continue };
+            let (Ok(Some(wait)), Some(reply_to)) = (row.continuation(), row.reply_to()) else {
+                continue;
+            };
             let span = span(wait.request_type, &reply_to, wait.hop);
-            self.wake(wait, task.clone(), invocation).instrument(span).await;
+            self.wake(wait, task.clone(), invocation)
+                .instrument(span)
+                .await;
         }
     }
 
@@ -87,7 +98,10 @@ impl Runner {
     async fn wake(&self, wait: Wait, task: Task, invocation: &Invocation) {
         // The event has all that a run of one task needs, so its end costs no call to ECS.
         let observation = match wait.tasks.as_slice() {
-            [_] => Ok(Observation { tasks: vec![task], missing: Vec::new() }),
+            [_] => Ok(Observation {
+                tasks: vec![task],
+                missing: Vec::new(),
+            }),
             several => caught(self.aws.describe_tasks(&wait.cluster, several))
                 .await
                 .unwrap_or_else(|Panicked| Err(CallError::own_fault())),
@@ -108,7 +122,9 @@ impl Runner {
         };
         let round = invocation.now();
         let open = ledger.count_open().await;
-        let open = open.inspect_err(|error| tracing::debug!("open waits are not counted: {error}")).ok();
+        let open = open
+            .inspect_err(|error| tracing::debug!("open waits are not counted: {error}"))
+            .ok();
         let (mut from, mut overdue, mut followed) = (None, 0, Vec::new());
         loop {
             let (due, next) = match ledger.due_rows(round, from.as_ref()).await {
@@ -123,10 +139,14 @@ impl Runner {
             if from.is_none()
                 && let Err(error) = ledger.write_heartbeat(round).await
             {
-                tracing::error!("the heartbeat could not be written, so nothing will be parked: {error}");
+                tracing::error!(
+                    "the heartbeat could not be written, so nothing will be parked: {error}"
+                );
             }
             overdue += due.iter().filter(|row| row.is_overdue(round)).count();
-            invocation.metrics().record_round(WatchRound { open, overdue });
+            invocation
+                .metrics()
+                .record_round(WatchRound { open, overdue });
             followed.extend(self.watch_page(ledger, &due, invocation).await);
             match next {
                 Some(next) if invocation.now() < invocation.hand_over_at() => from = Some(next),
@@ -137,26 +157,45 @@ impl Runner {
     }
 
     /// Handles one page of due rows. Returns the waits that this invocation must follow.
-    async fn watch_page(&self, ledger: &Ledger, due: &[Row], invocation: &Invocation) -> Vec<Followed> {
+    async fn watch_page(
+        &self,
+        ledger: &Ledger,
+        due: &[Row],
+        invocation: &Invocation,
+    ) -> Vec<Followed> {
         let actions: Vec<(&Row, WatchAction)> = due.iter().map(|row| (row, row.action())).collect();
         let looked = &self.look_at_all(&actions).await;
         let works = actions.into_iter().map(|(row, action)| async move {
             let Some(reply_to) = row.reply_to() else {
-                tracing::error!(request_id = row.request, "ending a row that does not say who is answered");
+                tracing::error!(
+                    request_id = row.request,
+                    "ending a row that does not say who is answered"
+                );
                 ledger.end(row.key()).await;
                 return None;
             };
-            let request_type = row.continuation().ok().flatten().map(|wait| wait.request_type);
+            let request_type = row
+                .continuation()
+                .ok()
+                .flatten()
+                .map(|wait| wait.request_type);
             let span = span(request_type.unwrap_or(RequestType::Create), &reply_to, 0);
             let work = self.watch_row(ledger, row, &reply_to, action, looked, invocation);
             // A panic in one row's work must not keep the other rows from their round.
             let followed = caught(Box::pin(work).instrument(span)).await;
             followed.unwrap_or_else(|Panicked| {
-                tracing::error!(request_id = row.request, "an internal error ended the work on a row");
+                tracing::error!(
+                    request_id = row.request,
+                    "an internal error ended the work on a row"
+                );
                 None
             })
         });
-        stream::iter(works).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
+        stream::iter(works)
+            .buffer_unordered(AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await
     }
 
     /// Handles one row. Returns its wait if this invocation must follow it.
@@ -183,15 +222,23 @@ impl Runner {
                     ledger.schedule(row, again, invocation.remaining()).await;
                 }
             }
-            WatchAction::Look(wait) => return self.look_at(ledger, row, *wait, looked, invocation).await,
+            WatchAction::Look(wait) => {
+                return self.look_at(ledger, row, *wait, looked, invocation).await;
+            }
             WatchAction::Resume(wait) => {
-                tracing::warn!("the invocation that stopped the tasks has not answered: the watch resumes");
-                return Some(Followed { wait: *wait, from: now });
+                tracing::warn!(
+                    "the invocation that stopped the tasks has not answered: the watch resumes"
+                );
+                return Some(Followed {
+                    wait: *wait,
+                    from: now,
+                });
             }
             WatchAction::Recover => self.recover_orphan(ledger, row, reply_to, invocation).await,
             WatchAction::Fail(error) => {
                 tracing::error!("a wait cannot be read: {error}");
-                self.fail_orphan(row, reply_to, texts::function_replaced(&error), invocation).await;
+                self.fail_orphan(row, reply_to, texts::function_replaced(&error), invocation)
+                    .await;
             }
             WatchAction::End => ledger.end(row.key()).await,
         }
@@ -218,24 +265,48 @@ impl Runner {
             }
             return Some(Followed { wait, from: now });
         }
-        let (tasks, missing): (Vec<_>, Vec<_>) =
-            wait.tasks.iter().partition(|task| looked.tasks.contains_key(*task));
+        let (tasks, missing): (Vec<_>, Vec<_>) = wait
+            .tasks
+            .iter()
+            .partition(|task| looked.tasks.contains_key(*task));
         if !missing.is_empty() {
-            return Some(Followed { wait: Wait { missing_since: Some(now), ..wait }, from: now });
+            return Some(Followed {
+                wait: Wait {
+                    missing_since: Some(now),
+                    ..wait
+                },
+                from: now,
+            });
         }
-        let tasks = tasks.into_iter().filter_map(|task| looked.tasks.get(task).cloned()).collect();
-        let observation = Observation { tasks, missing: Vec::new() };
+        let tasks = tasks
+            .into_iter()
+            .filter_map(|task| looked.tasks.get(task).cloned())
+            .collect();
+        let observation = Observation {
+            tasks,
+            missing: Vec::new(),
+        };
         if self.settle_by(wait.clone(), observation, invocation).await {
             return None;
         }
         if rows::is_near(&wait, now) {
             // If this invocation crashes before the deadline, a later round resumes the wait.
             let takes_over_at = rows::takes_over_at(invocation.ends_at(), &wait);
-            ledger.schedule(row, takes_over_at, invocation.remaining()).await;
+            ledger
+                .schedule(row, takes_over_at, invocation.remaining())
+                .await;
             let from = wait.deadline;
-            return Some(Followed { wait: Wait { next_look: from, ..wait }, from });
+            return Some(Followed {
+                wait: Wait {
+                    next_look: from,
+                    ..wait
+                },
+                from,
+            });
         }
-        ledger.schedule(row, rows::next_look(&wait, now), invocation.remaining()).await;
+        ledger
+            .schedule(row, rows::next_look(&wait, now), invocation.remaining())
+            .await;
         None
     }
 
@@ -243,25 +314,44 @@ impl Runner {
     /// meanwhile, the ledger shows it, and the wait ends without an answer.
     async fn follow_all(&self, followed: Vec<Followed>, invocation: &Invocation) {
         let places = &Semaphore::new(FOLLOWED_AT_ONCE);
-        let works = followed.into_iter().map(|Followed { wait, from }| async move {
-            invocation.clock().sleep_until(from.min(invocation.hand_over_at())).await;
-            let _place = places.acquire().await;
-            // The log and the metrics report an answer that was not delivered; the next round sends
-            // it again.
-            let _ = caught(Box::pin(self.resume(wait, invocation))).await;
-        });
+        let works = followed
+            .into_iter()
+            .map(|Followed { wait, from }| async move {
+                invocation
+                    .clock()
+                    .sleep_until(from.min(invocation.hand_over_at()))
+                    .await;
+                let _place = places.acquire().await;
+                // The log and the metrics report an answer that was not delivered; the next round sends
+                // it again.
+                let _ = caught(Box::pin(self.resume(wait, invocation))).await;
+            });
         futures_util::future::join_all(works).await;
     }
 
     /// Settles a wait if an observation shows that it is over. Returns true if it does.
-    async fn settle_by(&self, wait: Wait, observation: Observation, invocation: &Invocation) -> bool {
+    async fn settle_by(
+        &self,
+        wait: Wait,
+        observation: Observation,
+        invocation: &Invocation,
+    ) -> bool {
         let (reply_to, cluster) = (wait.reply_to.clone(), wait.cluster.clone());
         let history = self.history();
-        let work = self.work(&cluster, &[], &history, wait.deadline, &reply_to, invocation);
+        let work = self.work(
+            &cluster,
+            &[],
+            &history,
+            wait.deadline,
+            &reply_to,
+            invocation,
+        );
         let settling = Box::pin(settle_if_over(&work, wait, observation));
         // The log and the metrics report an answer that was not delivered; the next round sends it
         // again.
-        self.settle(Some(&cluster), &reply_to, invocation, settling).await.unwrap_or(true)
+        self.settle(Some(&cluster), &reply_to, invocation, settling)
+            .await
+            .unwrap_or(true)
     }
 
     /// Looks at the tasks of all these waits, up to 100 in one call, because ECS limits an
@@ -270,13 +360,19 @@ impl Runner {
         let mut clusters: BTreeMap<&str, Vec<TaskArn>> = BTreeMap::new();
         for (_, action) in actions {
             if let WatchAction::Look(wait) = action {
-                clusters.entry(&wait.cluster).or_default().extend(wait.tasks.iter().cloned());
+                clusters
+                    .entry(&wait.cluster)
+                    .or_default()
+                    .extend(wait.tasks.iter().cloned());
             }
         }
         let calls = clusters.iter().flat_map(|(cluster, tasks)| {
             tasks.chunks(DESCRIBE_AT_ONCE).map(|chunk| async {
                 let looked = caught(self.aws.describe_tasks(cluster, chunk)).await;
-                (*cluster, looked.unwrap_or_else(|Panicked| Err(CallError::own_fault())))
+                (
+                    *cluster,
+                    looked.unwrap_or_else(|Panicked| Err(CallError::own_fault())),
+                )
             })
         });
         let answers: Vec<_> = stream::iter(calls).buffer_unordered(4).collect().await;
@@ -284,7 +380,9 @@ impl Runner {
         for (cluster, answer) in answers {
             match answer {
                 Ok(seen) => {
-                    looked.tasks.extend(seen.tasks.into_iter().map(|task| (task.arn.clone(), task)));
+                    looked
+                        .tasks
+                        .extend(seen.tasks.into_iter().map(|task| (task.arn.clone(), task)));
                 }
                 Err(error) => {
                     looked.failed.insert(cluster.to_owned(), error);
@@ -296,30 +394,64 @@ impl Runner {
 
     /// Resumes a request whose invocation crashed while it started or stopped tasks. If its tasks
     /// cannot be found yet, the next rounds look again until the request's deadline.
-    async fn recover_orphan(&self, ledger: &Ledger, row: &Row, reply_to: &ReplyTo, invocation: &Invocation) {
+    async fn recover_orphan(
+        &self,
+        ledger: &Ledger,
+        row: &Row,
+        reply_to: &ReplyTo,
+        invocation: &Invocation,
+    ) {
         let crashed = || self.fail_orphan(row, reply_to, texts::died(row.count), invocation);
         let (Ok(Some(wait)), Some(cluster)) = (row.continuation(), &row.cluster) else {
             return crashed().await;
         };
         let others = ledger.rows(&row.resource).await.unwrap_or_default();
-        let earlier_rows = others.into_iter().filter(|other| other.is_before(row)).collect();
-        let history = History { earlier_rows, ..self.history() };
+        let earlier_rows = others
+            .into_iter()
+            .filter(|other| other.is_before(row))
+            .collect();
+        let history = History {
+            earlier_rows,
+            ..self.history()
+        };
         if wait.goal == Goal::Stopped {
             tracing::warn!("resuming a Delete whose invocation crashed");
             let families = row.families.clone();
-            let stop =
-                Stop { cluster: Some(cluster.clone()), families, deadline: wait.deadline, limit: wait.limit };
-            let work = self.work(cluster, &stop.families, &history, stop.deadline, reply_to, invocation);
+            let stop = Stop {
+                cluster: Some(cluster.clone()),
+                families,
+                deadline: wait.deadline,
+                limit: wait.limit,
+            };
+            let work = self.work(
+                cluster,
+                &stop.families,
+                &history,
+                stop.deadline,
+                reply_to,
+                invocation,
+            );
             let deleting = async { Some(delete(&work, &stop).await) };
-            let _ = self.settle(Some(cluster), reply_to, invocation, Box::pin(deleting)).await;
+            let _ = self
+                .settle(Some(cluster), reply_to, invocation, Box::pin(deleting))
+                .await;
             return;
         }
         let until = invocation.hand_over_at();
-        let work = self.work(cluster, &row.families, &history, until, reply_to, invocation);
+        let work = self.work(
+            cluster,
+            &row.families,
+            &history,
+            until,
+            reply_to,
+            invocation,
+        );
         let mut own = match own_tasks(&work).await {
             Ok(own) => own,
             Err(error) if milliseconds(invocation.now()) < row.deadline => {
-                tracing::warn!("the next round will look for the tasks of a crashed invocation: {error}");
+                tracing::warn!(
+                    "the next round will look for the tasks of a crashed invocation: {error}"
+                );
                 return;
             }
             Err(error) => {
@@ -341,31 +473,56 @@ impl Runner {
             tracing::warn!("resuming with the tasks that a crashed invocation started");
             let tasks: Vec<TaskArn> = own.iter().map(|task| task.arn.clone()).collect();
             let resuming = async {
-                let wait = Wait { tasks: tasks.clone(), ..wait };
-                let started = Started { tasks, seen: own, ..Started::default() };
+                let wait = Wait {
+                    tasks: tasks.clone(),
+                    ..wait
+                };
+                let started = Started {
+                    tasks,
+                    seen: own,
+                    ..Started::default()
+                };
                 if row.forgets {
-                    return Some(Ending::Answered(fire_and_forget(&work, &wait, &started, "").await));
+                    return Some(Ending::Answered(
+                        fire_and_forget(&work, &wait, &started, "").await,
+                    ));
                 }
                 Some(match wait.reply_to.wait_handle {
                     Some(_) => Box::pin(promised(&work, wait, &started, "")).await,
                     None => Box::pin(follow(&work, wait)).await,
                 })
             };
-            let _ = self.settle(Some(cluster), reply_to, invocation, Box::pin(resuming)).await;
+            let _ = self
+                .settle(Some(cluster), reply_to, invocation, Box::pin(resuming))
+                .await;
         } else if milliseconds(invocation.now()) < row.deadline {
-            tracing::warn!("not all tasks of a crashed invocation can be seen: looking again next round");
+            tracing::warn!(
+                "not all tasks of a crashed invocation can be seen: looking again next round"
+            );
         } else {
             crashed().await;
         }
     }
 
     /// Stops the tasks of a request that no invocation can resume, and answers FAILED.
-    async fn fail_orphan(&self, row: &Row, reply_to: &ReplyTo, reason: Reason, invocation: &Invocation) {
+    async fn fail_orphan(
+        &self,
+        row: &Row,
+        reply_to: &ReplyTo,
+        reason: Reason,
+        invocation: &Invocation,
+    ) {
         let cluster = row.cluster.as_deref();
-        let failing =
-            async { Some(Ending::Answered(self.stop_and_fail(cluster, reply_to, invocation, reason).await)) };
+        let failing = async {
+            Some(Ending::Answered(
+                self.stop_and_fail(cluster, reply_to, invocation, reason)
+                    .await,
+            ))
+        };
         // The log and the metrics report an answer that was not delivered; the next round sends it
         // again.
-        let _ = self.settle(cluster, reply_to, invocation, Box::pin(failing)).await;
+        let _ = self
+            .settle(cluster, reply_to, invocation, Box::pin(failing))
+            .await;
     }
 }

@@ -104,7 +104,10 @@ impl<'w> Work<'w> {
         Fut: Future<Output = Result<T, CallError>>,
     {
         let final_if_denied = |error: CallError| match error.is_denied() {
-            true => CallError { kind: CallErrorKind::Final, ..error },
+            true => CallError {
+                kind: CallErrorKind::Final,
+                ..error
+            },
             false => error,
         };
         self.ride_out(|| {
@@ -141,7 +144,9 @@ impl<'w> Work<'w> {
                 };
                 // The last attempt comes right at the deadline, because a call after it would be
                 // too late.
-                let left = StdDuration::try_from(until - self.now()).ok().filter(|left| !left.is_zero())?;
+                let left = StdDuration::try_from(until - self.now())
+                    .ok()
+                    .filter(|left| !left.is_zero())?;
                 if is_crowded_out(error) {
                     let delay = crowd.mul_f64(fastrand::f64());
                     crowd = (crowd * 2).min(CROWD);
@@ -149,7 +154,9 @@ impl<'w> Work<'w> {
                 }
                 delay.map(|delay| delay.min(left))
             })
-            .notify(|error, delay| tracing::warn!("{error}; trying again in {} ms", delay.as_millis()))
+            .notify(|error, delay| {
+                tracing::warn!("{error}; trying again in {} ms", delay.as_millis())
+            })
             .await
     }
 }
@@ -164,14 +171,23 @@ mod tests {
     use crate::{cfn::fixtures, function::clock::Clock};
 
     fn error(kind: CallErrorKind) -> CallError {
-        CallError { operation: "ecs:RunTask", code: "Code".to_owned(), message: "message".to_owned(), kind }
+        CallError {
+            operation: "ecs:RunTask",
+            code: "Code".to_owned(),
+            message: "message".to_owned(),
+            kind,
+        }
     }
 
     /// The result of work that may take `seconds`, and the seconds that it took.
     async fn worked<T>(seconds: i64, work: impl AsyncFnOnce(Work<'_>) -> T) -> (T, i64) {
         let clock = Clock::start();
         let invocation = Invocation::begin(clock, clock.now() + Duration::seconds(900), "arn");
-        let aws = Aws::new(SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build());
+        let aws = Aws::new(
+            SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .build(),
+        );
         let began = invocation.now();
         let one = Work {
             aws: &aws,
@@ -213,8 +229,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_hangs_is_cut_off() {
-        let hanging =
-            async |work: Work<'_>| work.ride_out(std::future::pending::<Result<(), CallError>>).await;
+        let hanging = async |work: Work<'_>| {
+            work.ride_out(std::future::pending::<Result<(), CallError>>)
+                .await
+        };
         let (result, took) = worked(7, hanging).await;
         assert_eq!(result, Err(CallError::no_answer("AWS")));
         assert!((7..=9).contains(&took), "{took} s");
@@ -226,7 +244,13 @@ mod tests {
     fn two_backoffs_do_not_wait_in_step() {
         use backon::BackoffBuilder;
 
-        let delays = || ExponentialBuilder::default().with_jitter().build().take(3).collect::<Vec<_>>();
+        let delays = || {
+            ExponentialBuilder::default()
+                .with_jitter()
+                .build()
+                .take(3)
+                .collect::<Vec<_>>()
+        };
         assert_ne!(delays(), delays());
     }
 }

@@ -30,7 +30,12 @@ impl Task {
             started_at: time(&json["startedAt"]),
             execution_stopped_at: time(&json["executionStoppedAt"]),
             stopped_at: time(&json["stoppedAt"]),
-            tags: json["tags"].as_array().into_iter().flatten().filter_map(tag).collect(),
+            tags: json["tags"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(tag)
+                .collect(),
         })
     }
 }
@@ -59,7 +64,9 @@ pub fn text(value: &Value) -> Option<String> {
 
 /// A whole number, native or as a text.
 pub fn integer(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+    value
+        .as_i64()
+        .or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 fn time(value: &Value) -> Option<OffsetDateTime> {
@@ -90,7 +97,11 @@ mod tests {
         let task = task.expect("a task");
         assert_eq!(task.started_at, Some(datetime!(2026-11-25 9:46:40.5 UTC)));
         assert_eq!(task.stopped_at, Some(datetime!(2026-11-25 10:00:00.5 UTC)));
-        let codes: Vec<_> = task.containers.iter().map(|container| container.exit_code).collect();
+        let codes: Vec<_> = task
+            .containers
+            .iter()
+            .map(|container| container.exit_code)
+            .collect();
         assert_eq!(codes, [Some(3_221_225_786), Some(1)]);
     }
 

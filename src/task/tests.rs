@@ -1,11 +1,16 @@
 use super::*;
 
 fn task(last_status: &str, containers: &[&str]) -> Task {
-    let container = |status: &&str| Container { last_status: (*status).to_owned(), ..Container::default() };
+    let container = |status: &&str| Container {
+        last_status: (*status).to_owned(),
+        ..Container::default()
+    };
     Task {
         last_status: last_status.to_owned(),
         containers: containers.iter().map(container).collect(),
-        ..Task::unseen(TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/0123".to_owned()))
+        ..Task::unseen(TaskArn(
+            "arn:aws:ecs:us-west-2:123456789012:task/prod/0123".to_owned(),
+        ))
     }
 }
 
@@ -41,11 +46,20 @@ fn only_a_stopped_task_has_let_go_of_its_network_interface() {
 
 #[test]
 fn the_stream_of_a_container_is_prefix_container_and_task_id_or_its_runtime_id() {
-    let prefixed =
-        AwsLogs { group: "/ecs/app".to_owned(), region: None, stream_prefix: Some("app".to_owned()) };
-    let bare = AwsLogs { stream_prefix: None, ..prefixed.clone() };
+    let prefixed = AwsLogs {
+        group: "/ecs/app".to_owned(),
+        region: None,
+        stream_prefix: Some("app".to_owned()),
+    };
+    let bare = AwsLogs {
+        stream_prefix: None,
+        ..prefixed.clone()
+    };
     let task = task("STOPPED", &[]).arn;
-    assert_eq!(prefixed.stream("web", &task, Some("a1")).as_deref(), Some("app/web/0123"));
+    assert_eq!(
+        prefixed.stream("web", &task, Some("a1")).as_deref(),
+        Some("app/web/0123")
+    );
     assert_eq!(bare.stream("web", &task, Some("a1")).as_deref(), Some("a1"));
     assert_eq!(bare.stream("web", &task, None), None);
 }
@@ -57,7 +71,10 @@ fn debug_shows_the_names_of_variables_and_never_their_values() {
         ..ContainerDefinition::default()
     };
     let shown = format!("{container:?}");
-    assert!(shown.contains("DB_HOST") && !shown.contains("hidden"), "{shown}");
+    assert!(
+        shown.contains("DB_HOST") && !shown.contains("hidden"),
+        "{shown}"
+    );
 }
 
 #[test]

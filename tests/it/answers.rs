@@ -55,7 +55,12 @@ fn aws(stage: &Stage) -> Aws {
 
 fn reply_to(stage: &Stage) -> ReplyTo {
     let stack_id = arn("cloudformation", "stack/shop/1");
-    let url = stage.cloudformation.response_url(&stack_id, "Migrate", "r-1", time::OffsetDateTime::now_utc());
+    let url = stage.cloudformation.response_url(
+        &stack_id,
+        "Migrate",
+        "r-1",
+        time::OffsetDateTime::now_utc(),
+    );
     ReplyTo {
         response_url: ResponseUrl::parse(&url).unwrap(),
         stack_id,
@@ -83,12 +88,23 @@ async fn start_a_task(aws: &Aws, reply_to: &ReplyTo, stage: &Stage) {
     let containers = serde_json::json!([
         {"name": "app", "image": "busybox", "memory": 128, "command": ["sleep", "60"]},
     ]);
-    stage.ecs.register(&serde_json::json!({"family": "app", "containerDefinitions": containers})).unwrap();
-    let properties = serde_json::json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app"});
+    stage
+        .ecs
+        .register(&serde_json::json!({"family": "app", "containerDefinitions": containers}))
+        .unwrap();
+    let properties =
+        serde_json::json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app"});
     let properties = Properties::read(&properties).unwrap();
-    let tags = [("ecs-tasks:request-id".to_owned(), reply_to.request_id.clone())];
-    let launch =
-        Launch { properties: &properties, started_by: &reply_to.started_by(), tags: &tags, count: 1 };
+    let tags = [(
+        "ecs-tasks:request-id".to_owned(),
+        reply_to.request_id.clone(),
+    )];
+    let launch = Launch {
+        properties: &properties,
+        started_by: &reply_to.started_by(),
+        tags: &tags,
+        count: 1,
+    };
     aws.run_task(&launch, "token").await.unwrap();
 }
 
@@ -102,11 +118,18 @@ async fn a_continuation_of_another_version_is_answered_failed_and_its_task_is_st
     let (aws, reply_to) = (aws(&stage), reply_to(&stage));
     start_a_task(&aws, &reply_to, &stage).await;
     let runner = Runner::new(aws, Callback::default());
-    let wait = serde_json::json!({"Wait": {"version": 99, "reply_to": reply_to, "cluster": "prod"}});
+    let wait =
+        serde_json::json!({"Wait": {"version": 99, "reply_to": reply_to, "cluster": "prod"}});
     runner.handle(&wait, &invocation()).await.unwrap();
     let answer = answer(&stage);
     assert_eq!(answer["Status"], "FAILED");
-    assert!(answer["Reason"].as_str().unwrap().starts_with("The wait for the task cannot go on"), "{answer}");
+    assert!(
+        answer["Reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("The wait for the task cannot go on"),
+        "{answer}"
+    );
     assert_eq!(stage.requests("StopTask").len(), 1);
     stage.close();
 }

@@ -10,7 +10,9 @@ async fn send(scenario: &Scenario, payloads: impl IntoIterator<Item = &[u8]>) {
     for payload in payloads {
         let before = scenario.stage.lambda.ended().len();
         scenario.stage.lambda.invoke_bytes(payload.to_vec().into());
-        scenario.until(|scenario| scenario.stage.lambda.ended().len() > before).await;
+        scenario
+            .until(|scenario| scenario.stage.lambda.ended().len() > before)
+            .await;
     }
 }
 
@@ -35,12 +37,24 @@ async fn whatever_comes_is_logged_and_the_process_lives_on() {
     ];
     send(&scenario, payloads).await;
     assert!(
-        scenario.stage.lambda.ended().iter().all(|ended| ended.error.is_none()),
+        scenario
+            .stage
+            .lambda
+            .ended()
+            .iter()
+            .all(|ended| ended.error.is_none()),
         "{:?}",
         scenario.stage.lambda.ended()
     );
-    assert_eq!((scenario.stage.lambda.processes(), scenario.calls("PUT")), (1, 0));
-    let warnings = scenario.log().iter().filter(|line| line.contains("dropped a")).count();
+    assert_eq!(
+        (scenario.stage.lambda.processes(), scenario.calls("PUT")),
+        (1, 0)
+    );
+    let warnings = scenario
+        .log()
+        .iter()
+        .filter(|line| line.contains("dropped a"))
+        .count();
     assert_eq!(warnings, payloads.len());
 }
 
@@ -49,7 +63,10 @@ async fn a_garbled_request_with_a_response_url_is_answered_failed() {
     let scenario = Scenario::new().await;
     let nothing = json!({});
     let ask = scenario.ask("Create", None, &nothing, None);
-    let whole = scenario.stage.cloudformation.envelope(&ask, "r-1", &scenario.stage.lambda);
+    let whole = scenario
+        .stage
+        .cloudformation
+        .envelope(&ask, "r-1", &scenario.stage.lambda);
     let with = |name: &str, value: Value| {
         let mut payload = whole.clone();
         payload[name] = value;
@@ -80,7 +97,12 @@ async fn a_garbled_request_with_a_response_url_is_answered_failed() {
             (body["StackId"].as_str(), body["LogicalResourceId"].as_str()),
             (Some(scenario.stack_id.as_str()), Some("Migrate"))
         );
-        assert!(body["PhysicalResourceId"].as_str().unwrap().starts_with("shop-Migrate-"));
+        assert!(
+            body["PhysicalResourceId"]
+                .as_str()
+                .unwrap()
+                .starts_with("shop-Migrate-")
+        );
     }
 }
 
@@ -90,26 +112,52 @@ async fn a_request_whose_response_url_has_expired_starts_nothing() {
     let definition = scenario.script("true");
     let properties = properties(&definition, json!({}));
     let ask = scenario.ask("Create", None, &properties, None);
-    let mut payload = scenario.stage.cloudformation.envelope(&ask, "r-1", &scenario.stage.lambda);
+    let mut payload = scenario
+        .stage
+        .cloudformation
+        .envelope(&ask, "r-1", &scenario.stage.lambda);
     let long_ago = time::macros::datetime!(2026-01-01 0:00 UTC);
-    payload["ResponseURL"] =
-        json!(scenario.stage.cloudformation.response_url(&scenario.stack_id, "Migrate", "r-1", long_ago));
+    payload["ResponseURL"] = json!(scenario.stage.cloudformation.response_url(
+        &scenario.stack_id,
+        "Migrate",
+        "r-1",
+        long_ago
+    ));
     send(&scenario, [payload.to_string().as_bytes()]).await;
     let calls = scenario.stage.calls();
     // The watch's round has its heartbeat and its query.
     let of_watch = ["PutItem", "Query"];
-    assert!(calls.keys().all(|call| crate::WATCH.is_some() && of_watch.contains(&&**call)), "{calls:?}");
-    assert!(scenario.log().iter().any(|line| line.contains("the ResponseURL expired")));
+    assert!(
+        calls
+            .keys()
+            .all(|call| crate::WATCH.is_some() && of_watch.contains(&&**call)),
+        "{calls:?}"
+    );
+    assert!(
+        scenario
+            .log()
+            .iter()
+            .any(|line| line.contains("the ResponseURL expired"))
+    );
     assert_eq!(scenario.stage.lambda.ended()[0].error, None);
 }
 
 #[tokio::test]
 async fn an_answer_is_sent_again_after_a_5xx() {
     let scenario = Scenario::new().await;
-    scenario.stage.fault("PUT", vec![Fault::Error(503, "", ""); 2]);
+    scenario
+        .stage
+        .fault("PUT", vec![Fault::Error(503, "", ""); 2]);
     let definition = scenario.script("true");
-    assert!(scenario.create(&properties(&definition, json!({"Timeout": 0}))).await.succeeded);
-    scenario.until(|scenario| scenario.stage.lambda.ended().len() == 1).await;
+    assert!(
+        scenario
+            .create(&properties(&definition, json!({"Timeout": 0})))
+            .await
+            .succeeded
+    );
+    scenario
+        .until(|scenario| scenario.stage.lambda.ended().len() == 1)
+        .await;
     assert_eq!((scenario.calls("PUT"), scenario.calls("RunTask")), (3, 1));
 }
 
@@ -123,13 +171,23 @@ async fn an_answer_that_is_refused_fails_the_invocation_and_the_retry_runs_nothi
     let error = if crate::WATCH.is_some() {
         // The watch sends it again, and nobody has to fail for that.
         let log = scenario.log();
-        log.into_iter().find(|line| line.contains("refused the answer")).unwrap()
+        log.into_iter()
+            .find(|line| line.contains("refused the answer"))
+            .unwrap()
     } else {
-        scenario.until(|scenario| scenario.stage.lambda.ended().len() == 2).await;
+        scenario
+            .until(|scenario| scenario.stage.lambda.ended().len() == 2)
+            .await;
         scenario.stage.lambda.ended()[0].error.clone().unwrap()
     };
-    assert!(error.contains("refused the answer with HTTP status 403") && !error.contains("X-Amz"), "{error}");
-    assert_eq!((scenario.printed(), scenario.statuses().len()), (vec!["once".to_owned()], 1));
+    assert!(
+        error.contains("refused the answer with HTTP status 403") && !error.contains("X-Amz"),
+        "{error}"
+    );
+    assert_eq!(
+        (scenario.printed(), scenario.statuses().len()),
+        (vec!["once".to_owned()], 1)
+    );
 }
 
 #[tokio::test]
@@ -138,10 +196,15 @@ async fn a_request_that_is_delivered_twice_runs_once_and_is_answered_alike() {
     let definition = scenario.script("echo once; sleep 1");
     let properties = properties(&definition, json!({}));
     let ask = scenario.ask("Create", None, &properties, None);
-    let payload = scenario.stage.cloudformation.envelope(&ask, "r-1", &scenario.stage.lambda);
+    let payload = scenario
+        .stage
+        .cloudformation
+        .envelope(&ask, "r-1", &scenario.stage.lambda);
     scenario.stage.lambda.invoke_event(&payload);
     scenario.stage.lambda.invoke_event(&payload);
-    scenario.until(|scenario| scenario.stage.lambda.ended().len() == 2).await;
+    scenario
+        .until(|scenario| scenario.stage.lambda.ended().len() == 2)
+        .await;
     // With a ledger one of them answers, else both do.
     let answers = if crate::WATCH.is_some() { 1 } else { 2 };
     scenario.answered(answers).await;
@@ -149,8 +212,14 @@ async fn a_request_that_is_delivered_twice_runs_once_and_is_answered_alike() {
     scenario.answered(answers + 1).await;
     let answers = scenario.stage.cloudformation.answers();
     let one = &answers[0].body;
-    assert!(answers.iter().all(|answer| answer.body == *one), "also long after: {answers:?}");
-    assert_eq!((scenario.printed().len(), scenario.statuses().len()), (1, 1));
+    assert!(
+        answers.iter().all(|answer| answer.body == *one),
+        "also long after: {answers:?}"
+    );
+    assert_eq!(
+        (scenario.printed().len(), scenario.statuses().len()),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -159,16 +228,30 @@ async fn an_invocation_that_dies_in_the_middle_is_repeated_and_runs_nothing_twic
     let definition = scenario.script("echo once; sleep 1; exit 3");
     let properties = properties(&definition, json!({}));
     let (created, ()) = tokio::join!(scenario.create(&properties), async {
-        scenario.until(|scenario| scenario.printed() == ["once"]).await;
+        scenario
+            .until(|scenario| scenario.printed() == ["once"])
+            .await;
         scenario.stage.lambda.close();
     });
-    assert!(created.reason.contains("Container app exited with code 3"), "{}", created.reason);
+    assert!(
+        created.reason.contains("Container app exited with code 3"),
+        "{}",
+        created.reason
+    );
     if crate::WATCH.is_none() {
         // With a ledger it may have parked its wait before it died.
-        scenario.until(|scenario| scenario.stage.lambda.ended().len() == 2).await;
-        assert_eq!(scenario.stage.lambda.ended()[0].error.as_deref(), Some("Runtime exited"));
+        scenario
+            .until(|scenario| scenario.stage.lambda.ended().len() == 2)
+            .await;
+        assert_eq!(
+            scenario.stage.lambda.ended()[0].error.as_deref(),
+            Some("Runtime exited")
+        );
     }
-    assert_eq!((scenario.printed().len(), scenario.statuses().len()), (1, 1));
+    assert_eq!(
+        (scenario.printed().len(), scenario.statuses().len()),
+        (1, 1)
+    );
     // The ledger knows what has been started; without one the token does.
     assert!(scenario.calls("RunTask") == 2 || crate::WATCH.is_some());
 }
@@ -183,7 +266,10 @@ async fn a_token_that_is_in_use_means_that_the_tasks_have_been_started_before() 
     });
     for properties in [first, second] {
         let ask = scenario.ask("Create", None, &properties, None);
-        let payload = scenario.stage.cloudformation.envelope(&ask, "r-1", &scenario.stage.lambda);
+        let payload = scenario
+            .stage
+            .cloudformation
+            .envelope(&ask, "r-1", &scenario.stage.lambda);
         let answered = scenario.stage.cloudformation.answers().len();
         send(&scenario, [payload.to_string().as_bytes()]).await;
         scenario.answered(answered + 1).await;
@@ -195,12 +281,21 @@ async fn a_token_that_is_in_use_means_that_the_tasks_have_been_started_before() 
 #[tokio::test]
 async fn a_want_of_capacity_is_tried_again_with_a_new_token() {
     let scenario = Scenario::new().await;
-    let failures = json!({"tasks": [], "failures": [{"arn": "arn:i", "reason": "RESOURCE:MEMORY"}]});
+    let failures =
+        json!({"tasks": [], "failures": [{"arn": "arn:i", "reason": "RESOURCE:MEMORY"}]});
     scenario.stage.fault("RunTask", [Fault::Answer(failures)]);
     let definition = scenario.script("true");
-    assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
+    assert!(
+        scenario
+            .create(&properties(&definition, json!({})))
+            .await
+            .succeeded
+    );
     let requests = scenario.stage.requests("RunTask");
-    let tokens: Vec<&str> = requests.iter().map(|request| request["clientToken"].as_str().unwrap()).collect();
+    let tokens: Vec<&str> = requests
+        .iter()
+        .map(|request| request["clientToken"].as_str().unwrap())
+        .collect();
     assert_eq!(tokens[1], format!("{}-1", tokens[0]));
 }
 
@@ -212,7 +307,9 @@ async fn a_start_that_cannot_succeed_fails_at_once() {
     let definition = scenario.script("true");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("The container instance arn:i is not registered in cluster prod"),
+        created
+            .reason
+            .contains("The container instance arn:i is not registered in cluster prod"),
         "{}",
         created.reason
     );
@@ -222,47 +319,89 @@ async fn a_start_that_cannot_succeed_fails_at_once() {
 #[tokio::test]
 async fn throttling_and_server_errors_are_ridden_out() {
     let scenario = Scenario::new().await;
-    scenario.stage.fault("RunTask", vec![Fault::Error(400, "ThrottlingException", "Rate exceeded"); 4]);
-    scenario
-        .stage
-        .fault("DescribeTasks", vec![Fault::Error(500, "ServerException", "Service Unavailable"); 4]);
+    scenario.stage.fault(
+        "RunTask",
+        vec![Fault::Error(400, "ThrottlingException", "Rate exceeded"); 4],
+    );
+    scenario.stage.fault(
+        "DescribeTasks",
+        vec![Fault::Error(500, "ServerException", "Service Unavailable"); 4],
+    );
     let definition = scenario.script("true");
-    assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
-    assert_eq!((scenario.calls("RunTask"), scenario.statuses().len()), (5, 1));
+    assert!(
+        scenario
+            .create(&properties(&definition, json!({})))
+            .await
+            .succeeded
+    );
+    assert_eq!(
+        (scenario.calls("RunTask"), scenario.statuses().len()),
+        (5, 1)
+    );
 }
 
 #[tokio::test]
 async fn a_role_without_tag_resource_starts_without_tags_and_says_so() {
     let scenario = Scenario::new().await;
     let denied = "User is not authorized to perform: ecs:TagResource on resource: task/prod/*";
-    scenario.stage.fault("RunTask", [Fault::Error(400, "AccessDeniedException", denied)]);
+    scenario.stage.fault(
+        "RunTask",
+        [Fault::Error(400, "AccessDeniedException", denied)],
+    );
     let definition = scenario.script("true");
-    assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
+    assert!(
+        scenario
+            .create(&properties(&definition, json!({})))
+            .await
+            .succeeded
+    );
     let requests = scenario.stage.requests("RunTask");
     assert!(requests[0]["tags"].is_array() && requests[1]["tags"].is_null());
-    assert!(scenario.log().iter().any(|line| line.contains("starting without tags")));
+    assert!(
+        scenario
+            .log()
+            .iter()
+            .any(|line| line.contains("starting without tags"))
+    );
 }
 
 #[tokio::test]
 async fn a_look_that_is_denied_ends_the_wait_and_stops_the_task() {
     let scenario = Scenario::new().await;
-    let denied = Fault::Error(400, "AccessDeniedException", "not authorized to perform: ecs:DescribeTasks");
+    let denied = Fault::Error(
+        400,
+        "AccessDeniedException",
+        "not authorized to perform: ecs:DescribeTasks",
+    );
     scenario.stage.fault("DescribeTasks", vec![denied; 100]);
     if crate::WATCH.is_some() {
         // ECS's event says how it ended: no look is needed.
         let definition = scenario.script("sleep 1");
-        assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
+        assert!(
+            scenario
+                .create(&properties(&definition, json!({})))
+                .await
+                .succeeded
+        );
         return;
     }
     let definition = scenario.script("exec sleep 60");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created.reason.contains("can no longer be watched on cluster prod, and has been stopped"),
+        created
+            .reason
+            .contains("can no longer be watched on cluster prod, and has been stopped"),
         "{}",
         created.reason
     );
-    assert!(created.reason.contains("Grant ecs:DescribeTasks"), "{}", created.reason);
-    scenario.until(|scenario| scenario.statuses() == ["STOPPED"]).await;
+    assert!(
+        created.reason.contains("Grant ecs:DescribeTasks"),
+        "{}",
+        created.reason
+    );
+    scenario
+        .until(|scenario| scenario.statuses() == ["STOPPED"])
+        .await;
 }
 
 #[tokio::test]
@@ -272,30 +411,73 @@ async fn a_line_of_the_highest_level_still_names_the_request() {
     })
     .await;
     scenario.stage.fault("PUT", [Fault::Error(403, "", "")]);
-    assert!(scenario.create(&properties("app", json!({"Count": 0}))).await.succeeded);
+    assert!(
+        scenario
+            .create(&properties("app", json!({"Count": 0})))
+            .await
+            .succeeded
+    );
     let log = scenario.log();
-    let line = log.iter().find(|line| line.contains("refused the answer")).unwrap();
-    assert!(line.contains("\"request_id\":\"") && line.contains("\"level\":\"ERROR\""), "{line}");
+    let line = log
+        .iter()
+        .find(|line| line.contains("refused the answer"))
+        .unwrap();
+    assert!(
+        line.contains("\"request_id\":\"") && line.contains("\"level\":\"ERROR\""),
+        "{line}"
+    );
 }
 
 #[tokio::test]
 async fn every_line_of_the_log_is_json_with_a_level_and_names_the_request() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
-    assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
+    assert!(
+        scenario
+            .create(&properties(&definition, json!({})))
+            .await
+            .succeeded
+    );
     let log = scenario.log();
-    let of_function = log.iter().filter(|line| !line.starts_with("container app runs as a local process"));
+    let of_function = log
+        .iter()
+        .filter(|line| !line.starts_with("container app runs as a local process"));
     let lines = of_function.map(|line| serde_json::from_str::<Value>(line).unwrap());
     // Those with `_aws` become metrics, and are no lines of the log's own.
     let lines: Vec<Value> = lines.filter(|line| line["_aws"].is_null()).collect();
-    assert!(lines.iter().all(|line| line["level"].is_string() && line["timestamp"].is_string()), "{lines:?}");
-    assert!(lines[0]["message"] == "starting" && lines[0]["version"].is_string(), "{}", lines[0]);
-    let answering = lines.iter().find(|line| line["message"] == "answering").unwrap();
-    for name in ["request_id", "request_type", "stack_id", "logical_resource_id", "hop"] {
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["level"].is_string() && line["timestamp"].is_string()),
+        "{lines:?}"
+    );
+    assert!(
+        lines[0]["message"] == "starting" && lines[0]["version"].is_string(),
+        "{}",
+        lines[0]
+    );
+    let answering = lines
+        .iter()
+        .find(|line| line["message"] == "answering")
+        .unwrap();
+    for name in [
+        "request_id",
+        "request_type",
+        "stack_id",
+        "logical_resource_id",
+        "hop",
+    ] {
         assert!(!answering[name].is_null(), "{name} in {answering}");
     }
-    let ended = lines.iter().find(|line| line["message"] == "ended").unwrap();
-    assert_eq!((ended["container"].as_str(), ended["exit_code"].as_i64()), (Some("app"), Some(0)), "{ended}");
+    let ended = lines
+        .iter()
+        .find(|line| line["message"] == "ended")
+        .unwrap();
+    assert_eq!(
+        (ended["container"].as_str(), ended["exit_code"].as_i64()),
+        (Some("app"), Some(0)),
+        "{ended}"
+    );
 }
 
 #[tokio::test]
@@ -306,20 +488,34 @@ async fn a_redelivered_update_goes_on_with_its_task_whatever_its_criteria_say_by
     app["image"] = json!("busybox:2");
     let new = scenario.definition(json!([app]));
     let criteria = json!({"UpdateCriteria": [{"Container": "app", "Image": true}]});
-    let (before, after) = (properties(&old, criteria.clone()), properties(&new, criteria));
+    let (before, after) = (
+        properties(&old, criteria.clone()),
+        properties(&new, criteria),
+    );
     let ask = scenario.ask("Update", Some("shop-Migrate-1"), &after, Some(&before));
-    let payload = scenario.stage.cloudformation.envelope(&ask, "r-1", &scenario.stage.lambda);
+    let payload = scenario
+        .stage
+        .cloudformation
+        .envelope(&ask, "r-1", &scenario.stage.lambda);
     scenario.stage.lambda.invoke_event(&payload);
-    scenario.until(|scenario| scenario.statuses() == ["RUNNING"]).await;
+    scenario
+        .until(|scenario| scenario.statuses() == ["RUNNING"])
+        .await;
     // The old definition reads like the new one by now, so that nothing seems to have changed.
     let same = json!({"taskDefinition": {"taskDefinitionArn": new, "containerDefinitions": [
         {"name": "app", "image": "busybox:2", "essential": true},
     ]}});
-    scenario.stage.fault("DescribeTaskDefinition", vec![Fault::Answer(same); 2]);
+    scenario
+        .stage
+        .fault("DescribeTaskDefinition", vec![Fault::Answer(same); 2]);
     scenario.stage.lambda.invoke_event(&payload);
-    scenario.until(|scenario| scenario.stage.lambda.ended().len() == 2).await;
+    scenario
+        .until(|scenario| scenario.stage.lambda.ended().len() == 2)
+        .await;
     // With a ledger one of them may leave the answer to the other.
-    scenario.answered(if crate::WATCH.is_some() { 1 } else { 2 }).await;
+    scenario
+        .answered(if crate::WATCH.is_some() { 1 } else { 2 })
+        .await;
     let answers = scenario.stage.cloudformation.answers();
     for answer in &answers {
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -335,22 +531,49 @@ async fn an_older_request_that_comes_late_runs_nothing_beside_the_newer_one() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("echo ran; exec sleep 60");
     let wanted = properties(&definition, json!({"Timeout": 600}));
-    let ask = scenario.ask("Update", Some("shop-Migrate-0123456789ab"), &wanted, Some(&wanted));
-    let newer = scenario.stage.cloudformation.envelope(&ask, "r-newer", &scenario.stage.lambda);
-    let mut older = scenario.stage.cloudformation.envelope(&ask, "r-older", &scenario.stage.lambda);
+    let ask = scenario.ask(
+        "Update",
+        Some("shop-Migrate-0123456789ab"),
+        &wanted,
+        Some(&wanted),
+    );
+    let newer = scenario
+        .stage
+        .cloudformation
+        .envelope(&ask, "r-newer", &scenario.stage.lambda);
+    let mut older = scenario
+        .stage
+        .cloudformation
+        .envelope(&ask, "r-older", &scenario.stage.lambda);
     let before = time::OffsetDateTime::now_utc() - time::Duration::seconds(60);
-    older["ResponseURL"] =
-        json!(scenario.stage.cloudformation.response_url(&scenario.stack_id, "Migrate", "r-older", before));
+    older["ResponseURL"] = json!(scenario.stage.cloudformation.response_url(
+        &scenario.stack_id,
+        "Migrate",
+        "r-older",
+        before
+    ));
     scenario.stage.lambda.invoke_bytes(newer.to_string().into());
-    scenario.until(|scenario| scenario.statuses() == ["RUNNING"]).await;
+    scenario
+        .until(|scenario| scenario.statuses() == ["RUNNING"])
+        .await;
     scenario.stage.lambda.invoke_bytes(older.to_string().into());
     scenario.answered(1).await;
     let answer = &scenario.stage.cloudformation.answers()[0];
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
-    assert_eq!((answer.request_id.as_str(), &body["Status"]), ("r-older", &json!("FAILED")), "{body}");
-    assert!(
-        body["Reason"].as_str().unwrap().starts_with("CloudFormation has sent a newer request"),
+    assert_eq!(
+        (answer.request_id.as_str(), &body["Status"]),
+        ("r-older", &json!("FAILED")),
         "{body}"
     );
-    assert_eq!((scenario.calls("RunTask"), scenario.calls("StopTask")), (1, 0));
+    assert!(
+        body["Reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("CloudFormation has sent a newer request"),
+        "{body}"
+    );
+    assert_eq!(
+        (scenario.calls("RunTask"), scenario.calls("StopTask")),
+        (1, 0)
+    );
 }

@@ -48,21 +48,40 @@ fn plain(node: &Node) -> Value {
         NodeKind::Null => Value::Null,
         NodeKind::Text(text) => json!(text),
         NodeKind::List(items) => items.iter().map(plain).collect(),
-        NodeKind::Map(fields) if fields[0].0.starts_with("Fn::") || fields[0].0 == "Ref" => json!("resolved"),
-        NodeKind::Map(fields) => fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+        NodeKind::Map(fields) if fields[0].0.starts_with("Fn::") || fields[0].0 == "Ref" => {
+            json!("resolved")
+        }
+        NodeKind::Map(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), plain(value)))
+            .collect(),
     }
 }
 
 #[test]
 fn the_generated_page_has_an_example_of_every_property_and_each_is_valid() {
-    let Shape::Object(fields) = Properties::SHAPE else { panic!("properties are an object") };
-    let known: BTreeSet<&str> =
-        fields.iter().map(|field| field.name).filter(|name| *name != "Triggers").collect();
-    assert_eq!(EXAMPLES.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), known);
+    let Shape::Object(fields) = Properties::SHAPE else {
+        panic!("properties are an object")
+    };
+    let known: BTreeSet<&str> = fields
+        .iter()
+        .map(|field| field.name)
+        .filter(|name| *name != "Triggers")
+        .collect();
+    assert_eq!(
+        EXAMPLES
+            .iter()
+            .map(|(name, _)| *name)
+            .collect::<BTreeSet<_>>(),
+        known
+    );
     for (name, example) in EXAMPLES {
         let node = Node::read(&format!("{name}: {example}")).unwrap();
         let mut properties = json!({"ServiceToken": "x", "Cluster": "x", "TaskDefinition": "x"});
-        properties.as_object_mut().unwrap().extend(plain(&node).as_object().unwrap().clone());
+        properties
+            .as_object_mut()
+            .unwrap()
+            .extend(plain(&node).as_object().unwrap().clone());
         if let Err(errors) = Properties::read(&properties) {
             panic!("{name}: {errors}");
         }
@@ -72,20 +91,32 @@ fn the_generated_page_has_an_example_of_every_property_and_each_is_valid() {
 #[test]
 fn the_generated_page_names_every_attribute() {
     let page = reference::page();
-    for name in serde_json::to_value(ecs_tasks::cfn::Data::default()).unwrap().as_object().unwrap().keys() {
+    for name in serde_json::to_value(ecs_tasks::cfn::Data::default())
+        .unwrap()
+        .as_object()
+        .unwrap()
+        .keys()
+    {
         assert!(page.contains(&format!("| {name} |")), "{name}");
     }
 }
 
 #[test]
 fn the_readme_links_to_the_generated_page_and_knows_no_property_that_is_not_there() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     assert!(readme.contains("docs/properties.md") && readme.contains("docs/failures.md"));
-    let Shape::Object(fields) = Properties::SHAPE else { panic!("properties are an object") };
+    let Shape::Object(fields) = Properties::SHAPE else {
+        panic!("properties are an object")
+    };
     let (_, table) = readme.split_once("| Property |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
-    let named: BTreeSet<&str> =
-        table.lines().skip(2).filter_map(|row| row.split('|').nth(1)).map(str::trim).collect();
+    let named: BTreeSet<&str> = table
+        .lines()
+        .skip(2)
+        .filter_map(|row| row.split('|').nth(1))
+        .map(str::trim)
+        .collect();
     let known: BTreeSet<&str> = fields.iter().map(|field| field.name).collect();
     let split: BTreeSet<&str> = named.iter().flat_map(|names| names.split(", ")).collect();
     assert_eq!(split, known);

@@ -76,8 +76,17 @@ const PURE: [&str; 13] = [
 ];
 
 /// Clock, environment, network, files, SDK.
-const OUTSIDE: [&str; 9] =
-    ["aws_sdk_", "aws_config", "reqwest", "tokio", "::now(", "std::env", "std::fs", "std::net", "Clock"];
+const OUTSIDE: [&str; 9] = [
+    "aws_sdk_",
+    "aws_config",
+    "reqwest",
+    "tokio",
+    "::now(",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "Clock",
+];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -97,8 +106,13 @@ fn modules() -> BTreeMap<String, String> {
                 let text = fs::read_to_string(&path).unwrap();
                 let code = text.split("#[cfg(test)]").next().unwrap_or_default();
                 // A link in a comment is no import, nor is a visibility.
-                let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-                let code = code.collect::<Vec<_>>().join("\n").replace("pub(in crate::", "pub(in ");
+                let code = code
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"));
+                let code = code
+                    .collect::<Vec<_>>()
+                    .join("\n")
+                    .replace("pub(in crate::", "pub(in ");
                 modules.insert(name.to_str().unwrap().to_owned(), code);
             }
         }
@@ -122,8 +136,10 @@ fn imports(module: &str, code: &str) -> BTreeSet<String> {
         rest = after;
     }
     for (start, _) in code.match_indices("crate::") {
-        let path: String =
-            code[start..].chars().take_while(|char| char.is_alphanumeric() || "_:".contains(*char)).collect();
+        let path: String = code[start..]
+            .chars()
+            .take_while(|char| char.is_alphanumeric() || "_:".contains(*char))
+            .collect();
         // What ends so is the root of a `use` tree, which has been read.
         if !path.ends_with("::") {
             found.extend(absolute(&here, &path));
@@ -135,7 +151,9 @@ fn imports(module: &str, code: &str) -> BTreeSet<String> {
 /// Every path that a `use` tree stands for.
 fn leaves(tree: &str) -> Vec<String> {
     let tree = tree.trim();
-    let Some((prefix, body)) = tree.split_once('{') else { return vec![tree.to_owned()] };
+    let Some((prefix, body)) = tree.split_once('{') else {
+        return vec![tree.to_owned()];
+    };
     let body = body.rsplit_once('}').map_or(body, |(body, _)| body);
     let (mut depth, mut items) = (0, vec![String::new()]);
     for char in body.chars() {
@@ -146,7 +164,10 @@ fn leaves(tree: &str) -> Vec<String> {
         }
     }
     let items = items.iter().filter(|item| !item.trim().is_empty());
-    items.flat_map(|item| leaves(item)).map(|leaf| format!("{prefix}{leaf}")).collect()
+    items
+        .flat_map(|item| leaves(item))
+        .map(|leaf| format!("{prefix}{leaf}"))
+        .collect()
 }
 
 /// A path of this crate from its root; none for a path of another crate.
@@ -170,12 +191,17 @@ fn absolute(here: &[&str], path: &str) -> Option<String> {
 }
 
 fn stands_in(path: &str, room: &str) -> bool {
-    path.strip_prefix(room).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(room)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The room that a path belongs to: the longest name of a room that it begins with.
 fn room(path: &str) -> Option<usize> {
-    let mut rooms = ROOMS.iter().enumerate().filter(|(_, room)| stands_in(path, room)).collect::<Vec<_>>();
+    let mut rooms = ROOMS
+        .iter()
+        .enumerate()
+        .filter(|(_, room)| stands_in(path, room))
+        .collect::<Vec<_>>();
     rooms.sort_by_key(|(_, room)| room.len());
     rooms.pop().map(|(number, _)| number)
 }
@@ -209,8 +235,14 @@ fn imports_go_down_only() {
 fn an_import_that_goes_up_is_found_whichever_way_it_is_written() {
     for (module, code) in [
         ("runner/tasks", "use super::wait::follow;"),
-        ("runner/evidence", "use super::{\n    tasks::stop,\n    work::Work,\n};"),
-        ("runner/decide/plan", "use crate::{\n    cfn::Request,\n    runner::{run::{run}},\n};"),
+        (
+            "runner/evidence",
+            "use super::{\n    tasks::stop,\n    work::Work,\n};",
+        ),
+        (
+            "runner/decide/plan",
+            "use crate::{\n    cfn::Request,\n    runner::{run::{run}},\n};",
+        ),
         ("aws/ecs", "fn x() { crate::runner::run::y() }"),
         ("reason/fit", "use super::super::aws::CallError;"),
         ("somewhere", ""),
@@ -222,8 +254,11 @@ fn an_import_that_goes_up_is_found_whichever_way_it_is_written() {
 
 /// Blocks `impl Type` of a module: the type, and the block's code.
 fn implementations(code: &str) -> Vec<(String, &str)> {
-    let blocks =
-        code.split("\nimpl").skip(1).filter_map(|block| block.split_once("\n}")).map(|(block, _)| block);
+    let blocks = code
+        .split("\nimpl")
+        .skip(1)
+        .filter_map(|block| block.split_once("\n}"))
+        .map(|(block, _)| block);
     blocks
         .filter_map(|block| {
             let (head, body) = block.split_once(" {\n")?;
@@ -236,7 +271,9 @@ fn implementations(code: &str) -> Vec<(String, &str)> {
 
 /// The name that a text begins with.
 fn word(text: &str) -> String {
-    text.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect()
+    text.chars()
+        .take_while(|char| char.is_alphanumeric() || *char == '_')
+        .collect()
 }
 
 /// Circles of calls that no import shows: methods of one type that stand in several files, and call each
@@ -256,7 +293,9 @@ fn circles(modules: &BTreeMap<String, String>) -> Vec<String> {
             for (at, _) in body.match_indices("self.") {
                 let method = word(&body[at + 5..]);
                 let is_called = body[at + 5 + method.len()..].starts_with('(');
-                let home = homes.get(&(name.clone(), method)).filter(|home| is_called && *home != module);
+                let home = homes
+                    .get(&(name.clone(), method))
+                    .filter(|home| is_called && *home != module);
                 if let Some(home) = home {
                     calls.entry(module).or_default().insert(home);
                 }
@@ -266,7 +305,12 @@ fn circles(modules: &BTreeMap<String, String>) -> Vec<String> {
     let reaches = |from: &str, to: &str| {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
         while let Some(module) = next.pop() {
-            for home in calls.get(module).into_iter().flatten().filter(|home| seen.insert(**home)) {
+            for home in calls
+                .get(module)
+                .into_iter()
+                .flatten()
+                .filter(|home| seen.insert(**home))
+            {
                 next.push(home);
             }
         }
@@ -312,7 +356,10 @@ fn what_decides_or_renders_names_nothing_of_the_outside() {
 fn the_sdk_is_named_at_the_edge_alone() {
     for (module, code) in modules() {
         let at_the_edge = module == "aws" || module.starts_with("aws/");
-        assert!(at_the_edge || !code.contains("aws_sdk_"), "{module} names the SDK");
+        assert!(
+            at_the_edge || !code.contains("aws_sdk_"),
+            "{module} names the SDK"
+        );
     }
 }
 
@@ -322,8 +369,10 @@ fn no_type_has_the_name_of_another() {
     let mut twice = Vec::new();
     for (module, code) in modules() {
         for line in code.lines().map(str::trim_start) {
-            let line =
-                line.strip_prefix("pub(").and_then(|rest| rest.split_once(") ")).map_or(line, |rest| rest.1);
+            let line = line
+                .strip_prefix("pub(")
+                .and_then(|rest| rest.split_once(") "))
+                .map_or(line, |rest| rest.1);
             let line = line.strip_prefix("pub ").unwrap_or(line);
             let mut words = line.split(|char: char| !char.is_alphanumeric() && char != '_');
             if !matches!(words.next(), Some("struct" | "enum" | "type" | "trait")) {

@@ -11,13 +11,17 @@ use crate::scenario::{Scenario, properties};
 /// The lines that become metrics.
 fn lines(scenario: &Scenario) -> Vec<Value> {
     let lines = scenario.log();
-    let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let lines = lines
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.filter(|line| line["_aws"].is_object()).collect()
 }
 
 /// The next of them, after so many.
 async fn line(scenario: &Scenario, after: usize) -> Value {
-    scenario.until(|scenario| lines(scenario).len() > after).await;
+    scenario
+        .until(|scenario| lines(scenario).len() > after)
+        .await;
     lines(scenario)[after].clone()
 }
 
@@ -33,15 +37,31 @@ async fn a_run_is_measured_once_with_its_times() {
     );
     scenario.create(&properties).await;
     let line = line(&scenario, 0).await;
-    assert_eq!((&line["Runs"], &line["RunsFailed"], &line["Undelivered"]), (&json!(1), &json!(0), &json!(0)));
+    assert_eq!(
+        (&line["Runs"], &line["RunsFailed"], &line["Undelivered"]),
+        (&json!(1), &json!(0), &json!(0))
+    );
     assert!(line["RunSeconds"].as_f64().unwrap() >= 0.1, "{line}");
-    assert!(line["StartSeconds"].is_number() && line["AnswerLagSeconds"].is_number(), "{line}");
-    assert_eq!((&line["Class"], &line["LogicalResourceId"]), (&Value::Null, &Value::Null));
+    assert!(
+        line["StartSeconds"].is_number() && line["AnswerLagSeconds"].is_number(),
+        "{line}"
+    );
+    assert_eq!(
+        (&line["Class"], &line["LogicalResourceId"]),
+        (&Value::Null, &Value::Null)
+    );
     let text = line.to_string();
-    assert!(!text.contains("X-Amz") && !text.contains("hunter2") && !text.contains("http"), "{text}");
+    assert!(
+        !text.contains("X-Amz") && !text.contains("hunter2") && !text.contains("http"),
+        "{text}"
+    );
     scenario.delete(&properties).await;
     let line = self::line(&scenario, 1).await;
-    assert_eq!((&line["Runs"], &line["Undelivered"]), (&Value::Null, &json!(0)), "a Delete is no run");
+    assert_eq!(
+        (&line["Runs"], &line["Undelivered"]),
+        (&Value::Null, &json!(0)),
+        "a Delete is no run"
+    );
 }
 
 #[tokio::test]
@@ -78,7 +98,10 @@ async fn an_update_that_runs_nothing_is_no_run() {
     let properties = properties(&definition, json!({"RunOnUpdate": "false"}));
     scenario.update(&properties, &properties).await;
     let line = line(&scenario, 0).await;
-    assert_eq!((&line["Runs"], &line["Undelivered"]), (&Value::Null, &json!(0)));
+    assert_eq!(
+        (&line["Runs"], &line["Undelivered"]),
+        (&Value::Null, &json!(0))
+    );
 }
 
 #[tokio::test]
@@ -87,7 +110,12 @@ async fn what_the_sdk_rides_out_is_measured_too() {
     let definition = scenario.script("true");
     let throttled = Fault::Error(400, "ThrottlingException", "Rate exceeded");
     scenario.stage.fault("RunTask", vec![throttled; 2]);
-    assert!(scenario.create(&properties(&definition, json!({}))).await.succeeded);
+    assert!(
+        scenario
+            .create(&properties(&definition, json!({})))
+            .await
+            .succeeded
+    );
     assert_eq!(line(&scenario, 0).await["Throttled"], 2);
 }
 
@@ -99,34 +127,59 @@ async fn metrics_by_resource_are_there_where_they_are_asked_for() {
     scenario.create(&properties(&definition, json!({}))).await;
     let line = line(&scenario, 0).await;
     assert_eq!(line["LogicalResourceId"], "Migrate");
-    assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([[], ["LogicalResourceId"]]));
+    assert_eq!(
+        line["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+        json!([[], ["LogicalResourceId"]])
+    );
 }
 
 /// The rows of a table of docs/operations.md, as their cells; its head begins so.
 fn rows(head: &str) -> Vec<Vec<String>> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
     let page = fs::read_to_string(page).unwrap();
-    let rows = page.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+    let rows = page
+        .lines()
+        .skip_while(|line| !line.starts_with(head))
+        .skip(2);
     let rows = rows.take_while(|line| line.starts_with("| "));
-    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+    rows.map(|row| {
+        row.trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect()
+    })
+    .collect()
 }
 
 #[test]
 fn the_page_names_every_metric_with_its_unit_and_every_class() {
-    let named: Vec<(String, String)> =
-        rows("| Metric |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
-    assert_eq!(named, METRICS.map(|(name, unit)| (name.to_owned(), unit.to_owned())));
-    let classes: Vec<String> = rows("| Class |").into_iter().map(|row| row[0].clone()).collect();
+    let named: Vec<(String, String)> = rows("| Metric |")
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    assert_eq!(
+        named,
+        METRICS.map(|(name, unit)| (name.to_owned(), unit.to_owned()))
+    );
+    let classes: Vec<String> = rows("| Class |")
+        .into_iter()
+        .map(|row| row[0].clone())
+        .collect();
     assert_eq!(classes, CLASSES);
 }
 
 #[test]
 fn the_page_s_costs_are_those_of_its_metrics() {
     let of_no_request = ["OpenWaits", "Overdue"];
-    let by_resource = METRICS.iter().filter(|(name, _)| !of_no_request.contains(name)).count();
+    let by_resource = METRICS
+        .iter()
+        .filter(|(name, _)| !of_no_request.contains(name))
+        .count();
     let counts = [METRICS.len(), CLASSES.len(), by_resource];
     let expected = counts.map(|count| (count.to_string(), format!("{:.2}", 0.3 * count as f64)));
-    let said: Vec<(String, String)> =
-        rows("| What |").into_iter().map(|row| (row[1].clone(), row[2].clone())).collect();
+    let said: Vec<(String, String)> = rows("| What |")
+        .into_iter()
+        .map(|row| (row[1].clone(), row[2].clone()))
+        .collect();
     assert_eq!(said, expected);
 }

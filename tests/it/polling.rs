@@ -21,13 +21,16 @@ const CALLS: [(&str, usize); 6] = [
 async fn without_a_ledger_a_whole_life_calls_what_it_has_always_called() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
-    let [old, new] = ["1", "2"].map(|trigger| properties(&definition, json!({"Triggers": trigger})));
+    let [old, new] =
+        ["1", "2"].map(|trigger| properties(&definition, json!({"Triggers": trigger})));
     assert!(scenario.create(&old).await.succeeded);
     assert!(scenario.update(&old, &new).await.succeeded);
     assert!(scenario.delete(&new).await.succeeded);
     let mut calls = scenario.stage.calls();
     assert!(calls.remove("DescribeTasks").is_some());
-    let expected: BTreeMap<String, usize> =
-        CALLS.into_iter().map(|(operation, count)| (operation.to_owned(), count)).collect();
+    let expected: BTreeMap<String, usize> = CALLS
+        .into_iter()
+        .map(|(operation, count)| (operation.to_owned(), count))
+        .collect();
     assert_eq!(calls, expected);
 }

@@ -15,14 +15,25 @@ async fn a_task_that_exits_with_0_completes_the_resource_with_all_attributes() {
     let attribute = |name: &str| created.data[name].as_str().unwrap().to_owned();
     let task = scenario.stage.ecs.tasks()[0].0.clone();
     let id = task.rsplit('/').next().unwrap();
-    assert_eq!((attribute("TaskArn"), attribute("TaskArns")), (task.clone(), task.clone()));
-    assert_eq!((attribute("TaskDefinitionArn"), attribute("ExitCode")), (definition, "0".to_owned()));
+    assert_eq!(
+        (attribute("TaskArn"), attribute("TaskArns")),
+        (task.clone(), task.clone())
+    );
+    assert_eq!(
+        (attribute("TaskDefinitionArn"), attribute("ExitCode")),
+        (definition, "0".to_owned())
+    );
     assert_eq!(
         (attribute("LogGroup"), attribute("LogStream")),
         ("/ecs/app".to_owned(), format!("run/app/{id}"))
     );
-    assert_eq!((attribute("Ran"), attribute("Seconds")), ("true".to_owned(), "0".to_owned()));
-    assert!(attribute("StartedAt").ends_with('Z') && attribute("StoppedAt") >= attribute("StartedAt"));
+    assert_eq!(
+        (attribute("Ran"), attribute("Seconds")),
+        ("true".to_owned(), "0".to_owned())
+    );
+    assert!(
+        attribute("StartedAt").ends_with('Z') && attribute("StoppedAt") >= attribute("StartedAt")
+    );
     assert_eq!(scenario.printed(), ["migrated"]);
 }
 
@@ -32,15 +43,25 @@ async fn a_task_that_exits_with_3_fails_the_resource_with_container_and_code() {
     let definition = scenario.script("exit 3");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(!created.succeeded);
-    assert!(created.reason.contains("Container app exited with code 3"), "{}", created.reason);
-    assert!(created.reason.contains("log group /ecs/app ["), "{}", created.reason);
+    assert!(
+        created.reason.contains("Container app exited with code 3"),
+        "{}",
+        created.reason
+    );
+    assert!(
+        created.reason.contains("log group /ecs/app ["),
+        "{}",
+        created.reason
+    );
 }
 
 #[tokio::test]
 async fn cluster_an_unknown_one_fails_with_its_name() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
-    let created = scenario.create(&properties(&definition, json!({"Cluster": "prdo"}))).await;
+    let created = scenario
+        .create(&properties(&definition, json!({"Cluster": "prdo"})))
+        .await;
     assert!(!created.succeeded);
     let expected = "There is no cluster prdo in region us-west-2 of account 123456789012";
     assert!(created.reason.contains(expected), "{}", created.reason);
@@ -50,9 +71,14 @@ async fn cluster_an_unknown_one_fails_with_its_name() {
 async fn cluster_and_task_definition_may_be_names_or_arns() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
-    for cluster in [CLUSTER.to_owned(), rehearse::config::arn("ecs", "cluster/prod")] {
+    for cluster in [
+        CLUSTER.to_owned(),
+        rehearse::config::arn("ecs", "cluster/prod"),
+    ] {
         for definition in [definition.as_str(), "app:1", "app"] {
-            let created = scenario.create(&properties(definition, json!({"Cluster": cluster}))).await;
+            let created = scenario
+                .create(&properties(definition, json!({"Cluster": cluster})))
+                .await;
             assert!(created.succeeded, "{cluster} {definition}");
         }
     }
@@ -63,7 +89,9 @@ async fn task_definition_one_that_does_not_exist_fails_at_once() {
     let scenario = Scenario::new().await;
     let created = scenario.create(&properties("nothing:1", json!({}))).await;
     assert!(
-        created.reason.contains("There is no task definition nothing:1 in region us-west-2"),
+        created
+            .reason
+            .contains("There is no task definition nothing:1 in region us-west-2"),
         "{}",
         created.reason
     );
@@ -77,28 +105,47 @@ async fn count_3_runs_three_tasks_and_one_failure_fails_the_run() {
     let shared = tempfile::tempdir().unwrap();
     let script = format!("mkdir {}/taken || exit 7", shared.path().display());
     let definition = scenario.script(&script);
-    let created = scenario.create(&properties(&definition, json!({"Count": 3}))).await;
+    let created = scenario
+        .create(&properties(&definition, json!({"Count": 3})))
+        .await;
     assert!(!created.succeeded);
     assert!(
-        created.reason.contains("Container app exited with code 7. Fix what its last log lines report")
-            && created.reason.contains("And 1 more task failed. Container app exited with code 7"),
+        created
+            .reason
+            .contains("Container app exited with code 7. Fix what its last log lines report")
+            && created
+                .reason
+                .contains("And 1 more task failed. Container app exited with code 7"),
         "{}",
         created.reason
     );
-    assert_eq!((scenario.statuses().len(), scenario.calls("RunTask")), (3, 1));
+    assert_eq!(
+        (scenario.statuses().len(), scenario.calls("RunTask")),
+        (3, 1)
+    );
 }
 
 #[tokio::test]
 async fn count_0_runs_nothing_and_succeeds_with_the_same_attributes() {
     let scenario = Scenario::new().await;
-    let created = scenario.create(&properties("app", json!({"Count": 0, "Instances": ["i"]}))).await;
+    let created = scenario
+        .create(&properties("app", json!({"Count": 0, "Instances": ["i"]})))
+        .await;
     assert!(created.succeeded);
     assert_eq!(
-        (created.data.len(), created.data["Ran"].as_str(), created.data["TaskArn"].as_str()),
+        (
+            created.data.len(),
+            created.data["Ran"].as_str(),
+            created.data["TaskArn"].as_str()
+        ),
         (11, Some("false"), Some(""))
     );
     assert!(
-        scenario.stage.calls().keys().all(|operation| operation == "PUT"),
+        scenario
+            .stage
+            .calls()
+            .keys()
+            .all(|operation| operation == "PUT"),
         "{:?}",
         scenario.stage.calls()
     );
@@ -108,13 +155,21 @@ async fn count_0_runs_nothing_and_succeeds_with_the_same_attributes() {
 async fn instances_run_one_task_each_whatever_count_says() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
-    let instances =
-        ["container-instance/prod/a", "container-instance/prod/b"].map(|id| rehearse::config::arn("ecs", id));
-    let created =
-        scenario.create(&properties(&definition, json!({"Count": 5, "Instances": instances}))).await;
+    let instances = ["container-instance/prod/a", "container-instance/prod/b"]
+        .map(|id| rehearse::config::arn("ecs", id));
+    let created = scenario
+        .create(&properties(
+            &definition,
+            json!({"Count": 5, "Instances": instances}),
+        ))
+        .await;
     assert!(created.succeeded);
     assert_eq!(
-        (scenario.calls("StartTask"), scenario.calls("RunTask"), scenario.statuses().len()),
+        (
+            scenario.calls("StartTask"),
+            scenario.calls("RunTask"),
+            scenario.statuses().len()
+        ),
         (1, 0, 2)
     );
     let request = &scenario.stage.requests("StartTask")[0];
@@ -126,13 +181,26 @@ async fn instances_run_one_task_each_whatever_count_says() {
 async fn timeout_reached_stops_the_task_and_says_what_was_running() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("echo waiting; exec sleep 60");
-    let created = scenario.create(&properties(&definition, json!({"Timeout": 2}))).await;
+    let created = scenario
+        .create(&properties(&definition, json!({"Timeout": 2})))
+        .await;
     assert!(!created.succeeded);
     let reason = &created.reason;
-    assert!(reason.contains("did not finish within Timeout of 2 s and has been stopped"), "{reason}");
-    assert!(reason.contains("Container app was still running"), "{reason}");
-    assert!(reason.contains("Container app then ended with exit code 143"), "{reason}");
-    scenario.until(|scenario| scenario.statuses() == ["STOPPED"]).await;
+    assert!(
+        reason.contains("did not finish within Timeout of 2 s and has been stopped"),
+        "{reason}"
+    );
+    assert!(
+        reason.contains("Container app was still running"),
+        "{reason}"
+    );
+    assert!(
+        reason.contains("Container app then ended with exit code 143"),
+        "{reason}"
+    );
+    scenario
+        .until(|scenario| scenario.statuses() == ["STOPPED"])
+        .await;
     assert_eq!(scenario.calls("StopTask"), 1);
 }
 
@@ -140,13 +208,29 @@ async fn timeout_reached_stops_the_task_and_says_what_was_running() {
 async fn timeout_0_starts_the_task_and_answers_at_once() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("sleep 2; echo later");
-    let created = scenario.create(&properties(&definition, json!({"Timeout": 0}))).await;
+    let created = scenario
+        .create(&properties(&definition, json!({"Timeout": 0})))
+        .await;
     assert!(created.succeeded);
-    assert_eq!((created.data["Ran"].as_str(), created.data["ExitCode"].as_str()), (Some("true"), Some("")));
-    assert_eq!(created.data["TaskArn"].as_str(), Some(scenario.stage.ecs.tasks()[0].0.as_str()));
-    assert_eq!(created.data["TaskDefinitionArn"].as_str(), Some(definition.as_str()));
+    assert_eq!(
+        (
+            created.data["Ran"].as_str(),
+            created.data["ExitCode"].as_str()
+        ),
+        (Some("true"), Some(""))
+    );
+    assert_eq!(
+        created.data["TaskArn"].as_str(),
+        Some(scenario.stage.ecs.tasks()[0].0.as_str())
+    );
+    assert_eq!(
+        created.data["TaskDefinitionArn"].as_str(),
+        Some(definition.as_str())
+    );
     assert!(scenario.printed().is_empty(), "nobody waited");
-    scenario.until(|scenario| scenario.printed() == ["later"]).await;
+    scenario
+        .until(|scenario| scenario.printed() == ["later"])
+        .await;
     assert_eq!(scenario.calls("StopTask"), 0);
 }
 
@@ -154,9 +238,15 @@ async fn timeout_0_starts_the_task_and_answers_at_once() {
 async fn poll_interval_sets_the_time_between_looks() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("sleep 3");
-    let created = scenario.create(&properties(&definition, json!({"PollInterval": 5}))).await;
+    let created = scenario
+        .create(&properties(&definition, json!({"PollInterval": 5})))
+        .await;
     assert!(created.succeeded);
-    assert_eq!(scenario.calls("DescribeTasks"), 2, "after 1 s, and 5 s later");
+    assert_eq!(
+        scenario.calls("DescribeTasks"),
+        2,
+        "after 1 s, and 5 s later"
+    );
 }
 
 #[tokio::test]
@@ -167,8 +257,14 @@ async fn run_on_update_false_answers_an_update_without_running() {
     let new = properties(&definition, json!({"Triggers": ["2"], "RunOnUpdate": "no"}));
     let updated = scenario.update(&old, &new).await;
     assert!(updated.succeeded);
-    assert_eq!((updated.data.len(), updated.data["Ran"].as_str()), (11, Some("false")));
-    assert_eq!(updated.physical_id.as_deref(), Some("shop-Migrate-0123456789ab"));
+    assert_eq!(
+        (updated.data.len(), updated.data["Ran"].as_str()),
+        (11, Some("false"))
+    );
+    assert_eq!(
+        updated.physical_id.as_deref(),
+        Some("shop-Migrate-0123456789ab")
+    );
     assert_eq!(scenario.calls("RunTask"), 0);
 }
 
@@ -188,7 +284,8 @@ async fn update_criteria_run_only_when_a_named_variable_or_the_image_differs() {
     let revision = |image: &str, host: &str, other: &str| {
         let mut app = container("app", "true");
         app["image"] = json!(image);
-        app["environment"] = json!([{"name": "DB_HOST", "value": host}, {"name": "OTHER", "value": other}]);
+        app["environment"] =
+            json!([{"name": "DB_HOST", "value": host}, {"name": "OTHER", "value": other}]);
         scenario.definition(json!([app]))
     };
     let base = revision("app:1", "one", "x");
@@ -206,14 +303,31 @@ async fn update_criteria_run_only_when_a_named_variable_or_the_image_differs() {
     ] {
         let before = scenario.calls("RunTask");
         let more = json!({"UpdateCriteria": criteria});
-        let updated = scenario.update(&properties(&base, more.clone()), &properties(new, more)).await;
+        let updated = scenario
+            .update(&properties(&base, more.clone()), &properties(new, more))
+            .await;
         assert!(updated.succeeded);
-        assert_eq!(scenario.calls("RunTask") - before, usize::from(runs), "{new} {criteria}");
-        assert_eq!(updated.data["Ran"].as_str(), Some(if runs { "true" } else { "false" }));
+        assert_eq!(
+            scenario.calls("RunTask") - before,
+            usize::from(runs),
+            "{new} {criteria}"
+        );
+        assert_eq!(
+            updated.data["Ran"].as_str(),
+            Some(if runs { "true" } else { "false" })
+        );
     }
     let gone = properties("gone:1", json!({"UpdateCriteria": by_host}));
     let before = scenario.calls("RunTask");
-    assert!(scenario.update(&gone, &properties(&base, json!({"UpdateCriteria": by_host}))).await.succeeded);
+    assert!(
+        scenario
+            .update(
+                &gone,
+                &properties(&base, json!({"UpdateCriteria": by_host}))
+            )
+            .await
+            .succeeded
+    );
     assert_eq!(
         scenario.calls("RunTask") - before,
         1,
@@ -231,7 +345,12 @@ async fn overrides_reach_the_container_as_they_were_written() {
         "Environment": [{"Name": "SOME_VAR", "Value": "True  Value"}],
         "Memory": "64",
     }]});
-    assert!(scenario.create(&properties(&definition, json!({"Overrides": overrides}))).await.succeeded);
+    assert!(
+        scenario
+            .create(&properties(&definition, json!({"Overrides": overrides})))
+            .await
+            .succeeded
+    );
     assert_eq!(scenario.printed(), ["True  Value 0"]);
     let sent = &scenario.stage.requests("RunTask")[0]["overrides"];
     let expected = json!({"containerOverrides": [{
@@ -250,7 +369,8 @@ async fn what_fargate_needs_is_sent_as_given_and_nothing_else_is() {
         "executionRoleArn": "arn:aws:iam::123456789012:role/pulls"});
     definition["containerDefinitions"] = json!([container("app", "true")]);
     let definition = scenario.stage.ecs.register(&definition).unwrap();
-    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-1"], "assignPublicIp": "DISABLED"}});
+    let network =
+        json!({"awsvpcConfiguration": {"subnets": ["subnet-1"], "assignPublicIp": "DISABLED"}});
     let strategy = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]);
     let with = async |more| scenario.create(&properties(&definition, more)).await;
     let one = json!({"LaunchType": "FARGATE", "PlatformVersion": "1.4.0", "NetworkConfiguration": network});
@@ -269,18 +389,30 @@ async fn what_fargate_needs_is_sent_as_given_and_nothing_else_is() {
                     taskDefinition";
     assert_eq!(names(&requests[0]), expected);
     assert_eq!(
-        (&requests[0]["networkConfiguration"], &requests[0]["launchType"]),
+        (
+            &requests[0]["networkConfiguration"],
+            &requests[0]["launchType"]
+        ),
         (&network, &json!("FARGATE"))
     );
     let expected = "capacityProviderStrategy clientToken cluster count networkConfiguration startedBy tags \
                     taskDefinition";
     assert_eq!(names(&requests[1]), expected);
     assert_eq!(
-        (&requests[1]["capacityProviderStrategy"], &requests[1]["networkConfiguration"]),
+        (
+            &requests[1]["capacityProviderStrategy"],
+            &requests[1]["networkConfiguration"]
+        ),
         (&strategy, &network)
     );
     let without = with(json!({})).await;
-    assert!(without.reason.contains("Network Configuration must be provided"), "{}", without.reason);
+    assert!(
+        without
+            .reason
+            .contains("Network Configuration must be provided"),
+        "{}",
+        without.reason
+    );
 }
 
 #[tokio::test]
@@ -296,14 +428,25 @@ async fn all_property_errors_come_in_one_reason_and_nothing_is_started() {
         "Count must be a whole number from 0 to 10, not \"many\"",
         "PollInterval must be a whole number from 1 to 60, not \"0\"",
     ] {
-        assert!(created.reason.contains(error), "{error} in {}", created.reason);
+        assert!(
+            created.reason.contains(error),
+            "{error} in {}",
+            created.reason
+        );
     }
     assert!(
-        scenario.stage.calls().keys().all(|operation| operation == "PUT"),
+        scenario
+            .stage
+            .calls()
+            .keys()
+            .all(|operation| operation == "PUT"),
         "{:?}",
         scenario.stage.calls()
     );
-    assert!(scenario.delete(&wrong).await.succeeded, "and Delete does not mind");
+    assert!(
+        scenario.delete(&wrong).await.succeeded,
+        "and Delete does not mind"
+    );
 }
 
 #[tokio::test]
@@ -311,18 +454,36 @@ async fn return_output_gives_the_last_line_of_the_container_that_decides() {
     let scenario = Scenario::new().await;
     let mut sidecar = container("sidecar", "echo no matter");
     sidecar["essential"] = json!(false);
-    let app = container("app", "echo migrating; echo '{\"schema\": \"forty-two\"}'; sleep 0.2");
+    let app = container(
+        "app",
+        "echo migrating; echo '{\"schema\": \"forty-two\"}'; sleep 0.2",
+    );
     let definition = scenario.definition(json!([sidecar, app]));
     let output = json!({"ReturnOutput": "true"});
-    let created = scenario.create(&properties(&definition, output.clone())).await;
+    let created = scenario
+        .create(&properties(&definition, output.clone()))
+        .await;
     assert_eq!(created.data["Output"], r#"{"schema": "forty-two"}"#);
     let silent = scenario.create(&properties(&definition, json!({}))).await;
     assert_eq!(silent.data["Output"], "", "the attribute is always there");
     let old = properties(&definition, json!({}));
     let skipped = json!({"ReturnOutput": "true", "RunOnUpdate": "false"});
-    let skipped = scenario.update(&old, &properties(&definition, skipped)).await;
-    assert_eq!((skipped.data["Output"].as_str(), skipped.data["Ran"].as_str()), (Some(""), Some("false")));
-    assert!(!scenario.log().iter().any(|line| !line.starts_with("app | ") && line.contains("42}")));
+    let skipped = scenario
+        .update(&old, &properties(&definition, skipped))
+        .await;
+    assert_eq!(
+        (
+            skipped.data["Output"].as_str(),
+            skipped.data["Ran"].as_str()
+        ),
+        (Some(""), Some("false"))
+    );
+    assert!(
+        !scenario
+            .log()
+            .iter()
+            .any(|line| !line.starts_with("app | ") && line.contains("42}"))
+    );
 }
 
 #[tokio::test]
@@ -333,23 +494,35 @@ async fn an_output_that_cannot_be_read_leaves_the_run_its_success() {
     let created = scenario.create(&wanted).await;
     assert!(created.succeeded && created.data["Output"] == "");
     assert!(
-        created
-            .reason
-            .contains("Output is empty, since no line of container app could be read. It wrote no log"),
+        created.reason.contains(
+            "Output is empty, since no line of container app could be read. It wrote no log"
+        ),
         "{}",
         created.reason
     );
-    let denial = Fault::Error(400, "AccessDeniedException", "not authorized to perform: logs:GetLogEvents");
+    let denial = Fault::Error(
+        400,
+        "AccessDeniedException",
+        "not authorized to perform: logs:GetLogEvents",
+    );
     scenario.stage.fault("GetLogEvents", vec![denial; 10]);
     let created = scenario.create(&wanted).await;
     assert!(created.succeeded && created.data["Output"] == "");
     assert!(
-        created.reason.contains("grant logs:GetLogEvents on the log streams of /ecs/app"),
+        created
+            .reason
+            .contains("grant logs:GetLogEvents on the log streams of /ecs/app"),
         "{}",
         created.reason
     );
     let forgotten = properties(&definition, json!({"ReturnOutput": "true", "Timeout": "0"}));
     let created = scenario.create(&forgotten).await;
     assert!(created.succeeded && created.data["Output"] == "");
-    assert!(created.reason.contains("not waited for has not logged it yet"), "{}", created.reason);
+    assert!(
+        created
+            .reason
+            .contains("not waited for has not logged it yet"),
+        "{}",
+        created.reason
+    );
 }

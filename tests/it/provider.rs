@@ -20,8 +20,9 @@ fn read(path: &str) -> String {
 /// A template as values, all scalars as texts; of a function (`!Ref x`) its argument alone.
 fn template(path: &str) -> Value {
     fn value(node: &Node) -> Value {
-        if let Some((_, argument)) =
-            node.single().filter(|(name, _)| *name == "Ref" || name.starts_with("Fn::"))
+        if let Some((_, argument)) = node
+            .single()
+            .filter(|(name, _)| *name == "Ref" || name.starts_with("Fn::"))
         {
             return value(argument);
         }
@@ -29,7 +30,10 @@ fn template(path: &str) -> Value {
             NodeKind::Null => Value::Null,
             NodeKind::Text(text) => text.clone().into(),
             NodeKind::List(items) => items.iter().map(value).collect(),
-            NodeKind::Map(fields) => fields.iter().map(|(name, node)| (name.clone(), value(node))).collect(),
+            NodeKind::Map(fields) => fields
+                .iter()
+                .map(|(name, node)| (name.clone(), value(node)))
+                .collect(),
         }
     }
     value(&Node::read(&read(path)).unwrap())
@@ -42,14 +46,24 @@ fn provider() -> Value {
 /// The actions behind the methods of the table that the ledger calls.
 fn calls_of_the_ledger() -> BTreeSet<String> {
     let table = read("src/aws/dynamodb.rs") + &read("src/aws/dynamodb/read.rs");
-    let methods: BTreeMap<&str, &str> =
-        table.split("pub async fn ").skip(1).filter_map(|method| method.split_once('(')).collect();
+    let methods: BTreeMap<&str, &str> = table
+        .split("pub async fn ")
+        .skip(1)
+        .filter_map(|method| method.split_once('('))
+        .collect();
     let ledger = read("src/runner/ledger.rs");
-    let called = ledger.split("self.table.").skip(1).filter_map(|call| call.split_once('('));
+    let called = ledger
+        .split("self.table.")
+        .skip(1)
+        .filter_map(|call| call.split_once('('));
     called
         .filter_map(|(name, _)| {
             let method = methods.get(name)?;
-            let queries = || method.contains("queried(").then(|| "dynamodb:Query".to_owned());
+            let queries = || {
+                method
+                    .contains("queried(")
+                    .then(|| "dynamodb:Query".to_owned())
+            };
             actions(method).pop_first().or_else(queries)
         })
         .collect()
@@ -61,8 +75,10 @@ fn actions(text: &str) -> BTreeSet<String> {
     text.split(|char| !is_part(char))
         .filter(|word| {
             let (service, action) = word.split_once(':').unwrap_or_default();
-            matches!(service, "ecs" | "lambda" | "cloudformation" | "iam" | "logs" | "sqs" | "dynamodb")
-                && action.starts_with(|char: char| char.is_ascii_uppercase())
+            matches!(
+                service,
+                "ecs" | "lambda" | "cloudformation" | "iam" | "logs" | "sqs" | "dynamodb"
+            ) && action.starts_with(|char: char| char.is_ascii_uppercase())
                 && action.chars().all(|char| char.is_ascii_alphabetic())
         })
         .map(str::to_owned)
@@ -71,15 +87,26 @@ fn actions(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_role_allows_what_the_function_calls_and_nothing_else() {
-    let source: String = ["aws/ecs.rs", "aws/lambda.rs", "aws/cloudformation.rs", "aws/logs.rs"]
-        .map(|file| read(&format!("src/{file}")))
-        .concat();
+    let source: String = [
+        "aws/ecs.rs",
+        "aws/lambda.rs",
+        "aws/cloudformation.rs",
+        "aws/logs.rs",
+    ]
+    .map(|file| read(&format!("src/{file}")))
+    .concat();
     let mut needed = actions(&source);
     needed.extend(calls_of_the_ledger());
     // ECS and Lambda ask for these on the function's behalf.
     needed.extend(
-        ["ecs:TagResource", "iam:PassRole", "logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"]
-            .map(str::to_owned),
+        [
+            "ecs:TagResource",
+            "iam:PassRole",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "sqs:SendMessage",
+        ]
+        .map(str::to_owned),
     );
     let template = read("cfn/provider.yml");
     let allowed = template
@@ -96,11 +123,16 @@ fn the_role_allows_what_the_function_calls_and_nothing_else() {
 fn every_statement_has_a_comment_that_names_its_call() {
     let template = read("cfn/provider.yml");
     let lines: Vec<&str> = template.lines().map(str::trim).collect();
-    let statements: Vec<usize> =
-        (0..lines.len()).filter(|index| lines[*index].starts_with("- Sid:")).collect();
+    let statements: Vec<usize> = (0..lines.len())
+        .filter(|index| lines[*index].starts_with("- Sid:"))
+        .collect();
     assert_eq!(statements.len(), 20);
     for index in statements {
-        assert!(lines[index - 1].starts_with('#'), "no comment above {}", lines[index]);
+        assert!(
+            lines[index - 1].starts_with('#'),
+            "no comment above {}",
+            lines[index]
+        );
     }
 }
 
@@ -131,19 +163,36 @@ fn the_ledger_s_table_has_the_keys_and_the_index_that_the_code_uses() {
     let key = |name, kind| json!({ "AttributeName": name, "KeyType": kind });
     let keys = |hash, range| json!([key(hash, "HASH"), key(range, "RANGE")]);
     assert_eq!(table["KeySchema"], keys(ledger::RESOURCE, ledger::REQUEST));
-    let [index] = table["GlobalSecondaryIndexes"].as_array().unwrap().as_slice() else { panic!("one index") };
+    let [index] = table["GlobalSecondaryIndexes"]
+        .as_array()
+        .unwrap()
+        .as_slice()
+    else {
+        panic!("one index")
+    };
     assert_eq!(index["IndexName"], ledger::OPEN_INDEX);
     assert_eq!(index["KeySchema"], keys(ledger::OPEN, ledger::NEXT_LOOK));
-    assert_eq!(index["Projection"]["ProjectionType"], "KEYS_ONLY", "the watch gets the rows by their keys");
-    assert_eq!(table["TimeToLiveSpecification"], json!({ "AttributeName": "ttl", "Enabled": "true" }));
+    assert_eq!(
+        index["Projection"]["ProjectionType"], "KEYS_ONLY",
+        "the watch gets the rows by their keys"
+    );
+    assert_eq!(
+        table["TimeToLiveSpecification"],
+        json!({ "AttributeName": "ttl", "Enabled": "true" })
+    );
     let beat = ledger::heartbeat(time::OffsetDateTime::UNIX_EPOCH);
     assert!(
-        [ledger::RESOURCE, ledger::REQUEST, "ttl"].iter().all(|name| beat.contains_key(*name)),
+        [ledger::RESOURCE, ledger::REQUEST, "ttl"]
+            .iter()
+            .all(|name| beat.contains_key(*name)),
         "{beat:?}"
     );
     let types = |name| if name == ledger::NEXT_LOOK { "N" } else { "S" };
     for attribute in table["AttributeDefinitions"].as_array().unwrap() {
-        assert_eq!(attribute["AttributeType"], types(attribute["AttributeName"].as_str().unwrap()));
+        assert_eq!(
+            attribute["AttributeType"],
+            types(attribute["AttributeName"].as_str().unwrap())
+        );
     }
 }
 
@@ -153,7 +202,8 @@ fn the_rules_are_those_that_the_stage_plays() {
     let [ended, watch] = ["Ended", "Watch"].map(|rule| resources[rule]["Properties"].clone());
     assert_eq!(ended["EventPattern"], rules::ended_pattern());
     assert_eq!(watch["ScheduleExpression"], "rate(1 minute)");
-    let input: Value = serde_json::from_str(watch["Targets"][0]["Input"].as_str().unwrap()).unwrap();
+    let input: Value =
+        serde_json::from_str(watch["Targets"][0]["Input"].as_str().unwrap()).unwrap();
     assert_eq!(input, rules::watch_input());
     for rule in ["Ended", "Watch"] {
         assert_eq!(resources[rule]["Properties"]["Targets"][0]["Arn"], "Woken");
@@ -169,10 +219,19 @@ fn what_the_rules_invoke_never_ends_among_the_requests_that_nobody_could_answer(
     let resources = &provider()["Resources"];
     let woken = &resources["WokenInvocation"]["Properties"];
     assert_eq!(woken["Qualifier"], resources["Woken"]["Properties"]["Name"]);
-    assert_eq!((&woken["MaximumRetryAttempts"], woken.get("DestinationConfig")), (&json!("0"), None));
+    assert_eq!(
+        (
+            &woken["MaximumRetryAttempts"],
+            woken.get("DestinationConfig")
+        ),
+        (&json!("0"), None)
+    );
     let requests = &resources["AsynchronousInvocation"]["Properties"];
     assert_eq!(requests["Qualifier"], "$LATEST");
-    assert_eq!(requests["DestinationConfig"]["OnFailure"]["Destination"], "Undelivered.Arn");
+    assert_eq!(
+        requests["DestinationConfig"]["OnFailure"]["Destination"],
+        "Undelivered.Arn"
+    );
 }
 
 #[test]
@@ -190,13 +249,22 @@ fn without_the_ledger_nothing_of_it_is_made() {
         "WokenInvocation",
     ];
     let resources = provider["Resources"].as_object().unwrap();
-    let conditional =
-        resources.iter().filter(|(_, one)| one["Condition"] == "HasLedger").map(|(name, _)| name.as_str());
-    assert_eq!(conditional.collect::<BTreeSet<_>>(), BTreeSet::from(of_the_ledger));
+    let conditional = resources
+        .iter()
+        .filter(|(_, one)| one["Condition"] == "HasLedger")
+        .map(|(name, _)| name.as_str());
+    assert_eq!(
+        conditional.collect::<BTreeSet<_>>(),
+        BTreeSet::from(of_the_ledger)
+    );
     let variables = &resources["Function"]["Properties"]["Environment"]["Variables"];
-    assert_eq!(variables["LEDGER_TABLE"], json!(["HasLedger", "Requests", "AWS::NoValue"]));
-    let statements =
-        resources["Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap();
+    assert_eq!(
+        variables["LEDGER_TABLE"],
+        json!(["HasLedger", "Requests", "AWS::NoValue"])
+    );
+    let statements = resources["Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        .as_array()
+        .unwrap();
     for statement in statements {
         let is_on_the_table = statement.to_string().contains("dynamodb:");
         assert_eq!(statement[0] == "HasLedger", is_on_the_table, "{statement}");
@@ -207,8 +275,9 @@ fn without_the_ledger_nothing_of_it_is_made() {
 fn every_variable_of_the_template_is_one_that_the_function_reads() {
     let main = read("src/bin/ecs_tasks.rs");
     let provider = provider();
-    let variables =
-        provider["Resources"]["Function"]["Properties"]["Environment"]["Variables"].as_object().unwrap();
+    let variables = provider["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+        .as_object()
+        .unwrap();
     for name in variables.keys() {
         assert!(main.contains(&format!("variable(\"{name}\")")), "{name}");
     }

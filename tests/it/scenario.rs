@@ -70,9 +70,18 @@ impl Scenario {
         };
         let stage = Stage::open(config, Arc::new(reporter)).await.unwrap();
         stage.ecs.create_cluster(CLUSTER);
-        let stack_id = arn("cloudformation", "stack/shop/12947b30-d31a-11e6-93df-503acbd4dc61");
-        stage.cloudformation.set_status(&stack_id, "UPDATE_IN_PROGRESS");
-        Self { stage, stack_id, log }
+        let stack_id = arn(
+            "cloudformation",
+            "stack/shop/12947b30-d31a-11e6-93df-503acbd4dc61",
+        );
+        stage
+            .cloudformation
+            .set_status(&stack_id, "UPDATE_IN_PROGRESS");
+        Self {
+            stage,
+            stack_id,
+            log,
+        }
     }
 
     /// Registers a task definition of the family `app` whose one container, `app`, runs a script; its ARN.
@@ -82,7 +91,10 @@ impl Scenario {
 
     /// Registers a task definition of the family `app` with these containers; its ARN.
     pub(crate) fn definition(&self, containers: Value) -> String {
-        self.stage.ecs.register(&json!({"family": "app", "containerDefinitions": containers})).unwrap()
+        self.stage
+            .ecs
+            .register(&json!({"family": "app", "containerDefinitions": containers}))
+            .unwrap()
     }
 
     /// Creates the resource, as a new stack would.
@@ -91,11 +103,18 @@ impl Scenario {
     }
 
     pub(crate) async fn update(&self, old: &Value, new: &Value) -> Settled {
-        self.request("Update", Some("shop-Migrate-0123456789ab"), new, Some(old)).await
+        self.request("Update", Some("shop-Migrate-0123456789ab"), new, Some(old))
+            .await
     }
 
     pub(crate) async fn delete(&self, properties: &Value) -> Settled {
-        self.request("Delete", Some("shop-Migrate-0123456789ab"), properties, None).await
+        self.request(
+            "Delete",
+            Some("shop-Migrate-0123456789ab"),
+            properties,
+            None,
+        )
+        .await
     }
 
     async fn request(
@@ -107,7 +126,9 @@ impl Scenario {
     ) -> Settled {
         let ask = self.ask(request_type, id, properties, old);
         let settling = self.stage.cloudformation.request(&ask, &self.stage.lambda);
-        let settled = tokio::time::timeout(PATIENCE, settling).await.expect("an answer in time");
+        let settled = tokio::time::timeout(PATIENCE, settling)
+            .await
+            .expect("an answer in time");
         if !settled.succeeded {
             // Shown with a test that fails.
             println!("{request_type}: {}", settled.reason);
@@ -146,7 +167,10 @@ impl Scenario {
 
     /// What the container `app` printed.
     pub(crate) fn printed(&self) -> Vec<String> {
-        self.log().iter().filter_map(|line| line.strip_prefix("app | ").map(str::to_owned)).collect()
+        self.log()
+            .iter()
+            .filter_map(|line| line.strip_prefix("app | ").map(str::to_owned))
+            .collect()
     }
 
     /// Waits until something holds; a test that waits in vain fails by its own time limit.
@@ -157,17 +181,27 @@ impl Scenario {
             }
         };
         let result = tokio::time::timeout(PATIENCE, waiting).await;
-        assert!(result.is_ok(), "it never came to hold; the log:\n{}", self.log().join("\n"));
+        assert!(
+            result.is_ok(),
+            "it never came to hold; the log:\n{}",
+            self.log().join("\n")
+        );
     }
 
     /// Waits until so many answers have come.
     pub(crate) async fn answered(&self, answers: usize) {
-        self.until(|scenario| scenario.stage.cloudformation.answers().len() >= answers).await;
+        self.until(|scenario| scenario.stage.cloudformation.answers().len() >= answers)
+            .await;
     }
 
     /// The last status of every task.
     pub(crate) fn statuses(&self) -> Vec<String> {
-        self.stage.ecs.tasks().into_iter().map(|(_, status)| status).collect()
+        self.stage
+            .ecs
+            .tasks()
+            .into_iter()
+            .map(|(_, status)| status)
+            .collect()
     }
 }
 
@@ -203,6 +237,9 @@ pub(crate) fn properties(task_definition: &str, more: Value) -> Value {
         "Cluster": CLUSTER,
         "TaskDefinition": task_definition,
     });
-    properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    properties
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     properties
 }

@@ -18,9 +18,15 @@ async fn fargate() -> (Scenario, String) {
 fn sent(scenario: &Scenario, operation: &str) -> Value {
     let mut request = scenario.stage.requests(operation).pop().unwrap();
     let members = request.as_object_mut().unwrap();
-    for always in
-        ["cluster", "taskDefinition", "startedBy", "clientToken", "count", "tags", "containerInstances"]
-    {
+    for always in [
+        "cluster",
+        "taskDefinition",
+        "startedBy",
+        "clientToken",
+        "count",
+        "tags",
+        "containerInstances",
+    ] {
         members.remove(always);
     }
     request
@@ -32,11 +38,26 @@ async fn every_structure_of_run_task_is_sent_as_given_in_ecs_spelling_and_types(
     let network = json!({"awsvpcConfiguration": {"subnets": ["s"]}});
     for (given, expected) in [
         (json!({"Group": "family:x"}), json!({"group": "family:x"})),
-        (json!({"PropagateTags": "TASK_DEFINITION"}), json!({"propagateTags": "TASK_DEFINITION"})),
-        (json!({"EnableECSManagedTags": "true"}), json!({"enableECSManagedTags": true})),
-        (json!({"EnableExecuteCommand": "no"}), json!({"enableExecuteCommand": false})),
-        (json!({"LaunchType": "FARGATE"}), json!({"launchType": "FARGATE"})),
-        (json!({"PlatformVersion": "LATEST"}), json!({"platformVersion": "LATEST"})),
+        (
+            json!({"PropagateTags": "TASK_DEFINITION"}),
+            json!({"propagateTags": "TASK_DEFINITION"}),
+        ),
+        (
+            json!({"EnableECSManagedTags": "true"}),
+            json!({"enableECSManagedTags": true}),
+        ),
+        (
+            json!({"EnableExecuteCommand": "no"}),
+            json!({"enableExecuteCommand": false}),
+        ),
+        (
+            json!({"LaunchType": "FARGATE"}),
+            json!({"launchType": "FARGATE"}),
+        ),
+        (
+            json!({"PlatformVersion": "LATEST"}),
+            json!({"platformVersion": "LATEST"}),
+        ),
         (
             json!({"CapacityProviderStrategy": [{"CapacityProvider": "A", "Weight": "0", "Base": "2"},
                 {"capacityProvider": "B"}]}),
@@ -87,7 +108,9 @@ async fn every_structure_of_run_task_is_sent_as_given_in_ecs_spelling_and_types(
         ),
     ] {
         let mut more = json!({"Timeout": 0, "NetworkConfiguration": network});
-        more.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
+        more.as_object_mut()
+            .unwrap()
+            .extend(given.as_object().unwrap().clone());
         let created = scenario.create(&properties(&definition, more)).await;
         assert!(created.succeeded, "{given}: {}", created.reason);
         let mut expected = expected;
@@ -100,16 +123,34 @@ async fn every_structure_of_run_task_is_sent_as_given_in_ecs_spelling_and_types(
 async fn tags_come_beside_the_functions_own() {
     let (scenario, definition) = fargate().await;
     let network = json!({"awsvpcConfiguration": {"subnets": ["s"]}});
-    let more =
-        json!({"Timeout": 0, "NetworkConfiguration": network, "Tags": [{"Key": "team", "Value": "db"}]});
-    assert!(scenario.create(&properties(&definition, more)).await.succeeded);
+    let more = json!({"Timeout": 0, "NetworkConfiguration": network, "Tags": [{"Key": "team", "Value": "db"}]});
+    assert!(
+        scenario
+            .create(&properties(&definition, more))
+            .await
+            .succeeded
+    );
     let tags = scenario.stage.requests("RunTask")[0]["tags"].clone();
-    let keys: Vec<&str> = tags.as_array().unwrap().iter().map(|tag| tag["key"].as_str().unwrap()).collect();
-    let own = ["stack-id", "logical-resource-id", "request-id", "waits", "sent-at"];
+    let keys: Vec<&str> = tags
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| tag["key"].as_str().unwrap())
+        .collect();
+    let own = [
+        "stack-id",
+        "logical-resource-id",
+        "request-id",
+        "waits",
+        "sent-at",
+    ];
     let own = own.map(|name| format!("ecs-tasks:{name}"));
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     assert_eq!(keys, [&["team"][..], &own[..]].concat());
-    assert_eq!((tags[0]["value"].as_str(), tags[4]["value"].as_str()), (Some("db"), Some("false")));
+    assert_eq!(
+        (tags[0]["value"].as_str(), tags[4]["value"].as_str()),
+        (Some("db"), Some("false"))
+    );
 }
 
 #[tokio::test]
@@ -118,7 +159,12 @@ async fn start_task_is_sent_what_it_takes() {
     let given = json!({"Timeout": 0, "Instances": ["arn:i"], "Group": "g", "EnableExecuteCommand": true,
         "PropagateTags": "TASK_DEFINITION", "EnableECSManagedTags": true,
         "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["s"]}}});
-    assert!(scenario.create(&properties(&definition, given)).await.succeeded);
+    assert!(
+        scenario
+            .create(&properties(&definition, given))
+            .await
+            .succeeded
+    );
     let expected = json!({"group": "g", "enableExecuteCommand": true, "propagateTags": "TASK_DEFINITION",
         "enableECSManagedTags": true, "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["s"]}}});
     assert_eq!(sent(&scenario, "StartTask"), expected);
@@ -129,15 +175,24 @@ async fn a_service_gives_what_is_not_given() {
     let (scenario, definition) = fargate().await;
     let network = json!({"awsvpcConfiguration":
         {"subnets": ["s-1", "s-2"], "securityGroups": ["sg-web"], "assignPublicIp": "DISABLED"}});
-    let service =
-        json!({"networkConfiguration": network, "platformVersion": "1.4.0", "launchType": "FARGATE"});
+    let service = json!({"networkConfiguration": network, "platformVersion": "1.4.0", "launchType": "FARGATE"});
     scenario.stage.ecs.create_service("prod", "web", &service);
     let plain = json!({"Timeout": 0, "Service": "web"});
-    assert!(scenario.create(&properties(&definition, plain)).await.succeeded);
+    assert!(
+        scenario
+            .create(&properties(&definition, plain))
+            .await
+            .succeeded
+    );
     assert_eq!(sent(&scenario, "RunTask"), service);
     let own_group = json!({"Timeout": 0, "Service": "web",
         "NetworkConfiguration": {"AwsvpcConfiguration": {"SecurityGroups": ["sg-migrate"]}}});
-    assert!(scenario.create(&properties(&definition, own_group)).await.succeeded);
+    assert!(
+        scenario
+            .create(&properties(&definition, own_group))
+            .await
+            .succeeded
+    );
     let network = &sent(&scenario, "RunTask")["networkConfiguration"]["awsvpcConfiguration"];
     assert_eq!(
         (&network["subnets"], &network["securityGroups"]),
@@ -148,7 +203,13 @@ async fn a_service_gives_what_is_not_given() {
 #[tokio::test]
 async fn a_service_that_does_not_exist_is_named_before_anything_starts() {
     let (scenario, definition) = fargate().await;
-    let created = scenario.create(&properties(&definition, json!({"Service": "wbe"}))).await;
-    assert!(created.reason.contains("cluster prod has no service wbe"), "{}", created.reason);
+    let created = scenario
+        .create(&properties(&definition, json!({"Service": "wbe"})))
+        .await;
+    assert!(
+        created.reason.contains("cluster prod has no service wbe"),
+        "{}",
+        created.reason
+    );
     assert_eq!(scenario.calls("RunTask"), 0);
 }

@@ -15,7 +15,9 @@ async fn start_unknown(scenario: &Scenario, definition: &str) -> String {
             {"key": "ecs-tasks:waits", "value": "true"}],
     });
     let answer = scenario.stage.ecs.call("RunTask", &run).unwrap();
-    scenario.until(|scenario| scenario.statuses() == ["RUNNING"]).await;
+    scenario
+        .until(|scenario| scenario.statuses() == ["RUNNING"])
+        .await;
     answer["tasks"][0]["taskArn"].as_str().unwrap().to_owned()
 }
 
@@ -26,15 +28,26 @@ async fn a_wait_without_a_row_goes_on_to_its_answer() {
     let task = start_unknown(&scenario, &definition).await;
     let mut wait: Value = serde_json::from_str(include_str!("../wait/v1.json")).unwrap();
     let now = time::OffsetDateTime::now_utc();
-    let rfc3339 =
-        |time: time::OffsetDateTime| time.format(&time::format_description::well_known::Rfc3339).unwrap();
-    wait["reply_to"]["response_url"] =
-        json!(scenario.stage.cloudformation.response_url(&scenario.stack_id, LOGICAL_ID, "r-0", now));
+    let rfc3339 = |time: time::OffsetDateTime| {
+        time.format(&time::format_description::well_known::Rfc3339)
+            .unwrap()
+    };
+    wait["reply_to"]["response_url"] = json!(scenario.stage.cloudformation.response_url(
+        &scenario.stack_id,
+        LOGICAL_ID,
+        "r-0",
+        now
+    ));
     wait["reply_to"]["stack_id"] = json!(scenario.stack_id);
     wait["reply_to"]["request_id"] = json!("r-0");
     wait["reply_to"]["logical_resource_id"] = json!(LOGICAL_ID);
     wait["tasks"] = json!([task]);
-    for (name, seconds) in [("started_at", 0), ("next_look", 0), ("deadline", 1800), ("settle_by", 3570)] {
+    for (name, seconds) in [
+        ("started_at", 0),
+        ("next_look", 0),
+        ("deadline", 1800),
+        ("settle_by", 3570),
+    ] {
         wait[name] = json!(rfc3339(now + time::Duration::seconds(seconds)));
     }
     scenario.stage.lambda.invoke_event(&json!({ "Wait": wait }));
@@ -42,5 +55,11 @@ async fn a_wait_without_a_row_goes_on_to_its_answer() {
     let answers = scenario.stage.cloudformation.answers();
     let body: Value = serde_json::from_slice(&answers[0].body).unwrap();
     assert_eq!(body["Status"], "FAILED");
-    assert!(body["Reason"].as_str().unwrap().starts_with("Container app exited with code 7"), "{body}");
+    assert!(
+        body["Reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("Container app exited with code 7"),
+        "{body}"
+    );
 }

@@ -19,8 +19,13 @@ use crate::scenario::{CLUSTER, LOGICAL_ID, Scenario, properties};
 fn dead(scenario: &Scenario, request_type: &str, properties: &Value) -> (Request, Row) {
     let physical_id = (request_type != "Create").then_some("shop-Migrate-0123456789ab");
     let ask = scenario.ask(request_type, physical_id, properties, None);
-    let payload = scenario.stage.cloudformation.envelope(&ask, "r-dead", &scenario.stage.lambda);
-    let Received::Request(mut request) = Received::of(&payload) else { panic!("{payload}") };
+    let payload = scenario
+        .stage
+        .cloudformation
+        .envelope(&ask, "r-dead", &scenario.stage.lambda);
+    let Received::Request(mut request) = Received::of(&payload) else {
+        panic!("{payload}")
+    };
     request.reply_to.given_up_at = Some(OffsetDateTime::now_utc() + Duration::seconds(3570));
     let now = OffsetDateTime::now_utc();
     let means = Means {
@@ -32,7 +37,13 @@ fn dead(scenario: &Scenario, request_type: &str, properties: &Value) -> (Request
     };
     let plan = Plan::for_request(&request, means);
     let row = Row::planned(&plan, &request, now, now + Duration::seconds(900));
-    (request, Row { next_look: 0, ..row })
+    (
+        request,
+        Row {
+            next_look: 0,
+            ..row
+        },
+    )
 }
 
 /// Puts a row into the table, which the watch finds with its next round.
@@ -50,7 +61,9 @@ async fn start(scenario: &Scenario, definition: &str, status: &str) -> String {
             {"key": "ecs-tasks:waits", "value": "true"}],
     });
     let answer = scenario.stage.ecs.call("RunTask", &run).unwrap();
-    scenario.until(|scenario| scenario.statuses() == [status]).await;
+    scenario
+        .until(|scenario| scenario.statuses() == [status])
+        .await;
     answer["tasks"][0]["taskArn"].as_str().unwrap().to_owned()
 }
 
@@ -64,7 +77,10 @@ async fn a_delete_that_has_died_is_gone_on_with() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     start(&scenario, &definition, "RUNNING").await;
-    put(&scenario, &dead(&scenario, "Delete", &properties(&definition, json!({}))).1);
+    put(
+        &scenario,
+        &dead(&scenario, "Delete", &properties(&definition, json!({}))).1,
+    );
     let answer = answer(&scenario).await;
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
     assert_eq!(scenario.statuses(), ["STOPPED"]);
@@ -76,10 +92,16 @@ async fn a_run_that_has_ended_before_it_is_taken_over_is_answered_by_how_it_ende
         let scenario = Scenario::new().await;
         let definition = scenario.script(script);
         start(&scenario, &definition, "STOPPED").await;
-        put(&scenario, &dead(&scenario, "Create", &properties(&definition, json!({}))).1);
+        put(
+            &scenario,
+            &dead(&scenario, "Create", &properties(&definition, json!({}))).1,
+        );
         let answer = answer(&scenario).await;
         assert_eq!(answer["Status"], status, "{answer}");
-        assert!(!answer["Reason"].as_str().unwrap().contains("died"), "{answer}");
+        assert!(
+            !answer["Reason"].as_str().unwrap().contains("died"),
+            "{answer}"
+        );
     }
 }
 
@@ -88,10 +110,21 @@ async fn a_task_that_nobody_waits_for_is_left_running_by_who_takes_over() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     start(&scenario, &definition, "RUNNING").await;
-    put(&scenario, &dead(&scenario, "Create", &properties(&definition, json!({"Timeout": 0}))).1);
+    put(
+        &scenario,
+        &dead(
+            &scenario,
+            "Create",
+            &properties(&definition, json!({"Timeout": 0})),
+        )
+        .1,
+    );
     let answer = answer(&scenario).await;
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
-    assert_eq!((scenario.statuses(), scenario.calls("StopTask")), (vec!["RUNNING".to_owned()], 0));
+    assert_eq!(
+        (scenario.statuses(), scenario.calls("StopTask")),
+        (vec!["RUNNING".to_owned()], 0)
+    );
 }
 
 #[tokio::test]
@@ -99,24 +132,46 @@ async fn a_deadline_is_kept_by_the_watch_where_the_function_may_not_invoke_itsel
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     let task = start(&scenario, &definition, "RUNNING").await;
-    scenario.stage.fault("Invoke", vec![Fault::Error(403, "AccessDeniedException", "no"); 50]);
-    let (_, row) = dead(&scenario, "Create", &properties(&definition, json!({"Timeout": 8})));
+    scenario.stage.fault(
+        "Invoke",
+        vec![Fault::Error(403, "AccessDeniedException", "no"); 50],
+    );
+    let (_, row) = dead(
+        &scenario,
+        "Create",
+        &properties(&definition, json!({"Timeout": 8})),
+    );
     put(
         &scenario,
-        &Row { state: RowState::Waiting, tasks: vec![TaskArn(task.clone())], ..with_task(row, &task) },
+        &Row {
+            state: RowState::Waiting,
+            tasks: vec![TaskArn(task.clone())],
+            ..with_task(row, &task)
+        },
     );
     let answer = answer(&scenario).await;
     assert_eq!(answer["Status"], "FAILED", "{answer}");
-    assert!(answer["Reason"].as_str().unwrap().contains("within Timeout of 8 s"), "{answer}");
+    assert!(
+        answer["Reason"]
+            .as_str()
+            .unwrap()
+            .contains("within Timeout of 8 s"),
+        "{answer}"
+    );
     assert_eq!(scenario.statuses(), ["STOPPED"]);
 }
 
 #[tokio::test]
-async fn tasks_whose_time_is_over_are_stopped_by_the_watch_where_their_invocation_has_died_before_it() {
+async fn tasks_whose_time_is_over_are_stopped_by_the_watch_where_their_invocation_has_died_before_it()
+ {
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     let task = start(&scenario, &definition, "RUNNING").await;
-    let (_, row) = dead(&scenario, "Create", &properties(&definition, json!({"Timeout": 8})));
+    let (_, row) = dead(
+        &scenario,
+        "Create",
+        &properties(&definition, json!({"Timeout": 8})),
+    );
     let row = with_task(row, &task);
     let mut wait: Value = serde_json::from_str(row.wait.as_deref().unwrap()).unwrap();
     wait["timed_out"] = json!({
@@ -125,12 +180,18 @@ async fn tasks_whose_time_is_over_are_stopped_by_the_watch_where_their_invocatio
     wait["deadline"] = wait["settle_by"].clone();
     put(
         &scenario,
-        &Row { state: RowState::Waiting, tasks: vec![TaskArn(task)], wait: Some(wait.to_string()), ..row },
+        &Row {
+            state: RowState::Waiting,
+            tasks: vec![TaskArn(task)],
+            wait: Some(wait.to_string()),
+            ..row
+        },
     );
     let answer = answer(&scenario).await;
     let reason = answer["Reason"].as_str().unwrap();
     assert!(
-        reason.contains("within Timeout of 8 s") && reason.contains("Container app was still running"),
+        reason.contains("within Timeout of 8 s")
+            && reason.contains("Container app was still running"),
         "{answer}"
     );
     assert_ne!(scenario.statuses(), ["RUNNING"]);
@@ -144,16 +205,30 @@ async fn a_redelivery_that_was_taken_over_stops_what_the_first_delivery_has_star
     start(&scenario, &definition, "RUNNING").await;
     let wanted = properties(&definition, json!({}));
     let (_, row) = dead(&scenario, "Create", &wanted);
-    put(&scenario, &Row { state: RowState::Ended, ..row });
+    put(
+        &scenario,
+        &Row {
+            state: RowState::Ended,
+            ..row
+        },
+    );
     let ask = scenario.ask("Create", None, &wanted, None);
-    let again = scenario.stage.cloudformation.envelope(&ask, "r-dead", &scenario.stage.lambda);
+    let again = scenario
+        .stage
+        .cloudformation
+        .envelope(&ask, "r-dead", &scenario.stage.lambda);
     scenario.stage.lambda.invoke_bytes(again.to_string().into());
     let answer = answer(&scenario).await;
     assert!(
-        answer["Reason"].as_str().unwrap().starts_with("CloudFormation has sent a newer request"),
+        answer["Reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("CloudFormation has sent a newer request"),
         "{answer}"
     );
-    scenario.until(|scenario| scenario.statuses() == ["STOPPED"]).await;
+    scenario
+        .until(|scenario| scenario.statuses() == ["STOPPED"])
+        .await;
     assert_eq!(scenario.calls("RunTask"), 0);
 }
 
@@ -161,7 +236,10 @@ async fn a_redelivery_that_was_taken_over_stops_what_the_first_delivery_has_star
 fn with_task(row: Row, task: &str) -> Row {
     let mut wait: Value = serde_json::from_str(row.wait.as_deref().unwrap()).unwrap();
     wait["tasks"] = json!([task]);
-    Row { wait: Some(wait.to_string()), ..row }
+    Row {
+        wait: Some(wait.to_string()),
+        ..row
+    }
 }
 
 /// A value as DynamoDB types it.
@@ -176,5 +254,9 @@ fn typed_value(value: &Value) -> Value {
 }
 
 fn typed(item: &Value) -> Value {
-    item.as_object().unwrap().iter().map(|(name, value)| (name.clone(), typed_value(value))).collect()
+    item.as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (name.clone(), typed_value(value)))
+        .collect()
 }

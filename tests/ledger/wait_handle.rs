@@ -10,14 +10,20 @@ use crate::scenario::{LOGICAL_ID, Scenario, properties};
 
 /// A handle that was made just now.
 fn handle(scenario: &Scenario, name: &str) -> String {
-    scenario.stage.cloudformation.wait_handle(&scenario.stack_id, name, OffsetDateTime::now_utc())
+    scenario
+        .stage
+        .cloudformation
+        .wait_handle(&scenario.stack_id, name, OffsetDateTime::now_utc())
 }
 
 /// The signals to a handle, once there is one.
 async fn signals(scenario: &Scenario, handle: &str) -> Vec<Value> {
     let all = || {
         let signals = scenario.stage.cloudformation.signals(handle);
-        signals.iter().map(|signal| serde_json::from_slice(&signal.body).unwrap()).collect::<Vec<Value>>()
+        signals
+            .iter()
+            .map(|signal| serde_json::from_slice(&signal.body).unwrap())
+            .collect::<Vec<Value>>()
     };
     scenario.until(|_| !all().is_empty()).await;
     all()
@@ -26,7 +32,14 @@ async fn signals(scenario: &Scenario, handle: &str) -> Vec<Value> {
 /// Waits until no request of the resource is open, so that whatever would still be sent has been.
 async fn settled(scenario: &Scenario) {
     scenario
-        .until(|scenario| scenario.stage.dynamodb.ledger().iter().all(|row| row.get("open").is_none()))
+        .until(|scenario| {
+            scenario
+                .stage
+                .dynamodb
+                .ledger()
+                .iter()
+                .all(|row| row.get("open").is_none())
+        })
         .await;
 }
 
@@ -40,13 +53,21 @@ async fn the_resource_is_complete_when_its_task_has_started_and_the_handle_gets_
     let overrides = json!({"containerOverrides": [
         {"name": "app", "environment": [{"name": "GO", "value": go.to_str()}]},
     ]});
-    let properties =
-        properties(&definition, json!({"Timeout": 40000, "WaitHandle": handle, "Overrides": overrides}));
+    let properties = properties(
+        &definition,
+        json!({"Timeout": 40000, "WaitHandle": handle, "Overrides": overrides}),
+    );
     let created = scenario.create(&properties).await;
     assert!(created.succeeded, "{}", created.reason);
-    assert_eq!(created.reason, "The task was started; how it ends is signalled to WaitHandle");
+    assert_eq!(
+        created.reason,
+        "The task was started; how it ends is signalled to WaitHandle"
+    );
     assert_eq!(created.data["Ran"], "true");
-    assert!(scenario.stage.cloudformation.signals(&handle).is_empty(), "the task still runs");
+    assert!(
+        scenario.stage.cloudformation.signals(&handle).is_empty(),
+        "the task still runs"
+    );
     std::fs::write(&go, "").unwrap();
     let condition = json!({"Handle": handle, "Timeout": "90"});
     let condition = scenario.stage.cloudformation.wait_condition(&condition);
@@ -66,11 +87,18 @@ async fn a_failure_is_signalled_with_its_reason() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("echo no such table; exit 3");
     let handle = handle(&scenario, "Handle");
-    let created =
-        scenario.create(&properties(&definition, json!({"Timeout": 7200, "WaitHandle": handle}))).await;
+    let created = scenario
+        .create(&properties(
+            &definition,
+            json!({"Timeout": 7200, "WaitHandle": handle}),
+        ))
+        .await;
     assert!(created.succeeded, "{}", created.reason);
     let signal = &signals(&scenario, &handle).await[0];
-    assert_eq!((&signal["Status"], &signal["UniqueId"]), (&json!("FAILURE"), &json!("Task")));
+    assert_eq!(
+        (&signal["Status"], &signal["UniqueId"]),
+        (&json!("FAILURE"), &json!("Task"))
+    );
     let reason = signal["Reason"].as_str().unwrap();
     assert!(
         reason.starts_with("Container app exited with code 3. Fix")
@@ -79,7 +107,12 @@ async fn a_failure_is_signalled_with_its_reason() {
     );
     let condition = json!({"Handle": handle, "Timeout": "90"});
     let condition = scenario.stage.cloudformation.wait_condition(&condition);
-    assert!(condition.await.unwrap_err().contains("Container app exited with code 3"));
+    assert!(
+        condition
+            .await
+            .unwrap_err()
+            .contains("Container app exited with code 3")
+    );
 }
 
 #[tokio::test]
@@ -87,12 +120,22 @@ async fn a_run_that_is_over_its_timeout_is_stopped_and_signalled() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     let handle = handle(&scenario, "Handle");
-    let created =
-        scenario.create(&properties(&definition, json!({"Timeout": 1, "WaitHandle": handle}))).await;
+    let created = scenario
+        .create(&properties(
+            &definition,
+            json!({"Timeout": 1, "WaitHandle": handle}),
+        ))
+        .await;
     assert!(created.succeeded, "{}", created.reason);
     let signal = &signals(&scenario, &handle).await[0];
     assert_eq!(signal["Status"], "FAILURE");
-    assert!(signal["Reason"].as_str().unwrap().contains("Timeout of 1 s"), "{signal}");
+    assert!(
+        signal["Reason"]
+            .as_str()
+            .unwrap()
+            .contains("Timeout of 1 s"),
+        "{signal}"
+    );
     assert_eq!(scenario.statuses(), ["STOPPED"]);
 }
 
@@ -101,7 +144,12 @@ async fn a_handle_is_signalled_as_well_where_there_is_nothing_to_run() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
     let handle = handle(&scenario, "Handle");
-    let created = scenario.create(&properties(&definition, json!({"Count": 0, "WaitHandle": handle}))).await;
+    let created = scenario
+        .create(&properties(
+            &definition,
+            json!({"Count": 0, "WaitHandle": handle}),
+        ))
+        .await;
     assert!(created.succeeded, "{}", created.reason);
     let signal = &signals(&scenario, &handle).await[0];
     assert_eq!(
@@ -122,14 +170,22 @@ async fn an_update_with_a_handle_that_has_served_runs_nothing() {
     let same = properties(&definition, json!({"WaitHandle": first, "Triggers": "2"}));
     let updated = scenario.update(&before, &same).await;
     assert!(updated.succeeded, "{}", updated.reason);
-    assert!(updated.reason.contains("a handle serves once"), "{}", updated.reason);
+    assert!(
+        updated.reason.contains("a handle serves once"),
+        "{}",
+        updated.reason
+    );
     // A rollback brings the handle of the request before the last.
     let second = handle(&scenario, "Handle2");
     let after = properties(&definition, json!({"WaitHandle": second, "Triggers": "3"}));
     assert!(scenario.update(&same, &after).await.succeeded);
     signals(&scenario, &second).await;
     let back = scenario.update(&after, &before).await;
-    assert!(back.succeeded && back.reason.contains("a handle serves once"), "{}", back.reason);
+    assert!(
+        back.succeeded && back.reason.contains("a handle serves once"),
+        "{}",
+        back.reason
+    );
     settled(&scenario).await;
     assert_eq!(scenario.calls("RunTask"), 2);
     assert_eq!(signals(&scenario, &first).await.len(), 1);
@@ -154,8 +210,16 @@ async fn a_signal_that_is_refused_for_a_while_is_sent_again_with_the_same_bytes(
     let scenario = Scenario::new().await;
     let definition = scenario.script("exit 1");
     let handle = handle(&scenario, "Handle");
-    scenario.stage.fault("PUT signal", vec![Fault::Error(503, "SlowDown", "slow down"); 3]);
-    assert!(scenario.create(&properties(&definition, json!({"WaitHandle": handle}))).await.succeeded);
+    scenario.stage.fault(
+        "PUT signal",
+        vec![Fault::Error(503, "SlowDown", "slow down"); 3],
+    );
+    assert!(
+        scenario
+            .create(&properties(&definition, json!({"WaitHandle": handle})))
+            .await
+            .succeeded
+    );
     let signals = signals(&scenario, &handle).await;
     assert!(signals.windows(2).all(|two| two[0] == two[1]));
 }
@@ -165,14 +229,29 @@ async fn a_handle_that_cannot_be_signalled_is_refused_before_anything_starts() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
     let old = OffsetDateTime::now_utc() - Duration::from_secs(43_200);
-    let expired = scenario.stage.cloudformation.wait_handle(&scenario.stack_id, LOGICAL_ID, old);
+    let expired = scenario
+        .stage
+        .cloudformation
+        .wait_handle(&scenario.stack_id, LOGICAL_ID, old);
     let fresh = handle(&scenario, "Handle");
     for (more, expected) in [
-        (json!({"WaitHandle": "https://example.com/x?Signature=secret"}), "WaitHandle leads to example.com"),
-        (json!({"WaitHandle": "Handle"}), "WaitHandle is no https address"),
+        (
+            json!({"WaitHandle": "https://example.com/x?Signature=secret"}),
+            "WaitHandle leads to example.com",
+        ),
+        (
+            json!({"WaitHandle": "Handle"}),
+            "WaitHandle is no https address",
+        ),
         (json!({"WaitHandle": expired}), "WaitHandle has expired"),
-        (json!({"WaitHandle": fresh, "Timeout": 43200}), "it may be 43139 at most"),
-        (json!({"WaitHandle": fresh, "Timeout": 0}), "Timeout must not be 0 with WaitHandle"),
+        (
+            json!({"WaitHandle": fresh, "Timeout": 43200}),
+            "it may be 43139 at most",
+        ),
+        (
+            json!({"WaitHandle": fresh, "Timeout": 0}),
+            "Timeout must not be 0 with WaitHandle",
+        ),
         (
             json!({"WaitHandle": fresh, "StartRetries": 1}),
             "StartRetries cannot be given together with WaitHandle",
@@ -180,7 +259,11 @@ async fn a_handle_that_cannot_be_signalled_is_refused_before_anything_starts() {
         (json!({"Timeout": 3601}), "Timeout must be at most 3600"),
     ] {
         let created = scenario.create(&properties(&definition, more)).await;
-        assert!(!created.succeeded && created.reason.contains(expected), "{}", created.reason);
+        assert!(
+            !created.succeeded && created.reason.contains(expected),
+            "{}",
+            created.reason
+        );
         assert!(!created.reason.contains("secret"), "{}", created.reason);
     }
     assert_eq!(scenario.calls("RunTask"), 0);

@@ -16,13 +16,21 @@ use tokio::task::spawn_blocking;
 
 /// The first argument is a program that takes ECS's events as a Lambda function would.
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "its input and output are its interface")]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its input and output are its interface"
+)]
 async fn main() {
-    let takes_events = env::args_os().nth(1).expect("a program that takes the events");
+    let takes_events = env::args_os()
+        .nth(1)
+        .expect("a program that takes the events");
     let config = Config {
         runner: Function::runner("/nonexistent".into()),
         monitor: Some(Function {
-            environment: env::vars().filter(|(name, _)| name == "PATH" || name == "EVENTS_TO").collect(),
+            environment: env::vars()
+                .filter(|(name, _)| name == "PATH" || name == "EVENTS_TO")
+                .collect(),
             ..Function::monitor(takes_events.into())
         }),
         pace: Pace {
@@ -38,7 +46,9 @@ async fn main() {
             eprintln!("{text}");
         }
     };
-    let stage = Stage::open(config, Arc::new(reporter)).await.expect("a port on loopback");
+    let stage = Stage::open(config, Arc::new(reporter))
+        .await
+        .expect("a port on loopback");
     println!("{}", stage.endpoint());
     while let Ok(Some(Ok(line))) = spawn_blocking(|| stdin().lines().next()).await {
         match learn(&stage, &line) {
@@ -58,7 +68,9 @@ fn learn(stage: &Stage, line: &str) -> Result<(), String> {
             stage.ecs.add_instances(name);
         }
         (None, Some(name)) => {
-            stage.ecs.create_service(told["clusterArn"].as_str().unwrap_or_default(), name, &told);
+            stage
+                .ecs
+                .create_service(told["clusterArn"].as_str().unwrap_or_default(), name, &told);
         }
         (None, None) => stage.ecs.register_given(&told)?,
     }

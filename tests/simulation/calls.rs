@@ -13,7 +13,9 @@ use serde_json::json;
 
 static FILE: LazyLock<Option<Mutex<File>>> = LazyLock::new(|| {
     let path = env::var_os("CALLS")?;
-    Some(Mutex::new(File::create(path).expect("a file that can be written")))
+    Some(Mutex::new(
+        File::create(path).expect("a file that can be written"),
+    ))
 });
 
 /// The headers that say what a request asks for.
@@ -22,9 +24,13 @@ const TELLING: [&str; 3] = ["authorization", "x-amz-invocation-type", "x-amz-tar
 /// Writes a call and its answer.
 pub(crate) fn record(request: &HttpRequest, response: &HttpResponse) {
     let Some(file) = &*FILE else { return };
-    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-    let headers: BTreeMap<&str, &str> =
-        request.headers().iter().filter(|(name, _)| TELLING.contains(name)).collect();
+    let text =
+        |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+    let headers: BTreeMap<&str, &str> = request
+        .headers()
+        .iter()
+        .filter(|(name, _)| TELLING.contains(name))
+        .collect();
     let line = json!({
         "method": request.method(),
         "path": request.uri(),
@@ -34,5 +40,8 @@ pub(crate) fn record(request: &HttpRequest, response: &HttpResponse) {
         "answer": text(response.body().bytes()),
     });
     // One write for a line: lives are lived side by side.
-    file.lock().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+    file.lock()
+        .unwrap()
+        .write_all(format!("{line}\n").as_bytes())
+        .unwrap();
 }

@@ -94,7 +94,10 @@ impl SimTask {
 
     /// A StopTask counts only while there is something left to stop.
     fn stopped_at(&self) -> Option<Seconds> {
-        self.stopped.as_ref().map(|(at, _)| *at).filter(|at| *at < self.natural_end())
+        self.stopped
+            .as_ref()
+            .map(|(at, _)| *at)
+            .filter(|at| *at < self.natural_end())
     }
 
     /// When nothing of it runs any more.
@@ -109,7 +112,12 @@ impl SimTask {
     /// When its network interface is free.
     pub(crate) fn gone_at(&self) -> Seconds {
         let at_once = matches!(self.script.fate, Fate::Vanishes(_)) && self.stopped_at().is_none();
-        self.ends_at() + if at_once { 0.0 } else { self.script.deprovisioning }
+        self.ends_at()
+            + if at_once {
+                0.0
+            } else {
+                self.script.deprovisioning
+            }
     }
 
     /// From when to when a container of it runs; none if none ever does.
@@ -136,8 +144,10 @@ impl SimTask {
 
     /// Whether its essential container had failed before its helper started.
     pub(crate) fn failed_before_its_helper_started(&self) -> bool {
-        let never_started = self.script.sidecar == Some(Sidecar::NeverStarts) && self.stopped_at().is_none();
-        never_started && matches!(self.script.fate, Fate::Exits(code, _) if ![0, 137, 143].contains(&code))
+        let never_started =
+            self.script.sidecar == Some(Sidecar::NeverStarts) && self.stopped_at().is_none();
+        never_started
+            && matches!(self.script.fate, Fate::Exits(code, _) if ![0, 137, 143].contains(&code))
     }
 
     /// The code that its essential container ends with by itself.
@@ -153,7 +163,9 @@ impl SimTask {
         match self.script.sidecar? {
             Sidecar::Ends(0) => None,
             Sidecar::Ends(code) => Some(format!("sidecar (exit code {code})")),
-            Sidecar::WithoutCode | Sidecar::NeverStarts => Some("sidecar (no exit code)".to_owned()),
+            Sidecar::WithoutCode | Sidecar::NeverStarts => {
+                Some("sidecar (no exit code)".to_owned())
+            }
         }
     }
 
@@ -165,18 +177,24 @@ impl SimTask {
     /// Whether DescribeTasks does not know it yet, or no longer.
     pub(crate) fn is_missing(&self, now: Seconds) -> bool {
         // What ECS could stop it knows, and what has ended.
-        let unknown =
-            now < (self.created + self.script.missing).min(self.ends_at()) && self.stopped.is_none();
+        let unknown = now < (self.created + self.script.missing).min(self.ends_at())
+            && self.stopped.is_none();
         unknown || self.has_vanished(now) || self.flickers(now)
     }
 
     fn flickers(&self, now: Seconds) -> bool {
-        let flicker = self.script.flicker.map(|(from, long)| (self.runs_from() + from, long));
-        flicker.is_some_and(|(from, long)| (from..from + long).contains(&now)) && now < self.ends_at()
+        let flicker = self
+            .script
+            .flicker
+            .map(|(from, long)| (self.runs_from() + from, long));
+        flicker.is_some_and(|(from, long)| (from..from + long).contains(&now))
+            && now < self.ends_at()
     }
 
     pub(crate) fn has_vanished(&self, now: Seconds) -> bool {
-        matches!(self.script.fate, Fate::Vanishes(_)) && now >= self.ends_at() && self.stopped_at().is_none()
+        matches!(self.script.fate, Fate::Vanishes(_))
+            && now >= self.ends_at()
+            && self.stopped_at().is_none()
     }
 
     /// When ECS knows something new of it, as things are.
@@ -184,7 +202,14 @@ impl SimTask {
         let (ended, gone) = (self.ends_at(), self.gone_at());
         let stopped = self.stopped_at().unwrap_or(ended);
         let (codes, code) = self.script.late_facts;
-        [self.runs_from(), stopped, ended, ended + codes, (ended + code).min(gone + 2.0), gone]
+        [
+            self.runs_from(),
+            stopped,
+            ended,
+            ended + codes,
+            (ended + code).min(gone + 2.0),
+            gone,
+        ]
     }
 
     pub(crate) fn status(&self, now: Seconds) -> &'static str {
@@ -205,14 +230,21 @@ impl SimTask {
 
     pub(crate) fn desired_status(&self, now: Seconds) -> &'static str {
         let asked = self.stopped_at().is_some_and(|at| now >= at);
-        if asked || now >= self.ends_at() { "STOPPED" } else { "RUNNING" }
+        if asked || now >= self.ends_at() {
+            "STOPPED"
+        } else {
+            "RUNNING"
+        }
     }
 
     /// As DescribeTasks reports it.
     pub(crate) fn described(&self, now: Seconds, epoch: f64) -> Value {
         let ended = now >= self.ends_at();
-        let tags: Vec<Value> =
-            self.tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+        let tags: Vec<Value> = self
+            .tags
+            .iter()
+            .map(|(key, value)| json!({"key": key, "value": value}))
+            .collect();
         let mut task = json!({
             "taskArn": self.arn,
             "taskDefinitionArn": crate::DEFINITION,
@@ -244,13 +276,19 @@ impl SimTask {
     fn stop(&self) -> (&'static str, &str) {
         match (&self.stopped, &self.script.fate) {
             (Some((at, reason)), _) if self.stopped_at() == Some(*at) => ("UserInitiated", reason),
-            (_, Fate::FailsToStart) => ("TaskFailedToStart", "CannotPullContainerError: image not found"),
+            (_, Fate::FailsToStart) => (
+                "TaskFailedToStart",
+                "CannotPullContainerError: image not found",
+            ),
             (_, Fate::LosesItsHost(_)) => ("SpotInterruption", "Your Spot Task was interrupted."),
             (_, Fate::IsStopped(..)) => ("UserInitiated", "Task stopped by user"),
             _ if self.script.sidecar == Some(Sidecar::NeverStarts) => {
                 ("TaskFailedToStart", "Task failed to start")
             }
-            _ => ("EssentialContainerExited", "Essential container in task exited"),
+            _ => (
+                "EssentialContainerExited",
+                "Essential container in task exited",
+            ),
         }
     }
 
@@ -287,7 +325,11 @@ impl SimTask {
                 Sidecar::Ends(own) => code.map(|_| own),
                 Sidecar::WithoutCode | Sidecar::NeverStarts => None,
             };
-            containers.push(container("sidecar", own, ran && sidecar != Sidecar::NeverStarts));
+            containers.push(container(
+                "sidecar",
+                own,
+                ran && sidecar != Sidecar::NeverStarts,
+            ));
         }
         if self.script.injected {
             containers.push(container("aws-guardduty-agent-a1b2", None, ran));

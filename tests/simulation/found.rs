@@ -20,8 +20,11 @@ fn check(life: Life, statuses: &[&str]) {
 fn lives_right(life: Life, statuses: &[&str]) {
     let has_ledger = life.ledger.is_some();
     let lived = live_out(life, None);
-    let mut answered: Vec<&str> =
-        lived.answers.iter().filter_map(|answer| answer["Status"].as_str()).collect();
+    let mut answered: Vec<&str> = lived
+        .answers
+        .iter()
+        .filter_map(|answer| answer["Status"].as_str())
+        .collect();
     let mut statuses = statuses.to_vec();
     if has_ledger {
         // Of two deliveries one answers, or both do the same.
@@ -40,36 +43,76 @@ const RUNS_FOR_EVER: Fate = Fate::Hangs;
 
 #[test]
 fn delete_stops_a_task_that_cannot_be_described_yet() {
-    let script = Script { missing: 20.0, deprovisioning: 10.0, ..Script::plain(RUNS_FOR_EVER) };
-    check(Life::calm(json!({"Timeout": "0"}), script), &["SUCCESS", "SUCCESS"]);
+    let script = Script {
+        missing: 20.0,
+        deprovisioning: 10.0,
+        ..Script::plain(RUNS_FOR_EVER)
+    };
+    check(
+        Life::calm(json!({"Timeout": "0"}), script),
+        &["SUCCESS", "SUCCESS"],
+    );
 }
 
 #[test]
 fn delete_asks_again_for_the_tasks_that_are_stopping() {
-    let script = Script { deprovisioning: 25.0, ..Script::plain(Fate::Exits(0, 1.0)) };
-    let failing = (2..=8).map(|nth| ("ListTasks", nth, Fault::Fails)).collect();
-    check(Life { planned: failing, ..Life::calm(json!({}), script) }, &["SUCCESS", "SUCCESS"]);
+    let script = Script {
+        deprovisioning: 25.0,
+        ..Script::plain(Fate::Exits(0, 1.0))
+    };
+    let failing = (2..=8)
+        .map(|nth| ("ListTasks", nth, Fault::Fails))
+        .collect();
+    check(
+        Life {
+            planned: failing,
+            ..Life::calm(json!({}), script)
+        },
+        &["SUCCESS", "SUCCESS"],
+    );
 }
 
 #[test]
 fn delete_answers_success_when_its_time_is_over_and_the_tasks_are_told_to_stop() {
-    let script = Script { stopping: (30.0, 137), ..Script::plain(RUNS_FOR_EVER) };
+    let script = Script {
+        stopping: (30.0, 137),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
     let properties = json!({"Timeout": "0", "ServiceTimeout": "31"});
     check(Life::calm(properties, script), &["SUCCESS", "SUCCESS"]);
 }
 
 #[test]
 fn a_conflict_that_names_fewer_tasks_than_were_asked_for_is_no_complete_start() {
-    let scripts = [1.0; 10].map(|runs| Script::plain(Fate::Exits(0, runs))).to_vec();
-    let trouble = Trouble { without_capacity: 1, partial_starts: true, conflicts: 1.0, ..Trouble::default() };
+    let scripts = [1.0; 10]
+        .map(|runs| Script::plain(Fate::Exits(0, runs)))
+        .to_vec();
+    let trouble = Trouble {
+        without_capacity: 1,
+        partial_starts: true,
+        conflicts: 1.0,
+        ..Trouble::default()
+    };
     let planned = vec![("RunTask", 1, Fault::CutAfter)];
     let life = Life::calm(json!({"Count": "3"}), scripts[0].clone());
-    check(Life { scripts, trouble, planned, ..life }, &["SUCCESS", "SUCCESS"]);
+    check(
+        Life {
+            scripts,
+            trouble,
+            planned,
+            ..life
+        },
+        &["SUCCESS", "SUCCESS"],
+    );
 }
 
 #[test]
 fn a_container_that_ends_well_on_sigterm_is_no_success_while_its_stop_code_is_missing() {
-    let script = Script { stopping: (1.4, 0), late_facts: (0.0, 0.5), ..Script::plain(RUNS_FOR_EVER) };
+    let script = Script {
+        stopping: (1.4, 0),
+        late_facts: (0.0, 0.5),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
     let mut life = Life::calm(json!({"Timeout": "600"}), script);
     life.chapters[0].cancelled_after = Some(20.0);
     check(life, &["FAILED", "SUCCESS"]);
@@ -77,37 +120,92 @@ fn a_container_that_ends_well_on_sigterm_is_no_success_while_its_stop_code_is_mi
 
 #[test]
 fn the_same_at_the_deadline_where_another_wait_has_stopped_it() {
-    let script = Script { stopping: (0.3, 0), late_facts: (0.0, 2.0), ..Script::plain(RUNS_FOR_EVER) };
-    let twice = Trouble { duplicates: 1.0, ..Trouble::default() };
+    let script = Script {
+        stopping: (0.3, 0),
+        late_facts: (0.0, 2.0),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
+    let twice = Trouble {
+        duplicates: 1.0,
+        ..Trouble::default()
+    };
     let life = Life::calm(json!({"Timeout": "40"}), script);
-    check(Life { trouble: twice, ..life }, &["FAILED", "FAILED", "SUCCESS", "SUCCESS"]);
+    check(
+        Life {
+            trouble: twice,
+            ..life
+        },
+        &["FAILED", "FAILED", "SUCCESS", "SUCCESS"],
+    );
 }
 
 #[test]
 fn a_request_that_cloudformation_has_given_up_on_starts_nothing() {
-    let late = Trouble { late: Some((1.0, 90.0)), ..Trouble::default() };
+    let late = Trouble {
+        late: Some((1.0, 90.0)),
+        ..Trouble::default()
+    };
     let properties = json!({"Timeout": "0", "ServiceTimeout": "60"});
     let life = Life::calm(properties, Script::plain(RUNS_FOR_EVER));
-    let lived = live_out(Life { trouble: late, ..life }, None);
-    assert!(lived.objections.is_empty() && !lived.steps.contains("a task:"), "{}", lived.steps);
+    let lived = live_out(
+        Life {
+            trouble: late,
+            ..life
+        },
+        None,
+    );
+    assert!(
+        lived.objections.is_empty() && !lived.steps.contains("a task:"),
+        "{}",
+        lived.steps
+    );
 }
 
 #[test]
 fn a_start_task_whose_answer_is_lost_is_found_although_it_cannot_be_described() {
-    let script = Script { missing: 30.0, ..Script::plain(Fate::Exits(0, 60.0)) };
-    let properties = json!({"Instances": ["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a"]});
+    let script = Script {
+        missing: 30.0,
+        ..Script::plain(Fate::Exits(0, 60.0))
+    };
+    let properties =
+        json!({"Instances": ["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a"]});
     let planned = vec![("StartTask", 1, Fault::CutAfter)];
-    check(Life { planned, ..Life::calm(properties, script) }, &["SUCCESS", "SUCCESS"]);
+    check(
+        Life {
+            planned,
+            ..Life::calm(properties, script)
+        },
+        &["SUCCESS", "SUCCESS"],
+    );
 }
 
 #[test]
 fn a_self_invocation_without_an_answer_is_made_again() {
     for fault in [Fault::Hangs, Fault::Cut, Fault::HangsAfter] {
-        let life = Life::calm(json!({"Timeout": "290"}), Script::plain(Fate::Exits(0, 100.0)));
-        let life = Life { lambda_timeout: 60, planned: vec![("Invoke", 1, fault)], ..life };
+        let life = Life::calm(
+            json!({"Timeout": "290"}),
+            Script::plain(Fate::Exits(0, 100.0)),
+        );
+        let life = Life {
+            lambda_timeout: 60,
+            planned: vec![("Invoke", 1, fault)],
+            ..life
+        };
         let lived = live_out(life, None);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
-        assert!(lived.answers.iter().all(|answer| answer["Status"] == "SUCCESS"), "{}", lived.steps);
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
+        assert!(
+            lived
+                .answers
+                .iter()
+                .all(|answer| answer["Status"] == "SUCCESS"),
+            "{}",
+            lived.steps
+        );
     }
 }
 
@@ -117,13 +215,23 @@ fn wherever_the_first_invocation_dies_the_second_ends_what_it_began() {
         (json!({"Timeout": "290"}), Fate::Exits(0, 5.0)),
         (json!({"Timeout": "60", "Count": "2"}), RUNS_FOR_EVER),
         // By the time of the second try CloudFormation has no time left.
-        (json!({"Timeout": "290", "ServiceTimeout": "90"}), RUNS_FOR_EVER),
+        (
+            json!({"Timeout": "290", "ServiceTimeout": "90"}),
+            RUNS_FOR_EVER,
+        ),
         (json!({"Timeout": "0"}), RUNS_FOR_EVER),
     ] {
         for polls in 1..60 {
             let life = Life::calm(properties.clone(), Script::plain(fate.clone()));
             let scripts = vec![Script::plain(fate.clone()); 4];
-            let lived = live_out(Life { first_dies_after: Some(polls), scripts, ..life }, None);
+            let lived = live_out(
+                Life {
+                    first_dies_after: Some(polls),
+                    scripts,
+                    ..life
+                },
+                None,
+            );
             assert!(
                 lived.objections.is_empty(),
                 "after {polls} polls\n{}{}",
@@ -136,28 +244,71 @@ fn wherever_the_first_invocation_dies_the_second_ends_what_it_began() {
 
 #[test]
 fn an_update_waits_for_the_earlier_run_that_cannot_be_described_yet() {
-    let earlier = Script { missing: 30.0, stopping: (20.0, 137), ..Script::plain(RUNS_FOR_EVER) };
+    let earlier = Script {
+        missing: 30.0,
+        stopping: (20.0, 137),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
     let first = Script::plain(Fate::Exits(0, 1.0));
     let mut life = Life::calm(json!({"Timeout": "120"}), first.clone());
     let properties = life.chapters[0].properties.clone();
-    let cancelled = Chapter { properties: properties.clone(), cancelled_after: Some(2.0) };
-    life.chapters.extend([cancelled, Chapter { properties, cancelled_after: None }]);
+    let cancelled = Chapter {
+        properties: properties.clone(),
+        cancelled_after: Some(2.0),
+    };
+    life.chapters.extend([
+        cancelled,
+        Chapter {
+            properties,
+            cancelled_after: None,
+        },
+    ]);
     let scripts = vec![first.clone(), earlier, first.clone(), first];
     let lived = live_out(Life { scripts, ..life }, None);
-    assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    assert!(
+        lived.objections.is_empty(),
+        "{}{}",
+        lived.steps,
+        lived.objections.join("\n")
+    );
 }
 
 #[test]
 fn a_delivery_that_finds_the_stack_rolling_back_goes_on_with_the_tasks_of_another() {
-    let (quick, long) = (Script::plain(Fate::Exits(0, 1.0)), Script::plain(Fate::Exits(0, 60.0)));
+    let (quick, long) = (
+        Script::plain(Fate::Exits(0, 1.0)),
+        Script::plain(Fate::Exits(0, 60.0)),
+    );
     for seed in 0..20 {
-        let mut life = Life::calm(json!({"Timeout": "120", "RunOnRollback": "false"}), quick.clone());
-        let cancelled = Chapter { cancelled_after: Some(2.0), ..life.chapters[0].clone() };
+        let mut life = Life::calm(
+            json!({"Timeout": "120", "RunOnRollback": "false"}),
+            quick.clone(),
+        );
+        let cancelled = Chapter {
+            cancelled_after: Some(2.0),
+            ..life.chapters[0].clone()
+        };
         life.chapters.push(cancelled);
         let scripts = vec![quick.clone(), long.clone(), quick.clone()];
-        let twice = Trouble { duplicates: 1.0, ..Trouble::default() };
-        let lived = live_out(Life { seed, scripts, trouble: twice, ..life }, None);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        let twice = Trouble {
+            duplicates: 1.0,
+            ..Trouble::default()
+        };
+        let lived = live_out(
+            Life {
+                seed,
+                scripts,
+                trouble: twice,
+                ..life
+            },
+            None,
+        );
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
     }
 }
 
@@ -166,9 +317,16 @@ fn a_delivery_that_finds_the_stack_rolling_back_goes_on_with_the_tasks_of_anothe
 fn chapters(all: &[serde_json::Value], scripts: Vec<Script>) -> Life {
     let mut life = Life::calm(all[0].clone(), scripts[0].clone());
     let more = all[1..].iter().map(|properties| {
-        let mut chapter = Life::calm(properties.clone(), scripts[0].clone()).chapters.remove(0);
+        let mut chapter = Life::calm(properties.clone(), scripts[0].clone())
+            .chapters
+            .remove(0);
         chapter.cancelled_after = properties["CancelledAfter"].as_f64();
-        drop(chapter.properties.as_object_mut().and_then(|properties| properties.remove("CancelledAfter")));
+        drop(
+            chapter
+                .properties
+                .as_object_mut()
+                .and_then(|properties| properties.remove("CancelledAfter")),
+        );
         chapter
     });
     life.chapters.extend(more);
@@ -177,76 +335,149 @@ fn chapters(all: &[serde_json::Value], scripts: Vec<Script>) -> Life {
 
 #[test]
 fn a_run_that_was_left_in_another_cluster_has_ended_before_the_rollback_runs() {
-    let (quick, long) = (Script::plain(Fate::Exits(0, 1.0)), Script::plain(RUNS_FOR_EVER));
+    let (quick, long) = (
+        Script::plain(Fate::Exits(0, 1.0)),
+        Script::plain(RUNS_FOR_EVER),
+    );
     let moved = json!({"Timeout": "120", "Cluster": "other", "CancelledAfter": 5.0});
     check(
-        chapters(&[json!({"Timeout": "120"}), moved], vec![quick.clone(), long, quick]),
+        chapters(
+            &[json!({"Timeout": "120"}), moved],
+            vec![quick.clone(), long, quick],
+        ),
         &["SUCCESS", "FAILED", "SUCCESS", "SUCCESS"],
     );
 }
 
 #[test]
 fn delete_stops_what_runs_in_a_cluster_that_the_resource_has_left() {
-    let all = [json!({"Timeout": "0", "Cluster": "other"}), json!({"Timeout": "0"})];
-    check(chapters(&all, vec![Script::plain(RUNS_FOR_EVER); 2]), &["SUCCESS", "SUCCESS", "SUCCESS"]);
+    let all = [
+        json!({"Timeout": "0", "Cluster": "other"}),
+        json!({"Timeout": "0"}),
+    ];
+    check(
+        chapters(&all, vec![Script::plain(RUNS_FOR_EVER); 2]),
+        &["SUCCESS", "SUCCESS", "SUCCESS"],
+    );
 }
 
 #[test]
 fn a_definition_that_cannot_be_read_for_a_while_fails_no_run_whose_sidecar_was_killed() {
-    let script = Script { sidecar: Some(Sidecar::Ends(137)), ..Script::plain(Fate::Exits(0, 30.0)) };
+    let script = Script {
+        sidecar: Some(Sidecar::Ends(137)),
+        ..Script::plain(Fate::Exits(0, 30.0))
+    };
     for (from, long) in [(20.0, 60.0), (0.0, 90.0)] {
-        let trouble = Trouble { no_definitions: Some((from, long)), ..Trouble::default() };
-        check(Life { trouble, ..Life::calm(json!({}), script.clone()) }, &["SUCCESS", "SUCCESS"]);
+        let trouble = Trouble {
+            no_definitions: Some((from, long)),
+            ..Trouble::default()
+        };
+        check(
+            Life {
+                trouble,
+                ..Life::calm(json!({}), script.clone())
+            },
+            &["SUCCESS", "SUCCESS"],
+        );
     }
 }
 
 #[test]
 fn nobody_waits_long_for_a_definition_where_no_end_is_waited_for() {
-    let trouble = Trouble { no_definitions: Some((0.0, 5000.0)), ..Trouble::default() };
-    let life = Life::calm(json!({"Timeout": "0", "ServiceTimeout": "60"}), Script::plain(RUNS_FOR_EVER));
+    let trouble = Trouble {
+        no_definitions: Some((0.0, 5000.0)),
+        ..Trouble::default()
+    };
+    let life = Life::calm(
+        json!({"Timeout": "0", "ServiceTimeout": "60"}),
+        Script::plain(RUNS_FOR_EVER),
+    );
     check(Life { trouble, ..life }, &["SUCCESS", "SUCCESS"]);
 }
 
 #[test]
 fn one_answer_without_the_task_proves_nothing() {
-    let script = Script { flicker: Some((70.0, 25.0)), ..Script::plain(Fate::Exits(0, 150.0)) };
+    let script = Script {
+        flicker: Some((70.0, 25.0)),
+        ..Script::plain(Fate::Exits(0, 150.0))
+    };
     check(Life::calm(json!({}), script), &["SUCCESS", "SUCCESS"]);
 }
 
 #[test]
 fn a_task_that_ecs_has_lost_is_stopped_before_its_run_fails() {
-    let lived = live_out(Life::calm(json!({}), Script::plain(Fate::Vanishes(70.0))), None);
+    let lived = live_out(
+        Life::calm(json!({}), Script::plain(Fate::Vanishes(70.0))),
+        None,
+    );
     let stops = lived.steps.matches("StopTask").count();
-    assert!(lived.objections.is_empty() && stops > 0, "{}{}", lived.steps, lived.objections.join("\n"));
+    assert!(
+        lived.objections.is_empty() && stops > 0,
+        "{}{}",
+        lived.steps,
+        lived.objections.join("\n")
+    );
 }
 
 #[test]
 fn a_redelivery_that_meets_the_old_want_of_capacity_goes_on_with_what_was_started() {
     for polls in [40, 60, 80, 100] {
         let script = Script::plain(Fate::Exits(0, 200.0));
-        let trouble = Trouble { without_capacity: 9, ..Trouble::default() };
+        let trouble = Trouble {
+            without_capacity: 9,
+            ..Trouble::default()
+        };
         let life = Life::calm(json!({}), script.clone());
-        let life = Life { trouble, first_dies_after: Some(polls), scripts: vec![script; 3], ..life };
+        let life = Life {
+            trouble,
+            first_dies_after: Some(polls),
+            scripts: vec![script; 3],
+            ..life
+        };
         let lived = live_out(life, None);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
     }
 }
 
 #[test]
 fn what_has_started_is_kept_and_only_what_is_missing_is_started() {
     let scripts = vec![Script::plain(Fate::Exits(0, 20.0)); 12];
-    for properties in [json!({"Count": "3"}), json!({"Instances": ["i-1", "i-2", "i-3"]})] {
-        let trouble = Trouble { without_capacity: 2, partial_starts: true, ..Trouble::default() };
-        let life = Life { trouble, scripts: scripts.clone(), ..Life::calm(properties, scripts[0].clone()) };
+    for properties in [
+        json!({"Count": "3"}),
+        json!({"Instances": ["i-1", "i-2", "i-3"]}),
+    ] {
+        let trouble = Trouble {
+            without_capacity: 2,
+            partial_starts: true,
+            ..Trouble::default()
+        };
+        let life = Life {
+            trouble,
+            scripts: scripts.clone(),
+            ..Life::calm(properties, scripts[0].clone())
+        };
         let lived = live_out(life, None);
         assert_eq!(lived.steps.matches("a task:").count(), 3, "{}", lived.steps);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
     }
 }
 
 #[test]
 fn what_a_new_stack_lacks_for_some_seconds_fails_no_start() {
-    let trouble = Trouble { fresh_stack: 3, ..Trouble::default() };
+    let trouble = Trouble {
+        fresh_stack: 3,
+        ..Trouble::default()
+    };
     let life = Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)));
     check(Life { trouble, ..life }, &["SUCCESS", "SUCCESS"]);
 }
@@ -254,16 +485,32 @@ fn what_a_new_stack_lacks_for_some_seconds_fails_no_start() {
 #[test]
 fn what_refuses_a_start_for_a_moment_fails_none() {
     let quota = "You’ve reached the limit on the number of vCPUs you can run concurrently";
-    let refused = |refusal| Trouble { refusals: vec![refusal; 3], ..Trouble::default() };
+    let refused = |refusal| Trouble {
+        refusals: vec![refusal; 3],
+        ..Trouble::default()
+    };
     for trouble in [
         refused(Refusal::Ec2Throttle),
         refused(Refusal::YoungRole),
         refused(Refusal::FullQuota),
         refused(Refusal::EmptyProvider),
-        Trouble { without_capacity: 3, capacity_reason: Some(quota), ..Trouble::default() },
-        Trouble { iam_spreads: 25.0, ..Trouble::default() },
-        Trouble { iam_spreads: 50.0, ..Trouble::default() },
-        Trouble { short_arns: true, ..Trouble::default() },
+        Trouble {
+            without_capacity: 3,
+            capacity_reason: Some(quota),
+            ..Trouble::default()
+        },
+        Trouble {
+            iam_spreads: 25.0,
+            ..Trouble::default()
+        },
+        Trouble {
+            iam_spreads: 50.0,
+            ..Trouble::default()
+        },
+        Trouble {
+            short_arns: true,
+            ..Trouble::default()
+        },
     ] {
         let life = Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)));
         check(Life { trouble, ..life }, &["SUCCESS", "SUCCESS"]);
@@ -274,10 +521,34 @@ fn what_refuses_a_start_for_a_moment_fails_none() {
 fn what_refuses_a_start_for_longer_fails_it_with_the_cause() {
     let refusals = |refusal| vec![refusal; 200];
     for (trouble, id) in [
-        (Trouble { refusals: refusals(Refusal::YoungRole), ..Trouble::default() }, "[role-not-assumable]"),
-        (Trouble { refusals: refusals(Refusal::FullQuota), ..Trouble::default() }, "[quota-vcpu]"),
-        (Trouble { refusals: refusals(Refusal::EmptyProvider), ..Trouble::default() }, "[provider-empty]"),
-        (Trouble { iam_spreads: 500.0, ..Trouble::default() }, "[pass-role-denied]"),
+        (
+            Trouble {
+                refusals: refusals(Refusal::YoungRole),
+                ..Trouble::default()
+            },
+            "[role-not-assumable]",
+        ),
+        (
+            Trouble {
+                refusals: refusals(Refusal::FullQuota),
+                ..Trouble::default()
+            },
+            "[quota-vcpu]",
+        ),
+        (
+            Trouble {
+                refusals: refusals(Refusal::EmptyProvider),
+                ..Trouble::default()
+            },
+            "[provider-empty]",
+        ),
+        (
+            Trouble {
+                iam_spreads: 500.0,
+                ..Trouble::default()
+            },
+            "[pass-role-denied]",
+        ),
     ] {
         let life = Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)));
         let lived = live_out(Life { trouble, ..life }, None);
@@ -285,7 +556,10 @@ fn what_refuses_a_start_for_longer_fails_it_with_the_cause() {
         assert!(reason.ends_with(id), "{id} {reason}");
     }
     // The tags of the template are not left out.
-    let trouble = Trouble { short_arns: true, ..Trouble::default() };
+    let trouble = Trouble {
+        short_arns: true,
+        ..Trouble::default()
+    };
     let tags = json!({"Tags": [{"Key": "team", "Value": "payments"}]});
     let life = Life::calm(tags, Script::plain(Fate::Exits(0, 5.0)));
     let lived = live_out(Life { trouble, ..life }, None);
@@ -295,40 +569,77 @@ fn what_refuses_a_start_for_longer_fails_it_with_the_cause() {
 
 #[test]
 fn a_conflict_that_names_no_task_is_asked_again() {
-    let trouble = Trouble { conflicts: 1.0, blank_conflicts: 0.7, ..Trouble::default() };
+    let trouble = Trouble {
+        conflicts: 1.0,
+        blank_conflicts: 0.7,
+        ..Trouble::default()
+    };
     let planned = vec![("RunTask", 1, Fault::CutAfter)];
     let life = Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)));
-    check(Life { trouble, planned, ..life }, &["SUCCESS", "SUCCESS"]);
+    check(
+        Life {
+            trouble,
+            planned,
+            ..life
+        },
+        &["SUCCESS", "SUCCESS"],
+    );
 }
 
 #[test]
 fn delete_stops_what_it_may_list_and_not_describe() {
-    let trouble = Trouble { denied: Some("DescribeTasks"), ..Trouble::default() };
+    let trouble = Trouble {
+        denied: Some("DescribeTasks"),
+        ..Trouble::default()
+    };
     let life = Life::calm(json!({"Timeout": "0"}), Script::plain(RUNS_FOR_EVER));
     let lived = live_out(Life { trouble, ..life }, None);
     assert!(lived.steps.contains("StopTask"), "{}", lived.steps);
-    assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    assert!(
+        lived.objections.is_empty(),
+        "{}{}",
+        lived.steps,
+        lived.objections.join("\n")
+    );
 }
 
 #[test]
 fn an_update_that_runs_nothing_ends_the_cancelled_run_before_it_all_the_same() {
-    let (quick, long) = (Script::plain(Fate::Exits(0, 1.0)), Script::plain(RUNS_FOR_EVER));
+    let (quick, long) = (
+        Script::plain(Fate::Exits(0, 1.0)),
+        Script::plain(RUNS_FOR_EVER),
+    );
     let first = json!({"Timeout": "120", "RunOnUpdate": "false"});
     let cancelled = json!({"Timeout": "120", "CancelledAfter": 5.0});
     let lived = live_out(chapters(&[first, cancelled], vec![quick, long]), None);
     let rollback = lived.steps.find("=> Update r-3").unwrap();
     let delete = lived.steps.find("=> Delete").unwrap();
-    assert!(lived.steps[rollback..delete].contains("StopTask"), "{}", lived.steps);
-    assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    assert!(
+        lived.steps[rollback..delete].contains("StopTask"),
+        "{}",
+        lived.steps
+    );
+    assert!(
+        lived.objections.is_empty(),
+        "{}{}",
+        lived.steps,
+        lived.objections.join("\n")
+    );
 }
 
 #[test]
 fn a_short_timeout_makes_no_rollback_fail_whose_earlier_task_takes_its_time_to_die() {
     let quick = Script::plain(Fate::Exits(0, 1.0));
-    let stubborn = Script { stopping: (110.0, 137), ..Script::plain(RUNS_FOR_EVER) };
+    let stubborn = Script {
+        stopping: (110.0, 137),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
     let cancelled = json!({"Timeout": "20", "CancelledAfter": 5.0});
     check(
-        chapters(&[json!({"Timeout": "20"}), cancelled], vec![quick.clone(), stubborn, quick]),
+        chapters(
+            &[json!({"Timeout": "20"}), cancelled],
+            vec![quick.clone(), stubborn, quick],
+        ),
         &["SUCCESS", "FAILED", "SUCCESS", "SUCCESS"],
     );
 }
@@ -336,27 +647,65 @@ fn a_short_timeout_makes_no_rollback_fail_whose_earlier_task_takes_its_time_to_d
 #[test]
 fn after_a_time_out_the_rollback_does_not_meet_the_dying_task() {
     let quick = Script::plain(Fate::Exits(0, 1.0));
-    let stubborn = Script { stopping: (120.0, 137), deprovisioning: 20.0, ..Script::plain(RUNS_FOR_EVER) };
+    let stubborn = Script {
+        stopping: (120.0, 137),
+        deprovisioning: 20.0,
+        ..Script::plain(RUNS_FOR_EVER)
+    };
     for lambda_timeout in [60, 900] {
         let all = [json!({"Timeout": "30"}), json!({"Timeout": "30"})];
         let life = chapters(&all, vec![quick.clone(), stubborn.clone(), quick.clone()]);
-        let lived = live_out(Life { lambda_timeout, recursive_loop: true, ..life }, None);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
-        assert!(lived.steps.contains("did not finish within Timeout of 30 s"), "{}", lived.steps);
+        let lived = live_out(
+            Life {
+                lambda_timeout,
+                recursive_loop: true,
+                ..life
+            },
+            None,
+        );
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
+        assert!(
+            lived
+                .steps
+                .contains("did not finish within Timeout of 30 s"),
+            "{}",
+            lived.steps
+        );
     }
 }
 
 #[test]
 fn the_line_that_says_why_is_waited_for() {
-    let script = Script { log_delay: 2.5, ..Script::plain(Fate::Exits(1, 5.0)) };
+    let script = Script {
+        log_delay: 2.5,
+        ..Script::plain(Fate::Exits(1, 5.0))
+    };
     let lived = live_out(Life::calm(json!({}), script), None);
-    assert!(lived.steps.contains("Last log lines: working | the last line"), "{}", lived.steps);
+    assert!(
+        lived
+            .steps
+            .contains("Last log lines: working | the last line"),
+        "{}",
+        lived.steps
+    );
 }
 
 #[test]
 fn an_exit_code_of_more_than_32_bits_is_read() {
-    let lived = live_out(Life::calm(json!({}), Script::plain(Fate::Exits(3_221_225_786, 5.0))), None);
-    assert!(lived.steps.contains("exited with code 3221225786"), "{}", lived.steps);
+    let lived = live_out(
+        Life::calm(json!({}), Script::plain(Fate::Exits(3_221_225_786, 5.0))),
+        None,
+    );
+    assert!(
+        lived.steps.contains("exited with code 3221225786"),
+        "{}",
+        lived.steps
+    );
 }
 
 #[test]
@@ -364,14 +713,41 @@ fn a_request_that_is_delivered_again_late_leaves_the_run_of_a_later_one_alone() 
     let quick = Script::plain(Fate::Exits(0, 1.0));
     let long = Script::plain(Fate::Exits(0, 100.0));
     for seed in 0..20 {
-        let all = [json!({"Timeout": "200"}), json!({"Timeout": "200"}), json!({"Timeout": "200"})];
+        let all = [
+            json!({"Timeout": "200"}),
+            json!({"Timeout": "200"}),
+            json!({"Timeout": "200"}),
+        ];
         let life = chapters(&all, vec![quick.clone(), quick.clone(), long.clone()]);
         // The second delivery of an Update comes up to half a minute after the first, when the next one runs.
-        let trouble = Trouble { duplicates: 1.0, ..Trouble::default() };
-        let lived = live_out(Life { seed, trouble, ..life }, None);
-        let statuses: Vec<_> = lived.answers.iter().map(|answer| answer["Status"].as_str()).collect();
-        assert!(statuses.iter().all(|status| *status == Some("SUCCESS")), "{}\n{statuses:?}", lived.steps);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        let trouble = Trouble {
+            duplicates: 1.0,
+            ..Trouble::default()
+        };
+        let lived = live_out(
+            Life {
+                seed,
+                trouble,
+                ..life
+            },
+            None,
+        );
+        let statuses: Vec<_> = lived
+            .answers
+            .iter()
+            .map(|answer| answer["Status"].as_str())
+            .collect();
+        assert!(
+            statuses.iter().all(|status| *status == Some("SUCCESS")),
+            "{}\n{statuses:?}",
+            lived.steps
+        );
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
     }
 }
 
@@ -379,13 +755,17 @@ fn a_request_that_is_delivered_again_late_leaves_the_run_of_a_later_one_alone() 
 fn wherever_the_invocations_die_three_times_the_watch_ends_what_they_began() {
     for (properties, fate) in [
         (json!({"Timeout": "1800"}), Fate::Exits(0, 5.0)),
-        (json!({"Timeout": "1800", "Count": "2"}), Fate::Exits(0, 1500.0)),
+        (
+            json!({"Timeout": "1800", "Count": "2"}),
+            Fate::Exits(0, 1500.0),
+        ),
         (json!({"Timeout": "60"}), RUNS_FOR_EVER),
         (json!({"Timeout": "0"}), RUNS_FOR_EVER),
     ] {
         for polls in 1..40 {
             let script = Script::plain(fate.clone());
-            let life = Life::calm(properties.clone(), script.clone()).with_ledger(LedgerTrouble::default());
+            let life = Life::calm(properties.clone(), script.clone())
+                .with_ledger(LedgerTrouble::default());
             let life = Life {
                 first_dies_after: Some(polls),
                 deaths: 3,
@@ -401,7 +781,11 @@ fn wherever_the_invocations_die_three_times_the_watch_ends_what_they_began() {
                 lived.steps,
                 lived.objections.join("\n")
             );
-            assert!(!remembered || !lived.answers.is_empty(), "after {polls} polls\n{}", lived.steps);
+            assert!(
+                !remembered || !lived.answers.is_empty(),
+                "after {polls} polls\n{}",
+                lived.steps
+            );
         }
     }
 }
@@ -409,16 +793,32 @@ fn wherever_the_invocations_die_three_times_the_watch_ends_what_they_began() {
 /// The invocation that an event has made is not tried again: its answer is the watch's to send.
 #[test]
 fn an_answer_that_the_bucket_does_not_take_for_minutes_is_sent_again_by_the_watch() {
-    let trouble = Trouble { bucket_fails: Some((150.0, 200.0)), ..Trouble::default() };
-    let life = Life::calm(json!({"Timeout": "1800"}), Script::plain(Fate::Exits(0, 200.0)));
-    let life = Life { trouble, deleted: false, ..life };
+    let trouble = Trouble {
+        bucket_fails: Some((150.0, 200.0)),
+        ..Trouble::default()
+    };
+    let life = Life::calm(
+        json!({"Timeout": "1800"}),
+        Script::plain(Fate::Exits(0, 200.0)),
+    );
+    let life = Life {
+        trouble,
+        deleted: false,
+        ..life
+    };
     lives_right(life.with_ledger(LedgerTrouble::default()), &["SUCCESS"]);
 }
 
 #[test]
 fn a_wait_whose_every_event_is_lost_is_ended_by_the_watch() {
-    let lost = LedgerTrouble { dropped: 1.0, ..LedgerTrouble::default() };
-    let life = Life::calm(json!({"Timeout": "1800"}), Script::plain(Fate::Exits(0, 700.0)));
+    let lost = LedgerTrouble {
+        dropped: 1.0,
+        ..LedgerTrouble::default()
+    };
+    let life = Life::calm(
+        json!({"Timeout": "1800"}),
+        Script::plain(Fate::Exits(0, 700.0)),
+    );
     lives_right(life.with_ledger(lost), &["SUCCESS", "SUCCESS"]);
 }
 
@@ -428,33 +828,86 @@ fn an_answer_whose_write_seems_to_fail_is_sent_all_the_same() {
     // The row's waits, and then its answer.
     for fault in [Fault::CutAfter, Fault::FailsAfter, Fault::HangsAfter] {
         let life = Life::calm(json!({"Timeout": "1800"}), script.clone());
-        let life = Life { planned: vec![("UpdateItem", 2, fault)], deleted: false, ..life };
-        let dead = LedgerTrouble { watch_dies: Some(150.0), ..LedgerTrouble::default() };
+        let life = Life {
+            planned: vec![("UpdateItem", 2, fault)],
+            deleted: false,
+            ..life
+        };
+        let dead = LedgerTrouble {
+            watch_dies: Some(150.0),
+            ..LedgerTrouble::default()
+        };
         lives_right(life.with_ledger(dead), &["SUCCESS"]);
     }
 }
 
 #[test]
 fn a_table_that_refuses_makes_waits_poll() {
-    for kind in
-        [TableTrouble::Denies, TableTrouble::Throttles, TableTrouble::IsSlow, TableTrouble::IsCutAfter]
-    {
-        let trouble = LedgerTrouble { table: Some((kind, 0.0, 1e6)), ..LedgerTrouble::default() };
-        let life = Life::calm(json!({"Timeout": "1800"}), Script::plain(Fate::Exits(0, 400.0)));
-        let lived = live_out(Life { deleted: false, ..life }.with_ledger(trouble), None);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
-        assert!(lived.answers.iter().all(|answer| answer["Status"] == "SUCCESS"), "{}", lived.steps);
+    for kind in [
+        TableTrouble::Denies,
+        TableTrouble::Throttles,
+        TableTrouble::IsSlow,
+        TableTrouble::IsCutAfter,
+    ] {
+        let trouble = LedgerTrouble {
+            table: Some((kind, 0.0, 1e6)),
+            ..LedgerTrouble::default()
+        };
+        let life = Life::calm(
+            json!({"Timeout": "1800"}),
+            Script::plain(Fate::Exits(0, 400.0)),
+        );
+        let lived = live_out(
+            Life {
+                deleted: false,
+                ..life
+            }
+            .with_ledger(trouble),
+            None,
+        );
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
+        assert!(
+            lived
+                .answers
+                .iter()
+                .all(|answer| answer["Status"] == "SUCCESS"),
+            "{}",
+            lived.steps
+        );
     }
 }
 
 #[test]
 fn a_row_of_another_version_is_answered_and_its_task_stopped() {
     for kind in [Spoiled::Version, Spoiled::Wait, Spoiled::State] {
-        let trouble = LedgerTrouble { spoiled: Some((kind, 30.0)), dropped: 1.0, ..LedgerTrouble::default() };
+        let trouble = LedgerTrouble {
+            spoiled: Some((kind, 30.0)),
+            dropped: 1.0,
+            ..LedgerTrouble::default()
+        };
         let life = Life::calm(json!({"Timeout": "1800"}), Script::plain(RUNS_FOR_EVER));
-        let lived = live_out(Life { deleted: false, ..life }.with_ledger(trouble), None);
-        let failed = lived.answers.first().is_some_and(|answer| answer["Status"] == "FAILED");
-        assert!(failed && lived.steps.contains("StopTask"), "{kind:?}\n{}", lived.steps);
+        let lived = live_out(
+            Life {
+                deleted: false,
+                ..life
+            }
+            .with_ledger(trouble),
+            None,
+        );
+        let failed = lived
+            .answers
+            .first()
+            .is_some_and(|answer| answer["Status"] == "FAILED");
+        assert!(
+            failed && lived.steps.contains("StopTask"),
+            "{kind:?}\n{}",
+            lived.steps
+        );
     }
 }
 
@@ -464,14 +917,34 @@ fn two_deliveries_of_start_task_at_the_same_moment_start_once() {
         let properties = json!({
             "Timeout": "600", "Instances": ["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a"],
         });
-        let trouble = Trouble { duplicates: 1.0, twin: true, ..Trouble::default() };
+        let trouble = Trouble {
+            duplicates: 1.0,
+            twin: true,
+            ..Trouble::default()
+        };
         let life = Life::calm(properties, Script::plain(Fate::Exits(0, 200.0)));
         let lived = live_out(
-            Life { seed, trouble, deleted: false, ..life }.with_ledger(LedgerTrouble::default()),
+            Life {
+                seed,
+                trouble,
+                deleted: false,
+                ..life
+            }
+            .with_ledger(LedgerTrouble::default()),
             None,
         );
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
-        assert_eq!(lived.steps.matches("  a task:").count(), 1, "{}", lived.steps);
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
+        assert_eq!(
+            lived.steps.matches("  a task:").count(),
+            1,
+            "{}",
+            lived.steps
+        );
     }
 }
 
@@ -479,24 +952,56 @@ fn two_deliveries_of_start_task_at_the_same_moment_start_once() {
 fn a_self_invocation_that_is_lost_is_made_good_by_the_watch() {
     let mut lost = 0;
     for seed in 0..20 {
-        let trouble = Trouble { lost_hops: 0.5, ..Trouble::default() };
+        let trouble = Trouble {
+            lost_hops: 0.5,
+            ..Trouble::default()
+        };
         // Polled, since its deadline is near, by a function that must hand over.
-        let life = Life::calm(json!({"Timeout": "110"}), Script::plain(Fate::Exits(0, 80.0)));
-        let life = Life { seed, lambda_timeout: 30, trouble, deleted: false, ..life };
-        let lived =
-            live_out(life.with_ledger(LedgerTrouble { dropped: 1.0, ..LedgerTrouble::default() }), None);
+        let life = Life::calm(
+            json!({"Timeout": "110"}),
+            Script::plain(Fate::Exits(0, 80.0)),
+        );
+        let life = Life {
+            seed,
+            lambda_timeout: 30,
+            trouble,
+            deleted: false,
+            ..life
+        };
+        let lived = live_out(
+            life.with_ledger(LedgerTrouble {
+                dropped: 1.0,
+                ..LedgerTrouble::default()
+            }),
+            None,
+        );
         lost += lived.steps.matches("the self-invocation is lost").count();
         assert!(!lived.answers.is_empty(), "{}", lived.steps);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
     }
     assert!(lost > 0);
 }
 
 #[test]
 fn a_task_that_is_not_known_yet_keeps_its_run_from_being_parked_while_it_may_start_anew() {
-    let fails = Script { missing: 3.0, starting: 2.0, ..Script::plain(Fate::FailsToStart) };
+    let fails = Script {
+        missing: 3.0,
+        starting: 2.0,
+        ..Script::plain(Fate::FailsToStart)
+    };
     let scripts = vec![fails.clone(), Script::plain(Fate::Exits(0, 5.0))];
-    check(Life { scripts, ..Life::calm(json!({"StartRetries": "2"}), fails) }, &["SUCCESS", "SUCCESS"]);
+    check(
+        Life {
+            scripts,
+            ..Life::calm(json!({"StartRetries": "2"}), fails)
+        },
+        &["SUCCESS", "SUCCESS"],
+    );
 }
 
 #[test]
@@ -504,16 +1009,31 @@ fn what_is_listed_is_waited_for_though_its_request_has_ended_and_it_cannot_be_de
     let quick = Script::plain(Fate::Exits(0, 1.0));
     let update = json!({"ServiceTimeout": "60", "Timeout": "1800"});
     // It cannot be stopped in time, and runs on unseen; or it is seen dying, and not when the rollback looks.
-    let unseen = Script { missing: 45.0, stopping: (20.0, 137), ..Script::plain(RUNS_FOR_EVER) };
-    let hidden =
-        Script { flicker: Some((50.0, 25.0)), stopping: (90.0, 137), ..Script::plain(RUNS_FOR_EVER) };
+    let unseen = Script {
+        missing: 45.0,
+        stopping: (20.0, 137),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
+    let hidden = Script {
+        flicker: Some((50.0, 25.0)),
+        stopping: (90.0, 137),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
     let hanging = (1..=6).map(|nth| ("StopTask", nth, Fault::Hangs)).collect();
     for (script, planned) in [(unseen, hanging), (hidden, Vec::new())] {
-        let life = chapters(&[json!({}), update.clone()], vec![quick.clone(), script, quick.clone()]);
+        let life = chapters(
+            &[json!({}), update.clone()],
+            vec![quick.clone(), script, quick.clone()],
+        );
         let life = Life { planned, ..life };
         lives_right(life.clone(), &["SUCCESS", "FAILED", "SUCCESS", "SUCCESS"]);
         let lived = live_out(life.with_ledger(LedgerTrouble::default()), None);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
     }
 }
 
@@ -524,90 +1044,185 @@ fn a_start_that_is_taken_over_stops_what_a_call_without_an_answer_has_started() 
         planned.extend((2..8).map(|nth| ("RunTask", nth, Fault::Throttled)));
         let mut life = Life::calm(json!({"Timeout": "60"}), Script::plain(RUNS_FOR_EVER));
         life.chapters[0].cancelled_after = Some(f64::from(tenths) / 10.0);
-        let lived = live_out(Life { planned, ..life }.with_ledger(LedgerTrouble::default()), None);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        let lived = live_out(
+            Life { planned, ..life }.with_ledger(LedgerTrouble::default()),
+            None,
+        );
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
     }
 }
 
 #[test]
 fn delete_asks_again_for_the_tasks_in_a_cluster_that_the_resource_has_left() {
-    let all = [json!({"Timeout": "0", "Cluster": "other"}), json!({"Timeout": "0"})];
+    let all = [
+        json!({"Timeout": "0", "Cluster": "other"}),
+        json!({"Timeout": "0"}),
+    ];
     for first in 4..14 {
-        let failing = (first..first + 8).map(|nth| ("ListTasks", nth, Fault::Fails)).collect();
+        let failing = (first..first + 8)
+            .map(|nth| ("ListTasks", nth, Fault::Fails))
+            .collect();
         let life = chapters(&all, vec![Script::plain(RUNS_FOR_EVER); 2]);
-        lives_right(Life { planned: failing, ..life }, &["SUCCESS", "SUCCESS", "SUCCESS"]);
+        lives_right(
+            Life {
+                planned: failing,
+                ..life
+            },
+            &["SUCCESS", "SUCCESS", "SUCCESS"],
+        );
     }
 }
 
 #[test]
 fn the_watch_adopts_what_was_started_anew_and_not_what_never_ran() {
-    let scripts = vec![Script::plain(Fate::FailsToStart), Script::plain(Fate::Exits(0, 30.0))];
+    let scripts = vec![
+        Script::plain(Fate::FailsToStart),
+        Script::plain(Fate::Exits(0, 30.0)),
+    ];
     for polls in (5..200).step_by(5) {
         let life = Life::calm(json!({"StartRetries": "1"}), scripts[0].clone());
-        let life = Life { first_dies_after: Some(polls), deaths: 3, scripts: scripts.clone(), ..life };
+        let life = Life {
+            first_dies_after: Some(polls),
+            deaths: 3,
+            scripts: scripts.clone(),
+            ..life
+        };
         let lived = live_out(life.with_ledger(LedgerTrouble::default()), None);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
     }
 }
 
 #[test]
 fn the_last_line_is_read_though_the_invocation_is_about_to_end() {
     let properties = json!({"ReturnOutput": "true", "PollInterval": "60"});
-    let late_code = Script { late_facts: (0.5, 4.0), log_delay: 1.0, ..Script::plain(Fate::Exits(0, 0.0)) };
-    let late_line = |runs| Script { log_delay: 2.5, ..Script::plain(Fate::Exits(0, runs)) };
+    let late_code = Script {
+        late_facts: (0.5, 4.0),
+        log_delay: 1.0,
+        ..Script::plain(Fate::Exits(0, 0.0))
+    };
+    let late_line = |runs| Script {
+        log_delay: 2.5,
+        ..Script::plain(Fate::Exits(0, runs))
+    };
     let life = |lambda_timeout, properties, script| {
         let life = Life::calm(properties, script);
-        check(Life { lambda_timeout, recursive_loop: true, ..life }, &["SUCCESS", "SUCCESS"]);
+        check(
+            Life {
+                lambda_timeout,
+                recursive_loop: true,
+                ..life
+            },
+            &["SUCCESS", "SUCCESS"],
+        );
     };
     life(20, properties, late_code);
     for seconds in 25..32 {
-        life(40, json!({"ReturnOutput": "true"}), late_line(f64::from(seconds)));
+        life(
+            40,
+            json!({"ReturnOutput": "true"}),
+            late_line(f64::from(seconds)),
+        );
     }
 }
 
 #[test]
 fn one_answer_without_a_task_that_is_stopping_is_not_its_end() {
     let quick = Script::plain(Fate::Exits(0, 1.0));
-    let dying =
-        Script { stopping: (120.0, 137), flicker: Some((75.0, 25.0)), ..Script::plain(RUNS_FOR_EVER) };
+    let dying = Script {
+        stopping: (120.0, 137),
+        flicker: Some((75.0, 25.0)),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
     let cancelled = json!({"Timeout": "290", "CancelledAfter": 2.0});
     let life = chapters(&[json!({}), cancelled], vec![quick.clone(), dying, quick]);
     for life in [life.clone(), life.with_ledger(LedgerTrouble::default())] {
         let lived = live_out(life, None);
-        assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+        assert!(
+            lived.objections.is_empty(),
+            "{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
     }
 }
 
 #[test]
 fn a_stopping_task_that_one_look_does_not_describe_is_waited_for_before_the_next_run() {
     let quick = Script::plain(Fate::Exits(0, 1.0));
-    let dying = Script { stopping: (40.0, 137), flicker: Some((12.0, 20.0)), ..Script::plain(RUNS_FOR_EVER) };
+    let dying = Script {
+        stopping: (40.0, 137),
+        flicker: Some((12.0, 20.0)),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
     let cancelled = json!({"Timeout": "120", "CancelledAfter": 12.5});
-    let life = chapters(&[json!({"Timeout": "120"}), cancelled], vec![quick.clone(), dying, quick]);
+    let life = chapters(
+        &[json!({"Timeout": "120"}), cancelled],
+        vec![quick.clone(), dying, quick],
+    );
     let planned = vec![("ListTasks", 3, Fault::Slow)];
     let lived = live_out(Life { planned, ..life }, None);
-    assert!(lived.objections.is_empty(), "{}{}", lived.steps, lived.objections.join("\n"));
+    assert!(
+        lived.objections.is_empty(),
+        "{}{}",
+        lived.steps,
+        lived.objections.join("\n")
+    );
 }
 
 #[test]
 fn a_task_that_is_over_before_its_helper_has_started_has_done_its_work() {
     let ended = |code| {
-        let script = Script { sidecar: Some(Sidecar::NeverStarts), ..Script::plain(Fate::Exits(code, 0.4)) };
-        Script { deprovisioning: 25.0, late_facts: (4.0, 0.5), ..script }
+        let script = Script {
+            sidecar: Some(Sidecar::NeverStarts),
+            ..Script::plain(Fate::Exits(code, 0.4))
+        };
+        Script {
+            deprovisioning: 25.0,
+            late_facts: (4.0, 0.5),
+            ..script
+        }
     };
     for properties in [json!({}), json!({"WatchContainers": ["app"]})] {
-        check(Life::calm(properties.clone(), ended(0)), &["SUCCESS", "SUCCESS"]);
+        check(
+            Life::calm(properties.clone(), ended(0)),
+            &["SUCCESS", "SUCCESS"],
+        );
         check(Life::calm(properties, ended(1)), &["FAILED", "SUCCESS"]);
     }
-    check(Life::calm(json!({"WatchContainers": ["*"]}), ended(0)), &["FAILED", "SUCCESS"]);
+    check(
+        Life::calm(json!({"WatchContainers": ["*"]}), ended(0)),
+        &["FAILED", "SUCCESS"],
+    );
 }
 
 #[test]
 fn without_its_definition_a_helper_that_ecs_stopped_fails_no_run() {
     for (code, status) in [(137, "SUCCESS"), (143, "SUCCESS"), (1, "FAILED")] {
-        let script = Script { sidecar: Some(Sidecar::Ends(code)), ..Script::plain(Fate::Exits(0, 30.0)) };
-        let trouble = Trouble { denied: Some("DescribeTaskDefinition"), ..Trouble::default() };
-        check(Life { trouble, ..Life::calm(json!({}), script) }, &[status, "SUCCESS"]);
+        let script = Script {
+            sidecar: Some(Sidecar::Ends(code)),
+            ..Script::plain(Fate::Exits(0, 30.0))
+        };
+        let trouble = Trouble {
+            denied: Some("DescribeTaskDefinition"),
+            ..Trouble::default()
+        };
+        check(
+            Life {
+                trouble,
+                ..Life::calm(json!({}), script)
+            },
+            &[status, "SUCCESS"],
+        );
     }
 }
 
@@ -615,10 +1230,25 @@ fn without_its_definition_a_helper_that_ecs_stopped_fails_no_run() {
 fn a_helper_fails_no_run_unless_every_container_counts() {
     let ends = [1, 2, 130, 137, 143, 255].map(Sidecar::Ends);
     for sidecar in ends.into_iter().chain([Sidecar::WithoutCode]) {
-        let script = Script { sidecar: Some(sidecar), ..Script::plain(Fate::Exits(0, 30.0)) };
-        check(Life::calm(json!({}), script.clone()), &["SUCCESS", "SUCCESS"]);
-        check(Life::calm(json!({"WatchContainers": ["*"]}), script), &["FAILED", "SUCCESS"]);
+        let script = Script {
+            sidecar: Some(sidecar),
+            ..Script::plain(Fate::Exits(0, 30.0))
+        };
+        check(
+            Life::calm(json!({}), script.clone()),
+            &["SUCCESS", "SUCCESS"],
+        );
+        check(
+            Life::calm(json!({"WatchContainers": ["*"]}), script),
+            &["FAILED", "SUCCESS"],
+        );
     }
-    let script = Script { sidecar: Some(Sidecar::Ends(0)), ..Script::plain(Fate::Exits(0, 30.0)) };
-    check(Life::calm(json!({"WatchContainers": ["*"]}), script), &["SUCCESS", "SUCCESS"]);
+    let script = Script {
+        sidecar: Some(Sidecar::Ends(0)),
+        ..Script::plain(Fate::Exits(0, 30.0))
+    };
+    check(
+        Life::calm(json!({"WatchContainers": ["*"]}), script),
+        &["SUCCESS", "SUCCESS"],
+    );
 }

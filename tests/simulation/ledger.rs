@@ -130,7 +130,11 @@ impl LedgerTrouble {
 
     /// What happens to a call to the table now.
     pub(crate) fn fault(&self, now: Seconds) -> Option<Fault> {
-        match self.table.filter(|(_, from, long)| (*from..from + long).contains(&now))?.0 {
+        match self
+            .table
+            .filter(|(_, from, long)| (*from..from + long).contains(&now))?
+            .0
+        {
             TableTrouble::Denies => None,
             TableTrouble::Throttles => Some(Fault::Throttled),
             TableTrouble::IsSlow => Some(Fault::Slow),
@@ -147,12 +151,18 @@ impl LedgerTrouble {
 
 /// Whether an operation is DynamoDB's.
 pub(crate) fn is_of_table(operation: &str) -> bool {
-    matches!(operation, "PutItem" | "UpdateItem" | "Query" | "BatchGetItem")
+    matches!(
+        operation,
+        "PutItem" | "UpdateItem" | "Query" | "BatchGetItem"
+    )
 }
 
 impl Ledger {
     pub(crate) fn over(table: Arc<DynamoDb>) -> Self {
-        Self { table, changed: Notify::new() }
+        Self {
+            table,
+            changed: Notify::new(),
+        }
     }
 
     pub(crate) fn empty_table() -> Arc<DynamoDb> {
@@ -161,7 +171,10 @@ impl Ledger {
 
     /// The rows of requests, as they are now.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Value> {
-        self.table.ledger().into_iter().filter(|row| row["resource"] != WATCH)
+        self.table
+            .ledger()
+            .into_iter()
+            .filter(|row| row["resource"] != WATCH)
     }
 
     /// Whether there is a request that has not been answered, as far as the table knows.
@@ -171,9 +184,10 @@ impl Ledger {
 
     fn beat(&self, at: Seconds) {
         let beat = ((EPOCH as f64 + at) * 1000.0) as i64;
-        let item =
-            json!({"resource": {"S": WATCH}, "request": {"S": "heartbeat"}, "beat": {"N": beat.to_string()}});
-        self.table.call("PutItem", &json!({"TableName": LEDGER, "Item": item})).unwrap();
+        let item = json!({"resource": {"S": WATCH}, "request": {"S": "heartbeat"}, "beat": {"N": beat.to_string()}});
+        self.table
+            .call("PutItem", &json!({"TableName": LEDGER, "Item": item}))
+            .unwrap();
     }
 
     /// Writes the row of another stack, whose task runs in the cursed cluster for an hour.
@@ -187,14 +201,25 @@ impl Ledger {
         }
         let wait = Wait::read(&wait).unwrap();
         let item = Row::promised(&wait, now, now).item();
-        let item: Value = item.into_iter().map(|(name, value)| (name, typed(&value))).collect();
-        self.table.call("PutItem", &json!({"TableName": LEDGER, "Item": item})).unwrap();
+        let item: Value = item
+            .into_iter()
+            .map(|(name, value)| (name, typed(&value)))
+            .collect();
+        self.table
+            .call("PutItem", &json!({"TableName": LEDGER, "Item": item}))
+            .unwrap();
     }
 
     fn spoil(&self, how: Spoiled) {
         for row in self.rows().filter(|row| row["open"].is_string()) {
             let (name, value) = match how {
-                Spoiled::Version => ("wait", row["wait"].as_str().unwrap_or("{}").replacen(":1,", ":99,", 1)),
+                Spoiled::Version => (
+                    "wait",
+                    row["wait"]
+                        .as_str()
+                        .unwrap_or("{}")
+                        .replacen(":1,", ":99,", 1),
+                ),
                 Spoiled::Wait => ("wait", "{".to_owned()),
                 Spoiled::State => ("state", "hibernating".to_owned()),
             };
@@ -225,14 +250,18 @@ fn typed(value: &Value) -> Value {
 
 /// The rules of a life with a ledger, for as long as it lives.
 pub(crate) async fn rules(world: &Arc<World>) {
-    let Some(ledger) = &world.ledger else { return std::future::pending().await };
+    let Some(ledger) = &world.ledger else {
+        return std::future::pending().await;
+    };
     if world.trouble().cursed {
         ledger.curse();
     }
     let spoiling = async {
         if let Some((how, at)) = world.trouble().spoiled {
             tokio::time::sleep(Duration::from_secs_f64(at)).await;
-            world.note(format!("every open row becomes one of another version: {how:?}"));
+            world.note(format!(
+                "every open row becomes one of another version: {how:?}"
+            ));
             ledger.spoil(how);
         }
     };
@@ -259,7 +288,11 @@ async fn watch(world: &Arc<World>, ledger: &Ledger) {
         let (late, twice) = {
             let mut state = world.state();
             let late = state.rng.f64() < trouble.watch_late;
-            let late = if late { state.rng.f64() * 100.0 } else { state.rng.f64() };
+            let late = if late {
+                state.rng.f64() * 100.0
+            } else {
+                state.rng.f64()
+            };
             (late, state.rng.f64() < trouble.watch_doubled)
         };
         tokio::time::sleep(Duration::from_secs_f64((due - world.now()).max(0.0))).await;
@@ -268,9 +301,17 @@ async fn watch(world: &Arc<World>, ledger: &Ledger) {
             return;
         }
         for number in 0..=u32::from(twice) {
-            let delivery = Delivery { request: WATCH.to_owned(), number: 2 * round + number, chain: 1 };
+            let delivery = Delivery {
+                request: WATCH.to_owned(),
+                number: 2 * round + number,
+                chain: 1,
+            };
             let event = json!({"Watch": {}});
-            world.queue(Event { payload: event, delivery, delay: Duration::from_secs_f64(late) });
+            world.queue(Event {
+                payload: event,
+                delivery,
+                delay: Duration::from_secs_f64(late),
+            });
         }
     }
 }
@@ -287,7 +328,11 @@ async fn ended(world: &Arc<World>, ledger: &Ledger) {
             let state = world.state();
             told.resize(state.tasks.len(), (0, Value::Null));
             for (task, (version, before)) in state.tasks.iter().zip(&mut told) {
-                next = task.changes().into_iter().filter(|at| *at > now).fold(next, Seconds::min);
+                next = task
+                    .changes()
+                    .into_iter()
+                    .filter(|at| *at > now)
+                    .fold(next, Seconds::min);
                 let detail = task.described(now, EPOCH as f64);
                 if detail == *before || task.has_vanished(now) {
                     continue;
@@ -300,7 +345,11 @@ async fn ended(world: &Arc<World>, ledger: &Ledger) {
         for event in events.into_iter().filter(ended_matches) {
             deliver(world, event);
         }
-        let pause = if next.is_finite() { (next - now).max(0.001) } else { 1e6 };
+        let pause = if next.is_finite() {
+            (next - now).max(0.001)
+        } else {
+            1e6
+        };
         // Another task, or an end that nobody expected.
         let _ = tokio::time::timeout(Duration::from_secs_f64(pause), changed).await;
     }
@@ -326,7 +375,9 @@ fn deliver(world: &Arc<World>, event: Value) {
         let dropped = state.rng.f64() < trouble.dropped;
         let times = 1 + usize::from(state.rng.f64() < trouble.doubled);
         let delays = [0; 2].map(|_| {
-            let late = trouble.delayed.filter(|(chance, _)| state.rng.f64() < *chance);
+            let late = trouble
+                .delayed
+                .filter(|(chance, _)| state.rng.f64() < *chance);
             0.01 + 0.3 * state.rng.f64() + late.map_or(0.0, |(_, most)| state.rng.f64() * most)
         });
         (dropped, times, delays)
@@ -338,8 +389,16 @@ fn deliver(world: &Arc<World>, event: Value) {
     }
     for delay in &delays[..times] {
         let number = world.next_event();
-        let delivery = Delivery { request: EVENT.to_owned(), number, chain: 1 };
-        world.queue(Event { payload: event.clone(), delivery, delay: Duration::from_secs_f64(*delay) });
+        let delivery = Delivery {
+            request: EVENT.to_owned(),
+            number,
+            chain: 1,
+        };
+        world.queue(Event {
+            payload: event.clone(),
+            delivery,
+            delay: Duration::from_secs_f64(*delay),
+        });
     }
 }
 

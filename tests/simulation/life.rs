@@ -131,9 +131,10 @@ impl Refusal {
                 "ClientException",
                 "You’ve reached the limit on the number of vCPUs you can run concurrently",
             ),
-            Self::EmptyProvider => {
-                ("InvalidParameterException", "No Container Instances were found in your capacity provider.")
-            }
+            Self::EmptyProvider => (
+                "InvalidParameterException",
+                "No Container Instances were found in your capacity provider.",
+            ),
         }
     }
 }
@@ -182,7 +183,10 @@ impl Life {
             seed: 1,
             lambda_timeout: 900,
             recursive_loop: false,
-            chapters: vec![Chapter { properties: all, cancelled_after: None }],
+            chapters: vec![Chapter {
+                properties: all,
+                cancelled_after: None,
+            }],
             deleted: true,
             trouble: Trouble::default(),
             scripts: vec![script],
@@ -196,7 +200,10 @@ impl Life {
 
     /// The same life with a ledger.
     pub(crate) fn with_ledger(self, trouble: LedgerTrouble) -> Self {
-        Self { ledger: Some(trouble), ..self }
+        Self {
+            ledger: Some(trouble),
+            ..self
+        }
     }
 
     /// The life of this seed. Half of them have a ledger.
@@ -210,7 +217,11 @@ impl Life {
             .chain((1..=updates).map(|number| {
                 let chapter = Chapter::draw(rng, number);
                 // Which cluster and kind of start an update has is its own; mostly it is as before.
-                if rng.f64() < 0.7 { chapter.like(&create) } else { chapter }
+                if rng.f64() < 0.7 {
+                    chapter.like(&create)
+                } else {
+                    chapter
+                }
             }))
             .collect();
         Self {
@@ -225,14 +236,18 @@ impl Life {
             always_panics: None,
             first_dies_after: None,
             deaths: 1,
-            ledger: (seed % 2 == 1).then(|| LedgerTrouble::draw(&mut Rng::with_seed(seed ^ 0x1ed9e4))),
+            ledger: (seed % 2 == 1)
+                .then(|| LedgerTrouble::draw(&mut Rng::with_seed(seed ^ 0x1ed9e4))),
         }
     }
 
     /// Whether the runner has a bug that this life meets.
     pub(crate) fn panics(&self) -> bool {
         self.always_panics.is_some()
-            || self.planned.iter().any(|(.., fault)| *fault == Fault::Panics)
+            || self
+                .planned
+                .iter()
+                .any(|(.., fault)| *fault == Fault::Panics)
             || self.ledger.as_ref().is_some_and(|ledger| ledger.cursed)
     }
 
@@ -262,11 +277,18 @@ impl Trouble {
             || self.capacity_reason.is_some()
             || self.iam_spreads > 0.0
             || self.short_arns;
-        refuses && self.rate == 0.0 && self.crashes == 0.0 && self.denied.is_none() && self.outage.is_none()
+        refuses
+            && self.rate == 0.0
+            && self.crashes == 0.0
+            && self.denied.is_none()
+            && self.outage.is_none()
     }
 
     fn draw(rng: &mut Rng) -> Self {
-        let mut trouble = Self { rough_tasks: rng.f64() < 0.5, ..Self::default() };
+        let mut trouble = Self {
+            rough_tasks: rng.f64() < 0.5,
+            ..Self::default()
+        };
         match rng.u8(0..10) {
             0 | 1 => return trouble,
             2..=6 => {
@@ -279,10 +301,24 @@ impl Trouble {
             }
         }
         let mut chance = |of: f64| rng.f64() < of;
-        let kinds =
-            [chance(0.3), chance(0.3), chance(0.1), chance(0.05), chance(0.2), chance(0.2), chance(0.1)];
-        let others =
-            [chance(0.1), chance(0.1), chance(0.05), chance(0.2), chance(0.1), chance(0.2), chance(0.3)];
+        let kinds = [
+            chance(0.3),
+            chance(0.3),
+            chance(0.1),
+            chance(0.05),
+            chance(0.2),
+            chance(0.2),
+            chance(0.1),
+        ];
+        let others = [
+            chance(0.1),
+            chance(0.1),
+            chance(0.05),
+            chance(0.2),
+            chance(0.1),
+            chance(0.2),
+            chance(0.3),
+        ];
         if kinds[0] {
             trouble.crashes = pick(rng, &[0.1, 0.4]);
         }
@@ -323,8 +359,12 @@ impl Trouble {
         trouble.bucket_refuses = others[2];
         trouble.blank_conflicts = if others[3] { 0.3 } else { 0.0 };
         trouble.fresh_stack = if others[4] { rng.u32(1..=3) } else { 0 };
-        trouble.no_definitions =
-            others[5].then(|| (pick(rng, &[0.0, 10.0]) * rng.f64(), pick(rng, &[10.0, 120.0, 400.0])));
+        trouble.no_definitions = others[5].then(|| {
+            (
+                pick(rng, &[0.0, 10.0]) * rng.f64(),
+                pick(rng, &[10.0, 120.0, 400.0]),
+            )
+        });
         trouble.neighbours = if others[6] { pick(rng, &[1, 120]) } else { 0 };
         trouble
     }
@@ -351,11 +391,19 @@ impl Chapter {
         });
         let optional = [
             (0.3, "Count", json!(pick(rng, &["2", "3"]))),
-            (0.2, "PollInterval", json!(pick(rng, &["1", "5", "30", "60"]))),
+            (
+                0.2,
+                "PollInterval",
+                json!(pick(rng, &["1", "5", "30", "60"])),
+            ),
             (0.2, "StartRetries", json!(pick(rng, &["1", "2"]))),
             (0.5, "RunOnRollback", json!(pick(rng, &["true", "false"]))),
             (0.1, "LogLines", json!("0")),
-            (0.15, "Instances", json!(["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a"])),
+            (
+                0.15,
+                "Instances",
+                json!(["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a"]),
+            ),
             (0.1, "NoEcho", json!("true")),
             (0.2, "Cluster", json!("other")),
         ];
@@ -372,8 +420,12 @@ impl Chapter {
         if Rng::with_seed(rng.clone().u64(..).wrapping_add(1)).f64() < 0.25 {
             properties["ReturnOutput"] = json!("true");
         }
-        let cancelled_after = (rng.f64() < 0.2).then(|| pick(rng, &[0.0, 0.3, 2.0, 20.0, 100.0]) + rng.f64());
-        Self { properties, cancelled_after }
+        let cancelled_after =
+            (rng.f64() < 0.2).then(|| pick(rng, &[0.0, 0.3, 2.0, 20.0, 100.0]) + rng.f64());
+        Self {
+            properties,
+            cancelled_after,
+        }
     }
 
     /// The same, but run as another chapter runs its tasks.
@@ -381,7 +433,11 @@ impl Chapter {
         for name in ["Instances", "Timeout", "ServiceTimeout"] {
             match other.properties.get(name) {
                 Some(value) => self.properties[name] = value.clone(),
-                None => drop(self.properties.as_object_mut().and_then(|properties| properties.remove(name))),
+                None => drop(
+                    self.properties
+                        .as_object_mut()
+                        .and_then(|properties| properties.remove(name)),
+                ),
             }
         }
         self
@@ -389,7 +445,10 @@ impl Chapter {
 
     /// A property as a number.
     pub(crate) fn number(properties: &Value, name: &str, default: f64) -> f64 {
-        properties[name].as_str().and_then(|text| text.parse().ok()).unwrap_or(default)
+        properties[name]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(default)
     }
 }
 
@@ -412,7 +471,8 @@ impl Script {
 
     /// The life of one task.
     pub(crate) fn draw(rng: &mut Rng, trouble: &Trouble) -> Self {
-        let runs = pick(rng, &[0.0, 0.4, 3.0, 12.0, 45.0, 130.0, 400.0, 1200.0]) * (0.5 + rng.f64());
+        let runs =
+            pick(rng, &[0.0, 0.4, 3.0, 12.0, 45.0, 130.0, 400.0, 1200.0]) * (0.5 + rng.f64());
         let fate = match rng.u8(0..20) {
             _ if !trouble.rough_tasks => Fate::Exits(0, runs),
             0..=8 => Fate::Exits(0, runs),
@@ -433,8 +493,15 @@ impl Script {
                 false => (pick(rng, &[30.0, 30.0, 120.0]), 137),
             },
             deprovisioning: pick(rng, &[0.0, 1.0, 25.0]),
-            late_facts: (pick(rng, &[0.0, 0.0, 0.5, 4.0]), pick(rng, &[0.0, 0.0, 0.5, 4.0])),
-            missing: if trouble.rate > 0.0 { pick(rng, &[0.0, 0.0, 0.0, 2.0, 45.0]) } else { 0.0 },
+            late_facts: (
+                pick(rng, &[0.0, 0.0, 0.5, 4.0]),
+                pick(rng, &[0.0, 0.0, 0.5, 4.0]),
+            ),
+            missing: if trouble.rate > 0.0 {
+                pick(rng, &[0.0, 0.0, 0.0, 2.0, 45.0])
+            } else {
+                0.0
+            },
             flicker: (rng.f64() < 0.1).then(|| (rng.f64() * 100.0, pick(rng, &[1.0, 10.0, 25.0]))),
             log_delay: pick(rng, &[0.0, 1.0, 2.5]),
             sidecar: (rng.f64() < 0.3).then(|| {
@@ -459,21 +526,36 @@ impl fmt::Display for Life {
             f,
             "  Lambda timeout {} s, RecursiveLoop {}",
             self.lambda_timeout,
-            if self.recursive_loop { "Allow" } else { "Terminate" }
+            if self.recursive_loop {
+                "Allow"
+            } else {
+                "Terminate"
+            }
         )?;
         for (number, chapter) in self.chapters.iter().enumerate() {
             let name = if number == 0 { "Create" } else { "Update" };
             let properties = chapter.properties.as_object().into_iter().flatten();
-            let plain = properties
-                .filter(|(name, _)| !["ServiceToken", "Overrides", "Triggers"].contains(&name.as_str()));
-            let plain: Vec<String> = plain.map(|(name, value)| format!("{name} {value}")).collect();
+            let plain = properties.filter(|(name, _)| {
+                !["ServiceToken", "Overrides", "Triggers"].contains(&name.as_str())
+            });
+            let plain: Vec<String> = plain
+                .map(|(name, value)| format!("{name} {value}"))
+                .collect();
             write!(f, "  {name}: {}", plain.join(", "))?;
             match chapter.cancelled_after {
                 Some(after) => writeln!(f, "; cancelled after {after:.1} s")?,
                 None => writeln!(f)?,
             }
         }
-        writeln!(f, "  {}", if self.deleted { "deleted in the end" } else { "never deleted" })?;
+        writeln!(
+            f,
+            "  {}",
+            if self.deleted {
+                "deleted in the end"
+            } else {
+                "never deleted"
+            }
+        )?;
         writeln!(f, "  {:?}", self.trouble)?;
         match &self.ledger {
             Some(trouble) => writeln!(f, "  with a ledger: {trouble}"),

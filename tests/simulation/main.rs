@@ -69,8 +69,15 @@ fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
     // The runner's jitter comes from here.
     fastrand::seed(life.seed);
     let log = Log::default();
-    let logging = Logging { level: Level::TRACE, json: true };
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let logging = Logging {
+        level: Level::TRACE,
+        json: true,
+    };
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     let world = tracing::subscriber::with_default(logging.to(log.clone()), || {
         LocalSet::new().block_on(&runtime, async {
             let world = World::new(life, sabotage, None);
@@ -87,9 +94,19 @@ fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
     for (at, step) in &state.journal {
         steps.push_str(&format!("{at:9.2} s  {step}\n"));
     }
-    let answers =
-        state.requests.iter().flat_map(|asked| &asked.answers).map(|answer| answer.body.clone()).collect();
-    Lived { objections, steps, calls: state.calls.len(), answers, log }
+    let answers = state
+        .requests
+        .iter()
+        .flat_map(|asked| &asked.answers)
+        .map(|answer| answer.body.clone())
+        .collect();
+    Lived {
+        objections,
+        steps,
+        calls: state.calls.len(),
+        answers,
+        log,
+    }
 }
 
 /// Lives these lives on all cores, for as long as what comes of one lets it go on.
@@ -125,9 +142,16 @@ fn check(seeds: Range<u64>) {
         keeps
     });
     if let Some((seed, lived)) = found.into_inner().unwrap() {
-        panic!("{}\n{}\nreplay: SEED={seed} make soak", lived.steps, lived.objections.join("\n"));
+        panic!(
+            "{}\n{}\nreplay: SEED={seed} make soak",
+            lived.steps,
+            lived.objections.join("\n")
+        );
     }
-    println!("{lives} lives, {} calls to AWS, every promise kept", calls.into_inner());
+    println!(
+        "{lives} lives, {} calls to AWS, every promise kept",
+        calls.into_inner()
+    );
 }
 
 #[test]
@@ -138,20 +162,37 @@ fn a_thousand_lives_keep_every_promise() {
 /// Lives `SEEDS` lives from `FIRST` on, and prints a line for each promise that one has broken.
 #[test]
 #[ignore = "make soak"]
-#[expect(clippy::disallowed_methods, reason = "make soak sets SEED, or FIRST and SEEDS")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "make soak sets SEED, or FIRST and SEEDS"
+)]
 fn soak() {
-    let number = |name| env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    let number = |name| {
+        env::var(name)
+            .ok()
+            .and_then(|number| number.parse::<u64>().ok())
+    };
     if let Some(seed) = number("SEED") {
         let lived = live(seed, None);
         println!("{}", lived.steps);
-        assert!(lived.objections.is_empty(), "{}", lived.objections.join("\n"));
+        assert!(
+            lived.objections.is_empty(),
+            "{}",
+            lived.objections.join("\n")
+        );
         return;
     }
-    let (first, lives) = (number("FIRST").unwrap_or(0), number("SEEDS").unwrap_or(20_000));
+    let (first, lives) = (
+        number("FIRST").unwrap_or(0),
+        number("SEEDS").unwrap_or(20_000),
+    );
     let [lived_out, broken, calls] = [0; 3].map(AtomicUsize::new);
     live_all(first..first + lives, |seed, lived| {
         for objection in &lived.objections {
-            println!("SEED={seed}: {}", objection.chars().take(300).collect::<String>());
+            println!(
+                "SEED={seed}: {}",
+                objection.chars().take(300).collect::<String>()
+            );
         }
         broken.fetch_add(usize::from(!lived.objections.is_empty()), Ordering::Relaxed);
         calls.fetch_add(lived.calls, Ordering::Relaxed);
@@ -188,8 +229,12 @@ fn a_runner_that_breaks_a_rule_is_found_out() {
 #[ignore = "make soak"]
 fn the_first_to_notice() {
     for (sabotage, word, _) in sabotage::ALL {
-        let notices =
-            |seed: &u64| live(*seed, Some(sabotage)).objections.iter().any(|one| one.contains(word));
+        let notices = |seed: &u64| {
+            live(*seed, Some(sabotage))
+                .objections
+                .iter()
+                .any(|one| one.contains(word))
+        };
         println!("{sabotage:?}: {:?}", (0..4000).find(notices));
     }
 }
@@ -227,24 +272,36 @@ fn a_seed_lives_the_same_life_every_time() {
 #[test]
 fn the_log_has_the_fields_that_its_page_names() {
     let page = include_str!("../../docs/logging.md");
-    let table = page.lines().skip_while(|line| !line.starts_with("| Field")).skip(2);
+    let table = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| Field"))
+        .skip(2);
     let rows = table.take_while(|line| line.starts_with("| "));
-    let mut named: BTreeSet<&str> =
-        rows.flat_map(|row| row[2..].split(" | ").next().unwrap().split(", ")).collect();
+    let mut named: BTreeSet<&str> = rows
+        .flat_map(|row| row[2..].split(" | ").next().unwrap().split(", "))
+        .collect();
     named.extend(["level", "timestamp", "message"]);
     let mut seen = BTreeSet::new();
     for seed in 0..300 {
         for line in live(seed, None).log.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let fields = line.as_object().unwrap().keys();
-            seen.extend(
-                fields.map(|field| named.get(field.as_str()).copied().unwrap_or_else(|| panic!("{line}"))),
+            seen.extend(fields.map(|field| {
+                named
+                    .get(field.as_str())
+                    .copied()
+                    .unwrap_or_else(|| panic!("{line}"))
+            }));
+            assert!(
+                line["message"].is_string() && line["level"].is_string(),
+                "{line}"
             );
-            assert!(line["message"].is_string() && line["level"].is_string(), "{line}");
         }
     }
     let elsewhere = ["version", "revision", "target", "place"];
-    let missing: Vec<&&str> =
-        named.iter().filter(|name| !seen.contains(**name) && !elsewhere.contains(name)).collect();
+    let missing: Vec<&&str> = named
+        .iter()
+        .filter(|name| !seen.contains(**name) && !elsewhere.contains(name))
+        .collect();
     assert!(missing.is_empty(), "no line has {missing:?}");
 }

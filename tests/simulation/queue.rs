@@ -48,7 +48,12 @@ const ENDS: [(&str, &str, Option<i32>, &str); 5] = [
     ("STOPPED", "it exited", None, "failed"),
     ("STOPPED", "it exited", Some(0), "succeeded"),
     ("STOPPED", "it exited", Some(1), "failed"),
-    ("STOPPED", "the container instance is in DRAINING state", Some(1), "excused"),
+    (
+        "STOPPED",
+        "the container instance is in DRAINING state",
+        Some(1),
+        "excused",
+    ),
 ];
 
 /// One event of one task.
@@ -108,7 +113,11 @@ impl Sent {
 fn events(rng: &mut Rng) -> Vec<Sent> {
     let mut events = Vec::new();
     for task in 0..rng.usize(1..130) {
-        let sent = Sent { task, end: rng.usize(0..ENDS.len()), version: 3 };
+        let sent = Sent {
+            task,
+            end: rng.usize(0..ENDS.len()),
+            version: 3,
+        };
         events.push(sent);
         if sent.end > 0 && rng.f64() < 0.2 {
             events.push(Sent { version: 4, ..sent });
@@ -125,9 +134,17 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
     let events = events(&mut rng);
     let rate = pick(&mut rng, &[0.0, 0.02, 0.1, 0.4]);
     let (log, metrics) = (Log::default(), Arc::new(Mutex::new(Vec::new())));
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     let mut objections = tracing::subscriber::with_default(
-        Logging { level: Level::TRACE, json: true }.to(log.clone()),
+        Logging {
+            level: Level::TRACE,
+            json: true,
+        }
+        .to(log.clone()),
         || runtime.block_on(queue(&sinks, &metrics, &events, rate, &mut rng)),
     );
 
@@ -136,9 +153,14 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
     for event in &events {
         let sort = format!("2026-11-20T10:16:12Z#{}#{}", event.task, event.version);
         let item = items.iter().find(|item| item["change"] == sort.as_str());
-        let (kept, finding) = (item.and_then(|item| item["finding"].as_str()), ENDS[event.end].3);
+        let (kept, finding) = (
+            item.and_then(|item| item["finding"].as_str()),
+            ENDS[event.end].3,
+        );
         if kept != Some(finding) {
-            objections.push(format!("lost: {event:?} is {finding}, and the table has {kept:?}"));
+            objections.push(format!(
+                "lost: {event:?} is {finding}, and the table has {kept:?}"
+            ));
         }
     }
     let failed: BTreeMap<usize, &Sent> = events
@@ -147,15 +169,30 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
         .map(|event| (event.task, event))
         .collect();
     let most = |least: usize| least * (1 + sinks.troubles);
-    let measured: usize =
-        metrics.lock().unwrap().iter().filter(|line: &&String| line.contains("TaskFailed")).count();
+    let measured: usize = metrics
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|line: &&String| line.contains("TaskFailed"))
+        .count();
     if !(failed.len()..=most(failed.len())).contains(&measured) {
-        objections.push(format!("{} tasks failed, and {measured} were measured", failed.len()));
+        objections.push(format!(
+            "{} tasks failed, and {measured} were measured",
+            failed.len()
+        ));
     }
     for (task, event) in &failed {
-        let of_task = items.iter().filter(|item| item["taskArn"].as_str().map(task_of_arn) == Some(*task));
-        if of_task.filter(|item| item["alerted"].is_string() && item["logged"].is_string()).count() == 0 {
-            objections.push(format!("the trail does not show that {event:?} was reported"));
+        let of_task = items
+            .iter()
+            .filter(|item| item["taskArn"].as_str().map(task_of_arn) == Some(*task));
+        if of_task
+            .filter(|item| item["alerted"].is_string() && item["logged"].is_string())
+            .count()
+            == 0
+        {
+            objections.push(format!(
+                "the trail does not show that {event:?} was reported"
+            ));
         }
         let lines = sinks.lines.iter().filter(|line| *line == task).count();
         if !(1..=most(1)).contains(&lines) {
@@ -177,10 +214,14 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
     for (group, failures) in &due {
         let reported = reported.get(group).copied().unwrap_or_default();
         if reported < *failures {
-            objections.push(format!("unreported: {failures} of {group}, and {reported} were reported"));
+            objections.push(format!(
+                "unreported: {failures} of {group}, and {reported} were reported"
+            ));
         }
         if reported > most(*failures) {
-            objections.push(format!("reported twice: {failures} of {group}, and {reported} were reported"));
+            objections.push(format!(
+                "reported twice: {failures} of {group}, and {reported} were reported"
+            ));
         }
     }
     if let Some(other) = reported.keys().find(|group| !due.contains_key(*group)) {
@@ -197,8 +238,14 @@ fn reported(subjects: &[String]) -> BTreeMap<String, usize> {
     let mut reported = BTreeMap::new();
     for subject in subjects {
         let (what, group) = subject.split_once(" failed: ").unwrap();
-        let count = what.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(1);
-        *reported.entry(group.trim_end_matches(" (, )").to_owned()).or_default() += count;
+        let count = what
+            .split(' ')
+            .next()
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(1);
+        *reported
+            .entry(group.trim_end_matches(" (, )").to_owned())
+            .or_default() += count;
     }
     reported
 }
@@ -213,17 +260,32 @@ type Metrics = Arc<Mutex<Vec<String>>>;
 
 fn monitor_of(sinks: &Arc<Mutex<Sinks>>, metrics: &Metrics) -> Monitor {
     let topic = Sns::topic_arn();
-    let settings =
-        [("AUDIT_TABLE", "audit"), ("ALERT_TOPIC_ARN", &topic), ("EVENTS_LOG_GROUP", "/ecs/failed")];
-    let settings = Settings::of(|name| settings.iter().find(|one| one.0 == name).map(|one| one.1.to_owned()));
+    let settings = [
+        ("AUDIT_TABLE", "audit"),
+        ("ALERT_TOPIC_ARN", &topic),
+        ("EVENTS_LOG_GROUP", "/ecs/failed"),
+    ];
+    let settings = Settings::of(|name| {
+        settings
+            .iter()
+            .find(|one| one.0 == name)
+            .map(|one| one.1.to_owned())
+    });
     let metrics = Arc::clone(metrics);
     let sink = move |line: &str| metrics.lock().unwrap().push(line.to_owned());
-    Monitor::new(settings.unwrap(), wire::config(Connector(Arc::clone(sinks))), Box::new(sink))
+    Monitor::new(
+        settings.unwrap(),
+        wire::config(Connector(Arc::clone(sinks))),
+        Box::new(sink),
+    )
 }
 
 impl Instance {
     fn new(sinks: &Arc<Mutex<Sinks>>, metrics: &Metrics) -> Self {
-        Self { monitor: monitor_of(sinks, metrics), sinks: Arc::clone(sinks) }
+        Self {
+            monitor: monitor_of(sinks, metrics),
+            sinks: Arc::clone(sinks),
+        }
     }
 
     /// One invocation by the queue; the events that come back.
@@ -240,14 +302,17 @@ impl Instance {
             return batch.to_vec();
         };
         let failed = failures(&answer.unwrap());
-        batch.iter().filter(|event| failed.contains(&event.message())).copied().collect()
+        batch
+            .iter()
+            .filter(|event| failed.contains(&event.message()))
+            .copied()
+            .collect()
     }
 
     /// One invocation by the schedule.
     async fn tick(&self, now: OffsetDateTime) {
         let time = now.format(&Rfc3339).unwrap();
-        let event =
-            json!({"source": "aws.events", "detail-type": "Scheduled Event", "time": time, "detail": {}});
+        let event = json!({"source": "aws.events", "detail-type": "Scheduled Event", "time": time, "detail": {}});
         // What fails is tried again a minute later.
         let _ = tokio::time::timeout(LAMBDA_TIMEOUT, self.monitor.handle(event, now)).await;
     }
@@ -274,8 +339,10 @@ async fn queue(
         }
         let calm = receive >= CALM;
         rng.shuffle(&mut waiting);
-        let batches: Vec<Vec<Sent>> =
-            std::mem::take(&mut waiting).chunks(rng.usize(10..101)).map(<[Sent]>::to_vec).collect();
+        let batches: Vec<Vec<Sent>> = std::mem::take(&mut waiting)
+            .chunks(rng.usize(10..101))
+            .map(<[Sent]>::to_vec)
+            .collect();
         for pair in batches.chunks(2) {
             let deadly = !calm && rng.f64() < rate;
             let died = {
@@ -286,7 +353,10 @@ async fn queue(
                 Arc::clone(&sinks.died)
             };
             let odd = rng.bool();
-            let both = instances.iter().zip(pair).map(|(instance, batch)| instance.deliver(batch, odd, now));
+            let both = instances
+                .iter()
+                .zip(pair)
+                .map(|(instance, batch)| instance.deliver(batch, odd, now));
             let failed = tokio::select! {
                 failed = join_all(both) => Some(failed.concat()),
                 () = died.notified() => None,
@@ -306,12 +376,17 @@ async fn queue(
         now += VISIBILITY;
         instances[0].tick(now).await;
     }
-    waiting.iter().map(|event| format!("dead letter: {event:?}")).collect()
+    waiting
+        .iter()
+        .map(|event| format!("dead letter: {event:?}"))
+        .collect()
 }
 
 fn failures(answer: &Value) -> BTreeSet<String> {
     let failures = answer["batchItemFailures"].as_array().unwrap().iter();
-    failures.map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+    failures
+        .map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -334,29 +409,63 @@ fn a_monitor_that_loses_something_is_found_out() {
         (Swallowed::Marks, "unreported: "),
         (Swallowed::Leases, "reported twice: "),
     ] {
-        let noticed =
-            (0..60).find(|seed| live(*seed, Some(swallowed)).0.iter().any(|one| one.contains(word)));
-        assert!(noticed.is_some(), "nobody notices that {swallowed:?} are swallowed");
+        let noticed = (0..60).find(|seed| {
+            live(*seed, Some(swallowed))
+                .0
+                .iter()
+                .any(|one| one.contains(word))
+        });
+        assert!(
+            noticed.is_some(),
+            "nobody notices that {swallowed:?} are swallowed"
+        );
     }
 }
 
 /// A table that does not answer keeps nobody from being alerted, nor the function from ending in time.
 #[test]
 fn a_table_that_hangs_does_not_keep_people_from_being_reported() {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let sinks = Sinks::new(Rng::with_seed(1), None);
-        lock(&sinks).hangs = &["PutItem", "BatchWriteItem", "UpdateItem", "TransactWriteItems"];
-        let records: Vec<Value> =
-            (0..100).map(|task| Sent { task: 4 * task, end: 1, version: 3 }.record()).collect();
+        lock(&sinks).hangs = &[
+            "PutItem",
+            "BatchWriteItem",
+            "UpdateItem",
+            "TransactWriteItems",
+        ];
+        let records: Vec<Value> = (0..100)
+            .map(|task| {
+                Sent {
+                    task: 4 * task,
+                    end: 1,
+                    version: 3,
+                }
+                .record()
+            })
+            .collect();
         let instance = Instance::new(&sinks, &Arc::default());
-        let answer =
-            tokio::time::timeout(LAMBDA_TIMEOUT, instance.monitor.handle(json!({"Records": records}), NOW))
-                .await;
-        assert_eq!(failures(&answer.unwrap().unwrap()).len(), 100, "all come back");
+        let answer = tokio::time::timeout(
+            LAMBDA_TIMEOUT,
+            instance.monitor.handle(json!({"Records": records}), NOW),
+        )
+        .await;
+        assert_eq!(
+            failures(&answer.unwrap().unwrap()).len(),
+            100,
+            "all come back"
+        );
         let sinks = lock(&sinks);
         let reported = reported(&sinks.subjects.lock().unwrap());
-        assert_eq!(reported.into_values().collect::<Vec<_>>(), [100], "in one message");
+        assert_eq!(
+            reported.into_values().collect::<Vec<_>>(),
+            [100],
+            "in one message"
+        );
         assert_eq!(sinks.lines.len(), 100);
     });
 }

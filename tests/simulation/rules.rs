@@ -15,10 +15,15 @@ use crate::{
 /// Every promise that was broken, in words.
 pub(crate) fn broken(world: &World, log: &str) -> Vec<String> {
     let state = world.state();
-    let court = Court { world, state: &state, remembered: Remembered::of(world, &state) };
+    let court = Court {
+        world,
+        state: &state,
+        remembered: Remembered::of(world, &state),
+    };
     let mut objections = Vec::new();
     for asked in &state.requests {
-        let mut object = |what: String| objections.push(format!("{} {}: {what}", asked.kind, asked.id));
+        let mut object =
+            |what: String| objections.push(format!("{} {}: {what}", asked.kind, asked.id));
         court.one_answer_in_time(asked, &mut object);
         court.a_true_answer(asked, &mut object);
         court.started_once(asked, &mut object);
@@ -47,7 +52,10 @@ struct Court<'w> {
 
 impl Court<'_> {
     fn launches<'s>(&'s self, asked: &'s Asked) -> impl DoubleEndedIterator<Item = &'s Launch> {
-        self.state.launches.iter().filter(|launch| launch.request == asked.id)
+        self.state
+            .launches
+            .iter()
+            .filter(|launch| launch.request == asked.id)
     }
 
     fn tasks<'s>(&'s self, launch: &'s Launch) -> impl Iterator<Item = &'s SimTask> {
@@ -64,7 +72,9 @@ impl Court<'_> {
     fn run<'s>(&'s self, asked: &'s Asked, before: Seconds) -> Vec<&'s Launch> {
         let expected = expected(&asked.properties);
         let mut run: Vec<&Launch> = Vec::new();
-        let launches = self.launches(asked).filter(|launch| !launch.tasks.is_empty() && launch.at < before);
+        let launches = self
+            .launches(asked)
+            .filter(|launch| !launch.tasks.is_empty() && launch.at < before);
         for launch in launches {
             let tasks = || run.iter().flat_map(|launch| self.tasks(launch));
             if tasks().count() >= expected && tasks().all(|task| task.running().is_none()) {
@@ -81,8 +91,13 @@ impl Court<'_> {
         if asked.chain_broken {
             object("its chain of self-invocations was too long, and Lambda dropped it".to_owned());
         }
-        let late = asked.first_delivered.is_none_or(|at| at > asked.sent + 7200.0 - 1.0);
-        let Some(Answer { at, body: first, .. }) = asked.answers.first() else {
+        let late = asked
+            .first_delivered
+            .is_none_or(|at| at > asked.sent + 7200.0 - 1.0);
+        let Some(Answer {
+            at, body: first, ..
+        }) = asked.answers.first()
+        else {
             if !trouble.bucket_refuses && !late && !self.remembered.is_lost(asked) {
                 object("no answer".to_owned());
             }
@@ -97,9 +112,10 @@ impl Court<'_> {
             ));
         }
         for other in asked.answers[1..].iter().map(|answer| &answer.body) {
-            let alone = asked.deliveries == 1 && !asked.disturbed && !self.remembered.table_failed();
-            let told_alike =
-                first["Status"] == other["Status"] && self.told(asked, first) == self.told(asked, other);
+            let alone =
+                asked.deliveries == 1 && !asked.disturbed && !self.remembered.table_failed();
+            let told_alike = first["Status"] == other["Status"]
+                && self.told(asked, first) == self.told(asked, other);
             if alone && first != other || !told_alike && !self.may_differ(asked, first, other) {
                 object(format!("two answers differ: {first} and {other}"));
             }
@@ -108,11 +124,22 @@ impl Court<'_> {
         if length > 4096 {
             object(format!("an answer of {length} bytes"));
         }
-        let id = |answer: &Value| answer["PhysicalResourceId"].as_str().unwrap_or_default().to_owned();
-        let created = self.state.requests[0].answers.first().map(|answer| id(&answer.body));
+        let id = |answer: &Value| {
+            answer["PhysicalResourceId"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let created = self.state.requests[0]
+            .answers
+            .first()
+            .map(|answer| id(&answer.body));
         let known = created.unwrap_or_else(|| id(first));
         if asked.kind == "Update" && id(first) != known {
-            object(format!("the PhysicalResourceId changed from {known} to {}", id(first)));
+            object(format!(
+                "the PhysicalResourceId changed from {known} to {}",
+                id(first)
+            ));
         }
     }
 
@@ -122,8 +149,15 @@ impl Court<'_> {
         let mut data = answer["Data"].clone();
         if data.is_object() {
             // A call that hangs leaves no trace but in the answer.
-            let says = |why| asked.answers.iter().any(|one| says_no_output(&one.body, why));
-            if self.unread(asked, "DescribeTaskDefinition") || says("task definition could not be read") {
+            let says = |why| {
+                asked
+                    .answers
+                    .iter()
+                    .any(|one| says_no_output(&one.body, why))
+            };
+            if self.unread(asked, "DescribeTaskDefinition")
+                || says("task definition could not be read")
+            {
                 for name in ["LogGroup", "LogStream", "TaskDefinitionArn", "Output"] {
                     data[name] = Value::Null;
                 }
@@ -139,15 +173,18 @@ impl Court<'_> {
     /// Whether a call of this operation has failed for a request.
     fn unread(&self, asked: &Asked, operation: &str) -> bool {
         let calls = &mut self.state.calls.iter();
-        calls.any(|call| call.delivery.request == asked.id && call.operation == operation && !call.ok)
+        calls.any(|call| {
+            call.delivery.request == asked.id && call.operation == operation && !call.ok
+        })
     }
 
     /// Whether an invocation was about to end: a line may come later than it can wait for, since it must
     /// answer.
     fn was_ending(&self, at: Seconds) -> bool {
         let lasts = f64::from(self.world.life.lambda_timeout);
-        let is_ending =
-            |one: &Invoked| (one.began..one.began + lasts).contains(&at) && one.began + lasts - at < 7.0;
+        let is_ending = |one: &Invoked| {
+            (one.began..one.began + lasts).contains(&at) && one.began + lasts - at < 7.0
+        };
         self.state.invocations.iter().any(is_ending)
     }
 
@@ -163,9 +200,14 @@ impl Court<'_> {
         }
         let trouble = &self.world.life.trouble;
         let unread = trouble.rate > 0.0 && output.is_empty() && says_no_output(answer, "");
-        let unread =
-            unread || self.unread(asked, "DescribeTaskDefinition") || self.unread(asked, "GetLogEvents");
-        let at = asked.answers.iter().find(|one| one.body == *answer).map_or(0.0, |one| one.at);
+        let unread = unread
+            || self.unread(asked, "DescribeTaskDefinition")
+            || self.unread(asked, "GetLogEvents");
+        let at = asked
+            .answers
+            .iter()
+            .find(|one| one.body == *answer)
+            .map_or(0.0, |one| one.at);
         let unread = unread || self.was_ending(at);
         if output != "the last line" && !unread {
             object(format!("an Output that is not the last line: {answer}"));
@@ -187,9 +229,17 @@ impl Court<'_> {
 
     /// SUCCESS only if the tasks that it names ended well, and FAILED only for a reason.
     fn a_true_answer(&self, asked: &Asked, object: &mut impl FnMut(String)) {
-        let Some(Answer { at, body: answer, .. }) = asked.answers.first() else { return };
+        let Some(Answer {
+            at, body: answer, ..
+        }) = asked.answers.first()
+        else {
+            return;
+        };
         let reason = answer["Reason"].as_str().unwrap_or_default();
-        if ["fault of its own", "internal error"].iter().any(|words| reason.contains(words)) {
+        if ["fault of its own", "internal error"]
+            .iter()
+            .any(|words| reason.contains(words))
+        {
             if !self.world.life.panics() {
                 object("a panic".to_owned());
             }
@@ -204,8 +254,11 @@ impl Court<'_> {
         if answer["Status"] == "SUCCESS" {
             self.a_true_output(asked, answer, object);
             let ran = answer["Data"]["Ran"] == "true";
-            let told: Vec<&str> =
-                answer["Data"]["TaskArns"].as_str().unwrap_or_default().split(',').collect();
+            let told: Vec<&str> = answer["Data"]["TaskArns"]
+                .as_str()
+                .unwrap_or_default()
+                .split(',')
+                .collect();
             if run.is_empty() {
                 if ran {
                     object("untrue SUCCESS: nothing was started".to_owned());
@@ -214,27 +267,40 @@ impl Court<'_> {
             }
             // Each of two deliveries asks whether the stack rolls back, and one may start what the other
             // skips.
-            let asks_the_stack = asked.properties["RunOnRollback"] != "true" && asked.deliveries > 1;
+            let asks_the_stack =
+                asked.properties["RunOnRollback"] != "true" && asked.deliveries > 1;
             if !ran && asks_the_stack && !self.remembered.keeps(asked) {
                 return;
             }
             // Two deliveries of StartTask at the same moment cannot know of each other.
             let twice = asked.properties["Instances"].is_array() && asked.deliveries > 1;
-            for task in tasks.iter().filter(|task| !twice || told.contains(&task.arn.as_str())) {
+            for task in tasks
+                .iter()
+                .filter(|task| !twice || told.contains(&task.arn.as_str()))
+            {
                 if !told.contains(&task.arn.as_str()) {
-                    object(format!("untrue SUCCESS: {} is not among {told:?}", task.arn));
+                    object(format!(
+                        "untrue SUCCESS: {} is not among {told:?}",
+                        task.arn
+                    ));
                 }
                 // Which of two ended first only the definition shows (docs/reliability.md).
                 // An event or the watch may have asked for it.
                 let mut calls = self.state.calls.iter();
-                let unread = calls.any(|call| call.operation == "DescribeTaskDefinition" && !call.ok);
+                let unread =
+                    calls.any(|call| call.operation == "DescribeTaskDefinition" && !call.ok);
                 let unread = unread && task.seems_stopped_by_its_helper();
-                if timeout > 0.0 && !(task.ends_well(&asked.properties) && task.ends_at() <= *at) && !unread {
+                if timeout > 0.0
+                    && !(task.ends_well(&asked.properties) && task.ends_at() <= *at)
+                    && !unread
+                {
                     object(format!("untrue SUCCESS: {task:?}"));
                 }
                 let helper = task.helper_that_failed().filter(|_| timeout > 0.0 && ran);
                 let names = |helper: &String| {
-                    answer["Reason"].as_str().is_some_and(|reason| reason.contains(helper.as_str()))
+                    answer["Reason"]
+                        .as_str()
+                        .is_some_and(|reason| reason.contains(helper.as_str()))
                 };
                 if helper.as_ref().is_some_and(|helper| !names(helper)) {
                     object(format!("a SUCCESS that hides a helper: {task:?}: {answer}"));
@@ -247,11 +313,17 @@ impl Court<'_> {
         }
         let reason = answer["Reason"].as_str().unwrap_or_default();
         if let [task] = tasks.as_slice()
-            && let Some(code) = task.exit_code().filter(|_| task.failed_before_its_helper_started())
-            && ["failed to start", "could not be started"].iter().any(|words| reason.contains(words))
+            && let Some(code) = task
+                .exit_code()
+                .filter(|_| task.failed_before_its_helper_started())
+            && ["failed to start", "could not be started"]
+                .iter()
+                .any(|words| reason.contains(words))
             && !reason.contains(&format!("code {code}"))
         {
-            object(format!("a failed start in place of exit code {code}: {answer}"));
+            object(format!(
+                "a failed start in place of exit code {code}: {answer}"
+            ));
         }
         let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
         let deadline = asked.sent + timeout.min(service_timeout - 30.0);
@@ -271,7 +343,8 @@ impl Court<'_> {
         if unread.is_some_and(|(from, long)| from + long + 20.0 > deadline) {
             return;
         }
-        let undisturbed = !asked.disturbed && asked.abandoned.is_none_or(|abandoned| abandoned > *at);
+        let undisturbed =
+            !asked.disturbed && asked.abandoned.is_none_or(|abandoned| abandoned > *at);
         if undisturbed && self.world.life.is_survivable() && tasks.iter().all(|task| good(task)) {
             object(format!("should have succeeded: {answer}"));
         }
@@ -279,14 +352,23 @@ impl Court<'_> {
 
     /// A request starts its tasks once; anew only if none of them ever ran, or not all could be started.
     fn started_once(&self, asked: &Asked, object: &mut impl FnMut(String)) {
-        let mut launches = self.launches(asked).filter(|launch| !launch.tasks.is_empty());
-        let Some(before) = launches.next() else { return };
+        let mut launches = self
+            .launches(asked)
+            .filter(|launch| !launch.tasks.is_empty());
+        let Some(before) = launches.next() else {
+            return;
+        };
         let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
         // What is on its way when CloudFormation gives up, it cannot call back.
         if !asked.disturbed && before.at > asked.sent + service_timeout + 1.0
-            || asked.first_delivered.is_some_and(|at| at > asked.sent + service_timeout + 1.0)
+            || asked
+                .first_delivered
+                .is_some_and(|at| at > asked.sent + service_timeout + 1.0)
         {
-            object(format!("its tasks started at {:.1} s, when CloudFormation had given up", before.at));
+            object(format!(
+                "its tasks started at {:.1} s, when CloudFormation had given up",
+                before.at
+            ));
         }
         let expected = expected(&asked.properties);
         let (mut tasks, first) = (self.tasks(before).collect::<Vec<_>>(), before.at);
@@ -296,7 +378,10 @@ impl Court<'_> {
                 && tasks.iter().any(|task| task.running().is_some())
                 && !self.may_start_twice(asked, launch)
             {
-                object(format!("its tasks did not start once, but at {first:.1} s and {:.1} s", launch.at));
+                object(format!(
+                    "its tasks did not start once, but at {first:.1} s and {:.1} s",
+                    launch.at
+                ));
             }
             if complete {
                 tasks.clear();
@@ -314,8 +399,15 @@ impl Court<'_> {
 
     /// Nothing of a request runs on after FAILED, and nothing of the resource after Delete.
     fn nothing_runs_on(&self, asked: &Asked, object: &mut impl FnMut(String)) {
-        let Some(first) = asked.answers.first() else { return };
-        let Answer { at, looked_at, body: answer, .. } = first;
+        let Some(first) = asked.answers.first() else {
+            return;
+        };
+        let Answer {
+            at,
+            looked_at,
+            body: answer,
+            ..
+        } = first;
         let failed = answer["Status"] == "FAILED";
         let delete = asked.kind == "Delete";
         if delete && failed || !delete && !failed {
@@ -326,10 +418,15 @@ impl Court<'_> {
             // What another delivery starts later than the last look, nobody can know of
             // (docs/reliability.md).
             let several = launch.request != asked.id || asked.deliveries > 1 || asked.disturbed;
-            let looked = self.cluster(launch).and_then(|cluster| looked_at.get(cluster));
+            let looked = self
+                .cluster(launch)
+                .and_then(|cluster| looked_at.get(cluster));
             let unseen = looked.is_none_or(|looked| launch.at >= *looked);
             // Nor is what the function may not look at; the delivery that has started it stops it.
-            let denied = matches!(self.world.life.trouble.denied, Some("ListTasks" | "DescribeTasks"));
+            let denied = matches!(
+                self.world.life.trouble.denied,
+                Some("ListTasks" | "DescribeTasks")
+            );
             let unknowable = several && (unseen || denied);
             if !concerned || launch.at > *at || unknowable {
                 continue;
@@ -342,18 +439,26 @@ impl Court<'_> {
                     continue;
                 }
                 // A Delete that has no time left answers when the tasks have been told to stop.
-                let in_time =
-                    *at < asked.sent + Chapter::number(&asked.properties, "ServiceTimeout", 3600.0) - 31.0;
+                let in_time = *at
+                    < asked.sent + Chapter::number(&asked.properties, "ServiceTimeout", 3600.0)
+                        - 31.0;
                 // In a cluster that the resource has left, what is stopping already is not waited for; and
                 // where there is no time, nothing is looked for there a second time.
                 let here = asked.properties["Cluster"] == task.cluster.as_str();
                 if delete && !here && !in_time {
                     continue;
                 }
-                let runs =
-                    if delete && in_time && here { task.gone_at() > *at } else { task.runs_on_after(*at) };
+                let runs = if delete && in_time && here {
+                    task.gone_at() > *at
+                } else {
+                    task.runs_on_after(*at)
+                };
                 if runs && !self.aws_refused(task, first) {
-                    let what = if delete { "after Delete" } else { "runs on after FAILED" };
+                    let what = if delete {
+                        "after Delete"
+                    } else {
+                        "runs on after FAILED"
+                    };
                     object(format!("a task {what} at {at:.1} s: {task:?}"));
                 }
             }
@@ -363,16 +468,31 @@ impl Court<'_> {
     /// A run that timed out has stopped when it is answered, unless the answer says that there was no time
     /// for that.
     fn stopped_when_timed_out(&self, asked: &Asked, object: &mut impl FnMut(String)) {
-        let Some(first) = asked.answers.first() else { return };
+        let Some(first) = asked.answers.first() else {
+            return;
+        };
         let reason = first.body["Reason"].as_str().unwrap_or_default();
-        let excused = ["had not stopped", "may still run", "The last look failed", "could not be stopped"];
-        if !reason.contains("did not finish within") || excused.iter().any(|words| reason.contains(words)) {
+        let excused = [
+            "had not stopped",
+            "may still run",
+            "The last look failed",
+            "could not be stopped",
+        ];
+        if !reason.contains("did not finish within")
+            || excused.iter().any(|words| reason.contains(words))
+        {
             return;
         }
-        let own = self.run(asked, first.at).into_iter().filter(|launch| !self.may_start_twice(asked, launch));
+        let own = self
+            .run(asked, first.at)
+            .into_iter()
+            .filter(|launch| !self.may_start_twice(asked, launch));
         for task in own.flat_map(|launch| self.tasks(launch)) {
             if task.created < first.at && task.ends_at() > first.at {
-                object(format!("a task was still dying at {:.1} s: {task:?}", first.at));
+                object(format!(
+                    "a task was still dying at {:.1} s: {task:?}",
+                    first.at
+                ));
             }
         }
     }
@@ -380,42 +500,66 @@ impl Court<'_> {
     /// Whether AWS let no StopTask for this task through, or did not let the tasks be found, which the answer
     /// then says.
     fn aws_refused(&self, task: &SimTask, answer: &Answer) -> bool {
-        let Answer { at, delivery, body, .. } = answer;
+        let Answer {
+            at, delivery, body, ..
+        } = answer;
         let mine = |call: &&Call| {
             call.delivery.request == delivery.request && call.delivery.number == delivery.number
         };
-        let recent =
-            self.state.calls.iter().filter(mine).filter(|call| call.at <= *at && call.at > at - 40.0);
-        let mut stops = recent.clone().filter(|call| call.task.as_ref() == Some(&task.arn)).peekable();
+        let recent = self
+            .state
+            .calls
+            .iter()
+            .filter(mine)
+            .filter(|call| call.at <= *at && call.at > at - 40.0);
+        let mut stops = recent
+            .clone()
+            .filter(|call| call.task.as_ref() == Some(&task.arn))
+            .peekable();
         let not_stopped = stops.peek().is_some() && stops.all(|call| !call.ok);
         let reason = body["Reason"].as_str().unwrap_or_default();
-        let said = ["may still run", "could not be found out", "no task can be found", "cannot be looked at"]
-            .iter()
-            .any(|words| reason.contains(words));
+        let said = [
+            "may still run",
+            "could not be found out",
+            "no task can be found",
+            "cannot be looked at",
+        ]
+        .iter()
+        .any(|words| reason.contains(words));
         not_stopped || said && recent.clone().any(|call| !call.ok)
     }
 
     /// Two runs of the resource that are waited for never run at the same time.
     fn never_side_by_side(&self, objections: &mut Vec<String>) {
-        let waited: Vec<&Launch> = self
-            .state
-            .launches
-            .iter()
-            .filter(|launch| {
-                self.state
-                    .requests
-                    .iter()
-                    .any(|asked| asked.id == launch.request && asked.properties["Timeout"] != "0")
-            })
-            .collect();
+        let waited: Vec<&Launch> =
+            self.state
+                .launches
+                .iter()
+                .filter(|launch| {
+                    self.state.requests.iter().any(|asked| {
+                        asked.id == launch.request && asked.properties["Timeout"] != "0"
+                    })
+                })
+                .collect();
         for (index, first) in waited.iter().enumerate() {
-            for second in waited[index + 1..].iter().filter(|second| second.request != first.request) {
-                let number =
-                    |launch: &Launch| self.state.requests.iter().position(|asked| asked.id == launch.request);
-                let looked = self.cluster(first).and_then(|cluster| second.looked_at.get(cluster));
+            for second in waited[index + 1..]
+                .iter()
+                .filter(|second| second.request != first.request)
+            {
+                let number = |launch: &Launch| {
+                    self.state
+                        .requests
+                        .iter()
+                        .position(|asked| asked.id == launch.request)
+                };
+                let looked = self
+                    .cluster(first)
+                    .and_then(|cluster| second.looked_at.get(cluster));
                 // A start of an older request that took effect after the newer one had looked, nobody can
                 // know of.
-                if number(first) > number(second) || looked.is_some_and(|looked| first.at >= *looked) {
+                if number(first) > number(second)
+                    || looked.is_some_and(|looked| first.at >= *looked)
+                {
                     continue;
                 }
                 // Without a ledger nobody remembers a cluster that neither this request nor the one before
@@ -423,15 +567,19 @@ impl Court<'_> {
                 let names = |number: usize| {
                     let asked = self.state.requests.get(number);
                     asked.is_some_and(|asked| {
-                        self.cluster(first).is_some_and(|cluster| asked.properties["Cluster"] == *cluster)
+                        self.cluster(first)
+                            .is_some_and(|cluster| asked.properties["Cluster"] == *cluster)
                     })
                 };
                 let own = number(second).unwrap_or_default();
                 if self.world.ledger.is_none() && !names(own) && !names(own.saturating_sub(1)) {
                     continue;
                 }
-                let spans =
-                    |launch: &Launch| self.tasks(launch).filter_map(SimTask::running).collect::<Vec<_>>();
+                let spans = |launch: &Launch| {
+                    self.tasks(launch)
+                        .filter_map(SimTask::running)
+                        .collect::<Vec<_>>()
+                };
                 for (from, to) in spans(first) {
                     for (other_from, other_to) in spans(second) {
                         if from < other_to && other_from < to {
@@ -455,10 +603,15 @@ impl Court<'_> {
                     one.delivery.request, one.began
                 )),
                 Ending::Err => {
-                    let asked = self.state.requests.iter().find(|asked| asked.id == one.delivery.request);
+                    let asked = self
+                        .state
+                        .requests
+                        .iter()
+                        .find(|asked| asked.id == one.delivery.request);
                     let trouble = &self.world.life.trouble;
-                    let answered =
-                        asked.is_some_and(|asked| asked.answers.iter().any(|answer| answer.at <= one.ended));
+                    let answered = asked.is_some_and(|asked| {
+                        asked.answers.iter().any(|answer| answer.at <= one.ended)
+                    });
                     if answered && !trouble.bucket_refuses && trouble.rate == 0.0 {
                         objections.push(format!(
                             "{}: an invocation failed after its answer was delivered",
@@ -474,11 +627,17 @@ impl Court<'_> {
 
 /// Whether an answer says that it has no Output, and why in these words.
 fn says_no_output(answer: &Value, why: &str) -> bool {
-    answer["Reason"].as_str().is_some_and(|reason| reason.contains("Output is empty") && reason.contains(why))
+    answer["Reason"]
+        .as_str()
+        .is_some_and(|reason| reason.contains("Output is empty") && reason.contains(why))
 }
 
 /// How many tasks a run has.
 fn expected(properties: &Value) -> usize {
     let instances = properties["Instances"].as_array().map_or(0, Vec::len);
-    if instances > 0 { instances } else { Chapter::number(properties, "Count", 1.0) as usize }
+    if instances > 0 {
+        instances
+    } else {
+        Chapter::number(properties, "Count", 1.0) as usize
+    }
 }

@@ -122,24 +122,56 @@ pub(crate) const ALL: [(Sabotage, &str, u64); 43] = [
     (Sabotage::AnswersBeforeTheEnd, "still dying", 13),
     (Sabotage::BelievesOneMissing, "should have succeeded", 102),
     (Sabotage::ReturnsAnotherLine, "not the last line", 68),
-    (Sabotage::WritesWithoutCondition, "not the one in its row", 35),
+    (
+        Sabotage::WritesWithoutCondition,
+        "not the one in its row",
+        35,
+    ),
     (Sabotage::RemembersNothing, "no row", 1),
     (Sabotage::WatchIgnoresStarting, "no answer", 61),
     (Sabotage::WatchIgnoresWaiting, "no answer", 9),
     (Sabotage::WatchIgnoresAnswering, "no answer", 0),
     (Sabotage::BelievesEveryEvent, "untrue SUCCESS", 1),
-    (Sabotage::AnswersBeforeItWrites, "not the one in its row", 17),
+    (
+        Sabotage::AnswersBeforeItWrites,
+        "not the one in its row",
+        17,
+    ),
     (Sabotage::LooksAfterEveryEvent, "after it was parked", 0),
-    (Sabotage::JudgesWithoutDefinition, "should have succeeded", 0),
-    (Sabotage::ForgetsWorkBeforeAFailedStart, "should have succeeded", 0),
+    (
+        Sabotage::JudgesWithoutDefinition,
+        "should have succeeded",
+        0,
+    ),
+    (
+        Sabotage::ForgetsWorkBeforeAFailedStart,
+        "should have succeeded",
+        0,
+    ),
     (Sabotage::BlamesTheStart, "in place of exit code", 0),
     (Sabotage::IgnoresTheStar, "untrue SUCCESS", 0),
     (Sabotage::HidesHelpers, "hides a helper", 0),
     (Sabotage::ParksWithoutHeartbeat, "no answer", 0),
-    (Sabotage::GivesUpOn(Refusal::Ec2Throttle), "should have started", 0),
-    (Sabotage::GivesUpOn(Refusal::YoungRole), "should have started", 0),
-    (Sabotage::GivesUpOn(Refusal::FullQuota), "should have started", 0),
-    (Sabotage::GivesUpOn(Refusal::EmptyProvider), "should have started", 0),
+    (
+        Sabotage::GivesUpOn(Refusal::Ec2Throttle),
+        "should have started",
+        0,
+    ),
+    (
+        Sabotage::GivesUpOn(Refusal::YoungRole),
+        "should have started",
+        0,
+    ),
+    (
+        Sabotage::GivesUpOn(Refusal::FullQuota),
+        "should have started",
+        0,
+    ),
+    (
+        Sabotage::GivesUpOn(Refusal::EmptyProvider),
+        "should have started",
+        0,
+    ),
     (Sabotage::GivesUpOnFailures, "should have started", 0),
     (Sabotage::GivesUpOnDenials, "should have started", 0),
     (Sabotage::InsistsOnTags, "should have started", 0),
@@ -149,24 +181,47 @@ pub(crate) const ALL: [(Sabotage, &str, u64); 43] = [
 pub(crate) fn directed(sabotage: Sabotage) -> Option<Life> {
     let trouble = match sabotage {
         Sabotage::JudgesWithoutDefinition => {
-            let script = Script { sidecar: Some(Sidecar::Ends(137)), ..Script::plain(Fate::Exits(0, 30.0)) };
+            let script = Script {
+                sidecar: Some(Sidecar::Ends(137)),
+                ..Script::plain(Fate::Exits(0, 30.0))
+            };
             return Some(Life::calm(json!({}), script));
         }
         Sabotage::ForgetsWorkBeforeAFailedStart | Sabotage::BlamesTheStart => {
             let code = i64::from(sabotage == Sabotage::BlamesTheStart);
             let script = Script::plain(Fate::Exits(code, 0.4));
-            return Some(Life::calm(json!({}), Script { sidecar: Some(Sidecar::NeverStarts), ..script }));
+            return Some(Life::calm(
+                json!({}),
+                Script {
+                    sidecar: Some(Sidecar::NeverStarts),
+                    ..script
+                },
+            ));
         }
         Sabotage::IgnoresTheStar | Sabotage::HidesHelpers => {
             let every = json!({"WatchContainers": ["*"]});
-            let properties = if sabotage == Sabotage::IgnoresTheStar { every } else { json!({}) };
-            let script = Script { sidecar: Some(Sidecar::Ends(2)), ..Script::plain(Fate::Exits(0, 30.0)) };
+            let properties = if sabotage == Sabotage::IgnoresTheStar {
+                every
+            } else {
+                json!({})
+            };
+            let script = Script {
+                sidecar: Some(Sidecar::Ends(2)),
+                ..Script::plain(Fate::Exits(0, 30.0))
+            };
             return Some(Life::calm(properties, script));
         }
         Sabotage::ParksWithoutHeartbeat => {
-            let script = Script { stopping: (60.0, 137), ..Script::plain(Fate::Hangs) };
+            let script = Script {
+                stopping: (60.0, 137),
+                ..Script::plain(Fate::Hangs)
+            };
             let life = Life::calm(json!({"Timeout": "600", "ServiceTimeout": "900"}), script);
-            let trouble = LedgerTrouble { dropped: 1.0, watch_dies: Some(70.0), ..LedgerTrouble::default() };
+            let trouble = LedgerTrouble {
+                dropped: 1.0,
+                watch_dies: Some(70.0),
+                ..LedgerTrouble::default()
+            };
             return Some(life.with_ledger(trouble));
         }
         Sabotage::GivesUpOn(_)
@@ -174,24 +229,58 @@ pub(crate) fn directed(sabotage: Sabotage) -> Option<Life> {
         | Sabotage::GivesUpOnDenials
         | Sabotage::InsistsOnTags => {
             let trouble = match sabotage {
-                Sabotage::GivesUpOn(refusal) => Trouble { refusals: vec![refusal; 2], ..Trouble::default() },
-                Sabotage::GivesUpOnDenials => Trouble { iam_spreads: 25.0, ..Trouble::default() },
-                Sabotage::InsistsOnTags => Trouble { short_arns: true, ..Trouble::default() },
+                Sabotage::GivesUpOn(refusal) => Trouble {
+                    refusals: vec![refusal; 2],
+                    ..Trouble::default()
+                },
+                Sabotage::GivesUpOnDenials => Trouble {
+                    iam_spreads: 25.0,
+                    ..Trouble::default()
+                },
+                Sabotage::InsistsOnTags => Trouble {
+                    short_arns: true,
+                    ..Trouble::default()
+                },
                 _ => {
                     let capacity_reason = Some(Refusal::FullQuota.error().1);
-                    Trouble { without_capacity: 2, capacity_reason, ..Trouble::default() }
+                    Trouble {
+                        without_capacity: 2,
+                        capacity_reason,
+                        ..Trouble::default()
+                    }
                 }
             };
-            return Some(Life { trouble, ..Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0))) });
+            return Some(Life {
+                trouble,
+                ..Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)))
+            });
         }
-        Sabotage::LooksAfterEveryEvent | Sabotage::WatchIgnoresAnswering => LedgerTrouble::default(),
-        Sabotage::WatchIgnoresWaiting => LedgerTrouble { dropped: 1.0, ..LedgerTrouble::default() },
+        Sabotage::LooksAfterEveryEvent | Sabotage::WatchIgnoresAnswering => {
+            LedgerTrouble::default()
+        }
+        Sabotage::WatchIgnoresWaiting => LedgerTrouble {
+            dropped: 1.0,
+            ..LedgerTrouble::default()
+        },
         _ => return None,
     };
-    let life = Life::calm(json!({"Timeout": "1800"}), Script::plain(Fate::Exits(0, 200.0)));
+    let life = Life::calm(
+        json!({"Timeout": "1800"}),
+        Script::plain(Fate::Exits(0, 200.0)),
+    );
     let bucket_fails = (sabotage == Sabotage::WatchIgnoresAnswering).then_some((150.0, 200.0));
-    let ours = Trouble { bucket_fails, ..Trouble::default() };
-    Some(Life { deleted: false, trouble: ours, ..life }.with_ledger(trouble))
+    let ours = Trouble {
+        bucket_fails,
+        ..Trouble::default()
+    };
+    Some(
+        Life {
+            deleted: false,
+            trouble: ours,
+            ..life
+        }
+        .with_ledger(trouble),
+    )
 }
 
 /// A call of the runner's, as a runner with the broken rule would have made it.
@@ -200,22 +289,31 @@ pub(crate) fn on_the_way_out(world: &World, operation: &str, mut body: Value) ->
         (Some(Sabotage::SendsNoToken), "RunTask") => {
             body["clientToken"] = world.state().rng.u64(..).to_string().into()
         }
-        (Some(Sabotage::InsistsOnTags), "RunTask") => body["tags"] = json!([{"key": "a", "value": "b"}]),
+        (Some(Sabotage::InsistsOnTags), "RunTask") => {
+            body["tags"] = json!([{"key": "a", "value": "b"}])
+        }
         (Some(Sabotage::StopsNothing), "StopTask") => body["task"] = "none".into(),
         (Some(Sabotage::LooksInOneCluster), "ListTasks") => {
             let request = Delivery::under_way().request;
-            let own = |asked: &Asked| asked.id == request && asked.properties["Cluster"] == body["cluster"];
+            let own = |asked: &Asked| {
+                asked.id == request && asked.properties["Cluster"] == body["cluster"]
+            };
             if !world.state().requests.iter().any(own) {
                 body["cluster"] = "nowhere".into();
             }
         }
-        (Some(Sabotage::LooksAtWhatRunsAlone), "ListTasks") if body["desiredStatus"].is_string() => {
+        (Some(Sabotage::LooksAtWhatRunsAlone), "ListTasks")
+            if body["desiredStatus"].is_string() =>
+        {
             body["cluster"] = "nowhere".into();
         }
         (Some(Sabotage::WritesWithoutCondition), "UpdateItem" | "PutItem") => {
-            body.as_object_mut().and_then(|call| call.remove("ConditionExpression"));
+            body.as_object_mut()
+                .and_then(|call| call.remove("ConditionExpression"));
         }
-        (Some(Sabotage::RemembersNothing), "PutItem") if body["ConditionExpression"].is_string() => {
+        (Some(Sabotage::RemembersNothing), "PutItem")
+            if body["ConditionExpression"].is_string() =>
+        {
             body["Item"]["request"]["S"] = "another".into();
         }
         (Some(Sabotage::AnswersBeforeItWrites), "UpdateItem")
@@ -241,7 +339,10 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
                 "containers": [{"name": "app", "lastStatus": "STOPPED", "exitCode": 1}]})
         };
         let ended: Vec<Value> = missing.iter().map(ended).collect();
-        answer["tasks"].as_array_mut().into_iter().for_each(|tasks| tasks.extend(ended.iter().cloned()));
+        answer["tasks"]
+            .as_array_mut()
+            .into_iter()
+            .for_each(|tasks| tasks.extend(ended.iter().cloned()));
     }
     if operation == "BatchGetItem" {
         return rows_on_the_way_in(world, answer);
@@ -252,7 +353,9 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
     let tasks = answer["tasks"].as_array_mut().into_iter().flatten();
     match (world.sabotage, operation) {
         (Some(Sabotage::TakesEveryEndForASuccess), "DescribeTasks") => {
-            for container in tasks.flat_map(|task| task["containers"].as_array_mut().into_iter().flatten()) {
+            for container in
+                tasks.flat_map(|task| task["containers"].as_array_mut().into_iter().flatten())
+            {
                 if !container["exitCode"].is_null() {
                     container["exitCode"] = 0.into();
                 }
@@ -268,7 +371,10 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
                 }
             }
         }
-        (Some(Sabotage::ForgetsWorkBeforeAFailedStart | Sabotage::BlamesTheStart), "DescribeTasks") => {
+        (
+            Some(Sabotage::ForgetsWorkBeforeAFailedStart | Sabotage::BlamesTheStart),
+            "DescribeTasks",
+        ) => {
             for task in tasks.filter(|task| task["stopCode"] == "TaskFailedToStart") {
                 for container in task["containers"].as_array_mut().into_iter().flatten() {
                     container["exitCode"] = Value::Null;
@@ -276,12 +382,18 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
             }
         }
         (Some(Sabotage::ReturnsAnotherLine), "GetLogEvents") => {
-            answer["events"].as_array_mut().into_iter().for_each(|events| events.truncate(1));
+            answer["events"]
+                .as_array_mut()
+                .into_iter()
+                .for_each(|events| events.truncate(1));
         }
         (Some(Sabotage::FindsNothing), "ListTasks") => answer["taskArns"] = json!([]),
         (Some(Sabotage::JudgesWithoutDefinition), "DescribeTaskDefinition") => {
             let containers = answer["taskDefinition"]["containerDefinitions"].as_array_mut();
-            containers.into_iter().flatten().for_each(|container| container["essential"] = true.into());
+            containers
+                .into_iter()
+                .flatten()
+                .for_each(|container| container["essential"] = true.into());
         }
         (Some(Sabotage::ParksWithoutHeartbeat), "Query") => {
             let items = answer["Items"].as_array_mut().into_iter().flatten();
@@ -323,7 +435,9 @@ fn start_on_the_way_in(world: &World, mut answer: Value) -> Value {
 
 /// Rows of the ledger, likewise.
 fn rows_on_the_way_in(world: &World, mut answer: Value) -> Value {
-    let Some(items) = answer["Responses"][LEDGER].as_array_mut() else { return answer };
+    let Some(items) = answer["Responses"][LEDGER].as_array_mut() else {
+        return answer;
+    };
     let ignored = match world.sabotage {
         Some(Sabotage::WatchIgnoresStarting) => "starting",
         Some(Sabotage::WatchIgnoresWaiting) => "waiting",
@@ -368,7 +482,11 @@ pub(crate) fn payload(world: &World, mut payload: Value) -> Value {
                 payload["detail"]["lastStatus"] = "STOPPED".into();
                 payload["detail"]["stopCode"] = "EssentialContainerExited".into();
             }
-            for container in payload["detail"]["containers"].as_array_mut().into_iter().flatten() {
+            for container in payload["detail"]["containers"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+            {
                 if believes {
                     container["lastStatus"] = "STOPPED".into();
                 }

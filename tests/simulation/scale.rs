@@ -77,14 +77,21 @@ impl Account {
                 take(&mut buckets, bucket, *units);
             }
             there
-        } else if let Some(bucket) = ECS.iter().find(|(operations, ..)| operations.contains(&operation)) {
+        } else if let Some(bucket) = ECS
+            .iter()
+            .find(|(operations, ..)| operations.contains(&operation))
+        {
             let there = left(&mut buckets, bucket, now) >= 1.0;
             take(&mut buckets, bucket, f64::from(u8::from(there)));
             there
         } else {
             true
         };
-        self.calls.lock().unwrap().entry(operation.to_owned()).or_default()[usize::from(!lets)] += 1;
+        self.calls
+            .lock()
+            .unwrap()
+            .entry(operation.to_owned())
+            .or_default()[usize::from(!lets)] += 1;
         lets
     }
 
@@ -92,11 +99,19 @@ impl Account {
     pub(crate) async fn admit(&self) {
         let [mut pause, longest] = QUEUED;
         while self.running.load(Ordering::SeqCst) >= CONCURRENCY {
-            self.calls.lock().unwrap().entry("an invocation".to_owned()).or_default()[1] += 1;
+            self.calls
+                .lock()
+                .unwrap()
+                .entry("an invocation".to_owned())
+                .or_default()[1] += 1;
             tokio::time::sleep(Duration::from_secs_f64(pause * (0.5 + fastrand::f64()))).await;
             pause = (pause * 2.0).min(longest);
         }
-        self.calls.lock().unwrap().entry("an invocation".to_owned()).or_default()[0] += 1;
+        self.calls
+            .lock()
+            .unwrap()
+            .entry("an invocation".to_owned())
+            .or_default()[0] += 1;
         self.running.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -108,7 +123,9 @@ impl Account {
     /// The stack that a text names, a StackId or an address with one in it.
     pub(crate) fn stack_of(&self, text: &str) -> Option<Arc<World>> {
         let digits = text.split("shop-").nth(1)?;
-        let end = digits.find(|char: char| !char.is_ascii_digit()).unwrap_or(digits.len());
+        let end = digits
+            .find(|char: char| !char.is_ascii_digit())
+            .unwrap_or(digits.len());
         self.stack(digits[..end].parse().ok()?)
     }
 
@@ -125,12 +142,27 @@ impl Account {
     /// DescribeTasks for tasks of any stack.
     pub(crate) fn describe(&self, body: &Value, now: Seconds) -> Value {
         let mut all = json!({"tasks": [], "failures": []});
-        for arn in body["tasks"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            let Some(stack) = self.stack_of_task(arn) else { continue };
-            let mut one = stack.state().describe(&json!({"cluster": body["cluster"], "tasks": [arn]}), now);
+        for arn in body["tasks"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            let Some(stack) = self.stack_of_task(arn) else {
+                continue;
+            };
+            let mut one = stack
+                .state()
+                .describe(&json!({"cluster": body["cluster"], "tasks": [arn]}), now);
             for name in ["tasks", "failures"] {
-                let new = one[name].as_array_mut().map(std::mem::take).unwrap_or_default();
-                all[name].as_array_mut().into_iter().for_each(|known| known.extend(new.iter().cloned()));
+                let new = one[name]
+                    .as_array_mut()
+                    .map(std::mem::take)
+                    .unwrap_or_default();
+                all[name]
+                    .as_array_mut()
+                    .into_iter()
+                    .for_each(|known| known.extend(new.iter().cloned()));
             }
         }
         all
@@ -139,7 +171,9 @@ impl Account {
 
 fn left(buckets: &mut BTreeMap<&str, (Seconds, f64)>, bucket: &Bucket, now: Seconds) -> f64 {
     let (names, burst, rate) = bucket;
-    let Some((since, left)) = buckets.get_mut(names[0]) else { return *burst };
+    let Some((since, left)) = buckets.get_mut(names[0]) else {
+        return *burst;
+    };
     *left = (*left + (now - *since) * rate).min(*burst);
     *since = now;
     *left
@@ -190,7 +224,10 @@ impl Way {
         match self {
             Self::Polling => None,
             Self::Ledger => Some(LedgerTrouble::default()),
-            Self::WatchAlone => Some(LedgerTrouble { dropped: 1.0, ..LedgerTrouble::default() }),
+            Self::WatchAlone => Some(LedgerTrouble {
+                dropped: 1.0,
+                ..LedgerTrouble::default()
+            }),
         }
     }
 }
@@ -213,7 +250,11 @@ struct Deployed {
 /// Deploys so many resources at once; each runs one task for one to three minutes.
 fn deploy(resources: usize, way: Way) -> Deployed {
     fastrand::seed(1);
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     let account = Account::new();
     let (worlds, hub) = LocalSet::new().block_on(&runtime, live_all(resources, way, &account));
     let mut lags = Vec::new();
@@ -225,14 +266,31 @@ fn deploy(resources: usize, way: Way) -> Deployed {
         succeeded += usize::from(answer.body["Status"] == "SUCCESS");
         took = took.max(answer.at);
         lags.push(answer.at - state.tasks[0].ends_at());
-        assert_eq!(state.launches.len(), 1, "every resource starts its task once");
+        assert_eq!(
+            state.launches.len(),
+            1,
+            "every resource starts its task once"
+        );
     }
     for world in worlds.iter().chain(&hub) {
-        billed += world.state().invocations.iter().map(|one| one.ended - one.began).sum::<Seconds>();
+        billed += world
+            .state()
+            .invocations
+            .iter()
+            .map(|one| one.ended - one.began)
+            .sum::<Seconds>();
     }
     lags.sort_by(f64::total_cmp);
     let calls = account.calls.lock().unwrap().clone();
-    Deployed { way, resources, succeeded, took, billed, calls, lags }
+    Deployed {
+        way,
+        resources,
+        succeeded,
+        took,
+        billed,
+        calls,
+        lags,
+    }
 }
 
 async fn live_all(
@@ -244,7 +302,11 @@ async fn live_all(
     let mut tasks = Vec::new();
     let instance = |world: &Arc<World>| [Arc::new(wire::runner(world))];
     let hub = way.trouble().map(|_| {
-        let life = Life { chapters: Vec::new(), ledger: way.trouble(), ..resource(resources as u64, way) };
+        let life = Life {
+            chapters: Vec::new(),
+            ledger: way.trouble(),
+            ..resource(resources as u64, way)
+        };
         World::new(life, None, Some(Arc::clone(account)))
     });
     let watching = hub.clone().map(|hub| {
@@ -259,7 +321,11 @@ async fn live_all(
         })
     });
     for number in 0..resources {
-        let world = World::new(resource(number as u64, way), None, Some(Arc::clone(account)));
+        let world = World::new(
+            resource(number as u64, way),
+            None,
+            Some(Arc::clone(account)),
+        );
         account.stacks.lock().unwrap().push(Arc::downgrade(&world));
         let living = Arc::clone(&living);
         tasks.push(tokio::task::spawn_local(async move {
@@ -280,9 +346,18 @@ async fn live_all(
 
 fn resource(number: u64, way: Way) -> Life {
     let runs = Rng::with_seed(number).f64() * 120.0 + 60.0;
-    let script = Script { starting: 20.0, deprovisioning: 20.0, ..Script::plain(Fate::Exits(0, runs)) };
+    let script = Script {
+        starting: 20.0,
+        deprovisioning: 20.0,
+        ..Script::plain(Fate::Exits(0, runs))
+    };
     let life = Life::calm(json!({"Timeout": "1800"}), script);
-    Life { seed: number, deleted: false, ledger: way.trouble(), ..life }
+    Life {
+        seed: number,
+        deleted: false,
+        ledger: way.trouble(),
+        ..life
+    }
 }
 
 impl Deployed {
@@ -293,9 +368,14 @@ impl Deployed {
 
     /// Calls to ECS that were let through, and those that were throttled.
     fn ecs_calls(&self) -> [usize; 2] {
-        let ours = |operation: &str| ECS.iter().any(|(operations, ..)| operations.contains(&operation));
+        let ours = |operation: &str| {
+            ECS.iter()
+                .any(|(operations, ..)| operations.contains(&operation))
+        };
         let calls = self.calls.iter().filter(|(operation, _)| ours(operation));
-        calls.fold([0, 0], |[through, throttled], (_, [more, less])| [through + more, throttled + less])
+        calls.fold([0, 0], |[through, throttled], (_, [more, less])| {
+            [through + more, throttled + less]
+        })
     }
 
     /// A row of the table in docs/reliability.md.
@@ -320,7 +400,10 @@ impl Deployed {
 fn five_hundred_resources_that_wait_at_once_all_end_right() {
     let deployed = deploy(500, Way::Polling);
     assert_eq!(deployed.succeeded, 500);
-    assert!(deployed.ecs_calls()[1] > 0, "500 waits are more than the account's limits let through");
+    assert!(
+        deployed.ecs_calls()[1] > 0,
+        "500 waits are more than the account's limits let through"
+    );
 }
 
 #[test]
@@ -343,7 +426,11 @@ fn scale() {
             .to_owned();
     print!("{table}");
     let mut all = Vec::new();
-    for (resources, way) in polling.into_iter().chain(ledger).chain([(2000, Way::WatchAlone)]) {
+    for (resources, way) in polling
+        .into_iter()
+        .chain(ledger)
+        .chain([(2000, Way::WatchAlone)])
+    {
         let deployed = deploy(resources, way);
         println!("{}", deployed.row());
         println!("{:?}", deployed.calls);

@@ -115,7 +115,11 @@ async fn deploy(world: &Arc<World>) {
     let mut good: Option<Value> = None;
     for (number, chapter) in world.life.chapters.clone().iter().enumerate() {
         let create = number == 0;
-        world.state().stack_status = if create { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
+        world.state().stack_status = if create {
+            "CREATE_IN_PROGRESS"
+        } else {
+            "UPDATE_IN_PROGRESS"
+        };
         let kind = if create { "Create" } else { "Update" };
         let wish = Wish {
             kind,
@@ -124,7 +128,10 @@ async fn deploy(world: &Arc<World>) {
             physical_id: physical_id.as_deref(),
         };
         let answer = ask(world, wish, chapter.cancelled_after).await;
-        let id = answer.as_ref().and_then(|answer| answer["PhysicalResourceId"].as_str()).map(str::to_owned);
+        let id = answer
+            .as_ref()
+            .and_then(|answer| answer["PhysicalResourceId"].as_str())
+            .map(str::to_owned);
         let succeeded = answer.is_some_and(|answer| answer["Status"] == "SUCCESS");
         if create {
             physical_id = Some(id.unwrap_or_else(|| "shop-Migrate-MADEUPBYCFN".to_owned()));
@@ -159,7 +166,17 @@ async fn deploy(world: &Arc<World>) {
 /// A FAILED Delete is tried a few times.
 async fn delete(world: &Arc<World>, properties: &Value, physical_id: Option<&str>) {
     for _ in 0..3 {
-        let answer = ask(world, Wish { kind: "Delete", properties, old: None, physical_id }, None).await;
+        let answer = ask(
+            world,
+            Wish {
+                kind: "Delete",
+                properties,
+                old: None,
+                physical_id,
+            },
+            None,
+        )
+        .await;
         if answer.is_some_and(|answer| answer["Status"] == "SUCCESS") {
             return;
         }
@@ -169,13 +186,18 @@ async fn delete(world: &Arc<World>, properties: &Value, physical_id: Option<&str
 /// Sends a request and waits for its answer, for ServiceTimeout at most, or until CloudFormation loses
 /// interest.
 async fn ask(world: &Arc<World>, wish: Wish<'_>, cancelled_after: Option<f64>) -> Option<Value> {
-    let Wish { kind, properties, .. } = wish;
+    let Wish {
+        kind, properties, ..
+    } = wish;
     let sent = world.now();
     let (id, late, twice) = {
         let mut state = world.state();
         let id = format!("r-{}", state.requests.len() + 1);
         let trouble = &world.life.trouble;
-        let late = trouble.late.filter(|(chance, _)| state.rng.f64() < *chance).map_or(0.0, |(_, late)| late);
+        let late = trouble
+            .late
+            .filter(|(chance, _)| state.rng.f64() < *chance)
+            .map_or(0.0, |(_, late)| late);
         let apart = if trouble.twin { 0.05 } else { 30.0 };
         let twice = (state.rng.f64() < trouble.duplicates).then(|| state.rng.f64() * apart);
         state.requests.push(Asked {
@@ -198,12 +220,25 @@ async fn ask(world: &Arc<World>, wish: Wish<'_>, cancelled_after: Option<f64>) -
     };
     world.note(format!("=> {kind} {id}"));
     let payload = payload(world, &id, wish);
-    for (number, delay) in std::iter::once(late).chain(twice.map(|after| late + after)).enumerate() {
-        let delivery = Delivery { request: id.clone(), number: number as u32, chain: 1 };
-        world.queue(Event { payload: payload.clone(), delivery, delay: Duration::from_secs_f64(delay) });
+    for (number, delay) in std::iter::once(late)
+        .chain(twice.map(|after| late + after))
+        .enumerate()
+    {
+        let delivery = Delivery {
+            request: id.clone(),
+            number: number as u32,
+            chain: 1,
+        };
+        world.queue(Event {
+            payload: payload.clone(),
+            delivery,
+            delay: Duration::from_secs_f64(delay),
+        });
     }
     let service_timeout = Chapter::number(properties, "ServiceTimeout", 3600.0);
-    let patience = cancelled_after.unwrap_or(service_timeout).min(service_timeout);
+    let patience = cancelled_after
+        .unwrap_or(service_timeout)
+        .min(service_timeout);
     let answer = || {
         let state = world.state();
         let asked = state.requests.iter().find(|asked| asked.id == id)?;
@@ -218,7 +253,9 @@ async fn ask(world: &Arc<World>, wish: Wish<'_>, cancelled_after: Option<f64>) -
             next.await;
         }
     };
-    let result = tokio::time::timeout(Duration::from_secs_f64(patience), answered).await.ok();
+    let result = tokio::time::timeout(Duration::from_secs_f64(patience), answered)
+        .await
+        .ok();
     if result.is_none() {
         world.note(format!("CloudFormation goes on without {id}"));
         let now = world.now();
@@ -233,7 +270,12 @@ async fn ask(world: &Arc<World>, wish: Wish<'_>, cancelled_after: Option<f64>) -
 }
 
 fn payload(world: &World, id: &str, wish: Wish<'_>) -> Value {
-    let Wish { kind, properties, old, physical_id } = wish;
+    let Wish {
+        kind,
+        properties,
+        old,
+        physical_id,
+    } = wish;
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     let date = world.clock.now().format(format).unwrap();
     let stack_id = world.stack_id();
@@ -291,28 +333,49 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
         let mut state = world.state();
         let dies = attempt < RETRIES.len() && state.rng.f64() < world.life.trouble.crashes;
         let dies = dies || state.doomed.contains(request) && chain == 1;
-        let deliveries = state.invocations.iter().filter(|one| one.delivery.is_of_request()).count();
-        let first = world.life.first_dies_after.filter(|_| deliveries < world.life.deaths);
+        let deliveries = state
+            .invocations
+            .iter()
+            .filter(|one| one.delivery.is_of_request())
+            .count();
+        let first = world
+            .life
+            .first_dies_after
+            .filter(|_| deliveries < world.life.deaths);
         let dies_after = first.filter(|_| event.delivery.is_of_request());
         let dies_after = dies_after.or(dies.then(|| state.rng.u32(1..=60)));
         let end = Ending::Running;
-        state.invocations.push(Invoked { delivery: event.delivery.clone(), began, ended: began, end });
+        state.invocations.push(Invoked {
+            delivery: event.delivery.clone(),
+            began,
+            ended: began,
+            end,
+        });
         (state.invocations.len() - 1, dies_after)
     };
     world.asked(request, |asked| {
         asked.first_delivered.get_or_insert(began);
         asked.deliveries += u32::from(chain == 1);
     });
-    world.note(format!("an invocation for {request}, number {chain} of its chain"));
+    world.note(format!(
+        "an invocation for {request}, number {chain} of its chain"
+    ));
     let timeout = Span::seconds(world.life.lambda_timeout.into());
     let real_end = world.clock.now() + timeout;
-    let told_end =
-        if world.sabotage == Some(Sabotage::IgnoresItsDeadline) { real_end + Span::HOUR } else { real_end };
-    let may_recurse = world.life.recursive_loop || world.sabotage == Some(Sabotage::IgnoresTheChain);
+    let told_end = if world.sabotage == Some(Sabotage::IgnoresItsDeadline) {
+        real_end + Span::HOUR
+    } else {
+        real_end
+    };
+    let may_recurse =
+        world.life.recursive_loop || world.sabotage == Some(Sabotage::IgnoresTheChain);
     let clock = Clock::at(world.clock.now());
-    let invocation =
-        Invocation::begin(clock, told_end, "arn:aws:lambda:us-west-2:123456789012:function:ecsTasks:live")
-            .with_recursive_loop(may_recurse);
+    let invocation = Invocation::begin(
+        clock,
+        told_end,
+        "arn:aws:lambda:us-west-2:123456789012:function:ecsTasks:live",
+    )
+    .with_recursive_loop(may_recurse);
 
     let payload = sabotage::payload(world, event.payload.clone());
     let handling = AssertUnwindSafe(runner.handle(&payload, &invocation)).catch_unwind();
@@ -336,7 +399,9 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
         })
     });
     let limit = Duration::from_secs(world.life.lambda_timeout.into());
-    let mut end = tokio::time::timeout(limit, mortal).await.unwrap_or(Ending::TimedOut);
+    let mut end = tokio::time::timeout(limit, mortal)
+        .await
+        .unwrap_or(Ending::TimedOut);
     if world.sabotage == Some(Sabotage::FailsAfterDelivery) && end == Ending::Ok {
         end = Ending::Err;
     }
@@ -360,7 +425,12 @@ impl World {
     }
 
     pub(crate) fn asked(&self, request: &str, change: impl FnOnce(&mut Asked)) {
-        if let Some(asked) = self.state().requests.iter_mut().find(|asked| asked.id == request) {
+        if let Some(asked) = self
+            .state()
+            .requests
+            .iter_mut()
+            .find(|asked| asked.id == request)
+        {
             change(asked);
         }
     }
@@ -369,19 +439,35 @@ impl World {
     pub(crate) fn hop(&self, payload: Value) {
         let delivery = Delivery::under_way();
         // What an event or the watch cannot do itself is about one of its rows.
-        let request = payload["Wait"]["reply_to"]["request_id"].as_str().unwrap_or_default().to_owned();
+        let request = payload["Wait"]["reply_to"]["request_id"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         let (lost, delay) = {
             let mut state = self.state();
-            (state.rng.f64() < self.life.trouble.lost_hops, Duration::from_millis(state.rng.u64(10..400)))
+            (
+                state.rng.f64() < self.life.trouble.lost_hops,
+                Duration::from_millis(state.rng.u64(10..400)),
+            )
         };
         let dropped = chain::is_stopped(delivery.chain as usize, self.life.recursive_loop);
         if dropped || lost || self.sabotage == Some(Sabotage::DoesNotHandOver) {
             self.note("the self-invocation is lost");
-            self.asked(&request, |asked| (asked.hop_lost, asked.chain_broken) = (lost, dropped));
+            self.asked(&request, |asked| {
+                (asked.hop_lost, asked.chain_broken) = (lost, dropped)
+            });
             return;
         }
-        let delivery = Delivery { chain: delivery.chain + 1, request, ..delivery };
-        self.queue(Event { payload, delivery, delay });
+        let delivery = Delivery {
+            chain: delivery.chain + 1,
+            request,
+            ..delivery
+        };
+        self.queue(Event {
+            payload,
+            delivery,
+            delay,
+        });
     }
 
     /// S3 has taken an answer; CloudFormation reads it.
@@ -390,11 +476,23 @@ impl World {
         let sent: Value = serde_json::from_slice(body).unwrap();
         let body_text = String::from_utf8_lossy(body).into_owned();
         let body = sabotage::answer(self, sent.clone());
-        let text = if body == sent { body_text } else { body.to_string() };
+        let text = if body == sent {
+            body_text
+        } else {
+            body.to_string()
+        };
         let id = body["RequestId"].as_str().unwrap_or_default().to_owned();
         let delivery = Delivery::under_way();
         let looked_at = self.state().looked_at(&delivery, now);
-        self.asked(&id, |asked| asked.answers.push(Answer { at: now, delivery, looked_at, body, text }));
+        self.asked(&id, |asked| {
+            asked.answers.push(Answer {
+                at: now,
+                delivery,
+                looked_at,
+                body,
+                text,
+            })
+        });
         self.answered.notify_waiters();
     }
 }

@@ -120,17 +120,28 @@ fn read(request: &HttpRequest) -> (String, Value) {
         return (operation, serde_json::from_slice(bytes).unwrap_or_default());
     }
     match request.uri().contains("/functions/") {
-        true => ("Invoke".to_owned(), serde_json::from_slice(bytes).unwrap_or_default()),
+        true => (
+            "Invoke".to_owned(),
+            serde_json::from_slice(bytes).unwrap_or_default(),
+        ),
         false => ("DescribeStacks".to_owned(), Value::Null),
     }
 }
 
-async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<HttpResponse, ConnectorError> {
+async fn answer(
+    world: &Arc<World>,
+    operation: &str,
+    body: &Value,
+) -> Result<HttpResponse, ConnectorError> {
     let world = &place_of(world, operation, body);
     let mut fault = world.fault(operation);
     panic_if(world, fault, operation, body).await;
     tokio::time::sleep(world.latency()).await;
-    if world.account.as_ref().is_some_and(|account| !account.lets_through(operation, body, world.now())) {
+    if world
+        .account
+        .as_ref()
+        .is_some_and(|account| !account.lets_through(operation, body, world.now()))
+    {
         fault = Some(Fault::Throttled);
     }
     let body = sabotage::on_the_way_out(world, operation, body.clone());
@@ -185,7 +196,12 @@ async fn answer(world: &Arc<World>, operation: &str, body: &Value) -> Result<Htt
         let fault = fault.map_or_else(String::new, |fault| format!(" [{fault:?}]"));
         world.note(format!("{operation} {task} → {status}{fault}"));
     }
-    arrive(fault, status, &sabotage::on_the_way_in(world, operation, answer)).await
+    arrive(
+        fault,
+        status,
+        &sabotage::on_the_way_in(world, operation, answer),
+    )
+    .await
 }
 
 /// Unwinds through the runner from its call, as a bug in it would. A runner without a guard dies of that, and
@@ -207,10 +223,16 @@ async fn panic_if(world: &Arc<World>, fault: Option<Fault>, operation: &str, bod
 
 /// The stack that a call of the watch is about, where the account has many.
 fn place_of(world: &Arc<World>, operation: &str, body: &Value) -> Arc<World> {
-    let Some(account) = world.account.as_ref().filter(|_| world.is_hub()) else { return Arc::clone(world) };
+    let Some(account) = world.account.as_ref().filter(|_| world.is_hub()) else {
+        return Arc::clone(world);
+    };
     let place = match operation {
         "StopTask" => account.stack_of_task(body["task"].as_str().unwrap_or_default()),
-        "Invoke" => account.stack_of(body["Wait"]["reply_to"]["stack_id"].as_str().unwrap_or_default()),
+        "Invoke" => account.stack_of(
+            body["Wait"]["reply_to"]["stack_id"]
+                .as_str()
+                .unwrap_or_default(),
+        ),
         _ => None,
     };
     place.unwrap_or_else(|| Arc::clone(world))
@@ -235,7 +257,9 @@ pub(crate) async fn arrive(
 ) -> Result<HttpResponse, ConnectorError> {
     match fault {
         Some(Fault::Hangs | Fault::HangsAfter) => pending().await,
-        Some(Fault::Cut | Fault::CutAfter) => Err(ConnectorError::io("connection reset by peer".into())),
+        Some(Fault::Cut | Fault::CutAfter) => {
+            Err(ConnectorError::io("connection reset by peer".into()))
+        }
         Some(Fault::FailsAfter) => Ok(response(500, &error("ServerException", "Internal error"))),
         Some(Fault::Slow) => {
             tokio::time::sleep(Duration::from_secs(4)).await;
@@ -251,27 +275,55 @@ fn denied(world: &World, operation: &str) -> Option<Value> {
     let missing = trouble.denied == Some(operation)
         || now < trouble.fresh_role
         || is_of_table(operation) && world.trouble().denies(now);
-    missing.then(|| error("AccessDeniedException", "User is not authorized to perform this action"))
+    missing.then(|| {
+        error(
+            "AccessDeniedException",
+            "User is not authorized to perform this action",
+        )
+    })
 }
 
 fn response(status: u16, body: &Value) -> HttpResponse {
     // CloudFormation answers XML; its own text is a JSON string here.
-    let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+    let text = body
+        .as_str()
+        .map_or_else(|| body.to_string(), str::to_owned);
     HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(text))
 }
 
 /// The bucket: S3 takes an answer, or does not.
 async fn put(world: Arc<World>, request: reqwest::Request) -> Result<reqwest::Response, BoxError> {
-    let stack = world.account.as_ref().and_then(|account| account.stack_of(request.url().path()));
+    let stack = world
+        .account
+        .as_ref()
+        .and_then(|account| account.stack_of(request.url().path()));
     let world = stack.unwrap_or(world);
     let fault = world.fault("PUT");
     panic_if(&world, fault, "PUT", &Value::Null).await;
     tokio::time::sleep(world.latency()).await;
-    let expired = request.url().query_pairs().find(|(key, _)| key == "X-Amz-Date").is_some_and(|_| {
-        let key = request.url().path().rsplit("%7C").next().unwrap_or_default().to_owned();
-        world.state().requests.iter().any(|asked| asked.id == key && world.now() >= asked.sent + 7200.0)
-    });
-    let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default().to_vec();
+    let expired = request
+        .url()
+        .query_pairs()
+        .find(|(key, _)| key == "X-Amz-Date")
+        .is_some_and(|_| {
+            let key = request
+                .url()
+                .path()
+                .rsplit("%7C")
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            world
+                .state()
+                .requests
+                .iter()
+                .any(|asked| asked.id == key && world.now() >= asked.sent + 7200.0)
+        });
+    let body = request
+        .body()
+        .and_then(reqwest::Body::as_bytes)
+        .unwrap_or_default()
+        .to_vec();
     let now = world.now();
     let fails = |(from, long): (Seconds, Seconds)| (from..from + long).contains(&now);
     let status = match fault {
@@ -286,7 +338,10 @@ async fn put(world: Arc<World>, request: reqwest::Request) -> Result<reqwest::Re
         }
     };
     let fault_text = fault.map_or_else(String::new, |fault| format!(" [{fault:?}]"));
-    world.note(format!("PUT → {status}{fault_text}: {}", String::from_utf8_lossy(&body)));
+    world.note(format!(
+        "PUT → {status}{fault_text}: {}",
+        String::from_utf8_lossy(&body)
+    ));
     match fault {
         Some(Fault::Hangs | Fault::HangsAfter) => pending().await,
         Some(Fault::Cut | Fault::CutAfter) => Err("connection reset by peer".into()),
@@ -307,7 +362,9 @@ impl World {
     fn fault(&self, operation: &str) -> Option<Fault> {
         let trouble = &self.life.trouble;
         let now = self.now();
-        if trouble.outage.is_some_and(|(from, length)| (from..from + length).contains(&now))
+        if trouble
+            .outage
+            .is_some_and(|(from, length)| (from..from + length).contains(&now))
             && operation != "PUT"
         {
             return Some(Fault::Fails);
@@ -334,7 +391,11 @@ impl World {
         }
         // A self-invocation that is made although it seemed to fail doubles the wait, and its doubles double
         // again.
-        let rate = if operation == "Invoke" { trouble.rate / 5.0 } else { trouble.rate };
+        let rate = if operation == "Invoke" {
+            trouble.rate / 5.0
+        } else {
+            trouble.rate
+        };
         if trouble.faults.is_empty() || state.rng.f64() >= rate {
             return None;
         }

@@ -183,7 +183,11 @@ tokio::task_local! {
 }
 
 impl World {
-    pub(crate) fn new(life: Life, sabotage: Option<Sabotage>, account: Option<Arc<Account>>) -> Arc<Self> {
+    pub(crate) fn new(
+        life: Life,
+        sabotage: Option<Sabotage>,
+        account: Option<Arc<Account>>,
+    ) -> Arc<Self> {
         let state = State {
             rng: Rng::with_seed(life.seed ^ 0x5eed),
             stack_status: "CREATE_IN_PROGRESS",
@@ -195,15 +199,20 @@ impl World {
             journal: Vec::new(),
             doomed: Vec::new(),
             dead: Vec::new(),
-            first_task: account.as_ref().map_or(1, |_| life.seed as usize * TASKS_OF_A_STACK + 1),
+            first_task: account
+                .as_ref()
+                .map_or(1, |_| life.seed as usize * TASKS_OF_A_STACK + 1),
             tokens: ClientTokens::default(),
             capacity_refusals: 0,
             fresh_refusals: 0,
             refused: 0,
             counted: BTreeMap::new(),
         };
-        let table =
-            || account.as_ref().map_or_else(Ledger::empty_table, |account| Arc::clone(&account.table));
+        let table = || {
+            account
+                .as_ref()
+                .map_or_else(Ledger::empty_table, |account| Arc::clone(&account.table))
+        };
         let ledger = life.ledger.as_ref().map(|_| Ledger::over(table()));
         let clock = Clock::at(OffsetDateTime::from_unix_timestamp(EPOCH).unwrap());
         Arc::new(Self {
@@ -262,7 +271,10 @@ impl World {
                 Err(error) => (400, error.body()),
             };
         }
-        if let Some(account) = self.account.as_ref().filter(|_| self.is_hub() && operation == "DescribeTasks")
+        if let Some(account) = self
+            .account
+            .as_ref()
+            .filter(|_| self.is_hub() && operation == "DescribeTasks")
         {
             return (200, account.describe(body, now));
         }
@@ -307,7 +319,13 @@ fn definition() -> Value {
 }
 
 impl State {
-    fn launch(&mut self, life: &Life, body: &Value, delivery: Delivery, now: Seconds) -> (u16, Value) {
+    fn launch(
+        &mut self,
+        life: &Life,
+        body: &Value,
+        delivery: Delivery,
+        now: Seconds,
+    ) -> (u16, Value) {
         let cluster = body["cluster"].as_str().unwrap_or_default().to_owned();
         let by_token = body["clientToken"].is_string();
         let used = match self.tokens.claim(&cluster, body) {
@@ -318,17 +336,28 @@ impl State {
         if let Some((launch, differs)) = used {
             let tasks = self.launches[launch].tasks.clone();
             if differs || !tasks.is_empty() && self.rng.f64() < life.trouble.conflicts {
-                let arns: Vec<String> = tasks.iter().map(|task| self.tasks[*task].arn.clone()).collect();
+                let arns: Vec<String> = tasks
+                    .iter()
+                    .map(|task| self.tasks[*task].arn.clone())
+                    .collect();
                 let conflict = token::conflict(&arns);
                 let mut body = error(conflict.code, &conflict.message);
                 if self.rng.f64() >= life.trouble.blank_conflicts {
-                    conflict.members.into_iter().for_each(|(name, value)| body[name] = value);
+                    conflict
+                        .members
+                        .into_iter()
+                        .for_each(|(name, value)| body[name] = value);
                 }
                 return (400, body);
             }
-            let tasks: Vec<Value> =
-                tasks.iter().map(|task| token::replayed(self.described(*task, now))).collect();
-            return (200, json!({"tasks": tasks, "failures": self.launches[launch].failures}));
+            let tasks: Vec<Value> = tasks
+                .iter()
+                .map(|task| token::replayed(self.described(*task, now)))
+                .collect();
+            return (
+                200,
+                json!({"tasks": tasks, "failures": self.launches[launch].failures}),
+            );
         }
         if self.fresh_refusals < life.trouble.fresh_stack {
             self.fresh_refusals += 1;
@@ -364,7 +393,11 @@ impl State {
         let mut started = asked;
         if refused {
             self.capacity_refusals += 1;
-            started = if life.trouble.partial_starts { asked - 1 } else { 0 };
+            started = if life.trouble.partial_starts {
+                asked - 1
+            } else {
+                0
+            };
         }
         let failure = json!({"arn": "arn:aws:ecs:us-west-2:123456789012:container-instance/a",
             "reason": life.trouble.capacity_reason.unwrap_or("RESOURCE:MEMORY")});
@@ -373,7 +406,12 @@ impl State {
             .as_array()
             .into_iter()
             .flatten()
-            .filter_map(|tag| Some((tag["key"].as_str()?.to_owned(), tag["value"].as_str()?.to_owned())))
+            .filter_map(|tag| {
+                Some((
+                    tag["key"].as_str()?.to_owned(),
+                    tag["value"].as_str()?.to_owned(),
+                ))
+            })
             .collect();
         let mut tasks = Vec::new();
         for number in 0..started {
@@ -388,7 +426,9 @@ impl State {
             self.tasks.push(SimTask {
                 arn,
                 cluster: cluster.clone(),
-                instance: body["containerInstances"][number].as_str().map(str::to_owned),
+                instance: body["containerInstances"][number]
+                    .as_str()
+                    .map(str::to_owned),
                 started_by: body["startedBy"].as_str().unwrap_or_default().to_owned(),
                 tags: tags.clone(),
                 script,
@@ -410,7 +450,10 @@ impl State {
             failures: failures.clone(),
         });
         self.tokens.keep(&cluster, body, self.launches.len() - 1);
-        let tasks: Vec<Value> = tasks.iter().map(|task| self.described(*task, now)).collect();
+        let tasks: Vec<Value> = tasks
+            .iter()
+            .map(|task| self.described(*task, now))
+            .collect();
         (200, json!({"tasks": tasks, "failures": failures}))
     }
 
@@ -432,7 +475,11 @@ impl State {
         let same = |call: &&Call| {
             call.delivery.request == delivery.request && call.delivery.number == delivery.number
         };
-        let looks = self.calls.iter().filter(same).filter(|call| call.operation == "ListTasks");
+        let looks = self
+            .calls
+            .iter()
+            .filter(same)
+            .filter(|call| call.operation == "ListTasks");
         let looks = looks.filter(move |call| call.ok && call.at <= now);
         looks.map(|call| (call.cluster.clone(), call.at))
     }
@@ -446,7 +493,11 @@ impl State {
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for arn in asked.iter().filter_map(Value::as_str) {
             let here = |task: &SimTask| task.arn == arn && body["cluster"] == task.cluster.as_str();
-            match self.tasks.iter().position(|task| here(task) && !task.is_missing(now)) {
+            match self
+                .tasks
+                .iter()
+                .position(|task| here(task) && !task.is_missing(now))
+            {
                 Some(task) => tasks.push(self.described(task, now)),
                 None if arn.contains("/neighbour-") => tasks.push(neighbour(arn)),
                 None => failures.push(json!({"arn": arn, "reason": "MISSING"})),
@@ -458,18 +509,31 @@ impl State {
     /// startedBy must be the only filter beside the cluster; a family may come with a desired status.
     fn list(&self, life: &Life, body: &Value, now: Seconds) -> (u16, Value) {
         let started_by = body["startedBy"].as_str();
-        if started_by.is_some() && (body["desiredStatus"].is_string() || body["family"].is_string()) {
-            return (400, error("InvalidParameterException", "startedBy must be the only filter"));
+        if started_by.is_some() && (body["desiredStatus"].is_string() || body["family"].is_string())
+        {
+            return (
+                400,
+                error(
+                    "InvalidParameterException",
+                    "startedBy must be the only filter",
+                ),
+            );
         }
         let desired = body["desiredStatus"].as_str().unwrap_or("RUNNING");
-        let tasks = self.tasks.iter().filter(|task| body["cluster"] == task.cluster.as_str());
-        let tasks = tasks.filter(|task| started_by.is_none_or(|started_by| task.started_by == started_by));
-        let listed = tasks.filter(|task| task.desired_status(now) == desired && !task.has_vanished(now));
+        let tasks = self
+            .tasks
+            .iter()
+            .filter(|task| body["cluster"] == task.cluster.as_str());
+        let tasks =
+            tasks.filter(|task| started_by.is_none_or(|started_by| task.started_by == started_by));
+        let listed =
+            tasks.filter(|task| task.desired_status(now) == desired && !task.has_vanished(now));
         let mut arns: Vec<String> = listed.map(|task| task.arn.clone()).collect();
         if started_by.is_none() {
             let cluster = body["cluster"].as_str().unwrap_or_default();
-            let arn =
-                |number| format!("arn:aws:ecs:us-west-2:123456789012:task/{cluster}/neighbour-{number}");
+            let arn = |number| {
+                format!("arn:aws:ecs:us-west-2:123456789012:task/{cluster}/neighbour-{number}")
+            };
             arns.extend((0..life.trouble.neighbours).map(arn));
         }
         (200, json!({"taskArns": arns}))
@@ -478,9 +542,16 @@ impl State {
     /// StopTask takes a task's tags away.
     fn stop(&mut self, body: &Value, now: Seconds) -> (u16, Value) {
         let asked = body["task"].as_str().unwrap_or_default();
-        let here = |task: &&mut SimTask| task.arn == asked && body["cluster"] == task.cluster.as_str();
+        let here =
+            |task: &&mut SimTask| task.arn == asked && body["cluster"] == task.cluster.as_str();
         let Some(task) = self.tasks.iter_mut().find(here) else {
-            return (400, error("InvalidParameterException", "The referenced task was not found."));
+            return (
+                400,
+                error(
+                    "InvalidParameterException",
+                    "The referenced task was not found.",
+                ),
+            );
         };
         let reason = body["reason"].as_str().unwrap_or_default().to_owned();
         if task.stopped.is_none() && now < task.ends_at() {
@@ -494,9 +565,13 @@ impl State {
     /// latter arrives with the delay of the log driver.
     fn log(&self, body: &Value, now: Seconds) -> Value {
         let stream = body["logStreamName"].as_str().unwrap_or_default();
-        let task =
-            self.tasks.iter().find(|task| stream.ends_with(task.arn.rsplit('/').next().unwrap_or_default()));
-        let Some(task) = task else { return json!({"events": []}) };
+        let task = self
+            .tasks
+            .iter()
+            .find(|task| stream.ends_with(task.arn.rsplit('/').next().unwrap_or_default()));
+        let Some(task) = task else {
+            return json!({"events": []});
+        };
         let line = |at: Seconds, message: &str| {
             json!({"timestamp": EPOCH * 1000 + (at * 1000.0) as i64,
             "message": message})

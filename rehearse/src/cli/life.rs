@@ -68,7 +68,9 @@ impl StackOperation {
         }
         let ended = match (self.ended_well, self.status.as_str()) {
             (true, status) if status.contains("ROLLBACK") => "rolled back as it should",
-            (true, status) if status.ends_with("_FAILED") => "failed as it should, and was not rolled back",
+            (true, status) if status.ends_with("_FAILED") => {
+                "failed as it should, and was not rolled back"
+            }
             (true, _) => "complete",
             (false, _) => "FAILED",
         };
@@ -77,7 +79,13 @@ impl StackOperation {
 }
 
 async fn live_stack(planned: Planned, stage: &Stage, console: &Console) -> Vec<StackOperation> {
-    let Planned { mut stack, created, updated, fails, keeps_failures } = planned;
+    let Planned {
+        mut stack,
+        created,
+        updated,
+        fails,
+        keeps_failures,
+    } = planned;
     let mut steps = Vec::new();
     let id = stack.id().to_owned();
     let step = |name, ended_well: bool, is_to_fail: bool| {
@@ -87,7 +95,12 @@ async fn live_stack(planned: Planned, stage: &Stage, console: &Console) -> Vec<S
             false => status.ends_with("ROLLBACK_COMPLETE"),
         };
         let ended_well = if is_to_fail { is_as_wanted } else { ended_well };
-        StackOperation { name, ended_well, status, is_skipped: false }
+        StackOperation {
+            name,
+            ended_well,
+            status,
+            is_skipped: false,
+        }
     };
     // --fail means the update if there is one, so that the rollback finds a version that works.
     if fails && updated.is_none() {
@@ -105,7 +118,10 @@ async fn live_stack(planned: Planned, stage: &Stage, console: &Console) -> Vec<S
         if is_skipped {
             console.note(NO_UPDATE);
         }
-        steps.push(StackOperation { is_skipped, ..step("update", end != UpdateEnd::Failed, fails) });
+        steps.push(StackOperation {
+            is_skipped,
+            ..step("update", end != UpdateEnd::Failed, fails)
+        });
     }
     // The stack is deleted after a failure, too: a Delete must clean up behind a failed Create.
     let is_deleted = stack.delete().await;

@@ -64,7 +64,8 @@ impl Rehearsal {
         let created = Version::read(path, &given, &BTreeMap::new(), &external);
         let next = arguments.update_template.as_deref();
         let is_updated = next.is_some() || !changes.is_empty();
-        let updated = is_updated.then(|| Version::read(next.unwrap_or(path), &given, &changes, &external));
+        let updated =
+            is_updated.then(|| Version::read(next.unwrap_or(path), &given, &changes, &external));
         let (created, updated) = match (created, updated.transpose()) {
             (Ok(created), Ok(updated)) => (created, updated),
             (Err(Unfit::Templates(mut errors)), Err(Unfit::Templates(more))) => {
@@ -72,8 +73,14 @@ impl Rehearsal {
                 errors.extend(
                     more.into_iter()
                         .filter_map(|(path, more)| {
-                            let known = |error| errors.iter().any(|(_, known)| known.0.contains(error));
-                            let new: Vec<_> = more.0.iter().filter(|error| !known(error)).cloned().collect();
+                            let known =
+                                |error| errors.iter().any(|(_, known)| known.0.contains(error));
+                            let new: Vec<_> = more
+                                .0
+                                .iter()
+                                .filter(|error| !known(error))
+                                .cloned()
+                                .collect();
                             (!new.is_empty()).then_some((path, TemplateErrors(new)))
                         })
                         .collect::<Vec<_>>(),
@@ -82,8 +89,11 @@ impl Rehearsal {
             }
             (Err(error), _) | (_, Err(error)) => return Err(error),
         };
-        let definitions =
-            arguments.task_definitions.iter().map(|path| definition(path)).collect::<Result<_, _>>()?;
+        let definitions = arguments
+            .task_definitions
+            .iter()
+            .map(|path| definition(path))
+            .collect::<Result<_, _>>()?;
         let account = Account {
             external,
             service_token: arguments.service_token.clone(),
@@ -92,12 +102,20 @@ impl Rehearsal {
             keeps_failures: arguments.disable_rollback || arguments.express,
         };
         let definition_files = arguments.task_definitions.clone();
-        Ok(Self { created, updated, account, definition_files, is_express: arguments.express })
+        Ok(Self {
+            created,
+            updated,
+            account,
+            definition_files,
+            is_express: arguments.express,
+        })
     }
 
     /// The logical ids and the stack's name, which set the width of a column.
     pub(super) fn names(&self) -> BTreeSet<String> {
-        let versions = [Some(&self.created), self.updated.as_ref()].into_iter().flatten();
+        let versions = [Some(&self.created), self.updated.as_ref()]
+            .into_iter()
+            .flatten();
         let resources = versions.flat_map(|version| &version.template.resources);
         let ids = resources.map(|resource| resource.logical_id.clone());
         ids.chain([stack_name(&self.created.path)]).collect()
@@ -106,30 +124,59 @@ impl Rehearsal {
     /// Checks both versions on the stage and plans the operations. `Err` names every mistake at
     /// once.
     pub(super) fn on(self, stage: &Arc<Stage>, console: &Console) -> Result<Planned, Unfit> {
-        let Self { created, updated, account, definition_files, is_express } = self;
+        let Self {
+            created,
+            updated,
+            account,
+            definition_files,
+            is_express,
+        } = self;
         let given = account.definitions.clone();
         // Resources refer to a definition of --task-definition, so it must be there before they are
         // checked.
         for (given, path) in account.definitions.iter().zip(definition_files) {
-            stage.ecs.register_given(given).map_err(|problem| Unfit::Definition { path, problem })?;
+            stage
+                .ecs
+                .register_given(given)
+                .map_err(|problem| Unfit::Definition { path, problem })?;
         }
         let mut template_notes = created.template.notes.clone();
         let more = updated.iter().flat_map(|version| &version.template.notes);
-        template_notes.extend(more.filter(|note| !created.template.notes.contains(note)).cloned());
+        template_notes.extend(
+            more.filter(|note| !created.template.notes.contains(note))
+                .cloned(),
+        );
         let (external, fails) = (Arc::clone(&account.external), account.fail.is_some());
         let name = stack_name(&created.path);
         let stack = |version: Template, account: Account| {
             Stack::new(Arc::clone(stage), version, &name, console.events()).within(account)
         };
-        let of_create = Account { fail: None, ..account.clone() };
-        let first = if updated.is_some() { of_create } else { account.clone() };
+        let of_create = Account {
+            fail: None,
+            ..account.clone()
+        };
+        let first = if updated.is_some() {
+            of_create
+        } else {
+            account.clone()
+        };
         let mut first = stack(created.template, first);
         let mut errors: Vec<(PathBuf, TemplateErrors)> = Vec::new();
-        errors.extend(first.check(&created.parameters).err().map(|errors| (created.path.clone(), errors)));
+        errors.extend(
+            first
+                .check(&created.parameters)
+                .err()
+                .map(|errors| (created.path.clone(), errors)),
+        );
         let mut nothing = first.nothing_to_rehearse(&created.parameters);
         let mut hints = first.hints(&created.parameters);
         let mut next = None;
-        if let Some(Version { path, template, parameters }) = updated {
+        if let Some(Version {
+            path,
+            template,
+            parameters,
+        }) = updated
+        {
             let second = stack(template, account.clone());
             let checked = second.check(&parameters);
             let types = first.check_types(&second, [&created.parameters, &parameters]);
@@ -137,7 +184,8 @@ impl Rehearsal {
             more.take(checked);
             more.take(types);
             if more != TemplateErrors::default() {
-                more.0.retain(|error| !errors.iter().any(|(_, known)| known.0.contains(error)));
+                more.0
+                    .retain(|error| !errors.iter().any(|(_, known)| known.0.contains(error)));
                 if !more.0.is_empty() {
                     errors.push((path, more));
                 }
@@ -150,11 +198,17 @@ impl Rehearsal {
             return Err(Unfit::Templates(errors));
         }
         if let Some(problem) = nothing {
-            return Err(Unfit::Nothing { path: created.path, problem });
+            return Err(Unfit::Nothing {
+                path: created.path,
+                problem,
+            });
         }
         let unused = unused(&external, &given, stage);
         if !unused.is_empty() {
-            return Err(Unfit::Templates(vec![(created.path, TemplateErrors(unused))]));
+            return Err(Unfit::Templates(vec![(
+                created.path,
+                TemplateErrors(unused),
+            )]));
         }
         if is_express {
             console.note(EXPRESS);
@@ -163,11 +217,20 @@ impl Rehearsal {
         first = first.within(account);
         hints.sort();
         hints.dedup();
-        let notes = template_notes.into_iter().chain(hints).chain(external.notes());
+        let notes = template_notes
+            .into_iter()
+            .chain(hints)
+            .chain(external.notes());
         for note in notes {
             console.note(&note);
         }
-        Ok(Planned { stack: first, created: created.parameters, updated: next, fails, keeps_failures })
+        Ok(Planned {
+            stack: first,
+            created: created.parameters,
+            updated: next,
+            fails,
+            keeps_failures,
+        })
     }
 }
 
@@ -179,7 +242,10 @@ impl Version {
         changes: &BTreeMap<String, String>,
         external: &External,
     ) -> Result<Self, Unfit> {
-        let unreadable = |error| Unfit::Unreadable { path: path.to_owned(), error };
+        let unreadable = |error| Unfit::Unreadable {
+            path: path.to_owned(),
+            error,
+        };
         let unfit = |errors: TemplateErrors| Unfit::Templates(vec![(path.to_owned(), errors)]);
         let text = fs::read_to_string(path).map_err(unreadable)?;
         let mut values = given.clone();
@@ -187,13 +253,23 @@ impl Version {
         let template = Template::read_given(&text, &values, external).map_err(unfit)?;
         // The next version may have dropped a parameter that the create still needs.
         if !changes.is_empty() {
-            values.retain(|name, _| template.parameters.contains_key(name) || changes.contains_key(name));
+            values.retain(|name, _| {
+                template.parameters.contains_key(name) || changes.contains_key(name)
+            });
         }
         match template.parameter_values(&values, external) {
-            Ok(parameters) => Ok(Self { path: path.to_owned(), template, parameters }),
+            Ok(parameters) => Ok(Self {
+                path: path.to_owned(),
+                template,
+                parameters,
+            }),
             Err(mut errors) => {
                 // Missing values must not hide mistyped names: all mistakes are named at once.
-                template.unknown_names().0.into_iter().for_each(|error| errors.add(error));
+                template
+                    .unknown_names()
+                    .0
+                    .into_iter()
+                    .for_each(|error| errors.add(error));
                 Err(unfit(errors))
             }
         }
@@ -219,7 +295,10 @@ fn unused(external: &External, definitions: &[Value], stage: &Stage) -> Vec<Temp
 
 /// Reads a task definition, as DescribeTaskDefinition returns it, from a file.
 fn definition(path: &Path) -> Result<Value, Unfit> {
-    let unreadable = |error| Unfit::Unreadable { path: path.to_owned(), error };
+    let unreadable = |error| Unfit::Unreadable {
+        path: path.to_owned(),
+        error,
+    };
     let text = fs::read_to_string(path).map_err(unreadable)?;
     let mut json: Value = serde_json::from_str(&text).unwrap_or_default();
     // The CLI wraps the definition in `taskDefinition`; a file written by hand often does not.
@@ -228,18 +307,35 @@ fn definition(path: &Path) -> Result<Value, Unfit> {
         false => json,
     };
     if !definition["containerDefinitions"].is_array() {
-        let problem =
-            "there is no task definition in it: give what `aws ecs describe-task-definition` prints";
-        return Err(Unfit::Definition { path: path.to_owned(), problem: problem.to_owned() });
+        let problem = "there is no task definition in it: give what `aws ecs describe-task-definition` prints";
+        return Err(Unfit::Definition {
+            path: path.to_owned(),
+            problem: problem.to_owned(),
+        });
     }
     Ok(definition)
 }
 
 /// The template's file name, changed into letters, digits and hyphens.
 fn stack_name(template: &Path) -> String {
-    let stem = template.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let name: String =
-        stem.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
+    let stem = template
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let name: String = stem
+        .chars()
+        .map(|char| {
+            if char.is_ascii_alphanumeric() {
+                char
+            } else {
+                '-'
+            }
+        })
+        .collect();
     // CloudFormation wants a letter first in a stack's name.
-    if name.starts_with(|char: char| char.is_ascii_alphabetic()) { name } else { format!("stack-{name}") }
+    if name.starts_with(|char: char| char.is_ascii_alphabetic()) {
+        name
+    } else {
+        format!("stack-{name}")
+    }
 }

@@ -85,8 +85,9 @@ impl CloudFormation {
         let (answered, answer) = oneshot::channel();
         lock(&self.waiting).insert(request_id.clone(), answered);
         lambda.invoke_event(&self.envelope(ask, &request_id, lambda));
-        let limit =
-            stringly(&ask.properties["ServiceTimeout"]).as_str().and_then(|seconds| seconds.parse().ok());
+        let limit = stringly(&ask.properties["ServiceTimeout"])
+            .as_str()
+            .and_then(|seconds| seconds.parse().ok());
         let limit = limit.unwrap_or(3600);
         let answer = tokio::time::timeout(Duration::from_secs(limit), answer).await;
         lock(&self.waiting).remove(&request_id);
@@ -131,12 +132,20 @@ impl CloudFormation {
         request_id: &str,
         at: OffsetDateTime,
     ) -> String {
-        self.presigned("/response/", &format!("{stack_id}|{logical_id}|{request_id}"), EXPIRES, at)
+        self.presigned(
+            "/response/",
+            &format!("{stack_id}|{logical_id}|{request_id}"),
+            EXPIRES,
+            at,
+        )
     }
 
     fn presigned(&self, path: &str, key: &str, expires: u32, at: OffsetDateTime) -> String {
-        let date =
-            at.format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default();
+        let date = at
+            .format(format_description!(
+                "[year][month][day]T[hour][minute][second]Z"
+            ))
+            .unwrap_or_default();
         format!(
             "{}{path}{}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={date}&X-Amz-SignedHeaders=host\
              &X-Amz-Expires={expires}&X-Amz-Credential=AKIDEXAMPLE%2F{}%2Fus-west-2%2Fs3%2Faws4_request&X-Amz-Signature={}",
@@ -159,18 +168,30 @@ impl CloudFormation {
 
     /// A stack's status; empty for an unknown stack.
     pub fn status(&self, stack_id: &str) -> String {
-        lock(&self.statuses).get(stack_id).cloned().unwrap_or_default()
+        lock(&self.statuses)
+            .get(stack_id)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Accepts a PUT to the response bucket.
     pub(crate) fn take_answer(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
         // The signature covers an empty Content-Type: S3 refuses any other.
-        if headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty()) {
+        if headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| !value.is_empty())
+        {
             return (StatusCode::FORBIDDEN, "SignatureDoesNotMatch").into_response();
         }
-        let key = percent_decode_str(path.trim_start_matches("/response/")).decode_utf8_lossy().into_owned();
+        let key = percent_decode_str(path.trim_start_matches("/response/"))
+            .decode_utf8_lossy()
+            .into_owned();
         let request_id = key.rsplit('|').next().unwrap_or_default().to_owned();
-        lock(&self.answers).push(Answered { request_id: request_id.clone(), at: now(), body: body.clone() });
+        lock(&self.answers).push(Answered {
+            request_id: request_id.clone(),
+            at: now(),
+            body: body.clone(),
+        });
         if let Some(waiting) = lock(&self.waiting).remove(&request_id) {
             // The request's ServiceTimeout may have passed at this moment.
             let _ = waiting.send(answer::read(body));
@@ -180,10 +201,14 @@ impl CloudFormation {
 
     pub(crate) fn describe_stacks(&self, stack: &str) -> Result<String, AwsError> {
         let statuses = lock(&self.statuses);
-        let Some((id, status)) =
-            statuses.iter().find(|(id, _)| *id == stack || id.split('/').nth(1) == Some(stack))
+        let Some((id, status)) = statuses
+            .iter()
+            .find(|(id, _)| *id == stack || id.split('/').nth(1) == Some(stack))
         else {
-            return Err(AwsError::new("ValidationError", format!("Stack with id {stack} does not exist")));
+            return Err(AwsError::new(
+                "ValidationError",
+                format!("Stack with id {stack} does not exist"),
+            ));
         };
         Ok(described_stack(id, status))
     }
@@ -195,7 +220,10 @@ fn stringly(value: &Value) -> Value {
         Value::Bool(boolean) => json!(boolean.to_string()),
         Value::Number(number) => json!(number.to_string()),
         Value::Array(items) => items.iter().map(stringly).collect(),
-        Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), stringly(value))).collect(),
+        Value::Object(object) => object
+            .iter()
+            .map(|(key, value)| (key.clone(), stringly(value)))
+            .collect(),
         other => other.clone(),
     }
 }

@@ -47,8 +47,18 @@ struct StoredTable {
 impl DynamoDb {
     /// Makes empty tables. `reporter` gets every item of the audit trail.
     pub fn new(reporter: Reporter) -> Self {
-        let table = |keys| Mutex::new(StoredTable { keys, items: BTreeMap::new(), tokens: BTreeSet::new() });
-        Self { audit: table(AUDIT_KEYS), ledger: table(LEDGER_KEYS), reporter }
+        let table = |keys| {
+            Mutex::new(StoredTable {
+                keys,
+                items: BTreeMap::new(),
+                tokens: BTreeSet::new(),
+            })
+        };
+        Self {
+            audit: table(AUDIT_KEYS),
+            ledger: table(LEDGER_KEYS),
+            reporter,
+        }
     }
 
     /// The items of the ledger, with plain values for their attributes, in the order of their keys.
@@ -59,7 +69,10 @@ impl DynamoDb {
     /// The items of the audit trail, with plain values for their attributes, in the order of their
     /// keys.
     pub fn items(&self) -> Vec<Value> {
-        self.all().into_iter().filter(|item| !is_bookkeeping(item)).collect()
+        self.all()
+            .into_iter()
+            .filter(|item| !is_bookkeeping(item))
+            .collect()
     }
 
     /// The monitor's own bookkeeping, likewise.
@@ -94,7 +107,10 @@ impl DynamoDb {
             }
             "GetItem" => {
                 let key = table.key(&body["Key"])?;
-                Ok(table.items.get(&key).map_or(json!({}), |item| json!({ "Item": item })))
+                Ok(table
+                    .items
+                    .get(&key)
+                    .map_or(json!({}), |item| json!({ "Item": item })))
             }
             "BatchGetItem" => table.batch_get_item(body),
             "BatchWriteItem" => self.batch_write_item(&mut table, body),
@@ -122,7 +138,10 @@ impl DynamoDb {
             .flat_map(Map::values)
             .flat_map(|list| list.as_array().into_iter().flatten())
             .collect();
-        let items: Vec<&Value> = requests.iter().map(|request| &request["PutRequest"]["Item"]).collect();
+        let items: Vec<&Value> = requests
+            .iter()
+            .map(|request| &request["PutRequest"]["Item"])
+            .collect();
         table.different_keys(&items, 25, "BatchWriteItem")?;
         for item in items {
             self.put(table, item)?;
@@ -133,23 +152,38 @@ impl DynamoDb {
 
 impl StoredTable {
     fn key(&self, attributes: &Value) -> Result<Key, AwsError> {
-        let part = |name: &str| attributes[name]["S"].as_str().filter(|value| !value.is_empty());
+        let part = |name: &str| {
+            attributes[name]["S"]
+                .as_str()
+                .filter(|value| !value.is_empty())
+        };
         match self.keys.map(part) {
             [Some(partition), Some(sort)] => Ok([partition.to_owned(), sort.to_owned()]),
-            _ => Err(AwsError::new("ValidationException", "One of the required keys was not given a value")),
+            _ => Err(AwsError::new(
+                "ValidationException",
+                "One of the required keys was not given a value",
+            )),
         }
     }
 
     /// Fails if the request's condition does not hold for the item with this key.
     fn check(&self, key_of: &Value, body: &Value) -> Result<(), AwsError> {
-        let Some(condition) = body["ConditionExpression"].as_str() else { return Ok(()) };
+        let Some(condition) = body["ConditionExpression"].as_str() else {
+            return Ok(());
+        };
         let known = self.items.get(&self.key(key_of)?);
         if Placeholders::of(body).hold(condition, known.unwrap_or(&json!({})))? {
             return Ok(());
         }
-        let error = AwsError::new("ConditionalCheckFailedException", "The conditional request failed");
+        let error = AwsError::new(
+            "ConditionalCheckFailedException",
+            "The conditional request failed",
+        );
         match known.filter(|_| body["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD") {
-            Some(known) => Err(AwsError { members: vec![("Item", known.clone())], ..error }),
+            Some(known) => Err(AwsError {
+                members: vec![("Item", known.clone())],
+                ..error
+            }),
             None => Err(error),
         }
     }
@@ -171,15 +205,24 @@ impl StoredTable {
     }
 
     fn transact_write_items(&mut self, body: &Value) -> Result<Value, AwsError> {
-        let token = body["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
+        let token = body["ClientRequestToken"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         // DynamoDB makes the transaction of a token once, and answers a repetition like the first.
         if !token.is_empty() && self.tokens.contains(&token) {
             return Ok(json!({}));
         }
-        let updates: Vec<&Value> =
-            body["TransactItems"].as_array().into_iter().flatten().map(|item| &item["Update"]).collect();
-        let keys: BTreeSet<Key> =
-            updates.iter().map(|update| self.key(&update["Key"])).collect::<Result<_, _>>()?;
+        let updates: Vec<&Value> = body["TransactItems"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|item| &item["Update"])
+            .collect();
+        let keys: BTreeSet<Key> = updates
+            .iter()
+            .map(|update| self.key(&update["Key"]))
+            .collect::<Result<_, _>>()?;
         if !(1..=100).contains(&updates.len()) || keys.len() < updates.len() {
             return Err(AwsError::new(
                 "ValidationException",
@@ -201,9 +244,14 @@ impl StoredTable {
             });
         }
         if refused {
-            let error =
-                AwsError::new("TransactionCanceledException", "Transaction cancelled, see the reasons");
-            return Err(AwsError { members: vec![("CancellationReasons", reasons.into())], ..error });
+            let error = AwsError::new(
+                "TransactionCanceledException",
+                "Transaction cancelled, see the reasons",
+            );
+            return Err(AwsError {
+                members: vec![("CancellationReasons", reasons.into())],
+                ..error
+            });
         }
         for update in updates {
             self.update_item(update)?;
@@ -213,12 +261,20 @@ impl StoredTable {
     }
 
     /// The keys that a batch names. DynamoDB refuses a batch that names one of them twice.
-    fn different_keys(&self, of: &[&Value], most: usize, operation: &str) -> Result<BTreeSet<Key>, AwsError> {
+    fn different_keys(
+        &self,
+        of: &[&Value],
+        most: usize,
+        operation: &str,
+    ) -> Result<BTreeSet<Key>, AwsError> {
         let refused = |message: String| Err(AwsError::new("ValidationException", message));
         if !(1..=most).contains(&of.len()) {
             return refused(format!("Too many items requested for the {operation} call"));
         }
-        let keys: BTreeSet<Key> = of.iter().map(|one| self.key(one)).collect::<Result<_, _>>()?;
+        let keys: BTreeSet<Key> = of
+            .iter()
+            .map(|one| self.key(one))
+            .collect::<Result<_, _>>()?;
         match keys.len() < of.len() {
             true => refused("Provided list of item keys contains duplicates".to_owned()),
             false => Ok(keys),
@@ -231,7 +287,9 @@ impl StoredTable {
         for (table, desired) in tables {
             let keys: Vec<&Value> = desired["Keys"].as_array().into_iter().flatten().collect();
             let different = self.different_keys(&keys, 100, "BatchGetItem")?;
-            let items = different.iter().filter_map(|key| self.items.get(key).cloned());
+            let items = different
+                .iter()
+                .filter_map(|key| self.items.get(key).cloned());
             responses.insert(table.clone(), items.collect());
         }
         Ok(json!({ "Responses": responses, "UnprocessedKeys": {} }))
@@ -242,22 +300,34 @@ impl StoredTable {
     fn query(&self, body: &Value) -> Result<Value, AwsError> {
         let values = &body["ExpressionAttributeValues"];
         let partition = values[":partition"]["S"].as_str();
-        match (body["KeyConditionExpression"].as_str(), partition, body["IndexName"].as_str()) {
+        match (
+            body["KeyConditionExpression"].as_str(),
+            partition,
+            body["IndexName"].as_str(),
+        ) {
             (Some("#partition = :partition"), Some(partition), None) => {
                 let from = self.items.range([partition.to_owned(), String::new()]..);
-                let items: Vec<&Value> =
-                    from.take_while(|(key, _)| key[0] == partition).map(|(_, item)| item).collect();
+                let items: Vec<&Value> = from
+                    .take_while(|(key, _)| key[0] == partition)
+                    .map(|(_, item)| item)
+                    .collect();
                 Ok(json!({ "Count": items.len(), "Items": items }))
             }
-            (Some("#partition = :partition AND #sort <= :up_to"), Some(partition), Some("Open")) => {
+            (
+                Some("#partition = :partition AND #sort <= :up_to"),
+                Some(partition),
+                Some("Open"),
+            ) => {
                 let Some(up_to) = number(&values[":up_to"]) else {
-                    return Err(AwsError::new("ValidationException", ":up_to must be a number"));
+                    return Err(AwsError::new(
+                        "ValidationException",
+                        ":up_to must be a number",
+                    ));
                 };
                 Ok(index::page(&self.items, (partition, up_to), body))
             }
             _ => {
-                let message =
-                    "the stage plays the query of a partition, and of the index Open up to a number";
+                let message = "the stage plays the query of a partition, and of the index Open up to a number";
                 Err(AwsError::new("ValidationException", message))
             }
         }
@@ -265,22 +335,33 @@ impl StoredTable {
 }
 
 fn number(attribute: &Value) -> Option<i64> {
-    attribute["N"].as_str().and_then(|number| number.parse().ok())
+    attribute["N"]
+        .as_str()
+        .and_then(|number| number.parse().ok())
 }
 
 fn is_bookkeeping(item: &Value) -> bool {
-    item[AUDIT_KEYS[0]].as_str().is_some_and(|partition| partition.starts_with(BOOKKEEPING))
+    item[AUDIT_KEYS[0]]
+        .as_str()
+        .is_some_and(|partition| partition.starts_with(BOOKKEEPING))
 }
 
 fn plain_item(item: &Value) -> Value {
-    item.as_object().into_iter().flatten().map(|(name, attribute)| (name.clone(), plain(attribute))).collect()
+    item.as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, attribute)| (name.clone(), plain(attribute)))
+        .collect()
 }
 
 /// `{"S": "x"}` is `"x"`.
 fn plain(attribute: &Value) -> Value {
     match attribute.as_object().and_then(|typed| typed.iter().next()) {
         Some((kind, value)) => match kind.as_str() {
-            "N" => value.as_str().and_then(|number| number.parse().ok()).unwrap_or_else(|| value.clone()),
+            "N" => value
+                .as_str()
+                .and_then(|number| number.parse().ok())
+                .unwrap_or_else(|| value.clone()),
             "NULL" => Value::Null,
             "L" => value.as_array().into_iter().flatten().map(plain).collect(),
             "M" => plain_item(value),

@@ -93,12 +93,24 @@ impl Ecs {
         reporter: Reporter,
         events: Option<TaskEvents>,
     ) -> Self {
-        Self { inner: Arc::new(EcsInner { engine, pace, logs, reporter, events, state: Mutex::default() }) }
+        Self {
+            inner: Arc::new(EcsInner {
+                engine,
+                pace,
+                logs,
+                reporter,
+                events,
+                state: Mutex::default(),
+            }),
+        }
     }
 
     /// Creates a cluster and returns its ARN.
     pub fn create_cluster(&self, name: &str) -> String {
-        lock(&self.inner.state).clusters.entry(name.to_owned()).or_default();
+        lock(&self.inner.state)
+            .clusters
+            .entry(name.to_owned())
+            .or_default();
         arn("ecs", &format!("cluster/{name}"))
     }
 
@@ -112,11 +124,19 @@ impl Ecs {
     pub fn register(&self, definition: &Value) -> Result<String, Refusals> {
         let mut definition = Revision::registered(definition)?;
         let mut state = lock(&self.inner.state);
-        let revisions = state.definitions.entry(definition.family.clone()).or_default();
+        let revisions = state
+            .definitions
+            .entry(definition.family.clone())
+            .or_default();
         // A deregistered revision keeps its number, as on ECS.
         definition.revision = revisions.iter().map(|one| one.revision).max().unwrap_or(0) + 1;
-        definition.arn =
-            arn("ecs", &format!("task-definition/{}:{}", definition.family, definition.revision));
+        definition.arn = arn(
+            "ecs",
+            &format!(
+                "task-definition/{}:{}",
+                definition.family, definition.revision
+            ),
+        );
         let arn = definition.arn.clone();
         revisions.push(definition);
         Ok(arn)
@@ -126,17 +146,27 @@ impl Ecs {
     /// what it lacks.
     pub fn register_given(&self, described: &Value) -> Result<(), String> {
         let mut definition = Revision::read(described)?;
-        let nowhere =
-            || format!("task definition {} has no revision or no taskDefinitionArn", definition.family);
+        let nowhere = || {
+            format!(
+                "task definition {} has no revision or no taskDefinitionArn",
+                definition.family
+            )
+        };
         (definition.revision, definition.arn) = definition.external_place().ok_or_else(nowhere)?;
         let mut state = lock(&self.inner.state);
-        state.definitions.entry(definition.family.clone()).or_default().push(definition);
+        state
+            .definitions
+            .entry(definition.family.clone())
+            .or_default()
+            .push(definition);
         Ok(())
     }
 
     /// True if there is a cluster with this name or ARN.
     pub fn has_cluster(&self, cluster: &str) -> bool {
-        lock(&self.inner.state).clusters.contains_key(short(cluster))
+        lock(&self.inner.state)
+            .clusters
+            .contains_key(short(cluster))
     }
 
     /// True if there is a task definition of this family, family:revision or ARN.
@@ -200,7 +230,9 @@ impl Ecs {
         json["serviceArn"] = arn.as_str().into();
         json["serviceName"] = name.into();
         json["status"] = "ACTIVE".into();
-        lock(&self.inner.state).services.insert((cluster, name.to_owned()), json);
+        lock(&self.inner.state)
+            .services
+            .insert((cluster, name.to_owned()), json);
         arn
     }
 
@@ -212,7 +244,9 @@ impl Ecs {
         let mut json = placed(&said);
         json["id"] = id.as_str().into();
         json["status"] = "ACTIVE".into();
-        if let Some(service) = lock(&self.inner.state).services.get_mut(&service_key(&said))
+        if let Some(service) = lock(&self.inner.state)
+            .services
+            .get_mut(&service_key(&said))
             && let Some(sets) = service["taskSets"].as_array_mut()
         {
             sets.push(json);
@@ -225,7 +259,11 @@ impl Ecs {
         let said = spelling::normal(properties, "");
         let mut state = lock(&self.inner.state);
         let service = state.services.get_mut(&service_key(&said));
-        for set in service.and_then(|service| service["taskSets"].as_array_mut()).into_iter().flatten() {
+        for set in service
+            .and_then(|service| service["taskSets"].as_array_mut())
+            .into_iter()
+            .flatten()
+        {
             let is_primary = set["id"] == said["taskSetId"];
             set["status"] = if is_primary { "PRIMARY" } else { "ACTIVE" }.into();
         }
@@ -233,14 +271,19 @@ impl Ecs {
 
     /// Deletes a service.
     pub fn delete_service(&self, arn: &str) {
-        lock(&self.inner.state).services.retain(|_, service| service["serviceArn"] != arn);
+        lock(&self.inner.state)
+            .services
+            .retain(|_, service| service["serviceArn"] != arn);
     }
 
     /// Marks a revision INACTIVE.
     pub fn deregister(&self, arn: &str) {
         let mut state = lock(&self.inner.state);
-        if let Some(definition) =
-            state.definitions.values_mut().flatten().find(|definition| definition.arn == arn)
+        if let Some(definition) = state
+            .definitions
+            .values_mut()
+            .flatten()
+            .find(|definition| definition.arn == arn)
         {
             definition.active = false;
         }
@@ -249,17 +292,26 @@ impl Ecs {
     /// ARN and last status of every task, in the order in which they were started.
     pub fn tasks(&self) -> Vec<(String, String)> {
         let state = lock(&self.inner.state);
-        state.tasks.iter().map(|task| (task.arn.clone(), task.last_status.to_owned())).collect()
+        state
+            .tasks
+            .iter()
+            .map(|task| (task.arn.clone(), task.last_status.to_owned()))
+            .collect()
     }
 
     /// The time at which all containers of a task had ended; `None` before.
     pub fn ended_at(&self, arn: &str) -> Option<OffsetDateTime> {
-        lock(&self.inner.state).tasks.iter().find(|task| task.arn == arn)?.execution_stopped_at
+        lock(&self.inner.state)
+            .tasks
+            .iter()
+            .find(|task| task.arn == arn)?
+            .execution_stopped_at
     }
 
     /// Waits until every task that stops is STOPPED.
     pub async fn settled(&self) {
-        let stopping = |task: &StageTask| task.desired_status == "STOPPED" && task.last_status != "STOPPED";
+        let stopping =
+            |task: &StageTask| task.desired_status == "STOPPED" && task.last_status != "STOPPED";
         while lock(&self.inner.state).tasks.iter().any(stopping) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -275,7 +327,11 @@ impl Ecs {
     /// Waits up to 10 s until every container has ended and is cleaned up. Call [`Self::close`]
     /// before.
     pub async fn closed(&self) {
-        let runs = |task: &StageTask| task.containers.iter().any(|container| container.handle.is_some());
+        let runs = |task: &StageTask| {
+            task.containers
+                .iter()
+                .any(|container| container.handle.is_some())
+        };
         let gone = async {
             while lock(&self.inner.state).tasks.iter().any(runs) {
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -294,7 +350,12 @@ impl Ecs {
 /// The members of a service or task set that say where its tasks run.
 fn placed(said: &Value) -> Value {
     let mut json = json!({});
-    for name in ["capacityProviderStrategy", "launchType", "networkConfiguration", "platformVersion"] {
+    for name in [
+        "capacityProviderStrategy",
+        "launchType",
+        "networkConfiguration",
+        "platformVersion",
+    ] {
         if !said[name].is_null() {
             json[name] = said[name].clone();
         }

@@ -39,7 +39,11 @@ impl EventBridge {
                 deliver(&function, &event).await;
             }
         });
-        Self { lambda, way: Mutex::new(Some(Way { events, deliveries })), taken: AtomicUsize::new(0) }
+        Self {
+            lambda,
+            way: Mutex::new(Some(Way { events, deliveries })),
+            taken: AtomicUsize::new(0),
+        }
     }
 
     /// Delivers an event, and waits until the function has handled it.
@@ -60,9 +64,10 @@ impl EventBridge {
     /// Lets a day pass, so that the windows of the monitor's alerts close and their counts are
     /// reported.
     pub async fn tick(&self) {
-        let time = (now() + time::Duration::DAY).format(&Rfc3339).unwrap_or_default();
-        let event =
-            json!({ "source": "aws.events", "detail-type": "Scheduled Event", "time": time, "detail": {} });
+        let time = (now() + time::Duration::DAY)
+            .format(&Rfc3339)
+            .unwrap_or_default();
+        let event = json!({ "source": "aws.events", "detail-type": "Scheduled Event", "time": time, "detail": {} });
         deliver(&self.lambda, &event).await;
     }
 
@@ -90,7 +95,9 @@ async fn deliver(function: &Lambda, event: &Value) {
 /// Reports the monitor's warnings and errors as notes, and its other lines as log lines.
 pub(crate) fn reporter(reporter: Reporter) -> Reporter {
     Arc::new(move |report| {
-        let Report::Log(line) = report else { return reporter(report) };
+        let Report::Log(line) = report else {
+            return reporter(report);
+        };
         let json: Value = serde_json::from_str(&line).unwrap_or_default();
         reporter(match (json["level"].as_str(), json["message"].as_str()) {
             (Some("WARN" | "ERROR"), Some(message)) => Report::Note(message.to_owned()),

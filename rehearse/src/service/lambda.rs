@@ -126,22 +126,33 @@ impl Lambda {
 
     /// The number of living processes.
     pub fn processes(&self) -> usize {
-        lock(&self.inner.processes).iter().filter(|process| process.is_alive()).count()
+        lock(&self.inner.processes)
+            .iter()
+            .filter(|process| process.is_alive())
+            .count()
     }
 
     /// Each living process's time from its start to its first poll.
     pub fn start_times(&self) -> Vec<time::Duration> {
-        lock(&self.inner.processes).iter().filter_map(|process| process.start_time()).collect()
+        lock(&self.inner.processes)
+            .iter()
+            .filter_map(|process| process.start_time())
+            .collect()
     }
 
     /// The highest peak memory of the living processes, in KiB.
     pub fn peak_memory(&self) -> Option<u64> {
-        lock(&self.inner.processes).iter().filter_map(|process| process.peak_memory()).max()
+        lock(&self.inner.processes)
+            .iter()
+            .filter_map(|process| process.peak_memory())
+            .max()
     }
 
     /// Invokes the function and waits for its answer. `Err` is the error of the last attempt.
     pub async fn invoke_and_wait(&self, payload: Bytes) -> Result<Bytes, String> {
-        self.inner.attempt(self.invocation(payload, self.function_arn(), 0)).await
+        self.inner
+            .attempt(self.invocation(payload, self.function_arn(), 0))
+            .await
     }
 
     /// Ends every process of the function, and waits until their output has been reported.
@@ -163,30 +174,54 @@ impl Lambda {
     ///
     /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
     pub(crate) fn invoke(&self, function: &str, headers: &HeaderMap, payload: Bytes) -> Response {
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let header = |name: &str| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+        };
         let error = |status: StatusCode, code: &'static str, message: &str| {
             let body = json!({ "Type": "User", "Message": message });
             (status, [("x-amzn-errortype", code)], body.to_string()).into_response()
         };
-        let name = function.strip_prefix(&arn("lambda", "function:")).unwrap_or(function);
+        let name = function
+            .strip_prefix(&arn("lambda", "function:"))
+            .unwrap_or(function);
         if name.split(':').next() != Some(self.inner.function.name) {
             let message = format!("Function not found: {function}");
             return error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message);
         }
         if header("x-amz-invocation-type") != "Event" {
             let message = "the stage plays the invocation type Event alone";
-            return error(StatusCode::BAD_REQUEST, "InvalidParameterValueException", message);
+            return error(
+                StatusCode::BAD_REQUEST,
+                "InvalidParameterValueException",
+                message,
+            );
         }
         if payload.len() > MAX_PAYLOAD {
-            let message =
-                format!("{} byte payload is too large for the Event invocation type", payload.len());
-            return error(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", &message);
+            let message = format!(
+                "{} byte payload is too large for the Event invocation type",
+                payload.len()
+            );
+            return error(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestTooLargeException",
+                &message,
+            );
         }
         // The function invokes itself by the ARN that it was invoked by, so a version or alias must
         // stay in it.
-        let function_arn =
-            if function.starts_with("arn:") { function.to_owned() } else { self.function_arn() };
-        self.queue(payload, function_arn, chain::position(header("x-amzn-trace-id")) + 1);
+        let function_arn = if function.starts_with("arn:") {
+            function.to_owned()
+        } else {
+            self.function_arn()
+        };
+        self.queue(
+            payload,
+            function_arn,
+            chain::position(header("x-amzn-trace-id")) + 1,
+        );
         json_response(StatusCode::ACCEPTED, &Value::Null)
     }
 
@@ -207,7 +242,12 @@ impl Lambda {
 
     fn invocation(&self, payload: Bytes, function_arn: String, hop: usize) -> QueuedInvocation {
         let trace_id = chain::trace_header(hop);
-        QueuedInvocation { request_id: random_uuid(), payload, function_arn, trace_id }
+        QueuedInvocation {
+            request_id: random_uuid(),
+            payload,
+            function_arn,
+            trace_id,
+        }
     }
 }
 
@@ -223,9 +263,10 @@ impl LambdaInner {
                 AttemptEnd::NeverReady => {
                     Err("the function did not ask for its first invocation within 10 s".to_owned())
                 }
-                AttemptEnd::TimedOut => {
-                    Err(format!("Task timed out after {:.2} seconds", self.function.timeout.as_secs_f64()))
-                }
+                AttemptEnd::TimedOut => Err(format!(
+                    "Task timed out after {:.2} seconds",
+                    self.function.timeout.as_secs_f64()
+                )),
             };
             let request_id = invocation.request_id.clone();
             lock(&self.ended).push(InvocationAttempt {
@@ -238,7 +279,9 @@ impl LambdaInner {
                 Err(error) => last = error,
             }
             // A stack's events show nothing of a failed invocation, and CloudFormation just waits.
-            (self.reporter)(Report::Note(format!("an invocation of the function failed: {last}")));
+            (self.reporter)(Report::Note(format!(
+                "an invocation of the function failed: {last}"
+            )));
             match delay {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => (self.reporter)(Report::Note(
@@ -251,8 +294,14 @@ impl LambdaInner {
 
     async fn run(&self, invocation: &QueuedInvocation) -> AttemptEnd {
         match self.process().await {
-            Ok(process) => process.handle(invocation.clone(), self.function.timeout).await,
-            Err(error) => AttemptEnd::Failed(format!("the function's binary could not be started: {error}")),
+            Ok(process) => {
+                process
+                    .handle(invocation.clone(), self.function.timeout)
+                    .await
+            }
+            Err(error) => AttemptEnd::Failed(format!(
+                "the function's binary could not be started: {error}"
+            )),
         }
     }
 
@@ -267,8 +316,12 @@ impl LambdaInner {
             return Ok(process);
         }
         let environment = self.function.variables(&self.endpoint);
-        let process =
-            FunctionProcess::start(&self.function.binary, environment, Arc::clone(&self.reporter)).await?;
+        let process = FunctionProcess::start(
+            &self.function.binary,
+            environment,
+            Arc::clone(&self.reporter),
+        )
+        .await?;
         lock(&self.processes).push(Arc::clone(&process));
         Ok(process)
     }

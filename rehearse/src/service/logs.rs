@@ -26,15 +26,23 @@ struct LogEvent {
 impl Logs {
     /// Adds an event to a stream, and creates the stream if it is missing.
     pub fn put(&self, group: &str, stream: &str, at: OffsetDateTime, message: &str) {
-        let event = LogEvent { at, message: message.to_owned() };
-        lock(&self.streams).entry((group.to_owned(), stream.to_owned())).or_default().push(event);
+        let event = LogEvent {
+            at,
+            message: message.to_owned(),
+        };
+        lock(&self.streams)
+            .entry((group.to_owned(), stream.to_owned()))
+            .or_default()
+            .push(event);
     }
 
     /// The messages of a stream.
     pub fn messages(&self, group: &str, stream: &str) -> Vec<String> {
         let streams = lock(&self.streams);
         let events = streams.get(&(group.to_owned(), stream.to_owned()));
-        events.map(|events| events.iter().map(|event| event.message.clone()).collect()).unwrap_or_default()
+        events
+            .map(|events| events.iter().map(|event| event.message.clone()).collect())
+            .unwrap_or_default()
     }
 
     pub(crate) fn call(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
@@ -59,8 +67,11 @@ impl Logs {
     fn get_log_events(&self, body: &Value) -> Result<Value, AwsError> {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         // GetLogEvents accepts a group's name or, in logGroupIdentifier, its ARN.
-        let group =
-            if body["logGroupName"].is_string() { text("logGroupName") } else { text("logGroupIdentifier") };
+        let group = if body["logGroupName"].is_string() {
+            text("logGroupName")
+        } else {
+            text("logGroupIdentifier")
+        };
         let streams = lock(&self.streams);
         let Some(events) = streams.get(&(group, text("logStreamName"))) else {
             return Err(AwsError::new(
@@ -69,11 +80,21 @@ impl Logs {
             ));
         };
         // GetLogEvents returns up to 10,000 events unless a limit is given.
-        let limit =
-            body["limit"].as_u64().map_or(10_000, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let limit = body["limit"]
+            .as_u64()
+            .map_or(10_000, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let from_head = body["startFromHead"].as_bool().unwrap_or(false);
-        let skipped = if from_head { 0 } else { events.len().saturating_sub(limit) };
-        let shown: Vec<Value> = events.iter().skip(skipped).take(limit).map(LogEvent::json).collect();
+        let skipped = if from_head {
+            0
+        } else {
+            events.len().saturating_sub(limit)
+        };
+        let shown: Vec<Value> = events
+            .iter()
+            .skip(skipped)
+            .take(limit)
+            .map(LogEvent::json)
+            .collect();
         Ok(json!({ "events": shown, "nextForwardToken": "f/0", "nextBackwardToken": "b/0" }))
     }
 }

@@ -23,8 +23,15 @@ impl OpenSearch {
 
     /// Answers `_bulk`: pairs of lines, an action and its document.
     pub(crate) fn bulk(&self, body: &[u8]) -> Result<Value, AwsError> {
-        let malformed = |_| AwsError::new("illegal_argument_exception", "Malformed action/metadata line");
-        let lines: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(body).into_iter().collect();
+        let malformed = |_| {
+            AwsError::new(
+                "illegal_argument_exception",
+                "Malformed action/metadata line",
+            )
+        };
+        let lines: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(body)
+            .into_iter()
+            .collect();
         let mut documents = lock(&self.documents);
         let items = lines
             .map_err(malformed)?

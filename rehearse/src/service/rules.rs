@@ -48,7 +48,12 @@ pub struct RunnerRules {
 impl RunnerRules {
     /// The rules for this function.
     pub(crate) fn new(lambda: Lambda) -> Self {
-        Self { lambda, watch: Mutex::default(), events: AtomicUsize::new(0), rounds: Arc::default() }
+        Self {
+            lambda,
+            watch: Mutex::default(),
+            events: AtomicUsize::new(0),
+            rounds: Arc::default(),
+        }
     }
 
     /// Starts the watch: one round now, then one in every period.
@@ -95,13 +100,19 @@ impl RunnerRules {
 /// True if `Ended` matches an event.
 pub fn ended_matches(event: &Value) -> bool {
     let detail = &event["detail"];
-    let is_ours = detail["startedBy"].as_str().is_some_and(|by| by.starts_with(STARTED_BY));
-    let has_ended = detail["lastStatus"].as_str().is_some_and(|status| ENDED.contains(&status));
+    let is_ours = detail["startedBy"]
+        .as_str()
+        .is_some_and(|by| by.starts_with(STARTED_BY));
+    let has_ended = detail["lastStatus"]
+        .as_str()
+        .is_some_and(|status| ENDED.contains(&status));
     event["source"] == SOURCE && event["detail-type"] == CHANGED && is_ours && has_ended
 }
 
 async fn round(lambda: &Lambda, rounds: &AtomicUsize) {
     rounds.fetch_add(1, Ordering::Relaxed);
     // Lambda reports a failed round itself.
-    let _ = lambda.invoke_and_wait(watch_input().to_string().into()).await;
+    let _ = lambda
+        .invoke_and_wait(watch_input().to_string().into())
+        .await;
 }

@@ -37,7 +37,10 @@ impl Sns {
             return Err(AwsError::new("NotFound", "Topic does not exist"));
         }
         if message.is_empty() || message.len() > MAX_MESSAGE {
-            return Err(AwsError::new("InvalidParameter", "Invalid parameter: Message too long or empty"));
+            return Err(AwsError::new(
+                "InvalidParameter",
+                "Invalid parameter: Message too long or empty",
+            ));
         }
         // SNS refuses control characters and anything but ASCII in a subject, and a text above 100
         // characters.
@@ -45,7 +48,10 @@ impl Sns {
         if form.contains_key("Subject")
             && (subject.is_empty() || subject.len() > 100 || !subject.chars().all(plain))
         {
-            return Err(AwsError::new("InvalidParameter", "Invalid parameter: Subject"));
+            return Err(AwsError::new(
+                "InvalidParameter",
+                "Invalid parameter: Subject",
+            ));
         }
         (self.reporter)(Report::Alerted { subject, message });
         Ok(format!(

@@ -50,10 +50,13 @@ impl Account {
             Some(desired) => token.is_some_and(|token| {
                 import.as_ref() == Some(desired)
                     || is_attribute(token, desired)
-                    || scope.resolve(token).is_ok_and(|value| value == Some(desired.as_str().into()))
+                    || scope
+                        .resolve(token)
+                        .is_ok_and(|value| value == Some(desired.as_str().into()))
             }),
             None => {
-                resource.resource_type == CUSTOM_TYPE || import.is_some_and(|import| import.ends_with(EXPORT))
+                resource.resource_type == CUSTOM_TYPE
+                    || import.is_some_and(|import| import.ends_with(EXPORT))
             }
         }
     }
@@ -87,7 +90,9 @@ pub(super) fn referred(node: &Node) -> Vec<String> {
     let mut referred = Vec::new();
     reference::each(node, &mut |found| {
         if !found.name.starts_with("AWS::") {
-            let attribute = found.attribute.map_or_else(String::new, |attribute| format!(".{attribute}"));
+            let attribute = found
+                .attribute
+                .map_or_else(String::new, |attribute| format!(".{attribute}"));
             referred.push(format!("{}{attribute}", found.name));
         }
     });
@@ -96,7 +101,9 @@ pub(super) fn referred(node: &Node) -> Vec<String> {
 
 /// True if a node refers to this resource, or to this attribute of one.
 fn is_attribute(node: &Node, desired: &str) -> bool {
-    referred(node).iter().any(|written| written == desired || written.split('.').next() == Some(desired))
+    referred(node)
+        .iter()
+        .any(|written| written == desired || written.split('.').next() == Some(desired))
 }
 
 /// A custom resource's ServiceToken as a verb and a name or value, for an error.
@@ -112,7 +119,10 @@ pub(super) fn token_in_words(resource: &Resource, scope: &Scope<'_>) -> (&'stati
         None => {
             let value = scope.resolve(token).ok().flatten();
             let value = value.as_ref().and_then(Value::as_str).map(str::to_owned);
-            ("has the ServiceToken", value.unwrap_or_else(|| "of a function".to_owned()))
+            (
+                "has the ServiceToken",
+                value.unwrap_or_else(|| "of a function".to_owned()),
+            )
         }
     }
 }
@@ -120,10 +130,15 @@ pub(super) fn token_in_words(resource: &Resource, scope: &Scope<'_>) -> (&'stati
 impl Stack {
     /// An error if a ServiceToken imports an almost correct name of the provider's export, and
     /// nobody has given that import a value.
-    pub(super) fn misspelt_import(&self, resource: &Resource, scope: &Scope<'_>) -> Option<TemplateError> {
+    pub(super) fn misspelt_import(
+        &self,
+        resource: &Resource,
+        scope: &Scope<'_>,
+    ) -> Option<TemplateError> {
         let token = resource.properties.field("ServiceToken")?;
         let import = imported(token, scope)?;
-        let is_near = strsim::damerau_levenshtein(&import.to_lowercase(), &EXPORT.to_lowercase()) <= 2;
+        let is_near =
+            strsim::damerau_levenshtein(&import.to_lowercase(), &EXPORT.to_lowercase()) <= 2;
         let is_meant = self.account.service_token.is_some()
             || import.ends_with(EXPORT)
             || self.account.external.exports.contains_key(&import);
@@ -140,12 +155,20 @@ impl Stack {
     /// task definition in the place of an import.
     pub(super) fn play_external(&self, properties: &mut Value) {
         let text = |properties: &Value, name: &str| {
-            properties[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+            properties[name]
+                .as_str()
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
         };
         let ecs = &self.stage.ecs;
-        if let Some(cluster) = text(properties, "Cluster").filter(|cluster| !ecs.has_cluster(cluster)) {
+        if let Some(cluster) =
+            text(properties, "Cluster").filter(|cluster| !ecs.has_cluster(cluster))
+        {
             ecs.create_cluster(short(&cluster));
-            self.note(format!("cluster {} is not in the template: it is played", short(&cluster)));
+            self.note(format!(
+                "cluster {} is not in the template: it is played",
+                short(&cluster)
+            ));
         }
         if let Some(definition) = text(properties, "TaskDefinition")
             && !ecs.has_definition(&definition)
@@ -155,10 +178,14 @@ impl Stack {
         }
         let [cluster, definition] =
             ["Cluster", "TaskDefinition"].map(|name| text(properties, name).unwrap_or_default());
-        let service = text(properties, "Service").filter(|service| !ecs.has_service(&cluster, service));
+        let service =
+            text(properties, "Service").filter(|service| !ecs.has_service(&cluster, service));
         if let Some(service) = service {
             ecs.play_service(short(&cluster), short(&service), &definition);
-            self.note(format!("service {} is not in the template: it is played", short(&service)));
+            self.note(format!(
+                "service {} is not in the template: it is played",
+                short(&service)
+            ));
         }
     }
 }

@@ -35,7 +35,11 @@ impl Stack {
                     errors.add(error);
                 }
             }
-            let mut expected = self.expected(resource, is_ours, properties.as_ref().unwrap_or(&Value::Null));
+            let mut expected = self.expected(
+                resource,
+                is_ours,
+                properties.as_ref().unwrap_or(&Value::Null),
+            );
             if let Some(properties) = properties {
                 errors.take(self.try_out(&trial, (resource, &properties), &mut expected, &scope));
                 if is_ours || resource.resource_type == "AWS::ECS::Service" {
@@ -80,7 +84,10 @@ impl Stack {
             .map(|one| {
                 let name = one.condition.as_ref().and_then(Node::text);
                 let name = name.map_or_else(String::new, |name| format!(" {name}"));
-                format!("the condition{name} of {} (line {})", one.logical_id, one.line)
+                format!(
+                    "the condition{name} of {} (line {})",
+                    one.logical_id, one.line
+                )
             })
             .collect();
         let why = match excluded.as_slice() {
@@ -96,7 +103,11 @@ impl Stack {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
         let token = self.account.service_token.as_deref();
-        let customs = self.template.resources.iter().filter(|one| is_custom(&one.resource_type));
+        let customs = self
+            .template
+            .resources
+            .iter()
+            .filter(|one| is_custom(&one.resource_type));
         let named: Vec<String> = customs
             .map(|one| {
                 let (id, line, kind) = (&one.logical_id, one.line, &one.resource_type);
@@ -111,10 +122,14 @@ impl Stack {
                     None => {
                         // The beginning of all types is alike, so only the last part can be
                         // compared.
-                        let own = |kind: &str| kind.rsplit("::").next().unwrap_or_default().to_owned();
+                        let own =
+                            |kind: &str| kind.rsplit("::").next().unwrap_or_default().to_owned();
                         let is_near = nearest(&own(kind), [own(CUSTOM_TYPE).as_str()]).is_some();
-                        let hint =
-                            if is_near { format!(", did you mean {CUSTOM_TYPE}?") } else { String::new() };
+                        let hint = if is_near {
+                            format!(", did you mean {CUSTOM_TYPE}?")
+                        } else {
+                            String::new()
+                        };
                         format!("{id} (line {line}) of type {kind}{hint}")
                     }
                 }
@@ -137,7 +152,12 @@ impl Stack {
 
     /// The mistakes in one of our resources, with their lines. A value of another resource is still
     /// made up, so it cannot be wrong.
-    fn refused(&self, resource: &Resource, properties: &Value, scope: &Scope<'_>) -> Vec<TemplateError> {
+    fn refused(
+        &self,
+        resource: &Resource,
+        properties: &Value,
+        scope: &Scope<'_>,
+    ) -> Vec<TemplateError> {
         let id = &resource.logical_id;
         let mut refused: Vec<TemplateError> = match Properties::read(properties) {
             Ok(_) => Vec::new(),
@@ -196,7 +216,12 @@ impl Stack {
     }
 
     /// The error of a task definition that is missing or has another type.
-    fn unknown_definition(&self, resource: &Resource, name: &str, scope: &Scope<'_>) -> TemplateError {
+    fn unknown_definition(
+        &self,
+        resource: &Resource,
+        name: &str,
+        scope: &Scope<'_>,
+    ) -> TemplateError {
         let id = &resource.logical_id;
         let written = scope.written_at(&resource.properties, "TaskDefinition");
         let other = written.resource.and_then(|of| self.template.resource(of));
@@ -216,14 +241,16 @@ impl Stack {
 
     /// True if the template has this task definition.
     fn is_in_template(&self, asked: &str, resources: &BTreeMap<String, Referable>) -> bool {
-        let mut definitions =
-            resources.values().filter(|one| one.resource_type == "AWS::ECS::TaskDefinition");
+        let mut definitions = resources
+            .values()
+            .filter(|one| one.resource_type == "AWS::ECS::TaskDefinition");
         definitions.any(|one| one.reference == asked || family(&one.reference) == family(asked))
     }
 
     /// True if this task definition was given. A single given one is used for any made-up name.
     fn is_given(&self, asked: &str) -> bool {
-        let is_alias = || self.account.definitions.len() == 1 && self.account.external.is_made_up(asked);
+        let is_alias =
+            || self.account.definitions.len() == 1 && self.account.external.is_made_up(asked);
         self.stage.ecs.has_definition(asked) || is_alias()
     }
 }

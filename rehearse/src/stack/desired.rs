@@ -28,8 +28,15 @@ impl Desired {
     /// True in the first place if the resource stays when the stack loses it, in the second if it
     /// stays when an update replaces it.
     pub(super) fn policies(&self) -> [bool; 2] {
-        [&self.resource.deletion_policy, &self.resource.replace_policy].map(|policy| {
-            policy.as_ref().and_then(Node::text).is_some_and(|policy| policy.starts_with("Retain"))
+        [
+            &self.resource.deletion_policy,
+            &self.resource.replace_policy,
+        ]
+        .map(|policy| {
+            policy
+                .as_ref()
+                .and_then(Node::text)
+                .is_some_and(|policy| policy.starts_with("Retain"))
         })
     }
 }
@@ -37,13 +44,19 @@ impl Desired {
 impl Stack {
     /// The resources with a true condition, each after those that it needs. The one that is to fail
     /// comes as late as possible, so that everything else exists.
-    pub(super) fn included(&self, parameters: &Parameters) -> Result<Vec<&Resource>, TemplateErrors> {
+    pub(super) fn included(
+        &self,
+        parameters: &Parameters,
+    ) -> Result<Vec<&Resource>, TemplateErrors> {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
         let mut errors = TemplateErrors::default();
         let mut included = Vec::new();
         for resource in &self.template.resources {
-            let holds = resource.condition.as_ref().map(|condition| scope.holds(condition));
+            let holds = resource
+                .condition
+                .as_ref()
+                .map(|condition| scope.holds(condition));
             if holds.is_none_or(|holds| errors.take(holds) == Some(true)) {
                 included.push(resource);
             }
@@ -51,7 +64,11 @@ impl Stack {
         if let Some(fail) = &self.fail {
             let mut late = BTreeSet::from([fail.as_str()]);
             for resource in &included {
-                if resource.needs.iter().any(|need| late.contains(need.as_str())) {
+                if resource
+                    .needs
+                    .iter()
+                    .any(|need| late.contains(need.as_str()))
+                {
                     late.insert(&resource.logical_id);
                 }
             }
@@ -62,20 +79,30 @@ impl Stack {
 
     pub(super) fn included_ids(&self, parameters: &Parameters) -> Vec<String> {
         let included = self.included(parameters).unwrap_or_default();
-        included.iter().map(|resource| resource.logical_id.clone()).collect()
+        included
+            .iter()
+            .map(|resource| resource.logical_id.clone())
+            .collect()
     }
 
     /// The resources that the function serves, with true conditions or false ones.
     pub(super) fn ours_if_included(&self, parameters: &Parameters) -> Vec<&Resource> {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
-        self.template.resources.iter().filter(|one| self.account.is_ours(one, &scope)).collect()
+        self.template
+            .resources
+            .iter()
+            .filter(|one| self.account.is_ours(one, &scope))
+            .collect()
     }
 
     /// The logical ids of the included resources that the function serves.
     pub(super) fn our_resources(&self, parameters: &Parameters) -> BTreeSet<String> {
         let included = self.included_ids(parameters);
-        let ours = self.ours_if_included(parameters).into_iter().map(|resource| resource.logical_id.clone());
+        let ours = self
+            .ours_if_included(parameters)
+            .into_iter()
+            .map(|resource| resource.logical_id.clone());
         ours.filter(|id| included.contains(id)).collect()
     }
 
@@ -86,13 +113,20 @@ impl Stack {
         logical_id: &str,
         parameters: &Parameters,
     ) -> Result<Option<Desired>, TemplateErrors> {
-        let Some(resource) = self.template.resource(logical_id) else { return Ok(None) };
+        let Some(resource) = self.template.resource(logical_id) else {
+            return Ok(None);
+        };
         let referables = self.referables(parameters);
         let scope = self.scope(parameters, &referables);
         let is_ours = self.account.is_ours(resource, &scope);
         let properties = self.properties(resource, is_ours, &scope)?;
         let service_token = service_token(resource, &scope);
-        Ok(Some(Desired { resource: resource.clone(), is_ours, properties, service_token }))
+        Ok(Some(Desired {
+            resource: resource.clone(),
+            is_ours,
+            properties,
+            service_token,
+        }))
     }
 
     /// A resource's properties. The ServiceToken of ours becomes the stage's function; a missing
@@ -108,7 +142,10 @@ impl Stack {
         let without_token = match &written.kind {
             NodeKind::Map(fields) if is_ours => {
                 let others = fields.iter().filter(|(name, _)| name != "ServiceToken");
-                &Node { line: written.line, kind: NodeKind::Map(others.cloned().collect()) }
+                &Node {
+                    line: written.line,
+                    kind: NodeKind::Map(others.cloned().collect()),
+                }
             }
             _ => written,
         };
@@ -132,7 +169,9 @@ impl Stack {
         let mut errors = TemplateErrors::default();
         let mut outputs = Outputs::new();
         for (name, output) in &self.template.outputs {
-            let holds = output.field("Condition").map(|condition| scope.holds(condition));
+            let holds = output
+                .field("Condition")
+                .map(|condition| scope.holds(condition));
             if holds.is_some_and(|holds| errors.take(holds) != Some(true)) {
                 continue;
             }
@@ -143,7 +182,9 @@ impl Stack {
                     None
                 }
             };
-            let export = output.field("Export").and_then(|export| errors.take(scope.resolve(export)));
+            let export = output
+                .field("Export")
+                .and_then(|export| errors.take(scope.resolve(export)));
             outputs.insert(name.clone(), [value, export.flatten()]);
         }
         errors.or(outputs)
@@ -153,7 +194,8 @@ impl Stack {
     fn referables(&self, parameters: &Parameters) -> BTreeMap<String, Referable> {
         let included: BTreeSet<String> = self.included_ids(parameters).into_iter().collect();
         let live = self.live.iter().filter(|(id, _)| included.contains(*id));
-        live.map(|(id, live)| (id.clone(), live.referable.clone())).collect()
+        live.map(|(id, live)| (id.clone(), live.referable.clone()))
+            .collect()
     }
 
     pub(super) fn scope<'a>(
@@ -162,6 +204,12 @@ impl Stack {
         resources: &'a BTreeMap<String, Referable>,
     ) -> Scope<'a> {
         let external = &self.account.external;
-        Scope { template: &self.template, parameters, resources, stack_id: &self.id, external }
+        Scope {
+            template: &self.template,
+            parameters,
+            resources,
+            stack_id: &self.id,
+            external,
+        }
     }
 }

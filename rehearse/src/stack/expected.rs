@@ -11,19 +11,35 @@ use ecs_tasks::cfn::Data;
 
 impl Stack {
     /// The resource with the attributes that it will have, with made-up values.
-    pub(super) fn expected(&self, resource: &Resource, is_ours: bool, properties: &Value) -> Referable {
+    pub(super) fn expected(
+        &self,
+        resource: &Resource,
+        is_ours: bool,
+        properties: &Value,
+    ) -> Referable {
         let logical_id = resource.logical_id.as_str();
         let resource_type = resource.resource_type.clone();
         let generated = self.made_up_name(logical_id);
-        let named = |property: &str| properties[property].as_str().unwrap_or(&generated).to_owned();
+        let named = |property: &str| {
+            properties[property]
+                .as_str()
+                .unwrap_or(&generated)
+                .to_owned()
+        };
         let played = |reference: String, attributes: Vec<(&str, String)>| Referable {
             resource_type: resource_type.clone(),
             reference,
-            attributes: attributes.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
+            attributes: attributes
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .collect(),
             is_open: false,
         };
         if is_ours {
-            return Referable { attributes: attributes(), ..played(generated, Vec::new()) };
+            return Referable {
+                attributes: attributes(),
+                ..played(generated, Vec::new())
+            };
         }
         match resource_type.as_str() {
             "AWS::ECS::Cluster" => {
@@ -48,10 +64,13 @@ impl Stack {
                 let id = format!("ecs-svc/{generated}");
                 played(id.clone(), vec![("Id", id)])
             }
-            "AWS::CloudFormation::WaitConditionHandle" => {
-                played(format!("https://cloudformation-waitcondition.example/{generated}"), Vec::new())
+            "AWS::CloudFormation::WaitConditionHandle" => played(
+                format!("https://cloudformation-waitcondition.example/{generated}"),
+                Vec::new(),
+            ),
+            "AWS::CloudFormation::WaitCondition" => {
+                played(generated, vec![("Data", "{}".to_owned())])
             }
-            "AWS::CloudFormation::WaitCondition" => played(generated, vec![("Data", "{}".to_owned())]),
             other => stubs::referable(other, &generated, properties),
         }
     }
@@ -62,7 +81,10 @@ fn attributes() -> std::collections::BTreeMap<String, Value> {
     let names = json!(Data::default());
     let names = names.as_object().into_iter().flat_map(|names| names.keys());
     let value = |name: &String| match name.as_str() {
-        "TaskArn" | "TaskArns" => arn("ecs", &format!("task/cluster/{}", &placeholders::digits(name)[..32])),
+        "TaskArn" | "TaskArns" => arn(
+            "ecs",
+            &format!("task/cluster/{}", &placeholders::digits(name)[..32]),
+        ),
         "TaskDefinitionArn" => arn("ecs", "task-definition/app:1"),
         "ExitCode" | "Seconds" => "0".to_owned(),
         "StartedAt" | "StoppedAt" => "2026-01-01T00:00:00Z".to_owned(),
@@ -71,5 +93,7 @@ fn attributes() -> std::collections::BTreeMap<String, Value> {
         "Ran" => "true".to_owned(),
         other => placeholders::value(other),
     };
-    names.map(|name| (name.clone(), value(name).into())).collect()
+    names
+        .map(|name| (name.clone(), value(name).into()))
+        .collect()
 }

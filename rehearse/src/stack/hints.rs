@@ -8,8 +8,16 @@ use crate::template::{Parameters, Resource, node::Node};
 impl Stack {
     /// A hint for each task that runs too late, or may start too early.
     pub fn hints(&self, parameters: &Parameters) -> Vec<String> {
-        let (ours, included) = (self.our_resources(parameters), self.included_ids(parameters));
-        let all = || self.template.resources.iter().filter(|one| included.contains(&one.logical_id));
+        let (ours, included) = (
+            self.our_resources(parameters),
+            self.included_ids(parameters),
+        );
+        let all = || {
+            self.template
+                .resources
+                .iter()
+                .filter(|one| included.contains(&one.logical_id))
+        };
         let mut hints = Vec::new();
         for task in all().filter(|one| ours.contains(&one.logical_id)) {
             let (id, before) = (&task.logical_id, self.needed_by(task));
@@ -26,12 +34,15 @@ impl Stack {
                     ));
                 }
             }
-            let associations =
-                all().filter(|one| one.resource_type == "AWS::ECS::ClusterCapacityProviderAssociations");
-            for one in associations.filter(|_| task.properties.field("CapacityProviderStrategy").is_some()) {
+            let associations = all()
+                .filter(|one| one.resource_type == "AWS::ECS::ClusterCapacityProviderAssociations");
+            for one in
+                associations.filter(|_| task.properties.field("CapacityProviderStrategy").is_some())
+            {
                 let is_of_cluster = !named(task, "Cluster").is_disjoint(&named(one, "Cluster"));
                 // Without an order between the two, CloudFormation may create the task first.
-                let is_late = !before.contains(&one.logical_id) && !self.needed_by(one).contains(id);
+                let is_late =
+                    !before.contains(&one.logical_id) && !self.needed_by(one).contains(id);
                 if is_of_cluster && is_late {
                     let association = &one.logical_id;
                     hints.push(format!(
@@ -50,7 +61,12 @@ impl Stack {
         let mut next: Vec<&String> = resource.needs.iter().collect();
         while let Some(id) = next.pop() {
             if needed.insert(id.clone()) {
-                next.extend(self.template.resource(id).into_iter().flat_map(|one| &one.needs));
+                next.extend(
+                    self.template
+                        .resource(id)
+                        .into_iter()
+                        .flat_map(|one| &one.needs),
+                );
             }
         }
         needed
@@ -73,7 +89,9 @@ impl Stack {
 
 /// The resources that a property refers to, or the name that it gives.
 fn named(resource: &Resource, property: &str) -> BTreeSet<String> {
-    let Some(node) = resource.properties.field(property) else { return BTreeSet::new() };
+    let Some(node) = resource.properties.field(property) else {
+        return BTreeSet::new();
+    };
     let short = |text: &str| {
         let name = text.rsplit('/').next().unwrap_or(text);
         format!("family {}", name.split(':').next().unwrap_or(name))

@@ -20,7 +20,12 @@ impl Stack {
         ecs.set_capacity_providers(name, properties);
         // Only its user data says which cluster an instance joins, so any instance counts for every
         // cluster.
-        if self.template.resources.iter().any(|one| INSTANCES.contains(&one.resource_type.as_str())) {
+        if self
+            .template
+            .resources
+            .iter()
+            .any(|one| INSTANCES.contains(&one.resource_type.as_str()))
+        {
             ecs.add_instances(name);
         }
         arn

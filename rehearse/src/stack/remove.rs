@@ -6,10 +6,20 @@ use crate::service::cloudformation::Ask;
 impl Stack {
     pub(super) async fn delete_all(&mut self) -> bool {
         // In the reverse order of creation: a resource outlives those that need it.
-        let mut order: Vec<String> =
-            self.template.resources.iter().rev().map(|one| one.logical_id.clone()).collect();
+        let mut order: Vec<String> = self
+            .template
+            .resources
+            .iter()
+            .rev()
+            .map(|one| one.logical_id.clone())
+            .collect();
         // A failed update can leave resources that this template does not have.
-        let others = self.live.keys().filter(|id| !order.contains(id)).cloned().collect::<Vec<_>>();
+        let others = self
+            .live
+            .keys()
+            .filter(|id| !order.contains(id))
+            .cloned()
+            .collect::<Vec<_>>();
         order.splice(0..0, others);
         let mut gone = true;
         for logical_id in order {
@@ -19,7 +29,9 @@ impl Stack {
     }
 
     pub(super) async fn delete_resource(&mut self, logical_id: &str) -> bool {
-        let Some(live) = self.live.get(logical_id).cloned() else { return true };
+        let Some(live) = self.live.get(logical_id).cloned() else {
+            return true;
+        };
         if live.is_retained {
             self.event(logical_id, "DELETE_SKIPPED", "");
             self.live.remove(logical_id);
@@ -58,7 +70,11 @@ impl Stack {
                     properties: &live.properties,
                     old_properties: None,
                 };
-                let settled = self.stage.cloudformation.request(&ask, &self.stage.lambda).await;
+                let settled = self
+                    .stage
+                    .cloudformation
+                    .request(&ask, &self.stage.lambda)
+                    .await;
                 if !settled.succeeded {
                     self.event(logical_id, "DELETE_FAILED", &settled.reason);
                     return false;

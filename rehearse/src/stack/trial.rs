@@ -6,8 +6,8 @@ use super::Stack;
 use crate::{
     service::ecs::{Ecs, Refusal, Refusals},
     template::{
-        Resource, TemplateError, TemplateErrors, nearest::did_you_mean, node::Node, referable::Referable,
-        resolve::Scope,
+        Resource, TemplateError, TemplateErrors, nearest::did_you_mean, node::Node,
+        referable::Referable, resolve::Scope,
     },
 };
 use ecs_tasks::outcome::EVERY_CONTAINER;
@@ -29,16 +29,23 @@ impl Stack {
                 self.create_cluster(trial, &expected.reference, properties);
             }
             "AWS::ECS::ClusterCapacityProviderAssociations" => {
-                trial.set_capacity_providers(properties["Cluster"].as_str().unwrap_or_default(), properties);
+                trial.set_capacity_providers(
+                    properties["Cluster"].as_str().unwrap_or_default(),
+                    properties,
+                );
             }
             "AWS::ECS::TaskDefinition" => {
                 let definition = self.with_family(&resource.logical_id, properties);
                 match trial.register(&definition) {
                     Ok(arn) => {
-                        expected.attributes.insert("TaskDefinitionArn".to_owned(), arn.as_str().into());
+                        expected
+                            .attributes
+                            .insert("TaskDefinitionArn".to_owned(), arn.as_str().into());
                         expected.reference = arn;
                     }
-                    Err(refusals) => return self.refused_definition(resource, properties, refusals, scope),
+                    Err(refusals) => {
+                        return self.refused_definition(resource, properties, refusals, scope);
+                    }
                 }
             }
             _ => {}
@@ -57,9 +64,13 @@ impl Stack {
     ) -> Result<(), TemplateErrors> {
         let mut errors = TemplateErrors::default();
         let is_known = |path: &str| {
-            let made_up =
-                |value: &Value| has_text(value, &|text: &str| self.account.external.is_made_up(text));
-            scope.written_at(&resource.properties, path).resource.is_none()
+            let made_up = |value: &Value| {
+                has_text(value, &|text: &str| self.account.external.is_made_up(text))
+            };
+            scope
+                .written_at(&resource.properties, path)
+                .resource
+                .is_none()
                 && !made_up(value_at(properties, path))
         };
         for Refusal { path, message } in refusals.0 {
@@ -104,7 +115,10 @@ impl Stack {
 /// The value at a path such as `ContainerDefinitions[0].Name`, or null.
 fn value_at<'v>(value: &'v Value, path: &str) -> &'v Value {
     let mut value = value;
-    for step in path.split(['.', '[']).map(|step| step.trim_end_matches(']')).filter(|step| !step.is_empty())
+    for step in path
+        .split(['.', '['])
+        .map(|step| step.trim_end_matches(']'))
+        .filter(|step| !step.is_empty())
     {
         value = match (value, step.parse::<usize>()) {
             (Value::Array(items), Ok(index)) => items.get(index).unwrap_or(&Value::Null),
@@ -131,17 +145,25 @@ fn unknown_containers(
     scope: &Scope<'_>,
 ) -> Vec<TemplateError> {
     let definition = properties["TaskDefinition"].as_str().unwrap_or_default();
-    let Some(known) = trial.container_names(definition) else { return Vec::new() };
-    let unknown = named_containers(properties).into_iter().filter(|(_, name)| !known.contains(name));
+    let Some(known) = trial.container_names(definition) else {
+        return Vec::new();
+    };
+    let unknown = named_containers(properties)
+        .into_iter()
+        .filter(|(_, name)| !known.contains(name));
     let error = |(path, name): (String, String)| {
         let written = scope.written_at(&resource.properties, &path);
         let hint = did_you_mean(&name, known.iter().map(String::as_str));
-        let known = if hint.is_empty() { format!("; it has {}", known.join(", ")) } else { hint };
+        let known = if hint.is_empty() {
+            format!("; it has {}", known.join(", "))
+        } else {
+            hint
+        };
         let id = &resource.logical_id;
         written.resource.is_none().then(|| {
-            written
-                .node
-                .error(format!("{id}: {path} is {name}, which the task definition does not have{known}"))
+            written.node.error(format!(
+                "{id}: {path} is {name}, which the task definition does not have{known}"
+            ))
         })
     };
     unknown.filter_map(error).collect()
@@ -180,5 +202,8 @@ fn items(list: &Value) -> impl Iterator<Item = (usize, &Value)> {
 
 /// A member in CloudFormation's or ECS's spelling, with its key as written.
 fn member<'v>(object: &'v Value, name: &str) -> Option<(&'v String, &'v Value)> {
-    object.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))
+    object
+        .as_object()?
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
 }

@@ -24,12 +24,26 @@ struct UpdateProgress {
 
 impl Stack {
     /// Refuses an update that changes the type of a resource, as UpdateStack does before it starts.
-    pub fn check_types(&self, next: &Self, parameters: [&Parameters; 2]) -> Result<(), TemplateErrors> {
-        let [included, next_included] = [self.included_ids(parameters[0]), next.included_ids(parameters[1])];
+    pub fn check_types(
+        &self,
+        next: &Self,
+        parameters: [&Parameters; 2],
+    ) -> Result<(), TemplateErrors> {
+        let [included, next_included] = [
+            self.included_ids(parameters[0]),
+            next.included_ids(parameters[1]),
+        ];
         let mut errors = TemplateErrors::default();
-        for resource in next.template.resources.iter().filter(|one| next_included.contains(&one.logical_id)) {
+        for resource in next
+            .template
+            .resources
+            .iter()
+            .filter(|one| next_included.contains(&one.logical_id))
+        {
             let id = &resource.logical_id;
-            let Some(old) = self.template.resource(id).filter(|_| included.contains(id)) else { continue };
+            let Some(old) = self.template.resource(id).filter(|_| included.contains(id)) else {
+                continue;
+            };
             let (from, to) = (&old.resource_type, &resource.resource_type);
             if from != to {
                 errors.add(TemplateError {
@@ -65,8 +79,10 @@ impl Stack {
         let included = self.included_ids(parameters);
         let has = |id: &String| match (self.desired(id, parameters), self.live.get(id)) {
             (Ok(Some(desired)), Some(live)) => {
-                let (policies, kept) =
-                    (desired.policies(), [live.is_retained, live.is_retained_when_replaced]);
+                let (policies, kept) = (
+                    desired.policies(),
+                    [live.is_retained, live.is_retained_when_replaced],
+                );
                 let is_same = desired.properties == live.properties;
                 is_same
                     && desired.service_token == live.service_token
@@ -86,13 +102,26 @@ impl Stack {
         let ours = self.our_resources(parameters);
         self.ours.extend(ours);
         self.stack_event("UPDATE_IN_PROGRESS", "User Initiated");
-        let mut progress = UpdateProgress { before: self.live.clone(), touched: Vec::new() };
+        let mut progress = UpdateProgress {
+            before: self.live.clone(),
+            touched: Vec::new(),
+        };
         let included = self.included_ids(parameters);
         for resource in &included {
-            let changed = self.change_resource(resource, parameters, &mut progress).await;
+            let changed = self
+                .change_resource(resource, parameters, &mut progress)
+                .await;
             if let Err(reason) = changed {
                 let is_new = !progress.before.contains_key(resource);
-                self.event(resource, if is_new { "CREATE_FAILED" } else { "UPDATE_FAILED" }, &reason);
+                self.event(
+                    resource,
+                    if is_new {
+                        "CREATE_FAILED"
+                    } else {
+                        "UPDATE_FAILED"
+                    },
+                    &reason,
+                );
                 let kind = if is_new { "create" } else { "update" };
                 let what = format!("{kind}: [{resource}].");
                 if self.account.keeps_failures {
@@ -134,7 +163,9 @@ impl Stack {
             return Ok(());
         };
         let in_words = |errors: TemplateErrors| errors.to_string();
-        let Some(desired) = self.desired(logical_id, parameters).map_err(in_words)? else { return Ok(()) };
+        let Some(desired) = self.desired(logical_id, parameters).map_err(in_words)? else {
+            return Ok(());
+        };
         // CloudFormation creates a resource anew if its Create failed, and sends the old id a
         // Delete in the end.
         if old.failed_in == Some(FailedIn::Create) {
@@ -173,7 +204,14 @@ impl Stack {
                 // as the old ones.
                 let properties = desired.properties;
                 let failed_in = self.account.keeps_failures.then_some(FailedIn::Update);
-                self.live.insert(logical_id.to_owned(), Live { properties, failed_in, ..old.clone() });
+                self.live.insert(
+                    logical_id.to_owned(),
+                    Live {
+                        properties,
+                        failed_in,
+                        ..old.clone()
+                    },
+                );
                 Err(reason)
             }
         }
@@ -187,8 +225,12 @@ impl Stack {
         let mut rolled_back = true;
         let mut replaced = Vec::new();
         for logical_id in &progress.touched {
-            let Some(old) = progress.before.get(logical_id) else { continue };
-            let Some(new) = self.live.get(logical_id).cloned() else { continue };
+            let Some(old) = progress.before.get(logical_id) else {
+                continue;
+            };
+            let Some(new) = self.live.get(logical_id).cloned() else {
+                continue;
+            };
             self.event(logical_id, "UPDATE_IN_PROGRESS", "");
             let is_replaced = new.physical_id != old.physical_id;
             let restored = match is_replaced {
@@ -220,7 +262,14 @@ impl Stack {
                 }
             }
         }
-        self.stack_event(if rolled_back { "UPDATE_ROLLBACK_COMPLETE" } else { "UPDATE_ROLLBACK_FAILED" }, "");
+        self.stack_event(
+            if rolled_back {
+                "UPDATE_ROLLBACK_COMPLETE"
+            } else {
+                "UPDATE_ROLLBACK_FAILED"
+            },
+            "",
+        );
         false
     }
 }

@@ -43,17 +43,22 @@ pub(super) async fn serve(
         };
     }
     let json_body = || serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null);
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|value| value.to_str().ok());
     if let Some((service, operation)) = target.and_then(|target| target.split_once('.')) {
         return json_call(&stage, service, operation, &json_body());
     }
-    if let Some(function) =
-        path.strip_prefix("/2015-03-31/functions/").and_then(|rest| rest.strip_suffix("/invocations"))
+    if let Some(function) = path
+        .strip_prefix("/2015-03-31/functions/")
+        .and_then(|rest| rest.strip_suffix("/invocations"))
     {
         if let Some(fault) = stage.note("Invoke", json_body()) {
             return fault.into_json();
         }
-        let function = percent_encoding::percent_decode_str(function).decode_utf8_lossy().into_owned();
+        let function = percent_encoding::percent_decode_str(function)
+            .decode_utf8_lossy()
+            .into_owned();
         return stage.lambda.invoke(&function, &headers, body);
     }
     if method == Method::PUT && path.starts_with("/_index_template/") {
@@ -92,9 +97,9 @@ fn query_call(stage: &Stage, path: &str, body: &Bytes) -> Response {
         return xml_error(status, code, message);
     }
     let xml = match action {
-        "DescribeStacks" => {
-            stage.cloudformation.describe_stacks(form.get("StackName").map_or("", String::as_str))
-        }
+        "DescribeStacks" => stage
+            .cloudformation
+            .describe_stacks(form.get("StackName").map_or("", String::as_str)),
         "Publish" => stage.sns.publish(&form),
         _ => return AwsError::unknown_operation(path).into_json(),
     };

@@ -26,14 +26,24 @@ impl Scope<'_> {
             {
                 continue;
             }
-            let assertions =
-                rule.field("Assertions").ok_or_else(|| rule.error(format!("rule {name} has no Assertions")));
-            let Some(assertions) = errors.take(assertions) else { continue };
-            for assertion in errors.take(assertions.items("Assertions")).unwrap_or_default() {
-                let Some(assert) = assertion.field("Assert") else { continue };
+            let assertions = rule
+                .field("Assertions")
+                .ok_or_else(|| rule.error(format!("rule {name} has no Assertions")));
+            let Some(assertions) = errors.take(assertions) else {
+                continue;
+            };
+            for assertion in errors
+                .take(assertions.items("Assertions"))
+                .unwrap_or_default()
+            {
+                let Some(assert) = assertion.field("Assert") else {
+                    continue;
+                };
                 if !asks_aws(assert) && errors.take(self.holds(assert)) == Some(false) {
-                    let why =
-                        assertion.field("AssertDescription").and_then(Node::text).unwrap_or("no reason");
+                    let why = assertion
+                        .field("AssertDescription")
+                        .and_then(Node::text)
+                        .unwrap_or("no reason");
                     errors.add(assert.error(format!("rule {name} does not hold: {why}")));
                 }
             }
@@ -44,16 +54,26 @@ impl Scope<'_> {
     fn holds_within(&self, condition: &Node, depth: usize) -> Result<bool, TemplateErrors> {
         // CloudFormation refuses a circle of conditions, and this would follow it for ever.
         if depth > 50 {
-            return Err(condition.error("the conditions need each other in a circle").into());
+            return Err(condition
+                .error("the conditions need each other in a circle")
+                .into());
         }
         if let Some(name) = condition.text() {
             let unknown = || condition.error(format!("the template has no condition {name}"));
-            return self.holds_within(self.template.conditions.get(name).ok_or_else(unknown)?, depth + 1);
+            return self.holds_within(
+                self.template.conditions.get(name).ok_or_else(unknown)?,
+                depth + 1,
+            );
         }
-        let wrong = || condition.error("a condition is Fn::Equals, Fn::And, Fn::Or, Fn::Not or Condition");
+        let wrong =
+            || condition.error("a condition is Fn::Equals, Fn::And, Fn::Or, Fn::Not or Condition");
         let (name, argument) = condition.single().ok_or_else(wrong)?;
         let all = |argument: &Node| -> Result<Vec<bool>, TemplateErrors> {
-            argument.items(name)?.iter().map(|one| self.holds_within(one, depth + 1)).collect()
+            argument
+                .items(name)?
+                .iter()
+                .map(|one| self.holds_within(one, depth + 1))
+                .collect()
         };
         match name {
             "Condition" => self.holds_within(argument, depth + 1),
@@ -80,10 +100,15 @@ impl Scope<'_> {
             "Fn::EachMemberIn" => {
                 let [items, list] = arguments(argument, name)?;
                 let list: Vec<Value> = self.list_of(list, name)?;
-                Ok(self.list_of(items, name)?.iter().all(|item| list.contains(item)))
+                Ok(self
+                    .list_of(items, name)?
+                    .iter()
+                    .all(|item| list.contains(item)))
             }
             other => Err(condition
-                .error(format!("the rehearsal does not know the condition function {other}"))
+                .error(format!(
+                    "the rehearsal does not know the condition function {other}"
+                ))
                 .into()),
         }
     }
@@ -92,9 +117,9 @@ impl Scope<'_> {
 /// True if an assertion asks AWS, so that it cannot be checked here.
 fn asks_aws(node: &Node) -> bool {
     match &node.kind {
-        super::node::NodeKind::Map(fields) => {
-            fields.iter().any(|(name, value)| ASKS_AWS.contains(&name.as_str()) || asks_aws(value))
-        }
+        super::node::NodeKind::Map(fields) => fields
+            .iter()
+            .any(|(name, value)| ASKS_AWS.contains(&name.as_str()) || asks_aws(value)),
         super::node::NodeKind::List(items) => items.iter().any(asks_aws),
         _ => false,
     }

@@ -12,11 +12,17 @@ const START: &str = "{{resolve:";
 /// does not resolve them in a custom resource.
 pub fn resolved(value: Value, secrets: bool, external: &External) -> Value {
     match value {
-        Value::String(text) if text.contains(START) => text_resolved(&text, secrets, external).into(),
-        Value::Array(items) => items.into_iter().map(|item| resolved(item, secrets, external)).collect(),
-        Value::Object(object) => {
-            object.into_iter().map(|(name, item)| (name, resolved(item, secrets, external))).collect()
+        Value::String(text) if text.contains(START) => {
+            text_resolved(&text, secrets, external).into()
         }
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| resolved(item, secrets, external))
+            .collect(),
+        Value::Object(object) => object
+            .into_iter()
+            .map(|(name, item)| (name, resolved(item, secrets, external)))
+            .collect(),
         other => other,
     }
 }
@@ -25,7 +31,9 @@ fn text_resolved(text: &str, secrets: bool, external: &External) -> String {
     let mut written = String::new();
     let mut rest = text;
     while let Some(start) = rest.find(START) {
-        let Some(length) = rest[start..].find("}}") else { break };
+        let Some(length) = rest[start..].find("}}") else {
+            break;
+        };
         let reference = &rest[start + START.len()..start + length];
         written.push_str(&rest[..start]);
         match reference.split_once(':') {
@@ -52,11 +60,13 @@ mod tests {
     fn a_parameter_of_ssm_has_the_value_that_was_given_or_a_made_up_one() {
         let ssm = [("/prod/image".to_owned(), "app:7".to_owned())].into();
         let external = External::of(Default::default(), ssm);
-        let value =
-            json!({"Image": "{{resolve:ssm:/prod/image:3}}", "Vpc": ["x-{{resolve:ssm:/prod/vpc}}-y"]});
+        let value = json!({"Image": "{{resolve:ssm:/prod/image:3}}", "Vpc": ["x-{{resolve:ssm:/prod/vpc}}-y"]});
         let resolved = resolved(value, false, &external);
         assert_eq!(resolved["Image"], "app:7");
-        assert!(resolved["Vpc"][0].as_str().unwrap().starts_with("x-vpc-"), "{resolved}");
+        assert!(
+            resolved["Vpc"][0].as_str().unwrap().starts_with("x-vpc-"),
+            "{resolved}"
+        );
         assert_eq!(external.notes().len(), 1);
         assert!(external.notes()[0].starts_with("the SSM parameter /prod/vpc is made up: vpc-"));
     }

@@ -17,7 +17,10 @@ pub struct TemplateErrors(pub Vec<TemplateError>);
 
 impl TemplateError {
     pub(super) fn given(message: impl Into<String>) -> Self {
-        Self { line: None, message: message.into() }
+        Self {
+            line: None,
+            message: message.into(),
+        }
     }
 }
 
@@ -44,7 +47,11 @@ impl TemplateErrors {
 
     /// The value if there is no error.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.0.is_empty() { Ok(value) } else { Err(self) }
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 }
 

@@ -41,7 +41,11 @@ struct MadeUp {
 impl External {
     /// These exports and SSM parameters, and no others.
     pub fn of(exports: BTreeMap<String, String>, ssm: BTreeMap<String, String>) -> Self {
-        Self { exports, ssm, ..Self::default() }
+        Self {
+            exports,
+            ssm,
+            ..Self::default()
+        }
     }
 
     /// The value of an export, made up unless it was given.
@@ -49,7 +53,11 @@ impl External {
         self.ask(Origin::Export, name);
         self.exports.get(name).cloned().unwrap_or_else(|| {
             let value = placeholders::value(name);
-            self.note(&format!("the export {name}"), &value, &format!("--import {name}=VALUE"))
+            self.note(
+                &format!("the export {name}"),
+                &value,
+                &format!("--import {name}=VALUE"),
+            )
         })
     }
 
@@ -60,20 +68,32 @@ impl External {
         self.ask(Origin::Ssm, name);
         self.ssm.get(name).cloned().unwrap_or_else(|| {
             let value = placeholders::value(name);
-            self.note(&format!("the SSM parameter {name}"), &value, &format!("--ssm {name}=VALUE"))
+            self.note(
+                &format!("the SSM parameter {name}"),
+                &value,
+                &format!("--ssm {name}=VALUE"),
+            )
         })
     }
 
     /// Notes a made-up value and returns it. `how` is the option that gives another.
     pub(super) fn note(&self, what: &str, value: &str, how: &str) -> String {
-        self.keep(what, value, format!("{what} is made up: {value} (give another with {how})"));
+        self.keep(
+            what,
+            value,
+            format!("{what} is made up: {value} (give another with {how})"),
+        );
         value.to_owned()
     }
 
     fn keep(&self, what: &str, value: &str, note: String) {
         let mut made_up = self.made_up();
         if !made_up.iter().any(|known| known.what == what) {
-            made_up.push(MadeUp { what: what.to_owned(), value: value.to_owned(), note });
+            made_up.push(MadeUp {
+                what: what.to_owned(),
+                value: value.to_owned(),
+                note,
+            });
         }
     }
 
@@ -84,15 +104,23 @@ impl External {
 
     /// The names of this kind that the template uses.
     pub fn asked(&self, origin: Origin) -> Vec<String> {
-        self.all_asked().iter().filter(|(from, _)| *from == origin).map(|(_, name)| name.clone()).collect()
+        self.all_asked()
+            .iter()
+            .filter(|(from, _)| *from == origin)
+            .map(|(_, name)| name.clone())
+            .collect()
     }
 
     /// An error for each given value that the template does not use.
     pub fn unused(&self) -> Vec<TemplateError> {
         let exports = self.exports.keys().map(|name| (Origin::Export, name));
         let ssm = self.ssm.keys().map(|name| (Origin::Ssm, name));
-        let unused = exports.chain(ssm).filter(|(origin, name)| !self.asked(*origin).contains(name));
-        unused.map(|(origin, name)| self.not_asked(origin, name)).collect()
+        let unused = exports
+            .chain(ssm)
+            .filter(|(origin, name)| !self.asked(*origin).contains(name));
+        unused
+            .map(|(origin, name)| self.not_asked(origin, name))
+            .collect()
     }
 
     /// The error of a given value that the template does not use.
@@ -100,13 +128,20 @@ impl External {
         let (option, verb, what) = match origin {
             Origin::Export => ("--import", "imports", "export"),
             Origin::Ssm => ("--ssm", "reads", "parameter of SSM"),
-            Origin::Definition => ("--task-definition", "runs", "task definition from elsewhere"),
+            Origin::Definition => (
+                "--task-definition",
+                "runs",
+                "task definition from elsewhere",
+            ),
         };
         let asked = self.asked(origin);
         let hint = did_you_mean(name, asked.iter().map(String::as_str));
         let known = match (hint.as_str(), asked.as_slice()) {
             ("", []) => format!("with these parameters the template {verb} no {what}"),
-            ("", asked) => format!("with these parameters the template {verb} {}", asked.join(", ")),
+            ("", asked) => format!(
+                "with these parameters the template {verb} {}",
+                asked.join(", ")
+            ),
             (hint, _) => format!("with these parameters the template does not ask for it{hint}"),
         };
         TemplateError::given(format!("{option} {name} is not used: {known}"))
@@ -140,6 +175,9 @@ impl External {
 
     /// The notes so far, one for each made-up value.
     pub fn notes(&self) -> Vec<String> {
-        self.made_up().iter().map(|known| known.note.clone()).collect()
+        self.made_up()
+            .iter()
+            .map(|known| known.note.clone())
+            .collect()
     }
 }

@@ -27,7 +27,11 @@ impl Scope<'_> {
             }
             "Fn::If" => {
                 let [condition, then, otherwise] = arguments(argument, name)?;
-                self.resolve(if self.holds(condition)? { then } else { otherwise })
+                self.resolve(if self.holds(condition)? {
+                    then
+                } else {
+                    otherwise
+                })
             }
             "Fn::Select" => self.select(argument, node),
             "Fn::Split" => {
@@ -36,7 +40,9 @@ impl Scope<'_> {
                 Ok(Some(text.split(&delimiter).map(Value::from).collect()))
             }
             "Fn::FindInMap" => self.find_in_map(argument, node),
-            "Fn::ImportValue" => Ok(Some(self.external.export(&self.text_of(argument, name)?).into())),
+            "Fn::ImportValue" => Ok(Some(
+                self.external.export(&self.text_of(argument, name)?).into(),
+            )),
             "Fn::GetStackOutput" => self.stack_output(argument, node),
             "Fn::GetAZs" => {
                 // To CloudFormation a missing value is an empty text, which means the stack's
@@ -47,7 +53,10 @@ impl Scope<'_> {
                 };
                 let region = if region.is_empty() { REGION } else { &region };
                 Ok(Some(
-                    ["a", "b", "c"].into_iter().map(|zone| Value::from(format!("{region}{zone}"))).collect(),
+                    ["a", "b", "c"]
+                        .into_iter()
+                        .map(|zone| Value::from(format!("{region}{zone}")))
+                        .collect(),
                 ))
             }
             "Fn::Cidr" => self.cidr(argument, node),
@@ -58,16 +67,23 @@ impl Scope<'_> {
             }
             "Fn::ToJsonString" => {
                 self.needs_extensions(name, node)?;
-                Ok(Some(self.resolve(argument)?.unwrap_or_default().to_string().into()))
+                Ok(Some(
+                    self.resolve(argument)?
+                        .unwrap_or_default()
+                        .to_string()
+                        .into(),
+                ))
             }
             "Condition" | "Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not" => {
                 Ok(Some(Value::from(self.holds(node)?.to_string())))
             }
             "Fn::Transform" => Err(node.error(not_played(argument)).into()),
             // A guess could hide a mistake until the deploy.
-            other => {
-                Err(node.error(format!("the rehearsal does not know the intrinsic function {other}")).into())
-            }
+            other => Err(node
+                .error(format!(
+                    "the rehearsal does not know the intrinsic function {other}"
+                ))
+                .into()),
         }
     }
 
@@ -80,7 +96,10 @@ impl Scope<'_> {
             }
             None => {
                 let [resource, name] = arguments(argument, "Fn::GetAtt").map_err(|_| wrong())?;
-                (self.text_of(resource, "Fn::GetAtt")?, self.text_of(name, "Fn::GetAtt")?)
+                (
+                    self.text_of(resource, "Fn::GetAtt")?,
+                    self.text_of(name, "Fn::GetAtt")?,
+                )
             }
         };
         self.attribute(&resource, &name, node).map(Some)
@@ -99,31 +118,52 @@ impl Scope<'_> {
 
     fn select(&self, argument: &Node, node: &Node) -> Resolved {
         let [index, list] = arguments(argument, "Fn::Select")?;
-        let (index, list) = (self.text_of(index, "Fn::Select")?, self.list_of(list, "Fn::Select")?);
-        let item = index.parse::<usize>().ok().and_then(|index| list.get(index).cloned());
-        let wrong = || node.error(format!("Fn::Select has no item {index} in a list of {}", list.len()));
+        let (index, list) = (
+            self.text_of(index, "Fn::Select")?,
+            self.list_of(list, "Fn::Select")?,
+        );
+        let item = index
+            .parse::<usize>()
+            .ok()
+            .and_then(|index| list.get(index).cloned());
+        let wrong = || {
+            node.error(format!(
+                "Fn::Select has no item {index} in a list of {}",
+                list.len()
+            ))
+        };
         Ok(Some(item.ok_or_else(wrong)?))
     }
 
     /// `[map, top, second]`, and with the language extensions `{DefaultValue: …}` after them.
     fn find_in_map(&self, argument: &Node, node: &Node) -> Resolved {
         let items = argument.items("the argument of Fn::FindInMap")?;
-        let default = items.get(3).and_then(|options| options.field("DefaultValue"));
+        let default = items
+            .get(3)
+            .and_then(|options| options.field("DefaultValue"));
         let [map, top, second] = match items {
             [map, top, second] => [map, top, second],
             [map, top, second, _] if default.is_some() => [map, top, second],
             _ => {
                 let count = items.len();
-                return Err(node.error(format!("Fn::FindInMap takes 3 arguments, not {count}")).into());
+                return Err(node
+                    .error(format!("Fn::FindInMap takes 3 arguments, not {count}"))
+                    .into());
             }
         };
         if default.is_some() {
             self.needs_extensions("the DefaultValue of Fn::FindInMap", node)?;
         }
         let name = "Fn::FindInMap";
-        let path = [self.text_of(map, name)?, self.text_of(top, name)?, self.text_of(second, name)?];
+        let path = [
+            self.text_of(map, name)?,
+            self.text_of(top, name)?,
+            self.text_of(second, name)?,
+        ];
         let found = self.template.mappings.get(&path[0]);
-        let found = found.and_then(|map| map.field(&path[1])?.field(&path[2])).or(default);
+        let found = found
+            .and_then(|map| map.field(&path[1])?.field(&path[2]))
+            .or(default);
         let wrong = || node.error(format!("Fn::FindInMap finds nothing at {}", path.join(".")));
         self.resolve(found.ok_or_else(wrong)?)
     }
@@ -152,7 +192,9 @@ impl Scope<'_> {
     fn needs_extensions(&self, what: &str, node: &Node) -> Result<(), TemplateErrors> {
         match self.template.has_extensions {
             true => Ok(()),
-            false => Err(node.error(format!("{what} needs `Transform: {LANGUAGE_EXTENSIONS}`")).into()),
+            false => Err(node
+                .error(format!("{what} needs `Transform: {LANGUAGE_EXTENSIONS}`"))
+                .into()),
         }
     }
 }

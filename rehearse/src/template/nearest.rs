@@ -7,8 +7,12 @@ const ALIKE: f64 = 0.8;
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let name = name.to_lowercase();
     let likeness = |known: &'k str| (strsim::jaro_winkler(&known.to_lowercase(), &name), known);
-    let best = known.into_iter().map(likeness).max_by(|one, other| one.0.total_cmp(&other.0));
-    best.filter(|(likeness, _)| *likeness > ALIKE).map(|(_, known)| known)
+    let best = known
+        .into_iter()
+        .map(likeness)
+        .max_by(|one, other| one.0.total_cmp(&other.0));
+    best.filter(|(likeness, _)| *likeness > ALIKE)
+        .map(|(_, known)| known)
 }
 
 /// The end of a sentence that offers the nearest name; empty if there is none.
@@ -22,8 +26,14 @@ mod tests {
 
     #[test]
     fn the_most_alike_is_meant_and_nothing_that_is_not_alike() {
-        assert_eq!(did_you_mean("FARGAT", ["EC2", "FARGATE"]), ", did you mean FARGATE?");
-        assert_eq!(did_you_mean("fargate", ["EC2", "FARGATE"]), ", did you mean FARGATE?");
+        assert_eq!(
+            did_you_mean("FARGAT", ["EC2", "FARGATE"]),
+            ", did you mean FARGATE?"
+        );
+        assert_eq!(
+            did_you_mean("fargate", ["EC2", "FARGATE"]),
+            ", did you mean FARGATE?"
+        );
         assert_eq!(did_you_mean("x", ["EC2", "FARGATE"]), "");
     }
 }

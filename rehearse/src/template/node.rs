@@ -40,7 +40,10 @@ impl Node {
     /// for this.
     pub fn read(text: &str) -> Result<Self, TemplateError> {
         if let Some(line) = first_alias(text) {
-            return Err(TemplateError { line: Some(line), message: ALIASES.to_owned() });
+            return Err(TemplateError {
+                line: Some(line),
+                message: ALIASES.to_owned(),
+            });
         }
         let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
         // YAML's types would lose the written texts, which `yaml11` needs.
@@ -56,7 +59,9 @@ impl Node {
             });
         }
         let documents = loader.into_documents();
-        let document = documents.first().ok_or_else(|| TemplateError::given("the template is empty"))?;
+        let document = documents
+            .first()
+            .ok_or_else(|| TemplateError::given("the template is empty"))?;
         Self::of(document)
     }
 
@@ -71,7 +76,10 @@ impl Node {
     /// A field of an object; `None` for any other node.
     pub fn field(&self, name: &str) -> Option<&Self> {
         match &self.kind {
-            NodeKind::Map(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, node)| node),
+            NodeKind::Map(fields) => fields
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, node)| node),
             _ => None,
         }
     }
@@ -105,7 +113,10 @@ impl Node {
 
     /// An error about this node.
     pub fn error(&self, message: impl Into<String>) -> TemplateError {
-        TemplateError { line: Some(self.line), message: message.into() }
+        TemplateError {
+            line: Some(self.line),
+            message: message.into(),
+        }
     }
 
     fn of(yaml: &MarkedYaml<'_>) -> Result<Self, TemplateError> {
@@ -122,36 +133,55 @@ impl Node {
             }
             YamlData::Value(Scalar::String(text)) => Ok(node(NodeKind::Text(text.to_string()))),
             YamlData::Value(Scalar::Null) => Ok(node(NodeKind::Null)),
-            YamlData::Sequence(items) => {
-                Ok(node(NodeKind::List(items.iter().map(Self::of).collect::<Result<_, TemplateError>>()?)))
-            }
+            YamlData::Sequence(items) => Ok(node(NodeKind::List(
+                items
+                    .iter()
+                    .map(Self::of)
+                    .collect::<Result<_, TemplateError>>()?,
+            ))),
             YamlData::Mapping(entries) => {
                 let mut fields = Vec::new();
                 for (key, value) in entries {
                     let key = Self::of(key)?;
-                    let name = key.text().ok_or_else(|| key.error("a key must be a text"))?.to_owned();
+                    let name = key
+                        .text()
+                        .ok_or_else(|| key.error("a key must be a text"))?
+                        .to_owned();
                     fields.push((name, Self::of(value)?));
                 }
                 Ok(node(NodeKind::Map(fields)))
             }
             YamlData::Tagged(tag, inner) => {
                 let inner = Self::of(inner)?;
-                Ok(if tag.handle == "!" { inner.in_long_form(&tag.suffix) } else { inner })
+                Ok(if tag.handle == "!" {
+                    inner.in_long_form(&tag.suffix)
+                } else {
+                    inner
+                })
             }
             _ => Err(node(NodeKind::Null).error("this cannot be read as YAML")),
         }
     }
 
     fn in_long_form(self, tag: &str) -> Self {
-        let name = if matches!(tag, "Ref" | "Condition") { tag.to_owned() } else { format!("Fn::{tag}") };
-        Self { line: self.line, kind: NodeKind::Map(vec![(name, self)]) }
+        let name = if matches!(tag, "Ref" | "Condition") {
+            tag.to_owned()
+        } else {
+            format!("Fn::{tag}")
+        };
+        Self {
+            line: self.line,
+            kind: NodeKind::Map(vec![(name, self)]),
+        }
     }
 }
 
 /// The line of the first alias, such as the one that a merge key (`<<: *name`) has.
 fn first_alias(text: &str) -> Option<usize> {
     let mut events = Parser::new_from_str(text).map_while(Result::ok);
-    events.find(|(event, _)| matches!(event, Event::Alias(_))).map(|(_, span)| span.start.line())
+    events
+        .find(|(event, _)| matches!(event, Event::Alias(_)))
+        .map(|(_, span)| span.start.line())
 }
 
 fn scalar(text: &str, style: ScalarStyle, is_untagged: bool) -> NodeKind {

@@ -42,17 +42,25 @@ impl Parameter {
             .unwrap_or_default();
         let pattern = text("AllowedPattern").map(|pattern| {
             // CloudFormation wants the whole value to match.
-            Regex::new(&format!("^(?:{pattern})$"))
-                .map_err(|_| node.error(format!("the AllowedPattern of parameter {name} cannot be read")))
+            Regex::new(&format!("^(?:{pattern})$")).map_err(|_| {
+                node.error(format!(
+                    "the AllowedPattern of parameter {name} cannot be read"
+                ))
+            })
         });
         Ok(Self {
             line: node.line,
             parameter_type,
             default,
-            allowed: allowed.iter().map(|node| node.text().unwrap_or_default().to_owned()).collect(),
+            allowed: allowed
+                .iter()
+                .map(|node| node.text().unwrap_or_default().to_owned())
+                .collect(),
             pattern: pattern.transpose()?,
-            range: ["MinValue", "MaxValue"].map(|name| text(name).and_then(|text| text.parse().ok())),
-            length: ["MinLength", "MaxLength"].map(|name| text(name).and_then(|text| text.parse().ok())),
+            range: ["MinValue", "MaxValue"]
+                .map(|name| text(name).and_then(|text| text.parse().ok())),
+            length: ["MinLength", "MaxLength"]
+                .map(|name| text(name).and_then(|text| text.parse().ok())),
         })
     }
 
@@ -67,24 +75,45 @@ impl Parameter {
             line: Some(self.line),
             message: format!("parameter {name} {problem}"),
         };
-        let text = given
-            .or(self.default.as_ref())
-            .ok_or_else(|| refuse(format!("has no default: give it with --parameter {name}=VALUE")))?;
-        if let Some(of) = self.parameter_type.strip_prefix("AWS::SSM::Parameter::Value<") {
-            return Ok(ssm_value(name, text, of.trim_end_matches('>'), given.is_some(), external));
+        let text = given.or(self.default.as_ref()).ok_or_else(|| {
+            refuse(format!(
+                "has no default: give it with --parameter {name}=VALUE"
+            ))
+        })?;
+        if let Some(of) = self
+            .parameter_type
+            .strip_prefix("AWS::SSM::Parameter::Value<")
+        {
+            return Ok(ssm_value(
+                name,
+                text,
+                of.trim_end_matches('>'),
+                given.is_some(),
+                external,
+            ));
         }
         if !self.allowed.is_empty() && !self.allowed.iter().any(|allowed| allowed == text) {
-            return Err(refuse(format!("is \"{text}\", but must be one of {}", self.allowed.join(", "))));
+            return Err(refuse(format!(
+                "is \"{text}\", but must be one of {}",
+                self.allowed.join(", ")
+            )));
         }
         // A pattern that exceeds the limit of the matcher is left to CloudFormation.
-        if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(text).unwrap_or(true)) {
+        if self
+            .pattern
+            .as_ref()
+            .is_some_and(|pattern| !pattern.is_match(text).unwrap_or(true))
+        {
             let pattern = self.pattern.as_ref().map_or("", |pattern| pattern.as_str());
             let pattern = pattern.trim_start_matches("^(?:").trim_end_matches(")$");
-            return Err(refuse(format!("is \"{text}\", which does not match its AllowedPattern {pattern}")));
+            return Err(refuse(format!(
+                "is \"{text}\", which does not match its AllowedPattern {pattern}"
+            )));
         }
         if self.parameter_type == "Number" {
-            let number: f64 =
-                text.parse().map_err(|_| refuse(format!("is \"{text}\", but must be a number")))?;
+            let number: f64 = text
+                .parse()
+                .map_err(|_| refuse(format!("is \"{text}\", but must be a number")))?;
             let [min, max] = self.range;
             if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
                 return Err(refuse(format!("is {text}, which is out of its range")));
@@ -93,16 +122,24 @@ impl Parameter {
         let [min, max] = self.length;
         let length = text.chars().count();
         if min.is_some_and(|min| length < min) || max.is_some_and(|max| length > max) {
-            return Err(refuse(format!("has {length} characters, which is too short or too long")));
+            return Err(refuse(format!(
+                "has {length} characters, which is too short or too long"
+            )));
         }
-        Ok(if is_list(&self.parameter_type) { list(text) } else { json!(text) })
+        Ok(if is_list(&self.parameter_type) {
+            list(text)
+        } else {
+            json!(text)
+        })
     }
 }
 
 /// The value of a parameter with an SSM type. A given text is the value itself, unless it is a
 /// path.
 fn ssm_value(name: &str, text: &str, of: &str, is_given: bool, external: &External) -> Value {
-    let known = [text, name].into_iter().find_map(|name| Some((name, external.ssm.get(name)?)));
+    let known = [text, name]
+        .into_iter()
+        .find_map(|name| Some((name, external.ssm.get(name)?)));
     external.ask(Origin::Ssm, known.map_or(text, |(name, _)| name));
     let known = known.map(|(_, value)| value);
     let value = match known {
@@ -110,10 +147,18 @@ fn ssm_value(name: &str, text: &str, of: &str, is_given: bool, external: &Extern
         None if is_given && !text.starts_with('/') => text.to_owned(),
         None => {
             let value = typed(of, name, text);
-            external.note(&format!("the SSM parameter {text}"), &value, &format!("--ssm {text}=VALUE"))
+            external.note(
+                &format!("the SSM parameter {text}"),
+                &value,
+                &format!("--ssm {text}=VALUE"),
+            )
         }
     };
-    if is_list(of) { list(&value) } else { json!(value) }
+    if is_list(of) {
+        list(&value)
+    } else {
+        json!(value)
+    }
 }
 
 /// A made-up value of a type such as `AWS::EC2::Image::Id` or `List<AWS::EC2::Subnet::Id>`.
@@ -149,5 +194,8 @@ fn is_list(parameter_type: &str) -> bool {
 }
 
 fn list(text: &str) -> Value {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .collect()
 }

@@ -19,16 +19,22 @@ impl Scope<'_> {
     /// the chosen branch of each Fn::If.
     pub fn written_at<'n>(&self, node: &'n Node, path: &str) -> WrittenAt<'n> {
         let mut node = node;
-        for step in
-            path.split(['.', '[']).map(|step| step.trim_end_matches(']')).filter(|step| !step.is_empty())
+        for step in path
+            .split(['.', '['])
+            .map(|step| step.trim_end_matches(']'))
+            .filter(|step| !step.is_empty())
         {
             node = self.branch(node);
             let below = match &node.kind {
-                NodeKind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+                NodeKind::List(items) => step
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| items.get(index)),
                 NodeKind::Map(fields) => {
                     // The function accepts structures of ECS in ECS's spelling, too.
                     let is_meant = |(name, _): &&(String, Node)| name.eq_ignore_ascii_case(step);
-                    node.field(step).or_else(|| fields.iter().find(is_meant).map(|(_, below)| below))
+                    node.field(step)
+                        .or_else(|| fields.iter().find(is_meant).map(|(_, below)| below))
                 }
                 _ => None,
             };
@@ -51,7 +57,11 @@ impl Scope<'_> {
         match node.single() {
             Some(("Fn::If", argument)) => match arguments(argument, "Fn::If") {
                 Ok([condition, then, otherwise]) => {
-                    self.branch(if self.holds(condition).unwrap_or(true) { then } else { otherwise })
+                    self.branch(if self.holds(condition).unwrap_or(true) {
+                        then
+                    } else {
+                        otherwise
+                    })
                 }
                 Err(_) => node,
             },

@@ -10,46 +10,99 @@ type ArnShape = (&'static [&'static str], fn(&str) -> String);
 
 /// ARNs by words in a name. The first match counts.
 const ARNS: [ArnShape; 20] = [
-    (&["role"], |name| format!("arn:aws:iam::{ACCOUNT}:role/{name}")),
-    (&["policy"], |name| format!("arn:aws:iam::{ACCOUNT}:policy/{name}")),
-    (&["instanceprofile"], |name| format!("arn:aws:iam::{ACCOUNT}:instance-profile/{name}")),
-    (&["taskdefinition", "taskdef"], |name| arn("ecs", &format!("task-definition/{name}:1"))),
+    (&["role"], |name| {
+        format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+    }),
+    (&["policy"], |name| {
+        format!("arn:aws:iam::{ACCOUNT}:policy/{name}")
+    }),
+    (&["instanceprofile"], |name| {
+        format!("arn:aws:iam::{ACCOUNT}:instance-profile/{name}")
+    }),
+    (&["taskdefinition", "taskdef"], |name| {
+        arn("ecs", &format!("task-definition/{name}:1"))
+    }),
     (&["cluster"], |name| arn("ecs", &format!("cluster/{name}"))),
-    (&["secret"], |name| arn("secretsmanager", &format!("secret:{name}-{}", &digits(name)[..6]))),
-    (&["loggroup"], |name| arn("logs", &format!("log-group:{name}:*"))),
-    (&["targetgroup"], |name| balancing(&format!("targetgroup/{}/{}", short(name), &digits(name)[..16]))),
+    (&["secret"], |name| {
+        arn(
+            "secretsmanager",
+            &format!("secret:{name}-{}", &digits(name)[..6]),
+        )
+    }),
+    (&["loggroup"], |name| {
+        arn("logs", &format!("log-group:{name}:*"))
+    }),
+    (&["targetgroup"], |name| {
+        balancing(&format!(
+            "targetgroup/{}/{}",
+            short(name),
+            &digits(name)[..16]
+        ))
+    }),
     (&["listener"], |name| {
-        balancing(&format!("listener/app/{}/{}/{}", short(name), &digits(name)[..16], &digits(name)[16..32]))
+        balancing(&format!(
+            "listener/app/{}/{}/{}",
+            short(name),
+            &digits(name)[..16],
+            &digits(name)[16..32]
+        ))
     }),
     (&["loadbalancer", "alb", "nlb"], |name| {
-        balancing(&format!("loadbalancer/app/{}/{}", short(name), &digits(name)[..16]))
+        balancing(&format!(
+            "loadbalancer/app/{}/{}",
+            short(name),
+            &digits(name)[..16]
+        ))
     }),
-    (&["certificate", "cert"], |name| arn("acm", &format!("certificate/{}", uuid(name)))),
+    (&["certificate", "cert"], |name| {
+        arn("acm", &format!("certificate/{}", uuid(name)))
+    }),
     (&["topic", "sns"], |name| arn("sns", name)),
     (&["queue", "sqs", "dlq"], |name| arn("sqs", name)),
-    (&["bucket"], |name| format!("arn:aws:s3:::{}", name.to_lowercase())),
-    (&["function", "lambda"], |name| arn("lambda", &format!("function:{name}"))),
-    (&["repository", "repo", "ecr"], |name| arn("ecr", &format!("repository/{}", name.to_lowercase()))),
+    (&["bucket"], |name| {
+        format!("arn:aws:s3:::{}", name.to_lowercase())
+    }),
+    (&["function", "lambda"], |name| {
+        arn("lambda", &format!("function:{name}"))
+    }),
+    (&["repository", "repo", "ecr"], |name| {
+        arn("ecr", &format!("repository/{}", name.to_lowercase()))
+    }),
     (&["table"], |name| arn("dynamodb", &format!("table/{name}"))),
-    (&["key", "kms"], |name| arn("kms", &format!("key/{}", uuid(name)))),
+    (&["key", "kms"], |name| {
+        arn("kms", &format!("key/{}", uuid(name)))
+    }),
     (&["service"], |name| arn("ecs", &format!("service/{name}"))),
-    (&["filesystem", "efs"], |name| arn("elasticfilesystem", &format!("file-system/{}", id("fs", name)))),
+    (&["filesystem", "efs"], |name| {
+        arn(
+            "elasticfilesystem",
+            &format!("file-system/{}", id("fs", name)),
+        )
+    }),
 ];
 
 /// A value for a thing with this name: an export, an SSM parameter, an attribute.
 pub fn value(name: &str) -> String {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let plain: String = name
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect::<String>()
+        .to_lowercase();
     let has = |word: &str| plain.contains(word);
     let ends = |words: &[&str]| words.iter().any(|word| plain.ends_with(word));
     let own = last_part(name);
     if ends(&["arns"]) {
-        return [1, 2].map(|number| arn_of(&plain, &format!("{own}-{number}"))).join(",");
+        return [1, 2]
+            .map(|number| arn_of(&plain, &format!("{own}-{number}")))
+            .join(",");
     }
     if ends(&["arn"]) {
         return arn_of(&plain, &own);
     }
     let ids = |prefix: &str, several: bool| match several {
-        true => [1, 2, 3].map(|number| id(prefix, &format!("{name}{number}"))).join(","),
+        true => [1, 2, 3]
+            .map(|number| id(prefix, &format!("{name}{number}")))
+            .join(","),
         false => id(prefix, name),
     };
     let several = ends(&["s", "list"]);
@@ -60,18 +113,35 @@ pub fn value(name: &str) -> String {
         () if has("ipv6") => "2600:1f14:abc:de00::/56".to_owned(),
         () if has("cidr") => "10.0.0.0/16".to_owned(),
         () if has("vpc") => id("vpc", name),
-        () if has("hostedzone") && !has("name") => format!("Z{}", digits(name)[..20].to_uppercase()),
+        () if has("hostedzone") && !has("name") => {
+            format!("Z{}", digits(name)[..20].to_uppercase())
+        }
         () if ends(&["availabilityzones", "azs"]) => format!("{REGION}a,{REGION}b,{REGION}c"),
         () if ends(&["availabilityzone", "az"]) => format!("{REGION}a"),
-        () if has("repositoryuri") || has("imageuri") || ends(&["image", "imageurl", "repositoryurl"]) => {
-            format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{}", own.to_lowercase())
+        () if has("repositoryuri")
+            || has("imageuri")
+            || ends(&["image", "imageurl", "repositoryurl"]) =>
+        {
+            format!(
+                "{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{}",
+                own.to_lowercase()
+            )
         }
         () if has("imageid") || ends(&["ami"]) => id("ami", name),
         () if has("accountid") => ACCOUNT.to_owned(),
         () if ends(&["region"]) => REGION.to_owned(),
         () if ends(&["port"]) => "5432".to_owned(),
         () if ends(&["url", "uri"]) => format!("https://{}.example.com", own.to_lowercase()),
-        () if ends(&["dnsname", "endpoint", "address", "host", "hostname", "domain", "domainname"]) => {
+        () if ends(&[
+            "dnsname",
+            "endpoint",
+            "address",
+            "host",
+            "hostname",
+            "domain",
+            "domainname",
+        ]) =>
+        {
             format!("{}.example.internal", own.to_lowercase().replace('.', "-"))
         }
         () => own,
@@ -86,7 +156,14 @@ pub fn id(prefix: &str, name: &str) -> String {
 /// An id in the form of a UUID.
 pub fn uuid(name: &str) -> String {
     let digits = digits(name);
-    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..32]].join("-")
+    [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..32],
+    ]
+    .join("-")
 }
 
 /// Hex digits that depend on the name alone.
@@ -95,15 +172,27 @@ pub fn digits(name: &str) -> String {
 }
 
 fn arn_of(plain: &str, own: &str) -> String {
-    let known = ARNS.iter().find(|(words, _)| words.iter().any(|word| plain.contains(word)));
+    let known = ARNS
+        .iter()
+        .find(|(words, _)| words.iter().any(|word| plain.contains(word)));
     known.map_or_else(|| arn("rehearsed", own), |(_, make)| make(own))
 }
 
 /// The last part of a path or of an export's name.
 fn last_part(name: &str) -> String {
-    let last = name.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or(name);
+    let last = name
+        .trim_end_matches('/')
+        .rsplit(['/', ':'])
+        .next()
+        .unwrap_or(name);
     last.chars()
-        .map(|char| if char.is_ascii_alphanumeric() || "-_.".contains(char) { char } else { '-' })
+        .map(|char| {
+            if char.is_ascii_alphanumeric() || "-_.".contains(char) {
+                char
+            } else {
+                '-'
+            }
+        })
         .collect()
 }
 
@@ -123,8 +212,10 @@ mod tests {
     #[track_caller]
     fn check(name: &str, expected: &str) {
         let made_up = value(name);
-        let shape: String =
-            made_up.chars().map(|char| if char.is_ascii_digit() { '0' } else { char }).collect();
+        let shape: String = made_up
+            .chars()
+            .map(|char| if char.is_ascii_digit() { '0' } else { char })
+            .collect();
         let fits = match expected.strip_suffix('…') {
             Some(start) => made_up.starts_with(start),
             None => made_up == expected || shape == expected,
@@ -137,12 +228,27 @@ mod tests {
         check("prod-VpcId", "vpc-…");
         check("prod-PrivateSubnet1", "subnet-…");
         check("prod:SecurityGroup", "sg-…");
-        check("prod-ExecutionRoleArn", "arn:aws:iam::123456789012:role/prod-ExecutionRoleArn");
-        check("prod-ClusterArn", "arn:aws:ecs:us-west-2:123456789012:cluster/prod-ClusterArn");
+        check(
+            "prod-ExecutionRoleArn",
+            "arn:aws:iam::123456789012:role/prod-ExecutionRoleArn",
+        );
+        check(
+            "prod-ClusterArn",
+            "arn:aws:ecs:us-west-2:123456789012:cluster/prod-ClusterArn",
+        );
         check("prod-ClusterName", "prod-ClusterName");
-        check("/prod/db/secret-arn", "arn:aws:secretsmanager:us-west-2:123456789012:secret:secret-arn-…");
-        check("prod-ListenerArn", "arn:aws:elasticloadbalancing:us-west-2:123456789012:listener/app/…");
-        check("/prod/api/image", "123456789012.dkr.ecr.us-west-2.amazonaws.com/image");
+        check(
+            "/prod/db/secret-arn",
+            "arn:aws:secretsmanager:us-west-2:123456789012:secret:secret-arn-…",
+        );
+        check(
+            "prod-ListenerArn",
+            "arn:aws:elasticloadbalancing:us-west-2:123456789012:listener/app/…",
+        );
+        check(
+            "/prod/api/image",
+            "123456789012.dkr.ecr.us-west-2.amazonaws.com/image",
+        );
         check("/prod/db/host", "host.example.internal");
         check("VpcCidr", "10.0.0.0/16");
         check("vpc-1-Ipv6CidrBlocks", "2600:1f14:abc:de00::/56");
@@ -154,6 +260,10 @@ mod tests {
         let parts: Vec<&str> = subnets.split(',').collect();
         assert_eq!(parts.len(), 3, "{subnets}");
         assert_ne!(parts[0], parts[1]);
-        assert_eq!(subnets, value("prod-Subnets"), "the same name gives the same value");
+        assert_eq!(
+            subnets,
+            value("prod-Subnets"),
+            "the same name gives the same value"
+        );
     }
 }

@@ -30,12 +30,20 @@ pub(crate) fn each<'n>(node: &'n Node, take: &mut impl FnMut(Reference<'n>)) {
             match node.single() {
                 Some(("Ref", argument)) => {
                     if let Some(name) = argument.text() {
-                        take(Reference { name, attribute: None, node });
+                        take(Reference {
+                            name,
+                            attribute: None,
+                            node,
+                        });
                     }
                 }
                 Some(("Fn::GetAtt", argument)) => {
                     if let Some((name, attribute)) = attribute(argument) {
-                        take(Reference { name, attribute, node });
+                        take(Reference {
+                            name,
+                            attribute,
+                            node,
+                        });
                     }
                 }
                 Some(("Fn::Sub", argument)) => {
@@ -45,9 +53,14 @@ pub(crate) fn each<'n>(node: &'n Node, take: &mut impl FnMut(Reference<'n>)) {
                         if own.iter().any(|(key, _)| key == name) {
                             continue;
                         }
-                        let (name, attribute) =
-                            name.split_once('.').map_or((name, None), |(name, rest)| (name, Some(rest)));
-                        take(Reference { name, attribute, node });
+                        let (name, attribute) = name
+                            .split_once('.')
+                            .map_or((name, None), |(name, rest)| (name, Some(rest)));
+                        take(Reference {
+                            name,
+                            attribute,
+                            node,
+                        });
                     }
                 }
                 _ => {}
@@ -60,7 +73,9 @@ pub(crate) fn each<'n>(node: &'n Node, take: &mut impl FnMut(Reference<'n>)) {
 /// Fn::GetAtt's `[resource, attribute]`, or `resource.attribute`; the attribute may be a function.
 fn attribute(argument: &Node) -> Option<(&str, Option<&str>)> {
     match &argument.kind {
-        NodeKind::Text(text) => text.split_once('.').map(|(resource, name)| (resource, Some(name))),
+        NodeKind::Text(text) => text
+            .split_once('.')
+            .map(|(resource, name)| (resource, Some(name))),
         NodeKind::List(items) => match items.as_slice() {
             [resource, name] => Some((resource.text()?, name.text())),
             _ => None,
@@ -74,7 +89,13 @@ pub(super) fn sub(argument: &Node) -> (&str, &[(String, Node)]) {
     match &argument.kind {
         NodeKind::Text(text) => (text, &[]),
         NodeKind::List(items) => match items.as_slice() {
-            [text, Node { kind: NodeKind::Map(own), .. }] => (text.text().unwrap_or_default(), own),
+            [
+                text,
+                Node {
+                    kind: NodeKind::Map(own),
+                    ..
+                },
+            ] => (text.text().unwrap_or_default(), own),
             _ => ("", &[]),
         },
         _ => ("", &[]),
@@ -86,7 +107,9 @@ pub(super) fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find("${") {
-        let Some(length) = rest[start..].find('}') else { break };
+        let Some(length) = rest[start..].find('}') else {
+            break;
+        };
         parts.push(Part::Text(&rest[..start]));
         let name = &rest[start + 2..start + length];
         parts.push(match name.strip_prefix('!') {

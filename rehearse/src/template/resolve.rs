@@ -45,7 +45,9 @@ impl Scope<'_> {
             NodeKind::Null => Ok(Some(Value::Null)),
             NodeKind::Text(text) => Ok(Some(Value::from(text.as_str()))),
             NodeKind::List(items) => {
-                let resolved = items.iter().filter_map(|item| errors.take(self.resolve(item)).flatten());
+                let resolved = items
+                    .iter()
+                    .filter_map(|item| errors.take(self.resolve(item)).flatten());
                 let resolved: Value = resolved.collect();
                 errors.or(Some(resolved))
             }
@@ -58,7 +60,10 @@ impl Scope<'_> {
                     if let Some(resolved) = errors.take(self.resolve(value)).flatten() {
                         // A plural name means that the member is a list.
                         let is_list = name.ends_with('s') && self.is_custom_attribute(value);
-                        object.insert(name.clone(), if is_list { listed(resolved) } else { resolved });
+                        object.insert(
+                            name.clone(),
+                            if is_list { listed(resolved) } else { resolved },
+                        );
                     }
                 }
                 errors.or(Some(Value::Object(object)))
@@ -85,15 +90,30 @@ impl Scope<'_> {
         if let Some(value) = self.parameters.get(name) {
             return Ok(Some(value.clone()));
         }
-        match self.resources.get(name).cloned().or_else(|| self.generated(name)) {
+        match self
+            .resources
+            .get(name)
+            .cloned()
+            .or_else(|| self.generated(name))
+        {
             Some(resource) => Ok(Some(resource.reference.into())),
             None => Err(self.template.unknown(name, None, node).into()),
         }
     }
 
-    pub(super) fn attribute(&self, resource: &str, name: &str, node: &Node) -> Result<Value, TemplateErrors> {
-        let referable = self.resources.get(resource).cloned().or_else(|| self.generated(resource));
-        let referable = &referable.ok_or_else(|| self.template.unknown(resource, Some(name), node))?;
+    pub(super) fn attribute(
+        &self,
+        resource: &str,
+        name: &str,
+        node: &Node,
+    ) -> Result<Value, TemplateErrors> {
+        let referable = self
+            .resources
+            .get(resource)
+            .cloned()
+            .or_else(|| self.generated(resource));
+        let referable =
+            &referable.ok_or_else(|| self.template.unknown(resource, Some(name), node))?;
         match referable.attributes.get(name) {
             Some(value) => Ok(value.clone()),
             None if referable.is_open => Ok(stubs::attribute(referable, name)),
@@ -105,7 +125,9 @@ impl Scope<'_> {
                     false if hint.is_empty() => format!("; it has {}", known.join(", ")),
                     false => hint,
                 };
-                Err(node.error(format!("{resource} has no attribute {name}{known}")).into())
+                Err(node
+                    .error(format!("{resource} has no attribute {name}{known}"))
+                    .into())
             }
         }
     }
@@ -126,7 +148,8 @@ impl Scope<'_> {
             NodeKind::Text(_) => {}
             NodeKind::List(items) => match items.as_slice() {
                 [text, variables] => {
-                    text.text().ok_or_else(|| node.error("Fn::Sub takes a text first"))?;
+                    text.text()
+                        .ok_or_else(|| node.error("Fn::Sub takes a text first"))?;
                     variables.fields("the variables of Fn::Sub")?;
                 }
                 _ => return Err(takes().into()),
@@ -140,7 +163,10 @@ impl Scope<'_> {
                 Part::Text(text) => substituted.push_str(text),
                 Part::Literal(name) => substituted.push_str(&format!("${{{name}}}")),
                 Part::Name(name) => {
-                    let value = match (own.iter().find(|(key, _)| key == name), name.split_once('.')) {
+                    let value = match (
+                        own.iter().find(|(key, _)| key == name),
+                        name.split_once('.'),
+                    ) {
                         (Some((_, value)), _) => self.resolve(value)?,
                         (None, Some((resource, attribute))) => {
                             Some(self.attribute(resource, attribute, node)?)
@@ -149,9 +175,13 @@ impl Scope<'_> {
                     };
                     match value {
                         Some(Value::Array(_) | Value::Object(_)) => {
-                            return Err(node.error(format!("${{{name}}} in Fn::Sub is not a text")).into());
+                            return Err(node
+                                .error(format!("${{{name}}} in Fn::Sub is not a text"))
+                                .into());
                         }
-                        value => substituted.push_str(&value.as_ref().map(shown).unwrap_or_default()),
+                        value => {
+                            substituted.push_str(&value.as_ref().map(shown).unwrap_or_default())
+                        }
                     }
                 }
             }
@@ -168,7 +198,9 @@ impl Scope<'_> {
                 let resource = self.resources.get(found.name);
                 is_custom |= resource
                     .is_some_and(|one| one.is_open && !one.resource_type.starts_with("AWS::"))
-                    || resource.is_some_and(|one| one.resource_type == "AWS::CloudFormation::CustomResource");
+                    || resource.is_some_and(|one| {
+                        one.resource_type == "AWS::CloudFormation::CustomResource"
+                    });
             });
         }
         is_custom
@@ -184,10 +216,12 @@ impl Scope<'_> {
     pub(super) fn list_of(&self, node: &Node, name: &str) -> Result<Vec<Value>, TemplateErrors> {
         match self.resolve(node)? {
             Some(Value::Array(items)) => Ok(items),
-            Some(made_up @ Value::String(_)) if self.is_custom_attribute(node) => match listed(made_up) {
-                Value::Array(items) => Ok(items),
-                _ => Ok(Vec::new()),
-            },
+            Some(made_up @ Value::String(_)) if self.is_custom_attribute(node) => {
+                match listed(made_up) {
+                    Value::Array(items) => Ok(items),
+                    _ => Ok(Vec::new()),
+                }
+            }
             _ => Err(node.error(format!("{name} needs a list here")).into()),
         }
     }
@@ -198,19 +232,27 @@ const MADE_UP_ITEMS: usize = 6;
 
 /// A made-up value as a list.
 fn listed(made_up: Value) -> Value {
-    let Value::String(text) = made_up else { return made_up };
+    let Value::String(text) = made_up else {
+        return made_up;
+    };
     let known: Vec<&str> = text.split(',').collect();
     let item = |index: usize| {
-        known.get(index).map_or_else(|| format!("{}-{}", known[0], index + 1), |item| (*item).to_owned())
+        known.get(index).map_or_else(
+            || format!("{}-{}", known[0], index + 1),
+            |item| (*item).to_owned(),
+        )
     };
-    (0..known.len().max(MADE_UP_ITEMS)).map(|index| Value::from(item(index))).collect()
+    (0..known.len().max(MADE_UP_ITEMS))
+        .map(|index| Value::from(item(index)))
+        .collect()
 }
 
 /// The function that a node calls, with its argument.
 pub(super) fn function(node: &Node) -> Option<(&str, &Node)> {
     let (name, argument) = node.single()?;
-    let is_function =
-        name == "Ref" || name.starts_with("Fn::") || name == "Condition" && argument.text().is_some();
+    let is_function = name == "Ref"
+        || name.starts_with("Fn::")
+        || name == "Condition" && argument.text().is_some();
     is_function.then_some((name, argument))
 }
 
@@ -219,9 +261,14 @@ pub(super) fn arguments<'n, const N: usize>(
     node: &'n Node,
     name: &str,
 ) -> Result<[&'n Node; N], TemplateError> {
-    let items: Vec<&Node> = node.items(&format!("the argument of {name}"))?.iter().collect();
+    let items: Vec<&Node> = node
+        .items(&format!("the argument of {name}"))?
+        .iter()
+        .collect();
     let count = items.len();
-    items.try_into().map_err(|_| node.error(format!("{name} takes {N} arguments, not {count}")))
+    items
+        .try_into()
+        .map_err(|_| node.error(format!("{name} takes {N} arguments, not {count}")))
 }
 
 /// A value within a text.

@@ -31,29 +31,40 @@ pub struct Resource {
 }
 
 impl Resource {
-    pub(super) fn read(name: &str, node: &Node, names: &BTreeSet<&str>) -> Result<Self, TemplateError> {
+    pub(super) fn read(
+        name: &str,
+        node: &Node,
+        names: &BTreeSet<&str>,
+    ) -> Result<Self, TemplateError> {
         node.fields(&format!("resource {name}"))?;
         if let Some(transform) = node.field("Fn::Transform") {
             return Err(transform.error(not_played(transform)));
         }
         let resource_type = node.field("Type").and_then(Node::text).map(str::to_owned);
-        let empty = Node { line: node.line, kind: NodeKind::Map(Vec::new()) };
-        let properties =
-            node.field("Properties").filter(|node| node.kind != NodeKind::Null).unwrap_or(&empty);
+        let empty = Node {
+            line: node.line,
+            kind: NodeKind::Map(Vec::new()),
+        };
+        let properties = node
+            .field("Properties")
+            .filter(|node| node.kind != NodeKind::Null)
+            .unwrap_or(&empty);
         let properties = properties.clone();
         properties.fields(&format!("the Properties of resource {name}"))?;
         let mut needs = BTreeSet::new();
         match node.field("DependsOn").map(|node| &node.kind) {
             Some(NodeKind::Text(other)) => needs.extend([other.clone()]),
-            Some(NodeKind::List(others)) => {
-                needs.extend(others.iter().filter_map(|one| one.text().map(str::to_owned)))
-            }
+            Some(NodeKind::List(others)) => needs.extend(
+                others
+                    .iter()
+                    .filter_map(|one| one.text().map(str::to_owned)),
+            ),
             _ => {}
         }
         if let Some(unknown) = needs.iter().find(|other| !names.contains(other.as_str())) {
-            return Err(
-                node.error(format!("resource {name} depends on {unknown}, which the template does not have"))
-            );
+            return Err(node.error(format!(
+                "resource {name} depends on {unknown}, which the template does not have"
+            )));
         }
         reference::each(&properties, &mut |found| {
             needs.insert(found.name.to_owned());
@@ -61,7 +72,8 @@ impl Resource {
         needs.retain(|other| names.contains(other.as_str()) && other != name);
         Ok(Self {
             logical_id: name.to_owned(),
-            resource_type: resource_type.ok_or_else(|| node.error(format!("resource {name} has no Type")))?,
+            resource_type: resource_type
+                .ok_or_else(|| node.error(format!("resource {name} has no Type")))?,
             condition: node.field("Condition").cloned(),
             properties,
             deletion_policy: node.field("DeletionPolicy").cloned(),
@@ -76,7 +88,10 @@ impl Resource {
 pub(super) fn in_order(mut waiting: Vec<Resource>) -> Result<Vec<Resource>, TemplateError> {
     let mut ordered: Vec<Resource> = Vec::new();
     // A resource that could not be read must not make the others look like a circle.
-    let known: BTreeSet<String> = waiting.iter().map(|resource| resource.logical_id.clone()).collect();
+    let known: BTreeSet<String> = waiting
+        .iter()
+        .map(|resource| resource.logical_id.clone())
+        .collect();
     while !waiting.is_empty() {
         let is_ready = |resource: &Resource| {
             let mut needs = resource.needs.iter().filter(|need| known.contains(*need));
@@ -85,10 +100,16 @@ pub(super) fn in_order(mut waiting: Vec<Resource>) -> Result<Vec<Resource>, Temp
         match waiting.iter().position(is_ready) {
             Some(index) => ordered.push(waiting.remove(index)),
             None => {
-                let circle: Vec<&str> = waiting.iter().map(|resource| resource.logical_id.as_str()).collect();
+                let circle: Vec<&str> = waiting
+                    .iter()
+                    .map(|resource| resource.logical_id.as_str())
+                    .collect();
                 return Err(TemplateError {
                     line: Some(waiting[0].line),
-                    message: format!("the resources need each other in a circle: {}", circle.join(", ")),
+                    message: format!(
+                        "the resources need each other in a circle: {}",
+                        circle.join(", ")
+                    ),
                 });
             }
         }

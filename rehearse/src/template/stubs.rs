@@ -27,10 +27,22 @@ use RefShape::{Arn, Id, Name, Short};
 const TYPES: [(&str, RefShape); 48] = [
     ("AWS::ApiGateway::RestApi", Short),
     ("AWS::ApiGatewayV2::Api", Short),
-    ("AWS::ApplicationAutoScaling::ScalableTarget", Arn("application-autoscaling", "scalable-target/")),
-    ("AWS::AutoScaling::AutoScalingGroup", Name("AutoScalingGroupName")),
-    ("AWS::CertificateManager::Certificate", Arn("acm", "certificate/")),
-    ("AWS::CloudFormation::Stack", Arn("cloudformation", "stack/")),
+    (
+        "AWS::ApplicationAutoScaling::ScalableTarget",
+        Arn("application-autoscaling", "scalable-target/"),
+    ),
+    (
+        "AWS::AutoScaling::AutoScalingGroup",
+        Name("AutoScalingGroupName"),
+    ),
+    (
+        "AWS::CertificateManager::Certificate",
+        Arn("acm", "certificate/"),
+    ),
+    (
+        "AWS::CloudFormation::Stack",
+        Arn("cloudformation", "stack/"),
+    ),
     ("AWS::CloudWatch::Alarm", Name("AlarmName")),
     ("AWS::CodeBuild::Project", Name("Name")),
     ("AWS::DynamoDB::Table", Name("TableName")),
@@ -50,11 +62,26 @@ const TYPES: [(&str, RefShape); 48] = [
     ("AWS::EFS::AccessPoint", Id("fsap")),
     ("AWS::EFS::FileSystem", Id("fs")),
     ("AWS::EFS::MountTarget", Id("fsmt")),
-    ("AWS::ElastiCache::ReplicationGroup", Name("ReplicationGroupId")),
-    ("AWS::ElasticLoadBalancingV2::Listener", Arn("elasticloadbalancing", "listener/app/")),
-    ("AWS::ElasticLoadBalancingV2::ListenerRule", Arn("elasticloadbalancing", "listener-rule/app/")),
-    ("AWS::ElasticLoadBalancingV2::LoadBalancer", Arn("elasticloadbalancing", "loadbalancer/app/")),
-    ("AWS::ElasticLoadBalancingV2::TargetGroup", Arn("elasticloadbalancing", "targetgroup/")),
+    (
+        "AWS::ElastiCache::ReplicationGroup",
+        Name("ReplicationGroupId"),
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::Listener",
+        Arn("elasticloadbalancing", "listener/app/"),
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::ListenerRule",
+        Arn("elasticloadbalancing", "listener-rule/app/"),
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        Arn("elasticloadbalancing", "loadbalancer/app/"),
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::TargetGroup",
+        Arn("elasticloadbalancing", "targetgroup/"),
+    ),
     ("AWS::Events::Rule", Name("Name")),
     ("AWS::IAM::InstanceProfile", Name("InstanceProfileName")),
     ("AWS::IAM::ManagedPolicy", Arn("iam", "policy/")),
@@ -67,7 +94,10 @@ const TYPES: [(&str, RefShape); 48] = [
     ("AWS::RDS::DBInstance", Name("DBInstanceIdentifier")),
     ("AWS::RDS::DBSubnetGroup", Name("DBSubnetGroupName")),
     ("AWS::S3::Bucket", Name("BucketName")),
-    ("AWS::SecretsManager::Secret", Arn("secretsmanager", "secret:")),
+    (
+        "AWS::SecretsManager::Secret",
+        Arn("secretsmanager", "secret:"),
+    ),
     ("AWS::Serverless::Function", Name("FunctionName")),
     ("AWS::ServiceDiscovery::PrivateDnsNamespace", Id("ns")),
     ("AWS::ServiceDiscovery::Service", Id("srv")),
@@ -80,7 +110,10 @@ const NOT_ATTRIBUTES: [&str; 2] = ["ServiceToken", "Tags"];
 
 /// A resource of this type with the generated name `name`, unless `properties` give another.
 pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referable {
-    let shape = TYPES.iter().find(|(known, _)| *known == resource_type).map(|(_, shape)| *shape);
+    let shape = TYPES
+        .iter()
+        .find(|(known, _)| *known == resource_type)
+        .map(|(_, shape)| *shape);
     let reference = match shape.unwrap_or(Name("")) {
         Name(property) => match properties[property].as_str() {
             Some(given) => given.to_owned(),
@@ -110,20 +143,38 @@ pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referab
     };
     // The template itself gives an attribute with the name of a property, such as CidrBlock.
     let given = properties.as_object().into_iter().flatten();
-    let given = given.filter(|(name, value)| !NOT_ATTRIBUTES.contains(&name.as_str()) && !value.is_null());
+    let given =
+        given.filter(|(name, value)| !NOT_ATTRIBUTES.contains(&name.as_str()) && !value.is_null());
     let attributes = match resource_type.starts_with("AWS::") {
-        true => given.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        true => given
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
         false => BTreeMap::new(),
     };
-    Referable { resource_type: resource_type.to_owned(), reference, is_open: true, attributes }
+    Referable {
+        resource_type: resource_type.to_owned(),
+        reference,
+        is_open: true,
+        attributes,
+    }
 }
 
 /// A made-up value of an attribute.
 pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
-    let Referable { resource_type, reference, .. } = referable;
+    let Referable {
+        resource_type,
+        reference,
+        ..
+    } = referable;
     let kind = resource_type.rsplit("::").next().unwrap_or_default();
     let short = reference.rsplit([':', '/']).next().unwrap_or(reference);
-    let full = || reference.splitn(6, ':').nth(5).unwrap_or(reference).replacen("loadbalancer/", "", 1);
+    let full = || {
+        reference
+            .splitn(6, ':')
+            .nth(5)
+            .unwrap_or(reference)
+            .replacen("loadbalancer/", "", 1)
+    };
     match (kind, name) {
         (_, "Arn" | "TopicArn" | "LoadBalancerArn" | "TargetGroupArn" | "ListenerArn")
             if reference.starts_with("arn:") =>
@@ -153,10 +204,13 @@ pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
         (_, "PrivateIp") => json!("10.0.0.10"),
         ("LaunchTemplate", "LatestVersionNumber" | "DefaultVersionNumber") => json!("1"),
         ("Parameter", "Value") => json!(placeholders::value(short)),
-        (_, "RepositoryUri") => json!(format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{reference}")),
+        (_, "RepositoryUri") => json!(format!(
+            "{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{reference}"
+        )),
         (
             _,
-            "Id" | "GroupId" | "VpcId" | "SubnetId" | "FileSystemId" | "AllocationId" | "InternetGatewayId",
+            "Id" | "GroupId" | "VpcId" | "SubnetId" | "FileSystemId" | "AllocationId"
+            | "InternetGatewayId",
         ) if reference.contains('-') && !reference.starts_with("arn:") && name != "VpcId" => {
             json!(reference)
         }
@@ -169,7 +223,10 @@ pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
 
 fn arn_of(resource_type: &str, name: &str) -> String {
     let mut parts = resource_type.split("::").skip(1);
-    let (service, kind) = (parts.next().unwrap_or("custom"), parts.next().unwrap_or_default());
+    let (service, kind) = (
+        parts.next().unwrap_or("custom"),
+        parts.next().unwrap_or_default(),
+    );
     match (service, kind) {
         ("IAM", "Role") => format!("arn:aws:iam::{ACCOUNT}:role/{name}"),
         ("IAM", "InstanceProfile") => format!("arn:aws:iam::{ACCOUNT}:instance-profile/{name}"),
@@ -186,7 +243,10 @@ fn arn_of(resource_type: &str, name: &str) -> String {
         ("Events", _) => arn("events", &format!("rule/{name}")),
         ("RDS", "DBInstance") => arn("rds", &format!("db:{name}")),
         ("RDS", "DBCluster") => arn("rds", &format!("cluster:{name}")),
-        ("SSM", _) => arn("ssm", &format!("parameter/{}", name.trim_start_matches('/'))),
+        ("SSM", _) => arn(
+            "ssm",
+            &format!("parameter/{}", name.trim_start_matches('/')),
+        ),
         _ => arn(&service.to_lowercase(), name),
     }
 }
@@ -200,10 +260,19 @@ mod tests {
     #[track_caller]
     fn check(resource_type: &str, properties: Value, reference: &str, attributes: &[(&str, &str)]) {
         let referable = referable(resource_type, "shop-R-1", &properties);
-        assert!(referable.reference.starts_with(reference), "{}", referable.reference);
+        assert!(
+            referable.reference.starts_with(reference),
+            "{}",
+            referable.reference
+        );
         for (name, expected) in attributes {
             let value = attribute(&referable, name);
-            assert!(value.as_str().is_some_and(|value| value.starts_with(expected)), "{name}: {value}");
+            assert!(
+                value
+                    .as_str()
+                    .is_some_and(|value| value.starts_with(expected)),
+                "{name}: {value}"
+            );
         }
     }
 
@@ -215,12 +284,23 @@ mod tests {
             "subnet-",
             &[("AvailabilityZone", "us-west-2a"), ("VpcId", "vpc-")],
         );
-        check("AWS::EC2::SecurityGroup", json!({}), "sg-", &[("GroupId", "sg-")]);
+        check(
+            "AWS::EC2::SecurityGroup",
+            json!({}),
+            "sg-",
+            &[("GroupId", "sg-")],
+        );
         let named = json!({"LogGroupName": "/ecs/app"});
         let arn = "arn:aws:logs:us-west-2:123456789012:log-group:/ecs/app:*";
         check("AWS::Logs::LogGroup", named, "/ecs/app", &[("Arn", arn)]);
-        check("AWS::IAM::Role", json!({}), "shop-R-1", &[("Arn", "arn:aws:iam::123456789012:role/shop-R-1")]);
-        let balancer = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/shop-R-1/";
+        check(
+            "AWS::IAM::Role",
+            json!({}),
+            "shop-R-1",
+            &[("Arn", "arn:aws:iam::123456789012:role/shop-R-1")],
+        );
+        let balancer =
+            "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/shop-R-1/";
         check(
             "AWS::ElasticLoadBalancingV2::LoadBalancer",
             json!({}),
@@ -228,8 +308,18 @@ mod tests {
             &[("LoadBalancerFullName", "app/shop-R-1/")],
         );
         let uri = "123456789012.dkr.ecr.us-west-2.amazonaws.com/app";
-        check("AWS::ECR::Repository", json!({"RepositoryName": "app"}), "app", &[("RepositoryUri", uri)]);
-        check("Custom::Other", json!({}), "shop-R-1", &[("Whatever", "shop-R-1-Whatever")]);
+        check(
+            "AWS::ECR::Repository",
+            json!({"RepositoryName": "app"}),
+            "app",
+            &[("RepositoryUri", uri)],
+        );
+        check(
+            "Custom::Other",
+            json!({}),
+            "shop-R-1",
+            &[("Whatever", "shop-R-1-Whatever")],
+        );
         check(
             "AWS::CloudFormation::Stack",
             json!({}),

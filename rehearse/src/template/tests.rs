@@ -12,7 +12,11 @@ fn resolved(sections: &str, value: &str) -> Result<Option<Value>, TemplateErrors
     let attributes = BTreeMap::from([("Arn".to_owned(), json!("arn:queue"))]);
     let resources = BTreeMap::from([(
         "Queue".to_owned(),
-        Referable { reference: "queue-1".to_owned(), attributes, ..Referable::default() },
+        Referable {
+            reference: "queue-1".to_owned(),
+            attributes,
+            ..Referable::default()
+        },
     )]);
     let stack_id = "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/1";
     let scope = Scope {
@@ -78,7 +82,11 @@ fn short_and_long_forms_are_the_same() {
         ("!Ref Name", "{Ref: Name}", json!("app")),
         ("!Ref Subnets", "{Ref: Subnets}", json!(["a", "b", "c"])),
         ("!Ref Queue", "{Ref: Queue}", json!("queue-1")),
-        ("!GetAtt Queue.Arn", "{'Fn::GetAtt': [Queue, Arn]}", json!("arn:queue")),
+        (
+            "!GetAtt Queue.Arn",
+            "{'Fn::GetAtt': [Queue, Arn]}",
+            json!("arn:queue"),
+        ),
         (
             "!Sub 'x-${Name}-${Queue.Arn}-${!Keep}'",
             "{'Fn::Sub': 'x-${Name}-${Queue.Arn}-${!Keep}'}",
@@ -89,14 +97,42 @@ fn short_and_long_forms_are_the_same() {
             "{'Fn::Sub': ['${A}${Name}', {A: {Ref: Queue}}]}",
             json!("queue-1app"),
         ),
-        ("!Join ['-', [a, !Ref Name]]", "{'Fn::Join': ['-', [a, {Ref: Name}]]}", json!("a-app")),
-        ("!Join [',', !Ref Subnets]", "{'Fn::Join': [',', {Ref: Subnets}]}", json!("a,b,c")),
-        ("!If [IsProd, a, b]", "{'Fn::If': [IsProd, a, b]}", json!("a")),
-        ("!If [IsTest, a, !Ref Name]", "{'Fn::If': [IsTest, a, {Ref: Name}]}", json!("app")),
+        (
+            "!Join ['-', [a, !Ref Name]]",
+            "{'Fn::Join': ['-', [a, {Ref: Name}]]}",
+            json!("a-app"),
+        ),
+        (
+            "!Join [',', !Ref Subnets]",
+            "{'Fn::Join': [',', {Ref: Subnets}]}",
+            json!("a,b,c"),
+        ),
+        (
+            "!If [IsProd, a, b]",
+            "{'Fn::If': [IsProd, a, b]}",
+            json!("a"),
+        ),
+        (
+            "!If [IsTest, a, !Ref Name]",
+            "{'Fn::If': [IsTest, a, {Ref: Name}]}",
+            json!("app"),
+        ),
         ("!If [Both, a, b]", "{'Fn::If': [Both, a, b]}", json!("b")),
-        ("!If [Either, a, b]", "{'Fn::If': [Either, a, b]}", json!("a")),
-        ("!Select [1, !Ref Subnets]", "{'Fn::Select': ['1', {Ref: Subnets}]}", json!("b")),
-        ("!Split ['/', a/b]", "{'Fn::Split': ['/', a/b]}", json!(["a", "b"])),
+        (
+            "!If [Either, a, b]",
+            "{'Fn::If': [Either, a, b]}",
+            json!("a"),
+        ),
+        (
+            "!Select [1, !Ref Subnets]",
+            "{'Fn::Select': ['1', {Ref: Subnets}]}",
+            json!("b"),
+        ),
+        (
+            "!Split ['/', a/b]",
+            "{'Fn::Split': ['/', a/b]}",
+            json!(["a", "b"]),
+        ),
         (
             "!FindInMap [Sizes, !Ref Stage, cpu]",
             "{'Fn::FindInMap': [Sizes, {Ref: Stage}, cpu]}",
@@ -113,13 +149,19 @@ fn pseudo_parameters_have_the_stages_values() {
     check("!Ref AWS::AccountId", json!("123456789012"));
     check("!Ref AWS::Region", json!("us-west-2"));
     check("!Ref AWS::StackName", json!("shop"));
-    check("!Sub '${AWS::Partition}.${AWS::URLSuffix}'", json!("aws.amazonaws.com"));
+    check(
+        "!Sub '${AWS::Partition}.${AWS::URLSuffix}'",
+        json!("aws.amazonaws.com"),
+    );
 }
 
 #[test]
 fn no_value_takes_away_what_holds_it() {
     check("[a, !Ref AWS::NoValue, b]", json!(["a", "b"]));
-    check("{a: !If [IsTest, x, !Ref AWS::NoValue], b: y}", json!({"b": "y"}));
+    check(
+        "{a: !If [IsTest, x, !Ref AWS::NoValue], b: y}",
+        json!({"b": "y"}),
+    );
     assert_eq!(resolved(SECTIONS, "!Ref AWS::NoValue").unwrap(), None);
 }
 
@@ -129,7 +171,10 @@ fn what_cannot_be_resolved_is_named() {
         "!Ref Nope",
         "Ref Nope: the template has no such parameter or resource (or its condition is false)",
     );
-    refused("!GetAtt Queue.Url", "Queue has no attribute Url; it has Arn");
+    refused(
+        "!GetAtt Queue.Url",
+        "Queue has no attribute Url; it has Arn",
+    );
     refused(
         "!GetAtt Nope.Arn",
         "Fn::GetAtt Nope.Arn: the template has no such resource (or its condition is false)",
@@ -142,8 +187,14 @@ fn what_cannot_be_resolved_is_named() {
     refused("!If [Nope, a, b]", "the template has no condition Nope");
     refused("!If [IsProd, a]", "Fn::If takes 3 arguments, not 2");
     refused("!Join ['-', text]", "Fn::Join needs a list here");
-    refused("!Select [7, [a]]", "Fn::Select has no item 7 in a list of 1");
-    refused("!FindInMap [Sizes, dev, cpu]", "Fn::FindInMap finds nothing at Sizes.dev.cpu");
+    refused(
+        "!Select [7, [a]]",
+        "Fn::Select has no item 7 in a list of 1",
+    );
+    refused(
+        "!FindInMap [Sizes, dev, cpu]",
+        "Fn::FindInMap finds nothing at Sizes.dev.cpu",
+    );
     refused("!Sub [1]", "Fn::Sub takes a text, or a text and variables");
 }
 
@@ -158,10 +209,20 @@ fn conditions_in_a_circle_are_told() {
 
 #[test]
 fn an_error_knows_its_line() {
-    let error = one(resolved("Conditions: {}", "\n        - a\n        - !Ref Nope"));
+    let error = one(resolved(
+        "Conditions: {}",
+        "\n        - a\n        - !Ref Nope",
+    ));
     assert_eq!(error.line, Some(8));
-    assert!(one(Template::read("Resources:\n  A: {Type: X\n")).line.is_some());
-    assert_eq!(Template::read("- a").unwrap_err().to_string(), "line 1: the template must be an object");
+    assert!(
+        one(Template::read("Resources:\n  A: {Type: X\n"))
+            .line
+            .is_some()
+    );
+    assert_eq!(
+        Template::read("- a").unwrap_err().to_string(),
+        "line 1: the template must be an object"
+    );
 }
 
 #[test]
@@ -170,8 +231,12 @@ fn resources_come_after_those_that_they_need() {
         "Resources:\n  A: {Type: X, Properties: {V: !Sub '${B.Arn}'}}\n  B: {Type: X, Properties: {V: \
          [!GetAtt C.Arn]}}\n  C: {Type: X}\n  D: {Type: X, DependsOn: [A, C]}\n",
     );
-    let order: Vec<String> =
-        template.unwrap().resources.into_iter().map(|resource| resource.logical_id).collect();
+    let order: Vec<String> = template
+        .unwrap()
+        .resources
+        .into_iter()
+        .map(|resource| resource.logical_id)
+        .collect();
     assert_eq!(order, ["C", "B", "A", "D"]);
 }
 
@@ -180,8 +245,14 @@ fn json_and_anchors_that_nothing_refers_to_are_read() {
     let yaml = Template::read("Resources:\n  A: &t {Type: X}\n").unwrap();
     assert_eq!(yaml.resources[0].resource_type, "X");
     let alias = one(Template::read("X: &t {Type: X}\nResources:\n  A: *t\n"));
-    assert!(alias.to_string().starts_with("line 3: CloudFormation allows no YAML aliases"), "{alias}");
-    let json = Template::read("{\n\t\"Resources\": {\n\t\t\"A\": {\"Type\": \"X\"}\n\t}\n}").unwrap();
+    assert!(
+        alias
+            .to_string()
+            .starts_with("line 3: CloudFormation allows no YAML aliases"),
+        "{alias}"
+    );
+    let json =
+        Template::read("{\n\t\"Resources\": {\n\t\t\"A\": {\"Type\": \"X\"}\n\t}\n}").unwrap();
     assert_eq!(json.resources[0].line, 3);
 }
 
@@ -189,8 +260,7 @@ fn json_and_anchors_that_nothing_refers_to_are_read() {
 fn values_from_elsewhere_are_those_that_were_given_or_have_their_shape() {
     let exports = [("prod-Cluster".to_owned(), "blue".to_owned())].into();
     let external = External::of(exports, BTreeMap::new());
-    let text =
-        "Resources: {R: {Type: X, Properties: {A: !ImportValue prod-Cluster, B: !ImportValue prod-VpcId}}}";
+    let text = "Resources: {R: {Type: X, Properties: {A: !ImportValue prod-Cluster, B: !ImportValue prod-VpcId}}}";
     let template = Template::read(text).unwrap();
     let (parameters, resources) = (BTreeMap::new(), BTreeMap::new());
     let scope = Scope {
@@ -200,28 +270,50 @@ fn values_from_elsewhere_are_those_that_were_given_or_have_their_shape() {
         stack_id: "",
         external: &external,
     };
-    let properties = scope.resolve(&template.resources[0].properties).unwrap().unwrap();
+    let properties = scope
+        .resolve(&template.resources[0].properties)
+        .unwrap()
+        .unwrap();
     assert_eq!(properties["A"], "blue");
-    assert!(properties["B"].as_str().unwrap().starts_with("vpc-"), "{properties}");
+    assert!(
+        properties["B"].as_str().unwrap().starts_with("vpc-"),
+        "{properties}"
+    );
     let notes = external.notes();
     assert_eq!(notes.len(), 1);
-    assert!(notes[0].contains("--import prod-VpcId=VALUE"), "{}", notes[0]);
+    assert!(
+        notes[0].contains("--import prod-VpcId=VALUE"),
+        "{}",
+        notes[0]
+    );
 }
 
 #[test]
 fn functions_that_need_no_transform_are_known() {
     for region in ["''", ""] {
-        check(&format!("!GetAZs {region}"), json!(["us-west-2a", "us-west-2b", "us-west-2c"]));
+        check(
+            &format!("!GetAZs {region}"),
+            json!(["us-west-2a", "us-west-2b", "us-west-2c"]),
+        );
     }
     check("!Select [0, !GetAZs eu-west-1]", json!("eu-west-1a"));
-    check("!Cidr [10.1.0.0/16, 2, 8]", json!(["10.1.0.0/24", "10.1.1.0/24"]));
+    check(
+        "!Cidr [10.1.0.0/16, 2, 8]",
+        json!(["10.1.0.0/24", "10.1.1.0/24"]),
+    );
     check("!Base64 'echo é'", json!("ZWNobyDDqQ=="));
     check("!Ref AWS::NotificationARNs", json!([]));
     check("!Select [1, !Split ['-', !ImportValue a-b]]", json!("b"));
     let output = "{'Fn::GetStackOutput': {StackName: !Ref Name, OutputName: ClusterName}}";
     check(output, json!("app.ClusterName"));
-    refused("{'Fn::GetStackOutput': {StackName: a}}", "Fn::GetStackOutput needs OutputName");
-    refused("!Cidr [10.1.0.0/16, 2]", "10.1.0.0/16 has no room for 2 ranges of 32 bits each");
+    refused(
+        "{'Fn::GetStackOutput': {StackName: a}}",
+        "Fn::GetStackOutput needs OutputName",
+    );
+    refused(
+        "!Cidr [10.1.0.0/16, 2]",
+        "10.1.0.0/16 has no room for 2 ranges of 32 bits each",
+    );
     refused("!Sub '${Subnets}'", "${Subnets} in Fn::Sub is not a text");
     let transform = "Fn::Length needs `Transform: AWS::LanguageExtensions`";
     refused("{'Fn::Length': [a, b]}", transform);
@@ -229,15 +321,29 @@ fn functions_that_need_no_transform_are_known() {
 
 #[test]
 fn functions_of_the_language_extensions_are_known() {
-    let sections = format!("Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]\n{SECTIONS}");
+    let sections =
+        format!("Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]\n{SECTIONS}");
     for (value, expected) in [
         ("{'Fn::Length': !Ref Subnets}", json!("3")),
-        ("{'Fn::ToJsonString': {a: [!Ref Name]}}", json!(r#"{"a":["app"]}"#)),
-        ("!FindInMap [Sizes, dev, cpu, {DefaultValue: '128'}]", json!("128")),
-        ("!FindInMap [Sizes, test, cpu, {DefaultValue: '128'}]", json!("256")),
+        (
+            "{'Fn::ToJsonString': {a: [!Ref Name]}}",
+            json!(r#"{"a":["app"]}"#),
+        ),
+        (
+            "!FindInMap [Sizes, dev, cpu, {DefaultValue: '128'}]",
+            json!("128"),
+        ),
+        (
+            "!FindInMap [Sizes, test, cpu, {DefaultValue: '128'}]",
+            json!("256"),
+        ),
         ("!GetAtt [Queue, !Select [0, [Arn]]]", json!("arn:queue")),
     ] {
-        assert_eq!(resolved(&sections, value).unwrap(), Some(expected), "{value}");
+        assert_eq!(
+            resolved(&sections, value).unwrap(),
+            Some(expected),
+            "{value}"
+        );
     }
 }
 
@@ -276,31 +382,63 @@ Outputs:
 #[test]
 fn a_loop_is_written_out_for_each_item() {
     let template = Template::read(&LOOP.replace("!Sub Taskweb", "Taskweb")).unwrap();
-    let ids: Vec<&str> = template.resources.iter().map(|one| one.logical_id.as_str()).collect();
+    let ids: Vec<&str> = template
+        .resources
+        .iter()
+        .map(|one| one.logical_id.as_str())
+        .collect();
     assert_eq!(ids, ["Taskweb", "Taskjobone", "Rx1", "Rx2", "Ry1", "Ry2"]);
     let properties = &template.resources[1].properties;
-    assert_eq!(properties.field("Which").and_then(Node::text), Some("job-one"));
+    assert_eq!(
+        properties.field("Which").and_then(Node::text),
+        Some("job-one")
+    );
     assert!(properties.field("job-oneKey").is_some());
-    assert_eq!(properties.field("Family").unwrap().single().unwrap().1.text(), Some("a-job-one"));
+    assert_eq!(
+        properties
+            .field("Family")
+            .unwrap()
+            .single()
+            .unwrap()
+            .1
+            .text(),
+        Some("a-job-one")
+    );
     assert!(template.outputs.contains_key("Outweb") && template.unknown_names().0.is_empty());
     let given = [("Names".to_owned(), "only".to_owned())].into();
-    let text = LOOP.replace("DependsOn: !Sub Taskweb", "").replace("[web]", "[only]").replace("X,  }", "X }");
+    let text = LOOP
+        .replace("DependsOn: !Sub Taskweb", "")
+        .replace("[web]", "[only]")
+        .replace("X,  }", "X }");
     let template = Template::read_given(&text, &given, &External::default()).unwrap();
     assert_eq!(template.resources[0].logical_id, "Taskonly");
 }
 
 #[test]
 fn a_loop_without_its_transform_is_an_error() {
-    let error = one(Template::read(&LOOP.replace("Transform: AWS::LanguageExtensions", "")));
-    assert!(error.message.contains("Fn::ForEach needs `Transform: AWS::LanguageExtensions`"), "{error}");
+    let error = one(Template::read(
+        &LOOP.replace("Transform: AWS::LanguageExtensions", ""),
+    ));
+    assert!(
+        error
+            .message
+            .contains("Fn::ForEach needs `Transform: AWS::LanguageExtensions`"),
+        "{error}"
+    );
 }
 
 #[track_caller]
 fn parameter(declared: &str, given: Option<&str>) -> Result<Value, String> {
-    let template = Template::read(&format!("Parameters:\n  P: {declared}\nResources: {{}}\n")).unwrap();
-    let given = given.map(|text| ("P".to_owned(), text.to_owned())).into_iter().collect();
+    let template =
+        Template::read(&format!("Parameters:\n  P: {declared}\nResources: {{}}\n")).unwrap();
+    let given = given
+        .map(|text| ("P".to_owned(), text.to_owned()))
+        .into_iter()
+        .collect();
     let values = template.parameter_values(&given, &External::default());
-    values.map(|values| values["P"].clone()).map_err(|errors| errors.to_string())
+    values
+        .map(|values| values["P"].clone())
+        .map_err(|errors| errors.to_string())
 }
 
 #[test]
@@ -309,7 +447,10 @@ fn a_value_must_match_the_whole_of_its_allowed_pattern() {
     assert_eq!(parameter(declared, None), Ok(json!("abc")));
     assert_eq!(
         parameter(declared, Some("abc1")),
-        Err("line 2: parameter P is \"abc1\", which does not match its AllowedPattern [a-z]+(?!x)".to_owned())
+        Err(
+            "line 2: parameter P is \"abc1\", which does not match its AllowedPattern [a-z]+(?!x)"
+                .to_owned()
+        )
     );
 }
 
@@ -319,22 +460,48 @@ fn a_parameter_of_ssm_is_a_value_or_made_up_of_its_type() {
         let declared = format!("{{Type: 'AWS::SSM::Parameter::Value<{of}>', Default: {default}}}");
         parameter(&declared, None).unwrap()
     };
-    assert!(shaped("AWS::EC2::Image::Id", "/aws/ami").as_str().unwrap().starts_with("ami-"));
+    assert!(
+        shaped("AWS::EC2::Image::Id", "/aws/ami")
+            .as_str()
+            .unwrap()
+            .starts_with("ami-")
+    );
     let subnets = shaped("List<AWS::EC2::Subnet::Id>", "/net/private");
-    assert!(subnets.as_array().unwrap().iter().all(|one| one.as_str().unwrap().starts_with("subnet-")));
-    assert_eq!(shaped("CommaDelimitedList", "/net/names").as_array().unwrap().len(), 3);
-    assert_eq!(shaped("String", "/prod/db/host"), json!("host.example.internal"));
+    assert!(
+        subnets
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|one| one.as_str().unwrap().starts_with("subnet-"))
+    );
+    assert_eq!(
+        shaped("CommaDelimitedList", "/net/names")
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    assert_eq!(
+        shaped("String", "/prod/db/host"),
+        json!("host.example.internal")
+    );
     let declared = "{Type: 'AWS::SSM::Parameter::Value<List<String>>', Default: /x}";
     assert_eq!(parameter(declared, Some("a,b")), Ok(json!(["a", "b"])));
 }
 
 #[test]
 fn every_parameter_that_is_missing_or_wrong_is_named_at_once() {
-    let text =
-        "Parameters: {A: {Type: String}, B: {Type: Number}, C: {Type: Number, Default: x}}\nResources: {}";
+    let text = "Parameters: {A: {Type: String}, B: {Type: Number}, C: {Type: Number, Default: x}}\nResources: {}";
     let given = [("D".to_owned(), String::new())].into();
-    let errors = Template::read(text).unwrap().parameter_values(&given, &External::default()).unwrap_err();
-    let messages: Vec<&str> = errors.0.iter().map(|error| error.message.as_str()).collect();
+    let errors = Template::read(text)
+        .unwrap()
+        .parameter_values(&given, &External::default())
+        .unwrap_err();
+    let messages: Vec<&str> = errors
+        .0
+        .iter()
+        .map(|error| error.message.as_str())
+        .collect();
     assert_eq!(
         messages,
         [
@@ -351,7 +518,9 @@ fn rules(rules: &str) -> Vec<String> {
     let text = format!("{SECTIONS}\nRules:\n{rules}\nResources: {{}}\n");
     let template = Template::read(&text).unwrap();
     let external = External::default();
-    let parameters = template.parameter_values(&BTreeMap::new(), &external).unwrap();
+    let parameters = template
+        .parameter_values(&BTreeMap::new(), &external)
+        .unwrap();
     let resources = BTreeMap::new();
     let scope = Scope {
         template: &template,
@@ -360,12 +529,20 @@ fn rules(rules: &str) -> Vec<String> {
         stack_id: "",
         external: &external,
     };
-    scope.check_rules().err().unwrap_or_default().0.into_iter().map(|error| error.message).collect()
+    scope
+        .check_rules()
+        .err()
+        .unwrap_or_default()
+        .0
+        .into_iter()
+        .map(|error| error.message)
+        .collect()
 }
 
 #[test]
 fn rules_hold_or_say_why_not() {
-    let contains = "  Known: {Assertions: [{Assert: {'Fn::Contains': [[prod, test], {Ref: Stage}]}}]}";
+    let contains =
+        "  Known: {Assertions: [{Assert: {'Fn::Contains': [[prod, test], {Ref: Stage}]}}]}";
     assert_eq!(rules(contains), [""; 0]);
     let broken = "  Big: {RuleCondition: !Equals [!Ref Stage, prod], Assertions: [{Assert: !Equals [!Ref \
                   Name, web], AssertDescription: only web in prod}]}";
@@ -373,8 +550,7 @@ fn rules_hold_or_say_why_not() {
     assert_eq!(rules(&broken.replace("Stage, prod", "Stage, dev")), [""; 0]);
     let members = "  All: {Assertions: [{Assert: {'Fn::EachMemberIn': [{Ref: Subnets}, [a, b]]}}]}";
     assert_eq!(rules(members), ["rule All does not hold: no reason"]);
-    let asks =
-        "  Vpc: {Assertions: [{Assert: {'Fn::EachMemberEquals': [{'Fn::ValueOf': [Name, VpcId]}, x]}}]}";
+    let asks = "  Vpc: {Assertions: [{Assert: {'Fn::EachMemberEquals': [{'Fn::ValueOf': [Name, VpcId]}, x]}}]}";
     assert_eq!(rules(asks), [""; 0]);
 }
 
@@ -383,7 +559,11 @@ fn a_name_that_is_nowhere_is_an_error_in_a_branch_that_does_not_count_too() {
     let text = "Conditions: {Never: !Equals [a, b]}\nResources:\n  A:\n    Type: X\n    Condition: Never\n    \
                 Properties: {V: !If [Never, !Ref Nope, x], W: !Sub '${A.B}${Lost.Arn}'}\nOutputs: {O: {Value: !Ref Gone}}\n";
     let errors = Template::read(text).unwrap().unknown_names();
-    let names: Vec<&str> = errors.0.iter().map(|error| error.message.split(':').next().unwrap()).collect();
+    let names: Vec<&str> = errors
+        .0
+        .iter()
+        .map(|error| error.message.split(':').next().unwrap())
+        .collect();
     assert_eq!(names, ["Ref Nope", "Fn", "Ref Gone"]);
 }
 
@@ -414,7 +594,11 @@ fn a_resource_that_sam_generates_has_a_made_up_value() {
     ];
     for name in names {
         let template = serverless(&format!("A: {{Value: !Ref {name}}}"));
-        assert_eq!(template.unknown_names(), TemplateErrors::default(), "{name}");
+        assert_eq!(
+            template.unknown_names(),
+            TemplateErrors::default(),
+            "{name}"
+        );
         let (external, nothing) = (External::default(), BTreeMap::new());
         let stack_id = "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/1";
         let parameters = Parameters::new();
@@ -425,9 +609,13 @@ fn a_resource_that_sam_generates_has_a_made_up_value() {
             stack_id,
             external: &external,
         };
-        let value = scope.resolve(template.outputs["A"].field("Value").unwrap()).unwrap();
+        let value = scope
+            .resolve(template.outputs["A"].field("Value").unwrap())
+            .unwrap();
         assert!(value.is_some_and(|value| value.is_string()), "{name}");
-        assert!(external.notes()[0].starts_with(&format!("{name}, which SAM generates, is made up: ")));
+        assert!(
+            external.notes()[0].starts_with(&format!("{name}, which SAM generates, is made up: "))
+        );
     }
 }
 
@@ -447,6 +635,12 @@ fn of_a_key_that_is_there_twice_the_last_one_counts() {
         "Resources:\n  A: {Type: X, Properties: {V: 1, V: 2}}\n  A: {Type: Y, Properties: {V: 3, V: 4}}\n",
     );
     let resources = template.unwrap().resources;
-    assert_eq!((resources.len(), resources[0].resource_type.as_str()), (1, "Y"));
-    assert_eq!(resources[0].properties.field("V").and_then(Node::text), Some("4"));
+    assert_eq!(
+        (resources.len(), resources[0].resource_type.as_str()),
+        (1, "Y")
+    );
+    assert_eq!(
+        resources[0].properties.field("V").and_then(Node::text),
+        Some("4")
+    );
 }

@@ -16,9 +16,12 @@ const EXACT: i128 = 1 << 53;
 pub(super) fn notes(text: &str) -> Vec<String> {
     let mut notes = Vec::new();
     for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
-        let Event::Scalar(written, ScalarStyle::Plain, _, None) = event else { continue };
+        let Event::Scalar(written, ScalarStyle::Plain, _, None) = event else {
+            continue;
+        };
         // `True` arrives as `true`, which is the same to a reader.
-        if let Some(delivered) = delivered(&written).filter(|it| !it.eq_ignore_ascii_case(&written)) {
+        if let Some(delivered) = delivered(&written).filter(|it| !it.eq_ignore_ascii_case(&written))
+        {
             let line = span.start.line();
             notes.push(format!(
                 "line {line}: {written} is not quoted, so YAML reads it as {delivered}, and CloudFormation \
@@ -77,12 +80,15 @@ fn whole(digits: &str) -> Option<i128> {
 
 /// `12:30:45`, whose parts after the first are below 60.
 fn sexagesimal(plain: &str) -> Option<i128> {
-    plain.split(':').enumerate().try_fold(0_i128, |sum, (index, part)| {
-        let value: i128 = part.parse().ok()?;
-        let fits = index == 0 || part.len() <= 2 && value < 60;
-        fits.then_some(())?;
-        sum.checked_mul(60)?.checked_add(value)
-    })
+    plain
+        .split(':')
+        .enumerate()
+        .try_fold(0_i128, |sum, (index, part)| {
+            let value: i128 = part.parse().ok()?;
+            let fits = index == 0 || part.len() <= 2 && value < 60;
+            fits.then_some(())?;
+            sum.checked_mul(60)?.checked_add(value)
+        })
 }
 
 /// `5.10`, which is the number 5.1.
@@ -108,7 +114,11 @@ mod tests {
 
     #[track_caller]
     fn check(written: &str, expected: &str) {
-        assert_eq!(delivered(written).as_deref().unwrap_or(written), expected, "{written}");
+        assert_eq!(
+            delivered(written).as_deref().unwrap_or(written),
+            expected,
+            "{written}"
+        );
     }
 
     #[test]
@@ -169,7 +179,13 @@ mod tests {
         let text = "A: 012345670123\nB: '0777'\nC: !Sub 0777\nD: yes\nE: true\nF: True\n";
         let notes = notes(text);
         assert_eq!(notes.len(), 2, "{notes:#?}");
-        assert!(notes[0].starts_with("line 1: 012345670123 is not quoted, so YAML reads it as 1402433619"));
-        assert!(notes[1].starts_with("line 4: yes is not quoted, so YAML reads it as true"), "{notes:#?}");
+        assert!(
+            notes[0]
+                .starts_with("line 1: 012345670123 is not quoted, so YAML reads it as 1402433619")
+        );
+        assert!(
+            notes[1].starts_with("line 4: yes is not quoted, so YAML reads it as true"),
+            "{notes:#?}"
+        );
     }
 }

@@ -8,7 +8,9 @@ use crate::rehearsal::{BUSYBOX, Rehearsal, containers, podman, wait_for};
 
 #[test]
 fn the_image_says_what_the_definition_does_not() {
-    let rehearsed = Rehearsal::of(json!({"Name": "plain", "Image": BUSYBOX})).run(&[]).succeeded();
+    let rehearsed = Rehearsal::of(json!({"Name": "plain", "Image": BUSYBOX}))
+        .run(&[])
+        .succeeded();
     assert_eq!(rehearsed.printed("plain"), ["the command of the image"]);
     assert_eq!(containers("plain"), [""; 0]);
 }
@@ -29,7 +31,11 @@ fn a_command_is_given_to_the_entry_point_of_the_image() {
 fn every_line_is_taken_of_a_container_that_ends_at_once() {
     let container = json!({"Name": "quick", "Image": BUSYBOX, "Command": ["seq 1 5000"]});
     let rehearsed = Rehearsal::of(container).run(&[]).succeeded();
-    let mut printed: Vec<u32> = rehearsed.printed("quick").iter().map(|line| line.parse().unwrap()).collect();
+    let mut printed: Vec<u32> = rehearsed
+        .printed("quick")
+        .iter()
+        .map(|line| line.parse().unwrap())
+        .collect();
     // Podman may follow some lines too late to have them in their order.
     printed.sort_unstable();
     assert_eq!(printed, (1..=5000).collect::<Vec<_>>());
@@ -46,14 +52,22 @@ fn a_definition_sets_entry_point_directory_user_variables_and_secrets() {
         "Environment": [{"Name": "PLAIN", "Value": "a b"}],
         "Secrets": [{"Name": "PASSWORD", "ValueFrom": "arn:aws:ssm:us-west-2:123456789012:parameter/p"}],
     });
-    let rehearsed = Rehearsal::of(container).variable("PASSWORD", "from here").run(&[]).succeeded();
-    assert_eq!(rehearsed.printed("set"), ["argument /srv/app 1000:1001 a b from here"]);
+    let rehearsed = Rehearsal::of(container)
+        .variable("PASSWORD", "from here")
+        .run(&[])
+        .succeeded();
+    assert_eq!(
+        rehearsed.printed("set"),
+        ["argument /srv/app 1000:1001 a b from here"]
+    );
 }
 
 #[test]
 fn an_override_replaces_command_and_memory() {
-    let container = json!({"Name": "overridden", "Image": BUSYBOX, "Command": ["echo no"], "Memory": 512});
-    let limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null";
+    let container =
+        json!({"Name": "overridden", "Image": BUSYBOX, "Command": ["echo no"], "Memory": 512});
+    let limit =
+        "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null";
     let rehearsal = Rehearsal::of_task(
         json!({"ContainerDefinitions": [container]}),
         json!({"Overrides": {"ContainerOverrides": [
@@ -71,15 +85,23 @@ fn what_listens_on_this_machine_is_reached() {
         let port = listener.local_addr().unwrap().port();
         let caller = std::thread::spawn(move || {
             let mut said = String::new();
-            listener.accept().unwrap().0.read_to_string(&mut said).unwrap();
+            listener
+                .accept()
+                .unwrap()
+                .0
+                .read_to_string(&mut said)
+                .unwrap();
             said
         });
         let container = json!({
             "Name": "caller", "Image": BUSYBOX, "Command": [format!("echo hello | nc 127.0.0.1 {port}")],
         });
         let network = json!({"AwsvpcConfiguration": {"Subnets": ["subnet-1"]}});
-        let more =
-            if network_mode == "awsvpc" { json!({"NetworkConfiguration": network}) } else { json!({}) };
+        let more = if network_mode == "awsvpc" {
+            json!({"NetworkConfiguration": network})
+        } else {
+            json!({})
+        };
         let definition = json!({"NetworkMode": network_mode, "ContainerDefinitions": [container]});
         Rehearsal::of_task(definition, more).run(&[]).succeeded();
         assert_eq!(caller.join().unwrap(), "hello\n", "{network_mode}");
@@ -93,7 +115,10 @@ fn containers_start_in_order_share_volumes_and_end_with_the_essential_one() {
             "Name": name, "Image": BUSYBOX, "Essential": false,
             "MountPoints": [{"SourceVolume": "shared-by-three", "ContainerPath": "/shared"}],
         });
-        container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        container
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         container
     };
     let last = container(
@@ -108,7 +133,10 @@ fn containers_start_in_order_share_volumes_and_end_with_the_essential_one() {
             ],
         }),
     );
-    let first = container("first", json!({"Command": ["echo good morning > /shared/greeting"]}));
+    let first = container(
+        "first",
+        json!({"Command": ["echo good morning > /shared/greeting"]}),
+    );
     let beside = container(
         "beside",
         json!({"Command": ["trap 'echo stopped; exit 0' INT; while :; do sleep 0.1; done"]}),
@@ -119,11 +147,18 @@ fn containers_start_in_order_share_volumes_and_end_with_the_essential_one() {
     });
     let rehearsed = Rehearsal::of_task(definition, json!({})).run(&[]);
     let failure = rehearsed.failure();
-    assert!(failure.contains("Container last exited with code 1"), "{failure}");
+    assert!(
+        failure.contains("Container last exited with code 1"),
+        "{failure}"
+    );
     let printed = rehearsed.printed("last");
     assert_eq!(printed[0], "good morning");
     assert!(printed[1].contains("Read-only file system"), "{printed:?}");
-    assert_eq!(rehearsed.printed("beside"), ["stopped"], "by the image's stop signal");
+    assert_eq!(
+        rehearsed.printed("beside"),
+        ["stopped"],
+        "by the image's stop signal"
+    );
     for name in ["last", "first", "beside"] {
         assert_eq!(containers(name), [""; 0]);
     }
@@ -146,9 +181,17 @@ fn a_container_waits_until_the_one_that_it_depends_on_is_healthy() {
     let mut child = rehearsal.start(&[]);
     wait_for(&mut child, "server | up");
     // Podman leaves the moments of a health check to systemd, whose part the test plays.
-    let [server] = &containers("server")[..] else { panic!("one container of the server") };
+    let [server] = &containers("server")[..] else {
+        panic!("one container of the server")
+    };
     assert_eq!(containers("client"), [""; 0], "it waits");
-    let check = || Command::new("podman").args(["healthcheck", "run", server]).status().unwrap().success();
+    let check = || {
+        Command::new("podman")
+            .args(["healthcheck", "run", server])
+            .status()
+            .unwrap()
+            .success()
+    };
     while !check() {}
     let rehearsed = rehearsal.ended(child).succeeded();
     assert_eq!(rehearsed.printed("client"), ["connected"]);
@@ -167,5 +210,8 @@ fn a_container_that_ends_instead_of_becoming_healthy_fails_the_task() {
     let definition = json!({"NetworkMode": "host", "ContainerDefinitions": [client, server]});
     let rehearsed = Rehearsal::of_task(definition, json!({})).run(&[]);
     let failure = rehearsed.failure();
-    assert!(failure.contains("Dependent container crashed stopped instead of becoming healthy"), "{failure}");
+    assert!(
+        failure.contains("Dependent container crashed stopped instead of becoming healthy"),
+        "{failure}"
+    );
 }

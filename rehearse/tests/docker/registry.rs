@@ -26,12 +26,25 @@ struct Registry {
 /// Serves an image of the engine at this address, under whatever name it is asked for.
 pub(crate) fn serve(address: &str, image: &str) {
     let layout = tempfile::tempdir().unwrap();
-    podman(&["save", "--quiet", "--format", "oci-dir", "--output", layout.path().to_str().unwrap(), image]);
+    podman(&[
+        "save",
+        "--quiet",
+        "--format",
+        "oci-dir",
+        "--output",
+        layout.path().to_str().unwrap(),
+        image,
+    ]);
     let listener = TcpListener::bind(address).unwrap();
     listener.set_nonblocking(true).unwrap();
-    let router = Router::new().fallback(answer).with_state(Arc::new(Registry { layout }));
+    let router = Router::new()
+        .fallback(answer)
+        .with_state(Arc::new(Registry { layout }));
     thread::spawn(move || {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             axum::serve(listener, router).await.unwrap();
@@ -40,9 +53,14 @@ pub(crate) fn serve(address: &str, image: &str) {
 }
 
 async fn answer(State(registry): State<Arc<Registry>>, uri: Uri, headers: HeaderMap) -> Response {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     if given != Some(&format!("Basic {CREDENTIALS}")) {
-        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"tests\"")])
+        return (
+            StatusCode::UNAUTHORIZED,
+            [(header::WWW_AUTHENTICATE, "Basic realm=\"tests\"")],
+        )
             .into_response();
     }
     let (folder, asked) = uri.path().rsplit_once('/').unwrap();
@@ -64,6 +82,9 @@ impl Registry {
     }
 
     fn blob(&self, digest: &str) -> PathBuf {
-        self.layout.path().join("blobs").join(digest.replace(':', "/"))
+        self.layout
+            .path()
+            .join("blobs")
+            .join(digest.replace(':', "/"))
     }
 }

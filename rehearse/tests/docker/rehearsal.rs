@@ -28,7 +28,10 @@ pub(crate) struct Rehearsed {
 impl Rehearsal {
     /// A task with this one container.
     pub(crate) fn of(container: Value) -> Self {
-        Self::of_task(json!({ "NetworkMode": "host", "ContainerDefinitions": [container] }), json!({}))
+        Self::of_task(
+            json!({ "NetworkMode": "host", "ContainerDefinitions": [container] }),
+            json!({}),
+        )
     }
 
     /// A task definition, and properties of the resource beside those that it must have.
@@ -38,7 +41,10 @@ impl Rehearsal {
             "Cluster": {"Ref": "Cluster"},
             "TaskDefinition": {"Ref": "Task"},
         });
-        properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        properties
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         let template = json!({"Resources": {
             "Cluster": {"Type": "AWS::ECS::Cluster"},
             "Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": definition},
@@ -51,7 +57,10 @@ impl Rehearsal {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("shop.yml"), template).unwrap();
         fs::create_dir(folder.path().join("tmp")).unwrap();
-        Self { folder, variables: Vec::new() }
+        Self {
+            folder,
+            variables: Vec::new(),
+        }
     }
 
     /// With a variable of the environment.
@@ -83,8 +92,10 @@ impl Rehearsal {
     /// Waits for its end, at which nothing may be left on disk.
     pub(crate) fn ended(&self, rehearsal: Child) -> Rehearsed {
         let output = rehearsal.wait_with_output().unwrap();
-        let left: Vec<_> =
-            fs::read_dir(self.folder.path().join("tmp")).unwrap().map(Result::unwrap).collect();
+        let left: Vec<_> = fs::read_dir(self.folder.path().join("tmp"))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
         assert!(left.is_empty(), "left on disk: {left:?}");
         Rehearsed::from(output)
     }
@@ -92,14 +103,22 @@ impl Rehearsal {
 
 impl Rehearsed {
     fn from(output: Output) -> Self {
-        let text = [output.stdout, output.stderr].map(|stream| String::from_utf8(stream).unwrap()).concat();
-        Self { status: output.status.code(), text }
+        let text = [output.stdout, output.stderr]
+            .map(|stream| String::from_utf8(stream).unwrap())
+            .concat();
+        Self {
+            status: output.status.code(),
+            text,
+        }
     }
 
     /// What a container printed.
     pub(crate) fn printed(&self, container: &str) -> Vec<&str> {
         let prefix = format!("{container} | ");
-        self.text.lines().filter_map(|line| line.trim_start().strip_prefix(&prefix)).collect()
+        self.text
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix(&prefix))
+            .collect()
     }
 
     #[track_caller]
@@ -113,7 +132,12 @@ impl Rehearsed {
     pub(crate) fn failure(&self) -> &str {
         assert_eq!(self.status, Some(1), "{}", self.text);
         let failed = |line: &&str| line.contains("_FAILED ") && line.contains("Message returned: ");
-        self.text.lines().find(failed).and_then(|line| line.split_once("Message returned: ")).unwrap().1
+        self.text
+            .lines()
+            .find(failed)
+            .and_then(|line| line.split_once("Message returned: "))
+            .unwrap()
+            .1
     }
 }
 
@@ -123,7 +147,10 @@ pub(crate) fn wait_for(rehearsal: &mut Child, text: &str) {
     let mut stdout = BufReader::new(rehearsal.stdout.as_mut().unwrap());
     while !line.contains(text) {
         line.clear();
-        assert!(stdout.read_line(&mut line).unwrap() > 0, "it has ended before");
+        assert!(
+            stdout.read_line(&mut line).unwrap() > 0,
+            "it has ended before"
+        );
     }
 }
 
@@ -143,5 +170,10 @@ pub(crate) fn containers(name: &str) -> Vec<String> {
 
 /// A file of this folder.
 pub(crate) fn file(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/docker").join(name)).unwrap()
+    fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/docker")
+            .join(name),
+    )
+    .unwrap()
 }

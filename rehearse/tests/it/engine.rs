@@ -6,11 +6,18 @@ use std::process::Command;
 #[track_caller]
 fn check(variables: &[(&str, &str)], expected: &str) {
     let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))
-        .args([concat!(env!("CARGO_MANIFEST_DIR"), "/../cfn/example.yml"), "--docker"])
+        .args([
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../cfn/example.yml"),
+            "--docker",
+        ])
         .envs(variables.iter().copied())
         .output()
         .unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{output:?}");
+    assert_eq!(
+        (output.status.code(), output.stdout.len()),
+        (Some(2), 0),
+        "{output:?}"
+    );
     assert_eq!(
         String::from_utf8(output.stderr).unwrap().trim_end(),
         format!("rehearse: --docker: {expected}")
@@ -39,7 +46,13 @@ fn a_docker_host_that_is_not_supported_is_refused() {
         )
     };
     check(&[("DOCKER_HOST", "ssh://build")], &expected("ssh://build"));
-    check(&[("DOCKER_HOST", "/run/docker.sock")], &expected("/run/docker.sock"));
-    let with_tls = [("DOCKER_HOST", "tcp://127.0.0.1:2376"), ("DOCKER_TLS_VERIFY", "1")];
+    check(
+        &[("DOCKER_HOST", "/run/docker.sock")],
+        &expected("/run/docker.sock"),
+    );
+    let with_tls = [
+        ("DOCKER_HOST", "tcp://127.0.0.1:2376"),
+        ("DOCKER_TLS_VERIFY", "1"),
+    ];
     check(&with_tls, &expected("tcp://127.0.0.1:2376"));
 }

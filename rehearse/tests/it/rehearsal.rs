@@ -17,7 +17,11 @@ use std::{
 use self::page::page;
 
 pub(crate) fn rehearse(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_rehearse")).args(arguments).env("NO_COLOR", "1").output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_rehearse"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap()
 }
 
 /// A template in a file of its own.
@@ -31,7 +35,10 @@ impl TemplateFile {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("shop.yml");
         fs::write(&path, text).unwrap();
-        Self { path, _directory: directory }
+        Self {
+            path,
+            _directory: directory,
+        }
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -47,48 +54,87 @@ pub(crate) fn refused(template: &str, arguments: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
     let error = String::from_utf8(output.stderr).unwrap();
-    error.replace(file.path(), "shop.yml").trim_start_matches("rehearse: ").trim_end().to_owned()
+    error
+        .replace(file.path(), "shop.yml")
+        .trim_start_matches("rehearse: ")
+        .trim_end()
+        .to_owned()
 }
 
 fn example() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../cfn/example.yml").to_str().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../cfn/example.yml")
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
 fn the_example_lives_through_create_update_and_delete() {
-    let output = rehearse(&[&example(), "--parameter", "SchemaVersion=1", "--update", "SchemaVersion=2"]);
+    let output = rehearse(&[
+        &example(),
+        "--parameter",
+        "SchemaVersion=1",
+        "--update",
+        "SchemaVersion=2",
+    ]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.contains("          app | schema is at version 2"), "{text}");
+    assert!(
+        text.contains("          app | schema is at version 2"),
+        "{text}"
+    );
     let last = text.lines().last().unwrap();
-    assert!(last.starts_with("create complete, update complete, delete complete in "), "{last}");
+    assert!(
+        last.starts_with("create complete, update complete, delete complete in "),
+        "{last}"
+    );
     assert!(last.contains("RunTask 2"), "{last}");
-    assert!(!text.contains('\u{1b}'), "no colour where there is no terminal");
+    assert!(
+        !text.contains('\u{1b}'),
+        "no colour where there is no terminal"
+    );
 }
 
 #[test]
 fn the_function_lives_with_its_ledger_unless_it_is_told_otherwise() {
     let last = |arguments: &[&str]| {
-        let (status, lines) =
-            lines(&rehearse(&[&[example().as_str(), "-p", "SchemaVersion=1"], arguments].concat()));
+        let (status, lines) = lines(&rehearse(
+            &[&[example().as_str(), "-p", "SchemaVersion=1"], arguments].concat(),
+        ));
         assert_eq!(status, Some(0), "{lines:#?}");
         (lines.last().unwrap().clone(), lines)
     };
     let (with, lines) = last(&["--verbose"]);
     assert!(
-        with.contains("; 2 invocations, besides ") && with.contains(" by events and 1 by the watch; "),
+        with.contains("; 2 invocations, besides ")
+            && with.contains(" by events and 1 by the watch; "),
         "{with}"
     );
     assert!(with.contains(", the table "), "{with}");
-    assert!(lines.iter().any(|line| line.contains("parked: an event or the watch continues")), "{lines:#?}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("parked: an event or the watch continues")),
+        "{lines:#?}"
+    );
     let (without, _) = last(&["--no-ledger"]);
-    assert!(without.contains("; 2 invocations; called DescribeTask"), "{without}");
+    assert!(
+        without.contains("; 2 invocations; called DescribeTask"),
+        "{without}"
+    );
     assert!(!without.contains("the table"), "{without}");
 }
 
 #[test]
 fn a_life_reads_from_top_to_bottom() {
-    let output = rehearse(&[&example(), "--parameter", "SchemaVersion=1", "--update", "SchemaVersion=2"]);
+    let output = rehearse(&[
+        &example(),
+        "--parameter",
+        "SchemaVersion=1",
+        "--update",
+        "SchemaVersion=2",
+    ]);
     insta::assert_snapshot!(page(&output));
 }
 
@@ -102,9 +148,18 @@ fn the_example_with_a_failing_migration_rolls_back_and_names_container_and_code(
     let output = rehearse(&[&example(), "--parameter", "FailAt=1"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    let failed = text.lines().find(|line| line.contains("CREATE_FAILED")).unwrap();
-    assert!(failed.contains("Migrate") && failed.contains("Container app exited with code 3"), "{failed}");
-    assert!(text.contains("ROLLBACK_COMPLETE") && text.contains("DELETE_COMPLETE"), "{text}");
+    let failed = text
+        .lines()
+        .find(|line| line.contains("CREATE_FAILED"))
+        .unwrap();
+    assert!(
+        failed.contains("Migrate") && failed.contains("Container app exited with code 3"),
+        "{failed}"
+    );
+    assert!(
+        text.contains("ROLLBACK_COMPLETE") && text.contains("DELETE_COMPLETE"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -125,22 +180,29 @@ fn json_is_read_as_well() {
 #[test]
 fn a_bad_template_is_told_with_its_place() {
     assert_eq!(refused("", &[]), "shop.yml: the template is empty");
-    assert_eq!(refused("Description: x", &[]), "shop.yml: line 1: the template has no Resources");
+    assert_eq!(
+        refused("Description: x", &[]),
+        "shop.yml: line 1: the template has no Resources"
+    );
     assert!(refused("Resources:\n  A: [", &[]).starts_with("shop.yml: line "));
-    assert_eq!(refused("Resources:\n  A: {}", &[]), "shop.yml: line 2: resource A has no Type");
-    let unknown =
-        "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Nope [a, b]\n";
+    assert_eq!(
+        refused("Resources:\n  A: {}", &[]),
+        "shop.yml: line 2: resource A has no Type"
+    );
+    let unknown = "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Nope [a, b]\n";
     assert_eq!(
         refused(unknown, &[]),
         "shop.yml: line 5: the rehearsal does not know the intrinsic function Fn::Nope"
     );
-    let dangling =
-        "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Ref Nowhere\n";
+    let dangling = "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Ref Nowhere\n";
     let told = "shop.yml: line 5: Ref Nowhere: the template has no such parameter or resource (or its \
                 condition is false)";
     assert_eq!(refused(dangling, &[]), told);
     let circle = "Resources:\n  A: {Type: X, DependsOn: B}\n  B: {Type: X, DependsOn: A}\n";
-    assert_eq!(refused(circle, &[]), "shop.yml: line 2: the resources need each other in a circle: A, B");
+    assert_eq!(
+        refused(circle, &[]),
+        "shop.yml: line 2: the resources need each other in a circle: A, B"
+    );
 }
 
 #[test]
@@ -163,7 +225,10 @@ Resources:
             Comand: [x]
 ";
     let told = refused(template, &[]);
-    let lines: Vec<&str> = told.lines().map(|line| line.trim_start_matches("rehearse: ")).collect();
+    let lines: Vec<&str> = told
+        .lines()
+        .map(|line| line.trim_start_matches("rehearse: "))
+        .collect();
     let expected = [
         "shop.yml: line 9: Run: unknown property Overides, did you mean Overrides?",
         "shop.yml: line 7: Run: TaskDefinition is missing",
@@ -182,7 +247,8 @@ fn a_bad_parameter_is_told_with_what_it_should_be() {
         "shop.yml: the template has no parameter Sise; it has Size\nrehearse: shop.yml: line 2: parameter \
          Size has no default: give it with --parameter Size=VALUE"
     );
-    let missing = "shop.yml: line 2: parameter Size has no default: give it with --parameter Size=VALUE";
+    let missing =
+        "shop.yml: line 2: parameter Size has no default: give it with --parameter Size=VALUE";
     assert_eq!(refused(template, &[]), missing);
     assert_eq!(
         refused(template, &["-p", "Size=big"]),
@@ -199,24 +265,43 @@ fn a_bad_parameter_is_told_with_what_it_should_be() {
 fn a_template_that_is_not_there_is_told_by_its_name() {
     let output = rehearse(&["/no/such.yml"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().starts_with("rehearse: /no/such.yml: "));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .starts_with("rehearse: /no/such.yml: ")
+    );
 }
 
 fn recorded(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/events").join(name).to_str().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/events")
+        .join(name)
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// The status and the lines of a rehearsal, without their indentation.
 pub(crate) fn lines(output: &Output) -> (Option<i32>, Vec<String>) {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    (output.status.code(), text.lines().map(|line| line.trim().to_owned()).collect())
+    (
+        output.status.code(),
+        text.lines().map(|line| line.trim().to_owned()).collect(),
+    )
 }
 
 #[test]
 fn recorded_events_are_found_and_told_as_people_would_get_them() {
-    let files = ["task-drained.json", "task-failed-to-start.json", "task-stopped-exit-1.json"].map(recorded);
+    let files = [
+        "task-drained.json",
+        "task-failed-to-start.json",
+        "task-stopped-exit-1.json",
+    ]
+    .map(recorded);
     let arguments = [&["--events".to_owned()], files.as_slice()].concat();
-    let (status, lines) = lines(&rehearse(&arguments.iter().map(String::as_str).collect::<Vec<_>>()));
+    let (status, lines) = lines(&rehearse(
+        &arguments.iter().map(String::as_str).collect::<Vec<_>>(),
+    ));
     assert_eq!(status, Some(0), "{lines:#?}");
     let findings: Vec<&str> = lines
         .iter()
@@ -226,14 +311,28 @@ fn recorded_events_are_found_and_told_as_people_would_get_them() {
     let excused = "excused: stoppedReason matches *container instance is in DRAINING state*";
     assert_eq!(findings, [excused, "failed", "failed"]);
     let told = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
-    assert_eq!(told("alert | Subject: ECS task failed: wpunconfiguredfail on eventStreamTestCluster"), 2);
-    assert_eq!(told("alert | Container web exited with code 1. Its log says why. Task arn:aws:ecs:"), 1);
-    assert_eq!(lines.last().map(String::as_str), Some("3 events: 1 excused, 2 failed; 2 alerts"));
+    assert_eq!(
+        told("alert | Subject: ECS task failed: wpunconfiguredfail on eventStreamTestCluster"),
+        2
+    );
+    assert_eq!(
+        told("alert | Container web exited with code 1. Its log says why. Task arn:aws:ecs:"),
+        1
+    );
+    assert_eq!(
+        lines.last().map(String::as_str),
+        Some("3 events: 1 excused, 2 failed; 2 alerts")
+    );
 }
 
 #[test]
 fn recorded_events_read_from_top_to_bottom() {
-    let files = ["task-drained.json", "task-failed-to-start.json", "task-stopped-exit-1.json"].map(recorded);
+    let files = [
+        "task-drained.json",
+        "task-failed-to-start.json",
+        "task-stopped-exit-1.json",
+    ]
+    .map(recorded);
     let arguments = [&["--events".to_owned()], files.as_slice()].concat();
     let output = rehearse(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     insta::assert_snapshot!(page(&output).replace(concat!(env!("CARGO_MANIFEST_DIR"), "/../"), ""));
@@ -245,48 +344,90 @@ fn an_event_that_comes_twice_is_told_once() {
     let file = TemplateFile::new(&format!("{event}\n{event}"));
     let (status, lines) = lines(&rehearse(&["--events", file.path()]));
     assert_eq!(status, Some(0), "{lines:#?}");
-    assert!(lines[lines.len() - 2].ends_with("failed (came before)"), "{lines:#?}");
-    assert_eq!(lines.last().map(String::as_str), Some("2 events: 2 failed; 1 alert"));
+    assert!(
+        lines[lines.len() - 2].ends_with("failed (came before)"),
+        "{lines:#?}"
+    );
+    assert_eq!(
+        lines.last().map(String::as_str),
+        Some("2 events: 2 failed; 1 alert")
+    );
 }
 
 #[test]
 fn what_is_excused_and_how_alerts_are_written_can_be_tried() {
     let file = recorded("task-stopped-exit-1.json");
-    let (status, found) = lines(&rehearse(&["--events", &file, "--ignore", "Essential container*"]));
-    assert_eq!((status, found.last().map(String::as_str)), (Some(0), Some("1 event: 1 excused; 0 alerts")));
+    let (status, found) = lines(&rehearse(&[
+        "--events",
+        &file,
+        "--ignore",
+        "Essential container*",
+    ]));
+    assert_eq!(
+        (status, found.last().map(String::as_str)),
+        (Some(0), Some("1 event: 1 excused; 0 alerts"))
+    );
     let (_, found) = lines(&rehearse(&["--events", &file, "--alert-format", "json"]));
     assert!(
-        found.iter().any(|line| line.starts_with("alert | {") && line.contains("\"result\":\"failed\"")),
+        found
+            .iter()
+            .any(|line| line.starts_with("alert | {") && line.contains("\"result\":\"failed\"")),
         "{found:?}"
     );
 }
 
 #[test]
 fn the_monitor_watches_the_tasks_of_a_template() {
-    let (status, lines) = lines(&rehearse(&[&example(), "--parameter", "FailAt=1", "--events"]));
+    let (status, lines) = lines(&rehearse(&[
+        &example(),
+        "--parameter",
+        "FailAt=1",
+        "--events",
+    ]));
     assert_eq!(status, Some(1), "{lines:#?}");
     assert!(
-        lines.iter().any(|line| line.contains("CREATE_FAILED") && line.contains("exited with code 3")),
+        lines
+            .iter()
+            .any(|line| line.contains("CREATE_FAILED") && line.contains("exited with code 3")),
         "{lines:#?}"
     );
-    let alerts = lines.iter().filter(|line| line.starts_with("alert | Container app exited with code 3. "));
+    let alerts = lines
+        .iter()
+        .filter(|line| line.starts_with("alert | Container app exited with code 3. "));
     assert_eq!(alerts.count(), 1);
     let summary = &lines[lines.len() - 2];
-    assert!(summary.contains(" events: 1 failed, ") && summary.ends_with(" moving; 1 alert"), "{summary}");
+    assert!(
+        summary.contains(" events: 1 failed, ") && summary.ends_with(" moving; 1 alert"),
+        "{summary}"
+    );
 }
 
 #[test]
 fn what_is_no_event_is_said() {
     let (status, found) = lines(&rehearse(&["--events", &recorded("create.json")]));
-    let dropped = "dropped: event without an id: it is not an event of EventBridge: it has no source";
+    let dropped =
+        "dropped: event without an id: it is not an event of EventBridge: it has no source";
     assert_eq!(
         (status, found.as_slice()[1..].to_vec()),
-        (Some(1), vec![dropped.to_owned(), "1 event: 1 not read; 0 alerts".to_owned()])
+        (
+            Some(1),
+            vec![
+                dropped.to_owned(),
+                "1 event: 1 not read; 0 alerts".to_owned()
+            ]
+        )
     );
     let error = |arguments: &[&str]| {
         let output = rehearse(arguments);
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{output:?}");
-        String::from_utf8(output.stderr).unwrap().trim_end().to_owned()
+        assert_eq!(
+            (output.status.code(), output.stdout.len()),
+            (Some(2), 0),
+            "{output:?}"
+        );
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .trim_end()
+            .to_owned()
     };
     assert_eq!(
         error(&["--events"]),
@@ -296,7 +437,12 @@ fn what_is_no_event_is_said() {
     assert!(error(&["--events", file.path()]).contains("shop.yml: line 2: not JSON"));
     let file = TemplateFile::new("\n");
     assert!(error(&["--events", file.path()]).ends_with("shop.yml: there is no event in it"));
-    let format = error(&["--events", &recorded("task-drained.json"), "--alert-format", "html"]);
+    let format = error(&[
+        "--events",
+        &recorded("task-drained.json"),
+        "--alert-format",
+        "html",
+    ]);
     assert_eq!(
         format,
         "rehearse: the monitor would not start: ALERT_FORMAT must be text, json or chat, not \"html\""

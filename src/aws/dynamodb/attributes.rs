@@ -13,7 +13,10 @@ pub(super) fn typed_values(update: &Update) -> Option<HashMap<String, AttributeV
 }
 
 pub(super) fn typed(attributes: &Attributes) -> HashMap<String, AttributeValue> {
-    attributes.iter().map(|(name, value)| (name.clone(), typed_value(value))).collect()
+    attributes
+        .iter()
+        .map(|(name, value)| (name.clone(), typed_value(value)))
+        .collect()
 }
 
 fn typed_value(value: &Value) -> AttributeValue {
@@ -28,7 +31,10 @@ fn typed_value(value: &Value) -> AttributeValue {
 }
 
 pub(super) fn plain(attributes: HashMap<String, AttributeValue>) -> Attributes {
-    attributes.into_iter().map(|(name, value)| (name, plain_value(value))).collect()
+    attributes
+        .into_iter()
+        .map(|(name, value)| (name, plain_value(value)))
+        .collect()
 }
 
 /// The JSON value. Sets and binary values have no counterpart in JSON and become null; this crate
@@ -52,9 +58,15 @@ mod tests {
 
     #[test]
     fn a_value_comes_back_as_it_went() {
-        for value in
-            [json!(null), json!(true), json!(7), json!(1.5), json!("x"), json!([1, "y"]), json!({"a": []})]
-        {
+        for value in [
+            json!(null),
+            json!(true),
+            json!(7),
+            json!(1.5),
+            json!("x"),
+            json!([1, "y"]),
+            json!({"a": []}),
+        ] {
             assert_eq!(plain_value(typed_value(&value)), value);
         }
     }

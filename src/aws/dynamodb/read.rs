@@ -71,19 +71,35 @@ impl Table {
     ) -> Result<Page, CallError> {
         let answer = queried(
             // The keys of one page then fit into one BatchGetItem.
-            self.index_query(range).limit(GET_AT_ONCE as i32).set_exclusive_start_key(from.map(typed)),
+            self.index_query(range)
+                .limit(GET_AT_ONCE as i32)
+                .set_exclusive_start_key(from.map(typed)),
         )
         .await?;
-        let items = answer.items.unwrap_or_default().into_iter().map(plain).collect();
+        let items = answer
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(plain)
+            .collect();
         // DynamoDB documents an empty key as the end, too.
-        Ok(Page { items, next: answer.last_evaluated_key.filter(|key| !key.is_empty()).map(plain) })
+        Ok(Page {
+            items,
+            next: answer
+                .last_evaluated_key
+                .filter(|key| !key.is_empty())
+                .map(plain),
+        })
     }
 
     /// The number of items in a range of an index. An index can lag a moment behind its table.
     pub async fn count_index(&self, range: &IndexRange<'_>) -> Result<usize, CallError> {
         let (mut count, mut from) = (0, None);
         loop {
-            let call = self.index_query(range).select(Select::Count).set_exclusive_start_key(from);
+            let call = self
+                .index_query(range)
+                .select(Select::Count)
+                .set_exclusive_start_key(from);
             let answer = queried(call).await?;
             count += usize::try_from(answer.count).unwrap_or_default();
             match answer.last_evaluated_key.filter(|key| !key.is_empty()) {
@@ -106,10 +122,15 @@ impl Table {
                 .consistent_read(true)
                 .build()
                 .map_err(unbuilt)?;
-            let call = self.client.batch_get_item().request_items(&self.name, wanted);
+            let call = self
+                .client
+                .batch_get_item()
+                .request_items(&self.name, wanted);
             let answer = match call.send().await {
                 Ok(answer) => answer,
-                Err(error) if items.is_empty() => return Err(CallError::of("dynamodb:BatchGetItem", error)),
+                Err(error) if items.is_empty() => {
+                    return Err(CallError::of("dynamodb:BatchGetItem", error));
+                }
                 // Items that have been read are worth more than the error; the caller reads the
                 // rest later.
                 Err(_) => break,
@@ -130,7 +151,9 @@ impl Table {
             }
             match waits.next() {
                 Some(wait) => tokio::time::sleep(wait).await,
-                None if items.is_empty() => return Err(CallError::throttled("dynamodb:BatchGetItem")),
+                None if items.is_empty() => {
+                    return Err(CallError::throttled("dynamodb:BatchGetItem"));
+                }
                 None => break,
             }
         }
@@ -138,7 +161,11 @@ impl Table {
     }
 
     fn index_query(&self, range: &IndexRange<'_>) -> QueryFluentBuilder {
-        let IndexRange { index, partition, up_to } = range;
+        let IndexRange {
+            index,
+            partition,
+            up_to,
+        } = range;
         self.client
             .query()
             .table_name(&self.name)
@@ -152,5 +179,7 @@ impl Table {
 }
 
 async fn queried(call: QueryFluentBuilder) -> Result<QueryOutput, CallError> {
-    call.send().await.map_err(|error| CallError::of("dynamodb:Query", error))
+    call.send()
+        .await
+        .map_err(|error| CallError::of("dynamodb:Query", error))
 }

@@ -5,8 +5,8 @@ use aws_sdk_ecs::{
     error::SdkError,
     primitives::DateTime,
     types::{
-        CapacityProviderStrategyItem, Container, ContainerDefinition, KeyValuePair, LaunchType, LogDriver,
-        NetworkConfiguration, Service, Tag, Task, TaskDefinition,
+        CapacityProviderStrategyItem, Container, ContainerDefinition, KeyValuePair, LaunchType,
+        LogDriver, NetworkConfiguration, Service, Tag, Task, TaskDefinition,
     },
 };
 use serde_json::Value;
@@ -18,7 +18,12 @@ use crate::{
 };
 
 pub(super) fn task(task: &Task) -> task::Task {
-    let tag = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
+    let tag = |tag: &Tag| {
+        Some((
+            tag.key()?.to_owned(),
+            tag.value().unwrap_or_default().to_owned(),
+        ))
+    };
     task::Task {
         arn: task::TaskArn(task.task_arn().unwrap_or_default().to_owned()),
         task_definition_arn: task.task_definition_arn().unwrap_or_default().to_owned(),
@@ -26,7 +31,9 @@ pub(super) fn task(task: &Task) -> task::Task {
         desired_status: task.desired_status().unwrap_or_default().to_owned(),
         started_by: task.started_by().map(str::to_owned),
         container_instance_arn: task.container_instance_arn().map(str::to_owned),
-        launch_type: task.launch_type().map(|launch_type| launch_type.as_str().to_owned()),
+        launch_type: task
+            .launch_type()
+            .map(|launch_type| launch_type.as_str().to_owned()),
         capacity_provider: task.capacity_provider_name().map(str::to_owned),
         stop_code: task.stop_code().map(|code| code.as_str().to_owned()),
         stopped_reason: task.stopped_reason().map(str::to_owned),
@@ -42,14 +49,24 @@ pub(super) fn task(task: &Task) -> task::Task {
 /// The tasks of an answer with HTTP status 200 that the SDK could not read: it takes exit codes for
 /// 32-bit numbers, and those of Windows can be wider. Losing the whole batch would fail runs that
 /// succeeded.
-pub(super) fn tasks_beyond_the_sdk<E>(error: &SdkError<E, HttpResponse>) -> Option<Vec<task::Task>> {
-    let SdkError::ResponseError(unread) = error else { return None };
+pub(super) fn tasks_beyond_the_sdk<E>(
+    error: &SdkError<E, HttpResponse>,
+) -> Option<Vec<task::Task>> {
+    let SdkError::ResponseError(unread) = error else {
+        return None;
+    };
     let response = unread.raw();
     if !response.status().is_success() {
         return None;
     }
     let answer: Value = serde_json::from_slice(response.body().bytes()?).ok()?;
-    Some(answer["tasks"].as_array()?.iter().filter_map(task::Task::read).collect())
+    Some(
+        answer["tasks"]
+            .as_array()?
+            .iter()
+            .filter_map(task::Task::read)
+            .collect(),
+    )
 }
 
 fn container(container: &Container) -> task::Container {
@@ -69,34 +86,53 @@ fn time(time: &DateTime) -> Option<OffsetDateTime> {
 
 pub(super) fn task_definition(definition: &TaskDefinition) -> task::TaskDefinition {
     task::TaskDefinition {
-        arn: definition.task_definition_arn().unwrap_or_default().to_owned(),
+        arn: definition
+            .task_definition_arn()
+            .unwrap_or_default()
+            .to_owned(),
         cpu: definition.cpu().map(str::to_owned),
         memory: definition.memory().map(str::to_owned),
         cpu_architecture: definition
             .runtime_platform()
             .and_then(|platform| platform.cpu_architecture())
             .map(|architecture| architecture.as_str().to_owned()),
-        containers: definition.container_definitions().iter().map(container_definition).collect(),
+        containers: definition
+            .container_definitions()
+            .iter()
+            .map(container_definition)
+            .collect(),
     }
 }
 
 fn container_definition(container: &ContainerDefinition) -> task::ContainerDefinition {
-    let variable =
-        |pair: &KeyValuePair| Some((pair.name()?.to_owned(), pair.value().unwrap_or_default().to_owned()));
-    let awslogs = container.log_configuration().filter(|logs| *logs.log_driver() == LogDriver::Awslogs);
+    let variable = |pair: &KeyValuePair| {
+        Some((
+            pair.name()?.to_owned(),
+            pair.value().unwrap_or_default().to_owned(),
+        ))
+    };
+    let awslogs = container
+        .log_configuration()
+        .filter(|logs| *logs.log_driver() == LogDriver::Awslogs);
     let option = |name: &str| awslogs.and_then(|logs| logs.options()?.get(name)).cloned();
     task::ContainerDefinition {
         name: container.name().unwrap_or_default().to_owned(),
         image: container.image().unwrap_or_default().to_owned(),
         // ECS's own default: a container is essential unless the definition says otherwise.
         essential: container.essential().unwrap_or(true),
-        environment: container.environment().iter().filter_map(variable).collect(),
+        environment: container
+            .environment()
+            .iter()
+            .filter_map(variable)
+            .collect(),
         secrets: container
             .secrets()
             .iter()
             .map(|secret| (secret.name().to_owned(), secret.value_from().to_owned()))
             .collect(),
-        log_driver: container.log_configuration().map(|logs| logs.log_driver().as_str().to_owned()),
+        log_driver: container
+            .log_configuration()
+            .map(|logs| logs.log_driver().as_str().to_owned()),
         logs: option("awslogs-group").map(|group| task::AwsLogs {
             group,
             region: option("awslogs-region"),
@@ -113,7 +149,11 @@ fn container_definition(container: &ContainerDefinition) -> task::ContainerDefin
 /// The placement of a service's tasks. With an EXTERNAL deployment controller the PRIMARY task set
 /// holds it.
 pub(super) fn service_placement(service: &Service) -> ServicePlacement {
-    match service.task_sets().iter().find(|one| one.status() == Some("PRIMARY")) {
+    match service
+        .task_sets()
+        .iter()
+        .find(|one| one.status() == Some("PRIMARY"))
+    {
         Some(primary) => placement(
             primary.network_configuration(),
             primary.platform_version(),
@@ -147,7 +187,9 @@ fn placement(
         network: network.map(|network| ours::AwsVpcConfiguration {
             subnets: some(network.subnets()),
             security_groups: some(network.security_groups()),
-            assign_public_ip: network.assign_public_ip().map(|assign| assign.as_str().to_owned()),
+            assign_public_ip: network
+                .assign_public_ip()
+                .map(|assign| assign.as_str().to_owned()),
         }),
         platform_version: platform_version.map(str::to_owned),
         capacity_provider_strategy: (!strategy.is_empty()).then_some(strategy),

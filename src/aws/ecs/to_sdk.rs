@@ -9,10 +9,10 @@ use aws_sdk_ecs::{
     error::BuildError,
     types::{
         AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride, EbsTagSpecification,
-        EnvironmentFile, EphemeralStorage, InferenceAcceleratorOverride, KeyValuePair, NetworkConfiguration,
-        NvidiaMpsAllocation, PlacementConstraint, PlacementStrategy, ResourceRequirement, SharingStrategy,
-        Tag, TaskManagedEbsVolumeConfiguration, TaskManagedEbsVolumeTerminationPolicy, TaskOverride,
-        TaskVolumeConfiguration,
+        EnvironmentFile, EphemeralStorage, InferenceAcceleratorOverride, KeyValuePair,
+        NetworkConfiguration, NvidiaMpsAllocation, PlacementConstraint, PlacementStrategy,
+        ResourceRequirement, SharingStrategy, Tag, TaskManagedEbsVolumeConfiguration,
+        TaskManagedEbsVolumeTerminationPolicy, TaskOverride, TaskVolumeConfiguration,
     },
 };
 use serde_json::Value;
@@ -32,15 +32,30 @@ impl Common {
     pub(super) fn of(launch: &Launch<'_>) -> Result<Self, CallError> {
         let properties = launch.properties;
         let volumes = properties.volume_configurations.as_ref();
-        let own = launch.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
-        let tags: Vec<Tag> = properties.tags.iter().flatten().map(tag).chain(own).collect();
+        let own = launch
+            .tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags: Vec<Tag> = properties
+            .tags
+            .iter()
+            .flatten()
+            .map(tag)
+            .chain(own)
+            .collect();
         Ok(Self {
             overrides: built(properties.overrides.as_ref().map(task_override).transpose())?,
             network_configuration: built(
-                properties.network_configuration.as_ref().map(network_configuration).transpose(),
+                properties
+                    .network_configuration
+                    .as_ref()
+                    .map(network_configuration)
+                    .transpose(),
             )?,
             volume_configurations: built(
-                volumes.map(|all| all.iter().map(volume_configuration).collect()).transpose(),
+                volumes
+                    .map(|all| all.iter().map(volume_configuration).collect())
+                    .transpose(),
             )?,
             tags: (!tags.is_empty()).then_some(tags),
         })
@@ -64,49 +79,79 @@ fn task_override(overrides: &ours::TaskOverride) -> Result<TaskOverride, BuildEr
     let accelerators = overrides.inference_accelerator_overrides.as_ref();
     Ok(TaskOverride::builder()
         .set_container_overrides(
-            containers.map(|all| all.iter().map(container_override).collect()).transpose()?,
+            containers
+                .map(|all| all.iter().map(container_override).collect())
+                .transpose()?,
         )
         .set_cpu(overrides.cpu.clone())
         .set_memory(overrides.memory.clone())
         .set_task_role_arn(overrides.task_role_arn.clone())
         .set_execution_role_arn(overrides.execution_role_arn.clone())
-        .set_ephemeral_storage(
-            overrides
-                .ephemeral_storage
-                .as_ref()
-                .map(|storage| EphemeralStorage::builder().size_in_gib(storage.size_in_gib).build()),
+        .set_ephemeral_storage(overrides.ephemeral_storage.as_ref().map(|storage| {
+            EphemeralStorage::builder()
+                .size_in_gib(storage.size_in_gib)
+                .build()
+        }))
+        .set_inference_accelerator_overrides(
+            accelerators.map(|all| all.iter().map(accelerator).collect()),
         )
-        .set_inference_accelerator_overrides(accelerators.map(|all| all.iter().map(accelerator).collect()))
         .build())
 }
 
-fn container_override(container: &ours::ContainerOverride) -> Result<ContainerOverride, BuildError> {
-    let variable =
-        |pair: &ours::KeyValuePair| KeyValuePair::builder().name(&pair.name).value(&pair.value).build();
+fn container_override(
+    container: &ours::ContainerOverride,
+) -> Result<ContainerOverride, BuildError> {
+    let variable = |pair: &ours::KeyValuePair| {
+        KeyValuePair::builder()
+            .name(&pair.name)
+            .value(&pair.value)
+            .build()
+    };
     let file = |file: &ours::EnvironmentFile| {
-        EnvironmentFile::builder().value(&file.value).r#type(file.kind.as_str().into()).build()
+        EnvironmentFile::builder()
+            .value(&file.value)
+            .r#type(file.kind.as_str().into())
+            .build()
     };
     let files = container.environment_files.as_ref();
     let requirements = container.resource_requirements.as_ref();
     Ok(ContainerOverride::builder()
         .name(&container.name)
         .set_command(container.command.clone())
-        .set_environment(container.environment.as_ref().map(|all| all.iter().map(variable).collect()))
-        .set_environment_files(files.map(|all| all.iter().map(file).collect()).transpose()?)
+        .set_environment(
+            container
+                .environment
+                .as_ref()
+                .map(|all| all.iter().map(variable).collect()),
+        )
+        .set_environment_files(
+            files
+                .map(|all| all.iter().map(file).collect())
+                .transpose()?,
+        )
         .set_cpu(container.cpu)
         .set_memory(container.memory)
         .set_memory_reservation(container.memory_reservation)
         .set_resource_requirements(
-            requirements.map(|all| all.iter().map(resource_requirement).collect()).transpose()?,
+            requirements
+                .map(|all| all.iter().map(resource_requirement).collect())
+                .transpose()?,
         )
         .build())
 }
 
-fn resource_requirement(one: &ours::ResourceRequirement) -> Result<ResourceRequirement, BuildError> {
+fn resource_requirement(
+    one: &ours::ResourceRequirement,
+) -> Result<ResourceRequirement, BuildError> {
     ResourceRequirement::builder()
         .set_value(one.value.clone())
         .r#type(one.kind.as_str().into())
-        .set_sharing_strategy(one.sharing_strategy.as_ref().map(sharing_strategy).transpose()?)
+        .set_sharing_strategy(
+            one.sharing_strategy
+                .as_ref()
+                .map(sharing_strategy)
+                .transpose()?,
+        )
         .build()
 }
 
@@ -119,7 +164,9 @@ fn sharing_strategy(strategy: &ours::SharingStrategy) -> Result<SharingStrategy,
     Ok(SharingStrategy::NvidiaMps(mps))
 }
 
-fn network_configuration(network: &ours::NetworkConfiguration) -> Result<NetworkConfiguration, BuildError> {
+fn network_configuration(
+    network: &ours::NetworkConfiguration,
+) -> Result<NetworkConfiguration, BuildError> {
     let vpc = &network.awsvpc_configuration;
     let vpc = AwsVpcConfiguration::builder()
         // Empty only if Service has no subnets either. ECS then says so.
@@ -127,7 +174,9 @@ fn network_configuration(network: &ours::NetworkConfiguration) -> Result<Network
         .set_security_groups(vpc.security_groups.clone())
         .set_assign_public_ip(vpc.assign_public_ip.as_deref().map(Into::into))
         .build()?;
-    Ok(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
+    Ok(NetworkConfiguration::builder()
+        .awsvpc_configuration(vpc)
+        .build())
 }
 
 pub(super) fn capacity_providers(
@@ -140,7 +189,11 @@ pub(super) fn capacity_providers(
             .set_base(item.base)
             .build()
     };
-    built(items.map(|items| items.iter().map(item).collect()).transpose())
+    built(
+        items
+            .map(|items| items.iter().map(item).collect())
+            .transpose(),
+    )
 }
 
 /// Removes `weight` and `base` of 0 that the template does not give: the SDK always sends them.
@@ -148,12 +201,20 @@ pub(super) fn without_zeroes_that_nobody_gave(
     given: Vec<ours::CapacityProviderStrategyItem>,
 ) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
     move |request| {
-        let Some(body) = request.body().bytes().filter(|_| !given.is_empty()) else { return };
-        let Ok(mut body) = serde_json::from_slice::<Value>(body) else { return };
-        let sent = body["capacityProviderStrategy"].as_array_mut().into_iter().flatten();
+        let Some(body) = request.body().bytes().filter(|_| !given.is_empty()) else {
+            return;
+        };
+        let Ok(mut body) = serde_json::from_slice::<Value>(body) else {
+            return;
+        };
+        let sent = body["capacityProviderStrategy"]
+            .as_array_mut()
+            .into_iter()
+            .flatten();
         for (sent, given) in sent.filter_map(Value::as_object_mut).zip(&given) {
-            for (name, _) in
-                [("weight", given.weight), ("base", given.base)].iter().filter(|(_, value)| value.is_none())
+            for (name, _) in [("weight", given.weight), ("base", given.base)]
+                .iter()
+                .filter(|(_, value)| value.is_none())
             {
                 sent.remove(*name);
             }
@@ -168,14 +229,24 @@ pub(super) fn without_values_that_nobody_gave(
     overrides: Option<&ours::TaskOverride>,
 ) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
     let containers = overrides.and_then(|overrides| overrides.container_overrides.as_deref());
-    let mut requirements =
-        containers.into_iter().flatten().flat_map(|one| one.resource_requirements.iter().flatten());
+    let mut requirements = containers
+        .into_iter()
+        .flatten()
+        .flat_map(|one| one.resource_requirements.iter().flatten());
     let shares = requirements.any(|one| one.value.is_none());
     move |request| {
-        let Some(body) = request.body().bytes().filter(|_| shares) else { return };
-        let Ok(mut body) = serde_json::from_slice::<Value>(body) else { return };
-        let containers = body["overrides"]["containerOverrides"].as_array_mut().into_iter().flatten();
-        for requirements in containers.filter_map(|one| one["resourceRequirements"].as_array_mut()) {
+        let Some(body) = request.body().bytes().filter(|_| shares) else {
+            return;
+        };
+        let Ok(mut body) = serde_json::from_slice::<Value>(body) else {
+            return;
+        };
+        let containers = body["overrides"]["containerOverrides"]
+            .as_array_mut()
+            .into_iter()
+            .flatten();
+        for requirements in containers.filter_map(|one| one["resourceRequirements"].as_array_mut())
+        {
             for requirement in requirements.iter_mut().filter_map(Value::as_object_mut) {
                 requirement.retain(|name, value| name != "value" || *value != "");
             }
@@ -187,7 +258,9 @@ pub(super) fn without_values_that_nobody_gave(
 fn replace_body(request: &mut HttpRequest, body: &Value) {
     // The SDK signs the request after this, so the signature covers the new body.
     let body = body.to_string();
-    request.headers_mut().insert("content-length", body.len().to_string());
+    request
+        .headers_mut()
+        .insert("content-length", body.len().to_string());
     *request.body_mut() = body.into();
 }
 
@@ -208,8 +281,15 @@ pub(super) fn placement_strategy(strategy: &ours::PlacementStrategy) -> Placemen
 fn volume_configuration(
     volume: &ours::TaskVolumeConfiguration,
 ) -> Result<TaskVolumeConfiguration, BuildError> {
-    let managed = volume.managed_ebs_volume.as_ref().map(managed_ebs_volume).transpose()?;
-    TaskVolumeConfiguration::builder().name(&volume.name).set_managed_ebs_volume(managed).build()
+    let managed = volume
+        .managed_ebs_volume
+        .as_ref()
+        .map(managed_ebs_volume)
+        .transpose()?;
+    TaskVolumeConfiguration::builder()
+        .name(&volume.name)
+        .set_managed_ebs_volume(managed)
+        .build()
 }
 
 fn managed_ebs_volume(
@@ -238,7 +318,9 @@ fn managed_ebs_volume(
         .set_iops(volume.iops)
         .set_throughput(volume.throughput)
         .set_tag_specifications(
-            specifications.map(|all| all.iter().map(specification).collect()).transpose()?,
+            specifications
+                .map(|all| all.iter().map(specification).collect())
+                .transpose()?,
         )
         .role_arn(&volume.role_arn)
         .set_termination_policy(termination.transpose()?)
@@ -247,5 +329,8 @@ fn managed_ebs_volume(
 }
 
 fn tag(tag: &ours::Tag) -> Tag {
-    Tag::builder().key(&tag.key).set_value(tag.value.clone()).build()
+    Tag::builder()
+        .key(&tag.key)
+        .set_value(tag.value.clone())
+        .build()
 }

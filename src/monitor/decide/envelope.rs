@@ -42,13 +42,22 @@ pub enum Content {
 impl Payload {
     /// Reads what the function was invoked with.
     pub fn of(mut payload: Value) -> Self {
-        let Some(records) = payload.get_mut("Records").and_then(Value::as_array_mut).map(std::mem::take)
+        let Some(records) = payload
+            .get_mut("Records")
+            .and_then(Value::as_array_mut)
+            .map(std::mem::take)
         else {
-            return Self { is_from_queue: false, messages: vec![Message::new(String::new(), Ok(payload))] };
+            return Self {
+                is_from_queue: false,
+                messages: vec![Message::new(String::new(), Ok(payload))],
+            };
         };
         // SNS invokes with records of its own form, one at a time.
         let is_from_queue = records.iter().all(|record| record["Sns"].is_null());
-        Self { is_from_queue, messages: records.into_iter().map(Message::of_record).collect() }
+        Self {
+            is_from_queue,
+            messages: records.into_iter().map(Message::of_record).collect(),
+        }
     }
 }
 
@@ -68,8 +77,13 @@ impl Message {
     }
 
     fn new(id: String, json: Result<Value, Unreadable>) -> Self {
-        let content = json.and_then(|json| notified(json, &id)).and_then(|json| Content::of(json, &id));
-        Self { content: content.unwrap_or_else(Content::Unreadable), id }
+        let content = json
+            .and_then(|json| notified(json, &id))
+            .and_then(|json| Content::of(json, &id));
+        Self {
+            content: content.unwrap_or_else(Content::Unreadable),
+            id,
+        }
     }
 }
 
@@ -77,7 +91,9 @@ impl Content {
     fn of(json: Value, message: &str) -> Result<Self, Unreadable> {
         if json["detail-type"] == "Scheduled Event" {
             let at = time(&json["time"]);
-            return at.map(Self::Tick).ok_or_else(|| Unreadable::new(message, "it has no time"));
+            return at
+                .map(Self::Tick)
+                .ok_or_else(|| Unreadable::new(message, "it has no time"));
         }
         Event::read(json, message).map(Box::new).map(Self::Event)
     }
@@ -110,7 +126,10 @@ mod tests {
             Content::Tick(at) => format!("{}: tick at {at}", message.id),
             Content::Unreadable(unreadable) => unreadable.to_string(),
         };
-        (payload.is_from_queue, payload.messages.into_iter().map(shown).collect())
+        (
+            payload.is_from_queue,
+            payload.messages.into_iter().map(shown).collect(),
+        )
     }
 
     fn notification() -> Value {
@@ -137,13 +156,19 @@ mod tests {
         let event: Value = serde_json::from_str(EXIT_1).expect("a fixture");
         assert_eq!(read(event), (false, vec![format!(": {ID}")]));
         assert_eq!(read(notification()), (false, vec![format!(": {ID}")]));
-        let by_sns =
-            json!({"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "n", "Message": EXIT_1}}]});
+        let by_sns = json!({"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "n", "Message": EXIT_1}}]});
         assert_eq!(read(by_sns), (false, vec![format!("n: {ID}")]));
-        let in_queue = json!({"Records": [{"messageId": "m-1", "body": notification().to_string()}]});
+        let in_queue =
+            json!({"Records": [{"messageId": "m-1", "body": notification().to_string()}]});
         assert_eq!(read(in_queue), (true, vec![format!("m-1: {ID}")]));
         let odd = json!({"Type": "Notification", "Message": "hello"});
-        assert_eq!(read(odd), (false, vec!["event without an id: its SNS notification is not JSON".into()]));
+        assert_eq!(
+            read(odd),
+            (
+                false,
+                vec!["event without an id: its SNS notification is not JSON".into()]
+            )
+        );
     }
 
     #[test]
@@ -151,6 +176,9 @@ mod tests {
         let tick = json!({"source": "aws.events", "detail-type": "Scheduled Event",
             "time": "2026-11-20T10:15:00Z", "detail": {}});
         let [message] = Payload::of(tick).messages.try_into().expect("one message");
-        assert_eq!(message.content, Content::Tick(datetime!(2026-11-20 10:15 UTC)));
+        assert_eq!(
+            message.content,
+            Content::Tick(datetime!(2026-11-20 10:15 UTC))
+        );
     }
 }

@@ -136,7 +136,9 @@ impl Event {
         if !detail.is_object() {
             return unreadable("it has no detail");
         }
-        let Some(id) = text(&json["id"]) else { return unreadable("it has no id") };
+        let Some(id) = text(&json["id"]) else {
+            return unreadable("it has no id");
+        };
         let Some(time) = time(&json["time"]).or_else(|| time(&detail["updatedAt"])) else {
             return unreadable("it has no time");
         };
@@ -159,7 +161,9 @@ impl Event {
             account: text(&json["account"]).unwrap_or_default(),
             region: text(&json["region"]).unwrap_or_default(),
             resource,
-            version: integer(&detail["version"]).and_then(|version| version.try_into().ok()).unwrap_or(0),
+            version: integer(&detail["version"])
+                .and_then(|version| version.try_into().ok())
+                .unwrap_or(0),
             about,
             json: without_environment_values(json),
         })
@@ -188,9 +192,15 @@ impl Event {
         let asked = &detail["requestParameters"];
         if asked.is_object() {
             let names = ["cluster", "taskDefinition", "startedBy"];
-            kept["requestParameters"] =
-                names.map(|name| (name.to_owned(), shortened(&asked[name]))).into_iter().collect();
-            let failures = detail["responseElements"]["failures"].as_array().into_iter().flatten().take(3);
+            kept["requestParameters"] = names
+                .map(|name| (name.to_owned(), shortened(&asked[name])))
+                .into_iter()
+                .collect();
+            let failures = detail["responseElements"]["failures"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .take(3);
             let failures: Vec<Value> = failures
                 .map(|failure| json!({ "reason": shortened(&failure["reason"]), "detail": shortened(&failure["detail"]) }))
                 .collect();
@@ -272,13 +282,17 @@ impl ServiceEvent {
     fn of(detail_type: &str, detail: &Value, resource: Option<&str>) -> Option<Self> {
         let arn = |name: &str| text(&detail[name]);
         match detail_type {
-            SERVICE_ACTION | DEPLOYMENT_STATE_CHANGE => {
-                Self::read(Kind::Service, detail, arn("serviceArn").as_deref().or(resource))
-            }
+            SERVICE_ACTION | DEPLOYMENT_STATE_CHANGE => Self::read(
+                Kind::Service,
+                detail,
+                arn("serviceArn").as_deref().or(resource),
+            ),
             HOOK_STATE_CHANGE => Self::read(Kind::Hook, detail, arn("serviceArn").as_deref()),
-            DAEMON_ACTION | DAEMON_DEPLOYMENT => {
-                Self::read(Kind::Daemon, detail, arn("daemonArn").as_deref().or(resource))
-            }
+            DAEMON_ACTION | DAEMON_DEPLOYMENT => Self::read(
+                Kind::Daemon,
+                detail,
+                arn("daemonArn").as_deref().or(resource),
+            ),
             INSTANCE_HEALTH => Self::of_health(detail, resource),
             API_CALL => Self::of_refused_call(detail),
             _ => None,
@@ -293,7 +307,8 @@ impl ServiceEvent {
             kind,
             event_type: text(&detail["eventType"]).unwrap_or_default(),
             event_name: text(&detail["eventName"])?,
-            cluster: text(&detail["clusterArn"]).map_or_else(|| of_arn.to_owned(), |arn| last_part(&arn)),
+            cluster: text(&detail["clusterArn"])
+                .map_or_else(|| of_arn.to_owned(), |arn| last_part(&arn)),
             service: path.last().copied().unwrap_or_default().to_owned(),
             reason: text(&detail["reason"]).or_else(|| Self::of_hook(detail)),
         })
@@ -303,7 +318,8 @@ impl ServiceEvent {
     fn of_hook(detail: &Value) -> Option<String> {
         let stage = text(&detail["lifecycleStage"])?;
         let kind = text(&detail["hookType"]).map_or_else(String::new, |kind| format!("{kind} "));
-        let until = text(&detail["expiresAt"]).map_or_else(String::new, |at| format!(", expires at {at}"));
+        let until =
+            text(&detail["expiresAt"]).map_or_else(String::new, |at| format!(", expires at {at}"));
         Some(format!("{kind}hook at {stage}{until}"))
     }
 
@@ -323,12 +339,20 @@ impl ServiceEvent {
             .collect();
         let instance = text(&detail["containerInstanceArn"]).or(resource.map(str::to_owned));
         let instance = instance.map(|arn| last_part(&arn));
-        let named = [text(&detail["ec2InstanceId"]), instance].into_iter().flatten().next();
+        let named = [text(&detail["ec2InstanceId"]), instance]
+            .into_iter()
+            .flatten()
+            .next();
         Some(Self {
             kind: Kind::Instance,
             event_type: IMPAIRED.to_owned(),
-            event_name: first.map_or_else(|| IMPAIRED.to_owned(), |first| format!("{first}_{IMPAIRED}")),
-            cluster: text(&detail["clusterArn"]).map(|arn| last_part(&arn)).unwrap_or_default(),
+            event_name: first.map_or_else(
+                || IMPAIRED.to_owned(),
+                |first| format!("{first}_{IMPAIRED}"),
+            ),
+            cluster: text(&detail["clusterArn"])
+                .map(|arn| last_part(&arn))
+                .unwrap_or_default(),
             service: named.unwrap_or_default(),
             reason: Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty()),
         })
@@ -342,23 +366,31 @@ impl ServiceEvent {
         if detail["eventName"] != "RunTask" || is_runners {
             return None;
         }
-        let failures: Vec<&Value> = answered["failures"].as_array().into_iter().flatten().collect();
+        let failures: Vec<&Value> = answered["failures"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .collect();
         let mut reasons: Vec<String> = Vec::new();
         for failure in &failures {
-            let parts = ["reason", "detail"].into_iter().filter_map(|part| text(&failure[part]));
+            let parts = ["reason", "detail"]
+                .into_iter()
+                .filter_map(|part| text(&failure[part]));
             let reason = parts.collect::<Vec<_>>().join(": ");
             if !reason.is_empty() && !reasons.contains(&reason) {
                 reasons.push(reason);
             }
         }
         let failed = failures.first().map(|failure| text(&failure["reason"]));
-        let code = text(&detail["errorCode"]).or_else(|| failed?.or(Some("failures".to_owned())))?;
+        let code =
+            text(&detail["errorCode"]).or_else(|| failed?.or(Some("failures".to_owned())))?;
         let definition = text(&asked["taskDefinition"]).unwrap_or_default();
         Some(Self {
             kind: Kind::RunTask,
             event_type: "ERROR".to_owned(),
             event_name: code,
-            cluster: text(&asked["cluster"]).map_or_else(|| "default".to_owned(), |arn| last_part(&arn)),
+            cluster: text(&asked["cluster"])
+                .map_or_else(|| "default".to_owned(), |arn| last_part(&arn)),
             service: family(&definition).to_owned(),
             reason: text(&detail["errorMessage"])
                 .or_else(|| Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty())),
@@ -395,7 +427,10 @@ impl Unreadable {
     /// The fault in the event or message of this id.
     pub fn new(id: &str, problem: &str) -> Self {
         let id = if id.is_empty() { "without an id" } else { id };
-        Self { id: id.to_owned(), problem: problem.to_owned() }
+        Self {
+            id: id.to_owned(),
+            problem: problem.to_owned(),
+        }
     }
 }
 

@@ -56,7 +56,11 @@ pub enum Excuse {
 
 /// The rules of the runner's defaults, with the definition where it could be read.
 fn rules(definition: Option<&TaskDefinition>) -> Rules<'_> {
-    Rules { watch_containers: &[], success_exit_codes: &[0], definition }
+    Rules {
+        watch_containers: &[],
+        success_exit_codes: &[0],
+        definition,
+    }
 }
 
 /// SIGKILL and SIGTERM: how a container ends that was told to stop.
@@ -83,13 +87,19 @@ impl Finding {
         }
     }
 
-    fn of_task(change: &TaskChange, ignored: &[Pattern], definition: Option<&TaskDefinition>) -> Self {
+    fn of_task(
+        change: &TaskChange,
+        ignored: &[Pattern],
+        definition: Option<&TaskDefinition>,
+    ) -> Self {
         let task = &change.task;
         if task.last_status != "STOPPED" {
             return Self::Moving;
         }
         let rules = rules(definition);
-        let Some(failure) = TaskFailure::of(task, rules) else { return Self::Succeeded };
+        let Some(failure) = TaskFailure::of(task, rules) else {
+            return Self::Succeeded;
+        };
         let reason = task.stopped_reason.as_deref().unwrap_or_default();
         if let Some(pattern) = ignored.iter().find(|pattern| pattern.matches(reason)) {
             return Self::Excused(failure, Excuse::Pattern(pattern.to_string()));
@@ -98,7 +108,8 @@ impl Finding {
             && !failure.is_unhealthy
             && rules.counting(task).into_iter().all(|container| {
                 container.reason.is_none()
-                    && (container.exit_code == Some(0) || TOLD_TO_STOP.contains(&container.exit_code))
+                    && (container.exit_code == Some(0)
+                        || TOLD_TO_STOP.contains(&container.exit_code))
             })
         {
             return Self::Excused(failure, Excuse::Replaced);
@@ -144,15 +155,25 @@ impl Finding {
 impl TaskFailure {
     /// A failure of which the words are all that is known.
     pub fn in_words(cause: &str) -> Self {
-        Self { cause: cause.to_owned(), is_unhealthy: false, failure: None }
+        Self {
+            cause: cause.to_owned(),
+            is_unhealthy: false,
+            failure: None,
+        }
     }
 
     /// The failure of a task that is STOPPED, if it failed: the runner's verdict, without the containers
     /// that were only told to stop.
     fn of(task: &Task, rules: Rules<'_>) -> Option<Self> {
-        let is_unhealthy = task.stopped_reason.as_deref().is_some_and(is_of_health_checks);
+        let is_unhealthy = task
+            .stopped_reason
+            .as_deref()
+            .is_some_and(is_of_health_checks);
         let verdict = match Outcome::of(std::slice::from_ref(task), rules) {
-            Outcome::Over { verdict: Verdict::Failed(failures), .. } => failures.into_iter().next(),
+            Outcome::Over {
+                verdict: Verdict::Failed(failures),
+                ..
+            } => failures.into_iter().next(),
             _ => None,
         };
         let failure = verdict.and_then(|failure| of_its_own(failure, task, &rules.counting(task)));
@@ -162,7 +183,11 @@ impl TaskFailure {
         // A task whose containers all ended with 0 has failed by what ECS says of it alone.
         let judged = failure.clone().unwrap_or_else(|| of_its_end(task));
         let cause = words::of_failure(&judged, &judged.recognised(None));
-        Some(Self { cause, is_unhealthy, failure })
+        Some(Self {
+            cause,
+            is_unhealthy,
+            failure,
+        })
     }
 }
 
@@ -171,7 +196,9 @@ impl ServiceEvent {
         let is_alarming = matches!(self.event_type.as_str(), "ERROR" | "WARN" | "WARNING");
         match self.kind {
             Kind::Service | Kind::Daemon => is_alarming,
-            Kind::Hook => is_alarming || matches!(self.event_name.as_str(), "HOOK_FAILED" | "HOOK_TIMED_OUT"),
+            Kind::Hook => {
+                is_alarming || matches!(self.event_name.as_str(), "HOOK_FAILED" | "HOOK_TIMED_OUT")
+            }
             // Only those in trouble are read.
             Kind::Instance | Kind::RunTask => true,
         }
@@ -201,7 +228,9 @@ pub fn ended_service<'e>(
     finding: Option<&Finding>,
     ignored: &[Pattern],
 ) -> Option<(&'e str, &'e str)> {
-    let change = event.change().filter(|_| finding == Some(&Finding::Succeeded))?;
+    let change = event
+        .change()
+        .filter(|_| finding == Some(&Finding::Succeeded))?;
     let task = &change.task;
     let reason = task.stopped_reason.as_deref().unwrap_or_default();
     let is_excused = ignored.iter().any(|pattern| pattern.matches(reason));
@@ -213,7 +242,10 @@ pub fn ended_service<'e>(
 /// The definition that a verdict on the event rests on, if it does: only the definition says which of its
 /// containers are essential.
 pub fn wanted_definition(event: &Event) -> Option<&str> {
-    let task = &event.change().filter(|change| change.task.last_status == "STOPPED")?.task;
+    let task = &event
+        .change()
+        .filter(|change| change.task.last_status == "STOPPED")?
+        .task;
     let rests = rules(None).rest_on_definition(std::slice::from_ref(task));
     Some(task.task_definition_arn.as_str()).filter(|arn| rests && !arn.is_empty())
 }
@@ -241,17 +273,28 @@ pub fn of_its_end(task: &Task) -> Failure {
 /// The failure without what is no failure of the task's own.
 fn of_its_own(failure: Failure, task: &Task, counting: &[&Container]) -> Option<Failure> {
     let ended_by_another = task.stop_code.as_deref() == Some("EssentialContainerExited")
-        && counting.iter().any(|container| !was_told_to_stop(container.exit_code, &container.reason));
+        && counting
+            .iter()
+            .any(|container| !was_told_to_stop(container.exit_code, &container.reason));
     let is_its_own = |cause: &Cause| match cause {
         // Who stops a task that then exits with 0 knows about it; for a deploy that is a failure, here it is
         // none.
         Cause::StoppedByUser => false,
-        Cause::Exited { code, reason, .. } => !(ended_by_another && was_told_to_stop(Some(*code), reason)),
+        Cause::Exited { code, reason, .. } => {
+            !(ended_by_another && was_told_to_stop(Some(*code), reason))
+        }
         _ => true,
     };
     let Failure { cause, others, .. } = failure;
-    let mut causes = [vec![cause], others].concat().into_iter().filter(is_its_own);
-    Some(Failure { cause: causes.next()?, others: causes.collect(), ..failure })
+    let mut causes = [vec![cause], others]
+        .concat()
+        .into_iter()
+        .filter(is_its_own);
+    Some(Failure {
+        cause: causes.next()?,
+        others: causes.collect(),
+        ..failure
+    })
 }
 
 fn was_told_to_stop(exit_code: Option<i64>, reason: &Option<String>) -> bool {

@@ -46,7 +46,11 @@ impl Group {
     /// The group of a deployment hook that awaits somebody's action.
     pub fn of_wait(hook: &ServiceEvent) -> Self {
         let cause = words::of_event("HOOK_AWAITING_ACTION");
-        Self { cluster: hook.cluster.clone(), service: hook.service.clone(), cause }
+        Self {
+            cluster: hook.cluster.clone(),
+            service: hook.service.clone(),
+            cause,
+        }
     }
 }
 
@@ -67,21 +71,31 @@ impl<'e> Failing<'e> {
     /// The group that it belongs to.
     pub fn group(&self) -> Group {
         let (cluster, service, cause) = match self.what {
-            Subject::Task(change, failure) => {
-                (change.cluster(), change.service().unwrap_or(change.family()), failure.cause.clone())
-            }
-            Subject::Restarting(change) => {
-                (change.cluster(), change.service().unwrap_or(change.family()), RESTARTING.to_owned())
-            }
+            Subject::Task(change, failure) => (
+                change.cluster(),
+                change.service().unwrap_or(change.family()),
+                failure.cause.clone(),
+            ),
+            Subject::Restarting(change) => (
+                change.cluster(),
+                change.service().unwrap_or(change.family()),
+                RESTARTING.to_owned(),
+            ),
             Subject::Service(service) if service.kind == Kind::RunTask => {
                 let cause = format!("ECS refused to run it: {}", service.event_name);
                 (service.cluster.as_str(), service.service.as_str(), cause)
             }
-            Subject::Service(service) => {
-                (service.cluster.as_str(), service.service.as_str(), words::of_event(&service.event_name))
-            }
+            Subject::Service(service) => (
+                service.cluster.as_str(),
+                service.service.as_str(),
+                words::of_event(&service.event_name),
+            ),
         };
-        Group { cluster: cluster.to_owned(), service: service.to_owned(), cause }
+        Group {
+            cluster: cluster.to_owned(),
+            service: service.to_owned(),
+            cause,
+        }
     }
 
     /// The ARN of what has failed.

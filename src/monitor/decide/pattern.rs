@@ -36,12 +36,20 @@ impl Pattern {
                     parts.push(String::new());
                     continue;
                 }
-                '\\' => chars.next_if(|next| matches!(next, '*' | '\\')).unwrap_or(char),
+                '\\' => chars
+                    .next_if(|next| matches!(next, '*' | '\\'))
+                    .unwrap_or(char),
                 other => other,
             };
-            parts.last_mut().into_iter().for_each(|part| part.push(literal));
+            parts
+                .last_mut()
+                .into_iter()
+                .for_each(|part| part.push(literal));
         }
-        Self { written: written.to_owned(), parts }
+        Self {
+            written: written.to_owned(),
+            parts,
+        }
     }
 
     /// True if all of the text is as the pattern says.
@@ -49,7 +57,9 @@ impl Pattern {
         let [first, middle @ .., last] = self.parts.as_slice() else {
             return self.parts.first().is_some_and(|only| only == text);
         };
-        let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
+        let Some(mut rest) = text.strip_prefix(first.as_str()) else {
+            return false;
+        };
         for part in middle {
             match rest.find(part.as_str()) {
                 Some(at) => rest = &rest[at + part.len()..],
@@ -97,7 +107,11 @@ mod tests {
             ("a?c", "abc", false),
             ("*äöü*", "x äöü y", true),
         ] {
-            assert_eq!(Pattern::new(pattern).matches(text), expected, "{pattern} on {text}");
+            assert_eq!(
+                Pattern::new(pattern).matches(text),
+                expected,
+                "{pattern} on {text}"
+            );
         }
     }
 }

@@ -74,7 +74,11 @@ pub struct Progress {
 impl Rows {
     /// The key of the row that an event is claimed by, if it is one that is counted or reported. `is_restart`
     /// is the end of a service's task, which is reported if there are more.
-    pub fn key_of(event: &Event, finding: Option<&Finding>, is_restart: bool) -> Option<Attributes> {
+    pub fn key_of(
+        event: &Event,
+        finding: Option<&Finding>,
+        is_restart: bool,
+    ) -> Option<Attributes> {
         let sort = match finding? {
             Finding::Moving | Finding::Awaiting => return None,
             // Whether it is one restart of several, only the count shows.
@@ -129,7 +133,9 @@ impl Rows {
             Updated::Refused(row) if row.get("claim") == Some(&self.me.as_str().into()) => {
                 Claim::Mine(Progress::default())
             }
-            Updated::Refused(row) if row.contains_key("finished") => Claim::Finished(Progress::of(&row)),
+            Updated::Refused(row) if row.contains_key("finished") => {
+                Claim::Finished(Progress::of(&row))
+            }
             Updated::Refused(_) => Claim::Elsewhere,
         }
     }
@@ -140,11 +146,20 @@ impl Rows {
         if finished {
             sets.push(("finished", self.me.as_str()));
         }
-        let counted = if progress.counted { ", #counted = :me" } else { "" };
+        let counted = if progress.counted {
+            ", #counted = :me"
+        } else {
+            ""
+        };
         let mut update = set(key, &sets);
-        update.expression = format!("SET #claim = :me{counted}{} REMOVE #lease", update.expression);
+        update.expression = format!(
+            "SET #claim = :me{counted}{} REMOVE #lease",
+            update.expression
+        );
         update.condition = "#claim = :me".to_owned();
-        update.values.insert(":me".to_owned(), self.me.as_str().into());
+        update
+            .values
+            .insert(":me".to_owned(), self.me.as_str().into());
         update
     }
 
@@ -161,25 +176,42 @@ impl Rows {
     }
 
     pub(super) fn ttl(&self) -> Value {
-        (self.now + Duration::days(self.retention_days.into())).unix_timestamp().into()
+        (self.now + Duration::days(self.retention_days.into()))
+            .unix_timestamp()
+            .into()
     }
 }
 
 impl Progress {
     fn of(row: &Attributes) -> Self {
         let time = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
-        Self { counted: row.contains_key("counted"), alerted: time(ALERTED), logged: time(LOGGED) }
+        Self {
+            counted: row.contains_key("counted"),
+            alerted: time(ALERTED),
+            logged: time(LOGGED),
+        }
     }
 
     fn sets(&self) -> Vec<(&'static str, &str)> {
-        let times = [(ALERTED, self.alerted.as_deref()), (LOGGED, self.logged.as_deref())];
-        times.into_iter().filter_map(|(name, at)| Some((name, at?))).collect()
+        let times = [
+            (ALERTED, self.alerted.as_deref()),
+            (LOGGED, self.logged.as_deref()),
+        ];
+        times
+            .into_iter()
+            .filter_map(|(name, at)| Some((name, at?)))
+            .collect()
     }
 }
 
 /// The keys of an item.
 pub fn key(partition: &str, sort: &str) -> Attributes {
-    [(PARTITION.to_owned(), partition.into()), (SORT.to_owned(), sort.into())].into_iter().collect()
+    [
+        (PARTITION.to_owned(), partition.into()),
+        (SORT.to_owned(), sort.into()),
+    ]
+    .into_iter()
+    .collect()
 }
 
 /// The beginning of a text: DynamoDB refuses a longer key, however often it is asked.
@@ -191,14 +223,23 @@ pub fn clipped(text: &str, bytes: usize) -> String {
 fn set(key: &Attributes, sets: &[(&str, &str)]) -> Update {
     Update {
         key: key.clone(),
-        expression: sets.iter().map(|(name, _)| format!(", #{name} = :{name}")).collect(),
-        values: sets.iter().map(|(name, value)| (format!(":{name}"), (*value).into())).collect(),
+        expression: sets
+            .iter()
+            .map(|(name, _)| format!(", #{name} = :{name}"))
+            .collect(),
+        values: sets
+            .iter()
+            .map(|(name, value)| (format!(":{name}"), (*value).into()))
+            .collect(),
         ..Update::default()
     }
 }
 
 pub(super) fn values<const N: usize>(values: [(&str, Value); N]) -> Attributes {
-    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    values
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 #[cfg(test)]

@@ -86,14 +86,21 @@ impl fmt::Display for SettingsErrors {
 impl Settings {
     /// Time over which the ends of a service's tasks are counted: the window of alerts, if it has any length.
     pub fn restart_window(&self) -> Duration {
-        let window = self.alert.as_ref().map(|alert| alert.window).filter(|window| !window.is_zero());
+        let window = self
+            .alert
+            .as_ref()
+            .map(|alert| alert.window)
+            .filter(|window| !window.is_zero());
         window.unwrap_or(Duration::seconds(300))
     }
 
     /// Reads the environment. A variable that is set to nothing is as good as one that is not set, as
     /// CloudFormation's parameters are.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsErrors> {
-        let mut environment = Environment { variable, errors: Vec::new() };
+        let mut environment = Environment {
+            variable,
+            errors: Vec::new(),
+        };
         let settings = Self {
             audit: environment.audit(),
             alert: environment.alert(),
@@ -119,7 +126,9 @@ struct Environment<V> {
 impl<V: Fn(&str) -> Option<String>> Environment<V> {
     /// The value of a variable, unless it is empty.
     fn given(&self, name: &str) -> Option<String> {
-        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        (self.variable)(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
     }
 
     /// The value of a variable or of its default, as it is read. A bad one is noted, and read as the type's own
@@ -132,7 +141,8 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
     ) -> T {
         let value = self.given(name).unwrap_or_else(|| default.to_owned());
         read(&value).unwrap_or_else(|| {
-            self.errors.push(format!("{name} must be {expected}, not {value:?}"));
+            self.errors
+                .push(format!("{name} must be {expected}, not {value:?}"));
             T::default()
         })
     }
@@ -151,25 +161,42 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
     fn audit(&mut self) -> Option<Audit> {
         let table = self.read_if_given("AUDIT_TABLE", "the name or ARN of a DynamoDB table", table);
         let expected = "a number of days from 1 to 3650";
-        let retention_days = self.read(("RETENTION_DAYS", "14"), expected, |days| number(days, 1..=3650));
-        Some(Audit { table: table?, retention_days })
+        let retention_days = self.read(("RETENTION_DAYS", "14"), expected, |days| {
+            number(days, 1..=3650)
+        });
+        Some(Audit {
+            table: table?,
+            retention_days,
+        })
     }
 
     fn alert(&mut self) -> Option<Alert> {
         let expected = "the ARN of an SNS topic that is no FIFO topic";
         let topic_arn = self.read_if_given("ALERT_TOPIC_ARN", expected, topic_arn);
         let expected = "text, json or chat";
-        let format = self.read(("ALERT_FORMAT", "text"), expected, |name| AlertFormat::named(name).map(Some));
+        let format = self.read(("ALERT_FORMAT", "text"), expected, |name| {
+            AlertFormat::named(name).map(Some)
+        });
         let expected = "a number of seconds from 0 to 86400";
-        let seconds: i64 =
-            self.read(("ALERT_WINDOW_SECONDS", "300"), expected, |seconds| number(seconds, 0..=86_400));
+        let seconds: i64 = self.read(("ALERT_WINDOW_SECONDS", "300"), expected, |seconds| {
+            number(seconds, 0..=86_400)
+        });
         let expected = "a number of lines from 0 to 50";
-        let log_lines = self.read(("ALERT_LOG_LINES", "10"), expected, |lines| number(lines, 0..=50));
-        Some(Alert { topic_arn: topic_arn?, format: format?, window: Duration::seconds(seconds), log_lines })
+        let log_lines = self.read(("ALERT_LOG_LINES", "10"), expected, |lines| {
+            number(lines, 0..=50)
+        });
+        Some(Alert {
+            topic_arn: topic_arn?,
+            format: format?,
+            window: Duration::seconds(seconds),
+            log_lines,
+        })
     }
 
     fn boolean(&mut self, name: &str, default: &str) -> bool {
-        self.read((name, default), "true or false", |value| value.to_ascii_lowercase().parse().ok())
+        self.read((name, default), "true or false", |value| {
+            value.to_ascii_lowercase().parse().ok()
+        })
     }
 
     fn log_group(&mut self) -> Option<String> {
@@ -186,7 +213,10 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         });
         let expected = "an index name of small letters, digits, - and _";
         let name = self.read(("OPENSEARCH_INDEX", "ecs-events"), expected, index_name);
-        Some(Index { endpoint: endpoint?, name })
+        Some(Index {
+            endpoint: endpoint?,
+            name,
+        })
     }
 
     fn ignored(&mut self) -> Vec<Pattern> {
@@ -218,8 +248,9 @@ fn topic_arn(arn: &str) -> Option<String> {
 }
 
 fn index_name(name: &str) -> Option<String> {
-    let is_char =
-        |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || matches!(char, '-' | '_' | '.');
+    let is_char = |char: char| {
+        char.is_ascii_lowercase() || char.is_ascii_digit() || matches!(char, '-' | '_' | '.')
+    };
     let good = name.len() <= 200 && name.chars().all(is_char) && !name.starts_with(['-', '_', '.']);
     good.then(|| name.to_owned())
 }
@@ -242,7 +273,8 @@ fn is_name_char(char: char) -> bool {
 /// The signature keeps an event from being forged on its way, and only TLS keeps it from being read.
 fn is_reachable_safely(url: &Url) -> bool {
     let plain = url.path() == "/" && url.query().is_none() && url.username().is_empty();
-    plain && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url))
+    plain
+        && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url))
 }
 
 /// A JSON list, which alone can have a pattern with a comma, or what is easier to write in a template's
@@ -252,7 +284,10 @@ fn patterns(list: &str) -> Option<Vec<Pattern>> {
         let list: Vec<String> = serde_json::from_str(list).ok()?;
         return Some(list.iter().map(|pattern| Pattern::new(pattern)).collect());
     }
-    let patterns = list.split([',', '\n', ';', '|']).map(str::trim).filter(|pattern| !pattern.is_empty());
+    let patterns = list
+        .split([',', '\n', ';', '|'])
+        .map(str::trim)
+        .filter(|pattern| !pattern.is_empty());
     Some(patterns.map(Pattern::new).collect())
 }
 

@@ -47,9 +47,10 @@ impl Rows {
     pub fn open(&self, group: &Group, window: Duration) -> Update {
         Update {
             key: group.key(),
-            expression: "SET #cluster = :cluster, #service = :service, #cause = :cause, #since = :since, \
+            expression:
+                "SET #cluster = :cluster, #service = :service, #cause = :cause, #since = :since, \
                          #until = :until, #claim = :me, #ttl = :ttl"
-                .to_owned(),
+                    .to_owned(),
             condition: "attribute_not_exists(#until) OR #claim = :me OR \
                         (#until <= :now AND (attribute_not_exists(#waiting) OR #waiting = :zero))"
                 .to_owned(),
@@ -76,7 +77,10 @@ impl Rows {
             (":one", 1.into()),
             (":latest", event.line(LATEST_BYTES).into()),
             (":until", milliseconds(event.time + patience).into()),
-            (":since", event.time.format(&Rfc3339).unwrap_or_default().into()),
+            (
+                ":since",
+                event.time.format(&Rfc3339).unwrap_or_default().into(),
+            ),
         ]));
         update.values.remove(":now");
         update.values.remove(":zero");
@@ -89,7 +93,10 @@ impl Rows {
         let mut update = self.open(group, patience);
         update.expression += ", #waiting = :zero";
         update.condition = "attribute_not_exists(#until) OR #since <= :since".to_owned();
-        update.values.extend(values([(":since", event.time.format(&Rfc3339).unwrap_or_default().into())]));
+        update.values.extend(values([(
+            ":since",
+            event.time.format(&Rfc3339).unwrap_or_default().into(),
+        )]));
         update.values.remove(":now");
         update
     }
@@ -97,7 +104,10 @@ impl Rows {
     /// Counts ends of a service's tasks in the window that is open.
     pub fn count_restarts(&self, (cluster, service): (&str, &str), ends: usize) -> Update {
         Update {
-            key: key(RESTARTS, &clipped(&format!("{cluster}#{service}"), SORT_BYTES)),
+            key: key(
+                RESTARTS,
+                &clipped(&format!("{cluster}#{service}"), SORT_BYTES),
+            ),
             expression: "SET #ttl = :ttl ADD #ends :ends".to_owned(),
             condition: "#until > :now".to_owned(),
             values: values([
@@ -109,7 +119,12 @@ impl Rows {
     }
 
     /// Begins a window with the first ends of a service's tasks. Refused while one is open.
-    pub fn begin_restarts(&self, (cluster, service): (&str, &str), ends: usize, window: Duration) -> Update {
+    pub fn begin_restarts(
+        &self,
+        (cluster, service): (&str, &str),
+        ends: usize,
+        window: Duration,
+    ) -> Update {
         Update {
             expression: "SET #ttl = :ttl, #ends = :ends, #until = :until".to_owned(),
             condition: "attribute_not_exists(#until) OR #until <= :now".to_owned(),
@@ -156,7 +171,8 @@ impl Rows {
         Update {
             key: window.group.key(),
             expression: "SET #lease = :lease".to_owned(),
-            condition: "#until = :until AND (attribute_not_exists(#lease) OR #lease <= :now)".to_owned(),
+            condition: "#until = :until AND (attribute_not_exists(#lease) OR #lease <= :now)"
+                .to_owned(),
             values: values([
                 (":lease", milliseconds(self.now + LEASE).into()),
                 (":until", window.until.into()),
@@ -197,7 +213,8 @@ impl Rows {
     pub fn close(&self, window: &Window) -> Update {
         Update {
             key: window.group.key(),
-            condition: "#until = :until AND (attribute_not_exists(#waiting) OR #waiting = :zero)".to_owned(),
+            condition: "#until = :until AND (attribute_not_exists(#waiting) OR #waiting = :zero)"
+                .to_owned(),
             values: values([(":until", window.until.into()), (":zero", 0.into())]),
             ..Update::default()
         }
@@ -210,7 +227,11 @@ impl Window {
         let text = |name: &str| row.get(name)?.as_str().map(str::to_owned);
         let latest = text("latest").and_then(|latest| serde_json::from_str(&latest).ok());
         Some(Self {
-            group: Group { cluster: text("cluster")?, service: text("service")?, cause: text("cause")? },
+            group: Group {
+                cluster: text("cluster")?,
+                service: text("service")?,
+                cause: text("cause")?,
+            },
             since: text("since")?,
             until: row.get("until")?.as_i64()?,
             waiting: row.get("waiting").and_then(Value::as_u64).unwrap_or(0),

@@ -12,7 +12,9 @@ pub(super) fn of_failure(failure: &Failure, recognised: &Recognised) -> String {
     let alert = recognised.entry.alert;
     match &failure.cause {
         _ if !alert.is_empty() => alert.to_owned(),
-        Cause::Exited { container, code, .. } => {
+        Cause::Exited {
+            container, code, ..
+        } => {
             format!("{container} exited with code {code}{}", signal(*code))
         }
         Cause::NoExitCode { container, .. } => format!("{container} ended without an exit code"),
@@ -51,9 +53,14 @@ mod tests {
         let task = Task {
             stop_code: Some(stop_code.to_owned()),
             stopped_reason: Some(text.to_owned()),
-            ..Task::unseen(TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/1".to_owned()))
+            ..Task::unseen(TaskArn(
+                "arn:aws:ecs:us-west-2:123456789012:task/prod/1".to_owned(),
+            ))
         };
-        let failure = Failure { cause, ..of_its_end(&task) };
+        let failure = Failure {
+            cause,
+            ..of_its_end(&task)
+        };
         of_failure(&failure, &failure.recognised(None))
     }
 
@@ -85,9 +92,18 @@ mod tests {
                 ),
                 "registry cannot be reached (network)",
             ),
-            ("Timeout waiting for network interface provisioning to complete.", "no network interface"),
-            ("Unexpected EC2 error while attempting to Create Network Interface: x", "no network interface"),
-            ("CannotPullContainerError: toomanyrequests", "pull limit of the registry"),
+            (
+                "Timeout waiting for network interface provisioning to complete.",
+                "no network interface",
+            ),
+            (
+                "Unexpected EC2 error while attempting to Create Network Interface: x",
+                "no network interface",
+            ),
+            (
+                "CannotPullContainerError: toomanyrequests",
+                "pull limit of the registry",
+            ),
             (
                 "image Manifest does not contain descriptor matching platform 'linux/amd64'",
                 "image is for another platform",
@@ -98,8 +114,15 @@ mod tests {
             ),
             ("Something new", "failed to start"),
         ] {
-            let culprit = Cause::FailedToStart { container: None, reason: None };
-            assert_eq!(words("TaskFailedToStart", text, culprit), expected, "{text}");
+            let culprit = Cause::FailedToStart {
+                container: None,
+                reason: None,
+            };
+            assert_eq!(
+                words("TaskFailedToStart", text, culprit),
+                expected,
+                "{text}"
+            );
         }
     }
 
@@ -107,8 +130,18 @@ mod tests {
     fn memory_that_ran_out_is_the_cause_of_failed_health_checks() {
         let unhealthy = "Task failed ELB health checks in (target-group arn)";
         let memory = Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
-        let exited = |reason| Cause::Exited { container: "app".to_owned(), code: 137, reason };
-        assert_eq!(words("ServiceSchedulerInitiated", unhealthy, exited(memory)), "out of memory");
-        assert_eq!(words("ServiceSchedulerInitiated", unhealthy, exited(None)), "health checks failed");
+        let exited = |reason| Cause::Exited {
+            container: "app".to_owned(),
+            code: 137,
+            reason,
+        };
+        assert_eq!(
+            words("ServiceSchedulerInitiated", unhealthy, exited(memory)),
+            "out of memory"
+        );
+        assert_eq!(
+            words("ServiceSchedulerInitiated", unhealthy, exited(None)),
+            "health checks failed"
+        );
     }
 }

@@ -81,12 +81,16 @@ impl Failures<'_> {
             AlertFormat::Chat => self.chat(&subject, &reason).to_string(),
         };
         let (family, group, stop_code) = match self.failing.what {
-            Subject::Task(change, _) | Subject::Restarting(change) => {
-                (change.family().to_owned(), change.group.clone(), change.task.stop_code.clone())
-            }
-            Subject::Service(service) if service.kind.is_of_service() => {
-                (String::new(), Some(format!("service:{}", service.service)), None)
-            }
+            Subject::Task(change, _) | Subject::Restarting(change) => (
+                change.family().to_owned(),
+                change.group.clone(),
+                change.task.stop_code.clone(),
+            ),
+            Subject::Service(service) if service.kind.is_of_service() => (
+                String::new(),
+                Some(format!("service:{}", service.service)),
+                None,
+            ),
             Subject::Service(service) if service.kind == Kind::RunTask => {
                 (service.service.clone(), None, None)
             }
@@ -102,14 +106,20 @@ impl Failures<'_> {
         Notice {
             subject,
             body,
-            attributes: attributes.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+            attributes: attributes
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .collect(),
         }
     }
 
     fn reason(&self) -> Reason {
         match self.failing.what {
             Subject::Task(change, failure) => {
-                let judged = failure.failure.clone().unwrap_or_else(|| of_its_end(&change.task));
+                let judged = failure
+                    .failure
+                    .clone()
+                    .unwrap_or_else(|| of_its_end(&change.task));
                 let invited = self.log.is_none().then_some("Its log says why");
                 let facts = Particulars::default().with("logged", invited);
                 match change.service().is_some() {
@@ -135,7 +145,9 @@ impl Failures<'_> {
 
     /// The text for a person, most telling first.
     fn text(&self, reason: &str) -> String {
-        let mut text = self.how_many().map_or_else(String::new, |many| format!("{many}\n\n"));
+        let mut text = self
+            .how_many()
+            .map_or_else(String::new, |many| format!("{many}\n\n"));
         text += &format!("{reason}\n\n");
         let event = self.failing.event;
         let mut lines = match self.failing.what {
@@ -163,19 +175,32 @@ impl Failures<'_> {
             }
         };
         lines.extend([
-            ("Account", Some(format!("{}, {}", event.account, event.region))),
+            (
+                "Account",
+                Some(format!("{}, {}", event.account, event.region)),
+            ),
             ("Event", Some(event.id.clone())),
         ]);
-        if let Some((group, stream)) =
-            self.log.and_then(|log| log.group.as_deref().zip(log.stream.as_deref()))
+        if let Some((group, stream)) = self
+            .log
+            .and_then(|log| log.group.as_deref().zip(log.stream.as_deref()))
         {
-            lines.push(("Log", link::log_stream(self.failing.arn(), None, group, stream)));
+            lines.push((
+                "Log",
+                link::log_stream(self.failing.arn(), None, group, stream),
+            ));
         }
         for (name, value) in lines {
-            text.extend(value.filter(|value| !value.is_empty()).map(|value| format!("{name}: {value}\n")));
+            text.extend(
+                value
+                    .filter(|value| !value.is_empty())
+                    .map(|value| format!("{name}: {value}\n")),
+            );
         }
         if self.named.len() > 1 {
-            let beyond = usize::try_from(self.count).unwrap_or(usize::MAX).saturating_sub(self.named.len());
+            let beyond = usize::try_from(self.count)
+                .unwrap_or(usize::MAX)
+                .saturating_sub(self.named.len());
             text += &format!("\nThe tasks:\n{}\n", self.named.join("\n"));
             if beyond > 0 {
                 text += &format!("and {beyond} more\n");
@@ -193,7 +218,10 @@ impl Failures<'_> {
                 None
             }
             (count, None) => Some(format!("{count} failures with the same cause, the first:")),
-            (count, Some(since)) => Some(format!("{count} more since {}, the latest:", minutes_of(since))),
+            (count, Some(since)) => Some(format!(
+                "{count} more since {}, the latest:",
+                minutes_of(since)
+            )),
         }
     }
 
@@ -230,7 +258,11 @@ impl Failures<'_> {
     /// <https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html>
     fn chat(&self, subject: &str, reason: &str) -> Value {
         let arn = self.failing.arn();
-        let Group { cluster, service: name, cause } = self.group;
+        let Group {
+            cluster,
+            service: name,
+            cause,
+        } = self.group;
         let page = match self.failing.what {
             Subject::Task(..) | Subject::Restarting(_) => link::task(arn, cluster),
             Subject::Service(service) => page_of(service, arn),
@@ -239,11 +271,20 @@ impl Failures<'_> {
             Subject::Task(change, failure) => listed(change, failure, reason),
             Subject::Restarting(_) | Subject::Service(_) => String::new(),
         };
-        let arn_shown = if arn.is_empty() { String::new() } else { format!("\n\n`{arn}`") };
-        let containers =
-            if containers.is_empty() { containers } else { format!("\n\n{}", containers.trim_end()) };
+        let arn_shown = if arn.is_empty() {
+            String::new()
+        } else {
+            format!("\n\n`{arn}`")
+        };
+        let containers = if containers.is_empty() {
+            containers
+        } else {
+            format!("\n\n{}", containers.trim_end())
+        };
         let page = page.map_or_else(String::new, |page| format!("\n{page}"));
-        let many = self.how_many().map_or_else(String::new, |many| format!("{many} "));
+        let many = self
+            .how_many()
+            .map_or_else(String::new, |many| format!("{many} "));
         json!({
             "version": "1.0",
             "source": "custom",
@@ -266,18 +307,30 @@ impl Failures<'_> {
 
 fn of_task(change: &TaskChange) -> Vec<(&'static str, Option<String>)> {
     let task = &change.task;
-    let ran = task.run_time().map(|ran| format!(" (ran {} s)", ran.whole_seconds())).unwrap_or_default();
+    let ran = task
+        .run_time()
+        .map(|ran| format!(" (ran {} s)", ran.whole_seconds()))
+        .unwrap_or_default();
     vec![
         ("Task", Some(task.arn.0.clone())),
         ("Cluster", Some(change.cluster().to_owned())),
-        ("Task definition", Some(definition_name(&task.task_definition_arn).to_owned())),
+        (
+            "Task definition",
+            Some(definition_name(&task.task_definition_arn).to_owned()),
+        ),
         ("Group", change.group.clone()),
         ("Started by", task.started_by.clone()),
-        ("Runs on", task.capacity_provider.clone().or(task.launch_type.clone())),
+        (
+            "Runs on",
+            task.capacity_provider.clone().or(task.launch_type.clone()),
+        ),
         ("Stop code", task.stop_code.clone()),
         ("Stopped reason", task.stopped_reason.clone()),
         ("Started", task.started_at.map(seconds)),
-        ("Stopped", task.stopped_at.map(|at| format!("{}{ran}", seconds(at)))),
+        (
+            "Stopped",
+            task.stopped_at.map(|at| format!("{}{ran}", seconds(at))),
+        ),
         ("Console", link::task(&task.arn.0, change.cluster())),
     ]
 }
@@ -292,23 +345,40 @@ fn page_of(service: &ServiceEvent, arn: &str) -> Option<String> {
 fn listed(change: &TaskChange, failure: &TaskFailure, reason: &str) -> String {
     let failed = failure.failure.iter();
     let failed = failed.flat_map(|failure| [&failure.cause].into_iter().chain(&failure.others));
-    containers(change, reason, &failed.filter_map(Cause::container).collect::<Vec<_>>())
+    containers(
+        change,
+        reason,
+        &failed.filter_map(Cause::container).collect::<Vec<_>>(),
+    )
 }
 
 /// A line for each container, those that failed first: its exit code, its image, and why, unless the Reason
 /// says so.
 fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
     let mut containers: Vec<_> = change.task.containers.iter().collect();
-    let place = |name: &str| failed.iter().position(|failed| *failed == name).unwrap_or(failed.len());
+    let place = |name: &str| {
+        failed
+            .iter()
+            .position(|failed| *failed == name)
+            .unwrap_or(failed.len())
+    };
     containers.sort_by_key(|container| place(&container.name));
     let line = |container: &&crate::task::Container| {
-        let code = container.exit_code.map_or("no exit code".to_owned(), |code| format!("exit code {code}"));
+        let code = container
+            .exit_code
+            .map_or("no exit code".to_owned(), |code| {
+                format!("exit code {code}")
+            });
         // What ECS says of the task as well stands under Stopped reason.
         let own = container.reason.as_deref();
-        let own =
-            own.filter(|own| !reason.contains(own) && change.task.stopped_reason.as_deref() != Some(own));
+        let own = own.filter(|own| {
+            !reason.contains(own) && change.task.stopped_reason.as_deref() != Some(own)
+        });
         let own = own.map_or(String::new(), |own| format!(", {own}"));
-        let image = container.image.as_deref().map_or(String::new(), |image| format!(", {image}"));
+        let image = container
+            .image
+            .as_deref()
+            .map_or(String::new(), |image| format!(", {image}"));
         format!("Container {}: {code}{own}{image}\n", container.name)
     };
     containers.iter().map(line).collect()
@@ -327,12 +397,16 @@ pub fn culprit<'f>(failing: &Failing<'f>) -> Option<&'f str> {
 }
 
 fn seconds(time: OffsetDateTime) -> String {
-    time.format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC")).unwrap_or_default()
+    time.format(format_description!(
+        "[year]-[month]-[day] [hour]:[minute]:[second] UTC"
+    ))
+    .unwrap_or_default()
 }
 
 fn minutes_of(stamp: &str) -> String {
     let time = OffsetDateTime::parse(stamp, &time::format_description::well_known::Rfc3339).ok();
-    let written = time.and_then(|time| time.format(format_description!("[hour]:[minute] UTC")).ok());
+    let written =
+        time.and_then(|time| time.format(format_description!("[hour]:[minute] UTC")).ok());
     written.unwrap_or_else(|| stamp.to_owned())
 }
 
@@ -357,8 +431,13 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
     let known = service.reason.as_deref().and_then(failures::of_text);
     let reason = match &known {
         Some(known) => {
-            let facts = Particulars::default().about(None).with("cluster", Some(&service.cluster));
-            reason.fact(Some(&known.lead(&facts))).fact(Some(&known.step(&facts))).about(known.entry.id)
+            let facts = Particulars::default()
+                .about(None)
+                .with("cluster", Some(&service.cluster));
+            reason
+                .fact(Some(&known.lead(&facts)))
+                .fact(Some(&known.step(&facts)))
+                .about(known.entry.id)
         }
         None => reason,
     };

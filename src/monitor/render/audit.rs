@@ -30,13 +30,19 @@ pub struct Item {
 }
 
 /// The item of an event. `finding` is absent for an event that is not judged.
-pub fn render(event: &Event, finding: Option<&Finding>, retention_days: u32, now: OffsetDateTime) -> Item {
+pub fn render(
+    event: &Event,
+    finding: Option<&Finding>,
+    retention_days: u32,
+    now: OffsetDateTime,
+) -> Item {
     let time = event.time.format(&Rfc3339).unwrap_or_default();
     let about = event.resource.as_deref().unwrap_or(&event.detail_type);
     let (partition, id) = match event.change() {
-        Some(change) if !change.task.task_definition_arn.is_empty() => {
-            (change.task.task_definition_arn.as_str(), change.task.arn.id())
-        }
+        Some(change) if !change.task.task_definition_arn.is_empty() => (
+            change.task.task_definition_arn.as_str(),
+            change.task.arn.id(),
+        ),
         Some(change) => (change.task.arn.0.as_str(), change.task.arn.id()),
         None => (about, event.id.as_str()),
     };
@@ -65,11 +71,17 @@ pub fn render(event: &Event, finding: Option<&Finding>, retention_days: u32, now
     if let (Value::Object(of_kind), Some(all)) = (of_kind, attributes.as_object_mut()) {
         all.extend(of_kind);
     }
-    let known = attributes.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let known = attributes
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| !value.is_null());
     Item {
         partition: clipped(partition, PARTITION_BYTES),
         change: format!("{time}#{}#{}", clipped(id, ID_BYTES), event.version),
-        attributes: known.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        attributes: known
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
     }
 }
 
@@ -129,19 +141,32 @@ mod tests {
         let event = event("task-drained.json");
         let finding = Finding::of(&event, &pattern::default());
         let item = render(&event, finding.as_ref(), 14, NOW);
-        assert_eq!(item.partition, "arn:aws:ecs:us-east-1:123456789012:task-definition/wpunconfiguredfail:1");
-        assert_eq!(item.change, "2016-10-17T20:29:14Z#cdf83842-a918-482b-908b-857e667ce328#3");
+        assert_eq!(
+            item.partition,
+            "arn:aws:ecs:us-east-1:123456789012:task-definition/wpunconfiguredfail:1"
+        );
+        assert_eq!(
+            item.change,
+            "2016-10-17T20:29:14Z#cdf83842-a918-482b-908b-857e667ce328#3"
+        );
         let attribute = |name: &str| item.attributes.get(name).cloned().unwrap_or_default();
         assert_eq!(attribute("finding"), "excused");
-        assert_eq!(attribute("excuse"), "stoppedReason matches *container instance is in DRAINING state*");
-        assert_eq!(attribute("ttl"), (NOW + Duration::days(14)).unix_timestamp());
+        assert_eq!(
+            attribute("excuse"),
+            "stoppedReason matches *container instance is in DRAINING state*"
+        );
+        assert_eq!(
+            attribute("ttl"),
+            (NOW + Duration::days(14)).unix_timestamp()
+        );
         assert_eq!(
             attribute("containers"),
             json!([{"name": "web", "lastStatus": "STOPPED", "exitCode": 137}])
         );
-        for (name, value) in
-            [("cluster", "eventStreamTestCluster"), ("stopCode", "ServiceSchedulerInitiated")]
-        {
+        for (name, value) in [
+            ("cluster", "eventStreamTestCluster"),
+            ("stopCode", "ServiceSchedulerInitiated"),
+        ] {
             assert_eq!(attribute(name), value);
         }
         assert!(!item.attributes.contains_key("group") && !item.attributes.contains_key(ALERTED));
@@ -150,11 +175,16 @@ mod tests {
     #[test]
     fn keys_are_no_longer_than_dynamodb_takes_them() {
         let mut event = event("task-drained.json");
-        let About::Task(change) = &mut event.about else { panic!("a task") };
+        let About::Task(change) = &mut event.about else {
+            panic!("a task")
+        };
         change.task.arn.0 = format!("task/{}", "ü".repeat(2000));
         change.task.task_definition_arn = "ü".repeat(3000);
         let item = render(&event, None, 14, NOW);
-        assert_eq!((item.partition.len(), item.change.len() <= 1024), (2048, true));
+        assert_eq!(
+            (item.partition.len(), item.change.len() <= 1024),
+            (2048, true)
+        );
         assert!(item.change.ends_with("#3"));
     }
 
@@ -163,10 +193,17 @@ mod tests {
         let mut event = event("task-drained.json");
         event.about = About::Other;
         event.detail_type = "ECS Container Instance State Change".to_owned();
-        event.resource = Some("arn:aws:ecs:us-east-1:123456789012:container-instance/prod/a".to_owned());
+        event.resource =
+            Some("arn:aws:ecs:us-east-1:123456789012:container-instance/prod/a".to_owned());
         let item = render(&event, None, 14, NOW);
-        assert_eq!(item.partition, "arn:aws:ecs:us-east-1:123456789012:container-instance/prod/a");
-        assert_eq!(item.change, "2016-10-17T20:29:14Z#8f07966c-b005-4a0f-9ee9-63d2c41448b3#3");
+        assert_eq!(
+            item.partition,
+            "arn:aws:ecs:us-east-1:123456789012:container-instance/prod/a"
+        );
+        assert_eq!(
+            item.change,
+            "2016-10-17T20:29:14Z#8f07966c-b005-4a0f-9ee9-63d2c41448b3#3"
+        );
         assert!(!item.attributes.contains_key("finding"));
     }
 }

@@ -9,7 +9,11 @@ use crate::monitor::decide::{event::Event, finding::Finding};
 
 /// The two lines of one event: where it goes, and the event with its finding.
 pub fn render(event: &Event, finding: Option<&Finding>, index: &str) -> String {
-    let month = format!("{index}-{:04}.{:02}", event.time.year(), u8::from(event.time.month()));
+    let month = format!(
+        "{index}-{:04}.{:02}",
+        event.time.year(),
+        u8::from(event.time.month())
+    );
     let action = json!({ "index": { "_index": month, "_id": event.id } });
     let mut document = event.json.clone();
     if let Some(finding) = finding {
@@ -37,7 +41,13 @@ pub fn refused(answer: &Value) -> BTreeMap<String, Refused> {
             let id = result["_id"].as_str().unwrap_or_default().to_owned();
             let word = |name: &str| result["error"][name].as_str().unwrap_or("no reason given");
             let why = format!("{}: {}", word("type"), word("reason"));
-            (id, Refused { why, for_good: result["status"] == 400 })
+            (
+                id,
+                Refused {
+                    why,
+                    for_good: result["status"] == 400,
+                },
+            )
         })
         .collect()
 }
@@ -46,8 +56,18 @@ pub fn refused(answer: &Value) -> BTreeMap<String, Refused> {
 /// field looks like, and every other text is found as it stands.
 pub fn template(index: &str) -> Value {
     let date = json!({ "type": "date", "ignore_malformed": true });
-    let dates = ["createdAt", "startedAt", "stoppingAt", "stoppedAt", "executionStoppedAt", "updatedAt"];
-    let dates: Value = dates.map(|name| (name.to_owned(), date.clone())).into_iter().collect();
+    let dates = [
+        "createdAt",
+        "startedAt",
+        "stoppingAt",
+        "stoppedAt",
+        "executionStoppedAt",
+        "updatedAt",
+    ];
+    let dates: Value = dates
+        .map(|name| (name.to_owned(), date.clone()))
+        .into_iter()
+        .collect();
     json!({
         "index_patterns": [format!("{index}-*")],
         "template": {
@@ -77,10 +97,18 @@ mod tests {
     fn an_event_is_two_lines_under_its_own_id_and_in_the_index_of_its_month() {
         let event = event("task-stopped-exit-1.json");
         let rendered = render(&event, Some(&Finding::Moving), "ecs-events");
-        let lines: Vec<Value> =
-            rendered.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
-        assert_eq!(lines[0], json!({"index": {"_index": "ecs-events-2016.10", "_id": event.id}}));
-        assert_eq!((&lines[1]["detail"], &lines[1]["finding"]), (&event.json["detail"], &json!("moving")));
+        let lines: Vec<Value> = rendered
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+            .collect();
+        assert_eq!(
+            lines[0],
+            json!({"index": {"_index": "ecs-events-2016.10", "_id": event.id}})
+        );
+        assert_eq!(
+            (&lines[1]["detail"], &lines[1]["finding"]),
+            (&event.json["detail"], &json!("moving"))
+        );
         assert!(rendered.ends_with('\n') && lines.len() == 2);
     }
 
@@ -92,8 +120,16 @@ mod tests {
             {"create": {"_id": "c", "status": 400,
                 "error": {"type": "mapper_parsing_exception", "reason": "no date"}}},
         ]});
-        let shown: Vec<String> =
-            refused(&answer).iter().map(|(id, one)| format!("{id} {} {}", one.for_good, one.why)).collect();
-        assert_eq!(shown, ["b false rejected: queue is full", "c true mapper_parsing_exception: no date"]);
+        let shown: Vec<String> = refused(&answer)
+            .iter()
+            .map(|(id, one)| format!("{id} {} {}", one.for_good, one.why))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "b false rejected: queue is full",
+                "c true mapper_parsing_exception: no date"
+            ]
+        );
     }
 }

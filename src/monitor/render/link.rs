@@ -9,7 +9,9 @@ pub fn task(task_arn: &str, cluster: &str) -> Option<String> {
     let (partition, region) = place(task_arn).filter(|_| !cluster.is_empty())?;
     let id = task_arn.rsplit('/').next()?;
     let host = host(partition, region);
-    Some(format!("https://{host}/ecs/v2/clusters/{cluster}/tasks/{id}?region={region}"))
+    Some(format!(
+        "https://{host}/ecs/v2/clusters/{cluster}/tasks/{id}?region={region}"
+    ))
 }
 
 /// The page of a service, if its cluster is known: the ARN of an old one does not say.
@@ -17,7 +19,9 @@ pub fn service(service_arn: &str, cluster: &str) -> Option<String> {
     let (partition, region) = place(service_arn).filter(|_| !cluster.is_empty())?;
     let name = service_arn.rsplit('/').next()?;
     let host = host(partition, region);
-    Some(format!("https://{host}/ecs/v2/clusters/{cluster}/services/{name}?region={region}"))
+    Some(format!(
+        "https://{host}/ecs/v2/clusters/{cluster}/services/{name}?region={region}"
+    ))
 }
 
 /// The page of a log stream in the region and partition of this ARN, unless the log is in another region.
@@ -61,7 +65,9 @@ mod tests {
         let arn = "arn:aws:ecs:us-west-2:123456789012:task/prod/0123";
         assert_eq!(
             task(arn, "prod").as_deref(),
-            Some("https://us-west-2.console.aws.amazon.com/ecs/v2/clusters/prod/tasks/0123?region=us-west-2")
+            Some(
+                "https://us-west-2.console.aws.amazon.com/ecs/v2/clusters/prod/tasks/0123?region=us-west-2"
+            )
         );
         let china = "arn:aws-cn:ecs:cn-north-1:123456789012:service/prod/web";
         assert_eq!(
@@ -72,7 +78,10 @@ mod tests {
         );
         assert_eq!(task("0123", "prod"), None);
         assert_eq!(task(arn, ""), None);
-        assert_eq!(service("arn:aws:ecs:us-west-2:123456789012:service/web", ""), None);
+        assert_eq!(
+            service("arn:aws:ecs:us-west-2:123456789012:service/web", ""),
+            None
+        );
     }
 
     #[test]

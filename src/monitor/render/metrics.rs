@@ -24,12 +24,16 @@ pub fn render(
         Finding::Failed(_) => "TaskFailed",
     };
     let spans = [
-        ("StartSeconds", task.created_at.zip(task.started_at).map(|(from, to)| to - from)),
+        (
+            "StartSeconds",
+            task.created_at
+                .zip(task.started_at)
+                .map(|(from, to)| to - from),
+        ),
         ("RunSeconds", task.run_time()),
     ];
     let mut metrics = vec![(counted, "Count")];
-    let mut line =
-        json!({ "Cluster": dimension(change.cluster()), "Family": dimension(change.family()), counted: 1 });
+    let mut line = json!({ "Cluster": dimension(change.cluster()), "Family": dimension(change.family()), counted: 1 });
     for (name, span) in spans {
         if let Some(span) = span {
             metrics.push((name, "Seconds"));
@@ -39,12 +43,22 @@ pub fn render(
     // All together for an alarm, which cannot search; by cluster and by family for the dashboard.
     let mut dimensions = vec![vec![], vec!["Cluster"]];
     dimensions.extend(by_family.then(|| vec!["Cluster", "Family"]));
-    Some(embedded(line, &[MetricSet { dimensions, metrics }], now))
+    Some(embedded(
+        line,
+        &[MetricSet {
+            dimensions,
+            metrics,
+        }],
+        now,
+    ))
 }
 
 /// The line about events that could not be read.
 pub fn dropped(count: usize, now: OffsetDateTime) -> String {
-    let set = MetricSet { dimensions: vec![vec![]], metrics: vec![("EventsDropped", "Count")] };
+    let set = MetricSet {
+        dimensions: vec![vec![]],
+        metrics: vec![("EventsDropped", "Count")],
+    };
     embedded(json!({ "EventsDropped": count }), &[set], now)
 }
 
@@ -61,42 +75,66 @@ mod tests {
     fn line(file: &str, by_family: bool) -> Value {
         let event = event(file);
         let finding = Finding::of(&event, &pattern::default()).expect("a finding");
-        let line = render(event.change().expect("a task"), &finding, by_family, NOW).expect("a line");
+        let line =
+            render(event.change().expect("a task"), &finding, by_family, NOW).expect("a line");
         serde_json::from_str(&line).expect("JSON")
     }
 
     #[test]
     fn a_task_that_has_ended_is_one_line() {
         let line = line("task-stopped-exit-1.json", false);
-        assert_eq!((&line["TaskFailed"], &line["Cluster"]), (&json!(1), &json!("eventStreamTestCluster")));
-        assert_eq!((&line["StartSeconds"], &line["RunSeconds"]), (&json!(20.508), &json!(0.153)));
+        assert_eq!(
+            (&line["TaskFailed"], &line["Cluster"]),
+            (&json!(1), &json!("eventStreamTestCluster"))
+        );
+        assert_eq!(
+            (&line["StartSeconds"], &line["RunSeconds"]),
+            (&json!(20.508), &json!(0.153))
+        );
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Namespace"], "ECSTasks");
         for metric in directive["Metrics"].as_array().expect("metrics") {
-            assert!(line[metric["Name"].as_str().expect("a name")].is_number(), "{metric}");
+            assert!(
+                line[metric["Name"].as_str().expect("a name")].is_number(),
+                "{metric}"
+            );
         }
     }
 
     #[test]
     fn a_task_that_moves_is_not_measured() {
         let event = event("task-stopped-exit-1.json");
-        assert_eq!(render(event.change().expect("a task"), &Finding::Moving, false, NOW), None);
+        assert_eq!(
+            render(
+                event.change().expect("a task"),
+                &Finding::Moving,
+                false,
+                NOW
+            ),
+            None
+        );
     }
 
     #[test]
     fn families_are_measured_where_somebody_wants_to_pay_for_it() {
         let dimensions = |by_family| {
-            line("task-drained.json", by_family)["_aws"]["CloudWatchMetrics"][0]["Dimensions"].clone()
+            line("task-drained.json", by_family)["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+                .clone()
         };
         assert_eq!(dimensions(false), json!([[], ["Cluster"]]));
-        assert_eq!(dimensions(true), json!([[], ["Cluster"], ["Cluster", "Family"]]));
+        assert_eq!(
+            dimensions(true),
+            json!([[], ["Cluster"], ["Cluster", "Family"]])
+        );
     }
 
     #[test]
     fn what_is_not_known_is_not_measured() {
         let line = line("task-failed-to-start.json", false);
         assert!(
-            line["TaskFailed"].is_number() && line["StartSeconds"].is_null() && line["RunSeconds"].is_null()
+            line["TaskFailed"].is_number()
+                && line["StartSeconds"].is_null()
+                && line["RunSeconds"].is_null()
         );
     }
 
@@ -104,6 +142,9 @@ mod tests {
     fn what_was_dropped_is_counted() {
         let line: Value = serde_json::from_str(&dropped(3, NOW)).expect("JSON");
         assert_eq!(line["EventsDropped"], 3);
-        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], "EventsDropped");
+        assert_eq!(
+            line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"],
+            "EventsDropped"
+        );
     }
 }

@@ -62,21 +62,30 @@ impl Answer {
     /// what is known at the start, so that a second delivery of the request gives the same answer.
     pub fn started(tasks: &[Task], rules: Rules<'_>, wants_output: bool) -> Self {
         let reason = texts::started(tasks.len());
-        let reason = if wants_output { texts::no_output_yet(reason) } else { reason };
+        let reason = if wants_output {
+            texts::no_output_yet(reason)
+        } else {
+            reason
+        };
         Self::Succeeded(reason, Box::new(identity(tasks, rules)))
     }
 
     /// The answer to a run whose verdict goes to a WaitHandle: its tasks have started. Its
     /// attributes are those of [`Answer::started`].
     pub fn promised(tasks: &[Task], rules: Rules<'_>) -> Self {
-        Self::Succeeded(texts::promised(tasks.len()), Box::new(identity(tasks, rules)))
+        Self::Succeeded(
+            texts::promised(tasks.len()),
+            Box::new(identity(tasks, rules)),
+        )
     }
 
     /// The answer to a run whose decisive tasks succeeded.
     pub fn succeeded(tasks: &[Task], rules: Rules<'_>) -> Self {
         let started_at = tasks.iter().filter_map(|task| task.started_at).min();
         let stopped_at = tasks.iter().filter_map(Task::ended_at).max();
-        let seconds = started_at.zip(stopped_at).map(|(start, stop)| (stop - start).whole_seconds().max(0));
+        let seconds = started_at
+            .zip(stopped_at)
+            .map(|(start, stop)| (stop - start).whole_seconds().max(0));
         let exit_code = tasks.first().and_then(|task| exit_code(task, rules));
         let data = Data {
             exit_code: exit_code.map_or_else(String::new, |code| code.to_string()),
@@ -86,13 +95,18 @@ impl Answer {
             ..identity(tasks, rules)
         };
         let reason = texts::succeeded(tasks.len(), seconds);
-        Self::Succeeded(texts::with_helpers(reason, &rules.helpers_that_failed(tasks)), Box::new(data))
+        Self::Succeeded(
+            texts::with_helpers(reason, &rules.helpers_that_failed(tasks)),
+            Box::new(data),
+        )
     }
 
     /// Adds the last line of a container as Output, or says in the Reason why there is none.
     #[must_use]
     pub fn returning(self, container: Option<&str>, log: &Log) -> Self {
-        let Self::Succeeded(reason, mut data) = self else { return self };
+        let Self::Succeeded(reason, mut data) = self else {
+            return self;
+        };
         data.output = log.lines.last().map(|line| plain(line)).unwrap_or_default();
         let reason = match &log.missing {
             Some(missing) => texts::no_output(reason, container, &missing.in_words(log)),
@@ -103,17 +117,31 @@ impl Answer {
 
     /// The answer to a run in which at least one task failed.
     pub fn failed(failures: &[Failure], evidence: Evidence<'_>) -> Self {
-        let Evidence { definition, log, network } = evidence;
-        let culprit = failures.first().and_then(|failure| failure.cause.container());
-        let described = culprit.zip(definition).and_then(|(name, definition)| definition.container(name));
+        let Evidence {
+            definition,
+            log,
+            network,
+        } = evidence;
+        let culprit = failures
+            .first()
+            .and_then(|failure| failure.cause.container());
+        let described = culprit
+            .zip(definition)
+            .and_then(|(name, definition)| definition.container(name));
         let groups = network.and_then(|network| network.split("security groups ").nth(1));
         let logs = described.and_then(|container| container.logs.as_ref());
         let facts = Particulars::default()
             .with("image", described.map(|container| container.image.as_str()))
-            .with("memory", definition.and_then(|definition| definition.memory.as_deref()))
+            .with(
+                "memory",
+                definition.and_then(|definition| definition.memory.as_deref()),
+            )
             .with("platform", definition.and_then(platform))
             .with("group", logs.map(|logs| logs.group.as_str()))
-            .with("groups", groups.and_then(|groups| groups.split(", AssignPublicIp").next()))
+            .with(
+                "groups",
+                groups.and_then(|groups| groups.split(", AssignPublicIp").next()),
+            )
             .with("network", network);
         Self::Failed(Reason::failed(failures, facts, log))
     }
@@ -181,8 +209,14 @@ impl Answer {
         let status = self.status();
         let (reason, data, logged) = self.into_parts();
         let mut response = Response::new(status, reply_to, data);
-        let kept = response.data().map_or(0, |data| data.output.chars().count());
-        let reason = if kept < logged { texts::output_cut(reason, kept) } else { reason };
+        let kept = response
+            .data()
+            .map_or(0, |data| data.output.chars().count());
+        let reason = if kept < logged {
+            texts::output_cut(reason, kept)
+        } else {
+            reason
+        };
         response.reason = reason.fit(response.room());
         response
     }
@@ -194,7 +228,10 @@ impl Answer {
             Self::Failed(reason) => (reason, None),
         };
         let logged = data.as_ref().map_or(0, |data| data.output.chars().count());
-        let data = data.map(|data| Data { output: data.output.chars().take(MAX_OUTPUT).collect(), ..data });
+        let data = data.map(|data| Data {
+            output: data.output.chars().take(MAX_OUTPUT).collect(),
+            ..data
+        });
         (reason, data, logged)
     }
 }
@@ -212,49 +249,73 @@ fn platform(definition: &TaskDefinition) -> Option<&str> {
 /// else the first essential one.
 fn speaker<'a>(rules: Rules<'a>) -> Option<&'a ContainerDefinition> {
     let containers = &rules.definition?.containers;
-    let watched = first_watched(rules).and_then(|name| containers.iter().find(|one| one.name == name));
-    watched.or_else(|| containers.iter().find(|one| one.essential)).or(containers.first())
+    let watched =
+        first_watched(rules).and_then(|name| containers.iter().find(|one| one.name == name));
+    watched
+        .or_else(|| containers.iter().find(|one| one.essential))
+        .or(containers.first())
 }
 
 /// The name of the container whose output and exit code represent a success, as far as it is known.
 pub fn speaker_of(rules: Rules<'_>) -> Option<&str> {
-    speaker(rules).map(|speaker| speaker.name.as_str()).or(first_watched(rules))
+    speaker(rules)
+        .map(|speaker| speaker.name.as_str())
+        .or(first_watched(rules))
 }
 
 fn first_watched<'a>(rules: Rules<'a>) -> Option<&'a str> {
-    rules.watch_containers.iter().map(String::as_str).find(|name| *name != EVERY_CONTAINER)
+    rules
+        .watch_containers
+        .iter()
+        .map(String::as_str)
+        .find(|name| *name != EVERY_CONTAINER)
 }
 
 /// The exit code of a success: of the representing container, or else of the first that counts.
 fn exit_code(task: &Task, rules: Rules<'_>) -> Option<i64> {
-    let named =
-        speaker_of(rules).and_then(|name| task.containers.iter().find(|container| container.name == *name));
-    named
-        .and_then(|container| container.exit_code)
-        .or_else(|| rules.counting(task).iter().find_map(|container| container.exit_code))
+    let named = speaker_of(rules).and_then(|name| {
+        task.containers
+            .iter()
+            .find(|container| container.name == *name)
+    });
+    named.and_then(|container| container.exit_code).or_else(|| {
+        rules
+            .counting(task)
+            .iter()
+            .find_map(|container| container.exit_code)
+    })
 }
 
 /// The attributes that are known from the start of the tasks.
 fn identity(tasks: &[Task], rules: Rules<'_>) -> Data {
     let arns: Vec<&str> = tasks.iter().map(|task| task.arn.0.as_str()).collect();
     let first = tasks.first();
-    let definition_arn = first.map(|task| task.task_definition_arn.clone()).filter(|arn| !arn.is_empty());
+    let definition_arn = first
+        .map(|task| task.task_definition_arn.clone())
+        .filter(|arn| !arn.is_empty());
     let container = speaker(rules);
     let stream = |container: &ContainerDefinition, logs: &AwsLogs| {
         let task = first?;
-        let ran = task.containers.iter().find(|one| one.name == container.name);
+        let ran = task
+            .containers
+            .iter()
+            .find(|one| one.name == container.name);
         let runtime_id = ran.and_then(|ran| ran.runtime_id.as_deref());
         logs.stream(&container.name, &task.arn, runtime_id)
     };
     let logs = container.and_then(|container| Some((container, container.logs.as_ref()?)));
     Data {
-        task_arn: arns.first().map_or_else(String::new, |arn| (*arn).to_owned()),
+        task_arn: arns
+            .first()
+            .map_or_else(String::new, |arn| (*arn).to_owned()),
         task_arns: arns.join(","),
         task_definition_arn: definition_arn
             .or_else(|| rules.definition.map(|definition| definition.arn.clone()))
             .unwrap_or_default(),
         log_group: logs.map_or_else(String::new, |(_, logs)| logs.group.clone()),
-        log_stream: logs.and_then(|(container, logs)| stream(container, logs)).unwrap_or_default(),
+        log_stream: logs
+            .and_then(|(container, logs)| stream(container, logs))
+            .unwrap_or_default(),
         ran: true,
         ..Data::default()
     }

@@ -10,7 +10,9 @@ use crate::{properties::UpdateCriterion, task::TaskDefinition};
 pub fn met(criteria: &[UpdateCriterion], old: &TaskDefinition, new: &TaskDefinition) -> bool {
     criteria.iter().any(|criterion| {
         let [old, new] = [old, new].map(|definition| definition.container(&criterion.container));
-        let (Some(old), Some(new)) = (old, new) else { return old.is_some() || new.is_some() };
+        let (Some(old), Some(new)) = (old, new) else {
+            return old.is_some() || new.is_some();
+        };
         let keys = criterion.environment_keys.as_deref().unwrap_or_default();
         criterion.image && old.image != new.image
             || keys.iter().any(|key| {
@@ -22,7 +24,10 @@ pub fn met(criteria: &[UpdateCriterion], old: &TaskDefinition, new: &TaskDefinit
 
 /// The containers that criteria name and the definition does not have. They are most likely typing
 /// errors, so the caller logs them.
-pub fn unknown_containers<'c>(criteria: &'c [UpdateCriterion], new: &TaskDefinition) -> Vec<&'c str> {
+pub fn unknown_containers<'c>(
+    criteria: &'c [UpdateCriterion],
+    new: &TaskDefinition,
+) -> Vec<&'c str> {
     criteria
         .iter()
         .map(|criterion| criterion.container.as_str())
@@ -37,9 +42,16 @@ mod tests {
     use super::*;
     use crate::task::ContainerDefinition;
 
-    fn definition(image: &str, environment: &[(&str, &str)], secrets: &[(&str, &str)]) -> TaskDefinition {
+    fn definition(
+        image: &str,
+        environment: &[(&str, &str)],
+        secrets: &[(&str, &str)],
+    ) -> TaskDefinition {
         let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect()
         };
         TaskDefinition {
             containers: vec![ContainerDefinition {
@@ -62,7 +74,12 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(criterion: &UpdateCriterion, old: &TaskDefinition, new: &TaskDefinition, expected: bool) {
+    fn check(
+        criterion: &UpdateCriterion,
+        old: &TaskDefinition,
+        new: &TaskDefinition,
+        expected: bool,
+    ) {
         assert_eq!(met(std::slice::from_ref(criterion), old, new), expected);
     }
 
@@ -72,15 +89,30 @@ mod tests {
         let new = definition("a:2", &[("X", "2"), ("DB_HOST", "one")], &[]);
         check(&criterion("app", &["DB_HOST"], false), &old, &new, false);
         check(&criterion("app", &["X"], false), &old, &new, true);
-        check(&criterion("app", &["DB_HOST", "X"], false), &old, &new, true);
+        check(
+            &criterion("app", &["DB_HOST", "X"], false),
+            &old,
+            &new,
+            true,
+        );
     }
 
     #[test]
     fn a_variable_that_comes_or_goes_has_changed() {
         let without = definition("a", &[], &[]);
         let with = definition("a", &[("DB_HOST", "")], &[]);
-        check(&criterion("app", &["DB_HOST"], false), &without, &with, true);
-        check(&criterion("app", &["DB_HOST"], false), &with, &without, true);
+        check(
+            &criterion("app", &["DB_HOST"], false),
+            &without,
+            &with,
+            true,
+        );
+        check(
+            &criterion("app", &["DB_HOST"], false),
+            &with,
+            &without,
+            true,
+        );
         check(&criterion("app", &["OTHER"], false), &with, &without, false);
     }
 
@@ -102,8 +134,21 @@ mod tests {
     #[test]
     fn a_container_that_only_one_definition_has_differs() {
         let definition = definition("a", &[], &[]);
-        check(&criterion("app", &["X"], false), &TaskDefinition::default(), &definition, true);
-        check(&criterion("other", &["X"], false), &definition, &definition, false);
-        assert_eq!(unknown_containers(&[criterion("other", &[], true)], &definition), ["other"]);
+        check(
+            &criterion("app", &["X"], false),
+            &TaskDefinition::default(),
+            &definition,
+            true,
+        );
+        check(
+            &criterion("other", &["X"], false),
+            &definition,
+            &definition,
+            false,
+        );
+        assert_eq!(
+            unknown_containers(&[criterion("other", &[], true)], &definition),
+            ["other"]
+        );
     }
 }

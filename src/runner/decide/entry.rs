@@ -59,7 +59,9 @@ impl Entry {
         if payload["source"] == "aws.ecs" {
             return match Task::read(&payload["detail"]) {
                 Some(task) => Self::Changed(Box::new(task)),
-                None => Self::Dropped { problem: "dropped an event of ECS that names no task".to_owned() },
+                None => Self::Dropped {
+                    problem: "dropped an event of ECS that names no task".to_owned(),
+                },
             };
         }
         let Some(wait) = payload.get("Wait") else {
@@ -67,7 +69,9 @@ impl Entry {
                 Received::Request(request) => Self::Request(Box::new(whole(request))),
                 Received::Garbled { reply_to, problem } => Self::Garbled { reply_to, problem },
                 Received::Unanswerable { problem } => Self::Dropped {
-                    problem: format!("dropped a payload that nobody can be answered for: {problem}"),
+                    problem: format!(
+                        "dropped a payload that nobody can be answered for: {problem}"
+                    ),
                 },
             };
         };
@@ -80,11 +84,15 @@ impl Entry {
         match serde_json::from_value(wait["reply_to"].clone()) {
             Ok(reply_to) => {
                 let cluster = wait["cluster"].as_str().map(str::to_owned);
-                Self::Unreadable { reply_to, cluster, error }
+                Self::Unreadable {
+                    reply_to,
+                    cluster,
+                    error,
+                }
             }
-            Err(_) => {
-                Self::Dropped { problem: format!("dropped a continuation that cannot be read: {error}") }
-            }
+            Err(_) => Self::Dropped {
+                problem: format!("dropped a continuation that cannot be read: {error}"),
+            },
         }
     }
 }
@@ -95,7 +103,10 @@ fn whole(mut request: Request) -> Request {
     let properties = &request.properties.0;
     let service_timeout = Duration::seconds(Properties::service_timeout_of(properties).into());
     request.reply_to.no_echo = Properties::no_echo_of(properties);
-    request.reply_to.given_up_at =
-        request.reply_to.response_url.signed_at().map(|signed_at| signed_at + service_timeout);
+    request.reply_to.given_up_at = request
+        .reply_to
+        .response_url
+        .signed_at()
+        .map(|signed_at| signed_at + service_timeout);
     request
 }

@@ -30,10 +30,12 @@ pub use self::{
     action::{Redelivery, WatchAction},
     item::{NEXT_LOOK, OPEN, OPEN_INDEX, REQUEST, RESOURCE, is_row, key_of, sort_key, table_key},
     times::{
-        answers_again_at, is_near, is_worth_parking, next_look, stopped_by, takes_over_at, watched_until,
+        answers_again_at, is_near, is_worth_parking, next_look, stopped_by, takes_over_at,
+        watched_until,
     },
     writes::{
-        StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, saved, settled, superseded,
+        StartTaskCall, WATCH, answering, attempted, due_again, ended, heartbeat, saved, settled,
+        superseded,
     },
 };
 use crate::{
@@ -125,7 +127,10 @@ impl Row {
         let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
         let number = |name: &str| item.get(name).and_then(Value::as_i64).unwrap_or_default();
         Some(Self {
-            version: item.get("version").and_then(Value::as_u64).unwrap_or_default(),
+            version: item
+                .get("version")
+                .and_then(Value::as_u64)
+                .unwrap_or_default(),
             resource: text(RESOURCE)?,
             request: text(REQUEST)?,
             state: RowState::Unknown,
@@ -172,14 +177,20 @@ impl Row {
 
     /// CloudFormation sent this row's request after that of `own`.
     pub fn is_after(&self, own: &Self) -> bool {
-        self.request_id() != own.request_id() && self.sent_at().zip(own.sent_at()).is_some_and(|(a, b)| a > b)
+        self.request_id() != own.request_id()
+            && self
+                .sent_at()
+                .zip(own.sent_at())
+                .is_some_and(|(a, b)| a > b)
     }
 
     /// The row is of another request, which came before that of `own`.
     pub fn is_before(&self, own: &Self) -> bool {
         // Lambda may deliver an older request late, so the order of the first deliveries alone
         // proves nothing.
-        self.request_id() != own.request_id() && self.first_seen <= own.first_seen && !self.is_after(own)
+        self.request_id() != own.request_id()
+            && self.first_seen <= own.first_seen
+            && !self.is_after(own)
     }
 
     fn sent_at(&self) -> Option<OffsetDateTime> {
@@ -193,12 +204,16 @@ impl Row {
 
     /// The row is the signal to this WaitHandle.
     pub fn signals(&self, handle: &WaitHandle) -> bool {
-        self.reply_to().is_some_and(|reply_to| reply_to.wait_handle.as_ref() == Some(handle))
+        self.reply_to()
+            .is_some_and(|reply_to| reply_to.wait_handle.as_ref() == Some(handle))
     }
 
     /// The request has no answer yet.
     pub fn is_unanswered(&self) -> bool {
-        matches!(self.state, RowState::Starting | RowState::Waiting | RowState::Unknown)
+        matches!(
+            self.state,
+            RowState::Starting | RowState::Waiting | RowState::Unknown
+        )
     }
 
     /// This write has made `body` the request's answer. It must then send it, even if the request
@@ -209,7 +224,9 @@ impl Row {
 
     /// The request's tasks run in this cluster.
     pub fn is_in(&self, cluster: &str) -> bool {
-        self.cluster.as_deref().is_some_and(|own| cluster_name(own) == cluster_name(cluster))
+        self.cluster
+            .as_deref()
+            .is_some_and(|own| cluster_name(own) == cluster_name(cluster))
     }
 
     /// The key of the row in the table.

@@ -53,7 +53,9 @@ impl Limits {
 
     /// The last moment for the verdict of the run, for its request or its WaitHandle.
     pub fn settle_by(&self) -> OffsetDateTime {
-        self.signal_by.map_or(self.answer_deadline(), |signal_by| signal_by + SIGNAL_RESERVE / 2)
+        self.signal_by.map_or(self.answer_deadline(), |signal_by| {
+            signal_by + SIGNAL_RESERVE / 2
+        })
     }
 
     /// The time at which CloudFormation stops waiting for an answer.
@@ -79,7 +81,10 @@ impl Limits {
 /// The number of self-invocations that a wait of `wait` needs if each invocation can use `usable`
 /// of it.
 pub fn hops(wait: Duration, usable: Duration) -> i64 {
-    let (wait, usable) = (wait.whole_milliseconds(), usable.whole_milliseconds().max(1));
+    let (wait, usable) = (
+        wait.whole_milliseconds(),
+        usable.whole_milliseconds().max(1),
+    );
     i64::try_from((wait - 1).max(0) / usable).unwrap_or(i64::MAX)
 }
 
@@ -88,7 +93,11 @@ impl fmt::Display for Limit {
         match self {
             Self::Timeout(seconds) => write!(f, "Timeout of {seconds} s"),
             Self::WaitHandle => {
-                write!(f, "WaitHandle's life (less {} s to signal)", SIGNAL_RESERVE.whole_seconds())
+                write!(
+                    f,
+                    "WaitHandle's life (less {} s to signal)",
+                    SIGNAL_RESERVE.whole_seconds()
+                )
             }
             Self::ServiceTimeout(seconds) => {
                 write!(
@@ -121,18 +130,29 @@ mod tests {
             (290, 60, (at(30), Limit::ServiceTimeout(60))),
             (0, 3600, (at(3570), Limit::ServiceTimeout(3600))),
         ] {
-            let limits = Limits { timeout, service_timeout, requested_at: START, signal_by: None };
+            let limits = Limits {
+                timeout,
+                service_timeout,
+                requested_at: START,
+                signal_by: None,
+            };
             assert_eq!(limits.deadline(at(3)), expected, "{limits:?}");
         }
     }
 
     #[test]
     fn a_wait_handle_lets_a_run_outlast_service_timeout() {
-        for (timeout, expected) in
-            [(40_000, (at(40_003), Limit::Timeout(40_000))), (43_139, (at(43_100), Limit::WaitHandle))]
-        {
+        for (timeout, expected) in [
+            (40_000, (at(40_003), Limit::Timeout(40_000))),
+            (43_139, (at(43_100), Limit::WaitHandle)),
+        ] {
             let signal_by = Some(at(43_100));
-            let limits = Limits { timeout, service_timeout: 3600, requested_at: START, signal_by };
+            let limits = Limits {
+                timeout,
+                service_timeout: 3600,
+                requested_at: START,
+                signal_by,
+            };
             assert_eq!(limits.deadline(at(3)), expected, "{limits:?}");
         }
     }
@@ -140,10 +160,18 @@ mod tests {
     #[test]
     fn hops_are_the_invocations_after_the_first() {
         let seconds = Duration::seconds;
-        for (wait, usable, expected) in
-            [(290, 890, 0), (890, 890, 0), (891, 890, 1), (3570, 890, 4), (1, 0, 999)]
-        {
-            assert_eq!(hops(seconds(wait), seconds(usable)), expected, "{wait} s in {usable} s");
+        for (wait, usable, expected) in [
+            (290, 890, 0),
+            (890, 890, 0),
+            (891, 890, 1),
+            (3570, 890, 4),
+            (1, 0, 999),
+        ] {
+            assert_eq!(
+                hops(seconds(wait), seconds(usable)),
+                expected,
+                "{wait} s in {usable} s"
+            );
         }
     }
 }

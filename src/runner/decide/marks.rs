@@ -22,7 +22,10 @@ const MAX_TAG_VALUE: usize = 256;
 /// The tags of every task. They are the same on every delivery of a request, since other parameters
 /// with the same client token cause a ConflictException.
 pub fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
-    let sent_at = reply_to.response_url.signed_at().map(|sent| sent.unix_timestamp().to_string());
+    let sent_at = reply_to
+        .response_url
+        .signed_at()
+        .map(|sent| sent.unix_timestamp().to_string());
     [
         (STACK_ID, reply_to.stack_id.as_str()),
         (LOGICAL_ID, &reply_to.logical_resource_id),
@@ -46,14 +49,17 @@ pub fn is_of_request(task: &Task, reply_to: &ReplyTo) -> bool {
     match task.tags.contains_key(&key(REQUEST_ID)) {
         true => is_marked_by(task, reply_to),
         false => {
-            task.stopped_reason.as_deref() != Some(SUPERSEDES) && is_after(task, reply_to).unwrap_or(false)
+            task.stopped_reason.as_deref() != Some(SUPERSEDES)
+                && is_after(task, reply_to).unwrap_or(false)
         }
     }
 }
 
 /// A tag says that this request has started the task.
 pub fn is_marked_by(task: &Task, reply_to: &ReplyTo) -> bool {
-    task.tags.get(&key(REQUEST_ID)).is_some_and(|id| *id == tag_value(&reply_to.request_id))
+    task.tags
+        .get(&key(REQUEST_ID))
+        .is_some_and(|id| *id == tag_value(&reply_to.request_id))
 }
 
 /// Marks an untagged task as belonging to another request. Called on a first delivery: this request
@@ -79,7 +85,10 @@ pub fn superseded_since(
     reply_to: &ReplyTo,
     now: OffsetDateTime,
 ) -> Option<OffsetDateTime> {
-    let sent = reply_to.response_url.signed_at().filter(|sent| now - *sent >= LATE);
+    let sent = reply_to
+        .response_url
+        .signed_at()
+        .filter(|sent| now - *sent >= LATE);
     own.min().or(sent.map(|sent| sent + LATE))
 }
 
@@ -100,7 +109,9 @@ pub fn is_later(task: &Task, reply_to: &ReplyTo, superseded: Option<OffsetDateTi
     match sent_times(task, reply_to) {
         Some((ours, theirs)) if theirs != ours => theirs > ours,
         // Signatures and tags count in whole seconds, so equal times prove nothing.
-        _ => superseded.zip(task.created_at).is_some_and(|(since, created_at)| created_at > since),
+        _ => superseded
+            .zip(task.created_at)
+            .is_some_and(|(since, created_at)| created_at > since),
     }
 }
 
@@ -154,7 +165,13 @@ mod tests {
     /// A task that was made `seconds` after the request, with the tags of the given request.
     fn task(seconds: i64, desired: &str, given: Option<(&str, bool)>) -> Task {
         let given = given.map(|(request_id, waits)| {
-            tags(&ReplyTo { request_id: request_id.to_owned(), ..reply_to() }, waits)
+            tags(
+                &ReplyTo {
+                    request_id: request_id.to_owned(),
+                    ..reply_to()
+                },
+                waits,
+            )
         });
         Task {
             last_status: "RUNNING".to_owned(),
@@ -200,9 +217,14 @@ mod tests {
         ] {
             let mut task = task(5, "RUNNING", Some(("r-1", true)));
             if let Some(sent) = sent {
-                task.tags.insert(key(SENT_AT), at(sent).unix_timestamp().to_string());
+                task.tags
+                    .insert(key(SENT_AT), at(sent).unix_timestamp().to_string());
             }
-            assert_eq!(is_later(&task, &reply_to(), superseded), later, "{sent:?} {superseded:?}");
+            assert_eq!(
+                is_later(&task, &reply_to(), superseded),
+                later,
+                "{sent:?} {superseded:?}"
+            );
         }
     }
 
@@ -226,10 +248,15 @@ mod tests {
 
     #[test]
     fn what_a_later_request_has_stopped_is_not_its_own_though_it_was_made_since_then() {
-        let stopped =
-            |reason: &str| Task { stopped_reason: Some(reason.to_owned()), ..task(5, "STOPPED", None) };
+        let stopped = |reason: &str| Task {
+            stopped_reason: Some(reason.to_owned()),
+            ..task(5, "STOPPED", None)
+        };
         assert!(!is_of_request(&stopped(SUPERSEDES), &reply_to()));
-        assert!(is_of_request(&stopped("Essential container in task exited"), &reply_to()));
+        assert!(is_of_request(
+            &stopped("Essential container in task exited"),
+            &reply_to()
+        ));
     }
 
     #[test]
@@ -245,7 +272,11 @@ mod tests {
             (task(5, "STOPPED", None), true, true),
             (task(5, "STOPPED", Some(("r-2", true))), true, false),
         ] {
-            assert_eq!(must_end_before(&task, &reply_to(), waited), must_end, "{task:?}");
+            assert_eq!(
+                must_end_before(&task, &reply_to(), waited),
+                must_end,
+                "{task:?}"
+            );
         }
     }
 }

@@ -132,9 +132,18 @@ impl Plan {
         let is_update = request.request_type == RequestType::Update;
         // CloudFormation's clock starts with the signature, and Lambda may deliver a request
         // minutes later.
-        let requested_at = request.reply_to.response_url.signed_at().unwrap_or(means.now);
+        let requested_at = request
+            .reply_to
+            .response_url
+            .signed_at()
+            .unwrap_or(means.now);
         let (timeout, service_timeout) = (properties.timeout, properties.service_timeout);
-        let limits = Limits { timeout, service_timeout, requested_at, signal_by: None };
+        let limits = Limits {
+            timeout,
+            service_timeout,
+            requested_at,
+            signal_by: None,
+        };
         let earlier = Earlier::left_to(request, limits);
         let wait_handle = match handle::given(request, &properties, means) {
             Ok(handle) => handle,
@@ -150,10 +159,18 @@ impl Plan {
         // CloudFormation has already failed the resource: a task that starts now would run unseen.
         if means.now >= limits.given_up_at() {
             let late_s = (means.now - requested_at).whole_seconds();
-            return Self::Refuse(Refusal::TooLate { late_s, service_timeout_s: service_timeout });
+            return Self::Refuse(Refusal::TooLate {
+                late_s,
+                service_timeout_s: service_timeout,
+            });
         }
-        let signal_by = wait_handle.as_ref().map(|handle| handle::signal_by(handle, requested_at));
-        let limits = Limits { signal_by, ..limits };
+        let signal_by = wait_handle
+            .as_ref()
+            .map(|handle| handle::signal_by(handle, requested_at));
+        let limits = Limits {
+            signal_by,
+            ..limits
+        };
         // Lambda's limit on self-invocations does not apply to a run with a handle, which waits in
         // the ledger.
         if timeout > 0
@@ -168,7 +185,8 @@ impl Plan {
             earlier,
             unless_rolling_back: is_update && !properties.run_on_rollback,
             may_run_unasked: request.properties.0.get("RunOnRollback").is_none(),
-            compare_with: old_task_definition.filter(|_| is_update && properties.update_criteria().is_some()),
+            compare_with: old_task_definition
+                .filter(|_| is_update && properties.update_criteria().is_some()),
             wait_handle,
             properties,
         }))
@@ -180,7 +198,9 @@ impl Run {
     /// request.
     pub fn reply_to(&self, request: &Request) -> ReplyTo {
         let reply_to = &request.reply_to;
-        self.wait_handle.as_ref().map_or_else(|| reply_to.clone(), |handle| reply_to.signalling(handle))
+        self.wait_handle
+            .as_ref()
+            .map_or_else(|| reply_to.clone(), |handle| reply_to.signalling(handle))
     }
 }
 
@@ -205,12 +225,21 @@ impl Stop {
         let limits = Limits {
             timeout: 0,
             service_timeout: Properties::service_timeout_of(&request.properties.0),
-            requested_at: request.reply_to.response_url.signed_at().unwrap_or(means.now),
+            requested_at: request
+                .reply_to
+                .response_url
+                .signed_at()
+                .unwrap_or(means.now),
             signal_by: None,
         };
         let (deadline, limit) = limits.deadline(means.now);
         let cluster = request.properties.cluster().map(str::to_owned);
-        Self { cluster, families: families([&request.properties]), deadline, limit }
+        Self {
+            cluster,
+            families: families([&request.properties]),
+            deadline,
+            limit,
+        }
     }
 }
 
@@ -223,13 +252,25 @@ impl Earlier {
         let both = [&request.properties, &request.old_properties];
         let mut clusters: Vec<String> = Vec::new();
         // A function starts tasks in its own Region and account, so a name identifies a cluster.
-        for cluster in both.iter().filter(|_| is_update).filter_map(|properties| properties.cluster()) {
-            if !clusters.iter().any(|known| cluster_name(known) == cluster_name(cluster)) {
+        for cluster in both
+            .iter()
+            .filter(|_| is_update)
+            .filter_map(|properties| properties.cluster())
+        {
+            if !clusters
+                .iter()
+                .any(|known| cluster_name(known) == cluster_name(cluster))
+            {
                 clusters.push(cluster.to_owned());
             }
         }
         let waited = !Properties::is_fire_and_forget(&request.old_properties.0);
-        Self { clusters, families: families(both), waited, answer_deadline: limits.answer_deadline() }
+        Self {
+            clusters,
+            families: families(both),
+            waited,
+            answer_deadline: limits.answer_deadline(),
+        }
     }
 }
 

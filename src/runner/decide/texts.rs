@@ -37,8 +37,10 @@ pub fn succeeded(tasks: usize, seconds: Option<i64>) -> Reason {
 pub fn with_helpers(reason: Reason, helpers: &[&Container]) -> Reason {
     let mut named: Vec<String> = Vec::new();
     for helper in helpers {
-        let code =
-            helper.exit_code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"));
+        let code = helper.exit_code.map_or_else(
+            || "no exit code".to_owned(),
+            |code| format!("exit code {code}"),
+        );
         let name = format!("{} ({code})", helper.name);
         // Several tasks have the same helper.
         if !named.contains(&name) {
@@ -48,7 +50,10 @@ pub fn with_helpers(reason: Reason, helpers: &[&Container]) -> Reason {
     let sentence = match named.as_slice() {
         [] => return reason,
         [one] => format!("Container {one} does not decide the verdict"),
-        several => format!("Containers {} do not decide the verdict", several.join(", ")),
+        several => format!(
+            "Containers {} do not decide the verdict",
+            several.join(", ")
+        ),
     };
     reason.fact(Some(&sentence))
 }
@@ -56,7 +61,11 @@ pub fn with_helpers(reason: Reason, helpers: &[&Container]) -> Reason {
 /// ReturnOutput is set, and no line of the container can be read, for this reason.
 pub fn no_output(reason: Reason, container: Option<&str>, why: &str) -> Reason {
     let whose = container.map_or_else(|| "the task".to_owned(), |name| format!("container {name}"));
-    reason.fact(Some(&format!("Output is empty, since no line of {whose} could be read"))).fact(Some(why))
+    reason
+        .fact(Some(&format!(
+            "Output is empty, since no line of {whose} could be read"
+        )))
+        .fact(Some(why))
 }
 
 /// ReturnOutput is set, and the line is longer than an answer may be.
@@ -66,7 +75,9 @@ pub fn output_cut(reason: Reason, characters: usize) -> Reason {
 
 /// ReturnOutput is set, and the run has a Timeout of 0, so there is no output yet.
 pub fn no_output_yet(reason: Reason) -> Reason {
-    reason.fact(Some("Output is empty, since a task that is not waited for has not logged it yet"))
+    reason.fact(Some(
+        "Output is empty, since a task that is not waited for has not logged it yet",
+    ))
 }
 
 /// The refusal to call StartTask a second time, since it has no client token.
@@ -79,7 +90,9 @@ pub const SUPERSEDED: &str = "a later request of the same resource has taken ove
 pub fn started(tasks: usize) -> Reason {
     Reason::new(match tasks {
         1 => "The task was started; Timeout is 0, so its end is not waited for".to_owned(),
-        count => format!("{count} tasks were started; Timeout is 0, so their end is not waited for"),
+        count => {
+            format!("{count} tasks were started; Timeout is 0, so their end is not waited for")
+        }
     })
 }
 
@@ -96,13 +109,19 @@ fn called(reason: Reason, error: &CallError) -> Reason {
     let recognised = failures::of_call(&error.code, &error.message);
     let denial = denial(error);
     let allow = denial.as_ref().map(|denial| denial.allow.as_str());
-    let facts =
-        Particulars::default().about(None).with("operation", Some(error.operation)).with("allow", allow);
+    let facts = Particulars::default()
+        .about(None)
+        .with("operation", Some(error.operation))
+        .with("allow", allow);
     let reason = match recognised.is_known() {
-        true => reason.step(&recognised.step(&facts)).about(recognised.entry.id),
+        true => reason
+            .step(&recognised.step(&facts))
+            .about(recognised.entry.id),
         false => reason,
     };
-    let said = denial.is_none_or(|denial| !denial.is_all).then(|| error.to_string());
+    let said = denial
+        .is_none_or(|denial| !denial.is_all)
+        .then(|| error.to_string());
     reason.said(said.as_deref())
 }
 
@@ -142,7 +161,9 @@ pub fn all_stopped() -> Reason {
 /// A Delete whose tasks are being stopped, but can no longer be described.
 pub fn told_to_stop(error: &CallError) -> Reason {
     called(
-        Reason::new("The tasks of this resource have been told to stop; whether they have cannot be seen"),
+        Reason::new(
+            "The tasks of this resource have been told to stop; whether they have cannot be seen",
+        ),
         error,
     )
 }
@@ -178,11 +199,20 @@ pub fn superseded() -> Reason {
 /// to start.
 pub fn died(count: usize) -> Reason {
     let what = match count {
-        0 => "The invocation of the function that handled this request crashed before it ran a task",
-        1 => "The invocation of the function that ran the task crashed, and the task has been stopped",
-        _ => "The invocation of the function that ran the tasks crashed, and the tasks have been stopped",
+        0 => {
+            "The invocation of the function that handled this request crashed before it ran a task"
+        }
+        1 => {
+            "The invocation of the function that ran the task crashed, and the task has been stopped"
+        }
+        _ => {
+            "The invocation of the function that ran the tasks crashed, and the tasks have been stopped"
+        }
     };
-    Reason::of(&Recognised::of("function-died"), &Particulars::default().with("What", Some(what)))
+    Reason::of(
+        &Recognised::of("function-died"),
+        &Particulars::default().with("What", Some(what)),
+    )
 }
 
 /// A continuation that another version of the function has written.
@@ -196,13 +226,18 @@ pub fn function_replaced(error: &impl Display) -> Reason {
 
 /// Adds that tasks may run, because they could not be looked for.
 fn may_run(reason: Reason, error: &CallError) -> Reason {
-    let reason = reason.fact(Some("A task may still run: the function could not find that out"));
+    let reason = reason.fact(Some(
+        "A task may still run: the function could not find that out",
+    ));
     reason.said(Some(&error.to_string()))
 }
 
 /// Adds the tasks of a failed request that may still run: AWS refused to stop them, or they could
 /// not be looked for.
-pub fn what_is_left(reason: Reason, stopped: Result<Vec<(TaskArn, CallError)>, CallError>) -> Reason {
+pub fn what_is_left(
+    reason: Reason,
+    stopped: Result<Vec<(TaskArn, CallError)>, CallError>,
+) -> Reason {
     match stopped {
         Ok(refused) => not_stopped(reason, &refused),
         Err(error) => may_run(reason, &error),
@@ -211,7 +246,9 @@ pub fn what_is_left(reason: Reason, stopped: Result<Vec<(TaskArn, CallError)>, C
 
 /// Adds that the call may have started tasks although it failed.
 pub fn may_have_started(reason: Reason) -> Reason {
-    reason.fact(Some("A task may still run: the function could not find out if one was started"))
+    reason.fact(Some(
+        "A task may still run: the function could not find out if one was started",
+    ))
 }
 
 /// Adds that tasks may still run: AWS refused to stop these, or one of them needs more time than
@@ -239,7 +276,10 @@ pub fn not_stopped_in_time(limit: &Limit, tasks: &[Task]) -> Reason {
 /// Adds the tasks that AWS refused to stop, because they may still run.
 pub fn not_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     refused.iter().fold(reason, |reason, (task, error)| {
-        let reason = reason.fact(Some(&format!("Task {} could not be stopped and may still run", task.id())));
+        let reason = reason.fact(Some(&format!(
+            "Task {} could not be stopped and may still run",
+            task.id()
+        )));
         called(reason, error)
     })
 }
@@ -253,11 +293,19 @@ pub fn timed_out(
     has_stopped: bool,
     log: Option<&Log>,
 ) -> Reason {
-    let TimedOut { limit, running, trouble, at_deadline, .. } = timed_out;
+    let TimedOut {
+        limit,
+        running,
+        trouble,
+        at_deadline,
+        ..
+    } = timed_out;
     let raise = match limit {
         Limit::Timeout(_) => "raise Timeout",
         Limit::ServiceTimeout(_) => "raise ServiceTimeout to at least Timeout + 30 s",
-        Limit::WaitHandle => "split the work: a WaitHandle takes no signal after about twelve hours",
+        Limit::WaitHandle => {
+            "split the work: a WaitHandle takes no signal after about twelve hours"
+        }
     };
     let what = match tasks {
         [_] => "The task".to_owned(),
@@ -266,32 +314,57 @@ pub fn timed_out(
     let facts = Particulars::default()
         .with("What", Some(&what))
         .with("limit", Some(&limit.to_string()))
-        .with("stopped", Some(if has_stopped { "has been stopped" } else { "was told to stop" }))
+        .with(
+            "stopped",
+            Some(if has_stopped {
+                "has been stopped"
+            } else {
+                "was told to stop"
+            }),
+        )
         .with("raise", Some(raise));
     let lines = log.map_or(&[][..], |log| &log.lines);
     let (recognised, facts) = at_deadline.recognised(lines, facts);
-    let trouble = trouble.as_ref().map(|_| "The last look at it before that failed");
+    let trouble = trouble
+        .as_ref()
+        .map(|_| "The last look at it before that failed");
     let reason = Reason::of(&recognised, &facts)
-        .fact(Some(running).filter(|_| recognised.entry.id == "timeout").map(String::as_str))
+        .fact(
+            Some(running)
+                .filter(|_| recognised.entry.id == "timeout")
+                .map(String::as_str),
+        )
         .fact(Some(&last_words(at_deadline, ended)))
         .fact(trouble)
         .said(timed_out.trouble.as_deref());
     let task = timed_out.task.as_ref().or(tasks.first());
-    let reason = task.into_iter().fold(reason, |reason, task| reason.place(format!("Task {task}")));
+    let reason = task
+        .into_iter()
+        .fold(reason, |reason, task| reason.place(format!("Task {task}")));
     reason.log(log)
 }
 
 /// The ends of the containers that ran at the deadline.
 fn last_words(at_deadline: &AtDeadline, ended: &[Task]) -> String {
     let ran = |task: &Task, name: &str| {
-        at_deadline.running.iter().any(|(id, container)| id == task.arn.id() && container == name)
+        at_deadline
+            .running
+            .iter()
+            .any(|(id, container)| id == task.arn.id() && container == name)
     };
     let words: Vec<String> = ended
         .iter()
-        .flat_map(|task| task.containers.iter().map(move |container| (task, container)))
+        .flat_map(|task| {
+            task.containers
+                .iter()
+                .map(move |container| (task, container))
+        })
         .filter(|(task, container)| ran(task, &container.name))
         .filter_map(|(_, container)| {
-            Some(format!("Container {} then ended with exit code {}", container.name, container.exit_code?))
+            Some(format!(
+                "Container {} then ended with exit code {}",
+                container.name, container.exit_code?
+            ))
         })
         .collect();
     words.join("; ")
@@ -307,7 +380,9 @@ pub fn still_stopping(reason: Reason) -> Reason {
 /// Adds that the last look failed, so the state of the tasks may be out of date.
 pub fn last_look_failed(reason: Reason, error: Option<&CallError>) -> Reason {
     let said = error.map(ToString::to_string);
-    reason.fact(error.map(|_| "The last look at the tasks failed")).said(said.as_deref())
+    reason
+        .fact(error.map(|_| "The last look at the tasks failed"))
+        .said(said.as_deref())
 }
 
 /// RunOnRollback is false, and the function cannot read the stack's status.
@@ -336,29 +411,46 @@ pub fn no_next_hop(error: &CallError, tasks: &[TaskArn]) -> Reason {
 /// A call that the function needs to continue, about the first of these tasks.
 fn of_own_call(id: &str, facts: &Particulars, error: &CallError, tasks: &[TaskArn]) -> Reason {
     let denial = denial(error);
-    let facts = facts.clone().with("allow", denial.as_ref().map(|denial| denial.allow.as_str()));
-    let said = denial.is_none_or(|denial| !denial.is_all).then(|| error.to_string());
+    let facts = facts
+        .clone()
+        .with("allow", denial.as_ref().map(|denial| denial.allow.as_str()));
+    let said = denial
+        .is_none_or(|denial| !denial.is_all)
+        .then(|| error.to_string());
     let reason = Reason::of(&Recognised::of(id), &facts).said(said.as_deref());
-    tasks.iter().take(1).fold(reason, |reason, task| reason.place(format!("Task {task}")))
+    tasks
+        .iter()
+        .take(1)
+        .fold(reason, |reason, task| reason.place(format!("Task {task}")))
 }
 
 /// The state of the tasks at their deadline. `watched` are WatchContainers.
 pub fn at_deadline(tasks: &[Task], watched: &[String]) -> AtDeadline {
     let still: Vec<&Task> = tasks.iter().filter(|task| !task.is_over()).collect();
-    let containers = || still.iter().flat_map(|task| task.containers.iter().map(move |one| (task, one)));
+    let containers = || {
+        still
+            .iter()
+            .flat_map(|task| task.containers.iter().map(move |one| (task, one)))
+    };
     let running = containers().filter(|(_, container)| container.last_status == "RUNNING");
-    let running: Vec<(String, String)> =
-        running.map(|(task, container)| (task.arn.id().to_owned(), container.name.clone())).collect();
+    let running: Vec<(String, String)> = running
+        .map(|(task, container)| (task.arn.id().to_owned(), container.name.clone()))
+        .collect();
     let done = containers().filter(|(_, container)| watched.contains(&container.name));
     let done: Vec<_> = done.map(|(_, container)| container).collect();
-    let are_done = !done.is_empty() && done.iter().all(|container| container.last_status == "STOPPED");
+    let are_done = !done.is_empty()
+        && done
+            .iter()
+            .all(|container| container.last_status == "STOPPED");
     AtDeadline {
         waiting: still
             .first()
             .filter(|task| running.is_empty() && has_never_run(task))
             .map(|task| task.last_status.clone()),
         done: if are_done {
-            done.iter().map(|container| container.name.clone()).collect()
+            done.iter()
+                .map(|container| container.name.clone())
+                .collect()
         } else {
             Vec::new()
         },
@@ -367,7 +459,11 @@ pub fn at_deadline(tasks: &[Task], watched: &[String]) -> AtDeadline {
 }
 
 fn has_never_run(task: &Task) -> bool {
-    !task.ever_ran() && matches!(task.last_status.as_str(), "PROVISIONING" | "PENDING" | "ACTIVATING")
+    !task.ever_ran()
+        && matches!(
+            task.last_status.as_str(),
+            "PROVISIONING" | "PENDING" | "ACTIVATING"
+        )
 }
 
 impl AtDeadline {
@@ -384,35 +480,62 @@ impl AtDeadline {
                      the instances, and the free addresses of the subnets"
                 }
             };
-            let facts = facts.with("status", Some(status)).with("waiting", Some(waiting));
+            let facts = facts
+                .with("status", Some(status))
+                .with("waiting", Some(waiting));
             return (Recognised::of("timeout-never-ran"), facts);
         }
         if !self.done.is_empty() && !self.running.is_empty() {
             let mut names: Vec<&str> = self.running.iter().map(|(_, name)| name.as_str()).collect();
             names.dedup();
-            let (noun, verb) = if names.len() == 1 { ("container", "goes") } else { ("containers", "go") };
+            let (noun, verb) = if names.len() == 1 {
+                ("container", "goes")
+            } else {
+                ("containers", "go")
+            };
             let running = format!("{noun} {}", names.join(", "));
-            let (noun, are) = if self.done.len() == 1 { ("container", "is") } else { ("containers", "are") };
+            let (noun, are) = if self.done.len() == 1 {
+                ("container", "is")
+            } else {
+                ("containers", "are")
+            };
             let done = format!("{noun} {} {are}", self.done.join(", "));
-            let facts = facts.with("done", Some(&done)).with("goesOn", Some(&format!("{running} {verb}")));
-            return (Recognised::of("timeout-goes-on"), facts.with("running", Some(&running)));
+            let facts = facts
+                .with("done", Some(&done))
+                .with("goesOn", Some(&format!("{running} {verb}")));
+            return (
+                Recognised::of("timeout-goes-on"),
+                facts.with("running", Some(&running)),
+            );
         }
-        (failures::of_log(log, true).unwrap_or_else(|| Recognised::of("timeout")), facts)
+        (
+            failures::of_log(log, true).unwrap_or_else(|| Recognised::of("timeout")),
+            facts,
+        )
     }
 }
 
 /// The running containers of these tasks, in words.
 pub fn what_runs(tasks: &[Task]) -> String {
     let still = tasks.iter().filter(|task| !task.is_over());
-    let all: Vec<String> = still.map(|task| what_runs_of(task, tasks.len() > 1)).collect();
+    let all: Vec<String> = still
+        .map(|task| what_runs_of(task, tasks.len() > 1))
+        .collect();
     all.join("; ")
 }
 
 /// The running containers of a task, in words, with the task's name if there are several tasks.
 fn what_runs_of(task: &Task, is_one_of_several: bool) -> String {
-    let running = task.containers.iter().filter(|container| container.last_status == "RUNNING");
+    let running = task
+        .containers
+        .iter()
+        .filter(|container| container.last_status == "RUNNING");
     let running: Vec<&str> = running.map(|container| container.name.as_str()).collect();
-    let of = if is_one_of_several { format!(" of task {}", task.arn.id()) } else { String::new() };
+    let of = if is_one_of_several {
+        format!(" of task {}", task.arn.id())
+    } else {
+        String::new()
+    };
     match running.as_slice() {
         [] if is_one_of_several => format!("Task {} was {}", task.arn.id(), task.last_status),
         [] => format!("It was {}", task.last_status),

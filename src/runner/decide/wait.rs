@@ -172,8 +172,9 @@ impl Wait {
         now: OffsetDateTime,
     ) -> Self {
         let poll_interval = run.properties.poll_interval;
-        let first =
-            poll_interval.map_or(FIRST_LOOK, |seconds| Duration::seconds(seconds.into()).min(FIRST_LOOK));
+        let first = poll_interval.map_or(FIRST_LOOK, |seconds| {
+            Duration::seconds(seconds.into()).min(FIRST_LOOK)
+        });
         Self {
             version: VERSION,
             reply_to: run.reply_to(request),
@@ -192,7 +193,11 @@ impl Wait {
             success_exit_codes: run.properties.success_exit_codes.clone(),
             log_lines: run.properties.log_lines,
             return_output: run.properties.return_output,
-            network: run.properties.network_configuration.as_ref().map(ToString::to_string),
+            network: run
+                .properties
+                .network_configuration
+                .as_ref()
+                .map(ToString::to_string),
             missing_since: None,
             settle_by: run.limits.settle_by(),
             timed_out: None,
@@ -202,7 +207,12 @@ impl Wait {
     }
 
     /// The wait for tasks that are being stopped.
-    pub fn for_stop(stop: &Stop, reply_to: &ReplyTo, tasks: Vec<TaskArn>, now: OffsetDateTime) -> Self {
+    pub fn for_stop(
+        stop: &Stop,
+        reply_to: &ReplyTo,
+        tasks: Vec<TaskArn>,
+        now: OffsetDateTime,
+    ) -> Self {
         Self {
             version: VERSION,
             reply_to: reply_to.clone(),
@@ -245,7 +255,11 @@ impl Wait {
             deadline,
             limit: Limit::ServiceTimeout(0),
         };
-        Self { goal: Goal::Over, next_look: now, ..Self::for_stop(&stop, reply_to, tasks.to_vec(), now) }
+        Self {
+            goal: Goal::Over,
+            next_look: now,
+            ..Self::for_stop(&stop, reply_to, tasks.to_vec(), now)
+        }
     }
 
     /// Reads a continuation of this version. `Err` if it has another version or another form.

@@ -21,7 +21,13 @@ pub(crate) fn page() -> String {
     let mut page = HEAD.to_owned();
     page.push_str("| In brackets | What it means |\n| --- | --- |\n");
     for entry in CATALOGUE {
-        let _ = writeln!(page, "| [{}](#{}) | {} |", entry.id, entry.id, cell(&shown(entry.lead)));
+        let _ = writeln!(
+            page,
+            "| [{}](#{}) | {} |",
+            entry.id,
+            entry.id,
+            cell(&shown(entry.lead))
+        );
     }
     for entry in CATALOGUE {
         section(&mut page, entry);
@@ -40,7 +46,11 @@ fn section(page: &mut String, entry: &CatalogueEntry) {
     if let Some(retry) = retry(entry.retry) {
         let _ = write!(page, "\n**Tried again.** {retry}\n");
     }
-    let _ = write!(page, "\nClass of the metric RunsFailed: `{}`.", class(entry.class));
+    let _ = write!(
+        page,
+        "\nClass of the metric RunsFailed: `{}`.",
+        class(entry.class)
+    );
     if !entry.alert.is_empty() {
         let _ = write!(page, " Subject of an alert: `{}`.", entry.alert);
     }
@@ -52,7 +62,9 @@ fn section(page: &mut String, entry: &CatalogueEntry) {
     let messages = messages(entry.id);
     if !messages.is_empty() {
         page.push_str("\nAWS says:\n\n```text\n");
-        messages.iter().for_each(|message| page.extend([message, "\n"]));
+        messages
+            .iter()
+            .for_each(|message| page.extend([message, "\n"]));
         page.push_str("```\n");
     }
 }
@@ -60,20 +72,35 @@ fn section(page: &mut String, entry: &CatalogueEntry) {
 /// What gives an entry away beside AWS's messages.
 fn signs(entry: &CatalogueEntry) -> String {
     let codes = entry.codes.iter().map(|code| format!("exit code {code}"));
-    let stop_codes = entry.stop_codes.iter().map(|code| format!("stop code {code}"));
-    let logs = entry.logs.iter().map(|log| format!("`{}` in the last log lines", log.trim_end_matches('$')));
-    codes.chain(stop_codes).chain(logs).collect::<Vec<_>>().join(", ")
+    let stop_codes = entry
+        .stop_codes
+        .iter()
+        .map(|code| format!("stop code {code}"));
+    let logs = entry
+        .logs
+        .iter()
+        .map(|log| format!("`{}` in the last log lines", log.trim_end_matches('$')));
+    codes
+        .chain(stop_codes)
+        .chain(logs)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn messages(id: &str) -> Vec<&'static str> {
     let lines = MESSAGES.lines().filter_map(|line| line.split_once(" | "));
-    lines.filter(|(of, _)| of.rsplit(' ').next() == Some(id)).map(|(_, message)| message).collect()
+    lines
+        .filter(|(of, _)| of.rsplit(' ').next() == Some(id))
+        .map(|(_, message)| message)
+        .collect()
 }
 
 fn retry(retry: Retry) -> Option<&'static str> {
     Some(match retry {
         Retry::No => return None,
-        Retry::Capacity | Retry::Passing => "The start is tried again for 60 s, and never past Timeout.",
+        Retry::Capacity | Retry::Passing => {
+            "The start is tried again for 60 s, and never past Timeout."
+        }
         Retry::Throttled => "The call is tried again until the deadline.",
         Retry::Denied => {
             "The call is tried again for 60 s on a Create and 15 s else, since IAM may not have spread."

@@ -14,17 +14,32 @@ pub(crate) const EXAMPLES: [(&str, &str); 32] = [
     ("Cluster", "!Ref Cluster"),
     ("TaskDefinition", "!Ref MigrateTaskDefinition"),
     ("Count", "3"),
-    ("Instances", "[arn:aws:ecs:us-west-2:123456789012:container-instance/prod/9d8698b5]"),
+    (
+        "Instances",
+        "[arn:aws:ecs:us-west-2:123456789012:container-instance/prod/9d8698b5]",
+    ),
     ("Timeout", "600"),
     ("PollInterval", "30"),
     ("RunOnUpdate", "false"),
     ("RunOnRollback", "true"),
-    ("UpdateCriteria", "[{Container: app, EnvironmentKeys: [DB_HOST], Image: true}]"),
-    ("Overrides", "{ContainerOverrides: [{Name: app, Command: [rake, 'db:migrate']}]}"),
+    (
+        "UpdateCriteria",
+        "[{Container: app, EnvironmentKeys: [DB_HOST], Image: true}]",
+    ),
+    (
+        "Overrides",
+        "{ContainerOverrides: [{Name: app, Command: [rake, 'db:migrate']}]}",
+    ),
     ("LaunchType", "FARGATE"),
     ("PlatformVersion", "1.4.0"),
-    ("NetworkConfiguration", "{AwsvpcConfiguration: {Subnets: [subnet-0123], SecurityGroups: [sg-0123]}}"),
-    ("CapacityProviderStrategy", "[{CapacityProvider: FARGATE_SPOT, Weight: 1}]"),
+    (
+        "NetworkConfiguration",
+        "{AwsvpcConfiguration: {Subnets: [subnet-0123], SecurityGroups: [sg-0123]}}",
+    ),
+    (
+        "CapacityProviderStrategy",
+        "[{CapacityProvider: FARGATE_SPOT, Weight: 1}]",
+    ),
     ("PlacementConstraints", "[{Type: distinctInstance}]"),
     ("PlacementStrategy", "[{Type: spread, Field: instanceId}]"),
     ("Group", "migrations"),
@@ -87,7 +102,9 @@ log say why. An Update that runs nothing has nothing to return.
 /// The page, as Markdown.
 pub(crate) fn page() -> String {
     let mut page = HEAD.to_owned();
-    let Shape::Object(fields) = Properties::SHAPE else { return page };
+    let Shape::Object(fields) = Properties::SHAPE else {
+        return page;
+    };
     page.push_str("## Properties\n");
     let mut structures = Vec::new();
     for field in fields {
@@ -114,7 +131,11 @@ pub(crate) fn page() -> String {
 fn property(page: &mut String, field: &Field) {
     let Field { name, rule, doc } = field;
     let (kind, default) = (kind(&rule.shape), default(&rule.absent));
-    let _ = write!(page, "\n### {name}\n\n{}\n\n- Type: {kind}\n- Default: {default}\n", doc.trim());
+    let _ = write!(
+        page,
+        "\n### {name}\n\n{}\n\n- Type: {kind}\n- Default: {default}\n",
+        doc.trim()
+    );
     if let Some((_, example)) = EXAMPLES.iter().find(|(property, _)| property == name) {
         let _ = writeln!(page, "- Example: `{name}: {example}`");
     }
@@ -126,7 +147,11 @@ fn collect(shape: &Shape, path: &str, structures: &mut Vec<(String, &'static [Fi
         Shape::Object(fields) => {
             structures.push((path.to_owned(), fields));
             for field in *fields {
-                collect(&field.rule.shape, &format!("{path}.{}", field.name), structures);
+                collect(
+                    &field.rule.shape,
+                    &format!("{path}.{}", field.name),
+                    structures,
+                );
             }
         }
         Shape::List { of, .. } => collect(of, &format!("{path}[]"), structures),
@@ -142,7 +167,9 @@ fn kind(shape: &Shape) -> String {
         Shape::Integer { min: 0, max } if *max == i64::from(i32::MAX) => "whole number".to_owned(),
         Shape::Integer { min, max } => format!("whole number from {min} to {max}"),
         Shape::Boolean => "boolean".to_owned(),
-        Shape::List { of, max, .. } if *max < usize::MAX => format!("list of at most {max}: {}", kind(of)),
+        Shape::List { of, max, .. } if *max < usize::MAX => {
+            format!("list of at most {max}: {}", kind(of))
+        }
         Shape::List { of, .. } => format!("list: {}", kind(of)),
         Shape::Object(_) => "structure".to_owned(),
     }

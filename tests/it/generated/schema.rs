@@ -24,8 +24,12 @@ pub(crate) fn schema() -> Value {
 
 /// What `Fn::GetAtt` gives, as CloudFormation's own resource schemas say it.
 fn attributes() -> Value {
-    let Ok(Value::Object(data)) = serde_json::to_value(Data::default()) else { return Value::Null };
-    data.keys().map(|name| json!(format!("/properties/{name}"))).collect()
+    let Ok(Value::Object(data)) = serde_json::to_value(Data::default()) else {
+        return Value::Null;
+    };
+    data.keys()
+        .map(|name| json!(format!("/properties/{name}")))
+        .collect()
 }
 
 fn of(shape: &Shape, at_top: bool) -> Value {
@@ -70,13 +74,17 @@ fn object(fields: &[Field], at_top: bool) -> Value {
         }
         properties.insert(field.name.to_owned(), schema);
     }
-    let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
-    let required = fields.iter().filter(|field| matches!(field.rule.absent, Absent::Refused));
+    let mut schema =
+        json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    let required = fields
+        .iter()
+        .filter(|field| matches!(field.rule.absent, Absent::Refused));
     if at_top {
         schema["required"] = required.map(|field| json!(field.name)).collect();
     } else {
-        let either: Vec<Value> =
-            required.map(|field| json!({ "requiredXor": [field.name, field.other_spelling()] })).collect();
+        let either: Vec<Value> = required
+            .map(|field| json!({ "requiredXor": [field.name, field.other_spelling()] }))
+            .collect();
         if !either.is_empty() {
             schema["allOf"] = json!(either);
         }

@@ -82,21 +82,35 @@ impl HttpConnector for Connector {
     }
 }
 
-async fn answer(sinks: &Mutex<Sinks>, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+async fn answer(
+    sinks: &Mutex<Sinks>,
+    request: &HttpRequest,
+) -> Result<HttpResponse, ConnectorError> {
     let bytes = request.body().bytes().unwrap_or_default();
     let (operation, body): (&str, Value) = match request.headers().get("x-amz-target") {
-        Some(target) => {
-            (target.rsplit('.').next().unwrap_or_default(), serde_json::from_slice(bytes).unwrap())
-        }
-        None => ("Publish", url::form_urlencoded::parse(bytes).into_owned().collect()),
+        Some(target) => (
+            target.rsplit('.').next().unwrap_or_default(),
+            serde_json::from_slice(bytes).unwrap(),
+        ),
+        None => (
+            "Publish",
+            url::form_urlencoded::parse(bytes).into_owned().collect(),
+        ),
     };
     let (latency, fault) = {
         let mut sinks = lock(sinks);
         *sinks.calls.entry(operation.to_owned()).or_default() += 1;
         let faulty = sinks.rng.f64() < sinks.rate;
         let fault = faulty.then(|| pick(&mut sinks.rng, &FAULTS));
-        let fault = if sinks.hangs.contains(&operation) { Some(Fault::Hangs) } else { fault };
-        let fault = match sinks.loses_answer.take_if(|part| body.to_string().contains(*part)) {
+        let fault = if sinks.hangs.contains(&operation) {
+            Some(Fault::Hangs)
+        } else {
+            fault
+        };
+        let fault = match sinks
+            .loses_answer
+            .take_if(|part| body.to_string().contains(*part))
+        {
             Some(_) => Some(Fault::CutAfter),
             None => fault,
         };
@@ -106,7 +120,10 @@ async fn answer(sinks: &Mutex<Sinks>, request: &HttpRequest) -> Result<HttpRespo
     let (status, answer) = {
         let mut sinks = lock(sinks);
         sinks.troubles += usize::from(fault.is_some());
-        let happens = !matches!(fault, Some(Fault::Throttled | Fault::Fails | Fault::Cut | Fault::Hangs));
+        let happens = !matches!(
+            fault,
+            Some(Fault::Throttled | Fault::Fails | Fault::Cut | Fault::Hangs)
+        );
         let answered = match fault {
             Some(Fault::Throttled) => (400, error("ThrottlingException", "Rate exceeded")),
             Some(Fault::Fails) => (500, error("InternalServerError", "Service Unavailable")),
@@ -124,9 +141,10 @@ async fn answer(sinks: &Mutex<Sinks>, request: &HttpRequest) -> Result<HttpRespo
     };
     match answer.as_str() {
         // SNS answers XML.
-        Some(xml) if fault.is_none() => {
-            Ok(HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(xml)))
-        }
+        Some(xml) if fault.is_none() => Ok(HttpResponse::new(
+            StatusCode::try_from(status).unwrap(),
+            SdkBody::from(xml),
+        )),
         _ => wire::arrive(fault, status, &answer).await,
     }
 }
@@ -164,16 +182,19 @@ impl Sinks {
             ("Publish", Some(Swallowed::Alerts)) => (200, PUBLISHED.into()),
             ("Publish", _) => {
                 let form = body.as_object().unwrap().iter();
-                let form =
-                    form.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+                let form = form
+                    .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+                    .collect();
                 (200, self.sns.publish(&form).unwrap().into())
             }
             ("CreateLogStream", _) => (200, json!({})),
             ("PutLogEvents", _) => {
-                self.lines.extend(body["logEvents"].as_array().unwrap().iter().map(|line| {
-                    let event: Value = serde_json::from_str(line["message"].as_str().unwrap()).unwrap();
-                    task_of_arn(event["detail"]["taskArn"].as_str().unwrap())
-                }));
+                self.lines
+                    .extend(body["logEvents"].as_array().unwrap().iter().map(|line| {
+                        let event: Value =
+                            serde_json::from_str(line["message"].as_str().unwrap()).unwrap();
+                        task_of_arn(event["detail"]["taskArn"].as_str().unwrap())
+                    }));
                 (200, json!({}))
             }
             (_, swallowed) => {

@@ -13,16 +13,29 @@ use super::{Instance, Metrics, NOW, Sent, Sinks, failures, lock, reported};
 fn happen(story: impl AsyncFnOnce(&Arc<Mutex<Sinks>>, [Instance; 2])) -> (Vec<String>, usize) {
     let sinks = Sinks::new(Rng::with_seed(1), None);
     let metrics = Metrics::default();
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     let instances = [0, 1].map(|_| Instance::new(&sinks, &metrics));
     runtime.block_on(story(&sinks, instances));
     let subjects = lock(&sinks).subjects.lock().unwrap().clone();
-    let measured = metrics.lock().unwrap().iter().filter(|line| line.contains("TaskFailed")).count();
+    let measured = metrics
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|line| line.contains("TaskFailed"))
+        .count();
     (subjects, measured)
 }
 
 fn failed(task: usize) -> Sent {
-    Sent { task, end: 3, version: 3 }
+    Sent {
+        task,
+        end: 3,
+        version: 3,
+    }
 }
 
 #[test]
@@ -47,8 +60,14 @@ fn a_thousand_failures_of_one_service_are_a_few_messages_and_another_familys_is_
     });
     assert!(subjects.len() <= 3, "{subjects:#?}");
     let reported = reported(&subjects);
-    assert_eq!(reported["web-1 on prod: app exited with code 1"], 1000, "{subjects:#?}");
-    assert_eq!(reported["app on prod: app exited with code 1"], 1, "{subjects:#?}");
+    assert_eq!(
+        reported["web-1 on prod: app exited with code 1"], 1000,
+        "{subjects:#?}"
+    );
+    assert_eq!(
+        reported["app on prod: app exited with code 1"], 1,
+        "{subjects:#?}"
+    );
     assert_eq!(measured, 1001);
 }
 
@@ -64,15 +83,31 @@ fn a_crash_loop_of_twenty_rounds_in_ten_minutes_is_at_most_five_messages() {
         one.tick(NOW + Duration::minutes(20)).await;
     });
     assert!(subjects.len() <= 5, "{subjects:#?}");
-    assert_eq!((reported(&subjects)["web-1 on prod: app exited with code 1"], measured), (20, 20));
+    assert_eq!(
+        (
+            reported(&subjects)["web-1 on prod: app exited with code 1"],
+            measured
+        ),
+        (20, 20)
+    );
 }
 
 #[test]
 fn a_task_that_comes_stopped_twice_is_reported_and_counted_once() {
     let (subjects, measured) = happen(async |sinks, [one, _]| {
-        let twice = [failed(1), Sent { version: 4, ..failed(1) }];
+        let twice = [
+            failed(1),
+            Sent {
+                version: 4,
+                ..failed(1)
+            },
+        ];
         assert_eq!(one.deliver(&twice, true, NOW).await, []);
-        assert_eq!(one.deliver(&twice[1..], true, NOW + Duration::minutes(7)).await, []);
+        assert_eq!(
+            one.deliver(&twice[1..], true, NOW + Duration::minutes(7))
+                .await,
+            []
+        );
         one.tick(NOW + Duration::minutes(20)).await;
         assert_eq!(lock(sinks).dynamodb.items().len(), 2, "both are kept");
     });
@@ -82,9 +117,22 @@ fn a_task_that_comes_stopped_twice_is_reported_and_counted_once() {
 #[test]
 fn two_instances_at_once_tell_and_count_once() {
     let (subjects, measured) = happen(async |_, [one, other]| {
-        let (first, second) = ([failed(1)], [Sent { version: 4, ..failed(1) }]);
-        let (here, there) = tokio::join!(one.deliver(&first, false, NOW), other.deliver(&second, false, NOW));
-        assert_eq!([here, there].concat().len(), 1, "one of them waits for the other");
+        let (first, second) = (
+            [failed(1)],
+            [Sent {
+                version: 4,
+                ..failed(1)
+            }],
+        );
+        let (here, there) = tokio::join!(
+            one.deliver(&first, false, NOW),
+            other.deliver(&second, false, NOW)
+        );
+        assert_eq!(
+            [here, there].concat().len(),
+            1,
+            "one of them waits for the other"
+        );
         let again = NOW + Duration::minutes(6);
         assert_eq!(one.deliver(&[first[0], second[0]], false, again).await, []);
         one.tick(NOW + Duration::minutes(20)).await;
@@ -115,7 +163,10 @@ fn a_schedule_that_is_invoked_twice_tells_a_count_once() {
         tokio::join!(one.tick(then), other.tick(then));
     });
     let expected = ["ECS task failed: web-1", "2 more ECS tasks failed: web-1"];
-    let shown: Vec<&str> = subjects.iter().map(|subject| subject.split(" on ").next().unwrap()).collect();
+    let shown: Vec<&str> = subjects
+        .iter()
+        .map(|subject| subject.split(" on ").next().unwrap())
+        .collect();
     assert_eq!(shown, expected);
 }
 
@@ -131,7 +182,11 @@ fn a_count_whose_latest_event_was_too_long_to_be_kept_whole_is_reported_all_the_
         }
         one.tick(NOW + Duration::minutes(6)).await;
     });
-    assert_eq!(reported(&subjects)["web-1 on prod: app exited with code 1"], 2, "{subjects:?}");
+    assert_eq!(
+        reported(&subjects)["web-1 on prod: app exited with code 1"],
+        2,
+        "{subjects:?}"
+    );
 }
 
 #[test]
@@ -146,7 +201,12 @@ fn a_group_whose_window_was_opened_by_a_call_without_an_answer_is_reported_at_on
 
 /// A task of the service web-1 that has ended by itself with 0.
 fn restarted(task: usize) -> Value {
-    let mut event = Sent { task: 4 * task + 1, end: 2, version: 3 }.json();
+    let mut event = Sent {
+        task: 4 * task + 1,
+        end: 2,
+        version: 3,
+    }
+    .json();
     event["detail"]["stopCode"] = "EssentialContainerExited".into();
     event
 }
@@ -162,7 +222,10 @@ fn hook(name: &str, time: &str) -> Value {
 
 async fn handle(instance: &Instance, event: &Value, now: OffsetDateTime) {
     let records = [json!({"messageId": "m", "body": event.to_string()})];
-    let answer = instance.monitor.handle(json!({"Records": records}), now).await;
+    let answer = instance
+        .monitor
+        .handle(json!({"Records": records}), now)
+        .await;
     assert_eq!(failures(&answer.unwrap()).len(), 0);
 }
 
@@ -178,13 +241,25 @@ fn a_service_whose_tasks_end_with_0_three_times_in_a_window_is_restarting() {
         }
         one.tick(NOW + Duration::minutes(20)).await;
         let sinks = lock(sinks);
-        let found =
-            |finding: &str| sinks.dynamodb.items().iter().filter(|item| item["finding"] == finding).count();
+        let found = |finding: &str| {
+            sinks
+                .dynamodb
+                .items()
+                .iter()
+                .filter(|item| item["finding"] == finding)
+                .count()
+        };
         assert_eq!((found("succeeded"), found("restarting")), (2, 6));
     });
     assert_eq!(subjects.len(), 2, "{subjects:#?}");
-    assert!(subjects[0].starts_with("ECS service restarting: web-1 on prod: "), "{subjects:#?}");
-    assert!(subjects[1].starts_with("ECS service restarting, 5 more times: web-1 on prod"), "{subjects:#?}");
+    assert!(
+        subjects[0].starts_with("ECS service restarting: web-1 on prod: "),
+        "{subjects:#?}"
+    );
+    assert!(
+        subjects[1].starts_with("ECS service restarting, 5 more times: web-1 on prod"),
+        "{subjects:#?}"
+    );
 }
 
 #[test]
@@ -234,7 +309,11 @@ fn a_hook_that_awaits_an_action_for_long_is_reported_and_one_that_somebody_conti
                     one.tick(NOW + minute * passed).await;
                 }
             });
-            assert_eq!(subjects.len(), expected, "{ended:?} {in_order} {subjects:#?}");
+            assert_eq!(
+                subjects.len(),
+                expected,
+                "{ended:?} {in_order} {subjects:#?}"
+            );
         }
     }
 }
@@ -255,7 +334,8 @@ fn the_next_hook_of_a_deployment_is_watched_when_the_first_was_continued() {
     });
     assert_eq!(subjects.len(), 1, "{subjects:#?}");
     assert!(
-        subjects[0].starts_with("ECS deployment hook in trouble: web-1 on prod: hook awaiting action"),
+        subjects[0]
+            .starts_with("ECS deployment hook in trouble: web-1 on prod: hook awaiting action"),
         "{subjects:?}"
     );
 }

@@ -26,9 +26,22 @@ pub(super) struct Remembered<'w> {
 
 impl<'w> Remembered<'w> {
     pub(super) fn of(world: &'w World, state: &'w State) -> Self {
-        let rows = world.ledger.as_ref().map(|ledger| ledger.rows().collect()).unwrap_or_default();
-        let table_failed = state.calls.iter().any(|call| is_of_table(&call.operation) && !call.ok);
-        Self { world, state, rows, trouble: world.trouble(), table_failed }
+        let rows = world
+            .ledger
+            .as_ref()
+            .map(|ledger| ledger.rows().collect())
+            .unwrap_or_default();
+        let table_failed = state
+            .calls
+            .iter()
+            .any(|call| is_of_table(&call.operation) && !call.ok);
+        Self {
+            world,
+            state,
+            rows,
+            trouble: world.trouble(),
+            table_failed,
+        }
     }
 
     /// Whether the table may not have kept what it was given, in a life that has one.
@@ -42,7 +55,9 @@ impl<'w> Remembered<'w> {
     }
 
     fn row(&self, asked: &Asked) -> Option<&Value> {
-        self.rows.iter().find(|row| row["request"] == asked.id.as_str())
+        self.rows
+            .iter()
+            .find(|row| row["request"] == asked.id.as_str())
     }
 
     /// The table does not come back.
@@ -52,7 +67,9 @@ impl<'w> Remembered<'w> {
 
     /// The watch's rule was disabled while this request may have been parked.
     fn watch_left(&self, asked: &Asked) -> bool {
-        self.trouble.watch_dies.is_some_and(|dies| asked.sent < dies + HEARTBEAT)
+        self.trouble
+            .watch_dies
+            .is_some_and(|dies| asked.sent < dies + HEARTBEAT)
     }
 
     /// Whether nobody can answer a request any more: what has died without a ledger to remember it, or a
@@ -62,7 +79,11 @@ impl<'w> Remembered<'w> {
         let watched = self.trouble.watch_dies.is_none() && !self.table_is_gone();
         match self.row(asked) {
             // A later request has taken over, when CloudFormation did not wait for this one any more.
-            Some(row) if asked.abandoned.is_some() && row["state"] == "ended" && row["answer"].is_null() => {
+            Some(row)
+                if asked.abandoned.is_some()
+                    && row["state"] == "ended"
+                    && row["answer"].is_null() =>
+            {
                 true
             }
             Some(_) if watched => false,
@@ -86,7 +107,9 @@ impl<'w> Remembered<'w> {
 
     pub(super) fn check(&self, asked: &Asked, object: &mut impl FnMut(String)) {
         let Some(row) = self.row(asked) else {
-            if asked.first_delivered.is_some_and(|at| at < asked.sent + 7199.0)
+            if asked
+                .first_delivered
+                .is_some_and(|at| at < asked.sent + 7199.0)
                 && !self.table_failed
                 && self.has_ended_well(asked)
             {
@@ -101,7 +124,10 @@ impl<'w> Remembered<'w> {
 
     /// An invocation of the request's came to its end.
     fn has_ended_well(&self, asked: &Asked) -> bool {
-        self.state.invocations.iter().any(|one| one.delivery.request == asked.id && one.end == Ending::Ok)
+        self.state
+            .invocations
+            .iter()
+            .any(|one| one.delivery.request == asked.id && one.end == Ending::Ok)
     }
 
     /// Every answer is the one that the row holds.
@@ -121,8 +147,11 @@ impl<'w> Remembered<'w> {
 
     /// Whoever died, an answer comes soon after the deadline.
     fn does_not_hang(&self, asked: &Asked, row: &Value, object: &mut impl FnMut(String)) {
-        let Some(Answer { at, .. }) = asked.answers.first() else { return };
-        if self.table_is_gone() || self.watch_left(asked) || self.world.life.trouble.bucket_refuses {
+        let Some(Answer { at, .. }) = asked.answers.first() else {
+            return;
+        };
+        if self.table_is_gone() || self.watch_left(asked) || self.world.life.trouble.bucket_refuses
+        {
             return;
         }
         let seconds = |name: &str| row[name].as_f64().unwrap_or_default() / 1000.0 - EPOCH as f64;
@@ -132,10 +161,18 @@ impl<'w> Remembered<'w> {
         });
         let lost = died.count() as f64 + f64::from(u8::from(asked.hop_lost));
         let each = f64::from(self.world.life.lambda_timeout) + TAKES_OVER;
-        let table = self.trouble.table.map_or(0.0, |(.., long)| long + TAKES_OVER);
-        let faults = if self.world.life.trouble.rate > 0.0 { 2.0 * each } else { 0.0 };
+        let table = self
+            .trouble
+            .table
+            .map_or(0.0, |(.., long)| long + TAKES_OVER);
+        let faults = if self.world.life.trouble.rate > 0.0 {
+            2.0 * each
+        } else {
+            0.0
+        };
         let late = asked.first_delivered.unwrap_or(asked.sent) - asked.sent;
-        let by = seconds("deadline").max(asked.sent) + TAKES_OVER + lost * each + table + faults + late;
+        let by =
+            seconds("deadline").max(asked.sent) + TAKES_OVER + lost * each + table + faults + late;
         if *at > by {
             object(format!(
                 "hangs: its deadline was {:.1} s, and it was answered at {at:.1} s",
@@ -171,17 +208,26 @@ impl<'w> Remembered<'w> {
 
     /// A parked wait for one task, which ends well and in time, is not looked at but by the watch.
     fn costs_no_look(&self, asked: &Asked, row: &Value, object: &mut impl FnMut(String)) {
-        let Some(Answer { at, body, .. }) = asked.answers.first() else { return };
+        let Some(Answer { at, body, .. }) = asked.answers.first() else {
+            return;
+        };
         let deadline = row["deadline"].as_f64().unwrap_or_default() / 1000.0 - EPOCH as f64;
-        let one = row["tasks"].as_array().is_some_and(|tasks| tasks.len() == 1);
+        let one = row["tasks"]
+            .as_array()
+            .is_some_and(|tasks| tasks.len() == 1);
         if !self.is_calm() || !one || body["Status"] != "SUCCESS" || *at > deadline - 160.0 {
             return;
         }
-        let of_request = |one: &&crate::world::Invoked| one.delivery.request == asked.id && one.ended < *at;
+        let of_request =
+            |one: &&crate::world::Invoked| one.delivery.request == asked.id && one.ended < *at;
         // While it may start anew it is looked at, invocation by invocation; the last has parked it.
-        let Some(parked) = self.state.invocations.iter().rfind(of_request) else { return };
+        let Some(parked) = self.state.invocations.iter().rfind(of_request) else {
+            return;
+        };
         let look = |call: &&Call| {
-            call.operation == "DescribeTasks" && call.delivery.request == asked.id && call.at > parked.ended
+            call.operation == "DescribeTasks"
+                && call.delivery.request == asked.id
+                && call.at > parked.ended
         };
         if let Some(look) = self.state.calls.iter().find(look) {
             object(format!(
@@ -193,17 +239,28 @@ impl<'w> Remembered<'w> {
 
     /// An event says all of a wait for one task.
     pub(super) fn events_cost_no_look(&self, objections: &mut Vec<String>) {
-        let one = self.rows.iter().all(|row| row["tasks"].as_array().is_none_or(|tasks| tasks.len() <= 1));
+        let one = self
+            .rows
+            .iter()
+            .all(|row| row["tasks"].as_array().is_none_or(|tasks| tasks.len() <= 1));
         // A task that is stopped before its container runs never has a code.
-        let stops = self.state.calls.iter().any(|call| call.operation == "StopTask");
+        let stops = self
+            .state
+            .calls
+            .iter()
+            .any(|call| call.operation == "StopTask");
         if !self.is_calm() || !one || stops {
             return;
         }
         let looks = ["DescribeTasks", "ListTasks"];
-        let look = |call: &&Call| call.delivery.request == EVENT && looks.contains(&call.operation.as_str());
+        let look = |call: &&Call| {
+            call.delivery.request == EVENT && looks.contains(&call.operation.as_str())
+        };
         if let Some(look) = self.state.calls.iter().find(look) {
-            objections
-                .push(format!("an event made the function look at {:.1} s, after it was parked", look.at));
+            objections.push(format!(
+                "an event made the function look at {:.1} s, after it was parked",
+                look.at
+            ));
         }
     }
 }

@@ -41,7 +41,10 @@ fn draw(path: &Path, all: &[Deployed]) {
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(64)
-        .build_cartesian_2d((1.0..12_000.0_f64).log_scale(), (0.1..1000.0_f64).log_scale())
+        .build_cartesian_2d(
+            (1.0..12_000.0_f64).log_scale(),
+            (0.1..1000.0_f64).log_scale(),
+        )
         .unwrap();
     let number = |value: &f64| format!("{value}");
     chart
@@ -53,11 +56,22 @@ fn draw(path: &Path, all: &[Deployed]) {
         .light_line_style(WHITE)
         .draw()
         .unwrap();
-    for (way, colour) in [(Way::Polling, ORANGE), (Way::Ledger, BLUE), (Way::WatchAlone, RED)] {
+    for (way, colour) in [
+        (Way::Polling, ORANGE),
+        (Way::Ledger, BLUE),
+        (Way::WatchAlone, RED),
+    ] {
         let of_way = all.iter().filter(|deployed| deployed.way == way);
-        let points: Vec<(f64, f64)> =
-            of_way.map(|deployed| (deployed.resources as f64, deployed.lag(0.99))).collect();
-        chart.draw_series(points.iter().map(|point| Circle::new(*point, 4, colour.filled()))).unwrap();
+        let points: Vec<(f64, f64)> = of_way
+            .map(|deployed| (deployed.resources as f64, deployed.lag(0.99)))
+            .collect();
+        chart
+            .draw_series(
+                points
+                    .iter()
+                    .map(|point| Circle::new(*point, 4, colour.filled())),
+            )
+            .unwrap();
         chart
             .draw_series(LineSeries::new(points, colour.stroke_width(2)))
             .unwrap()

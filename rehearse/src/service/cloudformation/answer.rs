@@ -29,7 +29,12 @@ pub struct Settled {
 
 impl Settled {
     pub(super) fn failed(reason: impl Into<String>) -> Self {
-        Self { succeeded: false, reason: reason.into(), physical_id: None, data: BTreeMap::new() }
+        Self {
+            succeeded: false,
+            reason: reason.into(),
+            physical_id: None,
+            data: BTreeMap::new(),
+        }
     }
 }
 
@@ -48,9 +53,11 @@ pub(super) fn settle(answer: &Value, ask: &Ask<'_>, request_id: &str) -> Settled
         return Settled::failed(unfit);
     }
     let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
-    for (name, expected) in
-        [("StackId", ask.stack_id), ("RequestId", request_id), ("LogicalResourceId", ask.logical_id)]
-    {
+    for (name, expected) in [
+        ("StackId", ask.stack_id),
+        ("RequestId", request_id),
+        ("LogicalResourceId", ask.logical_id),
+    ] {
         if text(name) != expected {
             return Settled::failed(format!("Invalid {name} in the response."));
         }
@@ -67,7 +74,10 @@ pub(super) fn settle(answer: &Value, ask: &Ask<'_>, request_id: &str) -> Settled
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     // Fn::GetAtt returns simple values alone, so CloudFormation refuses others.
-    if data.values().any(|value| value.is_array() || value.is_null()) {
+    if data
+        .values()
+        .any(|value| value.is_array() || value.is_null())
+    {
         return Settled {
             physical_id: Some(physical_id),
             ..Settled::failed("Vendor response doesn't contain simple attributes")
@@ -75,7 +85,12 @@ pub(super) fn settle(answer: &Value, ask: &Ask<'_>, request_id: &str) -> Settled
     }
     let (status, reason) = (text("Status"), text("Reason"));
     match status.as_str() {
-        "SUCCESS" => Settled { succeeded: true, reason, physical_id: Some(physical_id), data },
+        "SUCCESS" => Settled {
+            succeeded: true,
+            reason,
+            physical_id: Some(physical_id),
+            data,
+        },
         // CloudFormation requires a Reason with FAILED.
         "FAILED" if reason.is_empty() => Settled {
             physical_id: Some(physical_id),

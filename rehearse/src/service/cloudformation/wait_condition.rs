@@ -53,17 +53,30 @@ impl CloudFormation {
 
     /// All signals that were PUT to a handle.
     pub fn signals(&self, handle: &str) -> Vec<Signalled> {
-        let path = Url::parse(handle).map(|url| url.path().to_owned()).unwrap_or_default();
-        lock(&self.signals).iter().filter(|signal| signal.handle == path).cloned().collect()
+        let path = Url::parse(handle)
+            .map(|url| url.path().to_owned())
+            .unwrap_or_default();
+        lock(&self.signals)
+            .iter()
+            .filter(|signal| signal.handle == path)
+            .cloned()
+            .collect()
     }
 
     /// Accepts a PUT to the wait-condition bucket.
     pub(crate) fn take_signal(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
         // The signature covers an empty Content-Type, as in a ResponseURL.
-        if headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty()) {
+        if headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| !value.is_empty())
+        {
             return (StatusCode::FORBIDDEN, "SignatureDoesNotMatch").into_response();
         }
-        let signal = Signalled { handle: path.to_owned(), at: now(), body: body.clone() };
+        let signal = Signalled {
+            handle: path.to_owned(),
+            at: now(),
+            body: body.clone(),
+        };
         lock(&self.signals).push(signal);
         self.signalled.notify_waiters();
         StatusCode::OK.into_response()
@@ -77,7 +90,10 @@ impl CloudFormation {
             Value::String(text) => text.trim().parse().unwrap_or(default),
             other => other.as_u64().unwrap_or(default),
         };
-        let (count, timeout) = (number("Count", 1), Duration::from_secs(number("Timeout", 0)));
+        let (count, timeout) = (
+            number("Count", 1),
+            Duration::from_secs(number("Timeout", 0)),
+        );
         let handle = properties["Handle"].as_str().unwrap_or_default();
         let waiting = async {
             loop {
@@ -90,10 +106,14 @@ impl CloudFormation {
                 signalled.await;
             }
         };
-        tokio::time::timeout(timeout, waiting).await.unwrap_or_else(|_| {
-            let received = received(&self.signals(handle)).map_or(0, |received| received.len());
-            Err(format!("WaitCondition timed out. Received {received} conditions when expecting {count}"))
-        })
+        tokio::time::timeout(timeout, waiting)
+            .await
+            .unwrap_or_else(|_| {
+                let received = received(&self.signals(handle)).map_or(0, |received| received.len());
+                Err(format!(
+                    "WaitCondition timed out. Received {received} conditions when expecting {count}"
+                ))
+            })
     }
 }
 
@@ -101,7 +121,13 @@ impl CloudFormation {
 fn settle(signals: &[Signalled], count: u64) -> Option<Result<Value, String>> {
     match received(signals) {
         Ok(received) if received.len() as u64 >= count => Some(Ok(json!(
-            Value::Object(received.into_iter().map(|(id, data)| (id, data.into())).collect()).to_string()
+            Value::Object(
+                received
+                    .into_iter()
+                    .map(|(id, data)| (id, data.into()))
+                    .collect()
+            )
+            .to_string()
         ))),
         Ok(_) => None,
         Err(reason) => Some(Err(reason)),
@@ -116,7 +142,9 @@ fn received(signals: &[Signalled]) -> Result<BTreeMap<String, String>, String> {
             return Err("WaitCondition received malformed JSON".to_owned());
         };
         if signal.status != "SUCCESS" {
-            let SignalRead { reason, unique_id, .. } = signal;
+            let SignalRead {
+                reason, unique_id, ..
+            } = signal;
             return Err(format!(
                 "WaitCondition received failed message: '{reason}' for uniqueId: {unique_id}"
             ));

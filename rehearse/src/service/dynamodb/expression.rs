@@ -16,30 +16,51 @@ pub(super) struct Placeholders<'b> {
 impl<'b> Placeholders<'b> {
     /// The placeholders that a request defines.
     pub(super) fn of(body: &'b Value) -> Self {
-        Self { names: &body["ExpressionAttributeNames"], values: &body["ExpressionAttributeValues"] }
+        Self {
+            names: &body["ExpressionAttributeNames"],
+            values: &body["ExpressionAttributeValues"],
+        }
     }
 
     fn name(&self, token: &str) -> Result<String, AwsError> {
         match token.strip_prefix('#') {
             None => Ok(token.to_owned()),
-            Some(_) => self.names[token].as_str().map(str::to_owned).ok_or_else(|| undefined(token)),
+            Some(_) => self.names[token]
+                .as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| undefined(token)),
         }
     }
 
     fn value(&self, token: &str) -> Result<&'b Value, AwsError> {
-        Some(&self.values[token]).filter(|value| value.is_object()).ok_or_else(|| undefined(token))
+        Some(&self.values[token])
+            .filter(|value| value.is_object())
+            .ok_or_else(|| undefined(token))
     }
 
     /// True if a condition holds for an item. An item that does not exist is an empty one.
     pub(super) fn hold(&self, condition: &str, item: &Value) -> Result<bool, AwsError> {
         let tokens = tokens(condition);
-        let mut reader = Reader { tokens: &tokens, at: 0, item, placeholders: self };
+        let mut reader = Reader {
+            tokens: &tokens,
+            at: 0,
+            item,
+            placeholders: self,
+        };
         let holds = reader.alternatives()?;
-        if reader.at == tokens.len() { Ok(holds) } else { Err(reader.unexpected()) }
+        if reader.at == tokens.len() {
+            Ok(holds)
+        } else {
+            Err(reader.unexpected())
+        }
     }
 
     /// Applies an update expression to an item.
-    pub(super) fn update(&self, expression: &str, item: &mut Map<String, Value>) -> Result<(), AwsError> {
+    pub(super) fn update(
+        &self,
+        expression: &str,
+        item: &mut Map<String, Value>,
+    ) -> Result<(), AwsError> {
         let mut action = String::new();
         for clause in tokens(expression).split(|token| token == ",") {
             let mut clause = clause;
@@ -50,8 +71,10 @@ impl<'b> Placeholders<'b> {
                 clause = rest;
             }
             // The next action begins without a comma, as in `SET #a = :a REMOVE #b`.
-            while let Some(next) =
-                clause.iter().skip(1).position(|token| matches!(token.as_str(), "SET" | "ADD" | "REMOVE"))
+            while let Some(next) = clause
+                .iter()
+                .skip(1)
+                .position(|token| matches!(token.as_str(), "SET" | "ADD" | "REMOVE"))
             {
                 let (done, rest) = clause.split_at(next + 1);
                 self.act(&action, done, item)?;
@@ -63,7 +86,12 @@ impl<'b> Placeholders<'b> {
         Ok(())
     }
 
-    fn act(&self, action: &str, clause: &[String], item: &mut Map<String, Value>) -> Result<(), AwsError> {
+    fn act(
+        &self,
+        action: &str,
+        clause: &[String],
+        item: &mut Map<String, Value>,
+    ) -> Result<(), AwsError> {
         let texts: Vec<&str> = clause.iter().map(String::as_str).collect();
         match (action, texts.as_slice()) {
             ("SET", [name, "=", value]) => {
@@ -73,7 +101,10 @@ impl<'b> Placeholders<'b> {
                 let name = self.name(name)?;
                 // DynamoDB counts from 0 if the attribute is missing.
                 let before = item.get(&name).map_or(0.0, number);
-                item.insert(name, json!({ "N": (before + number(self.value(value)?)).to_string() }));
+                item.insert(
+                    name,
+                    json!({ "N": (before + number(self.value(value)?)).to_string() }),
+                );
             }
             ("REMOVE", [name]) => {
                 item.remove(&self.name(name)?);
@@ -117,7 +148,11 @@ impl Reader<'_, '_> {
         }
         if self.takes("(") {
             let holds = self.alternatives()?;
-            return if self.takes(")") { Ok(holds) } else { Err(self.unexpected()) };
+            return if self.takes(")") {
+                Ok(holds)
+            } else {
+                Err(self.unexpected())
+            };
         }
         let first = self.next()?;
         if matches!(first.as_str(), "attribute_exists" | "attribute_not_exists") {
@@ -132,7 +167,9 @@ impl Reader<'_, '_> {
         let (operator, right) = (self.next()?, self.next()?);
         let (left, right) = (self.operand(&first)?, self.operand(&right)?);
         // DynamoDB finds a missing attribute neither equal to anything nor less.
-        let (Some(left), Some(right)) = (left, right) else { return Ok(operator == "<>") };
+        let (Some(left), Some(right)) = (left, right) else {
+            return Ok(operator == "<>");
+        };
         let order = match (left["S"].as_str(), right["S"].as_str()) {
             (Some(left), Some(right)) => left.cmp(right),
             _ => number(&left).total_cmp(&number(&right)),
@@ -160,13 +197,20 @@ impl Reader<'_, '_> {
     }
 
     fn next(&mut self) -> Result<String, AwsError> {
-        let token = self.tokens.get(self.at).cloned().ok_or_else(|| self.unexpected())?;
+        let token = self
+            .tokens
+            .get(self.at)
+            .cloned()
+            .ok_or_else(|| self.unexpected())?;
         self.at += 1;
         Ok(token)
     }
 
     fn takes(&mut self, desired: &str) -> bool {
-        let takes = self.tokens.get(self.at).is_some_and(|token| token == desired);
+        let takes = self
+            .tokens
+            .get(self.at)
+            .is_some_and(|token| token == desired);
         self.at += usize::from(takes);
         takes
     }
@@ -197,7 +241,10 @@ fn tokens(expression: &str) -> Vec<String> {
 }
 
 fn number(attribute: &Value) -> f64 {
-    attribute["N"].as_str().and_then(|number| number.parse().ok()).unwrap_or_default()
+    attribute["N"]
+        .as_str()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
 }
 
 fn undefined(token: &str) -> AwsError {
@@ -208,7 +255,10 @@ fn undefined(token: &str) -> AwsError {
 }
 
 fn invalid(token: &str) -> AwsError {
-    AwsError::new("ValidationException", format!("Invalid expression: Syntax error; token: \"{token}\""))
+    AwsError::new(
+        "ValidationException",
+        format!("Invalid expression: Syntax error; token: \"{token}\""),
+    )
 }
 
 #[cfg(test)]
@@ -225,7 +275,9 @@ mod tests {
     #[track_caller]
     fn check(condition: &str, item: Value, expected: bool) {
         assert_eq!(
-            Placeholders::of(&request()).hold(condition, &item).expect("a condition"),
+            Placeholders::of(&request())
+                .hold(condition, &item)
+                .expect("a condition"),
             expected,
             "{condition}"
         );
@@ -234,14 +286,22 @@ mod tests {
     #[test]
     fn conditions_hold_as_dynamodb_says() {
         check("attribute_not_exists(#until)", json!({}), true);
-        check("attribute_exists(#until)", json!({"until": {"N": "9"}}), true);
+        check(
+            "attribute_exists(#until)",
+            json!({"until": {"N": "9"}}),
+            true,
+        );
         check(
             "attribute_not_exists(#until) OR (#until <= :now AND #n = :one)",
             json!({"until": {"N": "9"}}),
             false,
         );
         let item = json!({"until": {"N": "9"}, "waiting": {"N": "1"}});
-        check("attribute_not_exists(#until) OR (#until <= :now AND #n = :one)", item.clone(), true);
+        check(
+            "attribute_not_exists(#until) OR (#until <= :now AND #n = :one)",
+            item.clone(),
+            true,
+        );
         check("NOT #until > :now AND #n <> :now", item.clone(), true);
         check("name = :a", json!({"name": {"S": "a"}}), true);
         check("#until < :now", json!({}), false);
@@ -251,10 +311,19 @@ mod tests {
     fn an_expression_that_is_none_is_refused() {
         let request = request();
         let placeholders = Placeholders::of(&request);
-        for wrong in
-            ["#until <", "#unknown = :now", "#until = :unknown", "(#until = :now", "#until = :now :now"]
-        {
-            assert!(placeholders.hold(wrong, &json!({"until": {"N": "1"}})).is_err(), "{wrong}");
+        for wrong in [
+            "#until <",
+            "#unknown = :now",
+            "#until = :unknown",
+            "(#until = :now",
+            "#until = :now :now",
+        ] {
+            assert!(
+                placeholders
+                    .hold(wrong, &json!({"until": {"N": "1"}}))
+                    .is_err(),
+                "{wrong}"
+            );
         }
         assert!(placeholders.update("SET #until", &mut Map::new()).is_err());
     }
@@ -262,10 +331,15 @@ mod tests {
     #[test]
     fn an_update_sets_adds_and_removes() {
         let request = request();
-        let mut item = json!({"until": {"N": "9"}, "old": {"S": "x"}}).as_object().expect("an item").clone();
+        let mut item = json!({"until": {"N": "9"}, "old": {"S": "x"}})
+            .as_object()
+            .expect("an item")
+            .clone();
         let expression = "SET #until = :now, name = :a ADD #n :one REMOVE old";
         for _ in 0..2 {
-            Placeholders::of(&request).update(expression, &mut item).expect("an update");
+            Placeholders::of(&request)
+                .update(expression, &mut item)
+                .expect("an update");
         }
         let expected = json!({"until": {"N": "10"}, "name": {"S": "a"}, "waiting": {"N": "2"}});
         assert_eq!(Value::Object(item), expected);

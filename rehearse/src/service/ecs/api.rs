@@ -13,7 +13,11 @@ use crate::{
 };
 use ecs_tasks::task::family;
 
-pub(super) fn call(shared: &Arc<EcsInner>, operation: &str, body: &Value) -> Result<Value, AwsError> {
+pub(super) fn call(
+    shared: &Arc<EcsInner>,
+    operation: &str,
+    body: &Value,
+) -> Result<Value, AwsError> {
     match operation {
         "RunTask" => run::run_task(shared, body),
         "StartTask" => run::start_task(shared, body),
@@ -34,10 +38,16 @@ fn describe_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     if asked.is_empty() || asked.len() > 100 {
         return Err(invalid("Tasks should have between 1 and 100 entries."));
     }
-    let with_tags = body["include"].as_array().is_some_and(|include| include.contains(&json!("TAGS")));
+    let with_tags = body["include"]
+        .as_array()
+        .is_some_and(|include| include.contains(&json!("TAGS")));
     let (mut tasks, mut failures) = (Vec::new(), Vec::new());
     for asked in asked.iter().filter_map(Value::as_str) {
-        match state.tasks.iter().find(|task| task.cluster == cluster && is_named(&task.arn, asked)) {
+        match state
+            .tasks
+            .iter()
+            .find(|task| task.cluster == cluster && is_named(&task.arn, asked))
+        {
             Some(task) => tasks.push(task.described(with_tags, seconds)),
             // ECS lists an unknown task among the failures and does not refuse the request.
             None => failures.push(json!({ "arn": asked, "reason": "MISSING" })),
@@ -47,8 +57,11 @@ fn describe_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
 }
 
 fn list_clusters(state: &State) -> Value {
-    let arns: Vec<String> =
-        state.clusters.keys().map(|name| arn("ecs", &format!("cluster/{name}"))).collect();
+    let arns: Vec<String> = state
+        .clusters
+        .keys()
+        .map(|name| arn("ecs", &format!("cluster/{name}")))
+        .collect();
     json!({ "clusterArns": arns })
 }
 
@@ -56,7 +69,13 @@ fn list_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     let cluster = state.cluster(body)?;
     // ECS does not document a desired status beside startedBy, so the functions must not rely on
     // it.
-    let others = ["family", "serviceName", "containerInstance", "launchType", "desiredStatus"];
+    let others = [
+        "family",
+        "serviceName",
+        "containerInstance",
+        "launchType",
+        "desiredStatus",
+    ];
     let started_by = body["startedBy"].as_str();
     if started_by.is_some() && others.iter().any(|filter| body[*filter].is_string()) {
         return Err(invalid("startedBy must be the only filter."));
@@ -67,10 +86,17 @@ fn list_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
         .iter()
         .filter(|task| task.cluster == cluster && task.desired_status == desired)
         .filter(|task| started_by.is_none_or(|started_by| task.started_by == started_by))
-        .filter(|task| body["family"].as_str().is_none_or(|name| family(&task.definition_arn) == name))
+        .filter(|task| {
+            body["family"]
+                .as_str()
+                .is_none_or(|name| family(&task.definition_arn) == name)
+        })
         .map(|task| task.arn.as_str())
         .collect();
-    let from: usize = body["nextToken"].as_str().and_then(|token| token.parse().ok()).unwrap_or(0);
+    let from: usize = body["nextToken"]
+        .as_str()
+        .and_then(|token| token.parse().ok())
+        .unwrap_or(0);
     // A page of ListTasks has up to 100 tasks.
     let page: Vec<&str> = arns.iter().skip(from).take(100).copied().collect();
     let next = from + page.len();
@@ -83,19 +109,30 @@ fn list_tasks(state: &mut State, body: &Value) -> Result<Value, AwsError> {
 fn stop_task(state: &mut State, body: &Value) -> Result<Value, AwsError> {
     let cluster = state.cluster(body)?;
     let asked = body["task"].as_str().unwrap_or_default();
-    let found = state.tasks.iter_mut().find(|task| task.cluster == cluster && is_named(&task.arn, asked));
+    let found = state
+        .tasks
+        .iter_mut()
+        .find(|task| task.cluster == cluster && is_named(&task.arn, asked));
     let task = found.ok_or_else(|| invalid("The referenced task was not found."))?;
     // StopTask's page says that a stopped task's tags are deleted, so the functions must do without
     // them.
     task.tags = json!([]);
-    task.request_stop("UserInitiated", body["reason"].as_str().unwrap_or("Task stopped by user"));
+    task.request_stop(
+        "UserInitiated",
+        body["reason"].as_str().unwrap_or("Task stopped by user"),
+    );
     Ok(json!({ "task": task.described(false, seconds) }))
 }
 
 fn describe_services(state: &State, body: &Value) -> Result<Value, AwsError> {
     let cluster = state.cluster(body)?;
     let (mut services, mut failures) = (Vec::new(), Vec::new());
-    for asked in body["services"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for asked in body["services"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
         let name = asked.rsplit('/').next().unwrap_or(asked);
         match state.services.get(&(cluster.clone(), name.to_owned())) {
             Some(service) => services.push(service.clone()),
@@ -119,7 +156,10 @@ impl State {
         let name = asked.rsplit('/').next().unwrap_or(asked);
         match self.clusters.contains_key(name) {
             true => Ok(name.to_owned()),
-            false => Err(AwsError::new("ClusterNotFoundException", "Cluster not found.")),
+            false => Err(AwsError::new(
+                "ClusterNotFoundException",
+                "Cluster not found.",
+            )),
         }
     }
 
@@ -128,7 +168,9 @@ impl State {
         let short = asked.rsplit('/').next().unwrap_or(asked);
         let found = match short.split_once(':') {
             Some((family, revision)) => self.definitions.get(family).and_then(|revisions| {
-                revisions.iter().find(|definition| definition.revision.to_string() == revision)
+                revisions
+                    .iter()
+                    .find(|definition| definition.revision.to_string() == revision)
             }),
             None => self
                 .definitions
@@ -139,7 +181,9 @@ impl State {
     }
 
     pub(super) fn described(&self, arns: &[String]) -> Vec<Value> {
-        let tasks = arns.iter().filter_map(|arn| self.tasks.iter().find(|task| task.arn == *arn));
+        let tasks = arns
+            .iter()
+            .filter_map(|arn| self.tasks.iter().find(|task| task.arn == *arn));
         tasks.map(|task| task.described(true, seconds)).collect()
     }
 }

@@ -62,10 +62,15 @@ impl ContainerSettings {
         let mount_points = container["mountPoints"].as_array().into_iter().flatten();
         Self {
             // bridge is ECS's default on Linux.
-            network_mode: definition["networkMode"].as_str().unwrap_or("bridge").to_owned(),
+            network_mode: definition["networkMode"]
+                .as_str()
+                .unwrap_or("bridge")
+                .to_owned(),
             user: container["user"].as_str().map(str::to_owned),
             // A container without a limit of its own may use the memory of its task.
-            memory: container["memory"].as_u64().or_else(|| mebibytes(&definition["memory"])),
+            memory: container["memory"]
+                .as_u64()
+                .or_else(|| mebibytes(&definition["memory"])),
             is_read_only: boolean(&container["readonlyRootFilesystem"]),
             is_privileged: boolean(&container["privileged"]),
             has_init_process: boolean(&container["linuxParameters"]["initProcessEnabled"]),
@@ -88,10 +93,16 @@ impl HealthCheck {
     fn read(json: &Value) -> Option<Self> {
         let words = json["command"].as_array()?;
         let number = |name: &str, default: u64| {
-            json[name].as_u64().or_else(|| json[name].as_str()?.parse().ok()).unwrap_or(default)
+            json[name]
+                .as_u64()
+                .or_else(|| json[name].as_str()?.parse().ok())
+                .unwrap_or(default)
         };
         Some(Self {
-            command: words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
+            command: words
+                .iter()
+                .filter_map(|word| word.as_str().map(str::to_owned))
+                .collect(),
             // The defaults are ECS's.
             interval: Duration::from_secs(number("interval", 30)),
             timeout: Duration::from_secs(number("timeout", 5)),
@@ -119,14 +130,21 @@ fn mebibytes(memory: &Value) -> Option<u64> {
         other => other.as_str()?.trim().to_ascii_uppercase(),
     };
     match text.strip_suffix("GB") {
-        Some(gibibytes) => gibibytes.trim().parse::<f64>().ok().map(|size| (size * 1024.0) as u64),
+        Some(gibibytes) => gibibytes
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .map(|size| (size * 1024.0) as u64),
         None => text.parse().ok(),
     }
 }
 
 /// Reads a boolean, which a template may give as text.
 fn boolean(json: &Value) -> bool {
-    json.as_bool().unwrap_or_else(|| json.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true")))
+    json.as_bool().unwrap_or_else(|| {
+        json.as_str()
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    })
 }
 
 #[cfg(test)]
@@ -167,8 +185,14 @@ mod tests {
 
     #[test]
     fn an_override_sets_the_limit_anew() {
-        let settings = ContainerSettings { memory: Some(128), ..ContainerSettings::default() };
-        assert_eq!(settings.clone().overridden(&json!({"memory": 64})).memory, Some(64));
+        let settings = ContainerSettings {
+            memory: Some(128),
+            ..ContainerSettings::default()
+        };
+        assert_eq!(
+            settings.clone().overridden(&json!({"memory": 64})).memory,
+            Some(64)
+        );
         assert_eq!(settings.overridden(&json!({})).memory, Some(128));
     }
 }

@@ -70,23 +70,38 @@ impl Revision {
     /// breaks.
     pub(super) fn registered(value: &Value) -> Result<Self, Refusals> {
         let revision = Self::read(value)?;
-        let for_fargate = texts(&revision.json["requiresCompatibilities"]).iter().any(|one| one == "FARGATE");
+        let for_fargate = texts(&revision.json["requiresCompatibilities"])
+            .iter()
+            .any(|one| one == "FARGATE");
         let refusals = registration::check(&revision.json, &revision.network_mode, for_fargate);
-        if refusals.is_empty() { Ok(revision) } else { Err(Refusals(refusals)) }
+        if refusals.is_empty() {
+            Ok(revision)
+        } else {
+            Err(Refusals(refusals))
+        }
     }
 
     /// Reads a definition in ECS's or CloudFormation's spelling; a scalar may be a string.
     pub(super) fn read(value: &Value) -> Result<Self, String> {
         let json = normal(value, "");
         let family = text(&json, "family").unwrap_or_else(|| "task".to_owned());
-        let containers = json["containerDefinitions"].as_array().cloned().unwrap_or_default();
+        let containers = json["containerDefinitions"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         if containers.is_empty() {
-            return Err(format!("task definition {family} has no ContainerDefinitions"));
+            return Err(format!(
+                "task definition {family} has no ContainerDefinitions"
+            ));
         }
-        let containers = containers.iter().map(|container| ContainerSpec::read(container, &json));
+        let containers = containers
+            .iter()
+            .map(|container| ContainerSpec::read(container, &json));
         let containers = containers.collect::<Result<Vec<_>, _>>()?;
         if !containers.iter().any(|container| container.essential) {
-            return Err(format!("task definition {family} has no essential container"));
+            return Err(format!(
+                "task definition {family} has no essential container"
+            ));
         }
         dependency::check(&containers)?;
         // ECS's default on Linux.
@@ -97,7 +112,10 @@ impl Revision {
             ));
         }
         let required: Vec<String> = texts(&json["requiresCompatibilities"]);
-        if let Some(other) = required.iter().find(|one| !COMPATIBILITIES.contains(&one.as_str())) {
+        if let Some(other) = required
+            .iter()
+            .find(|one| !COMPATIBILITIES.contains(&one.as_str()))
+        {
             return Err(format!(
                 "requiresCompatibilities should be among [{}], not {other}.",
                 COMPATIBILITIES.join(", ")
@@ -138,7 +156,9 @@ impl Revision {
 
     /// The revision and the ARN of a definition that lives elsewhere, as the given JSON names them.
     pub(super) fn external_place(&self) -> Option<(usize, String)> {
-        let revision = self.json["revision"].as_u64().and_then(|revision| usize::try_from(revision).ok())?;
+        let revision = self.json["revision"]
+            .as_u64()
+            .and_then(|revision| usize::try_from(revision).ok())?;
         Some((revision, text(&self.json, "taskDefinitionArn")?))
     }
 
@@ -156,18 +176,25 @@ impl Revision {
 
 impl ContainerSpec {
     fn read(json: &Value, definition: &Value) -> Result<Self, String> {
-        let name = text(json, "name")
-            .ok_or_else(|| format!("a container definition has no Name{}", instead_of("name", json)))?;
+        let name = text(json, "name").ok_or_else(|| {
+            format!(
+                "a container definition has no Name{}",
+                instead_of("name", json)
+            )
+        })?;
         let texts = |name: &str| texts(&json[name]);
         let pairs = |list: &str, key: &str, value: &str| -> BTreeMap<String, String> {
             let items = json[list].as_array().into_iter().flatten();
-            items.filter_map(|item| Some((text(item, key)?, text(item, value).unwrap_or_default()))).collect()
+            items
+                .filter_map(|item| Some((text(item, key)?, text(item, value).unwrap_or_default())))
+                .collect()
         };
         let options = &json["logConfiguration"]["options"];
         let option = |name: &str| options[name].as_str().map(str::to_owned);
         Ok(Self {
-            image: text(json, "image")
-                .ok_or_else(|| format!("container {name} has no Image{}", instead_of("image", json)))?,
+            image: text(json, "image").ok_or_else(|| {
+                format!("container {name} has no Image{}", instead_of("image", json))
+            })?,
             // A container is essential unless its definition says otherwise.
             essential: json["essential"].as_bool().unwrap_or(true),
             entry_point: texts("entryPoint"),
@@ -177,7 +204,9 @@ impl ContainerSpec {
             secrets: pairs("secrets", "name", "valueFrom").into_keys().collect(),
             // ECS's default is 30 s.
             stop_timeout: Duration::from_secs(json["stopTimeout"].as_u64().unwrap_or(30)),
-            depends_on: pairs("dependsOn", "containerName", "condition").into_iter().collect(),
+            depends_on: pairs("dependsOn", "containerName", "condition")
+                .into_iter()
+                .collect(),
             // Without a prefix the stream's name is the container's id in its runtime, which the
             // stage makes up.
             logs: option("awslogs-group").zip(option("awslogs-stream-prefix")),
@@ -189,13 +218,22 @@ impl ContainerSpec {
 
 /// A question after the key that was probably written in place of a missing member.
 fn instead_of(missing: &str, json: &Value) -> String {
-    let keys = json.as_object().into_iter().flat_map(|object| object.keys().map(String::as_str));
+    let keys = json
+        .as_object()
+        .into_iter()
+        .flat_map(|object| object.keys().map(String::as_str));
     let written = nearest(missing, keys.filter(|key| *key != missing));
-    written.map_or_else(String::new, |key| format!("; did you mean that by {}?", upper_first(key)))
+    written.map_or_else(String::new, |key| {
+        format!("; did you mean that by {}?", upper_first(key))
+    })
 }
 
 fn texts(list: &Value) -> Vec<String> {
-    list.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
 }
 
 fn text(json: &Value, name: &str) -> Option<String> {

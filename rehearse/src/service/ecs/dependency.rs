@@ -42,14 +42,19 @@ pub(super) fn check(containers: &[ContainerSpec]) -> Result<(), String> {
     let mut left: Vec<&ContainerSpec> = containers.iter().collect();
     loop {
         let waits = |one: &&ContainerSpec| {
-            one.depends_on.iter().any(|(name, _)| left.iter().any(|of| of.name == *name))
+            one.depends_on
+                .iter()
+                .any(|(name, _)| left.iter().any(|of| of.name == *name))
         };
         let next: Vec<&ContainerSpec> = left.iter().copied().filter(waits).collect();
         match next.len() {
             0 => return Ok(()),
             many if many == left.len() => {
                 let names: Vec<&str> = left.iter().map(|one| one.name.as_str()).collect();
-                return Err(format!("The dependencies of {} form a circle.", names.join(", ")));
+                return Err(format!(
+                    "The dependencies of {} form a circle.",
+                    names.join(", ")
+                ));
             }
             _ => left = next,
         }
@@ -74,12 +79,12 @@ fn of_one(container: &StageContainer, condition: &str) -> Readiness {
     let name = &container.name;
     match (condition, container.last_status) {
         // ECS then stops the task without starting the dependent container.
-        ("SUCCESS", "STOPPED") if container.exit_code != Some(0) => {
-            Readiness::Hopeless(format!("Dependent container {name} did not exit successfully"))
-        }
-        ("HEALTHY", "STOPPED") => {
-            Readiness::Hopeless(format!("Dependent container {name} stopped instead of becoming healthy"))
-        }
+        ("SUCCESS", "STOPPED") if container.exit_code != Some(0) => Readiness::Hopeless(format!(
+            "Dependent container {name} did not exit successfully"
+        )),
+        ("HEALTHY", "STOPPED") => Readiness::Hopeless(format!(
+            "Dependent container {name} stopped instead of becoming healthy"
+        )),
         ("COMPLETE" | "SUCCESS", "STOPPED") => Readiness::Ready,
         ("HEALTHY", _) if container.is_healthy => Readiness::Ready,
         // START waits as well: a pending container has not started.
@@ -93,9 +98,18 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(condition: &str, last_status: &'static str, exit_code: Option<i32>, expected: Readiness) {
-        let container =
-            StageContainer { name: "db".to_owned(), last_status, exit_code, ..StageContainer::default() };
+    fn check(
+        condition: &str,
+        last_status: &'static str,
+        exit_code: Option<i32>,
+        expected: Readiness,
+    ) {
+        let container = StageContainer {
+            name: "db".to_owned(),
+            last_status,
+            exit_code,
+            ..StageContainer::default()
+        };
         assert_eq!(of_one(&container, condition), expected);
     }
 
@@ -115,7 +129,8 @@ mod tests {
 
     #[test]
     fn what_never_comes_is_not_waited_for() {
-        let failed = Readiness::Hopeless("Dependent container db did not exit successfully".to_owned());
+        let failed =
+            Readiness::Hopeless("Dependent container db did not exit successfully".to_owned());
         check("SUCCESS", "STOPPED", Some(1), failed);
         let stopped = "Dependent container db stopped instead of becoming healthy".to_owned();
         check("HEALTHY", "STOPPED", Some(0), Readiness::Hopeless(stopped));
@@ -123,7 +138,11 @@ mod tests {
 
     #[test]
     fn a_healthy_container_is_what_a_dependency_on_health_waits_for() {
-        let container = StageContainer { last_status: "RUNNING", is_healthy: true, ..Default::default() };
+        let container = StageContainer {
+            last_status: "RUNNING",
+            is_healthy: true,
+            ..Default::default()
+        };
         assert_eq!(of_one(&container, "HEALTHY"), Readiness::Ready);
     }
 }

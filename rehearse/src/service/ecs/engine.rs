@@ -42,7 +42,9 @@ pub(super) enum Handle {
 impl Engine {
     /// The container engine that DOCKER_HOST or one of the usual sockets leads to.
     pub async fn docker(reporter: Reporter) -> Result<Self, EngineError> {
-        Ok(Self::Docker(Arc::new(DockerEngine::connect(reporter).await?)))
+        Ok(Self::Docker(Arc::new(
+            DockerEngine::connect(reporter).await?,
+        )))
     }
 
     /// A note that the engine ignores a container's image, if so.
@@ -74,7 +76,12 @@ impl Engine {
 
     /// Starts a container of the task with this ARN. `Err` is the container's reason, such as
     /// `CannotStartContainerError: …`.
-    pub(super) async fn start(&self, task: &str, job: &Job, lines: LineSink) -> Result<Running, String> {
+    pub(super) async fn start(
+        &self,
+        task: &str,
+        job: &Job,
+        lines: LineSink,
+    ) -> Result<Running, String> {
         match self {
             Self::Processes => Process::start(job, lines).map(Running::Process),
             Self::Docker(engine) => engine.start(task, job, lines).await.map(Running::Docker),

@@ -18,10 +18,16 @@ const SIZES: [(u64, u64, u64, u64); 7] = [
 /// Checks a definition in ECS's spelling. `Err` is the first rule that it breaks, in ECS's words.
 pub(super) fn check(definition: &Value, network_mode: &str) -> Result<(), String> {
     if network_mode != "awsvpc" {
-        return Err(format!("Fargate only supports network mode 'awsvpc', not '{network_mode}'."));
+        return Err(format!(
+            "Fargate only supports network mode 'awsvpc', not '{network_mode}'."
+        ));
     }
     let size = |name: &str| {
-        let missing = || Err(format!("Fargate requires that '{name}' be defined at the task level."));
+        let missing = || {
+            Err(format!(
+                "Fargate requires that '{name}' be defined at the task level."
+            ))
+        };
         size(&definition[name], name).unwrap_or_else(missing)
     };
     let (cpu, memory) = (size("cpu")?, size("memory")?);
@@ -33,12 +39,20 @@ pub(super) fn check(definition: &Value, network_mode: &str) -> Result<(), String
             && !(cpu == 256 && memory == 1536)
     };
     if !SIZES.iter().any(fits) {
-        return Err(format!("No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."));
+        return Err(format!(
+            "No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."
+        ));
     }
-    let containers = definition["containerDefinitions"].as_array().into_iter().flatten();
+    let containers = definition["containerDefinitions"]
+        .as_array()
+        .into_iter()
+        .flatten();
     let is_logging = |container: &Value| container["logConfiguration"]["logDriver"] == "awslogs";
     // The agent needs the role to write to the log group, before any container runs.
-    if definition["executionRoleArn"].as_str().is_none_or(str::is_empty) && containers.clone().any(is_logging)
+    if definition["executionRoleArn"]
+        .as_str()
+        .is_none_or(str::is_empty)
+        && containers.clone().any(is_logging)
     {
         return Err(
             "Fargate requires task definition to have execution role ARN to support log driver awslogs."
@@ -59,7 +73,10 @@ fn units(text: &str, name: &str) -> Option<u64> {
     let lower = text.to_lowercase().replace(' ', "");
     let unit = if name == "cpu" { "vcpu" } else { "gb" };
     match lower.strip_suffix(unit) {
-        Some(number) => number.parse::<f64>().ok().map(|number| (number * 1024.0) as u64),
+        Some(number) => number
+            .parse::<f64>()
+            .ok()
+            .map(|number| (number * 1024.0) as u64),
         None => lower.parse().ok(),
     }
 }
@@ -86,7 +103,12 @@ mod tests {
 
     #[test]
     fn sizes_that_fargate_has_are_taken_in_either_unit() {
-        for (cpu, memory) in [("256", "512"), (".25 vCPU", "2 GB"), ("1024", "3072"), ("16 vCPU", "120GB")] {
+        for (cpu, memory) in [
+            ("256", "512"),
+            (".25 vCPU", "2 GB"),
+            ("1024", "3072"),
+            ("16 vCPU", "120GB"),
+        ] {
             let definition = json!({"cpu": cpu, "memory": memory, "containerDefinitions": []});
             assert_eq!(check(&definition, "awsvpc"), Ok(()), "{cpu} {memory}");
         }
@@ -94,15 +116,33 @@ mod tests {
 
     #[test]
     fn what_fargate_refuses_is_refused() {
-        refused("256", "4096", "No Fargate configuration exists for given values: 256 CPU, 4096 memory.");
-        refused("100", "512", "No Fargate configuration exists for given values: 100 CPU, 512 memory.");
+        refused(
+            "256",
+            "4096",
+            "No Fargate configuration exists for given values: 256 CPU, 4096 memory.",
+        );
+        refused(
+            "100",
+            "512",
+            "No Fargate configuration exists for given values: 100 CPU, 512 memory.",
+        );
         refused("big", "512", "Invalid 'cpu' setting for task: big.");
         let bridge = check(&json!({"cpu": "256", "memory": "512"}), "bridge");
-        assert_eq!(bridge.unwrap_err(), "Fargate only supports network mode 'awsvpc', not 'bridge'.");
+        assert_eq!(
+            bridge.unwrap_err(),
+            "Fargate only supports network mode 'awsvpc', not 'bridge'."
+        );
         let without = check(&json!({"memory": "512"}), "awsvpc").unwrap_err();
-        assert_eq!(without, "Fargate requires that 'cpu' be defined at the task level.");
+        assert_eq!(
+            without,
+            "Fargate requires that 'cpu' be defined at the task level."
+        );
         let logging = json!({"cpu": "256", "memory": "512",
             "containerDefinitions": [{"logConfiguration": {"logDriver": "awslogs"}}]});
-        assert!(check(&logging, "awsvpc").unwrap_err().contains("execution role ARN"));
+        assert!(
+            check(&logging, "awsvpc")
+                .unwrap_err()
+                .contains("execution role ARN")
+        );
     }
 }

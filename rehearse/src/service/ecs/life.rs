@@ -33,7 +33,11 @@ pub(super) async fn live(
     jobs: Vec<Job>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let life = Arc::new(Life { shared, arn, became_healthy: Notify::new() });
+    let life = Arc::new(Life {
+        shared,
+        arn,
+        became_healthy: Notify::new(),
+    });
     let pace = life.shared.pace;
     for status in ["PROVISIONING", "PENDING"] {
         life.change(|task| task.last_status = status);
@@ -43,7 +47,10 @@ pub(super) async fn live(
         }
     }
     let (ended, mut ends) = mpsc::unbounded_channel();
-    if let Err(reason) = life.start_containers(&jobs, &ended, &mut ends, &mut stop).await {
+    if let Err(reason) = life
+        .start_containers(&jobs, &ended, &mut ends, &mut stop)
+        .await
+    {
         life.change(|task| {
             // A StopTask during the start has already set its own stop code and reason.
             if task.desired_status != "STOPPED" {
@@ -88,7 +95,11 @@ impl Life {
     }
 
     fn read<T>(&self, read: impl FnOnce(&StageTask) -> T) -> Option<T> {
-        lock(&self.shared.state).tasks.iter().find(|task| task.arn == self.arn).map(read)
+        lock(&self.shared.state)
+            .tasks
+            .iter()
+            .find(|task| task.arn == self.arn)
+            .map(read)
     }
 
     /// Starts the containers in the order of their dependencies. `Err` is the stoppedReason of a
@@ -107,8 +118,9 @@ impl Life {
                 waiting.iter().map(of_job).collect::<Vec<_>>()
             });
             let waiting_for = waiting_for.unwrap_or_default();
-            if let Some(Readiness::Hopeless(reason)) =
-                waiting_for.iter().find(|one| matches!(one, Readiness::Hopeless(_)))
+            if let Some(Readiness::Hopeless(reason)) = waiting_for
+                .iter()
+                .find(|one| matches!(one, Readiness::Hopeless(_)))
             {
                 return Err(reason.clone());
             }
@@ -145,7 +157,11 @@ impl Life {
         {
             (self.shared.reporter)(Report::Note(note));
         }
-        self.shared.engine.prepare(job).await.inspect_err(|error| self.set_reason(index, error))
+        self.shared
+            .engine
+            .prepare(job)
+            .await
+            .inspect_err(|error| self.set_reason(index, error))
     }
 
     fn set_reason(&self, index: usize, reason: &str) {
@@ -159,7 +175,9 @@ impl Life {
         ended: &mpsc::UnboundedSender<ContainerEnd>,
     ) -> Result<(), String> {
         let engine = &self.shared.engine;
-        let container = engine.start(&self.arn, job, self.line_sink(&job.spec)).await;
+        let container = engine
+            .start(&self.arn, job, self.line_sink(&job.spec))
+            .await;
         let container = container.inspect_err(|error| self.set_reason(index, error))?;
         let (handle, checks_health) = (container.handle(), engine.checks_health(&job.spec));
         self.change(|task| {
@@ -191,14 +209,19 @@ impl Life {
 
     fn line_sink(&self, spec: &ContainerSpec) -> LineSink {
         let id = self.arn.rsplit('/').next().unwrap_or_default();
-        let stream =
-            spec.logs.as_ref().map(|(group, prefix)| (group.clone(), format!("{prefix}/{}/{id}", spec.name)));
+        let stream = spec
+            .logs
+            .as_ref()
+            .map(|(group, prefix)| (group.clone(), format!("{prefix}/{}/{id}", spec.name)));
         let (shared, container) = (Arc::clone(&self.shared), spec.name.clone());
         Arc::new(move |line| {
             if let Some((group, stream)) = &stream {
                 shared.logs.put(group, stream, now(), line);
             }
-            (shared.reporter)(Report::Line { container: container.clone(), text: line.to_owned() });
+            (shared.reporter)(Report::Line {
+                container: container.clone(),
+                text: line.to_owned(),
+            });
         })
     }
 
@@ -212,7 +235,9 @@ impl Life {
         let essential_ended = || {
             self.read(|task| {
                 let mut containers = task.containers.iter().zip(jobs);
-                containers.any(|(container, job)| job.spec.essential && container.last_status == "STOPPED")
+                containers.any(|(container, job)| {
+                    job.spec.essential && container.last_status == "STOPPED"
+                })
             })
             // A task that is gone needs no further waiting.
             .unwrap_or(true)
@@ -224,7 +249,10 @@ impl Life {
             }
         }
         self.change(|task| {
-            task.request_stop("EssentialContainerExited", "Essential container in task exited")
+            task.request_stop(
+                "EssentialContainerExited",
+                "Essential container in task exited",
+            )
         });
     }
 
@@ -242,23 +270,37 @@ impl Life {
     }
 
     /// Sends SIGTERM to every running container, and SIGKILL to each that outlives its stopTimeout.
-    async fn stop_containers(&self, jobs: &[Job], ends: &mut mpsc::UnboundedReceiver<ContainerEnd>) {
+    async fn stop_containers(
+        &self,
+        jobs: &[Job],
+        ends: &mut mpsc::UnboundedReceiver<ContainerEnd>,
+    ) {
         let handles = || -> Vec<Option<Handle>> {
-            self.read(|task| task.containers.iter().map(|container| container.handle.clone()).collect())
-                .unwrap_or_default()
+            self.read(|task| {
+                task.containers
+                    .iter()
+                    .map(|container| container.handle.clone())
+                    .collect()
+            })
+            .unwrap_or_default()
         };
         handles().iter().flatten().for_each(Handle::stop);
         let kill_after = |index: usize| {
-            let timeout = jobs.get(index).map_or(Duration::from_secs(30), |job| job.spec.stop_timeout);
+            let timeout = jobs
+                .get(index)
+                .map_or(Duration::from_secs(30), |job| job.spec.stop_timeout);
             tokio::time::sleep(timeout)
         };
-        let kills = handles().into_iter().enumerate().filter_map(|(index, handle)| {
-            let kill = kill_after(index);
-            handle.map(|handle| async move {
-                kill.await;
-                handle.kill();
-            })
-        });
+        let kills = handles()
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, handle)| {
+                let kill = kill_after(index);
+                handle.map(|handle| async move {
+                    kill.await;
+                    handle.kill();
+                })
+            });
         let kills: Vec<_> = kills.map(tokio::spawn).collect();
         while handles().iter().any(Option::is_some) {
             let Some(end) = ends.recv().await else { break };
@@ -266,7 +308,9 @@ impl Life {
         }
         kills.iter().for_each(tokio::task::JoinHandle::abort);
         self.change(|task| {
-            task.containers.iter_mut().for_each(|container| container.last_status = "STOPPED")
+            task.containers
+                .iter_mut()
+                .for_each(|container| container.last_status = "STOPPED")
         });
     }
 
@@ -278,7 +322,9 @@ impl Life {
         self.change(|task| {
             task.last_status = "DEPROVISIONING";
             task.execution_stopped_at = Some(now());
-            task.containers.iter_mut().for_each(|container| container.last_status = "STOPPED");
+            task.containers
+                .iter_mut()
+                .for_each(|container| container.last_status = "STOPPED");
         });
         tokio::time::sleep(pace).await;
         self.change(|task| {

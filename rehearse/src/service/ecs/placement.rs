@@ -45,34 +45,66 @@ impl Cluster {
     /// AWS::ECS::ClusterCapacityProviderAssociations, in ECS's spelling.
     pub(super) fn set_providers(&mut self, properties: &Value) {
         let texts = |list: &Value| -> Vec<String> {
-            list.as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()
+            list.as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|one| one.as_str().map(str::to_owned))
+                .collect()
         };
-        self.providers.get_or_insert_default().extend(texts(&properties["capacityProviders"]));
+        self.providers
+            .get_or_insert_default()
+            .extend(texts(&properties["capacityProviders"]));
         let strategy = &properties["defaultCapacityProviderStrategy"];
-        self.has_default_strategy |= strategy.as_array().is_some_and(|strategy| !strategy.is_empty());
+        self.has_default_strategy |= strategy
+            .as_array()
+            .is_some_and(|strategy| !strategy.is_empty());
     }
 }
 
 /// Checks the source of a task's tags.
 pub(super) fn check_tags(request: &Value, is_of_service: bool) -> Result<(), Misplaced> {
-    let known = if is_of_service { &PROPAGATE_TAGS[..] } else { &PROPAGATE_TAGS[..2] };
-    match request["propagateTags"].as_str().filter(|given| !known.contains(given)) {
+    let known = if is_of_service {
+        &PROPAGATE_TAGS[..]
+    } else {
+        &PROPAGATE_TAGS[..2]
+    };
+    match request["propagateTags"]
+        .as_str()
+        .filter(|given| !known.contains(given))
+    {
         None => Ok(()),
         Some(other) => Err(Misplaced {
             property: "PropagateTags",
-            message: format!("propagateTags should be one of [{}], not {other}", known.join(", ")),
+            message: format!(
+                "propagateTags should be one of [{}], not {other}",
+                known.join(", ")
+            ),
             hint: did_you_mean(other, known.iter().copied()),
         }),
     }
 }
 
 /// Checks a request of RunTask or CreateService.
-pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -> Result<(), Misplaced> {
-    let refuse = |property, message: String| Misplaced { property, message, hint: String::new() };
+pub(super) fn check(
+    definition: &Revision,
+    cluster: &Cluster,
+    request: &Value,
+) -> Result<(), Misplaced> {
+    let refuse = |property, message: String| Misplaced {
+        property,
+        message,
+        hint: String::new(),
+    };
     let given = request["launchType"].as_str();
     if let Some(other) = given.filter(|given| !LAUNCH_TYPES.contains(given)) {
-        let message = format!("launchType should be one of [{}], not {other}", LAUNCH_TYPES.join(", "));
-        return Err(Misplaced { hint: did_you_mean(other, LAUNCH_TYPES), ..refuse("LaunchType", message) });
+        let message = format!(
+            "launchType should be one of [{}], not {other}",
+            LAUNCH_TYPES.join(", ")
+        );
+        return Err(Misplaced {
+            hint: did_you_mean(other, LAUNCH_TYPES),
+            ..refuse("LaunchType", message)
+        });
     }
     let providers: Vec<&str> = request["capacityProviderStrategy"]
         .as_array()
@@ -82,7 +114,9 @@ pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -
         .collect();
     // A cluster that lives elsewhere may have any provider.
     if let Some(known) = &cluster.providers
-        && let Some(unknown) = providers.iter().find(|provider| !known.contains(**provider))
+        && let Some(unknown) = providers
+            .iter()
+            .find(|provider| !known.contains(**provider))
     {
         let message = format!(
             "The specified capacity provider strategy cannot contain a capacity provider that is not \
@@ -109,24 +143,37 @@ pub(super) fn check(definition: &Revision, cluster: &Cluster, request: &Value) -
     let is_by_default = given.is_none() && request["containerInstances"].is_null();
     // ECS chooses EC2 without a strategy, and this task can never find an instance: a common
     // mistake.
-    if launch_type == Some("EC2") && is_by_default && definition.requires_fargate() && !cluster.has_instances
+    if launch_type == Some("EC2")
+        && is_by_default
+        && definition.requires_fargate()
+        && !cluster.has_instances
     {
         let hint = ": without LaunchType and CapacityProviderStrategy the launch type is EC2, as the cluster \
                     has no default strategy; give LaunchType: FARGATE";
         let message = "No Container Instances were found in your cluster".to_owned();
-        return Err(Misplaced { hint: hint.to_owned(), ..refuse("LaunchType", message) });
+        return Err(Misplaced {
+            hint: hint.to_owned(),
+            ..refuse("LaunchType", message)
+        });
     }
     Ok(())
 }
 
 /// The launch type; `None` if the cluster's strategy decides it.
-fn launch_type<'r>(given: Option<&'r str>, providers: &[&str], cluster: &Cluster) -> Option<&'r str> {
+fn launch_type<'r>(
+    given: Option<&'r str>,
+    providers: &[&str],
+    cluster: &Cluster,
+) -> Option<&'r str> {
     let is_known = cluster.providers.is_some() && !cluster.has_default_strategy;
     match (given, providers) {
         (Some(given), _) => Some(given),
         (None, []) => is_known.then_some("EC2"),
         // Providers with other names are Auto Scaling groups or managed instances.
-        (None, providers) => providers.iter().all(|one| one.starts_with("FARGATE")).then_some("FARGATE"),
+        (None, providers) => providers
+            .iter()
+            .all(|one| one.starts_with("FARGATE"))
+            .then_some("FARGATE"),
     }
 }
 
@@ -137,7 +184,11 @@ fn check_network(
 ) -> Result<(), Misplaced> {
     let refuse_at = |property, message: &str, hint: &str| {
         let (message, hint) = (message.to_owned(), hint.to_owned());
-        Err(Misplaced { property, message, hint })
+        Err(Misplaced {
+            property,
+            message,
+            hint,
+        })
     };
     let refuse = |message: &str, hint: &str| refuse_at("NetworkConfiguration", message, hint);
     match (definition.network_mode.as_str(), configuration.is_object()) {
@@ -157,13 +208,19 @@ fn check_network(
     }
     let vpc = &configuration["awsvpcConfiguration"];
     if configuration.is_object() && vpc["subnets"].as_array().is_none_or(Vec::is_empty) {
-        return refuse_at("NetworkConfiguration.AwsvpcConfiguration.Subnets", "subnets can not be empty", "");
+        return refuse_at(
+            "NetworkConfiguration.AwsvpcConfiguration.Subnets",
+            "subnets can not be empty",
+            "",
+        );
     }
     let public_ip = "NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp";
     match vpc["assignPublicIp"].as_str() {
-        Some("ENABLED") if launch_type == Some("EC2") => {
-            refuse_at(public_ip, "Assign public IP is not supported for this launch type", "")
-        }
+        Some("ENABLED") if launch_type == Some("EC2") => refuse_at(
+            public_ip,
+            "Assign public IP is not supported for this launch type",
+            "",
+        ),
         None | Some("ENABLED" | "DISABLED") => Ok(()),
         Some(other) => refuse_at(
             public_ip,

@@ -36,7 +36,10 @@ pub(super) struct ProcessGroup(Pid);
 impl Process {
     /// Runs a container's command. `Err` is the container's reason.
     pub(super) fn start(job: &Job, lines: LineSink) -> Result<Self, String> {
-        let (name, command) = (&job.spec.name, [job.entry_point.clone(), job.command.clone()].concat());
+        let (name, command) = (
+            &job.spec.name,
+            [job.entry_point.clone(), job.command.clone()].concat(),
+        );
         let Some(program) = command.first() else {
             return Err(format!(
                 "CannotStartContainerError: as a local process container {name} needs a Command or an \
@@ -72,10 +75,21 @@ impl Process {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).ok_or(io::ErrorKind::NotFound)?;
+        let pid = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .ok_or(io::ErrorKind::NotFound)?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let readers = [read_lines(stdout, Arc::clone(&lines)), read_lines(stderr, lines)];
-        Ok(Self { child, group: ProcessGroup(Pid::from_raw(pid)), readers, _directory: directory })
+        let readers = [
+            read_lines(stdout, Arc::clone(&lines)),
+            read_lines(stderr, lines),
+        ];
+        Ok(Self {
+            child,
+            group: ProcessGroup(Pid::from_raw(pid)),
+            readers,
+            _directory: directory,
+        })
     }
 
     pub(super) fn group(&self) -> ProcessGroup {
@@ -92,10 +106,16 @@ impl Process {
             let _ = reader.await;
         }
         let code = match status {
-            Ok(status) => status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255),
+            Ok(status) => status
+                .code()
+                .or_else(|| status.signal().map(|signal| 128 + signal))
+                .unwrap_or(255),
             Err(_) => 255,
         };
-        Exit { code: Some(code), reason: None }
+        Exit {
+            code: Some(code),
+            reason: None,
+        }
     }
 }
 
@@ -113,30 +133,44 @@ impl ProcessGroup {
 /// The container's WorkingDirectory if this machine has it; otherwise the same path below the
 /// container's own directory, created as Docker would.
 fn working_directory(job: &Job, own: &Path) -> io::Result<PathBuf> {
-    let Some(desired) = &job.spec.working_directory else { return Ok(own.to_owned()) };
+    let Some(desired) = &job.spec.working_directory else {
+        return Ok(own.to_owned());
+    };
     let desired = Path::new(desired);
     if desired.is_absolute() && desired.is_dir() {
         return Ok(desired.to_owned());
     }
     // `/` and `..` are dropped, so that the path stays inside.
-    let names = desired.components().filter(|part| matches!(part, Component::Normal(_)));
+    let names = desired
+        .components()
+        .filter(|part| matches!(part, Component::Normal(_)));
     let made = own.join(names.collect::<PathBuf>());
     std::fs::create_dir_all(&made)?;
     Ok(made)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the processes need the machine's PATH")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the processes need the machine's PATH"
+)]
 fn inherited(directory: &Path) -> [(&'static str, String); 2] {
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
     [("PATH", path), ("HOME", directory.display().to_string())]
 }
 
-fn read_lines(stream: Option<impl AsyncRead + Unpin + Send + 'static>, lines: LineSink) -> JoinHandle<()> {
+fn read_lines(
+    stream: Option<impl AsyncRead + Unpin + Send + 'static>,
+    lines: LineSink,
+) -> JoinHandle<()> {
     tokio::spawn(async move {
         let Some(stream) = stream else { return };
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).await.is_ok_and(|length| length > 0) {
+        while reader
+            .read_until(b'\n', &mut line)
+            .await
+            .is_ok_and(|length| length > 0)
+        {
             lines(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
             line.clear();
         }

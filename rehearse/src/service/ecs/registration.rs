@@ -30,14 +30,22 @@ impl core::error::Error for Refusals {}
 
 impl From<String> for Refusals {
     fn from(message: String) -> Self {
-        Self(vec![Refusal { path: String::new(), message }])
+        Self(vec![Refusal {
+            path: String::new(),
+            message,
+        }])
     }
 }
 
 impl fmt::Display for Refusals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, refusal) in self.0.iter().enumerate() {
-            write!(f, "{}{}", if index == 0 { "" } else { " " }, refusal.message)?;
+            write!(
+                f,
+                "{}{}",
+                if index == 0 { "" } else { " " },
+                refusal.message
+            )?;
         }
         Ok(())
     }
@@ -53,12 +61,24 @@ pub(super) struct Facts<'d> {
 
 /// Checks a definition in ECS's spelling.
 pub(super) fn check(definition: &Value, network_mode: &str, is_for_fargate: bool) -> Vec<Refusal> {
-    let family = definition["runtimePlatform"]["operatingSystemFamily"].as_str().unwrap_or("LINUX");
-    let facts = Facts { definition, network_mode, is_for_fargate, is_windows: family.starts_with("WINDOWS") };
+    let family = definition["runtimePlatform"]["operatingSystemFamily"]
+        .as_str()
+        .unwrap_or("LINUX");
+    let facts = Facts {
+        definition,
+        network_mode,
+        is_for_fargate,
+        is_windows: family.starts_with("WINDOWS"),
+    };
     let mut broken = Broken(Vec::new());
     task::check(&facts, &mut broken);
     for (index, one) in items(&definition["containerDefinitions"]).enumerate() {
-        container::check(&facts, one, &format!("ContainerDefinitions[{index}]"), &mut broken);
+        container::check(
+            &facts,
+            one,
+            &format!("ContainerDefinitions[{index}]"),
+            &mut broken,
+        );
     }
     broken.0
 }
@@ -75,21 +95,31 @@ impl Broken {
         message: impl FnOnce() -> String,
     ) {
         if is_broken {
-            self.0.push(Refusal { path: path.into(), message: message() });
+            self.0.push(Refusal {
+                path: path.into(),
+                message: message(),
+            });
         }
     }
 
     /// Checks that a member has one of these values, if it is given.
     pub(super) fn one_of(&mut self, value: &Value, known: &[&str], path: String, name: &str) {
         if let Some(other) = value.as_str().filter(|other| !known.contains(other)) {
-            self.when(true, path, || format!("{name} should be one of [{}], not {other}.", known.join(", ")));
+            self.when(true, path, || {
+                format!(
+                    "{name} should be one of [{}], not {other}.",
+                    known.join(", ")
+                )
+            });
         }
     }
 
     /// Checks that a number lies between these or is one of them, if it is given.
     pub(super) fn between(&mut self, value: &Value, from: i64, to: i64, path: String, name: &str) {
         if let Some(other) = value.as_i64().filter(|other| !(from..=to).contains(other)) {
-            self.when(true, path, || format!("{name} must be from {from} to {to}, not {other}."));
+            self.when(true, path, || {
+                format!("{name} must be from {from} to {to}, not {other}.")
+            });
         }
     }
 }
@@ -111,7 +141,9 @@ pub(super) fn is_given(value: &Value) -> bool {
 /// Letters, digits, hyphens and underscores, at most 255.
 pub(super) fn is_name(text: &str) -> bool {
     (1..=255).contains(&text.len())
-        && text.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_'))
+        && text
+            .chars()
+            .all(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_'))
 }
 
 #[cfg(test)]

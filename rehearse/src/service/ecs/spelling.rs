@@ -50,8 +50,13 @@ pub(super) fn normal(value: &Value, name: &str) -> Value {
             let field = |(key, value): (&String, &Value)| {
                 let key = lower_first(key);
                 // The task's own cpu and memory are texts in the API.
-                let is_number = name == "containerDefinitions" && matches!(key.as_str(), "cpu" | "memory");
-                let value = if is_number { number(value) } else { normal(value, &key) };
+                let is_number =
+                    name == "containerDefinitions" && matches!(key.as_str(), "cpu" | "memory");
+                let value = if is_number {
+                    number(value)
+                } else {
+                    normal(value, &key)
+                };
                 (key, value)
             };
             Value::Object(object.iter().map(field).collect())
@@ -79,13 +84,19 @@ fn lower_first(name: &str) -> String {
         }
     }
     let mut chars = name.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_lowercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 /// A member in CloudFormation's spelling.
 pub(super) fn upper_first(name: &str) -> String {
     let mut chars = name.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

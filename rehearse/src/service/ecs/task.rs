@@ -49,8 +49,11 @@ impl StageTask {
     /// The task's JSON, for DescribeTasks and for events. `moment` writes a time, which differs
     /// between the two.
     pub(super) fn described(&self, with_tags: bool, moment: fn(OffsetDateTime) -> Value) -> Value {
-        let containers: Vec<Value> =
-            self.containers.iter().map(|container| container.described(&self.arn)).collect();
+        let containers: Vec<Value> = self
+            .containers
+            .iter()
+            .map(|container| container.described(&self.arn))
+            .collect();
         let mut json = json!({
             "taskArn": self.arn,
             "clusterArn": arn("ecs", &format!("cluster/{}", self.cluster)),
@@ -101,7 +104,10 @@ impl StageTask {
 
     /// Kills its containers.
     pub(super) fn kill(&self) {
-        self.containers.iter().filter_map(|container| container.handle.as_ref()).for_each(Handle::kill);
+        self.containers
+            .iter()
+            .filter_map(|container| container.handle.as_ref())
+            .for_each(Handle::kill);
     }
 }
 

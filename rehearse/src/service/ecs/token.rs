@@ -37,10 +37,13 @@ impl<T> ClientTokens<T> {
     /// Looks up the token of a RunTask request, given the short name of its cluster.
     pub fn claim(&self, cluster: &str, request: &Value) -> TokenClaim<'_, T> {
         // A token counts in its own cluster only.
-        let used = token(request).and_then(|token| self.used.get(&[cluster.to_owned(), token.to_owned()]));
+        let used =
+            token(request).and_then(|token| self.used.get(&[cluster.to_owned(), token.to_owned()]));
         match used {
             None => TokenClaim::New,
-            Some(used) if used.parameters == parameters(request) => TokenClaim::Replay(&used.result),
+            Some(used) if used.parameters == parameters(request) => {
+                TokenClaim::Replay(&used.result)
+            }
             Some(used) => TokenClaim::Conflict(&used.result),
         }
     }
@@ -48,36 +51,50 @@ impl<T> ClientTokens<T> {
     /// Saves the result of a request that has a token.
     pub fn keep(&mut self, cluster: &str, request: &Value, result: T) {
         if let Some(token) = token(request) {
-            let used = TokenUse { parameters: parameters(request), result };
-            self.used.insert([cluster.to_owned(), token.to_owned()], used);
+            let used = TokenUse {
+                parameters: parameters(request),
+                result,
+            };
+            self.used
+                .insert([cluster.to_owned(), token.to_owned()], used);
         }
     }
 }
 
 impl<T> Default for ClientTokens<T> {
     fn default() -> Self {
-        Self { used: HashMap::new() }
+        Self {
+            used: HashMap::new(),
+        }
     }
 }
 
 /// The error of a request whose token has started these tasks with other parameters.
 pub fn conflict(task_arns: &[String]) -> AwsError {
-    let message = "The RunTask request could not be processed due to conflicts: the client token is in use.";
+    let message =
+        "The RunTask request could not be processed due to conflicts: the client token is in use.";
     let members = vec![("resourceIds", json!(task_arns))];
-    AwsError { members, ..AwsError::new("ConflictException", message) }
+    AwsError {
+        members,
+        ..AwsError::new("ConflictException", message)
+    }
 }
 
 /// Reduces a task of DescribeTasks to its form in a replayed answer: a stopped task has its ARN and
 /// status only.
 pub fn replayed(task: Value) -> Value {
     match task["lastStatus"] == "STOPPED" {
-        true => json!({ "taskArn": task["taskArn"], "lastStatus": task["lastStatus"], "version": 0 }),
+        true => {
+            json!({ "taskArn": task["taskArn"], "lastStatus": task["lastStatus"], "version": 0 })
+        }
         false => task,
     }
 }
 
 fn token(request: &Value) -> Option<&str> {
-    request["clientToken"].as_str().filter(|token| !token.is_empty())
+    request["clientToken"]
+        .as_str()
+        .filter(|token| !token.is_empty())
 }
 
 fn parameters(request: &Value) -> Value {
@@ -99,9 +116,19 @@ mod tests {
         let mut tokens = ClientTokens::default();
         assert_eq!(tokens.claim("prod", &request("a", 1)), TokenClaim::New);
         tokens.keep("prod", &request("a", 1), "first");
-        assert_eq!(tokens.claim("prod", &request("a", 1)), TokenClaim::Replay(&"first"));
-        assert_eq!(tokens.claim("prod", &request("a", 2)), TokenClaim::Conflict(&"first"));
-        assert_eq!(tokens.claim("test", &request("a", 2)), TokenClaim::New, "tokens belong to a cluster");
+        assert_eq!(
+            tokens.claim("prod", &request("a", 1)),
+            TokenClaim::Replay(&"first")
+        );
+        assert_eq!(
+            tokens.claim("prod", &request("a", 2)),
+            TokenClaim::Conflict(&"first")
+        );
+        assert_eq!(
+            tokens.claim("test", &request("a", 2)),
+            TokenClaim::New,
+            "tokens belong to a cluster"
+        );
         assert_eq!(tokens.claim("prod", &request("b", 1)), TokenClaim::New);
     }
 
@@ -117,7 +144,10 @@ mod tests {
     #[test]
     fn a_conflict_names_the_tasks() {
         let body = conflict(&["arn:t".to_owned()]).body();
-        assert_eq!((&body["__type"], &body["resourceIds"]), (&json!("ConflictException"), &json!(["arn:t"])));
+        assert_eq!(
+            (&body["__type"], &body["resourceIds"]),
+            (&json!("ConflictException"), &json!(["arn:t"]))
+        );
     }
 
     #[test]
@@ -125,6 +155,9 @@ mod tests {
         let running = json!({ "taskArn": "t", "lastStatus": "RUNNING", "containers": [] });
         assert_eq!(replayed(running.clone()), running);
         let stopped = json!({ "taskArn": "t", "lastStatus": "STOPPED", "containers": [] });
-        assert_eq!(replayed(stopped), json!({ "taskArn": "t", "lastStatus": "STOPPED", "version": 0 }));
+        assert_eq!(
+            replayed(stopped),
+            json!({ "taskArn": "t", "lastStatus": "STOPPED", "version": 0 })
+        );
     }
 }

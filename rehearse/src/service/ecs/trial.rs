@@ -23,7 +23,10 @@ impl Ecs {
                 logs: Arc::default(),
                 reporter: Arc::new(|_: Report| {}),
                 events: None,
-                state: Mutex::new(State { definitions, ..State::default() }),
+                state: Mutex::new(State {
+                    definitions,
+                    ..State::default()
+                }),
             }),
         }
     }
@@ -34,7 +37,10 @@ impl Ecs {
         let request = spelling::normal(properties, "");
         placement::check_tags(&request, is_service)?;
         let state = lock(&self.inner.state);
-        let cluster = state.clusters.get(short(request["cluster"].as_str().unwrap_or("default"))).cloned();
+        let cluster = state
+            .clusters
+            .get(short(request["cluster"].as_str().unwrap_or("default")))
+            .cloned();
         match state.definition(request["taskDefinition"].as_str().unwrap_or_default()) {
             Ok(definition) => placement::check(definition, &cluster.unwrap_or_default(), &request),
             // A definition that lives elsewhere is unknown here, so nothing can be checked.
@@ -44,13 +50,21 @@ impl Ecs {
 
     /// True if a name (family, family:revision or ARN) stands for the definition with this ARN.
     pub fn is_definition(&self, name: &str, arn: &str) -> bool {
-        lock(&self.inner.state).definition(name).is_ok_and(|definition| definition.arn == arn)
+        lock(&self.inner.state)
+            .definition(name)
+            .is_ok_and(|definition| definition.arn == arn)
     }
 
     /// The names of a task definition's containers; `None` if the definition is unknown.
     pub fn container_names(&self, definition: &str) -> Option<Vec<String>> {
         let state = lock(&self.inner.state);
         let definition = state.definition(definition).ok()?;
-        Some(definition.containers.iter().map(|container| container.name.clone()).collect())
+        Some(
+            definition
+                .containers
+                .iter()
+                .map(|container| container.name.clone())
+                .collect(),
+        )
     }
 }

@@ -15,8 +15,12 @@ pub fn is_stopped(position: usize, recursive_loop_allowed: bool) -> bool {
 
 /// An invocation's position in its chain, from a trace header such as `…;Lineage=1:ab12:3`.
 pub fn position(trace_header: &str) -> usize {
-    let lineage = trace_header.split(';').find_map(|part| part.strip_prefix("Lineage="));
-    lineage.and_then(|lineage| lineage.rsplit(':').next()?.parse().ok()).unwrap_or(0)
+    let lineage = trace_header
+        .split(';')
+        .find_map(|part| part.strip_prefix("Lineage="));
+    lineage
+        .and_then(|lineage| lineage.rsplit(':').next()?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// A trace header for an invocation at this position.
@@ -36,7 +40,10 @@ mod tests {
 
     #[test]
     fn the_trace_header_tells_the_position_in_the_chain() {
-        assert_eq!(position("Root=1-a-b;Parent=c;Sampled=0;Lineage=1:ab12:3"), 3);
+        assert_eq!(
+            position("Root=1-a-b;Parent=c;Sampled=0;Lineage=1:ab12:3"),
+            3
+        );
         assert_eq!(position("Root=1-a-b"), 0);
         assert_eq!(position(""), 0);
         assert_eq!(position(&trace_header(15)), 15);

@@ -43,9 +43,17 @@ impl Function {
             ("ALERT_TOPIC_ARN", &topic_arn),
             ("EVENTS_LOG_GROUP", "/aws/events/ecs/failed"),
         ];
-        let environment = sinks.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let environment = sinks
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
         let timeout = Duration::from_secs(60);
-        Self { name: "ecsEvents", binary, timeout, environment, recursive_loop_allowed: false }
+        Self {
+            name: "ecsEvents",
+            binary,
+            timeout,
+            environment,
+            recursive_loop_allowed: false,
+        }
     }
 
     /// Lambda's variables, then the function's own.
@@ -54,7 +62,10 @@ impl Function {
             ("AWS_LAMBDA_FUNCTION_NAME", self.name),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{}", self.name)),
+            (
+                "AWS_LAMBDA_LOG_GROUP_NAME",
+                &format!("/aws/lambda/{}", self.name),
+            ),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "stage"),
             ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
             ("AWS_REGION", REGION),
@@ -65,8 +76,10 @@ impl Function {
             ("AWS_ENDPOINT_URL", endpoint),
             ("_HANDLER", "bootstrap"),
         ];
-        let mut environment: Vec<(String, String)> =
-            standard.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut environment: Vec<(String, String)> = standard
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         if self.recursive_loop_allowed {
             environment.push(("RECURSIVE_LOOP".to_owned(), "Allow".to_owned()));
         }

@@ -99,7 +99,10 @@ impl FunctionProcess {
         });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
-            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/response",
+                post(response),
+            )
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(error_at_start))
             .with_state(Arc::clone(&api));
@@ -137,7 +140,10 @@ impl FunctionProcess {
     /// Reserves the process if it is idle.
     pub(super) fn take(&self) -> bool {
         self.is_alive()
-            && self.busy.compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            && self
+                .busy
+                .compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -152,7 +158,9 @@ impl FunctionProcess {
     /// Peak memory in KiB, as the machine's kernel counts it.
     pub(super) fn peak_memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid?)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.trim().trim_end_matches("kB").trim().parse().ok()
     }
 
@@ -173,7 +181,11 @@ impl FunctionProcess {
 
     /// Hands an invocation to the reserved process and waits for its end. The time limit counts
     /// from the moment at which the function fetches the invocation.
-    pub(super) async fn handle(&self, invocation: QueuedInvocation, timeout: Duration) -> AttemptEnd {
+    pub(super) async fn handle(
+        &self,
+        invocation: QueuedInvocation,
+        timeout: Duration,
+    ) -> AttemptEnd {
         let (begun, beginning) = oneshot::channel();
         let (ended, mut ending) = oneshot::channel();
         let mut alive = self.alive.clone();
@@ -182,14 +194,23 @@ impl FunctionProcess {
             let _ = alive.wait_for(|alive| !alive).await;
         });
         // A process that has ended receives nothing; `died` reports its end.
-        let _ = self.invocations.send(Handed { invocation, timeout, begun, ended });
+        let _ = self.invocations.send(Handed {
+            invocation,
+            timeout,
+            begun,
+            ended,
+        });
         let mut limit = std::pin::pin!(async {
             // If the process has ended nothing begins, and `died` reports that.
             let ready = tokio::time::timeout(INIT_LIMIT, beginning).await.is_ok();
             if ready {
                 tokio::time::sleep(timeout).await;
             }
-            if ready { AttemptEnd::TimedOut } else { AttemptEnd::NeverReady }
+            if ready {
+                AttemptEnd::TimedOut
+            } else {
+                AttemptEnd::NeverReady
+            }
         });
         tokio::select! {
             // An answer at the last moment counts: Lambda has it.
@@ -214,7 +235,11 @@ impl Drop for FunctionProcess {
     }
 }
 
-async fn attend(mut child: Child, mut kills: mpsc::UnboundedReceiver<()>, alive: watch::Sender<bool>) {
+async fn attend(
+    mut child: Child,
+    mut kills: mpsc::UnboundedReceiver<()>,
+    alive: watch::Sender<bool>,
+) {
     tokio::select! {
         _ = child.wait() => {}
         _ = kills.recv() => {
@@ -246,7 +271,12 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     let deadline = milliseconds(now() + handed.timeout);
     *lock(&api.current) = Some(handed.ended);
     let _ = handed.begun.send(());
-    let QueuedInvocation { request_id, payload, function_arn, trace_id } = handed.invocation;
+    let QueuedInvocation {
+        request_id,
+        payload,
+        function_arn,
+        trace_id,
+    } = handed.invocation;
     let headers = [
         ("lambda-runtime-aws-request-id", request_id),
         ("lambda-runtime-deadline-ms", deadline.to_string()),
@@ -264,7 +294,11 @@ async fn response(
     api.end(AttemptEnd::Ok(body))
 }
 
-async fn error(State(api): State<Arc<RuntimeApi>>, UrlPath(_id): UrlPath<String>, body: Bytes) -> StatusCode {
+async fn error(
+    State(api): State<Arc<RuntimeApi>>,
+    UrlPath(_id): UrlPath<String>,
+    body: Bytes,
+) -> StatusCode {
     api.end(AttemptEnd::Failed(error_message(&body)))
 }
 
@@ -284,5 +318,8 @@ impl RuntimeApi {
 
 fn error_message(body: &Bytes) -> String {
     let error: Value = serde_json::from_slice(body).unwrap_or_default();
-    error["errorMessage"].as_str().unwrap_or("no message").to_owned()
+    error["errorMessage"]
+        .as_str()
+        .unwrap_or("no message")
+        .to_owned()
 }

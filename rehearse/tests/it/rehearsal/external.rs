@@ -8,7 +8,9 @@ use super::{TemplateFile, lines, refused, rehearse};
 fn lone_task(resource_type: &str, token: &str, task: &str) -> String {
     format!(
         "Resources:\n  Run:\n    Type: {resource_type}\n    Properties:\n      ServiceToken: {token}\n{}",
-        task.lines().map(|line| format!("      {line}\n")).collect::<String>()
+        task.lines()
+            .map(|line| format!("      {line}\n"))
+            .collect::<String>()
     )
 }
 
@@ -38,7 +40,10 @@ fn cluster_service_and_definition_that_live_elsewhere_are_played() {
         "service web is not in the template: it is played",
         "app | migrated",
     ] {
-        assert!(lines.iter().any(|line| line == expected), "{expected}: {lines:#?}");
+        assert!(
+            lines.iter().any(|line| line == expected),
+            "{expected}: {lines:#?}"
+        );
     }
 }
 
@@ -47,22 +52,38 @@ fn a_definition_that_is_imported_is_the_one_that_was_given() {
     let task = "Cluster: prod\nTaskDefinition: !ImportValue prod-MigrateDefinitionArn";
     let template = TemplateFile::new(&lone_task("Custom::ECSTask", "x", task));
     let definition = described();
-    let (status, lines) = lines(&rehearse(&[template.path(), "--task-definition", definition.path()]));
+    let (status, lines) = lines(&rehearse(&[
+        template.path(),
+        "--task-definition",
+        definition.path(),
+    ]));
     assert_eq!(status, Some(0), "{lines:#?}");
-    assert!(lines.iter().any(|line| line == "app | migrated"), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line == "app | migrated"),
+        "{lines:#?}"
+    );
 }
 
 #[test]
 fn a_definition_that_is_neither_in_the_template_nor_given_is_an_error() {
-    let template = lone_task("Custom::ECSTask", "x", "Cluster: prod\nTaskDefinition: other:3");
+    let template = lone_task(
+        "Custom::ECSTask",
+        "x",
+        "Cluster: prod\nTaskDefinition: other:3",
+    );
     let expected = "shop.yml: line 7: Run: task definition other:3 is not in the template: give what `aws \
                     ecs describe-task-definition` prints of it with --task-definition FILE";
     assert_eq!(refused(&template, &[]), expected);
     let definition = described();
-    assert_eq!(refused(&template, &["--task-definition", definition.path()]), expected, "that is migrate:7");
+    assert_eq!(
+        refused(&template, &["--task-definition", definition.path()]),
+        expected,
+        "that is migrate:7"
+    );
     let none = TemplateFile::new("{}");
     assert!(
-        refused(&template, &["--task-definition", none.path()]).contains("there is no task definition in it")
+        refused(&template, &["--task-definition", none.path()])
+            .contains("there is no task definition in it")
     );
 }
 
@@ -78,14 +99,28 @@ fn what_is_ours_is_told_by_its_token_whatever_its_type() {
         ("arn:aws:lambda:x", &["--service-token", "arn:aws:lambda:x"]),
         ("!GetAtt Runner.Arn", &["--service-token", "Runner"]),
         ("!Sub '${Runner.Arn}'", &["--service-token", "Runner"]),
-        ("!Sub '${Runner.Arn}:live'", &["--service-token", "Runner.Arn"]),
-        ("!Join [':', [!GetAtt Runner.Arn, live]]", &["--service-token", "Runner"]),
+        (
+            "!Sub '${Runner.Arn}:live'",
+            &["--service-token", "Runner.Arn"],
+        ),
+        (
+            "!Join [':', [!GetAtt Runner.Arn, live]]",
+            &["--service-token", "Runner"],
+        ),
     ] {
         let runner = "  Runner: { Type: \"AWS::Lambda::Function\", Properties: { Handler: x } }\n";
-        let template = TemplateFile::new(&format!("{}\n{runner}", lone_task(cdk, token, task).trim_end()));
-        let (status, lines) = lines(&rehearse(&[&[template.path()], arguments, &definition].concat()));
+        let template = TemplateFile::new(&format!(
+            "{}\n{runner}",
+            lone_task(cdk, token, task).trim_end()
+        ));
+        let (status, lines) = lines(&rehearse(
+            &[&[template.path()], arguments, &definition].concat(),
+        ));
         assert_eq!(status, Some(0), "{lines:#?}");
-        assert!(lines.iter().any(|line| line == "app | migrated"), "{lines:#?}");
+        assert!(
+            lines.iter().any(|line| line == "app | migrated"),
+            "{lines:#?}"
+        );
     }
 }
 
@@ -94,9 +129,18 @@ fn a_template_without_anything_to_rehearse_ends_with_its_own_status_and_names_wh
     let check = |template: &str, arguments: &[&str], expected: &str| {
         let file = TemplateFile::new(template);
         let output = rehearse(&[&[file.path()], arguments].concat());
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{output:?}");
-        let error = String::from_utf8(output.stderr).unwrap().replace(file.path(), "shop.yml");
-        assert_eq!(error.trim_end(), format!("rehearse: shop.yml: there is nothing to rehearse: {expected}"));
+        assert_eq!(
+            (output.status.code(), output.stdout.len()),
+            (Some(3), 0),
+            "{output:?}"
+        );
+        let error = String::from_utf8(output.stderr)
+            .unwrap()
+            .replace(file.path(), "shop.yml");
+        assert_eq!(
+            error.trim_end(),
+            format!("rehearse: shop.yml: there is nothing to rehearse: {expected}")
+        );
     };
     check(
         "Resources: {A: {Type: AWS::ECS::Cluster}}",
@@ -116,7 +160,11 @@ fn a_template_without_anything_to_rehearse_ends_with_its_own_status_and_names_wh
          which has the ServiceToken x",
     );
     check(
-        &lone_task("Custom::Migrate", "!ImportValue tasks-FunctionArn", "Cluster: prod"),
+        &lone_task(
+            "Custom::Migrate",
+            "!ImportValue tasks-FunctionArn",
+            "Cluster: prod",
+        ),
         &["--service-token", "task-FunctionArn"],
         "the template has no custom resource with the ServiceToken task-FunctionArn; its custom resources \
          are Run (line 3), which imports tasks-FunctionArn, did you mean tasks-FunctionArn?",
@@ -124,7 +172,11 @@ fn a_template_without_anything_to_rehearse_ends_with_its_own_status_and_names_wh
     let conditional = lone_task("Custom::ECSTask", "x", "Cluster: prod")
         .replace("    Type", "    Condition: Migrates\n    Type");
     let conditional = format!("Conditions: {{Migrates: !Equals [a, b]}}\n{conditional}");
-    check(&conditional, &[], "with these parameters the condition Migrates of Run (line 4) is false");
+    check(
+        &conditional,
+        &[],
+        "with these parameters the condition Migrates of Run (line 4) is false",
+    );
 }
 
 #[test]
@@ -134,7 +186,12 @@ fn a_value_that_nothing_asks_for_is_an_error_with_what_is_asked_for() {
     let template = lone_task("Custom::ECSTask", "x", task);
     let definition = described();
     let with = |arguments: &[&str]| {
-        let base = ["--task-definition", definition.path(), "--ssm", "/prod/revision=7"];
+        let base = [
+            "--task-definition",
+            definition.path(),
+            "--ssm",
+            "/prod/revision=7",
+        ];
         refused(&template, &[&base, arguments].concat())
     };
     assert_eq!(
@@ -146,7 +203,9 @@ fn a_value_that_nothing_asks_for_is_an_error_with_what_is_asked_for() {
         with(&["--ssm", "level=x"]),
         "shop.yml: --ssm level is not used: with these parameters the template reads /prod/revision"
     );
-    let other = fs::read_to_string(definition.path()).unwrap().replace("migrate", "seed");
+    let other = fs::read_to_string(definition.path())
+        .unwrap()
+        .replace("migrate", "seed");
     let other = TemplateFile::new(&other);
     assert_eq!(
         with(&["--task-definition", other.path()]),
@@ -194,11 +253,22 @@ fn a_made_up_secret_is_noted_and_the_working_directory_is_honoured() {
     );
     let note = "secret TOKEN is made up: set the environment variable TOKEN to give it a value";
     assert!(lines.iter().any(|line| line == note), "{lines:#?}");
-    let printed = lines.iter().find(|line| line.starts_with("app | ")).unwrap();
-    assert!(printed.ends_with("/srv/no-such-app/bin rehearsed-secret-TOKEN high"), "{printed}");
+    let printed = lines
+        .iter()
+        .find(|line| line.starts_with("app | "))
+        .unwrap();
+    assert!(
+        printed.ends_with("/srv/no-such-app/bin rehearsed-secret-TOKEN high"),
+        "{printed}"
+    );
     let directory = tempfile::tempdir().unwrap();
     let here = fs::canonicalize(directory.path()).unwrap();
     let file = TemplateFile::new(&SECRET.replace("/srv/no-such-app/bin", here.to_str().unwrap()));
     let (_, there) = self::lines(&rehearse(&[file.path()]));
-    assert!(there.iter().any(|line| line.starts_with(&format!("app | {} ", here.display()))), "{there:#?}");
+    assert!(
+        there
+            .iter()
+            .any(|line| line.starts_with(&format!("app | {} ", here.display()))),
+        "{there:#?}"
+    );
 }

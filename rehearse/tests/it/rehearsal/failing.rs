@@ -44,10 +44,21 @@ fn a_rollback_can_be_seen_before_it_happens() {
 #[test]
 fn a_rollback_that_must_not_run_anything_does_not() {
     let file = TemplateFile::new(TEMPLATE);
-    let arguments = [file.path(), "-p", "RunOnRollback=false", "--update", "Version=2", "--fail", "Queue"];
+    let arguments = [
+        file.path(),
+        "-p",
+        "RunOnRollback=false",
+        "--update",
+        "Version=2",
+        "--fail",
+        "Queue",
+    ];
     let (status, lines) = lines(&rehearse(&arguments));
     assert_eq!(status, Some(0), "{lines:#?}");
-    let migrated: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("app | ")).collect();
+    let migrated: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("app | "))
+        .collect();
     assert_eq!(migrated, ["migrated to 1", "migrated to 2"]);
 }
 
@@ -56,26 +67,49 @@ fn without_an_update_the_create_fails() {
     let file = TemplateFile::new(TEMPLATE);
     let (status, lines) = lines(&rehearse(&[file.path(), "--fail", "Queue", "--quiet"]));
     assert_eq!(status, Some(0), "{lines:#?}");
-    let ran = lines.iter().position(|line| line == "app | migrated to 1").unwrap();
-    let failed = lines.iter().position(|line| line.contains("CREATE_FAILED")).unwrap();
-    assert!(ran < failed, "it fails after what does not need it: {lines:#?}");
+    let ran = lines
+        .iter()
+        .position(|line| line == "app | migrated to 1")
+        .unwrap();
+    let failed = lines
+        .iter()
+        .position(|line| line.contains("CREATE_FAILED"))
+        .unwrap();
+    assert!(
+        ran < failed,
+        "it fails after what does not need it: {lines:#?}"
+    );
     let last = lines.last().unwrap();
-    assert!(last.starts_with("create rolled back as it should, delete complete in "), "{last}");
+    assert!(
+        last.starts_with("create rolled back as it should, delete complete in "),
+        "{last}"
+    );
 }
 
 #[test]
 fn a_resource_that_is_to_fail_must_be_there() {
     let error = refused(TEMPLATE, &["--fail", "Quue"]);
-    assert_eq!(error, "shop.yml: there is no resource Quue, which --fail names");
+    assert_eq!(
+        error,
+        "shop.yml: there is no resource Quue, which --fail names"
+    );
 }
 
 #[test]
 fn an_option_that_needs_a_template_says_so() {
-    for option in [&["--fail", "A"][..], &["--no-ledger"], &["--docker"], &["--quiet"]] {
+    for option in [
+        &["--fail", "A"][..],
+        &["--no-ledger"],
+        &["--docker"],
+        &["--quiet"],
+    ] {
         let output = rehearse(&[&["--events", "x.json"], option].concat());
         assert_eq!(output.status.code(), Some(2));
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(said.trim_end(), format!("rehearse: {} needs a template", option[0]));
+        assert_eq!(
+            said.trim_end(),
+            format!("rehearse: {} needs a template", option[0])
+        );
     }
 }
 
@@ -93,26 +127,41 @@ fn nothing_is_left_after(signal: Signal) {
         .spawn()
         .unwrap();
     let lines = BufReader::new(rehearsal.stdout.take().unwrap()).lines();
-    let printed =
-        lines.map_while(Result::ok).find_map(|line| line.trim().strip_prefix("app | ").map(str::to_owned));
+    let printed = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.trim().strip_prefix("app | ").map(str::to_owned));
     let group = printed.unwrap().parse().unwrap();
     kill(Pid::from_raw(rehearsal.id().try_into().unwrap()), signal).unwrap();
     let output = rehearsal.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said.trim_end(), "rehearse: interrupted; what ran has been killed");
-    assert!(is_over(group), "no process of the container's group {group} is left");
+    assert_eq!(
+        said.trim_end(),
+        "rehearse: interrupted; what ran has been killed"
+    );
+    assert!(
+        is_over(group),
+        "no process of the container's group {group} is left"
+    );
     let left: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
 /// Whether no process of a group lives; what was killed may still wait to be reaped.
 fn is_over(group: i32) -> bool {
-    fs::read_dir("/proc").unwrap().filter_map(Result::ok).all(|entry| {
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        fields.first() == Some(&"Z") || fields.get(2) != Some(&group.to_string().as_str())
-    })
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(Result::ok)
+        .all(|entry| {
+            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            let fields: Vec<&str> = stat
+                .rsplit(") ")
+                .next()
+                .unwrap_or_default()
+                .split(' ')
+                .collect();
+            fields.first() == Some(&"Z") || fields.get(2) != Some(&group.to_string().as_str())
+        })
 }
 
 #[test]
@@ -123,7 +172,11 @@ fn nothing_is_left_after_an_interruption() {
 
 #[test]
 fn nothing_is_left_on_disk_after_success_and_failure() {
-    for arguments in [&[][..], &["--update", "Version=2; exit 3"], &["-p", "Version=1; exit 3"]] {
+    for arguments in [
+        &[][..],
+        &["--update", "Version=2; exit 3"],
+        &["-p", "Version=1; exit 3"],
+    ] {
         let file = TemplateFile::new(TEMPLATE);
         let directory = tempfile::tempdir().unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))
@@ -133,6 +186,10 @@ fn nothing_is_left_on_disk_after_success_and_failure() {
             .output()
             .unwrap();
         assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{arguments:?}");
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            0,
+            "{arguments:?}"
+        );
     }
 }

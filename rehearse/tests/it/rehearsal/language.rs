@@ -32,13 +32,17 @@ fn an_attribute_that_we_do_not_have_is_an_error_before_anything_runs() {
     );
     let wrong = TEMPLATE.replace("${Run.TaskArn}", "${Run.Log}${Definition.Arn}");
     let error = refused(&wrong, &[]);
-    assert!(error.starts_with("shop.yml: line 17: Run has no attribute Log"), "{error}");
+    assert!(
+        error.starts_with("shop.yml: line 17: Run has no attribute Log"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_resource_that_is_not_played_is_resolved_all_the_same() {
-    let wrong =
-        TEMPLATE.replace("ran ${Run.TaskArn}", "ran ${Rum}").replace("Value: !GetAtt Run.TaskArn", "V: 1");
+    let wrong = TEMPLATE
+        .replace("ran ${Run.TaskArn}", "ran ${Rum}")
+        .replace("Value: !GetAtt Run.TaskArn", "V: 1");
     assert_eq!(
         refused(&wrong, &[]),
         "shop.yml: line 17: Ref Rum: the template has no such parameter or resource (or its condition is \
@@ -49,8 +53,10 @@ fn a_resource_that_is_not_played_is_resolved_all_the_same() {
 
 #[test]
 fn an_unknown_property_is_found_whatever_its_value_comes_of() {
-    let wrong = TEMPLATE
-        .replace("      ServiceToken: x\n", "      ServiceToken: x\n      Clutser: !GetAtt Cluster.Arn\n");
+    let wrong = TEMPLATE.replace(
+        "      ServiceToken: x\n",
+        "      ServiceToken: x\n      Clutser: !GetAtt Cluster.Arn\n",
+    );
     assert_eq!(
         refused(&wrong, &[]),
         "shop.yml: line 12: Run: unknown property Clutser, did you mean Cluster?"
@@ -60,10 +66,16 @@ fn an_unknown_property_is_found_whatever_its_value_comes_of() {
 #[test]
 fn all_mistakes_are_named_at_once() {
     let wrong = TEMPLATE
-        .replace("TaskDefinition: !Ref Definition", "TaskDefinition: !Ref Definitions\n      Timout: 3")
+        .replace(
+            "TaskDefinition: !Ref Definition",
+            "TaskDefinition: !Ref Definitions\n      Timout: 3",
+        )
         .replace("Run.TaskArn }", "Run.Nope }");
     let error = refused(&wrong, &[]);
-    for expected in ["line 13: Ref Definitions", "line 20: Run has no attribute Nope"] {
+    for expected in [
+        "line 13: Ref Definitions",
+        "line 20: Run has no attribute Nope",
+    ] {
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -102,9 +114,10 @@ fn what_is_not_played_has_values_of_its_shape_and_what_is_retained_stays() {
 
 #[test]
 fn what_cloudformation_or_the_rehearsal_does_not_take_is_named() {
-    let merged = TEMPLATE
-        .replace("ServiceToken: x", "<<: *token")
-        .replace("Resources:", "Metadata: { Token: &token { ServiceToken: x } }\nResources:");
+    let merged = TEMPLATE.replace("ServiceToken: x", "<<: *token").replace(
+        "Resources:",
+        "Metadata: { Token: &token { ServiceToken: x } }\nResources:",
+    );
     let aliases = "shop.yml: line 12: CloudFormation allows no YAML aliases (*name), and so no merge keys \
                    (<<): give the template in which they are resolved, as `aws cloudformation package` \
                    writes it";
@@ -115,7 +128,10 @@ fn what_cloudformation_or_the_rehearsal_does_not_take_is_named() {
                 shows it";
     let within = TEMPLATE.replace("{ Type: \"AWS::ECS::Cluster\" }", include);
     assert_eq!(refused(&within, &[]), format!("shop.yml: line 3: {made}"));
-    let above = TEMPLATE.replace("Outputs:\n", &format!("Outputs:\n  {}\n", &include[2..include.len() - 2]));
+    let above = TEMPLATE.replace(
+        "Outputs:\n",
+        &format!("Outputs:\n  {}\n", &include[2..include.len() - 2]),
+    );
     assert_eq!(refused(&above, &[]), format!("shop.yml: line 19: {made}"));
 }
 

@@ -7,7 +7,10 @@ use std::process::Output;
 pub(crate) fn page(output: &Output) -> String {
     let mut page = format!("exit status {}\n", output.status.code().unwrap_or(-1));
     for stream in [&output.stdout, &output.stderr] {
-        for line in String::from_utf8_lossy(stream).lines().filter(|line| !is_of_slowness(line)) {
+        for line in String::from_utf8_lossy(stream)
+            .lines()
+            .filter(|line| !is_of_slowness(line))
+        {
             page.push_str(normal(line).trim_end());
             page.push('\n');
         }
@@ -34,9 +37,13 @@ fn word(word: &str) -> String {
     let mut rest = word;
     while !rest.is_empty() {
         let is_id_char = |char: char| char.is_ascii_hexdigit();
-        let length = rest.find(|char: char| !is_id_char(char)).unwrap_or(rest.len());
+        let length = rest
+            .find(|char: char| !is_id_char(char))
+            .unwrap_or(rest.len());
         let (run, after) = rest.split_at(length);
-        let is_id = run.len() >= 12 && run.chars().any(|char| char.is_ascii_digit()) && run != "123456789012";
+        let is_id = run.len() >= 12
+            && run.chars().any(|char| char.is_ascii_digit())
+            && run != "123456789012";
         named.push_str(if is_id { "ID" } else { run });
         let mut chars = after.chars();
         named.extend(chars.next());
@@ -49,14 +56,23 @@ fn word(word: &str) -> String {
                 _ => char.is_ascii_digit(),
             })
     };
-    if is_clock(&named) { "HH:MM:SS".to_owned() } else { named }
+    if is_clock(&named) {
+        "HH:MM:SS".to_owned()
+    } else {
+        named
+    }
 }
 
 #[test]
 fn a_page_names_what_differs_from_run_to_run() {
-    let line =
-        "22:10:23  CREATE_COMPLETE  Migrate  task/prod/0123456789abcdef0123456789abcdef of 123456789012";
-    assert_eq!(normal(line), "HH:MM:SS  CREATE_COMPLETE  Migrate  task/prod/ID of 123456789012");
+    let line = "22:10:23  CREATE_COMPLETE  Migrate  task/prod/0123456789abcdef0123456789abcdef of 123456789012";
+    assert_eq!(
+        normal(line),
+        "HH:MM:SS  CREATE_COMPLETE  Migrate  task/prod/ID of 123456789012"
+    );
     let line = "create complete in 5.3 s; 3 invocations; called DescribeTasks 12, RunTask 2";
-    assert_eq!(normal(line), "create complete in SECONDS; called OPERATIONS");
+    assert_eq!(
+        normal(line),
+        "create complete in SECONDS; called OPERATIONS"
+    );
 }

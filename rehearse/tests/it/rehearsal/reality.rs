@@ -22,13 +22,20 @@ Resources:
 
 #[track_caller]
 fn has(lines: &[String], part: &str) {
-    assert!(lines.iter().any(|line| line.contains(part)), "{part}: {lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.contains(part)),
+        "{part}: {lines:#?}"
+    );
 }
 
 /// Updates the template to the next one.
 fn updated(from: &str, to: &str) -> (Option<i32>, Vec<String>) {
     let (template, next) = (TemplateFile::new(from), TemplateFile::new(to));
-    lines(&rehearse(&[template.path(), "--update-template", next.path()]))
+    lines(&rehearse(&[
+        template.path(),
+        "--update-template",
+        next.path(),
+    ]))
 }
 
 #[test]
@@ -47,13 +54,18 @@ fn an_update_to_another_type_is_refused_before_anything_starts() {
 
 #[test]
 fn an_update_to_another_service_token_fails_and_sends_no_request() {
-    let from =
-        TEMPLATE.replace("!ImportValue ecs-tasks-FunctionArn", "arn:aws:lambda:us-west-2:1:function:old");
+    let from = TEMPLATE.replace(
+        "!ImportValue ecs-tasks-FunctionArn",
+        "arn:aws:lambda:us-west-2:1:function:old",
+    );
     let (status, lines) = updated(&from, &TEMPLATE.replace("[1]", "[2]"));
     assert_eq!(status, Some(1), "{lines:#?}");
     has(&lines, "Modifying service token is not allowed.");
     has(&lines, "UPDATE_ROLLBACK_COMPLETE");
-    assert!(!lines.iter().any(|line| line.starts_with("app | ran")), "{lines:#?}");
+    assert!(
+        !lines.iter().any(|line| line.starts_with("app | ran")),
+        "{lines:#?}"
+    );
 }
 
 #[test]
@@ -63,7 +75,10 @@ fn scalars_arrive_as_yaml_reads_them() {
     let template = TemplateFile::new(&TEMPLATE.replace("Triggers: [1]", overrides));
     let (status, lines) = lines(&rehearse(&[template.path()]));
     assert_eq!(status, Some(0), "{lines:#?}");
-    has(&lines, "line 16: 012345670123 is not quoted, so YAML reads it as 1402433619");
+    has(
+        &lines,
+        "line 16: 012345670123 is not quoted, so YAML reads it as 1402433619",
+    );
     has(&lines, "app | ran 1402433619");
 }
 
@@ -71,15 +86,24 @@ fn scalars_arrive_as_yaml_reads_them() {
 fn a_task_after_the_service_of_its_own_image_is_noted() {
     let service = "  Web:\n    Type: AWS::ECS::Service\n    Properties: { Cluster: !Ref Cluster, \
                    TaskDefinition: !Ref Definition }\n  Run:\n";
-    let text = TEMPLATE.replace("  Run:\n", service).replace("Triggers: [1]", "Service: !GetAtt Web.Name");
+    let text = TEMPLATE
+        .replace("  Run:\n", service)
+        .replace("Triggers: [1]", "Service: !GetAtt Web.Name");
     let (_, found) = lines(&rehearse(&[TemplateFile::new(&text).path()]));
-    has(&found, "Run runs after Web has become stable with the new image of the same task definition");
-    let right = text
-        .replace("!GetAtt Web.Name", "web")
-        .replace("AWS::ECS::Service\n", "AWS::ECS::Service\n    DependsOn: Run\n");
+    has(
+        &found,
+        "Run runs after Web has become stable with the new image of the same task definition",
+    );
+    let right = text.replace("!GetAtt Web.Name", "web").replace(
+        "AWS::ECS::Service\n",
+        "AWS::ECS::Service\n    DependsOn: Run\n",
+    );
     let (status, found) = lines(&rehearse(&[TemplateFile::new(&right).path()]));
     assert_eq!(status, Some(0), "{found:#?}");
-    assert!(!found.iter().any(|line| line.contains("runs after")), "{found:#?}");
+    assert!(
+        !found.iter().any(|line| line.contains("runs after")),
+        "{found:#?}"
+    );
 }
 
 #[test]
@@ -87,9 +111,10 @@ fn a_strategy_before_the_cluster_has_its_providers_is_noted() {
     let providers = "  Providers:\n    Type: AWS::ECS::ClusterCapacityProviderAssociations\n    Properties: { \
                      Cluster: !Ref Cluster, CapacityProviders: [own], DefaultCapacityProviderStrategy: [] }\n  \
                      Run:\n";
-    let text = TEMPLATE
-        .replace("  Run:\n", providers)
-        .replace("Triggers: [1]", "CapacityProviderStrategy: [{ CapacityProvider: own }]");
+    let text = TEMPLATE.replace("  Run:\n", providers).replace(
+        "Triggers: [1]",
+        "CapacityProviderStrategy: [{ CapacityProvider: own }]",
+    );
     let early = "Run can start before its cluster has the capacity providers of Providers";
     let (_, found) = lines(&rehearse(&[TemplateFile::new(&text).path()]));
     has(&found, early);
@@ -105,7 +130,9 @@ fn an_attribute_of_another_custom_resource_may_be_a_list() {
                  AWS::EC2::VPC\n    Properties: { CidrBlock: 10.7.0.0/16 }\n  Run:\n";
     let triggers = "Triggers: [!Select [1, !GetAtt Lookup.SubnetIds], !Join [\",\", !GetAtt Lookup.Zones], \
                     !Cidr [!GetAtt Vpc.CidrBlock, 2, 8]]";
-    let text = TEMPLATE.replace("  Run:\n", other).replace("Triggers: [1]", triggers);
+    let text = TEMPLATE
+        .replace("  Run:\n", other)
+        .replace("Triggers: [1]", triggers);
     let text = format!("{text}Outputs:\n  Block: {{ Value: !GetAtt Vpc.CidrBlock }}\n");
     let (status, found) = lines(&rehearse(&[TemplateFile::new(&text).path()]));
     assert_eq!(status, Some(0), "{found:#?}");
@@ -128,7 +155,10 @@ fn a_service_with_an_external_controller_lends_its_primary_task_set() {
         .replace("Triggers: [1]", "Service: web");
     let (status, found) = lines(&rehearse(&[TemplateFile::new(&text).path()]));
     assert_eq!(status, Some(0), "{found:#?}");
-    assert!(found.iter().any(|line| line.starts_with("app | ran")), "{found:#?}");
+    assert!(
+        found.iter().any(|line| line.starts_with("app | ran")),
+        "{found:#?}"
+    );
     let without = text
         .replace("  Run:\n    DependsOn: Primary\n", "  Run:\n")
         .replace("Type: AWS::ECS::PrimaryTaskSet", "Type: AWS::SQS::Queue");
@@ -146,17 +176,31 @@ fn with_disable_rollback_what_failed_stays_and_the_next_operation_meets_it() {
         assert_eq!(status, Some(1), "{found:#?}");
         has(&found, "CREATE_FAILED");
         has(&found, "UPDATE_COMPLETE");
-        assert!(!found.iter().any(|line| line.contains("ROLLBACK")), "{found:#?}");
-        assert_eq!(found.iter().filter(|line| line.starts_with("app | ran")).count(), 2, "{found:#?}");
-        let is_express =
-            found.iter().any(|line| line.contains("AWS does not document whether EXPRESS waits"));
+        assert!(
+            !found.iter().any(|line| line.contains("ROLLBACK")),
+            "{found:#?}"
+        );
+        assert_eq!(
+            found
+                .iter()
+                .filter(|line| line.starts_with("app | ran"))
+                .count(),
+            2,
+            "{found:#?}"
+        );
+        let is_express = found
+            .iter()
+            .any(|line| line.contains("AWS does not document whether EXPRESS waits"));
         assert_eq!(is_express, option == "--express", "{found:#?}");
     }
 }
 
 #[test]
 fn subnets_beside_the_network_configuration_are_told_where_they_belong() {
-    let error = refused(&TEMPLATE.replace("Triggers: [1]", "Subnets: [subnet-1]"), &[]);
+    let error = refused(
+        &TEMPLATE.replace("Triggers: [1]", "Subnets: [subnet-1]"),
+        &[],
+    );
     assert_eq!(
         error,
         "shop.yml: line 16: Run: unknown property Subnets, which belongs in \
@@ -185,5 +229,8 @@ fn a_transform_that_is_not_simulated_is_noted() {
     let text = format!("Transform: AWS::CodeDeployBlueGreen{TEMPLATE}");
     let (status, found) = lines(&rehearse(&[TemplateFile::new(&text).path()]));
     assert_eq!(status, Some(0), "{found:#?}");
-    has(&found, "the transform AWS::CodeDeployBlueGreen is not simulated");
+    has(
+        &found,
+        "the transform AWS::CodeDeployBlueGreen is not simulated",
+    );
 }

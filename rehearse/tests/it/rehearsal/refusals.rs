@@ -41,7 +41,10 @@ Resources:
 /// The template is refused for this alone, before anything starts.
 #[track_caller]
 fn check(from: &str, to: &str, expected: &str) {
-    assert_eq!(refused(&template(from, to), &[]), format!("shop.yml: {expected}"));
+    assert_eq!(
+        refused(&template(from, to), &[]),
+        format!("shop.yml: {expected}")
+    );
 }
 
 #[test]
@@ -59,11 +62,15 @@ fn what_ecs_takes_is_taken() {
 
 #[test]
 fn a_fargate_definition_can_run_on_instances_that_the_template_has() {
-    let instances =
-        "Cluster: { Type: \"AWS::ECS::Cluster\" }\n  Group: { Type: \"AWS::AutoScaling::AutoScalingGroup\" }";
+    let instances = "Cluster: { Type: \"AWS::ECS::Cluster\" }\n  Group: { Type: \"AWS::AutoScaling::AutoScalingGroup\" }";
     let text = template("Cluster: { Type: \"AWS::ECS::Cluster\" }", instances);
-    let text = text.replace("      LaunchType: FARGATE\n", "").replace(", AssignPublicIp: ENABLED", "");
-    assert_eq!(lines(&rehearse(&[TemplateFile::new(&text).path()])).0, Some(0));
+    let text = text
+        .replace("      LaunchType: FARGATE\n", "")
+        .replace(", AssignPublicIp: ENABLED", "");
+    assert_eq!(
+        lines(&rehearse(&[TemplateFile::new(&text).path()])).0,
+        Some(0)
+    );
 }
 
 #[test]
@@ -149,7 +156,10 @@ fn definitions_that_do_not_fit_are_refused() {
     let fargate = "RequiresCompatibilities: [FARGATE]\n      NetworkMode: awsvpc";
     let unfit = "ECS refuses it: Task definition does not support launch_type FARGATE";
     let error = refused(&template(fargate, bridge), &[]);
-    assert_eq!(error, format!("shop.yml: line 19: Run: {unfit}\nrehearse: shop.yml: line 28: Web: {unfit}"));
+    assert_eq!(
+        error,
+        format!("shop.yml: line 19: Run: {unfit}\nrehearse: shop.yml: line 28: Web: {unfit}")
+    );
 }
 
 #[test]
@@ -191,9 +201,20 @@ fn a_service_token_that_is_almost_the_provider_s_is_asked_about() {
         "line 16: Run: ServiceToken imports ecs-task-FunctionArn, did you mean ecs-tasks-FunctionArn? If \
          not, give it with --import ecs-task-FunctionArn=VALUE",
     );
-    let meant = template("ServiceToken: x", "ServiceToken: !ImportValue ecs-task-FunctionArn");
+    let meant = template(
+        "ServiceToken: x",
+        "ServiceToken: !ImportValue ecs-task-FunctionArn",
+    );
     let file = TemplateFile::new(&meant);
-    assert_eq!(lines(&rehearse(&[file.path(), "--import", "ecs-task-FunctionArn=x"])).0, Some(0));
+    assert_eq!(
+        lines(&rehearse(&[
+            file.path(),
+            "--import",
+            "ecs-task-FunctionArn=x"
+        ]))
+        .0,
+        Some(0)
+    );
 }
 
 #[test]
@@ -239,12 +260,18 @@ fn a_handle_that_no_condition_waits_for_is_refused() {
     let handle = "  Handle: { Type: \"AWS::CloudFormation::WaitConditionHandle\" }\n  Run:\n    Type: \
                   Custom::ECSTask\n";
     let text = template("  Run:\n    Type: Custom::ECSTask\n", handle);
-    let text = text.replace("ServiceToken: x\n", "ServiceToken: x\n      WaitHandle: !Ref Handle\n");
+    let text = text.replace(
+        "ServiceToken: x\n",
+        "ServiceToken: x\n      WaitHandle: !Ref Handle\n",
+    );
     assert_eq!(
         refused(&text, &[]),
         "shop.yml: line 18: Run: no WaitCondition waits for Handle, so the stack would be complete while the \
          task still runs: add one with Handle: !Ref Handle and DependsOn: Run"
     );
     let text = text.replace("!Ref Handle", "!GetAtt Handle.Arn");
-    assert!(refused(&text, &[]).contains("Handle has no attribute Arn; it has none, so write !Ref Handle"));
+    assert!(
+        refused(&text, &[])
+            .contains("Handle has no attribute Arn; it has none, so write !Ref Handle")
+    );
 }

@@ -20,27 +20,47 @@ pub(super) fn render(failures: &Failures<'_>) -> String {
         (Subject::Task(..), 1, Some(_)) => "1 more ECS task failed".to_owned(),
         (Subject::Task(..), count, Some(_)) => format!("{count} more ECS tasks failed"),
         (Subject::Restarting(_), _, None) => "ECS service restarting".to_owned(),
-        (Subject::Restarting(_), count, Some(_)) => format!("ECS service restarting, {count} more times"),
+        (Subject::Restarting(_), count, Some(_)) => {
+            format!("ECS service restarting, {count} more times")
+        }
         (Subject::Service(service), 1, None) => in_trouble(service),
         // Its report comes at the end of its patience.
         (Subject::Service(service), 1, Some(_)) if service.awaits_action() => in_trouble(service),
-        (Subject::Service(service), count, None) => format!("{}, {count} times", in_trouble(service)),
+        (Subject::Service(service), count, None) => {
+            format!("{}, {count} times", in_trouble(service))
+        }
         (Subject::Service(service), 1, Some(_)) => format!("{}, once more", in_trouble(service)),
-        (Subject::Service(service), count, Some(_)) => format!("{}, {count} more times", in_trouble(service)),
+        (Subject::Service(service), count, Some(_)) => {
+            format!("{}, {count} more times", in_trouble(service))
+        }
     };
-    let [cluster, who, cause] =
-        [&failures.group.cluster, &failures.group.service, &failures.group.cause].map(|text| plain(text));
-    let named = who_and_where(&who, &cluster).len().min(2 * BEGINNING + " on ".len());
-    let cause = short_cause(&cause, SUBJECT.saturating_sub(what.len() + 2 * ": ".len() + named));
+    let [cluster, who, cause] = [
+        &failures.group.cluster,
+        &failures.group.service,
+        &failures.group.cause,
+    ]
+    .map(|text| plain(text));
+    let named = who_and_where(&who, &cluster)
+        .len()
+        .min(2 * BEGINNING + " on ".len());
+    let cause = short_cause(
+        &cause,
+        SUBJECT.saturating_sub(what.len() + 2 * ": ".len() + named),
+    );
     let rest = what.len() + ": ".len() + " on ".len() + ": ".len() + cause.len();
     let (who, cluster) = shortened(&who, &cluster, SUBJECT.saturating_sub(rest));
     let about = who_and_where(&who, &cluster);
-    let subject = [what, about, cause].into_iter().filter(|part| !part.is_empty());
+    let subject = [what, about, cause]
+        .into_iter()
+        .filter(|part| !part.is_empty());
     let subject = subject.collect::<Vec<_>>().join(": ");
     let place = plain(&format!(" ({}, {})", event.account, event.region));
     let region = plain(&format!(" ({})", event.region));
     // Plain is ASCII, so that a byte is a character.
-    match [place, region].into_iter().find(|place| subject.len() + place.len() <= SUBJECT) {
+    match [place, region]
+        .into_iter()
+        .find(|place| subject.len() + place.len() <= SUBJECT)
+    {
         Some(place) => subject + &place,
         None if subject.len() <= SUBJECT => subject,
         None => format!("{}...", subject[..SUBJECT - 3].trim_end()),
@@ -61,10 +81,13 @@ fn short_cause(cause: &str, room: usize) -> String {
         return cause.to_owned();
     }
     let bare = cause.split_once(" (").map_or(cause, |(bare, _)| bare);
-    let end = [" exited with ", " ended without "].iter().find_map(|said| bare.rfind(said));
+    let end = [" exited with ", " ended without "]
+        .iter()
+        .find_map(|said| bare.rfind(said));
     match end {
         Some(at) if bare.len() > room => {
-            let name = &bare[..at.min(room.saturating_sub(bare.len() - at).max(BEGINNING) - "...".len())];
+            let name =
+                &bare[..at.min(room.saturating_sub(bare.len() - at).max(BEGINNING) - "...".len())];
             format!("{name}...{}", &bare[at..])
         }
         _ => bare.to_owned(),
@@ -73,8 +96,16 @@ fn short_cause(cause: &str, room: usize) -> String {
 
 /// `web on prod`, as far as the event says.
 pub(super) fn who_and_where(service: &str, cluster: &str) -> String {
-    let place = if cluster.is_empty() { String::new() } else { format!("on {cluster}") };
-    [service, &place].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    let place = if cluster.is_empty() {
+        String::new()
+    } else {
+        format!("on {cluster}")
+    };
+    [service, &place]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Both names in so many characters, as far as each keeps its beginning: the cause stands behind them. CDK's
@@ -86,10 +117,21 @@ fn shortened(service: &str, cluster: &str, room: usize) -> (String, String) {
         true => name.to_owned(),
         false => format!("{}...", &name[..room - 3]),
     };
-    (cut(service, room_beside(cluster)), cut(cluster, room_beside(service)))
+    (
+        cut(service, room_beside(cluster)),
+        cut(cluster, room_beside(service)),
+    )
 }
 
 /// The text in the characters that SNS takes in a subject.
 fn plain(text: &str) -> String {
-    text.chars().map(|char| if char.is_ascii_graphic() || char == ' ' { char } else { '?' }).collect()
+    text.chars()
+        .map(|char| {
+            if char.is_ascii_graphic() || char == ' ' {
+                char
+            } else {
+                '?'
+            }
+        })
+        .collect()
 }

@@ -19,16 +19,38 @@ fn alert(event: &Event, format: AlertFormat) -> Notice {
 }
 
 #[track_caller]
-fn notice(event: &Event, format: AlertFormat, count: u64, since: Option<&str>, log: Option<&Log>) -> Notice {
+fn notice(
+    event: &Event,
+    format: AlertFormat,
+    count: u64,
+    since: Option<&str>,
+    log: Option<&Log>,
+) -> Notice {
     let finding = Finding::of(event, &pattern::default());
     let failing = Failing::of(event, finding.as_ref()).expect("a failure");
     let group = failing.group();
     let arns: Vec<String> = (0..NAMED)
-        .map(|number| format!("{}{number}", &failing.arn()[..failing.arn().len().saturating_sub(1)]))
+        .map(|number| {
+            format!(
+                "{}{number}",
+                &failing.arn()[..failing.arn().len().saturating_sub(1)]
+            )
+        })
         .collect();
-    let named =
-        if count > 1 && since.is_none() { arns.iter().map(String::as_str).collect() } else { Vec::new() };
-    Failures { failing, group: &group, count, named, since, log }.render(format)
+    let named = if count > 1 && since.is_none() {
+        arns.iter().map(String::as_str).collect()
+    } else {
+        Vec::new()
+    };
+    Failures {
+        failing,
+        group: &group,
+        count,
+        named,
+        since,
+        log,
+    }
+    .render(format)
 }
 
 /// A task of the service web on Fargate, as ECS reports its end.
@@ -104,9 +126,12 @@ fn ten() -> Vec<(&'static str, Notice)> {
     let log = Log {
         group: Some("/ecs/app".to_owned()),
         stream: Some("app/app/0123456789abcdef0123456789abcdef".to_owned()),
-        lines: ["Connecting to db.internal:5432", "FATAL: password authentication failed"]
-            .map(str::to_owned)
-            .to_vec(),
+        lines: [
+            "Connecting to db.internal:5432",
+            "FATAL: password authentication failed",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         missing: None,
     };
     let sidecar = json!({"name": "datadog-agent", "lastStatus": "STOPPED", "exitCode": 143});
@@ -115,19 +140,58 @@ fn ten() -> Vec<(&'static str, Notice)> {
     let mut spot = app(143);
     spot["image"] = "app:1".into();
     vec![
-        ("A container exits with an error", notice(&exit_1, AlertFormat::Text, 1, None, Some(&log))),
-        ("Out of memory", text(&stopped("EssentialContainerExited", EXITED, json!([out_of_memory])))),
-        ("Health checks", text(&stopped("ServiceSchedulerInitiated", unhealthy, json!([app(143)])))),
+        (
+            "A container exits with an error",
+            notice(&exit_1, AlertFormat::Text, 1, None, Some(&log)),
+        ),
+        (
+            "Out of memory",
+            text(&stopped(
+                "EssentialContainerExited",
+                EXITED,
+                json!([out_of_memory]),
+            )),
+        ),
+        (
+            "Health checks",
+            text(&stopped(
+                "ServiceSchedulerInitiated",
+                unhealthy,
+                json!([app(143)]),
+            )),
+        ),
         (
             "The image is not there",
-            text(&stopped("TaskFailedToStart", pull, json!([{"name": "app", "reason": pull}]))),
+            text(&stopped(
+                "TaskFailedToStart",
+                pull,
+                json!([{"name": "app", "reason": pull}]),
+            )),
         ),
-        ("A secret may not be read", text(&stopped("TaskFailedToStart", secret, json!([{"name": "app"}])))),
+        (
+            "A secret may not be read",
+            text(&stopped(
+                "TaskFailedToStart",
+                secret,
+                json!([{"name": "app"}]),
+            )),
+        ),
         (
             "A Spot interruption",
-            text(&stopped("SpotInterruption", "Your Spot Task was interrupted.", json!([spot]))),
+            text(&stopped(
+                "SpotInterruption",
+                "Your Spot Task was interrupted.",
+                json!([spot]),
+            )),
         ),
-        ("A program that crashes", text(&stopped("EssentialContainerExited", EXITED, json!([app(139)])))),
+        (
+            "A program that crashes",
+            text(&stopped(
+                "EssentialContainerExited",
+                EXITED,
+                json!([app(139)]),
+            )),
+        ),
         (
             "A deployment that fails",
             text(&service(
@@ -136,10 +200,19 @@ fn ten() -> Vec<(&'static str, Notice)> {
                 Some("ECS deployment circuit breaker: tasks failed to start."),
             )),
         ),
-        ("A storm, as it begins", notice(&exit_1, AlertFormat::Text, 100, None, None)),
+        (
+            "A storm, as it begins",
+            notice(&exit_1, AlertFormat::Text, 100, None, None),
+        ),
         (
             "A storm, as it goes on",
-            notice(&exit_1, AlertFormat::Text, 900, Some("2026-11-20T10:16:12Z"), None),
+            notice(
+                &exit_1,
+                AlertFormat::Text,
+                900,
+                Some("2026-11-20T10:16:12Z"),
+                None,
+            ),
         ),
     ]
 }
@@ -148,7 +221,12 @@ fn ten() -> Vec<(&'static str, Notice)> {
 fn ten_alerts_as_people_get_them() {
     let page: String = ten()
         .iter()
-        .map(|(title, notice)| format!("### {title}\n\nSubject: {}\n\n{}\n", notice.subject, notice.body))
+        .map(|(title, notice)| {
+            format!(
+                "### {title}\n\nSubject: {}\n\n{}\n",
+                notice.subject, notice.body
+            )
+        })
         .collect();
     insta::assert_snapshot!(page);
 }
@@ -156,19 +234,30 @@ fn ten_alerts_as_people_get_them() {
 #[test]
 fn the_page_shows_the_ten_as_they_are() {
     for (title, notice) in ten() {
-        let shown = format!("### {title}\n\n```text\nSubject: {}\n\n{}```\n", notice.subject, notice.body);
-        assert!(PAGE.contains(&shown), "docs/monitor.md does not show this:\n{shown}");
+        let shown = format!(
+            "### {title}\n\n```text\nSubject: {}\n\n{}```\n",
+            notice.subject, notice.body
+        );
+        assert!(
+            PAGE.contains(&shown),
+            "docs/monitor.md does not show this:\n{shown}"
+        );
     }
 }
 
 #[test]
 fn a_subject_is_short_and_plain_whatever_the_names_are() {
     let mut event = event("task-stopped-exit-1.json");
-    let About::Task(change) = &mut event.about else { panic!("a task") };
+    let About::Task(change) = &mut event.about else {
+        panic!("a task")
+    };
     change.cluster_arn = format!("cluster/{}\nX", "ü".repeat(120));
     let subject = alert(&event, AlertFormat::Text).subject;
     assert!(
-        subject.len() <= SUBJECT && subject.chars().all(|char| char == ' ' || char.is_ascii_graphic()),
+        subject.len() <= SUBJECT
+            && subject
+                .chars()
+                .all(|char| char == ' ' || char.is_ascii_graphic()),
         "{subject}"
     );
 }
@@ -176,25 +265,36 @@ fn a_subject_is_short_and_plain_whatever_the_names_are() {
 #[test]
 fn names_as_long_as_cdk_makes_them_leave_the_cause_in_the_subject() {
     let mut event = stopped("EssentialContainerExited", EXITED, json!([app(1)]));
-    let About::Task(change) = &mut event.about else { panic!("a task") };
+    let About::Task(change) = &mut event.about else {
+        panic!("a task")
+    };
     change.cluster_arn = "cluster/ProdInfraStack-ClusterEB0386A7-vJx8Yx2Hxkqk".to_owned();
-    change.group = Some("service:ProdAppStack-WebServiceFargateService4A5B6C7D-Xk2jd9sLqPzT".to_owned());
+    change.group =
+        Some("service:ProdAppStack-WebServiceFargateService4A5B6C7D-Xk2jd9sLqPzT".to_owned());
     let subject = |count, since| notice(&event, AlertFormat::Text, count, since, None).subject;
     assert_eq!(
         subject(1, None),
         "ECS task failed: ProdAppStack-WebServiceF... on ProdInfraStack-ClusterEB...: app exited with code 1"
     );
     let counted = subject(1234, Some("2026-11-20T10:15:00Z"));
-    assert!(counted.len() <= SUBJECT && counted.ends_with(": app exited with code 1"), "{counted}");
+    assert!(
+        counted.len() <= SUBJECT && counted.ends_with(": app exited with code 1"),
+        "{counted}"
+    );
 }
 
 #[test]
 fn a_task_that_failed_to_start_names_the_container_that_failed_before() {
     let containers = json!([{"name": "app"}, {"name": "init", "exitCode": 2}]);
-    let body =
-        alert(&stopped("TaskFailedToStart", "Task failed to start", containers), AlertFormat::Text).body;
+    let body = alert(
+        &stopped("TaskFailedToStart", "Task failed to start", containers),
+        AlertFormat::Text,
+    )
+    .body;
     assert!(
-        body.lines().next().is_some_and(|line| line.contains("Container init exited with code 2")),
+        body.lines()
+            .next()
+            .is_some_and(|line| line.contains("Container init exited with code 2")),
         "{body}"
     );
 }
@@ -202,20 +302,45 @@ fn a_task_that_failed_to_start_names_the_container_that_failed_before() {
 #[test]
 fn a_service_whose_cluster_is_not_known_is_reported_without_one() {
     let mut event = service("ERROR", "SERVICE_DEPLOYMENT_FAILED", None);
-    let About::Service(about) = &mut event.about else { panic!("a service") };
+    let About::Service(about) = &mut event.about else {
+        panic!("a service")
+    };
     about.cluster.clear();
     let first = alert(&event, AlertFormat::Text);
-    assert!(first.subject.starts_with("ECS service in trouble: web: service deployment failed"), "{first:?}");
-    assert!(first.body.starts_with("Service web: SERVICE_DEPLOYMENT_FAILED."), "{first:?}");
+    assert!(
+        first
+            .subject
+            .starts_with("ECS service in trouble: web: service deployment failed"),
+        "{first:?}"
+    );
+    assert!(
+        first
+            .body
+            .starts_with("Service web: SERVICE_DEPLOYMENT_FAILED."),
+        "{first:?}"
+    );
     assert!(!first.body.contains("Console"), "{first:?}");
-    let more = notice(&event, AlertFormat::Text, 1, Some("2026-11-20T10:15:00Z"), None).subject;
-    assert!(more.starts_with("ECS service in trouble, once more: web: "), "{more}");
+    let more = notice(
+        &event,
+        AlertFormat::Text,
+        1,
+        Some("2026-11-20T10:15:00Z"),
+        None,
+    )
+    .subject;
+    assert!(
+        more.starts_with("ECS service in trouble, once more: web: "),
+        "{more}"
+    );
 }
 
 #[test]
 fn account_and_region_are_in_the_subject_where_there_is_room() {
     let subject = alert(&stopped("", EXITED, json!([app(1)])), AlertFormat::Text).subject;
-    assert_eq!(subject, "ECS task failed: web on prod: app exited with code 1 (123456789012, us-west-2)");
+    assert_eq!(
+        subject,
+        "ECS task failed: web on prod: app exited with code 1 (123456789012, us-west-2)"
+    );
     let subject = alert(&event("task-stopped-exit-1.json"), AlertFormat::Text).subject;
     assert_eq!(
         subject,
@@ -225,13 +350,26 @@ fn account_and_region_are_in_the_subject_where_there_is_room() {
 
 #[test]
 fn a_service_without_a_reason_is_told_by_its_name_and_the_events() {
-    let notice = alert(&service("WARN", "SERVICE_TASK_START_IMPAIRED", None), AlertFormat::Text);
+    let notice = alert(
+        &service("WARN", "SERVICE_TASK_START_IMPAIRED", None),
+        AlertFormat::Text,
+    );
     assert!(
-        notice.subject.starts_with("ECS service in trouble: web on prod: service task start impaired"),
+        notice
+            .subject
+            .starts_with("ECS service in trouble: web on prod: service task start impaired"),
         "{notice:?}"
     );
-    assert!(notice.body.starts_with("Service web on prod: SERVICE_TASK_START_IMPAIRED."), "{notice:?}");
-    assert_eq!(notice.attributes.get("group").map(String::as_str), Some("service:web"));
+    assert!(
+        notice
+            .body
+            .starts_with("Service web on prod: SERVICE_TASK_START_IMPAIRED."),
+        "{notice:?}"
+    );
+    assert_eq!(
+        notice.attributes.get("group").map(String::as_str),
+        Some("service:web")
+    );
 }
 
 #[test]
@@ -239,9 +377,18 @@ fn json_is_the_event_with_the_finding() {
     let event = event("task-failed-to-start.json");
     let notice = alert(&event, AlertFormat::Json);
     let body: Value = serde_json::from_str(&notice.body).expect("JSON");
-    assert_eq!((&body["id"], &body["detail"]), (&event.json["id"], &event.json["detail"]));
-    assert_eq!((&body["finding"]["result"], &body["finding"]["count"]), (&json!("failed"), &json!(1)));
-    assert_eq!(notice.attributes.get("stopCode").map(String::as_str), Some("TaskFailedToStart"));
+    assert_eq!(
+        (&body["id"], &body["detail"]),
+        (&event.json["id"], &event.json["detail"])
+    );
+    assert_eq!(
+        (&body["finding"]["result"], &body["finding"]["count"]),
+        (&json!("failed"), &json!(1))
+    );
+    assert_eq!(
+        notice.attributes.get("stopCode").map(String::as_str),
+        Some("TaskFailedToStart")
+    );
 }
 
 #[test]
@@ -250,7 +397,10 @@ fn an_event_that_is_too_large_for_sns_is_told_all_the_same() {
     event.json["detail"]["overrides"] = "x".repeat(256 * 1024).into();
     for format in [AlertFormat::Text, AlertFormat::Json, AlertFormat::Chat] {
         let body = alert(&event, format).body;
-        assert!(body.len() < BODY && body.contains("exited with code 1"), "{format:?}");
+        assert!(
+            body.len() < BODY && body.contains("exited with code 1"),
+            "{format:?}"
+        );
     }
 }
 
@@ -258,26 +408,50 @@ fn an_event_that_is_too_large_for_sns_is_told_all_the_same() {
 fn chat_is_a_custom_notification() {
     let notice = alert(&event("task-stopped-exit-1.json"), AlertFormat::Chat);
     let body: Value = serde_json::from_str(&notice.body).expect("JSON");
-    assert_eq!((&body["version"], &body["source"]), (&json!("1.0"), &json!("custom")));
-    let description = body["content"]["description"].as_str().expect("a description");
-    assert!(description.starts_with("Container web exited with code 1"), "{description}");
+    assert_eq!(
+        (&body["version"], &body["source"]),
+        (&json!("1.0"), &json!("custom"))
+    );
+    let description = body["content"]["description"]
+        .as_str()
+        .expect("a description");
+    assert!(
+        description.starts_with("Container web exited with code 1"),
+        "{description}"
+    );
 }
 
 #[test]
 fn a_long_container_name_leaves_the_code_in_the_subject_and_the_body_lists_all_containers() {
     let names: Vec<String> = (0..5)
-        .map(|number| format!("ProdAppStack-WebServiceTaskDefinitionContainer{number}-4A5B6C7D-Xk2jd9sLqPzT"))
+        .map(|number| {
+            format!("ProdAppStack-WebServiceTaskDefinitionContainer{number}-4A5B6C7D-Xk2jd9sLqPzT")
+        })
         .collect();
-    let containers: Vec<Value> = names.iter().map(|name| json!({"name": name, "exitCode": 137})).collect();
+    let containers: Vec<Value> = names
+        .iter()
+        .map(|name| json!({"name": name, "exitCode": 137}))
+        .collect();
     let mut event = stopped("", EXITED, containers.into());
-    let About::Task(change) = &mut event.about else { panic!("a task") };
+    let About::Task(change) = &mut event.about else {
+        panic!("a task")
+    };
     change.cluster_arn = "cluster/ProdInfraStack-ClusterEB0386A7-vJx8Yx2Hxkqk".to_owned();
     let subject = alert(&event, AlertFormat::Text).subject;
-    assert!(subject.len() <= SUBJECT && subject.contains(" exited with code 137"), "{subject}");
-    assert!(subject.starts_with("ECS task failed: web on ProdInfraStack-"), "{subject}");
+    assert!(
+        subject.len() <= SUBJECT && subject.contains(" exited with code 137"),
+        "{subject}"
+    );
+    assert!(
+        subject.starts_with("ECS task failed: web on ProdInfraStack-"),
+        "{subject}"
+    );
     for format in [AlertFormat::Text, AlertFormat::Json, AlertFormat::Chat] {
         let body = alert(&event, format).body;
-        assert!(names.iter().all(|name| body.contains(name)), "{format:?} {body}");
+        assert!(
+            names.iter().all(|name| body.contains(name)),
+            "{format:?} {body}"
+        );
     }
 }
 
@@ -342,7 +516,10 @@ fn things_that_are_no_task_are_named_by_their_kind() {
         ),
     ] {
         let notice = alert(&event, AlertFormat::Text);
-        assert_eq!((notice.subject.as_str(), notice.body.lines().next()), (subject, Some(first)));
+        assert_eq!(
+            (notice.subject.as_str(), notice.body.lines().next()),
+            (subject, Some(first))
+        );
         assert!(!notice.body.contains("Console"), "{}", notice.body);
         let group = notice.attributes.get("group").map(String::as_str);
         assert_eq!(group.is_some(), subject.contains("hook"), "{group:?}");
@@ -354,12 +531,22 @@ fn a_service_that_restarts_is_reported_by_its_latest_task() {
     let event = stopped("EssentialContainerExited", EXITED, json!([app(0)]));
     let failing = Failing::of(&event, Some(&Finding::Restarting)).expect("a restart");
     let group = failing.group();
-    let failures = Failures { failing, group: &group, count: 1, named: Vec::new(), since: None, log: None };
+    let failures = Failures {
+        failing,
+        group: &group,
+        count: 1,
+        named: Vec::new(),
+        since: None,
+        log: None,
+    };
     let notice = failures.render(AlertFormat::Text);
-    let expected =
-        "ECS service restarting: web on prod: its tasks end by themselves (123456789012, us-west-2)";
+    let expected = "ECS service restarting: web on prod: its tasks end by themselves (123456789012, us-west-2)";
     assert_eq!(notice.subject, expected);
-    assert!(notice.body.starts_with("The tasks of service web on prod end by themselves with exit code 0"));
+    assert!(
+        notice
+            .body
+            .starts_with("The tasks of service web on prod end by themselves with exit code 0")
+    );
     let body: Value = serde_json::from_str(&failures.render(AlertFormat::Json).body).expect("JSON");
     assert_eq!(body["finding"]["result"], "restarting");
 }
@@ -369,10 +556,35 @@ fn the_stopped_reason_stands_in_the_text_as_ecs_wrote_it_and_once() {
     let mut out_of_memory = app(137);
     out_of_memory["reason"] = "OutOfMemoryError: Container killed due to memory usage".into();
     let unhealthy = "Task failed container health checks";
-    let notice =
-        alert(&stopped("ServiceSchedulerInitiated", unhealthy, json!([out_of_memory])), AlertFormat::Text);
-    assert!(notice.subject.contains("out of memory"), "{}", notice.subject);
-    assert!(notice.body.starts_with("Container app ran out of memory"), "{}", notice.body);
-    assert!(notice.body.contains(&format!("Stopped reason: {unhealthy}\n")), "{}", notice.body);
-    assert_eq!(notice.body.matches("OutOfMemoryError").count(), 1, "{}", notice.body);
+    let notice = alert(
+        &stopped(
+            "ServiceSchedulerInitiated",
+            unhealthy,
+            json!([out_of_memory]),
+        ),
+        AlertFormat::Text,
+    );
+    assert!(
+        notice.subject.contains("out of memory"),
+        "{}",
+        notice.subject
+    );
+    assert!(
+        notice.body.starts_with("Container app ran out of memory"),
+        "{}",
+        notice.body
+    );
+    assert!(
+        notice
+            .body
+            .contains(&format!("Stopped reason: {unhealthy}\n")),
+        "{}",
+        notice.body
+    );
+    assert_eq!(
+        notice.body.matches("OutOfMemoryError").count(),
+        1,
+        "{}",
+        notice.body
+    );
 }

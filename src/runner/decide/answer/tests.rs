@@ -25,13 +25,20 @@ proptest! {
 }
 
 fn reply_to(physical_resource_id: String) -> ReplyTo {
-    ReplyTo { physical_resource_id, ..fixtures::reply_to("r-1") }
+    ReplyTo {
+        physical_resource_id,
+        ..fixtures::reply_to("r-1")
+    }
 }
 
 fn failure() -> Failure {
     Failure {
         task: TaskArn("arn:aws:ecs:us-west-2:123456789012:task/prod/1".to_owned()),
-        cause: Cause::Exited { container: "app".to_owned(), code: 3, reason: None },
+        cause: Cause::Exited {
+            container: "app".to_owned(),
+            code: 3,
+            reason: None,
+        },
         others: Vec::new(),
         stop_code: None,
         stopped_reason: Some("Essential container in task exited".to_owned()),
@@ -43,8 +50,11 @@ fn failure() -> Failure {
 
 #[test]
 fn the_exit_code_of_a_success_is_that_of_the_first_watched_or_essential_container() {
-    let ran =
-        |name: &str, code| Container { name: name.to_owned(), exit_code: Some(code), ..Container::default() };
+    let ran = |name: &str, code| Container {
+        name: name.to_owned(),
+        exit_code: Some(code),
+        ..Container::default()
+    };
     let defined = |name: &str, essential| ContainerDefinition {
         name: name.to_owned(),
         essential,
@@ -55,47 +65,90 @@ fn the_exit_code_of_a_success_is_that_of_the_first_watched_or_essential_containe
         ..Task::unseen(TaskArn("task".to_owned()))
     };
     let definition = TaskDefinition {
-        containers: vec![defined("sidecar", false), defined("app", true), defined("job", false)],
+        containers: vec![
+            defined("sidecar", false),
+            defined("app", true),
+            defined("job", false),
+        ],
         ..TaskDefinition::default()
     };
     let watched = ["job".to_owned()];
-    for (watch_containers, definition, expected) in
-        [(&[][..], Some(&definition), 0), (&watched[..], Some(&definition), 3), (&watched[..], None, 3)]
-    {
-        let rules = Rules { watch_containers, success_exit_codes: &[0, 3], definition };
-        assert_eq!(exit_code(&task, rules), Some(expected), "{watch_containers:?}");
+    for (watch_containers, definition, expected) in [
+        (&[][..], Some(&definition), 0),
+        (&watched[..], Some(&definition), 3),
+        (&watched[..], None, 3),
+    ] {
+        let rules = Rules {
+            watch_containers,
+            success_exit_codes: &[0, 3],
+            definition,
+        };
+        assert_eq!(
+            exit_code(&task, rules),
+            Some(expected),
+            "{watch_containers:?}"
+        );
     }
 }
 
 fn returning(log: Log) -> (String, Data) {
-    let data = Data { ran: true, ..Data::default() };
+    let data = Data {
+        ran: true,
+        ..Data::default()
+    };
     let answer = Answer::Succeeded(texts::succeeded(1, Some(12)), Box::new(data));
-    let response = answer.returning(Some("app"), &log).into_response(&reply_to("id".to_owned()));
+    let response = answer
+        .returning(Some("app"), &log)
+        .into_response(&reply_to("id".to_owned()));
     let data = response.data().expect("attributes").clone();
     (response.reason, data)
 }
 
 #[test]
 fn the_last_line_becomes_output_without_its_colours() {
-    let lines = vec!["migrating".to_owned(), "\u{1b}[32m v42 \u{1b}[0m\r".to_owned()];
-    let (reason, data) = returning(Log { lines, ..Log::default() });
-    assert_eq!((reason.as_str(), data.output.as_str()), ("The task succeeded after 12 s", "v42"));
+    let lines = vec![
+        "migrating".to_owned(),
+        "\u{1b}[32m v42 \u{1b}[0m\r".to_owned(),
+    ];
+    let (reason, data) = returning(Log {
+        lines,
+        ..Log::default()
+    });
+    assert_eq!(
+        (reason.as_str(), data.output.as_str()),
+        ("The task succeeded after 12 s", "v42")
+    );
     assert!(data.ran, "the other attributes stay");
 }
 
 #[test]
 fn an_output_that_is_too_long_is_cut_and_the_reason_says_so() {
-    let (reason, data) = returning(Log { lines: vec!["é".repeat(1025)], ..Log::default() });
+    let (reason, data) = returning(Log {
+        lines: vec!["é".repeat(1025)],
+        ..Log::default()
+    });
     assert_eq!(data.output, "é".repeat(1024));
-    assert_eq!(reason, "The task succeeded after 12 s. Output is cut to 1024 characters");
-    let (reason, data) = returning(Log { lines: vec!["é".repeat(1024)], ..Log::default() });
-    assert_eq!((reason.as_str(), data.output.len()), ("The task succeeded after 12 s", 2048));
+    assert_eq!(
+        reason,
+        "The task succeeded after 12 s. Output is cut to 1024 characters"
+    );
+    let (reason, data) = returning(Log {
+        lines: vec!["é".repeat(1024)],
+        ..Log::default()
+    });
+    assert_eq!(
+        (reason.as_str(), data.output.len()),
+        ("The task succeeded after 12 s", 2048)
+    );
 }
 
 #[test]
 fn an_output_that_cannot_be_had_is_empty_and_the_reason_says_why() {
     let missing = Some(NoLog::NotAwslogs(Some("splunk".to_owned())));
-    let (reason, data) = returning(Log { missing, ..Log::default() });
+    let (reason, data) = returning(Log {
+        missing,
+        ..Log::default()
+    });
     assert_eq!(data.output, "");
     let expected = "The task succeeded after 12 s. Output is empty, since no line of container app could be \
                     read. Its log is not in CloudWatch Logs: look where its log driver splunk sends it";

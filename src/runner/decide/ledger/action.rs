@@ -72,7 +72,9 @@ impl Row {
         if self.version != VERSION {
             return Err(WaitError::Version(self.version));
         }
-        let Some(wait) = &self.wait else { return Ok(None) };
+        let Some(wait) = &self.wait else {
+            return Ok(None);
+        };
         let json: Value = serde_json::from_str(wait).map_err(|_| WaitError::Form)?;
         // The hops count one chain of self-invocations for Lambda's limit, and an event or the
         // watch starts a new chain.
@@ -83,7 +85,8 @@ impl Row {
     pub fn action(&self) -> WatchAction {
         // A row of another version may have states that this one does not know. Its answer can be
         // sent all the same.
-        if let (RowState::Answering | RowState::Unknown, Some(answer)) = (self.state, &self.answer) {
+        if let (RowState::Answering | RowState::Unknown, Some(answer)) = (self.state, &self.answer)
+        {
             return WatchAction::Repeat(answer.clone());
         }
         match (self.state, self.continuation()) {

@@ -30,7 +30,11 @@ pub(super) const SIGNAL: &str = "/WaitHandle";
 
 /// The sort key of the row of a request, or of its signal.
 pub fn sort_key(reply_to: &ReplyTo) -> String {
-    let suffix = if reply_to.wait_handle.is_some() { SIGNAL } else { "" };
+    let suffix = if reply_to.wait_handle.is_some() {
+        SIGNAL
+    } else {
+        ""
+    };
     format!("{}{suffix}", reply_to.request_id)
 }
 

@@ -16,18 +16,30 @@ use crate::{
 impl Row {
     /// The row of a request's first delivery. `wait` is the continuation, still without tasks;
     /// `until` is the invocation's deadline.
-    pub fn new(request: &Request, wait: Option<&Wait>, now: OffsetDateTime, until: OffsetDateTime) -> Self {
+    pub fn new(
+        request: &Request,
+        wait: Option<&Wait>,
+        now: OffsetDateTime,
+        until: OffsetDateTime,
+    ) -> Self {
         let reply_to = &request.reply_to;
         // A request with a WaitHandle is answered long before its run ends, so the run's deadline
         // is not its own.
-        let own = wait.filter(|wait| wait.reply_to.wait_handle.is_none()).map(|wait| wait.deadline);
+        let own = wait
+            .filter(|wait| wait.reply_to.wait_handle.is_none())
+            .map(|wait| wait.deadline);
         let deadline = own.or(reply_to.given_up_at).unwrap_or(until);
         Self {
             cluster: request.properties.cluster().map(str::to_owned),
             wait: wait.and_then(|wait| serde_json::to_string(wait).ok()),
             deadline: milliseconds(deadline),
             // An invocation that has not crashed answers by then.
-            next_look: milliseconds(reply_to.given_up_at.unwrap_or(deadline).clamp(now, until + GRACE)),
+            next_look: milliseconds(
+                reply_to
+                    .given_up_at
+                    .unwrap_or(deadline)
+                    .clamp(now, until + GRACE),
+            ),
             ..Self::of(reply_to, now)
         }
     }
@@ -36,11 +48,17 @@ impl Row {
     ///
     /// The row already holds the continuation, with no tasks in it yet. If this invocation crashes
     /// after it has started tasks, the watch finds them and resumes from here.
-    pub fn planned(plan: &Plan, request: &Request, now: OffsetDateTime, until: OffsetDateTime) -> Self {
+    pub fn planned(
+        plan: &Plan,
+        request: &Request,
+        now: OffsetDateTime,
+        until: OffsetDateTime,
+    ) -> Self {
         let new = |wait: Option<Wait>| Self::new(request, wait.as_ref(), now, until);
         match plan {
             Plan::Run(run) => {
-                let wait = Wait::for_success(run, request, Vec::new(), run.limits.deadline(now), now);
+                let wait =
+                    Wait::for_success(run, request, Vec::new(), run.limits.deadline(now), now);
                 Self {
                     count: run.properties.tasks(),
                     forgets: run.properties.timeout == 0,
@@ -50,7 +68,10 @@ impl Row {
             }
             Plan::Stop(stop) => {
                 let wait = Wait::for_stop(stop, &request.reply_to, Vec::new(), now);
-                Self { families: stop.families.clone(), ..new(Some(wait)) }
+                Self {
+                    families: stop.families.clone(),
+                    ..new(Some(wait))
+                }
             }
             Plan::Refuse(_) | Plan::Skip(..) => new(None),
         }

@@ -26,7 +26,10 @@ pub(super) const ANSWERING: Duration = Duration::MINUTE;
 /// The end of the last heartbeat's validity, from the items of the heartbeat's partition. `None` if
 /// the watch has never written one.
 pub fn watched_until(items: &[Attributes]) -> Option<OffsetDateTime> {
-    let beat = items.iter().filter_map(|item| item.get("beat")?.as_i64()).max()?;
+    let beat = items
+        .iter()
+        .filter_map(|item| item.get("beat")?.as_i64())
+        .max()?;
     Some(at_milliseconds(beat)? + HEARTBEAT)
 }
 
@@ -51,7 +54,9 @@ pub fn next_look(wait: &Wait, now: OffsetDateTime) -> OffsetDateTime {
     // Counted from the start of the wait, so that a look that comes late does not delay those after
     // it.
     let mut due = wait.started_at;
-    let mut pauses = LOOKS.into_iter().chain(std::iter::repeat(LOOKS[LOOKS.len() - 1]));
+    let mut pauses = LOOKS
+        .into_iter()
+        .chain(std::iter::repeat(LOOKS[LOOKS.len() - 1]));
     while due <= now {
         due += Duration::minutes(pauses.next().unwrap_or(1));
     }

@@ -69,7 +69,9 @@ pub fn attempted(reply_to: &ReplyTo, call: StartTaskCall) -> Update {
         key: key_of(reply_to),
         expression: "SET #attempts = :attempts, #delivery = :delivery".to_owned(),
         // The same delivery may repeat its write: an attempt without an answer may have made it.
-        condition: format!("({STARTING_OR_WAITING}) AND (#attempts < :attempts OR #delivery = :delivery)"),
+        condition: format!(
+            "({STARTING_OR_WAITING}) AND (#attempts < :attempts OR #delivery = :delivery)"
+        ),
         values: attributes(values),
     }
 }
@@ -92,7 +94,8 @@ pub fn answering(reply_to: &ReplyTo, body: &str, write: &str, now: OffsetDateTim
         expression: "SET #state = :answering, #answer = :answer, #answered_by = :answered_by, \
                      #next_look = :next_look"
             .to_owned(),
-        condition: "attribute_exists(#request) AND #state <> :answering AND #state <> :ended".to_owned(),
+        condition: "attribute_exists(#request) AND #state <> :answering AND #state <> :ended"
+            .to_owned(),
         values: attributes(values),
     }
 }

@@ -26,7 +26,9 @@ pub(super) fn given(
     properties: &Properties,
     means: Means,
 ) -> Result<Option<WaitHandle>, NotSignalled> {
-    let Some(text) = &properties.wait_handle else { return Ok(None) };
+    let Some(text) = &properties.wait_handle else {
+        return Ok(None);
+    };
     let refuse = |refusal| Err(NotSignalled::Refuse(refusal));
     let is_update = request.request_type == RequestType::Update;
     if is_update && request.old_properties.wait_handle() == Some(text) {
@@ -40,17 +42,26 @@ pub(super) fn given(
         return refuse(Refusal::NoLedger);
     }
     // A rollback can bring back an old handle that has expired by now.
-    if let Some(expired) = handle.expires_at().filter(|expiry| *expiry - SIGNAL_RESERVE <= means.now) {
+    if let Some(expired) = handle
+        .expires_at()
+        .filter(|expiry| *expiry - SIGNAL_RESERVE <= means.now)
+    {
         return match is_update {
             true => Err(NotSignalled::Skip(Skip::HandleUsed)),
-            false => refuse(Refusal::HandleExpired { late_s: (means.now - expired).whole_seconds().max(0) }),
+            false => refuse(Refusal::HandleExpired {
+                late_s: (means.now - expired).whole_seconds().max(0),
+            }),
         };
     }
     if let Some(life) = handle.lifetime() {
         let most = life - SIGNAL_RESERVE;
         if Duration::seconds(properties.timeout.into()) > most {
             let (life_s, most_s) = (life.whole_seconds(), most.whole_seconds());
-            return refuse(Refusal::OutlivesHandle { timeout_s: properties.timeout, life_s, most_s });
+            return refuse(Refusal::OutlivesHandle {
+                timeout_s: properties.timeout,
+                life_s,
+                most_s,
+            });
         }
     }
     Ok(Some(handle))

@@ -29,7 +29,10 @@ pub(super) fn denial(error: &CallError) -> Option<Denial> {
         None => ROLE_OF_FUNCTION.to_owned(),
     };
     let is_all = action.is_some() && session.is_some() && !message.contains("explicit deny");
-    Some(Denial { allow: format!("Grant {}{on} to {whom}", action.unwrap_or(error.operation)), is_all })
+    Some(Denial {
+        allow: format!("Grant {}{on} to {whom}", action.unwrap_or(error.operation)),
+        is_all,
+    })
 }
 
 /// The first word after these words.

@@ -29,14 +29,17 @@ pub struct StartTried<'s> {
 /// ECS started fewer tasks than the run needs.
 pub fn not_all_started(tried: &StartTried<'_>, failures: &[LaunchFailure]) -> Reason {
     let Some(first) = failures.first() else {
-        let reason =
-            Reason::new("ECS did not start the task, and gave no reason").of_class(FailureClass::Start);
+        let reason = Reason::new("ECS did not start the task, and gave no reason")
+            .of_class(FailureClass::Start);
         return tried.how(reason.step("Deploy again"));
     };
     let recognised = failures::of_launch(&first.reason);
     let instance = first.arn.as_deref().map(last_part);
     let reason = Reason::of(&recognised, &tried.facts().with("instance", instance));
-    let mut said: Vec<String> = failures.iter().map(|failure| as_said(failure, &recognised)).collect();
+    let mut said: Vec<String> = failures
+        .iter()
+        .map(|failure| as_said(failure, &recognised))
+        .collect();
     said.dedup();
     tried.how(reason).said(Some(&said.join("; ")))
 }
@@ -44,13 +47,23 @@ pub fn not_all_started(tried: &StartTried<'_>, failures: &[LaunchFailure]) -> Re
 /// ECS's own words, with the resource they are about if it is more than a code.
 fn as_said(failure: &LaunchFailure, recognised: &Recognised) -> String {
     // The text before it may have named the instance.
-    let about = failure.arn.as_deref().filter(|_| !recognised.entry.lead.contains("{instance}"));
+    let about = failure
+        .arn
+        .as_deref()
+        .filter(|_| !recognised.entry.lead.contains("{instance}"));
     let about = about.map(|arn| match arn.contains(":container-instance/") {
         true => format!("container instance {}", last_part(arn)),
         false => arn.to_owned(),
     });
-    let extra: Vec<&str> = [failure.detail.as_deref(), about.as_deref()].into_iter().flatten().collect();
-    let extra = if extra.is_empty() { String::new() } else { format!(" ({})", extra.join(", ")) };
+    let extra: Vec<&str> = [failure.detail.as_deref(), about.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect();
+    let extra = if extra.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", extra.join(", "))
+    };
     format!("{}{extra}", failure.reason)
 }
 
@@ -62,15 +75,17 @@ fn last_part(arn: &str) -> &str {
 pub fn start_refused(tried: &StartTried<'_>, error: &CallError) -> Reason {
     if error.is("Refused") {
         // The function's own refusal needs no explanation from the catalogue.
-        return Reason::new(format!("Nothing was started: {}", error.message)).of_class(FailureClass::Start);
+        return Reason::new(format!("Nothing was started: {}", error.message))
+            .of_class(FailureClass::Start);
     }
     let recognised = failures::of_call(&error.code, &error.message);
     let denial = denial(error);
     let facts = tried.facts().with("operation", Some(error.operation));
     let facts = facts.with("allow", denial.as_ref().map(|denial| denial.allow.as_str()));
     let reason = Reason::of(&recognised, &facts).of_class(FailureClass::Start);
-    let said =
-        denial.is_none_or(|denial| !denial.is_all).then(|| format!("{}: {}", error.code, error.message));
+    let said = denial
+        .is_none_or(|denial| !denial.is_all)
+        .then(|| format!("{}: {}", error.code, error.message));
     tried.how(reason).said(said.as_deref())
 }
 
@@ -87,18 +102,26 @@ pub fn unknown_containers(unknown: &[&str], definition: &TaskDefinition) -> Reas
 pub fn no_service(service: &str, cluster: &str, error: Option<&CallError>) -> Reason {
     match error {
         None => {
-            let facts = Particulars::default().with("service", Some(service)).with("cluster", Some(cluster));
+            let facts = Particulars::default()
+                .with("service", Some(service))
+                .with("cluster", Some(cluster));
             Reason::of(&Recognised::of("service-not-found"), &facts)
         }
         Some(error) => {
-            let lead = format!("Nothing was started: service {service} on cluster {cluster} cannot be read");
+            let lead = format!(
+                "Nothing was started: service {service} on cluster {cluster} cannot be read"
+            );
             called(Reason::new(lead).of_class(FailureClass::Refused), error)
         }
     }
 }
 
 fn containers(definition: &TaskDefinition) -> String {
-    let names: Vec<&str> = definition.containers.iter().map(|one| one.name.as_str()).collect();
+    let names: Vec<&str> = definition
+        .containers
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
     names.join(", ")
 }
 
@@ -121,16 +144,33 @@ impl StartTried<'_> {
     fn facts(&self) -> Particulars {
         let properties = self.properties;
         let (region, account) = self.region_and_account();
-        let providers = properties.capacity_provider_strategy.as_ref().map(|strategy| {
-            strategy.iter().map(|item| item.capacity_provider.as_str()).collect::<Vec<_>>().join(", ")
-        });
-        let definition =
-            self.definition.map_or(properties.task_definition.as_str(), |read| read.arn.as_str());
-        let network = properties.network_configuration.as_ref().map(ToString::to_string);
-        let as_ec2 = properties.launch_type.is_none() && properties.capacity_provider_strategy.is_none();
+        let providers = properties
+            .capacity_provider_strategy
+            .as_ref()
+            .map(|strategy| {
+                strategy
+                    .iter()
+                    .map(|item| item.capacity_provider.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            });
+        let definition = self
+            .definition
+            .map_or(properties.task_definition.as_str(), |read| {
+                read.arn.as_str()
+            });
+        let network = properties
+            .network_configuration
+            .as_ref()
+            .map(ToString::to_string);
+        let as_ec2 =
+            properties.launch_type.is_none() && properties.capacity_provider_strategy.is_none();
         Particulars::default()
             .about(None)
-            .with("cluster", Some(crate::task::cluster_name(&properties.cluster)))
+            .with(
+                "cluster",
+                Some(crate::task::cluster_name(&properties.cluster)),
+            )
             .with("definition", Some(definition_name(definition)))
             .with("region", Some(region))
             .with("account", Some(account))
@@ -143,7 +183,9 @@ impl StartTried<'_> {
             .with("containers", self.definition.map(containers).as_deref())
             .with(
                 "asEc2",
-                as_ec2.then_some("without LaunchType or CapacityProviderStrategy the launch type is EC2"),
+                as_ec2.then_some(
+                    "without LaunchType or CapacityProviderStrategy the launch type is EC2",
+                ),
             )
             .on(properties.launch_type.as_deref())
     }
@@ -172,10 +214,16 @@ impl StartTried<'_> {
     /// The launch type or the capacity providers, and the place, of the start.
     fn place(&self) -> String {
         let properties = self.properties;
-        let by = match (&properties.launch_type, &properties.capacity_provider_strategy) {
+        let by = match (
+            &properties.launch_type,
+            &properties.capacity_provider_strategy,
+        ) {
             (Some(launch_type), _) => format!("(launch type {launch_type})"),
             (None, Some(strategy)) => {
-                let names: Vec<&str> = strategy.iter().map(|item| item.capacity_provider.as_str()).collect();
+                let names: Vec<&str> = strategy
+                    .iter()
+                    .map(|item| item.capacity_provider.as_str())
+                    .collect();
                 format!("(capacity providers {})", names.join(", "))
             }
             (None, None) => "(the cluster's default capacity)".to_owned(),
@@ -188,6 +236,9 @@ impl StartTried<'_> {
 
     fn region_and_account(&self) -> (&str, &str) {
         let mut parts = self.stack_id.split(':').skip(3);
-        (parts.next().unwrap_or("unknown"), parts.next().unwrap_or("unknown"))
+        (
+            parts.next().unwrap_or("unknown"),
+            parts.next().unwrap_or("unknown"),
+        )
     }
 }

@@ -28,7 +28,9 @@ impl Wait {
     ) -> Option<(&'t Task, &'t str)> {
         tasks.iter().find_map(|task| {
             let counting = self.rules(definition).counting(task).into_iter();
-            let running = counting.into_iter().find(|container| container.last_status == "RUNNING")?;
+            let running = counting
+                .into_iter()
+                .find(|container| container.last_status == "RUNNING")?;
             Some((task, running.name.as_str()))
         })
     }
@@ -57,7 +59,10 @@ impl Wait {
             Goal::Over => Task::is_over,
         };
         match facts.seen.tasks.iter().all(has_ended) {
-            true => Outcome::Over { verdict: Verdict::Succeeded, awaited: Awaited::Nothing },
+            true => Outcome::Over {
+                verdict: Verdict::Succeeded,
+                awaited: Awaited::Nothing,
+            },
             false => Outcome::Pending,
         }
     }
@@ -83,13 +88,19 @@ impl Wait {
                     Verdict::Succeeded => missing.collect(),
                     Verdict::Failed(failures) => failures.into_iter().chain(missing).collect(),
                 };
-                let verdict =
-                    if failures.is_empty() { Verdict::Succeeded } else { Verdict::Failed(failures) };
+                let verdict = if failures.is_empty() {
+                    Verdict::Succeeded
+                } else {
+                    Verdict::Failed(failures)
+                };
                 // A missing task fails the run whatever the definition says, so nobody needs to
                 // wait for it.
                 let may_turn = facts.seen.missing.is_empty() && rules.rest_on_definition(tasks);
                 match facts.definition_may_come && may_turn {
-                    true => Outcome::Over { verdict, awaited: Awaited::Definition },
+                    true => Outcome::Over {
+                        verdict,
+                        awaited: Awaited::Definition,
+                    },
                     false => Outcome::Over { verdict, awaited },
                 }
             }
@@ -100,7 +111,8 @@ impl Wait {
     /// A task that ECS does not know may still appear.
     fn may_turn_up(&self, now: OffsetDateTime) -> bool {
         self.missing_since.is_some_and(|since| {
-            let just_started = self.goal != Goal::Stopped && now - self.started_at < MISSING_TOLERANCE;
+            let just_started =
+                self.goal != Goal::Stopped && now - self.started_at < MISSING_TOLERANCE;
             just_started || now - since < MISSING_PATIENCE
         })
     }
@@ -109,13 +121,26 @@ impl Wait {
     /// showed nothing.
     pub fn ended_in_time(&self, facts: Facts<'_>, now: OffsetDateTime) -> Option<Verdict> {
         let seen = facts.seen;
-        let deadline = self.timed_out.as_ref().map_or(self.deadline, |timed_out| timed_out.at);
+        let deadline = self
+            .timed_out
+            .as_ref()
+            .map_or(self.deadline, |timed_out| timed_out.at);
         let ended = |task: &Task| task.ended_at().is_some_and(|at| at <= deadline);
-        match self.assess(Facts { definition_may_come: false, ..facts }, now) {
+        match self.assess(
+            Facts {
+                definition_may_come: false,
+                ..facts
+            },
+            now,
+        ) {
             // A throttled look must not turn a success into a time-out: the tasks' own times
             // decide.
-            Outcome::Over { verdict, awaited: Awaited::Nothing }
-                if !seen.tasks.is_empty() && seen.missing.is_empty() && seen.tasks.iter().all(ended) =>
+            Outcome::Over {
+                verdict,
+                awaited: Awaited::Nothing,
+            } if !seen.tasks.is_empty()
+                && seen.missing.is_empty()
+                && seen.tasks.iter().all(ended) =>
             {
                 Some(verdict)
             }

@@ -78,9 +78,14 @@ impl Wait {
         }
         // The other waits of the account are most likely throttled, too. Longer pauses leave calls
         // for them.
-        let longest = FIRST_MISS * 2_i32.saturating_pow(misses.saturating_sub(1)).min(MISSES_AT_MOST);
+        let longest = FIRST_MISS
+            * 2_i32
+                .saturating_pow(misses.saturating_sub(1))
+                .min(MISSES_AT_MOST);
         let pause = longest * (1.0 - 0.5 * jitter.clamp(0.0, 1.0));
-        let pause = self.poll_interval.map_or(pause, |seconds| pause.min(Duration::seconds(seconds.into())));
+        let pause = self.poll_interval.map_or(pause, |seconds| {
+            pause.min(Duration::seconds(seconds.into()))
+        });
         self.next_look = (now + pause).min(self.deadline);
         self.resume(now, hand_over_at)
     }
@@ -103,9 +108,13 @@ impl Wait {
             Some(seconds) if self.timed_out.is_none() => Duration::seconds(seconds.into()),
             _ if self.over_since.is_some() => FIRST_LOOK,
             _ => {
-                let since = self.timed_out.as_ref().map_or(self.started_at, |timed_out| timed_out.at);
+                let since = self
+                    .timed_out
+                    .as_ref()
+                    .map_or(self.started_at, |timed_out| timed_out.at);
                 let waited = (now - since).as_seconds_f64();
-                let interval = (waited * 0.05).clamp(1.0, 10.0) * (1.0 - 0.1 * jitter.clamp(0.0, 1.0));
+                let interval =
+                    (waited * 0.05).clamp(1.0, 10.0) * (1.0 - 0.1 * jitter.clamp(0.0, 1.0));
                 Duration::seconds_f64(interval.max(1.0))
             }
         }

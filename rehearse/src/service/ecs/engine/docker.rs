@@ -51,7 +51,10 @@ pub struct LeftBehind {
 
 impl fmt::Debug for DockerEngine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("DockerEngine").field("id", &self.id).finish_non_exhaustive()
+        formatter
+            .debug_struct("DockerEngine")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,7 +62,12 @@ impl DockerEngine {
     /// Finds an engine that answers.
     pub(super) async fn connect(reporter: Reporter) -> Result<Self, EngineError> {
         let docker = connect::connect().await?;
-        Ok(Self { made: Arc::new(Made::new(docker.clone())), docker, id: random_hex(12), reporter })
+        Ok(Self {
+            made: Arc::new(Made::new(docker.clone())),
+            docker,
+            id: random_hex(12),
+            reporter,
+        })
     }
 
     /// Pulls the image, unless the engine has it.
@@ -90,16 +98,26 @@ impl DockerEngine {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into();
         for mount_point in &job.spec.settings.mount_points {
-            self.made.create_volume(task, &mount_point.source_volume, labels.clone()).await?;
+            self.made
+                .create_volume(task, &mount_point.source_volume, labels.clone())
+                .await?;
         }
         let name = format!("rehearse-{}-{}", job.spec.name, random_hex(12));
-        self.made.create_container(&name, request::container(task, job, labels)).await?;
+        self.made
+            .create_container(&name, request::container(task, job, labels))
+            .await?;
         if let Err(error) = self.docker.start_container(&name, None).await {
             // The end of the rehearsal removes a container that cannot be removed now.
             let _ = self.made.remove_container(&name).await;
             return Err(format!("CannotStartContainerError: {}", message(&error)));
         }
-        Ok(DockerContainer::follow(&self.docker, Arc::clone(&self.made), name, job, lines))
+        Ok(DockerContainer::follow(
+            &self.docker,
+            Arc::clone(&self.made),
+            name,
+            job,
+            lines,
+        ))
     }
 
     /// Removes a task's volumes. The end of the rehearsal removes those that are still in use.
@@ -109,11 +127,17 @@ impl DockerEngine {
 
     /// Removes everything that the rehearsal has made.
     pub(super) async fn close(&self) -> Result<(), LeftBehind> {
-        let left_behind = |cause: String| LeftBehind { cause, id: self.id.clone() };
+        let left_behind = |cause: String| LeftBehind {
+            cause,
+            id: self.id.clone(),
+        };
         let removed = tokio::time::timeout(PATIENCE, self.made.remove_all()).await;
         removed
             .map_err(|_| {
-                left_behind(format!("the engine has not removed them within {} s", PATIENCE.as_secs()))
+                left_behind(format!(
+                    "the engine has not removed them within {} s",
+                    PATIENCE.as_secs()
+                ))
             })?
             .map_err(|error| left_behind(message(&error)))
     }

@@ -4,8 +4,16 @@ use serde_json::Value;
 
 use super::{Broken, Facts, is_given, is_name, items};
 
-const LOG_DRIVERS: [&str; 8] =
-    ["json-file", "syslog", "journald", "gelf", "fluentd", "awslogs", "splunk", "awsfirelens"];
+const LOG_DRIVERS: [&str; 8] = [
+    "json-file",
+    "syslog",
+    "journald",
+    "gelf",
+    "fluentd",
+    "awslogs",
+    "splunk",
+    "awsfirelens",
+];
 const FARGATE_LOG_DRIVERS: [&str; 3] = ["awslogs", "splunk", "awsfirelens"];
 const ULIMITS: [&str; 15] = [
     "core",
@@ -25,14 +33,26 @@ const ULIMITS: [&str; 15] = [
     "stack",
 ];
 /// Members of LinuxParameters that Fargate refuses.
-const INSTANCE_LINUX_PARAMETERS: [&str; 4] = ["devices", "sharedMemorySize", "maxSwap", "swappiness"];
+const INSTANCE_LINUX_PARAMETERS: [&str; 4] =
+    ["devices", "sharedMemorySize", "maxSwap", "swappiness"];
 
 pub(super) fn check(facts: &Facts<'_>, container: &Value, place: &str, broken: &mut Broken) {
     let name = container["name"].as_str().unwrap_or_default();
-    broken.when(!name.is_empty() && !is_name(name), format!("{place}.Name"), || {
-        format!("Container name {name} must be 1 to 255 letters, numbers, hyphens and underscores.")
-    });
-    let one = Container { facts, json: container, name, place };
+    broken.when(
+        !name.is_empty() && !is_name(name),
+        format!("{place}.Name"),
+        || {
+            format!(
+                "Container name {name} must be 1 to 255 letters, numbers, hyphens and underscores."
+            )
+        },
+    );
+    let one = Container {
+        facts,
+        json: container,
+        name,
+        place,
+    };
     one.check_memory(broken);
     one.check_network(broken);
     one.check_ports(broken);
@@ -64,8 +84,13 @@ impl Container<'_> {
         let number = |member: &str| self.json[member].as_i64();
         let [memory, reservation] = ["memory", "memoryReservation"].map(number);
         // A number that is still a text is a made-up value.
-        let is_unread = ["memory", "memoryReservation"].iter().any(|one| self.json[*one].is_string());
-        let has_some = [memory, reservation].into_iter().flatten().any(|mebibytes| mebibytes != 0);
+        let is_unread = ["memory", "memoryReservation"]
+            .iter()
+            .any(|one| self.json[*one].is_string());
+        let has_some = [memory, reservation]
+            .into_iter()
+            .flatten()
+            .any(|mebibytes| mebibytes != 0);
         let is_missing = !is_given(&self.facts.definition["memory"]) && !has_some && !is_unread;
         broken.when(is_missing, self.place, || {
             format!(
@@ -81,9 +106,11 @@ impl Container<'_> {
                 )
             });
         }
-        broken.when(memory.is_some_and(|memory| memory < 4), self.at("Memory"), || {
-            format!("Container {name}: memory must be at least 4 MiB.")
-        });
+        broken.when(
+            memory.is_some_and(|memory| memory < 4),
+            self.at("Memory"),
+            || format!("Container {name}: memory must be at least 4 MiB."),
+        );
     }
 
     fn check_network(&self, broken: &mut Broken) {
@@ -96,17 +123,21 @@ impl Container<'_> {
             }
         }
         // Links are a feature of Docker's bridge network.
-        broken.when(mode != "bridge" && is_given(&self.json["links"]), self.at("Links"), || {
-            format!("Links are not supported when networkMode={mode}.")
-        });
+        broken.when(
+            mode != "bridge" && is_given(&self.json["links"]),
+            self.at("Links"),
+            || format!("Links are not supported when networkMode={mode}."),
+        );
     }
 
     fn check_ports(&self, broken: &mut Broken) {
         let (name, mode) = (self.name, self.facts.network_mode);
         let mappings = &self.json["portMappings"];
-        broken.when(mode == "none" && is_given(mappings), self.at("PortMappings"), || {
-            format!("Container {name}: networkMode none has no portMappings.")
-        });
+        broken.when(
+            mode == "none" && is_given(mappings),
+            self.at("PortMappings"),
+            || format!("Container {name}: networkMode none has no portMappings."),
+        );
         for (index, mapping) in items(mappings).enumerate() {
             let at = |member: &str| self.at(&format!("PortMappings[{index}].{member}"));
             let [host, port] = ["hostPort", "containerPort"].map(|member| mapping[member].as_i64());
@@ -121,11 +152,19 @@ impl Container<'_> {
                 )
             });
             broken.between(&mapping["hostPort"], 0, 65_535, at("HostPort"), "hostPort");
-            broken.between(&mapping["containerPort"], 0, 65_535, at("ContainerPort"), "containerPort");
+            broken.between(
+                &mapping["containerPort"],
+                0,
+                65_535,
+                at("ContainerPort"),
+                "containerPort",
+            );
             let range = is_given(&mapping["containerPortRange"]);
-            broken.when(range && host.is_some_and(|host| host > 0), at("HostPort"), || {
-                format!("Container {name}: a mapping with containerPortRange has no hostPort.")
-            });
+            broken.when(
+                range && host.is_some_and(|host| host > 0),
+                at("HostPort"),
+                || format!("Container {name}: a mapping with containerPortRange has no hostPort."),
+            );
             broken.when(range && mode == "host", at("ContainerPortRange"), || {
                 format!("Container {name}: containerPortRange needs networkMode bridge or awsvpc.")
             });
@@ -136,8 +175,9 @@ impl Container<'_> {
                 "appProtocol",
             );
             let well_formed = |name: &str| {
-                let fits =
-                    |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || "_-".contains(char);
+                let fits = |char: char| {
+                    char.is_ascii_lowercase() || char.is_ascii_digit() || "_-".contains(char)
+                };
                 name.len() <= 64 && !name.starts_with('-') && name.chars().all(fits)
             };
             if let Some(other) = mapping["name"].as_str().filter(|other| !well_formed(other)) {
@@ -153,11 +193,14 @@ impl Container<'_> {
 
     /// A variable may have one source alone.
     fn check_environment(&self, broken: &mut Broken) {
-        let variables: Vec<&str> =
-            items(&self.json["environment"]).filter_map(|one| one["name"].as_str()).collect();
+        let variables: Vec<&str> = items(&self.json["environment"])
+            .filter_map(|one| one["name"].as_str())
+            .collect();
         let mut secrets: Vec<&str> = Vec::new();
         for (index, secret) in items(&self.json["secrets"]).enumerate() {
-            let Some(name) = secret["name"].as_str() else { continue };
+            let Some(name) = secret["name"].as_str() else {
+                continue;
+            };
             let is_double = variables.contains(&name) || secrets.contains(&name);
             broken.when(is_double, self.at(&format!("Secrets[{index}].Name")), || {
                 format!(
@@ -165,21 +208,34 @@ impl Container<'_> {
                      variables set on the container, such as '{name}'."
                 )
             });
-            broken.when(!is_given(&secret["valueFrom"]), self.at(&format!("Secrets[{index}]")), || {
-                format!("Container {}: secret {name} has no valueFrom.", self.name)
-            });
+            broken.when(
+                !is_given(&secret["valueFrom"]),
+                self.at(&format!("Secrets[{index}]")),
+                || format!("Container {}: secret {name} has no valueFrom.", self.name),
+            );
             secrets.push(name);
         }
         broken.when(variables.contains(&""), self.at("Environment"), || {
-            format!("Container {}: an environment variable has no name.", self.name)
+            format!(
+                "Container {}: an environment variable has no name.",
+                self.name
+            )
         });
         for (index, file) in items(&self.json["environmentFiles"]).enumerate() {
             let place = self.at(&format!("EnvironmentFiles[{index}].Type"));
-            broken.one_of(&file["type"], &["s3"], place, "The type of an environment file");
+            broken.one_of(
+                &file["type"],
+                &["s3"],
+                place,
+                "The type of an environment file",
+            );
         }
         let files = self.json["environmentFiles"].as_array().map_or(0, Vec::len);
         broken.when(files > 10, self.at("EnvironmentFiles"), || {
-            format!("Container {}: it can have 10 environmentFiles, not {files}.", self.name)
+            format!(
+                "Container {}: it can have 10 environmentFiles, not {files}.",
+                self.name
+            )
         });
     }
 
@@ -207,7 +263,13 @@ impl Container<'_> {
             ("startPeriod", "StartPeriod", 0, 300),
         ] {
             let place = self.at(&format!("HealthCheck.{written}"));
-            broken.between(&check[member], from, to, place, &format!("healthCheck.{member}"));
+            broken.between(
+                &check[member],
+                from,
+                to,
+                place,
+                &format!("healthCheck.{member}"),
+            );
         }
     }
 
@@ -215,10 +277,21 @@ impl Container<'_> {
         let logging = &self.json["logConfiguration"];
         let place = || self.at("LogConfiguration.LogDriver");
         let driver = logging["logDriver"].as_str();
-        broken.when(is_given(logging) && driver.is_none(), self.at("LogConfiguration"), || {
-            format!("Container {}: logConfiguration has no logDriver.", self.name)
-        });
-        let known: &[&str] = if self.facts.is_for_fargate { &FARGATE_LOG_DRIVERS } else { &LOG_DRIVERS };
+        broken.when(
+            is_given(logging) && driver.is_none(),
+            self.at("LogConfiguration"),
+            || {
+                format!(
+                    "Container {}: logConfiguration has no logDriver.",
+                    self.name
+                )
+            },
+        );
+        let known: &[&str] = if self.facts.is_for_fargate {
+            &FARGATE_LOG_DRIVERS
+        } else {
+            &LOG_DRIVERS
+        };
         broken.one_of(&logging["logDriver"], known, place(), "logDriver");
         let options = &logging["options"];
         if driver == Some("awslogs") {
@@ -226,9 +299,16 @@ impl Container<'_> {
                 true => &["awslogs-group", "awslogs-region", "awslogs-stream-prefix"],
                 false => &["awslogs-group", "awslogs-region"],
             };
-            let missing: Vec<&str> = needed.iter().copied().filter(|one| !is_given(&options[*one])).collect();
+            let missing: Vec<&str> = needed
+                .iter()
+                .copied()
+                .filter(|one| !is_given(&options[*one]))
+                .collect();
             broken.when(!missing.is_empty(), self.at("LogConfiguration"), || {
-                format!("Log driver awslogs requires options: {}.", missing.join(", "))
+                format!(
+                    "Log driver awslogs requires options: {}.",
+                    missing.join(", ")
+                )
             });
             let both = ["awslogs-datetime-format", "awslogs-multiline-pattern"];
             broken.when(
@@ -248,15 +328,25 @@ impl Container<'_> {
         });
         let router = &self.json["firelensConfiguration"]["type"];
         let at = self.at("FirelensConfiguration.Type");
-        broken.one_of(router, &["fluentd", "fluentbit"], at, "The type of firelensConfiguration");
+        broken.one_of(
+            router,
+            &["fluentd", "fluentbit"],
+            at,
+            "The type of firelensConfiguration",
+        );
     }
 
     fn check_dependencies(&self, broken: &mut Broken) {
         for (index, dependency) in items(&self.json["dependsOn"]).enumerate() {
-            let (on, condition) = (&dependency["containerName"], dependency["condition"].as_str());
+            let (on, condition) = (
+                &dependency["containerName"],
+                dependency["condition"].as_str(),
+            );
             let mut containers = items(&self.facts.definition["containerDefinitions"]);
             // `dependency::check` has refused an unknown container already.
-            let Some(other) = containers.find(|one| one["name"] == *on) else { continue };
+            let Some(other) = containers.find(|one| one["name"] == *on) else {
+                continue;
+            };
             let place = self.at(&format!("DependsOn[{index}].Condition"));
             let on = on.as_str().unwrap_or_default();
             let is_essential = other["essential"].as_bool().unwrap_or(true);
@@ -280,17 +370,25 @@ impl Container<'_> {
 
     fn check_mounts(&self, broken: &mut Broken) {
         for (index, mount) in items(&self.json["mountPoints"]).enumerate() {
-            let Some(source) = mount["sourceVolume"].as_str() else { continue };
-            let is_there = items(&self.facts.definition["volumes"]).any(|one| one["name"] == source);
+            let Some(source) = mount["sourceVolume"].as_str() else {
+                continue;
+            };
+            let is_there =
+                items(&self.facts.definition["volumes"]).any(|one| one["name"] == source);
             let place = self.at(&format!("MountPoints[{index}].SourceVolume"));
             broken.when(!is_there, place, || format!("Unknown volume '{source}'."));
         }
         for (index, from) in items(&self.json["volumesFrom"]).enumerate() {
-            let Some(source) = from["sourceContainer"].as_str() else { continue };
+            let Some(source) = from["sourceContainer"].as_str() else {
+                continue;
+            };
             let mut containers = items(&self.facts.definition["containerDefinitions"]);
             let place = self.at(&format!("VolumesFrom[{index}].SourceContainer"));
             broken.when(!containers.any(|one| one["name"] == source), place, || {
-                format!("Container {}: volumesFrom names container {source}, which is not there.", self.name)
+                format!(
+                    "Container {}: volumesFrom names container {source}, which is not there.",
+                    self.name
+                )
             });
         }
     }
@@ -303,14 +401,25 @@ impl Container<'_> {
         for (index, one) in items(&self.json["resourceRequirements"]).enumerate() {
             let at = |member: &str| self.at(&format!("ResourceRequirements[{index}].{member}"));
             let kinds = ["GPU", "InferenceAccelerator", "NeuronDevice"];
-            broken.one_of(&one["type"], &kinds, at("Type"), "The type of a resource requirement");
+            broken.one_of(
+                &one["type"],
+                &kinds,
+                at("Type"),
+                "The type of a resource requirement",
+            );
             let [value, shares] = ["value", "sharingStrategy"].map(|member| is_given(&one[member]));
             let kind = one["type"].as_str().unwrap_or_default();
             broken.when(shares && kind != "GPU", at("SharingStrategy"), || {
-                format!("Container {}: only GPU takes a sharingStrategy, not {kind}.", self.name)
+                format!(
+                    "Container {}: only GPU takes a sharingStrategy, not {kind}.",
+                    self.name
+                )
             });
             broken.when(value == shares && kind == "GPU", at("Value"), || {
-                format!("Container {}: a GPU needs either value or sharingStrategy.", self.name)
+                format!(
+                    "Container {}: a GPU needs either value or sharingStrategy.",
+                    self.name
+                )
             });
         }
         let linux = &self.json["linuxParameters"];
@@ -319,24 +428,45 @@ impl Container<'_> {
         let period = &self.json["restartPolicy"]["restartAttemptPeriod"];
         let place = self.at("RestartPolicy.RestartAttemptPeriod");
         broken.between(period, 60, 1800, place, "restartAttemptPeriod");
-        let ignored = self.json["restartPolicy"]["ignoredExitCodes"].as_array().map_or(0, Vec::len);
-        broken.when(ignored > 50, self.at("RestartPolicy.IgnoredExitCodes"), || {
-            format!("Container {}: ignoredExitCodes can name 50 exit codes, not {ignored}.", self.name)
-        });
+        let ignored = self.json["restartPolicy"]["ignoredExitCodes"]
+            .as_array()
+            .map_or(0, Vec::len);
+        broken.when(
+            ignored > 50,
+            self.at("RestartPolicy.IgnoredExitCodes"),
+            || {
+                format!(
+                    "Container {}: ignoredExitCodes can name 50 exit codes, not {ignored}.",
+                    self.name
+                )
+            },
+        );
         let consistency = &self.json["versionConsistency"];
         let place = self.at("VersionConsistency");
-        broken.one_of(consistency, &["enabled", "disabled"], place, "versionConsistency");
+        broken.one_of(
+            consistency,
+            &["enabled", "disabled"],
+            place,
+            "versionConsistency",
+        );
     }
 
     fn check_fargate(&self, broken: &mut Broken) {
         let name = self.name;
-        broken.when(self.json["privileged"].as_bool() == Some(true), self.at("Privileged"), || {
-            format!("Container {name}: Fargate does not support privileged.")
-        });
-        broken.when(is_given(&self.json["dockerSecurityOptions"]), self.at("DockerSecurityOptions"), || {
-            format!("Container {name}: Fargate does not support dockerSecurityOptions.")
-        });
-        for (member, written) in [("startTimeout", "StartTimeout"), ("stopTimeout", "StopTimeout")] {
+        broken.when(
+            self.json["privileged"].as_bool() == Some(true),
+            self.at("Privileged"),
+            || format!("Container {name}: Fargate does not support privileged."),
+        );
+        broken.when(
+            is_given(&self.json["dockerSecurityOptions"]),
+            self.at("DockerSecurityOptions"),
+            || format!("Container {name}: Fargate does not support dockerSecurityOptions."),
+        );
+        for (member, written) in [
+            ("startTimeout", "StartTimeout"),
+            ("stopTimeout", "StopTimeout"),
+        ] {
             broken.between(&self.json[member], 2, 120, self.at(written), member);
         }
         let linux = &self.json["linuxParameters"];

@@ -45,25 +45,37 @@ pub(super) async fn connect() -> Result<Docker, EngineError> {
         // bollard is built without TLS, so a remote engine with certificates is refused before it
         // is tried.
         let has_tls = variable("DOCKER_TLS_VERIFY").is_some() && !host.starts_with("unix://");
-        if has_tls || !["unix://", "tcp://", "http://"].iter().any(|scheme| host.starts_with(scheme)) {
+        if has_tls
+            || !["unix://", "tcp://", "http://"]
+                .iter()
+                .any(|scheme| host.starts_with(scheme))
+        {
             return Err(EngineError::Unsupported { host });
         }
-        return answering(&host).await.map_err(|cause| EngineError::Silent { host, cause });
+        return answering(&host)
+            .await
+            .map_err(|cause| EngineError::Silent { host, cause });
     }
     let mut tried = Vec::new();
-    for path in usual_sockets(variable("XDG_RUNTIME_DIR").as_deref(), variable("HOME").as_deref()) {
+    for path in usual_sockets(
+        variable("XDG_RUNTIME_DIR").as_deref(),
+        variable("HOME").as_deref(),
+    ) {
         match answering(&format!("unix://{path}")).await {
             Ok(docker) => return Ok(docker),
             Err(cause) => tried.push(format!("{path} ({cause})")),
         }
     }
-    Err(EngineError::NotFound { tried: tried.join(", ") })
+    Err(EngineError::NotFound {
+        tried: tried.join(", "),
+    })
 }
 
 /// Docker's sockets, then Podman's. The machine's socket comes first, except for Podman, whose
 /// machine-wide socket is open to root alone.
 fn usual_sockets(runtime_folder: Option<&str>, home: Option<&str>) -> Vec<String> {
-    let of_user = |folder: Option<&str>, socket: &str| folder.map(|folder| format!("{folder}/{socket}"));
+    let of_user =
+        |folder: Option<&str>, socket: &str| folder.map(|folder| format!("{folder}/{socket}"));
     let sockets = [
         Some("/var/run/docker.sock".to_owned()),
         of_user(runtime_folder, "docker.sock"),
@@ -99,7 +111,10 @@ fn deepest(error: &Error) -> String {
     cause.to_string()
 }
 
-#[expect(clippy::disallowed_methods, reason = "where the engine is, is a setting of the machine")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the engine is, is a setting of the machine"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -122,6 +137,9 @@ mod tests {
                 "/run/podman/podman.sock",
             ]
         );
-        assert_eq!(usual_sockets(None, None), ["/var/run/docker.sock", "/run/podman/podman.sock"]);
+        assert_eq!(
+            usual_sockets(None, None),
+            ["/var/run/docker.sock", "/run/podman/podman.sock"]
+        );
     }
 }

@@ -53,7 +53,13 @@ pub(in super::super::super) struct DockerHandle {
 
 impl DockerContainer {
     /// Follows a container that has started.
-    pub(super) fn follow(docker: &Docker, made: Arc<Made>, name: String, job: &Job, lines: LineSink) -> Self {
+    pub(super) fn follow(
+        docker: &Docker,
+        made: Arc<Made>,
+        name: String,
+        job: &Job,
+        lines: LineSink,
+    ) -> Self {
         let docker = docker.clone().with_timeout(DAY);
         Self {
             output: Output::follow(docker.clone(), name.clone(), lines),
@@ -74,19 +80,30 @@ impl DockerContainer {
 
     /// Waits for the end, reads the rest of the output, and removes the container.
     pub(in super::super::super) async fn end(self) -> Exit {
-        let Self { handle, output, has_memory_limit, made } = self;
+        let Self {
+            handle,
+            output,
+            has_memory_limit,
+            made,
+        } = self;
         let ended = handle.ended().await;
         output.end().await;
         let exit = match ended {
             Ok(code) => {
-                let out_of_memory =
-                    handle.was_killed_by_kernel(code, has_memory_limit) || handle.met_memory_limit().await;
+                let out_of_memory = handle.was_killed_by_kernel(code, has_memory_limit)
+                    || handle.met_memory_limit().await;
                 let reason = "OutOfMemoryError: Container killed due to memory usage";
-                Exit { code: i32::try_from(code).ok(), reason: out_of_memory.then(|| reason.to_owned()) }
+                Exit {
+                    code: i32::try_from(code).ok(),
+                    reason: out_of_memory.then(|| reason.to_owned()),
+                }
             }
             Err(error) => {
                 let reason = format!("CannotInspectContainerError: {}", message(&error));
-                Exit { code: None, reason: Some(reason) }
+                Exit {
+                    code: None,
+                    reason: Some(reason),
+                }
             }
         };
         // The end of the rehearsal removes a container that cannot be removed now.
@@ -102,7 +119,10 @@ impl DockerHandle {
         let seconds = i32::try_from(self.stop_timeout.as_secs()).unwrap_or(i32::MAX);
         let options = StopContainerOptionsBuilder::default().t(seconds).build();
         self.end_with(move |handle| async move {
-            let _ = handle.docker.stop_container(&handle.name, Some(options)).await;
+            let _ = handle
+                .docker
+                .stop_container(&handle.name, Some(options))
+                .await;
         });
     }
 
@@ -116,7 +136,9 @@ impl DockerHandle {
     pub(in super::super::super) async fn healthy(&self) {
         loop {
             let container = self.docker.inspect_container(&self.name, None).await;
-            let health = container.ok().and_then(|container| container.state?.health?.status);
+            let health = container
+                .ok()
+                .and_then(|container| container.state?.health?.status);
             if health == Some(HealthStatusEnum::HEALTHY) {
                 return;
             }
@@ -137,14 +159,20 @@ impl DockerHandle {
     async fn ended(&self) -> Result<i64, Error> {
         let mut tries = 0;
         loop {
-            let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
+            let options = WaitContainerOptionsBuilder::default()
+                .condition("not-running")
+                .build();
             let mut waiting = pin!(self.docker.wait_container(&self.name, Some(options)));
             match waiting.next().await {
                 Some(Ok(ended)) => return Ok(ended.status_code),
                 // bollard reports an exit code other than 0 as an error.
                 Some(Err(Error::DockerContainerWaitError { code, .. })) => return Ok(code),
                 // Somebody has removed the container, so its exit code is lost.
-                Some(Err(error @ Error::DockerResponseServerError { status_code: 404, .. })) => {
+                Some(Err(
+                    error @ Error::DockerResponseServerError {
+                        status_code: 404, ..
+                    },
+                )) => {
                     return Err(error);
                 }
                 Some(Err(error)) if tries == TRIES => return Err(error),
@@ -167,6 +195,8 @@ impl DockerHandle {
     /// True if the engine has seen the container run out of memory.
     async fn met_memory_limit(&self) -> bool {
         let container = self.docker.inspect_container(&self.name, None).await.ok();
-        container.and_then(|container| container.state?.oom_killed).unwrap_or(false)
+        container
+            .and_then(|container| container.state?.oom_killed)
+            .unwrap_or(false)
     }
 }

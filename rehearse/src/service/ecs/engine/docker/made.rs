@@ -12,7 +12,9 @@ use bollard::{
     Docker,
     errors::Error,
     models::{ContainerCreateBody, VolumeCreateRequest},
-    query_parameters::{CreateContainerOptions, RemoveContainerOptionsBuilder, RemoveVolumeOptions},
+    query_parameters::{
+        CreateContainerOptions, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+    },
 };
 use tokio::sync::RwLock;
 
@@ -44,7 +46,11 @@ impl Made {
     }
 
     /// Creates a container. `Err` is the container's reason.
-    pub(super) async fn create_container(&self, name: &str, body: ContainerCreateBody) -> Result<(), String> {
+    pub(super) async fn create_container(
+        &self,
+        name: &str,
+        body: ContainerCreateBody,
+    ) -> Result<(), String> {
         // Held across the request: nothing may be made while `remove_all` runs.
         let is_closed = self.is_closed.read().await;
         if *is_closed {
@@ -52,8 +58,10 @@ impl Made {
         }
         // Noted before the request: its answer may be lost.
         lock(&self.containers).insert(name.to_owned());
-        let options =
-            CreateContainerOptions { name: Some(name.to_owned()), ..CreateContainerOptions::default() };
+        let options = CreateContainerOptions {
+            name: Some(name.to_owned()),
+            ..CreateContainerOptions::default()
+        };
         let created = self.docker.create_container(Some(options), body).await;
         created.map_err(|error| format!("CannotCreateContainerError: {}", message(&error)))?;
         Ok(())
@@ -68,11 +76,18 @@ impl Made {
     ) -> Result<(), String> {
         let is_closed = self.is_closed.read().await;
         let name = volume_name(task, volume);
-        if *is_closed || lock(&self.volumes).insert(name.clone(), task.to_owned()).is_some() {
+        if *is_closed
+            || lock(&self.volumes)
+                .insert(name.clone(), task.to_owned())
+                .is_some()
+        {
             return Ok(());
         }
-        let request =
-            VolumeCreateRequest { name: Some(name), labels: Some(labels), ..VolumeCreateRequest::default() };
+        let request = VolumeCreateRequest {
+            name: Some(name),
+            labels: Some(labels),
+            ..VolumeCreateRequest::default()
+        };
         let created = self.docker.create_volume(request).await;
         created.map_err(|error| format!("CannotCreateVolumeError: {}", message(&error)))?;
         Ok(())
@@ -82,7 +97,10 @@ impl Made {
     pub(super) async fn remove_container(&self, name: &str) -> Result<(), Error> {
         // Podman's forced removal would first wait for the container to stop.
         let _ = self.docker.kill_container(name, None).await;
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let options = RemoveContainerOptionsBuilder::default()
+            .force(true)
+            .v(true)
+            .build();
         removed(self.docker.remove_container(name, Some(options)).await)?;
         lock(&self.containers).remove(name);
         Ok(())
@@ -93,7 +111,11 @@ impl Made {
         let of_task = |(volume, owner): (&String, &String)| (owner == task).then(|| volume.clone());
         let volumes: Vec<String> = lock(&self.volumes).iter().filter_map(of_task).collect();
         for volume in volumes {
-            removed(self.docker.remove_volume(&volume, None::<RemoveVolumeOptions>).await)?;
+            removed(
+                self.docker
+                    .remove_volume(&volume, None::<RemoveVolumeOptions>)
+                    .await,
+            )?;
             lock(&self.volumes).remove(&volume);
         }
         Ok(())
@@ -129,7 +151,9 @@ impl Made {
 /// Counts a container or volume that no longer exists as removed.
 fn removed(result: Result<(), Error>) -> Result<(), Error> {
     match result {
-        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        Err(Error::DockerResponseServerError {
+            status_code: 404, ..
+        }) => Ok(()),
         result => result,
     }
 }

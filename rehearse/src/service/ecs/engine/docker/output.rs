@@ -31,23 +31,46 @@ impl Output {
     /// Follows a container's output.
     pub(super) fn follow(docker: Docker, container: String, lines: LineSink) -> Self {
         let streams = Arc::new(Mutex::new(Streams::new(lines)));
-        let following = tokio::spawn(read(docker.clone(), container.clone(), true, Arc::clone(&streams)));
-        Self { docker, container, streams, following }
+        let following = tokio::spawn(read(
+            docker.clone(),
+            container.clone(),
+            true,
+            Arc::clone(&streams),
+        ));
+        Self {
+            docker,
+            container,
+            streams,
+            following,
+        }
     }
 
     /// Reads the rest, once the container has ended.
     pub(super) async fn end(mut self) {
-        if tokio::time::timeout(LAST_LINES, &mut self.following).await.is_err() {
+        if tokio::time::timeout(LAST_LINES, &mut self.following)
+            .await
+            .is_err()
+        {
             self.following.abort();
         }
         lock(&self.streams).start_again();
-        read(self.docker, self.container, false, Arc::clone(&self.streams)).await;
+        read(
+            self.docker,
+            self.container,
+            false,
+            Arc::clone(&self.streams),
+        )
+        .await;
         lock(&self.streams).end();
     }
 }
 
 async fn read(docker: Docker, container: String, follow: bool, streams: Arc<Mutex<Streams>>) {
-    let options = LogsOptionsBuilder::default().follow(follow).stdout(true).stderr(true).build();
+    let options = LogsOptionsBuilder::default()
+        .follow(follow)
+        .stdout(true)
+        .stderr(true)
+        .build();
     let mut output = docker.logs(&container, Some(options));
     while let Some(Ok(output)) = output.next().await {
         let stream = usize::from(matches!(output, LogOutput::StdErr { .. }));
@@ -75,7 +98,10 @@ struct Printed {
 
 impl Streams {
     fn new(lines: LineSink) -> Self {
-        Self { streams: Default::default(), lines }
+        Self {
+            streams: Default::default(),
+            lines,
+        }
     }
 
     fn take(&mut self, stream: usize, bytes: &[u8]) {
@@ -98,7 +124,9 @@ impl Streams {
 
     /// Ends the last line.
     fn end(&mut self) {
-        self.streams.iter_mut().for_each(|printed| printed.end_line(&self.lines));
+        self.streams
+            .iter_mut()
+            .for_each(|printed| printed.end_line(&self.lines));
     }
 }
 
@@ -107,7 +135,9 @@ impl Printed {
         if self.line.is_empty() {
             return;
         }
-        let text = String::from_utf8_lossy(&self.line).trim_end_matches(['\n', '\r']).to_owned();
+        let text = String::from_utf8_lossy(&self.line)
+            .trim_end_matches(['\n', '\r'])
+            .to_owned();
         self.line.clear();
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
@@ -131,7 +161,10 @@ mod tests {
     fn collecting() -> (Arc<Mutex<Vec<String>>>, Streams) {
         let taken = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&taken);
-        (taken, Streams::new(Arc::new(move |line| lock(&sink).push(line.to_owned()))))
+        (
+            taken,
+            Streams::new(Arc::new(move |line| lock(&sink).push(line.to_owned()))),
+        )
     }
 
     #[test]
@@ -156,6 +189,9 @@ mod tests {
         streams.take(0, b"three\nfour\n");
         streams.take(1, b"error\nunended");
         streams.end();
-        assert_eq!(*lock(&taken), ["one", "three", "error", "two", "four", "error", "unended"]);
+        assert_eq!(
+            *lock(&taken),
+            ["one", "three", "error", "two", "four", "error", "unended"]
+        );
     }
 }
