@@ -243,8 +243,11 @@ export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
       MetricsByLogicalResourceId: String(props.metricsByLogicalResourceId ?? false),
       PermissionsBoundary: props.permissionsBoundary?.managedPolicyArn ?? '',
       KmsKey: props.encryptionKey?.keyArn ?? '',
-      VpcSubnets: props.vpc?.selectSubnets(props.vpcSubnets).subnetIds ?? [],
-      VpcSecurityGroups: securityGroups.map((group) => group.securityGroupId),
+      // Without a VPC the template's own defaults say so.
+      ...(props.vpc && {
+        VpcSubnets: props.vpc.selectSubnets(props.vpcSubnets).subnetIds,
+        VpcSecurityGroups: securityGroups.map((group) => group.securityGroupId),
+      }),
       ReservedConcurrency: props.reservedConcurrentExecutions ?? '',
     };
     const template = specialize(providerTemplate(), values, physicalName(this, NAME_LENGTH));

@@ -66,6 +66,12 @@ class Specializer {
       const [text, variables] = [value['Fn::Sub']].flat();
       return this.sub(text, this.value(variables ?? {}));
     }
+    if (value['Fn::Split']) {
+      const [separator, text] = value['Fn::Split'];
+      const parts = this.value(text);
+      // The construct gives lists for the parameters that are texts in the template.
+      return Array.isArray(parts) ? parts : { 'Fn::Split': [separator, parts] };
+    }
     const members = Object.entries(value).map(([key, item]) => [key, this.value(item)]);
     return Object.fromEntries(members.filter(([, item]) => item !== NO_VALUE));
   }
