@@ -35,7 +35,13 @@ impl Rehearsal {
     }
 
     /// A task definition, and properties of the resource beside those that it must have.
-    pub(crate) fn of_task(definition: Value, more: Value) -> Self {
+    pub(crate) fn of_task(mut definition: Value, more: Value) -> Self {
+        // ECS refuses a definition whose memory nobody says.
+        definition
+            .as_object_mut()
+            .unwrap()
+            .entry("Memory")
+            .or_insert("512".into());
         let mut properties = json!({
             "ServiceToken": "arn:aws:lambda:us-west-2:123456789012:function:ecsTasks",
             "Cluster": {"Ref": "Cluster"},
