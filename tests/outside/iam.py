@@ -76,7 +76,7 @@ class Questions:
 
     def start(self, operation: str, body: dict, answer: dict, cluster: str) -> list:
         """The start of tasks, the tags that they get, and the roles that they are given."""
-        definitions = {task["taskDefinitionArn"] for task in answer.get("tasks", ())}
+        definitions = {task["taskDefinitionArn"] for task in answer.get("tasks", ()) if "taskDefinitionArn" in task}
         name = cluster.rsplit("/", 1)[-1]
         asked = [question(f"ecs:{operation}", definition, ecs__cluster=cluster) for definition in definitions]
         if body.get("tags"):
