@@ -141,6 +141,8 @@ def list_imports(response: CloudFormationResponse) -> None:
 # moto reads !Condition as a function that nothing knows.
 Stack.parse_template = staticmethod(lambda body: Template.parse(body).content)
 ChangeSet._parse_template = lambda self: setattr(self, "template_dict", Template.parse(self.template).content)
+# moto counts a resource whose condition is false as one that is nothing.
+Stack.stack_resources = property(lambda self: [one for one in self.resource_map.values() if one is not None])
 CloudFormationResponse.list_imports = list_imports
 parsing.resource_class_from_type = lambda _type: Resource
 CloudFormationBackend.execute_change_set = execute_change_set
