@@ -25,6 +25,7 @@ use crate::{
     call::CallError,
     callback::Undelivered,
     cfn::{ReplyTo, RequestType, WaitHandle},
+    reason::Reason,
 };
 
 /// A caught panic. The panic hook has logged its place.
@@ -36,6 +37,15 @@ pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panick
         .catch_unwind()
         .await
         .map_err(|_panic| Panicked)
+}
+
+/// The guard around one AWS call: turns a panic in it into the call's error.
+pub(super) async fn caught_call<T>(
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    caught(call)
+        .await
+        .unwrap_or_else(|Panicked| Err(CallError::own_fault()))
 }
 
 impl Runner {
@@ -112,7 +122,7 @@ impl Runner {
         cluster: Option<&str>,
         reply_to: &ReplyTo,
         invocation: &Invocation,
-        reason: crate::reason::Reason,
+        reason: Reason,
     ) -> Answer {
         let Some(cluster) = cluster else {
             return Answer::Failed(reason);
@@ -127,9 +137,7 @@ impl Runner {
             invocation,
         );
         let stopping = Box::pin(stop_tasks_of_request(&work, Certainty::Likely, None));
-        let stopped = caught(stopping)
-            .await
-            .unwrap_or_else(|Panicked| Err(CallError::own_fault()));
+        let stopped = caught_call(stopping).await;
         Answer::Failed(texts::what_is_left(reason, stopped))
     }
 
@@ -255,8 +263,7 @@ impl Runner {
             .into_body(&signalled);
         if let Some(ledger) = &self.ledger {
             let row = rows::Row::signalled(&signalled, &signal, invocation.now());
-            let inserted = caught(ledger.insert_or_get(&row)).await;
-            if let Err(error) = inserted.unwrap_or_else(|Panicked| Err(CallError::own_fault())) {
+            if let Err(error) = caught_call(ledger.insert_or_get(&row)).await {
                 tracing::warn!(
                     "the signal is sent once, because the ledger cannot save it: {error}"
                 );

@@ -23,7 +23,7 @@ use super::{
     invocation::Invocation,
     ledger::{History, Ledger},
     metrics::WatchRound,
-    respond::{Panicked, caught, span},
+    respond::{Panicked, caught, caught_call, span},
     run::{fire_and_forget, promised},
     start::{Started, never_ran},
     tasks::own_tasks,
@@ -102,9 +102,7 @@ impl Runner {
                 tasks: vec![task],
                 missing: Vec::new(),
             }),
-            several => caught(self.aws.describe_tasks(&wait.cluster, several))
-                .await
-                .unwrap_or_else(|Panicked| Err(CallError::own_fault())),
+            several => caught_call(self.aws.describe_tasks(&wait.cluster, several)).await,
         };
         match observation {
             Ok(observation) => {
@@ -368,11 +366,8 @@ impl Runner {
         }
         let calls = clusters.iter().flat_map(|(cluster, tasks)| {
             tasks.chunks(DESCRIBE_AT_ONCE).map(|chunk| async {
-                let looked = caught(self.aws.describe_tasks(cluster, chunk)).await;
-                (
-                    *cluster,
-                    looked.unwrap_or_else(|Panicked| Err(CallError::own_fault())),
-                )
+                let looked = caught_call(self.aws.describe_tasks(cluster, chunk)).await;
+                (*cluster, looked)
             })
         });
         let answers: Vec<_> = stream::iter(calls).buffer_unordered(4).collect().await;
@@ -512,17 +507,10 @@ impl Runner {
         reason: Reason,
         invocation: &Invocation,
     ) {
-        let cluster = row.cluster.as_deref();
-        let failing = async {
-            Some(Ending::Answered(
-                self.stop_and_fail(cluster, reply_to, invocation, reason)
-                    .await,
-            ))
-        };
         // The log and the metrics report an answer that was not delivered; the next round sends it
         // again.
         let _ = self
-            .settle(cluster, reply_to, invocation, Box::pin(failing))
+            .fail(row.cluster.as_deref(), reply_to, reason, invocation)
             .await;
     }
 }
