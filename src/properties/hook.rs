@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::{
     Properties, PropertyError, PropertyErrors, read, service::ServicePlacement, shape::Shape,
 };
+use crate::task::cluster_name;
 
 /// The longest Timeout of a hook, in seconds: a minute less than the 1,440 minutes for which ECS
 /// waits for a Lambda hook.
@@ -117,7 +118,7 @@ impl Properties {
             false => given,
         };
         Self {
-            cluster: or_the_revisions(self.cluster.clone(), &revision.cluster),
+            cluster: or_the_revisions(self.cluster.clone(), cluster_name(&revision.cluster)),
             task_definition: or_the_revisions(
                 self.task_definition.clone(),
                 &revision.task_definition,
@@ -164,7 +165,7 @@ mod tests {
         let read = Properties::read_for_hook(&json!({})).unwrap();
         assert_eq!(read.own_cluster(), None);
         let run = read.deployed_as(&revision());
-        assert_eq!(run.cluster, revision().cluster);
+        assert_eq!(run.cluster, "prod");
         assert_eq!(run.task_definition, revision().task_definition);
         assert_eq!(
             (run.launch_type.as_deref(), run.timeout),

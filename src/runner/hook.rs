@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use tracing::Instrument;
 
 use super::{
@@ -21,14 +21,14 @@ use super::{
         hook::{Hook, HookRun, HookStatus},
         plan::{Earlier, Skip},
         texts,
-        wait::Step,
+        wait::{MISSING_TOLERANCE, Step},
     },
     invocation::Invocation,
     ledger::History,
     respond::{Panicked, caught, log_unknown},
     run::unknown_watch_containers,
     start::{Start, Started, Tried, start_once},
-    tasks::stop,
+    tasks::{RUN_FAILED, stop},
     wait::{look, time_out},
     work::Work,
 };
@@ -46,8 +46,6 @@ const CALL: Duration = Duration::seconds(5);
 const AGAIN: Duration = Duration::seconds(5);
 /// The longest Reason in the log and in the message, in bytes.
 const REASON: usize = 4000;
-/// The stoppedReason of tasks that an internal error has left behind.
-const OWN_FAULT: &str = "ecs-tasks: an internal error ended the run";
 
 impl Runner {
     /// Handles one invocation of a hook. Returns the function's result for ECS, whatever happens.
@@ -63,7 +61,7 @@ impl Runner {
             let status = self.step(hook, invocation).await;
             match &status {
                 HookStatus::InProgress(run) => {
-                    tracing::info!(tasks = run.tasks.len(), "in progress: ECS invokes again");
+                    tracing::info!(count = run.tasks.len(), "in progress: ECS invokes again");
                 }
                 HookStatus::Done(answer) => self.tell(hook, answer, invocation).await,
             }
@@ -95,7 +93,7 @@ impl Runner {
             }
             Err(Panicked) => {
                 tracing::error!("an internal error ended the work on this hook");
-                let stopping = Box::pin(self.stop_after_panic(hook, invocation));
+                let stopping = Box::pin(self.stop_hook(hook, texts::own_fault(), invocation));
                 let answer = caught(stopping).await;
                 HookStatus::Done(
                     answer.unwrap_or_else(|Panicked| Answer::Failed(texts::own_fault())),
@@ -107,7 +105,7 @@ impl Runner {
     async fn advance(&self, hook: &Hook, invocation: &Invocation) -> HookStatus {
         let properties = match hook.properties() {
             Ok(properties) => properties,
-            Err(reason) => return failed(reason),
+            Err(reason) => return failed(*reason),
         };
         if properties.tasks() == 0 {
             let reason = texts::skipped(Skip::CountIsZero);
@@ -119,7 +117,14 @@ impl Runner {
             }
             run => {
                 let run = run.unwrap_or_else(|| HookRun::begin(invocation.now()));
-                self.start_run(hook, run, properties, invocation).await
+                let started = self.start_run(hook, run, properties, invocation).await;
+                match started {
+                    // An invocation whose answer was lost may have started tasks.
+                    HookStatus::Done(Answer::Failed(reason)) => {
+                        HookStatus::Done(self.stop_hook(hook, reason, invocation).await)
+                    }
+                    status => status,
+                }
             }
         }
     }
@@ -144,10 +149,10 @@ impl Runner {
             // ECS is eventually consistent.
             Ok(None) => {
                 let reason = texts::no_revision(&hook.revision, None);
-                return later(run.clone(), run.may_start_later(now), reason);
+                return later(run.clone(), run.may_start_later(now, None), reason);
             }
             Err(error) => {
-                let may_pass = may_pass(&error) && run.may_start_later(now);
+                let may_pass = may_pass(&error, &run, now, &properties);
                 return later(
                     run,
                     may_pass,
@@ -168,31 +173,47 @@ impl Runner {
         // A later attempt has done this, and has tasks of its own.
         if run.tasks.is_empty()
             && run.attempt == 0
-            && let Some(status) = clear(&work, &run).await
+            && let Some(status) = clear(&work, &run, &properties).await
         {
             return status;
         }
         if let Some(reason) = unknown_watch_containers(&work, &properties).await {
             return failed(reason);
         }
-        launch(&work, run, (&properties, &revision)).await
+        match launch(&work, run, (&properties, &revision)).await {
+            // An earlier invocation has started the tasks, and ECS has lost what it said.
+            Launch::Repeated(run) => self.look_at_run(hook, run, &properties, invocation).await,
+            Launch::First(status) => status,
+        }
     }
 
     /// Looks at the tasks once, and does what the look asks for.
     async fn look_at_run(
         &self,
         hook: &Hook,
-        run: HookRun,
+        mut run: HookRun,
         properties: &Properties,
         invocation: &Invocation,
     ) -> HookStatus {
         let history = History::default();
         let reply_to = hook.reply_to(run.revision_created_at());
-        let work = self.work_on_hook(run.cluster(), &[], &history, &reply_to, invocation);
+        let cluster = run.cluster().to_owned();
+        let work = self.work_on_hook(&cluster, &[], &history, &reply_to, invocation);
         let mut wait = run.wait(properties, reply_to.clone());
         let mut seen = Seen::of(&wait);
         let looked = look(&work, &mut wait, &mut seen).await;
         let now = invocation.now();
+        // A run that was found again began when its tasks did.
+        let began_at = seen
+            .last
+            .tasks
+            .iter()
+            .filter_map(|task| task.created_at)
+            .min();
+        run = run.begun_at(began_at, properties);
+        if wait.timed_out.is_none() {
+            wait.deadline = run.deadline.unwrap_or(wait.deadline);
+        }
         // Each invocation looks once, so no step hands over.
         let hand_over_at = now + Duration::DAY;
         let step = match looked {
@@ -219,6 +240,11 @@ impl Runner {
             }
             Step::DeadlineReached if wait.timed_out.is_none() => {
                 let refused = time_out(&work, &mut wait, &seen).await;
+                let may_pass = refused.iter().all(|(_, error)| error.is_transient());
+                if !refused.is_empty() && may_pass && now < wait.settle_by {
+                    // The next invocation stops them.
+                    return HookStatus::InProgress(Box::new(run));
+                }
                 if refused.is_empty() {
                     let run = run.seen(wait, seen.definition.as_ref());
                     return HookStatus::InProgress(Box::new(run));
@@ -233,7 +259,7 @@ impl Runner {
     }
 
     /// Stops the tasks that a hook may have started, and fails it.
-    async fn stop_after_panic(&self, hook: &Hook, invocation: &Invocation) -> Answer {
+    async fn stop_hook(&self, hook: &Hook, reason: Reason, invocation: &Invocation) -> Answer {
         let (run, history) = (hook.run.clone(), History::default());
         let reply_to = hook.reply_to(run.as_ref().and_then(HookRun::revision_created_at));
         let named = hook.properties().ok();
@@ -245,9 +271,9 @@ impl Runner {
         let cluster = known.or(named).or(hook.cluster_name());
         if let (Some(run), Some(cluster)) = (&run, cluster) {
             let work = self.work_on_hook(cluster, &[], &history, &reply_to, invocation);
-            stop(&work, &run.tasks, OWN_FAULT).await;
+            stop(&work, &run.tasks, RUN_FAILED).await;
         }
-        self.stop_and_fail(cluster, &reply_to, invocation, texts::own_fault())
+        self.stop_and_fail(cluster, &reply_to, invocation, reason)
             .await
     }
 
@@ -310,19 +336,19 @@ impl Runner {
 }
 
 /// Ends what an earlier deployment has left running. `None` if nothing is left.
-async fn clear(work: &Work<'_>, run: &HookRun) -> Option<HookStatus> {
+async fn clear(work: &Work<'_>, run: &HookRun, properties: &Properties) -> Option<HookStatus> {
     let now = work.now();
     let earlier = Earlier {
         clusters: vec![work.cluster.to_owned()],
         families: work.families.to_vec(),
         waited: true,
-        answer_deadline: now,
+        answer_deadline: run.started_at + MISSING_TOLERANCE,
     };
     match clear_the_way(work, &earlier).await {
         Cleared::Done { .. } => None,
         Cleared::Superseded => Some(failed(texts::superseded())),
         Cleared::Unseen(error) => {
-            let may_pass = may_pass(&error) && run.may_start_later(now);
+            let may_pass = may_pass(&error, run, now, properties);
             Some(later(run.clone(), may_pass, texts::earlier_unknown(&error)))
         }
         Cleared::Unstopped(refused) => {
@@ -333,12 +359,16 @@ async fn clear(work: &Work<'_>, run: &HookRun) -> Option<HookStatus> {
     }
 }
 
+/// The outcome of one attempt to start the tasks.
+enum Launch {
+    /// The first one that started them all, or one that did not.
+    First(HookStatus),
+    /// An earlier invocation had started them all.
+    Repeated(HookRun),
+}
+
 /// Makes one attempt to start the tasks that have not started.
-async fn launch(
-    work: &Work<'_>,
-    run: HookRun,
-    run_of: (&Properties, &ServiceRevision),
-) -> HookStatus {
+async fn launch(work: &Work<'_>, run: HookRun, run_of: (&Properties, &ServiceRevision)) -> Launch {
     let (properties, now) = (run_of.0, work.now());
     let mut started = Started {
         tasks: run.tasks.clone(),
@@ -348,23 +378,27 @@ async fn launch(
     let tried = Tried {
         // The stack that makes the service often makes its roles, too.
         is_new_stack: true,
-        may_go_on: run.may_start_later(now + AGAIN),
+        may_go_on: run.may_start_later(now + AGAIN, None),
+        may_ask_again: run.may_start_later(now + AGAIN, Some(properties)),
         attempts: run.attempt + 1,
         began_at: run.started_at,
     };
     match start_once(work, properties, &mut started, tried).await {
-        Some(Start::Failed(reason)) => failed(reason),
+        Some(Start::Failed(reason)) => Launch::First(failed(reason)),
         Some(Start::Complete(started)) => {
-            // An earlier invocation may have started them.
-            let began_at = started
-                .began_at()
-                .map_or(work.now(), |at| at.min(work.now()));
+            let began_at = started.began_at();
+            // ECS replays the answer to a used token without the time of creation.
+            let is_first = began_at.is_some_and(|at| at >= work.invocation.began_at());
             let run = run.started(started.tasks, started.attempt, run_of);
-            HookStatus::InProgress(Box::new(run.timing(properties, began_at)))
+            let run = run.timing(properties, began_at.map_or(now, |at| at.min(work.now())));
+            match is_first {
+                true => Launch::First(HookStatus::InProgress(Box::new(run))),
+                false => Launch::Repeated(run),
+            }
         }
         None => {
             let run = run.started(started.tasks, started.attempt, run_of);
-            HookStatus::InProgress(Box::new(run))
+            Launch::First(HookStatus::InProgress(Box::new(run)))
         }
     }
 }
@@ -382,6 +416,7 @@ fn failed(reason: Reason) -> HookStatus {
 }
 
 /// The same call may work later: AWS is in trouble, or a new role has not taken effect yet.
-fn may_pass(error: &CallError) -> bool {
-    error.is_transient() || error.is_denied()
+fn may_pass(error: &CallError, run: &HookRun, now: OffsetDateTime, of: &Properties) -> bool {
+    error.is_transient() && run.may_start_later(now, Some(of))
+        || error.is_denied() && run.may_start_later(now, None)
 }

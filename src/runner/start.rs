@@ -91,6 +91,8 @@ pub(super) struct Tried {
     pub(super) is_new_stack: bool,
     /// There is time for a further attempt.
     pub(super) may_go_on: bool,
+    /// There is time for a further attempt after one that AWS did not answer.
+    pub(super) may_ask_again: bool,
     /// The number of attempts, with this one.
     pub(super) attempts: u32,
     /// The time of the first.
@@ -172,6 +174,8 @@ async fn launch_until_complete(
         let tried = Tried {
             is_new_stack,
             may_go_on: work.now() + delay < patience,
+            // Such a call has been made until the deadline.
+            may_ask_again: false,
             attempts,
             began_at,
         };
@@ -211,6 +215,11 @@ pub(super) async fn start_once(
             // ECS replays the answer of a used token, failures included, so missing tasks need
             // the next one.
             started.attempt += u32::from(!attempt.token_unused);
+            None
+        }
+        // The call may have taken effect, and the same token says so.
+        Err(StartError::Call(error)) if error.is_transient() && tried.may_ask_again => {
+            tracing::warn!("{error}; trying again");
             None
         }
         _ => {

@@ -284,7 +284,7 @@ impl Trouble {
             && self.outage.is_none()
     }
 
-    fn draw(rng: &mut Rng) -> Self {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
         let mut trouble = Self {
             rough_tasks: rng.f64() < 0.5,
             ..Self::default()

@@ -14,6 +14,7 @@ mod calls;
 mod ecs;
 mod found;
 mod guard;
+mod hooks;
 mod ledger;
 mod life;
 mod queue;
@@ -173,13 +174,14 @@ fn soak() {
             .and_then(|number| number.parse::<u64>().ok())
     };
     if let Some(seed) = number("SEED") {
-        let lived = live(seed, None);
-        println!("{}", lived.steps);
-        assert!(
-            lived.objections.is_empty(),
-            "{}",
-            lived.objections.join("\n")
-        );
+        for lived in [live(seed, None), hooks::live(seed)] {
+            println!("{}", lived.steps);
+            assert!(
+                lived.objections.is_empty(),
+                "{}",
+                lived.objections.join("\n")
+            );
+        }
         return;
     }
     let (first, lives) = (
@@ -188,13 +190,15 @@ fn soak() {
     );
     let [lived_out, broken, calls] = [0; 3].map(AtomicUsize::new);
     live_all(first..first + lives, |seed, lived| {
-        for objection in &lived.objections {
+        let deployed = hooks::live(seed);
+        let all = lived.objections.iter().chain(&deployed.objections);
+        for objection in all.clone() {
             println!(
                 "SEED={seed}: {}",
                 objection.chars().take(300).collect::<String>()
             );
         }
-        broken.fetch_add(usize::from(!lived.objections.is_empty()), Ordering::Relaxed);
+        broken.fetch_add(usize::from(all.count() > 0), Ordering::Relaxed);
         calls.fetch_add(lived.calls, Ordering::Relaxed);
         let number = lived_out.fetch_add(1, Ordering::Relaxed) + 1;
         if number.is_multiple_of(5000) {
@@ -282,8 +286,9 @@ fn the_log_has_the_fields_that_its_page_names() {
         .collect();
     named.extend(["level", "timestamp", "message"]);
     let mut seen = BTreeSet::new();
-    for seed in 0..300 {
-        for line in live(seed, None).log.lines() {
+    let logs = (0..300).map(|seed| live(seed, None).log);
+    for log in logs.chain((0..60).map(|seed| hooks::live(seed).log)) {
+        for line in log.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let fields = line.as_object().unwrap().keys();
             seen.extend(fields.map(|field| {

@@ -393,7 +393,7 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
             return Poll::Ready(Ending::Crashed);
         }
         polled.map(|result| match result {
-            Ok(Ok(())) => Ending::Ok,
+            Ok(Ok(_)) => Ending::Ok,
             Ok(Err(_)) => Ending::Err,
             Err(_) => Ending::Crashed,
         })

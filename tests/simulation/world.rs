@@ -18,6 +18,7 @@ use tokio::sync::{Notify, mpsc::UnboundedSender};
 
 use crate::{
     ecs::{Script, Seconds, SimTask},
+    hooks,
     ledger::{EVENT, Ledger, WATCH, is_of_table},
     life::Life,
     sabotage::Sabotage,
@@ -73,6 +74,8 @@ pub(crate) struct State {
     fresh_refusals: u32,
     /// How many starts have met a refusal that passes.
     refused: usize,
+    /// When each service revision was made, by its ARN.
+    pub(crate) revisions: BTreeMap<String, Seconds>,
     /// How many calls of each operation there were.
     pub(crate) counted: BTreeMap<String, usize>,
 }
@@ -206,6 +209,7 @@ impl World {
             capacity_refusals: 0,
             fresh_refusals: 0,
             refused: 0,
+            revisions: BTreeMap::new(),
             counted: BTreeMap::new(),
         };
         let table = || {
@@ -299,6 +303,15 @@ impl World {
                 _ => (200, definition()),
             },
             "GetLogEvents" => (200, state.log(body, now)),
+            "DescribeServiceRevisions" => {
+                let arn = body["serviceRevisionArns"][0].as_str().unwrap_or_default();
+                let made = state.revisions.get(arn);
+                let revisions: Vec<Value> = made
+                    .map(|made| hooks::revision(arn, *made))
+                    .into_iter()
+                    .collect();
+                (200, json!({"serviceRevisions": revisions}))
+            }
             other => (400, error("UnknownOperationException", other)),
         }
     }

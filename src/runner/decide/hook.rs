@@ -154,14 +154,15 @@ impl Hook {
 
     /// The properties of its run, as far as the details give them. `Err` is the Reason why the hook
     /// can never run.
-    pub fn properties(&self) -> Result<Properties, Reason> {
+    pub fn properties(&self) -> Result<Properties, Box<Reason>> {
         if !STAGES.contains(&self.stage.as_str()) {
-            return Err(texts::stage_refused(&self.stage));
+            return Err(Box::new(texts::stage_refused(&self.stage)));
         }
         let Some(task) = self.details.get("ECSTask") else {
-            return Err(texts::no_ecs_task());
+            return Err(Box::new(texts::no_ecs_task()));
         };
-        Properties::read_for_hook(task).map_err(|errors| texts::hook_details_refused(&errors))
+        let wrong = |errors| Box::new(texts::hook_details_refused(&errors));
+        Properties::read_for_hook(task).map_err(wrong)
     }
 
     /// The one who asks, as the tasks' marks name it. `revision_created_at` tells an earlier
@@ -258,9 +259,12 @@ impl HookRun {
         !self.tasks.is_empty() && self.tasks.len() >= properties.tasks()
     }
 
-    /// A start that failed for now may be tried again.
-    pub fn may_start_later(&self, now: OffsetDateTime) -> bool {
-        now - self.started_at < START_PATIENCE
+    /// A start that failed for now may be tried again: for a minute, or for all of Timeout while AWS
+    /// does not answer.
+    pub fn may_start_later(&self, now: OffsetDateTime, silence_of: Option<&Properties>) -> bool {
+        let timeout = silence_of.map(|properties| Duration::seconds(properties.timeout.into()));
+        let patience = timeout.unwrap_or_default().max(START_PATIENCE);
+        now - self.started_at < patience
     }
 
     /// Tasks of an earlier deployment may still end.
@@ -295,6 +299,20 @@ impl HookRun {
             started_at: began_at,
             // A run that is started anew keeps its deadline.
             deadline: self.deadline.or(Some(began_at + timeout)),
+            ..self
+        }
+    }
+
+    /// The tasks were created at this time, which counts if it is earlier than the known one.
+    #[must_use]
+    pub fn begun_at(self, created_at: Option<OffsetDateTime>, properties: &Properties) -> Self {
+        let Some(created_at) = created_at.filter(|at| *at < self.started_at) else {
+            return self;
+        };
+        let deadline = created_at + Duration::seconds(properties.timeout.into());
+        Self {
+            started_at: created_at,
+            deadline: self.deadline.map(|known| known.min(deadline)),
             ..self
         }
     }

@@ -87,7 +87,8 @@ pub struct Earlier {
     pub families: Vec<String>,
     /// The request before this one waited for its tasks, according to its properties.
     pub waited: bool,
-    /// The last moment at which the request may be answered.
+    /// The last moment at which the request may be answered. Until then a task that cannot be
+    /// described holds a start back.
     pub answer_deadline: OffsetDateTime,
 }
 
