@@ -62,7 +62,7 @@ fn reply_to(stage: &Stage) -> ReplyTo {
         time::OffsetDateTime::now_utc(),
     );
     ReplyTo {
-        response_url: ResponseUrl::parse(&url).unwrap(),
+        response_url: ResponseUrl::parse(&url).ok(),
         stack_id,
         request_id: "r-1".to_owned(),
         logical_resource_id: "Migrate".to_owned(),
@@ -70,6 +70,7 @@ fn reply_to(stage: &Stage) -> ReplyTo {
         no_echo: false,
         given_up_at: None,
         wait_handle: None,
+        revision_created_at: None,
     }
 }
 

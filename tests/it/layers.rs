@@ -290,6 +290,12 @@ fn circles(modules: &BTreeMap<String, String>) -> Vec<String> {
     let mut calls: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (module, code) in modules {
         for (name, body) in implementations(code) {
+            // rustfmt breaks a long call in front of its dot.
+            let body = body
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .replace(" .", ".");
             for (at, _) in body.match_indices("self.") {
                 let method = word(&body[at + 5..]);
                 let is_called = body[at + 5 + method.len()..].starts_with('(');
