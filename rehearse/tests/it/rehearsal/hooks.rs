@@ -54,6 +54,14 @@ fn check_ran(lines: &[String], expected: &[&str]) {
     assert_eq!(ran, expected, "{lines:#?}");
 }
 
+/// A task definition of the service's family, as a pipeline registers it.
+fn definition(command: &str) -> TemplateFile {
+    TemplateFile::new(&format!(
+        r#"{{"family": "shop", "containerDefinitions": [{{"name": "app", "image": "x", "memory": 128,
+            "essential": true, "entryPoint": ["sh", "-c"], "command": ["{command}"]}}]}}"#
+    ))
+}
+
 /// A function with another answer, and the file to which it writes what it gets.
 struct OtherFunction {
     path: PathBuf,
@@ -139,6 +147,63 @@ fn a_stack_that_rolls_back_for_another_reason_deploys_the_old_revision_with_its_
     let (status, lines) = rehearsed(TEMPLATE, &arguments);
     assert_eq!(status, Some(0), "{lines:#?}");
     check_ran(&lines, &["migrated to 1", "migrated to 2", "migrated to 1"]);
+}
+
+#[test]
+fn a_pipeline_deploys_the_same_definition_or_a_newer_one() {
+    let (file, newer) = (
+        TemplateFile::new(TEMPLATE),
+        definition("echo migrated to 2"),
+    );
+    let with_file = format!("Web={}", newer.path());
+    let arguments = [
+        file.path(),
+        "--quiet",
+        "--deploy",
+        "Web",
+        "--deploy",
+        &with_file,
+    ];
+    insta::assert_snapshot!(page(&rehearse(&arguments)));
+}
+
+#[test]
+fn a_pipelines_deployment_that_rolls_back_fails_the_rehearsal() {
+    let (file, failing) = (TemplateFile::new(TEMPLATE), definition("exit 3"));
+    let with_file = format!("Web={}", failing.path());
+    let arguments = [
+        file.path(),
+        "--quiet",
+        "--deploy",
+        &with_file,
+        "--deploy",
+        "Web",
+    ];
+    insta::assert_snapshot!(page(&rehearse(&arguments)));
+}
+
+#[test]
+fn only_a_service_of_the_template_can_be_deployed() {
+    let error = "shop.yml: there is no service Queue, which --deploy names";
+    assert_eq!(refused(TEMPLATE, &["--deploy", "Queue"]), error);
+    let unfit =
+        TemplateFile::new(r#"{"family": "shop", "containerDefinitions": [{"name": "app"}]}"#);
+    let output = refused(TEMPLATE, &["--deploy", &format!("Web={}", unfit.path())]);
+    assert!(output.starts_with("shop.yml: --deploy Web: "), "{output}");
+    let wrong = definition("x").path().replace("shop.yml", "none.yml");
+    let output = refused(TEMPLATE, &["--deploy", &format!("Web={wrong}")]);
+    assert!(output.starts_with(&wrong), "{output}");
+}
+
+#[test]
+fn a_pipelines_deployment_without_a_hook_of_ours_says_that_it_runs_nothing() {
+    let other = "  Other:\n    Type: AWS::ECS::Service\n    Properties: { Cluster: !Ref Cluster, TaskDefinition: \
+                 !Ref Definition }\n  Web:\n";
+    let (status, lines) = rehearsed(&template("  Web:\n", other), &["--deploy", "Other"]);
+    assert_eq!(status, Some(0), "{lines:#?}");
+    let note = "Other: nothing is run: no lifecycle hook of it is the function";
+    assert!(lines.iter().any(|line| line == note), "{lines:#?}");
+    check_ran(&lines, &["migrated to 1"]);
 }
 
 #[test]
