@@ -231,7 +231,9 @@ impl Console {
         let style = match event.status.as_str() {
             status if status.ends_with("_FAILED") => AnsiColor::Red.on_default(),
             status if status.contains("ROLLBACK") => AnsiColor::Yellow.on_default(),
-            status if status.ends_with("_COMPLETE") => AnsiColor::Green.on_default(),
+            status if status.ends_with("_COMPLETE") || status.ends_with("_COMPLETED") => {
+                AnsiColor::Green.on_default()
+            }
             _ => Style::new(),
         };
         let (status, name, reason) = (&event.status, &event.logical_id, &event.reason);

@@ -2,6 +2,7 @@
 
 mod external;
 mod failing;
+mod hooks;
 mod language;
 mod page;
 mod reality;

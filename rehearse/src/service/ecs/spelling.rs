@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 /// Members that are numbers in ECS's API. `cpu` and `memory` are numbers in a container only.
-const NUMBERS: [&str; 21] = [
+const NUMBERS: [&str; 22] = [
     "base",
     "containerPort",
     "hardLimit",
@@ -24,6 +24,7 @@ const NUMBERS: [&str; 21] = [
     "stopTimeout",
     "swappiness",
     "timeout",
+    "timeoutInMinutes",
     "transitEncryptionPort",
     "weight",
 ];
@@ -40,7 +41,13 @@ const BOOLEANS: [&str; 10] = [
     "readonlyRootFilesystem",
 ];
 /// Objects with keys of the user's own, which stay as they are.
-const OWN_KEYS: [&str; 4] = ["dockerLabels", "driverOpts", "labels", "options"];
+const OWN_KEYS: [&str; 5] = [
+    "dockerLabels",
+    "driverOpts",
+    "hookDetails",
+    "labels",
+    "options",
+];
 
 /// A value in ECS's spelling. `name` is the member that holds it.
 pub(super) fn normal(value: &Value, name: &str) -> Value {
