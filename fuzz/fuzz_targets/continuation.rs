@@ -1,5 +1,5 @@
-//! Whatever comes as a continuation: refused, or gone on with at any time without a panic, and handed on as
-//! it was.
+//! Whatever comes as a continuation: refused, or gone on with at any time without a panic, and
+//! handed on as it was.
 
 #![no_main]
 

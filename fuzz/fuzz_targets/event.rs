@@ -1,5 +1,5 @@
-//! Whatever EventBridge or a queue hands over: an event that every sink can take, or one that is dropped with
-//! its id.
+//! Whatever EventBridge or a queue hands over: an event that every sink can take, or one that is
+//! dropped with its id.
 
 #![no_main]
 
