@@ -83,7 +83,7 @@ fn invocation() -> Invocation {
     )
 }
 
-/// Starts a task as the request would have.
+/// Starts a task as the request would have done.
 async fn start_a_task(aws: &Aws, reply_to: &ReplyTo, stage: &Stage) {
     stage.ecs.create_cluster("prod");
     let containers = serde_json::json!([

@@ -1,4 +1,4 @@
-//! //! Runs a rehearsal from the first event to the last line.
+//! Runs a rehearsal from the first event to the last line.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! //! A rehearsal: the template, the values around it, and the operations to come.
+//! A rehearsal: the template, the values around it, and the operations to come.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_template_says_has_the_types_of_the_api() {
+    fn a_templates_values_get_the_types_of_the_api() {
         let written = json!({
             "Cpu": "256",
             "Volumes": [{"EFSVolumeConfiguration": {"TransitEncryptionPort": "2049"}}],
