@@ -52,28 +52,30 @@ FIGURES = {
 }
 # How much of the failures each class has.
 CLASSES = {"container": 0.7, "start": 0.4, "timeout": 0.3, "refused": 0.2, "own_fault": 0}
+# The share of the failures that are of lifecycle hooks.
+HOOKS = 0.5
 # Of these a value is no whole number, and each quarter of an hour has one.
 MEASURED = ("RunSeconds", "StartSeconds", "AnswerLagSeconds", "Duration")
 FAILURES = [
     {
         "@timestamp": "2026-11-27 16:42:09",
-        "stack": "shop-prod",
-        "logical_resource_id": "Migrate",
-        "request_type": "Update",
+        "stack_or_service": "shop-prod",
+        "resource_or_deployment": "Migrate",
+        "request_or_stage": "Update",
         "reason": "Container app exited with code 3",
     },
     {
         "@timestamp": "2026-11-27 14:05:51",
-        "stack": "search-test",
-        "logical_resource_id": "Reindex",
-        "request_type": "Create",
+        "stack_or_service": "search-test",
+        "resource_or_deployment": "Reindex",
+        "request_or_stage": "Create",
         "reason": "Timeout of 600 s is over: the task was stopped",
     },
     {
         "@timestamp": "2026-11-27 11:18:30",
-        "stack": "billing-test",
-        "logical_resource_id": "Seed",
-        "request_type": "Create",
+        "stack_or_service": "…service/prod/billing",
+        "resource_or_deployment": "…service-deployment/prod/billing/NCWGC2ZR",
+        "request_or_stage": "PRE_SCALE_UP",
         "reason": "The image cannot be pulled",
     },
 ]
@@ -126,7 +128,7 @@ def figures(namespace: str, name: str, dimensions: tuple, stat: str) -> list:
         return [sum(values) for values in zip(*(figures(namespace, name, ("Class", one), stat) for one in CLASSES))]
     usual, rise = FIGURES[name]
     random = Random(f"{namespace} {name} {dimensions} {stat}")
-    share = CLASSES[dimensions[1]] if "Class" in dimensions else 1
+    share = CLASSES[dimensions[1]] if "Class" in dimensions else HOOKS if "Kind" in dimensions else 1
     day = []
     for step in range(STEPS):
         hour = step * 24 / STEPS

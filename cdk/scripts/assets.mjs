@@ -10,8 +10,8 @@ const HERE = join(dirname(fileURLToPath(import.meta.url)), '..');
 const ARCHITECTURES = ['x86_64', 'arm64'];
 
 /** The short forms of CloudFormation's functions, as parse's tags: !Sub is { "Fn::Sub": ... }. */
-const tags = ['Ref', 'Sub', 'GetAtt', 'If', 'Not', 'Equals', 'And', 'Or', 'Join', 'Select', 'Split'].flatMap((name) => {
-  const key = name === 'Ref' ? name : `Fn::${name}`;
+const tags = ['Ref', 'Condition', 'Sub', 'GetAtt', 'If', 'Not', 'Equals', 'And', 'Or', 'Join', 'Select', 'Split'].flatMap((name) => {
+  const key = ['Ref', 'Condition'].includes(name) ? name : `Fn::${name}`;
   const value = (item) => ({ [key]: name === 'GetAtt' && typeof item === 'string' ? item.split(/\.(.*)/s, 2) : item });
   return [
     { tag: `!${name}`, resolve: (text) => value(text) },

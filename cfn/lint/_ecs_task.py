@@ -27,15 +27,7 @@ class Task:
 
     def path(self, *within):
         """The path of a property as far as the template has it: a function may stand in its place."""
-        path, value = ["Resources", self.name, "Properties"], self.properties
-        for key in within:
-            key = spelling(value, key) if isinstance(value, dict) and isinstance(key, str) else key
-            try:
-                value = value[key]
-            except (KeyError, IndexError, TypeError):
-                break
-            path.append(key)
-        return path
+        return place(["Resources", self.name, "Properties"], self.properties, within)
 
     def cases(self, *keys):
         """These properties, and TaskDefinition, in each combination of conditions that can occur.
@@ -64,6 +56,19 @@ class Task:
         return depends(self.cfn, self.name, name)
 
 
+def place(path, value, within):
+    """The path of a member, from the path of the value that holds it, as far as the template has it."""
+    path = list(path)
+    for key in within:
+        key = spelling(value, key) if isinstance(value, dict) and isinstance(key, str) else key
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            break
+        path.append(key)
+    return path
+
+
 def tasks(cfn):
     """All resources that the function serves."""
     for name, resource in section(cfn, "Resources").items():
@@ -84,10 +89,15 @@ def is_ours(resource):
     kind, properties = resource.get("Type"), resource.get("Properties")
     is_custom = kind == "AWS::CloudFormation::CustomResource" or str(kind).startswith("Custom:")
     token = properties.get("ServiceToken") if is_custom and isinstance(properties, dict) else None
-    export = token.get("Fn::ImportValue") if isinstance(token, dict) else None
+    return (imported(token) or "").endswith(EXPORT)
+
+
+def imported(value):
+    """The name of the export that a value imports, with the variables that it has; None for any other value."""
+    export = value.get("Fn::ImportValue") if isinstance(value, dict) else None
     if isinstance(export, dict):
         export = export.get("Fn::Sub")
-    return isinstance(export, str) and export.endswith(EXPORT)
+    return export if isinstance(export, str) else None
 
 
 def resources(cfn, *types, among=None):

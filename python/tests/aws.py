@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "python/src"))
 
 from ecs_tasks import package, stack  # noqa: E402
 from ecs_tasks.commands import run  # noqa: E402
-from ecs_tasks.template import Template  # noqa: E402
+from ecs_tasks.template import Template, is_true  # noqa: E402
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -124,6 +124,8 @@ def execute_change_set(backend: Any, change_set_name: str, stack_name: str | Non
             return
     stack.resource_map = stack._create_resource_map()
     stack.resource_map.create(stack.template_dict)
+    # moto makes every output, whatever its condition.
+    stack.template_dict["Outputs"] = outputs_with(Template("", stack.template_dict), stack.parameters)
     stack.output_map = stack._create_output_map()
     stack.description = stack.template_description
     backend.exports |= {export.name: export for export in stack.exports}
@@ -131,6 +133,15 @@ def execute_change_set(backend: Any, change_set_name: str, stack_name: str | Non
         stack.tags = change_set.tags
     stack._add_stack_event(f"{verb}_COMPLETE")
     stack.status = f"{verb}_COMPLETE"
+
+
+def outputs_with(template: Template, parameters: dict[str, str]) -> dict[str, Any]:
+    conditions, values = template.content.get("Conditions", {}), template.defaults() | parameters
+    return {
+        name: one
+        for name, one in template.content.get("Outputs", {}).items()
+        if "Condition" not in one or is_true({"Condition": one["Condition"]}, conditions, values)
+    }
 
 
 def list_imports(response: CloudFormationResponse) -> None:

@@ -53,10 +53,17 @@ class Create(Case):
         done = self.must("deploy --yes")
         self.assertEqual(self.stack()["StackStatus"], "CREATE_COMPLETE")
         self.assertIn("ServiceToken: !ImportValue ecs-tasks-FunctionArn", done.out)
+        self.assertIn("HookTargetArn: !ImportValue ecs-tasks-FunctionArn\n    RoleArn: !ImportValue ecs-tasks-HookRoleArn", done.out)
+        self.assertIn("The hook role's ARN: arn:aws:", done.out)
         self.assertIn("CREATE_COMPLETE               Function", done.out)
         [key] = self.objects()
         values = self.parameters()
         self.assertEqual((values["CodeBucket"], values["CodeKey"]), (BUCKET, key))
+
+    def test_without_the_hook_its_lines_are_not_shown(self):
+        done = self.must("deploy --yes -p Hook=false")
+        self.assertNotIn("HookTargetArn", done.out)
+        self.assertIn("ServiceToken: !ImportValue ecs-tasks-FunctionArn", done.out)
 
     def test_the_bucket_is_versioned_encrypted_private_and_the_account_s(self):
         self.must("deploy --yes")

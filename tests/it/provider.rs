@@ -79,7 +79,7 @@ fn actions(text: &str) -> BTreeSet<String> {
             let (service, action) = word.split_once(':').unwrap_or_default();
             matches!(
                 service,
-                "ecs" | "lambda" | "cloudformation" | "iam" | "logs" | "sqs" | "dynamodb"
+                "ecs" | "lambda" | "cloudformation" | "iam" | "logs" | "sqs" | "sns" | "dynamodb"
             ) && action.starts_with(|char: char| char.is_ascii_uppercase())
                 && action.chars().all(|char| char.is_ascii_alphabetic())
         })
@@ -94,6 +94,7 @@ fn the_role_allows_the_functions_calls_and_no_others() {
         "aws/lambda.rs",
         "aws/cloudformation.rs",
         "aws/logs.rs",
+        "aws/sns.rs",
     ]
     .map(|file| read(&format!("src/{file}")))
     .concat();
@@ -128,7 +129,7 @@ fn every_statement_has_a_comment_that_names_its_call() {
     let statements: Vec<usize> = (0..lines.len())
         .filter(|index| lines[*index].starts_with("- Sid:"))
         .collect();
-    assert_eq!(statements.len(), 20);
+    assert_eq!(statements.len(), 23);
     for index in statements {
         assert!(
             lines[index - 1].starts_with('#'),
@@ -140,7 +141,7 @@ fn every_statement_has_a_comment_that_names_its_call() {
 
 #[test]
 fn no_template_names_a_partition() {
-    for template in ["cfn/provider.yml", "cfn/example.yml"] {
+    for template in ["cfn/provider.yml", "cfn/example.yml", "cfn/hook.yml"] {
         assert!(!read(template).contains("arn:aws:"), "{template}");
     }
 }
@@ -271,6 +272,35 @@ fn without_the_ledger_its_resources_are_not_made() {
         let is_on_the_table = statement.to_string().contains("dynamodb:");
         assert_eq!(statement[0] == "HasLedger", is_on_the_table, "{statement}");
     }
+}
+
+#[test]
+fn the_hook_s_role_may_only_be_ecs_s_and_only_invoke_the_function() {
+    let provider = provider();
+    let role = &provider["Resources"]["HookRole"];
+    assert_eq!(role["Condition"], "HasHook");
+    let properties = &role["Properties"];
+    assert_eq!(
+        properties["AssumeRolePolicyDocument"]["Statement"],
+        json!([{
+            "Effect": "Allow",
+            "Principal": { "Service": "ecs.amazonaws.com" },
+            "Action": "sts:AssumeRole",
+        }])
+    );
+    assert_eq!(properties["Policies"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        properties["Policies"][0]["PolicyDocument"]["Statement"],
+        json!([{
+            "Sid": "Invoke",
+            "Effect": "Allow",
+            "Action": "lambda:InvokeFunction",
+            "Resource": ["Function.Arn", "${Function.Arn}:*"],
+        }])
+    );
+    let output = &provider["Outputs"]["HookRoleArn"];
+    assert_eq!(output["Condition"], "HasHook");
+    assert_eq!(output["Export"]["Name"], "${AWS::StackName}-HookRoleArn");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 """cfn/provider.yml: deployed on moto's CloudFormation, with the ledger and without."""
 
+import ast
 import unittest
 
 from harness import ACCOUNT, REGION, Aws
@@ -20,10 +21,14 @@ class ProviderTemplateTest(unittest.TestCase):
         [function] = self.aws.client("lambda").list_functions()["Functions"]
         return function
 
-    def policy(self) -> str:
-        [role] = self.aws.client("iam").list_roles()["Roles"]
-        policy = self.aws.client("iam").get_role_policy(RoleName=role["RoleName"], PolicyName="ecsTasks")
-        return policy["PolicyDocument"]
+    def roles(self) -> dict:
+        """The roles, by the service that assumes them."""
+        roles = self.aws.client("iam").list_roles()["Roles"]
+        return {one["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"]: one for one in roles}
+
+    def policy(self, service: str = "lambda.amazonaws.com", name: str = "ecsTasks") -> str:
+        role = self.roles()[service]["RoleName"]
+        return self.aws.client("iam").get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
 
     def test_by_default_it_has_a_ledger_and_rules_that_invoke_the_function(self):
         stack = deploy(self.aws, "provider", **CODE)
@@ -58,6 +63,31 @@ class ProviderTemplateTest(unittest.TestCase):
         self.assertEqual(self.aws.client("events").list_rules()["Rules"], [])
         self.assertNotIn("dynamodb", str(self.policy()))
 
+    def test_by_default_ecs_has_a_role_that_may_invoke_the_function_and_nothing_else(self):
+        stack = deploy(self.aws, "provider", **CODE)
+        self.assertEqual(stack["Values"]["HookRoleArn"], self.roles()["ecs.amazonaws.com"]["Arn"])
+        [invoke] = ast.literal_eval(str(self.policy("ecs.amazonaws.com", "invoke")))["Statement"]
+        arn = self.function()["FunctionArn"]
+        self.assertEqual((invoke["Action"], invoke["Resource"]), ("lambda:InvokeFunction", [arn, f"{arn}:*"]))
+        self.assertIn("ecs:DescribeServiceRevisions", str(self.policy()))
+        self.assertNotIn("sns:", str(self.policy()))
+        self.assertNotIn("ALARM_TOPIC", self.function()["Environment"]["Variables"])
+        exports = self.aws.client("cloudformation").list_exports()["Exports"]
+        self.assertEqual({one["Name"] for one in exports}, {"provider-FunctionArn", "provider-HookRoleArn"})
+
+    def test_with_a_topic_the_function_may_publish_why_a_hook_failed(self):
+        topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
+        deploy(self.aws, "provider", **CODE, AlarmTopic=topic)
+        self.assertEqual(self.function()["Environment"]["Variables"]["ALARM_TOPIC"], topic)
+        self.assertIn(f"'Action': 'sns:Publish', 'Resource': '{topic}'", str(self.policy()))
+
+    def test_without_the_hook_nothing_of_it_is_there(self):
+        stack = deploy(self.aws, "provider", **CODE, Hook="false", AlarmTopic=f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms")
+        self.assertNotIn("HookRoleArn", stack["Values"])
+        self.assertEqual(list(self.roles()), ["lambda.amazonaws.com"])
+        self.assertNotRegex(str(self.policy()), "sns:|ServiceRevisions")
+        self.assertNotIn("ALARM_TOPIC", self.function()["Environment"]["Variables"])
+
     def test_what_a_company_asks_for_is_there_and_by_default_is_not(self):
         deploy(self.aws, "provider", **CODE)
         self.assertNotRegex(str(self.policy()), "kms:|ec2:")
@@ -67,9 +97,9 @@ class ProviderTemplateTest(unittest.TestCase):
         key = self.aws.client("kms").create_key()["KeyMetadata"]["Arn"]
         boundary = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
         deploy(self.aws, "provider", **CODE, KmsKey=key, PermissionsBoundary=boundary)
-        [role] = self.aws.client("iam").list_roles()["Roles"]
-        role = self.aws.client("iam").get_role(RoleName=role["RoleName"])["Role"]
-        self.assertEqual(role["PermissionsBoundary"]["PermissionsBoundaryArn"], boundary)
+        for role in self.roles().values():
+            role = self.aws.client("iam").get_role(RoleName=role["RoleName"])["Role"]
+            self.assertEqual(role["PermissionsBoundary"]["PermissionsBoundaryArn"], boundary)
         self.assertIn(f"'Resource': '{key}'", str(self.policy()))
         sqs = self.aws.client("sqs")
         [queue] = sqs.list_queues()["QueueUrls"]

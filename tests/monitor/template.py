@@ -69,9 +69,35 @@ def without_aliases(template: dict) -> dict:
     return made
 
 
+def holds(template: dict, condition, values: dict) -> bool:
+    """Whether a condition holds with these parameters."""
+    if isinstance(condition, str):
+        return holds(template, template["Conditions"][condition], values)
+    [(function, operands)] = condition.items()
+    if function == "Condition":
+        return holds(template, operands, values)
+    if function == "Fn::Equals":
+        one, other = (values.get(operand["Ref"]) if isinstance(operand, dict) else operand for operand in operands)
+        return str(one) == str(other)
+    return {"Fn::Not": lambda all: not all[0], "Fn::And": all, "Fn::Or": any}[function](
+        [holds(template, one, values) for one in operands]
+    )
+
+
+def without_outputs(template: dict, parameters: dict) -> dict:
+    """The template without the outputs whose condition does not hold: moto's CloudFormation makes all of them."""
+    values = {name: one.get("Default") for name, one in template.get("Parameters", {}).items()} | parameters
+    outputs = {
+        name: one
+        for name, one in template.get("Outputs", {}).items()
+        if "Condition" not in one or holds(template, one["Condition"], values)
+    }
+    return template | {"Outputs": outputs}
+
+
 def deploy(aws, name: str, **parameters) -> dict:
     """Deploys the template; the stack. moto does not read a pattern that is given as text, as CloudFormation does."""
-    template = without_aliases(read(name))
+    template = without_outputs(without_aliases(read(name)), parameters)
     for rule, resource in template["Resources"].items():
         if "Fn::Sub" in resource["Properties"].get("EventPattern", {}):
             resource["Properties"]["EventPattern"] = pattern(template, rule=rule)

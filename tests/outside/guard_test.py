@@ -15,6 +15,11 @@ RULES = ROOT / "cfn" / "guard" / "ecs-task.guard"
 LINT = ROOT / "tests" / "lint"
 # The templates in whose mistakes Guard can have a say, and what it must say.
 FOUND = {
+    "hook": [
+        "HookDetails is an object",
+        "cannot run at stages at which traffic shifts",
+        "a property that only a custom resource has",
+    ],
     "members": "Tags that begin with ecs-tasks:",
     "network": "Fargate needs NetworkConfiguration",
     "properties": "no such property",
@@ -38,7 +43,9 @@ class GuardTest(unittest.TestCase):
     def test_a_mistake_that_guard_can_say_is_found(self):
         for name, words in FOUND.items():
             with self.subTest(template=name):
-                self.assertIn(words, "\n".join(self.findings(LINT / f"{name}.found.yml")))
+                found = "\n".join(self.findings(LINT / f"{name}.found.yml"))
+                for one in [words] if isinstance(words, str) else words:
+                    self.assertIn(one, found)
 
     def test_a_template_without_a_mistake_is_left_alone(self):
         for template in sorted([*LINT.glob("*.left.yml"), *ROOT.glob("cfn/*.yml")]):

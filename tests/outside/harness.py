@@ -31,6 +31,8 @@ REGION = "us-west-2"
 ACCOUNT = "123456789012"
 PATIENCE = 90
 CODE = "code"
+# Where the provider's alarms go, and the Reasons of failed hooks.
+ALARMS = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
 
 
 @dataclasses.dataclass

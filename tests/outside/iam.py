@@ -33,8 +33,8 @@ def arn(service: str, resource: str) -> str:
 class Questions:
     """Turns calls into questions, with the names of one provider's stack for those of the simulation."""
 
-    def __init__(self, table: str, function: str):
-        self.table, self.function = table, function
+    def __init__(self, table: str, function: str, topic: str = ""):
+        self.table, self.function, self.topic = table, function, topic
         # What a task definition's roles are, as far as DescribeTaskDefinition has said.
         self.roles = {}
 
@@ -72,6 +72,8 @@ class Questions:
                 )
                 for one in body["services"]
             ]
+        if operation == "DescribeServiceRevisions":
+            return [question("ecs:DescribeServiceRevisions", one) for one in body["serviceRevisionArns"]]
         return [question(f"ecs:{operation}", "*")]
 
     def start(self, operation: str, body: dict, answer: dict, cluster: str) -> list:
@@ -127,7 +129,7 @@ class Questions:
         ]
 
     def sns(self, _operation: str, call: Call) -> list:
-        return [question("sns:Publish", dict(urllib.parse.parse_qsl(call.body.decode()))["TopicArn"])]
+        return [question("sns:Publish", self.topic or dict(urllib.parse.parse_qsl(call.body.decode()))["TopicArn"])]
 
 
 def distinct(questions: list) -> list:
@@ -150,10 +152,10 @@ def ask(policy: dict, questions: list) -> list:
     return json.loads(done.stdout)
 
 
-def policy_of(aws: Aws, stack: str) -> dict:
-    """The policy of the stack's role, as CloudFormation has filled it in."""
+def policy_of(aws: Aws, stack: str, logical_id: str = "Role") -> dict:
+    """The policy of one of the stack's roles, as CloudFormation has filled it in."""
     resources = aws.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
-    [role] = [one["PhysicalResourceId"] for one in resources if one["LogicalResourceId"] == "Role"]
+    [role] = [one["PhysicalResourceId"] for one in resources if one["LogicalResourceId"] == logical_id]
     iam = aws.client("iam")
     [name] = iam.list_role_policies(RoleName=role)["PolicyNames"]
     document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]

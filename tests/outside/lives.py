@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 
-from harness import ACCOUNT, CODE, DEBUG, REGION, Aws, Operation, template, until
+from harness import ACCOUNT, ALARMS, CODE, DEBUG, REGION, Aws, Operation, template, until
 
 # The rehearsal's line of an event: time, status, resource, reason.
 LINE = re.compile(r"\d\d:\d\d:\d\d  ([A-Z_]+)\s+(\S+)\s*(.*)")
@@ -176,7 +176,7 @@ def compare(operation: Operation, body: dict, rehearsed: Rehearsed, number: int)
 
 # What is deployed once: the stack, its parameters, those of an update, and what a failing resource comes after.
 DEPLOYED = {
-    "provider": ("ecs-tasks", {"CodeBucket": CODE}, {"LogLevel": "DEBUG"}, "Errors"),
+    "provider": ("ecs-tasks", {"CodeBucket": CODE, "AlarmTopic": ALARMS}, {"LogLevel": "DEBUG"}, "Errors"),
     "monitor": ("ecs-events", {"CodeBucket": CODE}, {"LogLevel": "DEBUG"}, "FunctionErrors"),
     "alert": ("ecs-alert", {}, {"Clusters": "prod-*"}, "TaskFailed"),
 }

@@ -1,8 +1,9 @@
 """What the roles of the templates may do and may not, by an evaluator of IAM that is not ours."""
 
 import functools
+import urllib.parse
 
-from harness import ACCOUNT, CODE, REGION, Aws, template
+from harness import ACCOUNT, ALARMS, CODE, REGION, Aws, template
 from iam import Questions, arn, ask, distinct, policy_of, question
 from lives import Row, ended
 
@@ -13,6 +14,7 @@ COMPANY = {
         "Clusters": "prod-*",
         "TaskRoles": "tasks/*",
         "TaskLogGroups": "/ecs/prod*",
+        "AlarmTopic": ALARMS,
         "KmsKey": KEY,
         "VpcSubnets": "subnet-0123456789abcdef0",
         "VpcSecurityGroups": "sg-0123456789abcdef0",
@@ -36,10 +38,11 @@ def role(name: str) -> str:
 
 def judge(aws: Aws, flows: list, lived: list) -> list:
     """The rows about both roles."""
-    provider = Questions("ecs-tasks-requests", "ecs-tasks-ecsTasks")
+    provider = Questions("ecs-tasks-requests", "ecs-tasks-ecsTasks", ALARMS)
     for call in flows + lived:
         provider.learn(call)
-    of_provider = [one for call in flows + lived if not is_monitor_s(call) for one in provider.of(call)]
+    of_provider = [one for call in flows if not is_monitor_s(call) for one in provider.of(call)]
+    of_provider += [one for call in lived for one in provider.of(call)]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in aws.describe("ecs-events")["Outputs"]}
     monitor = Questions(outputs["AuditTable"], "ecs-events")
     of_monitor = [one for call in flows if is_monitor_s(call) or call.operation in BOTH for one in monitor.of(call)]
@@ -58,13 +61,17 @@ def judge(aws: Aws, flows: list, lived: list) -> list:
         asked = by_aws(name, stack, aws) + bounded(name, stack)
         rows += allowed(aws, name, stack, asked, partly=True)
         rows.append(denied(aws, name, stack))
+        if name == "provider":
+            rows += hook_role(aws, stack)
         rows.append(Row(name, "delete with a company's rules", "ministack", ended(aws.operate(stack), "DELETE_COMPLETE")))
     return rows + unused()
 
 
 def is_monitor_s(call) -> bool:
     """Whether the monitor has made this call, and not the runner."""
-    if call.service == "sns" or call.operation in ("BatchWriteItem", "TransactWriteItems"):
+    if call.service == "sns":
+        return dict(urllib.parse.parse_qsl(call.body.decode()))["TopicArn"] != ALARMS
+    if call.operation in ("BatchWriteItem", "TransactWriteItems"):
         return True
     return call.service == "dynamodb" and "Audit" in call.json().get("TableName", "")
 
@@ -130,6 +137,9 @@ def by_aws(name: str, stack: str, aws: Aws) -> list:
             question("es:ESHttpPut", f"{domain}/_index_template/ecs-events"),
         ]
     services = [f"dynamodb.{REGION}.amazonaws.com", f"sqs.{REGION}.amazonaws.com"]
+    if name == "provider":
+        # The key of the topic that the Reasons of failed hooks go to.
+        services.append(f"sns.{REGION}.amazonaws.com")
     asked += [
         question(f"kms:{action}", KEY, kms__ViaService=one) for action in ("Decrypt", "GenerateDataKey") for one in services
     ]
@@ -151,6 +161,9 @@ def bounded(name: str, stack: str) -> list:
         question("ecs:StopTask", arn("ecs", "task/prod-a/0"), ecs__cluster=cluster),
         question("ecs:ListTasks", "*", ecs__cluster=cluster),
         question("ecs:DescribeServices", arn("ecs", "service/prod-a/web"), ecs__cluster=cluster),
+        # A hook: what the deployment brings, and why it failed.
+        question("ecs:DescribeServiceRevisions", arn("ecs", "service-revision/prod-a/web/1"), ecs__cluster=cluster),
+        question("sns:Publish", ALARMS),
         question("iam:PassRole", role("tasks/migrate"), iam__PassedToService="ecs-tasks.amazonaws.com"),
         # VolumeConfigurations.
         question("iam:PassRole", role("tasks/volumes"), iam__PassedToService="ecs.amazonaws.com"),
@@ -190,6 +203,8 @@ def must_be_denied(name: str, stack: str) -> tuple:
         question("ecs:StopTask", arn("ecs", "task/test/0"), ecs__cluster=other),
         question("ecs:ListTasks", "*", ecs__cluster=other),
         question("ecs:DescribeServices", arn("ecs", "service/test/web"), ecs__cluster=other),
+        question("ecs:DescribeServiceRevisions", arn("ecs", "service-revision/test/web/1"), ecs__cluster=other),
+        question("ecs:UpdateService", arn("ecs", "service/prod-a/web"), ecs__cluster=own),
         question("ecs:TagResource", arn("ecs", "task/prod-a/0"), ecs__CreateAction="CreateCluster"),
         question("ecs:TagResource", arn("ecs", "task/prod-a/0")),
         question("ecs:DeleteCluster", own),
@@ -202,20 +217,49 @@ def must_be_denied(name: str, stack: str) -> tuple:
     )
 
 
+def hook_role(aws: Aws, stack: str) -> list:
+    """The rows about the role by which ECS invokes the function: it may do that and nothing else."""
+    function = arn("lambda", f"function:{stack}-ecsTasks")
+    may = [question("lambda:InvokeFunction", function), question("lambda:InvokeFunction", f"{function}:woken")]
+    may_not = [
+        question("lambda:InvokeFunction", arn("lambda", "function:another")),
+        question("lambda:InvokeFunction", f"{function}-2"),
+        question("lambda:UpdateFunctionCode", function),
+        question("ecs:RunTask", arn("ecs", "task-definition/app:3"), ecs__cluster=arn("ecs", "cluster/prod-a")),
+        question("iam:PassRole", role("tasks/migrate"), iam__PassedToService="ecs-tasks.amazonaws.com"),
+        question("sns:Publish", ALARMS),
+    ]
+    policy = policy_of(aws, stack, "HookRole")
+    refused = [f"{one['action']} on {one['resource']} is denied" for one, answer in answered(policy, may) if not answer["allowed"]]
+    return [
+        Row("provider", f"what the hook's role must do: {len(may)} questions", "iam-simulate", refused),
+        Row(
+            "provider",
+            f"what the hook's role may not: {len(may_not)} questions",
+            "iam-simulate",
+            granted(answered(policy, may_not)),
+        ),
+    ]
+
+
+def answered(policy: dict, questions: list) -> list:
+    """Each question with its answer."""
+    return list(zip(questions, ask(policy, list(questions))))
+
+
+def granted(answers: list) -> list:
+    """Whatever of that is allowed, and questions that the evaluator does not understand."""
+    found = [
+        f"{one['action']} on {one['resource']} {one['context']} is allowed" for one, answer in answers if answer["allowed"]
+    ]
+    return found + [
+        f"{one['action']} on {one['resource']}: {answer['errors']}" for one, answer in answers if answer.get("errors")
+    ]
+
+
 def denied(aws: Aws, name: str, stack: str) -> Row:
     """All of that is denied, and no question is one that the evaluator does not understand."""
-    questions = must_be_denied(name, stack)
-    answers = ask(policy_of(aws, stack), list(questions))
-    for answer in answers:
+    answers = answered(policy_of(aws, stack), must_be_denied(name, stack))
+    for _, answer in answers:
         USED[name].update(answer["by"])
-    found = [
-        f"{one['action']} on {one['resource']} {one['context']} is allowed"
-        for one, answer in zip(questions, answers)
-        if answer["allowed"]
-    ]
-    found += [
-        f"{one['action']} on {one['resource']}: {answer['errors']}"
-        for one, answer in zip(questions, answers)
-        if answer.get("errors")
-    ]
-    return Row(name, f"what must be denied: {len(questions)} questions", "iam-simulate", found)
+    return Row(name, f"what must be denied: {len(answers)} questions", "iam-simulate", granted(answers))

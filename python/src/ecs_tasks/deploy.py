@@ -343,7 +343,7 @@ def leave(plan: Plan, made: list[str], terminal: Terminal) -> None:
 
 
 def conclude(plan: Plan, terminal: Terminal) -> None:
-    """Shows the line that templates need, or the monitor's outputs."""
+    """Shows the lines that templates need, or the monitor's outputs."""
     stack = stacks.describe(plan.account, plan.name)
     if stack is None:
         raise Problem(f"stack {plan.name} is gone: somebody has deleted it meanwhile")
@@ -356,5 +356,11 @@ def conclude(plan: Plan, terminal: Terminal) -> None:
     if export:
         terminal.say("In your templates, in this account and region, write")
         terminal.say(f"\n    ServiceToken: !ImportValue {export}\n", BOLD)
+    hook_export, hook_arn = stack.exports.get("HookRoleArn"), stack.outputs.get("HookRoleArn")
+    if export and hook_export:
+        terminal.say("In a lifecycle hook of a service, write")
+        terminal.say(f"\n    HookTargetArn: !ImportValue {export}\n    RoleArn: !ImportValue {hook_export}\n", BOLD)
     if arn:
         terminal.say(f"The function's ARN: {arn}", DIM)
+    if hook_arn:
+        terminal.say(f"The hook role's ARN: {hook_arn}", DIM)
