@@ -88,7 +88,7 @@ impl Runner {
             Ok(Err(_)) => {
                 tracing::warn!("AWS did not answer in this invocation's time");
                 let run = hook.run.clone();
-                let run = run.unwrap_or_else(|| HookRun::begin(invocation.now()));
+                let run = run.unwrap_or_else(|| HookRun::begin(&hook.stage, invocation.now()));
                 later(run, true, Reason::default())
             }
             Err(Panicked) => {
@@ -116,7 +116,7 @@ impl Runner {
                 self.look_at_run(hook, run, &properties, invocation).await
             }
             run => {
-                let run = run.unwrap_or_else(|| HookRun::begin(invocation.now()));
+                let run = run.unwrap_or_else(|| HookRun::begin(&hook.stage, invocation.now()));
                 let started = self.start_run(hook, run, properties, invocation).await;
                 match started {
                     // An invocation whose answer was lost may have started tasks.

@@ -67,6 +67,9 @@ pub struct Hook {
 pub struct HookRun {
     /// The format's version; this is 1.
     version: u32,
+    /// The stage that it belongs to. Whether ECS keeps the details from stage to stage is not
+    /// documented.
+    stage: String,
     /// The tasks that have started.
     pub tasks: Vec<TaskArn>,
     /// The client token's number, counted from 0.
@@ -142,13 +145,15 @@ impl Hook {
         let run = details
             .as_object_mut()
             .and_then(|details| details.remove("Run"));
+        let stage = needed("lifecycleStage")?;
+        let run = run.and_then(|run| HookRun::read(&run, &stage));
         Ok(Self {
             deployment: needed("resourceArn")?,
             service: needed("serviceArn")?,
-            stage: needed("lifecycleStage")?,
+            stage,
             revision: needed("targetServiceRevisionArn")?,
             details,
-            run: run.and_then(|run| HookRun::read(&run)),
+            run,
         })
     }
 
@@ -228,10 +233,11 @@ impl Hook {
 }
 
 impl HookRun {
-    /// The run before anything has started.
-    pub fn begin(now: OffsetDateTime) -> Self {
+    /// The run at this stage, before anything has started.
+    pub fn begin(stage: &str, now: OffsetDateTime) -> Self {
         Self {
             version: VERSION,
+            stage: stage.to_owned(),
             tasks: Vec::new(),
             attempt: 0,
             retries: 0,
@@ -248,10 +254,10 @@ impl HookRun {
     }
 
     /// Reads the state. A state of another version or form counts as lost: the client token finds
-    /// the tasks again.
-    fn read(value: &Value) -> Option<Self> {
+    /// the tasks again. One of another stage is not this run's.
+    fn read(value: &Value, stage: &str) -> Option<Self> {
         let run: Self = serde_json::from_value(value.clone()).ok()?;
-        (run.version == VERSION).then_some(run)
+        (run.version == VERSION && run.stage == stage).then_some(run)
     }
 
     /// All tasks of these properties have started.
@@ -326,7 +332,7 @@ impl HookRun {
             attempt: self.attempt + 1,
             retries: self.retries + 1,
             deadline: self.deadline,
-            ..Self::begin(now)
+            ..Self::begin(&self.stage, now)
         })
     }
 

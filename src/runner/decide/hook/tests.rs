@@ -50,7 +50,8 @@ fn started() -> HookRun {
         ..ServiceRevision::default()
     };
     let properties = properties(json!({"Timeout": 100, "StartRetries": 1})).deployed_as(&revision);
-    let run = HookRun::begin(START).started(vec![task("1")], 0, (&properties, &revision));
+    let run =
+        HookRun::begin("PRE_SCALE_UP", START).started(vec![task("1")], 0, (&properties, &revision));
     run.timing(&properties, START)
 }
 
@@ -185,6 +186,15 @@ fn an_answer_in_progress_brings_all_details_back() {
     let next = hook(answer["hookDetails"].clone());
     assert_eq!(next.run, Some(started()));
     assert_eq!(next.reply_to(None), hook(details).reply_to(None));
+}
+
+/// Otherwise a hook at two stages would take the end of the first run for that of the second.
+#[test]
+fn a_state_of_another_stage_is_not_this_runs() {
+    let mut details = details();
+    details["Run"] = json!(started());
+    let other = Hook::read(&payload("POST_SCALE_UP", details)).unwrap();
+    assert_eq!(other.run, None);
 }
 
 #[test]
