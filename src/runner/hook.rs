@@ -182,8 +182,8 @@ impl Runner {
         }
         match launch(&work, run, (&properties, &revision)).await {
             // An earlier invocation has started the tasks, and ECS has lost what it said.
-            Launch::Repeated(run) => self.look_at_run(hook, run, &properties, invocation).await,
-            Launch::First(status) => status,
+            Begun::Repeated(run) => self.look_at_run(hook, run, &properties, invocation).await,
+            Begun::First(status) => status,
         }
     }
 
@@ -360,7 +360,7 @@ async fn clear(work: &Work<'_>, run: &HookRun, properties: &Properties) -> Optio
 }
 
 /// The outcome of one attempt to start the tasks.
-enum Launch {
+enum Begun {
     /// The first one that started them all, or one that did not.
     First(HookStatus),
     /// An earlier invocation had started them all.
@@ -368,7 +368,7 @@ enum Launch {
 }
 
 /// Makes one attempt to start the tasks that have not started.
-async fn launch(work: &Work<'_>, run: HookRun, run_of: (&Properties, &ServiceRevision)) -> Launch {
+async fn launch(work: &Work<'_>, run: HookRun, run_of: (&Properties, &ServiceRevision)) -> Begun {
     let (properties, now) = (run_of.0, work.now());
     let mut started = Started {
         tasks: run.tasks.clone(),
@@ -384,7 +384,7 @@ async fn launch(work: &Work<'_>, run: HookRun, run_of: (&Properties, &ServiceRev
         began_at: run.started_at,
     };
     match start_once(work, properties, &mut started, tried).await {
-        Some(Start::Failed(reason)) => Launch::First(failed(reason)),
+        Some(Start::Failed(reason)) => Begun::First(failed(reason)),
         Some(Start::Complete(started)) => {
             let began_at = started.began_at();
             // ECS replays the answer to a used token without the time of creation.
@@ -392,13 +392,13 @@ async fn launch(work: &Work<'_>, run: HookRun, run_of: (&Properties, &ServiceRev
             let run = run.started(started.tasks, started.attempt, run_of);
             let run = run.timing(properties, began_at.map_or(now, |at| at.min(work.now())));
             match is_first {
-                true => Launch::First(HookStatus::InProgress(Box::new(run))),
-                false => Launch::Repeated(run),
+                true => Begun::First(HookStatus::InProgress(Box::new(run))),
+                false => Begun::Repeated(run),
             }
         }
         None => {
             let run = run.started(started.tasks, started.attempt, run_of);
-            Launch::First(HookStatus::InProgress(Box::new(run)))
+            Begun::First(HookStatus::InProgress(Box::new(run)))
         }
     }
 }
