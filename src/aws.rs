@@ -47,7 +47,7 @@ pub async fn config_from_env() -> SdkConfig {
 }
 
 /// Sets the time limits of a call and the number of the SDK's own retries.
-pub(crate) fn patient(config: SdkConfig) -> SdkConfig {
+pub fn patient(config: SdkConfig) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))

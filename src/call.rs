@@ -18,7 +18,7 @@ pub struct CallError {
     pub kind: CallErrorKind,
 }
 
-/// The kinds of errors, by the attempt that can follow.
+/// The kinds of errors, by whether another attempt makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallErrorKind {
     /// Throttling, 5xx, a time-out, a broken connection: the same call may work later. This one may
@@ -62,7 +62,7 @@ impl CallError {
         }
     }
 
-    /// The error of a call that a bug of ours broke off.
+    /// The error of a call that a bug in this function interrupted.
     pub fn own_fault() -> Self {
         Self {
             operation: "ecs-tasks",
@@ -102,12 +102,13 @@ impl CallError {
         self.kind == CallErrorKind::Transient
     }
 
-    /// True if AWS refused the call for its rate.
+    /// True if AWS throttled the call.
     pub fn is_throttled(&self) -> bool {
         is_throttling(&self.code) || is_wrapped_throttle(&self.code, &self.message)
     }
 
-    /// Says whether the same start may work later, as far as the catalogue knows the error.
+    /// Returns what the catalogue says about another attempt at a start that failed with this
+    /// error.
     pub fn retry(&self) -> Retry {
         failures::of_call(&self.code, &self.message).entry.retry
     }
@@ -123,14 +124,14 @@ impl CallError {
     }
 }
 
-/// True if a service behind ECS refused ECS's call for its rate. RunTask reports that as
+/// True if a service behind ECS throttled ECS's call. RunTask reports that as
 /// InvalidParameterException.
 pub(crate) fn is_wrapped_throttle(code: &str, message: &str) -> bool {
     code == "InvalidParameterException"
         && failures::of_call(code, message).entry.retry == Retry::Throttled
 }
 
-/// True if the text names an error that refuses a call for its rate.
+/// True if the text names a throttling error.
 pub(crate) fn is_throttling(text: &str) -> bool {
     [
         // Only a part of the name: services say Throttling, ThrottlingException,

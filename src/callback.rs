@@ -51,6 +51,9 @@ pub enum Undelivered {
         /// The last status. 4xx is final; 5xx used up all attempts.
         status: StatusCode,
     },
+    /// The request gives no address.
+    #[error("the request gives no address for an answer")]
+    NoAddress,
     /// The invocation ended first.
     #[error("the answer could not be sent before the invocation's end")]
     OutOfTime,
@@ -111,7 +114,10 @@ impl Callback {
             let share = Duration::try_from((end - now) / 4).unwrap_or_default();
             share.clamp(SHORTEST_ATTEMPT, ATTEMPT)
         };
-        let put = || self.put(body, reply_to.address(), patience());
+        let Some(address) = reply_to.address() else {
+            return Err(Undelivered::NoAddress);
+        };
+        let put = || self.put(body, address, patience());
         let sending = put
             .retry(backoff)
             .when(Undelivered::may_pass)
@@ -171,7 +177,7 @@ impl Undelivered {
             // A 4xx means that the signature has expired or that S3 does not accept it. The same
             // PUT gets the same status.
             Self::Refused { status, .. } => status.is_server_error(),
-            Self::OutOfTime | Self::Panicked => false,
+            Self::NoAddress | Self::OutOfTime | Self::Panicked => false,
         }
     }
 }

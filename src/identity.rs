@@ -56,6 +56,19 @@ pub fn client_token(request_id: &str, attempt: u32) -> String {
     }
 }
 
+/// The id of a deployment's hook, which takes the place of a RequestId: `<deployment>/<24 hex
+/// digits>`. Hooks of one deployment differ in the digits, which are a digest of the deployment's
+/// ARN, the stage and the hook's details.
+pub fn hook_request_id(deployment: &str, stage: &str, details: &str) -> String {
+    let id = deployment.rsplit('/').next().unwrap_or_default();
+    format!("{id}/{}", digest(&[deployment, stage, details], 24))
+}
+
+/// The deployment of a hook, from its id; `None` for the RequestId of CloudFormation.
+pub fn deployment_of(request_id: &str) -> Option<&str> {
+    request_id.split_once('/').map(|(deployment, _)| deployment)
+}
+
 fn digest(parts: &[&str], digits: usize) -> String {
     let mut hash = Sha256::new();
     for part in parts {

@@ -1,4 +1,5 @@
-//! The monitor's flow: events are judged, kept in the audit trail, and reported to whoever needs to know.
+//! The monitor's flow: it judges each event, writes it to the audit trail, and reports it to the
+//! sinks that are set.
 //!
 //! ```text
 //! payload ─► events ─► Finding ─► claim, audit ─► metrics ─┬─► alert ─┬─► settle ─┬─► which failed
@@ -6,13 +7,13 @@
 //!                                                          └─► index ─────────────┘
 //! ```
 //!
-//! Nothing is lost and a failure is reported once: its task's row in the table is claimed first, then the
-//! alert goes out or is counted, then the row is settled. A crash anywhere costs a second alert at worst.
-//! Without a table every delivery alerts.
+//! Nothing is lost, and a failure is reported once: the monitor claims the task's row in the table
+//! first, then sends the alert or counts it, and then settles the row. A crash anywhere costs a
+//! second alert at worst. Without a table every delivery alerts.
 //!
-//! Retry policy: a sink that fails does not stop the others, but its event has failed. From SQS it comes back
-//! alone; all else fails the invocation, and Lambda repeats it. What cannot be read is logged, counted and
-//! dropped.
+//! Retry policy: a sink that fails does not stop the others, but its event has failed. From SQS
+//! that event comes back alone; anything else fails the invocation, and Lambda repeats it. A
+//! message that cannot be read is logged, counted and dropped.
 
 pub mod decide;
 pub mod render;
@@ -55,7 +56,7 @@ pub struct Monitor {
     metrics: MetricSink,
 }
 
-/// Sinks failed, so that what was delivered must be delivered again.
+/// Some sinks failed, so the payload must be delivered again.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} of the event could not be done, and it must be delivered again")]
 pub struct Undone(String);
@@ -64,15 +65,15 @@ pub struct Undone(String);
 #[derive(Default)]
 struct Arrived {
     events: Vec<Event>,
-    /// Each message's id, and the id of its event.
+    /// Each message's id, with the id of its event.
     messages: Vec<(String, usize)>,
-    /// The messages of a schedule, and its time.
+    /// The schedule's messages, each with its time.
     ticks: Vec<(String, OffsetDateTime)>,
     dropped: usize,
 }
 
 impl Monitor {
-    /// A monitor with these settings, and clients of this configuration with our own patience.
+    /// A monitor with these settings. Its clients use this configuration with our own time limits.
     pub fn new(settings: Settings, config: SdkConfig, metrics: MetricSink) -> Self {
         Self {
             sinks: Sinks::new(settings, config),
@@ -80,8 +81,8 @@ impl Monitor {
         }
     }
 
-    /// Handles one payload. The answer names to SQS which messages have failed; `Err` makes Lambda repeat
-    /// what came without a queue.
+    /// Handles one payload. The answer tells SQS which messages have failed; `Err` makes Lambda
+    /// repeat a payload that came without a queue.
     pub async fn handle(&self, payload: Value, now: OffsetDateTime) -> Result<Value, Undone> {
         let payload = Payload::of(payload);
         let is_from_queue = payload.is_from_queue;
@@ -156,7 +157,7 @@ impl Monitor {
             in_flight[id].fail(sink, &error);
         }
         for id in 0..in_flight.len() {
-            // Events about the same end of a task share the fate of the first.
+            // Events about the same end of a task succeed or fail with the first.
             if let Some(leader) = in_flight[id].led_by {
                 let undone = in_flight[leader].failed_sinks.clone();
                 in_flight[id].failed_sinks.extend(undone);

@@ -5,6 +5,7 @@
 //! template.
 
 mod check;
+pub mod hook;
 mod read;
 pub mod run_task;
 pub mod service;

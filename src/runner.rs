@@ -6,10 +6,11 @@
 //!                   │                   ├─ Run ──► clear, start ─► wait ─┬─► respond
 //!                   │                   └─ Stop ─► delete ──────► wait ─┤
 //!                   ├─ {"Wait": …} ─────────────────────────────► wait ─┼─► the next invocation
-//!                   └─ an event, {"Watch": {}} ─► watch ────────► wait ─┴─► the ledger
+//!                   ├─ an event, {"Watch": {}} ─► watch ────────► wait ─┴─► the ledger
+//!                   └─ a hook of a deployment ─► hook: clear, start or look ─► ECS
 //! ```
 //!
-//! Calls go one way, in the order of the files: request, watch → respond → run, delete → start,
+//! Calls go one way, in the order of the files: request, watch, hook → respond → run, delete → start,
 //! clear → wait → conclude → tasks, evidence → ledger. All of them carry one `Work`.
 //!
 //! One guard stands around all work on a request, and around each row of the watch: a panic ends in
@@ -23,6 +24,7 @@ mod conclude;
 pub mod decide;
 mod delete;
 mod evidence;
+mod hook;
 pub mod invocation;
 pub mod ledger;
 pub mod metrics;
@@ -44,12 +46,10 @@ use self::{
     invocation::Invocation,
     ledger::Ledger,
     respond::{Panicked, caught},
-    wait::Ending,
 };
 use crate::{
-    aws::Aws,
+    aws::{Aws, sns::Topic},
     callback::{Callback, Undelivered},
-    cfn::ReplyTo,
     reason::{FailureClass, Reason},
 };
 
@@ -60,6 +60,7 @@ pub struct Runner {
     ledger: Option<Ledger>,
     write_metrics: Box<dyn Fn(&str) + Send + Sync>,
     metrics_by_resource: bool,
+    alarm_topic: Option<Topic>,
 }
 
 impl Runner {
@@ -71,6 +72,7 @@ impl Runner {
             ledger: None,
             write_metrics: Box::new(|_| {}),
             metrics_by_resource: false,
+            alarm_topic: None,
         }
     }
 
@@ -100,7 +102,17 @@ impl Runner {
         }
     }
 
-    /// Handles one payload of any kind.
+    /// The same runner, which publishes the failures of hooks to this topic.
+    #[must_use]
+    pub fn with_alarm_topic(self, alarm_topic: Option<Topic>) -> Self {
+        Self {
+            alarm_topic,
+            ..self
+        }
+    }
+
+    /// Handles one payload of any kind. Returns the function's result: ECS reads that of a hook,
+    /// and nobody reads any other.
     ///
     /// `Err` means that an answer could not be delivered; everything else, a failed task included,
     /// is `Ok`.
@@ -108,7 +120,7 @@ impl Runner {
         &self,
         payload: &Value,
         invocation: &Invocation,
-    ) -> Result<(), Undelivered> {
+    ) -> Result<Value, Undelivered> {
         // A panic must still flush the metrics, and must fail the invocation so that Lambda
         // delivers again.
         let handled = caught(Box::pin(self.enter(payload, invocation))).await;
@@ -119,18 +131,14 @@ impl Runner {
         })
     }
 
-    async fn enter(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
+    async fn enter(&self, payload: &Value, invocation: &Invocation) -> Result<Value, Undelivered> {
         match Entry::read(payload) {
-            Entry::Request(request) => Box::pin(self.request(*request, invocation)).await,
-            Entry::Resume(wait) => Box::pin(self.resume(*wait, invocation)).await,
-            Entry::Changed(task) => {
-                Box::pin(self.task_changed(*task, invocation)).await;
-                Ok(())
-            }
-            Entry::Watch => {
-                Box::pin(self.watch(invocation)).await;
-                Ok(())
-            }
+            Entry::Request(request) => Box::pin(self.request(*request, invocation)).await?,
+            Entry::Resume(wait) => Box::pin(self.resume(*wait, invocation)).await?,
+            Entry::Changed(task) => Box::pin(self.task_changed(*task, invocation)).await,
+            Entry::Watch => Box::pin(self.watch(invocation)).await,
+            Entry::Hook(hook) => return Ok(Box::pin(self.hook(&hook, invocation)).await),
+            Entry::GarbledHook(problem) => return Ok(self.garbled_hook(&problem)),
             Entry::Unreadable {
                 reply_to,
                 cluster,
@@ -144,37 +152,16 @@ impl Runner {
                 // after FAILED.
                 let reason = texts::function_replaced(&error);
                 self.fail(cluster.as_deref(), &reply_to, reason, invocation)
-                    .await
+                    .await?;
             }
             Entry::Garbled { reply_to, problem } => {
                 tracing::error!(request_id = reply_to.request_id, "{problem}");
                 let reason = Reason::new(problem).of_class(FailureClass::Refused);
-                self.fail(None, &reply_to, reason, invocation).await
+                self.fail(None, &reply_to, reason, invocation).await?;
             }
-            Entry::Dropped { problem } => {
-                tracing::warn!("{problem}");
-                Ok(())
-            }
+            Entry::Dropped { problem } => tracing::warn!("{problem}"),
         }
-    }
-
-    /// Stops the tasks that a request may have started, and answers FAILED.
-    async fn fail(
-        &self,
-        cluster: Option<&str>,
-        reply_to: &ReplyTo,
-        reason: Reason,
-        invocation: &Invocation,
-    ) -> Result<(), Undelivered> {
-        let failing = async {
-            Some(Ending::Answered(
-                self.stop_and_fail(cluster, reply_to, invocation, reason)
-                    .await,
-            ))
-        };
-        self.settle(cluster, reply_to, invocation, Box::pin(failing))
-            .await
-            .map(drop)
+        Ok(Value::Null)
     }
 
     /// Writes the metrics of the invocation, one line for each request.

@@ -81,6 +81,8 @@ FAILURES = [
 ]
 COLUMNS = 24
 INCH = 0.5
+# On a dark page, light and dark change places and the hues stay.
+DARK = "@media (prefers-color-scheme:dark){svg{filter:invert(0.93) hue-rotate(180deg)}}"
 COLORS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b"]
 
 
@@ -229,6 +231,8 @@ def draw(body: dict, picture: Path) -> None:
             DRAWN[widget["type"]](axes, widget["properties"])
         description = f"With invented figures. Dashboard {digest(body)}"
         FigureCanvasSVG(figure).print_svg(str(picture), metadata={"Date": None, "Description": description})
+    drawn = picture.read_text(encoding="utf-8")
+    picture.write_text(drawn.replace("</style>", f"{DARK}</style>", 1), encoding="utf-8")
 
 
 def digest(body: dict) -> str:

@@ -28,6 +28,7 @@ class Dashboard(unittest.TestCase):
     def test_the_picture_shows_every_widget_and_every_line_of_it_and_is_the_same_each_time(self):
         picture = self.drawn(self.body)
         self.assertEqual(picture, self.drawn(self.body))
+        self.assertIn("prefers-color-scheme:dark", picture)
         shown = set(re.findall(r"<!-- (.*?) -->", picture))
         for widget in self.body["widgets"]:
             properties = widget["properties"]

@@ -99,9 +99,13 @@ class Version(unittest.TestCase):
         rehearse = tomllib.loads((ROOT / "rehearse/Cargo.toml").read_text(encoding="utf-8"))["package"]
         hook = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         action = load(str(ROOT / "action.yml"))["inputs"]["version"]["default"]
+        construct, locked = (json.loads((ROOT / "cdk" / name).read_text()) for name in ("package.json", "package-lock.json"))
         self.assertEqual(
             (rehearse["version"], hook["version"], hook["dependencies"], action),
             (version, version, [f"ecs-tasks=={version}"], version),
+        )
+        self.assertEqual(
+            (construct["version"], locked["version"], locked["packages"][""]["version"]), (version, version, version)
         )
 
     def test_cargo_is_told_the_oldest_rust_that_every_dependency_compiles_with(self):

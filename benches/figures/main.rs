@@ -1,7 +1,8 @@
-//! The figures that both functions are held to, measured with the zips' own binaries against the stage.
+//! The figures that both functions are held to, measured with the zips' own binaries against the
+//! stage.
 //!
-//! `make bench` prints them beside their limits. They are no test: a shared machine is too noisy for that, so
-//! each is a median, or a count.
+//! `make bench` prints them beside their limits. They are no test: a shared machine is too noisy
+//! for that, so each is a median, or a count.
 #![expect(clippy::print_stdout, reason = "it is a program that prints figures")]
 
 mod monitor;
@@ -25,7 +26,7 @@ use rehearse::{
 };
 use time::OffsetDateTime;
 
-/// How often each time is measured.
+/// Number of measurements of each time.
 const ROUNDS: usize = 41;
 
 /// A figure, and what it is held to.

@@ -1,5 +1,5 @@
-//! The monitor: how many events it gets through with all of its sinks, and beside it one invocation and one
-//! write for each event, which is how the published set-ups go about it.
+//! The monitor: how many events it gets through with all of its sinks, and beside it one invocation
+//! and one write for each event, which is how the published set-ups go about it.
 
 use std::{io, ops::Range, path::Path, sync::Arc};
 
@@ -27,11 +27,11 @@ const LIFE: [&str; 6] = [
 ];
 /// One task in so many fails.
 const FAILS: usize = 10;
-/// What a batch from the queue has at most.
+/// Most events in a batch from the queue.
 const BATCH: usize = 100;
-/// How many batches are measured.
+/// Number of batches that are measured.
 const BATCHES: usize = 60;
-/// How many events are sent by themselves.
+/// Number of events that are sent by themselves.
 const SINGLES: usize = 600;
 
 pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>> {
@@ -100,7 +100,7 @@ pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>
     ])
 }
 
-/// What handling 100 events takes.
+/// The cost of handling 100 events.
 struct Measured {
     rate: f64,
     invocations: f64,

@@ -29,7 +29,8 @@ pub(crate) async fn figures(zip: &Path, binary: &Path) -> io::Result<Vec<Figure>
         warms.push(request(&stage, 0).await);
     }
     let mut lags = Vec::new();
-    // Looks come every second, so tasks that end between them say more than those that end with one.
+    // Looks come every second, so tasks that end between them say more than those that end with
+    // one.
     for seconds in ["3", "3.2", "3.4", "3.6", "3.8"] {
         register(&stage, seconds)?;
         request(&stage, 60).await;

@@ -1,5 +1,5 @@
-//! Whatever comes as a continuation: refused, or gone on with at any time without a panic, and handed on as
-//! it was.
+//! A continuation of any form is refused, or it can be resumed at any time without a panic and
+//! handed over unchanged.
 
 #![no_main]
 

@@ -24,8 +24,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// An answer names the request that it is to, and CloudFormation reads all of it, unless its own names are
-/// too long.
+/// An answer names the request that it is to, and CloudFormation reads all of it, unless its own
+/// names are too long.
 fn answers(reply_to: &ReplyTo, reason: &str) {
     let body = Answer::Failed(Reason::new(reason)).into_body(reply_to);
     let answer: Value = serde_json::from_str(&body).expect("an answer is JSON");

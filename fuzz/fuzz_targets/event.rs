@@ -1,5 +1,5 @@
-//! Whatever EventBridge or a queue hands over: an event that every sink can take, or one that is dropped with
-//! its id.
+//! A payload of any form from EventBridge or a queue becomes an event that every sink accepts, or it
+//! is dropped with its id.
 
 #![no_main]
 

@@ -35,7 +35,11 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// goes on by ECS's event or by a watch, which comes round once a minute. The last line counts what events
 /// and the watch invoke separately, and all calls to the table as one number.
 ///
-/// Exit status: 0 if every step ended as it should and every event was read, 1 if a stack operation failed, 2
+/// A service whose lifecycle hook is the function is deployed as far as its hooks: on create, on each update
+/// that starts a deployment, and with --deploy.
+///
+/// Exit status: 0 if every step ended as it should and every event was read, 1 if a stack operation or a
+/// deployment failed, 2
 /// if the command line or the template is wrong, which is reported before anything starts, 3 if the template
 /// has nothing to rehearse, 130 if the rehearsal was interrupted (Ctrl-C, SIGTERM, SIGHUP).
 #[derive(Debug, Parser)]
@@ -58,9 +62,10 @@ pub struct Arguments {
     /// given again.
     #[arg(long = "task-definition", value_name = "FILE")]
     task_definitions: Vec<PathBuf>,
-    /// Rehearse the custom resources with this ServiceToken, whatever their type: its value, the export that
-    /// it imports, or the resource that it refers to [default: those of type Custom::ECSTask, and those that
-    /// import ecs-tasks-FunctionArn]
+    /// Rehearse the custom resources with this ServiceToken, whatever their type, and the lifecycle hooks with
+    /// this HookTargetArn: its value, the export that it imports, or the resource that it refers to [default:
+    /// those of type Custom::ECSTask, those that import ecs-tasks-FunctionArn, and hooks whose HookDetails have
+    /// an ECSTask]
     #[arg(long, value_name = "TOKEN")]
     service_token: Option<String>,
     /// A parameter's new value: updates the stack with all of these after it has been created.
@@ -69,6 +74,11 @@ pub struct Arguments {
     /// The next version of the template: updates the stack to it after it has been created.
     #[arg(long, value_name = "FILE")]
     update_template: Option<PathBuf>,
+    /// Deploy this service after the create, as a pipeline does with UpdateService: its lifecycle hooks run.
+    /// With a FILE its task definition is registered first, as describe-task-definition prints it. Can be
+    /// given again.
+    #[arg(long, value_name = "LOGICALID[=FILE]", value_parser = deploy)]
+    deploy: Vec<(String, Option<PathBuf>)>,
     /// Let this resource fail, in the update if there is one, else in the create, after everything that does
     /// not depend on it: to see the rollback, which should then succeed.
     #[arg(long, value_name = "LOGICALID")]
@@ -244,6 +254,7 @@ impl Arguments {
 
     fn needs_template(&self) -> Result<(), Unfit> {
         let given = [
+            ("--deploy", !self.deploy.is_empty()),
             ("--disable-rollback", self.disable_rollback),
             ("--docker", self.docker),
             ("--express", self.express),
@@ -304,6 +315,14 @@ fn shown(templates: &[(PathBuf, TemplateErrors)]) -> String {
         .flat_map(line)
         .collect::<Vec<_>>()
         .join("\nrehearse: ")
+}
+
+/// A service, and the file with its task definition.
+fn deploy(text: &str) -> Result<(String, Option<PathBuf>), String> {
+    match text.contains('=') {
+        true => assignment(text).map(|(service, file)| (service, Some(file.into()))),
+        false => Ok((text.to_owned(), None)),
+    }
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -1,4 +1,4 @@
-//! //! The stage's made-up account, its clock, its ids, and the durations that it plays.
+//! The stage's made-up account, its clock, its ids, and the durations that it plays.
 
 use std::time::Duration;
 

@@ -231,7 +231,9 @@ impl Console {
         let style = match event.status.as_str() {
             status if status.ends_with("_FAILED") => AnsiColor::Red.on_default(),
             status if status.contains("ROLLBACK") => AnsiColor::Yellow.on_default(),
-            status if status.ends_with("_COMPLETE") => AnsiColor::Green.on_default(),
+            status if status.ends_with("_COMPLETE") || status.ends_with("_COMPLETED") => {
+                AnsiColor::Green.on_default()
+            }
             _ => Style::new(),
         };
         let (status, name, reason) = (&event.status, &event.logical_id, &event.reason);
@@ -304,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_runner_measures_reads_as_a_sentence() {
+    fn the_runners_metrics_read_as_a_sentence() {
         let line = r#"{"Runs":1,"RunsFailed":1,"Class":"container","RunSeconds":1.5,"Throttled":0,"_aws":
             {"CloudWatchMetrics":[{"Metrics":[{"Name":"Runs","Unit":"Count"},{"Name":"RunsFailed","Unit":"Count"},
             {"Name":"RunSeconds","Unit":"Seconds"},{"Name":"Throttled","Unit":"Count"}]}]}}"#;
@@ -313,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_no_measures() {
+    fn other_lines_are_not_metrics() {
         for line in [
             "starting",
             r#"{"message":"answering"}"#,

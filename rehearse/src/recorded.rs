@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_that_one_gets_hold_of_gives_its_events() {
+    fn every_form_of_recorded_events_is_read() {
         check(r#"{"id": 1}"#, json!([{"id": 1}]));
         check(
             "[{\"id\": 1},\n {\"id\": 2}]",
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_told_by_its_line() {
+    fn a_file_that_is_not_json_is_reported_with_its_line() {
         assert_eq!(events("{\"id\": 1}\nResources:\n"), Err(2));
         assert_eq!(events("{"), Err(1));
     }

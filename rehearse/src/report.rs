@@ -1,4 +1,4 @@
-//! //! Reports of the stage.
+//! Reports of the stage.
 
 use std::sync::Arc;
 

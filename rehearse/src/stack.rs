@@ -2,10 +2,12 @@
 
 mod account;
 mod check;
+mod deployment;
 mod desired;
 mod event;
 mod expected;
 mod hints;
+mod hooks;
 mod make;
 mod named;
 mod remove;
@@ -41,7 +43,7 @@ pub struct Stack {
     events: StackEvents,
     live: BTreeMap<String, Live>,
     outputs: Outputs,
-    /// The logical ids of the resources that the function serves.
+    /// The logical ids of the resources that the function serves, with services whose hook it is.
     ours: BTreeSet<String>,
     /// The resource that fails at its next creation or update.
     fail: Option<String>,

@@ -6,6 +6,7 @@ mod to_sdk;
 use aws_sdk_ecs::{
     config::retry::RetryConfig,
     operation::{
+        describe_service_revisions::DescribeServiceRevisionsOutput,
         describe_task_definition::DescribeTaskDefinitionOutput,
         list_tasks::builders::ListTasksFluentBuilder, run_task::RunTaskError,
         start_task::StartTaskOutput,
@@ -15,7 +16,7 @@ use aws_sdk_ecs::{
 
 use super::{Aws, CallError, CallErrorKind};
 use crate::{
-    properties::{Properties, service::ServicePlacement},
+    properties::{Properties, hook::ServiceRevision, service::ServicePlacement},
     task::{LaunchFailure, Observation, Task, TaskArn, TaskDefinition, cluster_name},
 };
 
@@ -184,6 +185,28 @@ impl Aws {
             .iter()
             .find(|service| service.status() != Some("INACTIVE"));
         Ok(active.map(from_sdk::service_placement))
+    }
+
+    /// A service revision. `None` if ECS does not know it.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServiceRevisions.html>
+    pub async fn describe_service_revision(
+        &self,
+        arn: &str,
+    ) -> Result<Option<ServiceRevision>, CallError> {
+        let call = self
+            .ecs
+            .describe_service_revisions()
+            .service_revision_arns(arn);
+        let call = call.customize().config_override(one_attempt());
+        let output: DescribeServiceRevisionsOutput = call
+            .send()
+            .await
+            .map_err(|error| CallError::of("ecs:DescribeServiceRevisions", error))?;
+        Ok(output
+            .service_revisions()
+            .first()
+            .map(from_sdk::service_revision))
     }
 
     /// Describes all of these tasks once, with their tags. The caller's next look is the retry.

@@ -3,7 +3,7 @@
 use std::env;
 
 use ecs_tasks::{
-    aws::{self, Aws},
+    aws::{self, Aws, sns::Topic},
     callback::Callback,
     function::{clock::Clock, embedded, logging::Logging, payload::readable},
     runner::{Runner, invocation::Invocation, ledger::Ledger},
@@ -25,7 +25,10 @@ async fn main() -> Result<(), Error> {
     let config = aws::config_from_env().await;
     let ledger = variable("LEDGER_TABLE").filter(|name| !name.trim().is_empty());
     let ledger = ledger.map(|name| Ledger::new(&config, name.trim()));
+    let topic = variable("ALARM_TOPIC").filter(|arn| !arn.trim().is_empty());
+    let topic = topic.map(|arn| Topic::new(&aws::patient(config.clone()), arn.trim()));
     let runner = Runner::new(Aws::new(config), Callback::default()).with_ledger(ledger);
+    let runner = runner.with_alarm_topic(topic);
     let runner = runner.with_metrics(variable("METRICS_BY").as_deref(), embedded::write);
     let runner = &runner;
     let handler = service_fn(move |event: LambdaEvent<Value>| handle(runner, event, may_recurse));
@@ -37,6 +40,5 @@ async fn handle(runner: &Runner, event: LambdaEvent<Value>, loops: bool) -> Resu
     let ends_at = OffsetDateTime::from(event.context.deadline());
     let invocation = Invocation::begin(Clock::start(), ends_at, event.context.invoked_function_arn)
         .with_recursive_loop(loops);
-    runner.handle(&event.payload, &invocation).await?;
-    Ok(Value::Null)
+    Ok(runner.handle(&event.payload, &invocation).await?)
 }

@@ -62,13 +62,15 @@ pub enum RequestType {
 /// continuation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReplyTo {
-    /// The presigned address. It is a secret.
-    pub response_url: ResponseUrl,
-    /// The stack's ARN.
+    /// The presigned address. It is a secret. `None` for a deployment's hook, which is answered by
+    /// the invocation itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_url: Option<ResponseUrl>,
+    /// The stack's ARN; for a hook the service's.
     pub stack_id: String,
     /// The id of this one request, the same on every delivery of it.
     pub request_id: String,
-    /// The resource's name in the template.
+    /// The resource's name in the template; for a hook the lifecycle stage.
     pub logical_resource_id: String,
     /// The id from Create, the same ever after: CloudFormation would delete the resource of a
     /// changed id.
@@ -83,6 +85,10 @@ pub struct ReplyTo {
     /// its tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_handle: Option<WaitHandle>,
+    /// The creation time of the service revision that a hook's deployment goes to. A later
+    /// deployment has a later one.
+    #[serde(skip)]
+    pub revision_created_at: Option<OffsetDateTime>,
 }
 
 impl ReplyTo {
@@ -91,11 +97,17 @@ impl ReplyTo {
         identity::started_by(&self.stack_id, &self.logical_resource_id)
     }
 
-    /// The address to PUT to: the handle's, or the ResponseURL.
-    pub fn address(&self) -> &ResponseUrl {
-        self.wait_handle
-            .as_ref()
-            .map_or(&self.response_url, WaitHandle::address)
+    /// The time at which CloudFormation sent the request, or at which ECS made the revision of a
+    /// hook's deployment. It tells the later of two.
+    pub fn sent_at(&self) -> Option<OffsetDateTime> {
+        let signed_at = self.response_url.as_ref().and_then(ResponseUrl::signed_at);
+        signed_at.or(self.revision_created_at)
+    }
+
+    /// The address to PUT to: the handle's, or the ResponseURL. `None` for a hook.
+    pub fn address(&self) -> Option<&ResponseUrl> {
+        let handle = self.wait_handle.as_ref().map(WaitHandle::address);
+        handle.or(self.response_url.as_ref())
     }
 
     /// The same request with a WaitHandle for its verdict. The handle's expiry becomes the time
@@ -152,7 +164,7 @@ impl Received {
             str::to_owned,
         );
         let reply_to = ReplyTo {
-            response_url,
+            response_url: Some(response_url),
             stack_id,
             request_id,
             logical_resource_id,
@@ -161,6 +173,7 @@ impl Received {
             no_echo: false,
             given_up_at: None,
             wait_handle: None,
+            revision_created_at: None,
         };
 
         let missing: Vec<&str> = ["StackId", "RequestId", "LogicalResourceId"]
@@ -257,7 +270,7 @@ pub(crate) mod fixtures {
     pub(crate) fn reply_to(request_id: &str) -> ReplyTo {
         let url = "https://bucket.s3.us-west-2.amazonaws.com/key?X-Amz-Date=20261120T101500Z&X-Amz-Signature=secret";
         ReplyTo {
-            response_url: ResponseUrl::parse(url).expect("a good URL"),
+            response_url: Some(ResponseUrl::parse(url).expect("a good URL")),
             stack_id: "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/12947b30"
                 .to_owned(),
             request_id: request_id.to_owned(),
@@ -266,6 +279,7 @@ pub(crate) mod fixtures {
             no_echo: false,
             given_up_at: None,
             wait_handle: None,
+            revision_created_at: None,
         }
     }
 }

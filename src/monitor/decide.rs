@@ -1,4 +1,4 @@
-//! The monitor's decisions: an event is read and judged, by settings. Pure.
+//! The monitor's decisions: it reads an event and judges it by the settings. Pure.
 
 pub mod envelope;
 pub mod event;

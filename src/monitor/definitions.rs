@@ -11,13 +11,15 @@ use super::{
 };
 use crate::task::TaskDefinition;
 
-/// Time limit for the definitions of one batch. A task is judged without its definition rather than late.
+/// Time limit for the definitions of one batch. A task is judged without its definition rather than
+/// late.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Most definitions that an instance remembers.
 const REMEMBERED: usize = 500;
 
 impl Sinks {
-    /// The definitions that the verdicts on these events rest on, as far as they can be read in time.
+    /// Returns the definitions that the verdicts on these events need, as far as they can be read
+    /// in time.
     pub(super) async fn definitions(&self, events: &[Event]) -> Definitions {
         let mut wanted: Vec<&str> = events.iter().filter_map(wanted_definition).collect();
         wanted.sort_unstable();
@@ -30,7 +32,7 @@ impl Sinks {
         read.filter_map(async |read| read).collect().await
     }
 
-    /// A task definition, if it can be read: from memory, or from ECS.
+    /// Returns a task definition from memory or from ECS; `None` if it cannot be read.
     pub(super) async fn definition(&self, arn: &str) -> Option<Arc<TaskDefinition>> {
         let known = self
             .known_definitions

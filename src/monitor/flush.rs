@@ -1,7 +1,8 @@
-//! The clock of the windows: a schedule invokes the function every minute, and what has come in a window that
-//! has ended is reported as a count.
+//! The clock of the windows: a schedule invokes the function every minute, and it reports the
+//! failures of each window that has ended as a count.
 //!
-//! A count is taken off only after its message went out, so that a crash costs a second message at worst.
+//! A count is cleared only after its message went out, so that a crash costs a second message at
+//! worst.
 
 use time::OffsetDateTime;
 
@@ -22,8 +23,8 @@ use crate::aws::{
 };
 
 impl Sinks {
-    /// Reports what waits in windows that have ended by `at`, the schedule's time; `Err` if something could
-    /// not be reported, which the next minute tries again.
+    /// Reports the counts of windows that have ended by `at`, the schedule's time. `Err` if
+    /// something could not be reported; the next minute tries again.
     pub(super) async fn flush(
         &self,
         at: OffsetDateTime,
@@ -45,7 +46,7 @@ impl Sinks {
                 0 => table.delete(&rows.close(&window)).await,
                 _ => self.report_count(table, &rows, &window).await,
             };
-            // One group must not keep the others from being reported.
+            // A group that fails must not keep the others from being reported.
             if let Err(error) = reported {
                 tracing::error!(
                     cluster = window.group.cluster,
@@ -72,8 +73,8 @@ impl Sinks {
         }
         let event = Event::read(window.latest.clone(), "")
             .map_err(|error| CallError::refused("dynamodb:Query", &error.to_string()))?;
-        // It was alarming when it was counted. One that was too long to be kept whole is reported in the
-        // group's words.
+        // The event was alarming when it was counted. If it was too long to be stored whole, the
+        // report has the group's words.
         let judged = match window.group.cause == RESTARTING {
             true => Some(Finding::Restarting),
             false => Finding::of(&event, &[])
@@ -101,7 +102,8 @@ impl Sinks {
                 .await
                 .map(drop),
             Err(error) => {
-                // Best effort: without it the lease keeps the next minute from reporting it, and no longer.
+                // Best effort: if it fails, the lease blocks the report in the next minute, and no
+                // longer.
                 let _ = table.update(&rows.give_back(window)).await;
                 Err(error)
             }

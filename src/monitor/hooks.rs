@@ -1,4 +1,4 @@
-//! Deployment hooks that await somebody's action: reported if nobody acts for a while.
+//! Deployment hooks that wait for somebody to act: reported if nobody does for a while.
 
 use super::{
     decide::{
@@ -12,7 +12,8 @@ use super::{
 };
 
 impl Sinks {
-    /// Notes which hooks wait and which no longer do. A window that nothing ends is reported by the schedule.
+    /// Notes which hooks wait and which no longer do. If no event ends a hook's window, the
+    /// schedule reports it.
     pub(super) async fn note_hooks(
         &self,
         in_flight: &[InFlight<'_>],

@@ -31,7 +31,7 @@ pub(super) enum Sink {
     Log,
     /// Its document in the index.
     Index,
-    /// Writing down what was done.
+    /// The record of what was done.
     Mark,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct InFlight<'e> {
     pub(super) event: &'e Event,
     pub(super) finding: Option<Finding>,
     pub(super) item: Option<Item>,
-    /// Its task's row, where there is a table and something to claim.
+    /// Its task's row, if there is a table and something to claim.
     pub(super) key: Option<Attributes>,
     pub(super) claim: Claim,
     /// Cluster and name of the service whose task has ended by itself with 0.
@@ -50,7 +50,7 @@ pub(super) struct InFlight<'e> {
     pub(super) failed_sinks: Vec<Sink>,
 }
 
-/// An event by its id, and what of it could not be done.
+/// An event by its id, the part of its work that failed, and the error.
 pub(super) type Shortfall = (usize, Sink, CallError);
 
 impl Sink {
@@ -68,7 +68,7 @@ impl Sink {
 }
 
 impl<'e> InFlight<'e> {
-    /// Judges an event, and logs what it was found to be.
+    /// Judges an event, and logs the finding.
     pub(super) fn judge(
         event: &'e Event,
         settings: &Settings,
@@ -102,7 +102,7 @@ impl<'e> InFlight<'e> {
         }
     }
 
-    /// The task's end turns out to be one restart of several.
+    /// Changes the finding: the task's end is one restart of several.
     pub(super) fn find_restarting(&mut self) {
         let finding = self.finding.insert(Finding::Restarting);
         if let Some(item) = &mut self.item {
@@ -117,13 +117,13 @@ impl<'e> InFlight<'e> {
         self.finding.as_ref().is_some_and(Finding::is_alarming)
     }
 
-    /// The failure that people are alerted about, if they are.
+    /// The failure that people are alerted about, if there is one.
     pub(super) fn failing(&self) -> Option<Failing<'_>> {
         Failing::of(self.event, self.finding.as_ref())
     }
 
-    /// True if this event is the one that its task's failure is reported by, as far as `done` does not say
-    /// that it was.
+    /// True if this event is the one that reports its task's failure, and `done` does not say that
+    /// this has happened.
     pub(super) fn is_due(&self, done: impl Fn(&Progress) -> bool) -> bool {
         let is_mine = match &self.claim {
             Claim::Unknown => true,
@@ -133,8 +133,8 @@ impl<'e> InFlight<'e> {
         is_mine && self.led_by.is_none() && self.is_alarming()
     }
 
-    /// The line that measures a task's end. The count waits for the claim: where the table cannot be reached,
-    /// the event comes back and is counted then.
+    /// Returns the metric line of a task's end. The end is counted once it is claimed: if the table
+    /// cannot be reached, the event comes back and is counted then.
     pub(super) fn measured(&mut self, by_family: bool, now: OffsetDateTime) -> Option<String> {
         let (About::Task(change), Some(finding), None) =
             (&self.event.about, &self.finding, self.led_by)
@@ -152,7 +152,7 @@ impl<'e> InFlight<'e> {
         }
     }
 
-    /// Notes that something of it could not be done.
+    /// Notes that a part of its work failed.
     pub(super) fn fail(&mut self, sink: Sink, error: &CallError) {
         tracing::error!(
             event_id = self.event.id,

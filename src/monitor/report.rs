@@ -1,5 +1,5 @@
-//! People are alerted about failures: each group in one message, at once where its window allows it, and
-//! counted otherwise.
+//! Alerts people about failures: each group in one message, at once if its window allows it, and as
+//! a count otherwise.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,13 +25,14 @@ use crate::{
     function::clock::Clock,
 };
 
-/// Time limit for one message, with the log lines in it; and for the log group.
+/// Time limit for one message with its log lines, and for the log group.
 const MESSAGE: Duration = Duration::from_secs(20);
-/// Attempts at a group whose window somebody else closes meanwhile.
+/// Attempts at a group whose window another invocation closes in the meantime.
 const ROUNDS: usize = 3;
 
 impl Sinks {
-    /// Alerts and logs what is due, and writes down what was done; what could not be.
+    /// Sends the alerts and log lines that are due, writes down what was done, and returns what
+    /// failed.
     pub(super) async fn report(&self, in_flight: &[InFlight<'_>], rows: &Rows) -> Vec<Shortfall> {
         let gathered = self.gather(in_flight);
         let grouped: BTreeSet<usize> = gathered
@@ -99,7 +100,7 @@ impl Sinks {
         failures
     }
 
-    /// The failures that are due, by what they have in common.
+    /// Gathers the failures that are due by what they have in common.
     fn gather(&self, in_flight: &[InFlight<'_>]) -> Vec<Gathered> {
         let Some(alert) = self.settings.alert.as_ref() else {
             return Vec::new();
@@ -113,7 +114,7 @@ impl Sinks {
                 continue;
             };
             let claimed = matches!(one.claim, Claim::Mine(_));
-            // Without a window each is reported by itself.
+            // Without a window each failure is reported by itself.
             let apart = if alert.window.is_zero() { id } else { 0 };
             groups
                 .entry((failing.group(), claimed, apart))
@@ -143,7 +144,8 @@ impl Sinks {
         published.buffer_unordered(AT_ONCE).collect().await
     }
 
-    /// Opens the group's window, and reports at once; where it is open, the failures are to be counted.
+    /// Opens the group's window and reports at once; if it is open already, the failures are to be
+    /// counted.
     async fn report_group(
         &self,
         gathered: &Gathered,
@@ -162,7 +164,7 @@ impl Sinks {
             {
                 Ok(Updated::Done(_)) => opened = Some(table),
                 Ok(Updated::Refused(_)) => return Publication::ToBeCounted,
-                // What cannot be counted is reported.
+                // A failure that cannot be counted is reported.
                 Err(error) => tracing::warn!("a group's window cannot be opened: {error}"),
             }
         }
@@ -189,7 +191,8 @@ impl Sinks {
             Ok(()) => Publication::Published,
             Err(error) => {
                 if let Some(table) = opened {
-                    // Else the next delivery would only be counted. Best effort: counted is not lost.
+                    // Otherwise the next delivery would only be counted. Best effort: a counted
+                    // failure is not lost.
                     let _ = table.update(&rows.end(&gathered.group, alert.window)).await;
                 }
                 Publication::Failed(error)
@@ -197,7 +200,7 @@ impl Sinks {
         }
     }
 
-    /// Publishes one message, with the last log lines of what it describes.
+    /// Publishes one message, with the last log lines of the failure that it describes.
     pub(super) async fn publish(
         &self,
         failures: Failures<'_>,
@@ -224,7 +227,7 @@ impl Sinks {
             .unwrap_or_else(|_| Err(CallError::no_answer("sns:Publish")))
     }
 
-    /// Writes the failures that are not in the log group yet, in as few calls as it takes.
+    /// Writes the failures that are not in the log group yet, in as few calls as possible.
     async fn log(&self, in_flight: &[InFlight<'_>], rows: &Rows) -> Logged {
         let Some(group) = &self.log_group else {
             return Logged::new();

@@ -1,5 +1,5 @@
-//! Services whose tasks end with exit code 0 again and again: each end by itself is a success, and several
-//! within a window are none, since a service is meant to run.
+//! Services whose tasks end with exit code 0 again and again. Each end by itself is a success, but
+//! several within a window are not: a service is meant to run.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ use crate::aws::{
     dynamodb::{Table, Updated},
 };
 
-/// Attempts at a window that another invocation opens or closes meanwhile.
+/// Attempts at a window that another invocation opens or closes in the meantime.
 const ATTEMPTS: usize = 3;
 
 impl Sinks {
-    /// Counts the ends of services' tasks, and finds those that are one restart of several. Without a table
-    /// only those of one batch are counted.
+    /// Counts the ends of services' tasks, and changes the finding on those that are one restart of
+    /// several. Without a table only those of one batch are counted.
     pub(super) async fn count_restarts(&self, in_flight: &mut [InFlight<'_>], rows: &Rows) {
         let mut services: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
         for (id, one) in in_flight.iter_mut().enumerate() {
@@ -31,7 +31,7 @@ impl Sinks {
                 continue;
             };
             match &one.claim {
-                // It was counted with a delivery that could not report it.
+                // A delivery that could not report it has counted it.
                 Claim::Mine(progress) if progress.counted => one.find_restarting(),
                 // The same item is written again, with the same finding.
                 Claim::Finished(progress)
@@ -80,7 +80,7 @@ impl Sinks {
     }
 }
 
-/// Adds ends of a service's tasks to its window; how many it had before.
+/// Adds ends of a service's tasks to its window, and returns how many it had before.
 async fn count(
     table: &Table,
     rows: &Rows,

@@ -1,4 +1,4 @@
-//! Every event goes into the search index.
+//! Puts every event into the search index.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use super::{
 };
 use crate::aws::{CallError, fitting};
 
-/// Most bytes in one `_bulk`; OpenSearch takes 10 MB and more, and likes less.
+/// Most bytes in one `_bulk`. OpenSearch accepts 10 MB and more, but works best with less.
 const BULK_BYTES: usize = 5 * 1024 * 1024;
 
 impl Sinks {
-    /// Indexes the events; those that could not be. A document that OpenSearch will never take is logged and
-    /// left: the audit trail has its event.
+    /// Indexes the events, and returns those that failed. A document that OpenSearch will never
+    /// accept is logged and left out: the audit trail has its event.
     pub(super) async fn index(
         &self,
         in_flight: &[InFlight<'_>],

@@ -1,5 +1,5 @@
-//! The work on failures is written down: in the rows of their tasks, in the windows of their groups,
-//! and in the audit trail for whoever reads it.
+//! Writes down the work on failures: in the rows of their tasks, in the windows of their groups,
+//! and in the audit trail for its readers.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -29,17 +29,17 @@ const AT_A_TIME: usize = (TRANSACTION_UPDATES - 1) / 2;
 pub(super) struct Gathered {
     pub(super) group: Group,
     pub(super) members: Vec<usize>,
-    /// True if their rows are this invocation's. Those whose rows the table has not given are reported
-    /// without a window.
+    /// True if this invocation has claimed their rows. Failures whose rows the table did not give
+    /// are reported without a window.
     pub(super) claimed: bool,
 }
 
-/// The fate of a group.
+/// The result of reporting a group.
 #[derive(Clone, Debug)]
 pub(super) enum Publication {
     /// The message went out.
     Published,
-    /// Its window is open: its failures are to be counted.
+    /// Its window is open, so its failures are to be counted.
     ToBeCounted,
     /// The message did not go out.
     Failed(CallError),
@@ -66,13 +66,13 @@ struct Portion<'d> {
 pub(super) struct Outstanding {
     /// Events whose work could not be written down.
     pub(super) failures: Vec<Shortfall>,
-    /// Groups whose window was closed meanwhile, and which are to be reported now.
+    /// Groups whose window was closed in the meantime, and which are to be reported now.
     pub(super) gone: Vec<Gathered>,
 }
 
 impl Sinks {
-    /// Writes down what became of these groups, and of the claimed failures at these ids, which belong to
-    /// none.
+    /// Writes down what was done about these groups, and about the claimed failures at these ids,
+    /// which belong to no group.
     pub(super) async fn settle(
         &self,
         done: &Done<'_, '_>,
@@ -152,7 +152,7 @@ impl Sinks {
                 });
                 return settled;
             }
-            // The rows come first, the items that only show it after them.
+            // The rows come first, and then the items that only show them.
             let lost: Vec<usize> = refused.iter().map(|at| at - first).collect();
             let mut kept = Vec::new();
             for (at, member) in part.members.iter().enumerate() {
@@ -171,8 +171,8 @@ impl Sinks {
         settled
     }
 
-    /// Writes row by row what a transaction could not: what was measured, reported and logged stays done.
-    /// Failures that only a window counts come back to be counted.
+    /// Writes row by row what a transaction could not: anything that was measured, reported or
+    /// logged stays done. Failures that only a window counts come back to be counted.
     async fn settle_rows(
         &self,
         table: &Table,
@@ -205,7 +205,7 @@ impl Sinks {
         }
     }
 
-    /// The changes of a part: its window, the rows of its tasks, and what the audit trail shows of it.
+    /// The changes of a portion: its window, its tasks' rows, and the audit items that show them.
     fn updates(&self, done: &Done<'_, '_>, part: &Portion<'_>) -> Vec<Update> {
         let (mut updates, mut shown) = (Vec::new(), Vec::new());
         let latest = part
@@ -248,7 +248,7 @@ impl Sinks {
         ]
     }
 
-    /// True if all has been done about a failure that this monitor does.
+    /// True if everything that this monitor does about a failure has been done.
     fn is_finished(&self, progress: &Progress) -> bool {
         (self.topic.is_none() || progress.alerted.is_some())
             && (self.log_group.is_none() || progress.logged.is_some())
@@ -263,7 +263,7 @@ fn taken_over() -> CallError {
 }
 
 impl InFlight<'_> {
-    /// True if its row is leased by this invocation, which then settles it.
+    /// True if this invocation leases its row, and so has to settle it.
     pub(super) fn is_leased(&self) -> bool {
         let is_failure = self
             .key

@@ -37,7 +37,7 @@ pub(super) struct Sinks {
 }
 
 impl Sinks {
-    /// The sinks of these settings, with clients of this configuration and our own patience.
+    /// The sinks of these settings. Their clients use this configuration with our own time limits.
     pub(super) fn new(settings: Settings, config: SdkConfig) -> Self {
         let config = patient(config);
         Self {
@@ -64,8 +64,8 @@ impl Sinks {
         }
     }
 
-    /// ECS and the containers' logs, for task definitions and for the log lines in alerts. Made when first
-    /// wanted: a start does not wait for them.
+    /// ECS and CloudWatch Logs, for task definitions and for the log lines in alerts. They are made
+    /// on first use, so that a start does not wait for them.
     pub(super) fn aws(&self) -> &Aws {
         self.aws.get_or_init(|| Aws::new(self.config.clone()))
     }

@@ -1,5 +1,5 @@
-//! The last log lines of the container that failed, for its alert: read as the runner reads them, best
-//! effort, and for three seconds at most. People are alerted in time, whatever the log does.
+//! The last log lines of the container that failed, for its alert. They are read as the runner
+//! reads them, best effort, and for three seconds at most: an alert does not wait for a log.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Sinks {
-    /// The tail of the container that failed first, where it has one and it is wanted.
+    /// Returns the last log lines of the container that failed first, if it has a log and they are
+    /// wanted.
     pub(super) async fn tail(&self, failing: &Failing<'_>, clock: Clock) -> Option<Log> {
         let lines = self
             .settings
@@ -65,7 +66,7 @@ impl Sinks {
         .await;
         let (lines, missing) = match read {
             Ok(lines) => (lines, None),
-            // The one reason that somebody can mend.
+            // The only one of the reasons that somebody can fix.
             Err(error) => (
                 Vec::new(),
                 error.is_denied().then(|| NoLog::Denied(error.to_string())),

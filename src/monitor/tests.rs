@@ -27,7 +27,7 @@ pub(super) fn event(file: &str) -> Event {
     Event::read(json, "").expect("an event")
 }
 
-/// A value that may stand in place of the right one.
+/// A value that may take the place of the right one.
 fn odd() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -45,7 +45,7 @@ fn odd() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Puts something odd in the place that `at` leads to, as far as it leads.
+/// Puts `odd` at the path `at`, or at the last place on it that exists.
 fn put(json: &mut Value, mut at: impl Iterator<Item = usize>, odd: Value) {
     let place = at.next().map(|at| match json {
         Value::Array(list) if !list.is_empty() => {
@@ -67,8 +67,8 @@ fn put(json: &mut Value, mut at: impl Iterator<Item = usize>, odd: Value) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Whatever an event looks like, it is reported or it is dropped with its id: nothing panics, and nothing
-    /// is longer than whoever gets it takes.
+    /// An event of any shape is reported, or dropped with its id. Nothing panics, and no output is
+    /// longer than its receiver accepts.
     #[test]
     fn an_event_of_any_shape_is_handled(
         file in select(vec!["task-drained.json", "task-failed-to-start.json", "task-stopped-exit-1.json"]),

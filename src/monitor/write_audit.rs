@@ -1,4 +1,4 @@
-//! The audit trail is written, and the rows of tasks that have ended are claimed.
+//! Writes the audit trail, and claims the rows of tasks that have ended.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,17 +15,18 @@ use crate::aws::{
     dynamodb::{Attributes, BATCH_ITEMS, Table, Transacted, Update},
 };
 
-/// Time limit for the table in each of two rounds. A table that hangs must not keep people from being
-/// alerted, and the template gives the function a minute.
+/// Time limit for the table in each of two rounds. A table that hangs must not keep people from
+/// being alerted, and the template gives the function a minute.
 const ROUND: Duration = Duration::from_secs(10);
 
-/// From how many claims on they are made in transactions. These spare calls, and cost twice the write units.
+/// From this number of claims on they are made in transactions. These save calls, and cost twice
+/// the write units.
 const STORM: usize = 10;
-/// Claims in one transaction: of a larger one more would fail together.
+/// Claims in one transaction: in a larger one, more would fail together.
 const CLAIMS: usize = 25;
 
 impl Sinks {
-    /// Claims what is reported and counted, and writes every event to the audit trail.
+    /// Claims the events that are reported or counted, and writes every event to the audit trail.
     pub(super) async fn write_audit(&self, in_flight: &mut [InFlight<'_>], rows: &Rows) {
         let Some(table) = &self.table else {
             return self.count_restarts(in_flight, rows).await;
@@ -85,7 +86,7 @@ impl Sinks {
 }
 
 impl InFlight<'_> {
-    /// Its item, which shows what has been done about it before.
+    /// Its item, with what has been done about it before.
     fn shown(&self) -> Option<Attributes> {
         let mut item = self.item.as_ref()?.whole();
         if let Claim::Mine(progress) | Claim::Finished(progress) = &self.claim {
@@ -97,7 +98,8 @@ impl InFlight<'_> {
     }
 }
 
-/// Claims the rows; what came of it by id. Of two events with one row the first claims it.
+/// Claims the rows and returns each result by event id. If two events share a row, the first claims
+/// it.
 async fn claim(
     table: &Table,
     in_flight: &[InFlight<'_>],
@@ -124,7 +126,7 @@ async fn claim(
         .collect()
 }
 
-/// Claims some rows: several in one transaction if all of them are new, and else each by itself.
+/// Claims some rows: in one transaction if all of them are new, otherwise one by one.
 async fn claim_portion(
     table: &Table,
     claims: &[(usize, &Attributes)],
@@ -147,12 +149,13 @@ async fn claim_portion(
     join_all(each).await
 }
 
-/// Writes items, as many in one call as it takes; those that could not be written.
+/// Writes items, as many in one call as possible, and returns those that failed.
 async fn put(table: &Table, items: Vec<(usize, Attributes)>) -> Vec<Shortfall> {
     let ids: Vec<usize> = items.iter().map(|(id, _)| *id).collect();
     let mut by_key: BTreeMap<String, (Attributes, Vec<usize>)> = BTreeMap::new();
     for (id, item) in items {
-        // One call takes a key once: of two deliveries of one event the later stands for both.
+        // One call accepts a key once: if an event was delivered twice, the later item stands for
+        // both.
         let key = format!("{:?} {:?}", item.get(PARTITION), item.get(SORT));
         let entry = by_key.entry(key).or_default();
         entry.0 = item;
@@ -180,7 +183,7 @@ async fn put_chunk(table: &Table, chunk: &[(Attributes, Vec<usize>)]) -> Vec<Sho
     };
     match table.put_all(&items).await {
         Ok(()) => Vec::new(),
-        // One item that DynamoDB does not take must not keep the others out.
+        // One item that DynamoDB refuses must not keep the others out.
         Err(error) if error.kind == CallErrorKind::Final => {
             let mut failures = Vec::new();
             for (item, ids) in chunk {

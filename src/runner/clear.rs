@@ -67,6 +67,11 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
             // no harm.
             stop(work, &found.undescribed, SUPERSEDES).await;
         }
+        // The look that ends here may be followed by another: a hook's next invocation makes it.
+        let may_look_again = work.is_last_look() && work.now() < earlier.answer_deadline;
+        if !found.knows_what_stops() && !was_clear && may_look_again {
+            return Cleared::Unseen(CallError::not_known_yet());
+        }
         // A role that may not tag leaves only the creation time, which would assign a cancelled
         // request's late tasks to this one.
         if work.history.is_first {

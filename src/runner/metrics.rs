@@ -47,6 +47,8 @@ const PARKED: &str = "Parked";
 const OPEN_WAITS: &str = "OpenWaits";
 const OVERDUE: &str = "Overdue";
 const CLASS: &str = "Class";
+const KIND: &str = "Kind";
+const HOOK: &str = "Hook";
 const LOGICAL_RESOURCE_ID: &str = "LogicalResourceId";
 
 /// The key of the watch's figures, which belong to no request.
@@ -63,6 +65,8 @@ pub(super) struct Metrics {
 struct Figures {
     /// The resource's name in its template.
     logical_resource_id: Option<String>,
+    /// ECS asked, as a hook of a deployment.
+    is_hook: bool,
     /// The time at which CloudFormation sent the request.
     requested_at: Option<OffsetDateTime>,
     /// The start of the first of its tasks.
@@ -149,7 +153,8 @@ impl Metrics {
     fn record(&self, reply_to: &ReplyTo, change: impl FnOnce(&mut Figures)) {
         self.with(&reply_to.request_id, |figures| {
             figures.logical_resource_id = Some(reply_to.logical_resource_id.clone());
-            figures.requested_at = reply_to.response_url.signed_at();
+            figures.is_hook = reply_to.response_url.is_none();
+            figures.requested_at = reply_to.sent_at();
             change(figures);
         });
     }
@@ -198,6 +203,10 @@ fn line(figures: &Figures, by_resource: bool, now: OffsetDateTime) -> Option<Str
     {
         line[LOGICAL_RESOURCE_ID] = dimension(name);
         dimensions.push(vec![LOGICAL_RESOURCE_ID]);
+    }
+    if figures.is_hook {
+        line[KIND] = HOOK.into();
+        dimensions.push(vec![KIND]);
     }
     let metrics: Vec<(&str, &str)> = METRICS
         .into_iter()

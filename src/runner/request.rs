@@ -22,7 +22,7 @@ use super::{
 use crate::{
     call::CallError,
     callback::Undelivered,
-    cfn::{Request, RequestType},
+    cfn::{Request, RequestType, ResponseUrl},
 };
 
 /// The progress of earlier deliveries of a request.
@@ -43,7 +43,7 @@ impl Runner {
         let reply_to = &request.reply_to;
         let span = span(request.request_type, reply_to, 0);
         async {
-            let expired = reply_to.response_url.expires_at().filter(|expiry| *expiry <= invocation.now());
+            let expired = reply_to.address().and_then(ResponseUrl::expires_at).filter(|expiry| *expiry <= invocation.now());
             if let Some(expired) = expired {
                 tracing::error!(
                     "dropped: the ResponseURL expired at {expired}, so CloudFormation no longer waits for an \

@@ -4,7 +4,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tracing::Instrument;
 
 use super::{
@@ -115,6 +115,25 @@ impl Runner {
         settling.instrument(span).await.map(drop)
     }
 
+    /// Stops the tasks that a request may have started, and answers FAILED.
+    pub(super) async fn fail(
+        &self,
+        cluster: Option<&str>,
+        reply_to: &ReplyTo,
+        reason: Reason,
+        invocation: &Invocation,
+    ) -> Result<(), Undelivered> {
+        let failing = async {
+            Some(Ending::Answered(
+                self.stop_and_fail(cluster, reply_to, invocation, reason)
+                    .await,
+            ))
+        };
+        self.settle(cluster, reply_to, invocation, Box::pin(failing))
+            .await
+            .map(drop)
+    }
+
     /// Stops the tasks that a request may have started, and fails it. Without a cluster there can
     /// be none.
     pub(super) async fn stop_and_fail(
@@ -161,6 +180,7 @@ impl Runner {
             history,
             foreign_tasks: &[],
             deadline,
+            shortest_call: Duration::SECOND,
         }
     }
 
@@ -207,14 +227,7 @@ impl Runner {
         let answer = answer.from_function(invocation.function_arn());
         let why = answer.summary().to_owned();
         let status = answer.status();
-        if let Some(words) = answer.unknown() {
-            // A metric filter counts this line, so that the catalogue grows from the failures that
-            // people meet.
-            tracing::warn!(
-                words,
-                "the catalogue does not know this failure; please report it"
-            );
-        }
+        log_unknown(&answer);
         let body = answer.into_body(reply_to);
         let mut is_kept = false;
         if let Some(ledger) = &self.ledger {
@@ -302,6 +315,17 @@ impl Runner {
             (Ok(()), None) => {}
         }
         delivered
+    }
+}
+
+/// Logs a failure that the catalogue does not know. A metric filter counts this line, so that the
+/// catalogue grows from the failures that people meet.
+pub(super) fn log_unknown(answer: &Answer) {
+    if let Some(words) = answer.unknown() {
+        tracing::warn!(
+            words,
+            "the catalogue does not know this failure; please report it"
+        );
     }
 }
 

@@ -304,7 +304,10 @@ async fn meets_criteria(work: &Work<'_>, run: &Run) -> bool {
 }
 
 /// The Reason for WatchContainers that name an unknown container; `None` if all are known.
-async fn unknown_watch_containers(work: &Work<'_>, properties: &Properties) -> Option<Reason> {
+pub(super) async fn unknown_watch_containers(
+    work: &Work<'_>,
+    properties: &Properties,
+) -> Option<Reason> {
     if properties.watch_containers().is_empty() {
         return None;
     }

@@ -84,6 +84,21 @@ struct Attempt {
     token_unused: bool,
 }
 
+/// The attempts to start a run's tasks.
+#[derive(Clone, Copy)]
+pub(super) struct Tried {
+    /// A denial may be due to policies that have not spread yet.
+    pub(super) is_new_stack: bool,
+    /// There is time for a further attempt.
+    pub(super) may_go_on: bool,
+    /// There is time for a further attempt after one that AWS did not answer.
+    pub(super) may_ask_again: bool,
+    /// The number of attempts, with this one.
+    pub(super) attempts: u32,
+    /// The time of the first.
+    pub(super) began_at: OffsetDateTime,
+}
+
 impl Started {
     /// The creation time of the first task. Timeout counts from it, even if an earlier delivery
     /// started the task.
@@ -141,7 +156,6 @@ async fn launch_until_complete(
     attempt: u32,
     is_new_stack: bool,
 ) -> Start {
-    let expected = properties.tasks();
     let patience = work.deadline.min(work.now() + CAPACITY_PATIENCE);
     let backoff = ExponentialBuilder::default()
         .with_min_delay(StdDuration::from_secs(1))
@@ -156,37 +170,62 @@ async fn launch_until_complete(
     };
     loop {
         attempts += 1;
-        let attempt = launch_missing(work, properties, &mut started, is_new_stack).await;
-        if started.tasks.len() >= expected {
-            return Start::Complete(started);
-        }
         let delay = delays.next().unwrap_or_default();
-        match &attempt {
-            Ok(attempt) if attempt.hopeful && work.now() + delay < patience => {
-                let why = attempt
-                    .failures
-                    .iter()
-                    .map(|failure| failure.reason.clone());
-                let why: Vec<String> = why
-                    .chain(attempt.refused.iter().map(ToString::to_string))
-                    .collect();
-                tracing::warn!(
-                    reason = why.join("; "),
-                    "{} of {expected} tasks have started; trying again",
-                    started.tasks.len()
-                );
-            }
-            _ => {
-                let seconds = (work.now() - began_at).whole_seconds();
-                return resolve_incomplete(work, properties, started, attempt, (attempts, seconds))
-                    .await;
-            }
+        let tried = Tried {
+            is_new_stack,
+            may_go_on: work.now() + delay < patience,
+            // Such a call has been made until the deadline.
+            may_ask_again: false,
+            attempts,
+            began_at,
+        };
+        if let Some(end) = start_once(work, properties, &mut started, tried).await {
+            return end;
         }
         tokio::time::sleep(delay).await;
-        let token_unused = attempt.is_ok_and(|attempt| attempt.token_unused);
-        // ECS replays the answer of a used token, failures included, so missing tasks need
-        // the next one.
-        started.attempt += u32::from(!token_unused);
+    }
+}
+
+/// Makes one attempt to start the missing tasks. `None` if they may start in another one.
+pub(super) async fn start_once(
+    work: &Work<'_>,
+    properties: &Properties,
+    started: &mut Started,
+    tried: Tried,
+) -> Option<Start> {
+    let expected = properties.tasks();
+    let attempt = launch_missing(work, properties, started, tried.is_new_stack).await;
+    if started.tasks.len() >= expected {
+        return Some(Start::Complete(std::mem::take(started)));
+    }
+    match &attempt {
+        Ok(attempt) if attempt.hopeful && tried.may_go_on => {
+            let why = attempt
+                .failures
+                .iter()
+                .map(|failure| failure.reason.clone());
+            let why: Vec<String> = why
+                .chain(attempt.refused.iter().map(ToString::to_string))
+                .collect();
+            tracing::warn!(
+                reason = why.join("; "),
+                "{} of {expected} tasks have started; trying again",
+                started.tasks.len()
+            );
+            // ECS replays the answer of a used token, failures included, so missing tasks need
+            // the next one.
+            started.attempt += u32::from(!attempt.token_unused);
+            None
+        }
+        // The call may have taken effect, and the same token says so.
+        Err(StartError::Call(error)) if error.is_transient() && tried.may_ask_again => {
+            tracing::warn!("{error}; trying again");
+            None
+        }
+        _ => {
+            let started = std::mem::take(started);
+            Some(resolve_incomplete(work, properties, started, attempt, tried).await)
+        }
     }
 }
 
@@ -242,14 +281,13 @@ async fn launch_missing(
 }
 
 /// Ends a start that no further attempt can complete. If an earlier delivery has started the
-/// missing tasks, the run keeps them; otherwise its tasks are stopped. `tried` is the number of
-/// attempts and their seconds.
+/// missing tasks, the run keeps them; otherwise its tasks are stopped.
 async fn resolve_incomplete(
     work: &Work<'_>,
     properties: &Properties,
     mut started: Started,
     last: Result<Attempt, StartError>,
-    tried: (u32, i64),
+    tried: Tried,
 ) -> Start {
     if let Err(StartError::Superseded) = &last {
         // A call without an answer may have started tasks, too.
@@ -286,7 +324,11 @@ async fn resolve_incomplete(
             .min(work.now() + DEFINITION_PATIENCE / 4),
     );
     let definition = Definition::read_once(&reading, &properties.task_definition, work.now()).await;
-    let (stack_id, started, (attempts, seconds)) = (&work.reply_to.stack_id, &started.tasks, tried);
+    let (stack_id, started) = (&work.reply_to.stack_id, &started.tasks);
+    let (attempts, seconds) = (
+        tried.attempts,
+        (work.now() - tried.began_at).whole_seconds(),
+    );
     let tried = StartTried {
         properties,
         stack_id,

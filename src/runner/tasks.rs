@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The stoppedReason of the tasks of a run that failed before they could be waited for.
-const RUN_FAILED: &str = "ecs-tasks: the run failed";
+pub(super) const RUN_FAILED: &str = "ecs-tasks: the run failed";
 
 /// The tasks of a resource in one cluster.
 #[derive(Default)]

@@ -283,7 +283,7 @@ fn all_ran(seen: &Observation) -> bool {
 
 /// Makes one look. `None` if it failed and the next one may succeed (throttling, 5xx, a time-out);
 /// `Err` if no further look will succeed.
-async fn look(
+pub(super) async fn look(
     work: &Work<'_>,
     wait: &mut Wait,
     seen: &mut Seen,
@@ -437,7 +437,11 @@ async fn is_watched(work: &Work<'_>, ledger: &Ledger) -> bool {
 /// The row is saved before the tasks are stopped: an event of the stop may arrive before this
 /// invocation's next look, and its invocation answers from the row. The stop does not wait long for
 /// the ledger.
-async fn time_out(work: &Work<'_>, wait: &mut Wait, seen: &Seen) -> Vec<(TaskArn, CallError)> {
+pub(super) async fn time_out(
+    work: &Work<'_>,
+    wait: &mut Wait,
+    seen: &Seen,
+) -> Vec<(TaskArn, CallError)> {
     tracing::warn!("{} is over: stopping the tasks", wait.limit);
     let timed_out: TimedOut = seen.timed_out(wait);
     if let Some(ledger) = work.history.ledger {

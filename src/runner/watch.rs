@@ -32,7 +32,7 @@ use super::{
 use crate::{
     aws::ecs::DESCRIBE_AT_ONCE,
     call::CallError,
-    cfn::{ReplyTo, RequestType},
+    cfn::{ReplyTo, RequestType, ResponseUrl},
     epoch::milliseconds,
     reason::Reason,
     task::{Observation, Task, TaskArn},
@@ -209,7 +209,7 @@ impl Runner {
         let now = invocation.now();
         match action {
             WatchAction::Repeat(body) => {
-                let expiry = reply_to.address().expires_at();
+                let expiry = reply_to.address().and_then(ResponseUrl::expires_at);
                 // S3 refuses a signed address after its expiry, so the answer can no longer be
                 // delivered.
                 if expiry.is_some_and(|expiry| expiry <= now) {

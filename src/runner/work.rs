@@ -41,6 +41,8 @@ pub(super) struct Work<'w> {
     pub(super) foreign_tasks: &'w [TaskArn],
     /// The deadline of the work.
     pub(super) deadline: OffsetDateTime,
+    /// The shortest time for a call, if less is left before the deadline.
+    pub(super) shortest_call: Duration,
 }
 
 /// An error that a call to AWS may have caused, so that the call can be made again.
@@ -83,13 +85,14 @@ impl<'w> Work<'w> {
         self.reply_to.started_by()
     }
 
-    /// Returns a call's result if it comes before the deadline, or within a second if less is left.
+    /// Returns a call's result if it comes before the deadline, or within `shortest_call` if less is
+    /// left.
     /// A call that hangs must not take the invocation beyond its own deadline.
     pub(super) async fn within<T, E: CausedByCall>(
         &self,
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let left = (self.deadline - self.now()).max(Duration::SECOND);
+        let left = (self.deadline - self.now()).max(self.shortest_call);
         let timed = tokio::time::timeout(left.try_into().unwrap_or_default(), call).await;
         timed.unwrap_or_else(|_| Err(CallError::no_answer("AWS").into()))
     }
@@ -198,6 +201,7 @@ mod tests {
             history: &History::default(),
             foreign_tasks: &[],
             deadline: began + Duration::seconds(seconds),
+            shortest_call: Duration::SECOND,
         };
         let result = work(one).await;
         (result, (invocation.now() - began).whole_seconds())

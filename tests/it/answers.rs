@@ -62,7 +62,7 @@ fn reply_to(stage: &Stage) -> ReplyTo {
         time::OffsetDateTime::now_utc(),
     );
     ReplyTo {
-        response_url: ResponseUrl::parse(&url).unwrap(),
+        response_url: ResponseUrl::parse(&url).ok(),
         stack_id,
         request_id: "r-1".to_owned(),
         logical_resource_id: "Migrate".to_owned(),
@@ -70,6 +70,7 @@ fn reply_to(stage: &Stage) -> ReplyTo {
         no_echo: false,
         given_up_at: None,
         wait_handle: None,
+        revision_created_at: None,
     }
 }
 
@@ -82,7 +83,7 @@ fn invocation() -> Invocation {
     )
 }
 
-/// Starts a task as the request would have.
+/// Starts a task as the request would have done.
 async fn start_a_task(aws: &Aws, reply_to: &ReplyTo, stage: &Stage) {
     stage.ecs.create_cluster("prod");
     let containers = serde_json::json!([

@@ -17,7 +17,7 @@ async fn send(scenario: &Scenario, payloads: impl IntoIterator<Item = &[u8]>) {
 }
 
 #[tokio::test]
-async fn whatever_comes_is_logged_and_the_process_lives_on() {
+async fn any_payload_is_logged_and_the_process_lives_on() {
     let scenario = Scenario::new().await;
     let deep = "[".repeat(500) + &"]".repeat(500);
     let payloads: [&[u8]; 13] = [
@@ -125,7 +125,7 @@ async fn a_request_whose_response_url_has_expired_starts_nothing() {
     ));
     send(&scenario, [payload.to_string().as_bytes()]).await;
     let calls = scenario.stage.calls();
-    // The watch's round has its heartbeat and its query.
+    // A round of the watch makes these calls for its heartbeat and its query.
     let of_watch = ["PutItem", "Query"];
     assert!(
         calls
@@ -169,7 +169,7 @@ async fn an_answer_that_is_refused_fails_the_invocation_and_the_retry_runs_nothi
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(created.succeeded);
     let error = if crate::WATCH.is_some() {
-        // The watch sends it again, and nobody has to fail for that.
+        // The watch sends it again, so no invocation has to fail.
         let log = scenario.log();
         log.into_iter()
             .find(|line| line.contains("refused the answer"))
@@ -205,7 +205,7 @@ async fn a_request_that_is_delivered_twice_runs_once_and_is_answered_alike() {
     scenario
         .until(|scenario| scenario.stage.lambda.ended().len() == 2)
         .await;
-    // With a ledger one of them answers, else both do.
+    // With a ledger one of them answers, otherwise both do.
     let answers = if crate::WATCH.is_some() { 1 } else { 2 };
     scenario.answered(answers).await;
     send(&scenario, [payload.to_string().as_bytes()]).await;
@@ -239,7 +239,7 @@ async fn an_invocation_that_dies_in_the_middle_is_repeated_and_runs_nothing_twic
         created.reason
     );
     if crate::WATCH.is_none() {
-        // With a ledger it may have parked its wait before it died.
+        // With a ledger it may have parked its wait before it crashed.
         scenario
             .until(|scenario| scenario.stage.lambda.ended().len() == 2)
             .await;
@@ -252,7 +252,7 @@ async fn an_invocation_that_dies_in_the_middle_is_repeated_and_runs_nothing_twic
         (scenario.printed().len(), scenario.statuses().len()),
         (1, 1)
     );
-    // The ledger knows what has been started; without one the token does.
+    // The ledger knows which tasks have been started; without a ledger the token does.
     assert!(scenario.calls("RunTask") == 2 || crate::WATCH.is_some());
 }
 
@@ -279,7 +279,7 @@ async fn a_token_that_is_in_use_means_that_the_tasks_have_been_started_before() 
 }
 
 #[tokio::test]
-async fn a_want_of_capacity_is_tried_again_with_a_new_token() {
+async fn a_start_without_capacity_is_tried_again_with_a_new_token() {
     let scenario = Scenario::new().await;
     let failures =
         json!({"tasks": [], "failures": [{"arn": "arn:i", "reason": "RESOURCE:MEMORY"}]});
@@ -317,7 +317,7 @@ async fn a_start_that_cannot_succeed_fails_at_once() {
 }
 
 #[tokio::test]
-async fn throttling_and_server_errors_are_ridden_out() {
+async fn throttling_and_server_errors_are_retried() {
     let scenario = Scenario::new().await;
     scenario.stage.fault(
         "RunTask",
@@ -375,7 +375,7 @@ async fn a_look_that_is_denied_ends_the_wait_and_stops_the_task() {
     );
     scenario.stage.fault("DescribeTasks", vec![denied; 100]);
     if crate::WATCH.is_some() {
-        // ECS's event says how it ended: no look is needed.
+        // ECS's event says how the task ended, so that no look is needed.
         let definition = scenario.script("sleep 1");
         assert!(
             scenario
@@ -443,7 +443,7 @@ async fn every_line_of_the_log_is_json_with_a_level_and_names_the_request() {
         .iter()
         .filter(|line| !line.starts_with("container app runs as a local process"));
     let lines = of_function.map(|line| serde_json::from_str::<Value>(line).unwrap());
-    // Those with `_aws` become metrics, and are no lines of the log's own.
+    // Lines with `_aws` become metrics, and are not log lines.
     let lines: Vec<Value> = lines.filter(|line| line["_aws"].is_null()).collect();
     assert!(
         lines
@@ -481,7 +481,7 @@ async fn every_line_of_the_log_is_json_with_a_level_and_names_the_request() {
 }
 
 #[tokio::test]
-async fn a_redelivered_update_goes_on_with_its_task_whatever_its_criteria_say_by_then() {
+async fn a_redelivered_update_waits_for_its_task_even_if_its_criteria_no_longer_hold() {
     let scenario = Scenario::new().await;
     let mut app = container("app", "sleep 1; echo once");
     let old = scenario.definition(json!([app.clone()]));
@@ -501,7 +501,7 @@ async fn a_redelivered_update_goes_on_with_its_task_whatever_its_criteria_say_by
     scenario
         .until(|scenario| scenario.statuses() == ["RUNNING"])
         .await;
-    // The old definition reads like the new one by now, so that nothing seems to have changed.
+    // The old definition now reads like the new one, so that nothing seems to have changed.
     let same = json!({"taskDefinition": {"taskDefinitionArn": new, "containerDefinitions": [
         {"name": "app", "image": "busybox:2", "essential": true},
     ]}});
@@ -525,7 +525,8 @@ async fn a_redelivered_update_goes_on_with_its_task_whatever_its_criteria_say_by
     assert_eq!(scenario.statuses().len(), 1);
 }
 
-/// Lambda kept the first delivery of an Update back while CloudFormation gave it up and sent another.
+/// Lambda held the first delivery of an Update back, while CloudFormation gave that one up and sent
+/// another.
 #[tokio::test]
 async fn an_older_request_that_comes_late_runs_nothing_beside_the_newer_one() {
     let scenario = Scenario::new().await;

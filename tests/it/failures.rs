@@ -39,7 +39,7 @@ async fn a_failure_shows_the_last_lines_that_the_container_printed() {
 }
 
 #[tokio::test]
-async fn a_timeout_shows_the_log_of_what_was_running() {
+async fn a_timeout_shows_the_log_of_the_container_that_was_running() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("echo waiting for a lock; exec sleep 60");
     let created = scenario
@@ -54,7 +54,7 @@ async fn a_timeout_shows_the_log_of_what_was_running() {
 }
 
 #[tokio::test]
-async fn logs_that_are_denied_change_nothing_but_a_line_in_the_log() {
+async fn denied_logs_change_only_a_line_in_the_functions_log() {
     let scenario = Scenario::new().await;
     let denied = Fault::Error(
         400,
@@ -188,7 +188,7 @@ async fn essential_containers_decide_unless_others_are_watched() {
 }
 
 #[tokio::test]
-async fn a_watched_container_that_no_task_has_is_told_before_the_start() {
+async fn a_watched_container_that_no_task_has_is_reported_before_the_start() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
     let created = scenario
@@ -241,7 +241,7 @@ async fn no_echo_is_passed_on_with_every_answer() {
 }
 
 #[tokio::test]
-async fn without_a_task_definition_all_containers_count_that_were_not_only_told_to_stop() {
+async fn without_a_task_definition_all_containers_count_except_those_told_to_stop() {
     let scenario = Scenario::new().await;
     let denied = Fault::Error(
         400,
@@ -290,7 +290,7 @@ async fn containers_that_aws_injects_never_decide() {
 }
 
 #[tokio::test]
-async fn a_run_that_never_ran_is_started_anew_as_often_as_it_may() {
+async fn a_run_that_never_ran_is_started_anew_as_often_as_start_retries_allows() {
     let scenario = Scenario::new().await;
     let mut app = container("app", "");
     app["entryPoint"] = json!(["/no/such/program"]);
@@ -326,7 +326,7 @@ async fn a_run_that_never_ran_is_started_anew_as_often_as_it_may() {
 }
 
 #[tokio::test]
-async fn what_a_container_prints_is_not_in_the_functions_log() {
+async fn a_containers_output_is_not_in_the_functions_log() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("echo the password is $PASSWORD; exit 1");
     let environment = json!([{"name": "PASSWORD", "value": "hunter2"}]);

@@ -1,6 +1,6 @@
-//! What is made from the code stands in the repository as the code makes it.
+//! The generated files in the repository are those that the code makes today.
 //!
-//! `make generate` writes it anew.
+//! `make generate` writes them anew.
 
 mod failures;
 mod reference;

@@ -205,7 +205,7 @@ async fn delete_waits_for_a_task_that_was_stopping_already() {
 }
 
 #[tokio::test]
-async fn delete_does_without_what_it_may_not_look_for() {
+async fn delete_succeeds_although_stopping_tasks_cannot_be_listed() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     let properties = properties(&definition, json!({"Timeout": 0}));
@@ -215,8 +215,8 @@ async fn delete_does_without_what_it_may_not_look_for() {
         "InvalidParameterException",
         "startedBy must be the only filter",
     );
-    // The first list is of an older version's tasks, the second of running ones, the third of those that
-    // stop.
+    // The first list is of an older version's tasks, the second of running tasks, the third of
+    // stopping tasks.
     let none = Fault::Answer(json!({"taskArns": []}));
     let running = Fault::Answer(json!({"taskArns": [scenario.stage.ecs.tasks()[0].0]}));
     scenario.stage.fault("ListTasks", [none, running, refused]);
@@ -459,7 +459,7 @@ fn values(template: &Template, script: &str, run_on_rollback: &str) -> BTreeMap<
         .unwrap()
 }
 
-/// The stack, and its events as `STATUS LogicalId`.
+/// Returns the stack, and its events as `STATUS LogicalId`.
 fn stack(scenario: &Scenario) -> (Stack, Arc<Mutex<Vec<String>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&events);
@@ -563,7 +563,7 @@ async fn a_rollback_that_must_not_run_does_not() {
 }
 
 #[tokio::test]
-async fn a_create_that_fails_rolls_the_stack_back_and_deletes_what_was_made() {
+async fn a_create_that_fails_rolls_the_stack_back_and_deletes_its_resources() {
     let scenario = Scenario::new().await;
     let (mut stack, events) = stack(&scenario);
     let template = Template::read(STACK).unwrap();

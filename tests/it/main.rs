@@ -19,5 +19,5 @@ mod scenario;
 mod stage;
 mod wire;
 
-/// Without a ledger; tests/ledger lives the same lives with one.
+/// Without a ledger; tests/ledger repeats delivery, failures and lives with one.
 const WATCH: Option<std::time::Duration> = None;

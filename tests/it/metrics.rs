@@ -1,4 +1,4 @@
-//! What the runner measures, from its binary on, and the page that says what that is.
+//! The runner's metrics, as its binary writes them, and the page that lists them.
 
 use std::{fs, path::Path};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::scenario::{Scenario, properties};
 
-/// The lines that become metrics.
+/// Returns the lines that become metrics.
 fn lines(scenario: &Scenario) -> Vec<Value> {
     let lines = scenario.log();
     let lines = lines
@@ -17,7 +17,7 @@ fn lines(scenario: &Scenario) -> Vec<Value> {
     lines.filter(|line| line["_aws"].is_object()).collect()
 }
 
-/// The next of them, after so many.
+/// Waits for a line beyond so many, and returns it.
 async fn line(scenario: &Scenario, after: usize) -> Value {
     scenario
         .until(|scenario| lines(scenario).len() > after)
@@ -105,7 +105,7 @@ async fn an_update_that_runs_nothing_is_no_run() {
 }
 
 #[tokio::test]
-async fn what_the_sdk_rides_out_is_measured_too() {
+async fn calls_that_the_sdk_retries_are_measured_too() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
     let throttled = Fault::Error(400, "ThrottlingException", "Rate exceeded");
@@ -120,7 +120,7 @@ async fn what_the_sdk_rides_out_is_measured_too() {
 }
 
 #[tokio::test]
-async fn metrics_by_resource_are_there_where_they_are_asked_for() {
+async fn metrics_by_resource_exist_only_if_asked_for() {
     let by_resource = ("METRICS_BY".to_owned(), "LogicalResourceId".to_owned());
     let scenario = Scenario::with(|config| config.runner.environment.push(by_resource)).await;
     let definition = scenario.script("true");
@@ -133,7 +133,7 @@ async fn metrics_by_resource_are_there_where_they_are_asked_for() {
     );
 }
 
-/// The rows of a table of docs/operations.md, as their cells; its head begins so.
+/// Returns the rows of a table in docs/operations.md as cells; the table's head begins with `head`.
 fn rows(head: &str) -> Vec<Vec<String>> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
     let page = fs::read_to_string(page).unwrap();
@@ -169,7 +169,7 @@ fn the_page_names_every_metric_with_its_unit_and_every_class() {
 }
 
 #[test]
-fn the_page_s_costs_are_those_of_its_metrics() {
+fn the_costs_on_the_page_are_those_of_its_metrics() {
     let of_no_request = ["OpenWaits", "Overdue"];
     let by_resource = METRICS
         .iter()

@@ -1,4 +1,4 @@
-//! The function without a ledger: what it calls in a whole life, so that it does what it has always done.
+//! The function without a ledger: the calls of a whole life stay the same.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::scenario::{Scenario, properties};
 
-/// What a life of a Create, an Update and a Delete calls, but for DescribeTasks, whose number depends on how
-/// long the tasks take.
+/// The calls of a life of a Create, an Update and a Delete. DescribeTasks is left out: its number
+/// depends on how long the tasks take.
 const CALLS: [(&str, usize); 6] = [
     ("DescribeStacks", 1),
     ("DescribeTaskDefinition", 2),
@@ -18,7 +18,7 @@ const CALLS: [(&str, usize); 6] = [
 ];
 
 #[tokio::test]
-async fn without_a_ledger_a_whole_life_calls_what_it_has_always_called() {
+async fn without_a_ledger_a_whole_life_makes_the_same_calls_as_ever() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
     let [old, new] =

@@ -1,4 +1,5 @@
-//! Every row of the Python function's table, and what Fargate needs, seen from CloudFormation.
+//! Every row of the Python function's table, and everything that Fargate needs, seen from
+//! CloudFormation.
 
 use rehearse::protocol::Fault;
 use serde_json::json;
@@ -56,7 +57,7 @@ async fn a_task_that_exits_with_3_fails_the_resource_with_container_and_code() {
 }
 
 #[tokio::test]
-async fn cluster_an_unknown_one_fails_with_its_name() {
+async fn an_unknown_cluster_fails_with_its_name() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
     let created = scenario
@@ -85,7 +86,7 @@ async fn cluster_and_task_definition_may_be_names_or_arns() {
 }
 
 #[tokio::test]
-async fn task_definition_one_that_does_not_exist_fails_at_once() {
+async fn a_task_definition_that_does_not_exist_fails_at_once() {
     let scenario = Scenario::new().await;
     let created = scenario.create(&properties("nothing:1", json!({}))).await;
     assert!(
@@ -101,7 +102,7 @@ async fn task_definition_one_that_does_not_exist_fails_at_once() {
 #[tokio::test]
 async fn count_3_runs_three_tasks_and_one_failure_fails_the_run() {
     let scenario = Scenario::new().await;
-    // The second task to make the directory fails.
+    // The second task fails, because the directory exists.
     let shared = tempfile::tempdir().unwrap();
     let script = format!("mkdir {}/taken || exit 7", shared.path().display());
     let definition = scenario.script(&script);
@@ -178,7 +179,7 @@ async fn instances_run_one_task_each_whatever_count_says() {
 }
 
 #[tokio::test]
-async fn timeout_reached_stops_the_task_and_says_what_was_running() {
+async fn a_timeout_stops_the_task_and_names_the_container_that_was_running() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("echo waiting; exec sleep 60");
     let created = scenario
@@ -269,7 +270,7 @@ async fn run_on_update_false_answers_an_update_without_running() {
 }
 
 #[tokio::test]
-async fn triggers_make_an_update_run_and_are_not_looked_at() {
+async fn triggers_make_an_update_run_and_their_content_is_ignored() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
     let [old, new] =
@@ -363,7 +364,7 @@ async fn overrides_reach_the_container_as_they_were_written() {
 }
 
 #[tokio::test]
-async fn what_fargate_needs_is_sent_as_given_and_nothing_else_is() {
+async fn the_properties_that_fargate_needs_are_sent_as_given_and_no_others() {
     let scenario = Scenario::new().await;
     let mut definition = json!({"family": "fargate", "networkMode": "awsvpc", "cpu": "256", "memory": "512",
         "executionRoleArn": "arn:aws:iam::123456789012:role/pulls"});
@@ -487,7 +488,7 @@ async fn return_output_gives_the_last_line_of_the_container_that_decides() {
 }
 
 #[tokio::test]
-async fn an_output_that_cannot_be_read_leaves_the_run_its_success() {
+async fn a_run_whose_output_cannot_be_read_still_succeeds() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
     let wanted = properties(&definition, json!({"ReturnOutput": "true"}));

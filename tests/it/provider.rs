@@ -1,4 +1,5 @@
-//! The templates against the code: what the function calls it may call, and nothing else.
+//! The templates against the code: the role allows every call that the function makes, and no
+//! other.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +18,8 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// A template as values, all scalars as texts; of a function (`!Ref x`) its argument alone.
+/// Reads a template as values, with all scalars as text, and with only the argument of a function
+/// (`!Ref x`).
 fn template(path: &str) -> Value {
     fn value(node: &Node) -> Value {
         if let Some((_, argument)) = node
@@ -43,7 +45,7 @@ fn provider() -> Value {
     template("cfn/provider.yml")
 }
 
-/// The actions behind the methods of the table that the ledger calls.
+/// Returns the actions behind the table's methods that the ledger calls.
 fn calls_of_the_ledger() -> BTreeSet<String> {
     let table = read("src/aws/dynamodb.rs") + &read("src/aws/dynamodb/read.rs");
     let methods: BTreeMap<&str, &str> = table
@@ -69,7 +71,7 @@ fn calls_of_the_ledger() -> BTreeSet<String> {
         .collect()
 }
 
-/// `service:Action` texts of these services.
+/// Returns the texts of the form `service:Action` of these services.
 fn actions(text: &str) -> BTreeSet<String> {
     let is_part = |char: char| char.is_ascii_alphanumeric() || char == ':';
     text.split(|char| !is_part(char))
@@ -86,7 +88,7 @@ fn actions(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_role_allows_what_the_function_calls_and_nothing_else() {
+fn the_role_allows_the_functions_calls_and_no_others() {
     let source: String = [
         "aws/ecs.rs",
         "aws/lambda.rs",
@@ -98,7 +100,7 @@ fn the_role_allows_what_the_function_calls_and_nothing_else() {
     .concat();
     let mut needed = actions(&source);
     needed.extend(calls_of_the_ledger());
-    // ECS and Lambda ask for these on the function's behalf.
+    // ECS and Lambda need these, and call on the function's behalf.
     needed.extend(
         [
             "ecs:TagResource",
@@ -145,7 +147,7 @@ fn no_template_names_a_partition() {
 }
 
 #[test]
-fn the_template_sets_what_the_function_reads() {
+fn the_template_has_the_settings_that_the_function_relies_on() {
     let template = read("cfn/provider.yml");
     for setting in [
         "RECURSIVE_LOOP: Allow",
@@ -216,7 +218,7 @@ fn the_rules_are_those_that_the_stage_plays() {
 }
 
 #[test]
-fn what_the_rules_invoke_never_ends_among_the_requests_that_nobody_could_answer() {
+fn a_failed_invocation_by_a_rule_is_not_kept_among_the_undelivered_requests() {
     let resources = &provider()["Resources"];
     let woken = &resources["WokenInvocation"]["Properties"];
     assert_eq!(woken["Qualifier"], resources["Woken"]["Properties"]["Name"]);
@@ -236,7 +238,7 @@ fn what_the_rules_invoke_never_ends_among_the_requests_that_nobody_could_answer(
 }
 
 #[test]
-fn without_the_ledger_nothing_of_it_is_made() {
+fn without_the_ledger_its_resources_are_not_made() {
     let provider = provider();
     let of_the_ledger = [
         "DeadlinePassed",

@@ -1,4 +1,4 @@
-//! A stage with one cluster, and what a template would say about a task on it.
+//! A stage with one cluster, and the properties that a template would give a task on it.
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,7 +18,7 @@ use rehearse::{
 use serde_json::{Value, json};
 
 pub(crate) const CLUSTER: &str = "prod";
-/// No life in these tests takes so long; one that does has gone wrong.
+/// Time limit of a life: none of these tests takes so long unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(100);
 pub(crate) const LOGICAL_ID: &str = "Migrate";
 
@@ -30,12 +30,12 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    /// With a function that has all the time it needs.
+    /// Makes a scenario with a function that has all the time it needs.
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
-    /// With a function whose time limit is this.
+    /// Makes a scenario with a function that has this time limit.
     pub(crate) async fn with_lambda_timeout(seconds: u64) -> Self {
         Self::with(|config| config.runner.timeout = Duration::from_secs(seconds)).await
     }
@@ -84,12 +84,13 @@ impl Scenario {
         }
     }
 
-    /// Registers a task definition of the family `app` whose one container, `app`, runs a script; its ARN.
+    /// Registers a task definition of the family `app` whose one container, `app`, runs a script;
+    /// returns its ARN.
     pub(crate) fn script(&self, script: &str) -> String {
         self.definition(json!([container("app", script)]))
     }
 
-    /// Registers a task definition of the family `app` with these containers; its ARN.
+    /// Registers a task definition of the family `app` with these containers; returns its ARN.
     pub(crate) fn definition(&self, containers: Value) -> String {
         self.stage
             .ecs
@@ -130,13 +131,13 @@ impl Scenario {
             .await
             .expect("an answer in time");
         if !settled.succeeded {
-            // Shown with a test that fails.
+            // A test that fails shows this.
             println!("{request_type}: {}", settled.reason);
         }
         settled
     }
 
-    /// A request that is not sent yet.
+    /// Makes a request, without sending it.
     pub(crate) fn ask<'a>(
         &'a self,
         request_type: &'a str,
@@ -155,17 +156,17 @@ impl Scenario {
         }
     }
 
-    /// How often an operation was called.
+    /// Returns how often an operation was called.
     pub(crate) fn calls(&self, operation: &str) -> usize {
         self.stage.calls().get(operation).copied().unwrap_or(0)
     }
 
-    /// All that containers printed, the function logged, and the stage had to say.
+    /// Returns everything that the containers, the function and the stage have written.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
 
-    /// What the container `app` printed.
+    /// Returns the lines that the container `app` printed.
     pub(crate) fn printed(&self) -> Vec<String> {
         self.log()
             .iter()
@@ -173,7 +174,7 @@ impl Scenario {
             .collect()
     }
 
-    /// Waits until something holds; a test that waits in vain fails by its own time limit.
+    /// Waits until something holds. A test that waits in vain fails by its own time limit.
     pub(crate) async fn until(&self, holds: impl Fn(&Self) -> bool) {
         let waiting = async {
             while !holds(self) {
@@ -188,13 +189,13 @@ impl Scenario {
         );
     }
 
-    /// Waits until so many answers have come.
+    /// Waits for so many answers.
     pub(crate) async fn answered(&self, answers: usize) {
         self.until(|scenario| scenario.stage.cloudformation.answers().len() >= answers)
             .await;
     }
 
-    /// The last status of every task.
+    /// Returns the last status of every task.
     pub(crate) fn statuses(&self) -> Vec<String> {
         self.stage
             .ecs
@@ -214,7 +215,7 @@ impl Drop for Scenario {
     }
 }
 
-/// A container definition whose process runs a script.
+/// Makes a container definition whose process runs a script.
 pub(crate) fn container(name: &str, script: &str) -> Value {
     json!({
         "name": name,
@@ -230,7 +231,7 @@ pub(crate) fn container(name: &str, script: &str) -> Value {
     })
 }
 
-/// The properties of a run, and what the test adds to them.
+/// Makes the properties of a run, with those that the test adds.
 pub(crate) fn properties(task_definition: &str, more: Value) -> Value {
     let mut properties = json!({
         "ServiceToken": arn("lambda", "function:ecsTasks"),

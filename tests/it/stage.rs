@@ -1,4 +1,4 @@
-//! The stage itself: what AWS does with processes that misbehave.
+//! The stage itself: it does what AWS does with processes that misbehave.
 
 use std::{env, time::Duration};
 

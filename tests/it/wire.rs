@@ -1,4 +1,4 @@
-//! Each property on the wire: what RunTask and StartTask are sent.
+//! Each property on the wire: the requests that RunTask and StartTask get.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ async fn fargate() -> (Scenario, String) {
     (scenario, definition)
 }
 
-/// What the last call of an operation was sent beyond what every call has.
+/// Returns the request of an operation's last call, without the members that every call has.
 fn sent(scenario: &Scenario, operation: &str) -> Value {
     let mut request = scenario.stage.requests(operation).pop().unwrap();
     let members = request.as_object_mut().unwrap();
@@ -154,7 +154,7 @@ async fn tags_come_beside_the_functions_own() {
 }
 
 #[tokio::test]
-async fn start_task_is_sent_what_it_takes() {
+async fn start_task_is_sent_only_the_members_that_it_accepts() {
     let (scenario, definition) = fargate().await;
     let given = json!({"Timeout": 0, "Instances": ["arn:i"], "Group": "g", "EnableExecuteCommand": true,
         "PropagateTags": "TASK_DEFINITION", "EnableECSManagedTags": true,
@@ -171,7 +171,7 @@ async fn start_task_is_sent_what_it_takes() {
 }
 
 #[tokio::test]
-async fn a_service_gives_what_is_not_given() {
+async fn a_service_gives_the_properties_that_are_missing() {
     let (scenario, definition) = fargate().await;
     let network = json!({"awsvpcConfiguration":
         {"subnets": ["s-1", "s-2"], "securityGroups": ["sg-web"], "assignPublicIp": "DISABLED"}});

@@ -1,4 +1,4 @@
-//! The lives of tests/it with a ledger, and those that only a ledger makes possible.
+//! Lives of tests/it with a ledger, and lives that only a ledger makes possible.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -18,5 +18,5 @@ mod scenario;
 mod take_over;
 mod wait_handle;
 
-/// How often the watch comes round.
+/// Time between two rounds of the watch.
 const WATCH: Option<std::time::Duration> = Some(std::time::Duration::from_millis(300));

@@ -1,10 +1,10 @@
-//! What the runner measures where it has a ledger.
+//! The runner's metrics with a ledger.
 
 use serde_json::{Value, json};
 
 use crate::scenario::{Scenario, properties};
 
-/// The lines that become metrics and have this one.
+/// Returns the lines that have this metric.
 fn lines(scenario: &Scenario, metric: &str) -> Vec<Value> {
     let lines = scenario.log();
     let lines = lines
@@ -18,7 +18,7 @@ fn lines(scenario: &Scenario, metric: &str) -> Vec<Value> {
 #[tokio::test]
 async fn a_wait_that_is_parked_is_one_run_and_the_watch_counts_it_while_it_is_open() {
     let scenario = Scenario::new().await;
-    // Nothing is parked before the watch has come round.
+    // Nothing is parked before the watch's first round.
     scenario
         .until(|scenario| !lines(scenario, "OpenWaits").is_empty())
         .await;
@@ -36,7 +36,7 @@ async fn a_wait_that_is_parked_is_one_run_and_the_watch_counts_it_while_it_is_op
     scenario
         .until(|scenario| open(scenario) == 0 && lines(scenario, "Undelivered").len() == 2)
         .await;
-    // The Delete may wait for the end of the task, too.
+    // The Delete may park its wait for the end of the task, too.
     assert!((1..=2).contains(&lines(&scenario, "Parked").len()));
     let runs = lines(&scenario, "Runs");
     assert_eq!(runs.len(), 1, "{runs:?}");
@@ -56,7 +56,7 @@ async fn a_wait_that_is_parked_is_one_run_and_the_watch_counts_it_while_it_is_op
 }
 
 #[tokio::test]
-async fn an_answer_that_is_sent_again_is_no_further_run() {
+async fn an_answer_that_is_sent_again_is_not_measured_as_another_run() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("echo once");
     let properties = properties(&definition, json!({}));

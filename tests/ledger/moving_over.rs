@@ -1,4 +1,4 @@
-//! A function that is given a ledger while a wait goes on that has no row in it.
+//! A function that gets a ledger during a wait that has no row in it.
 
 use ecs_tasks::identity;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Requests whose invocations have died, or whose hand-over comes to nothing: the watch ends what they began.
+//! Orphans, and requests whose hand-over fails: the watch finishes them.
 
 use ecs_tasks::{
     cfn::{Received, Request},
@@ -15,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::scenario::{CLUSTER, LOGICAL_ID, Scenario, properties};
 
-/// A request that was delivered, and whose invocation has died after it had written this row.
+/// Makes a delivered request whose invocation crashed after it had written this row.
 fn dead(scenario: &Scenario, request_type: &str, properties: &Value) -> (Request, Row) {
     let physical_id = (request_type != "Create").then_some("shop-Migrate-0123456789ab");
     let ask = scenario.ask(request_type, physical_id, properties, None);
@@ -46,13 +46,13 @@ fn dead(scenario: &Scenario, request_type: &str, properties: &Value) -> (Request
     )
 }
 
-/// Puts a row into the table, which the watch finds with its next round.
+/// Puts a row into the table, where the watch finds it in its next round.
 fn put(scenario: &Scenario, row: &Row) {
     let put = json!({ "TableName": LEDGER, "Item": typed(&json!(row.item())) });
     scenario.stage.dynamodb.call("PutItem", &put).unwrap();
 }
 
-/// Starts a task as the dead request has.
+/// Starts a task as the orphaned request did.
 async fn start(scenario: &Scenario, definition: &str, status: &str) -> String {
     let run = json!({
         "cluster": CLUSTER, "taskDefinition": definition, "count": 1, "clientToken": "r-dead",
@@ -73,7 +73,7 @@ async fn answer(scenario: &Scenario) -> Value {
 }
 
 #[tokio::test]
-async fn a_delete_that_has_died_is_gone_on_with() {
+async fn an_orphaned_delete_is_resumed() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     start(&scenario, &definition, "RUNNING").await;
@@ -87,7 +87,7 @@ async fn a_delete_that_has_died_is_gone_on_with() {
 }
 
 #[tokio::test]
-async fn a_run_that_has_ended_before_it_is_taken_over_is_answered_by_how_it_ended() {
+async fn an_orphaned_run_that_has_ended_is_answered_by_its_end() {
     for (script, status) in [("true", "SUCCESS"), ("exit 7", "FAILED")] {
         let scenario = Scenario::new().await;
         let definition = scenario.script(script);
@@ -106,7 +106,7 @@ async fn a_run_that_has_ended_before_it_is_taken_over_is_answered_by_how_it_ende
 }
 
 #[tokio::test]
-async fn a_task_that_nobody_waits_for_is_left_running_by_who_takes_over() {
+async fn a_task_that_nobody_waits_for_is_left_running_when_the_watch_takes_over() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     start(&scenario, &definition, "RUNNING").await;
@@ -128,7 +128,7 @@ async fn a_task_that_nobody_waits_for_is_left_running_by_who_takes_over() {
 }
 
 #[tokio::test]
-async fn a_deadline_is_kept_by_the_watch_where_the_function_may_not_invoke_itself() {
+async fn the_watch_keeps_a_deadline_if_the_function_may_not_invoke_itself() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     let task = start(&scenario, &definition, "RUNNING").await;
@@ -162,8 +162,7 @@ async fn a_deadline_is_kept_by_the_watch_where_the_function_may_not_invoke_itsel
 }
 
 #[tokio::test]
-async fn tasks_whose_time_is_over_are_stopped_by_the_watch_where_their_invocation_has_died_before_it()
- {
+async fn the_watch_stops_overdue_tasks_whose_invocation_has_crashed() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     let task = start(&scenario, &definition, "RUNNING").await;
@@ -197,9 +196,9 @@ async fn tasks_whose_time_is_over_are_stopped_by_the_watch_where_their_invocatio
     assert_ne!(scenario.statuses(), ["RUNNING"]);
 }
 
-/// The later request has looked before ECS let the earlier delivery's start through.
+/// The later request looks before ECS lets the earlier delivery's start through.
 #[tokio::test]
-async fn a_redelivery_that_was_taken_over_stops_what_the_first_delivery_has_started() {
+async fn a_superseded_redelivery_stops_the_tasks_of_the_first_delivery() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     start(&scenario, &definition, "RUNNING").await;
@@ -232,7 +231,7 @@ async fn a_redelivery_that_was_taken_over_stops_what_the_first_delivery_has_star
     assert_eq!(scenario.calls("RunTask"), 0);
 }
 
-/// The row of a wait for this task.
+/// Returns the row with a wait for this task.
 fn with_task(row: Row, task: &str) -> Row {
     let mut wait: Value = serde_json::from_str(row.wait.as_deref().unwrap()).unwrap();
     wait["tasks"] = json!([task]);

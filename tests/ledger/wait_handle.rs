@@ -1,4 +1,4 @@
-//! Runs whose verdict goes to a WaitHandle, as CloudFormation would take it.
+//! Runs whose verdict goes to a WaitHandle, as CloudFormation would read it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::scenario::{LOGICAL_ID, Scenario, properties};
 
-/// A handle that was made just now.
+/// Makes a new handle.
 fn handle(scenario: &Scenario, name: &str) -> String {
     scenario
         .stage
@@ -16,7 +16,7 @@ fn handle(scenario: &Scenario, name: &str) -> String {
         .wait_handle(&scenario.stack_id, name, OffsetDateTime::now_utc())
 }
 
-/// The signals to a handle, once there is one.
+/// Returns the signals to a handle, once there is one.
 async fn signals(scenario: &Scenario, handle: &str) -> Vec<Value> {
     let all = || {
         let signals = scenario.stage.cloudformation.signals(handle);
@@ -29,7 +29,7 @@ async fn signals(scenario: &Scenario, handle: &str) -> Vec<Value> {
     all()
 }
 
-/// Waits until no request of the resource is open, so that whatever would still be sent has been.
+/// Waits until no request of the resource is open, so that everything to be sent has been sent.
 async fn settled(scenario: &Scenario) {
     scenario
         .until(|scenario| {
@@ -140,7 +140,7 @@ async fn a_run_that_is_over_its_timeout_is_stopped_and_signalled() {
 }
 
 #[tokio::test]
-async fn a_handle_is_signalled_as_well_where_there_is_nothing_to_run() {
+async fn a_handle_is_signalled_even_if_there_is_nothing_to_run() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
     let handle = handle(&scenario, "Handle");
@@ -160,7 +160,7 @@ async fn a_handle_is_signalled_as_well_where_there_is_nothing_to_run() {
 }
 
 #[tokio::test]
-async fn an_update_with_a_handle_that_has_served_runs_nothing() {
+async fn an_update_with_a_used_handle_runs_nothing() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("true");
     let first = handle(&scenario, "Handle1");
@@ -192,7 +192,7 @@ async fn an_update_with_a_handle_that_has_served_runs_nothing() {
 }
 
 #[tokio::test]
-async fn a_delete_stops_what_a_handle_waits_for() {
+async fn a_delete_stops_the_task_that_a_handle_waits_for() {
     let scenario = Scenario::new().await;
     let definition = scenario.script("exec sleep 60");
     let handle = handle(&scenario, "Handle");

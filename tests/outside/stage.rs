@@ -1,7 +1,8 @@
-//! The stage's ECS as a server, for CloudFormation and Lambda that others wrote.
+//! The stage's ECS as a server, for implementations of CloudFormation and Lambda that others wrote.
 //!
-//! It writes its address, then takes one JSON object a line that it is to know: a cluster, or a service or a task
-//! definition as ECS describes it. Each line is answered by one. It ends with its input.
+//! It writes its address, and then reads one JSON object a line, which it adds to what it knows: a
+//! cluster, or a service or a task definition as ECS describes it. It answers each line with one
+//! line, and ends with its input.
 
 use std::{env, io::stdin, sync::Arc, time::Duration};
 
@@ -14,7 +15,7 @@ use rehearse::{
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
-/// The first argument is a program that takes ECS's events as a Lambda function would.
+/// The first argument is a program that handles ECS's events as a Lambda function would.
 #[tokio::main(flavor = "current_thread")]
 #[expect(
     clippy::print_stdout,

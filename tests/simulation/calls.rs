@@ -1,4 +1,5 @@
-//! The calls of all lives as JSON lines, for judges outside: where the variable CALLS names a file.
+//! Writes the calls of all lives as JSON lines into the file that the variable CALLS names, for
+//! judges outside.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +19,7 @@ static FILE: LazyLock<Option<Mutex<File>>> = LazyLock::new(|| {
     ))
 });
 
-/// The headers that say what a request asks for.
+/// The headers that identify a request's operation.
 const TELLING: [&str; 3] = ["authorization", "x-amz-invocation-type", "x-amz-target"];
 
 /// Writes a call and its answer.
@@ -39,7 +40,7 @@ pub(crate) fn record(request: &HttpRequest, response: &HttpResponse) {
         "status": response.status().as_u16(),
         "answer": text(response.body().bytes()),
     });
-    // One write for a line: lives are lived side by side.
+    // One write for each line, because lives run side by side.
     file.lock()
         .unwrap()
         .write_all(format!("{line}\n").as_bytes())

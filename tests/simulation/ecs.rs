@@ -1,20 +1,20 @@
-//! ECS in virtual time: what the API would say of tasks whose whole life is known when they start.
+//! ECS in virtual time: the API's answers about tasks whose whole life is fixed when they start.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// Seconds since the beginning of the life.
+/// Seconds since the life began.
 pub(crate) type Seconds = f64;
 
-/// What becomes of a task when nobody interferes.
+/// The end of a task that nobody interferes with.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fate {
     /// Its essential container exits with this code after that many seconds.
     Exits(i64, Seconds),
     /// It runs for ever.
     Hangs,
-    /// An image that cannot be pulled: no container ever runs.
+    /// Its image cannot be pulled, so no container ever runs.
     FailsToStart,
     /// Its host goes away after so many seconds: no exit code.
     LosesItsHost(Seconds),
@@ -31,7 +31,7 @@ pub(crate) enum Sidecar {
     Ends(i64),
     /// ECS stops it and never learns its exit code.
     WithoutCode,
-    /// The essential container is over before it has started, which ECS calls TaskFailedToStart.
+    /// The essential container ends before this one has started, which ECS calls TaskFailedToStart.
     NeverStarts,
 }
 
@@ -39,21 +39,22 @@ pub(crate) enum Sidecar {
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     pub(crate) fate: Fate,
-    /// From RunTask until the containers run.
+    /// Time from RunTask until the containers run.
     pub(crate) starting: Seconds,
-    /// From SIGTERM until the container exits, its stopTimeout of at most 120 s, where SIGKILL comes; and the
-    /// exit code then.
+    /// Time from SIGTERM until the container exits, and the exit code then. Its stopTimeout is at
+    /// most 120 s; then SIGKILL comes.
     pub(crate) stopping: (Seconds, i64),
-    /// From the end of the containers until the network interface is free.
+    /// Time from the end of the containers until the network interface is free.
     pub(crate) deprovisioning: Seconds,
-    /// How much later than the containers' end their exit codes, and the stop code, can be read.
+    /// Time after the containers' end until their exit codes can be read, and until the stop code
+    /// can be.
     pub(crate) late_facts: (Seconds, Seconds),
-    /// For how long DescribeTasks does not know the task yet.
+    /// Time for which DescribeTasks does not know the task yet.
     pub(crate) missing: Seconds,
-    /// When, from the start of the containers on, DescribeTasks does not know the task for a while, and for
-    /// how long.
+    /// Start of a while in which DescribeTasks does not know the task, counted from the start of
+    /// the containers, and its length.
     pub(crate) flicker: Option<(Seconds, Seconds)>,
-    /// How much later than it was printed the last line of the log can be read.
+    /// Time until the last line of the log can be read, after it was printed.
     pub(crate) log_delay: Seconds,
     pub(crate) sidecar: Option<Sidecar>,
     /// GuardDuty's agent, which is in no definition and has no exit code.
@@ -80,7 +81,7 @@ impl SimTask {
         self.created + self.script.starting
     }
 
-    /// When its containers would have ended without anybody.
+    /// Returns the time at which its containers end if nobody stops them.
     fn natural_end(&self) -> Seconds {
         match self.script.fate {
             Fate::Exits(_, after)
@@ -92,7 +93,7 @@ impl SimTask {
         }
     }
 
-    /// A StopTask counts only while there is something left to stop.
+    /// Returns the time of the StopTask. It counts only while there is something left to stop.
     fn stopped_at(&self) -> Option<Seconds> {
         self.stopped
             .as_ref()
@@ -100,7 +101,7 @@ impl SimTask {
             .filter(|at| *at < self.natural_end())
     }
 
-    /// When nothing of it runs any more.
+    /// Returns the time from which nothing of it runs.
     pub(crate) fn ends_at(&self) -> Seconds {
         match self.stopped_at() {
             Some(at) if at < self.runs_from() => at,
@@ -109,7 +110,7 @@ impl SimTask {
         }
     }
 
-    /// When its network interface is free.
+    /// Returns the time at which its network interface is free.
     pub(crate) fn gone_at(&self) -> Seconds {
         let at_once = matches!(self.script.fate, Fate::Vanishes(_)) && self.stopped_at().is_none();
         self.ends_at()
@@ -120,13 +121,13 @@ impl SimTask {
             }
     }
 
-    /// From when to when a container of it runs; none if none ever does.
+    /// Returns start and end of the time in which a container of it runs; `None` if none ever does.
     pub(crate) fn running(&self) -> Option<(Seconds, Seconds)> {
         let never = self.script.fate == Fate::FailsToStart || self.ends_at() < self.runs_from();
         (!never).then(|| (self.runs_from(), self.ends_at()))
     }
 
-    /// Whether, by the contract's §5, its end is a success under these properties.
+    /// True if its end is a success under these properties, by §5 of the contract.
     pub(crate) fn ends_well(&self, properties: &Value) -> bool {
         let every_container_counts = properties["WatchContainers"] == json!(["*"]);
         let helper_ends_well = matches!(self.script.sidecar, None | Some(Sidecar::Ends(0)));
@@ -135,14 +136,14 @@ impl SimTask {
             && (helper_ends_well || !every_container_counts)
     }
 
-    /// Whether it looks without its definition as if its essential container had been stopped because the
-    /// helper had ended.
+    /// True if, without the definition, it looks as if ECS stopped its essential container because
+    /// the helper had ended.
     pub(crate) fn seems_stopped_by_its_helper(&self) -> bool {
         let own_end = self.stopped_at().is_none() && self.script.sidecar == Some(Sidecar::Ends(0));
         own_end && matches!(self.script.fate, Fate::Exits(137 | 143, _))
     }
 
-    /// Whether its essential container had failed before its helper started.
+    /// True if its essential container failed before its helper started.
     pub(crate) fn failed_before_its_helper_started(&self) -> bool {
         let never_started =
             self.script.sidecar == Some(Sidecar::NeverStarts) && self.stopped_at().is_none();
@@ -158,7 +159,7 @@ impl SimTask {
         }
     }
 
-    /// What a SUCCESS says of the helper, if it has to name it.
+    /// Returns a SUCCESS's words about the helper, if the answer has to name it.
     pub(crate) fn helper_that_failed(&self) -> Option<String> {
         match self.script.sidecar? {
             Sidecar::Ends(0) => None,
@@ -169,14 +170,14 @@ impl SimTask {
         }
     }
 
-    /// Whether ECS still has it running, or wants to.
+    /// True if ECS still has it running, or wants to.
     pub(crate) fn runs_on_after(&self, now: Seconds) -> bool {
         self.ends_at() > now && self.stopped_at().is_none_or(|at| at > now)
     }
 
-    /// Whether DescribeTasks does not know it yet, or no longer.
+    /// True if DescribeTasks does not know it yet, or no longer.
     pub(crate) fn is_missing(&self, now: Seconds) -> bool {
-        // What ECS could stop it knows, and what has ended.
+        // ECS knows every task that it could stop or that has ended.
         let unknown = now < (self.created + self.script.missing).min(self.ends_at())
             && self.stopped.is_none();
         unknown || self.has_vanished(now) || self.flickers(now)
@@ -197,7 +198,7 @@ impl SimTask {
             && self.stopped_at().is_none()
     }
 
-    /// When ECS knows something new of it, as things are.
+    /// Returns the times at which ECS learns something new about it, as things are.
     pub(crate) fn changes(&self) -> [Seconds; 6] {
         let (ended, gone) = (self.ends_at(), self.gone_at());
         let stopped = self.stopped_at().unwrap_or(ended);
@@ -237,7 +238,7 @@ impl SimTask {
         }
     }
 
-    /// As DescribeTasks reports it.
+    /// Returns the task as DescribeTasks reports it.
     pub(crate) fn described(&self, now: Seconds, epoch: f64) -> Value {
         let ended = now >= self.ends_at();
         let tags: Vec<Value> = self

@@ -1,4 +1,4 @@
-//! What the simulation has found, each as the shortest life that shows it.
+//! The faults that the simulation has found, each as the shortest life that shows it.
 
 use serde_json::json;
 
@@ -9,7 +9,8 @@ use crate::{
     live_out,
 };
 
-/// Lives a life without a ledger and with one, and expects these statuses in the order of the answers.
+/// Lives a life without a ledger and with one, and expects these statuses in the order of the
+/// answers.
 #[track_caller]
 fn check(life: Life, statuses: &[&str]) {
     lives_right(life.clone().with_ledger(LedgerTrouble::default()), statuses);
@@ -27,7 +28,7 @@ fn lives_right(life: Life, statuses: &[&str]) {
         .collect();
     let mut statuses = statuses.to_vec();
     if has_ledger {
-        // Of two deliveries one answers, or both do the same.
+        // One of two deliveries answers, or both answer alike.
         answered.dedup();
         statuses.dedup();
     }
@@ -119,7 +120,7 @@ fn a_container_that_ends_well_on_sigterm_is_no_success_while_its_stop_code_is_mi
 }
 
 #[test]
-fn the_same_at_the_deadline_where_another_wait_has_stopped_it() {
+fn a_container_that_another_wait_stops_at_the_deadline_is_no_success_either() {
     let script = Script {
         stopping: (0.3, 0),
         late_facts: (0.0, 2.0),
@@ -210,11 +211,11 @@ fn a_self_invocation_without_an_answer_is_made_again() {
 }
 
 #[test]
-fn wherever_the_first_invocation_dies_the_second_ends_what_it_began() {
+fn wherever_the_first_invocation_dies_the_second_finishes_its_work() {
     for (properties, fate) in [
         (json!({"Timeout": "290"}), Fate::Exits(0, 5.0)),
         (json!({"Timeout": "60", "Count": "2"}), RUNS_FOR_EVER),
-        // By the time of the second try CloudFormation has no time left.
+        // At the second try CloudFormation has no time left.
         (
             json!({"Timeout": "290", "ServiceTimeout": "90"}),
             RUNS_FOR_EVER,
@@ -274,7 +275,7 @@ fn an_update_waits_for_the_earlier_run_that_cannot_be_described_yet() {
 }
 
 #[test]
-fn a_delivery_that_finds_the_stack_rolling_back_goes_on_with_the_tasks_of_another() {
+fn a_delivery_that_finds_the_stack_rolling_back_waits_for_the_tasks_of_another() {
     let (quick, long) = (
         Script::plain(Fate::Exits(0, 1.0)),
         Script::plain(Fate::Exits(0, 60.0)),
@@ -312,8 +313,8 @@ fn a_delivery_that_finds_the_stack_rolling_back_goes_on_with_the_tasks_of_anothe
     }
 }
 
-/// A resource's life in several chapters of these properties; the scripts are those of its tasks in the order
-/// of their starts.
+/// Makes a life of several chapters with these properties; the scripts are those of its tasks in
+/// the order of their starts.
 fn chapters(all: &[serde_json::Value], scripts: Vec<Script>) -> Life {
     let mut life = Life::calm(all[0].clone(), scripts[0].clone());
     let more = all[1..].iter().map(|properties| {
@@ -350,7 +351,7 @@ fn a_run_that_was_left_in_another_cluster_has_ended_before_the_rollback_runs() {
 }
 
 #[test]
-fn delete_stops_what_runs_in_a_cluster_that_the_resource_has_left() {
+fn delete_stops_tasks_in_a_cluster_that_the_resource_has_left() {
     let all = [
         json!({"Timeout": "0", "Cluster": "other"}),
         json!({"Timeout": "0"}),
@@ -362,7 +363,7 @@ fn delete_stops_what_runs_in_a_cluster_that_the_resource_has_left() {
 }
 
 #[test]
-fn a_definition_that_cannot_be_read_for_a_while_fails_no_run_whose_sidecar_was_killed() {
+fn a_run_with_a_killed_sidecar_succeeds_though_its_definition_is_unreadable_for_a_while() {
     let script = Script {
         sidecar: Some(Sidecar::Ends(137)),
         ..Script::plain(Fate::Exits(0, 30.0))
@@ -383,7 +384,7 @@ fn a_definition_that_cannot_be_read_for_a_while_fails_no_run_whose_sidecar_was_k
 }
 
 #[test]
-fn nobody_waits_long_for_a_definition_where_no_end_is_waited_for() {
+fn a_request_that_waits_for_no_end_does_not_wait_long_for_a_definition() {
     let trouble = Trouble {
         no_definitions: Some((0.0, 5000.0)),
         ..Trouble::default()
@@ -420,7 +421,7 @@ fn a_task_that_ecs_has_lost_is_stopped_before_its_run_fails() {
 }
 
 #[test]
-fn a_redelivery_that_meets_the_old_want_of_capacity_goes_on_with_what_was_started() {
+fn a_redelivery_that_meets_the_old_lack_of_capacity_waits_for_the_started_tasks() {
     for polls in [40, 60, 80, 100] {
         let script = Script::plain(Fate::Exits(0, 200.0));
         let trouble = Trouble {
@@ -445,7 +446,7 @@ fn a_redelivery_that_meets_the_old_want_of_capacity_goes_on_with_what_was_starte
 }
 
 #[test]
-fn what_has_started_is_kept_and_only_what_is_missing_is_started() {
+fn started_tasks_are_kept_and_only_missing_ones_are_started() {
     let scripts = vec![Script::plain(Fate::Exits(0, 20.0)); 12];
     for properties in [
         json!({"Count": "3"}),
@@ -473,7 +474,7 @@ fn what_has_started_is_kept_and_only_what_is_missing_is_started() {
 }
 
 #[test]
-fn what_a_new_stack_lacks_for_some_seconds_fails_no_start() {
+fn resources_that_a_new_stack_lacks_for_some_seconds_fail_no_start() {
     let trouble = Trouble {
         fresh_stack: 3,
         ..Trouble::default()
@@ -483,7 +484,7 @@ fn what_a_new_stack_lacks_for_some_seconds_fails_no_start() {
 }
 
 #[test]
-fn what_refuses_a_start_for_a_moment_fails_none() {
+fn a_temporary_refusal_fails_no_start() {
     let quota = "You’ve reached the limit on the number of vCPUs you can run concurrently";
     let refused = |refusal| Trouble {
         refusals: vec![refusal; 3],
@@ -518,7 +519,7 @@ fn what_refuses_a_start_for_a_moment_fails_none() {
 }
 
 #[test]
-fn what_refuses_a_start_for_longer_fails_it_with_the_cause() {
+fn a_lasting_refusal_fails_the_start_with_its_cause() {
     let refusals = |refusal| vec![refusal; 200];
     for (trouble, id) in [
         (
@@ -555,7 +556,7 @@ fn what_refuses_a_start_for_longer_fails_it_with_the_cause() {
         let reason = lived.answers[0]["Reason"].as_str().unwrap_or_default();
         assert!(reason.ends_with(id), "{id} {reason}");
     }
-    // The tags of the template are not left out.
+    // The function keeps the tags that the template asks for.
     let trouble = Trouble {
         short_arns: true,
         ..Trouble::default()
@@ -587,7 +588,7 @@ fn a_conflict_that_names_no_task_is_asked_again() {
 }
 
 #[test]
-fn delete_stops_what_it_may_list_and_not_describe() {
+fn delete_stops_tasks_that_it_may_list_but_not_describe() {
     let trouble = Trouble {
         denied: Some("DescribeTasks"),
         ..Trouble::default()
@@ -628,7 +629,7 @@ fn an_update_that_runs_nothing_ends_the_cancelled_run_before_it_all_the_same() {
 }
 
 #[test]
-fn a_short_timeout_makes_no_rollback_fail_whose_earlier_task_takes_its_time_to_die() {
+fn a_rollback_with_a_short_timeout_waits_for_an_earlier_task_that_stops_slowly() {
     let quick = Script::plain(Fate::Exits(0, 1.0));
     let stubborn = Script {
         stopping: (110.0, 137),
@@ -680,7 +681,7 @@ fn after_a_time_out_the_rollback_does_not_meet_the_dying_task() {
 }
 
 #[test]
-fn the_line_that_says_why_is_waited_for() {
+fn the_answer_waits_for_the_line_that_says_why() {
     let script = Script {
         log_delay: 2.5,
         ..Script::plain(Fate::Exits(1, 5.0))
@@ -709,7 +710,7 @@ fn an_exit_code_of_more_than_32_bits_is_read() {
 }
 
 #[test]
-fn a_request_that_is_delivered_again_late_leaves_the_run_of_a_later_one_alone() {
+fn a_late_redelivery_leaves_the_run_of_a_later_request_alone() {
     let quick = Script::plain(Fate::Exits(0, 1.0));
     let long = Script::plain(Fate::Exits(0, 100.0));
     for seed in 0..20 {
@@ -719,7 +720,8 @@ fn a_request_that_is_delivered_again_late_leaves_the_run_of_a_later_one_alone() 
             json!({"Timeout": "200"}),
         ];
         let life = chapters(&all, vec![quick.clone(), quick.clone(), long.clone()]);
-        // The second delivery of an Update comes up to half a minute after the first, when the next one runs.
+        // The second delivery of an Update comes up to half a minute after the first, while the
+        // next Update runs.
         let trouble = Trouble {
             duplicates: 1.0,
             ..Trouble::default()
@@ -752,7 +754,7 @@ fn a_request_that_is_delivered_again_late_leaves_the_run_of_a_later_one_alone() 
 }
 
 #[test]
-fn wherever_the_invocations_die_three_times_the_watch_ends_what_they_began() {
+fn wherever_three_invocations_die_the_watch_finishes_their_work() {
     for (properties, fate) in [
         (json!({"Timeout": "1800"}), Fate::Exits(0, 5.0)),
         (
@@ -790,9 +792,9 @@ fn wherever_the_invocations_die_three_times_the_watch_ends_what_they_began() {
     }
 }
 
-/// The invocation that an event has made is not tried again: its answer is the watch's to send.
+/// Lambda does not repeat the invocation that an event made, so the watch has to send its answer.
 #[test]
-fn an_answer_that_the_bucket_does_not_take_for_minutes_is_sent_again_by_the_watch() {
+fn the_watch_sends_an_answer_again_that_the_bucket_rejects_for_minutes() {
     let trouble = Trouble {
         bucket_fails: Some((150.0, 200.0)),
         ..Trouble::default()
@@ -810,7 +812,7 @@ fn an_answer_that_the_bucket_does_not_take_for_minutes_is_sent_again_by_the_watc
 }
 
 #[test]
-fn a_wait_whose_every_event_is_lost_is_ended_by_the_watch() {
+fn the_watch_ends_a_wait_whose_events_are_all_lost() {
     let lost = LedgerTrouble {
         dropped: 1.0,
         ..LedgerTrouble::default()
@@ -825,7 +827,7 @@ fn a_wait_whose_every_event_is_lost_is_ended_by_the_watch() {
 #[test]
 fn an_answer_whose_write_seems_to_fail_is_sent_all_the_same() {
     let script = Script::plain(Fate::Exits(0, 200.0));
-    // The row's waits, and then its answer.
+    // Faults at the writes of the row's waits, and then of its answer.
     for fault in [Fault::CutAfter, Fault::FailsAfter, Fault::HangsAfter] {
         let life = Life::calm(json!({"Timeout": "1800"}), script.clone());
         let life = Life {
@@ -949,14 +951,14 @@ fn two_deliveries_of_start_task_at_the_same_moment_start_once() {
 }
 
 #[test]
-fn a_self_invocation_that_is_lost_is_made_good_by_the_watch() {
+fn the_watch_makes_up_for_a_lost_self_invocation() {
     let mut lost = 0;
     for seed in 0..20 {
         let trouble = Trouble {
             lost_hops: 0.5,
             ..Trouble::default()
         };
-        // Polled, since its deadline is near, by a function that must hand over.
+        // It is polled, because its deadline is near, by a function that has to hand over.
         let life = Life::calm(
             json!({"Timeout": "110"}),
             Script::plain(Fate::Exits(0, 80.0)),
@@ -988,7 +990,7 @@ fn a_self_invocation_that_is_lost_is_made_good_by_the_watch() {
 }
 
 #[test]
-fn a_task_that_is_not_known_yet_keeps_its_run_from_being_parked_while_it_may_start_anew() {
+fn a_run_that_may_start_anew_is_not_parked_while_its_task_is_unknown() {
     let fails = Script {
         missing: 3.0,
         starting: 2.0,
@@ -1005,10 +1007,11 @@ fn a_task_that_is_not_known_yet_keeps_its_run_from_being_parked_while_it_may_sta
 }
 
 #[test]
-fn what_is_listed_is_waited_for_though_its_request_has_ended_and_it_cannot_be_described() {
+fn listed_tasks_of_an_ended_request_are_waited_for_though_they_cannot_be_described() {
     let quick = Script::plain(Fate::Exits(0, 1.0));
     let update = json!({"ServiceTimeout": "60", "Timeout": "1800"});
-    // It cannot be stopped in time, and runs on unseen; or it is seen dying, and not when the rollback looks.
+    // Either it cannot be stopped in time and runs on unseen, or it is seen while it stops, but not
+    // when the rollback looks.
     let unseen = Script {
         missing: 45.0,
         stopping: (20.0, 137),
@@ -1038,7 +1041,7 @@ fn what_is_listed_is_waited_for_though_its_request_has_ended_and_it_cannot_be_de
 }
 
 #[test]
-fn a_start_that_is_taken_over_stops_what_a_call_without_an_answer_has_started() {
+fn a_superseded_start_stops_the_tasks_of_a_call_without_an_answer() {
     for tenths in 1..20 {
         let mut planned = vec![("RunTask", 1, Fault::FailsAfter)];
         planned.extend((2..8).map(|nth| ("RunTask", nth, Fault::Throttled)));
@@ -1079,7 +1082,7 @@ fn delete_asks_again_for_the_tasks_in_a_cluster_that_the_resource_has_left() {
 }
 
 #[test]
-fn the_watch_adopts_what_was_started_anew_and_not_what_never_ran() {
+fn the_watch_adopts_tasks_that_were_started_anew_but_not_those_that_never_ran() {
     let scripts = vec![
         Script::plain(Fate::FailsToStart),
         Script::plain(Fate::Exits(0, 30.0)),

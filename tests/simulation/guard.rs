@@ -1,4 +1,4 @@
-//! A bug of the runner: it panics at a call, and whoever waits for an answer gets one all the same.
+//! A bug in the runner: it panics at a call, but everyone who waits for an answer gets one.
 
 use serde_json::json;
 
@@ -11,8 +11,8 @@ use crate::{
     sabotage::Sabotage,
 };
 
-/// Every kind of work that the runner does: a request that polls, parks, times out, hands over, updates,
-/// retries and deletes; an event; a round of the watch.
+/// Returns a life for every kind of work: a request that polls, parks, times out, hands over,
+/// updates, retries and deletes; an event; a round of the watch.
 fn kinds() -> Vec<(&'static str, Life)> {
     let exits = |seconds| Script::plain(Fate::Exits(0, seconds));
     let calm = |properties, script| Life::calm(properties, script);
@@ -69,7 +69,7 @@ fn kinds() -> Vec<(&'static str, Life)> {
     ]
 }
 
-/// What of a life's objections is about an answer that never came.
+/// Returns the objections to an answer that never came.
 fn unanswered(lived: &Lived) -> Vec<&String> {
     lived
         .objections
@@ -91,7 +91,7 @@ fn a_panic_at_any_call_is_answered_and_leaves_nothing_running() {
                 assert!(nth > 4, "{kind}: a life of {nth} calls");
                 break;
             }
-            // A write that a bug prevents leaves no row: that is no promise of the guard.
+            // If the bug prevents the write of a row, there is no row: the guard promises none.
             let broken: Vec<&String> = lived
                 .objections
                 .iter()
@@ -125,7 +125,7 @@ fn a_request_is_answered_though_the_runner_panics_at_each_call_of_one_operation(
             .ledger
             .as_ref()
             .is_some_and(|ledger| ledger.dropped == 1.0);
-        // A watch that cannot read its rows is none.
+        // A watch that cannot read its rows does no work.
         for operation in operations
             .into_iter()
             .filter(|one| !needs_watch || *one != "BatchGetItem")
@@ -146,7 +146,7 @@ fn a_request_is_answered_though_the_runner_panics_at_each_call_of_one_operation(
     }
 }
 
-/// A round of the watch in which the runner panics at another stack's row.
+/// Makes a round of the watch in which the runner panics at another stack's row.
 fn cursed_round() -> Life {
     let trouble = LedgerTrouble {
         dropped: 1.0,

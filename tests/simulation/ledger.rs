@@ -1,4 +1,4 @@
-//! What a life with a ledger has beside the others: the table, ECS's events through the rule `Ended`, and the
+//! The parts of a life with a ledger: the table, ECS's events through the rule `Ended`, and the
 //! watch's clock, with all that can go wrong with them.
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -20,13 +20,13 @@ use crate::{
     world::{Delivery, EPOCH, World},
 };
 
-/// How often the watch comes round.
+/// Time between two rounds of the watch.
 const PERIOD: Seconds = 60.0;
-/// Who an invocation is about that an event has made.
+/// Stands for the request of an invocation that an event has made.
 pub(crate) const EVENT: &str = "event";
-/// Likewise by the watch.
+/// The same for the watch.
 pub(crate) const WATCH: &str = "watch";
-/// The cluster at each call to which the runner panics.
+/// The cluster that makes the runner panic at each call.
 pub(crate) const CURSED: &str = "cursed";
 
 /// The table and the rules.
@@ -36,46 +36,47 @@ pub(crate) struct Ledger {
     pub(crate) changed: Notify,
 }
 
-/// What goes wrong with a ledger.
+/// The troubles of a ledger.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LedgerTrouble {
-    /// How probable it is that an event is lost, comes twice, or comes late and how late at most.
+    /// Probabilities that an event is lost, and that it comes twice; probability that it comes
+    /// late, with the longest delay.
     pub(crate) dropped: f64,
     pub(crate) doubled: f64,
     pub(crate) delayed: Option<(f64, Seconds)>,
-    /// The table does so from then on for so long.
+    /// The table's trouble, its start and its length.
     pub(crate) table: Option<(TableTrouble, Seconds, Seconds)>,
-    /// How probable it is that a round of the watch comes late, and that it comes twice.
+    /// Probabilities that a round of the watch comes late, and that it comes twice.
     pub(crate) watch_late: f64,
     pub(crate) watch_doubled: f64,
-    /// When its rule is disabled.
+    /// Time at which the watch's rule is disabled.
     pub(crate) watch_dies: Option<Seconds>,
-    /// How probable it is that the invocations for a request die three times.
+    /// Probability that the invocations for a request die three times.
     pub(crate) dies_thrice: f64,
-    /// When open rows become rows of another version.
+    /// Time at which open rows become rows of another version.
     pub(crate) spoiled: Option<(Spoiled, Seconds)>,
-    /// Another stack's row is in the table, and the runner panics whenever it looks at its task.
+    /// Another stack's row is in the table, and makes the runner panic at each look at its task.
     pub(crate) cursed: bool,
 }
 
-/// What a table can do.
+/// The troubles of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TableTrouble {
     Denies,
     Throttles,
     IsSlow,
-    /// What is asked for happens, and no answer comes.
+    /// The request takes effect, but no answer comes.
     IsCutAfter,
 }
 
-/// What a row of another version looks like.
+/// The form of a row of another version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spoiled {
-    /// Its wait has a version that is not known.
+    /// Its wait has an unknown version.
     Version,
-    /// Its wait is no JSON.
+    /// Its wait is not JSON.
     Wait,
-    /// Its state is one that is not known.
+    /// It has an unknown state.
     State,
 }
 
@@ -128,7 +129,7 @@ impl LedgerTrouble {
         trouble
     }
 
-    /// What happens to a call to the table now.
+    /// Returns the fault of a call to the table at this time.
     pub(crate) fn fault(&self, now: Seconds) -> Option<Fault> {
         match self
             .table
@@ -149,7 +150,7 @@ impl LedgerTrouble {
     }
 }
 
-/// Whether an operation is DynamoDB's.
+/// True if an operation is one of DynamoDB's.
 pub(crate) fn is_of_table(operation: &str) -> bool {
     matches!(
         operation,
@@ -169,7 +170,7 @@ impl Ledger {
         Arc::new(DynamoDb::new(Arc::new(|_| {})))
     }
 
-    /// The rows of requests, as they are now.
+    /// Returns the rows of requests, as they are now.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Value> {
         self.table
             .ledger()
@@ -177,7 +178,7 @@ impl Ledger {
             .filter(|row| row["resource"] != WATCH)
     }
 
-    /// Whether there is a request that has not been answered, as far as the table knows.
+    /// True if the table has a request that has not been answered.
     pub(crate) fn has_open_rows(&self) -> bool {
         self.rows().any(|row| row["open"].is_string())
     }
@@ -248,7 +249,7 @@ fn typed(value: &Value) -> Value {
     }
 }
 
-/// The rules of a life with a ledger, for as long as it lives.
+/// Runs the rules of a life with a ledger, as long as the life lasts.
 pub(crate) async fn rules(world: &Arc<World>) {
     let Some(ledger) = &world.ledger else {
         return std::future::pending().await;
@@ -266,7 +267,7 @@ pub(crate) async fn rules(world: &Arc<World>) {
         }
     };
     match &world.account {
-        // One watch is for all, and each stack has its own tasks.
+        // The account has one watch for all stacks, and each stack has its own tasks.
         Some(_) if world.is_hub() => watch(world, ledger).await,
         Some(_) => ended(world, ledger).await,
         None => {
@@ -275,7 +276,8 @@ pub(crate) async fn rules(world: &Arc<World>) {
     }
 }
 
-/// The rule `Watch`: once a minute, late now and then, or twice; it has come round before.
+/// The rule `Watch`: once a minute, sometimes late or twice. It has come round before the life
+/// begins.
 async fn watch(world: &Arc<World>, ledger: &Ledger) {
     let trouble = world.trouble();
     let phase = world.state().rng.f64() * PERIOD;
@@ -316,7 +318,7 @@ async fn watch(world: &Arc<World>, ledger: &Ledger) {
     }
 }
 
-/// The rule `Ended`: ECS says how a task has changed, as long as it knows the task.
+/// The rule `Ended`: ECS reports how a task has changed, as long as it knows the task.
 async fn ended(world: &Arc<World>, ledger: &Ledger) {
     let mut told: Vec<(u32, Value)> = Vec::new();
     loop {
@@ -350,7 +352,7 @@ async fn ended(world: &Arc<World>, ledger: &Ledger) {
         } else {
             1e6
         };
-        // Another task, or an end that nobody expected.
+        // Another task has started, or one has ended unexpectedly.
         let _ = tokio::time::timeout(Duration::from_secs_f64(pause), changed).await;
     }
 }
@@ -403,7 +405,7 @@ fn deliver(world: &Arc<World>, event: Value) {
 }
 
 impl World {
-    /// What goes wrong with its ledger.
+    /// Returns the troubles of its ledger.
     pub(crate) fn trouble(&self) -> LedgerTrouble {
         self.life.ledger.clone().unwrap_or_default()
     }

@@ -1,4 +1,5 @@
-//! One life of a resource, drawn from a seed: what CloudFormation asks for, and what goes wrong meanwhile.
+//! One life of a resource, drawn from a seed: the requests of CloudFormation, and the faults on the
+//! way.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use crate::{
     ledger::LedgerTrouble,
 };
 
-/// Never to be seen in a log.
+/// A secret that no log may contain.
 pub(crate) const SECRET: &str = "hunter2-in-an-override";
 
 /// A life.
@@ -21,21 +22,21 @@ pub(crate) struct Life {
     pub(crate) lambda_timeout: u32,
     /// `RecursiveLoop: Allow`, and the environment variable that says so.
     pub(crate) recursive_loop: bool,
-    /// What CloudFormation asks for, one after the other.
+    /// The requests of CloudFormation, one after the other.
     pub(crate) chapters: Vec<Chapter>,
-    /// Whether the stack is deleted in the end.
+    /// True if the stack is deleted in the end.
     pub(crate) deleted: bool,
     pub(crate) trouble: Trouble,
-    /// The lives of the first tasks; those of further ones are drawn.
+    /// The lives of the first tasks; the lives of later ones are drawn.
     pub(crate) scripts: Vec<Script>,
-    /// What happens to the nth call of an operation, counted from 1; `*` is any operation.
+    /// The fault of the nth call of an operation, counted from 1; `*` is any operation.
     pub(crate) planned: Vec<(&'static str, usize, Fault)>,
     /// The runner panics at each call of this operation.
     pub(crate) always_panics: Option<&'static str>,
-    /// After how many polls the first invocation dies, and how many invocations do.
+    /// Number of polls after which the first invocation dies, and number of invocations that do.
     pub(crate) first_dies_after: Option<u32>,
     pub(crate) deaths: usize,
-    /// It has a ledger, with which that goes wrong.
+    /// It has a ledger, with these troubles.
     pub(crate) ledger: Option<LedgerTrouble>,
 }
 
@@ -43,64 +44,65 @@ pub(crate) struct Life {
 #[derive(Clone, Debug)]
 pub(crate) struct Chapter {
     pub(crate) properties: Value,
-    /// CloudFormation loses interest after so many seconds: another resource failed, or the update was
-    /// cancelled.
+    /// CloudFormation loses interest after so many seconds: another resource failed, or the update
+    /// was cancelled.
     pub(crate) cancelled_after: Option<Seconds>,
 }
 
-/// What goes wrong.
+/// The troubles of a life.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trouble {
-    /// How probable it is that a call meets a fault, and which.
+    /// Probability that a call meets a fault, and the faults to choose from.
     pub(crate) rate: f64,
     pub(crate) faults: Vec<Fault>,
-    /// Nothing answers from here for so long.
+    /// Start and length of a time in which nothing answers.
     pub(crate) outage: Option<(Seconds, Seconds)>,
-    /// Every call is denied until then.
+    /// Time until which every call is denied.
     pub(crate) fresh_role: Seconds,
     /// A permission that is missing for good.
     pub(crate) denied: Option<&'static str>,
-    /// How probable it is that an invocation dies (at most two of three attempts).
+    /// Probability that an invocation dies (at most two of three attempts).
     pub(crate) crashes: f64,
-    /// How probable it is that an event is delivered twice.
+    /// Probability that an event is delivered twice.
     pub(crate) duplicates: f64,
     /// The second delivery comes at the same moment as the first.
     pub(crate) twin: bool,
-    /// How probable it is that CloudFormation's request is delivered late, and how late.
+    /// Probability that CloudFormation's request is delivered late, and its delay.
     pub(crate) late: Option<(f64, Seconds)>,
-    /// How probable it is that a self-invocation that Lambda has taken is never made.
+    /// Probability that Lambda accepts a self-invocation and never makes it.
     pub(crate) lost_hops: f64,
-    /// How many of the first starts meet a want of capacity, and whether some tasks start all the same.
+    /// Number of first starts that meet a want of capacity; `partial_starts`: some tasks start all
+    /// the same.
     pub(crate) without_capacity: u32,
     pub(crate) partial_starts: bool,
-    /// How probable it is that a replayed token is answered by a ConflictException.
+    /// Probability that a replayed token is answered by a ConflictException.
     pub(crate) conflicts: f64,
-    /// How probable it is that a ConflictException names no task: the first call is still at work.
+    /// Probability that a ConflictException names no task: the first call is still at work.
     pub(crate) blank_conflicts: f64,
-    /// How many of the first starts are refused because the stack is being made: no container instance, no
+    /// Number of first starts that are refused because the stack is new: no container instance, no
     /// service-linked role yet.
     pub(crate) fresh_stack: u32,
-    /// How the first starts are refused, one after the other, by what passes.
+    /// The temporary refusals of the first starts, one after the other.
     pub(crate) refusals: Vec<Refusal>,
-    /// The reason of a start without capacity, where it is not RESOURCE:MEMORY.
+    /// The reason of a start without capacity, if it is not RESOURCE:MEMORY.
     pub(crate) capacity_reason: Option<&'static str>,
-    /// RunTask is denied until then: IAM has not spread.
+    /// Time until which RunTask is denied, because IAM has not spread.
     pub(crate) iam_spreads: Seconds,
     /// The account has short ARNs, which take no tags.
     pub(crate) short_arns: bool,
-    /// DescribeTaskDefinition is throttled from here for so long.
+    /// Start and length of a time in which DescribeTaskDefinition is throttled.
     pub(crate) no_definitions: Option<(Seconds, Seconds)>,
-    /// Other tasks of the same family in each cluster, which are nobody's here.
+    /// Number of other tasks of the same family in each cluster, which no request here has started.
     pub(crate) neighbours: usize,
-    /// The bucket answers 503 from here for so long.
+    /// Start and length of a time in which the bucket answers 503.
     pub(crate) bucket_fails: Option<(Seconds, Seconds)>,
     /// The bucket refuses every answer.
     pub(crate) bucket_refuses: bool,
-    /// Which fates the tasks meet.
+    /// True if tasks can meet every fate.
     pub(crate) rough_tasks: bool,
 }
 
-/// A refusal of a start that passes.
+/// A temporary refusal of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// EC2 throttles ECS.
@@ -139,21 +141,21 @@ impl Refusal {
     }
 }
 
-/// What can happen to a call.
+/// The faults that a call can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Throttled,
-    /// HTTP 500, and nothing has happened.
+    /// HTTP 500, without effect.
     Fails,
-    /// HTTP 500, and it has happened.
+    /// HTTP 500, with effect.
     FailsAfter,
-    /// The connection is cut, and nothing has happened.
+    /// The connection is cut, without effect.
     Cut,
-    /// The connection is cut, and it has happened.
+    /// The connection is cut, with effect.
     CutAfter,
-    /// No answer ever, and nothing has happened.
+    /// No answer ever, without effect.
     Hangs,
-    /// No answer ever, and it has happened.
+    /// No answer ever, with effect.
     HangsAfter,
     /// The answer takes seconds.
     Slow,
@@ -173,7 +175,8 @@ pub(crate) const FAULTS: [Fault; 8] = [
 ];
 
 impl Life {
-    /// A Create and a Delete without any trouble, of one task with this life.
+    /// Makes a life of a Create and a Delete without any trouble, with one task that lives by this
+    /// script.
     pub(crate) fn calm(properties: Value, script: Script) -> Self {
         let mut all = json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app"});
         for (name, value) in properties.as_object().into_iter().flatten() {
@@ -198,7 +201,7 @@ impl Life {
         }
     }
 
-    /// The same life with a ledger.
+    /// Returns the same life with a ledger.
     pub(crate) fn with_ledger(self, trouble: LedgerTrouble) -> Self {
         Self {
             ledger: Some(trouble),
@@ -206,7 +209,7 @@ impl Life {
         }
     }
 
-    /// The life of this seed. Half of them have a ledger.
+    /// Draws the life of this seed. Half of the lives have a ledger.
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let rng = &mut rng;
@@ -216,7 +219,8 @@ impl Life {
         let chapters = std::iter::once(create.clone())
             .chain((1..=updates).map(|number| {
                 let chapter = Chapter::draw(rng, number);
-                // Which cluster and kind of start an update has is its own; mostly it is as before.
+                // An update can have a cluster and a kind of start of its own; mostly they stay the
+                // same.
                 if rng.f64() < 0.7 {
                     chapter.like(&create)
                 } else {
@@ -241,7 +245,7 @@ impl Life {
         }
     }
 
-    /// Whether the runner has a bug that this life meets.
+    /// True if the runner has a bug that this life meets.
     pub(crate) fn panics(&self) -> bool {
         self.always_panics.is_some()
             || self
@@ -251,7 +255,7 @@ impl Life {
             || self.ledger.as_ref().is_some_and(|ledger| ledger.cursed)
     }
 
-    /// Whether nothing but the tasks themselves can keep a request from its success.
+    /// True if only the tasks themselves can keep a request from its success.
     pub(crate) fn is_survivable(&self) -> bool {
         let trouble = &self.trouble;
         trouble.denied.is_none()
@@ -271,7 +275,7 @@ impl Life {
 }
 
 impl Trouble {
-    /// Whether starts are refused by nothing but what passes in time.
+    /// True if every refusal of a start is temporary.
     pub(crate) fn refuses_for_a_moment(&self) -> bool {
         let refuses = !self.refusals.is_empty()
             || self.capacity_reason.is_some()
@@ -284,7 +288,7 @@ impl Trouble {
             && self.outage.is_none()
     }
 
-    fn draw(rng: &mut Rng) -> Self {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
         let mut trouble = Self {
             rough_tasks: rng.f64() < 0.5,
             ..Self::default()
@@ -412,7 +416,7 @@ impl Chapter {
                 properties[name] = value;
             }
         }
-        // By dice of their own, so that the rest of a seed's life is what it was.
+        // From dice of their own, so that the rest of a seed's life stays the same.
         let watched = Rng::with_seed(rng.clone().u64(..).wrapping_add(2)).f64();
         if watched < 0.3 {
             properties["WatchContainers"] = json!([if watched < 0.15 { "*" } else { "app" }]);
@@ -428,7 +432,7 @@ impl Chapter {
         }
     }
 
-    /// The same, but run as another chapter runs its tasks.
+    /// Returns the same chapter, with its tasks run as another chapter runs them.
     fn like(mut self, other: &Self) -> Self {
         for name in ["Instances", "Timeout", "ServiceTimeout"] {
             match other.properties.get(name) {
@@ -443,7 +447,7 @@ impl Chapter {
         self
     }
 
-    /// A property as a number.
+    /// Returns a property as a number.
     pub(crate) fn number(properties: &Value, name: &str, default: f64) -> f64 {
         properties[name]
             .as_str()
@@ -453,7 +457,8 @@ impl Chapter {
 }
 
 impl Script {
-    /// A task that starts within a second, ends at once when it is told to, and hides nothing.
+    /// Makes a task that starts within a second, ends at once when it is told to stop, and hides
+    /// nothing.
     pub(crate) fn plain(fate: Fate) -> Self {
         Self {
             fate,
@@ -469,7 +474,7 @@ impl Script {
         }
     }
 
-    /// The life of one task.
+    /// Draws the life of one task.
     pub(crate) fn draw(rng: &mut Rng, trouble: &Trouble) -> Self {
         let runs =
             pick(rng, &[0.0, 0.4, 3.0, 12.0, 45.0, 130.0, 400.0, 1200.0]) * (0.5 + rng.f64());
@@ -481,7 +486,7 @@ impl Script {
             15 | 16 => Fate::FailsToStart,
             17 => Fate::LosesItsHost(runs),
             18 => Fate::IsStopped(pick(rng, &[0, 143]), runs),
-            // What ECS forgets at once nobody can know of.
+            // If ECS forgot it at once, nobody could know of it.
             _ => Fate::Vanishes(runs.max(60.0)),
         };
         let graceful = rng.bool();
@@ -514,7 +519,7 @@ impl Script {
     }
 }
 
-/// One of these.
+/// Picks one of these.
 pub(crate) fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
     from[rng.usize(..from.len())]
 }

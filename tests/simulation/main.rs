@@ -1,8 +1,9 @@
-//! The simulation: the runner's real code with the real SDK clients lives thousands of lives in a world of
-//! faults, in virtual time, and after each life every promise of docs/reliability.md is checked.
+//! The simulation: the runner's real code with the real SDK clients lives thousands of lives in a
+//! world of faults, in virtual time. After each life every promise of docs/reliability.md is
+//! checked.
 //!
-//! `make soak SEEDS=100000` lives as many as one likes and prints each promise that is broken, `SEED=7 make
-//! soak` replays one life step by step.
+//! `make soak SEEDS=100000` lives as many lives as you like and prints each broken promise; `SEED=7
+//! make soak` replays one life step by step.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@ mod calls;
 mod ecs;
 mod found;
 mod guard;
+mod hooks;
 mod ledger;
 mod life;
 mod queue;
@@ -47,26 +49,26 @@ use self::{life::Life, sabotage::Sabotage, world::World};
 /// The one task definition.
 pub(crate) const DEFINITION: &str = "arn:aws:ecs:us-west-2:123456789012:task-definition/app:7";
 
-/// What came of a life.
+/// The result of a life.
 struct Lived {
     objections: Vec<String>,
-    /// What happened, step by step.
+    /// The events of the life, step by step.
     steps: String,
     calls: usize,
-    /// Every answer that the bucket took, request by request.
+    /// Every answer that the bucket accepted, request by request.
     answers: Vec<Value>,
-    /// What the function has logged, at every level.
+    /// The function's log, at every level.
     log: String,
 }
 
-/// Lives the life of a seed, by a runner with a rule broken or by the real one.
+/// Lives the life of a seed, with the real runner or with one that breaks a rule.
 fn live(seed: u64, sabotage: Option<Sabotage>) -> Lived {
     live_out(Life::of(seed), sabotage)
 }
 
 fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
     let head = life.to_string();
-    // The runner's jitter comes from here.
+    // The source of the runner's jitter.
     fastrand::seed(life.seed);
     let log = Log::default();
     let logging = Logging {
@@ -81,7 +83,7 @@ fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
     let world = tracing::subscriber::with_default(logging.to(log.clone()), || {
         LocalSet::new().block_on(&runtime, async {
             let world = World::new(life, sabotage, None);
-            // Lambda has two instances, and each invocation is made of either.
+            // Lambda has two instances, and each invocation uses one of them.
             let instances = [wire::runner(&world), wire::runner(&world)].map(Arc::new);
             stack::live(&world, &instances).await;
             world
@@ -109,7 +111,7 @@ fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
     }
 }
 
-/// Lives these lives on all cores, for as long as what comes of one lets it go on.
+/// Lives these lives on all cores, until `goes_on` returns false for the result of one.
 fn live_all(seeds: Range<u64>, goes_on: impl Fn(u64, Lived) -> bool + Sync) {
     let (next, is_over) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -159,7 +161,7 @@ fn a_thousand_lives_keep_every_promise() {
     check(0..1000);
 }
 
-/// Lives `SEEDS` lives from `FIRST` on, and prints a line for each promise that one has broken.
+/// Lives `SEEDS` lives from `FIRST` on, and prints a line for each broken promise.
 #[test]
 #[ignore = "make soak"]
 #[expect(
@@ -173,13 +175,14 @@ fn soak() {
             .and_then(|number| number.parse::<u64>().ok())
     };
     if let Some(seed) = number("SEED") {
-        let lived = live(seed, None);
-        println!("{}", lived.steps);
-        assert!(
-            lived.objections.is_empty(),
-            "{}",
-            lived.objections.join("\n")
-        );
+        for lived in [live(seed, None), hooks::live(seed)] {
+            println!("{}", lived.steps);
+            assert!(
+                lived.objections.is_empty(),
+                "{}",
+                lived.objections.join("\n")
+            );
+        }
         return;
     }
     let (first, lives) = (
@@ -188,13 +191,15 @@ fn soak() {
     );
     let [lived_out, broken, calls] = [0; 3].map(AtomicUsize::new);
     live_all(first..first + lives, |seed, lived| {
-        for objection in &lived.objections {
+        let deployed = hooks::live(seed);
+        let all = lived.objections.iter().chain(&deployed.objections);
+        for objection in all.clone() {
             println!(
                 "SEED={seed}: {}",
                 objection.chars().take(300).collect::<String>()
             );
         }
-        broken.fetch_add(usize::from(!lived.objections.is_empty()), Ordering::Relaxed);
+        broken.fetch_add(usize::from(all.count() > 0), Ordering::Relaxed);
         calls.fetch_add(lived.calls, Ordering::Relaxed);
         let number = lived_out.fetch_add(1, Ordering::Relaxed) + 1;
         if number.is_multiple_of(5000) {
@@ -210,8 +215,8 @@ fn soak() {
     assert_eq!(broken, 0, "replay one: SEED=number make soak");
 }
 
-/// That the simulation can fail: each rule that a runner breaks is noticed, and named, within a few hundred
-/// lives from the one on that is known to notice it.
+/// The simulation can fail: it notices and names each rule that a runner breaks, within a few
+/// hundred lives from the one that is known to notice it.
 #[test]
 fn a_runner_that_breaks_a_rule_is_found_out() {
     for (sabotage, word, first) in sabotage::ALL {
@@ -224,7 +229,8 @@ fn a_runner_that_breaks_a_rule_is_found_out() {
     }
 }
 
-/// For who changes the world: the first life that notices each sabotage, for `sabotage::ALL`.
+/// For those who change the world: finds the first life that notices each sabotage, for
+/// `sabotage::ALL`.
 #[test]
 #[ignore = "make soak"]
 fn the_first_to_notice() {
@@ -268,7 +274,7 @@ fn a_seed_lives_the_same_life_every_time() {
     }
 }
 
-/// docs/logging.md names every field that a line can have, and no line has another.
+/// The fields of all lines are those in the table of docs/logging.md.
 #[test]
 fn the_log_has_the_fields_that_its_page_names() {
     let page = include_str!("../../docs/logging.md");
@@ -282,8 +288,9 @@ fn the_log_has_the_fields_that_its_page_names() {
         .collect();
     named.extend(["level", "timestamp", "message"]);
     let mut seen = BTreeSet::new();
-    for seed in 0..300 {
-        for line in live(seed, None).log.lines() {
+    let logs = (0..300).map(|seed| live(seed, None).log);
+    for log in logs.chain((0..60).map(|seed| hooks::live(seed).log)) {
+        for line in log.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let fields = line.as_object().unwrap().keys();
             seen.extend(fields.map(|field| {

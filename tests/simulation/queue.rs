@@ -1,7 +1,7 @@
-//! The monitor behind its queue: the real function with the real clients, in virtual time. Its sinks meet
-//! faults, its invocations die, two instances work at once, tasks come STOPPED twice, and messages come back
-//! until they have been handled. After each life nothing may be lost, every failure is reported by itself or
-//! in a count, and nothing is reported twice without a cause.
+//! The monitor behind its queue: the real function with the real clients, in virtual time. Its
+//! sinks meet faults, its invocations die, two instances work at once, tasks come STOPPED twice,
+//! and messages come back until they have been handled. After each life nothing may be lost, every
+//! failure is reported by itself or in a count, and nothing is reported twice without a cause.
 
 mod sinks;
 mod storm;
@@ -33,16 +33,17 @@ use crate::{
 
 const LIVES: u64 = 200;
 const NOW: OffsetDateTime = datetime!(2026-11-20 10:20 UTC);
-/// The template's.
+/// The function's timeout in the template.
 const LAMBDA_TIMEOUT: Duration = Duration::from_secs(60);
-/// The template's, too: how long a message that has failed stays out of sight.
+/// The queue's visibility timeout in the template: time until a failed message comes back.
 const VISIBILITY: Duration = Duration::from_secs(360);
-/// How often a message is received before it is a dead letter.
+/// Number of times that a message is received before it is a dead letter.
 const RECEIVES: usize = 5;
-/// From this delivery on nothing goes wrong.
+/// Number of the delivery from which on nothing goes wrong.
 const CALM: usize = 3;
 
-/// What a task's last event says (lastStatus, stoppedReason, exit code), and what the monitor must find.
+/// A task's last event (lastStatus, stoppedReason, exit code), and the finding that the monitor
+/// must reach.
 const ENDS: [(&str, &str, Option<i32>, &str); 5] = [
     ("RUNNING", "", None, "moving"),
     ("STOPPED", "it exited", None, "failed"),
@@ -109,7 +110,7 @@ impl Sent {
     }
 }
 
-/// The events of a life: some tasks come STOPPED twice, by another version.
+/// Draws the events of a life: some tasks come STOPPED twice, with different versions.
 fn events(rng: &mut Rng) -> Vec<Sent> {
     let mut events = Vec::new();
     for task in 0..rng.usize(1..130) {
@@ -126,7 +127,7 @@ fn events(rng: &mut Rng) -> Vec<Sent> {
     events
 }
 
-/// Lives a life; what there is to object to, and how many calls it took.
+/// Lives a life, and returns the objections to it and the number of its calls.
 fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
     fastrand::seed(seed);
     let mut rng = Rng::with_seed(seed);
@@ -233,7 +234,7 @@ fn live(seed: u64, swallowed: Option<Swallowed>) -> (Vec<String>, usize) {
     (objections, sinks.calls.values().sum())
 }
 
-/// How many failures were reported of each group, by what the subjects say.
+/// Returns the number of failures reported of each group, by the subjects.
 fn reported(subjects: &[String]) -> BTreeMap<String, usize> {
     let mut reported = BTreeMap::new();
     for subject in subjects {
@@ -288,11 +289,11 @@ impl Instance {
         }
     }
 
-    /// One invocation by the queue; the events that come back.
+    /// Invokes the instance as the queue does, and returns the events that come back.
     async fn deliver(&self, batch: &[Sent], odd: bool, now: OffsetDateTime) -> Vec<Sent> {
         let mut records: Vec<Value> = batch.iter().map(|event| event.record()).collect();
         if odd {
-            // EventBridge delivers twice; the queue holds what is no event.
+            // EventBridge delivers twice, and the queue has messages that are not events.
             records.push(batch[0].record());
             records.push(json!({"messageId": "odd", "body": "no event"}));
         }
@@ -309,16 +310,16 @@ impl Instance {
             .collect()
     }
 
-    /// One invocation by the schedule.
+    /// Invokes the instance as the schedule does.
     async fn tick(&self, now: OffsetDateTime) {
         let time = now.format(&Rfc3339).unwrap();
         let event = json!({"source": "aws.events", "detail-type": "Scheduled Event", "time": time, "detail": {}});
-        // What fails is tried again a minute later.
+        // A failed round is repeated a minute later.
         let _ = tokio::time::timeout(LAMBDA_TIMEOUT, self.monitor.handle(event, now)).await;
     }
 }
 
-/// Delivers the events until all have been handled; those that had not been after the last delivery.
+/// Delivers the events until all have been handled, and returns those that the last delivery left.
 async fn queue(
     sinks: &Arc<Mutex<Sinks>>,
     metrics: &Metrics,
@@ -334,7 +335,7 @@ async fn queue(
             if !waiting.is_empty() {
                 break;
             }
-            // EventBridge delivers all of them once more: what has been reported is not reported again.
+            // EventBridge delivers all of them once more: a reported failure is not reported again.
             waiting.extend(events);
         }
         let calm = receive >= CALM;
@@ -362,7 +363,7 @@ async fn queue(
                 () = died.notified() => None,
             };
             waiting.extend(failed.unwrap_or_else(|| {
-                // What they had reported and not written down is reported again.
+                // Failures that they had reported but not written down are reported again.
                 lock(sinks).troubles += 1;
                 instances = [0, 1].map(|_| Instance::new(sinks, metrics));
                 pair.concat()
@@ -390,7 +391,7 @@ fn failures(answer: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_monitor_loses_nothing_and_tells_nothing_twice_without_a_cause() {
+fn the_monitor_loses_nothing_and_reports_nothing_twice_without_a_cause() {
     let calls: usize = (0..LIVES)
         .map(|seed| {
             let (objections, calls) = live(seed, None);
@@ -422,7 +423,8 @@ fn a_monitor_that_loses_something_is_found_out() {
     }
 }
 
-/// A table that does not answer keeps nobody from being alerted, nor the function from ending in time.
+/// A table that does not answer must not keep people from being alerted, nor the function from
+/// ending in time.
 #[test]
 fn a_table_that_hangs_does_not_keep_people_from_being_reported() {
     let runtime = Builder::new_current_thread()

@@ -1,4 +1,4 @@
-//! What is promised, checked after each life against all that has happened in its world.
+//! The promises, checked after each life against everything that happened in its world.
 
 mod remembered;
 
@@ -12,7 +12,7 @@ use crate::{
     world::{Answer, Asked, Call, Ending, Invoked, Launch, State, World},
 };
 
-/// Every promise that was broken, in words.
+/// Returns every broken promise, in words.
 pub(crate) fn broken(world: &World, log: &str) -> Vec<String> {
     let state = world.state();
     let court = Court {
@@ -62,13 +62,13 @@ impl Court<'_> {
         launch.tasks.iter().map(|task| &self.state.tasks[*task])
     }
 
-    /// The cluster that a launch's tasks run in.
+    /// Returns the cluster that a launch's tasks run in.
     fn cluster(&self, launch: &Launch) -> Option<&str> {
         Some(self.state.tasks[*launch.tasks.first()?].cluster.as_str())
     }
 
-    /// The launches that had made a request's run by then: what StartRetries has started anew is not among
-    /// them.
+    /// Returns the launches that made up a request's run at that time, without those before a
+    /// StartRetries.
     fn run<'s>(&'s self, asked: &'s Asked, before: Seconds) -> Vec<&'s Launch> {
         let expected = expected(&asked.properties);
         let mut run: Vec<&Launch> = Vec::new();
@@ -85,7 +85,8 @@ impl Court<'_> {
         run
     }
 
-    /// An answer, before ServiceTimeout; all alike; short enough; with the id that never changes.
+    /// There is an answer, before ServiceTimeout. All answers are alike, short enough, and have the
+    /// id that never changes.
     fn one_answer_in_time(&self, asked: &Asked, object: &mut impl FnMut(String)) {
         let trouble = &self.world.life.trouble;
         if asked.chain_broken {
@@ -143,12 +144,13 @@ impl Court<'_> {
         }
     }
 
-    /// What the template gets to read. The task definition and where the log is stand in the task definition,
-    /// which one of two may not have been able to read, as it may be with the log itself.
+    /// Returns the part of an answer that the template can read and that two deliveries must agree
+    /// on. One of them may not have been able to read the task definition, which names the log, or
+    /// the log itself.
     fn told(&self, asked: &Asked, answer: &Value) -> Value {
         let mut data = answer["Data"].clone();
         if data.is_object() {
-            // A call that hangs leaves no trace but in the answer.
+            // A call that hangs leaves no trace except in the answer.
             let says = |why| {
                 asked
                     .answers
@@ -170,7 +172,7 @@ impl Court<'_> {
         data
     }
 
-    /// Whether a call of this operation has failed for a request.
+    /// True if a call of this operation has failed for a request.
     fn unread(&self, asked: &Asked, operation: &str) -> bool {
         let calls = &mut self.state.calls.iter();
         calls.any(|call| {
@@ -178,8 +180,8 @@ impl Court<'_> {
         })
     }
 
-    /// Whether an invocation was about to end: a line may come later than it can wait for, since it must
-    /// answer.
+    /// True if an invocation was about to end: it has to answer, so it cannot wait for a line that
+    /// comes late.
     fn was_ending(&self, at: Seconds) -> bool {
         let lasts = f64::from(self.world.life.lambda_timeout);
         let is_ending = |one: &Invoked| {
@@ -188,7 +190,8 @@ impl Court<'_> {
         self.state.invocations.iter().any(is_ending)
     }
 
-    /// With ReturnOutput the last line of a task that was waited for, and never another.
+    /// With ReturnOutput the answer has the last line of a task that was waited for, and never
+    /// another line.
     fn a_true_output(&self, asked: &Asked, answer: &Value, object: &mut impl FnMut(String)) {
         let output = answer["Data"]["Output"].as_str().unwrap_or_default();
         let waited = asked.properties["Timeout"] != "0" && answer["Data"]["Ran"] == "true";
@@ -214,20 +217,21 @@ impl Court<'_> {
         }
     }
 
-    /// Two deliveries of a request see different facts at different times: what one gave up on can start, or
-    /// end, for the other (docs/reliability.md).
+    /// Two deliveries of a request see different facts at different times: a task that one gave up
+    /// on can start, or end, for the other (docs/reliability.md).
     fn may_differ(&self, asked: &Asked, first: &Value, other: &Value) -> bool {
-        // An event and the watch look at a wait that is polled as well; the table settles who answers.
+        // An event and the watch also look at a wait that is polled; the table decides who answers.
         let several = asked.deliveries > 1 || asked.disturbed || self.remembered.table_failed();
-        // Whether the stack rolls back is asked anew.
+        // Each delivery asks whether the stack rolls back.
         let asks_the_stack = asked.properties["RunOnRollback"] != "true";
         let failed = first["Status"] == "FAILED" || other["Status"] == "FAILED";
-        // StartTask has no token: two deliveries at the same time cannot know of each other.
+        // StartTask has no token, so two deliveries at the same time cannot know of each other.
         let starts_twice = asked.properties["Instances"].is_array();
         several && (failed || asks_the_stack || starts_twice)
     }
 
-    /// SUCCESS only if the tasks that it names ended well, and FAILED only for a reason.
+    /// The answer is SUCCESS only if the tasks that it names ended well, and FAILED only for a
+    /// reason.
     fn a_true_answer(&self, asked: &Asked, object: &mut impl FnMut(String)) {
         let Some(Answer {
             at, body: answer, ..
@@ -265,8 +269,8 @@ impl Court<'_> {
                 }
                 return;
             }
-            // Each of two deliveries asks whether the stack rolls back, and one may start what the other
-            // skips.
+            // Two deliveries both ask whether the stack rolls back, and one may start the tasks
+            // that the other skips.
             let asks_the_stack =
                 asked.properties["RunOnRollback"] != "true" && asked.deliveries > 1;
             if !ran && asks_the_stack && !self.remembered.keeps(asked) {
@@ -284,8 +288,8 @@ impl Court<'_> {
                         task.arn
                     ));
                 }
-                // Which of two ended first only the definition shows (docs/reliability.md).
-                // An event or the watch may have asked for it.
+                // Only the definition shows which of two containers ended first
+                // (docs/reliability.md). An event or the watch may have asked for it.
                 let mut calls = self.state.calls.iter();
                 let unread =
                     calls.any(|call| call.operation == "DescribeTaskDefinition" && !call.ok);
@@ -338,7 +342,7 @@ impl Court<'_> {
                 && task.ends_at() + 40.0 < deadline
                 && task.script.missing < 30.0
         };
-        // A definition that cannot be read until the deadline cannot excuse anybody.
+        // A definition that cannot be read until the deadline excuses nobody.
         let unread = self.world.life.trouble.no_definitions;
         if unread.is_some_and(|(from, long)| from + long + 20.0 > deadline) {
             return;
@@ -350,7 +354,8 @@ impl Court<'_> {
         }
     }
 
-    /// A request starts its tasks once; anew only if none of them ever ran, or not all could be started.
+    /// A request starts its tasks once. It starts them anew only if none of them ever ran, or if
+    /// not all could be started.
     fn started_once(&self, asked: &Asked, object: &mut impl FnMut(String)) {
         let mut launches = self
             .launches(asked)
@@ -359,7 +364,7 @@ impl Court<'_> {
             return;
         };
         let service_timeout = Chapter::number(&asked.properties, "ServiceTimeout", 3600.0);
-        // What is on its way when CloudFormation gives up, it cannot call back.
+        // The function cannot recall a start that is on its way when CloudFormation gives up.
         if !asked.disturbed && before.at > asked.sent + service_timeout + 1.0
             || asked
                 .first_delivered
@@ -390,8 +395,8 @@ impl Court<'_> {
         }
     }
 
-    /// StartTask has no client token: without a ledger two deliveries at the same moment both start tasks
-    /// (docs/reliability.md), and neither knows of the other's.
+    /// StartTask has no client token: without a ledger two deliveries at the same moment both start
+    /// tasks (docs/reliability.md), and neither knows of the other's.
     fn may_start_twice(&self, asked: &Asked, launch: &Launch) -> bool {
         let several = asked.deliveries > 1 || asked.disturbed;
         !launch.by_token && several && !self.remembered.keeps(asked)
@@ -415,14 +420,15 @@ impl Court<'_> {
         }
         for launch in &self.state.launches {
             let concerned = delete || launch.request == asked.id;
-            // What another delivery starts later than the last look, nobody can know of
+            // Nobody can know of a task that another delivery starts after the last look
             // (docs/reliability.md).
             let several = launch.request != asked.id || asked.deliveries > 1 || asked.disturbed;
             let looked = self
                 .cluster(launch)
                 .and_then(|cluster| looked_at.get(cluster));
             let unseen = looked.is_none_or(|looked| launch.at >= *looked);
-            // Nor is what the function may not look at; the delivery that has started it stops it.
+            // The same holds for tasks that the function may not look at: the delivery that started
+            // them stops them.
             let denied = matches!(
                 self.world.life.trouble.denied,
                 Some("ListTasks" | "DescribeTasks")
@@ -432,8 +438,7 @@ impl Court<'_> {
                 continue;
             }
             for task in self.tasks(launch) {
-                // Whose a task is that ECS does not describe yet, only the delivery knows that has started
-                // it.
+                // Only the delivery that started a task knows whose it is, until ECS describes it.
                 let described = launch.at + task.script.missing;
                 if several && looked.is_none_or(|looked| described >= *looked) {
                     continue;
@@ -442,8 +447,8 @@ impl Court<'_> {
                 let in_time = *at
                     < asked.sent + Chapter::number(&asked.properties, "ServiceTimeout", 3600.0)
                         - 31.0;
-                // In a cluster that the resource has left, what is stopping already is not waited for; and
-                // where there is no time, nothing is looked for there a second time.
+                // In a cluster that the resource has left, a Delete does not wait for tasks that
+                // are already stopping; and without time it does not look there a second time.
                 let here = asked.properties["Cluster"] == task.cluster.as_str();
                 if delete && !here && !in_time {
                     continue;
@@ -465,8 +470,8 @@ impl Court<'_> {
         }
     }
 
-    /// A run that timed out has stopped when it is answered, unless the answer says that there was no time
-    /// for that.
+    /// A run that timed out has stopped when it is answered, unless the answer says that there was
+    /// no time for it.
     fn stopped_when_timed_out(&self, asked: &Asked, object: &mut impl FnMut(String)) {
         let Some(first) = asked.answers.first() else {
             return;
@@ -497,8 +502,8 @@ impl Court<'_> {
         }
     }
 
-    /// Whether AWS let no StopTask for this task through, or did not let the tasks be found, which the answer
-    /// then says.
+    /// True if AWS let no StopTask for this task through, or did not let the tasks be found; the
+    /// answer then says so.
     fn aws_refused(&self, task: &SimTask, answer: &Answer) -> bool {
         let Answer {
             at, delivery, body, ..
@@ -555,15 +560,15 @@ impl Court<'_> {
                 let looked = self
                     .cluster(first)
                     .and_then(|cluster| second.looked_at.get(cluster));
-                // A start of an older request that took effect after the newer one had looked, nobody can
-                // know of.
+                // Nobody can know of an older request's start that took effect after the newer one
+                // had looked.
                 if number(first) > number(second)
                     || looked.is_some_and(|looked| first.at >= *looked)
                 {
                     continue;
                 }
-                // Without a ledger nobody remembers a cluster that neither this request nor the one before
-                // names.
+                // Without a ledger nobody remembers a cluster that neither this request nor the one
+                // before it names.
                 let names = |number: usize| {
                     let asked = self.state.requests.get(number);
                     asked.is_some_and(|asked| {
@@ -625,14 +630,14 @@ impl Court<'_> {
     }
 }
 
-/// Whether an answer says that it has no Output, and why in these words.
+/// True if an answer says in these words that it has no Output.
 fn says_no_output(answer: &Value, why: &str) -> bool {
     answer["Reason"]
         .as_str()
         .is_some_and(|reason| reason.contains("Output is empty") && reason.contains(why))
 }
 
-/// How many tasks a run has.
+/// Returns the number of tasks that a run has.
 fn expected(properties: &Value) -> usize {
     let instances = properties["Instances"].as_array().map_or(0, Vec::len);
     if instances > 0 {

@@ -1,5 +1,6 @@
-//! A runner with one rule broken, to see that the simulation objects. The runner itself stays as it is: what
-//! it sends and what it gets to see is changed on the way, as if it broke the rule.
+//! A runner that breaks one rule, to see that the simulation objects. The runner itself stays
+//! unchanged: its requests, and the answers that it sees, are changed on the way, as if it broke
+//! the rule.
 
 use rehearse::service::dynamodb::LEDGER;
 use serde_json::{Value, json};
@@ -50,7 +51,7 @@ pub(crate) enum Sabotage {
     LogsTheProperties,
     /// Tasks are looked for in the cluster of the new properties alone.
     LooksInOneCluster,
-    /// What is stopping is not looked for.
+    /// Stopping tasks are not looked for.
     LooksAtWhatRunsAlone,
     /// A run that timed out is answered before its tasks have stopped.
     AnswersBeforeTheEnd,
@@ -62,11 +63,11 @@ pub(crate) enum Sabotage {
     WritesWithoutCondition,
     /// No row is written.
     RemembersNothing,
-    /// The watch leaves rows alone whose invocation died while it started tasks.
+    /// The watch ignores rows whose invocation crashed while it started tasks.
     WatchIgnoresStarting,
-    /// The watch never looks at what is parked.
+    /// The watch never looks at parked waits.
     WatchIgnoresWaiting,
-    /// The watch never sends an answer again that was not taken.
+    /// The watch never sends an answer again that was not accepted.
     WatchIgnoresAnswering,
     /// Every event says that its task ended well.
     BelievesEveryEvent,
@@ -76,9 +77,9 @@ pub(crate) enum Sabotage {
     LooksAfterEveryEvent,
     /// Every container counts, whatever the task definition says.
     JudgesWithoutDefinition,
-    /// Of a task that failed to start no exit code is read, where the work was done.
+    /// If a task failed to start after its work was done, its exit code is not read.
     ForgetsWorkBeforeAFailedStart,
-    /// The same, where the work had failed.
+    /// The same, if the work had failed.
     BlamesTheStart,
     /// `*` in WatchContainers is not read.
     IgnoresTheStar,
@@ -88,17 +89,17 @@ pub(crate) enum Sabotage {
     ParksWithoutHeartbeat,
     /// A panic ends the invocation. `guard.rs` has the lives that notice it.
     HasNoGuard,
-    /// A refusal of a start that passes is taken for one that does not.
+    /// A temporary refusal of a start counts as a final one.
     GivesUpOn(Refusal),
-    /// A quota that is full, in an answer's failures, likewise.
+    /// The same for a full quota in an answer's failures.
     GivesUpOnFailures,
-    /// A role that has not spread, likewise.
+    /// The same for a role that has not spread.
     GivesUpOnDenials,
     /// Tasks are started with tags, whatever ECS says.
     InsistsOnTags,
 }
 
-/// Every rule, a word of the objection to its breach, and the first life that notices it.
+/// Every sabotage, a word of the objection to it, and the first life that notices it.
 pub(crate) const ALL: [(Sabotage, &str, u64); 43] = [
     (Sabotage::SendsNoToken, "start once", 3),
     (Sabotage::StopsNothing, "runs on after", 16),
@@ -177,7 +178,8 @@ pub(crate) const ALL: [(Sabotage, &str, u64); 43] = [
     (Sabotage::InsistsOnTags, "should have started", 0),
 ];
 
-/// The life that is sure to notice it, where that takes one that is calm otherwise: few seeds have it.
+/// Returns a life that is sure to notice the sabotage, if that takes an otherwise calm one: few
+/// seeds have it.
 pub(crate) fn directed(sabotage: Sabotage) -> Option<Life> {
     let trouble = match sabotage {
         Sabotage::JudgesWithoutDefinition => {
@@ -283,7 +285,7 @@ pub(crate) fn directed(sabotage: Sabotage) -> Option<Life> {
     )
 }
 
-/// A call of the runner's, as a runner with the broken rule would have made it.
+/// Changes a call of the runner into that of a runner which breaks the rule.
 pub(crate) fn on_the_way_out(world: &World, operation: &str, mut body: Value) -> Value {
     match (world.sabotage, operation) {
         (Some(Sabotage::SendsNoToken), "RunTask") => {
@@ -326,7 +328,7 @@ pub(crate) fn on_the_way_out(world: &World, operation: &str, mut body: Value) ->
     body
 }
 
-/// An answer of AWS, as a runner with the broken rule would take it.
+/// Changes an answer of AWS into the one that a runner which breaks the rule would see.
 pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -> Value {
     if world.sabotage.is_none() || !answer.is_object() {
         return answer;
@@ -415,7 +417,7 @@ pub(crate) fn on_the_way_in(world: &World, operation: &str, mut answer: Value) -
     answer
 }
 
-/// The refusal of a start, likewise: one that passes becomes one that does not.
+/// The same for the answer to a start: a temporary refusal becomes a final one.
 fn start_on_the_way_in(world: &World, mut answer: Value) -> Value {
     let is_final = match world.sabotage {
         Some(Sabotage::GivesUpOn(refusal)) => answer["message"] == refusal.error().1,
@@ -433,7 +435,7 @@ fn start_on_the_way_in(world: &World, mut answer: Value) -> Value {
     answer
 }
 
-/// Rows of the ledger, likewise.
+/// The same for rows of the ledger.
 fn rows_on_the_way_in(world: &World, mut answer: Value) -> Value {
     let Some(items) = answer["Responses"][LEDGER].as_array_mut() else {
         return answer;
@@ -450,7 +452,7 @@ fn rows_on_the_way_in(world: &World, mut answer: Value) -> Value {
     answer
 }
 
-/// The body of an answer, as a runner with the broken rule would have sent it.
+/// Changes the body of an answer into that of a runner which breaks the rule.
 pub(crate) fn answer(world: &World, mut body: Value) -> Value {
     match world.sabotage {
         Some(Sabotage::AnswersDifferently) => {
@@ -467,7 +469,7 @@ pub(crate) fn answer(world: &World, mut body: Value) -> Value {
     body
 }
 
-/// A payload, as a runner with the broken rule would read it.
+/// Changes a payload into the one that a runner which breaks the rule would read.
 pub(crate) fn payload(world: &World, mut payload: Value) -> Value {
     match world.sabotage {
         Some(Sabotage::IgnoresServiceTimeout) if payload["RequestType"].is_string() => {

@@ -1,5 +1,5 @@
-//! Many stacks of one account deploy at the same time, and share its limits on ECS's API, on Lambda's
-//! concurrency and on a table: with the ledger, and by polling.
+//! Many stacks of one account deploy at the same time, and share its limits on ECS's API, on
+//! Lambda's concurrency and on a table: with the ledger, and by polling.
 
 mod picture;
 
@@ -25,31 +25,32 @@ use crate::{
     world::{TASKS_OF_A_STACK, World},
 };
 
-/// A limit for an account and region: what it is on, how much at once, and how much a second for long.
+/// A limit for an account and region: its operations, the burst, and the sustained rate per second.
 type Bucket = (&'static [&'static str], f64, f64);
 
-/// ECS's, as its page on request throttling has them.
+/// ECS's limits, from its page on request throttling.
 const ECS: [Bucket; 3] = [
     (&["RunTask", "StartTask", "StopTask"], 100.0, 40.0),
     (&["DescribeTasks", "ListTasks"], 100.0, 20.0),
     (&["DescribeTaskDefinition"], 50.0, 20.0),
 ];
-/// What a new table on demand takes: write units, and those of one partition, which the index `Open` is.
+/// The limits of a new on-demand table: write units, and those of one partition, which the index
+/// `Open` is.
 const TABLE_WRITES: Bucket = (&["a table's write units"], 4000.0, 4000.0);
 const INDEX_WRITES: Bucket = (&["a partition's write units"], 1000.0, 1000.0);
 /// Lambda's concurrency of an account.
 const CONCURRENCY: usize = 1000;
-/// How long an invocation waits in Lambda's queue that finds no place, at first and at last.
+/// Time that an invocation waits in Lambda's queue when there is no place, at first and at most.
 const QUEUED: [Seconds; 2] = [1.0, 300.0];
 
-/// An account: what its stacks share.
+/// An account: the things that its stacks share.
 pub(crate) struct Account {
     buckets: Mutex<BTreeMap<&'static str, (Seconds, f64)>>,
     pub(crate) table: Arc<DynamoDb>,
     stacks: Mutex<Vec<Weak<World>>>,
-    /// How many invocations run.
+    /// Number of running invocations.
     running: AtomicUsize,
-    /// How many calls of each operation were let through, and how many were not.
+    /// Number of calls of each operation that were let through, and that were not.
     calls: Mutex<BTreeMap<String, [usize; 2]>>,
 }
 
@@ -64,7 +65,7 @@ impl Account {
         })
     }
 
-    /// Whether this call is within the limits.
+    /// True if this call is within the limits.
     pub(crate) fn lets_through(&self, operation: &str, body: &Value, now: Seconds) -> bool {
         let mut buckets = self.buckets.lock().unwrap();
         let lets = if is_of_table(operation) {
@@ -115,12 +116,12 @@ impl Account {
         self.running.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// An invocation has ended.
+    /// Ends an invocation.
     pub(crate) fn leave(&self) {
         self.running.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// The stack that a text names, a StackId or an address with one in it.
+    /// Returns the stack that a text names by a StackId or by an address with one in it.
     pub(crate) fn stack_of(&self, text: &str) -> Option<Arc<World>> {
         let digits = text.split("shop-").nth(1)?;
         let end = digits
@@ -129,7 +130,7 @@ impl Account {
         self.stack(digits[..end].parse().ok()?)
     }
 
-    /// The stack that has a task.
+    /// Returns the stack that has a task.
     pub(crate) fn stack_of_task(&self, arn: &str) -> Option<Arc<World>> {
         let number = usize::from_str_radix(arn.rsplit('/').next()?, 16).ok()?;
         self.stack(number / TASKS_OF_A_STACK)
@@ -139,7 +140,7 @@ impl Account {
         self.stacks.lock().unwrap().get(number)?.upgrade()
     }
 
-    /// DescribeTasks for tasks of any stack.
+    /// Answers DescribeTasks for tasks of any stack.
     pub(crate) fn describe(&self, body: &Value, now: Seconds) -> Value {
         let mut all = json!({"tasks": [], "failures": []});
         for arn in body["tasks"]
@@ -184,10 +185,11 @@ fn take(buckets: &mut BTreeMap<&'static str, (Seconds, f64)>, bucket: &Bucket, u
     buckets.entry(names[0]).or_insert((0.0, *burst)).1 -= units;
 }
 
-/// How many write units a call takes of the table and of its index: one for each KB of the item, and in the
-/// index, of keys alone, one, or two where its sort key changes.
+/// Returns the write units that a call takes of the table and of its index. The table takes one for
+/// each KB of the item; the index, which holds only keys, takes one, or two if the sort key
+/// changes.
 fn write_units(operation: &str, body: &Value) -> (f64, f64) {
-    /// What a row comes to, as measured.
+    /// Write units of a row, as measured.
     const ROW: f64 = 4.0;
     match operation {
         // The queue of throttled starts is one small item.
@@ -202,7 +204,7 @@ fn write_units(operation: &str, body: &Value) -> (f64, f64) {
     }
 }
 
-/// How the stacks wait for their tasks.
+/// The way in which the stacks wait for their tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Polling,
@@ -232,18 +234,18 @@ impl Way {
     }
 }
 
-/// What a deploy of so many resources at once came to.
+/// The result of a deployment of so many resources at once.
 struct Deployed {
     way: Way,
     resources: usize,
     succeeded: usize,
-    /// When the last of them was answered.
+    /// Time at which the last of them was answered.
     took: Seconds,
-    /// What Lambda's invocations took together.
+    /// Sum of the time of Lambda's invocations.
     billed: Seconds,
     /// By operation: calls that were let through, and calls that were throttled.
     calls: BTreeMap<String, [usize; 2]>,
-    /// From the end of a resource's task to its answer, sorted.
+    /// Times from the end of a resource's task to its answer, sorted.
     lags: Vec<Seconds>,
 }
 
@@ -361,12 +363,12 @@ fn resource(number: u64, way: Way) -> Life {
 }
 
 impl Deployed {
-    /// The lag that this share of the resources stays below.
+    /// Returns the lag that this share of the resources stays below.
     fn lag(&self, share: f64) -> Seconds {
         self.lags[((self.lags.len() - 1) as f64 * share) as usize]
     }
 
-    /// Calls to ECS that were let through, and those that were throttled.
+    /// Returns the calls to ECS that were let through, and those that were throttled.
     fn ecs_calls(&self) -> [usize; 2] {
         let ours = |operation: &str| {
             ECS.iter()
@@ -378,7 +380,7 @@ impl Deployed {
         })
     }
 
-    /// A row of the table in docs/reliability.md.
+    /// Returns a row of the table in docs/reliability.md.
     fn row(&self) -> String {
         let [through, throttled] = self.ecs_calls();
         format!(

@@ -1,5 +1,5 @@
-//! CloudFormation and Lambda: requests are sent, delivered, handed over, lost and doubled, and answers come
-//! in.
+//! CloudFormation and Lambda: they send, deliver, hand over, lose and double requests, and receive
+//! the answers.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -28,27 +28,28 @@ use crate::{
 
 pub(crate) const STACK_ID: &str =
     "arn:aws:cloudformation:us-west-2:123456789012:stack/shop/12947b30-d31a-11e6-93df-503acbd4dc61";
-/// How long Lambda waits before it tries an event again.
+/// Times that Lambda waits before it tries an event again.
 const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
-/// How long a life is watched after CloudFormation's last request, if a row stays open; and if a bug keeps it
-/// open.
+/// Time for which a life is watched after CloudFormation's last request, if a row stays open; and
+/// if a bug keeps it open.
 const LONGEST: [f64; 2] = [9000.0, 600.0];
-/// What is in the ResponseURL's query.
+/// A secret in the query of the ResponseURL.
 pub(crate) const URL_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Lives a life to its end: the stack's requests, and then whatever still runs of the function.
+/// Lives a life to its end: first the stack's requests, then everything of the function that still
+/// runs.
 pub(crate) async fn live(world: &Arc<World>, instances: &[Arc<Runner>]) {
     live_through(world, instances, async {
         deploy(world).await;
         if world.account.is_some() {
-            // What ECS still has to say of its task.
+            // Time for the events that ECS still has to send about its task.
             tokio::time::sleep(Duration::from_secs(40)).await;
         }
     })
     .await;
 }
 
-/// Lives as long as a story takes, and what it has set off.
+/// Lives as long as a story takes, and everything that it has set off.
 pub(crate) async fn live_through(
     world: &Arc<World>,
     instances: &[Arc<Runner>],
@@ -72,12 +73,12 @@ pub(crate) async fn live_through(
     };
     let stack = async {
         story.await;
-        // Whatever the function still does, it does without CloudFormation.
+        // The function does the rest without CloudFormation.
         let given_up_at = world.now() + LONGEST[usize::from(world.life.panics())];
         let is_at_work = || {
             let ledger = world.ledger.as_ref().filter(|_| world.account.is_none());
             let waits = ledger.is_some_and(Ledger::has_open_rows) && world.now() < given_up_at;
-            // A watch that dies in every round is always underway.
+            // A watch that dies in every round is always under way.
             let is_over = world.life.panics() && world.now() >= given_up_at;
             waits || world.underway.load(Ordering::SeqCst) > 0 && !is_over
         };
@@ -94,14 +95,14 @@ pub(crate) async fn live_through(
     }
 }
 
-/// Something that Lambda is to deliver.
+/// An event that Lambda is to deliver.
 pub(crate) struct Event {
     pub(crate) payload: Value,
     pub(crate) delivery: Delivery,
     pub(crate) delay: Duration,
 }
 
-/// What CloudFormation wants done about the resource.
+/// CloudFormation's wish about the resource.
 #[derive(Clone, Copy)]
 struct Wish<'w> {
     kind: &'static str,
@@ -163,7 +164,7 @@ async fn deploy(world: &Arc<World>) {
     }
 }
 
-/// A FAILED Delete is tried a few times.
+/// Deletes the resource. A FAILED Delete is tried again a few times.
 async fn delete(world: &Arc<World>, properties: &Value, physical_id: Option<&str>) {
     for _ in 0..3 {
         let answer = ask(
@@ -183,7 +184,7 @@ async fn delete(world: &Arc<World>, properties: &Value, physical_id: Option<&str
     }
 }
 
-/// Sends a request and waits for its answer, for ServiceTimeout at most, or until CloudFormation loses
+/// Sends a request and waits for its answer, until ServiceTimeout or until CloudFormation loses
 /// interest.
 async fn ask(world: &Arc<World>, wish: Wish<'_>, cancelled_after: Option<f64>) -> Option<Value> {
     let Wish {
@@ -381,7 +382,7 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
     let handling = AssertUnwindSafe(runner.handle(&payload, &invocation)).catch_unwind();
     let mut handling = pin!(INVOCATION.scope(event.delivery.clone(), handling));
     let mut polls = 0;
-    // An invocation dies at an await point: nothing of it is polled any more.
+    // An invocation dies at an await point: nothing of it is polled from there on.
     let mortal = std::future::poll_fn(|cx| {
         polls += 1;
         if dies_after.is_some_and(|after| polls > after) {
@@ -393,7 +394,7 @@ async fn invoke(world: &Arc<World>, runner: &Runner, event: &Event, attempt: usi
             return Poll::Ready(Ending::Crashed);
         }
         polled.map(|result| match result {
-            Ok(Ok(())) => Ending::Ok,
+            Ok(Ok(_)) => Ending::Ok,
             Ok(Err(_)) => Ending::Err,
             Err(_) => Ending::Crashed,
         })
@@ -435,10 +436,10 @@ impl World {
         }
     }
 
-    /// The function has invoked itself.
+    /// Takes the function's invocation of itself.
     pub(crate) fn hop(&self, payload: Value) {
         let delivery = Delivery::under_way();
-        // What an event or the watch cannot do itself is about one of its rows.
+        // Work that an event or the watch hands over belongs to one of its rows.
         let request = payload["Wait"]["reply_to"]["request_id"]
             .as_str()
             .unwrap_or_default()
@@ -470,7 +471,7 @@ impl World {
         });
     }
 
-    /// S3 has taken an answer; CloudFormation reads it.
+    /// S3 has accepted an answer; CloudFormation reads it.
     pub(crate) fn take_answer(&self, body: &[u8]) {
         let now = self.now();
         let sent: Value = serde_json::from_slice(body).unwrap();

@@ -1,5 +1,5 @@
-//! Where the runner's clients end and the world begins: the SDK's HTTP client and the PUT to the bucket, with
-//! every fault that a network and a service can have.
+//! The border between the runner's clients and the world: the SDK's HTTP client and the PUT to the
+//! bucket, with every fault that a network and a service can have.
 
 use std::{
     fmt,
@@ -43,7 +43,7 @@ use crate::{
     world::{Call, Delivery, EPOCH, World, error},
 };
 
-/// The real runner, whose calls all end in this world.
+/// Makes the real runner, with all calls ending in this world.
 pub(crate) fn runner(world: &Arc<World>) -> Runner {
     let bucket = Arc::clone(world);
     let callback = Callback::over(service_fn(move |request| put(Arc::clone(&bucket), request)));
@@ -52,10 +52,10 @@ pub(crate) fn runner(world: &Arc<World>) -> Runner {
     Runner::new(Aws::new(config), callback).with_ledger(ledger)
 }
 
-/// What clients are made of whose calls all end here.
+/// Makes the configuration of clients whose calls all end here.
 pub(crate) fn config(connector: impl HttpConnector + 'static) -> SdkConfig {
-    // The SDK counts its retries for each service and region, in one place for the whole process: every life
-    // has a region of its own, so that none is shorter of retries for what another has met.
+    // The SDK counts its retries by service and region, in one place for the whole process. Every
+    // life has a region of its own, so that the troubles of one do not cost another its retries.
     static LIVES: AtomicU64 = AtomicU64::new(1);
     let region = Region::new(format!("us-west-{}", LIVES.fetch_add(1, Ordering::Relaxed)));
     let connector = SharedHttpConnector::new(connector);
@@ -78,7 +78,8 @@ pub(crate) fn config(connector: impl HttpConnector + 'static) -> SdkConfig {
         .build()
 }
 
-/// The life's own time for the SDK: the machine's would make its retries depend on how fast the machine is.
+/// The life's own time for the SDK: with the machine's time, its retries would depend on how fast
+/// the machine is.
 #[derive(Debug)]
 struct VirtualTime(Clock);
 
@@ -112,7 +113,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// Which operation a request is, and its body.
+/// Returns the operation of a request, and its body.
 fn read(request: &HttpRequest) -> (String, Value) {
     let bytes = request.body().bytes().unwrap_or_default();
     if let Some(target) = request.headers().get("x-amz-target") {
@@ -163,7 +164,8 @@ async fn answer(
         _ => match denied(world, operation) {
             Some(denied) => (400, denied),
             None => {
-                // An attempt at the table, or at a definition, waits less long than a slow answer takes.
+                // The function's own time limit for a call to the table, or for a definition, is
+                // shorter than a slow answer takes.
                 let is_impatient = is_of_table(operation) || operation == "DescribeTaskDefinition";
                 let has_answer = match fault {
                     Some(Fault::FailsAfter | Fault::CutAfter | Fault::HangsAfter) => false,
@@ -178,7 +180,8 @@ async fn answer(
         },
     };
     if operation == "Invoke" && (!call.ok || fault == Some(Fault::Slow)) && status == 202 {
-        // The function cannot know that it goes on twice now, or once although it has given up.
+        // The function cannot know that two of it now run, or that one runs although it has given
+        // up.
         world.asked(&call.delivery.request, |asked| asked.disturbed = true);
     }
     call.at = world.now();
@@ -204,8 +207,8 @@ async fn answer(
     .await
 }
 
-/// Unwinds through the runner from its call, as a bug in it would. A runner without a guard dies of that, and
-/// nothing of its invocation goes on.
+/// Unwinds through the runner from its call, as a bug in it would. A runner without a guard dies of
+/// that, and its invocation ends.
 async fn panic_if(world: &Arc<World>, fault: Option<Fault>, operation: &str, body: &Value) {
     if fault != Some(Fault::Panics) && body["cluster"] != CURSED {
         return;
@@ -217,11 +220,11 @@ async fn panic_if(world: &Arc<World>, fault: Option<Fault>, operation: &str, bod
         world.state().dead.push(delivery);
         return pending().await;
     }
-    // Not by `panic!`, whose hook would print thousands of them.
+    // Without `panic!`, whose hook would print thousands of them.
     std::panic::resume_unwind(Box::new("a bug of the runner"));
 }
 
-/// The stack that a call of the watch is about, where the account has many.
+/// Returns the stack that a call of the watch is about, if the account has many.
 fn place_of(world: &Arc<World>, operation: &str, body: &Value) -> Arc<World> {
     let Some(account) = world.account.as_ref().filter(|_| world.is_hub()) else {
         return Arc::clone(world);
@@ -238,7 +241,7 @@ fn place_of(world: &Arc<World>, operation: &str, body: &Value) -> Arc<World> {
     place.unwrap_or_else(|| Arc::clone(world))
 }
 
-/// Which row a call writes, and its state.
+/// Returns the row that a call writes, and its state.
 fn row_written(body: &Value) -> String {
     let part = |value: &Value| value["S"].as_str().unwrap_or_default().to_owned();
     let state = ["state", "answering", "ended"]
@@ -249,7 +252,7 @@ fn row_written(body: &Value) -> String {
     }
 }
 
-/// How an answer arrives, or does not.
+/// Lets an answer arrive, or not.
 pub(crate) async fn arrive(
     fault: Option<Fault>,
     status: u16,
@@ -284,14 +287,14 @@ fn denied(world: &World, operation: &str) -> Option<Value> {
 }
 
 fn response(status: u16, body: &Value) -> HttpResponse {
-    // CloudFormation answers XML; its own text is a JSON string here.
+    // CloudFormation answers in XML; its own text is a JSON string here.
     let text = body
         .as_str()
         .map_or_else(|| body.to_string(), str::to_owned);
     HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(text))
 }
 
-/// The bucket: S3 takes an answer, or does not.
+/// The bucket: S3 accepts an answer, or does not.
 async fn put(world: Arc<World>, request: reqwest::Request) -> Result<reqwest::Response, BoxError> {
     let stack = world
         .account
@@ -358,7 +361,7 @@ impl World {
         Duration::from_millis(self.state().rng.u64(5..120))
     }
 
-    /// What happens to this call.
+    /// Returns the fault of this call.
     fn fault(&self, operation: &str) -> Option<Fault> {
         let trouble = &self.life.trouble;
         let now = self.now();
@@ -389,8 +392,8 @@ impl World {
         if self.life.always_panics == Some(operation) {
             return Some(Fault::Panics);
         }
-        // A self-invocation that is made although it seemed to fail doubles the wait, and its doubles double
-        // again.
+        // A self-invocation that takes effect although it seemed to fail doubles the wait, and each
+        // of those doubles again.
         let rate = if operation == "Invoke" {
             trouble.rate / 5.0
         } else {

@@ -1,5 +1,5 @@
-//! The world of one life: ECS, Logs, Lambda, CloudFormation and the response bucket as plain state, all in
-//! virtual time.
+//! The world of one life: ECS, Logs, Lambda, CloudFormation and the response bucket as plain state,
+//! all in virtual time.
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +18,7 @@ use tokio::sync::{Notify, mpsc::UnboundedSender};
 
 use crate::{
     ecs::{Script, Seconds, SimTask},
+    hooks,
     ledger::{EVENT, Ledger, WATCH, is_of_table},
     life::Life,
     sabotage::Sabotage,
@@ -25,32 +26,32 @@ use crate::{
     stack::{Event, STACK_ID},
 };
 
-/// By how much the numbers of two stacks' tasks differ.
+/// Difference between the task numbers of two stacks.
 pub(crate) const TASKS_OF_A_STACK: usize = 1 << 16;
-/// When every life begins.
+/// Start of every life.
 pub(crate) const EPOCH: i64 = 1_795_600_000;
 
 /// The world.
 pub(crate) struct World {
     pub(crate) life: Life,
     pub(crate) clock: Clock,
-    /// Which rule of the runner is broken, to see whether anybody notices.
+    /// The rule that the runner breaks, to see whether anybody notices.
     pub(crate) sabotage: Option<Sabotage>,
-    /// What the account's other stacks leave of ECS's limits, if it has others.
+    /// The account and its limits, if the stack shares one with others.
     pub(crate) account: Option<Arc<Account>>,
     /// The table and the rules, if the function has a ledger.
     pub(crate) ledger: Option<Ledger>,
     state: Mutex<State>,
     /// Somebody has answered.
     pub(crate) answered: Notify,
-    /// Where Lambda takes events, until the life is over.
+    /// Lambda's queue of events, until the life is over.
     pub(crate) queue: Mutex<Option<UnboundedSender<Event>>>,
-    /// How many of them it has still to do with.
+    /// Number of events that are not finished.
     pub(crate) underway: AtomicU32,
     events: AtomicU32,
 }
 
-/// What there is, and what has happened: the rules are checked against this.
+/// The things that exist, and everything that has happened: the rules are checked against this.
 pub(crate) struct State {
     pub(crate) rng: Rng,
     pub(crate) stack_status: &'static str,
@@ -64,20 +65,22 @@ pub(crate) struct State {
     pub(crate) journal: Vec<(Seconds, String)>,
     /// The number of its first task, in an account of many stacks.
     first_task: usize,
-    /// The requests whose every invocation dies.
+    /// The requests of which every invocation dies.
     pub(crate) doomed: Vec<String>,
     /// The invocations that have died of a panic.
     pub(crate) dead: Vec<Delivery>,
     tokens: ClientTokens<usize>,
     capacity_refusals: u32,
     fresh_refusals: u32,
-    /// How many starts have met a refusal that passes.
+    /// Number of starts that have met a temporary refusal.
     refused: usize,
-    /// How many calls of each operation there were.
+    /// When each service revision was made, by its ARN.
+    pub(crate) revisions: BTreeMap<String, Seconds>,
+    /// Number of calls of each operation.
     pub(crate) counted: BTreeMap<String, usize>,
 }
 
-/// When a cluster was looked at, by its name.
+/// The time of the last look at each cluster, by its name.
 pub(crate) type Looks = BTreeMap<String, Seconds>;
 
 /// One RunTask or StartTask that took effect.
@@ -87,7 +90,7 @@ pub(crate) struct Launch {
     pub(crate) at: Seconds,
     pub(crate) tasks: Vec<usize>,
     pub(crate) by_token: bool,
-    /// When the tasks of the resource had been looked for the last time before.
+    /// Times of the last look for the resource's tasks before it.
     pub(crate) looked_at: Looks,
     failures: Value,
 }
@@ -106,9 +109,9 @@ pub(crate) struct Asked {
     pub(crate) hop_lost: bool,
     /// Lambda has dropped a self-invocation because the chain was too long.
     pub(crate) chain_broken: bool,
-    /// Answers that the bucket took.
+    /// Answers that the bucket accepted.
     pub(crate) answers: Vec<Answer>,
-    /// CloudFormation has gone on without it since.
+    /// Time from which CloudFormation has gone on without it.
     pub(crate) abandoned: Option<Seconds>,
 }
 
@@ -117,10 +120,10 @@ pub(crate) struct Asked {
 pub(crate) struct Answer {
     pub(crate) at: Seconds,
     pub(crate) delivery: Delivery,
-    /// When the one who answers had looked for the resource's tasks the last time.
+    /// Times of the last look of the answering delivery for the resource's tasks.
     pub(crate) looked_at: Looks,
     pub(crate) body: Value,
-    /// As it came.
+    /// The answer, as it came.
     pub(crate) text: String,
 }
 
@@ -133,7 +136,7 @@ pub(crate) struct Invoked {
     pub(crate) end: Ending,
 }
 
-/// How an invocation ended.
+/// The end of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Running,
@@ -156,18 +159,18 @@ pub(crate) struct Call {
     pub(crate) ok: bool,
 }
 
-/// What an invocation is about.
+/// The subject of an invocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) request: String,
-    /// Which of the request's deliveries it came of.
+    /// Number of the request's delivery that it came from.
     pub(crate) number: u32,
     /// Its place in the chain of self-invocations.
     pub(crate) chain: u32,
 }
 
 impl Delivery {
-    /// Whether CloudFormation has sent it.
+    /// True if CloudFormation has sent it.
     pub(crate) fn is_of_request(&self) -> bool {
         self.request != EVENT && self.request != WATCH && self.chain == 1
     }
@@ -206,6 +209,7 @@ impl World {
             capacity_refusals: 0,
             fresh_refusals: 0,
             refused: 0,
+            revisions: BTreeMap::new(),
             counted: BTreeMap::new(),
         };
         let table = || {
@@ -238,7 +242,7 @@ impl World {
         (self.clock.now() - OffsetDateTime::from_unix_timestamp(EPOCH).unwrap()).as_seconds_f64()
     }
 
-    /// Whether it is where an account's watch comes round, and no stack.
+    /// True if it stands for an account's watch, and is not a stack.
     pub(crate) fn is_hub(&self) -> bool {
         self.life.chapters.is_empty()
     }
@@ -261,7 +265,7 @@ impl World {
         self.state().journal.push((now, text.into()));
     }
 
-    /// Does what an AWS call asks for; HTTP status and body.
+    /// Performs an AWS call, and returns HTTP status and body.
     pub(crate) fn perform(&self, operation: &str, body: &Value) -> (u16, Value) {
         let now = self.now();
         let delivery = Delivery::under_way();
@@ -299,6 +303,15 @@ impl World {
                 _ => (200, definition()),
             },
             "GetLogEvents" => (200, state.log(body, now)),
+            "DescribeServiceRevisions" => {
+                let arn = body["serviceRevisionArns"][0].as_str().unwrap_or_default();
+                let made = state.revisions.get(arn);
+                let revisions: Vec<Value> = made
+                    .map(|made| hooks::revision(arn, *made))
+                    .into_iter()
+                    .collect();
+                (200, json!({"serviceRevisions": revisions}))
+            }
             other => (400, error("UnknownOperationException", other)),
         }
     }
@@ -436,7 +449,7 @@ impl State {
                 stopped: None,
             });
         }
-        // The later looks of one who starts by StartTask are for tasks of the same request.
+        // If StartTask starts the tasks, later looks are for tasks of the same request.
         let looked_at = match by_token {
             true => self.looked_at(&delivery, now),
             false => self.first_looked_at(&delivery, now),
@@ -457,12 +470,13 @@ impl State {
         (200, json!({"tasks": tasks, "failures": failures}))
     }
 
-    /// When a delivery had looked for the resource's tasks the last time, in each cluster.
+    /// Returns the times at which a delivery last looked for the resource's tasks, in each cluster.
     pub(crate) fn looked_at(&self, delivery: &Delivery, now: Seconds) -> Looks {
         self.looks(delivery, now).collect()
     }
 
-    /// When a delivery had looked for the resource's tasks the first time, in each cluster.
+    /// Returns the times at which a delivery first looked for the resource's tasks, in each
+    /// cluster.
     fn first_looked_at(&self, delivery: &Delivery, now: Seconds) -> Looks {
         let mut looks = Looks::new();
         for (cluster, at) in self.looks(delivery, now) {
@@ -506,7 +520,8 @@ impl State {
         json!({"tasks": tasks, "failures": failures})
     }
 
-    /// startedBy must be the only filter beside the cluster; a family may come with a desired status.
+    /// Answers ListTasks. startedBy must be the only filter beside the cluster; a family may come
+    /// with a desired status.
     fn list(&self, life: &Life, body: &Value, now: Seconds) -> (u16, Value) {
         let started_by = body["startedBy"].as_str();
         if started_by.is_some() && (body["desiredStatus"].is_string() || body["family"].is_string())
@@ -539,7 +554,7 @@ impl State {
         (200, json!({"taskArns": arns}))
     }
 
-    /// StopTask takes a task's tags away.
+    /// Answers StopTask, which removes a task's tags.
     fn stop(&mut self, body: &Value, now: Seconds) -> (u16, Value) {
         let asked = body["task"].as_str().unwrap_or_default();
         let here =
@@ -561,8 +576,8 @@ impl State {
         (200, json!({"task": {"taskArn": asked}}))
     }
 
-    /// A container prints a line a second before its end, and another one as the last thing that it does; the
-    /// latter arrives with the delay of the log driver.
+    /// Returns the log. A container prints a line a second before its end, and another one as the
+    /// last thing that it does; that line arrives with the delay of the log driver.
     fn log(&self, body: &Value, now: Seconds) -> Value {
         let stream = body["logStreamName"].as_str().unwrap_or_default();
         let task = self
@@ -585,7 +600,7 @@ impl State {
     }
 }
 
-/// A task of a service of the same family, which has been stopped.
+/// Describes a task of a service of the same family, which has been stopped.
 fn neighbour(arn: &str) -> Value {
     json!({"taskArn": arn, "taskDefinitionArn": crate::DEFINITION, "lastStatus": "STOPPED",
         "desiredStatus": "STOPPED",

@@ -6,7 +6,7 @@ HELP = """Usage: ecs-tasks COMMAND ...
 
   deploy     Deploy the function behind Custom::ECSTask, or the monitor, into your AWS account
   destroy    Remove what deploy made
-  rehearse   Live a template's life on this machine, without an AWS account
+  rehearse   Create, update and delete a template's stack on this machine, without an AWS account
   lint       Check a template with cfn-lint and the rules for Custom::ECSTask
 
   ecs-tasks COMMAND --help explains a command; ecs-tasks --version shows the version.

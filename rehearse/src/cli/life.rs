@@ -1,4 +1,4 @@
-//! //! Runs a rehearsal from the first event to the last line.
+//! Runs a rehearsal from the first event to the last line.
 
 use std::path::PathBuf;
 
@@ -82,6 +82,7 @@ async fn live_stack(planned: Planned, stage: &Stage, console: &Console) -> Vec<S
     let Planned {
         mut stack,
         created,
+        deploys,
         updated,
         fails,
         keeps_failures,
@@ -108,6 +109,10 @@ async fn live_stack(planned: Planned, stage: &Stage, console: &Console) -> Vec<S
     }
     let is_created = stack.create(&created).await;
     steps.push(step("create", is_created, fails && updated.is_none()));
+    for (service, definition) in deploys.iter().filter(|_| is_created) {
+        let ended_well = stack.deploy(service, definition.as_ref()).await;
+        steps.push(step("deploy", ended_well, false));
+    }
     // With DisableRollback a failed create leaves its resources, and the next operation meets them.
     if let Some((template, parameters)) = updated.filter(|_| is_created || keeps_failures) {
         if fails {

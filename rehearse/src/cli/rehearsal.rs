@@ -1,4 +1,4 @@
-//! //! A rehearsal: the template, the values around it, and the operations to come.
+//! A rehearsal: the template, the values around it, and the operations to come.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,7 +34,11 @@ pub(super) struct Rehearsal {
     /// The files that --task-definition names.
     definition_files: Vec<PathBuf>,
     is_express: bool,
+    deploys: Vec<Deploy>,
 }
+
+/// A service that a pipeline deploys, with a new revision of its task definition or without.
+pub(super) type Deploy = (String, Option<Value>);
 
 /// A template with the values of its parameters.
 struct Version {
@@ -47,6 +51,7 @@ struct Version {
 pub(super) struct Planned {
     pub(super) stack: Stack,
     pub(super) created: Parameters,
+    pub(super) deploys: Vec<Deploy>,
     pub(super) updated: Option<(Template, Parameters)>,
     /// True if a resource is to fail.
     pub(super) fails: bool,
@@ -94,6 +99,12 @@ impl Rehearsal {
             .iter()
             .map(|path| definition(path))
             .collect::<Result<_, _>>()?;
+        let deploy = |(service, file): &(String, Option<PathBuf>)| {
+            let definition = file.as_deref().map(definition).transpose()?;
+            Ok::<Deploy, Unfit>((service.clone(), definition))
+        };
+        let deploys = arguments.deploy.iter().map(deploy);
+        let deploys = deploys.collect::<Result<_, _>>()?;
         let account = Account {
             external,
             service_token: arguments.service_token.clone(),
@@ -108,6 +119,7 @@ impl Rehearsal {
             account,
             definition_files,
             is_express: arguments.express,
+            deploys,
         })
     }
 
@@ -130,6 +142,7 @@ impl Rehearsal {
             account,
             definition_files,
             is_express,
+            deploys,
         } = self;
         let given = account.definitions.clone();
         // Resources refer to a definition of --task-definition, so it must be there before they are
@@ -168,6 +181,10 @@ impl Rehearsal {
                 .err()
                 .map(|errors| (created.path.clone(), errors)),
         );
+        for (service, definition) in &deploys {
+            let checked = first.check_deploy(service, definition.as_ref(), &created.parameters);
+            errors.extend(checked.err().map(|error| (created.path.clone(), error)));
+        }
         let mut nothing = first.nothing_to_rehearse(&created.parameters);
         let mut hints = first.hints(&created.parameters);
         let mut next = None;
@@ -227,6 +244,7 @@ impl Rehearsal {
         Ok(Planned {
             stack: first,
             created: created.parameters,
+            deploys,
             updated: next,
             fails,
             keeps_failures,

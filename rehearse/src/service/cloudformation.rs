@@ -1,4 +1,4 @@
-//! //! CloudFormation's side of a custom resource: requests, their answers, and DescribeStacks.
+//! CloudFormation's side of a custom resource: requests, their answers, and DescribeStacks.
 
 mod answer;
 mod describe;

@@ -5,15 +5,18 @@ mod api;
 mod container_settings;
 mod definition;
 mod dependency;
+mod deployment;
 mod engine;
 mod event;
 mod fargate;
+mod hook;
 mod job;
 mod life;
 mod placement;
 mod process;
 mod refusal;
 mod registration;
+mod revision;
 mod run;
 mod spelling;
 mod task;
@@ -28,15 +31,18 @@ use std::{
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 pub use self::{
     container_settings::{ContainerSettings, HealthCheck, MountPoint},
     definition::{ContainerSpec, Revision},
+    deployment::{Deployment, FailedDeployment},
     engine::{Engine, EngineError, LeftBehind},
+    hook::{LIFECYCLE_STAGES, hook_details},
     placement::Misplaced,
     registration::{Refusal, Refusals},
 };
-use self::{placement::Cluster, task::StageTask, token::ClientTokens};
+use self::{placement::Cluster, revision::ServiceRevision, task::StageTask, token::ClientTokens};
 use super::logs::Logs;
 use crate::{
     config::{Pace, arn, random_digits},
@@ -65,6 +71,8 @@ struct EcsInner {
     logs: Arc<Logs>,
     reporter: Reporter,
     events: Option<TaskEvents>,
+    /// Changes with each step of a task to its end.
+    task_ends: watch::Sender<()>,
     state: Mutex<State>,
 }
 
@@ -75,6 +83,8 @@ struct State {
     definitions: BTreeMap<String, Vec<Revision>>,
     /// Services by cluster and name, reduced to the members that say where their tasks run.
     services: BTreeMap<(String, String), Value>,
+    /// The revisions of all services, in the order in which they were made.
+    revisions: Vec<ServiceRevision>,
     tasks: Vec<StageTask>,
     /// The ARNs of the tasks of each token.
     tokens: ClientTokens<Vec<String>>,
@@ -100,6 +110,7 @@ impl Ecs {
                 logs,
                 reporter,
                 events,
+                task_ends: watch::Sender::default(),
                 state: Mutex::default(),
             }),
         }
@@ -216,24 +227,10 @@ impl Ecs {
         lock(&self.inner.state).injects = true;
     }
 
-    /// Creates a service, which runs no task here, and returns its ARN. `service` has ECS's or
-    /// CloudFormation's spelling.
+    /// Creates a service, which runs no task here, without its hooks, and returns its ARN. `service`
+    /// has ECS's or CloudFormation's spelling.
     pub fn create_service(&self, cluster: &str, name: &str, service: &Value) -> String {
-        let cluster = cluster.rsplit('/').next().unwrap_or(cluster).to_owned();
-        let arn = arn("ecs", &format!("service/{cluster}/{name}"));
-        let said = spelling::normal(service, "");
-        let mut json = placed(&said);
-        // With an EXTERNAL controller the task sets say where tasks run, not the service.
-        if said["deploymentController"]["type"] == "EXTERNAL" {
-            json["taskSets"] = json!([]);
-        }
-        json["serviceArn"] = arn.as_str().into();
-        json["serviceName"] = name.into();
-        json["status"] = "ACTIVE".into();
-        lock(&self.inner.state)
-            .services
-            .insert((cluster, name.to_owned()), json);
-        arn
+        self.deploy(cluster, name, service).0
     }
 
     /// Creates a task set of a service with an EXTERNAL deployment controller and returns its id.

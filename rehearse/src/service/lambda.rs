@@ -23,6 +23,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 pub use self::function::Function;
 use self::process::{AttemptEnd, FunctionProcess};
@@ -34,6 +35,8 @@ use crate::{
 
 /// The largest asynchronous payload, in bytes.
 const MAX_PAYLOAD: usize = 1024 * 1024;
+/// The time that a line of the log may come later than the answer of its invocation.
+const LOG_LIMIT: Duration = Duration::from_secs(1);
 
 /// Lambda with one function.
 #[derive(Clone)]
@@ -47,6 +50,8 @@ struct LambdaInner {
     retries: [Duration; 2],
     endpoint: String,
     reporter: Reporter,
+    /// The lines of level ERROR in the function's log.
+    errors: watch::Sender<Vec<Value>>,
     processes: Mutex<Vec<Arc<FunctionProcess>>>,
     ended: Mutex<Vec<InvocationAttempt>>,
     invocations: AtomicUsize,
@@ -80,12 +85,14 @@ impl Lambda {
         endpoint: String,
         reporter: Reporter,
     ) -> Self {
+        let errors = watch::Sender::default();
         Self {
             inner: Arc::new(LambdaInner {
                 function,
                 retries,
                 endpoint,
-                reporter,
+                reporter: noting(reporter, errors.clone()),
+                errors,
                 processes: Mutex::default(),
                 ended: Mutex::default(),
                 invocations: AtomicUsize::new(0),
@@ -153,6 +160,31 @@ impl Lambda {
         self.inner
             .attempt(self.invocation(payload, self.function_arn(), 0))
             .await
+    }
+
+    /// Invokes the function synchronously, as ECS does. `Err` is the error of the invocation, which
+    /// is not retried.
+    pub async fn invoke_once(&self, payload: Bytes) -> Result<Bytes, String> {
+        let invocation = self.invocation(payload, self.function_arn(), 0);
+        self.inner.attempt_once(&invocation, 0).await
+    }
+
+    /// A member of an error that the function has logged. `None` if there is no such line.
+    pub async fn logged_error(
+        &self,
+        member: &str,
+        is_it: impl Fn(&Value) -> bool,
+    ) -> Option<String> {
+        let of = |line: &Value| {
+            line[member]
+                .as_str()
+                .filter(|_| is_it(line))
+                .map(str::to_owned)
+        };
+        let mut errors = self.inner.errors.subscribe();
+        let logged = errors.wait_for(|errors| errors.iter().any(|line| of(line).is_some()));
+        let errors = tokio::time::timeout(LOG_LIMIT, logged).await.ok()?.ok()?;
+        errors.iter().rev().find_map(of)
     }
 
     /// Ends every process of the function, and waits until their output has been reported.
@@ -256,32 +288,10 @@ impl LambdaInner {
     async fn attempt(&self, invocation: QueuedInvocation) -> Result<Bytes, String> {
         let mut last = String::new();
         for (attempt, delay) in self.retries.into_iter().map(Some).chain([None]).enumerate() {
-            self.invocations.fetch_add(1, Ordering::Relaxed);
-            let end = match self.run(&invocation).await {
-                AttemptEnd::Ok(answer) => Ok(answer),
-                AttemptEnd::Failed(error) => Err(error),
-                AttemptEnd::NeverReady => {
-                    Err("the function did not ask for its first invocation within 10 s".to_owned())
-                }
-                AttemptEnd::TimedOut => Err(format!(
-                    "Task timed out after {:.2} seconds",
-                    self.function.timeout.as_secs_f64()
-                )),
-            };
-            let request_id = invocation.request_id.clone();
-            lock(&self.ended).push(InvocationAttempt {
-                request_id,
-                attempt,
-                error: end.as_ref().err().cloned(),
-            });
-            match end {
+            match self.attempt_once(&invocation, attempt).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => last = error,
             }
-            // A stack's events show nothing of a failed invocation, and CloudFormation just waits.
-            (self.reporter)(Report::Note(format!(
-                "an invocation of the function failed: {last}"
-            )));
             match delay {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => (self.reporter)(Report::Note(
@@ -290,6 +300,38 @@ impl LambdaInner {
             }
         }
         Err(last)
+    }
+
+    async fn attempt_once(
+        &self,
+        invocation: &QueuedInvocation,
+        attempt: usize,
+    ) -> Result<Bytes, String> {
+        self.invocations.fetch_add(1, Ordering::Relaxed);
+        let end = match self.run(invocation).await {
+            AttemptEnd::Ok(answer) => Ok(answer),
+            AttemptEnd::Failed(error) => Err(error),
+            AttemptEnd::NeverReady => {
+                Err("the function did not ask for its first invocation within 10 s".to_owned())
+            }
+            AttemptEnd::TimedOut => Err(format!(
+                "Task timed out after {:.2} seconds",
+                self.function.timeout.as_secs_f64()
+            )),
+        };
+        let request_id = invocation.request_id.clone();
+        lock(&self.ended).push(InvocationAttempt {
+            request_id,
+            attempt,
+            error: end.as_ref().err().cloned(),
+        });
+        // A stack's events show nothing of a failed invocation, and CloudFormation just waits.
+        if let Err(error) = &end {
+            (self.reporter)(Report::Note(format!(
+                "an invocation of the function failed: {error}"
+            )));
+        }
+        end
     }
 
     async fn run(&self, invocation: &QueuedInvocation) -> AttemptEnd {
@@ -325,4 +367,17 @@ impl LambdaInner {
         lock(&self.processes).push(Arc::clone(&process));
         Ok(process)
     }
+}
+
+/// A reporter that also notes the errors in the function's log.
+fn noting(reporter: Reporter, errors: watch::Sender<Vec<Value>>) -> Reporter {
+    Arc::new(move |report| {
+        if let Report::Log(line) = &report
+            && let Ok(line) = serde_json::from_str::<Value>(line)
+            && line["level"] == "ERROR"
+        {
+            errors.send_modify(|errors| errors.push(line));
+        }
+        reporter(report);
+    })
 }

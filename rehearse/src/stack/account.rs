@@ -40,7 +40,12 @@ impl Account {
         if !is_custom(&resource.resource_type) {
             return false;
         }
-        let token = resource.properties.field("ServiceToken");
+        let is_of_type = self.service_token.is_none() && resource.resource_type == CUSTOM_TYPE;
+        self.is_function(resource.properties.field("ServiceToken"), scope) || is_of_type
+    }
+
+    /// True if a ServiceToken or a hook's target is the function.
+    pub(super) fn is_function(&self, token: Option<&Node>, scope: &Scope<'_>) -> bool {
         let import = token.and_then(|token| imported(token, scope));
         // Noted, so that an --import of this name does not count as unused.
         if let Some(import) = &import {
@@ -54,10 +59,7 @@ impl Account {
                         .resolve(token)
                         .is_ok_and(|value| value == Some(desired.as_str().into()))
             }),
-            None => {
-                resource.resource_type == CUSTOM_TYPE
-                    || import.is_some_and(|import| import.ends_with(EXPORT))
-            }
+            None => import.is_some_and(|import| import.ends_with(EXPORT)),
         }
     }
 }
@@ -68,7 +70,7 @@ pub fn is_custom(resource_type: &str) -> bool {
 }
 
 /// The name of the export in a node's Fn::ImportValue.
-fn imported(node: &Node, scope: &Scope<'_>) -> Option<String> {
+pub(super) fn imported(node: &Node, scope: &Scope<'_>) -> Option<String> {
     let (name, argument) = node.single()?;
     (name == "Fn::ImportValue").then_some(())?;
     scope.resolve(argument).ok()??.as_str().map(str::to_owned)

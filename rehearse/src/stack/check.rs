@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{CUSTOM_TYPE, Stack, account::token_in_words, is_custom};
+use super::{CUSTOM_TYPE, Stack, account::token_in_words, hooks::hooks, is_custom};
 use crate::template::{
     Parameters, Resource, TemplateError, TemplateErrors,
     external::Origin,
@@ -42,6 +42,9 @@ impl Stack {
             );
             if let Some(properties) = properties {
                 errors.take(self.try_out(&trial, (resource, &properties), &mut expected, &scope));
+                for error in self.refused_hooks(resource, &properties, &scope) {
+                    errors.add(error);
+                }
                 if is_ours || resource.resource_type == "AWS::ECS::Service" {
                     self.ask_for_definition(&properties, &resources);
                     run.push((resource, properties));
@@ -139,10 +142,19 @@ impl Stack {
             Some(token) => format!("custom resource with the ServiceToken {token}"),
             None => format!("resource of type {CUSTOM_TYPE}"),
         };
-        let others = match named.as_slice() {
+        let mut others = match named.as_slice() {
             [] => "it has no custom resources".to_owned(),
             named => format!("its custom resources are {}", named.join("; ")),
         };
+        let is_hooked = |one: &&Resource| !hooks(one, &scope).is_empty();
+        let hooked = self.template.resources.iter().filter(is_hooked);
+        let hooked: Vec<&str> = hooked.map(|one| one.logical_id.as_str()).collect();
+        if !hooked.is_empty() {
+            others.push_str(&format!(
+                ", and the lifecycle hooks of {} have other targets",
+                hooked.join(", ")
+            ));
+        }
         let how = match token {
             None if !named.is_empty() => " (--service-token says which are to be rehearsed)",
             _ => "",
@@ -175,8 +187,7 @@ impl Stack {
         // With Count 0 nothing runs, so the definition may be missing.
         if properties["Count"] != "0"
             && let Some(definition) = properties["TaskDefinition"].as_str()
-            && !self.is_in_template(definition, scope.resources)
-            && !self.is_given(definition)
+            && !self.is_known(definition, scope)
         {
             refused.push(self.unknown_definition(resource, definition, scope));
         }
@@ -216,7 +227,7 @@ impl Stack {
     }
 
     /// The error of a task definition that is missing or has another type.
-    fn unknown_definition(
+    pub(super) fn unknown_definition(
         &self,
         resource: &Resource,
         name: &str,
@@ -237,6 +248,11 @@ impl Stack {
             "{id}: task definition {name} is not in the template: give what `aws ecs \
              describe-task-definition` prints of it with --task-definition FILE"
         ))
+    }
+
+    /// True if this task definition is in the template or was given.
+    pub(super) fn is_known(&self, definition: &str, scope: &Scope<'_>) -> bool {
+        self.is_in_template(definition, scope.resources) || self.is_given(definition)
     }
 
     /// True if the template has this task definition.

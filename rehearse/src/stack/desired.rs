@@ -85,14 +85,17 @@ impl Stack {
             .collect()
     }
 
-    /// The resources that the function serves, with true conditions or false ones.
+    /// The resources that the function serves, and the services whose hook it is, with true
+    /// conditions or false ones.
     pub(super) fn ours_if_included(&self, parameters: &Parameters) -> Vec<&Resource> {
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
         self.template
             .resources
             .iter()
-            .filter(|one| self.account.is_ours(one, &scope))
+            .filter(|one| {
+                self.account.is_ours(one, &scope) || self.account.has_our_hook(one, &scope)
+            })
             .collect()
     }
 
@@ -129,8 +132,8 @@ impl Stack {
         }))
     }
 
-    /// A resource's properties. The ServiceToken of ours becomes the stage's function; a missing
-    /// one stays missing.
+    /// A resource's properties. The ServiceToken of ours becomes the stage's function, and so does
+    /// the target of our hooks; a missing one stays missing.
     pub(super) fn properties(
         &self,
         resource: &Resource,
@@ -139,7 +142,13 @@ impl Stack {
     ) -> Result<Value, TemplateErrors> {
         let written = &resource.properties;
         // The token may import something that nobody has given, and the stage needs no value of it.
+        let function_arn = self.stage.lambda.function_arn();
+        let aimed;
         let without_token = match &written.kind {
+            _ if self.account.has_our_hook(resource, scope) => {
+                aimed = self.account.aimed(written, scope, &function_arn);
+                &aimed
+            }
             NodeKind::Map(fields) if is_ours => {
                 let others = fields.iter().filter(|(name, _)| name != "ServiceToken");
                 &Node {
@@ -154,7 +163,7 @@ impl Stack {
         // CloudFormation resolves no secrets in the properties of a custom resource.
         let mut properties = dynamic::resolved(properties, !is_custom, &self.account.external);
         if is_ours && written.field("ServiceToken").is_some() {
-            properties["ServiceToken"] = json!(self.stage.lambda.function_arn());
+            properties["ServiceToken"] = json!(function_arn);
         }
         Ok(properties)
     }

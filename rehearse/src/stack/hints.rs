@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Stack, account::referred};
+use super::{Stack, account::referred, is_custom};
 use crate::template::{Parameters, Resource, node::Node};
 
 impl Stack {
@@ -19,7 +19,10 @@ impl Stack {
                 .filter(|one| included.contains(&one.logical_id))
         };
         let mut hints = Vec::new();
-        for task in all().filter(|one| ours.contains(&one.logical_id)) {
+        // A service's own hook runs before the service is stable.
+        let is_task =
+            |one: &&Resource| ours.contains(&one.logical_id) && is_custom(&one.resource_type);
+        for task in all().filter(is_task) {
             let (id, before) = (&task.logical_id, self.needed_by(task));
             let services = all().filter(|one| one.resource_type == "AWS::ECS::Service");
             for service in services.filter(|one| before.contains(&one.logical_id)) {

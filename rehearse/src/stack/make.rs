@@ -93,7 +93,10 @@ impl Stack {
                 .get("Name")
                 .and_then(Value::as_str)
                 .unwrap_or_default();
-            self.stage.ecs.create_service(cluster, name, &properties);
+            // To ECS this is an update like any other. After a deployment that it has rolled back
+            // itself nothing differs.
+            self.deploy_service(logical_id, (cluster, name), &properties)
+                .await?;
         }
         Ok(old.clone())
     }
@@ -122,7 +125,7 @@ impl Stack {
                 Ok(referable(cluster.to_owned(), []))
             }
             "AWS::ECS::TaskDefinition" => self.task_definition(logical_id, properties, old),
-            "AWS::ECS::Service" => self.service(logical_id, properties, old),
+            "AWS::ECS::Service" => self.service(logical_id, properties, old).await,
             "AWS::ECS::TaskSet" => {
                 let id = self.stage.ecs.create_task_set(properties);
                 Ok(referable(id.clone(), [("Id", id)]))
@@ -246,7 +249,8 @@ impl Stack {
         Ok(referable(arn.clone(), [("TaskDefinitionArn", arn)]))
     }
 
-    fn service(
+    /// Creates or updates a service, and waits for its deployment.
+    async fn service(
         &self,
         logical_id: &str,
         properties: &Value,
@@ -285,7 +289,9 @@ impl Stack {
         );
         let placed = self.stage.ecs.check_placement(properties, true);
         placed.map_err(|misplaced| failed(AwsError::from(misplaced).message))?;
-        let arn = self.stage.ecs.create_service(&cluster, &name, properties);
+        let arn = self
+            .deploy_service(logical_id, (&cluster, &name), properties)
+            .await?;
         Ok(referable(
             arn.clone(),
             [("Name", name), ("ServiceArn", arn)],

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_cut_is_named() {
+    fn a_range_that_cannot_be_divided_is_named() {
         assert_eq!(
             blocks("10.0.0.0/24", "4", "7").unwrap_err(),
             "10.0.0.0/24 has no room for 4 ranges of 7 bits each"

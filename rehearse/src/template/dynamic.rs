@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_of_ssm_has_the_value_that_was_given_or_a_made_up_one() {
+    fn a_parameter_of_ssm_has_the_given_value_or_a_made_up_one() {
         let ssm = [("/prod/image".to_owned(), "app:7".to_owned())].into();
         let external = External::of(Default::default(), ssm);
         let value = json!({"Image": "{{resolve:ssm:/prod/image:3}}", "Vpc": ["x-{{resolve:ssm:/prod/vpc}}-y"]});

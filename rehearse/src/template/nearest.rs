@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_alike_is_meant_and_nothing_that_is_not_alike() {
+    fn the_most_similar_name_is_meant_if_any_is_similar() {
         assert_eq!(
             did_you_mean("FARGAT", ["EC2", "FARGATE"]),
             ", did you mean FARGATE?"

@@ -53,7 +53,8 @@ impl Scope<'_> {
         WrittenAt { node, resource }
     }
 
-    fn branch<'n>(&self, node: &'n Node) -> &'n Node {
+    /// The chosen branch of an Fn::If; any other node as it is.
+    pub(crate) fn branch<'n>(&self, node: &'n Node) -> &'n Node {
         match node.single() {
             Some(("Fn::If", argument)) => match arguments(argument, "Fn::If") {
                 Ok([condition, then, otherwise]) => {

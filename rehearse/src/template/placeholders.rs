@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn values_have_the_shape_of_what_their_name_says() {
+    fn values_have_the_shape_that_their_name_suggests() {
         check("prod-VpcId", "vpc-…");
         check("prod-PrivateSubnet1", "subnet-…");
         check("prod:SecurityGroup", "sg-…");

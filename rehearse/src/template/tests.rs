@@ -156,7 +156,7 @@ fn pseudo_parameters_have_the_stages_values() {
 }
 
 #[test]
-fn no_value_takes_away_what_holds_it() {
+fn no_value_removes_the_member_that_holds_it() {
     check("[a, !Ref AWS::NoValue, b]", json!(["a", "b"]));
     check(
         "{a: !If [IsTest, x, !Ref AWS::NoValue], b: y}",
@@ -166,7 +166,7 @@ fn no_value_takes_away_what_holds_it() {
 }
 
 #[test]
-fn what_cannot_be_resolved_is_named() {
+fn values_that_cannot_be_resolved_are_named() {
     refused(
         "!Ref Nope",
         "Ref Nope: the template has no such parameter or resource (or its condition is false)",
@@ -199,7 +199,7 @@ fn what_cannot_be_resolved_is_named() {
 }
 
 #[test]
-fn conditions_in_a_circle_are_told() {
+fn conditions_in_a_circle_are_reported() {
     let sections = "Conditions:\n  A: !Condition B\n  B: !Condition A";
     assert_eq!(
         one(resolved(sections, "!If [A, 1, 2]")).message,
@@ -257,7 +257,7 @@ fn json_and_anchors_that_nothing_refers_to_are_read() {
 }
 
 #[test]
-fn values_from_elsewhere_are_those_that_were_given_or_have_their_shape() {
+fn values_from_elsewhere_are_the_given_ones_or_have_their_shape() {
     let exports = [("prod-Cluster".to_owned(), "blue".to_owned())].into();
     let external = External::of(exports, BTreeMap::new());
     let text = "Resources: {R: {Type: X, Properties: {A: !ImportValue prod-Cluster, B: !ImportValue prod-VpcId}}}";
@@ -555,7 +555,7 @@ fn rules_hold_or_say_why_not() {
 }
 
 #[test]
-fn a_name_that_is_nowhere_is_an_error_in_a_branch_that_does_not_count_too() {
+fn an_unknown_name_is_an_error_in_an_unused_branch_too() {
     let text = "Conditions: {Never: !Equals [a, b]}\nResources:\n  A:\n    Type: X\n    Condition: Never\n    \
                 Properties: {V: !If [Never, !Ref Nope, x], W: !Sub '${A.B}${Lost.Arn}'}\nOutputs: {O: {Value: !Ref Gone}}\n";
     let errors = Template::read(text).unwrap().unknown_names();
@@ -630,7 +630,7 @@ fn a_name_that_sam_does_not_generate_is_unknown() {
 }
 
 #[test]
-fn of_a_key_that_is_there_twice_the_last_one_counts() {
+fn the_last_of_two_equal_keys_counts() {
     let template = Template::read(
         "Resources:\n  A: {Type: X, Properties: {V: 1, V: 2}}\n  A: {Type: Y, Properties: {V: 3, V: 4}}\n",
     );

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars_that_yaml_takes_for_something_else_arrive_changed() {
+    fn scalars_that_yaml_reads_as_another_type_arrive_changed() {
         check("012345670123", "1402433619");
         check("0777", "511");
         check("0x1F", "31");
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn each_one_that_is_changed_is_noted_with_its_line() {
+    fn each_changed_scalar_is_noted_with_its_line() {
         let text = "A: 012345670123\nB: '0777'\nC: !Sub 0777\nD: yes\nE: true\nF: True\n";
         let notes = notes(text);
         assert_eq!(notes.len(), 2, "{notes:#?}");

@@ -1,4 +1,4 @@
-//! What a container is, and how its task lives.
+//! Containers from their images, and the lives of their tasks.
 
 use std::{io::Read, net::TcpListener, process::Command};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::rehearsal::{BUSYBOX, Rehearsal, containers, podman, wait_for};
 
 #[test]
-fn the_image_says_what_the_definition_does_not() {
+fn the_image_gives_the_settings_that_the_definition_lacks() {
     let rehearsed = Rehearsal::of(json!({"Name": "plain", "Image": BUSYBOX}))
         .run(&[])
         .succeeded();
@@ -28,7 +28,7 @@ fn a_command_is_given_to_the_entry_point_of_the_image() {
 }
 
 #[test]
-fn every_line_is_taken_of_a_container_that_ends_at_once() {
+fn every_line_of_a_container_that_ends_at_once_is_shown() {
     let container = json!({"Name": "quick", "Image": BUSYBOX, "Command": ["seq 1 5000"]});
     let rehearsed = Rehearsal::of(container).run(&[]).succeeded();
     let mut printed: Vec<u32> = rehearsed
@@ -36,7 +36,7 @@ fn every_line_is_taken_of_a_container_that_ends_at_once() {
         .iter()
         .map(|line| line.parse().unwrap())
         .collect();
-    // Podman may follow some lines too late to have them in their order.
+    // Podman may follow some lines too late to have them in order.
     printed.sort_unstable();
     assert_eq!(printed, (1..=5000).collect::<Vec<_>>());
 }
@@ -79,7 +79,7 @@ fn an_override_replaces_command_and_memory() {
 }
 
 #[test]
-fn what_listens_on_this_machine_is_reached() {
+fn a_server_on_this_machine_can_be_reached() {
     for network_mode in ["awsvpc", "host"] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -180,7 +180,7 @@ fn a_container_waits_until_the_one_that_it_depends_on_is_healthy() {
     let rehearsal = Rehearsal::of_task(definition, json!({}));
     let mut child = rehearsal.start(&[]);
     wait_for(&mut child, "server | up");
-    // Podman leaves the moments of a health check to systemd, whose part the test plays.
+    // Podman leaves the times of a health check to systemd, whose part the test plays.
     let [server] = &containers("server")[..] else {
         panic!("one container of the server")
     };

@@ -1,4 +1,4 @@
-//! Containers that do not start, do not end well, or do not come to their end.
+//! Containers that do not start, fail, or do not stop by themselves.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ fn script(name: &str, script: &str) -> Value {
 }
 
 #[test]
-fn a_container_over_its_memory_limit_is_killed_for_that() {
+fn a_container_over_its_memory_limit_is_killed() {
     let mut hungry = script("hungry", "x=aaaaaaaa; while :; do x=$x$x; done");
     hungry["Memory"] = json!(16);
     let rehearsed = Rehearsal::of(hungry).run(&[]);
@@ -36,7 +36,7 @@ fn a_task_that_does_not_stop_is_killed_after_its_stop_timeout_and_not_for_its_me
     stubborn["Memory"] = json!(64);
     stubborn["StopTimeout"] = json!(2);
     let definition = json!({"NetworkMode": "host", "ContainerDefinitions": [stubborn]});
-    // Long enough for a busy machine to start the container before the task is stopped.
+    // This is long enough for a busy machine to start the container before the task is stopped.
     let rehearsed = Rehearsal::of_task(definition, json!({"Timeout": 20})).run(&[]);
     let failure = rehearsed.failure();
     assert!(
@@ -65,7 +65,7 @@ fn a_command_that_the_image_does_not_have_is_a_task_that_failed_to_start() {
 
 #[test]
 fn an_image_that_cannot_be_pulled_is_a_task_that_failed_to_start() {
-    // Nothing listens there.
+    // Nothing listens at this address.
     let image = "127.0.0.1:1/shop/absent:1";
     let rehearsed = Rehearsal::of(json!({"Name": "unpulled", "Image": image})).run(&[]);
     let failure = rehearsed.failure();

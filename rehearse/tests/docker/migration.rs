@@ -1,4 +1,5 @@
-//! A migration by Alembic, from an image of an application, on a PostgreSQL: all that a deploy can meet.
+//! A migration by Alembic, from an image of an application, on a PostgreSQL: everything that a
+//! deployment can meet.
 
 use std::{env, process::Command};
 
@@ -62,7 +63,7 @@ impl Database {
     }
 }
 
-/// How each operation of the stack ended, in order.
+/// Returns the end of each operation of the stack, in order.
 fn ends(rehearsed: &Rehearsed) -> Vec<&str> {
     let of_stack = |words: &[&str]| {
         words.len() > 2 && words[2] == "shop" && !words[1].ends_with("_IN_PROGRESS")

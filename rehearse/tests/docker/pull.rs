@@ -14,7 +14,7 @@ use crate::{
     clippy::disallowed_methods,
     reason = "the tests are given an address that the engine trusts"
 )]
-fn an_image_is_pulled_with_what_docker_login_has_left() {
+fn an_image_is_pulled_with_the_credentials_of_docker_login() {
     let address = env::var("REGISTRY").expect("REGISTRY, as tests/docker/engine sets it");
     registry::serve(&address, BUSYBOX);
     let image = format!("{address}/shop/pulled");

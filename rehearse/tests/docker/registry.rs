@@ -1,4 +1,4 @@
-//! A registry of images on loopback, with one image, for who knows its password.
+//! A registry of images on loopback, with one image, for those who know its password.
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>
 
@@ -23,7 +23,7 @@ struct Registry {
     layout: TempDir,
 }
 
-/// Serves an image of the engine at this address, under whatever name it is asked for.
+/// Serves an image of the engine at this address, by any name.
 pub(crate) fn serve(address: &str, image: &str) {
     let layout = tempfile::tempdir().unwrap();
     podman(&[

@@ -1,4 +1,4 @@
-//! A template with one Custom::ECSTask, rehearsed, and what is left on the machine afterwards.
+//! A rehearsed template with one Custom::ECSTask, and everything that it leaves on the machine.
 
 use std::{
     fs,
@@ -10,23 +10,23 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Made by `tests/docker/engine`.
+/// The image that `tests/docker/engine` makes.
 pub(crate) const BUSYBOX: &str = "123456789012.dkr.ecr.us-west-2.amazonaws.com/busybox:1";
 
-/// A template, and a folder for all that its rehearsal may write.
+/// A template, and a folder for all files of its rehearsal.
 pub(crate) struct Rehearsal {
     folder: TempDir,
     variables: Vec<(String, String)>,
 }
 
-/// What came of a rehearsal.
+/// The result of a rehearsal.
 pub(crate) struct Rehearsed {
     pub(crate) status: Option<i32>,
     pub(crate) text: String,
 }
 
 impl Rehearsal {
-    /// A task with this one container.
+    /// Makes the rehearsal of a task with this one container.
     pub(crate) fn of(container: Value) -> Self {
         Self::of_task(
             json!({ "NetworkMode": "host", "ContainerDefinitions": [container] }),
@@ -34,9 +34,10 @@ impl Rehearsal {
         )
     }
 
-    /// A task definition, and properties of the resource beside those that it must have.
+    /// Makes the rehearsal of a task with this definition, and with further properties of the
+    /// resource.
     pub(crate) fn of_task(mut definition: Value, more: Value) -> Self {
-        // ECS refuses a definition whose memory nobody says.
+        // ECS refuses a definition that does not say its memory.
         definition
             .as_object_mut()
             .unwrap()
@@ -69,7 +70,7 @@ impl Rehearsal {
         }
     }
 
-    /// With a variable of the environment.
+    /// Adds a variable to the environment.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
@@ -80,7 +81,7 @@ impl Rehearsal {
         self.ended(self.start(arguments))
     }
 
-    /// Starts to rehearse it.
+    /// Starts to rehearse the template.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_rehearse"))
             .arg(self.folder.path().join("shop.yml"))
@@ -95,7 +96,7 @@ impl Rehearsal {
             .unwrap()
     }
 
-    /// Waits for its end, at which nothing may be left on disk.
+    /// Waits for the end of the rehearsal, which must leave nothing on disk.
     pub(crate) fn ended(&self, rehearsal: Child) -> Rehearsed {
         let output = rehearsal.wait_with_output().unwrap();
         let left: Vec<_> = fs::read_dir(self.folder.path().join("tmp"))
@@ -118,7 +119,7 @@ impl Rehearsed {
         }
     }
 
-    /// What a container printed.
+    /// Returns the lines that a container printed.
     pub(crate) fn printed(&self, container: &str) -> Vec<&str> {
         let prefix = format!("{container} | ");
         self.text
@@ -133,7 +134,7 @@ impl Rehearsed {
         self
     }
 
-    /// The Reason of the first failure of the resource.
+    /// Returns the Reason of the resource's first failure.
     #[track_caller]
     pub(crate) fn failure(&self) -> &str {
         assert_eq!(self.status, Some(1), "{}", self.text);
@@ -147,7 +148,7 @@ impl Rehearsed {
     }
 }
 
-/// Waits until a rehearsal has written a line with this text, which is taken from what it has written.
+/// Waits until a rehearsal has written a line with this text, and reads its output up to there.
 pub(crate) fn wait_for(rehearsal: &mut Child, text: &str) {
     let mut line = String::new();
     let mut stdout = BufReader::new(rehearsal.stdout.as_mut().unwrap());
@@ -160,21 +161,21 @@ pub(crate) fn wait_for(rehearsal: &mut Child, text: &str) {
     }
 }
 
-/// What `podman` prints about the engine of the tests.
+/// Returns the output of `podman` about the engine of the tests.
 pub(crate) fn podman(arguments: &[&str]) -> String {
     let output = Command::new("podman").args(arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The containers of this name, whatever their state.
+/// Returns the containers of this name, in any state.
 pub(crate) fn containers(name: &str) -> Vec<String> {
     let label = format!("label=com.amazonaws.ecs.container-name={name}");
     let listed = podman(&["ps", "--all", "--filter", &label, "--format", "{{.Names}}"]);
     listed.lines().map(str::to_owned).collect()
 }
 
-/// A file of this folder.
+/// Returns the path of a file in this folder.
 pub(crate) fn file(name: &str) -> String {
     fs::read_to_string(
         Path::new(env!("CARGO_MANIFEST_DIR"))

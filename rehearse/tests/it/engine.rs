@@ -1,8 +1,8 @@
-//! `rehearse --docker` where no engine can be had: what it says, before anything starts.
+//! `rehearse --docker` without an engine: its error, before anything starts.
 
 use std::process::Command;
 
-/// What a rehearsal of the example says on stderr, given these variables.
+/// Returns the stderr of a rehearsal of the example, given these variables.
 #[track_caller]
 fn check(variables: &[(&str, &str)], expected: &str) {
     let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))

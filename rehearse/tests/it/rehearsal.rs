@@ -2,6 +2,7 @@
 
 mod external;
 mod failing;
+mod hooks;
 mod language;
 mod page;
 mod reality;
@@ -46,7 +47,8 @@ impl TemplateFile {
     }
 }
 
-/// What a bad template or parameter is refused with; the exit status must be 2 and nothing may have started.
+/// Returns the error for a bad template or parameter. The exit status must be 2, and nothing may
+/// have started.
 #[track_caller]
 pub(crate) fn refused(template: &str, arguments: &[&str]) -> String {
     let file = TemplateFile::new(template);
@@ -97,7 +99,7 @@ fn the_example_lives_through_create_update_and_delete() {
 }
 
 #[test]
-fn the_function_lives_with_its_ledger_unless_it_is_told_otherwise() {
+fn the_function_has_its_ledger_unless_an_option_says_otherwise() {
     let last = |arguments: &[&str]| {
         let (status, lines) = lines(&rehearse(
             &[&[example().as_str(), "-p", "SchemaVersion=1"], arguments].concat(),
@@ -178,7 +180,7 @@ fn json_is_read_as_well() {
 }
 
 #[test]
-fn a_bad_template_is_told_with_its_place() {
+fn a_bad_template_is_reported_with_its_place() {
     assert_eq!(refused("", &[]), "shop.yml: the template is empty");
     assert_eq!(
         refused("Description: x", &[]),
@@ -206,7 +208,7 @@ fn a_bad_template_is_told_with_its_place() {
 }
 
 #[test]
-fn properties_that_the_function_would_refuse_are_told_with_their_lines_before_anything_starts() {
+fn refused_properties_are_reported_with_their_lines_before_anything_starts() {
     let template = "\
 Conditions: {Big: !Equals [a, a]}
 Resources:
@@ -240,7 +242,7 @@ Resources:
 }
 
 #[test]
-fn a_bad_parameter_is_told_with_what_it_should_be() {
+fn a_bad_parameter_is_reported_with_the_value_that_it_needs() {
     let template = "Parameters:\n  Size: {Type: Number, MinValue: 1}\nResources:\n  A: {Type: X}\n";
     assert_eq!(
         refused(template, &["--parameter", "Sise=1"]),
@@ -262,7 +264,7 @@ fn a_bad_parameter_is_told_with_what_it_should_be() {
 }
 
 #[test]
-fn a_template_that_is_not_there_is_told_by_its_name() {
+fn a_missing_template_is_reported_by_its_name() {
     let output = rehearse(&["/no/such.yml"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
@@ -281,7 +283,7 @@ fn recorded(name: &str) -> String {
         .to_owned()
 }
 
-/// The status and the lines of a rehearsal, without their indentation.
+/// Returns the status and the lines of a rehearsal, without their indentation.
 pub(crate) fn lines(output: &Output) -> (Option<i32>, Vec<String>) {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     (
@@ -291,7 +293,7 @@ pub(crate) fn lines(output: &Output) -> (Option<i32>, Vec<String>) {
 }
 
 #[test]
-fn recorded_events_are_found_and_told_as_people_would_get_them() {
+fn recorded_events_are_judged_and_reported_as_people_would_get_them() {
     let files = [
         "task-drained.json",
         "task-failed-to-start.json",
@@ -339,7 +341,7 @@ fn recorded_events_read_from_top_to_bottom() {
 }
 
 #[test]
-fn an_event_that_comes_twice_is_told_once() {
+fn an_event_that_comes_twice_is_reported_once() {
     let event = fs::read_to_string(recorded("task-stopped-exit-1.json")).unwrap();
     let file = TemplateFile::new(&format!("{event}\n{event}"));
     let (status, lines) = lines(&rehearse(&["--events", file.path()]));
@@ -355,7 +357,7 @@ fn an_event_that_comes_twice_is_told_once() {
 }
 
 #[test]
-fn what_is_excused_and_how_alerts_are_written_can_be_tried() {
+fn the_excuses_and_the_form_of_alerts_can_be_tried() {
     let file = recorded("task-stopped-exit-1.json");
     let (status, found) = lines(&rehearse(&[
         "--events",

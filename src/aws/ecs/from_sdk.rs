@@ -6,14 +6,14 @@ use aws_sdk_ecs::{
     primitives::DateTime,
     types::{
         CapacityProviderStrategyItem, Container, ContainerDefinition, KeyValuePair, LaunchType,
-        LogDriver, NetworkConfiguration, Service, Tag, Task, TaskDefinition,
+        LogDriver, NetworkConfiguration, Service, ServiceRevision, Tag, Task, TaskDefinition,
     },
 };
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    properties::{run_task as ours, service::ServicePlacement},
+    properties::{hook, run_task as ours, service::ServicePlacement},
     task,
 };
 
@@ -166,6 +166,20 @@ pub(super) fn service_placement(service: &Service) -> ServicePlacement {
             service.capacity_provider_strategy(),
             service.launch_type(),
         ),
+    }
+}
+
+pub(super) fn service_revision(revision: &ServiceRevision) -> hook::ServiceRevision {
+    hook::ServiceRevision {
+        cluster: revision.cluster_arn().unwrap_or_default().to_owned(),
+        task_definition: revision.task_definition().unwrap_or_default().to_owned(),
+        placement: placement(
+            revision.network_configuration(),
+            revision.platform_version(),
+            revision.capacity_provider_strategy(),
+            revision.launch_type(),
+        ),
+        created_at: revision.created_at().and_then(time),
     }
 }
 

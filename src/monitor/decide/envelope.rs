@@ -1,5 +1,5 @@
-//! The payload of an invocation: one event, or a batch of messages from SQS or SNS, whose bodies are
-//! events or notifications of SNS with an event in them.
+//! The payload of an invocation: one event, or a batch of messages from SQS or SNS. The body of a
+//! message is an event, or an SNS notification with an event in it.
 //!
 //! Pure.
 
@@ -12,8 +12,8 @@ use crate::task::read::text;
 /// The payload of an invocation.
 #[derive(Debug, PartialEq)]
 pub struct Payload {
-    /// True if it is a batch from SQS, which is answered with the ids of the messages that failed. All else
-    /// is repeated as a whole.
+    /// True for a batch from SQS: the answer lists the ids of the messages that have failed. Any
+    /// other payload is repeated as a whole.
     pub is_from_queue: bool,
     /// Its messages.
     pub messages: Vec<Message>,
@@ -22,7 +22,7 @@ pub struct Payload {
 /// One message of a payload.
 #[derive(Debug, PartialEq)]
 pub struct Message {
-    /// SQS's id of it; empty for what came without a queue.
+    /// Its id in SQS; empty if it came without a queue.
     pub id: String,
     /// Its content.
     pub content: Content,
@@ -33,14 +33,14 @@ pub struct Message {
 pub enum Content {
     /// An event of ECS.
     Event(Box<Event>),
-    /// An event of a schedule: the time at which windows are looked through.
+    /// An event of the schedule: its time, by which the monitor knows the windows that have ended.
     Tick(OffsetDateTime),
     /// A message that cannot be read.
     Unreadable(Unreadable),
 }
 
 impl Payload {
-    /// Reads what the function was invoked with.
+    /// Reads the payload of an invocation.
     pub fn of(mut payload: Value) -> Self {
         let Some(records) = payload
             .get_mut("Records")
@@ -52,7 +52,7 @@ impl Payload {
                 messages: vec![Message::new(String::new(), Ok(payload))],
             };
         };
-        // SNS invokes with records of its own form, one at a time.
+        // SNS invokes the function with records of its own form, one at a time.
         let is_from_queue = records.iter().all(|record| record["Sns"].is_null());
         Self {
             is_from_queue,
@@ -118,7 +118,7 @@ mod tests {
     const EXIT_1: &str = include_str!("../../../tests/events/task-stopped-exit-1.json");
     const ID: &str = "8f07966c-b005-4a0f-9ee9-63d2c41448b3";
 
-    /// Each message in cause: its id, and the event's id or what is wrong.
+    /// Returns `is_from_queue`, and each message as its id with the event's id or the problem.
     fn read(payload: Value) -> (bool, Vec<String>) {
         let payload = Payload::of(payload);
         let shown = |message: Message| match message.content {

@@ -1,7 +1,7 @@
-//! An event of EventBridge as far as the monitor reads it.
+//! An event of EventBridge, in the fields that the monitor reads.
 //!
-//! Pure. Fields that are not read are ignored, and numbers that come as text are taken for numbers. An event
-//! that cannot be read is reported in words, with its id where it has one: a retry would not make it
+//! Pure. Other fields are ignored, and numbers written as text are read as numbers. An event that
+//! cannot be read is reported in words, with its id if it has one: a retry would not make it
 //! readable.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html>
@@ -14,7 +14,7 @@ use crate::task::{
     read::{integer, text},
 };
 
-/// The detail types that are judged; all others are kept and indexed only.
+/// The detail types that the monitor judges; it only stores and indexes all others.
 const TASK_STATE_CHANGE: &str = "ECS Task State Change";
 const SERVICE_ACTION: &str = "ECS Service Action";
 const DEPLOYMENT_STATE_CHANGE: &str = "ECS Deployment State Change";
@@ -30,7 +30,7 @@ const RUNNER: &str = "ecs-tasks/";
 /// An event of ECS.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// The same on every delivery.
+    /// Its id, the same on every delivery.
     pub id: String,
     /// The time of the change.
     pub time: OffsetDateTime,
@@ -44,9 +44,10 @@ pub struct Event {
     pub resource: Option<String>,
     /// `detail.version`: counts the states of one task, or of one container instance.
     pub version: u64,
-    /// The part that is judged.
+    /// The part that the monitor judges.
     pub about: About,
-    /// All of it, without the values of environment variables: they can be secrets, and it goes into logs.
+    /// The whole event, without the values of environment variables: they can be secrets, and the
+    /// event goes into logs.
     pub json: Value,
 }
 
@@ -55,9 +56,9 @@ pub struct Event {
 pub enum About {
     /// A task has a new state.
     Task(Box<TaskChange>),
-    /// Something happened to a service, or to another thing of ECS that is no task.
+    /// Something happened to a service, or to anything else in ECS that is not a task.
     Service(ServiceEvent),
-    /// Anything else, which is kept and not judged.
+    /// Anything else: stored, but not judged.
     Other,
 }
 
@@ -72,7 +73,7 @@ pub struct TaskChange {
     pub group: Option<String>,
 }
 
-/// An event of a service, or of another thing of ECS that is no task.
+/// An event about a service, or about anything else in ECS that is not a task.
 ///
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,17 +82,18 @@ pub struct ServiceEvent {
     pub kind: Kind,
     /// INFO, WARN, WARNING or ERROR; empty where the event has none.
     pub event_type: String,
-    /// SERVICE_TASK_PLACEMENT_FAILURE, HOOK_TIMED_OUT, …; of a refused call the error's or failure's code.
+    /// SERVICE_TASK_PLACEMENT_FAILURE, HOOK_TIMED_OUT, …; for a refused call, the code of the error
+    /// or of the first failure.
     pub event_name: String,
     /// The cluster's name.
     pub cluster: String,
     /// The name of the service, the daemon, the instance or the task's family.
     pub service: String,
-    /// ECS's words, where it has some.
+    /// ECS's words, if it has any.
     pub reason: Option<String>,
 }
 
-/// The kind of thing that an event is about which is no task.
+/// The kind of thing that an event is about, if it is not about a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A service or its deployment.
@@ -112,13 +114,13 @@ pub enum Kind {
     RunTask,
 }
 
-/// Why an event cannot be read.
+/// The reason that an event cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("event {id}: {problem}")]
 pub struct Unreadable {
     /// The event's or the message's id; `without an id` if there is none.
     pub id: String,
-    /// The fault in it.
+    /// The problem in words.
     pub problem: String,
 }
 
@@ -169,7 +171,7 @@ impl Event {
         })
     }
 
-    /// The task's new state, if that is what it is about.
+    /// The task's new state, if the event is about a task.
     pub fn change(&self) -> Option<&TaskChange> {
         match &self.about {
             About::Task(change) => Some(change),
@@ -177,7 +179,8 @@ impl Event {
         }
     }
 
-    /// The event in one line of at most so many bytes; of one that is longer what identifies it.
+    /// Returns the event in one line of at most so many bytes. A longer event is reduced to what
+    /// identifies it.
     pub fn line(&self, bytes: usize) -> String {
         let whole = self.json.to_string();
         if whole.len() <= bytes {
@@ -219,7 +222,8 @@ impl Event {
     }
 }
 
-/// Fields that stay of the detail of an event that is too long to be kept whole: enough to judge it again.
+/// Fields of the detail that remain of an event that is too long to be stored whole: enough to
+/// judge it again.
 const KEPT: [&str; 20] = [
     "taskArn",
     "taskDefinitionArn",
@@ -243,7 +247,7 @@ const KEPT: [&str; 20] = [
     "errorMessage",
 ];
 
-/// A text without its end, where it is long.
+/// Cuts a long text off.
 fn shortened(value: &Value) -> Value {
     match value {
         Value::String(text) => text[..text.floor_char_boundary(300)].into(),
@@ -271,14 +275,14 @@ impl TaskChange {
         family(&self.task.task_definition_arn)
     }
 
-    /// The service that it belongs to, if it belongs to one.
+    /// The service that it belongs to, if any.
     pub fn service(&self) -> Option<&str> {
         self.group.as_deref()?.strip_prefix("service:")
     }
 }
 
 impl ServiceEvent {
-    /// Reads the event of a detail type that is judged; nothing of any other.
+    /// Reads an event of a detail type that is judged; `None` for any other.
     fn of(detail_type: &str, detail: &Value, resource: Option<&str>) -> Option<Self> {
         let arn = |name: &str| text(&detail[name]);
         match detail_type {
@@ -314,7 +318,7 @@ impl ServiceEvent {
         })
     }
 
-    /// Says at which stage a hook is, and until when it waits.
+    /// Returns a hook's type and stage, and the time at which it expires, in words.
     fn of_hook(detail: &Value) -> Option<String> {
         let stage = text(&detail["lifecycleStage"])?;
         let kind = text(&detail["hookType"]).map_or_else(String::new, |kind| format!("{kind} "));
@@ -323,7 +327,7 @@ impl ServiceEvent {
         Some(format!("{kind}hook at {stage}{until}"))
     }
 
-    /// The health checks of a container instance that are impaired, as its event's name and reason.
+    /// Reads an instance's health event: its impaired checks become the event's name and reason.
     fn of_health(detail: &Value, resource: Option<&str>) -> Option<Self> {
         let checks = detail["healthChecks"].as_array().into_iter().flatten();
         let impaired: Vec<&Value> = checks.filter(|check| check["status"] == IMPAIRED).collect();
@@ -358,8 +362,8 @@ impl ServiceEvent {
         })
     }
 
-    /// A RunTask that ECS has refused, in whole or in part. Without its record a scheduled task that was
-    /// refused leaves no trace: there is no task, and so no event of one.
+    /// Reads a RunTask call that ECS refused, in whole or in part. A scheduled task that was
+    /// refused leaves no other trace: there is no task, and so no event about one.
     fn of_refused_call(detail: &Value) -> Option<Self> {
         let (asked, answered) = (&detail["requestParameters"], &detail["responseElements"]);
         let is_runners = text(&asked["startedBy"]).is_some_and(|by| by.starts_with(RUNNER));
@@ -416,7 +420,7 @@ impl Kind {
     }
 }
 
-/// The status of what does not work.
+/// The status of a check, or of an instance, that does not work.
 const IMPAIRED: &str = "IMPAIRED";
 
 fn last_part(arn: &str) -> String {
@@ -424,7 +428,7 @@ fn last_part(arn: &str) -> String {
 }
 
 impl Unreadable {
-    /// The fault in the event or message of this id.
+    /// A problem with the event or message of this id.
     pub fn new(id: &str, problem: &str) -> Self {
         let id = if id.is_empty() { "without an id" } else { id };
         Self {
@@ -434,11 +438,11 @@ impl Unreadable {
     }
 }
 
-/// Placeholder for a value that is not kept.
+/// Placeholder for a value that is removed.
 const NOT_KEPT: &str = "(not kept)";
 
-/// An event names the environment that a task's overrides set, values and all; other events of ECS, such as
-/// the calls that CloudTrail records, name one elsewhere. Of every `environment` only the names are kept.
+/// Removes the values from every `environment`, and keeps the names. A task's event has one for its
+/// overrides; other events, such as the calls that CloudTrail records, have one elsewhere.
 fn without_environment_values(mut json: Value) -> Value {
     hide_environments(&mut json);
     json
@@ -459,7 +463,7 @@ fn hide_environments(json: &mut Value) {
     }
 }
 
-/// A shape that is not known keeps nothing.
+/// If the shape is unknown, nothing of it is kept.
 fn hide_values(environment: &mut Value) {
     let Value::Array(variables) = environment else {
         *environment = NOT_KEPT.into();

@@ -1,4 +1,5 @@
-//! The meaning of an event: nothing yet, a success, a failure, or a failure that is nobody's problem.
+//! The meaning of an event: nothing yet, a success, a failure, or a failure that nobody needs to
+//! know about.
 //!
 //! Pure. The table in docs/monitor.md says the same, and a test holds it against this file.
 
@@ -21,16 +22,17 @@ pub enum Finding {
     Moving,
     /// Every container that counts exited with 0.
     Succeeded,
-    /// Every container exited with 0, and the tasks of the service have ended so again and again: a service is
-    /// meant to run.
+    /// Every container exited with 0, but the service's tasks have ended like this again and again:
+    /// a service is meant to run.
     Restarting,
-    /// The task failed, and nobody need know.
+    /// The task failed, but nobody needs to know.
     Excused(TaskFailure, Excuse),
     /// The task failed.
     Failed(TaskFailure),
-    /// ECS reports that a service, a hook, a daemon or an instance cannot do its work, or refuses a task.
+    /// ECS reports that a service, a hook, a daemon or an instance cannot do its work, or it has
+    /// refused a task.
     Impaired,
-    /// A deployment hook awaits somebody's action, which is reported if it goes on for long.
+    /// A deployment hook waits for somebody to act. It is reported if it waits for long.
     Awaiting,
 }
 
@@ -39,22 +41,22 @@ pub enum Finding {
 pub struct TaskFailure {
     /// The cause in a few words, for subjects and groups: `out of memory`.
     pub cause: String,
-    /// True if ECS ended it for its health checks, whatever its containers exited with.
+    /// True if ECS ended it for its health checks, whatever codes its containers exited with.
     pub is_unhealthy: bool,
-    /// The containers that failed; nothing where all exited with 0.
+    /// The containers that failed; `None` if all exited with 0.
     pub failure: Option<Failure>,
 }
 
-/// Why a failure is nobody's problem.
+/// The reason that a failure is excused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Excuse {
     /// stoppedReason matches this pattern.
     Pattern(String),
-    /// The scheduler of a service has replaced the task.
+    /// The scheduler of a service replaced the task.
     Replaced,
 }
 
-/// The rules of the runner's defaults, with the definition where it could be read.
+/// The runner's default rules, with the definition if it could be read.
 fn rules(definition: Option<&TaskDefinition>) -> Rules<'_> {
     Rules {
         watch_containers: &[],
@@ -63,17 +65,18 @@ fn rules(definition: Option<&TaskDefinition>) -> Rules<'_> {
     }
 }
 
-/// SIGKILL and SIGTERM: how a container ends that was told to stop.
+/// The exit codes of a container that was told to stop: SIGKILL and SIGTERM.
 const TOLD_TO_STOP: [Option<i64>; 2] = [Some(137), Some(143)];
 
 impl Finding {
-    /// Judges an event, if it is of a kind that is judged; `ignored` are the patterns of
+    /// Judges an event; `None` if it is of a kind that is not judged. `ignored` are the patterns of
     /// `IGNORE_STOPPED_REASONS`.
     pub fn of(event: &Event, ignored: &[Pattern]) -> Option<Self> {
         Self::by_definition(event, ignored, None)
     }
 
-    /// The same, given the definition that the task ran from: its essential containers decide.
+    /// The same, given the definition that the task ran from, which says which containers are
+    /// essential.
     pub fn by_definition(
         event: &Event,
         ignored: &[Pattern],
@@ -130,7 +133,7 @@ impl Finding {
         }
     }
 
-    /// Why a failure is nobody's problem, if it is none's.
+    /// The reason that the failure is excused, if it is.
     pub fn excuse(&self) -> Option<&Excuse> {
         match self {
             Self::Excused(_, excuse) => Some(excuse),
@@ -138,7 +141,7 @@ impl Finding {
         }
     }
 
-    /// The task's failure, if it failed and somebody should know.
+    /// The task's failure, if it failed and somebody needs to know.
     pub fn failure(&self) -> Option<&TaskFailure> {
         match self {
             Self::Failed(failure) => Some(failure),
@@ -153,7 +156,7 @@ impl Finding {
 }
 
 impl TaskFailure {
-    /// A failure of which the words are all that is known.
+    /// A failure of which only the cause in words is known.
     pub fn in_words(cause: &str) -> Self {
         Self {
             cause: cause.to_owned(),
@@ -162,7 +165,7 @@ impl TaskFailure {
         }
     }
 
-    /// The failure of a task that is STOPPED, if it failed: the runner's verdict, without the containers
+    /// The failure of a STOPPED task, if it failed: the runner's verdict, without the containers
     /// that were only told to stop.
     fn of(task: &Task, rules: Rules<'_>) -> Option<Self> {
         let is_unhealthy = task
@@ -180,7 +183,7 @@ impl TaskFailure {
         if failure.is_none() && !is_unhealthy {
             return None;
         }
-        // A task whose containers all ended with 0 has failed by what ECS says of it alone.
+        // If all containers exited with 0, only ECS's words about the task say why it failed.
         let judged = failure.clone().unwrap_or_else(|| of_its_end(task));
         let cause = words::of_failure(&judged, &judged.recognised(None));
         Some(Self {
@@ -199,30 +202,30 @@ impl ServiceEvent {
             Kind::Hook => {
                 is_alarming || matches!(self.event_name.as_str(), "HOOK_FAILED" | "HOOK_TIMED_OUT")
             }
-            // Only those in trouble are read.
+            // An event of these kinds is read only if it reports trouble.
             Kind::Instance | Kind::RunTask => true,
         }
     }
 
-    /// True if a deployment stands still until somebody acts.
+    /// True if a deployment waits for somebody to act.
     pub fn awaits_action(&self) -> bool {
         self.kind == Kind::Hook && self.event_name == "HOOK_AWAITING_ACTION"
     }
 
-    /// True if a hook's wait for an action is over, however it ended.
+    /// True if a hook no longer waits for an action, for whatever reason.
     pub fn ends_wait(&self) -> bool {
         self.kind == Kind::Hook && !self.awaits_action() && self.event_name != "HOOK_IN_PROGRESS"
     }
 }
 
-/// The most that a hook waits for an action before that is reported.
+/// Time that a hook may wait for an action before that is reported.
 pub const HOOK_PATIENCE: Duration = Duration::minutes(15);
 
-/// Number of a service's tasks that end with 0 within a window before that is reported.
+/// Number of a service's tasks that must end with 0 within a window before that is reported.
 pub const RESTARTS: u64 = 3;
 
-/// The service whose task, meant to run, has ended by itself with 0, if the event says so. `ignored` are the
-/// patterns of `IGNORE_STOPPED_REASONS`.
+/// Returns cluster and name of the service if one of its tasks, which are meant to run, ended by
+/// itself with 0. `ignored` are the patterns of `IGNORE_STOPPED_REASONS`.
 pub fn ended_service<'e>(
     event: &'e Event,
     finding: Option<&Finding>,
@@ -239,8 +242,8 @@ pub fn ended_service<'e>(
     Some((change.cluster(), service))
 }
 
-/// The definition that a verdict on the event rests on, if it does: only the definition says which of its
-/// containers are essential.
+/// Returns the definition that a verdict on the event needs, if it needs one: only the definition
+/// says which containers are essential.
 pub fn wanted_definition(event: &Event) -> Option<&str> {
     let task = &event
         .change()
@@ -250,13 +253,14 @@ pub fn wanted_definition(event: &Event) -> Option<&str> {
     Some(task.task_definition_arn.as_str()).filter(|arn| rests && !arn.is_empty())
 }
 
-/// `Task failed ELB health checks in (target-group …)`, `Task failed container health checks`: the only hint
-/// at such a failure is the text, since its stop code and exit codes are those of a deployment.
+/// True for `Task failed ELB health checks in (target-group …)` and `Task failed container health
+/// checks`. Only the text shows such a failure: its stop code and exit codes are those of a
+/// deployment.
 fn is_of_health_checks(stopped_reason: &str) -> bool {
     Pattern::new("*Task failed *health checks*").matches(stopped_reason)
 }
 
-/// A failure of which nothing is known but what ECS says of the task.
+/// A failure of which only ECS's words about the task are known.
 pub fn of_its_end(task: &Task) -> Failure {
     Failure {
         task: task.arn.clone(),
@@ -270,15 +274,15 @@ pub fn of_its_end(task: &Task) -> Failure {
     }
 }
 
-/// The failure without what is no failure of the task's own.
+/// Keeps the causes that are the task's own failures; `None` if there are none.
 fn of_its_own(failure: Failure, task: &Task, counting: &[&Container]) -> Option<Failure> {
     let ended_by_another = task.stop_code.as_deref() == Some("EssentialContainerExited")
         && counting
             .iter()
             .any(|container| !was_told_to_stop(container.exit_code, &container.reason));
     let is_its_own = |cause: &Cause| match cause {
-        // Who stops a task that then exits with 0 knows about it; for a deploy that is a failure, here it is
-        // none.
+        // Whoever stops a task that then exits with 0 knows about it. For a deployment that is a
+        // failure; here it is not.
         Cause::StoppedByUser => false,
         Cause::Exited { code, reason, .. } => {
             !(ended_by_another && was_told_to_stop(Some(*code), reason))

@@ -1,4 +1,4 @@
-//! Which failures are reported together: those of one cluster, service and cause.
+//! Failures that are reported together: those of one cluster, service and cause.
 //!
 //! Pure.
 
@@ -22,28 +22,28 @@ pub struct Failing<'e> {
 pub enum Subject<'e> {
     /// A task.
     Task(&'e TaskChange, &'e TaskFailure),
-    /// A service whose tasks end with 0 again and again, and the task that ended last.
+    /// A service whose tasks end with 0 again and again, with its latest task.
     Restarting(&'e TaskChange),
-    /// A service, or another thing that is no task.
+    /// A service, or anything else that is not a task.
     Service(&'e ServiceEvent),
 }
 
 /// The cause of the groups of [`Subject::Restarting`].
 pub const RESTARTING: &str = "its tasks end by themselves";
 
-/// Failures that are one message.
+/// Failures that share one message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Group {
     /// The cluster's name.
     pub cluster: String,
-    /// The service; of a task without one its family.
+    /// The service; for a task without one, its family.
     pub service: String,
     /// The cause in words.
     pub cause: String,
 }
 
 impl Group {
-    /// The group of a deployment hook that awaits somebody's action.
+    /// The group of a deployment hook that waits for somebody to act.
     pub fn of_wait(hook: &ServiceEvent) -> Self {
         let cause = words::of_event("HOOK_AWAITING_ACTION");
         Self {
@@ -55,13 +55,13 @@ impl Group {
 }
 
 impl<'e> Failing<'e> {
-    /// The failure that people are alerted about; nothing where all is well or nobody need know.
+    /// The failure that people are alerted about; `None` if all is well or nobody needs to know.
     pub fn of(event: &'e Event, finding: Option<&'e Finding>) -> Option<Self> {
         let what = match (&event.about, finding?) {
             (About::Task(change), Finding::Failed(failure)) => Subject::Task(change, failure),
             (About::Task(change), Finding::Restarting) => Subject::Restarting(change),
             (About::Service(service), Finding::Impaired) => Subject::Service(service),
-            // One that is reported has gone on for long.
+            // A hook gets here after it has waited for long.
             (About::Service(service), Finding::Awaiting) => Subject::Service(service),
             _ => return None,
         };
@@ -98,7 +98,7 @@ impl<'e> Failing<'e> {
         }
     }
 
-    /// The ARN of what has failed.
+    /// The ARN of the thing that has failed.
     pub fn arn(&self) -> &'e str {
         match self.what {
             Subject::Task(change, _) | Subject::Restarting(change) => &change.task.arn.0,

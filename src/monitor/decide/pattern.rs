@@ -1,11 +1,12 @@
-//! EventBridge's wildcard patterns: `*` stands for any text, `\*` and `\\` for themselves, and case matters.
+//! EventBridge's wildcard patterns: `*` stands for any text, `\*` and `\\` for themselves, and case
+//! matters.
 //!
 //! Pure. The same patterns can stand in a rule:
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html#eb-filtering-wildcard-matching>
 
 use std::fmt;
 
-/// A pattern, and how it was written.
+/// A pattern, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     written: String,
@@ -13,7 +14,7 @@ pub struct Pattern {
     parts: Vec<String>,
 }
 
-/// Stops of tasks that are nobody's problem.
+/// The patterns of stops that nobody needs to know about.
 pub fn default() -> Vec<Pattern> {
     [
         "Scaling activity initiated by*",
@@ -26,7 +27,7 @@ pub fn default() -> Vec<Pattern> {
 }
 
 impl Pattern {
-    /// Any text is a pattern.
+    /// Reads a pattern; every text is one.
     pub fn new(written: &str) -> Self {
         let mut parts = vec![String::new()];
         let mut chars = written.chars().peekable();
@@ -52,7 +53,7 @@ impl Pattern {
         }
     }
 
-    /// True if all of the text is as the pattern says.
+    /// True if the pattern matches the whole text.
     pub fn matches(&self, text: &str) -> bool {
         let [first, middle @ .., last] = self.parts.as_slice() else {
             return self.parts.first().is_some_and(|only| only == text);

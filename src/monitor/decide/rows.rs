@@ -1,10 +1,11 @@
-//! The monitor's own rows in the audit table, under partition keys that begin with `ecs-tasks#`.
+//! The rows that the monitor keeps for itself in the audit table. Their partition keys begin with
+//! `ecs-tasks#`.
 //!
-//! Pure: each function makes a conditional change, which the table then makes or refuses.
+//! Pure: each function returns a conditional change, which the table then accepts or refuses.
 //!
-//! A task's row says what has been done about its end, so that it is counted and reported once, whatever
-//! delivers it how often. Who works on a failure holds a lease on its row, which outlives no invocation. The
-//! rows of windows are [`super::windows`]'s.
+//! A task's row says what has been done about its end, so that the end is counted and reported
+//! once, however often it is delivered. An invocation that works on a failure holds a lease on its
+//! row, for no longer than an invocation can take. [`super::windows`] has the rows of windows.
 
 use serde_json::Value;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
@@ -18,9 +19,9 @@ use crate::{
     item::{Attributes, Update, Updated},
 };
 
-/// Bytes that a partition key may have.
+/// Most bytes of a partition key.
 pub const PARTITION_BYTES: usize = 2048;
-/// Bytes that a sort key may have.
+/// Most bytes of a sort key.
 pub const SORT_BYTES: usize = 1024;
 
 /// The partition key.
@@ -32,13 +33,13 @@ pub const ALERTED: &str = "alerted";
 /// Time of the line in the log group; absent until then.
 pub const LOGGED: &str = "logged";
 
-/// The template's timeout of the function: no invocation works on a failure for longer.
+/// The function's timeout in the template: no invocation works on a failure for longer.
 pub(super) const LEASE: Duration = Duration::seconds(60);
 
 /// Makes the changes of one invocation.
 #[derive(Clone, Debug)]
 pub struct Rows {
-    /// Names the invocation.
+    /// The invocation's name.
     pub me: String,
     /// Its start.
     pub now: OffsetDateTime,
@@ -46,34 +47,34 @@ pub struct Rows {
     pub retention_days: u32,
 }
 
-/// The work on a task's end that a row allows its reader.
+/// The result of an attempt to claim the row of a task's end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Claim {
-    /// There is no row: nothing was to be claimed, or the table did not answer.
+    /// There is no row: nothing had to be claimed, or the table did not answer.
     #[default]
     Unknown,
-    /// It is this invocation's, which does what is left.
+    /// This invocation has the row, and does what is left to do.
     Mine(Progress),
-    /// All has been done.
+    /// Everything has been done.
     Finished(Progress),
     /// Another invocation is at work on it.
     Elsewhere,
 }
 
-/// The work on a task's end that is done.
+/// The part of the work on a task's end that has been done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// It has been measured.
+    /// Its metric line was written.
     pub counted: bool,
-    /// Time of its report, by itself or in a count.
+    /// Time of its report, alone or as part of a count.
     pub alerted: Option<String>,
     /// Time of its line in the log group.
     pub logged: Option<String>,
 }
 
 impl Rows {
-    /// The key of the row that an event is claimed by, if it is one that is counted or reported. `is_restart`
-    /// is the end of a service's task, which is reported if there are more.
+    /// Returns the key of the row that an event claims, if it is counted or reported. `is_restart`
+    /// marks the end of a service's task, which is reported if there are more of them.
     pub fn key_of(
         event: &Event,
         finding: Option<&Finding>,
@@ -81,7 +82,7 @@ impl Rows {
     ) -> Option<Attributes> {
         let sort = match finding? {
             Finding::Moving | Finding::Awaiting => return None,
-            // Whether it is one restart of several, only the count shows.
+            // Only the count shows whether it is one restart of several.
             Finding::Succeeded if is_restart => "failed",
             Finding::Succeeded | Finding::Excused(..) => "ended",
             Finding::Failed(_) | Finding::Impaired | Finding::Restarting => "failed",
@@ -93,8 +94,8 @@ impl Rows {
         Some(key(&clipped(&partition, PARTITION_BYTES), sort))
     }
 
-    /// Claims a row. One that only counts is finished by that; one that is reported is leased until it is
-    /// settled.
+    /// Claims a row. The claim finishes a row that is only counted; a row to report is leased until
+    /// it is settled.
     pub fn claim(&self, key: &Attributes) -> Update {
         let mut update = Update {
             key: key.clone(),
@@ -117,7 +118,7 @@ impl Rows {
         update
     }
 
-    /// Claims a new row: as part of a transaction, which does not say what was there before.
+    /// Claims a new row in a transaction, whose answer does not show an earlier row.
     pub fn claim_new(&self, key: &Attributes) -> Update {
         let mut update = self.claim(key);
         update.condition = format!("attribute_not_exists(#{SORT})");
@@ -140,7 +141,8 @@ impl Rows {
         }
     }
 
-    /// Writes down what has been done, and gives the lease back. What is `finished` is never claimed again.
+    /// Writes down what has been done, and gives the lease back. A `finished` row is never claimed
+    /// again.
     pub fn settle(&self, key: &Attributes, progress: &Progress, finished: bool) -> Update {
         let mut sets = progress.sets();
         if finished {
@@ -163,7 +165,7 @@ impl Rows {
         update
     }
 
-    /// Shows in an item of the audit trail what has been done; nothing where there is nothing to show.
+    /// Shows in an item of the audit trail what has been done; `None` if there is nothing to show.
     pub fn show(item: &Attributes, progress: &Progress) -> Option<Update> {
         let mut update = set(item, &progress.sets());
         update.expression = format!("SET {}", update.expression.strip_prefix(", ")?);
@@ -214,12 +216,13 @@ pub fn key(partition: &str, sort: &str) -> Attributes {
     .collect()
 }
 
-/// The beginning of a text: DynamoDB refuses a longer key, however often it is asked.
+/// Returns the beginning of a text: DynamoDB refuses a longer key at every attempt.
 pub fn clipped(text: &str, bytes: usize) -> String {
     text[..text.floor_char_boundary(bytes)].to_owned()
 }
 
-/// `, #name = :name` for each, which an expression begins in front of.
+/// Sets each name to its value. The expression is a list of `, #name = :name`, which its caller
+/// completes.
 fn set(key: &Attributes, sets: &[(&str, &str)]) -> Update {
     Update {
         key: key.clone(),

@@ -1,5 +1,5 @@
-//! The settings in the environment: which sinks there are, and what is excused. Checked once, at the start, all of
-//! it together.
+//! The settings in the environment: which sinks there are, and what is excused. All of them are
+//! checked together, once, at the start.
 //!
 //! Pure: the environment is an argument.
 
@@ -24,9 +24,9 @@ pub struct Settings {
     pub index: Option<Index>,
     /// `IGNORE_STOPPED_REASONS`.
     pub ignored: Vec<Pattern>,
-    /// `RESTARTS`: whether a service whose tasks end with 0 again and again is reported.
+    /// `RESTARTS`: reports a service whose tasks end with 0 again and again.
     pub restarts: bool,
-    /// `METRICS_BY_FAMILY`: metrics by family, too, each of which costs.
+    /// `METRICS_BY_FAMILY`: adds metrics by family, each of which costs money.
     pub metrics_by_family: bool,
 }
 
@@ -46,10 +46,10 @@ pub struct Alert {
     pub topic_arn: String,
     /// The form of an alert.
     pub format: AlertFormat,
-    /// `ALERT_WINDOW_SECONDS`: how long the failures of a group are counted before they are reported; 0
-    /// reports each.
+    /// `ALERT_WINDOW_SECONDS`: time over which the failures of a group are counted before they are
+    /// reported; 0 reports each by itself.
     pub window: Duration,
-    /// `ALERT_LOG_LINES`: how many of the culprit's last log lines an alert has.
+    /// `ALERT_LOG_LINES`: number of the culprit's last log lines in an alert.
     pub log_lines: u32,
 }
 
@@ -69,7 +69,7 @@ pub enum AlertFormat {
 pub struct Index {
     /// https, or http to a loopback host.
     pub endpoint: Url,
-    /// The name that the month is appended to.
+    /// The name to which the month is appended.
     pub name: String,
 }
 
@@ -84,7 +84,8 @@ impl fmt::Display for SettingsErrors {
 }
 
 impl Settings {
-    /// Time over which the ends of a service's tasks are counted: the window of alerts, if it has any length.
+    /// Time over which the ends of a service's tasks are counted: the window of alerts, unless it
+    /// is 0.
     pub fn restart_window(&self) -> Duration {
         let window = self
             .alert
@@ -94,8 +95,8 @@ impl Settings {
         window.unwrap_or(Duration::seconds(300))
     }
 
-    /// Reads the environment. A variable that is set to nothing is as good as one that is not set, as
-    /// CloudFormation's parameters are.
+    /// Reads the environment. An empty variable counts as unset, as an empty parameter does in
+    /// CloudFormation.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsErrors> {
         let mut environment = Environment {
             variable,
@@ -117,7 +118,7 @@ impl Settings {
     }
 }
 
-/// The environment, and what is wrong with the variables that have been read.
+/// The environment, and the errors in the variables that have been read.
 struct Environment<V> {
     variable: V,
     errors: Vec<String>,
@@ -131,8 +132,8 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
             .filter(|value| !value.is_empty())
     }
 
-    /// The value of a variable or of its default, as it is read. A bad one is noted, and read as the type's own
-    /// default.
+    /// Reads the value of a variable, or its default. A bad value is noted, and replaced by the
+    /// type's default.
     fn read<T: Default>(
         &mut self,
         (name, default): (&str, &str),
@@ -147,7 +148,7 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         })
     }
 
-    /// The value of a variable that has no default, as it is read.
+    /// Reads the value of a variable that has no default.
     fn read_if_given<T>(
         &mut self,
         name: &str,
@@ -242,7 +243,7 @@ fn topic_arn(arn: &str) -> Option<String> {
         && parts[0] == "arn"
         && parts[2] == "sns"
         && parts[3..].iter().all(|part| !part.is_empty())
-        // A FIFO topic asks each message for a group, and mails nobody.
+        // A FIFO topic requires a group with each message, and sends no mail.
         && !arn.ends_with(".fifo");
     good.then(|| arn.to_owned())
 }
@@ -270,15 +271,15 @@ fn is_name_char(char: char) -> bool {
     char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.')
 }
 
-/// The signature keeps an event from being forged on its way, and only TLS keeps it from being read.
+/// The signature keeps an event from being forged on its way; only TLS keeps it from being read.
 fn is_reachable_safely(url: &Url) -> bool {
     let plain = url.path() == "/" && url.query().is_none() && url.username().is_empty();
     plain
         && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url))
 }
 
-/// A JSON list, which alone can have a pattern with a comma, or what is easier to write in a template's
-/// parameter.
+/// Reads a JSON list, or a separated list, which is easier to write as a template's parameter. Only
+/// JSON can have a pattern with a comma.
 fn patterns(list: &str) -> Option<Vec<Pattern>> {
     if list.starts_with('[') {
         let list: Vec<String> = serde_json::from_str(list).ok()?;

@@ -1,5 +1,5 @@
-//! The windows' rows in the audit table: when the failures of a group were reported last, and how many have
-//! come since.
+//! The windows' rows in the audit table: the time of each group's last report, and the number of
+//! failures since.
 //!
 //! Pure, as [`super::rows`] is.
 
@@ -18,12 +18,12 @@ use crate::{
 
 /// The partition of all windows.
 pub const WINDOWS: &str = "ecs-tasks#windows";
-/// The partition of the services whose tasks have ended by themselves.
+/// The partition of services whose tasks have ended by themselves.
 const RESTARTS: &str = "ecs-tasks#restarts";
 /// The partition as a query names it.
 pub const WINDOWS_PARTITION: (&str, &str) = (PARTITION, WINDOWS);
 
-/// Bytes of a group's latest event that are kept, for the message that reports it.
+/// Most bytes of a group's latest event that are stored, for the message that reports it.
 const LATEST_BYTES: usize = 16 * 1024;
 
 /// A group's window.
@@ -35,15 +35,15 @@ pub struct Window {
     pub since: String,
     /// Its end, in milliseconds.
     pub until: i64,
-    /// Number of failures that have come since.
+    /// Number of failures since.
     pub waiting: u64,
     /// The latest of them.
     pub latest: Value,
 }
 
 impl Rows {
-    /// Opens a group's window: whoever does reports at once. Refused while one is open, or has something to
-    /// report; not where the answer to a first attempt was lost on its way.
+    /// Opens a group's window; the invocation that opens it reports at once. Refused while a window
+    /// is open or has something to report, unless this invocation opened it and lost the answer.
     pub fn open(&self, group: &Group, window: Duration) -> Update {
         Update {
             key: group.key(),
@@ -68,7 +68,8 @@ impl Rows {
         }
     }
 
-    /// Opens a window that is reported at its end, unless something ends it before. Refused where there is one.
+    /// Opens a window that is reported at its end unless something ends it before. Refused if there
+    /// is one from a later event.
     pub fn await_end(&self, group: &Group, event: &Event, patience: Duration) -> Update {
         let mut update = self.open(group, patience);
         update.expression += ", #waiting = :one, #latest = :latest";
@@ -87,8 +88,8 @@ impl Rows {
         update
     }
 
-    /// Ends such a window without a report. The row stays for a while, so that an event that comes late does
-    /// not open it again.
+    /// Ends such a window without a report. The row stays for a while, so that a late event does
+    /// not open the window again.
     pub fn end_wait(&self, group: &Group, event: &Event, patience: Duration) -> Update {
         let mut update = self.open(group, patience);
         update.expression += ", #waiting = :zero";
@@ -101,7 +102,7 @@ impl Rows {
         update
     }
 
-    /// Counts ends of a service's tasks in the window that is open.
+    /// Counts ends of a service's tasks in the open window.
     pub fn count_restarts(&self, (cluster, service): (&str, &str), ends: usize) -> Update {
         Update {
             key: key(
@@ -138,8 +139,7 @@ impl Rows {
         }
     }
 
-    /// Lets a window end now that was opened and whose message was not taken, so that the next delivery
-    /// reports at once.
+    /// Ends a window now whose message was not accepted, so that the next delivery reports at once.
     pub fn end(&self, group: &Group, window: Duration) -> Update {
         Update {
             key: group.key(),
@@ -152,7 +152,7 @@ impl Rows {
         }
     }
 
-    /// Adds failures to those that wait for the end of a window. Refused where there is none.
+    /// Adds failures to those that wait for the end of a window. Refused if there is none.
     pub fn count(&self, group: &Group, failures: usize, latest: &Event) -> Update {
         Update {
             key: group.key(),
@@ -181,7 +181,8 @@ impl Rows {
         }
     }
 
-    /// Begins a new window after a count was reported; what has come meanwhile waits on.
+    /// Begins a new window after a count was reported; failures that came in the meantime wait for
+    /// its end.
     pub fn reported(&self, window: &Window, next: Duration) -> Update {
         Update {
             key: window.group.key(),
@@ -199,7 +200,7 @@ impl Rows {
         }
     }
 
-    /// Gives back a window whose message was not taken.
+    /// Gives back a window whose message was not accepted.
     pub fn give_back(&self, window: &Window) -> Update {
         Update {
             key: window.group.key(),
@@ -209,7 +210,8 @@ impl Rows {
         }
     }
 
-    /// Removes a window that has ended without anything to report, on condition that it is still so.
+    /// Removes a window that has ended with nothing to report, provided that nothing has come
+    /// since.
     pub fn close(&self, window: &Window) -> Update {
         Update {
             key: window.group.key(),
@@ -222,7 +224,7 @@ impl Rows {
 }
 
 impl Window {
-    /// From its row, if it is one.
+    /// Reads a window from its row; `None` if the row is something else.
     pub fn of(row: &Attributes) -> Option<Self> {
         let text = |name: &str| row.get(name)?.as_str().map(str::to_owned);
         let latest = text("latest").and_then(|latest| serde_json::from_str(&latest).ok());

@@ -1,6 +1,8 @@
-//! Causes in a few words, as they stand in an alert's subject; failures with the same words are one group.
+//! Causes in a few words, as they stand in an alert's subject; failures with the same words are one
+//! group.
 //!
-//! Pure. The catalogue of failures has the words; where a container's own end says it, its exit code does.
+//! Pure. The words are the catalogue's, or those of an exit code if the container's own end is the
+//! cause.
 
 use crate::{
     failures::Recognised,
@@ -25,7 +27,7 @@ pub(super) fn of_failure(failure: &Failure, recognised: &Recognised) -> String {
     }
 }
 
-/// The signal behind an exit code, where the number alone says little.
+/// The signal behind an exit code, if the number alone says little.
 fn signal(code: i64) -> &'static str {
     match code {
         134 => " (SIGABRT: it crashed)",
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_ran_out_is_the_cause_of_failed_health_checks() {
+    fn running_out_of_memory_is_the_cause_of_failed_health_checks() {
         let unhealthy = "Task failed ELB health checks in (target-group arn)";
         let memory = Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
         let exited = |reason| Cause::Exited {

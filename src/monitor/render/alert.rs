@@ -1,5 +1,5 @@
-//! The alert: one SNS message about a failure, or about several of one group; for people, for programs or for
-//! a chat.
+//! The alert: one SNS message about a failure, or about several of one group, for people, for
+//! programs or for a chat.
 
 mod subject;
 
@@ -23,31 +23,32 @@ use crate::{
     task::definition_name,
 };
 
-/// SNS takes 256 KB in all; the rest is left to the attributes.
+/// SNS accepts 256 KB in all; the attributes need the rest.
 const BODY: usize = 240 * 1024;
-/// Bytes of it that a Reason may fill.
+/// Most bytes of the body that a Reason may fill.
 const REASON: usize = 8192;
 /// Most tasks of a group that are named.
 pub const NAMED: usize = 5;
 
-/// The report of one message.
+/// The failures that one message reports.
 #[derive(Clone, Debug)]
 pub struct Failures<'t> {
-    /// The failure that is described: the first of several, or the latest of those that were counted.
+    /// The failure that the message describes: the first of several, or the latest of those that
+    /// were counted.
     pub failing: Failing<'t>,
     /// The group of all of them.
     pub group: &'t Group,
     /// Their number.
     pub count: u64,
-    /// The ARNs of the first of them, where they came together.
+    /// ARNs of the first of them, if they came together.
     pub named: Vec<&'t str>,
-    /// Since when they were counted, in RFC 3339; nothing where they are reported as they come.
+    /// Start of the count, in RFC 3339; `None` if they are reported as they come.
     pub since: Option<&'t str>,
     /// The last lines of the container that failed.
     pub log: Option<&'t Log>,
 }
 
-/// A message as SNS takes it.
+/// A message in the form that SNS accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// The subject of a mail.
@@ -59,7 +60,7 @@ pub struct Notice {
 }
 
 impl Failures<'_> {
-    /// The message.
+    /// Renders the message.
     pub fn render(&self, format: AlertFormat) -> Notice {
         let subject = subject::render(self);
         let whole = self.reason();
@@ -72,7 +73,7 @@ impl Failures<'_> {
         };
         let reason = ended(&whole);
         let body = match format {
-            // The lines below have AWS's words as they came.
+            // The lines below quote AWS's words unchanged.
             AlertFormat::Text if matches!(self.failing.what, Subject::Task(..)) => {
                 self.text(&ended(&whole.without_said()))
             }
@@ -143,7 +144,7 @@ impl Failures<'_> {
         }
     }
 
-    /// The text for a person, most telling first.
+    /// Renders the text for a person, most telling lines first.
     fn text(&self, reason: &str) -> String {
         let mut text = self
             .how_many()
@@ -209,11 +210,11 @@ impl Failures<'_> {
         text
     }
 
-    /// The number of failures that the message stands for; nothing where it is one.
+    /// Returns the number of failures behind the message in words; `None` if it is one.
     fn how_many(&self) -> Option<String> {
         match (self.count, self.since) {
             (1, None) => None,
-            // Its window is the time that it may wait.
+            // The window of a hook is the time for which it may wait.
             (1, Some(_)) if matches!(self.failing.what, Subject::Service(hook) if hook.awaits_action()) => {
                 None
             }
@@ -233,7 +234,8 @@ impl Failures<'_> {
         }
     }
 
-    /// The event with the finding; of one that is too large for SNS what identifies it.
+    /// Returns the event with the finding. An event that is too large for SNS is reduced to what
+    /// identifies it.
     fn with_finding(&self, reason: &str) -> String {
         let finding = json!({
             "result": self.result(),
@@ -341,7 +343,7 @@ fn page_of(service: &ServiceEvent, arn: &str) -> Option<String> {
     link::service(arn, &service.cluster).filter(|_| is_of_service)
 }
 
-/// A line for each container of a task that failed.
+/// Returns a line for each container of a task that failed.
 fn listed(change: &TaskChange, failure: &TaskFailure, reason: &str) -> String {
     let failed = failure.failure.iter();
     let failed = failed.flat_map(|failure| [&failure.cause].into_iter().chain(&failure.others));
@@ -352,8 +354,8 @@ fn listed(change: &TaskChange, failure: &TaskFailure, reason: &str) -> String {
     )
 }
 
-/// A line for each container, those that failed first: its exit code, its image, and why, unless the Reason
-/// says so.
+/// Returns a line for each container, those that failed first: its exit code, its image, and ECS's
+/// words about it unless the Reason has them.
 fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
     let mut containers: Vec<_> = change.task.containers.iter().collect();
     let place = |name: &str| {
@@ -369,7 +371,7 @@ fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
             .map_or("no exit code".to_owned(), |code| {
                 format!("exit code {code}")
             });
-        // What ECS says of the task as well stands under Stopped reason.
+        // Text that ECS gives for the task as well stands under Stopped reason.
         let own = container.reason.as_deref();
         let own = own.filter(|own| {
             !reason.contains(own) && change.task.stopped_reason.as_deref() != Some(own)
@@ -384,11 +386,11 @@ fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
     containers.iter().map(line).collect()
 }
 
-/// The container of a failure whose log says most.
+/// The container whose log says most about the failure.
 pub fn culprit<'f>(failing: &Failing<'f>) -> Option<&'f str> {
     match failing.what {
         Subject::Task(_, failure) => match &failure.failure.as_ref()?.cause {
-            // What never started has logged nothing.
+            // A container that never started has logged nothing.
             Cause::FailedToStart { .. } => None,
             cause => cause.container(),
         },
@@ -410,7 +412,7 @@ fn minutes_of(stamp: &str) -> String {
     written.unwrap_or_else(|| stamp.to_owned())
 }
 
-/// The Reason of an event that is about no task.
+/// The Reason of an event that is not about a task.
 fn reason_of_service(service: &ServiceEvent) -> Reason {
     let about = who_and_where(&service.service, &service.cluster);
     let head = match service.kind {
@@ -442,7 +444,7 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
         None => reason,
     };
     let reason = match service.kind {
-        // The event has no sentence: its members are put together here.
+        // The event has no sentence, so this puts its members together.
         Kind::Hook | Kind::Instance => reason.fact(service.reason.as_deref()),
         Kind::Service | Kind::Daemon | Kind::RunTask => reason.said(service.reason.as_deref()),
     };

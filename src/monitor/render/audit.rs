@@ -1,7 +1,7 @@
 //! The audit trail: one item in DynamoDB for each state change, kept for RETENTION_DAYS.
 //!
-//! A redelivery writes the same item again. What has been done about an event stands in the rows of
-//! [`crate::monitor::decide::rows`], and is shown in the item for whoever reads the trail.
+//! A redelivery writes the same item again. The rows of [`crate::monitor::decide::rows`] say what
+//! has been done about an event, and the item shows it to readers of the trail.
 
 use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
@@ -15,21 +15,22 @@ use crate::{
     },
 };
 
-/// Bytes that the id in the middle of a sort key may have.
+/// Most bytes of the id in the middle of a sort key.
 const ID_BYTES: usize = 900;
 
 /// An item of the audit table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    /// The task definition; of an event that is about no task what it is about.
+    /// The task definition; for an event that is not about a task, its subject.
     pub partition: String,
-    /// `time#task id#version`: time alone loses one of two tasks that change in the same second.
+    /// `time#task id#version`: by the time alone, one of two tasks that change in the same second
+    /// would be lost.
     pub change: String,
-    /// Everything else, without what is not known.
+    /// Everything else that is known.
     pub attributes: Map<String, Value>,
 }
 
-/// The item of an event. `finding` is absent for an event that is not judged.
+/// Renders the item of an event. `finding` is absent for an event that is not judged.
 pub fn render(
     event: &Event,
     finding: Option<&Finding>,
@@ -54,7 +55,7 @@ pub fn render(
         "region": event.region,
         "finding": finding.map(Finding::name),
         "excuse": finding.and_then(Finding::excuse).map(ToString::to_string),
-        // TTL deletes by whole seconds, and counts from when the item was written: an event can be old.
+        // DynamoDB's TTL is in whole seconds. It counts from now, since an event can be old.
         "ttl": (now + Duration::days(retention_days.into())).unix_timestamp(),
     });
     let of_kind = match &event.about {
@@ -116,7 +117,7 @@ impl Item {
         key(&self.partition, &self.change)
     }
 
-    /// All of it, keys included.
+    /// The whole item, keys included.
     pub fn whole(&self) -> Attributes {
         let mut whole = self.attributes.clone();
         whole.extend(self.key());
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_no_longer_than_dynamodb_takes_them() {
+    fn keys_are_no_longer_than_dynamodb_accepts() {
         let mut event = event("task-drained.json");
         let About::Task(change) = &mut event.about else {
             panic!("a task")
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_about_no_task_is_kept_by_what_it_is_about() {
+    fn an_event_without_a_task_is_stored_under_its_subject() {
         let mut event = event("task-drained.json");
         event.about = About::Other;
         event.detail_type = "ECS Container Instance State Change".to_owned();

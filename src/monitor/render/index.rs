@@ -1,5 +1,5 @@
-//! The search index: every event, by OpenSearch's `_bulk`, under the event's own id, so that a redelivery
-//! changes nothing.
+//! The search index: every event goes to OpenSearch's `_bulk` under the event's own id, so that a
+//! redelivery changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::monitor::decide::{event::Event, finding::Finding};
 
-/// The two lines of one event: where it goes, and the event with its finding.
+/// Renders the two lines of one event: its destination, and the event with its finding.
 pub fn render(event: &Event, finding: Option<&Finding>, index: &str) -> String {
     let month = format!(
         "{index}-{:04}.{:02}",
@@ -22,16 +22,18 @@ pub fn render(event: &Event, finding: Option<&Finding>, index: &str) -> String {
     format!("{action}\n{document}\n")
 }
 
-/// A document that OpenSearch did not take.
+/// A document that OpenSearch rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// OpenSearch's words.
     pub why: String,
-    /// It never will: the document is at fault, and no repetition mends it.
+    /// True if OpenSearch will never accept it: the document is at fault, and a retry does not
+    /// help.
     pub for_good: bool,
 }
 
-/// The documents, by the ids of their events, that OpenSearch did not take; from its answer to `_bulk`.
+/// Reads OpenSearch's answer to `_bulk`, and returns the rejected documents by the ids of their
+/// events.
 pub fn refused(answer: &Value) -> BTreeMap<String, Refused> {
     let items = answer["items"].as_array().into_iter().flatten();
     let results = items.filter_map(|item| item.as_object()?.values().next());
@@ -52,8 +54,8 @@ pub fn refused(answer: &Value) -> BTreeMap<String, Refused> {
         .collect()
 }
 
-/// The index template: dates are those of the fields that hold dates, whatever the first value of another
-/// field looks like, and every other text is found as it stands.
+/// The index template. Only the fields that hold dates are dates, whatever the first value of
+/// another field looks like; any other text is a keyword.
 pub fn template(index: &str) -> Value {
     let date = json!({ "type": "date", "ignore_malformed": true });
     let dates = [
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_opensearch_did_not_take_is_told_by_id() {
+    fn rejected_documents_are_returned_by_id() {
         let answer = json!({"errors": true, "items": [
             {"index": {"_id": "a", "status": 201}},
             {"index": {"_id": "b", "status": 429, "error": {"type": "rejected", "reason": "queue is full"}}},

@@ -14,7 +14,7 @@ pub fn task(task_arn: &str, cluster: &str) -> Option<String> {
     ))
 }
 
-/// The page of a service, if its cluster is known: the ARN of an old one does not say.
+/// The page of a service, if its cluster is known: an old ARN does not name it.
 pub fn service(service_arn: &str, cluster: &str) -> Option<String> {
     let (partition, region) = place(service_arn).filter(|_| !cluster.is_empty())?;
     let name = service_arn.rsplit('/').next()?;
@@ -24,7 +24,8 @@ pub fn service(service_arn: &str, cluster: &str) -> Option<String> {
     ))
 }
 
-/// The page of a log stream in the region and partition of this ARN, unless the log is in another region.
+/// The page of a log stream, in the partition of this ARN, and in its region unless `region` names
+/// another.
 pub fn log_stream(arn: &str, region: Option<&str>, group: &str, stream: &str) -> Option<String> {
     let (partition, own) = place(arn)?;
     let region = region.unwrap_or(own);

@@ -8,8 +8,8 @@ use crate::{
     monitor::decide::{event::TaskChange, finding::Finding},
 };
 
-/// The line about a task that has ended; none while it moves. Every combination of dimensions is a metric of
-/// its own, which costs; those by family only `by_family`.
+/// Renders the line about a task that has ended; `None` while it runs. Every combination of
+/// dimensions is a metric of its own, which costs money, so metrics by family need `by_family`.
 pub fn render(
     change: &TaskChange,
     finding: &Finding,
@@ -40,7 +40,8 @@ pub fn render(
             line[name] = span.as_seconds_f64().max(0.0).into();
         }
     }
-    // All together for an alarm, which cannot search; by cluster and by family for the dashboard.
+    // Without dimensions for an alarm, which cannot search; by cluster and by family for the
+    // dashboard.
     let mut dimensions = vec![vec![], vec!["Cluster"]];
     dimensions.extend(by_family.then(|| vec!["Cluster", "Family"]));
     Some(embedded(
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_moves_is_not_measured() {
+    fn a_task_that_has_not_ended_is_not_measured() {
         let event = event("task-stopped-exit-1.json");
         assert_eq!(
             render(
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn families_are_measured_where_somebody_wants_to_pay_for_it() {
+    fn families_are_measured_only_if_asked_for() {
         let dimensions = |by_family| {
             line("task-drained.json", by_family)["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
                 .clone()
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_measured() {
+    fn an_unknown_time_is_not_measured() {
         let line = line("task-failed-to-start.json", false);
         assert!(
             line["TaskFailed"].is_number()
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dropped_is_counted() {
+    fn dropped_events_are_counted() {
         let line: Value = serde_json::from_str(&dropped(3, NOW)).expect("JSON");
         assert_eq!(line["EventsDropped"], 3);
         assert_eq!(

@@ -1,5 +1,5 @@
 //! The payload of an invocation: a request of CloudFormation, a wait to resume, an event of ECS,
-//! the watch's schedule, or none of these.
+//! the watch's schedule, a hook of a deployment, or none of these.
 //!
 //! Pure. Reading never fails: a payload that cannot be read becomes an entry that says why, and who
 //! must be answered.
@@ -7,7 +7,10 @@
 use serde_json::Value;
 use time::Duration;
 
-use super::wait::{Wait, WaitError};
+use super::{
+    hook::Hook,
+    wait::{Wait, WaitError},
+};
 use crate::{
     cfn::{Received, ReplyTo, Request},
     properties::Properties,
@@ -34,6 +37,10 @@ pub enum Entry {
     Changed(Box<Task>),
     /// The watch's schedule.
     Watch,
+    /// An invocation by ECS, as the hook of a deployment.
+    Hook(Box<Hook>),
+    /// An invocation as a hook that lacks what ECS always gives. Holds the problem.
+    GarbledHook(String),
     /// A request that must be answered, although it cannot be read.
     Garbled {
         /// The address and identity of the reply.
@@ -62,6 +69,12 @@ impl Entry {
                 None => Self::Dropped {
                     problem: "dropped an event of ECS that names no task".to_owned(),
                 },
+            };
+        }
+        if Hook::is_one(payload) {
+            return match Hook::read(payload) {
+                Ok(hook) => Self::Hook(Box::new(hook)),
+                Err(problem) => Self::GarbledHook(problem),
             };
         }
         let Some(wait) = payload.get("Wait") else {
@@ -105,8 +118,7 @@ fn whole(mut request: Request) -> Request {
     request.reply_to.no_echo = Properties::no_echo_of(properties);
     request.reply_to.given_up_at = request
         .reply_to
-        .response_url
-        .signed_at()
+        .sent_at()
         .map(|signed_at| signed_at + service_timeout);
     request
 }

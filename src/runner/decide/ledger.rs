@@ -194,7 +194,7 @@ impl Row {
     }
 
     fn sent_at(&self) -> Option<OffsetDateTime> {
-        self.reply_to()?.response_url.signed_at()
+        self.reply_to()?.sent_at()
     }
 
     /// The RequestId. The row of a signal has that of its request.

@@ -5,7 +5,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use crate::{cfn::ReplyTo, properties::OWN_TAG_PREFIX, task::Task};
+use crate::{cfn::ReplyTo, identity, properties::OWN_TAG_PREFIX, task::Task};
 
 const STACK_ID: &str = "stack-id";
 const LOGICAL_ID: &str = "logical-resource-id";
@@ -23,8 +23,7 @@ const MAX_TAG_VALUE: usize = 256;
 /// with the same client token cause a ConflictException.
 pub fn tags(reply_to: &ReplyTo, waits: bool) -> Vec<(String, String)> {
     let sent_at = reply_to
-        .response_url
-        .signed_at()
+        .sent_at()
         .map(|sent| sent.unix_timestamp().to_string());
     [
         (STACK_ID, reply_to.stack_id.as_str()),
@@ -62,6 +61,14 @@ pub fn is_marked_by(task: &Task, reply_to: &ReplyTo) -> bool {
         .is_some_and(|id| *id == tag_value(&reply_to.request_id))
 }
 
+/// A hook of the same deployment has started the task. ECS invokes all hooks of a stage at the same
+/// time, so none of them is earlier.
+fn is_of_same_deployment(task: &Task, reply_to: &ReplyTo) -> bool {
+    let theirs = task.tags.get(&key(REQUEST_ID));
+    let theirs = theirs.and_then(|id| identity::deployment_of(id));
+    theirs.is_some() && theirs == identity::deployment_of(&reply_to.request_id)
+}
+
 /// Marks an untagged task as belonging to another request. Called on a first delivery: this request
 /// has started nothing yet, so a task young enough to look like its own belongs to the request that
 /// was cancelled just before.
@@ -85,10 +92,7 @@ pub fn superseded_since(
     reply_to: &ReplyTo,
     now: OffsetDateTime,
 ) -> Option<OffsetDateTime> {
-    let sent = reply_to
-        .response_url
-        .signed_at()
-        .filter(|sent| now - *sent >= LATE);
+    let sent = reply_to.sent_at().filter(|sent| now - *sent >= LATE);
     own.min().or(sent.map(|sent| sent + LATE))
 }
 
@@ -100,12 +104,15 @@ pub fn is_of_later_request(task: &Task, reply_to: &ReplyTo) -> bool {
 /// The times at which this request and the task's request were sent, in Unix seconds.
 fn sent_times(task: &Task, reply_to: &ReplyTo) -> Option<(i64, i64)> {
     let theirs = task.tags.get(&key(SENT_AT))?.parse().ok()?;
-    Some((reply_to.response_url.signed_at()?.unix_timestamp(), theirs))
+    Some((reply_to.sent_at()?.unix_timestamp(), theirs))
 }
 
 /// A task of another request belongs to a later one. Its tag says when that request was sent.
 /// Without the tag, or if both were sent within one second, a task made after `superseded` does.
 pub fn is_later(task: &Task, reply_to: &ReplyTo, superseded: Option<OffsetDateTime>) -> bool {
+    if is_of_same_deployment(task, reply_to) {
+        return false;
+    }
     match sent_times(task, reply_to) {
         Some((ours, theirs)) if theirs != ours => theirs > ours,
         // Signatures and tags count in whole seconds, so equal times prove nothing.
@@ -121,7 +128,8 @@ pub fn is_later(task: &Task, reply_to: &ReplyTo, superseded: Option<OffsetDateTi
 /// that it is this request's. A running task must end if its own request waits for it. If no tag
 /// says that, `waited` does: it says that the request before this one waited for its tasks.
 pub fn must_end_before(task: &Task, reply_to: &ReplyTo, waited: bool) -> bool {
-    if task.is_over() || is_marked_by(task, reply_to) {
+    let is_own = is_marked_by(task, reply_to) || is_of_same_deployment(task, reply_to);
+    if task.is_over() || is_own {
         return false;
     }
     if task.is_stopping() {
@@ -138,7 +146,7 @@ pub fn must_end_before(task: &Task, reply_to: &ReplyTo, waited: bool) -> bool {
 
 /// The task was made after the request was sent; `None` if a time is unknown.
 fn is_after(task: &Task, reply_to: &ReplyTo) -> Option<bool> {
-    Some(task.created_at? >= reply_to.response_url.signed_at()?)
+    Some(task.created_at? >= reply_to.sent_at()?)
 }
 
 fn key(name: &str) -> String {

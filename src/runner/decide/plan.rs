@@ -87,7 +87,8 @@ pub struct Earlier {
     pub families: Vec<String>,
     /// The request before this one waited for its tasks, according to its properties.
     pub waited: bool,
-    /// The last moment at which the request may be answered.
+    /// The last moment at which the request may be answered. Until then a task that cannot be
+    /// described holds a start back.
     pub answer_deadline: OffsetDateTime,
 }
 
@@ -132,11 +133,7 @@ impl Plan {
         let is_update = request.request_type == RequestType::Update;
         // CloudFormation's clock starts with the signature, and Lambda may deliver a request
         // minutes later.
-        let requested_at = request
-            .reply_to
-            .response_url
-            .signed_at()
-            .unwrap_or(means.now);
+        let requested_at = request.reply_to.sent_at().unwrap_or(means.now);
         let (timeout, service_timeout) = (properties.timeout, properties.service_timeout);
         let limits = Limits {
             timeout,
@@ -225,11 +222,7 @@ impl Stop {
         let limits = Limits {
             timeout: 0,
             service_timeout: Properties::service_timeout_of(&request.properties.0),
-            requested_at: request
-                .reply_to
-                .response_url
-                .signed_at()
-                .unwrap_or(means.now),
+            requested_at: request.reply_to.sent_at().unwrap_or(means.now),
             signal_by: None,
         };
         let (deadline, limit) = limits.deadline(means.now);

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// The format's version.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 /// The time from the start to the first look.
 const FIRST_LOOK: Duration = Duration::SECOND;
 /// The time after a start in which a task that ECS does not know counts as not visible yet.

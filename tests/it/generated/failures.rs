@@ -69,7 +69,7 @@ fn section(page: &mut String, entry: &CatalogueEntry) {
     }
 }
 
-/// What gives an entry away beside AWS's messages.
+/// Returns the signs that identify an entry, beside AWS's messages.
 fn signs(entry: &CatalogueEntry) -> String {
     let codes = entry.codes.iter().map(|code| format!("exit code {code}"));
     let stop_codes = entry
@@ -122,7 +122,7 @@ fn class(class: FailureClass) -> &'static str {
     }
 }
 
-/// Markdown takes angle brackets for HTML.
+/// Escapes angle brackets, which Markdown reads as HTML.
 fn text(text: &str) -> String {
     text.replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -7,7 +7,7 @@ use ecs_tasks::properties::{
     shape::{Absent, Field, Shape},
 };
 
-/// An example of each property, as a template says it.
+/// An example of each property, as a template writes it.
 pub(crate) const EXAMPLES: [(&str, &str); 32] = [
     ("ServiceToken", "!ImportValue ecs-tasks-FunctionArn"),
     ("ServiceTimeout", "900"),

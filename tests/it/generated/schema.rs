@@ -1,7 +1,7 @@
 //! A JSON schema of Custom::ECSTask, made from the shapes that the function reads by.
 //!
-//! It is written for cfn-lint, which resolves intrinsic functions and takes numbers in strings; `requiredXor`
-//! and `dependentExcluded` are its keywords, others pass them over.
+//! It is written for cfn-lint, which resolves intrinsic functions and accepts numbers in strings.
+//! Its keywords `requiredXor` and `dependentExcluded` are ignored by other validators.
 
 use ecs_tasks::{
     cfn::Data,
@@ -22,7 +22,8 @@ pub(crate) fn schema() -> Value {
     schema
 }
 
-/// What `Fn::GetAtt` gives, as CloudFormation's own resource schemas say it.
+/// Returns the attributes that `Fn::GetAtt` gives, in the form of CloudFormation's own resource
+/// schemas.
 fn attributes() -> Value {
     let Ok(Value::Object(data)) = serde_json::to_value(Data::default()) else {
         return Value::Null;

@@ -1,5 +1,5 @@
-//! What the monitor writes to, behind the SDK's HTTP client: the stage's DynamoDB and SNS, with every fault
-//! that a network and a service can have.
+//! The monitor's sinks, behind the SDK's HTTP client: the stage's DynamoDB and SNS, with every
+//! fault that a network and a service can have.
 
 use std::{
     collections::BTreeMap,
@@ -33,13 +33,13 @@ use crate::{
 /// Breaks a promise, so that the simulation has something to object to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Swallowed {
-    /// Items are taken and not kept.
+    /// Items are accepted, but not stored.
     Items,
-    /// Alerts are taken and not sent.
+    /// Alerts are accepted, but not sent.
     Alerts,
-    /// What was done is taken and not written down.
+    /// Records of finished work are accepted, but not written.
     Marks,
-    /// A lease is given to whoever asks.
+    /// Every claim gets a lease.
     Leases,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Sinks {
     pub(super) rng: Rng,
     pub(super) rate: f64,
     pub(super) swallowed: Option<Swallowed>,
-    /// After how many more calls the invocation dies.
+    /// Number of further calls after which the invocation dies.
     pub(super) dies_after: Option<usize>,
     pub(super) died: Arc<Notify>,
     pub(super) dynamodb: Arc<DynamoDb>,
@@ -57,12 +57,12 @@ pub(super) struct Sinks {
     pub(super) subjects: Arc<Mutex<Vec<String>>>,
     /// The tasks that the log group has a line about.
     pub(super) lines: Vec<usize>,
-    /// How often something went wrong, for each of which something may be reported once more.
+    /// Number of troubles; each may cause one more report.
     pub(super) troubles: usize,
     pub(super) calls: BTreeMap<String, usize>,
-    /// What never answers.
+    /// The services that never answer.
     pub(super) hangs: &'static [&'static str],
-    /// The answer to the next call with this in its body is lost on its way.
+    /// The answer to the next call with this text in its body is lost.
     pub(super) loses_answer: Option<&'static str>,
 }
 
@@ -140,7 +140,7 @@ async fn answer(
         answered
     };
     match answer.as_str() {
-        // SNS answers XML.
+        // SNS answers in XML.
         Some(xml) if fault.is_none() => Ok(HttpResponse::new(
             StatusCode::try_from(status).unwrap(),
             SdkBody::from(xml),

@@ -1,4 +1,4 @@
-//! A storm of failures, in virtual time and without faults: how many messages it comes to.
+//! A storm of failures, in virtual time and without faults: the number of messages that it causes.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 
 use super::{Instance, Metrics, NOW, Sent, Sinks, failures, lock, reported};
 
-/// Lets a story happen; the subjects of the alerts, and how often TaskFailed was measured.
+/// Tells a story, and returns the subjects of the alerts and the number of TaskFailed metrics.
 fn happen(story: impl AsyncFnOnce(&Arc<Mutex<Sinks>>, [Instance; 2])) -> (Vec<String>, usize) {
     let sinks = Sinks::new(Rng::with_seed(1), None);
     let metrics = Metrics::default();
@@ -41,7 +41,8 @@ fn failed(task: usize) -> Sent {
 #[test]
 fn a_thousand_failures_of_one_service_are_a_few_messages_and_another_familys_is_one_of_its_own() {
     let (subjects, measured) = happen(async |sinks, [one, _]| {
-        // One service's tasks have numbers of the form 4 n + 1, one other is of no service.
+        // One service's tasks have numbers of the form 4 n + 1; one other task belongs to no
+        // service.
         let mut storm: Vec<Sent> = (0..1000).map(|number| failed(4 * number + 1)).collect();
         storm.insert(500, failed(0));
         for batch in storm.chunks(100) {
@@ -115,7 +116,7 @@ fn a_task_that_comes_stopped_twice_is_reported_and_counted_once() {
 }
 
 #[test]
-fn two_instances_at_once_tell_and_count_once() {
+fn two_instances_at_once_report_and_count_once() {
     let (subjects, measured) = happen(async |_, [one, other]| {
         let (first, second) = (
             [failed(1)],
@@ -141,7 +142,7 @@ fn two_instances_at_once_tell_and_count_once() {
 }
 
 #[test]
-fn five_deliveries_with_a_sink_that_fails_tell_and_count_once() {
+fn five_deliveries_with_a_failing_sink_report_and_count_once() {
     let (subjects, measured) = happen(async |sinks, [one, _]| {
         lock(sinks).hangs = &["PutLogEvents"];
         for delivery in 0..5 {
@@ -154,7 +155,7 @@ fn five_deliveries_with_a_sink_that_fails_tell_and_count_once() {
 }
 
 #[test]
-fn a_schedule_that_is_invoked_twice_tells_a_count_once() {
+fn a_schedule_that_comes_twice_reports_a_count_once() {
     let (subjects, _) = happen(async |_, [one, other]| {
         for task in [1, 5, 9] {
             one.deliver(&[failed(task)], false, NOW).await;
@@ -171,7 +172,7 @@ fn a_schedule_that_is_invoked_twice_tells_a_count_once() {
 }
 
 #[test]
-fn a_count_whose_latest_event_was_too_long_to_be_kept_whole_is_reported_all_the_same() {
+fn a_count_is_reported_although_its_latest_event_was_too_long_to_be_stored_whole() {
     let (subjects, _) = happen(async |_, [one, _]| {
         for task in [1, 5] {
             let mut event = failed(task).json();
@@ -263,7 +264,7 @@ fn a_service_whose_tasks_end_with_0_three_times_in_a_window_is_restarting() {
 }
 
 #[test]
-fn a_service_whose_tasks_end_with_0_now_and_then_is_not() {
+fn a_service_whose_tasks_end_with_0_now_and_then_is_not_restarting() {
     let (subjects, _) = happen(async |_, [one, _]| {
         for round in 0..10_i32 {
             let now = NOW + Duration::minutes(i64::from(round) * 3);

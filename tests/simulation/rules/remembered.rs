@@ -1,4 +1,4 @@
-//! What is promised of a request that the ledger remembers.
+//! The promises about a request that the ledger remembers.
 
 use serde_json::Value;
 
@@ -8,19 +8,18 @@ use crate::{
     world::{Answer, Asked, Call, EPOCH, Ending, State, World},
 };
 
-/// From when on nothing is parked, after the watch's last round.
+/// Time after the watch's last round from which nothing is parked.
 const HEARTBEAT: Seconds = 150.0;
-/// How long a Lambda's death costs at most beside the time that it had: the grace, and the watch's next
-/// round.
+/// Most time that a crashed invocation costs beside its own: the grace, and the watch's next round.
 const TAKES_OVER: Seconds = 240.0;
 
-/// The rows of a life, and what of it shook them.
+/// The rows of a life, and the troubles that disturbed them.
 pub(super) struct Remembered<'w> {
     world: &'w World,
     state: &'w State,
     rows: Vec<Value>,
     trouble: LedgerTrouble,
-    /// Some call to the table had no good answer.
+    /// A call to the table had no good answer.
     table_failed: bool,
 }
 
@@ -44,12 +43,12 @@ impl<'w> Remembered<'w> {
         }
     }
 
-    /// Whether the table may not have kept what it was given, in a life that has one.
+    /// True if the table may have lost a write, in a life that has a table.
     pub(super) fn table_failed(&self) -> bool {
         self.table_failed && self.world.ledger.is_some()
     }
 
-    /// Whether the ledger has known all of a request.
+    /// True if the ledger has known all of a request.
     pub(super) fn keeps(&self, asked: &Asked) -> bool {
         self.row(asked).is_some() && !self.table_failed
     }
@@ -60,25 +59,25 @@ impl<'w> Remembered<'w> {
             .find(|row| row["request"] == asked.id.as_str())
     }
 
-    /// The table does not come back.
+    /// True if the table does not come back.
     fn table_is_gone(&self) -> bool {
         self.trouble.table.is_some_and(|(.., long)| long > 1e5)
     }
 
-    /// The watch's rule was disabled while this request may have been parked.
+    /// True if the watch's rule was disabled while this request may have been parked.
     fn watch_left(&self, asked: &Asked) -> bool {
         self.trouble
             .watch_dies
             .is_some_and(|dies| asked.sent < dies + HEARTBEAT)
     }
 
-    /// Whether nobody can answer a request any more: what has died without a ledger to remember it, or a
-    /// ledger without the watch.
+    /// True if nobody can answer a request any more: it crashed without a ledger to remember it, or
+    /// the ledger has no watch.
     pub(super) fn is_lost(&self, asked: &Asked) -> bool {
         let died = asked.hop_lost || self.state.doomed.contains(&asked.id);
         let watched = self.trouble.watch_dies.is_none() && !self.table_is_gone();
         match self.row(asked) {
-            // A later request has taken over, when CloudFormation did not wait for this one any more.
+            // A later request has superseded it, after CloudFormation stopped waiting for this one.
             Some(row)
                 if asked.abandoned.is_some()
                     && row["state"] == "ended"
@@ -92,7 +91,7 @@ impl<'w> Remembered<'w> {
         }
     }
 
-    /// Whether something has cost the time that the watch keeps for the deadline.
+    /// True if something has cost the time that the watch reserves for the deadline.
     pub(super) fn is_shaken(&self) -> bool {
         let (ours, trouble) = (&self.world.life.trouble, &self.trouble);
         self.world.life.ledger.is_some()
@@ -122,7 +121,7 @@ impl<'w> Remembered<'w> {
         self.costs_no_look(asked, row, object);
     }
 
-    /// An invocation of the request's came to its end.
+    /// True if an invocation of the request has come to its end.
     fn has_ended_well(&self, asked: &Asked) -> bool {
         self.state
             .invocations
@@ -130,7 +129,7 @@ impl<'w> Remembered<'w> {
             .any(|one| one.delivery.request == asked.id && one.end == Ending::Ok)
     }
 
-    /// Every answer is the one that the row holds.
+    /// Every answer is the one in the row.
     fn same_bytes(&self, asked: &Asked, row: &Value, object: &mut impl FnMut(String)) {
         if self.table_failed || asked.abandoned.is_some() {
             return;
@@ -145,7 +144,7 @@ impl<'w> Remembered<'w> {
         }
     }
 
-    /// Whoever died, an answer comes soon after the deadline.
+    /// An answer comes soon after the deadline, no matter which invocations crashed.
     fn does_not_hang(&self, asked: &Asked, row: &Value, object: &mut impl FnMut(String)) {
         let Some(Answer { at, .. }) = asked.answers.first() else {
             return;
@@ -181,7 +180,8 @@ impl<'w> Remembered<'w> {
         }
     }
 
-    /// Nothing went wrong in this life but for its tasks, and these say all at once.
+    /// True if nothing went wrong in this life except its tasks, and these report everything at
+    /// once.
     fn is_calm(&self) -> bool {
         let (ours, trouble) = (&self.world.life.trouble, &self.trouble);
         let tasks = || self.state.tasks.iter();
@@ -199,14 +199,14 @@ impl<'w> Remembered<'w> {
             && trouble.dies_thrice == 0.0
             && self.state.invocations.iter().all(|one| one.end == Ending::Ok)
             && tasks().all(|task| task.script.late_facts == (0.0, 0.0) && task.script.missing == 0.0)
-            // What has no exit code is looked at until that is known to stay so.
+            // A task without an exit code is looked at until it is certain that none will come.
             && tasks().all(|task| {
                 let has_code = task.script.sidecar != Some(Sidecar::WithoutCode);
                 has_code && matches!(task.script.fate, Fate::Exits(..) | Fate::Hangs | Fate::IsStopped(..))
             })
     }
 
-    /// A parked wait for one task, which ends well and in time, is not looked at but by the watch.
+    /// A parked wait for one task, which ends well and in time, is looked at only by the watch.
     fn costs_no_look(&self, asked: &Asked, row: &Value, object: &mut impl FnMut(String)) {
         let Some(Answer { at, body, .. }) = asked.answers.first() else {
             return;
@@ -220,7 +220,8 @@ impl<'w> Remembered<'w> {
         }
         let of_request =
             |one: &&crate::world::Invoked| one.delivery.request == asked.id && one.ended < *at;
-        // While it may start anew it is looked at, invocation by invocation; the last has parked it.
+        // While it may start anew, invocation after invocation looks at it; the last one has parked
+        // it.
         let Some(parked) = self.state.invocations.iter().rfind(of_request) else {
             return;
         };
@@ -237,13 +238,13 @@ impl<'w> Remembered<'w> {
         }
     }
 
-    /// An event says all of a wait for one task.
+    /// An event tells everything that a wait for one task needs.
     pub(super) fn events_cost_no_look(&self, objections: &mut Vec<String>) {
         let one = self
             .rows
             .iter()
             .all(|row| row["tasks"].as_array().is_none_or(|tasks| tasks.len() <= 1));
-        // A task that is stopped before its container runs never has a code.
+        // A task that is stopped before its container runs never has an exit code.
         let stops = self
             .state
             .calls

@@ -1,4 +1,4 @@
-//! The table and the picture of `make scale`, where docs/reliability.md has them.
+//! The table and the picture of `make scale`, for docs/reliability.md.
 
 use std::{fs, path::Path};
 

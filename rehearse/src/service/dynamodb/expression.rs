@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_hold_as_dynamodb_says() {
+    fn conditions_hold_as_in_dynamodb() {
         check("attribute_not_exists(#until)", json!({}), true);
         check(
             "attribute_exists(#until)",
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_that_is_none_is_refused() {
+    fn an_invalid_expression_is_refused() {
         let request = request();
         let placeholders = Placeholders::of(&request);
         for wrong in [

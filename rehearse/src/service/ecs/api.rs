@@ -25,6 +25,7 @@ pub(super) fn call(
         "ListClusters" => Ok(list_clusters(&lock(&shared.state))),
         "ListTasks" => list_tasks(&mut lock(&shared.state), body),
         "StopTask" => stop_task(&mut lock(&shared.state), body),
+        "DescribeServiceRevisions" => lock(&shared.state).describe_service_revisions(body),
         "DescribeServices" => describe_services(&lock(&shared.state), body),
         "DescribeTaskDefinition" => describe_task_definition(&lock(&shared.state), body),
         _ => Err(AwsError::unknown_operation(operation)),

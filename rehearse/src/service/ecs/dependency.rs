@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_comes_is_not_waited_for() {
+    fn a_hopeless_dependency_is_not_waited_for() {
         let failed =
             Readiness::Hopeless("Dependent container db did not exit successfully".to_owned());
         check("SUCCESS", "STOPPED", Some(1), failed);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_healthy_container_is_what_a_dependency_on_health_waits_for() {
+    fn a_dependency_on_health_waits_for_a_healthy_container() {
         let container = StageContainer {
             last_status: "RUNNING",
             is_healthy: true,

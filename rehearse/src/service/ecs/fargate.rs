@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_that_fargate_has_are_taken_in_either_unit() {
+    fn fargates_sizes_are_accepted_in_either_unit() {
         for (cpu, memory) in [
             ("256", "512"),
             (".25 vCPU", "2 GB"),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fargate_refuses_is_refused() {
+    fn definitions_that_fargate_refuses_are_refused() {
         refused(
             "256",
             "4096",

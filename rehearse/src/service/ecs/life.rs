@@ -88,6 +88,9 @@ impl Life {
             change(task);
             // Consumers order events by this number: ECS promises no order.
             task.version += 1;
+            if task.desired_status == "STOPPED" {
+                self.shared.task_ends.send_replace(());
+            }
             if let Some(events) = &self.shared.events {
                 events(event::state_change(task));
             }

@@ -106,12 +106,7 @@ pub(super) fn check(
             ..refuse("LaunchType", message)
         });
     }
-    let providers: Vec<&str> = request["capacityProviderStrategy"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|one| one["capacityProvider"].as_str())
-        .collect();
+    let providers = providers(request);
     // A cluster that lives elsewhere may have any provider.
     if let Some(known) = &cluster.providers
         && let Some(unknown) = providers
@@ -157,6 +152,19 @@ pub(super) fn check(
         });
     }
     Ok(())
+}
+
+/// The launch type of a request; `None` if the cluster's strategy decides it.
+pub(super) fn launch_type_of<'r>(request: &'r Value, cluster: &Cluster) -> Option<&'r str> {
+    launch_type(request["launchType"].as_str(), &providers(request), cluster)
+}
+
+fn providers(request: &Value) -> Vec<&str> {
+    let strategy = request["capacityProviderStrategy"].as_array();
+    let strategy = strategy.into_iter().flatten();
+    strategy
+        .filter_map(|one| one["capacityProvider"].as_str())
+        .collect()
 }
 
 /// The launch type; `None` if the cluster's strategy decides it.

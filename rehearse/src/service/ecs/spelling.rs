@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 /// Members that are numbers in ECS's API. `cpu` and `memory` are numbers in a container only.
-const NUMBERS: [&str; 21] = [
+const NUMBERS: [&str; 22] = [
     "base",
     "containerPort",
     "hardLimit",
@@ -24,6 +24,7 @@ const NUMBERS: [&str; 21] = [
     "stopTimeout",
     "swappiness",
     "timeout",
+    "timeoutInMinutes",
     "transitEncryptionPort",
     "weight",
 ];
@@ -40,7 +41,13 @@ const BOOLEANS: [&str; 10] = [
     "readonlyRootFilesystem",
 ];
 /// Objects with keys of the user's own, which stay as they are.
-const OWN_KEYS: [&str; 4] = ["dockerLabels", "driverOpts", "labels", "options"];
+const OWN_KEYS: [&str; 5] = [
+    "dockerLabels",
+    "driverOpts",
+    "hookDetails",
+    "labels",
+    "options",
+];
 
 /// A value in ECS's spelling. `name` is the member that holds it.
 pub(super) fn normal(value: &Value, name: &str) -> Value {
@@ -104,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_template_says_has_the_types_of_the_api() {
+    fn a_templates_values_get_the_types_of_the_api() {
         let written = json!({
             "Cpu": "256",
             "Volumes": [{"EFSVolumeConfiguration": {"TransitEncryptionPort": "2049"}}],

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::{
     Ecs, EcsInner, State,
@@ -23,6 +24,7 @@ impl Ecs {
                 logs: Arc::default(),
                 reporter: Arc::new(|_: Report| {}),
                 events: None,
+                task_ends: watch::Sender::default(),
                 state: Mutex::new(State {
                     definitions,
                     ..State::default()

@@ -1,10 +1,10 @@
-//! Templates that take something from elsewhere.
+//! Templates that use something from elsewhere.
 
 use std::fs;
 
 use super::{TemplateFile, lines, refused, rehearse};
 
-/// A template whose task is all that it has; `task` are its properties.
+/// Makes a template with nothing but a task; `task` are its properties.
 fn lone_task(resource_type: &str, token: &str, task: &str) -> String {
     format!(
         "Resources:\n  Run:\n    Type: {resource_type}\n    Properties:\n      ServiceToken: {token}\n{}",
@@ -14,7 +14,7 @@ fn lone_task(resource_type: &str, token: &str, task: &str) -> String {
     )
 }
 
-/// What `aws ecs describe-task-definition` prints of `migrate:7`.
+/// Makes a file with the output of `aws ecs describe-task-definition` for `migrate:7`.
 fn described() -> TemplateFile {
     TemplateFile::new(
         r#"{"taskDefinition": {"taskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/migrate:7",
@@ -48,7 +48,7 @@ fn cluster_service_and_definition_that_live_elsewhere_are_played() {
 }
 
 #[test]
-fn a_definition_that_is_imported_is_the_one_that_was_given() {
+fn an_imported_definition_is_the_given_one() {
     let task = "Cluster: prod\nTaskDefinition: !ImportValue prod-MigrateDefinitionArn";
     let template = TemplateFile::new(&lone_task("Custom::ECSTask", "x", task));
     let definition = described();
@@ -88,7 +88,7 @@ fn a_definition_that_is_neither_in_the_template_nor_given_is_an_error() {
 }
 
 #[test]
-fn what_is_ours_is_told_by_its_token_whatever_its_type() {
+fn our_resources_are_known_by_their_token_whatever_their_type() {
     let task = "Cluster: prod\nTaskDefinition: migrate:7";
     let definition = described();
     let definition = ["--task-definition", definition.path()];
@@ -125,7 +125,7 @@ fn what_is_ours_is_told_by_its_token_whatever_its_type() {
 }
 
 #[test]
-fn a_template_without_anything_to_rehearse_ends_with_its_own_status_and_names_what_it_has() {
+fn a_template_without_anything_to_rehearse_has_its_own_status_and_its_resources_are_named() {
     let check = |template: &str, arguments: &[&str], expected: &str| {
         let file = TemplateFile::new(template);
         let output = rehearse(&[&[file.path()], arguments].concat());
@@ -180,7 +180,7 @@ fn a_template_without_anything_to_rehearse_ends_with_its_own_status_and_names_wh
 }
 
 #[test]
-fn a_value_that_nothing_asks_for_is_an_error_with_what_is_asked_for() {
+fn a_value_that_the_template_does_not_use_is_an_error_that_names_those_it_uses() {
     let task = "Cluster: !ImportValue prod-ClusterName\nTaskDefinition: !Sub \
                 'migrate:{{resolve:ssm:/prod/revision}}'";
     let template = lone_task("Custom::ECSTask", "x", task);

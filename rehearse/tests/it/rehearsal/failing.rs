@@ -63,7 +63,7 @@ fn a_rollback_that_must_not_run_anything_does_not() {
 }
 
 #[test]
-fn without_an_update_the_create_fails() {
+fn fail_without_an_update_fails_the_create() {
     let file = TemplateFile::new(TEMPLATE);
     let (status, lines) = lines(&rehearse(&[file.path(), "--fail", "Queue", "--quiet"]));
     assert_eq!(status, Some(0), "{lines:#?}");
@@ -147,7 +147,7 @@ fn nothing_is_left_after(signal: Signal) {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Whether no process of a group lives; what was killed may still wait to be reaped.
+/// True if no process of a group lives; one that was killed may still wait to be reaped.
 fn is_over(group: i32) -> bool {
     fs::read_dir("/proc")
         .unwrap()

@@ -24,7 +24,7 @@ Outputs:
 "#;
 
 #[test]
-fn an_attribute_that_we_do_not_have_is_an_error_before_anything_runs() {
+fn an_attribute_that_our_resource_lacks_is_an_error_before_anything_runs() {
     let wrong = TEMPLATE.replace("Run.TaskArn }", "Run.StopedAt }");
     assert_eq!(
         refused(&wrong, &[]),
@@ -52,7 +52,7 @@ fn a_resource_that_is_not_played_is_resolved_all_the_same() {
 }
 
 #[test]
-fn an_unknown_property_is_found_whatever_its_value_comes_of() {
+fn an_unknown_property_is_found_wherever_its_value_comes_from() {
     let wrong = TEMPLATE.replace(
         "      ServiceToken: x\n",
         "      ServiceToken: x\n      Clutser: !GetAtt Cluster.Arn\n",
@@ -106,14 +106,14 @@ Resources:
 "#;
 
 #[test]
-fn what_is_not_played_has_values_of_its_shape_and_what_is_retained_stays() {
+fn unplayed_resources_have_values_of_their_shape_and_retained_ones_stay() {
     let file = TemplateFile::new(RETAINED);
     let output = rehearse(&[file.path()]);
     insta::assert_snapshot!(super::page(&output));
 }
 
 #[test]
-fn what_cloudformation_or_the_rehearsal_does_not_take_is_named() {
+fn syntax_that_cloudformation_or_the_rehearsal_does_not_accept_is_named() {
     let merged = TEMPLATE.replace("ServiceToken: x", "<<: *token").replace(
         "Resources:",
         "Metadata: { Token: &token { ServiceToken: x } }\nResources:",
@@ -136,7 +136,7 @@ fn what_cloudformation_or_the_rehearsal_does_not_take_is_named() {
 }
 
 #[test]
-fn rules_and_patterns_are_held_to() {
+fn rules_and_patterns_are_checked() {
     assert_eq!(
         refused(RETAINED, &["-p", "Size=huge"]),
         "shop.yml: line 6: rule Sizes does not hold: small or big"

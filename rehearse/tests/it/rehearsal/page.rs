@@ -1,9 +1,9 @@
-//! What `rehearse` prints, as a page that is the same every time: times and ids have names in place of their
-//! values, and what was called how often is left to other tests.
+//! The output of `rehearse` as a page that is the same every time: times and ids have names in
+//! place of their values, and counts of calls are left to other tests.
 
 use std::process::Output;
 
-/// Exit status, stdout, stderr.
+/// Returns exit status, stdout and stderr as a page.
 pub(crate) fn page(output: &Output) -> String {
     let mut page = format!("exit status {}\n", output.status.code().unwrap_or(-1));
     for stream in [&output.stdout, &output.stderr] {
@@ -18,7 +18,8 @@ pub(crate) fn page(output: &Output) -> String {
     page
 }
 
-/// Whether a line is there only because something took long: `… Migrate is CREATE_IN_PROGRESS for 5 s`.
+/// True if a line is there only because something took long: `… Migrate is CREATE_IN_PROGRESS for 5
+/// s`.
 fn is_of_slowness(line: &str) -> bool {
     line.trim_start().starts_with('…') && line.contains("_IN_PROGRESS for ")
 }
@@ -31,7 +32,7 @@ fn normal(line: &str) -> String {
     line.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// A word with its times and ids named.
+/// Returns a word with its times and ids named.
 fn word(word: &str) -> String {
     let mut named = String::new();
     let mut rest = word;
@@ -64,7 +65,7 @@ fn word(word: &str) -> String {
 }
 
 #[test]
-fn a_page_names_what_differs_from_run_to_run() {
+fn a_page_names_the_values_that_differ_from_run_to_run() {
     let line = "22:10:23  CREATE_COMPLETE  Migrate  task/prod/0123456789abcdef0123456789abcdef of 123456789012";
     assert_eq!(
         normal(line),

@@ -1,4 +1,5 @@
-//! Reports of people who deploy: each was green here, and CloudFormation or ECS refused it.
+//! Reports of people who deploy. Each template was green here, and CloudFormation or ECS refused
+//! it.
 
 use super::{TemplateFile, lines, refused, rehearse};
 
@@ -28,7 +29,7 @@ fn has(lines: &[String], part: &str) {
     );
 }
 
-/// Updates the template to the next one.
+/// Updates one template to another.
 fn updated(from: &str, to: &str) -> (Option<i32>, Vec<String>) {
     let (template, next) = (TemplateFile::new(from), TemplateFile::new(to));
     lines(&rehearse(&[
@@ -167,7 +168,7 @@ fn a_service_with_an_external_controller_lends_its_primary_task_set() {
 }
 
 #[test]
-fn with_disable_rollback_what_failed_stays_and_the_next_operation_meets_it() {
+fn with_disable_rollback_failed_resources_stay_and_the_next_operation_meets_them() {
     let failing = TEMPLATE.replace("echo \"ran $V\"", "echo \"ran $V\"; exit 3");
     let (template, next) = (TemplateFile::new(&failing), TemplateFile::new(TEMPLATE));
     for option in ["--disable-rollback", "--express"] {
@@ -196,7 +197,7 @@ fn with_disable_rollback_what_failed_stays_and_the_next_operation_meets_it() {
 }
 
 #[test]
-fn subnets_beside_the_network_configuration_are_told_where_they_belong() {
+fn subnets_beside_the_network_configuration_get_a_hint_to_their_place() {
     let error = refused(
         &TEMPLATE.replace("Triggers: [1]", "Subnets: [subnet-1]"),
         &[],
@@ -209,7 +210,7 @@ fn subnets_beside_the_network_configuration_are_told_where_they_belong() {
 }
 
 #[test]
-fn every_rule_of_a_definition_that_is_broken_is_told_at_its_line() {
+fn every_broken_rule_of_a_definition_is_reported_at_its_line() {
     let text = TEMPLATE.replace(
         "Memory: 128,",
         "HealthCheck: { Command: [CMD, x], Interval: 1 }, MountPoints: [{ SourceVolume: a, ContainerPath: /a }],",

@@ -1,8 +1,8 @@
-//! What ECS refuses is found before anything starts.
+//! ECS's refusals are found before anything starts.
 
 use super::{TemplateFile, lines, refused, rehearse};
 
-/// A template for Fargate, with `from` replaced by `to`.
+/// Returns a template for Fargate, with `from` replaced by `to`.
 fn template(from: &str, to: &str) -> String {
     let template = r#"
 Resources:
@@ -38,7 +38,7 @@ Resources:
     template.replacen(from, to, 1)
 }
 
-/// The template is refused for this alone, before anything starts.
+/// Checks that the template is refused, with this error alone, before anything starts.
 #[track_caller]
 fn check(from: &str, to: &str, expected: &str) {
     assert_eq!(
@@ -51,7 +51,7 @@ fn check(from: &str, to: &str, expected: &str) {
 fn what_ecs_takes_is_taken() {
     let file = TemplateFile::new(&template("LaunchType: FARGATE", "LaunchType: FARGATE"));
     assert_eq!(lines(&rehearse(&[file.path()])).0, Some(0));
-    // A cluster's own providers, and the strategy that it falls back on.
+    // A cluster's own providers, and its default strategy.
     let providers = "Cluster: { Type: \"AWS::ECS::Cluster\", Properties: { CapacityProviders: \
                      [FARGATE_SPOT], DefaultCapacityProviderStrategy: [{CapacityProvider: FARGATE_SPOT}] } }";
     let text = template("Cluster: { Type: \"AWS::ECS::Cluster\" }", providers);
@@ -218,7 +218,7 @@ fn a_service_token_that_is_almost_the_provider_s_is_asked_about() {
 }
 
 #[test]
-fn tags_come_from_where_there_are_some() {
+fn an_unknown_source_of_tags_is_refused() {
     let with = |value: &str| format!("LaunchType: FARGATE\n      PropagateTags: {value}");
     check(
         "LaunchType: FARGATE",

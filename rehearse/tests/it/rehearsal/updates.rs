@@ -36,7 +36,7 @@ fn ran(lines: &[String]) -> usize {
 }
 
 #[test]
-fn an_update_that_changes_nothing_is_none() {
+fn an_update_that_changes_nothing_is_skipped() {
     let file = TemplateFile::new(TEMPLATE);
     let next = TemplateFile::new(&TEMPLATE.replace("Resources:", "# The same.\nResources:"));
     let none = "the update changes no resource and no output, so CloudFormation refuses it: No updates are \
@@ -218,7 +218,7 @@ fn an_update_that_runs_nothing_says_why() {
 }
 
 #[test]
-fn a_condition_that_something_else_signals_is_taken_for_complete() {
+fn a_condition_that_something_else_signals_counts_as_complete() {
     let elsewhere = "  Handle: { Type: \"AWS::CloudFormation::WaitConditionHandle\" }\n  Ready:\n    Type: \
                      AWS::CloudFormation::WaitCondition\n    Properties: { Handle: !Ref Handle, Timeout: \
                      \"900\" }\n";

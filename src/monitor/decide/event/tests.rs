@@ -47,7 +47,7 @@ fn a_task_state_change_is_read() {
 }
 
 #[test]
-fn numbers_as_text_are_numbers_and_what_is_unknown_is_no_obstacle() {
+fn numbers_as_text_are_read_and_unknown_fields_are_ignored() {
     let event = read(&with("/detail/containers/0/exitCode", json!("137")));
     assert_eq!(
         event.change().expect("a change").task.containers[0].exit_code,
@@ -90,7 +90,7 @@ fn values_of_environment_variables_are_not_kept() {
 }
 
 #[test]
-fn an_environment_of_another_shape_or_in_another_place_is_not_kept_either() {
+fn an_environment_of_another_shape_or_in_another_place_is_removed_too() {
     let variables = json!([{"name": "PASSWORD", "value": "hunter2"}]);
     for secret in [
         json!({"overrides": {"containerOverrides": [{"environment": {"PASSWORD": "hunter2"}}]}}),
@@ -109,7 +109,7 @@ fn an_environment_of_another_shape_or_in_another_place_is_not_kept_either() {
 }
 
 #[test]
-fn what_cannot_be_read_says_why_and_which() {
+fn an_event_that_cannot_be_read_is_named_with_the_reason() {
     let id = "8f07966c-b005-4a0f-9ee9-63d2c41448b3";
     check_unreadable(
         &with("/source", json!("aws.ec2")),
@@ -136,7 +136,7 @@ fn what_cannot_be_read_says_why_and_which() {
 }
 
 #[test]
-fn other_details_are_kept_and_not_judged() {
+fn other_detail_types_are_stored_but_not_judged() {
     let event = read(&with("/detail-type", json!("ECS Service Action")));
     assert_eq!(
         (event.detail_type.as_str(), event.about),

@@ -77,7 +77,7 @@ fn exit_codes_decide() {
 }
 
 #[test]
-fn a_task_that_was_over_before_its_helper_started_is_what_its_own_containers_say() {
+fn a_task_that_ended_before_its_helper_started_is_judged_by_its_own_containers() {
     let over = |containers: Value| {
         let mut detail = stopped(containers);
         detail["stopCode"] = "TaskFailedToStart".into();
@@ -98,7 +98,7 @@ fn a_task_that_was_over_before_its_helper_started_is_what_its_own_containers_say
     );
 }
 
-/// The finding where the definition says that web is essential and log is not.
+/// Returns the finding if the definition says that web is essential and log is not.
 fn by_definition(detail: &Value) -> &'static str {
     let container = |name: &str, essential| ContainerDefinition {
         name: name.to_owned(),
@@ -115,7 +115,7 @@ fn by_definition(detail: &Value) -> &'static str {
 }
 
 #[test]
-fn essential_containers_decide_where_the_definition_is_known() {
+fn essential_containers_decide_if_the_definition_is_known() {
     for helper in [json!(1), json!(2), json!(130), json!(255), json!(null)] {
         let with = |web: i64| {
             let mut detail = stopped(
@@ -135,7 +135,7 @@ fn essential_containers_decide_where_the_definition_is_known() {
 }
 
 #[test]
-fn who_stops_a_task_that_exits_with_zero_knows_about_it() {
+fn a_task_that_somebody_stopped_and_that_exits_with_zero_is_no_failure() {
     let stopped_by_user = |code: i64| {
         let mut detail = stopped(json!([{"name": "web", "exitCode": code}]));
         detail["stopCode"] = "UserInitiated".into();
@@ -194,7 +194,7 @@ fn a_deployment_that_replaces_a_task_is_excused_unless_a_container_failed_by_its
 }
 
 #[test]
-fn real_events_are_found_what_they_are() {
+fn real_events_have_the_right_findings() {
     for (event, expected) in [
         (
             include_str!("../../../../tests/events/task-stopped-exit-1.json"),
@@ -222,7 +222,7 @@ fn with(stop_code: &str, stopped_reason: &str, containers: Value) -> Value {
 }
 
 #[test]
-fn a_task_that_its_health_checks_ended_failed_whatever_its_exit_codes() {
+fn a_task_that_its_health_checks_ended_has_failed_whatever_its_exit_codes() {
     for reason in [
         "Task failed ELB health checks in (target-group \
          arn:aws:elasticloadbalancing:us-west-2:1:targetgroup/web/1)",
@@ -247,7 +247,7 @@ fn a_task_that_its_health_checks_ended_failed_whatever_its_exit_codes() {
 }
 
 #[test]
-fn a_container_that_ran_out_of_memory_is_a_failure_of_a_service_too() {
+fn a_container_that_ran_out_of_memory_is_a_failure_in_a_service_too() {
     let killed = json!([{"name": "web", "exitCode": 137,
         "reason": "OutOfMemoryError: Container killed due to memory usage"}]);
     for stop_code in ["ServiceSchedulerInitiated", "EssentialContainerExited"] {
@@ -301,7 +301,7 @@ fn a_container_that_was_told_to_stop_is_neither_a_failure_nor_the_culprit() {
         with("EssentialContainerExited", "x", json!([agent, fine])),
         "succeeded",
     );
-    // Who ended first of these two, nobody knows.
+    // Nobody knows which of these two ended first.
     let killed = json!({"name": "app", "exitCode": 137});
     assert_eq!(
         culprits("EssentialContainerExited", json!([agent, killed])),
@@ -315,7 +315,7 @@ fn a_container_that_was_told_to_stop_is_neither_a_failure_nor_the_culprit() {
 }
 
 #[test]
-fn the_culprit_is_the_one_that_tells_most_and_all_that_failed_are_listed() {
+fn the_culprit_is_the_most_telling_container_and_all_that_failed_are_listed() {
     let containers = json!([
         {"name": "signal", "exitCode": 143}, {"name": "lost"}, {"name": "app", "exitCode": 3},
         {"name": "fine", "exitCode": 0}, {"name": "image", "reason": "CannotPullContainerError: x"},
@@ -367,7 +367,7 @@ fn a_spot_interruption_is_reported_as_such_and_can_be_excused() {
 }
 
 #[test]
-fn a_service_in_trouble_is_found_and_one_that_is_well_is_not_judged() {
+fn a_service_in_trouble_is_reported_and_a_healthy_one_is_not_judged() {
     for (event_type, name, expected) in [
         ("ERROR", "SERVICE_DEPLOYMENT_FAILED", Some("impaired")),
         ("ERROR", "SERVICE_TASK_PLACEMENT_FAILURE", Some("impaired")),
@@ -396,7 +396,7 @@ fn of_kind(detail_type: &str, detail: Value) -> Event {
     Event::read(event, "").expect("an event")
 }
 
-/// The finding of an event that is about no task, with cluster and name of what it is about.
+/// Checks the finding on an event without a task, with the cluster and the name that it reports.
 #[track_caller]
 fn check_other(detail_type: &str, detail: Value, expected: Option<(&str, &str, &str)>) {
     let event = of_kind(detail_type, detail);
@@ -452,7 +452,7 @@ fn daemons_in_trouble_are_reported() {
 }
 
 #[test]
-fn an_instance_whose_health_is_impaired_is_reported_with_what_is() {
+fn an_impaired_instance_is_reported_with_its_impaired_checks() {
     let health = |overall: &str, checks: Value| {
         json!({"clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod", "overallStatus": overall,
             "containerInstanceArn": "arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a1",
@@ -580,9 +580,9 @@ fn a_task_that_managed_instances_drained_is_excused() {
     );
 }
 
-/// The page's table of what counts, row by row: stop code, stoppedReason, containers, finding.
+/// The page's table of verdicts, row by row: stop code, stoppedReason, containers, finding.
 #[test]
-fn the_page_says_what_is_found() {
+fn the_page_lists_the_findings() {
     let rows = PAGE
         .lines()
         .skip_while(|line| !line.starts_with("| stopCode"))

@@ -17,7 +17,7 @@ fn row(attributes: Value) -> Attributes {
 }
 
 #[test]
-fn a_task_is_one_row_whatever_the_version_and_an_end_another_than_a_failure() {
+fn a_task_has_one_row_for_all_versions_and_a_failure_another_than_an_end() {
     let key_of = |file: &str| {
         let event = event(file);
         Rows::key_of(
@@ -76,7 +76,7 @@ fn a_claim_is_read() {
 }
 
 #[test]
-fn what_was_done_is_settled_and_shown() {
+fn the_work_that_was_done_is_settled_and_shown() {
     let progress = Progress {
         counted: true,
         alerted: Some("then".to_owned()),

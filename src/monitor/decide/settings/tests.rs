@@ -18,7 +18,7 @@ fn check_error(name: &str, value: &str, expected: &str) {
 }
 
 #[test]
-fn without_settings_there_are_no_sinks_and_the_default_excuses() {
+fn without_settings_there_are_no_sinks_and_the_default_patterns_excuse() {
     let nothing = Settings {
         restarts: true,
         audit: None,
@@ -138,7 +138,7 @@ fn an_error_names_the_variable_and_what_it_should_be() {
 }
 
 #[test]
-fn all_errors_are_told_together() {
+fn all_errors_are_reported_together() {
     let errors = read(&[("ALERT_FORMAT", "x"), ("RETENTION_DAYS", "y")])
         .expect_err("two errors")
         .to_string();

@@ -6,12 +6,12 @@ use crate::monitor::decide::{
     group::Subject,
 };
 
-/// SNS takes a subject of at most 100 ASCII characters.
+/// SNS accepts a subject of at most 100 ASCII characters.
 pub(super) const SUBJECT: usize = 100;
-/// Characters of a name that stay in a subject without room for all.
+/// Characters of a name that stay if a subject has no room for all.
 const BEGINNING: usize = 16;
 
-/// The subject, with account and region where there is room.
+/// Renders the subject, with account and region if there is room.
 pub(super) fn render(failures: &Failures<'_>) -> String {
     let event = failures.failing.event;
     let what = match (failures.failing.what, failures.count, failures.since) {
@@ -24,7 +24,7 @@ pub(super) fn render(failures: &Failures<'_>) -> String {
             format!("ECS service restarting, {count} more times")
         }
         (Subject::Service(service), 1, None) => in_trouble(service),
-        // Its report comes at the end of its patience.
+        // A hook is reported at the end of its patience.
         (Subject::Service(service), 1, Some(_)) if service.awaits_action() => in_trouble(service),
         (Subject::Service(service), count, None) => {
             format!("{}, {count} times", in_trouble(service))
@@ -56,7 +56,7 @@ pub(super) fn render(failures: &Failures<'_>) -> String {
     let subject = subject.collect::<Vec<_>>().join(": ");
     let place = plain(&format!(" ({}, {})", event.account, event.region));
     let region = plain(&format!(" ({})", event.region));
-    // Plain is ASCII, so that a byte is a character.
+    // `plain` returns ASCII, so that a byte is a character.
     match [place, region]
         .into_iter()
         .find(|place| subject.len() + place.len() <= SUBJECT)
@@ -74,8 +74,8 @@ fn in_trouble(service: &ServiceEvent) -> String {
     }
 }
 
-/// The cause in so many characters. The code or the event stands at its end, so a long name in front of it
-/// and an explanation behind it give way.
+/// Shortens the cause to so many characters. The code or the event stands at its end, so a long
+/// name in front of it is cut, and an explanation behind it is left out.
 fn short_cause(cause: &str, room: usize) -> String {
     if cause.len() <= room {
         return cause.to_owned();
@@ -108,8 +108,8 @@ pub(super) fn who_and_where(service: &str, cluster: &str) -> String {
         .join(" ")
 }
 
-/// Both names in so many characters, as far as each keeps its beginning: the cause stands behind them. CDK's
-/// names alone can fill a subject.
+/// Shortens both names to so many characters, but keeps the beginning of each: the cause comes
+/// after them. CDK's names alone can fill a subject.
 fn shortened(service: &str, cluster: &str, room: usize) -> (String, String) {
     let half = (room / 2).max(BEGINNING);
     let room_beside = |other: &str| half.max(room.saturating_sub(other.len()));
@@ -123,7 +123,7 @@ fn shortened(service: &str, cluster: &str, room: usize) -> (String, String) {
     )
 }
 
-/// The text in the characters that SNS takes in a subject.
+/// Replaces the characters that SNS does not accept in a subject.
 fn plain(text: &str) -> String {
     text.chars()
         .map(|char| {

@@ -112,7 +112,7 @@ fn service(event_type: &str, name: &str, reason: Option<&str>) -> Event {
 
 const EXITED: &str = "Essential container in task exited";
 
-/// Ten failures as people meet them, under a title each.
+/// Ten failures as people meet them, each under a title.
 fn ten() -> Vec<(&'static str, Notice)> {
     let mut out_of_memory = app(137);
     out_of_memory["reason"] = "OutOfMemoryError: Container killed due to memory usage".into();
@@ -349,7 +349,7 @@ fn account_and_region_are_in_the_subject_where_there_is_room() {
 }
 
 #[test]
-fn a_service_without_a_reason_is_told_by_its_name_and_the_events() {
+fn a_service_without_a_reason_is_reported_by_its_name_and_the_events() {
     let notice = alert(
         &service("WARN", "SERVICE_TASK_START_IMPAIRED", None),
         AlertFormat::Text,
@@ -392,7 +392,7 @@ fn json_is_the_event_with_the_finding() {
 }
 
 #[test]
-fn an_event_that_is_too_large_for_sns_is_told_all_the_same() {
+fn an_event_that_is_too_large_for_sns_is_reported_all_the_same() {
     let mut event = event("task-stopped-exit-1.json");
     event.json["detail"]["overrides"] = "x".repeat(256 * 1024).into();
     for format in [AlertFormat::Text, AlertFormat::Json, AlertFormat::Chat] {
@@ -465,7 +465,7 @@ fn of_kind(detail_type: &str, detail: Value) -> Event {
 }
 
 #[test]
-fn things_that_are_no_task_are_named_by_their_kind() {
+fn things_other_than_tasks_are_named_by_their_kind() {
     let cluster = "arn:aws:ecs:us-west-2:123456789012:cluster/prod";
     let hook = of_kind(
         "ECS Hook State Change",
@@ -552,7 +552,7 @@ fn a_service_that_restarts_is_reported_by_its_latest_task() {
 }
 
 #[test]
-fn the_stopped_reason_stands_in_the_text_as_ecs_wrote_it_and_once() {
+fn the_text_has_the_stopped_reason_once_as_ecs_wrote_it() {
     let mut out_of_memory = app(137);
     out_of_memory["reason"] = "OutOfMemoryError: Container killed due to memory usage".into();
     let unhealthy = "Task failed container health checks";

@@ -68,7 +68,7 @@ fn taken(definition: Value, pointer: &str, value: Value) {
 }
 
 #[test]
-fn definitions_that_ecs_takes_are_taken() {
+fn definitions_that_ecs_accepts_are_accepted() {
     assert_eq!(refusals(&definition()), Vec::<String>::new());
     assert_eq!(refusals(&on_instances()), Vec::<String>::new());
     let app = "/containerDefinitions/0";

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_again_is_taken_once() {
+    fn lines_that_are_read_again_are_reported_once() {
         let (taken, mut streams) = collecting();
         streams.take(0, b"one\nthree\nfo");
         streams.take(1, b"error\n");

@@ -1,0 +1,105 @@
+//! The texts of a deployment's hook. ECS shows none of them: docs/hooks.md says where they stand.
+
+use super::called;
+use crate::{
+    call::CallError,
+    properties::PropertyErrors,
+    reason::{FailureClass, Reason},
+    runner::decide::hook::{Hook, STAGES},
+};
+
+/// SNS takes a subject of at most 100 ASCII characters.
+const SUBJECT: usize = 100;
+/// An example of the details.
+const EXAMPLE: &str = r#"HookDetails: '{"ECSTask": {"Overrides": {"ContainerOverrides": [{"Name": "app", "Command": ["rake", "db:migrate"]}]}}}'"#;
+
+/// An invocation that lacks one of its members.
+pub fn hook_lacks(name: &str) -> String {
+    format!("the invocation of the hook has no {name}, which ECS always gives")
+}
+
+/// An invocation that cannot be read.
+pub fn hook_unreadable(problem: &str) -> Reason {
+    refused(format!("Nothing was started: {problem}")).step(
+        "Let ECS invoke the function, as a lifecycle hook of a service, and nobody else with such a payload",
+    )
+}
+
+/// The hook is registered at a stage that ECS invokes more than once in a deployment.
+pub fn stage_refused(stage: &str) -> Reason {
+    let why = match stage {
+        "TEST_TRAFFIC_SHIFT" => ", because ECS invokes it again in a rollback",
+        "PRE_PRODUCTION_TRAFFIC_SHIFT" => {
+            ", because ECS invokes it at each step of the traffic shift"
+        }
+        "PRODUCTION_TRAFFIC_SHIFT" => {
+            ", because ECS invokes it at each step of the traffic shift, and in a rollback"
+        }
+        _ => "",
+    };
+    refused(format!(
+        "Nothing was started: a task cannot run at the stage {stage}{why}"
+    ))
+    .step(&format!(
+        "Give one of these in LifecycleStages of the hook: {}",
+        STAGES.join(", ")
+    ))
+}
+
+/// The hook's details lack the properties of the task.
+pub fn no_ecs_task() -> Reason {
+    refused("Nothing was started: HookDetails has no ECSTask, which says what to run".to_owned())
+        .step(&format!("Write, for example, {EXAMPLE}"))
+}
+
+/// The properties in the hook's details are wrong.
+pub fn hook_details_refused(errors: &PropertyErrors) -> Reason {
+    refused(format!(
+        "Nothing was started: ECSTask in HookDetails is not valid: {errors}"
+    ))
+    .step("Correct HookDetails of the service, and deploy again")
+}
+
+/// The revision that is being deployed cannot be read: without it nobody knows what to run, and
+/// where.
+pub fn no_revision(revision: &str, error: Option<&CallError>) -> Reason {
+    let lead = format!("Nothing was started: the service revision {revision} could not be read");
+    let reason = Reason::new(lead).of_class(FailureClass::Start);
+    match error {
+        Some(error) => called(reason, error),
+        None => reason.fact(Some("ECS does not know it")),
+    }
+}
+
+/// The subject of the message about a failed hook: the service, the cluster, the cause.
+pub fn hook_subject(service: &str, cluster: &str, cause: &str) -> String {
+    let plain = |text: &str| -> String {
+        let plain = |char: char| match char.is_ascii_graphic() || char == ' ' {
+            true => char,
+            false => '?',
+        };
+        text.chars().map(plain).collect()
+    };
+    let subject = plain(&format!(
+        "Deployment of {service} on {cluster} failed: {cause}"
+    ));
+    match subject.len() > SUBJECT {
+        true => format!("{}...", subject[..SUBJECT - 3].trim_end()),
+        false => subject,
+    }
+}
+
+/// The message about a failed hook: the Reason, and where it was.
+pub fn hook_message(hook: &Hook, reason: &str, function_arn: &str) -> String {
+    format!(
+        "{reason}\n\nService: {}\nDeployment: {}\nStage: {}\nFunction: {function_arn}\n\nECS rolls the \
+         deployment back.",
+        hook.service, hook.deployment, hook.stage
+    )
+}
+
+fn refused(lead: String) -> Reason {
+    Reason::new(lead)
+        .of_class(FailureClass::Refused)
+        .about("request-refused")
+}

@@ -1,0 +1,422 @@
+//! A hook of a deployment: ECS invokes the function until its run has ended. Each invocation makes
+//! one step (start, look, stop) and answers at once, because ECS keeps the state.
+//!
+//! The steps are those of a custom resource: clear, start, look, conclude. [`decide::hook`] holds
+//! the state and the answer.
+//!
+//! [`decide::hook`]: super::decide::hook
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+use tracing::Instrument;
+
+use super::{
+    Runner,
+    clear::{Cleared, clear_the_way},
+    conclude::{Seen, conclude, conclude_at_the_end, lost_sight, reason_for_timeout},
+    decide::{
+        answer::Answer,
+        hook::{Hook, HookRun, HookStatus},
+        plan::{Earlier, Skip},
+        texts,
+        wait::{MISSING_TOLERANCE, Step},
+    },
+    invocation::Invocation,
+    ledger::History,
+    respond::{Panicked, caught, log_unknown},
+    run::unknown_watch_containers,
+    start::{Start, Started, Tried, start_once},
+    tasks::{RUN_FAILED, stop},
+    wait::{look, time_out},
+    work::Work,
+};
+use crate::{
+    call::CallError,
+    cfn::ReplyTo,
+    properties::{Properties, hook::ServiceRevision},
+    reason::Reason,
+    task::{cluster_name, family},
+};
+
+/// The longest time for one call to AWS. A call that fails is made again by the next invocation.
+const CALL: Duration = Duration::seconds(5);
+/// The pause before a failed start is tried again. The delay of the answer is the same.
+const AGAIN: Duration = Duration::seconds(5);
+/// The longest Reason in the log and in the message, in bytes.
+const REASON: usize = 4000;
+
+impl Runner {
+    /// Handles one invocation of a hook. Returns the function's result for ECS, whatever happens.
+    pub(super) async fn hook(&self, hook: &Hook, invocation: &Invocation) -> Value {
+        // The span has the highest level, so that each line has its fields at any log level.
+        let span = tracing::error_span!(
+            "hook",
+            service = hook.service,
+            deployment = hook.deployment,
+            stage = hook.stage
+        );
+        async {
+            let status = self.step(hook, invocation).await;
+            match &status {
+                HookStatus::InProgress(run) => {
+                    tracing::info!(count = run.tasks.len(), "in progress: ECS invokes again");
+                }
+                HookStatus::Done(answer) => self.tell(hook, answer, invocation).await,
+            }
+            hook.answer(&status, invocation.now())
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Fails an invocation that lacks what ECS always gives: there is nothing to stop.
+    pub(super) fn garbled_hook(&self, problem: &str) -> Value {
+        let reason = texts::hook_unreadable(problem).fit(REASON);
+        tracing::error!(status = "Failed", reason, "answering");
+        HookStatus::failed()
+    }
+
+    /// Makes one step under the guard, within the invocation's time.
+    async fn step(&self, hook: &Hook, invocation: &Invocation) -> HookStatus {
+        let left = invocation.answer_reserve_at() - invocation.now();
+        let advancing = Box::pin(self.advance(hook, invocation));
+        let advancing = tokio::time::timeout(left.try_into().unwrap_or_default(), advancing);
+        match caught(advancing).await {
+            Ok(Ok(status)) => status,
+            Ok(Err(_)) => {
+                tracing::warn!("AWS did not answer in this invocation's time");
+                let run = hook.run.clone();
+                let run = run.unwrap_or_else(|| HookRun::begin(&hook.stage, invocation.now()));
+                later(run, true, Reason::default())
+            }
+            Err(Panicked) => {
+                tracing::error!("an internal error ended the work on this hook");
+                let stopping = Box::pin(self.stop_hook(hook, texts::own_fault(), invocation));
+                let answer = caught(stopping).await;
+                HookStatus::Done(
+                    answer.unwrap_or_else(|Panicked| Answer::Failed(texts::own_fault())),
+                )
+            }
+        }
+    }
+
+    async fn advance(&self, hook: &Hook, invocation: &Invocation) -> HookStatus {
+        let properties = match hook.properties() {
+            Ok(properties) => properties,
+            Err(reason) => return failed(*reason),
+        };
+        if properties.tasks() == 0 {
+            let reason = texts::skipped(Skip::CountIsZero);
+            return HookStatus::Done(Answer::success_without_run(reason));
+        }
+        match hook.run.clone() {
+            Some(run) if run.is_started(&properties) => {
+                self.look_at_run(hook, run, &properties, invocation).await
+            }
+            run => {
+                let run = run.unwrap_or_else(|| HookRun::begin(&hook.stage, invocation.now()));
+                let started = self.start_run(hook, run, properties, invocation).await;
+                match started {
+                    // An invocation whose answer was lost may have started tasks.
+                    HookStatus::Done(Answer::Failed(reason)) => {
+                        HookStatus::Done(self.stop_hook(hook, reason, invocation).await)
+                    }
+                    status => status,
+                }
+            }
+        }
+    }
+
+    /// Starts the tasks that have not started, after those of an earlier deployment have ended.
+    async fn start_run(
+        &self,
+        hook: &Hook,
+        run: HookRun,
+        properties: Properties,
+        invocation: &Invocation,
+    ) -> HookStatus {
+        let now = invocation.now();
+        let history = History::default();
+        let unknown = hook.reply_to(None);
+        let asking = self.work_on_hook("", &[], &history, &unknown, invocation);
+        let asked = asking
+            .within(self.aws.describe_service_revision(&hook.revision))
+            .await;
+        let revision = match asked {
+            Ok(Some(revision)) => revision,
+            // ECS is eventually consistent.
+            Ok(None) => {
+                let reason = texts::no_revision(&hook.revision, None);
+                return later(run.clone(), run.may_start_later(now, None), reason);
+            }
+            Err(error) => {
+                let may_pass = may_pass(&error, &run, now, &properties);
+                return later(
+                    run,
+                    may_pass,
+                    texts::no_revision(&hook.revision, Some(&error)),
+                );
+            }
+        };
+        let properties = properties.deployed_as(&revision);
+        let families = [family(&properties.task_definition).to_owned()];
+        let reply_to = hook.reply_to(revision.created_at);
+        let work = self.work_on_hook(
+            &properties.cluster,
+            &families,
+            &history,
+            &reply_to,
+            invocation,
+        );
+        // A later attempt has done this, and has tasks of its own.
+        if run.tasks.is_empty()
+            && run.attempt == 0
+            && let Some(status) = clear(&work, &run, &properties).await
+        {
+            return status;
+        }
+        if let Some(reason) = unknown_watch_containers(&work, &properties).await {
+            return failed(reason);
+        }
+        match launch(&work, run, (&properties, &revision)).await {
+            // An earlier invocation has started the tasks, and ECS has lost what it said.
+            Launch::Repeated(run) => self.look_at_run(hook, run, &properties, invocation).await,
+            Launch::First(status) => status,
+        }
+    }
+
+    /// Looks at the tasks once, and does what the look asks for.
+    async fn look_at_run(
+        &self,
+        hook: &Hook,
+        mut run: HookRun,
+        properties: &Properties,
+        invocation: &Invocation,
+    ) -> HookStatus {
+        let history = History::default();
+        let reply_to = hook.reply_to(run.revision_created_at());
+        let cluster = run.cluster().to_owned();
+        let work = self.work_on_hook(&cluster, &[], &history, &reply_to, invocation);
+        let mut wait = run.wait(properties, reply_to.clone());
+        let mut seen = Seen::of(&wait);
+        let looked = look(&work, &mut wait, &mut seen).await;
+        let now = invocation.now();
+        // A run that was found again began when its tasks did.
+        let began_at = seen
+            .last
+            .tasks
+            .iter()
+            .filter_map(|task| task.created_at)
+            .min();
+        run = run.begun_at(began_at, properties);
+        if wait.timed_out.is_none() {
+            wait.deadline = run.deadline.unwrap_or(wait.deadline);
+        }
+        // Each invocation looks once, so no step hands over.
+        let hand_over_at = now + Duration::DAY;
+        let step = match looked {
+            Ok(Some(outcome)) => wait.step(&outcome, now, hand_over_at, 0.0),
+            Ok(None) => wait.step_after_misses(1, now, hand_over_at, 0.0),
+            Err(error) => {
+                return HookStatus::Done(lost_sight(&work, &wait, &seen, &error).await);
+            }
+        };
+        match step {
+            Step::Look(_) | Step::HandOver(_) => {
+                HookStatus::InProgress(Box::new(run.seen(wait, seen.definition.as_ref())))
+            }
+            Step::Finish(verdict) => {
+                let never_ran = wait.timed_out.is_none() && verdict.never_ran(&seen.last.tasks);
+                if let Some(run) = never_ran.then(|| run.anew(properties, now)).flatten() {
+                    tracing::warn!(
+                        retries = run.retries,
+                        "no container ever ran: starting anew"
+                    );
+                    return HookStatus::InProgress(Box::new(run));
+                }
+                HookStatus::Done(conclude(&work, &wait, &verdict, &seen).await)
+            }
+            Step::DeadlineReached if wait.timed_out.is_none() => {
+                let refused = time_out(&work, &mut wait, &seen).await;
+                let may_pass = refused.iter().all(|(_, error)| error.is_transient());
+                if !refused.is_empty() && may_pass && now < wait.settle_by {
+                    // The next invocation stops them.
+                    return HookStatus::InProgress(Box::new(run));
+                }
+                if refused.is_empty() {
+                    let run = run.seen(wait, seen.definition.as_ref());
+                    return HookStatus::InProgress(Box::new(run));
+                }
+                let reason = reason_for_timeout(&work, &wait, &seen, false).await;
+                failed(texts::not_stopped(reason, &refused))
+            }
+            Step::DeadlineReached => {
+                HookStatus::Done(conclude_at_the_end(&work, &wait, &seen).await)
+            }
+        }
+    }
+
+    /// Stops the tasks that a hook may have started, and fails it.
+    async fn stop_hook(&self, hook: &Hook, reason: Reason, invocation: &Invocation) -> Answer {
+        let (run, history) = (hook.run.clone(), History::default());
+        let reply_to = hook.reply_to(run.as_ref().and_then(HookRun::revision_created_at));
+        let named = hook.properties().ok();
+        let named = named.as_ref().and_then(Properties::own_cluster);
+        let known = run
+            .as_ref()
+            .map(HookRun::cluster)
+            .filter(|known| !known.is_empty());
+        let cluster = known.or(named).or(hook.cluster_name());
+        if let (Some(run), Some(cluster)) = (&run, cluster) {
+            let work = self.work_on_hook(cluster, &[], &history, &reply_to, invocation);
+            stop(&work, &run.tasks, RUN_FAILED).await;
+        }
+        self.stop_and_fail(cluster, &reply_to, invocation, reason)
+            .await
+    }
+
+    /// The work of one step: each call has its time, and nothing is waited for.
+    fn work_on_hook<'w>(
+        &'w self,
+        cluster: &'w str,
+        families: &'w [String],
+        history: &'w History<'w>,
+        reply_to: &'w ReplyTo,
+        invocation: &'w Invocation,
+    ) -> Work<'w> {
+        let now = invocation.now();
+        Work {
+            shortest_call: CALL,
+            ..self.work(cluster, families, history, now, reply_to, invocation)
+        }
+    }
+
+    /// Tells how the run has ended wherever a person looks, because ECS does not: the log, the
+    /// metrics and, if it failed, the topic.
+    async fn tell(&self, hook: &Hook, answer: &Answer, invocation: &Invocation) {
+        let answer = answer.clone().from_function(invocation.function_arn());
+        log_unknown(&answer);
+        let status = answer.status();
+        let reply_to = hook.reply_to(None);
+        invocation
+            .metrics()
+            .record_answer(&reply_to, answer.run_end());
+        let Answer::Failed(reason) = &answer else {
+            tracing::info!(status = ?status, reason = answer.summary(), "answering");
+            return;
+        };
+        // A stack's events show the Reason of a custom resource. Nothing shows that of a hook, so
+        // the log has all of it.
+        let text = reason.fit(REASON);
+        tracing::error!(status = ?status, reason = text, "answering");
+        let Some(topic) = &self.alarm_topic else {
+            return;
+        };
+        let named = hook.cluster_name().unwrap_or_default();
+        let cluster = hook
+            .run
+            .as_ref()
+            .map_or(named, |run| cluster_name(run.cluster()));
+        let cluster = if cluster.is_empty() { named } else { cluster };
+        let subject = texts::hook_subject(hook.service_name(), cluster, reason.head());
+        let body = texts::hook_message(hook, &text, invocation.function_arn());
+        let attributes = BTreeMap::new();
+        let publishing = topic.publish(&subject, &body, &attributes);
+        let publishing = tokio::time::timeout(invocation.remaining() / 3, publishing);
+        let published = match caught(publishing).await {
+            Ok(published) => published.unwrap_or_else(|_| Err(CallError::no_answer("sns:Publish"))),
+            Err(Panicked) => Err(CallError::own_fault()),
+        };
+        if let Err(error) = published {
+            tracing::error!("the topic did not take the message about this failure: {error}");
+        }
+    }
+}
+
+/// Ends what an earlier deployment has left running. `None` if nothing is left.
+async fn clear(work: &Work<'_>, run: &HookRun, properties: &Properties) -> Option<HookStatus> {
+    let now = work.now();
+    let earlier = Earlier {
+        clusters: vec![work.cluster.to_owned()],
+        families: work.families.to_vec(),
+        waited: true,
+        answer_deadline: run.started_at + MISSING_TOLERANCE,
+    };
+    match clear_the_way(work, &earlier).await {
+        Cleared::Done { .. } => None,
+        Cleared::Superseded => Some(failed(texts::superseded())),
+        Cleared::Unseen(error) => {
+            let may_pass = may_pass(&error, run, now, properties);
+            Some(later(run.clone(), may_pass, texts::earlier_unknown(&error)))
+        }
+        Cleared::Unstopped(refused) => {
+            let may_pass = refused.is_empty() && run.may_clear_later(now);
+            let reason = texts::not_all_stopped(texts::earlier_runs(), &refused);
+            Some(later(run.clone(), may_pass, reason))
+        }
+    }
+}
+
+/// The outcome of one attempt to start the tasks.
+enum Launch {
+    /// The first one that started them all, or one that did not.
+    First(HookStatus),
+    /// An earlier invocation had started them all.
+    Repeated(HookRun),
+}
+
+/// Makes one attempt to start the tasks that have not started.
+async fn launch(work: &Work<'_>, run: HookRun, run_of: (&Properties, &ServiceRevision)) -> Launch {
+    let (properties, now) = (run_of.0, work.now());
+    let mut started = Started {
+        tasks: run.tasks.clone(),
+        attempt: run.attempt,
+        ..Started::default()
+    };
+    let tried = Tried {
+        // The stack that makes the service often makes its roles, too.
+        is_new_stack: true,
+        may_go_on: run.may_start_later(now + AGAIN, None),
+        may_ask_again: run.may_start_later(now + AGAIN, Some(properties)),
+        attempts: run.attempt + 1,
+        began_at: run.started_at,
+    };
+    match start_once(work, properties, &mut started, tried).await {
+        Some(Start::Failed(reason)) => Launch::First(failed(reason)),
+        Some(Start::Complete(started)) => {
+            let began_at = started.began_at();
+            // ECS replays the answer to a used token without the time of creation.
+            let is_first = began_at.is_some_and(|at| at >= work.invocation.began_at());
+            let run = run.started(started.tasks, started.attempt, run_of);
+            let run = run.timing(properties, began_at.map_or(now, |at| at.min(work.now())));
+            match is_first {
+                true => Launch::First(HookStatus::InProgress(Box::new(run))),
+                false => Launch::Repeated(run),
+            }
+        }
+        None => {
+            let run = run.started(started.tasks, started.attempt, run_of);
+            Launch::First(HookStatus::InProgress(Box::new(run)))
+        }
+    }
+}
+
+/// IN_PROGRESS if the obstacle may pass, or else FAILED.
+fn later(run: HookRun, may_pass: bool, reason: Reason) -> HookStatus {
+    match may_pass {
+        true => HookStatus::InProgress(Box::new(run)),
+        false => failed(reason),
+    }
+}
+
+fn failed(reason: Reason) -> HookStatus {
+    HookStatus::Done(Answer::Failed(reason))
+}
+
+/// The same call may work later: AWS is in trouble, or a new role has not taken effect yet.
+fn may_pass(error: &CallError, run: &HookRun, now: OffsetDateTime, of: &Properties) -> bool {
+    error.is_transient() && run.may_start_later(now, Some(of))
+        || error.is_denied() && run.may_start_later(now, None)
+}
