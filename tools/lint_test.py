@@ -119,6 +119,17 @@ class Lint(unittest.TestCase):
                     with self.subTest(rule=rule.id, template=template.name, breaking=breaking):
                         list(rule.match(cfn))
 
+    def test_the_rule_for_hooks_knows_what_the_function_refuses(self):
+        refused = (ROOT / "src/properties/hook.rs").read_text(encoding="utf-8").split("NOT_FOR_HOOKS: [")[1].split("];")[0]
+        shifts = (ROOT / "src/runner/decide/texts/hook.rs").read_text(encoding="utf-8").split("match stage {")[1].split("};")[0]
+        stages = (ROOT / "src/runner/decide/hook.rs").read_text(encoding="utf-8").split("STAGES: [")[1].split("];")[0]
+        sys.path.append(str(ROOT / "cfn/lint"))
+        import EcsTaskHook as rule
+
+        self.assertEqual(dict(re.findall(r'\(\s*"(\w+)",\s*"([^"]+)",?\s*\)', refused)), rule.REFUSED)
+        self.assertEqual(dict(re.findall(r'"(\w+)" =>[^"]*", because ([^"]+)"', shifts)), rule.REPEATED)
+        self.assertEqual(re.findall(r'"(\w+)"', stages), list(rule.STAGES))
+
     def test_a_cfnlintrc_is_enough(self):
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(TEMPLATES / "attribute.found.yml", folder)

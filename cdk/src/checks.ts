@@ -13,7 +13,8 @@ const OVERRIDES_LENGTH = 8192;
 const OWN_TAG_PREFIX = 'ecs-tasks:';
 /** A hook may take a day, and the function answers before. */
 const HOOK_LONGEST = 86_340;
-const SHIFTING = [ecs.DeploymentLifecycleStage.TEST_TRAFFIC_SHIFT, ecs.DeploymentLifecycleStage.PRODUCTION_TRAFFIC_SHIFT];
+/** Stages at which traffic shifts. The enum of the oldest CDK that we take lacks the second. */
+const SHIFTING: string[] = ['TEST_TRAFFIC_SHIFT', 'PRE_PRODUCTION_TRAFFIC_SHIFT', 'PRODUCTION_TRAFFIC_SHIFT'];
 const SECRETS = /\{\{resolve:(secretsmanager|ssm-secure)/;
 /** Parameters that StartTask does not have. */
 const NOT_WITH_INSTANCES = [
@@ -72,9 +73,20 @@ export function mistakesInHook(
     ...(stages.length === 0 ? ['lifecycleStages must have at least one element: name one, or leave it out'] : []),
     ...shifting.map(
       (stage) =>
-        `lifecycleStages has ${stage}, which ECS invokes at each step of the traffic and in a rollback: set PRE_SCALE_UP, POST_SCALE_UP, ` +
+        `lifecycleStages has ${stage}, which ECS invokes again and again while traffic shifts or in a rollback: set PRE_SCALE_UP, POST_SCALE_UP, ` +
         'RECONCILE_SERVICE, POST_TEST_TRAFFIC_SHIFT or POST_PRODUCTION_TRAFFIC_SHIFT',
     ),
+  ];
+}
+
+/** What is no mistake, and hardly what is meant. */
+export function doubtsAboutHook(stages: ecs.DeploymentLifecycleStage[]): string[] {
+  if (stages.length !== 1 || stages[0] !== ecs.DeploymentLifecycleStage.RECONCILE_SERVICE) {
+    return [];
+  }
+  return [
+    'ECS invokes RECONCILE_SERVICE only if a deployment begins while several revisions are active, so this hook hardly ever runs: add ' +
+      'PRE_SCALE_UP to lifecycleStages',
   ];
 }
 

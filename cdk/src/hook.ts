@@ -1,8 +1,8 @@
-import { Aspects, IAspect, Stack } from 'aws-cdk-lib';
+import { Annotations, Aspects, IAspect, Stack } from 'aws-cdk-lib';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct, IConstruct } from 'constructs';
-import { elsewhere, mistakesInHook } from './checks';
+import { doubtsAboutHook, elsewhere, mistakesInHook } from './checks';
 import { known } from './dependencies';
 import { grantStart } from './grants';
 import { containerOverridesOf, renderContainers } from './overrides';
@@ -12,7 +12,8 @@ import { EcsTaskProvider, IEcsTaskProvider } from './provider';
 /** Options of a task that runs in deployments of a service. */
 export interface EcsTaskHookOptions extends EcsTaskOptions {
   /**
-   * The stages at which the task runs. Those at which traffic shifts are refused, since ECS invokes them at each step and in a rollback.
+   * The stages at which the task runs. Those at which traffic shifts are refused, since ECS invokes them again and again, and in a
+   * rollback.
    *
    * @default - PRE_SCALE_UP: no task of the new revision runs yet
    */
@@ -25,14 +26,22 @@ export interface EcsTaskHookProps extends EcsTaskHookOptions {
   readonly service: ecs.BaseService;
 }
 
+/** The hooks of each service, in their order. */
+const HOOKS = new WeakMap<ecs.BaseService, EcsTaskHook[]>();
+
 /**
  * An ECS task that runs in each deployment of a service, as a lifecycle hook of it: also where a pipeline deploys without CloudFormation.
  *
- * A task that fails leaves the old revision serving. In a rollback no task runs.
+ * If the task fails, the old revision continues to serve, and ECS says no more than that a hook failed: the reason stands in the function's
+ * log, on its dashboard, and in a message to `alarmTopic` of `EcsTaskProvider`. When ECS rolls a deployment back, no task runs at
+ * PRE_SCALE_UP. When CloudFormation rolls a stack back, it may deploy the old revision anew, and then its task does run.
  */
 export class EcsTaskHook extends Construct {
   /** The function that runs the task. */
   public readonly provider: IEcsTaskProvider;
+
+  /** The role by which ECS invokes the function. */
+  public readonly role: iam.IRole;
 
   constructor(scope: Construct, id: string, props: EcsTaskHookProps) {
     super(scope, id);
@@ -43,15 +52,24 @@ export class EcsTaskHook extends Construct {
     if (reason) {
       throw new Error(`[${this.node.path}] ${reason}`);
     }
-    const role = this.invokeRole();
-    service.addLifecycleHook({ bind: () => ({ targetArn: this.provider.functionArn, role, lifecycleStages }) });
+    if (this.provider instanceof EcsTaskProvider && !this.provider.hookRole) {
+      throw new Error(`[${this.node.path}] the provider ${this.provider.node.path} has hook: false, and serves no hooks: leave hook out`);
+    }
+    this.role = this.provider.hookRole ?? this.invokeRole();
+    service.addLifecycleHook({
+      bind: () => ({ targetArn: this.provider.functionArn, role: this.role, lifecycleStages }),
+    });
+    const earlier = HOOKS.get(service) ?? [];
+    HOOKS.set(service, [...earlier, this]);
+    const position = earlier.filter(({ role }) => role === this.role).length;
     const details = () => Stack.of(this).toJsonString({ ECSTask: render(props) });
-    Aspects.of(service).add(new HookDetails(role.roleArn, details));
-    this.beforeService(service, role);
+    Aspects.of(service).add(new HookDetails(this.role, position, details));
+    this.beforeService(service);
+    doubtsAboutHook(lifecycleStages).forEach((doubt) => Annotations.of(this).addWarningV2('cdk-ecs-tasks:hookStages', doubt));
     this.node.addValidation({ validate: () => mistakesInHook(props, lifecycleStages, service.taskDefinition) });
   }
 
-  /** The role with which ECS invokes the function. */
+  /** A role by which ECS invokes a function that has none for it. */
   private invokeRole(): iam.Role {
     return new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('ecs.amazonaws.com'),
@@ -59,7 +77,11 @@ export class EcsTaskHook extends Construct {
       inlinePolicies: {
         Invoke: new iam.PolicyDocument({
           statements: [
-            new iam.PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [this.provider.functionArn] }),
+            new iam.PolicyStatement({
+              sid: 'Invoke',
+              actions: ['lambda:InvokeFunction'],
+              resources: [this.provider.functionArn],
+            }),
           ],
         }),
       },
@@ -67,9 +89,9 @@ export class EcsTaskHook extends Construct {
   }
 
   /** The service's first deployment already invokes the function. */
-  private beforeService(service: ecs.BaseService, role: iam.Role): void {
+  private beforeService(service: ecs.BaseService): void {
     const resource = service.node.findChild('Service');
-    resource.node.addDependency(role);
+    resource.node.addDependency(this.role);
     if (this.provider instanceof EcsTaskProvider) {
       resource.node.addDependency(this.provider);
     }
@@ -85,10 +107,11 @@ export class EcsTaskHook extends Construct {
   }
 }
 
-/** Adds the hook's details, which the service has no property for. */
+/** Adds the details to a hook, which the service has no property for. Of the hooks with this role it is the one at this position. */
 class HookDetails implements IAspect {
   constructor(
-    private readonly roleArn: string,
+    private readonly role: iam.IRole,
+    private readonly position: number,
     private readonly details: () => string,
   ) {}
 
@@ -98,9 +121,10 @@ class HookDetails implements IAspect {
     }
     const stack = Stack.of(node);
     const hooks: any[] = stack.resolve(node.deploymentConfiguration)?.lifecycleHooks ?? [];
-    const roleArn = JSON.stringify(stack.resolve(this.roleArn));
-    const index = hooks.findIndex((hook) => JSON.stringify(hook.roleArn) === roleArn);
-    if (index >= 0) {
+    const roleArn = JSON.stringify(stack.resolve(this.role.roleArn));
+    const ours = [...hooks.keys()].filter((index) => JSON.stringify(hooks[index].roleArn) === roleArn);
+    const index = ours[this.position];
+    if (index !== undefined) {
       node.addPropertyOverride(`DeploymentConfiguration.LifecycleHooks.${index}.HookDetails`, this.details());
     }
   }

@@ -7,6 +7,8 @@ const WHY_WILDCARDS =
   'ListClusters, ListTasks and DescribeTaskDefinition take no resource. The function stops a task also in a cluster that its EcsTask no ' +
   'longer names, and reads the log of any task: clusters and taskLogGroups of EcsTaskProvider narrow both';
 
+const WHY_QUALIFIERS = 'ECS may invoke the function, and its versions and aliases';
+
 /** Rules of cdk-nag's pack AwsSolutions that a resource breaks by intention, and why. */
 const ACKNOWLEDGED: Record<string, Record<string, string>> = {
   'AWS::SQS::Queue': {
@@ -47,5 +49,6 @@ function wildcardsOf(resource: CfnResource): Record<string, string> {
     ...allowed.flatMap(({ Resource }) => Resource).map((arn) => `Resource::${arn['Fn::Sub'] ?? arn}`),
   ].filter((finding) => finding.includes('*'));
   const ids = findings.map((finding) => `${WILDCARDS}[${finding.replace(/\$\{/g, '<').replace(/}/g, '>')}]`);
-  return Object.fromEntries(ids.map((id) => [id, WHY_WILDCARDS]));
+  const isInvoker = allowed.every(({ Action }) => Action === 'lambda:InvokeFunction');
+  return Object.fromEntries(ids.map((id) => [id, isInvoker ? WHY_QUALIFIERS : WHY_WILDCARDS]));
 }

@@ -34,6 +34,13 @@ export interface IEcsTaskProvider extends IConstruct {
    * @default - unknown, and nothing is granted
    */
   readonly role?: iam.IRole;
+
+  /**
+   * The role by which ECS invokes the function in deployments of services.
+   *
+   * @default - each `EcsTaskHook` makes one
+   */
+  readonly hookRole?: iam.IRole;
 }
 
 /** A provider that another stack or another app has deployed. */
@@ -47,6 +54,14 @@ export interface EcsTaskProviderAttributes {
    * @default - nothing is granted: the role must already allow it
    */
   readonly role?: iam.IRole;
+
+  /**
+   * The role by which ECS invokes the function in deployments of services, such as the export `ecs-tasks-HookRoleArn` of the stack
+   * `ecs-tasks`.
+   *
+   * @default - each `EcsTaskHook` makes one
+   */
+  readonly hookRole?: iam.IRole;
 }
 
 /** Properties of `EcsTaskProvider`. */
@@ -93,6 +108,13 @@ export interface EcsTaskProviderProps {
   readonly ledger?: boolean;
 
   /**
+   * Let `EcsTaskHook` use the function: it has a role by which ECS invokes it, and reads the revisions of services.
+   *
+   * @default true
+   */
+  readonly hook?: boolean;
+
+  /**
    * Make a CloudWatch dashboard. Three are free in an account.
    *
    * @default true
@@ -100,9 +122,10 @@ export interface EcsTaskProviderProps {
   readonly dashboard?: boolean;
 
   /**
-   * The topic that the alarms notify. It cannot be a FIFO topic.
+   * The topic that the alarms notify, and that gets the reason of each failed hook. It cannot be a FIFO topic. If a key of yours encrypts
+   * it, let the function use that key: `encryptionKey` of the provider is allowed already.
    *
-   * @default - the alarms show their state in CloudWatch only
+   * @default - the alarms show their state in CloudWatch only, and reasons of hooks stand in the function's log
    */
   readonly alarmTopic?: sns.ITopic;
 
@@ -201,6 +224,7 @@ export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
     class Import extends Construct implements IEcsTaskProvider {
       public readonly functionArn = attributes.functionArn;
       public readonly role = attributes.role;
+      public readonly hookRole = attributes.hookRole;
     }
     return new Import(scope, id);
   }
@@ -213,6 +237,9 @@ export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
 
   /** The function's role; undefined with `taskRoles`, since its tasks grant nothing then. */
   public readonly role?: iam.IRole;
+
+  /** The role by which ECS invokes the function in deployments of services; undefined with `hook: false`. */
+  public readonly hookRole?: iam.IRole;
 
   /** The network of the function, if it has a VPC. */
   public readonly connections: ec2.Connections;
@@ -236,6 +263,7 @@ export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
       TaskRoles: props.taskRoles ?? '*',
       TaskLogGroups: props.taskLogGroups ?? '*',
       Ledger: String(props.ledger ?? true),
+      Hook: String(props.hook ?? true),
       Dashboard: String(props.dashboard ?? true),
       AlarmTopic: props.alarmTopic?.topicArn ?? '',
       LogRetentionInDays: retention(props.logRetention),
@@ -265,6 +293,8 @@ export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
     this.functionArn = handler.attrArn;
     this.functionName = handler.ref;
     this.role = props.taskRoles ? undefined : iam.Role.fromRoleName(this, 'ExecutionRole', this.resource('Role').ref);
+    const invoker = template.Resources.HookRole && (this.resource('HookRole') as iam.CfnRole);
+    this.hookRole = invoker && iam.Role.fromRoleArn(this, 'HookInvoker', invoker.attrArn, { mutable: false });
     this.node.addValidation({ validate: () => tooManyPolicies(this.resource('Role'), this.startPolicies) });
     acknowledge(this.resources);
     // What waits for the provider refers to the function already, and needs no alarm.

@@ -18,9 +18,12 @@ function withProvider(props: EcsTaskProviderProps | ((stack: Stack) => EcsTaskPr
   return Template.fromStack(stack);
 }
 
+/** The statements of the function's role. */
 function statementsOf(template: Template): any[] {
+  const isInvoker = ({ Properties }: any) => JSON.stringify(Properties.AssumeRolePolicyDocument).includes('"ecs.amazonaws.com"');
+  const roles = Object.values<any>(template.findResources('AWS::IAM::Role')).filter((role) => !isInvoker(role));
   const policies = [
-    ...Object.values<any>(template.findResources('AWS::IAM::Role')).flatMap(({ Properties }) => Properties.Policies ?? []),
+    ...roles.flatMap(({ Properties }) => Properties.Policies ?? []),
     ...Object.values<any>(template.findResources('AWS::IAM::RolePolicy')).map(({ Properties }) => Properties),
   ];
   return policies.flatMap(({ PolicyDocument }) => PolicyDocument.Statement);
@@ -56,7 +59,7 @@ describe('the provider is cfn/provider.yml', () => {
     const { template } = withTask({ volumes: [{ name: 'data', size: { toGibibytes: () => 1, isUnresolved: () => false } as any }] });
     const made = new Map(statementsOf(template()).filter(({ Sid }) => Sid).map((statement) => [statement.Sid, statement]));
     const wanted = sourceStatements();
-    const optional = ['UseKey', 'JoinVpc', 'OnlyLambdaJoinsVpc'];
+    const optional = ['UseKey', 'JoinVpc', 'OnlyLambdaJoinsVpc', 'PublishReasons'];
     expect([...made.keys()].sort()).toEqual([...wanted.keys()].filter((sid) => !optional.includes(sid)).sort());
     for (const [sid, statement] of made) {
       expect([sid, statement.Effect, statement.Action]).toEqual([sid, wanted.get(sid).Effect, wanted.get(sid).Action]);
@@ -81,13 +84,13 @@ describe('the provider is cfn/provider.yml', () => {
       FunctionName: Match.stringLikeRegexp('^Shop-Provider-[0-9a-f]{8}-ecsTasks$'),
       ReservedConcurrentExecutions: 10,
       VpcConfig: { SubnetIds: Match.anyValue(), SecurityGroupIds: Match.anyValue() },
-      Environment: { Variables: { METRICS_BY: 'LogicalResourceId' } },
+      Environment: { Variables: { METRICS_BY: 'LogicalResourceId', ALARM_TOPIC: Match.anyValue() } },
       LoggingConfig: { ApplicationLogLevel: 'DEBUG' },
     });
     template.hasResourceProperties('AWS::Logs::LogGroup', { RetentionInDays: 7, KmsKeyId: Match.anyValue() });
     template.hasResourceProperties('AWS::DynamoDB::Table', { SSESpecification: { KMSMasterKeyId: Match.anyValue() } });
     template.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: [Match.anyValue()] });
-    template.hasResourceProperties('AWS::IAM::Role', { PermissionsBoundary: Match.anyValue() });
+    template.allResourcesProperties('AWS::IAM::Role', { PermissionsBoundary: Match.anyValue() });
     const sids = statementsOf(template).map(({ Sid }) => Sid);
     expect(sids.sort()).toEqual([...sourceStatements().keys()].sort());
     expect(JSON.stringify(template.toJSON())).toContain(':cluster/prod-*');
@@ -102,6 +105,45 @@ describe('the provider is cfn/provider.yml', () => {
     template.resourceCountIs('AWS::CloudWatch::Dashboard', 0);
     template.resourceCountIs('AWS::CloudWatch::Alarm', 4);
     expect(statementsOf(template).map(({ Sid }) => Sid)).not.toContain('Remember');
+  });
+
+  test('the role for hooks may be used by ECS alone, and invokes this function alone', () => {
+    const template = withProvider();
+    const roles = Object.values<any>(template.findResources('AWS::IAM::Role')).map(({ Properties }) => Properties);
+    const [role] = roles.filter(({ Policies }) => Policies[0].PolicyName === 'invoke');
+    expect(role).toEqual({
+      ...source.Resources.HookRole.Properties,
+      PermissionsBoundary: undefined,
+      Policies: [
+        {
+          PolicyName: 'invoke',
+          PolicyDocument: {
+            Version: '2012-10-17',
+            Statement: [
+              {
+                Sid: 'Invoke',
+                Effect: 'Allow',
+                Action: 'lambda:InvokeFunction',
+                Resource: [
+                  { 'Fn::GetAtt': [expect.stringMatching(/^ProviderFunction/), 'Arn'] },
+                  { 'Fn::Sub': expect.stringMatching(/^\$\{ProviderFunction[0-9A-F]+\.Arn\}:\*$/) },
+                ],
+              },
+            ],
+          },
+        },
+      ],
+    });
+  });
+
+  test('without hooks nothing of them is there', () => {
+    const template = withProvider((stack) => ({ hook: false, alarmTopic: new sns.Topic(stack, 'Topic') }));
+    template.resourceCountIs('AWS::IAM::Role', 1);
+    const sids = statementsOf(template).map(({ Sid }) => Sid);
+    expect(sids).not.toEqual(expect.arrayContaining(['ReadServiceRevisions']));
+    expect(sids).not.toEqual(expect.arrayContaining(['PublishReasons']));
+    const [{ Properties }] = Object.values<any>(template.findResources('AWS::Lambda::Function'));
+    expect(Object.keys(Properties.Environment.Variables)).not.toContain('ALARM_TOPIC');
   });
 
   test('a log that is kept for ever has no retention', () => {

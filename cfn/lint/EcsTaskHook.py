@@ -14,28 +14,37 @@ from _ecs_hook import hooks, is_unknown  # noqa: E402
 from _ecs_messages import say  # noqa: E402
 
 EXAMPLE = """'{"ECSTask": {"Overrides": {"ContainerOverrides": [{"Name": "app", "Command": ["migrate"]}]}}}'"""
-STAGES = "PRE_SCALE_UP, POST_SCALE_UP, RECONCILE_SERVICE, POST_TEST_TRAFFIC_SHIFT or POST_PRODUCTION_TRAFFIC_SHIFT"
-SHIFTS = ("TEST_TRAFFIC_SHIFT", "PRE_PRODUCTION_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT")
-# A day, less the minute in which the function answers.
+STAGES = (
+    "PRE_SCALE_UP",
+    "POST_SCALE_UP",
+    "RECONCILE_SERVICE",
+    "POST_TEST_TRAFFIC_SHIFT",
+    "POST_PRODUCTION_TRAFFIC_SHIFT",
+)
+# The stages that ECS invokes more than once in a deployment.
+REPEATED = {
+    "TEST_TRAFFIC_SHIFT": "ECS invokes it again in a rollback",
+    "PRE_PRODUCTION_TRAFFIC_SHIFT": "ECS invokes it at each step of the traffic shift",
+    "PRODUCTION_TRAFFIC_SHIFT": "ECS invokes it at each step of the traffic shift, and in a rollback",
+}
+# A minute less than the day for which ECS waits.
 LONGEST = 86_340
 # A task that is stopped at its Timeout may take its stopTimeout of up to 120 s to end.
 STOPPING = 300
 LONGEST_HOOK = 1440
-EVERY_DEPLOYMENT = "a hook runs in every deployment of its service"
-NO_VALUES = "a hook returns no values"
-# The properties that a hook does not have, and why.
+# The properties that a hook cannot have, and why: src/properties/hook.rs has the same.
 REFUSED = {
-    "Instances": "StartTask has no client token, and an invocation that comes twice would start a second task",
-    "NoEcho": NO_VALUES,
-    "ReturnOutput": NO_VALUES,
-    "RunOnRollback": "ECS decides which stages it invokes in a rollback",
-    "RunOnUpdate": EVERY_DEPLOYMENT,
-    "Service": "the service is the one that is deployed",
-    "ServiceTimeout": "ECS has TimeoutConfiguration of the hook for it",
     "ServiceToken": "HookTargetArn names the function",
-    "Triggers": EVERY_DEPLOYMENT,
-    "UpdateCriteria": EVERY_DEPLOYMENT,
-    "WaitHandle": "ECS waits for a hook for up to a day",
+    "ServiceTimeout": "ECS waits as long as TimeoutConfiguration of the hook says",
+    "RunOnUpdate": "a hook runs in every deployment",
+    "RunOnRollback": "ECS does not invoke the stage in a rollback",
+    "UpdateCriteria": "there are no old properties to compare with: a hook runs in every deployment",
+    "WaitHandle": "ECS waits for the hook itself",
+    "Triggers": "a hook runs in every deployment",
+    "NoEcho": "a hook has no attributes",
+    "ReturnOutput": "a hook has no attributes",
+    "Service": "the run takes its place from the service that is deployed",
+    "Instances": "StartTask has no client token, so a second invocation would start a second task",
 }
 
 
@@ -78,9 +87,9 @@ def stages(hook):
     """Stages that the function refuses."""
     listed = hook.hook.get("LifecycleStages")
     for index, stage in enumerate(listed if isinstance(listed, list) else []):
-        if stage in SHIFTS:
-            message = f"{stage} is invoked again and again while traffic shifts or in a rollback: use {STAGES}"
-            yield ("LifecycleStages", index), message
+        if isinstance(stage, str) and stage in REPEATED:
+            message = f"a task cannot run at the stage {stage}, because {REPEATED[stage]}"
+            yield ("LifecycleStages", index), f"{message}: give one of {', '.join(STAGES)}"
 
 
 def in_details(hook):
@@ -105,9 +114,9 @@ def in_details(hook):
 
 def in_task(hook):
     """What is wrong with the properties of the task."""
-    for name in REFUSED:
-        if name in hook.task:
-            yield f"{name} is not for hooks, since {REFUSED[name]}: leave it out"
+    for name, why in REFUSED.items():
+        if hook.task.get(name) is not None:
+            yield f"ECSTask: {name} cannot be given to a hook: {why}"
     task = {name: value for name, value in hook.task.items() if name not in REFUSED}
     validator = CfnTemplateValidator(SCHEMA)
     validator = validator.evolve(context=validator.context.evolve(strict_types=False))

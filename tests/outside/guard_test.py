@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -78,6 +79,13 @@ class GuardTest(unittest.TestCase):
         schema = json.loads((ROOT / "cfn" / "lint" / "ecs_task.schema.json").read_text(encoding="utf-8"))
         rules = RULES.read_text(encoding="utf-8")
         self.assertEqual([name for name in schema["properties"] if f"'{name}'" not in rules], [])
+
+    def test_the_rules_know_what_only_a_custom_resource_has(self):
+        rules, source = RULES.read_text(encoding="utf-8"), ROOT / "src" / "properties" / "hook.rs"
+        refused = source.read_text(encoding="utf-8").split("NOT_FOR_HOOKS: [")[1].split("];")[0]
+        names = re.findall(r'\(\s*"(\w+)",', refused)
+        [pattern] = re.findall(r'HookDetails != /"\(([\w|]+)\)"', rules)
+        self.assertEqual(sorted(names), pattern.split("|"))
 
 
 if __name__ == "__main__":
