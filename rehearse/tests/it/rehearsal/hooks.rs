@@ -220,6 +220,15 @@ fn a_hook_and_a_custom_resource_live_beside_each_other() {
     );
 }
 
+/// Whether ECS hands the details on from stage to stage is not documented: the rehearsal does.
+#[test]
+fn a_hook_at_two_stages_runs_at_each() {
+    let text = template("[PRE_SCALE_UP]", "[PRE_SCALE_UP, POST_SCALE_UP]");
+    let (status, lines) = rehearsed(&text, &[]);
+    assert_eq!(status, Some(0), "{lines:#?}");
+    check_ran(&lines, &["migrated to 1", "migrated to 1"]);
+}
+
 #[test]
 fn details_can_be_an_object() {
     let object = "\n              ECSTask:\n                Timeout: 60\n                Overrides: \
