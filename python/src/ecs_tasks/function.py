@@ -37,5 +37,5 @@ MONITOR = Function(
     template_name="monitor.yml",
     zip_name="ecsEvents.zip",
     default_stack="ecs-monitor",
-    mark="The monitor:",
+    mark="The monitor saves every ECS task state change",
 )
