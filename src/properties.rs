@@ -39,7 +39,7 @@ pub const OWN_TAG_PREFIX: &str = "ecs-tasks:";
 structure! {
     /// The properties of Custom::ECSTask.
     Properties {
-        /// The function's ARN; CloudFormation has used it by the time that we read it.
+        /// The function's ARN.
         "ServiceToken" service_token: String = Rule::required(Shape::NAME);
         /// CloudFormation's own time limit, in seconds.
         "ServiceTimeout" service_timeout: u32 = Rule::or("3600", SERVICE_TIMEOUT);
@@ -47,25 +47,25 @@ structure! {
         "Cluster" cluster: String = Rule::required(Shape::NAME);
         /// family, family:revision or ARN.
         "TaskDefinition" task_definition: String = Rule::required(Shape::NAME);
-        /// How many tasks; with Instances one each. 0 runs nothing.
+        /// The number of tasks. With Instances, one task on each. 0 runs no task.
         "Count" count: u32 = Rule::or("1", Shape::integer(0, 10));
-        /// Container instances to run on, by StartTask.
+        /// The container instances on which StartTask starts the tasks.
         "Instances" instances: Option<Vec<String>> = Rule::optional(Shape::list(&Shape::NAME, 10));
-        /// Seconds to wait for success; 0 starts the tasks and answers at once. More than 3600 needs
-        /// WaitHandle.
+        /// Time limit for success, in seconds. 0 starts the tasks and answers at once. More than
+        /// 3600 needs WaitHandle.
         "Timeout" timeout: u32 = Rule::or("290", Shape::integer(0, MAX_WAIT as i64));
-        /// Seconds between looks; adaptive where absent.
+        /// Seconds between two looks. Adaptive by default.
         "PollInterval" poll_interval: Option<u32> = Rule::optional(Shape::integer(1, 60));
-        /// Whether an Update runs.
+        /// Run on an Update.
         "RunOnUpdate" run_on_update: bool = Rule::or("true", Shape::Boolean);
-        /// Whether an Update that is part of a rollback runs. A rollback brings back the old task definition,
-        /// and the old image of a migration refuses the new schema: the stack would end in
-        /// UPDATE_ROLLBACK_FAILED. Unless it is true the function asks CloudFormation for the stack's status.
+        /// Run on an Update in a rollback. The rollback brings back the old task definition, whose
+        /// migration refuses the new schema, and the stack ends in UPDATE_ROLLBACK_FAILED. Unless
+        /// this is true, the function asks CloudFormation for the stack's status.
         "RunOnRollback" run_on_rollback: bool = Rule::or("false", Shape::Boolean);
         /// An Update runs only if one of these differs between the old and the new task definition.
         "UpdateCriteria" update_criteria: Option<Vec<UpdateCriterion>> =
             Rule::optional(Shape::list(&UpdateCriterion::SHAPE, usize::MAX));
-        /// What differs from the task definition.
+        /// Changes to the task definition for this run.
         "Overrides" overrides: Option<TaskOverride> = Rule::optional(TaskOverride::SHAPE);
         /// `FARGATE`, `EC2` or `EXTERNAL`.
         "LaunchType" launch_type: Option<String> = Rule::optional(Shape::NAME);
@@ -80,7 +80,7 @@ structure! {
         /// Rules that an instance must satisfy.
         "PlacementConstraints" placement_constraints: Option<Vec<PlacementConstraint>> =
             Rule::optional(Shape::list(&PlacementConstraint::SHAPE, 10));
-        /// How instances are chosen.
+        /// Rules by which ECS chooses instances.
         "PlacementStrategy" placement_strategy: Option<Vec<PlacementStrategy>> =
             Rule::optional(Shape::list(&PlacementStrategy::SHAPE, 5));
         /// The task group.
@@ -89,16 +89,15 @@ structure! {
         "Tags" tags: Option<Vec<Tag>> = Rule::optional(Shape::list(&Tag::SHAPE, MAX_TAGS));
         /// `TASK_DEFINITION`: its tags become the task's.
         "PropagateTags" propagate_tags: Option<String> = Rule::optional(Shape::NAME);
-        /// Whether ECS adds tags of its own.
+        /// ECS adds its own tags.
         "EnableECSManagedTags" enable_ecs_managed_tags: Option<bool> = Rule::optional(Shape::Boolean);
-        /// Whether ECS Exec works in the tasks.
+        /// Allow ECS Exec in the tasks.
         "EnableExecuteCommand" enable_execute_command: Option<bool> = Rule::optional(Shape::Boolean);
         /// An EBS volume for each task.
         "VolumeConfigurations" volume_configurations: Option<Vec<TaskVolumeConfiguration>> =
             Rule::optional(Shape::list(&TaskVolumeConfiguration::SHAPE, 1));
-        /// The name of a service in the cluster: NetworkConfiguration, PlatformVersion and
-        /// CapacityProviderStrategy or LaunchType are taken from it, member by member, where they are not
-        /// given.
+        /// A service of the cluster. Its NetworkConfiguration, PlatformVersion and
+        /// CapacityProviderStrategy or LaunchType fill in each member that you leave out.
         "Service" service: Option<String> = Rule::optional(Shape::NAME);
         /// Only these containers decide; without it the essential ones of the task definition do. `["*"]`:
         /// every container of the task definition.
@@ -107,22 +106,22 @@ structure! {
         /// The exit codes that are a success.
         "SuccessExitCodes" success_exit_codes: Vec<i64> =
             Rule::or("[0]", Shape::filled_list(&Shape::integer(0, 255), 256));
-        /// How often a run is started anew when no container of it ever ran: an image that could not be
-        /// pulled, no network interface, a host lost before the start.
+        /// Further starts if no container ever ran: an image that could not be pulled, no network
+        /// interface, a host lost before the start.
         "StartRetries" start_retries: u32 = Rule::or("0", Shape::integer(0, 5));
-        /// How many log lines of a failed container the Reason shows at most.
+        /// The most log lines of a failed container in the Reason.
         "LogLines" log_lines: u32 = Rule::or("10", Shape::integer(0, 50));
-        /// Whether CloudFormation masks the attributes.
+        /// CloudFormation masks the attributes.
         "NoEcho" no_echo: bool = Rule::or("false", Shape::Boolean);
-        /// `!Ref` of an AWS::CloudFormation::WaitConditionHandle: the resource is complete when its tasks
-        /// have started, and how they end is signalled to the handle.
+        /// `!Ref` of an AWS::CloudFormation::WaitConditionHandle: the resource is complete when its
+        /// tasks have started, and the function signals their end to the handle.
         "WaitHandle" wait_handle: Option<String> = Rule::optional(Shape::NAME);
-        /// Whether the last line that a container logged becomes the attribute Output: the container that
-        /// ExitCode is of, in the first task where there are several. The function waits for the line for up
-        /// to 3 s after the task's end. Give NoEcho, too, where not everybody who can read the stack may read
-        /// the line.
+        /// The last line of the container whose code is ExitCode becomes the attribute Output, of
+        /// the first task if there are several. The function waits for the line for up to 3 s after
+        /// the container's end. Add NoEcho if not everybody who can read the stack may read the
+        /// line.
         "ReturnOutput" return_output: bool = Rule::or("false", Shape::Boolean);
-        /// Not looked at: a change in it makes CloudFormation send an Update.
+        /// Ignored. A change in it makes CloudFormation send an Update.
         "Triggers" triggers: Option<Value> = Rule::optional(Shape::Anything);
     }
 }
@@ -136,7 +135,7 @@ structure! {
         /// Names of its variables, plain or from `secrets`.
         "EnvironmentKeys" environment_keys: Option<Vec<String>> =
             Rule::optional(Shape::filled_list(&Shape::NAME, usize::MAX));
-        /// Whether its image is compared.
+        /// Compare its image.
         "Image" image: bool = Rule::or("false", Shape::Boolean);
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use super::shape::{Field, Rule, Shape, structure};
 
 structure! {
-    /// What differs from the task definition in this run.
+    /// Changes to the task definition for this run.
     TaskOverride {
         /// Overrides by container.
         "containerOverrides" container_overrides: Option<Vec<ContainerOverride>> =
@@ -33,13 +33,13 @@ structure! {
 }
 
 structure! {
-    /// What differs from the task definition for one container.
+    /// Changes to one container of the task definition.
     ContainerOverride {
         /// The container's name in the task definition.
         "name" name: String = Rule::required(Shape::NAME);
-        /// In place of its command.
+        /// Replaces its command.
         "command" command: Option<Vec<String>> = Rule::optional(Shape::TEXTS);
-        /// Added to its variables, or in place of those of the same name.
+        /// Adds variables, or replaces those of the same name.
         "environment" environment: Option<Vec<KeyValuePair>> =
             Rule::optional(Shape::list(&KeyValuePair::SHAPE, usize::MAX));
         /// Files of variables in S3.
@@ -82,18 +82,18 @@ structure! {
     /// A GPU, a Neuron device or an inference accelerator.
     #[derive(Debug)]
     ResourceRequirement {
-        /// How many, which, or `ALL`. Needed, unless sharingStrategy is given.
+        /// A number, names, or `ALL`. Required without sharingStrategy.
         "value" value: Option<String> = Rule::optional(Shape::NAME);
         /// `GPU`, `NeuronDevice` or `InferenceAccelerator`
         "type" kind: String = Rule::required(Shape::NAME);
-        /// How containers share a GPU.
+        /// The way in which containers share a GPU.
         "sharingStrategy" sharing_strategy: Option<SharingStrategy> =
             Rule::optional(SharingStrategy::SHAPE);
     }
 }
 
 structure! {
-    /// How containers share a GPU.
+    /// The way in which containers share a GPU.
     #[derive(Debug)]
     SharingStrategy {
         /// By NVIDIA's Multi-Process Service.
@@ -107,7 +107,7 @@ structure! {
     NvidiaMpsAllocation {
         /// MiB of the GPU's memory.
         "memory" memory: i32 = Rule::required(Shape::integer(1, i32::MAX as i64));
-        /// The most of the GPU's computing, in percent; 100 where absent.
+        /// The most of the GPU's computing, in percent; 100 by default.
         "maxComputePercent" max_compute_percent: Option<i32> = Rule::optional(Shape::integer(1, 100));
     }
 }
@@ -116,7 +116,7 @@ structure! {
     /// Storage that lives as long as the task.
     #[derive(Debug)]
     EphemeralStorage {
-        /// 21 to 200 GiB, as Fargate has it.
+        /// 21 to 200 GiB, Fargate's limits.
         "sizeInGiB" size_in_gib: i32 = Rule::required(Shape::integer(21, 200));
     }
 }
@@ -133,7 +133,7 @@ structure! {
 }
 
 structure! {
-    /// Where a task's network interface goes; for the network mode awsvpc alone.
+    /// The place of a task's network interface, for the network mode awsvpc alone.
     #[derive(Debug)]
     NetworkConfiguration {
         /// Subnets, security groups, public address.
@@ -146,9 +146,9 @@ structure! {
     /// Subnets and security groups of a task.
     #[derive(Debug, Default)]
     AwsVpcConfiguration {
-        /// At most 16, all of one VPC. Needed, unless Service is given.
+        /// At most 16, all of one VPC. Required without Service.
         "subnets" subnets: Option<Vec<String>> = Rule::optional(Shape::list(&Shape::NAME, 16));
-        /// At most 5; the VPC's default one where none is given.
+        /// At most 5; the VPC's default one if you name none.
         "securityGroups" security_groups: Option<Vec<String>> = Rule::optional(Shape::list(&Shape::NAME, 5));
         /// `ENABLED` or `DISABLED`
         "assignPublicIp" assign_public_ip: Option<String> = Rule::optional(Shape::NAME);
@@ -163,7 +163,7 @@ structure! {
         "capacityProvider" capacity_provider: String = Rule::required(Shape::NAME);
         /// Its relative share.
         "weight" weight: Option<i32> = Rule::optional(Shape::integer(0, 1000));
-        /// How many tasks it gets at least.
+        /// The least number of its tasks.
         "base" base: Option<i32> = Rule::optional(Shape::integer(0, 100_000));
     }
 }
@@ -180,12 +180,12 @@ structure! {
 }
 
 structure! {
-    /// How instances are chosen.
+    /// Rules by which ECS chooses instances.
     #[derive(Debug)]
     PlacementStrategy {
         /// `random`, `spread` or `binpack`
         "type" kind: String = Rule::required(Shape::NAME);
-        /// What to spread over or pack by.
+        /// The attribute to spread over or pack by.
         "field" field: Option<String> = Rule::optional(Shape::NAME);
     }
 }
@@ -217,17 +217,17 @@ structure! {
     /// The volume itself.
     #[derive(Debug)]
     TaskManagedEbsVolumeConfiguration {
-        /// Whether it is encrypted.
+        /// Encrypt the volume.
         "encrypted" encrypted: Option<bool> = Rule::optional(Shape::Boolean);
-        /// The key that it is encrypted with.
+        /// The key that encrypts it.
         "kmsKeyId" kms_key_id: Option<String> = Rule::optional(Shape::NAME);
         /// `gp3`, `io2`, …
         "volumeType" volume_type: Option<String> = Rule::optional(Shape::NAME);
         /// Its size; limits depend on the type.
         "sizeInGiB" size_in_gib: Option<i32> = Rule::optional(Shape::integer(1, 65536));
-        /// The snapshot that it is made from.
+        /// The snapshot with its content.
         "snapshotId" snapshot_id: Option<String> = Rule::optional(Shape::NAME);
-        /// MiB a second that the snapshot is read with.
+        /// Speed of reading the snapshot, in MiB a second.
         "volumeInitializationRate" volume_initialization_rate: Option<i32> = Rule::optional(Shape::NUMBER);
         /// Operations a second.
         "iops" iops: Option<i32> = Rule::optional(Shape::NUMBER);
@@ -238,7 +238,7 @@ structure! {
             Rule::optional(Shape::list(&EbsTagSpecification::SHAPE, usize::MAX));
         /// The role with which ECS makes the volume.
         "roleArn" role_arn: String = Rule::required(Shape::NAME);
-        /// What becomes of the volume after the task.
+        /// The end of the volume after the task.
         "terminationPolicy" termination_policy: Option<TerminationPolicy> =
             Rule::optional(TerminationPolicy::SHAPE);
         /// `xfs`, `ext4`, …
@@ -260,10 +260,10 @@ structure! {
 }
 
 structure! {
-    /// What becomes of a volume after the task.
+    /// The end of a volume after the task.
     #[derive(Debug)]
     TerminationPolicy {
-        /// Whether it is deleted with the task.
+        /// Delete it with the task.
         "deleteOnTermination" delete_on_termination: bool = Rule::required(Shape::Boolean);
     }
 }

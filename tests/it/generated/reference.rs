@@ -66,10 +66,10 @@ const HEAD: &str = "\
 
 # Properties and attributes of Custom::ECSTask
 
-CloudFormation delivers every scalar as a string; native types are the same. Booleans are true, false, yes or no in any
-case. Names inside structures are accepted as ECS spells them (`containerOverrides`) and as CloudFormation does
-(`ContainerOverrides`). A name that is not here is an error that names the nearest one, and all errors of one request
-are reported together, before anything starts.
+CloudFormation sends every scalar as a string; the function accepts strings and native types. Booleans are true, false, yes
+or no in any case. Names inside structures can be spelt as in ECS (`containerOverrides`) or as in CloudFormation
+(`ContainerOverrides`). An unknown name is an error that names the nearest one. The function reports all errors of a request
+together, before it starts a task.
 
 Check a template before the deploy: `cfn-lint --append-rules cfn/lint TEMPLATE`, or `rehearse TEMPLATE`.
 
@@ -78,13 +78,12 @@ Check a template before the deploy: `cfn-lint --append-rules cfn/lint TEMPLATE`,
 const ATTRIBUTES: &str = "\
 ## Attributes
 
-`Fn::GetAtt` gives these after every Create and Update that succeeded, whether it ran tasks or not; an empty text where
-there is nothing to say. Output is empty, too, where no line can be had: the Reason of the answer and the function's
-log say why. An Update that runs nothing has nothing to return.
+`Fn::GetAtt` returns these after every successful Create and Update. A value can be empty. If Output has no line, the Reason
+and the function's log say why. An Update that runs no task returns empty values.
 
 | Attribute | What it is |
 | --- | --- |
-| TaskArn | ARN of the task, of the first where there are several |
+| TaskArn | ARN of the first task |
 | TaskArns | ARNs of all tasks, joined by commas |
 | TaskDefinitionArn | the revision of the task definition that ran |
 | ExitCode | exit code of the first container that counts |
