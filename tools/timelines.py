@@ -126,11 +126,11 @@ RUN = Timeline(
         Arrow(351, 2, 1, "save"),
         Arrow(428, 2, 3, "RunTask"),
         Arrow(449, 2, 1, "save"),
-        Arrow(619, 3, 2, "event: it has stopped"),
+        Arrow(619, 3, 2, "task-stopped event"),
         Arrow(673, 2, 1, "save"),
         Arrow(840, 2, 0, "SUCCESS, or FAILED with a Reason", "end", near=0),
     ],
-    [Note(2, 554, "does not run")],
+    [Note(2, 554, "idle")],
 )
 
 ROLLBACK = Timeline(
