@@ -270,9 +270,7 @@ impl fmt::Debug for Properties {
         f.debug_struct("Properties")
             .field("cluster", &self.cluster)
             .field("task_definition", &self.task_definition)
-            // Few members only: Triggers and Tags can hold anything, a secret included. Overrides
-            // hide the values of their variables.
-            .field("overrides", &self.overrides)
+            // No other member: a command in Overrides, Triggers and Tags can hold a secret.
             .finish_non_exhaustive()
     }
 }

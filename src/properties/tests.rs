@@ -430,8 +430,14 @@ fn no_error_and_no_debug_shows_the_value_of_a_variable() {
             "{errors}"
         );
     }
-    let overrides = json!({"containerOverrides": [{"name": "a", "environment": [{"name": "P", "value": secret}]}]});
-    let shown = format!("{:?}", good(json!({"Overrides": overrides})));
+    let overrides = json!({"containerOverrides": [
+        {"name": "a", "environment": [{"name": "P", "value": secret}], "command": ["login", secret]},
+    ]});
+    let properties = good(json!({"Overrides": overrides}));
+    let shown = format!("{properties:?}");
+    assert!(!shown.contains(secret), "{shown}");
+    let variable = &properties.overrides.unwrap().container_overrides.unwrap()[0].environment;
+    let shown = format!("{variable:?}");
     assert!(shown.contains("P=…") && !shown.contains(secret), "{shown}");
 }
 
