@@ -8,7 +8,7 @@ use super::{
     error::TemplateErrors,
     node::{Node, NodeKind},
     not_played,
-    resolve::{Resolved, Scope, arguments, shown},
+    resolve::{Resolved, Scope, arguments, function, shown},
 };
 use crate::config::REGION;
 
@@ -117,15 +117,20 @@ impl Scope<'_> {
     }
 
     fn select(&self, argument: &Node, node: &Node) -> Resolved {
-        let [index, list] = arguments(argument, "Fn::Select")?;
+        let [index, list_node] = arguments(argument, "Fn::Select")?;
         let (index, list) = (
             self.text_of(index, "Fn::Select")?,
-            self.list_of(list, "Fn::Select")?,
+            self.list_of(list_node, "Fn::Select")?,
         );
-        let item = index
-            .parse::<usize>()
-            .ok()
-            .and_then(|index| list.get(index).cloned());
+        let number = index.parse::<usize>().ok();
+        let item = number.and_then(|index| list.get(index).cloned());
+        // A made-up value has no delimiter, and its real one may.
+        let is_made_up = matches!(function(list_node), Some(("Fn::Split", split)) if calls(split));
+        let item = item.or_else(|| {
+            list.last()
+                .filter(|_| is_made_up && number.is_some())
+                .cloned()
+        });
         let wrong = || {
             node.error(format!(
                 "Fn::Select has no item {index} in a list of {}",
@@ -195,6 +200,18 @@ impl Scope<'_> {
             false => Err(node
                 .error(format!("{what} needs `Transform: {LANGUAGE_EXTENSIONS}`"))
                 .into()),
+        }
+    }
+}
+
+/// A function's value is part of the node, so the rehearsal may have made it up.
+fn calls(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Null | NodeKind::Text(_) => false,
+        NodeKind::List(items) => items.iter().any(calls),
+        NodeKind::Map(fields) => {
+            function(node).is_some_and(|(name, _)| name != "Fn::Join" && name != "Fn::If")
+                || fields.iter().any(|(_, value)| calls(value))
         }
     }
 }

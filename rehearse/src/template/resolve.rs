@@ -12,6 +12,7 @@ use super::{
     external::External,
     nearest::did_you_mean,
     node::{Node, NodeKind},
+    not_played,
     referable::Referable,
     reference::{self, Part, parts, sub},
     stubs,
@@ -42,7 +43,12 @@ impl Scope<'_> {
     pub fn resolve(&self, node: &Node) -> Resolved {
         let mut errors = TemplateErrors::default();
         match &node.kind {
-            NodeKind::Null => Ok(Some(Value::Null)),
+            NodeKind::Null => Err(node
+                .error(
+                    "'null' values are not allowed in templates: leave the member out, or give it \
+                     !Ref AWS::NoValue",
+                )
+                .into()),
             NodeKind::Text(text) => Ok(Some(Value::from(text.as_str()))),
             NodeKind::List(items) => {
                 let resolved = items
@@ -57,6 +63,10 @@ impl Scope<'_> {
                 }
                 let mut object = Map::new();
                 for (name, value) in fields {
+                    if name == "Fn::Transform" {
+                        errors.add(value.error(not_played(value)));
+                        continue;
+                    }
                     if let Some(resolved) = errors.take(self.resolve(value)).flatten() {
                         // A plural name means that the member is a list.
                         let is_list = name.ends_with('s') && self.is_custom_attribute(value);

@@ -183,6 +183,15 @@ pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
         }
         (_, "Arn") => json!(arn_of(resource_type, reference)),
         (_, "LoadBalancerFullName" | "TargetGroupFullName") => json!(full()),
+        // An entry is a hosted zone's id, a colon and a name.
+        ("VPCEndpoint", "DnsEntries") => {
+            json!(
+                [1, 2].map(|number| format!("Z0{number}:{reference}-{number}.vpce.amazonaws.com"))
+            )
+        }
+        ("VPC", "CidrBlockAssociations") => {
+            json!([1, 2].map(|number| format!("vpc-cidr-assoc-{number:017x}")))
+        }
         (
             _,
             "NameServers"

@@ -73,7 +73,10 @@ fn scalars_are_the_texts_that_cloudformation_delivers() {
     check("'True'", json!("True"));
     check("yes", json!("true"));
     check("2010-09-09", json!("2010-09-09"));
-    check("~", json!(null));
+    refused(
+        "~",
+        "'null' values are not allowed in templates: leave the member out, or give it !Ref AWS::NoValue",
+    );
 }
 
 #[test]

@@ -4,13 +4,14 @@
 use serde_json::{Value, json};
 
 /// Members that are numbers in ECS's API. `cpu` and `memory` are numbers in a container only.
-const NUMBERS: [&str; 22] = [
+const NUMBERS: [&str; 23] = [
     "base",
     "containerPort",
     "hardLimit",
     "hostPort",
     "ignoredExitCodes",
     "interval",
+    "maxComputePercent",
     "maxSwap",
     "memoryReservation",
     "restartAttemptPeriod",
@@ -28,8 +29,9 @@ const NUMBERS: [&str; 22] = [
     "transitEncryptionPort",
     "weight",
 ];
-const BOOLEANS: [&str; 10] = [
+const BOOLEANS: [&str; 12] = [
     "autoprovision",
+    "configuredAtLaunch",
     "disableNetworking",
     "enabled",
     "enableFaultInjection",
@@ -38,6 +40,7 @@ const BOOLEANS: [&str; 10] = [
     "interactive",
     "privileged",
     "pseudoTerminal",
+    "readOnly",
     "readonlyRootFilesystem",
 ];
 /// Objects with keys of the user's own, which stay as they are.
@@ -57,8 +60,10 @@ pub(super) fn normal(value: &Value, name: &str) -> Value {
             let field = |(key, value): (&String, &Value)| {
                 let key = lower_first(key);
                 // The task's own cpu and memory are texts in the API.
-                let is_number =
-                    name == "containerDefinitions" && matches!(key.as_str(), "cpu" | "memory");
+                let is_number = matches!(
+                    (name, key.as_str()),
+                    ("containerDefinitions", "cpu" | "memory") | ("nvidiaMps", "memory")
+                );
                 let value = if is_number {
                     number(value)
                 } else {
@@ -70,7 +75,7 @@ pub(super) fn normal(value: &Value, name: &str) -> Value {
         }
         Value::Array(items) => Value::Array(items.iter().map(|item| normal(item, name)).collect()),
         Value::String(_) if NUMBERS.contains(&name) => number(value),
-        Value::String(text) if BOOLEANS.contains(&name) || name == "readOnly" => {
+        Value::String(text) if BOOLEANS.contains(&name) => {
             json!(text.eq_ignore_ascii_case("true"))
         }
         other => other.clone(),
@@ -85,7 +90,12 @@ fn number(value: &Value) -> Value {
 
 fn lower_first(name: &str) -> String {
     // ECS writes an abbreviation at the beginning of a name in lower case.
-    for (written, own) in [("EFS", "efs"), ("FSx", "fsx"), ("S3Files", "s3files")] {
+    for (written, own) in [
+        ("EFS", "efs"),
+        ("FSx", "fsx"),
+        ("IAM", "iam"),
+        ("S3Files", "s3files"),
+    ] {
         if let Some(rest) = name.strip_prefix(written) {
             return format!("{own}{rest}");
         }
@@ -114,8 +124,13 @@ mod tests {
     fn a_templates_values_get_the_types_of_the_api() {
         let written = json!({
             "Cpu": "256",
-            "Volumes": [{"EFSVolumeConfiguration": {"TransitEncryptionPort": "2049"}}],
+            "Volumes": [
+                {"EFSVolumeConfiguration": {"TransitEncryptionPort": "2049",
+                    "AuthorizationConfig": {"IAM": "ENABLED"}}},
+                {"ConfiguredAtLaunch": "true"},
+            ],
             "ContainerDefinitions": [{
+                "ResourceRequirements": [{"SharingStrategy": {"NvidiaMps": {"Memory": "1024"}}}],
                 "Name": "1", "Cpu": "128", "Memory": "64", "Essential": "True", "DockerLabels": {"Size": "5"},
                 "HealthCheck": {"Command": ["CMD", "5"], "Interval": "5", "Retries": "3",
                     "StartPeriod": "10"},
@@ -127,8 +142,13 @@ mod tests {
         });
         let expected = json!({
             "cpu": "256",
-            "volumes": [{"efsVolumeConfiguration": {"transitEncryptionPort": 2049}}],
+            "volumes": [
+                {"efsVolumeConfiguration": {"transitEncryptionPort": 2049,
+                    "authorizationConfig": {"iam": "ENABLED"}}},
+                {"configuredAtLaunch": true},
+            ],
             "containerDefinitions": [{
+                "resourceRequirements": [{"sharingStrategy": {"nvidiaMps": {"memory": 1024}}}],
                 "name": "1", "cpu": 128, "memory": 64, "essential": true, "dockerLabels": {"Size": "5"},
                 "healthCheck": {"command": ["CMD", "5"], "interval": 5, "retries": 3, "startPeriod": 10},
                 "ulimits": [{"name": "nofile", "softLimit": -1, "hardLimit": 4096}],

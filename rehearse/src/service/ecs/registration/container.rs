@@ -36,7 +36,35 @@ const ULIMITS: [&str; 15] = [
 const INSTANCE_LINUX_PARAMETERS: [&str; 4] =
     ["devices", "sharedMemorySize", "maxSwap", "swappiness"];
 
+/// Members of a container that are lists.
+const LISTS: [(&str, &str); 18] = [
+    ("command", "Command"),
+    ("credentialSpecs", "CredentialSpecs"),
+    ("dependsOn", "DependsOn"),
+    ("dnsSearchDomains", "DnsSearchDomains"),
+    ("dnsServers", "DnsServers"),
+    ("dockerSecurityOptions", "DockerSecurityOptions"),
+    ("entryPoint", "EntryPoint"),
+    ("environment", "Environment"),
+    ("environmentFiles", "EnvironmentFiles"),
+    ("extraHosts", "ExtraHosts"),
+    ("links", "Links"),
+    ("mountPoints", "MountPoints"),
+    ("portMappings", "PortMappings"),
+    ("resourceRequirements", "ResourceRequirements"),
+    ("secrets", "Secrets"),
+    ("systemControls", "SystemControls"),
+    ("ulimits", "Ulimits"),
+    ("volumesFrom", "VolumesFrom"),
+];
+
 pub(super) fn check(facts: &Facts<'_>, container: &Value, place: &str, broken: &mut Broken) {
+    for (member, written) in LISTS {
+        let is_wrong = is_given(&container[member]) && !container[member].is_array();
+        broken.when(is_wrong, format!("{place}.{written}"), || {
+            format!("{written} must be a list. Write it as [\"...\"].")
+        });
+    }
     let name = container["name"].as_str().unwrap_or_default();
     broken.when(
         !name.is_empty() && !is_name(name),
