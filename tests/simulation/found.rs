@@ -1255,3 +1255,22 @@ fn a_helper_fails_no_run_unless_every_container_counts() {
         &["SUCCESS", "SUCCESS"],
     );
 }
+
+/// Without the watch nothing is parked, and a Delete hands over while its task releases its network
+/// interface.
+#[test]
+fn what_is_polled_for_want_of_a_watch_is_looked_at() {
+    let script = Script {
+        deprovisioning: 25.0,
+        ..Script::plain(RUNS_FOR_EVER)
+    };
+    let life = Life {
+        lambda_timeout: 20,
+        ..Life::calm(json!({"Timeout": "0"}), script)
+    };
+    let dead = LedgerTrouble {
+        watch_dies: Some(0.0),
+        ..LedgerTrouble::default()
+    };
+    lives_right(life.with_ledger(dead), &["SUCCESS", "SUCCESS"]);
+}
