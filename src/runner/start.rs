@@ -136,14 +136,18 @@ impl StartError {
 
 /// Starts the tasks of the properties. `attempt` selects the first client token. If `is_new_stack`,
 /// a denial is tried again for longer, because the policies of a new role may not have spread yet.
+///
+/// The tasks come in the order of their ARNs: deliveries learn of them from different calls, and
+/// the answer of each names the same task first.
 pub(super) async fn start(
     work: &Work<'_>,
     properties: &Properties,
     attempt: u32,
     is_new_stack: bool,
 ) -> Start {
-    let start = launch_until_complete(work, properties, attempt, is_new_stack).await;
-    if let Start::Complete(started) = &start {
+    let mut start = launch_until_complete(work, properties, attempt, is_new_stack).await;
+    if let Start::Complete(started) = &mut start {
+        started.tasks.sort();
         let arns: Vec<&str> = started.tasks.iter().map(|task| task.0.as_str()).collect();
         tracing::info!(cluster = work.cluster, task_arn = arns.join(","), "started");
     }
@@ -469,21 +473,10 @@ async fn start_on(
     if own.iter().any(is_given_up) {
         return Err(StartError::GivenUp);
     }
-    let mut new: Vec<&Task> = own
-        .iter()
-        .filter(|task| !started.tasks.contains(&task.arn))
-        .collect();
-    // The order of the instances makes every delivery's answer the same.
-    let place = |task: &Task| {
-        instances
-            .iter()
-            .position(|instance| task.container_instance_arn.as_ref() == Some(instance))
-    };
-    new.sort_by_key(|task| (place(task), task.created_at, task.arn.clone()));
+    let arns = own.iter().map(|task| task.arn.clone());
+    let new: Vec<TaskArn> = arns.filter(|task| !started.tasks.contains(task)).collect();
     if !new.is_empty() {
-        return Ok(Launched::Conflict(
-            new.into_iter().map(|task| task.arn.clone()).collect(),
-        ));
+        return Ok(Launched::Conflict(new));
     }
     let free: Vec<String> = free_instances(instances, &own, launch.count);
     if work.history.attempts > 0 && own.is_empty() {

@@ -466,7 +466,9 @@ impl Runner {
             own.sort_by_key(|task| (task.created_at, task.arn.clone()));
             own.truncate(row.count);
             tracing::warn!("resuming with the tasks that a crashed invocation started");
-            let tasks: Vec<TaskArn> = own.iter().map(|task| task.arn.clone()).collect();
+            let mut tasks: Vec<TaskArn> = own.iter().map(|task| task.arn.clone()).collect();
+            // As the start orders them.
+            tasks.sort();
             let resuming = async {
                 let wait = Wait {
                     tasks: tasks.clone(),

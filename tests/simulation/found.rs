@@ -1256,6 +1256,21 @@ fn a_helper_fails_no_run_unless_every_container_counts() {
     );
 }
 
+/// Lives a life, and expects no objection.
+#[track_caller]
+fn keeps_every_promise(life: Life) -> String {
+    let lived = live_out(life, None);
+    assert!(
+        lived.objections.is_empty(),
+        "{}{}",
+        lived.steps,
+        lived.objections.join("\n")
+    );
+    lived.steps
+}
+
+const INSTANCE: &str = "arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a";
+
 /// Without the watch nothing is parked, and a Delete hands over while its task releases its network
 /// interface.
 #[test]
@@ -1273,4 +1288,28 @@ fn what_is_polled_for_want_of_a_watch_is_looked_at() {
         ..LedgerTrouble::default()
     };
     lives_right(life.with_ledger(dead), &["SUCCESS", "SUCCESS"]);
+}
+
+/// One delivery has the tasks in RunTask's order, and the other from a list of running and one of
+/// stopped tasks.
+#[test]
+fn two_deliveries_name_their_tasks_in_the_same_order() {
+    let [quick, long] = [5.0, 120.0].map(|runs| Script::plain(Fate::Exits(0, runs)));
+    for seed in 0..10 {
+        let trouble = Trouble {
+            duplicates: 1.0,
+            without_capacity: 1,
+            no_definitions: Some((1.0, 120.0)),
+            ..Trouble::default()
+        };
+        let properties = json!({"Count": "3", "WatchContainers": ["app"], "RunOnRollback": "true"});
+        keeps_every_promise(Life {
+            seed,
+            trouble,
+            lambda_timeout: 60,
+            deleted: false,
+            scripts: vec![quick.clone(), long.clone(), quick.clone()],
+            ..Life::calm(properties, quick.clone())
+        });
+    }
 }
