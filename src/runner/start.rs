@@ -25,7 +25,7 @@ use super::{
 use crate::{
     aws::ecs::{Launch, Launched},
     call::CallError,
-    failures::{self, Retry},
+    failures::{self, Retry, STOPPED_BY_US, TIMED_OUT},
     identity,
     properties::Properties,
     reason::Reason,
@@ -65,8 +65,8 @@ enum StartError {
     /// An earlier delivery called StartTask, and its tasks cannot be seen.
     #[error("{}", texts::STARTED_UNSEEN)]
     StartedUnseen,
-    /// An earlier delivery has failed this run and stopped its tasks.
-    #[error("{NOT_ALL_STARTED}")]
+    /// An earlier delivery has failed this run and stopped its tasks, or a Delete has.
+    #[error("{}", texts::GIVEN_UP)]
     GivenUp,
     #[error("{0}")]
     Call(#[from] CallError),
@@ -458,8 +458,8 @@ async fn is_superseded(work: &Work<'_>) -> bool {
     }
 }
 
-/// Starts a task on each of these instances that has none of this request's yet. If an earlier
-/// delivery has failed the run, nothing is started.
+/// Starts a task on each of these instances that has none of this request's yet. If the run has
+/// been given up, nothing is started.
 async fn start_on(
     work: &Work<'_>,
     launch: &Launch<'_>,
@@ -532,8 +532,11 @@ fn free_instances(instances: &[String], own: &[Task], count: usize) -> Vec<Strin
     free[free.len().saturating_sub(count)..].to_vec()
 }
 
+/// This function has stopped the task before its deadline: the run has failed, or its resource is
+/// deleted. Where StopTask has cleared the tags, the task may even be another request's.
 fn is_given_up(task: &Task) -> bool {
-    task.stopped_reason.as_deref() == Some(NOT_ALL_STARTED)
+    let reason = task.stopped_reason.as_deref().unwrap_or_default();
+    reason.starts_with(STOPPED_BY_US) && !reason.starts_with(TIMED_OUT)
 }
 
 /// The task ended before any of its containers ran, and nobody stopped it. A task that a person has

@@ -1290,6 +1290,23 @@ fn what_is_polled_for_want_of_a_watch_is_looked_at() {
     lives_right(life.with_ledger(dead), &["SUCCESS", "SUCCESS"]);
 }
 
+/// StopTask takes the tags away, so the task of the Update after it looks like one of a cancelled
+/// Update that still looks for its own.
+#[test]
+fn what_a_delete_has_stopped_is_no_start_of_a_cancelled_update() {
+    let all = [
+        json!({"Timeout": "0", "Instances": [INSTANCE], "RunOnRollback": "true"}),
+        json!({"Timeout": "0", "Instances": [INSTANCE], "CancelledAfter": 1.0}),
+    ];
+    for nth in 3..8 {
+        let life = chapters(&all, vec![Script::plain(RUNS_FOR_EVER); 3]);
+        keeps_every_promise(Life {
+            planned: vec![("ListTasks", nth, Fault::Slow)],
+            ..life
+        });
+    }
+}
+
 /// One delivery has the tasks in RunTask's order, and the other from a list of running and one of
 /// stopped tasks.
 #[test]
