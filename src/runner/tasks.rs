@@ -31,7 +31,7 @@ pub(super) struct Found {
     pub(super) undescribed: Vec<TaskArn>,
     /// Tasks that are listed as stopping or stopped and cannot be described. They may belong to any
     /// resource of the family.
-    undescribed_stopped: Vec<TaskArn>,
+    pub(super) undescribed_stopped: Vec<TaskArn>,
     /// The final error that prevents every description.
     pub(super) unseen: Option<CallError>,
 }

@@ -1330,3 +1330,20 @@ fn two_deliveries_name_their_tasks_in_the_same_order() {
         });
     }
 }
+
+#[test]
+fn delete_waits_beyond_an_invocation_for_a_stopping_task_that_cannot_be_described() {
+    let dying = Script {
+        stopping: (120.0, 137),
+        flicker: Some((9.0, 25.0)),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
+    let mut life = Life::calm(json!({"Timeout": "3"}), dying);
+    life.chapters[0].cancelled_after = Some(10.0);
+    let life = Life {
+        lambda_timeout: 20,
+        recursive_loop: true,
+        ..life
+    };
+    check(life, &["FAILED", "SUCCESS"]);
+}
