@@ -353,7 +353,10 @@ async fn assess(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Outcome {
     }
     let name = definition_name(seen);
     if wait.over_since.is_none() {
-        let reading = work.until(work.invocation.clamp(work.now() + DEFINITION_PATIENCE));
+        // The verdict may need the definition more than the deadline, and the answer must come in
+        // time all the same.
+        let by = (work.now() + DEFINITION_PATIENCE).min(wait.settle_by.max(wait.deadline));
+        let reading = work.until(work.invocation.clamp(by));
         (seen.definition, seen.has_asked) = (Definition::read(&reading, &name).await, true);
     } else if !seen.has_asked {
         // The hand-over leaves the definition out, so each invocation reads it once.

@@ -1347,3 +1347,29 @@ fn delete_waits_beyond_an_invocation_for_a_stopping_task_that_cannot_be_describe
     };
     check(life, &["FAILED", "SUCCESS"]);
 }
+
+#[test]
+fn a_definition_that_cannot_be_read_does_not_delay_an_answer_beyond_service_timeout() {
+    let script = Script {
+        stopping: (2.0, 0),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
+    let properties = json!({"Timeout": "600", "ServiceTimeout": "90"});
+    for nth in 30..50 {
+        let trouble = Trouble {
+            no_definitions: Some((0.0, 300.0)),
+            ..Trouble::default()
+        };
+        let planned = [
+            ("StopTask", 1, Fault::Hangs),
+            ("StopTask", 2, Fault::Hangs),
+            ("DescribeTasks", nth, Fault::Hangs),
+        ];
+        let life = Life::calm(properties.clone(), script.clone());
+        keeps_every_promise(Life {
+            trouble,
+            planned: planned.to_vec(),
+            ..life
+        });
+    }
+}
