@@ -390,7 +390,7 @@ pub(super) async fn promised(
     match written {
         Ok(()) => Ending::Promised(answer, Box::new(wait)),
         Err(error) => {
-            let stopping = work.until(work.invocation.stop_deadline());
+            let stopping = work.until(work.stop_deadline());
             let stopped = stop(&stopping, &wait.tasks, NOT_REMEMBERED).await;
             let reason = texts::not_remembered(error.as_ref());
             Ending::Answered(Answer::Failed(texts::not_stopped(reason, &stopped.refused)))

@@ -295,7 +295,7 @@ async fn resolve_incomplete(
 ) -> Start {
     if let Err(StartError::Superseded) = &last {
         // A call without an answer may have started tasks, too.
-        let stopping = work.until(work.invocation.stop_deadline());
+        let stopping = work.until(work.stop_deadline());
         let _ = stop_and_wait(&stopping, &started.tasks, &started.tasks, SUPERSEDES).await;
         if let Err(error) =
             stop_tasks_of_request(&stopping, Certainty::Tagged, Some(SUPERSEDES)).await
@@ -359,7 +359,7 @@ async fn resolve_incomplete(
             }
         }
     };
-    let ending = work.until(work.deadline.max(work.invocation.stop_deadline()));
+    let ending = work.until(work.deadline.max(work.stop_deadline()));
     match stop_and_wait(&ending, started, started, NOT_ALL_STARTED).await {
         Ok(()) => Start::Failed(reason),
         Err(refused) => Start::Failed(texts::not_all_stopped(reason, &refused)),

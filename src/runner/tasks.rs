@@ -221,7 +221,7 @@ pub(super) async fn stop_tasks_of_request(
     certainty: Certainty,
     why: Option<&str>,
 ) -> Result<Vec<(TaskArn, CallError)>, CallError> {
-    let work = &work.until(work.invocation.stop_deadline());
+    let work = &work.until(work.stop_deadline());
     let found = find(work, Found::knows_what_runs).await?;
     let is_own = match certainty {
         Certainty::Tagged => is_marked_by,

@@ -80,7 +80,7 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
     let mut seen = Seen::of(&wait);
     if let Some(timed_out) = &wait.timed_out {
         // The invocation that saved this may have crashed before it stopped the tasks.
-        let by = work.invocation.stop_deadline().min(wait.deadline);
+        let by = work.stop_deadline().min(wait.deadline);
         stop(
             &work.until(by),
             &wait.tasks,
@@ -100,7 +100,7 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
         Course::Answered => Ending::ContinuesElsewhere,
         Course::Superseded => {
             tracing::warn!("a later request has replaced this one: stopping its tasks");
-            let stopping = work.until(work.invocation.stop_deadline());
+            let stopping = work.until(work.stop_deadline());
             let stopped = stop(&stopping, &wait.tasks, SUPERSEDES).await;
             Ending::Answered(Answer::Failed(texts::not_stopped(
                 texts::superseded(),

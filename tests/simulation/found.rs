@@ -1373,3 +1373,21 @@ fn a_definition_that_cannot_be_read_does_not_delay_an_answer_beyond_service_time
         });
     }
 }
+
+#[test]
+fn a_start_whose_tasks_cannot_be_stopped_is_answered_before_service_timeout() {
+    let trouble = Trouble {
+        denied: Some("StopTask"),
+        without_capacity: 9,
+        partial_starts: true,
+        ..Trouble::default()
+    };
+    let properties = json!({"Count": "3", "ServiceTimeout": "31"});
+    let script = Script::plain(RUNS_FOR_EVER);
+    keeps_every_promise(Life {
+        trouble,
+        planned: vec![("DescribeTasks", 1, Fault::Hangs)],
+        scripts: vec![script.clone(); 9],
+        ..Life::calm(properties, script)
+    });
+}
