@@ -186,7 +186,9 @@ async fn launch_until_complete(
         if let Some(end) = start_once(work, properties, &mut started, tried).await {
             return end;
         }
-        tokio::time::sleep(delay).await;
+        // The call may have taken long, and the last attempt comes when patience ends.
+        let left = (patience - work.now()).try_into().unwrap_or_default();
+        tokio::time::sleep(delay.min(left)).await;
     }
 }
 

@@ -1391,3 +1391,21 @@ fn a_start_whose_tasks_cannot_be_stopped_is_answered_before_service_timeout() {
         ..Life::calm(properties, script)
     });
 }
+
+#[test]
+fn a_start_without_capacity_whose_call_hangs_ends_with_its_invocation() {
+    for seed in 0..40 {
+        let trouble = Trouble {
+            without_capacity: 9,
+            ..Trouble::default()
+        };
+        let life = Life::calm(json!({"Timeout": "120"}), Script::plain(RUNS_FOR_EVER));
+        keeps_every_promise(Life {
+            seed,
+            trouble,
+            lambda_timeout: 20,
+            planned: vec![("RunTask", 3, Fault::Hangs)],
+            ..life
+        });
+    }
+}
