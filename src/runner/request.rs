@@ -13,7 +13,7 @@ use super::{
     },
     delete::delete,
     invocation::Invocation,
-    ledger::History,
+    ledger::{History, in_half_of},
     respond::span,
     run::{not_started, run, skip},
     tasks::{Certainty, stop_tasks_of_request},
@@ -141,12 +141,13 @@ impl Runner {
             return Recorded::Open(History::default());
         };
         let row = Row::planned(plan, request, invocation.now(), invocation.ends_at());
+        let left = invocation.remaining();
         let inserted = match plan {
             // StartTask has no client token, so the row alone prevents a second start.
             Plan::Run(run) if run.properties.instances().is_some() => {
-                ledger.insert_with_retry(&row).await
+                in_half_of(left, ledger.insert_with_retry(&row)).await
             }
-            _ => ledger.insert_or_get(&row).await,
+            _ => in_half_of(left, ledger.insert_or_get(&row)).await,
         };
         let there = match inserted {
             Ok(there) => there,

@@ -192,7 +192,9 @@ pub(super) async fn not_started(work: &Work<'_>, reason: Reason) -> Ending {
 /// this one waits for them.
 async fn unseen(work: &Work<'_>, error: &CallError) -> Ending {
     if let Some(ledger) = work.history.ledger
-        && let Some(wait) = ledger.wait_of(work.reply_to).await
+        && let Some(wait) = ledger
+            .wait_of(work.reply_to, work.invocation.remaining())
+            .await
     {
         tracing::warn!(
             "waiting for the tasks of another delivery, as a look at earlier tasks failed"

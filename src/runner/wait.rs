@@ -24,7 +24,7 @@ use super::{
         wait::{Goal, Step, TimedOut, Wait},
     },
     evidence::{DEFINITION_PATIENCE, Definition},
-    ledger::{FRESH_ROLE, Ledger, Written},
+    ledger::{FRESH_ROLE, Ledger, Written, in_half_of},
     tasks::stop,
     work::Work,
 };
@@ -390,14 +390,12 @@ async fn park_or_poll(work: &Work<'_>, wait: &Wait) -> Course {
         true => rows::next_look(wait, now),
         false => rows::takes_over_at(work.invocation.ends_at(), wait),
     };
-    // Use at most half of the remaining time: the next look or the hand-over needs the rest.
-    let saving = tokio::time::timeout(
-        work.invocation.remaining() / 2,
+    // The next look or the hand-over needs the rest of the time.
+    match in_half_of(
+        work.invocation.remaining(),
         ledger.save_wait(wait, next_look),
-    );
-    match saving
-        .await
-        .unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB")))
+    )
+    .await
     {
         Ok(Written::Done) if parks => {
             tracing::info!(
@@ -421,7 +419,7 @@ async fn park_or_poll(work: &Work<'_>, wait: &Wait) -> Course {
 }
 
 async fn is_watched(work: &Work<'_>, ledger: &Ledger) -> bool {
-    match ledger.is_watched(work.now()).await {
+    match in_half_of(work.invocation.remaining(), ledger.is_watched(work.now())).await {
         Ok(true) => true,
         Ok(false) => {
             tracing::warn!("polling, because the watch's rule has not invoked the function lately");

@@ -1271,6 +1271,28 @@ fn keeps_every_promise(life: Life) -> String {
 
 const INSTANCE: &str = "arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a";
 
+#[test]
+fn a_table_that_denies_a_row_does_not_take_the_time_of_a_short_invocation() {
+    let trouble = LedgerTrouble {
+        table: Some((TableTrouble::Denies, 0.0, 1e6)),
+        ..LedgerTrouble::default()
+    };
+    // A denial is retried for fifteen seconds, and an attempt that hangs takes its time beside.
+    let planned = [2, 4, 6, 8]
+        .map(|nth| ("PutItem", nth, Fault::Hangs))
+        .to_vec();
+    let life = Life::calm(
+        json!({"Instances": [INSTANCE], "Timeout": "60"}),
+        Script::plain(Fate::Exits(0, 1.0)),
+    );
+    let life = Life {
+        lambda_timeout: 20,
+        planned,
+        ..life
+    };
+    lives_right(life.with_ledger(trouble), &["SUCCESS", "SUCCESS"]);
+}
+
 /// Without the watch nothing is parked, and a Delete hands over while its task releases its network
 /// interface.
 #[test]
