@@ -164,6 +164,10 @@ impl Runner {
         let actions: Vec<(&Row, WatchAction)> = due.iter().map(|row| (row, row.action())).collect();
         let looked = &self.look_at_all(&actions).await;
         let works = actions.into_iter().map(|(row, action)| async move {
+            if invocation.now() >= invocation.hand_over_at() {
+                // The row is still due: the next round has the time for it.
+                return None;
+            }
             let Some(reply_to) = row.reply_to() else {
                 tracing::error!(
                     request_id = row.request,
@@ -320,6 +324,10 @@ impl Runner {
                     .sleep_until(from.min(invocation.hand_over_at()))
                     .await;
                 let _place = places.acquire().await;
+                // There is no time left to hand over. A later round has the row.
+                if invocation.now() >= invocation.answer_reserve_at() {
+                    return;
+                }
                 // The log and the metrics report an answer that was not delivered; the next round sends
                 // it again.
                 let _ = caught(Box::pin(self.resume(wait, invocation))).await;

@@ -1271,6 +1271,37 @@ fn keeps_every_promise(life: Life) -> String {
 
 const INSTANCE: &str = "arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a";
 
+/// An invocation of twenty seconds has half as much left as a hanging call takes.
+#[test]
+fn a_short_invocation_ends_by_itself_though_every_other_call_hangs() {
+    let quick = Script::plain(Fate::Exits(0, 1.0));
+    let long = Script::plain(RUNS_FOR_EVER);
+    for seed in 0..150 {
+        let cancelled = json!({"Timeout": "120", "CancelledAfter": 20.0});
+        let life = chapters(
+            &[json!({"Timeout": "120"}), cancelled],
+            vec![quick.clone(), long.clone(), quick.clone()],
+        );
+        let trouble = Trouble {
+            rate: 0.4,
+            faults: vec![Fault::Hangs, Fault::HangsAfter],
+            ..Trouble::default()
+        };
+        let life = Life {
+            seed,
+            lambda_timeout: 20,
+            recursive_loop: true,
+            trouble,
+            ..life
+        };
+        let lost = LedgerTrouble {
+            dropped: 1.0,
+            ..LedgerTrouble::default()
+        };
+        keeps_every_promise(life.with_ledger(lost));
+    }
+}
+
 #[test]
 fn a_table_that_denies_a_row_does_not_take_the_time_of_a_short_invocation() {
     let trouble = LedgerTrouble {
