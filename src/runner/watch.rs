@@ -82,16 +82,14 @@ impl Runner {
         let waiting = found
             .into_iter()
             .filter(|row| row.state == RowState::Waiting && row.claims(&task.arn));
-        for row in waiting {
+        // At the same time: the first may poll for a missing fact until the invocation ends.
+        let works = waiting.filter_map(|row| {
             // A row that cannot be read is left to the watch, which answers it FAILED.
-            let (Ok(Some(wait)), Some(reply_to)) = (row.continuation(), row.reply_to()) else {
-                continue;
-            };
+            let (wait, reply_to) = (row.continuation().ok()??, row.reply_to()?);
             let span = span(wait.request_type, &reply_to, wait.hop);
-            self.wake(wait, task.clone(), invocation)
-                .instrument(span)
-                .await;
-        }
+            Some(self.wake(wait, task.clone(), invocation).instrument(span))
+        });
+        futures_util::future::join_all(works).await;
     }
 
     /// Settles a parked wait if the event's task shows that it is over.
@@ -102,7 +100,7 @@ impl Runner {
                 tasks: vec![task],
                 missing: Vec::new(),
             }),
-            several => caught_call(self.aws.describe_tasks(&wait.cluster, several)).await,
+            several => self.describe(&wait.cluster, several, invocation).await,
         };
         match observation {
             Ok(observation) => {
@@ -162,7 +160,7 @@ impl Runner {
         invocation: &Invocation,
     ) -> Vec<Followed> {
         let actions: Vec<(&Row, WatchAction)> = due.iter().map(|row| (row, row.action())).collect();
-        let looked = &self.look_at_all(&actions).await;
+        let looked = &self.look_at_all(&actions, invocation).await;
         let works = actions.into_iter().map(|(row, action)| async move {
             if invocation.now() >= invocation.hand_over_at() {
                 // The row is still due: the next round has the time for it.
@@ -360,9 +358,26 @@ impl Runner {
             .unwrap_or(true)
     }
 
+    /// Describes tasks in half of the time that is left: their waits need the other half.
+    async fn describe(
+        &self,
+        cluster: &str,
+        tasks: &[TaskArn],
+        invocation: &Invocation,
+    ) -> Result<Observation, CallError> {
+        let looking = caught_call(self.aws.describe_tasks(cluster, tasks));
+        tokio::time::timeout(invocation.remaining() / 2, looking)
+            .await
+            .unwrap_or_else(|_| Err(CallError::no_answer("ECS")))
+    }
+
     /// Looks at the tasks of all these waits, up to 100 in one call, because ECS limits an
     /// account's calls and not their tasks.
-    async fn look_at_all(&self, actions: &[(&Row, WatchAction)]) -> Looked {
+    async fn look_at_all(
+        &self,
+        actions: &[(&Row, WatchAction)],
+        invocation: &Invocation,
+    ) -> Looked {
         let mut clusters: BTreeMap<&str, Vec<TaskArn>> = BTreeMap::new();
         for (_, action) in actions {
             if let WatchAction::Look(wait) = action {
@@ -373,10 +388,9 @@ impl Runner {
             }
         }
         let calls = clusters.iter().flat_map(|(cluster, tasks)| {
-            tasks.chunks(DESCRIBE_AT_ONCE).map(|chunk| async {
-                let looked = caught_call(self.aws.describe_tasks(cluster, chunk)).await;
-                (*cluster, looked)
-            })
+            tasks
+                .chunks(DESCRIBE_AT_ONCE)
+                .map(|chunk| async { (*cluster, self.describe(cluster, chunk, invocation).await) })
         });
         let answers: Vec<_> = stream::iter(calls).buffer_unordered(4).collect().await;
         let mut looked = Looked::default();

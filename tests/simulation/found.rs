@@ -1271,6 +1271,38 @@ fn keeps_every_promise(life: Life) -> String {
 
 const INSTANCE: &str = "arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a";
 
+/// An event is about a Create's row and a Delete's. The Create waits for an exit code that never
+/// comes, until the invocation must end, and the Delete's look then hangs.
+#[test]
+fn an_event_settles_the_second_row_of_its_task_while_the_first_waits() {
+    let never_runs = Script {
+        starting: 30.0,
+        deprovisioning: 25.0,
+        ..Script::plain(RUNS_FOR_EVER)
+    };
+    let runs = Script {
+        starting: 0.5,
+        stopping: (3.0, 143),
+        ..never_runs.clone()
+    };
+    for nth in 3..40 {
+        let properties = json!({"Timeout": "1800", "Count": "2"});
+        let mut life = Life::calm(properties, never_runs.clone());
+        life.chapters[0].cancelled_after = Some(5.0);
+        let hanging = (nth..nth + 3)
+            .map(|nth| ("DescribeTasks", nth, Fault::Hangs))
+            .collect();
+        let life = Life {
+            lambda_timeout: 20,
+            recursive_loop: true,
+            planned: hanging,
+            scripts: vec![never_runs.clone(), runs.clone()],
+            ..life
+        };
+        keeps_every_promise(life.with_ledger(LedgerTrouble::default()));
+    }
+}
+
 /// An invocation of twenty seconds has half as much left as a hanging call takes.
 #[test]
 fn a_short_invocation_ends_by_itself_though_every_other_call_hangs() {
