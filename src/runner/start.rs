@@ -390,8 +390,7 @@ async fn launch_once(
             Some(instances) => start_on(work, launch, instances, started).await,
         }
     };
-    let has_queued = Cell::new(false);
-    let call = async || match once().await {
+    let tagged_or_not = async || match once().await {
         Err(StartError::Call(error))
             if is_about_tags(&error) && launch.properties.tags.is_none() =>
         {
@@ -401,6 +400,10 @@ async fn launch_once(
             tags_denied.set(true);
             once().await
         }
+        result => result,
+    };
+    let has_queued = Cell::new(false);
+    let call = async || match tagged_or_not().await {
         Err(StartError::Call(error)) if error.is_throttled() && !has_queued.replace(true) => {
             queue(work).await;
             // The wait in the queue can take minutes, in which CloudFormation may have sent another
@@ -408,7 +411,7 @@ async fn launch_once(
             if is_superseded(work).await {
                 return Err(StartError::Superseded);
             }
-            once().await
+            tagged_or_not().await
         }
         result => result,
     };

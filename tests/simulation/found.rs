@@ -1478,6 +1478,24 @@ fn a_start_whose_tasks_cannot_be_stopped_is_answered_before_service_timeout() {
 }
 
 #[test]
+fn a_throttled_start_goes_without_the_tags_that_short_arns_do_not_take() {
+    let trouble = Trouble {
+        short_arns: true,
+        ..Trouble::default()
+    };
+    let life = Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)));
+    let planned = vec![("RunTask", 1, Fault::Throttled)];
+    check(
+        Life {
+            trouble,
+            planned,
+            ..life
+        },
+        &["SUCCESS", "SUCCESS"],
+    );
+}
+
+#[test]
 fn a_start_without_capacity_whose_call_hangs_ends_with_its_invocation() {
     for seed in 0..40 {
         let trouble = Trouble {
