@@ -161,6 +161,8 @@ impl Runner {
         if !is_first {
             match own.redelivered() {
                 Redelivery::Start => {}
+                // A Delete rests on nothing that a row says.
+                Redelivery::Fail(_) if request.request_type == RequestType::Delete => {}
                 further => return Recorded::Further(further),
             }
         }
@@ -203,6 +205,15 @@ impl Runner {
                 let cluster = wait.cluster.clone();
                 let work = self.work(&cluster, &[], &history, wait.deadline, reply_to, invocation);
                 Box::pin(follow(&work, *wait)).await
+            }
+            Redelivery::Fail(error) => {
+                tracing::error!("the request's row cannot be read: {error}");
+                let (cluster, reason) = (
+                    request.properties.cluster(),
+                    texts::function_replaced(&error),
+                );
+                let failing = self.stop_and_fail(cluster, reply_to, invocation, reason);
+                Ending::Answered(Box::pin(failing).await)
             }
             Redelivery::Superseded | Redelivery::Start => {
                 // The later request may have looked for tasks before ECS let the start of an

@@ -1496,6 +1496,32 @@ fn a_throttled_start_goes_without_the_tags_that_short_arns_do_not_take() {
 }
 
 #[test]
+fn a_row_of_another_version_is_started_by_no_redelivery() {
+    let script = Script::plain(Fate::Exits(0, 200.0));
+    for polls in 5..25 {
+        let trouble = LedgerTrouble {
+            spoiled: Some((Spoiled::State, 30.0)),
+            dropped: 1.0,
+            ..LedgerTrouble::default()
+        };
+        let life = Life {
+            first_dies_after: Some(polls),
+            deleted: false,
+            ..Life::calm(json!({"Timeout": "1800"}), script.clone())
+        };
+        let lived = live_out(life.with_ledger(trouble), None);
+        let spoiled = lived.steps.find("of another version").unwrap();
+        let failed = lived.answers[0]["Status"] == "FAILED";
+        assert!(
+            failed && lived.objections.is_empty() && !lived.steps[spoiled..].contains("RunTask"),
+            "after {polls} polls\n{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
+    }
+}
+
+#[test]
 fn a_start_without_capacity_whose_call_hangs_ends_with_its_invocation() {
     for seed in 0..40 {
         let trouble = Trouble {

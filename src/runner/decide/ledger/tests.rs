@@ -89,6 +89,14 @@ fn a_redelivery_does_what_is_still_to_be_done() {
             Redelivery::Repeat("body".to_owned()),
         ),
         (row(RowState::Ended), Redelivery::Superseded),
+        (
+            Row {
+                version: 2,
+                state: RowState::Unknown,
+                ..row(RowState::Starting)
+            },
+            Redelivery::Fail(WaitError::Version(2)),
+        ),
     ] {
         assert_eq!(row.redelivered(), expected, "{row:?}");
     }
