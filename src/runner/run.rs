@@ -87,6 +87,10 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
             tracing::info!(
                 "an earlier delivery of this request has started its tasks: waiting for them"
             );
+            // Tasks that it has not started start now. If the service is gone, all may have started.
+            if let Ok(properties) = placed(work, &plan.properties).await {
+                plan.properties = properties;
+            }
         }
         Asked::Skip(skip) => return skipped(skip, plan.wait_handle),
         Asked::Refuse(reason) => return not_started(work, reason).await,
@@ -246,18 +250,27 @@ async fn ask(work: &Work<'_>, run: &Run) -> Asked {
     if let Some(reason) = unknown_watch_containers(work, &run.properties).await {
         return Asked::Refuse(reason);
     }
-    let (cluster, mut properties) = (work.cluster, Box::new(run.properties.clone()));
-    if let Some(service) = &run.properties.service {
-        match work
-            .ride_out(|| work.aws.describe_service(cluster, service))
-            .await
-        {
-            Ok(Some(placement)) => *properties = properties.placed_as(placement),
-            Ok(None) => return Asked::Refuse(texts::no_service(service, cluster, None)),
-            Err(error) => return Asked::Refuse(texts::no_service(service, cluster, Some(&error))),
-        }
+    match placed(work, &run.properties).await {
+        Ok(properties) => Asked::Proceed(Box::new(properties)),
+        Err(reason) => Asked::Refuse(reason),
     }
-    Asked::Proceed(properties)
+}
+
+/// The properties with the placement of the service that they name, if they name one. `Err` if it
+/// cannot be had.
+async fn placed(work: &Work<'_>, properties: &Properties) -> Result<Properties, Reason> {
+    let (cluster, properties) = (work.cluster, properties.clone());
+    let Some(service) = properties.service.clone() else {
+        return Ok(properties);
+    };
+    match work
+        .ride_out(|| work.aws.describe_service(cluster, &service))
+        .await
+    {
+        Ok(Some(placement)) => Ok(properties.placed_as(placement)),
+        Ok(None) => Err(texts::no_service(&service, cluster, None)),
+        Err(error) => Err(texts::no_service(&service, cluster, Some(&error))),
+    }
 }
 
 /// The status of the request's stack. If RunOnRollback is a default, the question must not cost

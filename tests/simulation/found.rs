@@ -1521,6 +1521,44 @@ fn a_row_of_another_version_is_started_by_no_redelivery() {
     }
 }
 
+/// The first delivery cannot read the definitions, runs, and dies when it has started two of three
+/// tasks. The second one reads that nothing has changed.
+#[test]
+fn a_redelivery_that_would_run_nothing_starts_what_is_missing_where_the_service_runs() {
+    let changed = json!([{"Container": "app", "Image": true}]);
+    let all = [
+        json!({"Count": "0"}),
+        json!({"Count": "3", "Service": "web", "UpdateCriteria": changed}),
+    ];
+    let script = Script::plain(Fate::Exits(0, 100.0));
+    for polls in 20..90 {
+        let trouble = Trouble {
+            without_capacity: 1,
+            partial_starts: true,
+            definitions_denied: 30.0,
+            ..Trouble::default()
+        };
+        let life = Life {
+            trouble,
+            first_dies_after: Some(polls),
+            deaths: 2,
+            deleted: false,
+            ..chapters(&all, vec![script.clone(); 4])
+        };
+        let lived = live_out(life, None);
+        let succeeded = lived
+            .answers
+            .iter()
+            .all(|answer| answer["Status"] == "SUCCESS");
+        assert!(
+            succeeded && lived.objections.is_empty(),
+            "after {polls} polls\n{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
+    }
+}
+
 #[test]
 fn a_start_without_capacity_whose_call_hangs_ends_with_its_invocation() {
     for seed in 0..40 {

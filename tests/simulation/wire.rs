@@ -276,6 +276,7 @@ fn denied(world: &World, operation: &str) -> Option<Value> {
     let now = world.now();
     let missing = trouble.denied == Some(operation)
         || now < trouble.fresh_role
+        || operation == "DescribeTaskDefinition" && now < trouble.definitions_denied
         || is_of_table(operation) && world.trouble().denies(now);
     missing.then(|| {
         error(
