@@ -67,7 +67,7 @@ impl Runner {
         let Some(started_by) = &task.started_by else {
             return;
         };
-        let found = match ledger.rows(started_by).await {
+        let found = match caught_call(ledger.rows(started_by)).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(
@@ -117,13 +117,14 @@ impl Runner {
             return;
         };
         let round = invocation.now();
-        let open = ledger.count_open().await;
+        let open = caught_call(ledger.count_open()).await;
         let open = open
             .inspect_err(|error| tracing::debug!("open waits are not counted: {error}"))
             .ok();
         let (mut from, mut overdue, mut followed) = (None, 0, Vec::new());
         loop {
-            let (due, next) = match ledger.due_rows(round, from.as_ref()).await {
+            let due_rows = caught_call(ledger.due_rows(round, from.as_ref()));
+            let (due, next) = match due_rows.await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::error!("the rows that are due cannot be read: {error}");
@@ -133,7 +134,7 @@ impl Runner {
             // A watch that cannot read its rows writes no heartbeat, so that no wait is parked for
             // it.
             if from.is_none()
-                && let Err(error) = ledger.write_heartbeat(round).await
+                && let Err(error) = caught_call(ledger.write_heartbeat(round)).await
             {
                 tracing::error!(
                     "the heartbeat could not be written, so nothing will be parked: {error}"
