@@ -322,6 +322,11 @@ fn each_step_is_written_on_condition_that_it_is_still_to_be_made() {
         due_again(&row(RowState::Waiting), at(60)).condition,
         "#state = :state"
     );
+    assert_eq!(
+        due_again(&row(RowState::Unknown), at(60)).condition,
+        "#state <> :state",
+        "an answer in a row of another version is sent again"
+    );
     assert!(
         ended(row(RowState::Answering).key())
             .expression
