@@ -121,6 +121,8 @@ pub struct Particulars {
     on_ec2: bool,
 }
 
+/// The prefix of every stoppedReason that the function gives.
+pub const STOPPED_BY_US: &str = "ecs-tasks: ";
 /// The prefix of the stoppedReason of a task that the function stopped at its deadline.
 pub const TIMED_OUT: &str = "ecs-tasks: not finished within ";
 

@@ -112,7 +112,7 @@ pub(super) async fn conclude(
                 .iter()
                 .filter(|failure| failure.cause == Cause::Missing);
             let lost: Vec<TaskArn> = lost.map(|failure| failure.task.clone()).collect();
-            stop(&work.until(work.invocation.stop_deadline()), &lost, UNKNOWN).await;
+            stop(&work.until(work.stop_deadline()), &lost, UNKNOWN).await;
             // A container that never ran has no log.
             let ran = failures
                 .first()
@@ -177,9 +177,7 @@ async fn with_output(
 /// Stops the tasks of a run at its deadline. Returns the tasks that AWS refused to stop.
 pub(super) async fn stop_at_deadline(work: &Work<'_>, wait: &Wait) -> Vec<(TaskArn, CallError)> {
     let invocation = work.invocation;
-    let by = invocation
-        .clamp(wait.settle_by)
-        .max(invocation.stop_deadline());
+    let by = invocation.clamp(wait.settle_by).max(work.stop_deadline());
     stop(
         &work.until(by),
         &wait.tasks,
@@ -255,12 +253,7 @@ pub(super) async fn lost_sight(
 
 /// Stops the tasks of a wait that cannot continue, and fails its request.
 pub(super) async fn stop_and_fail(work: &Work<'_>, wait: &Wait, reason: Reason) -> Answer {
-    let stopped = stop(
-        &work.until(work.invocation.stop_deadline()),
-        &wait.tasks,
-        UNWATCHED,
-    )
-    .await;
+    let stopped = stop(&work.until(work.stop_deadline()), &wait.tasks, UNWATCHED).await;
     let reason = if wait.goal == Goal::Success {
         reason
     } else {

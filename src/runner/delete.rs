@@ -68,7 +68,10 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
         .into_iter()
         .filter(|task| !task.is_stopped())
         .collect();
-    if described.is_empty() && found.undescribed.is_empty() {
+    // One that cannot be described may still hold its network interface. Another resource's ends by
+    // itself.
+    let stopping = found.undescribed_stopped;
+    if described.is_empty() && found.undescribed.is_empty() && stopping.is_empty() {
         let why = "no task of this resource runs";
         return Ending::Answered(Answer::success_without_run(texts::nothing_to_stop(why)));
     }
@@ -98,6 +101,7 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
         .into_iter()
         .map(|task| task.arn)
         .chain(undescribed)
+        .chain(stopping)
         .collect();
     follow(work, Wait::for_stop(plan, work.reply_to, tasks, work.now())).await
 }

@@ -207,7 +207,8 @@ impl Ledger {
 
     /// Makes a delivered answer the request's one answer, and ends the request. The write is worth
     /// some seconds, because the watch answers again if the row does not hold the answer.
-    pub(super) async fn settle(&self, reply_to: &ReplyTo, body: &str, patience: StdDuration) {
+    /// `remaining` is the rest of the invocation.
+    pub(super) async fn settle(&self, reply_to: &ReplyTo, body: &str, remaining: StdDuration) {
         let update = rows::settled(reply_to, body);
         let settling = (|| self.write(&update))
             .retry(
@@ -216,7 +217,7 @@ impl Ledger {
                     .without_max_times(),
             )
             .when(CallError::is_transient);
-        match tokio::time::timeout(patience.min(SETTLING), settling).await {
+        match tokio::time::timeout(SETTLING.min(remaining / 2), settling).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!("the request's row could not be ended: {error}"),
             Err(_) => tracing::warn!("the request's row could not be ended in time"),
@@ -239,19 +240,16 @@ impl Ledger {
         remaining: StdDuration,
     ) {
         let update = rows::due_again(row, next_look);
-        let writing = tokio::time::timeout(remaining / 2, self.write(&update));
-        if let Err(error) = writing
-            .await
-            .unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB")))
-        {
+        if let Err(error) = in_half_of(remaining, self.write(&update)).await {
             tracing::warn!("the row's next look could not be scheduled: {error}");
         }
     }
 
-    /// The wait that another delivery of a request has saved, if there is one.
-    pub(super) async fn wait_of(&self, reply_to: &ReplyTo) -> Option<Wait> {
+    /// The wait that another delivery of a request has saved, if there is one. `remaining` is the
+    /// rest of the invocation.
+    pub(super) async fn wait_of(&self, reply_to: &ReplyTo, remaining: StdDuration) -> Option<Wait> {
         let resource = reply_to.started_by();
-        let rows = self.rows(&resource).await;
+        let rows = in_half_of(remaining, self.rows(&resource)).await;
         let rows = rows
             .inspect_err(|error| {
                 tracing::warn!("cannot look for another delivery of this request: {error}")
@@ -370,6 +368,17 @@ fn refused(row: Option<Row>) -> Written {
         Some(row) if row.is_unanswered() => Written::Taken,
         Some(_) => Written::Superseded,
     }
+}
+
+/// A call to the ledger in half of the time that an invocation has left: the other half is for what
+/// follows.
+pub(super) async fn in_half_of<T>(
+    left: StdDuration,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    tokio::time::timeout(left / 2, call)
+        .await
+        .unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB")))
 }
 
 async fn in_time<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {

@@ -13,7 +13,7 @@ use super::{
     },
     delete::delete,
     invocation::Invocation,
-    ledger::History,
+    ledger::{History, in_half_of},
     respond::span,
     run::{not_started, run, skip},
     tasks::{Certainty, stop_tasks_of_request},
@@ -141,12 +141,13 @@ impl Runner {
             return Recorded::Open(History::default());
         };
         let row = Row::planned(plan, request, invocation.now(), invocation.ends_at());
+        let left = invocation.remaining();
         let inserted = match plan {
             // StartTask has no client token, so the row alone prevents a second start.
             Plan::Run(run) if run.properties.instances().is_some() => {
-                ledger.insert_with_retry(&row).await
+                in_half_of(left, ledger.insert_with_retry(&row)).await
             }
-            _ => ledger.insert_or_get(&row).await,
+            _ => in_half_of(left, ledger.insert_or_get(&row)).await,
         };
         let there = match inserted {
             Ok(there) => there,
@@ -160,6 +161,8 @@ impl Runner {
         if !is_first {
             match own.redelivered() {
                 Redelivery::Start => {}
+                // A Delete rests on nothing that a row says.
+                Redelivery::Fail(_) if request.request_type == RequestType::Delete => {}
                 further => return Recorded::Further(further),
             }
         }
@@ -202,6 +205,15 @@ impl Runner {
                 let cluster = wait.cluster.clone();
                 let work = self.work(&cluster, &[], &history, wait.deadline, reply_to, invocation);
                 Box::pin(follow(&work, *wait)).await
+            }
+            Redelivery::Fail(error) => {
+                tracing::error!("the request's row cannot be read: {error}");
+                let (cluster, reason) = (
+                    request.properties.cluster(),
+                    texts::function_replaced(&error),
+                );
+                let failing = self.stop_and_fail(cluster, reply_to, invocation, reason);
+                Ending::Answered(Box::pin(failing).await)
             }
             Redelivery::Superseded | Redelivery::Start => {
                 // The later request may have looked for tasks before ECS let the start of an

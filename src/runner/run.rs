@@ -87,6 +87,10 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
             tracing::info!(
                 "an earlier delivery of this request has started its tasks: waiting for them"
             );
+            // Tasks that it has not started start now. If the service is gone, all may have started.
+            if let Ok(properties) = placed(work, &plan.properties).await {
+                plan.properties = properties;
+            }
         }
         Asked::Skip(skip) => return skipped(skip, plan.wait_handle),
         Asked::Refuse(reason) => return not_started(work, reason).await,
@@ -192,7 +196,9 @@ pub(super) async fn not_started(work: &Work<'_>, reason: Reason) -> Ending {
 /// this one waits for them.
 async fn unseen(work: &Work<'_>, error: &CallError) -> Ending {
     if let Some(ledger) = work.history.ledger
-        && let Some(wait) = ledger.wait_of(work.reply_to).await
+        && let Some(wait) = ledger
+            .wait_of(work.reply_to, work.invocation.remaining())
+            .await
     {
         tracing::warn!(
             "waiting for the tasks of another delivery, as a look at earlier tasks failed"
@@ -244,18 +250,27 @@ async fn ask(work: &Work<'_>, run: &Run) -> Asked {
     if let Some(reason) = unknown_watch_containers(work, &run.properties).await {
         return Asked::Refuse(reason);
     }
-    let (cluster, mut properties) = (work.cluster, Box::new(run.properties.clone()));
-    if let Some(service) = &run.properties.service {
-        match work
-            .ride_out(|| work.aws.describe_service(cluster, service))
-            .await
-        {
-            Ok(Some(placement)) => *properties = properties.placed_as(placement),
-            Ok(None) => return Asked::Refuse(texts::no_service(service, cluster, None)),
-            Err(error) => return Asked::Refuse(texts::no_service(service, cluster, Some(&error))),
-        }
+    match placed(work, &run.properties).await {
+        Ok(properties) => Asked::Proceed(Box::new(properties)),
+        Err(reason) => Asked::Refuse(reason),
     }
-    Asked::Proceed(properties)
+}
+
+/// The properties with the placement of the service that they name, if they name one. `Err` if it
+/// cannot be had.
+async fn placed(work: &Work<'_>, properties: &Properties) -> Result<Properties, Reason> {
+    let (cluster, properties) = (work.cluster, properties.clone());
+    let Some(service) = properties.service.clone() else {
+        return Ok(properties);
+    };
+    match work
+        .ride_out(|| work.aws.describe_service(cluster, &service))
+        .await
+    {
+        Ok(Some(placement)) => Ok(properties.placed_as(placement)),
+        Ok(None) => Err(texts::no_service(&service, cluster, None)),
+        Err(error) => Err(texts::no_service(&service, cluster, Some(&error))),
+    }
 }
 
 /// The status of the request's stack. If RunOnRollback is a default, the question must not cost
@@ -390,7 +405,7 @@ pub(super) async fn promised(
     match written {
         Ok(()) => Ending::Promised(answer, Box::new(wait)),
         Err(error) => {
-            let stopping = work.until(work.invocation.stop_deadline());
+            let stopping = work.until(work.stop_deadline());
             let stopped = stop(&stopping, &wait.tasks, NOT_REMEMBERED).await;
             let reason = texts::not_remembered(error.as_ref());
             Ending::Answered(Answer::Failed(texts::not_stopped(reason, &stopped.refused)))

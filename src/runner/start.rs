@@ -25,7 +25,7 @@ use super::{
 use crate::{
     aws::ecs::{Launch, Launched},
     call::CallError,
-    failures::{self, Retry},
+    failures::{self, Retry, STOPPED_BY_US, TIMED_OUT},
     identity,
     properties::Properties,
     reason::Reason,
@@ -65,8 +65,8 @@ enum StartError {
     /// An earlier delivery called StartTask, and its tasks cannot be seen.
     #[error("{}", texts::STARTED_UNSEEN)]
     StartedUnseen,
-    /// An earlier delivery has failed this run and stopped its tasks.
-    #[error("{NOT_ALL_STARTED}")]
+    /// An earlier delivery has failed this run and stopped its tasks, or a Delete has.
+    #[error("{}", texts::GIVEN_UP)]
     GivenUp,
     #[error("{0}")]
     Call(#[from] CallError),
@@ -136,14 +136,18 @@ impl StartError {
 
 /// Starts the tasks of the properties. `attempt` selects the first client token. If `is_new_stack`,
 /// a denial is tried again for longer, because the policies of a new role may not have spread yet.
+///
+/// The tasks come in the order of their ARNs: deliveries learn of them from different calls, and
+/// the answer of each names the same task first.
 pub(super) async fn start(
     work: &Work<'_>,
     properties: &Properties,
     attempt: u32,
     is_new_stack: bool,
 ) -> Start {
-    let start = launch_until_complete(work, properties, attempt, is_new_stack).await;
-    if let Start::Complete(started) = &start {
+    let mut start = launch_until_complete(work, properties, attempt, is_new_stack).await;
+    if let Start::Complete(started) = &mut start {
+        started.tasks.sort();
         let arns: Vec<&str> = started.tasks.iter().map(|task| task.0.as_str()).collect();
         tracing::info!(cluster = work.cluster, task_arn = arns.join(","), "started");
     }
@@ -182,7 +186,9 @@ async fn launch_until_complete(
         if let Some(end) = start_once(work, properties, &mut started, tried).await {
             return end;
         }
-        tokio::time::sleep(delay).await;
+        // The call may have taken long, and the last attempt comes when patience ends.
+        let left = (patience - work.now()).try_into().unwrap_or_default();
+        tokio::time::sleep(delay.min(left)).await;
     }
 }
 
@@ -291,7 +297,7 @@ async fn resolve_incomplete(
 ) -> Start {
     if let Err(StartError::Superseded) = &last {
         // A call without an answer may have started tasks, too.
-        let stopping = work.until(work.invocation.stop_deadline());
+        let stopping = work.until(work.stop_deadline());
         let _ = stop_and_wait(&stopping, &started.tasks, &started.tasks, SUPERSEDES).await;
         if let Err(error) =
             stop_tasks_of_request(&stopping, Certainty::Tagged, Some(SUPERSEDES)).await
@@ -355,7 +361,7 @@ async fn resolve_incomplete(
             }
         }
     };
-    let ending = work.until(work.deadline.max(work.invocation.stop_deadline()));
+    let ending = work.until(work.deadline.max(work.stop_deadline()));
     match stop_and_wait(&ending, started, started, NOT_ALL_STARTED).await {
         Ok(()) => Start::Failed(reason),
         Err(refused) => Start::Failed(texts::not_all_stopped(reason, &refused)),
@@ -384,8 +390,7 @@ async fn launch_once(
             Some(instances) => start_on(work, launch, instances, started).await,
         }
     };
-    let has_queued = Cell::new(false);
-    let call = async || match once().await {
+    let tagged_or_not = async || match once().await {
         Err(StartError::Call(error))
             if is_about_tags(&error) && launch.properties.tags.is_none() =>
         {
@@ -395,6 +400,10 @@ async fn launch_once(
             tags_denied.set(true);
             once().await
         }
+        result => result,
+    };
+    let has_queued = Cell::new(false);
+    let call = async || match tagged_or_not().await {
         Err(StartError::Call(error)) if error.is_throttled() && !has_queued.replace(true) => {
             queue(work).await;
             // The wait in the queue can take minutes, in which CloudFormation may have sent another
@@ -402,7 +411,7 @@ async fn launch_once(
             if is_superseded(work).await {
                 return Err(StartError::Superseded);
             }
-            once().await
+            tagged_or_not().await
         }
         result => result,
     };
@@ -454,8 +463,8 @@ async fn is_superseded(work: &Work<'_>) -> bool {
     }
 }
 
-/// Starts a task on each of these instances that has none of this request's yet. If an earlier
-/// delivery has failed the run, nothing is started.
+/// Starts a task on each of these instances that has none of this request's yet. If the run has
+/// been given up, nothing is started.
 async fn start_on(
     work: &Work<'_>,
     launch: &Launch<'_>,
@@ -469,21 +478,10 @@ async fn start_on(
     if own.iter().any(is_given_up) {
         return Err(StartError::GivenUp);
     }
-    let mut new: Vec<&Task> = own
-        .iter()
-        .filter(|task| !started.tasks.contains(&task.arn))
-        .collect();
-    // The order of the instances makes every delivery's answer the same.
-    let place = |task: &Task| {
-        instances
-            .iter()
-            .position(|instance| task.container_instance_arn.as_ref() == Some(instance))
-    };
-    new.sort_by_key(|task| (place(task), task.created_at, task.arn.clone()));
+    let arns = own.iter().map(|task| task.arn.clone());
+    let new: Vec<TaskArn> = arns.filter(|task| !started.tasks.contains(task)).collect();
     if !new.is_empty() {
-        return Ok(Launched::Conflict(
-            new.into_iter().map(|task| task.arn.clone()).collect(),
-        ));
+        return Ok(Launched::Conflict(new));
     }
     let free: Vec<String> = free_instances(instances, &own, launch.count);
     if work.history.attempts > 0 && own.is_empty() {
@@ -539,8 +537,11 @@ fn free_instances(instances: &[String], own: &[Task], count: usize) -> Vec<Strin
     free[free.len().saturating_sub(count)..].to_vec()
 }
 
+/// This function has stopped the task before its deadline: the run has failed, or its resource is
+/// deleted. Where StopTask has cleared the tags, the task may even be another request's.
 fn is_given_up(task: &Task) -> bool {
-    task.stopped_reason.as_deref() == Some(NOT_ALL_STARTED)
+    let reason = task.stopped_reason.as_deref().unwrap_or_default();
+    reason.starts_with(STOPPED_BY_US) && !reason.starts_with(TIMED_OUT)
 }
 
 /// The task ended before any of its containers ran, and nobody stopped it. A task that a person has

@@ -31,7 +31,7 @@ pub(super) struct Found {
     pub(super) undescribed: Vec<TaskArn>,
     /// Tasks that are listed as stopping or stopped and cannot be described. They may belong to any
     /// resource of the family.
-    undescribed_stopped: Vec<TaskArn>,
+    pub(super) undescribed_stopped: Vec<TaskArn>,
     /// The final error that prevents every description.
     pub(super) unseen: Option<CallError>,
 }
@@ -221,7 +221,7 @@ pub(super) async fn stop_tasks_of_request(
     certainty: Certainty,
     why: Option<&str>,
 ) -> Result<Vec<(TaskArn, CallError)>, CallError> {
-    let work = &work.until(work.invocation.stop_deadline());
+    let work = &work.until(work.stop_deadline());
     let found = find(work, Found::knows_what_runs).await?;
     let is_own = match certainty {
         Certainty::Tagged => is_marked_by,

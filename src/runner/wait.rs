@@ -24,7 +24,7 @@ use super::{
         wait::{Goal, Step, TimedOut, Wait},
     },
     evidence::{DEFINITION_PATIENCE, Definition},
-    ledger::{FRESH_ROLE, Ledger, Written},
+    ledger::{FRESH_ROLE, Ledger, Written, in_half_of},
     tasks::stop,
     work::Work,
 };
@@ -80,7 +80,7 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
     let mut seen = Seen::of(&wait);
     if let Some(timed_out) = &wait.timed_out {
         // The invocation that saved this may have crashed before it stopped the tasks.
-        let by = work.invocation.stop_deadline().min(wait.deadline);
+        let by = work.stop_deadline().min(wait.deadline);
         stop(
             &work.until(by),
             &wait.tasks,
@@ -100,7 +100,7 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
         Course::Answered => Ending::ContinuesElsewhere,
         Course::Superseded => {
             tracing::warn!("a later request has replaced this one: stopping its tasks");
-            let stopping = work.until(work.invocation.stop_deadline());
+            let stopping = work.until(work.stop_deadline());
             let stopped = stop(&stopping, &wait.tasks, SUPERSEDES).await;
             Ending::Answered(Answer::Failed(texts::not_stopped(
                 texts::superseded(),
@@ -353,7 +353,10 @@ async fn assess(work: &Work<'_>, wait: &Wait, seen: &mut Seen) -> Outcome {
     }
     let name = definition_name(seen);
     if wait.over_since.is_none() {
-        let reading = work.until(work.invocation.clamp(work.now() + DEFINITION_PATIENCE));
+        // The verdict may need the definition more than the deadline, and the answer must come in
+        // time all the same.
+        let by = (work.now() + DEFINITION_PATIENCE).min(wait.settle_by.max(wait.deadline));
+        let reading = work.until(work.invocation.clamp(by));
         (seen.definition, seen.has_asked) = (Definition::read(&reading, &name).await, true);
     } else if !seen.has_asked {
         // The hand-over leaves the definition out, so each invocation reads it once.
@@ -387,14 +390,12 @@ async fn park_or_poll(work: &Work<'_>, wait: &Wait) -> Course {
         true => rows::next_look(wait, now),
         false => rows::takes_over_at(work.invocation.ends_at(), wait),
     };
-    // Use at most half of the remaining time: the next look or the hand-over needs the rest.
-    let saving = tokio::time::timeout(
-        work.invocation.remaining() / 2,
+    // The next look or the hand-over needs the rest of the time.
+    match in_half_of(
+        work.invocation.remaining(),
         ledger.save_wait(wait, next_look),
-    );
-    match saving
-        .await
-        .unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB")))
+    )
+    .await
     {
         Ok(Written::Done) if parks => {
             tracing::info!(
@@ -418,7 +419,7 @@ async fn park_or_poll(work: &Work<'_>, wait: &Wait) -> Course {
 }
 
 async fn is_watched(work: &Work<'_>, ledger: &Ledger) -> bool {
-    match ledger.is_watched(work.now()).await {
+    match in_half_of(work.invocation.remaining(), ledger.is_watched(work.now())).await {
         Ok(true) => true,
         Ok(false) => {
             tracing::warn!("polling, because the watch's rule has not invoked the function lately");

@@ -67,7 +67,7 @@ impl Runner {
         let Some(started_by) = &task.started_by else {
             return;
         };
-        let found = match ledger.rows(started_by).await {
+        let found = match caught_call(ledger.rows(started_by)).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(
@@ -82,16 +82,14 @@ impl Runner {
         let waiting = found
             .into_iter()
             .filter(|row| row.state == RowState::Waiting && row.claims(&task.arn));
-        for row in waiting {
+        // At the same time: the first may poll for a missing fact until the invocation ends.
+        let works = waiting.filter_map(|row| {
             // A row that cannot be read is left to the watch, which answers it FAILED.
-            let (Ok(Some(wait)), Some(reply_to)) = (row.continuation(), row.reply_to()) else {
-                continue;
-            };
+            let (wait, reply_to) = (row.continuation().ok()??, row.reply_to()?);
             let span = span(wait.request_type, &reply_to, wait.hop);
-            self.wake(wait, task.clone(), invocation)
-                .instrument(span)
-                .await;
-        }
+            Some(self.wake(wait, task.clone(), invocation).instrument(span))
+        });
+        futures_util::future::join_all(works).await;
     }
 
     /// Settles a parked wait if the event's task shows that it is over.
@@ -102,7 +100,7 @@ impl Runner {
                 tasks: vec![task],
                 missing: Vec::new(),
             }),
-            several => caught_call(self.aws.describe_tasks(&wait.cluster, several)).await,
+            several => self.describe(&wait.cluster, several, invocation).await,
         };
         match observation {
             Ok(observation) => {
@@ -119,13 +117,14 @@ impl Runner {
             return;
         };
         let round = invocation.now();
-        let open = ledger.count_open().await;
+        let open = caught_call(ledger.count_open()).await;
         let open = open
             .inspect_err(|error| tracing::debug!("open waits are not counted: {error}"))
             .ok();
         let (mut from, mut overdue, mut followed) = (None, 0, Vec::new());
         loop {
-            let (due, next) = match ledger.due_rows(round, from.as_ref()).await {
+            let due_rows = caught_call(ledger.due_rows(round, from.as_ref()));
+            let (due, next) = match due_rows.await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::error!("the rows that are due cannot be read: {error}");
@@ -135,7 +134,7 @@ impl Runner {
             // A watch that cannot read its rows writes no heartbeat, so that no wait is parked for
             // it.
             if from.is_none()
-                && let Err(error) = ledger.write_heartbeat(round).await
+                && let Err(error) = caught_call(ledger.write_heartbeat(round)).await
             {
                 tracing::error!(
                     "the heartbeat could not be written, so nothing will be parked: {error}"
@@ -162,8 +161,12 @@ impl Runner {
         invocation: &Invocation,
     ) -> Vec<Followed> {
         let actions: Vec<(&Row, WatchAction)> = due.iter().map(|row| (row, row.action())).collect();
-        let looked = &self.look_at_all(&actions).await;
+        let looked = &self.look_at_all(&actions, invocation).await;
         let works = actions.into_iter().map(|(row, action)| async move {
+            if invocation.now() >= invocation.hand_over_at() {
+                // The row is still due: the next round has the time for it.
+                return None;
+            }
             let Some(reply_to) = row.reply_to() else {
                 tracing::error!(
                     request_id = row.request,
@@ -320,6 +323,10 @@ impl Runner {
                     .sleep_until(from.min(invocation.hand_over_at()))
                     .await;
                 let _place = places.acquire().await;
+                // There is no time left to hand over. A later round has the row.
+                if invocation.now() >= invocation.answer_reserve_at() {
+                    return;
+                }
                 // The log and the metrics report an answer that was not delivered; the next round sends
                 // it again.
                 let _ = caught(Box::pin(self.resume(wait, invocation))).await;
@@ -352,9 +359,26 @@ impl Runner {
             .unwrap_or(true)
     }
 
+    /// Describes tasks in half of the time that is left: their waits need the other half.
+    async fn describe(
+        &self,
+        cluster: &str,
+        tasks: &[TaskArn],
+        invocation: &Invocation,
+    ) -> Result<Observation, CallError> {
+        let looking = caught_call(self.aws.describe_tasks(cluster, tasks));
+        tokio::time::timeout(invocation.remaining() / 2, looking)
+            .await
+            .unwrap_or_else(|_| Err(CallError::no_answer("ECS")))
+    }
+
     /// Looks at the tasks of all these waits, up to 100 in one call, because ECS limits an
     /// account's calls and not their tasks.
-    async fn look_at_all(&self, actions: &[(&Row, WatchAction)]) -> Looked {
+    async fn look_at_all(
+        &self,
+        actions: &[(&Row, WatchAction)],
+        invocation: &Invocation,
+    ) -> Looked {
         let mut clusters: BTreeMap<&str, Vec<TaskArn>> = BTreeMap::new();
         for (_, action) in actions {
             if let WatchAction::Look(wait) = action {
@@ -365,10 +389,9 @@ impl Runner {
             }
         }
         let calls = clusters.iter().flat_map(|(cluster, tasks)| {
-            tasks.chunks(DESCRIBE_AT_ONCE).map(|chunk| async {
-                let looked = caught_call(self.aws.describe_tasks(cluster, chunk)).await;
-                (*cluster, looked)
-            })
+            tasks
+                .chunks(DESCRIBE_AT_ONCE)
+                .map(|chunk| async { (*cluster, self.describe(cluster, chunk, invocation).await) })
         });
         let answers: Vec<_> = stream::iter(calls).buffer_unordered(4).collect().await;
         let mut looked = Looked::default();
@@ -466,7 +489,9 @@ impl Runner {
             own.sort_by_key(|task| (task.created_at, task.arn.clone()));
             own.truncate(row.count);
             tracing::warn!("resuming with the tasks that a crashed invocation started");
-            let tasks: Vec<TaskArn> = own.iter().map(|task| task.arn.clone()).collect();
+            let mut tasks: Vec<TaskArn> = own.iter().map(|task| task.arn.clone()).collect();
+            // As the start orders them.
+            tasks.sort();
             let resuming = async {
                 let wait = Wait {
                     tasks: tasks.clone(),

@@ -21,6 +21,8 @@ use crate::{
 /// throttled start is most likely one of hundreds: with pauses of this length most of them succeed
 /// at the next attempt.
 const CROWD: StdDuration = StdDuration::from_secs(30);
+/// The time reserved for sending an answer before CloudFormation stops waiting for it.
+const TO_ANSWER: Duration = Duration::seconds(5);
 /// The pause between looks for tasks that are about to appear.
 pub(super) const LOOK: StdDuration = StdDuration::from_secs(1);
 
@@ -78,6 +80,14 @@ impl<'w> Work<'w> {
     /// Another look would come after the deadline.
     pub(super) fn is_last_look(&self) -> bool {
         self.now() + LOOK >= self.deadline
+    }
+
+    /// The time limit for stopping the tasks of a failed run: the invocation's, and early enough for
+    /// CloudFormation to read the answer, if it still waits for one.
+    pub(super) fn stop_deadline(&self) -> OffsetDateTime {
+        let (by, now) = (self.invocation.stop_deadline(), self.now());
+        let given_up_at = self.reply_to.given_up_at.filter(|at| *at > now);
+        given_up_at.map_or(by, |at| by.min((at - TO_ANSWER).max(now)))
     }
 
     /// `startedBy` of the tasks of the request's resource.

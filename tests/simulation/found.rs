@@ -1255,3 +1255,324 @@ fn a_helper_fails_no_run_unless_every_container_counts() {
         &["SUCCESS", "SUCCESS"],
     );
 }
+
+/// Lives a life, and expects no objection.
+#[track_caller]
+fn keeps_every_promise(life: Life) -> String {
+    let lived = live_out(life, None);
+    assert!(
+        lived.objections.is_empty(),
+        "{}{}",
+        lived.steps,
+        lived.objections.join("\n")
+    );
+    lived.steps
+}
+
+const INSTANCE: &str = "arn:aws:ecs:us-west-2:123456789012:container-instance/prod/a";
+
+/// An event is about a Create's row and a Delete's. The Create waits for an exit code that never
+/// comes, until the invocation must end, and the Delete's look then hangs.
+#[test]
+fn an_event_settles_the_second_row_of_its_task_while_the_first_waits() {
+    let never_runs = Script {
+        starting: 30.0,
+        deprovisioning: 25.0,
+        ..Script::plain(RUNS_FOR_EVER)
+    };
+    let runs = Script {
+        starting: 0.5,
+        stopping: (3.0, 143),
+        ..never_runs.clone()
+    };
+    for nth in 3..40 {
+        let properties = json!({"Timeout": "1800", "Count": "2"});
+        let mut life = Life::calm(properties, never_runs.clone());
+        life.chapters[0].cancelled_after = Some(5.0);
+        let hanging = (nth..nth + 3)
+            .map(|nth| ("DescribeTasks", nth, Fault::Hangs))
+            .collect();
+        let life = Life {
+            lambda_timeout: 20,
+            recursive_loop: true,
+            planned: hanging,
+            scripts: vec![never_runs.clone(), runs.clone()],
+            ..life
+        };
+        keeps_every_promise(life.with_ledger(LedgerTrouble::default()));
+    }
+}
+
+/// An invocation of twenty seconds has half as much left as a hanging call takes.
+#[test]
+fn a_short_invocation_ends_by_itself_though_every_other_call_hangs() {
+    let quick = Script::plain(Fate::Exits(0, 1.0));
+    let long = Script::plain(RUNS_FOR_EVER);
+    for seed in 0..150 {
+        let cancelled = json!({"Timeout": "120", "CancelledAfter": 20.0});
+        let life = chapters(
+            &[json!({"Timeout": "120"}), cancelled],
+            vec![quick.clone(), long.clone(), quick.clone()],
+        );
+        let trouble = Trouble {
+            rate: 0.4,
+            faults: vec![Fault::Hangs, Fault::HangsAfter],
+            ..Trouble::default()
+        };
+        let life = Life {
+            seed,
+            lambda_timeout: 20,
+            recursive_loop: true,
+            trouble,
+            ..life
+        };
+        let lost = LedgerTrouble {
+            dropped: 1.0,
+            ..LedgerTrouble::default()
+        };
+        keeps_every_promise(life.with_ledger(lost));
+    }
+}
+
+#[test]
+fn a_table_that_denies_a_row_does_not_take_the_time_of_a_short_invocation() {
+    let trouble = LedgerTrouble {
+        table: Some((TableTrouble::Denies, 0.0, 1e6)),
+        ..LedgerTrouble::default()
+    };
+    // A denial is retried for fifteen seconds, and an attempt that hangs takes its time beside.
+    let planned = [2, 4, 6, 8]
+        .map(|nth| ("PutItem", nth, Fault::Hangs))
+        .to_vec();
+    let life = Life::calm(
+        json!({"Instances": [INSTANCE], "Timeout": "60"}),
+        Script::plain(Fate::Exits(0, 1.0)),
+    );
+    let life = Life {
+        lambda_timeout: 20,
+        planned,
+        ..life
+    };
+    lives_right(life.with_ledger(trouble), &["SUCCESS", "SUCCESS"]);
+}
+
+/// Without the watch nothing is parked, and a Delete hands over while its task releases its network
+/// interface.
+#[test]
+fn what_is_polled_for_want_of_a_watch_is_looked_at() {
+    let script = Script {
+        deprovisioning: 25.0,
+        ..Script::plain(RUNS_FOR_EVER)
+    };
+    let life = Life {
+        lambda_timeout: 20,
+        ..Life::calm(json!({"Timeout": "0"}), script)
+    };
+    let dead = LedgerTrouble {
+        watch_dies: Some(0.0),
+        ..LedgerTrouble::default()
+    };
+    lives_right(life.with_ledger(dead), &["SUCCESS", "SUCCESS"]);
+}
+
+/// StopTask takes the tags away, so the task of the Update after it looks like one of a cancelled
+/// Update that still looks for its own.
+#[test]
+fn what_a_delete_has_stopped_is_no_start_of_a_cancelled_update() {
+    let all = [
+        json!({"Timeout": "0", "Instances": [INSTANCE], "RunOnRollback": "true"}),
+        json!({"Timeout": "0", "Instances": [INSTANCE], "CancelledAfter": 1.0}),
+    ];
+    for nth in 3..8 {
+        let life = chapters(&all, vec![Script::plain(RUNS_FOR_EVER); 3]);
+        keeps_every_promise(Life {
+            planned: vec![("ListTasks", nth, Fault::Slow)],
+            ..life
+        });
+    }
+}
+
+/// One delivery has the tasks in RunTask's order, and the other from a list of running and one of
+/// stopped tasks.
+#[test]
+fn two_deliveries_name_their_tasks_in_the_same_order() {
+    let [quick, long] = [5.0, 120.0].map(|runs| Script::plain(Fate::Exits(0, runs)));
+    for seed in 0..10 {
+        let trouble = Trouble {
+            duplicates: 1.0,
+            without_capacity: 1,
+            no_definitions: Some((1.0, 120.0)),
+            ..Trouble::default()
+        };
+        let properties = json!({"Count": "3", "WatchContainers": ["app"], "RunOnRollback": "true"});
+        keeps_every_promise(Life {
+            seed,
+            trouble,
+            lambda_timeout: 60,
+            deleted: false,
+            scripts: vec![quick.clone(), long.clone(), quick.clone()],
+            ..Life::calm(properties, quick.clone())
+        });
+    }
+}
+
+#[test]
+fn delete_waits_beyond_an_invocation_for_a_stopping_task_that_cannot_be_described() {
+    let dying = Script {
+        stopping: (120.0, 137),
+        flicker: Some((9.0, 25.0)),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
+    let mut life = Life::calm(json!({"Timeout": "3"}), dying);
+    life.chapters[0].cancelled_after = Some(10.0);
+    let life = Life {
+        lambda_timeout: 20,
+        recursive_loop: true,
+        ..life
+    };
+    check(life, &["FAILED", "SUCCESS"]);
+}
+
+#[test]
+fn a_definition_that_cannot_be_read_does_not_delay_an_answer_beyond_service_timeout() {
+    let script = Script {
+        stopping: (2.0, 0),
+        ..Script::plain(RUNS_FOR_EVER)
+    };
+    let properties = json!({"Timeout": "600", "ServiceTimeout": "90"});
+    for nth in 30..50 {
+        let trouble = Trouble {
+            no_definitions: Some((0.0, 300.0)),
+            ..Trouble::default()
+        };
+        let planned = [
+            ("StopTask", 1, Fault::Hangs),
+            ("StopTask", 2, Fault::Hangs),
+            ("DescribeTasks", nth, Fault::Hangs),
+        ];
+        let life = Life::calm(properties.clone(), script.clone());
+        keeps_every_promise(Life {
+            trouble,
+            planned: planned.to_vec(),
+            ..life
+        });
+    }
+}
+
+#[test]
+fn a_start_whose_tasks_cannot_be_stopped_is_answered_before_service_timeout() {
+    let trouble = Trouble {
+        denied: Some("StopTask"),
+        without_capacity: 9,
+        partial_starts: true,
+        ..Trouble::default()
+    };
+    let properties = json!({"Count": "3", "ServiceTimeout": "31"});
+    let script = Script::plain(RUNS_FOR_EVER);
+    keeps_every_promise(Life {
+        trouble,
+        planned: vec![("DescribeTasks", 1, Fault::Hangs)],
+        scripts: vec![script.clone(); 9],
+        ..Life::calm(properties, script)
+    });
+}
+
+#[test]
+fn a_throttled_start_goes_without_the_tags_that_short_arns_do_not_take() {
+    let trouble = Trouble {
+        short_arns: true,
+        ..Trouble::default()
+    };
+    let life = Life::calm(json!({}), Script::plain(Fate::Exits(0, 5.0)));
+    let planned = vec![("RunTask", 1, Fault::Throttled)];
+    check(
+        Life {
+            trouble,
+            planned,
+            ..life
+        },
+        &["SUCCESS", "SUCCESS"],
+    );
+}
+
+#[test]
+fn a_row_of_another_version_is_started_by_no_redelivery() {
+    let script = Script::plain(Fate::Exits(0, 200.0));
+    for polls in 5..25 {
+        let trouble = LedgerTrouble {
+            spoiled: Some((Spoiled::State, 30.0)),
+            dropped: 1.0,
+            ..LedgerTrouble::default()
+        };
+        let life = Life {
+            first_dies_after: Some(polls),
+            deleted: false,
+            ..Life::calm(json!({"Timeout": "1800"}), script.clone())
+        };
+        let lived = live_out(life.with_ledger(trouble), None);
+        let spoiled = lived.steps.find("of another version").unwrap();
+        let failed = lived.answers[0]["Status"] == "FAILED";
+        assert!(
+            failed && lived.objections.is_empty() && !lived.steps[spoiled..].contains("RunTask"),
+            "after {polls} polls\n{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
+    }
+}
+
+/// The first delivery cannot read the definitions, runs, and dies when it has started two of three
+/// tasks. The second one reads that nothing has changed.
+#[test]
+fn a_redelivery_that_would_run_nothing_starts_what_is_missing_where_the_service_runs() {
+    let changed = json!([{"Container": "app", "Image": true}]);
+    let all = [
+        json!({"Count": "0"}),
+        json!({"Count": "3", "Service": "web", "UpdateCriteria": changed}),
+    ];
+    let script = Script::plain(Fate::Exits(0, 100.0));
+    for polls in 20..90 {
+        let trouble = Trouble {
+            without_capacity: 1,
+            partial_starts: true,
+            definitions_denied: 30.0,
+            ..Trouble::default()
+        };
+        let life = Life {
+            trouble,
+            first_dies_after: Some(polls),
+            deaths: 2,
+            deleted: false,
+            ..chapters(&all, vec![script.clone(); 4])
+        };
+        let lived = live_out(life, None);
+        let succeeded = lived
+            .answers
+            .iter()
+            .all(|answer| answer["Status"] == "SUCCESS");
+        assert!(
+            succeeded && lived.objections.is_empty(),
+            "after {polls} polls\n{}{}",
+            lived.steps,
+            lived.objections.join("\n")
+        );
+    }
+}
+
+#[test]
+fn a_start_without_capacity_whose_call_hangs_ends_with_its_invocation() {
+    for seed in 0..40 {
+        let trouble = Trouble {
+            without_capacity: 9,
+            ..Trouble::default()
+        };
+        let life = Life::calm(json!({"Timeout": "120"}), Script::plain(RUNS_FOR_EVER));
+        keeps_every_promise(Life {
+            seed,
+            trouble,
+            lambda_timeout: 20,
+            planned: vec![("RunTask", 3, Fault::Hangs)],
+            ..life
+        });
+    }
+}

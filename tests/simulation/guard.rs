@@ -97,8 +97,10 @@ fn a_panic_at_any_call_is_answered_and_leaves_nothing_running() {
                 .iter()
                 .filter(|one| !one.contains("row"))
                 .collect();
+            // No panic reaches the guard around the invocation, which ends a round of the watch.
+            let ends_the_invocation = lived.log.contains("ended the invocation");
             assert!(
-                broken.is_empty(),
+                broken.is_empty() && !ends_the_invocation,
                 "{kind}, call {nth}\n{}{broken:#?}",
                 lived.steps
             );

@@ -88,6 +88,8 @@ pub(crate) struct Trouble {
     pub(crate) capacity_reason: Option<&'static str>,
     /// Time until which RunTask is denied, because IAM has not spread.
     pub(crate) iam_spreads: Seconds,
+    /// Time until which DescribeTaskDefinition is denied.
+    pub(crate) definitions_denied: Seconds,
     /// The account has short ARNs, which take no tags.
     pub(crate) short_arns: bool,
     /// Start and length of a time in which DescribeTaskDefinition is throttled.

@@ -12,6 +12,24 @@ use crate::{
     world::{Answer, Asked, Call, Ending, Invoked, Launch, State, World},
 };
 
+/// A bug of the function.
+const PANIC: &str = "internal error";
+/// A task none of whose containers was started.
+const NOT_STARTED: &str = "could not be started";
+/// A run that was stopped at its deadline.
+const TIMED_OUT: &str = "did not finish within";
+/// Why nobody knows whether such a run has stopped.
+const NOT_SEEN_TO_STOP: [&str; 3] = [
+    "had not stopped",
+    "may still run",
+    "The last look at the tasks failed",
+];
+/// Why tasks are not stopped, or not seen to have stopped.
+const NOT_FOUND: [&str; 3] = ["may still run", "no task can be found", "cannot be seen"];
+/// A SUCCESS without the Output that was asked for, and one cause of that.
+const NO_OUTPUT: &str = "Output is empty";
+const DEFINITION_UNREAD: &str = "task definition could not be read";
+
 /// Returns every broken promise, in words.
 pub(crate) fn broken(world: &World, log: &str) -> Vec<String> {
     let state = world.state();
@@ -157,9 +175,7 @@ impl Court<'_> {
                     .iter()
                     .any(|one| says_no_output(&one.body, why))
             };
-            if self.unread(asked, "DescribeTaskDefinition")
-                || says("task definition could not be read")
-            {
+            if self.unread(asked, "DescribeTaskDefinition") || says(DEFINITION_UNREAD) {
                 for name in ["LogGroup", "LogStream", "TaskDefinitionArn", "Output"] {
                     data[name] = Value::Null;
                 }
@@ -240,10 +256,7 @@ impl Court<'_> {
             return;
         };
         let reason = answer["Reason"].as_str().unwrap_or_default();
-        if ["fault of its own", "internal error"]
-            .iter()
-            .any(|words| reason.contains(words))
-        {
+        if reason.contains(PANIC) {
             if !self.world.life.panics() {
                 object("a panic".to_owned());
             }
@@ -320,9 +333,7 @@ impl Court<'_> {
             && let Some(code) = task
                 .exit_code()
                 .filter(|_| task.failed_before_its_helper_started())
-            && ["failed to start", "could not be started"]
-                .iter()
-                .any(|words| reason.contains(words))
+            && reason.contains(NOT_STARTED)
             && !reason.contains(&format!("code {code}"))
         {
             object(format!(
@@ -477,14 +488,8 @@ impl Court<'_> {
             return;
         };
         let reason = first.body["Reason"].as_str().unwrap_or_default();
-        let excused = [
-            "had not stopped",
-            "may still run",
-            "The last look failed",
-            "could not be stopped",
-        ];
-        if !reason.contains("did not finish within")
-            || excused.iter().any(|words| reason.contains(words))
+        if !reason.contains(TIMED_OUT)
+            || NOT_SEEN_TO_STOP.iter().any(|words| reason.contains(words))
         {
             return;
         }
@@ -523,14 +528,7 @@ impl Court<'_> {
             .peekable();
         let not_stopped = stops.peek().is_some() && stops.all(|call| !call.ok);
         let reason = body["Reason"].as_str().unwrap_or_default();
-        let said = [
-            "may still run",
-            "could not be found out",
-            "no task can be found",
-            "cannot be looked at",
-        ]
-        .iter()
-        .any(|words| reason.contains(words));
+        let said = NOT_FOUND.iter().any(|words| reason.contains(words));
         not_stopped || said && recent.clone().any(|call| !call.ok)
     }
 
@@ -634,7 +632,7 @@ impl Court<'_> {
 fn says_no_output(answer: &Value, why: &str) -> bool {
     answer["Reason"]
         .as_str()
-        .is_some_and(|reason| reason.contains("Output is empty") && reason.contains(why))
+        .is_some_and(|reason| reason.contains(NO_OUTPUT) && reason.contains(why))
 }
 
 /// Returns the number of tasks that a run has.
@@ -644,5 +642,20 @@ fn expected(properties: &Value) -> usize {
         instances
     } else {
         Chapter::number(properties, "Count", 1.0) as usize
+    }
+}
+
+#[test]
+fn the_rules_read_an_answer_by_words_that_answers_have() {
+    let texts = [
+        include_str!("../../src/failures/catalogue.rs"),
+        include_str!("../../src/reason.rs"),
+        include_str!("../../src/runner/decide/texts.rs"),
+        include_str!("../../src/runner/delete.rs"),
+    ];
+    let words = [NOT_SEEN_TO_STOP, NOT_FOUND].concat();
+    let alone = [PANIC, NOT_STARTED, TIMED_OUT, NO_OUTPUT, DEFINITION_UNREAD];
+    for words in words.into_iter().chain(alone) {
+        assert!(texts.iter().any(|text| text.contains(words)), "{words}");
     }
 }

@@ -164,15 +164,10 @@ async fn answer(
         _ => match denied(world, operation) {
             Some(denied) => (400, denied),
             None => {
-                // The function's own time limit for a call to the table, or for a definition, is
-                // shorter than a slow answer takes.
-                let is_impatient = is_of_table(operation) || operation == "DescribeTaskDefinition";
-                let has_answer = match fault {
-                    Some(Fault::FailsAfter | Fault::CutAfter | Fault::HangsAfter) => false,
-                    Some(Fault::Slow) => !is_impatient,
-                    _ => true,
-                };
-                call.ok = has_answer;
+                call.ok = !matches!(
+                    fault,
+                    Some(Fault::FailsAfter | Fault::CutAfter | Fault::HangsAfter)
+                );
                 let (status, answer) = world.effect(operation, &body);
                 call.ok &= operation != "DescribeTaskDefinition" || status < 400;
                 (status, answer)
@@ -185,7 +180,13 @@ async fn answer(
         world.asked(&call.delivery.request, |asked| asked.disturbed = true);
     }
     call.at = world.now();
-    world.state().calls.push(call);
+    // A slow answer gets through if the function still waits for it then.
+    let arrives = std::mem::take(&mut call.ok);
+    let number = {
+        let calls = &mut world.state().calls;
+        calls.push(call);
+        calls.len() - 1
+    };
     if !matches!(
         operation,
         "DescribeTasks" | "ListTasks" | "DescribeTaskDefinition" | "Query" | "BatchGetItem"
@@ -199,12 +200,10 @@ async fn answer(
         let fault = fault.map_or_else(String::new, |fault| format!(" [{fault:?}]"));
         world.note(format!("{operation} {task} → {status}{fault}"));
     }
-    arrive(
-        fault,
-        status,
-        &sabotage::on_the_way_in(world, operation, answer),
-    )
-    .await
+    let answer = sabotage::on_the_way_in(world, operation, answer);
+    let arrived = arrive(fault, status, &answer).await;
+    world.state().calls[number].ok = arrives;
+    arrived
 }
 
 /// Unwinds through the runner from its call, as a bug in it would. A runner without a guard dies of
@@ -277,6 +276,7 @@ fn denied(world: &World, operation: &str) -> Option<Value> {
     let now = world.now();
     let missing = trouble.denied == Some(operation)
         || now < trouble.fresh_role
+        || operation == "DescribeTaskDefinition" && now < trouble.definitions_denied
         || is_of_table(operation) && world.trouble().denies(now);
     missing.then(|| {
         error(

@@ -302,6 +302,7 @@ impl World {
                 }
                 _ => (200, definition()),
             },
+            "DescribeServices" => (200, service(body)),
             "GetLogEvents" => (200, state.log(body, now)),
             "DescribeServiceRevisions" => {
                 let arn = body["serviceRevisionArns"][0].as_str().unwrap_or_default();
@@ -329,6 +330,13 @@ fn definition() -> Value {
         {"name": "app", "image": "app", "essential": true, "logConfiguration": logs},
         {"name": "sidecar", "image": "sidecar", "essential": false},
     ]}})
+}
+
+/// A service that runs on Fargate.
+fn service(body: &Value) -> Value {
+    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-1"]}});
+    json!({"services": [{"serviceName": body["services"][0], "status": "ACTIVE",
+        "launchType": "FARGATE", "networkConfiguration": network}], "failures": []})
 }
 
 impl State {
@@ -396,6 +404,13 @@ impl State {
         if life.trouble.short_arns && body["tags"].as_array().is_some_and(|tags| !tags.is_empty()) {
             let why = "The new ARN and resource ID format must be enabled to add tags to the task. Opt in to the \
                        new format and try again.";
+            return (400, error("InvalidParameterException", why));
+        }
+        let has_service =
+            |asked: &Asked| asked.id == delivery.request && asked.properties["Service"].is_string();
+        if body["networkConfiguration"].is_null() && self.requests.iter().any(has_service) {
+            let why =
+                "Network Configuration must be provided when networkMode 'awsvpc' is specified.";
             return (400, error("InvalidParameterException", why));
         }
         let asked = match body["containerInstances"].as_array() {

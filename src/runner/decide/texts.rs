@@ -88,6 +88,9 @@ pub fn no_output_yet(reason: Reason) -> Reason {
 /// The refusal to call StartTask a second time, since it has no client token.
 pub const STARTED_UNSEEN: &str = "an earlier delivery of this request called it and got no answer, and no \
                                   task of the request can be seen: look at the cluster, then deploy again";
+/// The refusal to start the tasks of a request whose run has been given up.
+pub const GIVEN_UP: &str = "an earlier delivery of this request has failed, or the resource has been deleted, \
+                            and its task has been stopped";
 /// The refusal to start the tasks of a superseded request.
 pub const SUPERSEDED: &str = "a later request of the same resource has taken over";
 

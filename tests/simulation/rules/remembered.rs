@@ -219,10 +219,14 @@ impl<'w> Remembered<'w> {
             return;
         }
         let of_request =
-            |one: &&crate::world::Invoked| one.delivery.request == asked.id && one.ended < *at;
+            |one: &&crate::world::Invoked| one.delivery.request == asked.id && one.began < *at;
         // While it may start anew, invocation after invocation looks at it; the last one has parked
-        // it.
-        let Some(parked) = self.state.invocations.iter().rfind(of_request) else {
+        // it, unless that one is still at work: without the watch the wait is polled.
+        let mut invocations = self.state.invocations.iter();
+        let Some(parked) = invocations
+            .rfind(of_request)
+            .filter(|last| last.ended < *at)
+        else {
             return;
         };
         let look = |call: &&Call| {

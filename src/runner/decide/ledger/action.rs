@@ -20,6 +20,8 @@ pub enum Redelivery {
     Start,
     /// Resume its wait: its tasks are known.
     Resume(Box<Wait>),
+    /// Stop its tasks and answer FAILED: the row cannot be read.
+    Fail(WaitError),
 }
 
 /// The watch's work on a row that is due.
@@ -58,12 +60,12 @@ impl Row {
             }
             // Superseding alone ends a request without an answer.
             (RowState::Answering | RowState::Ended, None) => Redelivery::Superseded,
-            (RowState::Waiting, _) => match self.continuation() {
+            (RowState::Starting, _) => Redelivery::Start,
+            (RowState::Waiting, _) | (RowState::Unknown, None) => match self.continuation() {
                 Ok(Some(wait)) => Redelivery::Resume(Box::new(wait)),
-                // A repeated client token gives the same tasks, so a start does no harm.
-                Ok(None) | Err(_) => Redelivery::Start,
+                Ok(None) => Redelivery::Fail(WaitError::Form),
+                Err(error) => Redelivery::Fail(error),
             },
-            (RowState::Starting, _) | (RowState::Unknown, None) => Redelivery::Start,
         }
     }
 

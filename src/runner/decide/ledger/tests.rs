@@ -89,6 +89,14 @@ fn a_redelivery_does_what_is_still_to_be_done() {
             Redelivery::Repeat("body".to_owned()),
         ),
         (row(RowState::Ended), Redelivery::Superseded),
+        (
+            Row {
+                version: 2,
+                state: RowState::Unknown,
+                ..row(RowState::Starting)
+            },
+            Redelivery::Fail(WaitError::Version(2)),
+        ),
     ] {
         assert_eq!(row.redelivered(), expected, "{row:?}");
     }
@@ -313,6 +321,11 @@ fn each_step_is_written_on_condition_that_it_is_still_to_be_made() {
     assert_eq!(
         due_again(&row(RowState::Waiting), at(60)).condition,
         "#state = :state"
+    );
+    assert_eq!(
+        due_again(&row(RowState::Unknown), at(60)).condition,
+        "#state <> :state",
+        "an answer in a row of another version is sent again"
     );
     assert!(
         ended(row(RowState::Answering).key())

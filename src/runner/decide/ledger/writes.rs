@@ -135,12 +135,17 @@ pub fn settled(reply_to: &ReplyTo, body: &str) -> Update {
 /// The write that schedules the next look: after a look that changed nothing, or an answer that was
 /// not delivered.
 pub fn due_again(row: &Row, next_look: OffsetDateTime) -> Update {
-    let values = json!({ ":state": row.state, ":next_look": milliseconds(next_look) });
+    // If another invocation has moved the row on, its next look is already right.
+    let (condition, state) = match row.state {
+        // The word that another version has written is not known.
+        RowState::Unknown => ("#state <> :state", RowState::Ended),
+        known => ("#state = :state", known),
+    };
+    let values = json!({ ":state": state, ":next_look": milliseconds(next_look) });
     Update {
         key: row.key(),
         expression: "SET #next_look = :next_look".to_owned(),
-        // If another invocation has moved the row on, its next look is already right.
-        condition: "#state = :state".to_owned(),
+        condition: condition.to_owned(),
         values: attributes(values),
     }
 }
