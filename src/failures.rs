@@ -15,7 +15,11 @@ mod said;
 
 use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 
-pub use self::{catalogue::CATALOGUE, fill::names, said::cut};
+pub use self::{
+    catalogue::CATALOGUE,
+    fill::{Reader, names},
+    said::cut,
+};
 use self::{
     fill::fill,
     pattern::{Captures, Glob, Saying},
@@ -119,6 +123,8 @@ pub struct Particulars {
     names: BTreeMap<&'static str, String>,
     /// True if the task runs on container instances.
     on_ec2: bool,
+    /// The person who reads the texts.
+    reader: Reader,
 }
 
 /// The prefix of the stoppedReason of a task that the function stopped at its deadline.
@@ -155,8 +161,8 @@ pub fn entry(id: &str) -> &'static CatalogueEntry {
 }
 
 /// A lead or a step with placeholders for its names, for docs/failures.md.
-pub fn shown(template: &str) -> String {
-    fill(template, &|name| {
+pub fn shown(template: &str, reader: Reader) -> String {
+    fill(template, reader, &|name| {
         Some(match name {
             "Who" => "Container <container>".to_owned(),
             "who" => "container <container>".to_owned(),
@@ -357,7 +363,7 @@ impl Recognised {
     }
 
     fn fill(&self, template: &str, facts: &Particulars) -> String {
-        fill(template, &|name| self.value(name, facts))
+        fill(template, facts.reader, &|name| self.value(name, facts))
     }
 
     fn value(&self, name: &str, facts: &Particulars) -> Option<String> {
@@ -400,6 +406,17 @@ impl Particulars {
         self.with("container", container)
             .with("who", Some(&who))
             .with("Who", Some(&capital))
+    }
+
+    /// The person who reads the texts.
+    pub fn reader(&self) -> Reader {
+        self.reader
+    }
+
+    /// Sets the person who reads the texts.
+    #[must_use]
+    pub fn for_reader(self, reader: Reader) -> Self {
+        Self { reader, ..self }
     }
 
     /// Sets the launch type: FARGATE, EC2 or EXTERNAL.

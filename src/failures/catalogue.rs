@@ -120,7 +120,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The registry refused the image[ {image}] of {who}: too many pulls (Docker Hub counts anonymous pulls by \
                address)",
         step: "Pull through ECR (a pull-through cache rule, or public.ecr.aws/docker/library), or give the container \
-               RepositoryCredentials; StartRetries tries a start again",
+               RepositoryCredentials[deploy: ; StartRetries tries a start again]",
         alert: "pull limit of the registry",
         ..ENTRY
     },
@@ -222,7 +222,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "CannotPull*unexpected EOF",
         ],
         lead: "The registry[ {registry}] answered with a fault of its own, so the image[ {image}] of {who} was not pulled",
-        step: "Deploy again; StartRetries: 2 does that by itself",
+        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+               itself)]; if it goes on, see the status page of the registry, or keep a copy of the image in ECR",
         alert: "registry failed",
         ..ENTRY
     },
@@ -460,14 +461,15 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "env-file-missing",
         says: &[
+            "env file*{file}: NoSuchKey",
             "env file*NoSuchKey",
             "env file*NotFound",
             "env file*404",
             "env file {file} not found",
             "environment file*does not exist",
         ],
-        lead: "An environment file of the task does not exist in S3",
-        step: "Upload it, or correct EnvironmentFiles in the task definition (or in Overrides): \
+        lead: "The environment file[ {file}] of the task does not exist in S3",
+        step: "Upload it, or correct EnvironmentFiles in the task definition[deploy:  (or in Overrides)]: \
                arn:aws:s3:::BUCKET/KEY.env",
         alert: "environment file missing",
         ..ENTRY
@@ -663,8 +665,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "ebs-role",
         says: &["unable to assume the configured ECS Infrastructure Role {role}."],
         lead: "ECS could not assume the infrastructure role[ {role}] that is to make the task's EBS volume",
-        step: "Let its trust policy name ecs.amazonaws.com, attach AmazonECSInfrastructureRolePolicyForVolumes, and grant \
-               iam:PassRole on it to the role of the function; a role that is minutes old may work at the next deploy",
+        step: "Let its trust policy name ecs.amazonaws.com, and attach AmazonECSInfrastructureRolePolicyForVolumes to \
+               it[deploy: ; grant iam:PassRole on it to the role of the function; a role that is minutes old may work \
+               at the next deploy]",
         alert: "EBS volume role",
         ..ENTRY
     },
@@ -702,7 +705,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "No address is free in the task's subnet[ {subnet}]",
         step: "Name further or larger subnets in NetworkConfiguration, or free addresses: every task of network mode \
-               awsvpc takes one until it is STOPPED[. It was to run in {network}]",
+               awsvpc takes one until it is STOPPED[ (aws ec2 describe-subnets --subnet-ids {subnet} shows \
+               AvailableIpAddressCount)][. It was to run in {network}]",
         alert: "no free address in the subnet",
         ..ENTRY
     },
@@ -742,7 +746,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Network interface provision complete",
         ],
         lead: "The task's network interface was not ready in time",
-        step: "Deploy again; StartRetries: 2 does that by itself[. It was to run in {network}]",
+        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+               itself)]; if it goes on, check the free addresses of its subnets and the AWS Health Dashboard[. It was \
+               to run in {network}]",
         alert: "no network interface",
         ..ENTRY
     },
@@ -763,8 +769,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to setup regular eni",
         ],
         lead: "The task got no network interface",
-        step: "Check that its subnets have free addresses and its security groups exist in their VPC; then deploy again \
-               (StartRetries: 2 does that by itself)[. It was to run in {network}]",
+        step: "Check that its subnets have free addresses and its security groups exist in their VPC; then [deploy: \
+               deploy again (StartRetries: 2 does that by itself)][alert: start it again (a service does that \
+               itself)][. It was to run in {network}]",
         alert: "no network interface",
         ..ENTRY
     },
@@ -778,8 +785,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "exec {command}: no such file or directory",
             "exec: {command}: stat {path}: no such file or directory",
             "exec: {command}: no such file or directory",
+            "encountered an error during*CreateProcess*The system cannot find the {what} specified",
         ],
         logs: &[
+            "{command} is not recognized as an internal or external command",
             "{command}: command not found",
             "{command}: not found$",
             "Cannot find module {command}$",
@@ -789,8 +798,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // Shells exit with 127 if they do not find a command.
         codes: &[127],
         lead: "The command[ {command}] of {who} is not in its image[ (exit code {code})]",
-        step: "Correct EntryPoint and Command in the task definition (or Command in Overrides): a list, one word an item, \
-               the program first; then check the image's PATH and that a script's #! interpreter is installed",
+        step: "Correct EntryPoint and Command in the task definition[deploy:  (or Command in Overrides)]: a list, one \
+               word an item, the program first; then check the image's PATH and that a script's #! interpreter is \
+               installed",
         alert: "command is not in the image",
         ..ENTRY
     },
@@ -862,17 +872,23 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "disk-full",
         class: FailureClass::Container,
-        says: &["no space left on device"],
+        says: &[
+            "~no space left on device",
+            "~not enough space on the disk",
+            "~disk quota exceeded",
+        ],
         logs: &[
             "no space left on device",
             "ENOSPC",
-            "No space left on device",
+            "not enough space on the disk",
+            "Disk quota exceeded",
+            "database or disk is full",
         ],
         lead: "The disk of the task is full[ (container {container}[, exit code {code}])]",
-        step: "Set EphemeralStorage: SizeInGiB in the task definition (21 to 200; Overrides can set it for one run), or make \
-               image and data smaller",
-        on_ec2: "Free the instance's disk (docker system prune; log files), or give the instances larger volumes, and make \
-                 image and data smaller",
+        step: "Set EphemeralStorage: SizeInGiB in the task definition (21 to 200[deploy: ; Overrides can set it for \
+               one run]), keep large data on a volume (EFS, EBS), or write less",
+        on_ec2: "Free the instance's disk (df -h and docker system df show what fills it, docker system prune --all \
+                 frees it), give the instances larger volumes, or write less",
         alert: "disk full",
         ..ENTRY
     },
@@ -926,10 +942,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Could not transition to created",
         ],
         lead: "The container runtime did not bring {who} up in time",
-        step: "Deploy again (StartRetries: 2 does that by itself); if it goes on, make the image smaller, raise the task's \
-               cpu, or look for a log driver or volume that hangs",
-        on_ec2: "Deploy again; if it goes on, look at Docker's log and the disk of the instance, make the image smaller, or \
-                 replace the instance",
+        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+               itself)]; if it goes on, make the image smaller, raise the task's Cpu, or look for a log driver or \
+               volume that hangs",
+        on_ec2: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it goes on, look at \
+                 Docker and the disk of the instance (docker ps, df -h, journalctl -u docker), make the image smaller, \
+                 or replace the instance",
         alert: "container runtime timed out",
         ..ENTRY
     },
@@ -938,8 +956,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         class: FailureClass::Container,
         says: &["CannotStopContainer", "failed sending SIGTERM"],
         lead: "The container runtime could not stop {who}",
-        step: "Check that its program handles SIGTERM within StopTimeout, then deploy again; on EC2 look at Docker on that \
-               instance",
+        step: "Check that its program handles SIGTERM within StopTimeout",
+        on_ec2: "Check that its program handles SIGTERM within StopTimeout, and Docker on the instance (journalctl -u \
+                 docker)",
         alert: "container cannot be stopped",
         ..ENTRY
     },
@@ -952,7 +971,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to get container status",
         ],
         lead: "The container runtime lost sight of {who}: it may have been killed for want of memory",
-        step: "Raise Memory of the container and the task, then deploy again",
+        step: "Raise Memory of the container and the task in the task definition",
+        on_ec2: "Raise Memory of the container and the task in the task definition, and look at Docker on the instance \
+                 (journalctl -u docker)",
         alert: "container runtime failed",
         ..ENTRY
     },
@@ -977,8 +998,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         says: &["InternalError", "Internal error"],
         lead: "ECS reports an error of its own",
-        step: "Deploy again (StartRetries: 2 does that by itself); if it goes on, check that Fargate serves the Availability \
-               Zones of the task's subnets, then ask AWS Support",
+        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+               itself)]; if it goes on, check that Fargate serves the Availability Zones of the task's subnets, then \
+               ask AWS Support",
         alert: "internal error of ECS",
         ..ENTRY
     },
@@ -999,11 +1021,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         says: &[
             "OutOfMemory",
             "OOMKilled",
+            "~OOM-killed",
             "Container killed due to memory usage",
         ],
         lead: "{Who} ran out of memory and was killed[ (exit code {code})]",
-        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)] in the task definition or, for one \
-               run, in Overrides, or make it use less. Its work may be half done",
+        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)] in the task definition[deploy:  \
+               or, for one run, in Overrides], or make it use less. Its work may be half done",
         alert: "out of memory",
         ..RAN
     },
@@ -1076,8 +1099,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "no-exit-code",
         rank: Rank::Prefix,
         lead: "{Who} ended without an exit code[ ({stopCode})]: it never ran, or ECS lost sight of it",
-        step: "Deploy again; if it goes on, look at the task in the ECS console within the hour, and on EC2 at the agent of \
-               its instance",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it goes on, look at the \
+               stopped task (aws ecs describe-tasks shows it for an hour), and on EC2 at the agent of its instance \
+               (/var/log/ecs/ecs-agent.log)",
         ..RAN
     },
     CatalogueEntry {
@@ -1089,8 +1113,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         stop_codes: &["SpotInterruption"],
         lead: "AWS took back the Spot capacity that the task ran on[ (container {container}[, exit code {code}])]",
-        step: "Deploy again, or run on capacity that is not Spot (LaunchType: FARGATE, or another \
-               CapacityProviderStrategy). Its work may be half done",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)], or run it on capacity that \
+               is not Spot (LaunchType: FARGATE, or another CapacityProviderStrategy). Its work may be half done",
         alert: "Spot interruption",
         ..RAN
     },
@@ -1104,8 +1128,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         stop_codes: &["TerminationNotice"],
         lead: "The instance[ {instance}] that the task ran on was terminated[ (container {container}[, exit code {code}])]",
-        step: "Deploy again; managed termination protection and draining keep instances with tasks. Its work may be half \
-               done",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; managed termination \
+               protection and draining keep instances with tasks. Its work may be half done",
         alert: "its host was terminated",
         ..RAN
     },
@@ -1120,7 +1144,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         stop_codes: &["InfrastructureHealth"],
         lead: "The host that the task ran on was not healthy, so ECS ended the task[ (container {container}[, exit code \
                {code}])]",
-        step: "Deploy again; if it goes on, replace the container instance. Its work may be half done",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it goes on, replace the \
+               container instance. Its work may be half done",
         alert: "its host was unhealthy",
         ..RAN
     },
@@ -1133,7 +1158,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Instance draining",
         ],
         lead: "The container instance was drained, so ECS stopped the task[ (container {container}[, exit code {code}])]",
-        step: "Deploy again when instances are being replaced no more. Its work may be half done",
+        step: "When no instances are being replaced any more, [deploy: deploy again][alert: start it again (a service \
+               does that itself)]. Its work may be half done",
         alert: "instance draining",
         ..RAN
     },
@@ -1141,7 +1167,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "maintenance",
         says: &["ECS is performing maintenance on the underlying infrastructure"],
         lead: "AWS retired the host that the task ran on[ (container {container}[, exit code {code}])]",
-        step: "Deploy again. Its work may be half done",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]. Its work may be half done",
         alert: "AWS maintenance",
         ..RAN
     },
@@ -1187,7 +1213,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         says: &["Task stopped by user", "stopped by user"],
         stop_codes: &["UserInitiated"],
         lead: "Somebody stopped the task by ecs:StopTask before it was done[ (container {container}[, exit code {code}])]",
-        step: "CloudTrail shows who called StopTask; deploy again. Its work may be half done",
+        step: "See in CloudTrail who called StopTask (Event history, event name StopTask); [deploy: deploy \
+               again][alert: start it again if it is still needed]. Its work may be half done",
         alert: "stopped by StopTask",
         ..RAN
     },
@@ -1196,8 +1223,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // Every reason that ecs-tasks gives to StopTask begins like this.
         says: &["^ecs-tasks: "],
         lead: "ecs-tasks stopped the task before it was done[ (container {container}[, exit code {code}])]",
-        step: "See the newer request of this resource in the stack's events, or why this run could not go on, in the \
-               function's log. Its work may be half done",
+        step: "See [deploy: the newer request of this resource in the stack's events, or ]why this run could not go \
+               on, in the log of the function that started it. Its work may be half done",
         alert: "stopped by ecs-tasks",
         ..RAN
     },
@@ -1217,7 +1244,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "task-lost",
         rank: Rank::Prefix,
         lead: "ECS does not know the task any more, so how it ended is unknown",
-        step: "Look for it in the events or the log of the task, then deploy again. Its work may be half done",
+        step: "Look for it in the events or the log of the task, then [deploy: deploy again][alert: start it again (a \
+               service does that itself)]. Its work may be half done",
         alert: "task unknown to ECS",
         ..RAN
     },
@@ -1225,7 +1253,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "no-container",
         rank: Rank::Prefix,
         lead: "The task ended, and ECS shows no container of it that counts",
-        step: "Check WatchContainers and the names of the containers in the task definition",
+        step: "[deploy: Check WatchContainers and the names of the containers in the task definition][alert: Look at \
+               the stopped task and its log (aws ecs describe-tasks shows it for an hour)]",
         alert: "no container could be judged",
         ..RAN
     },
@@ -1378,8 +1407,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "InsufficientInstanceCapacity",
         ],
         lead: "AWS has no capacity for the task[ {place}]",
-        step: "Name subnets in more Availability Zones or another capacity provider, or deploy again later; StartRetries \
-               starts a task anew",
+        step: "Name subnets in more Availability Zones or another capacity provider, or [deploy: deploy again later; \
+               StartRetries starts a task anew][alert: start it again later (a service does that itself)]",
         retry: Retry::Capacity,
         alert: "no capacity",
         ..ENTRY
@@ -1442,7 +1471,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Request limit exceeded",
         ],
         lead: "EC2 throttled the start until the time was up",
-        step: "Deploy again, or start fewer tasks at once: EC2 counts all calls of the account in this region",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)], or start fewer tasks at \
+               once: EC2 counts all calls of the account in this region",
         retry: Retry::Throttled,
         ..ENTRY
     },
@@ -1489,8 +1519,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "IAM trust relationship has been misconfigured",
         ],
         lead: "ECS could not assume the role[ {role}] of the task",
-        step: "Let its trust policy name ecs-tasks.amazonaws.com as the Principal of sts:AssumeRole, and check that the role \
-               exists; a role of the same stack is usable some seconds after it was made",
+        step: "Let its trust policy name ecs-tasks.amazonaws.com as the Principal of sts:AssumeRole, and check that \
+               the role exists (aws iam get-role --role-name {role|ROLE})[deploy: ; a role of the same stack is usable \
+               some seconds after it was made]",
         // ECS can take some seconds to see a role that the same stack has created.
         retry: Retry::Passing,
         alert: "role cannot be assumed",
@@ -1513,8 +1544,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "no container instances were found in your cluster",
         ],
         lead: "Cluster {cluster|of the task} has no container instances[, and {asEc2}]",
-        step: "For Fargate set LaunchType: FARGATE; for a cluster that scales from zero leave LaunchType out and name its \
-               provider in CapacityProviderStrategy; else let the resource depend on what adds instances",
+        step: "For Fargate set LaunchType: FARGATE; for a cluster that scales from zero leave LaunchType out and name \
+               its provider in CapacityProviderStrategy; else [deploy: let the resource depend on what adds \
+               instances][alert: add instances (aws ecs list-container-instances --cluster {cluster|CLUSTER} shows \
+               them)]",
         // The same stack may have created the instances, which need a while to register.
         retry: Retry::Passing,
         alert: "cluster has no instances",
@@ -1670,8 +1703,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "capacity provider {provider} does not exist",
         ],
         lead: "Cluster {cluster|of the task} does not have the capacity provider[ {providers}] of CapacityProviderStrategy",
-        step: "Associate it (AWS::ECS::ClusterCapacityProviderAssociations, also for FARGATE and FARGATE_SPOT) and let the \
-               resource depend on that (DependsOn), or correct its name",
+        step: "Associate it (AWS::ECS::ClusterCapacityProviderAssociations, also for FARGATE and FARGATE_SPOT)[deploy:  \
+               and let the resource depend on that (DependsOn)], or correct its name",
         ..ENTRY
     },
     CatalogueEntry {
@@ -1697,7 +1730,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "The referenced cluster was inactive",
         ],
         lead: "There is no cluster {cluster|of that name}[ in region {region} of account {account}]",
-        step: "Correct Cluster; it must be in the function's region and account",
+        step: "Correct Cluster[deploy: ; it must be in the function's region and account]",
         ..ENTRY
     },
     CatalogueEntry {
@@ -1773,7 +1806,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "subnet ID {subnet} does not exist",
             "InvalidSubnetID.NotFound",
         ],
-        lead: "The subnet[ {subnet}] does not exist in the function's region and account",
+        lead: "The subnet[ {subnet}] does not exist in the region and account of the task",
         step: "Correct Subnets in NetworkConfiguration",
         ..ENTRY
     },
@@ -1784,7 +1817,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "InvalidGroup.NotFound",
             "InvalidGroupId.Malformed",
         ],
-        lead: "The security group[ {group}] does not exist in the function's region and account",
+        lead: "The security group[ {group}] does not exist in the region and account of the task",
         step: "Correct SecurityGroups in NetworkConfiguration: ids (sg-…), not names",
         ..ENTRY
     },
@@ -2008,7 +2041,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         says: &["is unable to consistently start tasks successfully"],
         lead: "The service cannot start its tasks: several in a row have failed",
-        step: "See the reason of its last stopped tasks: aws ecs list-tasks --service-name SERVICE --desired-status STOPPED",
+        step: "See why its last tasks stopped: aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name \
+               {service|SERVICE} --desired-status STOPPED, then aws ecs describe-tasks",
         alert: "tasks cannot be started",
         ..ENTRY
     },
@@ -2021,8 +2055,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "deployment failed",
         ],
         lead: "The deployment of the service failed: its new tasks did not start",
-        step: "See the alerts of its tasks, or aws ecs list-tasks --service-name SERVICE --desired-status STOPPED; the service \
-               is rolled back if its circuit breaker says so",
+        step: "See the alerts of its tasks, or aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name \
+               {service|SERVICE} --desired-status STOPPED; the service is rolled back if its circuit breaker says so",
         alert: "deployment failed",
         ..ENTRY
     },

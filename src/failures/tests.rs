@@ -127,11 +127,18 @@ fn all_leads_and_steps_on_one_page() {
         page.push_str(&format!(
             "{}\n  {}.\n  {}.\n",
             entry.id,
-            shown(entry.lead),
-            shown(entry.step)
+            shown(entry.lead, Reader::OfDeploy),
+            shown(entry.step, Reader::OfDeploy)
         ));
         if !entry.on_ec2.is_empty() {
-            page.push_str(&format!("  on EC2: {}.\n", shown(entry.on_ec2)));
+            page.push_str(&format!(
+                "  on EC2: {}.\n",
+                shown(entry.on_ec2, Reader::OfDeploy)
+            ));
+        }
+        let in_alert = shown(entry.step, Reader::OfAlert);
+        if in_alert != shown(entry.step, Reader::OfDeploy) {
+            page.push_str(&format!("  in an alert: {in_alert}.\n"));
         }
     }
     insta::assert_snapshot!(page);
@@ -371,6 +378,52 @@ fn secrets_and_the_network_behind_one_prefix_are_two_kinds() {
         ),
     ] {
         assert_eq!(id_of(&format!("{prefix}{rest}"), false), id, "{rest}");
+    }
+}
+
+/// Words that tell only somebody something who deploys a stack.
+const OF_A_DEPLOY: [&str; 10] = [
+    "eploy again",
+    "StartRetries",
+    "Overrides",
+    "WatchContainers",
+    "the function",
+    "next deploy",
+    "this resource",
+    "let the resource",
+    "CloudFormation",
+    "stack",
+];
+
+#[test]
+fn an_alert_says_nothing_about_a_deploy() {
+    // These are of the runner's own calls, requests and deadlines.
+    let of_the_runner = [
+        FailureClass::Timeout,
+        FailureClass::Refused,
+        FailureClass::OwnFault,
+        FailureClass::NoRun,
+    ];
+    let alerted = CATALOGUE
+        .iter()
+        .filter(|entry| !entry.of_call && !of_the_runner.contains(&entry.class));
+    for entry in alerted {
+        for text in [entry.lead, entry.step, entry.on_ec2] {
+            let shown = shown(text, Reader::OfAlert);
+            let found = OF_A_DEPLOY.iter().find(|words| shown.contains(*words));
+            // Its name says who has stopped the task.
+            let is_own = entry.id == "stopped-by-ecs-tasks" && found == Some(&"the function");
+            assert!(
+                found.is_none() || is_own,
+                "{}: {found:?} in {shown}",
+                entry.id
+            );
+            assert!(
+                !shown.contains("deploy:") && !shown.contains("alert:"),
+                "{}",
+                entry.id
+            );
+        }
     }
 }
 

@@ -78,6 +78,7 @@ impl Failure {
             Cause::Exited { code, .. } => Some(code.to_string()),
             _ => None,
         };
+        let logged = log.and_then(|log| log.invitation(facts.reader()));
         let facts = facts
             .about(self.cause.container())
             .with("What", Some("The task"));
@@ -85,7 +86,7 @@ impl Failure {
             .with("code", code.as_deref())
             .with("stopCode", self.stop_code.as_deref())
             .with("image", self.image.as_deref())
-            .with("logged", log.and_then(Log::invitation).as_deref())
+            .with("logged", logged.as_deref())
             .with("group", log.and_then(|log| log.group.as_deref()))
             .on(self.launch_type.as_deref())
     }
