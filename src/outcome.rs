@@ -149,6 +149,19 @@ const STOPPED_BY_USER: &str = "UserInitiated";
 /// <https://github.com/aws/amazon-ecs-agent/pull/3218>
 const DEPENDENCY_FAILED: &str = "container ordering dependency";
 
+/// The beginnings of the agent's reasons for a container that it could not start. Docker gives many
+/// of these containers an exit code, mostly 128, although no program of theirs ran.
+///
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html>
+const NEVER_STARTED: [&str; 6] = [
+    "CannotStartContainer",
+    "CannotCreateContainer",
+    "CannotCreateVolume",
+    "CannotPull",
+    "DockerTimeoutError: Could not transition to ",
+    "ResourceInitializationError",
+];
+
 impl Cause {
     /// The rank among causes, 0 explains most: a reason from the agent, then an exit code that the
     /// program chose, then the code of a signal, then no code at all.
@@ -160,6 +173,9 @@ impl Cause {
                 reason: Some(_), ..
             }
             | Self::NoExitCode {
+                reason: Some(_), ..
+            }
+            | Self::FailedToStart {
                 reason: Some(_), ..
             } => 0,
             Self::Exited { code, .. } if !ENDED_BY_SIGNAL.contains(code) => 1,
@@ -179,17 +195,8 @@ impl Cause {
 
     /// True if the container never ran because one that it depends on had failed.
     fn is_of_dependency(&self) -> bool {
-        let (Self::Exited { reason, .. } | Self::NoExitCode { reason, .. }) = self else {
-            return false;
-        };
-        reason
-            .as_deref()
+        self.reason()
             .is_some_and(|reason| reason.contains(DEPENDENCY_FAILED))
-    }
-
-    /// True if the container never ran, and has no reason of its own for that.
-    fn never_ran_for_another(&self) -> bool {
-        self.is_of_dependency() || matches!(self, Self::NoExitCode { reason: None, .. })
     }
 
     /// The agent's text about it.
@@ -489,6 +496,7 @@ impl Rules<'_> {
         let start = match culprit {
             // The culprit ran, so its exit code tells more than the stop code.
             Some(Cause::Exited { .. }) => return causes,
+            Some(start @ Cause::FailedToStart { .. }) => start.clone(),
             Some(Cause::NoExitCode { container, reason }) => Cause::FailedToStart {
                 container: Some(container.clone()),
                 reason: reason.clone(),
@@ -525,15 +533,16 @@ impl Rules<'_> {
             task.stop_code.as_deref(),
             None | Some(FAILED_TO_START | CONTAINER_EXITED)
         );
-        // The agent also gives an exit code to a container that it never started, so the runtime id
-        // decides.
         let has_run = |name: &str| {
             task.containers
                 .iter()
                 .any(|one| one.name == name && one.runtime_id.is_some())
         };
+        // The agent also gives an exit code to a container that it never started. A code that is
+        // missing can be late, so there the runtime id decides.
         let never_ran = |cause: &Cause| {
-            cause.never_ran_for_another() && !cause.container().is_some_and(has_run)
+            let is_silent = matches!(cause, Cause::NoExitCode { reason: None, .. });
+            cause.is_of_dependency() || is_silent && !cause.container().is_some_and(has_run)
         };
         let never_ran = causes.iter().any(never_ran);
         if explains_itself || !never_ran || causes.iter().any(Cause::is_telling) {
@@ -552,6 +561,12 @@ impl Rules<'_> {
     /// The container's failure, if it failed.
     fn cause(&self, container: &Container) -> Option<Cause> {
         let (name, reason) = (container.name.clone(), container.reason.clone());
+        if never_started(container) && !self.ended_well(container) {
+            return Some(Cause::FailedToStart {
+                container: Some(name),
+                reason,
+            });
+        }
         match container.exit_code {
             None => Some(Cause::NoExitCode {
                 container: name,
@@ -611,6 +626,8 @@ impl Rules<'_> {
                         .is_some_and(|code| code != CONTAINER_EXITED);
                 until(explained && task.is_stopped())
             }
+            // The reason explains the culprit. Codes of the others come with STOPPED.
+            (Some(Cause::FailedToStart { .. }), _) => until(task.is_stopped()),
             // The stop code tells who sent the signal.
             (Some(Cause::Exited { .. }), None) => {
                 until(task.stop_code.is_some() || task.is_stopped())
@@ -634,6 +651,15 @@ impl Rules<'_> {
             .iter()
             .all(|helper| helper.exit_code.is_some() || helper.reason.is_some())
     }
+}
+
+/// True if the agent's reason says that no program of the container ever ran.
+fn never_started(container: &Container) -> bool {
+    container.reason.as_deref().is_some_and(|reason| {
+        NEVER_STARTED
+            .iter()
+            .any(|start| reason.trim_start().starts_with(start))
+    })
 }
 
 fn is_injected(container: &Container) -> bool {

@@ -125,13 +125,33 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "image-windows-version",
+        says: &[
+            "0xc0370101",
+            "container operating system does not match the host operating system",
+            "operating system of the container does not match the operating system of the host",
+            "no matching manifest for windows/{platform} in the manifest list entries",
+            "no matching manifest for windows/",
+            "a Windows version {version}-based image is incompatible with",
+        ],
+        lead: "The image[ {image}] of {who} needs another version of Windows than its host has",
+        step: "Build it on the base image of the host's version (ltsc2019 for Windows Server 2019, ltsc2022 for 2022), \
+               or set RuntimePlatform: OperatingSystemFamily in the task definition to the image's version \
+               (WINDOWS_SERVER_2022_CORE)",
+        on_ec2: "Build it on the base image of the instances' version (ltsc2019 for Windows Server 2019, ltsc2022 for \
+                 2022; the command ver shows it), or run it on instances of the image's version, with RuntimePlatform: \
+                 OperatingSystemFamily in the task definition set to that",
+        alert: "image is for another Windows version",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "image-platform",
         says: &[
             "does not contain descriptor matching platform {platform}",
-            "no matching manifest for {platform} in the manifest list entries",
+            "~no matching manifest for {platform} in the manifest list entries",
             "no match for platform in manifest",
             "image operating system {platform} cannot be used on this platform",
-            "no matching manifest for",
+            "~no matching manifest for",
         ],
         lead: "The image[ {image}] of {who} has no version for the platform[ {platform}] that the task runs on",
         step: "Build it for that platform (docker build --platform {platform|linux/amd64}), or set RuntimePlatform: \
@@ -812,6 +832,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "exec {command}: permission denied",
             "~exec: {command}: is a directory: permission denied",
             "~exec*permission denied",
+            "encountered an error during*CreateProcess*Access is denied",
         ],
         // Shells exit with 126 if they find a command and must not execute it.
         codes: &[126],
@@ -988,7 +1009,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to create container",
         ],
         lead: "The container runtime could not start {who}",
-        step: "Read AWS's words below: they name the setting; check EntryPoint, Command, MountPoints, User and \
+        step: "Read AWS's words, which name the setting: mostly EntryPoint, Command, MountPoints, User or \
                LinuxParameters in the task definition",
         alert: "container cannot be started",
         ..ENTRY
@@ -1016,6 +1037,28 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     // ---- How a task ended ----
+    CatalogueEntry {
+        id: "memory-too-small",
+        says: &[
+            "OOM-killed (memory limit too low",
+            "container init was OOM-killed",
+            "Minimum memory limit allowed is",
+            "unable to set memory limit to",
+            "memory.limit_in_bytes*device or resource busy",
+            "to memory.memsw.limit_in_bytes",
+            "CannotStart*cannot allocate memory",
+            "CannotCreate*cannot allocate memory",
+        ],
+        lead: "There was too little memory to start {who}: its memory limit is too small, or its instance has none \
+               left",
+        step: "Raise Memory of the container[ (the task has {memory} MiB)] in the task definition[deploy:  or, for one \
+               run, in Overrides]: Docker alone needs 6 MiB to start it, and its program needs more",
+        on_ec2: "Raise Memory of the container[ (the task has {memory} MiB)] in the task definition[deploy:  or, for \
+                 one run, in Overrides]: Docker alone needs 6 MiB to start it, and its program needs more; free -m on \
+                 the instance shows whether that has memory left",
+        alert: "memory limit too low",
+        ..ENTRY
+    },
     CatalogueEntry {
         id: "out-of-memory",
         says: &[

@@ -130,6 +130,10 @@ impl Failure {
             Cause::NoExitCode { container, .. } => {
                 Some(format!("Container {container} has no exit code"))
             }
+            Cause::FailedToStart {
+                container: Some(container),
+                ..
+            } => Some(format!("Container {container} was not started")),
             _ => None,
         }
     }
