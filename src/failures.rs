@@ -375,8 +375,15 @@ impl Recognised {
             captured.or_else(|| facts.names.get(name).cloned())
         };
         match name {
-            "registry" => {
-                known("registry").or_else(|| known("image").map(|image| registry(&image)))
+            "registry" | "registryHost" => {
+                let image = known("image");
+                let named = known("registry").or_else(|| registry(image.as_deref()?));
+                // A sentence that names the image names the registry in it.
+                let is_told = |named: &String| {
+                    name == "registry"
+                        && image.as_ref().is_some_and(|image| image.starts_with(named))
+                };
+                named.filter(|named| !is_told(named))
             }
             "signal" => known("code")
                 .and_then(|code| signal(&code))
@@ -457,14 +464,19 @@ fn short(value: &str) -> Cow<'_, str> {
     Cow::Owned(name.to_owned())
 }
 
-/// The registry of an image.
-fn registry(image: &str) -> String {
+/// The registry of an image. `None` for a list of images.
+fn registry(image: &str) -> Option<String> {
+    if image.contains(' ') {
+        return None;
+    }
     // As Docker reads a reference: the first part is a host only if it has a dot or a port.
     let host = image.split('/').next().filter(|_| image.contains('/'));
-    match host.filter(|host| host.contains('.') || host.contains(':')) {
-        None | Some("docker.io" | "registry-1.docker.io") => "Docker Hub".to_owned(),
-        Some(host) => host.to_owned(),
-    }
+    Some(
+        match host.filter(|host| host.contains('.') || host.contains(':')) {
+            None | Some("docker.io" | "registry-1.docker.io") => "Docker Hub".to_owned(),
+            Some(host) => host.to_owned(),
+        },
+    )
 }
 
 /// The signal behind an exit code.

@@ -60,10 +60,13 @@ pub struct Failure {
     /// The essential container whose own end made ECS stop the others. `None` if there is none, or
     /// if the task definition is not known.
     pub ended_by: Option<Ender>,
-    /// The culprit's image, if ECS names it.
+    /// The culprit's image, if ECS names it. If the culprit is not known, the images that it can be,
+    /// as `a or b`.
     pub image: Option<String>,
     /// FARGATE, EC2 or EXTERNAL.
     pub launch_type: Option<String>,
+    /// The capacity provider that the task ran on, if any.
+    pub capacity_provider: Option<String>,
 }
 
 /// An essential container that ended by itself.
@@ -78,8 +81,8 @@ pub struct Ender {
 /// A failure in a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The task never started: an image that cannot be pulled, a secret that cannot be read, no
-    /// network interface.
+    /// The task or one of its containers never started: an image that cannot be pulled, a secret
+    /// that cannot be read, no network interface, a command that is not in the image.
     FailedToStart {
         /// The container with a reason, if there is one.
         container: Option<String>,
@@ -413,14 +416,32 @@ impl Rules<'_> {
             .find(|container| Some(container.name.as_str()) == cause.container());
         Some(Failure {
             task: task.arn.clone(),
-            image: culprit.and_then(|container| container.image.clone()),
+            image: match culprit {
+                Some(container) => container.image.clone(),
+                None => self.images(task),
+            },
             cause,
             others: causes.collect(),
             stop_code: task.stop_code.clone(),
             stopped_reason: task.stopped_reason.clone(),
             ended_by: self.ended_by(task),
             launch_type: task.launch_type.clone(),
+            capacity_provider: task.capacity_provider.clone(),
         })
+    }
+
+    /// The images of a task that failed without naming a container, without those of AWS's own
+    /// containers. `None` for a task with so many that a list of them tells nothing.
+    fn images(&self, task: &Task) -> Option<String> {
+        const TOLD: usize = 3;
+        let own = task.containers.iter().filter(|one| self.is_own(one));
+        let mut images: Vec<&str> = own
+            .filter(|one| !self.ended_well(one))
+            .filter_map(|one| one.image.as_deref())
+            .collect();
+        images.sort_unstable();
+        images.dedup();
+        ((1..=TOLD).contains(&images.len())).then(|| images.join(" or "))
     }
 
     /// The essential container that ended by itself. Only the task definition says which are

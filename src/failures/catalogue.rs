@@ -70,6 +70,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "image-denied",
         says: &[
+            "resolve ref {image}: pulling from host *.dkr.ecr.*403 Forbidden",
             "not authorized to perform: ecr:{action} on resource: {repository}",
             "Check that the role has the permissions to pull images from the registry",
             "pull access denied for *.dkr.ecr.",
@@ -78,12 +79,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "unable to retrieve ecr registry auth*AccessDenied",
             "not authorized to perform: ecr:GetAuthorizationToken",
         ],
-        lead: "The image[ {image}] of {who} may not be pulled from ECR",
-        step: "Give the task's execution role AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check that \
-               the repository exists; for a repository of another account its policy must allow the role too",
+        lead: "The image[ {image}] of {who} may not be pulled from ECR, or its repository does not exist",
+        step: "Give the task's execution role AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check \
+               the repository (aws ecr describe-repositories); if it is of another account, its repository policy \
+               there must allow this account's role too",
         on_ec2: "Give the task's execution role, or without one the instance's role, the policy \
-                 AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check that the repository exists; for \
-                 a repository of another account its policy must allow the role too",
+                 AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check the repository (aws ecr \
+                 describe-repositories); if it is of another account, its repository policy there must allow this \
+                 account's role too",
         alert: "image cannot be pulled: denied",
         ..ENTRY
     },
@@ -179,8 +182,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "CannotPull*no such host",
             "CannotPull*server misbehaving",
         ],
-        lead: "The registry[ {registry}] of the image of {who} has no address: its name is wrong, or the VPC resolves no \
-               names",
+        lead: "The registry[ {registry}] of the image[ {image}] of {who} has no address: its name is wrong, or the VPC \
+               resolves no names",
         step: "Check the registry's name in Image of the task definition, and that DNS support and DNS hostnames are on \
                in the VPC",
         alert: "registry cannot be reached (no address)",
@@ -210,13 +213,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "unable to retrieve ecr registry auth*RequestError: send request failed",
             "pull command failed*panic: runtime error",
         ],
-        lead: "The registry of the image of {who}[ ({registry})] could not be reached from the task's network",
+        lead: "The registry[ {registry}] of the image[ {image}] of {who} could not be reached from the task's network",
         step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet; a NAT gateway in a private one, or \
                for ECR the VPC endpoints ecr.api, ecr.dkr and s3 (logs and secretsmanager too, if it uses them), whose \
                security group admits the task on port 443[. It ran in {network}]",
-        on_ec2: "Give the instances a route to the registry: a NAT gateway, or for ECR the VPC endpoints ecr.api, ecr.dkr \
-                 and s3, whose security group admits them on port 443 (on EC2 a task in network mode awsvpc gets no \
-                 public address)[. It ran in {network}]",
+        on_ec2: "Give the instances a route to the registry: a NAT gateway, or for ECR the VPC endpoints ecr.api, \
+                 ecr.dkr and s3, whose security group admits them on port 443 (on EC2 a task in network mode awsvpc \
+                 gets no public address)[. It ran in {network}]",
         alert: "registry cannot be reached (network)",
         ..ENTRY
     },
@@ -226,9 +229,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "CannotPull*x509: ",
             "CannotPull*tls: failed to verify certificate",
         ],
-        lead: "The registry[ {registry}] of the image of {who} showed a certificate that the agent does not trust",
-        step: "Give the registry a certificate of a public authority; on EC2 the authority's own can stand in \
-               /etc/docker/certs.d of the instances; a proxy that opens TLS does this as well",
+        lead: "The registry[ {registry}] of the image[ {image}] of {who} showed a certificate that the agent does not \
+               trust",
+        step: "Give the registry a certificate of a public authority, or push the image to ECR; a proxy that opens TLS \
+               causes this as well",
+        on_ec2: "Put the authority's certificate into /etc/docker/certs.d/{registryHost|REGISTRY}/ca.crt on the instances, \
+                 give the registry a certificate of a public authority, or push the image to ECR; a proxy that opens \
+                 TLS causes this as well",
         alert: "registry cannot be reached (certificate)",
         ..ENTRY
     },
@@ -255,8 +262,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "httpRead*.s3.*i/o timeout",
             "httpRead*.s3.*connection reset",
         ],
-        lead: "The layers of the image[ {image}] of {who} could not be fetched: ECR keeps them in S3, which the task's network \
-               does not reach",
+        lead: "The layers of the image[ {image}] of {who} could not be fetched: ECR keeps them in S3, which the task's \
+               network does not reach",
         step: "Add the S3 gateway endpoint to the route tables of the task's subnets, or give them a NAT gateway, and let the \
                task's security group out on port 443[. It ran in {network}]",
         alert: "registry cannot be reached (layers, S3)",
@@ -289,7 +296,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         rank: Rank::Area,
         lead: "The image[ {image}] of {who} was pulled and could not be unpacked",
-        step: "Build and push it again; with Docker's buildx use --provenance=false, since its attestations are no layers",
+        step: "Build and push it again; if it was built by Docker's buildx, with --provenance=false: build \
+               attestations (application/vnd.in-toto) are no layers that the agent can unpack",
         alert: "image cannot be pulled: broken",
         ..ENTRY
     },
@@ -460,7 +468,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "cannot pull registry auth",
             "unable to retrieve registry auth",
         ],
-        lead: "ECR gave the task no login for the registry of its image",
+        lead: "ECR gave the task no login to pull the image[ {image}] of {who}",
         step: "Check that the execution role has AmazonECSTaskExecutionRolePolicy, and that the task's subnets reach ECR: a \
                public address, a NAT gateway, or the VPC endpoints ecr.api, ecr.dkr and s3[. It ran in {network}]",
         alert: "registry cannot be reached",
@@ -470,8 +478,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "secrets-or-registry",
         rank: Rank::Prefix,
         says: &["unable to pull secrets or registry auth"],
-        lead: "The task could read neither its secrets nor the login of its registry: AWS's message ends before it says \
-               which",
+        lead: "The task could read neither its secrets nor the login to pull its image[ {image}]: AWS's message ends \
+               before it says which",
         step: "Check first that the task's subnets reach AWS (AssignPublicIp, a NAT gateway, or VPC endpoints for \
                ecr.api, ecr.dkr, s3, secretsmanager, ssm), then the execution role's policy; aws ecs describe-tasks \
                shows the whole message[. It ran in {network}]",
@@ -1603,7 +1611,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "EMPTY CAPACITY PROVIDER",
             "NO ACTIVE INSTANCES",
         ],
-        lead: "The capacity provider[ {providers}] of the task has no container instance[ in cluster {cluster}]",
+        lead: "The capacity provider {providers|of the task} has no container instance[ in cluster {cluster}]",
         step: "Switch on its managed scaling with a maximum size above zero, and check that its instances register with \
                this cluster (ECS_CLUSTER, the AMI, the instance's role)",
         retry: Retry::Passing,

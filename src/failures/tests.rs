@@ -218,6 +218,7 @@ fn failed(cause: Cause, stop_code: &str, reason: &str) -> Failure {
         ended_by: None,
         image: None,
         launch_type: None,
+        capacity_provider: None,
     }
 }
 

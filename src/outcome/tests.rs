@@ -413,6 +413,45 @@ fn a_container_that_the_agent_could_not_start_never_ran_whatever_its_exit_code()
 }
 
 #[test]
+fn a_task_that_failed_without_naming_a_container_names_its_images() {
+    let image = |name: &str, image: &str| Container {
+        image: Some(image.to_owned()),
+        ..container(name, None)
+    };
+    let definition = definition();
+    for (containers, expected) in [
+        (
+            vec![
+                image("app", "app:1"),
+                image("aws-guardduty-agent-x", "agent:1"),
+            ],
+            Some("app:1"),
+        ),
+        (
+            vec![image("app", "app:1"), image("sidecar", "app:1")],
+            Some("app:1"),
+        ),
+        (
+            vec![image("app", "app:1"), image("sidecar", "proxy:2")],
+            Some("app:1 or proxy:2"),
+        ),
+        (vec![container("app", None)], None),
+    ] {
+        for rules in [with_definition(&definition), WITHOUT_DEFINITION] {
+            let over = failed_to_start(containers.clone());
+            let Outcome::Over {
+                verdict: Verdict::Failed(failures),
+                ..
+            } = Outcome::of(&[over], rules)
+            else {
+                panic!("it failed")
+            };
+            assert_eq!(failures[0].image.as_deref(), expected);
+        }
+    }
+}
+
+#[test]
 fn an_init_container_that_failed_is_the_culprit_of_what_never_ran_because_of_it() {
     let agent = "CannotStartContainerError: dependency graph: failed to resolve container ordering dependency \
                  [sidecar(image) (STOPPED->RUNNING) - Exit: 2] for target [app(image) (NONE->RUNNING)]";

@@ -84,6 +84,8 @@ impl Failure {
             .with("What", Some("The task"));
         facts
             .with("code", code.as_deref())
+            .with("cluster", self.task.cluster())
+            .with("providers", self.capacity_provider.as_deref())
             .with("stopCode", self.stop_code.as_deref())
             .with("image", self.image.as_deref())
             .with("logged", logged.as_deref())

@@ -45,6 +45,7 @@ fn failure() -> Failure {
         ended_by: None,
         image: None,
         launch_type: None,
+        capacity_provider: None,
     }
 }
 
