@@ -229,10 +229,21 @@ const LAST_LINES: usize = 5;
 /// The failure in a container's last lines, the last line first. `timeout` is true for a task that
 /// passed its deadline.
 pub fn of_log(lines: &[String], timeout: bool) -> Option<Recognised> {
+    logged(lines, |entry| {
+        (entry.class == FailureClass::Timeout) == timeout
+    })
+}
+
+/// The failure in a container's last lines among the entries that are wanted.
+fn logged(lines: &[String], wanted: impl Fn(&CatalogueEntry) -> bool) -> Option<Recognised> {
+    let mut left = LAST_LINES;
     // The program went on after earlier errors, so they are not the cause.
-    let lines = &lines[lines.len().saturating_sub(LAST_LINES)..];
-    let wanted = |entry: &CatalogueEntry| (entry.class == FailureClass::Timeout) == timeout;
-    lines.iter().rev().find_map(|line| {
+    let last = lines.iter().rev().take_while(|line| {
+        let is_left = left > 0;
+        left -= usize::from(is_left && !is_frame(line));
+        is_left
+    });
+    last.into_iter().find_map(|line| {
         let message = Saying::new(line);
         let mut patterns = LOGS.iter().filter(|(_, _, entry)| wanted(entry));
         patterns.find_map(|(_, pattern, entry)| {
@@ -243,6 +254,21 @@ pub fn of_log(lines: &[String], timeout: bool) -> Option<Recognised> {
         })
     })
 }
+
+/// True for a line of a stack trace, as Node, Java and Ruby print it below the error.
+fn is_frame(line: &str) -> bool {
+    let line = line.trim_start();
+    let numbered = line.trim_start_matches(|char: char| char.is_ascii_digit());
+    let is_native = numbered.len() < line.len() && numbered.starts_with(": 0x");
+    is_native
+        || line.is_empty()
+        || line.starts_with("at ")
+        || line.starts_with("from ")
+        || line.starts_with("----")
+}
+
+/// Entries of programs that ran out of memory, by the line in which they say it.
+const MEMORY_LOGGED: [&str; 3] = ["memory-node", "memory-java", "memory-exhausted"];
 
 /// The failure of a task. `log` holds the last lines of its culprit.
 pub fn of_failure(failure: &Failure, log: &[String]) -> Recognised {
@@ -298,8 +324,13 @@ fn of_exit(failure: &Failure, code: i64, log: &[String]) -> Recognised {
             .with("ender", &ender.container)
             .with("enderCode", &ender.code.to_string());
     }
-    // A signal comes from outside, so the program's log does not explain it.
-    let logged = of_log(log, false).filter(|_| !(128..255).contains(&code));
+    // A signal comes from outside, so the program's log does not explain it. A runtime that is out
+    // of memory aborts itself, or has itself killed.
+    let is_signal = (128..255).contains(&code);
+    let logged = logged(log, |entry| match is_signal {
+        true => MEMORY_LOGGED.contains(&entry.id),
+        false => entry.class != FailureClass::Timeout,
+    });
     if let Some(logged) = logged {
         return logged;
     }

@@ -1082,16 +1082,55 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..RAN
     },
     CatalogueEntry {
-        id: "memory-exhausted",
+        id: "memory-node",
         logs: &[
             "JavaScript heap out of memory",
+            "Reached heap limit",
+            "ERR_WORKER_OUT_OF_MEMORY",
+            "FatalProcessOutOfMemory",
+            "OOMErrorHandler",
+        ],
+        lead: "{Who} exited with code {code}: Node.js reached the limit of its own heap",
+        step: "Set NODE_OPTIONS to --max-old-space-size=MIB in Environment of the container, to some three quarters of \
+               its memory[ (the task has {memory} MiB)], and raise Memory in the task definition if the program needs \
+               more. Its work may be half done",
+        alert: "out of memory",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "memory-java",
+        logs: &[
+            "java.lang.OutOfMemoryError: {kind} space",
             "java.lang.OutOfMemoryError",
+            "GC overhead limit exceeded",
+            "Terminating due to java.lang.OutOfMemoryError",
+            "There is insufficient memory for the Java Runtime Environment",
+        ],
+        lead: "{Who} exited with code {code}: Java ran out of memory[ ({kind} space)]",
+        step: "Set JAVA_TOOL_OPTIONS to -XX:MaxRAMPercentage=75 (Java takes a quarter of the memory by default; or \
+               -Xmx, and -XX:MaxMetaspaceSize for Metaspace) in Environment of the container, and raise Memory in the \
+               task definition[ (the task has {memory} MiB)] if the program needs more. Its work may be half done",
+        alert: "out of memory",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "memory-exhausted",
+        logs: &[
             "Cannot allocate memory",
             "MemoryError",
+            "NoMemoryError",
+            "OutOfMemoryException",
+            "std::bad_alloc",
+            "fatal error: runtime: out of memory",
+            "fatal error: out of memory",
+            "memory allocation of * bytes failed",
+            "Allowed memory size of * bytes exhausted",
+            "Out of memory",
         ],
         lead: "{Who} exited with code {code}: its program ran out of memory",
-        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)], and the program's own limit (Node: \
-               --max-old-space-size, Java: -XX:MaxRAMPercentage). Its work may be half done",
+        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)] in the task definition, or \
+               make the program use less (smaller batches); PHP has a limit of its own, memory_limit. Its work may be \
+               half done",
         alert: "out of memory",
         ..RAN
     },
@@ -1376,18 +1415,90 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..RAN
     },
     CatalogueEntry {
+        id: "database-tls",
+        logs: &[
+            "no pg_hba.conf entry for*no encryption",
+            "no pg_hba.conf entry for*SSL off",
+            "pg_hba.conf rejects connection*no encryption",
+            "pg_hba.conf rejects connection*SSL off",
+            "insecure transport are prohibited",
+            "require_secure_transport",
+            "SSL connection is required",
+            "SSL is required",
+            "connection requires SSL",
+            "Server requires encryption",
+            "requires encryption to be",
+        ],
+        lead: "{Who} exited with code {code}: the database refused its connection because it was not encrypted (TLS)",
+        step: "Switch TLS on in the program: PostgreSQL sslmode=require in the URL, or PGSSLMODE=require in \
+               Environment; MySQL ssl-mode=REQUIRED (SSL_MODE, useSSL); SQL Server Encrypt=true. If it already uses \
+               TLS, pg_hba.conf has no line for this user, database and host",
+        alert: "database wants TLS",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-no-tls",
+        logs: &[
+            "server does not support SSL, but SSL was required",
+            "The server does not support SSL connections",
+            "SSL is not enabled on the server",
+            "server does not support secure connection",
+            "SSL connection is not supported",
+        ],
+        lead: "{Who} exited with code {code}: it asked for an encrypted connection (TLS), and the database has none",
+        step: "Switch TLS on in the database, or off in the program: PostgreSQL sslmode=disable or PGSSLMODE=disable, \
+               MySQL ssl-mode=DISABLED, SQL Server Encrypt=false",
+        alert: "database has no TLS",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "certificate-untrusted",
+        logs: &[
+            "self signed certificate in certificate chain",
+            "self-signed certificate",
+            "certificate verify failed",
+            "unable to get local issuer certificate",
+            "unable to verify the first certificate",
+            "x509: certificate signed by unknown authority",
+            "PKIX path building failed",
+            "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+            "The certificate chain was issued by an authority that is not trusted",
+        ],
+        lead: "{Who} exited with code {code}, and its log ends with a server's certificate that it does not trust",
+        step: "Put the certificate of its authority into the image: for RDS \
+               https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, named by sslrootcert or \
+               PGSSLROOTCERT (PostgreSQL), ssl-ca (MySQL), NODE_EXTRA_CA_CERTS (Node.js) or Java's trust store",
+        alert: "certificate not trusted",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-not-admitted",
+        logs: &[
+            "no pg_hba.conf entry for host {address}, user {user}, database {database},",
+            "no pg_hba.conf entry",
+            "pg_hba.conf rejects",
+            "is not allowed to connect to this MySQL server",
+            "Cannot open server {address} requested by the login",
+        ],
+        lead: "{Who} exited with code {code}: the database admits no connection[ of user {user} to database \
+               {database}] from its address[ {address}]",
+        step: "Check the names of user and database in its Environment or Secrets; then admit the task's subnets in \
+               the database (PostgreSQL pg_hba.conf, MySQL the host of the user)",
+        alert: "database does not admit the task",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "login-refused",
         logs: &[
             "password authentication failed for user {user}",
             "password authentication failed",
             "Access denied for user {user}",
             "Login failed for user {user}",
-            "no pg_hba.conf entry",
             "ORA-01017",
         ],
         lead: "{Who} exited with code {code}, and its log ends with a login[ as {user}] that the database refused",
-        step: "Check user name and password in its environment or Secrets: a secret is read when the task starts, and a \
-               rotated one may differ from what the database has",
+        step: "Check user name and password in its Environment or Secrets: a secret is read when the task starts, and \
+               a rotated one may differ from what the database has",
         alert: "database login refused",
         ..RAN
     },

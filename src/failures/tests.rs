@@ -429,6 +429,160 @@ fn an_alert_says_nothing_about_a_deploy() {
 }
 
 #[test]
+fn the_last_lines_of_a_program_tell_its_kind_of_failure() {
+    let node_trace: Vec<String> = (1..15)
+        .map(|number| {
+            format!("{number:2}: 0xb{number} v8::internal::Heap::CollectGarbage() [node]")
+        })
+        .collect();
+    for (code, before, line, after, id) in [
+        (
+            134,
+            "<--- Last few GCs --->",
+            "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+            node_trace.clone(),
+            "memory-node",
+        ),
+        (
+            1,
+            "",
+            "FATAL ERROR: Ineffective mark-compacts near heap limit Allocation failed - JavaScript heap out of memory",
+            node_trace,
+            "memory-node",
+        ),
+        (
+            1,
+            "",
+            "Exception in thread \"main\" java.lang.OutOfMemoryError: Java heap space",
+            vec!["\tat app.Main.main(Main.java:7)".to_owned(); 9],
+            "memory-java",
+        ),
+        (
+            3,
+            "",
+            "Terminating due to java.lang.OutOfMemoryError: Metaspace",
+            vec![],
+            "memory-java",
+        ),
+        (
+            137,
+            "",
+            "java.lang.OutOfMemoryError: GC overhead limit exceeded",
+            vec![],
+            "memory-java",
+        ),
+        (
+            1,
+            "  File \"app.py\", line 3, in <module>",
+            "MemoryError",
+            vec![],
+            "memory-exhausted",
+        ),
+        (
+            1,
+            "",
+            "app.rb:3:in `*': failed to allocate memory (NoMemoryError)",
+            vec!["\tfrom app.rb:3:in `<main>'".to_owned(); 7],
+            "memory-exhausted",
+        ),
+        (
+            134,
+            "",
+            "terminate called after throwing an instance of 'std::bad_alloc'",
+            vec!["  what():  std::bad_alloc".to_owned()],
+            "memory-exhausted",
+        ),
+        (
+            255,
+            "",
+            "PHP Fatal error:  Allowed memory size of 134217728 bytes exhausted (tried to allocate 20480 bytes)",
+            vec![],
+            "memory-exhausted",
+        ),
+        (139, "", "Connection refused", vec![], "crashed"),
+        (
+            1,
+            "",
+            "FATAL:  no pg_hba.conf entry for host \"10.0.1.17\", user \"app\", database \"app\", no encryption",
+            vec![],
+            "database-tls",
+        ),
+        (
+            1,
+            "",
+            "org.postgresql.util.PSQLException: FATAL: pg_hba.conf rejects connection for host \"10.0.1.17\", user \"app\", database \"app\", SSL off",
+            vec![],
+            "database-tls",
+        ),
+        (
+            1,
+            "",
+            "ERROR 3159 (HY000): Connections using insecure transport are prohibited while --require_secure_transport=ON.",
+            vec![],
+            "database-tls",
+        ),
+        (
+            1,
+            "",
+            "ConnectionError: Server requires encryption, set 'encrypt' config option to true.",
+            vec![],
+            "database-tls",
+        ),
+        (
+            1,
+            "",
+            "FATAL:  no pg_hba.conf entry for host \"10.0.1.17\", user \"app\", database \"app\", SSL encryption",
+            vec![],
+            "database-not-admitted",
+        ),
+        (
+            1,
+            "",
+            "psycopg2.OperationalError: server does not support SSL, but SSL was required",
+            vec![],
+            "database-no-tls",
+        ),
+        (
+            1,
+            "",
+            "Error: self signed certificate in certificate chain",
+            vec!["    at TLSSocket.onConnectSecure (node:_tls_wrap:1659:34)".to_owned(); 8],
+            "certificate-untrusted",
+        ),
+        (
+            1,
+            "",
+            "FATAL:  password authentication failed for user \"app\"",
+            vec![],
+            "login-refused",
+        ),
+        (
+            1,
+            "",
+            "'app.exe' is not recognized as an internal or external command,",
+            vec!["operable program or batch file.".to_owned()],
+            "command-not-found",
+        ),
+        (
+            1,
+            "",
+            "System.IO.IOException: There is not enough space on the disk.",
+            vec![],
+            "disk-full",
+        ),
+    ] {
+        let log: Vec<String> = [before, line]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(after)
+            .collect();
+        let essential = "Essential container in task exited";
+        let failure = failed(exited(code, None), "EssentialContainerExited", essential);
+        assert_eq!(of_failure(&failure, &log).entry.id, id, "{code} {line}");
+    }
+}
+
+#[test]
 fn names_come_from_the_message_and_arns_are_shortened() {
     let message = "ECS was unable to assume the role 'arn:aws:iam::111122223333:role/service/app' that was provided \
                    for this task.";
