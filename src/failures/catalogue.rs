@@ -284,6 +284,31 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "disk-full-start",
+        says: &[
+            "CannotPull*no space left on device",
+            "CannotCreate*no space left on device",
+            "CannotStart*no space left on device",
+            "failed to register layer*no space left on device",
+            "failed to extract layer*no space left on device",
+            "GetImageBlob*no space left on device",
+            "CannotPull*not enough space on the disk",
+            "CannotCreate*not enough space on the disk",
+            "CannotStart*not enough space on the disk",
+            "hcsshim*not enough space on the disk",
+            "Thin Pool has * free data blocks which is less than minimum required",
+        ],
+        lead: "The disk that {who} was to run on is full: it has no room for the image[ {image}] and its files",
+        step: "Make the image smaller, or set EphemeralStorage: SizeInGiB in the task definition (21 to 200[deploy: ; \
+               Overrides can set it for one run]); where ECS refuses that, as it does for Windows, run the image on \
+               EC2",
+        on_ec2: "Free the instance's disk (df -h and docker system df show what fills it, docker system prune --all \
+                 frees it), give the instances larger volumes (BlockDeviceMappings of their launch template), or let \
+                 the agent remove old images sooner (ECS_IMAGE_CLEANUP_INTERVAL)",
+        alert: "disk full",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "image-broken",
         says: &[
             "failed to unpack image",
