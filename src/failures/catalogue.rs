@@ -2064,13 +2064,31 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         of_call: true,
         says: &[
             "platform version*does not exist",
+            "platform version*doesn't exist",
             "PlatformUnknownException",
             "The specified platform does not exist",
+        ],
+        lead: "Fargate has no platform version {platformVersion|of the name in PlatformVersion}",
+        step: "Set PlatformVersion to LATEST, or to a whole version (1.4.0, not 1.4)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "platform-capability",
+        says: &[
             "PlatformTaskDefinitionIncompatibilityException",
+            "requested capabilities are not supported",
+            "requested compatibilities are not supported",
+            "satisfy the required capabilities",
+            "task definition's required capabilities",
             "platform version*does not support",
         ],
-        lead: "PlatformVersion does not exist, or does not support what the task definition uses",
-        step: "Leave PlatformVersion out, or set LATEST",
+        of_call: true,
+        lead: "The task definition {definition|of the task} uses a feature that its Fargate platform[ (PlatformVersion \
+               {platformVersion})] does not have",
+        step: "Take it out of the task definition[, or set PlatformVersion: LATEST instead of {platformVersion}]: on \
+               Windows that is mostly EphemeralStorage, an EFS or EBS volume, FireLens or LinuxParameters; before \
+               platform version 1.4.0 an EFS volume, EphemeralStorage, ECS Exec or ARM64; or RuntimePlatform names an \
+               OperatingSystemFamily or a CpuArchitecture that Fargate does not have in this region",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2080,6 +2098,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "not supported in this region",
             "unsupported Availability Zone",
             "is not supported in your region",
+            "isn't supported in this Region",
         ],
         lead: "The task uses something that ECS does not offer in this region or Availability Zone",
         step: "Remove it from the task definition, or use subnets in other Availability Zones",
@@ -2102,6 +2121,18 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // The runner's own tags would fail every start. Without them the creation time of a task
         // tells which request started it.
         retry: Retry::WithoutTags,
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "exec-no-role",
+        says: &[
+            "valid task role is not being used",
+            "execute command feature needs a task role",
+        ],
+        of_call: true,
+        lead: "EnableExecuteCommand needs a task role, and the task definition {definition|of the task} has none",
+        step: "Set TaskRoleArn in the task definition to a role that allows ssmmessages:CreateControlChannel, \
+               CreateDataChannel, OpenControlChannel and OpenDataChannel, or leave EnableExecuteCommand out",
         ..ENTRY
     },
     CatalogueEntry {

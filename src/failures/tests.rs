@@ -429,6 +429,21 @@ fn an_alert_says_nothing_about_a_deploy() {
 }
 
 #[test]
+fn a_platform_version_is_talked_about_only_if_it_is_given() {
+    let message = "One or more of the requested capabilities are not supported.";
+    let refused = of_call("PlatformTaskDefinitionIncompatibilityException", message);
+    let facts = Particulars::default().with("definition", Some("app:7"));
+    assert_eq!(
+        refused.lead(&facts),
+        "The task definition app:7 uses a feature that its Fargate platform does not have"
+    );
+    assert!(!refused.step(&facts).contains("PlatformVersion"));
+    let given = facts.with("platformVersion", Some("1.3.0"));
+    assert!(refused.lead(&given).contains("(PlatformVersion 1.3.0)"));
+    assert!(refused.step(&given).contains("LATEST instead of 1.3.0"));
+}
+
+#[test]
 fn the_last_lines_of_a_program_tell_its_kind_of_failure() {
     let node_trace: Vec<String> = (1..15)
         .map(|number| {
