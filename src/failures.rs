@@ -121,6 +121,8 @@ pub struct Recognised {
 #[derive(Clone, Debug, Default)]
 pub struct Particulars {
     names: BTreeMap<&'static str, String>,
+    /// The sources of the task's secrets, as ValueFrom has them.
+    secrets: Vec<String>,
     /// True if the task runs on container instances.
     on_ec2: bool,
     /// The person who reads the texts.
@@ -405,6 +407,13 @@ impl Recognised {
                 .map(|value| short(value).into_owned());
             captured.or_else(|| facts.names.get(name).cloned())
         };
+        // `{roleArn}` is the whole ARN behind `{role}`, for commands.
+        if let Some(whole) = name
+            .strip_suffix("Arn")
+            .and_then(|name| self.captures.get(name))
+        {
+            return Some(whole.clone());
+        }
         match name {
             "registry" | "registryHost" => {
                 let image = known("image");
@@ -416,6 +425,15 @@ impl Recognised {
                 };
                 named.filter(|named| !is_told(named))
             }
+            // The agent names a JSON key that is missing, but not the secret that lacks it.
+            "secret" | "secretArn" => known("secret").or_else(|| {
+                let source = facts.source_of(self.captures.get("key")?)?;
+                Some(if name == "secret" {
+                    short(&source).into_owned()
+                } else {
+                    source
+                })
+            }),
             "signal" => known("code")
                 .and_then(|code| signal(&code))
                 .map(str::to_owned),
@@ -444,6 +462,31 @@ impl Particulars {
         self.with("container", container)
             .with("who", Some(&who))
             .with("Who", Some(&capital))
+    }
+
+    /// Sets the sources of the task's secrets, as ValueFrom has them.
+    #[must_use]
+    pub fn with_secrets<'s>(self, sources: impl IntoIterator<Item = &'s String>) -> Self {
+        Self {
+            secrets: sources.into_iter().cloned().collect(),
+            ..self
+        }
+    }
+
+    /// The ARN of the one secret that the task takes this JSON key from.
+    fn source_of(&self, key: &str) -> Option<String> {
+        // ARN:json-key:version-stage:version-id; a secret's ARN has seven parts.
+        const PARTS: usize = 7;
+        let mut found: Vec<String> = self
+            .secrets
+            .iter()
+            .filter_map(|source| {
+                let parts: Vec<&str> = source.split(':').collect();
+                (*parts.get(PARTS)? == key).then(|| parts[..PARTS].join(":"))
+            })
+            .collect();
+        found.dedup();
+        (found.len() == 1).then(|| found.remove(0))
     }
 
     /// The person who reads the texts.

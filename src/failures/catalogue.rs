@@ -357,15 +357,17 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "secret-denied",
         says: &[
+            "~failed to fetch secret {secret} from secrets manager*AccessDenied",
+            "~secret {secret}: AccessDenied",
             "assumed-role/{role}/*not authorized to perform: secretsmanager:GetSecretValue on resource: {secret}",
             "not authorized to perform: secretsmanager:GetSecretValue on resource: {secret}",
             "not authorized to perform: secretsmanager:GetSecretValue",
             "~unable to retrieve secret from asm*AccessDenied",
             "~fetching secret data from AWS Secrets Manager*AccessDenied",
         ],
-        lead: "The execution role[ {role}] of the task may not read the secret[ {secret}]",
-        step: "Grant it secretsmanager:GetSecretValue[ on {secret}], and kms:Decrypt where a key of your own encrypts it; a \
-               secret of another account needs a resource policy too",
+        lead: "The execution role[ {role}] of the task may not read the secret {secret|that the task names}",
+        step: "Grant it secretsmanager:GetSecretValue[ on {secret}] (and kms:Decrypt, if a key of your own encrypts \
+               it); a secret of another account needs a resource policy too",
         alert: "secret cannot be read",
         ..ENTRY
     },
@@ -378,30 +380,53 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~secrets from ssm*AccessDenied",
             "~fetching secret data from SSM*AccessDenied",
         ],
-        lead: "The execution role[ {role}] of the task may not read the parameter[ {secret}]",
-        step: "Grant it ssm:GetParameters[ on {secret}], and kms:Decrypt where a key of your own encrypts it",
+        lead: "The execution role[ {role}] of the task may not read the parameter {secret|that the task names} of \
+               Parameter Store",
+        step: "Grant it ssm:GetParameters[ on {secret}] (and kms:Decrypt, if a key of your own encrypts it)",
         alert: "secret cannot be read",
         ..ENTRY
     },
     CatalogueEntry {
         id: "secret-key-denied",
         says: &[
+            "failed to fetch secret {secret} from secrets manager*assumed-role/{role}/*not authorized to perform: kms:Decrypt on resource: {kmsKey}",
+            "assumed-role/{role}/*not authorized to perform: kms:Decrypt on resource: {kmsKey}",
             "assumed-role/{role}/*not authorized to perform: kms:Decrypt",
             "not authorized to perform: kms:Decrypt",
+            "failed to fetch secret {secret} from secrets manager*Access to KMS is not allowed",
             "Access to KMS is not allowed",
             "AccessDeniedException: *ciphertext refers to a customer master key",
             "secret*KMSAccessDenied",
+            "failed to fetch secret {secret} from secrets manager*KMSInvalidStateException",
             "secret*KMSInvalidStateException",
         ],
-        lead: "The execution role[ {role}] of the task may not use the KMS key that encrypts a secret",
-        step: "Grant it kms:Decrypt on the secret's key, in the role's policy and, for a key of another account, in the \
-               key's policy",
+        lead: "The execution role[ {role}] of the task may not use the KMS key[ {kmsKey}] that encrypts its secret[ \
+               {secret}]",
+        step: "Grant it kms:Decrypt on that key, in the role's policy and, for a key of another account, in the key's \
+               policy; the key must be enabled (aws kms describe-key --key-id {kmsKeyArn|KEY})",
         alert: "secret cannot be read: KMS key",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "secret-deleted",
+        says: &[
+            "failed to fetch secret {secret} from secrets manager*marked for deletion",
+            "secret {secret}: InvalidRequestException*marked for deletion",
+            "failed to fetch secret {secret} from secrets manager*scheduled for deletion",
+            "marked for deletion",
+            "scheduled for deletion",
+            "currently marked deleted",
+        ],
+        lead: "The secret {secret|that the task names} is scheduled for deletion, and cannot be read",
+        step: "Restore it (aws secretsmanager restore-secret --secret-id {secretArn|SECRET}), or name another secret \
+               in ValueFrom under Secrets in the task definition",
+        alert: "secret is scheduled for deletion",
         ..ENTRY
     },
     CatalogueEntry {
         id: "secret-not-found",
         says: &[
+            "~failed to fetch secret {secret} from secrets manager*can't find the specified secret",
             "~retrieve the secret with ARN {secret} from",
             "~secret {secret}: ResourceNotFoundException",
             "~failed to fetch secret {secret} from secrets manager*ResourceNotFoundException",
@@ -410,30 +435,51 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "invalid ssm parameters: {secret}",
             "ParameterNotFound",
         ],
-        lead: "The secret or parameter[ {secret}] that the task definition names does not exist",
-        step: "Create it in the task's region and account, or correct ValueFrom under Secrets in the task definition (the \
-               full ARN, with the six characters that Secrets Manager adds)",
+        lead: "The secret or parameter {secret|that the task definition names} does not exist",
+        step: "Create it in the task's region and account, or correct ValueFrom under Secrets in the task definition \
+               (for Secrets Manager the full ARN, with the six characters that it adds to the name)",
         alert: "secret cannot be read: not found",
         ..ENTRY
     },
     CatalogueEntry {
         id: "secret-field-missing",
         says: &[
-            "retrieved secret from Secrets Manager did not contain json key {key}",
+            "failed to fetch secret {secret} from secrets manager*did not contain json key {key}",
+            "did not contain json key {key}",
             "did not contain json key",
-            "can't find specified secret value for staging label",
-            "Secrets Manager can't find the specified secret value",
             "invalid character *looking for beginning of value",
         ],
-        lead: "A secret of the task exists and does not hold the field[ {key}] or version that the task definition names",
-        step: "Correct ValueFrom under Secrets (ARN:json-key:version-stage:version-id), or put that field into the \
-               secret, whose value must be a JSON object",
-        alert: "secret cannot be read: no such field",
+        lead: "The secret {secret|that the task names} has no JSON key[ {key}]",
+        step: "Add that key to its value, which must be a JSON object (aws secretsmanager get-secret-value --secret-id \
+               {secretArn|SECRET} shows it), or correct the key in ValueFrom under Secrets in the task definition \
+               (ARN:json-key:version-stage:version-id)",
+        alert: "secret cannot be read: no such key",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "secret-version-missing",
+        says: &[
+            "failed to fetch secret {secret} from secrets manager*can't find the specified secret value for staging label: {version}",
+            "failed to fetch secret {secret} from secrets manager*can't find the specified secret value for VersionId: {version}",
+            "can't find the specified secret value for staging label: {version}",
+            "Secrets Manager can't find the specified secret value",
+        ],
+        lead: "The secret {secret|that the task names} exists, and has no value[ of version {version}]",
+        step: "Give it a value (aws secretsmanager put-secret-value --secret-id {secretArn|SECRET} --secret-string \
+               VALUE), or correct the version in ValueFrom under Secrets in the task definition \
+               (ARN:json-key:version-stage:version-id)",
+        alert: "secret cannot be read: no value",
         ..ENTRY
     },
     CatalogueEntry {
         id: "secret-unreachable",
         says: &[
+            "failed to fetch secret {secret} from secrets manager*RequestCanceled",
+            "failed to fetch secret {secret} from secrets manager*deadline exceeded",
+            "failed to fetch secret {secret} from secrets manager*i/o timeout",
+            "failed to fetch secret {secret} from secrets manager*send failed",
+            "failed to fetch secret {secret} from secrets manager*send request failed",
+            "failed to fetch secret {secret} from secrets manager*no such host",
             "The task cannot pull secrets from {service} ",
             "There is a connection issue between the task and AWS Secrets Manager",
             "There is a connection issue between the task and AWS Systems Manager",
@@ -448,8 +494,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "fetching secret data*deadline exceeded",
             "network connection between the task and AWS Systems Manager",
         ],
-        lead: "Secrets Manager or Parameter Store could not be reached from the task's network, so its secrets were not \
-               read",
+        lead: "Secrets Manager or Parameter Store could not be reached from the task's network, so its secret \
+               {secret|or parameter} was not read",
         step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet; a NAT gateway in a private one, or the \
                VPC endpoints secretsmanager, ssm and kms, whose security group admits the task on port 443[. It ran in \
                {network}]",
@@ -462,11 +508,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "secret-other",
         rank: Rank::Area,
         says: &[
+            "unable to retrieve secret*failed to fetch secret {secret} from secrets manager",
+            "fetching secret data*secret {secret}:",
             "unable to retrieve secret",
             "fetching secret data",
             "unable to retrieve secrets from ssm",
         ],
-        lead: "A secret of the task could not be read",
+        lead: "The secret {secret|that the task names} could not be read",
         step: "Check ValueFrom under Secrets in the task definition, the execution role's policy, and that the task's \
                subnets reach Secrets Manager and Parameter Store[. It ran in {network}]",
         alert: "secret cannot be read",
