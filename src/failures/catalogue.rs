@@ -646,22 +646,54 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "log-unreachable",
         says: &[
             "There is a connection issue between the task and Amazon CloudWatch",
-            "validate logger args*signal: killed",
-            "initialize logging driver*i/o timeout",
-            "initialize logging driver*RequestCanceled",
-            "initialize logging driver*deadline exceeded",
-            "initialize logging driver*send request failed",
+            "validate logger args: : signal: killed",
+            "~validate logger args*signal: killed",
             "Cloudwatch log*i/o timeout",
             "Cloudwatch log*RequestError",
+            "Cloudwatch log*RequestCanceled",
+            "Cloudwatch log*send request failed",
+            "Cloudwatch log*request send failed",
             "Cloudwatch log*deadline exceeded",
             "Cloudwatch log*no such host",
-            "initialize logging driver*no such host",
+            "Cloudwatch log*connection refused",
         ],
         lead: "CloudWatch Logs could not be reached from the task's network, so {who} was not started",
         step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet, a NAT gateway in a private one, or the \
                VPC endpoint logs, whose security group admits the task on port 443; check the log group's name[ \
                {group}] too[. It ran in {network}]",
+        on_ec2: "Give the instances a way out: a NAT gateway, or the VPC endpoint logs, whose security group admits \
+                 them on port 443; check awslogs-region[ and the log group's name {group}] too[. It ran in {network}]",
         alert: "network cannot be reached (CloudWatch Logs)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "log-collector-unreachable",
+        says: &[
+            "initialize logging driver: dial unix {address}: ",
+            "initialize logging driver: dial tcp: lookup {address} on",
+            "initialize logging driver: dial tcp: lookup {address}: ",
+            "initialize logging driver: dial tcp {address}: ",
+            "initialize logging driver: dial udp {address}: ",
+            "initialize logging driver: Options {address}: ",
+            "initialize logging driver: Post {address}: ",
+            "validate logger args: Options {address}: ",
+            "cannot connect to GELF endpoint: {address}",
+            "splunk: failed to verify connection",
+            "~initialize logging driver*i/o timeout",
+            "~initialize logging driver*connection refused",
+            "~initialize logging driver*no such host",
+            "~initialize logging driver*deadline exceeded",
+            "journald is not enabled on this host",
+            "~validate logger args*splunk",
+            "~initialize logging driver: EOF",
+        ],
+        lead: "The log driver[ {driver}] of {who} could not reach what it sends the log to[ ({address})]; Docker \
+               starts no container without it",
+        step: "Start the collector before the task (fluentd or Fluent Bit as a daemon service on each instance; the \
+               log router of awsfirelens by DependsOn), and check its address in Options of logConfiguration \
+               (fluentd-address, syslog-address, gelf-address, splunk-url); fluentd-async: \"true\" starts the \
+               container without fluentd",
+        alert: "log collector cannot be reached",
         ..ENTRY
     },
     CatalogueEntry {
@@ -671,6 +703,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "must specify a value for log opt",
             "unknown log opt",
             "logger: no log driver named",
+            "splunk-{option} is expected",
+            "{option} is required*awslogs",
+            "unable to get awslogs driver arguments",
         ],
         lead: "The logConfiguration of {who} has an option[ {option}] that its log driver does not know, or lacks one",
         step: "Correct logConfiguration: Options in the task definition; awslogs needs awslogs-group, awslogs-region and \
@@ -682,9 +717,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "log-driver",
         rank: Rank::Area,
         says: &["initialize logging driver", "validate logger args"],
-        lead: "The log driver of {who} could not be set up",
-        step: "Check that its log group[ {group}] exists in that region, that the execution role may write to it, and that \
-               the task's subnets reach CloudWatch Logs[. It ran in {network}]",
+        lead: "The log driver[ {driver}] of {who} could not be set up",
+        step: "Check logConfiguration in the task definition: for awslogs that the log group[ {group}] exists in \
+               awslogs-region, that the execution role may write to it, and that the task's subnets reach CloudWatch \
+               Logs; for another driver that its collector runs and answers[. It ran in {network}]",
         alert: "log driver cannot start",
         ..ENTRY
     },
@@ -695,9 +731,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "unable to generate firelens config",
             "firelens configuration",
         ],
-        lead: "FireLens could not set up its configuration for the log router",
-        step: "Check firelensConfiguration and the log options of the containers; a configuration file in S3 needs \
-               s3:GetObject and s3:GetBucketLocation on the execution role",
+        lead: "FireLens could not make the configuration of its log router",
+        step: "Check firelensConfiguration of the log router and the log Options of the containers that use \
+               awsfirelens; a configuration file in S3 needs s3:GetObject and s3:GetBucketLocation on the execution \
+               role",
         alert: "log router cannot start",
         ..ENTRY
     },
