@@ -1059,16 +1059,30 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "dependency-timeout",
+        says: &[
+            "ordering dependency [{dependency}(*has timed out",
+            "ordering dependency*has timed out",
+        ],
+        lead: "{Who} was not started: it waited for container {dependency|of its DependsOn}, which was not ready \
+               within its StartTimeout",
+        step: "See the log of container {dependency|named under DependsOn}: it did not reach its Condition (SUCCESS, \
+               COMPLETE or HEALTHY) in time; raise its StartTimeout in the task definition only if it is just slow",
+        alert: "a container that others depend on was not ready",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "dependency-failed",
         says: &[
-            "Dependency container*did not",
-            "Failed container ordering",
-            "dependency*failed to",
-            "ordering dependency",
+            "~ordering dependency [{dependency}(",
+            "~Dependency container {dependency} did not",
+            "~Failed container ordering",
+            "~dependency*failed to",
+            "~ordering dependency",
         ],
-        lead: "{Who} was not started because a container that it depends on failed",
-        step: "See the log of the container named under DependsOn in the task definition: it did not reach its Condition \
-               (SUCCESS, COMPLETE or HEALTHY), or not within StartTimeout",
+        lead: "{Who} was not started, because container {dependency|named under its DependsOn} failed or never started",
+        step: "See the exit code and the log of container {dependency|named under DependsOn}: it did not reach its \
+               Condition (START, SUCCESS, COMPLETE or HEALTHY)",
         alert: "a container that others depend on failed",
         ..ENTRY
     },

@@ -429,6 +429,83 @@ fn an_alert_says_nothing_about_a_deploy() {
 }
 
 #[test]
+fn a_lead_names_the_thing() {
+    let secret = "arn:aws:secretsmanager:us-east-1:111122223333:secret:prod/db-AbCdEf";
+    let fargate = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval \
+                   failed: unable to retrieve secret from asm: service call has been retried 1 time(s): ";
+    let facts = Particulars::default()
+        .with_secrets(&[format!("{secret}:password::"), format!("{secret}:user::")])
+        .with("image", Some("registry.example:5000/app:1"))
+        .with("driver", Some("fluentd"))
+        .about(Some("app"));
+    for (message, lead, step) in [
+        (
+            format!("{fargate}failed to fetch secret {secret} from secrets manager: InvalidRequestException: You can't \
+                     perform this operation on the secret because it was marked for deletion."),
+            "The secret prod/db-AbCdEf is scheduled for deletion, and cannot be read",
+            format!("aws secretsmanager restore-secret --secret-id {secret}"),
+        ),
+        (
+            format!("{fargate}retrieved secret from Secrets Manager did not contain json key password"),
+            "The secret prod/db-AbCdEf has no JSON key password",
+            format!("--secret-id {secret} shows it"),
+        ),
+        (
+            format!("{fargate}retrieved secret from Secrets Manager did not contain json key other"),
+            "The secret that the task names has no JSON key other",
+            "--secret-id SECRET shows it".to_owned(),
+        ),
+        (
+            format!("{fargate}failed to fetch secret {secret} from secrets manager: RequestCanceled: request context canceled"),
+            "Secrets Manager or Parameter Store could not be reached from the task's network, so its secret \
+             prod/db-AbCdEf was not read",
+            "secretsmanager, ssm and kms".to_owned(),
+        ),
+        (
+            "CannotStartContainerError: dependency graph: container ordering dependency [db(postgres:16) \
+             (RUNNING->RUNNING)] for target [app(app:1) (PULLED->RUNNING)] has timed out."
+                .to_owned(),
+            "Container app was not started: it waited for container db, which was not ready within its StartTimeout",
+            "See the log of container db".to_owned(),
+        ),
+        (
+            "CannotStartContainerError: dependency graph: failed to resolve container ordering dependency [init(app:1) \
+             (STOPPED->STOPPED) - Exit: 1] for target [app(app:1) (NONE->RUNNING)] as dependency did not exit successfully."
+                .to_owned(),
+            "Container app was not started, because container init failed or never started",
+            "the log of container init".to_owned(),
+        ),
+        (
+            "CannotPullContainerError: Get \"https://registry.example:5000/v2/\": x509: certificate signed by unknown \
+             authority"
+                .to_owned(),
+            "The registry of the image registry.example:5000/app:1 of container app showed a certificate that the agent \
+             does not trust",
+            "push the image to ECR".to_owned(),
+        ),
+        (
+            "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: dial unix \
+             /var/run/fluent.sock: connect: no such file or directory"
+                .to_owned(),
+            "The log driver fluentd of container app could not reach what it sends the log to (/var/run/fluent.sock); \
+             Docker starts no container without it",
+            "fluentd-address".to_owned(),
+        ),
+    ] {
+        let recognised = of_text(&message).expect("known");
+        assert_eq!(recognised.lead(&facts), lead, "{message}");
+        assert!(recognised.step(&facts).contains(&step), "{}", recognised.step(&facts));
+    }
+    let on_ec2 = facts.on(Some("EC2"));
+    let certificate = of_text("CannotPullContainerError: x509: unknown authority").expect("known");
+    assert!(
+        certificate
+            .step(&on_ec2)
+            .contains("/etc/docker/certs.d/registry.example:5000/ca.crt")
+    );
+}
+
+#[test]
 fn a_platform_version_is_talked_about_only_if_it_is_given() {
     let message = "One or more of the requested capabilities are not supported.";
     let refused = of_call("PlatformTaskDefinitionIncompatibilityException", message);
