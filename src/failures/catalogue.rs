@@ -583,8 +583,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "env file*Forbidden",
         ],
         lead: "The execution role of the task may not read its environment file in S3, or the file does not exist",
-        step: "Grant it s3:GetObject on the file and s3:GetBucketLocation on its bucket, and check EnvironmentFiles in the \
-               task definition",
+        step: "Grant it s3:GetObject on the file and s3:GetBucketLocation on its bucket, and check EnvironmentFiles in \
+               the task definition (aws s3 ls s3://BUCKET/KEY.env shows whether the file exists)",
         alert: "environment file cannot be read",
         ..ENTRY
     },
@@ -976,11 +976,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "working-directory",
         says: &[
+            "chdir to cwd ({directory})",
             "chdir to cwd",
             "mkdir {directory}: permission denied",
             "Cwd must be an absolute path",
         ],
-        lead: "The working directory of {who} cannot be used",
+        lead: "The working directory[ {directory}] of {who} cannot be used",
         step: "Correct WorkingDirectory in the task definition, or make the directory in the Dockerfile for that User",
         alert: "working directory",
         ..ENTRY
@@ -988,13 +989,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "mount-mismatch",
         says: &[
+            "error mounting {source} to rootfs at {path}:",
             "error mounting*not a directory",
             "mount a directory onto a file",
             "error mounting",
         ],
-        lead: "A volume of {who} cannot be mounted where the task definition says",
-        step: "Correct MountPoints: ContainerPath must be a directory that is no file in the image, and SourceVolume one of \
-               Volumes",
+        lead: "The volume[ {source}] of {who} cannot be mounted[ at {path}] as the task definition says",
+        step: "Correct MountPoints in the task definition: ContainerPath must be a directory and no file of the image, \
+               and SourceVolume one of Volumes",
         alert: "volume cannot be mounted",
         ..ENTRY
     },
@@ -1034,13 +1036,16 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "port-taken",
         says: &[
+            "Bind for {address} failed: port is already allocated",
+            "listen tcp {address}: bind: address already in use",
             "address already in use",
             "port is already allocated",
             "already using a port required by your task",
             "driver failed programming external connectivity",
         ],
-        lead: "A host port that {who} maps is taken on its instance",
-        step: "Map HostPort: 0 in network mode bridge, use network mode awsvpc, or stop what holds the port",
+        lead: "A host port[ ({address})] that {who} maps is taken on its instance",
+        step: "Map HostPort: 0 in network mode bridge, use network mode awsvpc, or stop what holds the port (sudo ss \
+               -ltnp on the instance shows it)",
         alert: "port is taken",
         ..ENTRY
     },
@@ -1163,7 +1168,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Frame,
         says: &["ResourceInitializationError", "ResourceNotFoundException"],
         lead: "The agent could not prepare what the task needs before its containers start",
-        step: "Read AWS's words below: they name the resource; check its name, the execution role, and that the task's \
+        step: "Read AWS's words, which name the resource; check its name, the execution role, and that the task's \
                subnets reach it[. It ran in {network}]",
         alert: "resources cannot be initialized",
         ..ENTRY
@@ -1264,8 +1269,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // The code alone proves nothing: memory, StopTask and a kill from inside all end in 137.
         codes: &[137],
         lead: "{Who} exited with code {code} (SIGKILL: something killed it), and AWS does not say what",
-        step: "Raise Memory in the task definition if it grows; or it took longer than StopTimeout to end when it was told \
-               to. Its work may be half done",
+        step: "If its memory grows (Container Insights shows it), raise Memory of the container and the task[ (the \
+               task has {memory} MiB)] in the task definition; else it took longer than StopTimeout to end when it was \
+               told to. Its work may be half done",
         ..RAN
     },
     CatalogueEntry {
@@ -1273,15 +1279,16 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         codes: &[143],
         lead: "{Who} exited with code {code} (SIGTERM: it was told to stop), and AWS does not say by whom",
-        step: "See the other containers of the task, and CloudTrail for ecs:StopTask. Its work may be half done",
+        step: "See the other containers of the task, and in CloudTrail who called StopTask (Event history, event name \
+               StopTask). Its work may be half done",
         ..RAN
     },
     CatalogueEntry {
         id: "killed-by-essential",
         lead: "Container {ender}, which is essential, exited with code {enderCode}, so ECS stopped container {container} \
                (exit code {code})",
-        step: "Set Essential: false on {ender} in the task definition if it may end before {container}; else see why it \
-               ended: its log. The work of {container} may be half done",
+        step: "Set Essential: false on {ender} in the task definition if it may end before {container}; else see in \
+               the log of {ender} why it ended. The work of {container} may be half done",
         alert: "an essential container ended first",
         ..RAN
     },
@@ -1416,8 +1423,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         rank: Rank::Area,
         lead: "The health check of a container of the task failed, so ECS stopped it",
-        step: "Run HealthCheck: Command of the task definition inside the image (it needs curl or the like there), and raise \
-               StartPeriod if it only starts slowly",
+        step: "Run Command of HealthCheck in the task definition inside the image (it needs curl or the like there), \
+               and raise StartPeriod if the program only starts slowly; its log may say more",
         alert: "health checks failed",
         ..RAN
     },
@@ -1514,8 +1521,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "ECONNREFUSED",
         ],
         lead: "{Who} exited with code {code}, and its log ends with a connection[ to {address}] that was refused",
-        step: "Check host and port in its environment, and that the server is up and listens there (a security group would \
-               time out, not refuse); 127.0.0.1 is the task itself",
+        step: "Check host and port in its Environment, and that the server is up and listens there (a security group \
+               would time out, not refuse); 127.0.0.1 is the task itself",
         alert: "a connection was refused",
         ..RAN
     },
@@ -1533,8 +1540,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "UnknownHostException: {address}",
         ],
         lead: "{Who} exited with code {code}, and its log ends with a name[ ({address})] that has no address",
-        step: "Check the host name in its environment, and that the VPC has DNS support and the private hosted zone of that \
-               name[. It ran in {network}]",
+        step: "Check the host name in its Environment, and that the VPC has DNS support and the private hosted zone of \
+               that name[. It ran in {network}]",
         alert: "a name has no address",
         ..RAN
     },
@@ -1666,8 +1673,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "timeout-goes-on",
         lead: "The task did not finish within {limit} and {stopped}: {done} done, and {goesOn} on",
-        step: "Make {running} end with the others, or set Essential: true on the container whose end is the task's. Its work \
-               may be half done",
+        step: "Set Essential: true on {doneNames|the container whose end is the task's} in the task definition, so \
+               that its end stops {running}; or make {running} end by itself",
         ..TIMED_OUT
     },
     CatalogueEntry {
@@ -1941,7 +1948,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "missing an attribute required by your task",
         ],
         lead: "No container instance[ of cluster {cluster}] has every attribute that the task definition requires",
-        step: "Compare requiresAttributes (aws ecs describe-task-definition) with the instances: an older agent, a log driver \
+        step: "Compare requiresAttributes (aws ecs describe-task-definition --task-definition {definition|NAME}) with \
+               the attributes of the instances (aws ecs describe-container-instances): an older agent, a log driver \
                that it does not offer, awsvpc in another subnet, or another CPU architecture",
         alert: "no instance has the attributes",
         ..ENTRY
@@ -1961,7 +1969,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "placement constraint unsatisfied",
         ],
         lead: "No container instance[ of cluster {cluster}] meets the placement constraints of the task",
-        step: "Compare PlacementConstraints, and those of the task definition, with the attributes of the instances",
+        step: "Compare PlacementConstraints, and those of the task definition, with the attributes of the instances \
+               (aws ecs list-attributes --cluster {cluster|CLUSTER} --target-type container-instance)",
         alert: "placement constraints not met",
         ..ENTRY
     },
@@ -1977,8 +1986,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "instance-inactive",
         of_call: true,
         says: &["^INACTIVE$"],
-        lead: "The container instance[ {instance}] is not active any more",
-        step: "Name instances in Instances that are ACTIVE (aws ecs list-container-instances)",
+        lead: "The container instance[ {instance}] in Instances is not active any more[ in cluster {cluster}]: it was \
+               deregistered",
+        step: "Name an instance that is ACTIVE (aws ecs list-container-instances --cluster {cluster|CLUSTER} --status \
+               ACTIVE)",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2206,8 +2217,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "account-blocked",
         says: &["BlockedException", "Your account is currently blocked"],
-        lead: "AWS has blocked this account",
-        step: "See the AWS Health Dashboard and billing, then open a case with AWS Support",
+        lead: "AWS has blocked this account, so it can start no task",
+        step: "Settle what AWS asks for (AWS Health Dashboard, Billing, the account's mail), and open a case with AWS \
+               Support; nothing in the template causes this",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2415,8 +2427,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Prefix,
         says: &["^Task failed to start$", "^TaskFailedToStart$"],
         lead: "{Who} could not be started, and AWS gives no cause that is known here",
-        step: "Read AWS's words, and look at the stopped task in the ECS console within the hour: image, execution role and \
-               network are behind most of these",
+        step: "Read AWS's words, and look at the stopped task within the hour (aws ecs describe-tasks): image, \
+               execution role and network are behind most of these",
         alert: "failed to start",
         ..ENTRY
     },
@@ -2431,7 +2443,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "unknown-end",
         rank: Rank::Prefix,
         lead: "The task ended for a cause that is not known here[ ({stopCode})]",
-        step: "Read AWS's words, and look at the stopped task in the ECS console within the hour",
+        step: "Read AWS's words, and look at the stopped task within the hour (aws ecs describe-tasks)",
         ..RAN
     },
 ];
