@@ -15,7 +15,11 @@ mod said;
 
 use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 
-pub use self::{catalogue::CATALOGUE, fill::names, said::cut};
+pub use self::{
+    catalogue::CATALOGUE,
+    fill::{Reader, names},
+    said::cut,
+};
 use self::{
     fill::fill,
     pattern::{Captures, Glob, Saying},
@@ -117,8 +121,12 @@ pub struct Recognised {
 #[derive(Clone, Debug, Default)]
 pub struct Particulars {
     names: BTreeMap<&'static str, String>,
+    /// The sources of the task's secrets, as ValueFrom has them.
+    secrets: Vec<String>,
     /// True if the task runs on container instances.
     on_ec2: bool,
+    /// The person who reads the texts.
+    reader: Reader,
 }
 
 /// The prefix of every stoppedReason that the function gives.
@@ -157,8 +165,8 @@ pub fn entry(id: &str) -> &'static CatalogueEntry {
 }
 
 /// A lead or a step with placeholders for its names, for docs/failures.md.
-pub fn shown(template: &str) -> String {
-    fill(template, &|name| {
+pub fn shown(template: &str, reader: Reader) -> String {
+    fill(template, reader, &|name| {
         Some(match name {
             "Who" => "Container <container>".to_owned(),
             "who" => "container <container>".to_owned(),
@@ -225,10 +233,21 @@ const LAST_LINES: usize = 5;
 /// The failure in a container's last lines, the last line first. `timeout` is true for a task that
 /// passed its deadline.
 pub fn of_log(lines: &[String], timeout: bool) -> Option<Recognised> {
+    logged(lines, |entry| {
+        (entry.class == FailureClass::Timeout) == timeout
+    })
+}
+
+/// The failure in a container's last lines among the entries that are wanted.
+fn logged(lines: &[String], wanted: impl Fn(&CatalogueEntry) -> bool) -> Option<Recognised> {
+    let mut left = LAST_LINES;
     // The program went on after earlier errors, so they are not the cause.
-    let lines = &lines[lines.len().saturating_sub(LAST_LINES)..];
-    let wanted = |entry: &CatalogueEntry| (entry.class == FailureClass::Timeout) == timeout;
-    lines.iter().rev().find_map(|line| {
+    let last = lines.iter().rev().take_while(|line| {
+        let is_left = left > 0;
+        left -= usize::from(is_left && !is_frame(line));
+        is_left
+    });
+    last.into_iter().find_map(|line| {
         let message = Saying::new(line);
         let mut patterns = LOGS.iter().filter(|(_, _, entry)| wanted(entry));
         patterns.find_map(|(_, pattern, entry)| {
@@ -239,6 +258,21 @@ pub fn of_log(lines: &[String], timeout: bool) -> Option<Recognised> {
         })
     })
 }
+
+/// True for a line of a stack trace, as Node, Java and Ruby print it below the error.
+fn is_frame(line: &str) -> bool {
+    let line = line.trim_start();
+    let numbered = line.trim_start_matches(|char: char| char.is_ascii_digit());
+    let is_native = numbered.len() < line.len() && numbered.starts_with(": 0x");
+    is_native
+        || line.is_empty()
+        || line.starts_with("at ")
+        || line.starts_with("from ")
+        || line.starts_with("----")
+}
+
+/// Entries of programs that ran out of memory, by the line in which they say it.
+const MEMORY_LOGGED: [&str; 3] = ["memory-node", "memory-java", "memory-exhausted"];
 
 /// The failure of a task. `log` holds the last lines of its culprit.
 pub fn of_failure(failure: &Failure, log: &[String]) -> Recognised {
@@ -294,8 +328,13 @@ fn of_exit(failure: &Failure, code: i64, log: &[String]) -> Recognised {
             .with("ender", &ender.container)
             .with("enderCode", &ender.code.to_string());
     }
-    // A signal comes from outside, so the program's log does not explain it.
-    let logged = of_log(log, false).filter(|_| !(128..255).contains(&code));
+    // A signal comes from outside, so the program's log does not explain it. A runtime that is out
+    // of memory aborts itself, or has itself killed.
+    let is_signal = (128..255).contains(&code);
+    let logged = logged(log, |entry| match is_signal {
+        true => MEMORY_LOGGED.contains(&entry.id),
+        false => entry.class != FailureClass::Timeout,
+    });
     if let Some(logged) = logged {
         return logged;
     }
@@ -359,7 +398,7 @@ impl Recognised {
     }
 
     fn fill(&self, template: &str, facts: &Particulars) -> String {
-        fill(template, &|name| self.value(name, facts))
+        fill(template, facts.reader, &|name| self.value(name, facts))
     }
 
     fn value(&self, name: &str, facts: &Particulars) -> Option<String> {
@@ -370,10 +409,33 @@ impl Recognised {
                 .map(|value| short(value).into_owned());
             captured.or_else(|| facts.names.get(name).cloned())
         };
+        // `{roleArn}` is the whole ARN behind `{role}`, for commands.
+        if let Some(whole) = name
+            .strip_suffix("Arn")
+            .and_then(|name| self.captures.get(name))
+        {
+            return Some(whole.clone());
+        }
         match name {
-            "registry" => {
-                known("registry").or_else(|| known("image").map(|image| registry(&image)))
+            "registry" | "registryHost" => {
+                let image = known("image");
+                let named = known("registry").or_else(|| registry(image.as_deref()?));
+                // A sentence that names the image names the registry in it.
+                let is_told = |named: &String| {
+                    name == "registry"
+                        && image.as_ref().is_some_and(|image| image.starts_with(named))
+                };
+                named.filter(|named| !is_told(named))
             }
+            // The agent names a JSON key that is missing, but not the secret that lacks it.
+            "secret" | "secretArn" => known("secret").or_else(|| {
+                let source = facts.source_of(self.captures.get("key")?)?;
+                Some(if name == "secret" {
+                    short(&source).into_owned()
+                } else {
+                    source
+                })
+            }),
             "signal" => known("code")
                 .and_then(|code| signal(&code))
                 .map(str::to_owned),
@@ -402,6 +464,42 @@ impl Particulars {
         self.with("container", container)
             .with("who", Some(&who))
             .with("Who", Some(&capital))
+    }
+
+    /// Sets the sources of the task's secrets, as ValueFrom has them.
+    #[must_use]
+    pub fn with_secrets<'s>(self, sources: impl IntoIterator<Item = &'s String>) -> Self {
+        Self {
+            secrets: sources.into_iter().cloned().collect(),
+            ..self
+        }
+    }
+
+    /// The ARN of the one secret that the task takes this JSON key from.
+    fn source_of(&self, key: &str) -> Option<String> {
+        // ARN:json-key:version-stage:version-id; a secret's ARN has seven parts.
+        const PARTS: usize = 7;
+        let mut found: Vec<String> = self
+            .secrets
+            .iter()
+            .filter_map(|source| {
+                let parts: Vec<&str> = source.split(':').collect();
+                (*parts.get(PARTS)? == key).then(|| parts[..PARTS].join(":"))
+            })
+            .collect();
+        found.dedup();
+        (found.len() == 1).then(|| found.remove(0))
+    }
+
+    /// The person who reads the texts.
+    pub fn reader(&self) -> Reader {
+        self.reader
+    }
+
+    /// Sets the person who reads the texts.
+    #[must_use]
+    pub fn for_reader(self, reader: Reader) -> Self {
+        Self { reader, ..self }
     }
 
     /// Sets the launch type: FARGATE, EC2 or EXTERNAL.
@@ -442,14 +540,19 @@ fn short(value: &str) -> Cow<'_, str> {
     Cow::Owned(name.to_owned())
 }
 
-/// The registry of an image.
-fn registry(image: &str) -> String {
+/// The registry of an image. `None` for a list of images.
+fn registry(image: &str) -> Option<String> {
+    if image.contains(' ') {
+        return None;
+    }
     // As Docker reads a reference: the first part is a host only if it has a dot or a port.
     let host = image.split('/').next().filter(|_| image.contains('/'));
-    match host.filter(|host| host.contains('.') || host.contains(':')) {
-        None | Some("docker.io" | "registry-1.docker.io") => "Docker Hub".to_owned(),
-        Some(host) => host.to_owned(),
-    }
+    Some(
+        match host.filter(|host| host.contains('.') || host.contains(':')) {
+            None | Some("docker.io" | "registry-1.docker.io") => "Docker Hub".to_owned(),
+            Some(host) => host.to_owned(),
+        },
+    )
 }
 
 /// The signal behind an exit code.

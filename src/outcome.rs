@@ -60,10 +60,13 @@ pub struct Failure {
     /// The essential container whose own end made ECS stop the others. `None` if there is none, or
     /// if the task definition is not known.
     pub ended_by: Option<Ender>,
-    /// The culprit's image, if ECS names it.
+    /// The culprit's image, if ECS names it. If the culprit is not known, the images that it can be,
+    /// as `a or b`.
     pub image: Option<String>,
     /// FARGATE, EC2 or EXTERNAL.
     pub launch_type: Option<String>,
+    /// The capacity provider that the task ran on, if any.
+    pub capacity_provider: Option<String>,
 }
 
 /// An essential container that ended by itself.
@@ -78,8 +81,8 @@ pub struct Ender {
 /// A failure in a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The task never started: an image that cannot be pulled, a secret that cannot be read, no
-    /// network interface.
+    /// The task or one of its containers never started: an image that cannot be pulled, a secret
+    /// that cannot be read, no network interface, a command that is not in the image.
     FailedToStart {
         /// The container with a reason, if there is one.
         container: Option<String>,
@@ -149,6 +152,19 @@ const STOPPED_BY_USER: &str = "UserInitiated";
 /// <https://github.com/aws/amazon-ecs-agent/pull/3218>
 const DEPENDENCY_FAILED: &str = "container ordering dependency";
 
+/// The beginnings of the agent's reasons for a container that it could not start. Docker gives many
+/// of these containers an exit code, mostly 128, although no program of theirs ran.
+///
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html>
+const NEVER_STARTED: [&str; 6] = [
+    "CannotStartContainer",
+    "CannotCreateContainer",
+    "CannotCreateVolume",
+    "CannotPull",
+    "DockerTimeoutError: Could not transition to ",
+    "ResourceInitializationError",
+];
+
 impl Cause {
     /// The rank among causes, 0 explains most: a reason from the agent, then an exit code that the
     /// program chose, then the code of a signal, then no code at all.
@@ -160,6 +176,9 @@ impl Cause {
                 reason: Some(_), ..
             }
             | Self::NoExitCode {
+                reason: Some(_), ..
+            }
+            | Self::FailedToStart {
                 reason: Some(_), ..
             } => 0,
             Self::Exited { code, .. } if !ENDED_BY_SIGNAL.contains(code) => 1,
@@ -179,17 +198,8 @@ impl Cause {
 
     /// True if the container never ran because one that it depends on had failed.
     fn is_of_dependency(&self) -> bool {
-        let (Self::Exited { reason, .. } | Self::NoExitCode { reason, .. }) = self else {
-            return false;
-        };
-        reason
-            .as_deref()
+        self.reason()
             .is_some_and(|reason| reason.contains(DEPENDENCY_FAILED))
-    }
-
-    /// True if the container never ran, and has no reason of its own for that.
-    fn never_ran_for_another(&self) -> bool {
-        self.is_of_dependency() || matches!(self, Self::NoExitCode { reason: None, .. })
     }
 
     /// The agent's text about it.
@@ -406,14 +416,32 @@ impl Rules<'_> {
             .find(|container| Some(container.name.as_str()) == cause.container());
         Some(Failure {
             task: task.arn.clone(),
-            image: culprit.and_then(|container| container.image.clone()),
+            image: match culprit {
+                Some(container) => container.image.clone(),
+                None => self.images(task),
+            },
             cause,
             others: causes.collect(),
             stop_code: task.stop_code.clone(),
             stopped_reason: task.stopped_reason.clone(),
             ended_by: self.ended_by(task),
             launch_type: task.launch_type.clone(),
+            capacity_provider: task.capacity_provider.clone(),
         })
+    }
+
+    /// The images of a task that failed without naming a container, without those of AWS's own
+    /// containers. `None` for a task with so many that a list of them tells nothing.
+    fn images(&self, task: &Task) -> Option<String> {
+        const TOLD: usize = 3;
+        let own = task.containers.iter().filter(|one| self.is_own(one));
+        let mut images: Vec<&str> = own
+            .filter(|one| !self.ended_well(one))
+            .filter_map(|one| one.image.as_deref())
+            .collect();
+        images.sort_unstable();
+        images.dedup();
+        ((1..=TOLD).contains(&images.len())).then(|| images.join(" or "))
     }
 
     /// The essential container that ended by itself. Only the task definition says which are
@@ -489,6 +517,7 @@ impl Rules<'_> {
         let start = match culprit {
             // The culprit ran, so its exit code tells more than the stop code.
             Some(Cause::Exited { .. }) => return causes,
+            Some(start @ Cause::FailedToStart { .. }) => start.clone(),
             Some(Cause::NoExitCode { container, reason }) => Cause::FailedToStart {
                 container: Some(container.clone()),
                 reason: reason.clone(),
@@ -525,15 +554,16 @@ impl Rules<'_> {
             task.stop_code.as_deref(),
             None | Some(FAILED_TO_START | CONTAINER_EXITED)
         );
-        // The agent also gives an exit code to a container that it never started, so the runtime id
-        // decides.
         let has_run = |name: &str| {
             task.containers
                 .iter()
                 .any(|one| one.name == name && one.runtime_id.is_some())
         };
+        // The agent also gives an exit code to a container that it never started. A code that is
+        // missing can be late, so there the runtime id decides.
         let never_ran = |cause: &Cause| {
-            cause.never_ran_for_another() && !cause.container().is_some_and(has_run)
+            let is_silent = matches!(cause, Cause::NoExitCode { reason: None, .. });
+            cause.is_of_dependency() || is_silent && !cause.container().is_some_and(has_run)
         };
         let never_ran = causes.iter().any(never_ran);
         if explains_itself || !never_ran || causes.iter().any(Cause::is_telling) {
@@ -552,6 +582,12 @@ impl Rules<'_> {
     /// The container's failure, if it failed.
     fn cause(&self, container: &Container) -> Option<Cause> {
         let (name, reason) = (container.name.clone(), container.reason.clone());
+        if never_started(container) && !self.ended_well(container) {
+            return Some(Cause::FailedToStart {
+                container: Some(name),
+                reason,
+            });
+        }
         match container.exit_code {
             None => Some(Cause::NoExitCode {
                 container: name,
@@ -611,6 +647,8 @@ impl Rules<'_> {
                         .is_some_and(|code| code != CONTAINER_EXITED);
                 until(explained && task.is_stopped())
             }
+            // The reason explains the culprit. Codes of the others come with STOPPED.
+            (Some(Cause::FailedToStart { .. }), _) => until(task.is_stopped()),
             // The stop code tells who sent the signal.
             (Some(Cause::Exited { .. }), None) => {
                 until(task.stop_code.is_some() || task.is_stopped())
@@ -634,6 +672,15 @@ impl Rules<'_> {
             .iter()
             .all(|helper| helper.exit_code.is_some() || helper.reason.is_some())
     }
+}
+
+/// True if the agent's reason says that no program of the container ever ran.
+fn never_started(container: &Container) -> bool {
+    container.reason.as_deref().is_some_and(|reason| {
+        NEVER_STARTED
+            .iter()
+            .any(|start| reason.trim_start().starts_with(start))
+    })
 }
 
 fn is_injected(container: &Container) -> bool {

@@ -9,7 +9,7 @@ mod fit;
 pub use fit::plain;
 
 pub use crate::failures::FailureClass;
-use crate::failures::{Particulars, Recognised, cut};
+use crate::failures::{Particulars, Reader, Recognised, cut};
 
 /// The function's role in a text, until [`Reason::by_function`] names the function.
 pub const ROLE_OF_FUNCTION: &str = "the role of the function";
@@ -247,14 +247,18 @@ impl Log {
 
     /// The sentence that leads to the log, if the log is the next thing to read. `None` if it
     /// cannot be read.
-    pub fn invitation(&self) -> Option<String> {
+    pub fn invitation(&self, reader: Reader) -> Option<String> {
         match (self.lines.is_empty(), &self.missing) {
-            (false, _) => Some("Fix what its last log lines report, then deploy again".to_owned()),
+            (false, _) => Some(match reader {
+                Reader::OfDeploy => "Fix what its last log lines report, then deploy again",
+                Reader::OfAlert => "Fix what its last log lines report",
+            }),
             (true, None) if self.group.is_some() => {
-                Some(format!("Its log says why: {}", self.command()))
+                return Some(format!("Its log says why: {}", self.command()));
             }
             (true, _) => None,
         }
+        .map(str::to_owned)
     }
 }
 

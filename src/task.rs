@@ -158,6 +158,13 @@ impl TaskArn {
     pub fn id(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
+
+    /// The task's cluster. `None` for an ARN of the old format, which does not name it.
+    pub fn cluster(&self) -> Option<&str> {
+        let mut parts = self.0.rsplit('/').skip(1);
+        let cluster = parts.next()?;
+        parts.next().map(|_| cluster)
+    }
 }
 
 /// The name of a cluster, from its ARN or its name.

@@ -70,6 +70,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "image-denied",
         says: &[
+            "resolve ref {image}: pulling from host *.dkr.ecr.*403 Forbidden",
             "not authorized to perform: ecr:{action} on resource: {repository}",
             "Check that the role has the permissions to pull images from the registry",
             "pull access denied for *.dkr.ecr.",
@@ -78,12 +79,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "unable to retrieve ecr registry auth*AccessDenied",
             "not authorized to perform: ecr:GetAuthorizationToken",
         ],
-        lead: "The image[ {image}] of {who} may not be pulled from ECR",
-        step: "Give the task's execution role AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check that \
-               the repository exists; for a repository of another account its policy must allow the role too",
+        lead: "The image[ {image}] of {who} may not be pulled from ECR, or its repository does not exist",
+        step: "Give the task's execution role AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check \
+               the repository (aws ecr describe-repositories); if it is of another account, its repository policy \
+               there must allow this account's role too",
         on_ec2: "Give the task's execution role, or without one the instance's role, the policy \
-                 AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check that the repository exists; for \
-                 a repository of another account its policy must allow the role too",
+                 AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check the repository (aws ecr \
+                 describe-repositories); if it is of another account, its repository policy there must allow this \
+                 account's role too",
         alert: "image cannot be pulled: denied",
         ..ENTRY
     },
@@ -120,18 +123,38 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The registry refused the image[ {image}] of {who}: too many pulls (Docker Hub counts anonymous pulls by \
                address)",
         step: "Pull through ECR (a pull-through cache rule, or public.ecr.aws/docker/library), or give the container \
-               RepositoryCredentials; StartRetries tries a start again",
+               RepositoryCredentials[deploy: ; StartRetries tries a start again]",
         alert: "pull limit of the registry",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "image-windows-version",
+        says: &[
+            "0xc0370101",
+            "container operating system does not match the host operating system",
+            "operating system of the container does not match the operating system of the host",
+            "no matching manifest for windows/{platform} in the manifest list entries",
+            "no matching manifest for windows/",
+            "a Windows version {version}-based image is incompatible with",
+        ],
+        lead: "The image[ {image}] of {who} needs another version of Windows than its host has",
+        step: "Build it on the base image of the host's version (ltsc2019 for Windows Server 2019, ltsc2022 for 2022), \
+               or set RuntimePlatform: OperatingSystemFamily in the task definition to the image's version \
+               (WINDOWS_SERVER_2022_CORE)",
+        on_ec2: "Build it on the base image of the instances' version (ltsc2019 for Windows Server 2019, ltsc2022 for \
+                 2022; the command ver shows it), or run it on instances of the image's version, with RuntimePlatform: \
+                 OperatingSystemFamily in the task definition set to that",
+        alert: "image is for another Windows version",
         ..ENTRY
     },
     CatalogueEntry {
         id: "image-platform",
         says: &[
             "does not contain descriptor matching platform {platform}",
-            "no matching manifest for {platform} in the manifest list entries",
+            "~no matching manifest for {platform} in the manifest list entries",
             "no match for platform in manifest",
             "image operating system {platform} cannot be used on this platform",
-            "no matching manifest for",
+            "~no matching manifest for",
         ],
         lead: "The image[ {image}] of {who} has no version for the platform[ {platform}] that the task runs on",
         step: "Build it for that platform (docker build --platform {platform|linux/amd64}), or set RuntimePlatform: \
@@ -159,8 +182,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "CannotPull*no such host",
             "CannotPull*server misbehaving",
         ],
-        lead: "The registry[ {registry}] of the image of {who} has no address: its name is wrong, or the VPC resolves no \
-               names",
+        lead: "The registry[ {registry}] of the image[ {image}] of {who} has no address: its name is wrong, or the VPC \
+               resolves no names",
         step: "Check the registry's name in Image of the task definition, and that DNS support and DNS hostnames are on \
                in the VPC",
         alert: "registry cannot be reached (no address)",
@@ -190,13 +213,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "unable to retrieve ecr registry auth*RequestError: send request failed",
             "pull command failed*panic: runtime error",
         ],
-        lead: "The registry of the image of {who}[ ({registry})] could not be reached from the task's network",
+        lead: "The registry[ {registry}] of the image[ {image}] of {who} could not be reached from the task's network",
         step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet; a NAT gateway in a private one, or \
                for ECR the VPC endpoints ecr.api, ecr.dkr and s3 (logs and secretsmanager too, if it uses them), whose \
                security group admits the task on port 443[. It ran in {network}]",
-        on_ec2: "Give the instances a route to the registry: a NAT gateway, or for ECR the VPC endpoints ecr.api, ecr.dkr \
-                 and s3, whose security group admits them on port 443 (on EC2 a task in network mode awsvpc gets no \
-                 public address)[. It ran in {network}]",
+        on_ec2: "Give the instances a route to the registry: a NAT gateway, or for ECR the VPC endpoints ecr.api, \
+                 ecr.dkr and s3, whose security group admits them on port 443 (on EC2 a task in network mode awsvpc \
+                 gets no public address)[. It ran in {network}]",
         alert: "registry cannot be reached (network)",
         ..ENTRY
     },
@@ -206,9 +229,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "CannotPull*x509: ",
             "CannotPull*tls: failed to verify certificate",
         ],
-        lead: "The registry[ {registry}] of the image of {who} showed a certificate that the agent does not trust",
-        step: "Give the registry a certificate of a public authority; on EC2 the authority's own can stand in \
-               /etc/docker/certs.d of the instances; a proxy that opens TLS does this as well",
+        lead: "The registry[ {registry}] of the image[ {image}] of {who} showed a certificate that the agent does not \
+               trust",
+        step: "Give the registry a certificate of a public authority, or push the image to ECR; a proxy that opens TLS \
+               causes this as well",
+        on_ec2: "Put the authority's certificate into /etc/docker/certs.d/{registryHost|REGISTRY}/ca.crt on the instances, \
+                 give the registry a certificate of a public authority, or push the image to ECR; a proxy that opens \
+                 TLS causes this as well",
         alert: "registry cannot be reached (certificate)",
         ..ENTRY
     },
@@ -222,7 +249,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "CannotPull*unexpected EOF",
         ],
         lead: "The registry[ {registry}] answered with a fault of its own, so the image[ {image}] of {who} was not pulled",
-        step: "Deploy again; StartRetries: 2 does that by itself",
+        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+               itself)]; if it goes on, see the status page of the registry, or keep a copy of the image in ECR",
         alert: "registry failed",
         ..ENTRY
     },
@@ -234,8 +262,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "httpRead*.s3.*i/o timeout",
             "httpRead*.s3.*connection reset",
         ],
-        lead: "The layers of the image[ {image}] of {who} could not be fetched: ECR keeps them in S3, which the task's network \
-               does not reach",
+        lead: "The layers of the image[ {image}] of {who} could not be fetched: ECR keeps them in S3, which the task's \
+               network does not reach",
         step: "Add the S3 gateway endpoint to the route tables of the task's subnets, or give them a NAT gateway, and let the \
                task's security group out on port 443[. It ran in {network}]",
         alert: "registry cannot be reached (layers, S3)",
@@ -256,6 +284,31 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "disk-full-start",
+        says: &[
+            "CannotPull*no space left on device",
+            "CannotCreate*no space left on device",
+            "CannotStart*no space left on device",
+            "failed to register layer*no space left on device",
+            "failed to extract layer*no space left on device",
+            "GetImageBlob*no space left on device",
+            "CannotPull*not enough space on the disk",
+            "CannotCreate*not enough space on the disk",
+            "CannotStart*not enough space on the disk",
+            "hcsshim*not enough space on the disk",
+            "Thin Pool has * free data blocks which is less than minimum required",
+        ],
+        lead: "The disk that {who} was to run on is full: it has no room for the image[ {image}] and its files",
+        step: "Make the image smaller, or set EphemeralStorage: SizeInGiB in the task definition (21 to 200[deploy: ; \
+               Overrides can set it for one run]); where ECS refuses that, as it does for Windows, run the image on \
+               EC2",
+        on_ec2: "Free the instance's disk (df -h and docker system df show what fills it, docker system prune --all \
+                 frees it), give the instances larger volumes (BlockDeviceMappings of their launch template), or let \
+                 the agent remove old images sooner (ECS_IMAGE_CLEANUP_INTERVAL)",
+        alert: "disk full",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "image-broken",
         says: &[
             "failed to unpack image",
@@ -268,7 +321,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         rank: Rank::Area,
         lead: "The image[ {image}] of {who} was pulled and could not be unpacked",
-        step: "Build and push it again; with Docker's buildx use --provenance=false, since its attestations are no layers",
+        step: "Build and push it again; if it was built by Docker's buildx, with --provenance=false: build \
+               attestations (application/vnd.in-toto) are no layers that the agent can unpack",
         alert: "image cannot be pulled: broken",
         ..ENTRY
     },
@@ -303,15 +357,17 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "secret-denied",
         says: &[
+            "~failed to fetch secret {secret} from secrets manager*AccessDenied",
+            "~secret {secret}: AccessDenied",
             "assumed-role/{role}/*not authorized to perform: secretsmanager:GetSecretValue on resource: {secret}",
             "not authorized to perform: secretsmanager:GetSecretValue on resource: {secret}",
             "not authorized to perform: secretsmanager:GetSecretValue",
             "~unable to retrieve secret from asm*AccessDenied",
             "~fetching secret data from AWS Secrets Manager*AccessDenied",
         ],
-        lead: "The execution role[ {role}] of the task may not read the secret[ {secret}]",
-        step: "Grant it secretsmanager:GetSecretValue[ on {secret}], and kms:Decrypt where a key of your own encrypts it; a \
-               secret of another account needs a resource policy too",
+        lead: "The execution role[ {role}] of the task may not read the secret {secret|that the task names}",
+        step: "Grant it secretsmanager:GetSecretValue[ on {secret}] (and kms:Decrypt, if a key of your own encrypts \
+               it); a secret of another account needs a resource policy too",
         alert: "secret cannot be read",
         ..ENTRY
     },
@@ -324,30 +380,53 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~secrets from ssm*AccessDenied",
             "~fetching secret data from SSM*AccessDenied",
         ],
-        lead: "The execution role[ {role}] of the task may not read the parameter[ {secret}]",
-        step: "Grant it ssm:GetParameters[ on {secret}], and kms:Decrypt where a key of your own encrypts it",
+        lead: "The execution role[ {role}] of the task may not read the parameter {secret|that the task names} of \
+               Parameter Store",
+        step: "Grant it ssm:GetParameters[ on {secret}] (and kms:Decrypt, if a key of your own encrypts it)",
         alert: "secret cannot be read",
         ..ENTRY
     },
     CatalogueEntry {
         id: "secret-key-denied",
         says: &[
+            "failed to fetch secret {secret} from secrets manager*assumed-role/{role}/*not authorized to perform: kms:Decrypt on resource: {kmsKey}",
+            "assumed-role/{role}/*not authorized to perform: kms:Decrypt on resource: {kmsKey}",
             "assumed-role/{role}/*not authorized to perform: kms:Decrypt",
             "not authorized to perform: kms:Decrypt",
+            "failed to fetch secret {secret} from secrets manager*Access to KMS is not allowed",
             "Access to KMS is not allowed",
             "AccessDeniedException: *ciphertext refers to a customer master key",
             "secret*KMSAccessDenied",
+            "failed to fetch secret {secret} from secrets manager*KMSInvalidStateException",
             "secret*KMSInvalidStateException",
         ],
-        lead: "The execution role[ {role}] of the task may not use the KMS key that encrypts a secret",
-        step: "Grant it kms:Decrypt on the secret's key, in the role's policy and, for a key of another account, in the \
-               key's policy",
+        lead: "The execution role[ {role}] of the task may not use the KMS key[ {kmsKey}] that encrypts its secret[ \
+               {secret}]",
+        step: "Grant it kms:Decrypt on that key, in the role's policy and, for a key of another account, in the key's \
+               policy; the key must be enabled (aws kms describe-key --key-id {kmsKeyArn|KEY})",
         alert: "secret cannot be read: KMS key",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "secret-deleted",
+        says: &[
+            "failed to fetch secret {secret} from secrets manager*marked for deletion",
+            "secret {secret}: InvalidRequestException*marked for deletion",
+            "failed to fetch secret {secret} from secrets manager*scheduled for deletion",
+            "marked for deletion",
+            "scheduled for deletion",
+            "currently marked deleted",
+        ],
+        lead: "The secret {secret|that the task names} is scheduled for deletion, and cannot be read",
+        step: "Restore it (aws secretsmanager restore-secret --secret-id {secretArn|SECRET}), or name another secret \
+               in ValueFrom under Secrets in the task definition",
+        alert: "secret is scheduled for deletion",
         ..ENTRY
     },
     CatalogueEntry {
         id: "secret-not-found",
         says: &[
+            "~failed to fetch secret {secret} from secrets manager*can't find the specified secret",
             "~retrieve the secret with ARN {secret} from",
             "~secret {secret}: ResourceNotFoundException",
             "~failed to fetch secret {secret} from secrets manager*ResourceNotFoundException",
@@ -356,30 +435,51 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "invalid ssm parameters: {secret}",
             "ParameterNotFound",
         ],
-        lead: "The secret or parameter[ {secret}] that the task definition names does not exist",
-        step: "Create it in the task's region and account, or correct ValueFrom under Secrets in the task definition (the \
-               full ARN, with the six characters that Secrets Manager adds)",
+        lead: "The secret or parameter {secret|that the task definition names} does not exist",
+        step: "Create it in the task's region and account, or correct ValueFrom under Secrets in the task definition \
+               (for Secrets Manager the full ARN, with the six characters that it adds to the name)",
         alert: "secret cannot be read: not found",
         ..ENTRY
     },
     CatalogueEntry {
         id: "secret-field-missing",
         says: &[
-            "retrieved secret from Secrets Manager did not contain json key {key}",
+            "failed to fetch secret {secret} from secrets manager*did not contain json key {key}",
+            "did not contain json key {key}",
             "did not contain json key",
-            "can't find specified secret value for staging label",
-            "Secrets Manager can't find the specified secret value",
             "invalid character *looking for beginning of value",
         ],
-        lead: "A secret of the task exists and does not hold the field[ {key}] or version that the task definition names",
-        step: "Correct ValueFrom under Secrets (ARN:json-key:version-stage:version-id), or put that field into the \
-               secret, whose value must be a JSON object",
-        alert: "secret cannot be read: no such field",
+        lead: "The secret {secret|that the task names} has no JSON key[ {key}]",
+        step: "Add that key to its value, which must be a JSON object (aws secretsmanager get-secret-value --secret-id \
+               {secretArn|SECRET} shows it), or correct the key in ValueFrom under Secrets in the task definition \
+               (ARN:json-key:version-stage:version-id)",
+        alert: "secret cannot be read: no such key",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "secret-version-missing",
+        says: &[
+            "failed to fetch secret {secret} from secrets manager*can't find the specified secret value for staging label: {version}",
+            "failed to fetch secret {secret} from secrets manager*can't find the specified secret value for VersionId: {version}",
+            "can't find the specified secret value for staging label: {version}",
+            "Secrets Manager can't find the specified secret value",
+        ],
+        lead: "The secret {secret|that the task names} exists, and has no value[ of version {version}]",
+        step: "Give it a value (aws secretsmanager put-secret-value --secret-id {secretArn|SECRET} --secret-string \
+               VALUE), or correct the version in ValueFrom under Secrets in the task definition \
+               (ARN:json-key:version-stage:version-id)",
+        alert: "secret cannot be read: no value",
         ..ENTRY
     },
     CatalogueEntry {
         id: "secret-unreachable",
         says: &[
+            "failed to fetch secret {secret} from secrets manager*RequestCanceled",
+            "failed to fetch secret {secret} from secrets manager*deadline exceeded",
+            "failed to fetch secret {secret} from secrets manager*i/o timeout",
+            "failed to fetch secret {secret} from secrets manager*send failed",
+            "failed to fetch secret {secret} from secrets manager*send request failed",
+            "failed to fetch secret {secret} from secrets manager*no such host",
             "The task cannot pull secrets from {service} ",
             "There is a connection issue between the task and AWS Secrets Manager",
             "There is a connection issue between the task and AWS Systems Manager",
@@ -394,8 +494,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "fetching secret data*deadline exceeded",
             "network connection between the task and AWS Systems Manager",
         ],
-        lead: "Secrets Manager or Parameter Store could not be reached from the task's network, so its secrets were not \
-               read",
+        lead: "Secrets Manager or Parameter Store could not be reached from the task's network, so its secret \
+               {secret|or parameter} was not read",
         step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet; a NAT gateway in a private one, or the \
                VPC endpoints secretsmanager, ssm and kms, whose security group admits the task on port 443[. It ran in \
                {network}]",
@@ -408,11 +508,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "secret-other",
         rank: Rank::Area,
         says: &[
+            "unable to retrieve secret*failed to fetch secret {secret} from secrets manager",
+            "fetching secret data*secret {secret}:",
             "unable to retrieve secret",
             "fetching secret data",
             "unable to retrieve secrets from ssm",
         ],
-        lead: "A secret of the task could not be read",
+        lead: "The secret {secret|that the task names} could not be read",
         step: "Check ValueFrom under Secrets in the task definition, the execution role's policy, and that the task's \
                subnets reach Secrets Manager and Parameter Store[. It ran in {network}]",
         alert: "secret cannot be read",
@@ -439,7 +541,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "cannot pull registry auth",
             "unable to retrieve registry auth",
         ],
-        lead: "ECR gave the task no login for the registry of its image",
+        lead: "ECR gave the task no login to pull the image[ {image}] of {who}",
         step: "Check that the execution role has AmazonECSTaskExecutionRolePolicy, and that the task's subnets reach ECR: a \
                public address, a NAT gateway, or the VPC endpoints ecr.api, ecr.dkr and s3[. It ran in {network}]",
         alert: "registry cannot be reached",
@@ -449,8 +551,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "secrets-or-registry",
         rank: Rank::Prefix,
         says: &["unable to pull secrets or registry auth"],
-        lead: "The task could read neither its secrets nor the login of its registry: AWS's message ends before it says \
-               which",
+        lead: "The task could read neither its secrets nor the login to pull its image[ {image}]: AWS's message ends \
+               before it says which",
         step: "Check first that the task's subnets reach AWS (AssignPublicIp, a NAT gateway, or VPC endpoints for \
                ecr.api, ecr.dkr, s3, secretsmanager, ssm), then the execution role's policy; aws ecs describe-tasks \
                shows the whole message[. It ran in {network}]",
@@ -460,14 +562,15 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "env-file-missing",
         says: &[
+            "env file*{file}: NoSuchKey",
             "env file*NoSuchKey",
             "env file*NotFound",
             "env file*404",
             "env file {file} not found",
             "environment file*does not exist",
         ],
-        lead: "An environment file of the task does not exist in S3",
-        step: "Upload it, or correct EnvironmentFiles in the task definition (or in Overrides): \
+        lead: "The environment file[ {file}] of the task does not exist in S3",
+        step: "Upload it, or correct EnvironmentFiles in the task definition[deploy:  (or in Overrides)]: \
                arn:aws:s3:::BUCKET/KEY.env",
         alert: "environment file missing",
         ..ENTRY
@@ -480,8 +583,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "env file*Forbidden",
         ],
         lead: "The execution role of the task may not read its environment file in S3, or the file does not exist",
-        step: "Grant it s3:GetObject on the file and s3:GetBucketLocation on its bucket, and check EnvironmentFiles in the \
-               task definition",
+        step: "Grant it s3:GetObject on the file and s3:GetBucketLocation on its bucket, and check EnvironmentFiles in \
+               the task definition (aws s3 ls s3://BUCKET/KEY.env shows whether the file exists)",
         alert: "environment file cannot be read",
         ..ENTRY
     },
@@ -543,22 +646,54 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "log-unreachable",
         says: &[
             "There is a connection issue between the task and Amazon CloudWatch",
-            "validate logger args*signal: killed",
-            "initialize logging driver*i/o timeout",
-            "initialize logging driver*RequestCanceled",
-            "initialize logging driver*deadline exceeded",
-            "initialize logging driver*send request failed",
+            "validate logger args: : signal: killed",
+            "~validate logger args*signal: killed",
             "Cloudwatch log*i/o timeout",
             "Cloudwatch log*RequestError",
+            "Cloudwatch log*RequestCanceled",
+            "Cloudwatch log*send request failed",
+            "Cloudwatch log*request send failed",
             "Cloudwatch log*deadline exceeded",
             "Cloudwatch log*no such host",
-            "initialize logging driver*no such host",
+            "Cloudwatch log*connection refused",
         ],
         lead: "CloudWatch Logs could not be reached from the task's network, so {who} was not started",
         step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet, a NAT gateway in a private one, or the \
                VPC endpoint logs, whose security group admits the task on port 443; check the log group's name[ \
                {group}] too[. It ran in {network}]",
+        on_ec2: "Give the instances a way out: a NAT gateway, or the VPC endpoint logs, whose security group admits \
+                 them on port 443; check awslogs-region[ and the log group's name {group}] too[. It ran in {network}]",
         alert: "network cannot be reached (CloudWatch Logs)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "log-collector-unreachable",
+        says: &[
+            "initialize logging driver: dial unix {address}: ",
+            "initialize logging driver: dial tcp: lookup {address} on",
+            "initialize logging driver: dial tcp: lookup {address}: ",
+            "initialize logging driver: dial tcp {address}: ",
+            "initialize logging driver: dial udp {address}: ",
+            "initialize logging driver: Options {address}: ",
+            "initialize logging driver: Post {address}: ",
+            "validate logger args: Options {address}: ",
+            "cannot connect to GELF endpoint: {address}",
+            "splunk: failed to verify connection",
+            "~initialize logging driver*i/o timeout",
+            "~initialize logging driver*connection refused",
+            "~initialize logging driver*no such host",
+            "~initialize logging driver*deadline exceeded",
+            "journald is not enabled on this host",
+            "~validate logger args*splunk",
+            "~initialize logging driver: EOF",
+        ],
+        lead: "The log driver[ {driver}] of {who} could not reach what it sends the log to[ ({address})]; Docker \
+               starts no container without it",
+        step: "Start the collector before the task (fluentd or Fluent Bit as a daemon service on each instance; the \
+               log router of awsfirelens by DependsOn), and check its address in Options of logConfiguration \
+               (fluentd-address, syslog-address, gelf-address, splunk-url); fluentd-async: \"true\" starts the \
+               container without fluentd",
+        alert: "log collector cannot be reached",
         ..ENTRY
     },
     CatalogueEntry {
@@ -568,6 +703,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "must specify a value for log opt",
             "unknown log opt",
             "logger: no log driver named",
+            "splunk-{option} is expected",
+            "{option} is required*awslogs",
+            "unable to get awslogs driver arguments",
         ],
         lead: "The logConfiguration of {who} has an option[ {option}] that its log driver does not know, or lacks one",
         step: "Correct logConfiguration: Options in the task definition; awslogs needs awslogs-group, awslogs-region and \
@@ -579,9 +717,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "log-driver",
         rank: Rank::Area,
         says: &["initialize logging driver", "validate logger args"],
-        lead: "The log driver of {who} could not be set up",
-        step: "Check that its log group[ {group}] exists in that region, that the execution role may write to it, and that \
-               the task's subnets reach CloudWatch Logs[. It ran in {network}]",
+        lead: "The log driver[ {driver}] of {who} could not be set up",
+        step: "Check logConfiguration in the task definition: for awslogs that the log group[ {group}] exists in \
+               awslogs-region, that the execution role may write to it, and that the task's subnets reach CloudWatch \
+               Logs; for another driver that its collector runs and answers[. It ran in {network}]",
         alert: "log driver cannot start",
         ..ENTRY
     },
@@ -592,9 +731,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "unable to generate firelens config",
             "firelens configuration",
         ],
-        lead: "FireLens could not set up its configuration for the log router",
-        step: "Check firelensConfiguration and the log options of the containers; a configuration file in S3 needs \
-               s3:GetObject and s3:GetBucketLocation on the execution role",
+        lead: "FireLens could not make the configuration of its log router",
+        step: "Check firelensConfiguration of the log router and the log Options of the containers that use \
+               awsfirelens; a configuration file in S3 needs s3:GetObject and s3:GetBucketLocation on the execution \
+               role",
         alert: "log router cannot start",
         ..ENTRY
     },
@@ -663,8 +803,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "ebs-role",
         says: &["unable to assume the configured ECS Infrastructure Role {role}."],
         lead: "ECS could not assume the infrastructure role[ {role}] that is to make the task's EBS volume",
-        step: "Let its trust policy name ecs.amazonaws.com, attach AmazonECSInfrastructureRolePolicyForVolumes, and grant \
-               iam:PassRole on it to the role of the function; a role that is minutes old may work at the next deploy",
+        step: "Let its trust policy name ecs.amazonaws.com, and attach AmazonECSInfrastructureRolePolicyForVolumes to \
+               it[deploy: ; grant iam:PassRole on it to the role of the function; a role that is minutes old may work \
+               at the next deploy]",
         alert: "EBS volume role",
         ..ENTRY
     },
@@ -702,7 +843,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "No address is free in the task's subnet[ {subnet}]",
         step: "Name further or larger subnets in NetworkConfiguration, or free addresses: every task of network mode \
-               awsvpc takes one until it is STOPPED[. It was to run in {network}]",
+               awsvpc takes one until it is STOPPED[ (aws ec2 describe-subnets --subnet-ids {subnet} shows \
+               AvailableIpAddressCount)][. It was to run in {network}]",
         alert: "no free address in the subnet",
         ..ENTRY
     },
@@ -742,7 +884,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Network interface provision complete",
         ],
         lead: "The task's network interface was not ready in time",
-        step: "Deploy again; StartRetries: 2 does that by itself[. It was to run in {network}]",
+        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+               itself)]; if it goes on, check the free addresses of its subnets and the AWS Health Dashboard[. It was \
+               to run in {network}]",
         alert: "no network interface",
         ..ENTRY
     },
@@ -763,8 +907,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to setup regular eni",
         ],
         lead: "The task got no network interface",
-        step: "Check that its subnets have free addresses and its security groups exist in their VPC; then deploy again \
-               (StartRetries: 2 does that by itself)[. It was to run in {network}]",
+        step: "Check that its subnets have free addresses and its security groups exist in their VPC; then [deploy: \
+               deploy again (StartRetries: 2 does that by itself)][alert: start it again (a service does that \
+               itself)][. It was to run in {network}]",
         alert: "no network interface",
         ..ENTRY
     },
@@ -778,8 +923,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "exec {command}: no such file or directory",
             "exec: {command}: stat {path}: no such file or directory",
             "exec: {command}: no such file or directory",
+            "encountered an error during*CreateProcess*The system cannot find the {what} specified",
         ],
         logs: &[
+            "{command} is not recognized as an internal or external command",
             "{command}: command not found",
             "{command}: not found$",
             "Cannot find module {command}$",
@@ -789,8 +936,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // Shells exit with 127 if they do not find a command.
         codes: &[127],
         lead: "The command[ {command}] of {who} is not in its image[ (exit code {code})]",
-        step: "Correct EntryPoint and Command in the task definition (or Command in Overrides): a list, one word an item, \
-               the program first; then check the image's PATH and that a script's #! interpreter is installed",
+        step: "Correct EntryPoint and Command in the task definition[deploy:  (or Command in Overrides)]: a list, one \
+               word an item, the program first; then check the image's PATH and that a script's #! interpreter is \
+               installed",
         alert: "command is not in the image",
         ..ENTRY
     },
@@ -802,6 +950,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "exec {command}: permission denied",
             "~exec: {command}: is a directory: permission denied",
             "~exec*permission denied",
+            "encountered an error during*CreateProcess*Access is denied",
         ],
         // Shells exit with 126 if they find a command and must not execute it.
         codes: &[126],
@@ -827,11 +976,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "working-directory",
         says: &[
+            "chdir to cwd ({directory})",
             "chdir to cwd",
             "mkdir {directory}: permission denied",
             "Cwd must be an absolute path",
         ],
-        lead: "The working directory of {who} cannot be used",
+        lead: "The working directory[ {directory}] of {who} cannot be used",
         step: "Correct WorkingDirectory in the task definition, or make the directory in the Dockerfile for that User",
         alert: "working directory",
         ..ENTRY
@@ -839,13 +989,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "mount-mismatch",
         says: &[
+            "error mounting {source} to rootfs at {path}:",
             "error mounting*not a directory",
             "mount a directory onto a file",
             "error mounting",
         ],
-        lead: "A volume of {who} cannot be mounted where the task definition says",
-        step: "Correct MountPoints: ContainerPath must be a directory that is no file in the image, and SourceVolume one of \
-               Volumes",
+        lead: "The volume[ {source}] of {who} cannot be mounted[ at {path}] as the task definition says",
+        step: "Correct MountPoints in the task definition: ContainerPath must be a directory and no file of the image, \
+               and SourceVolume one of Volumes",
         alert: "volume cannot be mounted",
         ..ENTRY
     },
@@ -862,30 +1013,39 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "disk-full",
         class: FailureClass::Container,
-        says: &["no space left on device"],
+        says: &[
+            "~no space left on device",
+            "~not enough space on the disk",
+            "~disk quota exceeded",
+        ],
         logs: &[
             "no space left on device",
             "ENOSPC",
-            "No space left on device",
+            "not enough space on the disk",
+            "Disk quota exceeded",
+            "database or disk is full",
         ],
         lead: "The disk of the task is full[ (container {container}[, exit code {code}])]",
-        step: "Set EphemeralStorage: SizeInGiB in the task definition (21 to 200; Overrides can set it for one run), or make \
-               image and data smaller",
-        on_ec2: "Free the instance's disk (docker system prune; log files), or give the instances larger volumes, and make \
-                 image and data smaller",
+        step: "Set EphemeralStorage: SizeInGiB in the task definition (21 to 200[deploy: ; Overrides can set it for \
+               one run]), keep large data on a volume (EFS, EBS), or write less",
+        on_ec2: "Free the instance's disk (df -h and docker system df show what fills it, docker system prune --all \
+                 frees it), give the instances larger volumes, or write less",
         alert: "disk full",
         ..ENTRY
     },
     CatalogueEntry {
         id: "port-taken",
         says: &[
+            "Bind for {address} failed: port is already allocated",
+            "listen tcp {address}: bind: address already in use",
             "address already in use",
             "port is already allocated",
             "already using a port required by your task",
             "driver failed programming external connectivity",
         ],
-        lead: "A host port that {who} maps is taken on its instance",
-        step: "Map HostPort: 0 in network mode bridge, use network mode awsvpc, or stop what holds the port",
+        lead: "A host port[ ({address})] that {who} maps is taken on its instance",
+        step: "Map HostPort: 0 in network mode bridge, use network mode awsvpc, or stop what holds the port (sudo ss \
+               -ltnp on the instance shows it)",
         alert: "port is taken",
         ..ENTRY
     },
@@ -904,16 +1064,30 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "dependency-timeout",
+        says: &[
+            "ordering dependency [{dependency}(*has timed out",
+            "ordering dependency*has timed out",
+        ],
+        lead: "{Who} was not started: it waited for container {dependency|of its DependsOn}, which was not ready \
+               within its StartTimeout",
+        step: "See the log of container {dependency|named under DependsOn}: it did not reach its Condition (SUCCESS, \
+               COMPLETE or HEALTHY) in time; raise its StartTimeout in the task definition only if it is just slow",
+        alert: "a container that others depend on was not ready",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "dependency-failed",
         says: &[
-            "Dependency container*did not",
-            "Failed container ordering",
-            "dependency*failed to",
-            "ordering dependency",
+            "~ordering dependency [{dependency}(",
+            "~Dependency container {dependency} did not",
+            "~Failed container ordering",
+            "~dependency*failed to",
+            "~ordering dependency",
         ],
-        lead: "{Who} was not started because a container that it depends on failed",
-        step: "See the log of the container named under DependsOn in the task definition: it did not reach its Condition \
-               (SUCCESS, COMPLETE or HEALTHY), or not within StartTimeout",
+        lead: "{Who} was not started, because container {dependency|named under its DependsOn} failed or never started",
+        step: "See the exit code and the log of container {dependency|named under DependsOn}: it did not reach its \
+               Condition (START, SUCCESS, COMPLETE or HEALTHY)",
         alert: "a container that others depend on failed",
         ..ENTRY
     },
@@ -926,10 +1100,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Could not transition to created",
         ],
         lead: "The container runtime did not bring {who} up in time",
-        step: "Deploy again (StartRetries: 2 does that by itself); if it goes on, make the image smaller, raise the task's \
-               cpu, or look for a log driver or volume that hangs",
-        on_ec2: "Deploy again; if it goes on, look at Docker's log and the disk of the instance, make the image smaller, or \
-                 replace the instance",
+        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+               itself)]; if it goes on, make the image smaller, raise the task's Cpu, or look for a log driver or \
+               volume that hangs",
+        on_ec2: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it goes on, look at \
+                 Docker and the disk of the instance (docker ps, df -h, journalctl -u docker), make the image smaller, \
+                 or replace the instance",
         alert: "container runtime timed out",
         ..ENTRY
     },
@@ -938,8 +1114,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         class: FailureClass::Container,
         says: &["CannotStopContainer", "failed sending SIGTERM"],
         lead: "The container runtime could not stop {who}",
-        step: "Check that its program handles SIGTERM within StopTimeout, then deploy again; on EC2 look at Docker on that \
-               instance",
+        step: "Check that its program handles SIGTERM within StopTimeout",
+        on_ec2: "Check that its program handles SIGTERM within StopTimeout, and Docker on the instance (journalctl -u \
+                 docker)",
         alert: "container cannot be stopped",
         ..ENTRY
     },
@@ -952,7 +1129,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to get container status",
         ],
         lead: "The container runtime lost sight of {who}: it may have been killed for want of memory",
-        step: "Raise Memory of the container and the task, then deploy again",
+        step: "Raise Memory of the container and the task in the task definition",
+        on_ec2: "Raise Memory of the container and the task in the task definition, and look at Docker on the instance \
+                 (journalctl -u docker)",
         alert: "container runtime failed",
         ..ENTRY
     },
@@ -967,7 +1146,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to create container",
         ],
         lead: "The container runtime could not start {who}",
-        step: "Read AWS's words below: they name the setting; check EntryPoint, Command, MountPoints, User and \
+        step: "Read AWS's words, which name the setting: mostly EntryPoint, Command, MountPoints, User or \
                LinuxParameters in the task definition",
         alert: "container cannot be started",
         ..ENTRY
@@ -977,8 +1156,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         says: &["InternalError", "Internal error"],
         lead: "ECS reports an error of its own",
-        step: "Deploy again (StartRetries: 2 does that by itself); if it goes on, check that Fargate serves the Availability \
-               Zones of the task's subnets, then ask AWS Support",
+        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+               itself)]; if it goes on, check that Fargate serves the Availability Zones of the task's subnets, then \
+               ask AWS Support",
         alert: "internal error of ECS",
         ..ENTRY
     },
@@ -988,36 +1168,98 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Frame,
         says: &["ResourceInitializationError", "ResourceNotFoundException"],
         lead: "The agent could not prepare what the task needs before its containers start",
-        step: "Read AWS's words below: they name the resource; check its name, the execution role, and that the task's \
+        step: "Read AWS's words, which name the resource; check its name, the execution role, and that the task's \
                subnets reach it[. It ran in {network}]",
         alert: "resources cannot be initialized",
         ..ENTRY
     },
     // ---- How a task ended ----
     CatalogueEntry {
+        id: "memory-too-small",
+        says: &[
+            "OOM-killed (memory limit too low",
+            "container init was OOM-killed",
+            "Minimum memory limit allowed is",
+            "unable to set memory limit to",
+            "memory.limit_in_bytes*device or resource busy",
+            "to memory.memsw.limit_in_bytes",
+            "CannotStart*cannot allocate memory",
+            "CannotCreate*cannot allocate memory",
+        ],
+        lead: "There was too little memory to start {who}: its memory limit is too small, or its instance has none \
+               left",
+        step: "Raise Memory of the container[ (the task has {memory} MiB)] in the task definition[deploy:  or, for one \
+               run, in Overrides]: Docker alone needs 6 MiB to start it, and its program needs more",
+        on_ec2: "Raise Memory of the container[ (the task has {memory} MiB)] in the task definition[deploy:  or, for \
+                 one run, in Overrides]: Docker alone needs 6 MiB to start it, and its program needs more; free -m on \
+                 the instance shows whether that has memory left",
+        alert: "memory limit too low",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "out-of-memory",
         says: &[
             "OutOfMemory",
             "OOMKilled",
+            "~OOM-killed",
             "Container killed due to memory usage",
         ],
         lead: "{Who} ran out of memory and was killed[ (exit code {code})]",
-        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)] in the task definition or, for one \
-               run, in Overrides, or make it use less. Its work may be half done",
+        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)] in the task definition[deploy:  \
+               or, for one run, in Overrides], or make it use less. Its work may be half done",
+        alert: "out of memory",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "memory-node",
+        logs: &[
+            "JavaScript heap out of memory",
+            "Reached heap limit",
+            "ERR_WORKER_OUT_OF_MEMORY",
+            "FatalProcessOutOfMemory",
+            "OOMErrorHandler",
+        ],
+        lead: "{Who} exited with code {code}: Node.js reached the limit of its own heap",
+        step: "Set NODE_OPTIONS to --max-old-space-size=MIB in Environment of the container, to some three quarters of \
+               its memory[ (the task has {memory} MiB)], and raise Memory in the task definition if the program needs \
+               more. Its work may be half done",
+        alert: "out of memory",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "memory-java",
+        logs: &[
+            "java.lang.OutOfMemoryError: {kind} space",
+            "java.lang.OutOfMemoryError",
+            "GC overhead limit exceeded",
+            "Terminating due to java.lang.OutOfMemoryError",
+            "There is insufficient memory for the Java Runtime Environment",
+        ],
+        lead: "{Who} exited with code {code}: Java ran out of memory[ ({kind} space)]",
+        step: "Set JAVA_TOOL_OPTIONS to -XX:MaxRAMPercentage=75 (Java takes a quarter of the memory by default; or \
+               -Xmx, and -XX:MaxMetaspaceSize for Metaspace) in Environment of the container, and raise Memory in the \
+               task definition[ (the task has {memory} MiB)] if the program needs more. Its work may be half done",
         alert: "out of memory",
         ..RAN
     },
     CatalogueEntry {
         id: "memory-exhausted",
         logs: &[
-            "JavaScript heap out of memory",
-            "java.lang.OutOfMemoryError",
             "Cannot allocate memory",
             "MemoryError",
+            "NoMemoryError",
+            "OutOfMemoryException",
+            "std::bad_alloc",
+            "fatal error: runtime: out of memory",
+            "fatal error: out of memory",
+            "memory allocation of * bytes failed",
+            "Allowed memory size of * bytes exhausted",
+            "Out of memory",
         ],
         lead: "{Who} exited with code {code}: its program ran out of memory",
-        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)], and the program's own limit (Node: \
-               --max-old-space-size, Java: -XX:MaxRAMPercentage). Its work may be half done",
+        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)] in the task definition, or \
+               make the program use less (smaller batches); PHP has a limit of its own, memory_limit. Its work may be \
+               half done",
         alert: "out of memory",
         ..RAN
     },
@@ -1027,8 +1269,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // The code alone proves nothing: memory, StopTask and a kill from inside all end in 137.
         codes: &[137],
         lead: "{Who} exited with code {code} (SIGKILL: something killed it), and AWS does not say what",
-        step: "Raise Memory in the task definition if it grows; or it took longer than StopTimeout to end when it was told \
-               to. Its work may be half done",
+        step: "If its memory grows (Container Insights shows it), raise Memory of the container and the task[ (the \
+               task has {memory} MiB)] in the task definition; else it took longer than StopTimeout to end when it was \
+               told to. Its work may be half done",
         ..RAN
     },
     CatalogueEntry {
@@ -1036,15 +1279,16 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         codes: &[143],
         lead: "{Who} exited with code {code} (SIGTERM: it was told to stop), and AWS does not say by whom",
-        step: "See the other containers of the task, and CloudTrail for ecs:StopTask. Its work may be half done",
+        step: "See the other containers of the task, and in CloudTrail who called StopTask (Event history, event name \
+               StopTask). Its work may be half done",
         ..RAN
     },
     CatalogueEntry {
         id: "killed-by-essential",
         lead: "Container {ender}, which is essential, exited with code {enderCode}, so ECS stopped container {container} \
                (exit code {code})",
-        step: "Set Essential: false on {ender} in the task definition if it may end before {container}; else see why it \
-               ended: its log. The work of {container} may be half done",
+        step: "Set Essential: false on {ender} in the task definition if it may end before {container}; else see in \
+               the log of {ender} why it ended. The work of {container} may be half done",
         alert: "an essential container ended first",
         ..RAN
     },
@@ -1076,8 +1320,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "no-exit-code",
         rank: Rank::Prefix,
         lead: "{Who} ended without an exit code[ ({stopCode})]: it never ran, or ECS lost sight of it",
-        step: "Deploy again; if it goes on, look at the task in the ECS console within the hour, and on EC2 at the agent of \
-               its instance",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it goes on, look at the \
+               stopped task (aws ecs describe-tasks shows it for an hour), and on EC2 at the agent of its instance \
+               (/var/log/ecs/ecs-agent.log)",
         ..RAN
     },
     CatalogueEntry {
@@ -1089,8 +1334,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         stop_codes: &["SpotInterruption"],
         lead: "AWS took back the Spot capacity that the task ran on[ (container {container}[, exit code {code}])]",
-        step: "Deploy again, or run on capacity that is not Spot (LaunchType: FARGATE, or another \
-               CapacityProviderStrategy). Its work may be half done",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)], or run it on capacity that \
+               is not Spot (LaunchType: FARGATE, or another CapacityProviderStrategy). Its work may be half done",
         alert: "Spot interruption",
         ..RAN
     },
@@ -1104,8 +1349,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         stop_codes: &["TerminationNotice"],
         lead: "The instance[ {instance}] that the task ran on was terminated[ (container {container}[, exit code {code}])]",
-        step: "Deploy again; managed termination protection and draining keep instances with tasks. Its work may be half \
-               done",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; managed termination \
+               protection and draining keep instances with tasks. Its work may be half done",
         alert: "its host was terminated",
         ..RAN
     },
@@ -1120,7 +1365,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         stop_codes: &["InfrastructureHealth"],
         lead: "The host that the task ran on was not healthy, so ECS ended the task[ (container {container}[, exit code \
                {code}])]",
-        step: "Deploy again; if it goes on, replace the container instance. Its work may be half done",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it goes on, replace the \
+               container instance. Its work may be half done",
         alert: "its host was unhealthy",
         ..RAN
     },
@@ -1133,7 +1379,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Instance draining",
         ],
         lead: "The container instance was drained, so ECS stopped the task[ (container {container}[, exit code {code}])]",
-        step: "Deploy again when instances are being replaced no more. Its work may be half done",
+        step: "When no instances are being replaced any more, [deploy: deploy again][alert: start it again (a service \
+               does that itself)]. Its work may be half done",
         alert: "instance draining",
         ..RAN
     },
@@ -1141,7 +1388,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "maintenance",
         says: &["ECS is performing maintenance on the underlying infrastructure"],
         lead: "AWS retired the host that the task ran on[ (container {container}[, exit code {code}])]",
-        step: "Deploy again. Its work may be half done",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]. Its work may be half done",
         alert: "AWS maintenance",
         ..RAN
     },
@@ -1176,8 +1423,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         rank: Rank::Area,
         lead: "The health check of a container of the task failed, so ECS stopped it",
-        step: "Run HealthCheck: Command of the task definition inside the image (it needs curl or the like there), and raise \
-               StartPeriod if it only starts slowly",
+        step: "Run Command of HealthCheck in the task definition inside the image (it needs curl or the like there), \
+               and raise StartPeriod if the program only starts slowly; its log may say more",
         alert: "health checks failed",
         ..RAN
     },
@@ -1187,7 +1434,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         says: &["Task stopped by user", "stopped by user"],
         stop_codes: &["UserInitiated"],
         lead: "Somebody stopped the task by ecs:StopTask before it was done[ (container {container}[, exit code {code}])]",
-        step: "CloudTrail shows who called StopTask; deploy again. Its work may be half done",
+        step: "See in CloudTrail who called StopTask (Event history, event name StopTask); [deploy: deploy \
+               again][alert: start it again if it is still needed]. Its work may be half done",
         alert: "stopped by StopTask",
         ..RAN
     },
@@ -1196,8 +1444,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // Every reason that ecs-tasks gives to StopTask begins like this.
         says: &["^ecs-tasks: "],
         lead: "ecs-tasks stopped the task before it was done[ (container {container}[, exit code {code}])]",
-        step: "See the newer request of this resource in the stack's events, or why this run could not go on, in the \
-               function's log. Its work may be half done",
+        step: "See [deploy: the newer request of this resource in the stack's events, or ]why this run could not go \
+               on, in the log of the function that started it. Its work may be half done",
         alert: "stopped by ecs-tasks",
         ..RAN
     },
@@ -1217,7 +1465,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "task-lost",
         rank: Rank::Prefix,
         lead: "ECS does not know the task any more, so how it ended is unknown",
-        step: "Look for it in the events or the log of the task, then deploy again. Its work may be half done",
+        step: "Look for it in the events or the log of the task, then [deploy: deploy again][alert: start it again (a \
+               service does that itself)]. Its work may be half done",
         alert: "task unknown to ECS",
         ..RAN
     },
@@ -1225,7 +1474,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "no-container",
         rank: Rank::Prefix,
         lead: "The task ended, and ECS shows no container of it that counts",
-        step: "Check WatchContainers and the names of the containers in the task definition",
+        step: "[deploy: Check WatchContainers and the names of the containers in the task definition][alert: Look at \
+               the stopped task and its log (aws ecs describe-tasks shows it for an hour)]",
         alert: "no container could be judged",
         ..RAN
     },
@@ -1271,8 +1521,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "ECONNREFUSED",
         ],
         lead: "{Who} exited with code {code}, and its log ends with a connection[ to {address}] that was refused",
-        step: "Check host and port in its environment, and that the server is up and listens there (a security group would \
-               time out, not refuse); 127.0.0.1 is the task itself",
+        step: "Check host and port in its Environment, and that the server is up and listens there (a security group \
+               would time out, not refuse); 127.0.0.1 is the task itself",
         alert: "a connection was refused",
         ..RAN
     },
@@ -1290,9 +1540,82 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "UnknownHostException: {address}",
         ],
         lead: "{Who} exited with code {code}, and its log ends with a name[ ({address})] that has no address",
-        step: "Check the host name in its environment, and that the VPC has DNS support and the private hosted zone of that \
-               name[. It ran in {network}]",
+        step: "Check the host name in its Environment, and that the VPC has DNS support and the private hosted zone of \
+               that name[. It ran in {network}]",
         alert: "a name has no address",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-tls",
+        logs: &[
+            "no pg_hba.conf entry for*no encryption",
+            "no pg_hba.conf entry for*SSL off",
+            "pg_hba.conf rejects connection*no encryption",
+            "pg_hba.conf rejects connection*SSL off",
+            "insecure transport are prohibited",
+            "require_secure_transport",
+            "SSL connection is required",
+            "SSL is required",
+            "connection requires SSL",
+            "Server requires encryption",
+            "requires encryption to be",
+        ],
+        lead: "{Who} exited with code {code}: the database refused its connection because it was not encrypted (TLS)",
+        step: "Switch TLS on in the program: PostgreSQL sslmode=require in the URL, or PGSSLMODE=require in \
+               Environment; MySQL ssl-mode=REQUIRED (SSL_MODE, useSSL); SQL Server Encrypt=true. If it already uses \
+               TLS, pg_hba.conf has no line for this user, database and host",
+        alert: "database wants TLS",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-no-tls",
+        logs: &[
+            "server does not support SSL, but SSL was required",
+            "The server does not support SSL connections",
+            "SSL is not enabled on the server",
+            "server does not support secure connection",
+            "SSL connection is not supported",
+        ],
+        lead: "{Who} exited with code {code}: it asked for an encrypted connection (TLS), and the database has none",
+        step: "Switch TLS on in the database, or off in the program: PostgreSQL sslmode=disable or PGSSLMODE=disable, \
+               MySQL ssl-mode=DISABLED, SQL Server Encrypt=false",
+        alert: "database has no TLS",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "certificate-untrusted",
+        logs: &[
+            "self signed certificate in certificate chain",
+            "self-signed certificate",
+            "certificate verify failed",
+            "unable to get local issuer certificate",
+            "unable to verify the first certificate",
+            "x509: certificate signed by unknown authority",
+            "PKIX path building failed",
+            "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+            "The certificate chain was issued by an authority that is not trusted",
+        ],
+        lead: "{Who} exited with code {code}, and its log ends with a server's certificate that it does not trust",
+        step: "Put the certificate of its authority into the image: for RDS \
+               https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, named by sslrootcert or \
+               PGSSLROOTCERT (PostgreSQL), ssl-ca (MySQL), NODE_EXTRA_CA_CERTS (Node.js) or Java's trust store",
+        alert: "certificate not trusted",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-not-admitted",
+        logs: &[
+            "no pg_hba.conf entry for host {address}, user {user}, database {database},",
+            "no pg_hba.conf entry",
+            "pg_hba.conf rejects",
+            "is not allowed to connect to this MySQL server",
+            "Cannot open server {address} requested by the login",
+        ],
+        lead: "{Who} exited with code {code}: the database admits no connection[ of user {user} to database \
+               {database}] from its address[ {address}]",
+        step: "Check the names of user and database in its Environment or Secrets; then admit the task's subnets in \
+               the database (PostgreSQL pg_hba.conf, MySQL the host of the user)",
+        alert: "database does not admit the task",
         ..RAN
     },
     CatalogueEntry {
@@ -1302,12 +1625,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "password authentication failed",
             "Access denied for user {user}",
             "Login failed for user {user}",
-            "no pg_hba.conf entry",
             "ORA-01017",
         ],
         lead: "{Who} exited with code {code}, and its log ends with a login[ as {user}] that the database refused",
-        step: "Check user name and password in its environment or Secrets: a secret is read when the task starts, and a \
-               rotated one may differ from what the database has",
+        step: "Check user name and password in its Environment or Secrets: a secret is read when the task starts, and \
+               a rotated one may differ from what the database has",
         alert: "database login refused",
         ..RAN
     },
@@ -1351,8 +1673,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "timeout-goes-on",
         lead: "The task did not finish within {limit} and {stopped}: {done} done, and {goesOn} on",
-        step: "Make {running} end with the others, or set Essential: true on the container whose end is the task's. Its work \
-               may be half done",
+        step: "Set Essential: true on {doneNames|the container whose end is the task's} in the task definition, so \
+               that its end stops {running}; or make {running} end by itself",
         ..TIMED_OUT
     },
     CatalogueEntry {
@@ -1378,8 +1700,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "InsufficientInstanceCapacity",
         ],
         lead: "AWS has no capacity for the task[ {place}]",
-        step: "Name subnets in more Availability Zones or another capacity provider, or deploy again later; StartRetries \
-               starts a task anew",
+        step: "Name subnets in more Availability Zones or another capacity provider, or [deploy: deploy again later; \
+               StartRetries starts a task anew][alert: start it again later (a service does that itself)]",
         retry: Retry::Capacity,
         alert: "no capacity",
         ..ENTRY
@@ -1442,7 +1764,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Request limit exceeded",
         ],
         lead: "EC2 throttled the start until the time was up",
-        step: "Deploy again, or start fewer tasks at once: EC2 counts all calls of the account in this region",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)], or start fewer tasks at \
+               once: EC2 counts all calls of the account in this region",
         retry: Retry::Throttled,
         ..ENTRY
     },
@@ -1489,8 +1812,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "IAM trust relationship has been misconfigured",
         ],
         lead: "ECS could not assume the role[ {role}] of the task",
-        step: "Let its trust policy name ecs-tasks.amazonaws.com as the Principal of sts:AssumeRole, and check that the role \
-               exists; a role of the same stack is usable some seconds after it was made",
+        step: "Let its trust policy name ecs-tasks.amazonaws.com as the Principal of sts:AssumeRole, and check that \
+               the role exists (aws iam get-role --role-name {role|ROLE})[deploy: ; a role of the same stack is usable \
+               some seconds after it was made]",
         // ECS can take some seconds to see a role that the same stack has created.
         retry: Retry::Passing,
         alert: "role cannot be assumed",
@@ -1513,8 +1837,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "no container instances were found in your cluster",
         ],
         lead: "Cluster {cluster|of the task} has no container instances[, and {asEc2}]",
-        step: "For Fargate set LaunchType: FARGATE; for a cluster that scales from zero leave LaunchType out and name its \
-               provider in CapacityProviderStrategy; else let the resource depend on what adds instances",
+        step: "For Fargate set LaunchType: FARGATE; for a cluster that scales from zero leave LaunchType out and name \
+               its provider in CapacityProviderStrategy; else [deploy: let the resource depend on what adds \
+               instances][alert: add instances (aws ecs list-container-instances --cluster {cluster|CLUSTER} shows \
+               them)]",
         // The same stack may have created the instances, which need a while to register.
         retry: Retry::Passing,
         alert: "cluster has no instances",
@@ -1527,7 +1853,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "EMPTY CAPACITY PROVIDER",
             "NO ACTIVE INSTANCES",
         ],
-        lead: "The capacity provider[ {providers}] of the task has no container instance[ in cluster {cluster}]",
+        lead: "The capacity provider {providers|of the task} has no container instance[ in cluster {cluster}]",
         step: "Switch on its managed scaling with a maximum size above zero, and check that its instances register with \
                this cluster (ECS_CLUSTER, the AMI, the instance's role)",
         retry: Retry::Passing,
@@ -1622,7 +1948,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "missing an attribute required by your task",
         ],
         lead: "No container instance[ of cluster {cluster}] has every attribute that the task definition requires",
-        step: "Compare requiresAttributes (aws ecs describe-task-definition) with the instances: an older agent, a log driver \
+        step: "Compare requiresAttributes (aws ecs describe-task-definition --task-definition {definition|NAME}) with \
+               the attributes of the instances (aws ecs describe-container-instances): an older agent, a log driver \
                that it does not offer, awsvpc in another subnet, or another CPU architecture",
         alert: "no instance has the attributes",
         ..ENTRY
@@ -1642,7 +1969,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "placement constraint unsatisfied",
         ],
         lead: "No container instance[ of cluster {cluster}] meets the placement constraints of the task",
-        step: "Compare PlacementConstraints, and those of the task definition, with the attributes of the instances",
+        step: "Compare PlacementConstraints, and those of the task definition, with the attributes of the instances \
+               (aws ecs list-attributes --cluster {cluster|CLUSTER} --target-type container-instance)",
         alert: "placement constraints not met",
         ..ENTRY
     },
@@ -1658,8 +1986,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "instance-inactive",
         of_call: true,
         says: &["^INACTIVE$"],
-        lead: "The container instance[ {instance}] is not active any more",
-        step: "Name instances in Instances that are ACTIVE (aws ecs list-container-instances)",
+        lead: "The container instance[ {instance}] in Instances is not active any more[ in cluster {cluster}]: it was \
+               deregistered",
+        step: "Name an instance that is ACTIVE (aws ecs list-container-instances --cluster {cluster|CLUSTER} --status \
+               ACTIVE)",
         ..ENTRY
     },
     CatalogueEntry {
@@ -1670,8 +2000,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "capacity provider {provider} does not exist",
         ],
         lead: "Cluster {cluster|of the task} does not have the capacity provider[ {providers}] of CapacityProviderStrategy",
-        step: "Associate it (AWS::ECS::ClusterCapacityProviderAssociations, also for FARGATE and FARGATE_SPOT) and let the \
-               resource depend on that (DependsOn), or correct its name",
+        step: "Associate it (AWS::ECS::ClusterCapacityProviderAssociations, also for FARGATE and FARGATE_SPOT)[deploy:  \
+               and let the resource depend on that (DependsOn)], or correct its name",
         ..ENTRY
     },
     CatalogueEntry {
@@ -1697,7 +2027,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "The referenced cluster was inactive",
         ],
         lead: "There is no cluster {cluster|of that name}[ in region {region} of account {account}]",
-        step: "Correct Cluster; it must be in the function's region and account",
+        step: "Correct Cluster[deploy: ; it must be in the function's region and account]",
         ..ENTRY
     },
     CatalogueEntry {
@@ -1773,7 +2103,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "subnet ID {subnet} does not exist",
             "InvalidSubnetID.NotFound",
         ],
-        lead: "The subnet[ {subnet}] does not exist in the function's region and account",
+        lead: "The subnet[ {subnet}] does not exist in the region and account of the task",
         step: "Correct Subnets in NetworkConfiguration",
         ..ENTRY
     },
@@ -1784,7 +2114,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "InvalidGroup.NotFound",
             "InvalidGroupId.Malformed",
         ],
-        lead: "The security group[ {group}] does not exist in the function's region and account",
+        lead: "The security group[ {group}] does not exist in the region and account of the task",
         step: "Correct SecurityGroups in NetworkConfiguration: ids (sg-…), not names",
         ..ENTRY
     },
@@ -1844,13 +2174,31 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         of_call: true,
         says: &[
             "platform version*does not exist",
+            "platform version*doesn't exist",
             "PlatformUnknownException",
             "The specified platform does not exist",
+        ],
+        lead: "Fargate has no platform version {platformVersion|of the name in PlatformVersion}",
+        step: "Set PlatformVersion to LATEST, or to a whole version (1.4.0, not 1.4)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "platform-capability",
+        says: &[
             "PlatformTaskDefinitionIncompatibilityException",
+            "requested capabilities are not supported",
+            "requested compatibilities are not supported",
+            "satisfy the required capabilities",
+            "task definition's required capabilities",
             "platform version*does not support",
         ],
-        lead: "PlatformVersion does not exist, or does not support what the task definition uses",
-        step: "Leave PlatformVersion out, or set LATEST",
+        of_call: true,
+        lead: "The task definition {definition|of the task} uses a feature that its Fargate platform[ (PlatformVersion \
+               {platformVersion})] does not have",
+        step: "Take it out of the task definition[, or set PlatformVersion: LATEST instead of {platformVersion}]: on \
+               Windows that is mostly EphemeralStorage, an EFS or EBS volume, FireLens or LinuxParameters; before \
+               platform version 1.4.0 an EFS volume, EphemeralStorage, ECS Exec or ARM64; or RuntimePlatform names an \
+               OperatingSystemFamily or a CpuArchitecture that Fargate does not have in this region",
         ..ENTRY
     },
     CatalogueEntry {
@@ -1860,6 +2208,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "not supported in this region",
             "unsupported Availability Zone",
             "is not supported in your region",
+            "isn't supported in this Region",
         ],
         lead: "The task uses something that ECS does not offer in this region or Availability Zone",
         step: "Remove it from the task definition, or use subnets in other Availability Zones",
@@ -1868,8 +2217,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "account-blocked",
         says: &["BlockedException", "Your account is currently blocked"],
-        lead: "AWS has blocked this account",
-        step: "See the AWS Health Dashboard and billing, then open a case with AWS Support",
+        lead: "AWS has blocked this account, so it can start no task",
+        step: "Settle what AWS asks for (AWS Health Dashboard, Billing, the account's mail), and open a case with AWS \
+               Support; nothing in the template causes this",
         ..ENTRY
     },
     CatalogueEntry {
@@ -1882,6 +2232,18 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // The runner's own tags would fail every start. Without them the creation time of a task
         // tells which request started it.
         retry: Retry::WithoutTags,
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "exec-no-role",
+        says: &[
+            "valid task role is not being used",
+            "execute command feature needs a task role",
+        ],
+        of_call: true,
+        lead: "EnableExecuteCommand needs a task role, and the task definition {definition|of the task} has none",
+        step: "Set TaskRoleArn in the task definition to a role that allows ssmmessages:CreateControlChannel, \
+               CreateDataChannel, OpenControlChannel and OpenDataChannel, or leave EnableExecuteCommand out",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2008,7 +2370,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         says: &["is unable to consistently start tasks successfully"],
         lead: "The service cannot start its tasks: several in a row have failed",
-        step: "See the reason of its last stopped tasks: aws ecs list-tasks --service-name SERVICE --desired-status STOPPED",
+        step: "See why its last tasks stopped: aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name \
+               {service|SERVICE} --desired-status STOPPED, then aws ecs describe-tasks",
         alert: "tasks cannot be started",
         ..ENTRY
     },
@@ -2021,8 +2384,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "deployment failed",
         ],
         lead: "The deployment of the service failed: its new tasks did not start",
-        step: "See the alerts of its tasks, or aws ecs list-tasks --service-name SERVICE --desired-status STOPPED; the service \
-               is rolled back if its circuit breaker says so",
+        step: "See the alerts of its tasks, or aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name \
+               {service|SERVICE} --desired-status STOPPED; the service is rolled back if its circuit breaker says so",
         alert: "deployment failed",
         ..ENTRY
     },
@@ -2064,8 +2427,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Prefix,
         says: &["^Task failed to start$", "^TaskFailedToStart$"],
         lead: "{Who} could not be started, and AWS gives no cause that is known here",
-        step: "Read AWS's words, and look at the stopped task in the ECS console within the hour: image, execution role and \
-               network are behind most of these",
+        step: "Read AWS's words, and look at the stopped task within the hour (aws ecs describe-tasks): image, \
+               execution role and network are behind most of these",
         alert: "failed to start",
         ..ENTRY
     },
@@ -2080,7 +2443,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "unknown-end",
         rank: Rank::Prefix,
         lead: "The task ended for a cause that is not known here[ ({stopCode})]",
-        step: "Read AWS's words, and look at the stopped task in the ECS console within the hour",
+        step: "Read AWS's words, and look at the stopped task within the hour (aws ecs describe-tasks)",
         ..RAN
     },
 ];

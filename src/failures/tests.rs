@@ -127,11 +127,18 @@ fn all_leads_and_steps_on_one_page() {
         page.push_str(&format!(
             "{}\n  {}.\n  {}.\n",
             entry.id,
-            shown(entry.lead),
-            shown(entry.step)
+            shown(entry.lead, Reader::OfDeploy),
+            shown(entry.step, Reader::OfDeploy)
         ));
         if !entry.on_ec2.is_empty() {
-            page.push_str(&format!("  on EC2: {}.\n", shown(entry.on_ec2)));
+            page.push_str(&format!(
+                "  on EC2: {}.\n",
+                shown(entry.on_ec2, Reader::OfDeploy)
+            ));
+        }
+        let in_alert = shown(entry.step, Reader::OfAlert);
+        if in_alert != shown(entry.step, Reader::OfDeploy) {
+            page.push_str(&format!("  in an alert: {in_alert}.\n"));
         }
     }
     insta::assert_snapshot!(page);
@@ -211,6 +218,7 @@ fn failed(cause: Cause, stop_code: &str, reason: &str) -> Failure {
         ended_by: None,
         image: None,
         launch_type: None,
+        capacity_provider: None,
     }
 }
 
@@ -371,6 +379,298 @@ fn secrets_and_the_network_behind_one_prefix_are_two_kinds() {
         ),
     ] {
         assert_eq!(id_of(&format!("{prefix}{rest}"), false), id, "{rest}");
+    }
+}
+
+/// Words that tell only somebody something who deploys a stack.
+const OF_A_DEPLOY: [&str; 10] = [
+    "eploy again",
+    "StartRetries",
+    "Overrides",
+    "WatchContainers",
+    "the function",
+    "next deploy",
+    "this resource",
+    "let the resource",
+    "CloudFormation",
+    "stack",
+];
+
+#[test]
+fn an_alert_says_nothing_about_a_deploy() {
+    // These are of the runner's own calls, requests and deadlines.
+    let of_the_runner = [
+        FailureClass::Timeout,
+        FailureClass::Refused,
+        FailureClass::OwnFault,
+        FailureClass::NoRun,
+    ];
+    let alerted = CATALOGUE
+        .iter()
+        .filter(|entry| !entry.of_call && !of_the_runner.contains(&entry.class));
+    for entry in alerted {
+        for text in [entry.lead, entry.step, entry.on_ec2] {
+            let shown = shown(text, Reader::OfAlert);
+            let found = OF_A_DEPLOY.iter().find(|words| shown.contains(*words));
+            // Its name says who has stopped the task.
+            let is_own = entry.id == "stopped-by-ecs-tasks" && found == Some(&"the function");
+            assert!(
+                found.is_none() || is_own,
+                "{}: {found:?} in {shown}",
+                entry.id
+            );
+            assert!(
+                !shown.contains("deploy:") && !shown.contains("alert:"),
+                "{}",
+                entry.id
+            );
+        }
+    }
+}
+
+#[test]
+fn a_lead_names_the_thing() {
+    let secret = "arn:aws:secretsmanager:us-east-1:111122223333:secret:prod/db-AbCdEf";
+    let fargate = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval \
+                   failed: unable to retrieve secret from asm: service call has been retried 1 time(s): ";
+    let facts = Particulars::default()
+        .with_secrets(&[format!("{secret}:password::"), format!("{secret}:user::")])
+        .with("image", Some("registry.example:5000/app:1"))
+        .with("driver", Some("fluentd"))
+        .about(Some("app"));
+    for (message, lead, step) in [
+        (
+            format!("{fargate}failed to fetch secret {secret} from secrets manager: InvalidRequestException: You can't \
+                     perform this operation on the secret because it was marked for deletion."),
+            "The secret prod/db-AbCdEf is scheduled for deletion, and cannot be read",
+            format!("aws secretsmanager restore-secret --secret-id {secret}"),
+        ),
+        (
+            format!("{fargate}retrieved secret from Secrets Manager did not contain json key password"),
+            "The secret prod/db-AbCdEf has no JSON key password",
+            format!("--secret-id {secret} shows it"),
+        ),
+        (
+            format!("{fargate}retrieved secret from Secrets Manager did not contain json key other"),
+            "The secret that the task names has no JSON key other",
+            "--secret-id SECRET shows it".to_owned(),
+        ),
+        (
+            format!("{fargate}failed to fetch secret {secret} from secrets manager: RequestCanceled: request context canceled"),
+            "Secrets Manager or Parameter Store could not be reached from the task's network, so its secret \
+             prod/db-AbCdEf was not read",
+            "secretsmanager, ssm and kms".to_owned(),
+        ),
+        (
+            "CannotStartContainerError: dependency graph: container ordering dependency [db(postgres:16) \
+             (RUNNING->RUNNING)] for target [app(app:1) (PULLED->RUNNING)] has timed out."
+                .to_owned(),
+            "Container app was not started: it waited for container db, which was not ready within its StartTimeout",
+            "See the log of container db".to_owned(),
+        ),
+        (
+            "CannotStartContainerError: dependency graph: failed to resolve container ordering dependency [init(app:1) \
+             (STOPPED->STOPPED) - Exit: 1] for target [app(app:1) (NONE->RUNNING)] as dependency did not exit successfully."
+                .to_owned(),
+            "Container app was not started, because container init failed or never started",
+            "the log of container init".to_owned(),
+        ),
+        (
+            "CannotPullContainerError: Get \"https://registry.example:5000/v2/\": x509: certificate signed by unknown \
+             authority"
+                .to_owned(),
+            "The registry of the image registry.example:5000/app:1 of container app showed a certificate that the agent \
+             does not trust",
+            "push the image to ECR".to_owned(),
+        ),
+        (
+            "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: dial unix \
+             /var/run/fluent.sock: connect: no such file or directory"
+                .to_owned(),
+            "The log driver fluentd of container app could not reach what it sends the log to (/var/run/fluent.sock); \
+             Docker starts no container without it",
+            "fluentd-address".to_owned(),
+        ),
+    ] {
+        let recognised = of_text(&message).expect("known");
+        assert_eq!(recognised.lead(&facts), lead, "{message}");
+        assert!(recognised.step(&facts).contains(&step), "{}", recognised.step(&facts));
+    }
+    let on_ec2 = facts.on(Some("EC2"));
+    let certificate = of_text("CannotPullContainerError: x509: unknown authority").expect("known");
+    assert!(
+        certificate
+            .step(&on_ec2)
+            .contains("/etc/docker/certs.d/registry.example:5000/ca.crt")
+    );
+}
+
+#[test]
+fn a_platform_version_is_talked_about_only_if_it_is_given() {
+    let message = "One or more of the requested capabilities are not supported.";
+    let refused = of_call("PlatformTaskDefinitionIncompatibilityException", message);
+    let facts = Particulars::default().with("definition", Some("app:7"));
+    assert_eq!(
+        refused.lead(&facts),
+        "The task definition app:7 uses a feature that its Fargate platform does not have"
+    );
+    assert!(!refused.step(&facts).contains("PlatformVersion"));
+    let given = facts.with("platformVersion", Some("1.3.0"));
+    assert!(refused.lead(&given).contains("(PlatformVersion 1.3.0)"));
+    assert!(refused.step(&given).contains("LATEST instead of 1.3.0"));
+}
+
+#[test]
+fn the_last_lines_of_a_program_tell_its_kind_of_failure() {
+    let node_trace: Vec<String> = (1..15)
+        .map(|number| {
+            format!("{number:2}: 0xb{number} v8::internal::Heap::CollectGarbage() [node]")
+        })
+        .collect();
+    for (code, before, line, after, id) in [
+        (
+            134,
+            "<--- Last few GCs --->",
+            "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+            node_trace.clone(),
+            "memory-node",
+        ),
+        (
+            1,
+            "",
+            "FATAL ERROR: Ineffective mark-compacts near heap limit Allocation failed - JavaScript heap out of memory",
+            node_trace,
+            "memory-node",
+        ),
+        (
+            1,
+            "",
+            "Exception in thread \"main\" java.lang.OutOfMemoryError: Java heap space",
+            vec!["\tat app.Main.main(Main.java:7)".to_owned(); 9],
+            "memory-java",
+        ),
+        (
+            3,
+            "",
+            "Terminating due to java.lang.OutOfMemoryError: Metaspace",
+            vec![],
+            "memory-java",
+        ),
+        (
+            137,
+            "",
+            "java.lang.OutOfMemoryError: GC overhead limit exceeded",
+            vec![],
+            "memory-java",
+        ),
+        (
+            1,
+            "  File \"app.py\", line 3, in <module>",
+            "MemoryError",
+            vec![],
+            "memory-exhausted",
+        ),
+        (
+            1,
+            "",
+            "app.rb:3:in `*': failed to allocate memory (NoMemoryError)",
+            vec!["\tfrom app.rb:3:in `<main>'".to_owned(); 7],
+            "memory-exhausted",
+        ),
+        (
+            134,
+            "",
+            "terminate called after throwing an instance of 'std::bad_alloc'",
+            vec!["  what():  std::bad_alloc".to_owned()],
+            "memory-exhausted",
+        ),
+        (
+            255,
+            "",
+            "PHP Fatal error:  Allowed memory size of 134217728 bytes exhausted (tried to allocate 20480 bytes)",
+            vec![],
+            "memory-exhausted",
+        ),
+        (139, "", "Connection refused", vec![], "crashed"),
+        (
+            1,
+            "",
+            "FATAL:  no pg_hba.conf entry for host \"10.0.1.17\", user \"app\", database \"app\", no encryption",
+            vec![],
+            "database-tls",
+        ),
+        (
+            1,
+            "",
+            "org.postgresql.util.PSQLException: FATAL: pg_hba.conf rejects connection for host \"10.0.1.17\", user \"app\", database \"app\", SSL off",
+            vec![],
+            "database-tls",
+        ),
+        (
+            1,
+            "",
+            "ERROR 3159 (HY000): Connections using insecure transport are prohibited while --require_secure_transport=ON.",
+            vec![],
+            "database-tls",
+        ),
+        (
+            1,
+            "",
+            "ConnectionError: Server requires encryption, set 'encrypt' config option to true.",
+            vec![],
+            "database-tls",
+        ),
+        (
+            1,
+            "",
+            "FATAL:  no pg_hba.conf entry for host \"10.0.1.17\", user \"app\", database \"app\", SSL encryption",
+            vec![],
+            "database-not-admitted",
+        ),
+        (
+            1,
+            "",
+            "psycopg2.OperationalError: server does not support SSL, but SSL was required",
+            vec![],
+            "database-no-tls",
+        ),
+        (
+            1,
+            "",
+            "Error: self signed certificate in certificate chain",
+            vec!["    at TLSSocket.onConnectSecure (node:_tls_wrap:1659:34)".to_owned(); 8],
+            "certificate-untrusted",
+        ),
+        (
+            1,
+            "",
+            "FATAL:  password authentication failed for user \"app\"",
+            vec![],
+            "login-refused",
+        ),
+        (
+            1,
+            "",
+            "'app.exe' is not recognized as an internal or external command,",
+            vec!["operable program or batch file.".to_owned()],
+            "command-not-found",
+        ),
+        (
+            1,
+            "",
+            "System.IO.IOException: There is not enough space on the disk.",
+            vec![],
+            "disk-full",
+        ),
+    ] {
+        let log: Vec<String> = [before, line]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(after)
+            .collect();
+        let essential = "Essential container in task exited";
+        let failure = failed(exited(code, None), "EssentialContainerExited", essential);
+        assert_eq!(of_failure(&failure, &log).entry.id, id, "{code} {line}");
     }
 }
 

@@ -370,6 +370,88 @@ fn a_failed_start_waits_for_the_code_of_a_container_that_ran() {
 }
 
 #[test]
+fn a_container_that_the_agent_could_not_start_never_ran_whatever_its_exit_code() {
+    let definition = definition();
+    for reason in [
+        "CannotStartContainerError: Error response from daemon: container init was OOM-killed",
+        "CannotCreateContainerError: API error (500): devmapper: Thin Pool has 0 free data blocks",
+        "ResourceInitializationError: failed to validate logger args",
+        "DockerTimeoutError: Could not transition to started; timed out after waiting 3m0s",
+    ] {
+        for (stop_code, code) in [
+            ("TaskFailedToStart", 128),
+            ("EssentialContainerExited", 128),
+            ("EssentialContainerExited", 143),
+            ("ServiceSchedulerInitiated", 127),
+        ] {
+            let created = Container {
+                runtime_id: Some("id".to_owned()),
+                ..because(reason, container("app", Some(code)))
+            };
+            let over = task(
+                STOPPED,
+                Some(stop_code),
+                vec![container("sidecar", Some(0)), created],
+            );
+            let expected = not_started(Some("app"), Some(reason));
+            check(
+                with_definition(&definition),
+                over,
+                expected,
+                Awaited::Nothing,
+            );
+        }
+    }
+    let memory = because(
+        "OutOfMemoryError: Container killed due to memory usage",
+        container("app", Some(137)),
+    );
+    assert!(matches!(
+        failed(WITHOUT_DEFINITION, ended(vec![memory]))[0],
+        Cause::Exited { .. }
+    ));
+}
+
+#[test]
+fn a_task_that_failed_without_naming_a_container_names_its_images() {
+    let image = |name: &str, image: &str| Container {
+        image: Some(image.to_owned()),
+        ..container(name, None)
+    };
+    let definition = definition();
+    for (containers, expected) in [
+        (
+            vec![
+                image("app", "app:1"),
+                image("aws-guardduty-agent-x", "agent:1"),
+            ],
+            Some("app:1"),
+        ),
+        (
+            vec![image("app", "app:1"), image("sidecar", "app:1")],
+            Some("app:1"),
+        ),
+        (
+            vec![image("app", "app:1"), image("sidecar", "proxy:2")],
+            Some("app:1 or proxy:2"),
+        ),
+        (vec![container("app", None)], None),
+    ] {
+        for rules in [with_definition(&definition), WITHOUT_DEFINITION] {
+            let over = failed_to_start(containers.clone());
+            let Outcome::Over {
+                verdict: Verdict::Failed(failures),
+                ..
+            } = Outcome::of(&[over], rules)
+            else {
+                panic!("it failed")
+            };
+            assert_eq!(failures[0].image.as_deref(), expected);
+        }
+    }
+}
+
+#[test]
 fn an_init_container_that_failed_is_the_culprit_of_what_never_ran_because_of_it() {
     let agent = "CannotStartContainerError: dependency graph: failed to resolve container ordering dependency \
                  [sidecar(image) (STOPPED->RUNNING) - Exit: 2] for target [app(image) (NONE->RUNNING)]";
@@ -674,7 +756,7 @@ fn a_missing_exit_code_fails_the_run_and_is_looked_for_again_where_nothing_expla
     check(
         WITHOUT_DEFINITION,
         ended(STOPPED, None, because(reason, app())),
-        no_code("app", Some(reason)),
+        not_started(Some("app"), Some(reason)),
         Awaited::Nothing,
     );
     let both = task(

@@ -78,14 +78,17 @@ impl Failure {
             Cause::Exited { code, .. } => Some(code.to_string()),
             _ => None,
         };
+        let logged = log.and_then(|log| log.invitation(facts.reader()));
         let facts = facts
             .about(self.cause.container())
             .with("What", Some("The task"));
         facts
             .with("code", code.as_deref())
+            .with("cluster", self.task.cluster())
+            .with("providers", self.capacity_provider.as_deref())
             .with("stopCode", self.stop_code.as_deref())
             .with("image", self.image.as_deref())
-            .with("logged", log.and_then(Log::invitation).as_deref())
+            .with("logged", logged.as_deref())
             .with("group", log.and_then(|log| log.group.as_deref()))
             .on(self.launch_type.as_deref())
     }
@@ -129,6 +132,10 @@ impl Failure {
             Cause::NoExitCode { container, .. } => {
                 Some(format!("Container {container} has no exit code"))
             }
+            Cause::FailedToStart {
+                container: Some(container),
+                ..
+            } => Some(format!("Container {container} was not started")),
             _ => None,
         }
     }

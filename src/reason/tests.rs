@@ -17,6 +17,7 @@ fn failure(id: &str, cause: Cause) -> Failure {
         ended_by: None,
         image: None,
         launch_type: None,
+        capacity_provider: None,
     }
 }
 

@@ -271,6 +271,7 @@ pub fn of_its_end(task: &Task) -> Failure {
         ended_by: None,
         image: None,
         launch_type: task.launch_type.clone(),
+        capacity_provider: task.capacity_provider.clone(),
     }
 }
 

@@ -11,7 +11,7 @@ use time::{OffsetDateTime, macros::format_description};
 use self::subject::who_and_where;
 use super::link;
 use crate::{
-    failures::{self, Particulars},
+    failures::{self, Particulars, Reader},
     monitor::decide::{
         event::{Kind, ServiceEvent, TaskChange},
         finding::{TaskFailure, of_its_end},
@@ -122,7 +122,14 @@ impl Failures<'_> {
                     .clone()
                     .unwrap_or_else(|| of_its_end(&change.task));
                 let invited = self.log.is_none().then_some("Its log says why");
-                let facts = Particulars::default().with("logged", invited);
+                let facts = Particulars::default()
+                    .for_reader(Reader::OfAlert)
+                    .with("service", change.service())
+                    .with(
+                        "definition",
+                        Some(definition_name(&change.task.task_definition_arn)),
+                    )
+                    .with("logged", invited);
                 match change.service().is_some() {
                     true => Reason::failed_in_service(&judged, facts, self.log),
                     false => Reason::failed(std::slice::from_ref(&judged), facts, self.log),
@@ -434,8 +441,13 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
     let reason = match &known {
         Some(known) => {
             let facts = Particulars::default()
+                .for_reader(Reader::OfAlert)
                 .about(None)
-                .with("cluster", Some(&service.cluster));
+                .with("cluster", Some(&service.cluster))
+                .with(
+                    "service",
+                    Some(&*service.service).filter(|_| service.kind == Kind::Service),
+                );
             reason
                 .fact(Some(&known.lead(&facts)))
                 .fact(Some(&known.step(&facts)))

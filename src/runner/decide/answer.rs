@@ -130,6 +130,10 @@ impl Answer {
             .and_then(|(name, definition)| definition.container(name));
         let groups = network.and_then(|network| network.split("security groups ").nth(1));
         let logs = described.and_then(|container| container.logs.as_ref());
+        let containers = definition
+            .iter()
+            .flat_map(|definition| &definition.containers);
+        let sources = containers.flat_map(|container| container.secrets.values());
         let facts = Particulars::default()
             .with("image", described.map(|container| container.image.as_str()))
             .with(
@@ -138,6 +142,11 @@ impl Answer {
             )
             .with("platform", definition.and_then(platform))
             .with("group", logs.map(|logs| logs.group.as_str()))
+            .with(
+                "driver",
+                described.and_then(|container| container.log_driver.as_deref()),
+            )
+            .with_secrets(sources)
             .with(
                 "groups",
                 groups.and_then(|groups| groups.split(", AssignPublicIp").next()),

@@ -510,6 +510,10 @@ impl AtDeadline {
             let done = format!("{noun} {} {are}", self.done.join(", "));
             let facts = facts
                 .with("done", Some(&done))
+                .with(
+                    "doneNames",
+                    Some(&format!("{noun} {}", self.done.join(", "))),
+                )
                 .with("goesOn", Some(&format!("{running} {verb}")));
             return (
                 Recognised::of("timeout-goes-on"),

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use ecs_tasks::failures::{CATALOGUE, CatalogueEntry, FailureClass, Retry, shown};
+use ecs_tasks::failures::{
+    CATALOGUE, CatalogueEntry, FailureClass, Reader, Retry, shown as filled,
+};
 
 const MESSAGES: &str = include_str!("../../failures/messages.txt");
 
@@ -15,6 +17,11 @@ The Reason of a failed resource, and an alert of the monitor, end with the name 
 you have only AWS's message, search this page for a part of it. `<name>` stands for the name in your message.
 
 ";
+
+/// A text as the reader of a stack's events gets it.
+fn shown(template: &str) -> String {
+    filled(template, Reader::OfDeploy)
+}
 
 /// The page, as Markdown.
 pub(crate) fn page() -> String {
@@ -42,6 +49,10 @@ fn section(page: &mut String, entry: &CatalogueEntry) {
     }
     if !entry.on_ec2.is_empty() {
         let _ = write!(page, "\n**On EC2.** {}.\n", text(&shown(entry.on_ec2)));
+    }
+    let in_alert = filled(entry.step, Reader::OfAlert);
+    if in_alert != shown(entry.step) {
+        let _ = write!(page, "\n**In an alert.** {}.\n", text(&in_alert));
     }
     if let Some(retry) = retry(entry.retry) {
         let _ = write!(page, "\n**Tried again.** {retry}\n");

@@ -45,6 +45,7 @@ fn failure() -> Failure {
         ended_by: None,
         image: None,
         launch_type: None,
+        capacity_provider: None,
     }
 }
 
@@ -89,6 +90,42 @@ fn the_exit_code_of_a_success_is_that_of_the_first_watched_or_essential_containe
             "{watch_containers:?}"
         );
     }
+}
+
+#[test]
+fn a_secret_that_lacks_a_key_is_named_from_the_definition() {
+    let secret = "arn:aws:secretsmanager:us-west-2:123456789012:secret:prod/db-AbCdEf";
+    let source = format!("{secret}:password::");
+    let definition = TaskDefinition {
+        containers: vec![ContainerDefinition {
+            secrets: [("DB_PASSWORD".to_owned(), source)].into(),
+            ..ContainerDefinition::default()
+        }],
+        ..TaskDefinition::default()
+    };
+    let failure = Failure {
+        cause: Cause::FailedToStart {
+            container: None,
+            reason: None,
+        },
+        stop_code: Some("TaskFailedToStart".to_owned()),
+        stopped_reason: Some(
+            "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from \
+             asm: retrieved secret from Secrets Manager did not contain json key password"
+                .to_owned(),
+        ),
+        ..failure()
+    };
+    let evidence = Evidence {
+        definition: Some(&definition),
+        log: None,
+        network: None,
+    };
+    let answer = Answer::failed(&[failure], evidence);
+    assert_eq!(
+        answer.summary(),
+        "The secret prod/db-AbCdEf has no JSON key password"
+    );
 }
 
 fn returning(log: Log) -> (String, Data) {

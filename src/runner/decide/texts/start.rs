@@ -180,6 +180,14 @@ impl StartTried<'_> {
             .with("network", network.as_deref())
             .with("place", Some(&self.place()))
             .with("providers", providers.as_deref())
+            // LATEST is what ECS takes without it.
+            .with(
+                "platformVersion",
+                properties
+                    .platform_version
+                    .as_deref()
+                    .filter(|version| *version != "LATEST"),
+            )
             .with("containers", self.definition.map(containers).as_deref())
             .with(
                 "asEc2",

@@ -81,6 +81,7 @@ impl Wait {
             ended_by: None,
             image: None,
             launch_type: None,
+            capacity_provider: None,
         });
         match Outcome::of(tasks, rules) {
             Outcome::Over { verdict, awaited } => {
