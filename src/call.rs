@@ -62,6 +62,16 @@ impl CallError {
         }
     }
 
+    /// The error of a call whose answer lacks what was asked for.
+    pub fn unreadable(operation: &'static str, lacks: &str) -> Self {
+        Self {
+            operation,
+            code: "Unreadable".to_owned(),
+            message: format!("the answer has no {lacks}"),
+            kind: CallErrorKind::Transient,
+        }
+    }
+
     /// The error of a call that a bug in this function interrupted.
     pub fn own_fault() -> Self {
         Self {
@@ -157,7 +167,8 @@ impl CallErrorKind {
         match status {
             // The code comes first: ECS and DynamoDB throttle with HTTP status 400.
             _ if is_throttling(code) || code == "RequestTimeout" => Self::Transient,
-            Some(429 | 500..=599) | None => Self::Transient,
+            // A success that cannot be read, such as a proxy's page, says nothing about the call.
+            Some(200..=299 | 429 | 500..=599) | None => Self::Transient,
             Some(_) => Self::Final,
         }
     }

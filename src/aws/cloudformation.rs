@@ -20,6 +20,9 @@ impl Aws {
             .stacks()
             .first()
             .and_then(|stack| stack.stack_status());
-        Ok(status.map_or_else(String::new, |status| status.as_str().to_owned()))
+        let status = status.map(|status| status.as_str().trim().to_owned());
+        status
+            .filter(|status| !status.is_empty())
+            .ok_or_else(|| CallError::unreadable(OPERATION, "StackStatus"))
     }
 }

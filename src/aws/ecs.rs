@@ -184,6 +184,10 @@ impl Aws {
             .services()
             .iter()
             .find(|service| service.status() != Some("INACTIVE"));
+        if active.is_some_and(from_sdk::awaits_its_primary) {
+            let why = format!("service {name} has no PRIMARY task set, which says where it runs");
+            return Err(CallError::refused("ecs:DescribeServices", &why));
+        }
         Ok(active.map(from_sdk::service_placement))
     }
 

@@ -62,7 +62,21 @@ impl Seen {
 
     /// The state of a run at its deadline.
     pub(super) fn timed_out(&self, wait: &Wait) -> TimedOut {
+        // The log of a container that failed says more than that of one that goes on.
+        let counts = |task: &Task, name: &str| {
+            let rules = wait.rules(self.definition.as_ref());
+            rules.counting(task).iter().any(|one| one.name == name)
+        };
+        let ended = self.last.tasks.iter().find_map(|task| {
+            let mut ended = task.containers.iter().filter(|one| one.exit_code.is_some());
+            let failed = ended.clone().find(|one| one.exit_code != Some(0));
+            let ended = failed.or_else(|| ended.find(|one| counts(task, &one.name)))?;
+            Some((task, ended.name.as_str(), failed.is_some()))
+        });
         let running = wait.running(&self.last.tasks, self.definition.as_ref());
+        let failed = ended.filter(|(.., has_failed)| *has_failed);
+        let done = failed.or(ended.filter(|_| running.is_none()));
+        let running = done.map(|(task, name, _)| (task, name)).or(running);
         TimedOut {
             at: wait.deadline,
             limit: wait.limit,

@@ -182,7 +182,7 @@ impl Runner {
         }
         match launch(&work, run, (&properties, &revision)).await {
             // An earlier invocation has started the tasks, and ECS has lost what it said.
-            Begun::Repeated(run) => self.look_at_run(hook, run, &properties, invocation).await,
+            Begun::Repeated(run) => self.look_at_run(hook, *run, &properties, invocation).await,
             Begun::First(status) => status,
         }
     }
@@ -364,7 +364,7 @@ enum Begun {
     /// The first one that started them all, or one that did not.
     First(HookStatus),
     /// An earlier invocation had started them all.
-    Repeated(HookRun),
+    Repeated(Box<HookRun>),
 }
 
 /// Makes one attempt to start the tasks that have not started.
@@ -393,7 +393,7 @@ async fn launch(work: &Work<'_>, run: HookRun, run_of: (&Properties, &ServiceRev
             let run = run.timing(properties, began_at.map_or(now, |at| at.min(work.now())));
             match is_first {
                 true => Begun::First(HookStatus::InProgress(Box::new(run))),
-                false => Begun::Repeated(run),
+                false => Begun::Repeated(Box::new(run)),
             }
         }
         None => {

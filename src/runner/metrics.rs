@@ -33,6 +33,8 @@ pub const METRICS: [(&str, &str); 10] = [
     (OPEN_WAITS, "Count"),
     (OVERDUE, "Count"),
 ];
+/// The metrics of a hook's run, which also have the dimension Kind.
+pub const METRICS_OF_HOOKS: [&str; 4] = [RUNS, RUNS_FAILED, RUN_SECONDS, THROTTLED];
 /// The values of the dimension Class of RunsFailed.
 pub const CLASSES: [&str; 5] = ["container", "start", "timeout", "refused", "own_fault"];
 
@@ -207,6 +209,7 @@ fn line(figures: &Figures, by_resource: bool, now: OffsetDateTime) -> Option<Str
     if figures.is_hook {
         line[KIND] = HOOK.into();
         dimensions.push(vec![KIND]);
+        values.retain(|(name, _)| METRICS_OF_HOOKS.contains(name));
     }
     let metrics: Vec<(&str, &str)> = METRICS
         .into_iter()

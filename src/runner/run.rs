@@ -1,7 +1,7 @@
 //! Create and Update: ends the tasks of earlier requests, asks AWS the open questions of the plan,
 //! starts the tasks, and waits for their end.
 
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     clear::{Cleared, clear_the_way},
@@ -19,7 +19,7 @@ use super::{
     work::Work,
 };
 use crate::{
-    call::CallError,
+    call::{CallError, CallErrorKind},
     cfn::{Request, RequestType, WaitHandle},
     outcome::EVERY_CONTAINER,
     properties::Properties,
@@ -64,17 +64,13 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
             .await;
         }
     };
-    // Timeout counts from here and not from the request: the end of earlier tasks can take minutes,
-    // and a rollback with a short Timeout must not fail for them.
-    let (run_deadline, limit) = plan.limits.deadline(work.now());
-    let work = work.until(
-        work.invocation
-            .clamp(run_deadline.min(plan.limits.answer_deadline())),
-    );
-    let work = &Work {
+    let answer_deadline = plan.limits.answer_deadline();
+    let until = |deadline: OffsetDateTime| Work {
         foreign_tasks: &foreign_tasks,
-        ..work
+        ..work.until(work.invocation.clamp(deadline.min(answer_deadline)))
     };
+    // The questions may take as long as the run, and take nothing from it.
+    let work = &until(plan.limits.deadline(work.now()).0);
     let asked = ask(work, &plan).await;
     if !matches!(asked, Asked::Proceed(_)) {
         // AWS's answers may have changed since an earlier delivery started the tasks. A request
@@ -95,6 +91,10 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         Asked::Skip(skip) => return skipped(skip, plan.wait_handle),
         Asked::Refuse(reason) => return not_started(work, reason).await,
     }
+    // Timeout counts from here and not from the request: the end of earlier tasks and AWS's answers
+    // can take minutes, and a rollback with a short Timeout must not fail for them.
+    let (run_deadline, limit) = plan.limits.deadline(work.now());
+    let work = &until(run_deadline);
     let (mut attempt, mut retries) = (0, plan.properties.start_retries);
     loop {
         // IAM is eventually consistent, and a stack in the making often makes the roles itself.
@@ -276,18 +276,36 @@ async fn placed(work: &Work<'_>, properties: &Properties) -> Result<Properties, 
 /// The status of the request's stack. If RunOnRollback is a default, the question must not cost
 /// time: a denial is final, and a VPC without a route to CloudFormation costs 30 s at most.
 async fn stack_status(work: &Work<'_>, is_by_default: bool) -> Result<String, CallError> {
-    let ask = || work.aws.stack_status(&work.reply_to.stack_id);
+    let stack_id = &work.reply_to.stack_id;
     if !is_by_default {
-        return work.ride_out(ask).await;
+        return work.ride_out(|| work.aws.stack_status(stack_id)).await;
     }
-    work.until(work.deadline.min(work.now() + ASK_BY_DEFAULT))
-        .ride_out_unless_denied(ask)
-        .await
+    let patience = work.deadline.min(work.now() + ASK_BY_DEFAULT);
+    let ask = async || {
+        let asking = work.until(patience);
+        let asked = asking.within(work.aws.stack_status(stack_id)).await;
+        // Throttling and 5xx are answers, and pass.
+        asked.map_err(
+            |error| match has_no_route(&error) && work.now() >= patience {
+                true => CallError {
+                    kind: CallErrorKind::Final,
+                    ..error
+                },
+                false => error,
+            },
+        )
+    };
+    work.ride_out_unless_denied(ask).await
+}
+
+/// No answer came, as from a VPC without a route to the service.
+fn has_no_route(error: &CallError) -> bool {
+    error.is("TimeoutError") || error.is("DispatchFailure")
 }
 
 /// The role or the network does not allow the question.
 fn cannot_be_asked(error: &CallError) -> bool {
-    error.is("AccessDenied") || error.is("AccessDeniedException") || error.is("TimeoutError")
+    error.is("AccessDenied") || error.is("AccessDeniedException") || has_no_route(error)
 }
 
 /// The Update meets its UpdateCriteria, or has none.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use ecs_tasks::runner::metrics::{CLASSES, METRICS};
+use ecs_tasks::runner::metrics::{CLASSES, METRICS, METRICS_OF_HOOKS};
 use rehearse::protocol::Fault;
 use serde_json::{Value, json};
 
@@ -175,7 +175,8 @@ fn the_costs_on_the_page_are_those_of_its_metrics() {
         .iter()
         .filter(|(name, _)| !of_no_request.contains(name))
         .count();
-    let counts = [METRICS.len(), CLASSES.len(), by_resource];
+    let of_hooks = METRICS_OF_HOOKS.len();
+    let counts = [METRICS.len(), CLASSES.len(), of_hooks, by_resource];
     let expected = counts.map(|count| (count.to_string(), format!("{:.2}", 0.3 * count as f64)));
     let said: Vec<(String, String)> = rows("| What |")
         .into_iter()

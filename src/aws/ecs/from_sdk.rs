@@ -5,8 +5,9 @@ use aws_sdk_ecs::{
     error::SdkError,
     primitives::DateTime,
     types::{
-        CapacityProviderStrategyItem, Container, ContainerDefinition, KeyValuePair, LaunchType,
-        LogDriver, NetworkConfiguration, Service, ServiceRevision, Tag, Task, TaskDefinition,
+        CapacityProviderStrategyItem, Container, ContainerDefinition, DeploymentController,
+        DeploymentControllerType, KeyValuePair, LaunchType, LogDriver, NetworkConfiguration,
+        Service, ServiceRevision, Tag, Task, TaskDefinition,
     },
 };
 use serde_json::Value;
@@ -144,6 +145,18 @@ fn container_definition(container: &ContainerDefinition) -> task::ContainerDefin
             .and_then(|logs| logs.options()?.get("log_group_name"))
             .cloned(),
     }
+}
+
+/// The service leaves its placement to task sets, and none of them is PRIMARY yet.
+pub(super) fn awaits_its_primary(service: &Service) -> bool {
+    let controller = service
+        .deployment_controller()
+        .map(DeploymentController::r#type);
+    controller == Some(&DeploymentControllerType::External)
+        && !service
+            .task_sets()
+            .iter()
+            .any(|one| one.status() == Some("PRIMARY"))
 }
 
 /// The placement of a service's tasks. With an EXTERNAL deployment controller the PRIMARY task set

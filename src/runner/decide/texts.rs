@@ -46,6 +46,11 @@ pub fn with_helpers(reason: Reason, helpers: &[&Container]) -> Reason {
             || "no exit code".to_owned(),
             |code| format!("exit code {code}"),
         );
+        let reason = helper.reason.as_deref().unwrap_or_default();
+        let code = match reason.contains("OutOfMemory") {
+            true => format!("{code}, out of memory"),
+            false => code,
+        };
         let name = format!("{} ({code})", helper.name);
         // Several tasks have the same helper.
         if !named.contains(&name) {
@@ -342,6 +347,7 @@ pub fn timed_out(
                 .filter(|_| recognised.entry.id == "timeout")
                 .map(String::as_str),
         )
+        .fact(earlier_ends(at_deadline).as_deref())
         .fact(Some(&last_words(at_deadline, ended)))
         .fact(trouble)
         .said(timed_out.trouble.as_deref());
@@ -350,6 +356,15 @@ pub fn timed_out(
         .into_iter()
         .fold(reason, |reason, task| reason.place(format!("Task {task}")));
     reason.log(log)
+}
+
+/// The containers that had failed before the deadline: the cause may be with them.
+fn earlier_ends(at_deadline: &AtDeadline) -> Option<String> {
+    let ends = at_deadline.failed.iter();
+    let ends: Vec<String> = ends
+        .map(|(name, code)| format!("container {name} had exited with code {code}"))
+        .collect();
+    (!ends.is_empty()).then(|| format!("Before that, {}", ends.join(" and ")))
 }
 
 /// The ends of the containers that ran at the deadline.
@@ -450,7 +465,12 @@ pub fn at_deadline(tasks: &[Task], watched: &[String]) -> AtDeadline {
         && done
             .iter()
             .all(|container| container.last_status == "STOPPED");
+    let failed = containers().filter_map(|(_, one)| Some((one, one.exit_code?)));
+    let failed = failed
+        .filter(|(_, code)| *code != 0)
+        .map(|(one, code)| (one.name.clone(), code));
     AtDeadline {
+        failed: failed.collect(),
         waiting: still
             .first()
             .filter(|task| running.is_empty() && has_never_run(task))

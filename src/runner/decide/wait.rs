@@ -134,6 +134,8 @@ pub struct AtDeadline {
     pub waiting: Option<String>,
     /// The WatchContainers that had ended, if all of a task had ended.
     pub done: Vec<String>,
+    /// The containers that had exited with another code than 0, in tasks that went on.
+    pub failed: Vec<(String, i64)>,
     /// The containers that ran, each with its task's id.
     pub running: Vec<(String, String)>,
 }
