@@ -142,8 +142,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
                or set RuntimePlatform: OperatingSystemFamily in the task definition to the image's version \
                (WINDOWS_SERVER_2022_CORE)",
         on_ec2: "Build it on the base image of the instances' version (ltsc2019 for Windows Server 2019, ltsc2022 for \
-                 2022; the command ver shows it), or run it on instances of the image's version, with RuntimePlatform: \
-                 OperatingSystemFamily in the task definition set to that",
+                 2022; the command ver shows it). Or run it on instances of the image's version, and set \
+                 RuntimePlatform: OperatingSystemFamily in the task definition to that",
         alert: "image is for another Windows version",
         ..ENTRY
     },
@@ -214,12 +214,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "pull command failed*panic: runtime error",
         ],
         lead: "The registry[ {registry}] of the image[ {image}] of {who} could not be reached from the task's network",
-        step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet; a NAT gateway in a private one, or \
-               for ECR the VPC endpoints ecr.api, ecr.dkr and s3 (logs and secretsmanager too, if it uses them), whose \
-               security group admits the task on port 443[. It ran in {network}]",
-        on_ec2: "Give the instances a route to the registry: a NAT gateway, or for ECR the VPC endpoints ecr.api, \
-                 ecr.dkr and s3, whose security group admits them on port 443 (on EC2 a task in network mode awsvpc \
-                 gets no public address)[. It ran in {network}]",
+        step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet, or a NAT gateway in a private one. \
+               For ECR the VPC endpoints ecr.api, ecr.dkr and s3 do as well (logs and secretsmanager too, if the task \
+               uses them); their security group must admit the task on port 443[. It ran in {network}]",
+        on_ec2: "Give the instances a route to the registry, mostly a NAT gateway. For ECR the VPC endpoints ecr.api, \
+                 ecr.dkr and s3 do as well; their security group must admit the instances on port 443. On EC2 a task \
+                 in network mode awsvpc gets no public address[. It ran in {network}]",
         alert: "registry cannot be reached (network)",
         ..ENTRY
     },
@@ -250,7 +250,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The registry[ {registry}] answered with a fault of its own, so the image[ {image}] of {who} was not pulled",
         step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
-               itself)]; if it goes on, see the status page of the registry, or keep a copy of the image in ECR",
+               itself)]; if it happens again, see the status page of the registry, or keep a copy of the image in ECR",
         alert: "registry failed",
         ..ENTRY
     },
@@ -690,7 +690,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The log driver[ {driver}] of {who} could not reach what it sends the log to[ ({address})]; Docker \
                starts no container without it",
         step: "Start the collector before the task (fluentd or Fluent Bit as a daemon service on each instance; the \
-               log router of awsfirelens by DependsOn), and check its address in Options of logConfiguration \
+               log router of awsfirelens by DependsOn). Check its address in Options of logConfiguration \
                (fluentd-address, syslog-address, gelf-address, splunk-url); fluentd-async: \"true\" starts the \
                container without fluentd",
         alert: "log collector cannot be reached",
@@ -718,9 +718,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         says: &["initialize logging driver", "validate logger args"],
         lead: "The log driver[ {driver}] of {who} could not be set up",
-        step: "Check logConfiguration in the task definition: for awslogs that the log group[ {group}] exists in \
-               awslogs-region, that the execution role may write to it, and that the task's subnets reach CloudWatch \
-               Logs; for another driver that its collector runs and answers[. It ran in {network}]",
+        step: "Check logConfiguration in the task definition: for another driver than awslogs, that its collector runs \
+               and answers. For awslogs, that the log group[ {group}] exists in awslogs-region, that the execution \
+               role may write to it, and that the task's subnets reach CloudWatch Logs[. It ran in {network}]",
         alert: "log driver cannot start",
         ..ENTRY
     },
@@ -885,8 +885,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The task's network interface was not ready in time",
         step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
-               itself)]; if it goes on, check the free addresses of its subnets and the AWS Health Dashboard[. It was \
-               to run in {network}]",
+               itself)]; if it happens again, check the free addresses of its subnets and the AWS Health Dashboard[. \
+               It was to run in {network}]",
         alert: "no network interface",
         ..ENTRY
     },
@@ -1043,7 +1043,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "already using a port required by your task",
             "driver failed programming external connectivity",
         ],
-        lead: "A host port[ ({address})] that {who} maps is taken on its instance",
+        lead: "A host port[ ({address})] that {who} maps is already in use on its instance",
         step: "Map HostPort: 0 in network mode bridge, use network mode awsvpc, or stop what holds the port (sudo ss \
                -ltnp on the instance shows it)",
         alert: "port is taken",
@@ -1101,11 +1101,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The container runtime did not bring {who} up in time",
         step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
-               itself)]; if it goes on, make the image smaller, raise the task's Cpu, or look for a log driver or \
-               volume that hangs",
-        on_ec2: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it goes on, look at \
-                 Docker and the disk of the instance (docker ps, df -h, journalctl -u docker), make the image smaller, \
-                 or replace the instance",
+               itself)]; if it happens again, make the image smaller, raise the task's Cpu, or look for a log driver \
+               or volume that hangs",
+        on_ec2: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it happens again, look \
+                 at Docker and the disk of the instance (docker ps, df -h, journalctl -u docker), make the image \
+                 smaller, or replace the instance",
         alert: "container runtime timed out",
         ..ENTRY
     },
@@ -1157,8 +1157,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         says: &["InternalError", "Internal error"],
         lead: "ECS reports an error of its own",
         step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
-               itself)]; if it goes on, check that Fargate serves the Availability Zones of the task's subnets, then \
-               ask AWS Support",
+               itself)]; if it happens again, check that Fargate serves the Availability Zones of the task's subnets, \
+               then ask AWS Support",
         alert: "internal error of ECS",
         ..ENTRY
     },
@@ -1191,8 +1191,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         step: "Raise Memory of the container[ (the task has {memory} MiB)] in the task definition[deploy:  or, for one \
                run, in Overrides]: Docker alone needs 6 MiB to start it, and its program needs more",
         on_ec2: "Raise Memory of the container[ (the task has {memory} MiB)] in the task definition[deploy:  or, for \
-                 one run, in Overrides]: Docker alone needs 6 MiB to start it, and its program needs more; free -m on \
-                 the instance shows whether that has memory left",
+                 one run, in Overrides]: Docker alone needs 6 MiB to start it, and its program needs more. On the \
+                 instance, free -m shows whether memory is left",
         alert: "memory limit too low",
         ..ENTRY
     },
@@ -1236,9 +1236,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "There is insufficient memory for the Java Runtime Environment",
         ],
         lead: "{Who} exited with code {code}: Java ran out of memory[ ({kind} space)]",
-        step: "Set JAVA_TOOL_OPTIONS to -XX:MaxRAMPercentage=75 (Java takes a quarter of the memory by default; or \
-               -Xmx, and -XX:MaxMetaspaceSize for Metaspace) in Environment of the container, and raise Memory in the \
-               task definition[ (the task has {memory} MiB)] if the program needs more. Its work may be half done",
+        step: "Set JAVA_TOOL_OPTIONS to -XX:MaxRAMPercentage=75 in Environment of the container (Java takes a quarter \
+               of the memory by default), or raise -Xmx, for Metaspace -XX:MaxMetaspaceSize. If the program needs \
+               more, raise Memory in the task definition[ (the task has {memory} MiB)]. Its work may be half done",
         alert: "out of memory",
         ..RAN
     },
@@ -1271,14 +1271,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "{Who} exited with code {code} (SIGKILL: something killed it), and AWS does not say what",
         step: "If its memory grows (Container Insights shows it), raise Memory of the container and the task[ (the \
                task has {memory} MiB)] in the task definition; else it took longer than StopTimeout to end when it was \
-               told to. Its work may be half done",
+               asked to. Its work may be half done",
         ..RAN
     },
     CatalogueEntry {
         id: "terminated",
         rank: Rank::Area,
         codes: &[143],
-        lead: "{Who} exited with code {code} (SIGTERM: it was told to stop), and AWS does not say by whom",
+        lead: "{Who} exited with code {code} (SIGTERM: it was asked to stop), and AWS does not say by whom",
         step: "See the other containers of the task, and in CloudTrail who called StopTask (Event history, event name \
                StopTask). Its work may be half done",
         ..RAN
@@ -1320,9 +1320,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "no-exit-code",
         rank: Rank::Prefix,
         lead: "{Who} ended without an exit code[ ({stopCode})]: it never ran, or ECS lost sight of it",
-        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it goes on, look at the \
-               stopped task (aws ecs describe-tasks shows it for an hour), and on EC2 at the agent of its instance \
-               (/var/log/ecs/ecs-agent.log)",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it happens again, look \
+               at the stopped task (aws ecs describe-tasks shows it for an hour), and on EC2 at the agent of its \
+               instance (/var/log/ecs/ecs-agent.log)",
         ..RAN
     },
     CatalogueEntry {
@@ -1365,8 +1365,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         stop_codes: &["InfrastructureHealth"],
         lead: "The host that the task ran on was not healthy, so ECS ended the task[ (container {container}[, exit code \
                {code}])]",
-        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it goes on, replace the \
-               container instance. Its work may be half done",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it happens again, \
+               replace the container instance. Its work may be half done",
         alert: "its host was unhealthy",
         ..RAN
     },
@@ -1444,8 +1444,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // Every reason that ecs-tasks gives to StopTask begins like this.
         says: &["^ecs-tasks: "],
         lead: "ecs-tasks stopped the task before it was done[ (container {container}[, exit code {code}])]",
-        step: "See [deploy: the newer request of this resource in the stack's events, or ]why this run could not go \
-               on, in the log of the function that started it. Its work may be half done",
+        step: "See [deploy: the newer request of this resource in the stack's events, or ]why this run could not \
+               continue, in the log of the function that started it. Its work may be half done",
         alert: "stopped by ecs-tasks",
         ..RAN
     },
@@ -1686,7 +1686,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "still-stopping",
-        lead: "The tasks of this resource were told to stop and have not stopped within {limit}",
+        lead: "The tasks of this resource were asked to stop and have not stopped within {limit}",
         step: "Wait until they are STOPPED, then deploy again; StopTimeout in the task definition bounds it",
         ..TIMED_OUT
     },
@@ -1798,8 +1798,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "^HTTP 50",
         ],
         lead: "AWS did not answer until the time was up",
-        step: "Deploy again; if it goes on, check the function's network (a function in a VPC needs a NAT gateway or VPC \
-               endpoints) and the AWS Health Dashboard",
+        step: "Deploy again; if it happens again, check the function's network (a function in a VPC needs a NAT \
+               gateway or VPC endpoints) and the AWS Health Dashboard",
         retry: Retry::Throttled,
         ..ENTRY
     },
@@ -2195,9 +2195,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         of_call: true,
         lead: "The task definition {definition|of the task} uses a feature that its Fargate platform[ (PlatformVersion \
                {platformVersion})] does not have",
-        step: "Take it out of the task definition[, or set PlatformVersion: LATEST instead of {platformVersion}]: on \
-               Windows that is mostly EphemeralStorage, an EFS or EBS volume, FireLens or LinuxParameters; before \
-               platform version 1.4.0 an EFS volume, EphemeralStorage, ECS Exec or ARM64; or RuntimePlatform names an \
+        step: "Take it out of the task definition[, or set PlatformVersion: LATEST instead of {platformVersion}]. On \
+               Windows it is mostly EphemeralStorage, an EFS or EBS volume, FireLens or LinuxParameters; before \
+               platform version 1.4.0 an EFS volume, EphemeralStorage, ECS Exec or ARM64. Or RuntimePlatform names an \
                OperatingSystemFamily or a CpuArchitecture that Fargate does not have in this region",
         ..ENTRY
     },
@@ -2341,7 +2341,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     // ---- The function itself ----
     CatalogueEntry {
         id: "self-invocation",
-        lead: "The wait for the task could not go on: the function could not invoke itself; the task has been stopped",
+        lead: "The wait for the task could not continue: the function could not invoke itself; the task has been \
+               stopped",
         step: "{allow|Deploy again}",
         ..OWN
     },

@@ -87,15 +87,16 @@ fn signs(entry: &CatalogueEntry) -> String {
         .stop_codes
         .iter()
         .map(|code| format!("stop code {code}"));
-    let logs = entry
+    let mut signs: Vec<String> = codes.chain(stop_codes).collect();
+    let logs: Vec<String> = entry
         .logs
         .iter()
-        .map(|log| format!("`{}` in the last log lines", log.trim_end_matches('$')));
-    codes
-        .chain(stop_codes)
-        .chain(logs)
-        .collect::<Vec<_>>()
-        .join(", ")
+        .map(|log| format!("`{}`", log.trim_end_matches('$')))
+        .collect();
+    if !logs.is_empty() {
+        signs.push(format!("a last log line with {}", logs.join(", ")));
+    }
+    signs.join(", ")
 }
 
 fn messages(id: &str) -> Vec<&'static str> {
