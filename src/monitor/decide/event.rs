@@ -91,6 +91,8 @@ pub struct ServiceEvent {
     pub service: String,
     /// ECS's words, if it has any.
     pub reason: Option<String>,
+    /// The number of tasks that a call started although ECS refused a part of it.
+    pub started: usize,
 }
 
 /// The kind of thing that an event is about, if it is not about a task.
@@ -315,6 +317,7 @@ impl ServiceEvent {
                 .map_or_else(|| of_arn.to_owned(), |arn| last_part(&arn)),
             service: path.last().copied().unwrap_or_default().to_owned(),
             reason: text(&detail["reason"]).or_else(|| Self::of_hook(detail)),
+            started: 0,
         })
     }
 
@@ -359,6 +362,7 @@ impl ServiceEvent {
                 .unwrap_or_default(),
             service: named.unwrap_or_default(),
             reason: Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty()),
+            started: 0,
         })
     }
 
@@ -398,6 +402,7 @@ impl ServiceEvent {
             service: family(&definition).to_owned(),
             reason: text(&detail["errorMessage"])
                 .or_else(|| Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty())),
+            started: answered["tasks"].as_array().map_or(0, Vec::len),
         })
     }
 }

@@ -434,9 +434,17 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
         "The deployment stands still until somebody continues it or rolls it back: call \
          ContinueServiceDeployment, or use the console",
     );
-    let refused = (service.kind == Kind::RunTask).then_some(
-        "No task exists, and the schedule or the caller may not try again: run it by hand if it is needed",
-    );
+    let refused = match (service.kind, service.started) {
+        (Kind::RunTask, 0) => Some(
+            "No task exists, and the schedule or the caller may not try again: run it by hand if it is needed"
+                .to_owned(),
+        ),
+        // A second run of these could do harm.
+        (Kind::RunTask, started) => Some(format!(
+            "The call started {started} of its tasks and not the others: run by hand only those that are missing"
+        )),
+        _ => None,
+    };
     let known = service.reason.as_deref().and_then(failures::of_text);
     let reason = match &known {
         Some(known) => {
@@ -460,7 +468,7 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
         Kind::Hook | Kind::Instance => reason.fact(service.reason.as_deref()),
         Kind::Service | Kind::Daemon | Kind::RunTask => reason.said(service.reason.as_deref()),
     };
-    reason.fact(waits).fact(refused)
+    reason.fact(waits).fact(refused.as_deref())
 }
 
 #[cfg(test)]
