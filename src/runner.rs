@@ -138,7 +138,7 @@ impl Runner {
             Entry::Changed(task) => Box::pin(self.task_changed(*task, invocation)).await,
             Entry::Watch => Box::pin(self.watch(invocation)).await,
             Entry::Hook(hook) => return Ok(Box::pin(self.hook(&hook, invocation)).await),
-            Entry::GarbledHook(problem) => return Ok(self.garbled_hook(&problem)),
+
             Entry::Unreadable {
                 reply_to,
                 cluster,

@@ -104,6 +104,11 @@ impl ReplyTo {
         signed_at.or(self.revision_created_at)
     }
 
+    /// ECS asks, as a hook of a deployment.
+    pub fn is_of_hook(&self) -> bool {
+        self.response_url.is_none()
+    }
+
     /// The address to PUT to: the handle's, or the ResponseURL. `None` for a hook.
     pub fn address(&self) -> Option<&ResponseUrl> {
         let handle = self.wait_handle.as_ref().map(WaitHandle::address);

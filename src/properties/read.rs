@@ -136,6 +136,10 @@ fn read_object(
 /// A hint for an unknown name: the structure that it belongs in, or the name that was probably
 /// meant.
 fn hint(name: &str, fields: &[Field]) -> String {
+    // No property has a longer name, and a comparison takes time by the length.
+    if name.len() > 80 {
+        return String::new();
+    }
     let is_misspelt = fields
         .iter()
         .any(|field| field.name.eq_ignore_ascii_case(name));

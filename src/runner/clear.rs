@@ -84,12 +84,14 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
         .collect();
     let started_before = !own.is_empty();
     let own = own.iter().filter_map(|task| task.created_at);
-    let superseded = superseded_since(own, work.reply_to, work.now());
+    // A deployment may deploy a revision that is older than the last one: ECS keeps their order.
+    let is_of_hook = work.reply_to.is_of_hook();
+    let superseded = superseded_since(own, work.reply_to, work.now()).filter(|_| !is_of_hook);
     let is_later = |task: &Task| {
         !is_of_request(task, work.reply_to) && is_later(task, work.reply_to, superseded)
     };
-    let runs_later =
-        |task: &Task| is_of_later_request(task, work.reply_to) || !task.is_over() && is_later(task);
+    let has_run_later = |task: &Task| is_of_later_request(task, work.reply_to) && !is_of_hook;
+    let runs_later = |task: &Task| has_run_later(task) || !task.is_over() && is_later(task);
     // A task that this request starts now would run beside the later request's tasks.
     if !started_before && described_in(&all).any(runs_later) {
         return Cleared::Superseded;

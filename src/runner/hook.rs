@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::{
     Runner,
     clear::{Cleared, clear_the_way},
-    conclude::{Seen, conclude, conclude_at_the_end, lost_sight, reason_for_timeout},
+    conclude::{Seen, conclude, lost_sight, reason_for_timeout},
     decide::{
         answer::Answer,
         hook::{Hook, HookRun, HookStatus},
@@ -28,7 +28,7 @@ use super::{
     respond::{Panicked, caught, log_unknown},
     run::unknown_watch_containers,
     start::{Start, Started, Tried, start_once},
-    tasks::{RUN_FAILED, stop},
+    tasks::{RUN_FAILED, own_tasks, stop},
     wait::{look, time_out},
     work::Work,
 };
@@ -37,11 +37,14 @@ use crate::{
     cfn::ReplyTo,
     properties::{Properties, hook::ServiceRevision},
     reason::Reason,
-    task::{cluster_name, family},
+    task::{TaskArn, cluster_name, family},
 };
 
-/// The longest time for one call to AWS. A call that fails is made again by the next invocation.
-const CALL: Duration = Duration::seconds(5);
+/// The longest time for one question to AWS, which can be several calls. The next invocation asks
+/// again.
+const ASK: Duration = Duration::seconds(20);
+/// The share of an invocation's time for one question, so that there is time to stop tasks.
+const SHARE: i32 = 3;
 /// The pause before a failed start is tried again. The delay of the answer is the same.
 const AGAIN: Duration = Duration::seconds(5);
 /// The longest Reason in the log and in the message, in bytes.
@@ -71,13 +74,6 @@ impl Runner {
         .await
     }
 
-    /// Fails an invocation that lacks what ECS always gives: there is nothing to stop.
-    pub(super) fn garbled_hook(&self, problem: &str) -> Value {
-        let reason = texts::hook_unreadable(problem).fit(REASON);
-        tracing::error!(status = "Failed", reason, "answering");
-        HookStatus::failed()
-    }
-
     /// Makes one step under the guard, within the invocation's time.
     async fn step(&self, hook: &Hook, invocation: &Invocation) -> HookStatus {
         let left = invocation.answer_reserve_at() - invocation.now();
@@ -86,10 +82,13 @@ impl Runner {
         match caught(advancing).await {
             Ok(Ok(status)) => status,
             Ok(Err(_)) => {
-                tracing::warn!("AWS did not answer in this invocation's time");
                 let run = hook.run.clone();
                 let run = run.unwrap_or_else(|| HookRun::begin(&hook.stage, invocation.now()));
-                later(run, true, Reason::default())
+                later(
+                    run,
+                    true,
+                    Reason::new("AWS did not answer in this invocation's time"),
+                )
             }
             Err(Panicked) => {
                 tracing::error!("an internal error ended the work on this hook");
@@ -149,7 +148,7 @@ impl Runner {
             // ECS is eventually consistent.
             Ok(None) => {
                 let reason = texts::no_revision(&hook.revision, None);
-                return later(run.clone(), run.may_start_later(now, None), reason);
+                return later(run.clone(), run.may_start_later(now, &properties), reason);
             }
             Err(error) => {
                 let may_pass = may_pass(&error, &run, now, &properties);
@@ -176,6 +175,25 @@ impl Runner {
             && let Some(status) = clear(&work, &run, &properties).await
         {
             return status;
+        }
+        // An invocation that ECS has repeated may have started what this attempt would start again.
+        if run.attempt > 0 && run.retries == 0 {
+            match own_tasks(&work).await {
+                Ok(own) => {
+                    let alive = own.into_iter().filter(|task| !task.is_over());
+                    let alive: Vec<TaskArn> = alive.map(|task| task.arn).collect();
+                    if alive.len() >= properties.tasks() {
+                        let attempt = run.attempt;
+                        let run = run.started(alive, attempt, (&properties, &revision));
+                        let run = run.timing(&properties, now);
+                        return self.look_at_run(hook, run, &properties, invocation).await;
+                    }
+                }
+                Err(error) => {
+                    let may_pass = may_pass(&error, &run, now, &properties);
+                    return later(run, may_pass, texts::earlier_unknown(&error));
+                }
+            }
         }
         if let Some(reason) = unknown_watch_containers(&work, &properties).await {
             return failed(reason);
@@ -253,7 +271,8 @@ impl Runner {
                 failed(texts::not_stopped(reason, &refused))
             }
             Step::DeadlineReached => {
-                HookStatus::Done(conclude_at_the_end(&work, &wait, &seen).await)
+                let reason = reason_for_timeout(&work, &wait, &seen, false).await;
+                failed(texts::hook_still_stopping(reason))
             }
         }
     }
@@ -287,8 +306,9 @@ impl Runner {
         invocation: &'w Invocation,
     ) -> Work<'w> {
         let now = invocation.now();
+        let left = invocation.answer_reserve_at() - invocation.began_at();
         Work {
-            shortest_call: CALL,
+            shortest_call: (left / SHARE).min(ASK),
             ..self.work(cluster, families, history, now, reply_to, invocation)
         }
     }
@@ -346,7 +366,7 @@ async fn clear(work: &Work<'_>, run: &HookRun, properties: &Properties) -> Optio
     };
     match clear_the_way(work, &earlier).await {
         Cleared::Done { .. } => None,
-        Cleared::Superseded => Some(failed(texts::superseded())),
+        Cleared::Superseded => Some(failed(texts::hook_superseded())),
         Cleared::Unseen(error) => {
             let may_pass = may_pass(&error, run, now, properties);
             Some(later(run.clone(), may_pass, texts::earlier_unknown(&error)))
@@ -378,8 +398,8 @@ async fn launch(work: &Work<'_>, run: HookRun, run_of: (&Properties, &ServiceRev
     let tried = Tried {
         // The stack that makes the service often makes its roles, too.
         is_new_stack: true,
-        may_go_on: run.may_start_later(now + AGAIN, None),
-        may_ask_again: run.may_start_later(now + AGAIN, Some(properties)),
+        may_go_on: run.may_start_later(now + AGAIN, properties),
+        may_ask_again: run.may_ask_again(now + AGAIN, properties),
         attempts: run.attempt + 1,
         began_at: run.started_at,
     };
@@ -405,10 +425,11 @@ async fn launch(work: &Work<'_>, run: HookRun, run_of: (&Properties, &ServiceRev
 
 /// IN_PROGRESS if the obstacle may pass, or else FAILED.
 fn later(run: HookRun, may_pass: bool, reason: Reason) -> HookStatus {
-    match may_pass {
-        true => HookStatus::InProgress(Box::new(run)),
-        false => failed(reason),
+    if !may_pass {
+        return failed(reason);
     }
+    tracing::warn!("{}; the next invocation tries again", reason.head());
+    HookStatus::InProgress(Box::new(run))
 }
 
 fn failed(reason: Reason) -> HookStatus {
@@ -417,6 +438,6 @@ fn failed(reason: Reason) -> HookStatus {
 
 /// The same call may work later: AWS is in trouble, or a new role has not taken effect yet.
 fn may_pass(error: &CallError, run: &HookRun, now: OffsetDateTime, of: &Properties) -> bool {
-    error.is_transient() && run.may_start_later(now, Some(of))
-        || error.is_denied() && run.may_start_later(now, None)
+    error.is_transient() && run.may_ask_again(now, of)
+        || error.is_denied() && run.may_start_later(now, of)
 }

@@ -155,7 +155,7 @@ impl Metrics {
     fn record(&self, reply_to: &ReplyTo, change: impl FnOnce(&mut Figures)) {
         self.with(&reply_to.request_id, |figures| {
             figures.logical_resource_id = Some(reply_to.logical_resource_id.clone());
-            figures.is_hook = reply_to.response_url.is_none();
+            figures.is_hook = reply_to.is_of_hook();
             figures.requested_at = reply_to.sent_at();
             change(figures);
         });

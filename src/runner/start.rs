@@ -343,7 +343,7 @@ async fn resolve_incomplete(
         attempts,
         seconds,
     };
-    tracing::error!("not all tasks could be started: {last:?}");
+    tracing::debug!("not all tasks could be started: {last:?}");
     let reason = match last {
         Ok(Attempt {
             refused: Some(error),

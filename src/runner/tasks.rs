@@ -222,7 +222,12 @@ pub(super) async fn stop_tasks_of_request(
     why: Option<&str>,
 ) -> Result<Vec<(TaskArn, CallError)>, CallError> {
     let work = &work.until(work.stop_deadline());
-    let found = find(work, Found::knows_what_runs).await?;
+    let found = match find(work, Found::knows_what_runs).await {
+        Ok(found) => found,
+        // A cluster that does not exist has no task.
+        Err(error) if error.is("ClusterNotFoundException") => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
     let is_own = match certainty {
         Certainty::Tagged => is_marked_by,
         Certainty::Likely => is_of_request,

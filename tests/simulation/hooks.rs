@@ -395,7 +395,9 @@ fn broken(hooked: &HookLife, world: &World, deployments: &[Deployment], log: &st
             }
             // Nothing could be done about it, and the Reason says so.
             let says_so = log.lines().any(|line| {
-                line.contains("may still run") && line.contains(&format!("deployment-{number}"))
+                let told = ["could not be stopped", "could not find"];
+                told.iter().any(|words| line.contains(words))
+                    && line.contains(&format!("deployment-{number}"))
             });
             for task in &tasks {
                 if stops_are_denied || deployment.is_broken_off {
@@ -614,6 +616,20 @@ fn check_answered(hooked: HookLife) -> Lived {
         lived.steps
     );
     lived
+}
+
+/// A look that never gets an answer must leave time for the stop.
+#[test]
+fn a_task_is_stopped_at_its_deadline_in_whatever_time_an_invocation_has() {
+    for lambda_timeout in [3, 10, 60] {
+        let mut hooked = HookLife::calm(json!({"Timeout": 30}), Script::plain(Fate::Hangs));
+        hooked.life.lambda_timeout = lambda_timeout;
+        hooked.life.planned = (1..200)
+            .map(|nth| ("DescribeTasks", nth, Fault::Hangs))
+            .collect();
+        let lived = live_out(hooked, None);
+        assert!(lived.steps.contains("StopTask 01 → 200"), "{}", lived.steps);
+    }
 }
 
 #[test]

@@ -39,8 +39,6 @@ pub enum Entry {
     Watch,
     /// An invocation by ECS, as the hook of a deployment.
     Hook(Box<Hook>),
-    /// An invocation as a hook that lacks what ECS always gives. Holds the problem.
-    GarbledHook(String),
     /// A request that must be answered, although it cannot be read.
     Garbled {
         /// The address and identity of the reply.
@@ -72,10 +70,7 @@ impl Entry {
             };
         }
         if Hook::is_one(payload) {
-            return match Hook::read(payload) {
-                Ok(hook) => Self::Hook(Box::new(hook)),
-                Err(problem) => Self::GarbledHook(problem),
-            };
+            return Self::Hook(Box::new(Hook::read(payload)));
         }
         let Some(wait) = payload.get("Wait") else {
             return match Received::of(payload) {

@@ -56,6 +56,8 @@ pub struct Hook {
     pub revision: String,
     /// The details as the service has them. They hold environment values.
     details: Value,
+    /// The member that the invocation lacks, although ECS always gives it.
+    lacks: Option<&'static str>,
     /// The state that an earlier invocation has left. `None` on the first one, and if it was lost.
     pub run: Option<HookRun>,
 }
@@ -128,43 +130,55 @@ impl Hook {
         payload.get("lifecycleStage").is_some() || payload.get("executionDetails").is_some()
     }
 
-    /// Reads an invocation. `Err` says what it lacks.
-    pub fn read(payload: &Value) -> Result<Self, String> {
+    /// Reads an invocation. What it lacks is told by [`Hook::properties`].
+    pub fn read(payload: &Value) -> Self {
         let text = |name: &str| {
             // An older form of the payload has all members at its top.
             let places = [&payload["executionDetails"][name], &payload[name]];
             let text = places.into_iter().find_map(Value::as_str);
             text.filter(|text| !text.is_empty()).map(str::to_owned)
         };
-        let needed = |name: &str| text(name).ok_or_else(|| texts::hook_lacks(name));
-        let mut details = match &payload["hookDetails"] {
-            // A template gives the details as a text.
-            Value::String(text) => serde_json::from_str(text).unwrap_or(Value::Null),
-            details => details.clone(),
+        let mut lacks = None;
+        let mut needed = |name: &'static str| {
+            text(name).unwrap_or_else(|| {
+                lacks = lacks.or(Some(name));
+                String::new()
+            })
         };
+        let given = &payload["hookDetails"];
+        // A template gives the details as a text.
+        let read = given
+            .as_str()
+            .and_then(|text| serde_json::from_str(text).ok());
+        let mut details = read.unwrap_or_else(|| given.clone());
         let run = details
             .as_object_mut()
             .and_then(|details| details.remove("Run"));
-        let stage = needed("lifecycleStage")?;
-        let run = run.and_then(|run| HookRun::read(&run, &stage));
-        Ok(Self {
-            deployment: needed("resourceArn")?,
-            service: needed("serviceArn")?,
+        let stage = needed("lifecycleStage");
+        let (deployment, service) = (needed("resourceArn"), needed("serviceArn"));
+        let revision = needed("targetServiceRevisionArn");
+        Self {
+            run: run.and_then(|run| HookRun::read(&run, &stage)),
+            deployment,
+            service,
             stage,
-            revision: needed("targetServiceRevisionArn")?,
+            revision,
             details,
-            run,
-        })
+            lacks,
+        }
     }
 
     /// The properties of its run, as far as the details give them. `Err` is the Reason why the hook
     /// can never run.
     pub fn properties(&self) -> Result<Properties, Box<Reason>> {
+        if let Some(name) = self.lacks {
+            return Err(Box::new(texts::hook_lacks(name)));
+        }
         if !STAGES.contains(&self.stage.as_str()) {
             return Err(Box::new(texts::stage_refused(&self.stage)));
         }
         let Some(task) = self.details.get("ECSTask") else {
-            return Err(Box::new(texts::no_ecs_task()));
+            return Err(Box::new(texts::no_ecs_task(&self.details)));
         };
         let wrong = |errors| Box::new(texts::hook_details_refused(&errors));
         Properties::read_for_hook(task).map_err(wrong)
@@ -265,12 +279,16 @@ impl HookRun {
         !self.tasks.is_empty() && self.tasks.len() >= properties.tasks()
     }
 
-    /// A start that failed for now may be tried again: for a minute, or for all of Timeout while AWS
-    /// does not answer.
-    pub fn may_start_later(&self, now: OffsetDateTime, silence_of: Option<&Properties>) -> bool {
-        let timeout = silence_of.map(|properties| Duration::seconds(properties.timeout.into()));
-        let patience = timeout.unwrap_or_default().max(START_PATIENCE);
-        now - self.started_at < patience
+    /// A start that failed for now may be tried again: for a minute and never past Timeout.
+    pub fn may_start_later(&self, now: OffsetDateTime, properties: &Properties) -> bool {
+        let timeout = Duration::seconds(properties.timeout.into());
+        now - self.started_at < timeout.min(START_PATIENCE)
+    }
+
+    /// A call that AWS did not answer may be made again: for all of Timeout.
+    pub fn may_ask_again(&self, now: OffsetDateTime, properties: &Properties) -> bool {
+        let timeout = Duration::seconds(properties.timeout.into());
+        now - self.started_at < timeout.max(START_PATIENCE)
     }
 
     /// Tasks of an earlier deployment may still end.

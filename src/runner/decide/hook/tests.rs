@@ -26,7 +26,7 @@ fn payload(stage: &str, details: Value) -> Value {
 }
 
 fn hook(details: Value) -> Hook {
-    Hook::read(&payload("PRE_SCALE_UP", details)).unwrap()
+    Hook::read(&payload("PRE_SCALE_UP", details))
 }
 
 fn details() -> Value {
@@ -74,12 +74,14 @@ fn an_invocation_that_lacks_a_member_says_which() {
     for name in ["resourceArn", "lifecycleStage"] {
         let mut payload = payload("PRE_SCALE_UP", details());
         payload[name] = Value::Null;
-        assert_eq!(Hook::read(&payload).unwrap_err(), texts::hook_lacks(name));
+        let reason = Hook::read(&payload).properties().unwrap_err();
+        assert_eq!(*reason, texts::hook_lacks(name));
     }
     for name in ["serviceArn", "targetServiceRevisionArn"] {
         let mut payload = payload("PRE_SCALE_UP", details());
         payload["executionDetails"][name] = json!("");
-        assert_eq!(Hook::read(&payload).unwrap_err(), texts::hook_lacks(name));
+        let reason = Hook::read(&payload).properties().unwrap_err();
+        assert_eq!(*reason, texts::hook_lacks(name));
     }
 }
 
@@ -94,7 +96,7 @@ fn an_older_payload_has_its_members_at_the_top() {
     old.as_object_mut()
         .unwrap()
         .extend(inner.as_object().unwrap().clone());
-    assert_eq!(Hook::read(&old).unwrap(), hook(details()));
+    assert_eq!(Hook::read(&old), hook(details()));
 }
 
 #[test]
@@ -108,7 +110,7 @@ fn details_may_be_a_text() {
 #[test]
 fn a_stage_that_ecs_invokes_more_than_once_is_refused() {
     for stage in STAGES {
-        let hook = Hook::read(&payload(stage, details())).unwrap();
+        let hook = Hook::read(&payload(stage, details()));
         assert!(hook.properties().is_ok(), "{stage}");
     }
     for stage in [
@@ -117,7 +119,7 @@ fn a_stage_that_ecs_invokes_more_than_once_is_refused() {
         "PRODUCTION_TRAFFIC_SHIFT",
         "BAKE_TIME",
     ] {
-        let hook = Hook::read(&payload(stage, details())).unwrap();
+        let hook = Hook::read(&payload(stage, details()));
         let reason = hook.properties().unwrap_err().fit(4000);
         assert!(
             reason.contains(stage) && reason.contains("PRE_SCALE_UP"),
@@ -128,9 +130,18 @@ fn a_stage_that_ecs_invokes_more_than_once_is_refused() {
 
 #[test]
 fn details_without_a_task_are_refused_with_an_example() {
-    for details in [json!({}), Value::Null, json!(7), json!({"EcsTask": {}})] {
+    for (details, lead) in [
+        (json!({}), "HookDetails has no ECSTask"),
+        (Value::Null, "HookDetails has no ECSTask"),
+        (
+            json!({"EcsTask": {}}),
+            "HookDetails has EcsTask in place of ECSTask",
+        ),
+        (json!(7), "HookDetails is not the text of a JSON object"),
+        (json!("{"), "HookDetails is not the text of a JSON object"),
+    ] {
         let reason = hook(details).properties().unwrap_err().fit(4000);
-        assert!(reason.contains("HookDetails has no ECSTask"), "{reason}");
+        assert!(reason.contains(lead), "{reason}");
         assert!(reason.contains(r#"{"ECSTask": {"Overrides""#), "{reason}");
     }
 }
@@ -139,7 +150,7 @@ fn details_without_a_task_are_refused_with_an_example() {
 /// stages and details.
 #[test]
 fn the_id_rests_on_deployment_stage_and_details_alone() {
-    let id = |payload: &Value| Hook::read(payload).unwrap().reply_to(None).request_id;
+    let id = |payload: &Value| Hook::read(payload).reply_to(None).request_id;
     let first = payload("PRE_SCALE_UP", details());
     let mut again = first.clone();
     again["executionId"] = json!("another");
@@ -167,7 +178,7 @@ fn all_deployments_of_a_service_share_started_by_at_a_stage() {
     let reply_to = hook(details()).reply_to(None);
     let mut later = payload("PRE_SCALE_UP", json!({"ECSTask": {}}));
     later["resourceArn"] = json!(DEPLOYMENT.replace("NCWG", "XCWG"));
-    let later = Hook::read(&later).unwrap().reply_to(None);
+    let later = Hook::read(&later).reply_to(None);
     assert_eq!(reply_to.started_by(), later.started_by());
     assert_ne!(reply_to.request_id, later.request_id);
 }
@@ -193,7 +204,7 @@ fn an_answer_in_progress_brings_all_details_back() {
 fn a_state_of_another_stage_is_not_this_runs() {
     let mut details = details();
     details["Run"] = json!(started());
-    let other = Hook::read(&payload("POST_SCALE_UP", details)).unwrap();
+    let other = Hook::read(&payload("POST_SCALE_UP", details));
     assert_eq!(other.run, None);
 }
 
@@ -270,6 +281,30 @@ fn a_run_that_never_ran_starts_anew_within_retries_and_timeout() {
     assert_eq!(again.deadline, Some(at(100)));
     assert_eq!(again.anew(&properties, at(40)), None);
     assert_eq!(started().anew(&properties, at(100)), None);
+}
+
+#[test]
+fn a_start_is_tried_again_for_a_minute_and_never_past_timeout() {
+    let run = HookRun::begin("PRE_SCALE_UP", START);
+    for (timeout, seconds, later, again) in [
+        (290, 59, true, true),
+        (290, 60, false, true),
+        (290, 290, false, false),
+        (5, 4, true, true),
+        (5, 5, false, true),
+        (5, 60, false, false),
+    ] {
+        let properties = properties(json!({"Timeout": timeout}));
+        let now = at(seconds);
+        assert_eq!(
+            (
+                run.may_start_later(now, &properties),
+                run.may_ask_again(now, &properties)
+            ),
+            (later, again),
+            "{seconds} s of {timeout} s"
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The texts of a deployment's hook. ECS shows none of them: docs/hooks.md says where they stand.
 
 use super::called;
+use serde_json::Value;
+
 use crate::{
     call::CallError,
     properties::PropertyErrors,
@@ -14,15 +16,24 @@ const SUBJECT: usize = 100;
 const EXAMPLE: &str = r#"HookDetails: '{"ECSTask": {"Overrides": {"ContainerOverrides": [{"Name": "app", "Command": ["rake", "db:migrate"]}]}}}'"#;
 
 /// An invocation that lacks one of its members.
-pub fn hook_lacks(name: &str) -> String {
-    format!("the invocation of the hook has no {name}, which ECS always gives")
-}
-
-/// An invocation that cannot be read.
-pub fn hook_unreadable(problem: &str) -> Reason {
-    refused(format!("Nothing was started: {problem}")).step(
+pub fn hook_lacks(name: &str) -> Reason {
+    refused(format!("The invocation of the hook has no {name}, which ECS always gives")).step(
         "Let ECS invoke the function, as a lifecycle hook of a service, and nobody else with such a payload",
     )
+}
+
+/// A later deployment of the service has taken over.
+pub fn hook_superseded() -> Reason {
+    Reason::new("A later deployment of this service runs its task at this stage")
+        .of_class(FailureClass::Start)
+        .step("Wait for the end of that deployment")
+}
+
+/// The tasks of a hook have not stopped within the time that the function waits for that.
+pub fn hook_still_stopping(reason: Reason) -> Reason {
+    reason.fact(Some(
+        "It had not stopped ten minutes after that, and may still run",
+    ))
 }
 
 /// The hook is registered at a stage that ECS invokes more than once in a deployment.
@@ -37,38 +48,44 @@ pub fn stage_refused(stage: &str) -> Reason {
         }
         _ => "",
     };
-    refused(format!(
-        "Nothing was started: a task cannot run at the stage {stage}{why}"
-    ))
-    .step(&format!(
+    refused(format!("A task cannot run at the stage {stage}{why}")).step(&format!(
         "Give one of these in LifecycleStages of the hook: {}",
         STAGES.join(", ")
     ))
 }
 
 /// The hook's details lack the properties of the task.
-pub fn no_ecs_task() -> Reason {
-    refused("Nothing was started: HookDetails has no ECSTask, which says what to run".to_owned())
-        .step(&format!("Write, for example, {EXAMPLE}"))
+pub fn no_ecs_task(details: &Value) -> Reason {
+    let alike = details.as_object().and_then(|details| {
+        let mut names = details.keys();
+        names.find(|name| name.eq_ignore_ascii_case("ECSTask"))
+    });
+    let lead = match (details, alike) {
+        (_, Some(name)) => format!("HookDetails has {name} in place of ECSTask"),
+        (Value::Object(_) | Value::Null, None) => {
+            "HookDetails has no ECSTask, which says what to run".to_owned()
+        }
+        _ => "HookDetails is not the text of a JSON object".to_owned(),
+    };
+    refused(lead).step(&format!("Write, for example, {EXAMPLE}"))
 }
 
 /// The properties in the hook's details are wrong.
 pub fn hook_details_refused(errors: &PropertyErrors) -> Reason {
-    refused(format!(
-        "Nothing was started: ECSTask in HookDetails is not valid: {errors}"
-    ))
-    .step("Correct HookDetails of the service, and deploy again")
+    refused(format!("ECSTask in HookDetails is not valid: {errors}"))
+        .step("Correct HookDetails of the service, and deploy again")
 }
 
 /// The revision that is being deployed cannot be read: without it nobody knows what to run, and
 /// where.
 pub fn no_revision(revision: &str, error: Option<&CallError>) -> Reason {
-    let lead = format!("Nothing was started: the service revision {revision} could not be read");
-    let reason = Reason::new(lead).of_class(FailureClass::Start);
-    match error {
+    let reason = Reason::new("The service revision that is deployed could not be read")
+        .of_class(FailureClass::Start);
+    let reason = match error {
         Some(error) => called(reason, error),
-        None => reason.fact(Some("ECS does not know it")),
-    }
+        None => reason.step("Deploy again: ECS does not know this revision"),
+    };
+    reason.place(format!("service revision {revision}"))
 }
 
 /// The subject of the message about a failed hook: the service, the cluster, the cause.
