@@ -21,7 +21,7 @@ use super::{
         hook::{Hook, HookRun, HookStatus},
         plan::{Earlier, Skip},
         texts,
-        wait::{MISSING_TOLERANCE, Step},
+        wait::Step,
     },
     invocation::Invocation,
     ledger::History,
@@ -45,6 +45,9 @@ use crate::{
 const ASK: Duration = Duration::seconds(20);
 /// The share of an invocation's time for one question, so that there is time to stop tasks.
 const SHARE: i32 = 3;
+/// The time after which a task that was told to stop has ended: on Fargate its stopTimeout is 120 s
+/// at most. Until then a task that stops and cannot be described holds a start back.
+const STOPPING: Duration = Duration::seconds(150);
 /// The pause before a failed start is tried again. The delay of the answer is the same.
 const AGAIN: Duration = Duration::seconds(5);
 /// The longest Reason in the log and in the message, in bytes.
@@ -84,11 +87,8 @@ impl Runner {
             Ok(Err(_)) => {
                 let run = hook.run.clone();
                 let run = run.unwrap_or_else(|| HookRun::begin(&hook.stage, invocation.now()));
-                later(
-                    run,
-                    true,
-                    Reason::new("AWS did not answer in this invocation's time"),
-                )
+                let goes_on = run.may_go_on(invocation.now());
+                later(run, goes_on, texts::hook_out_of_time())
             }
             Err(Panicked) => {
                 tracing::error!("an internal error ended the work on this hook");
@@ -362,13 +362,14 @@ async fn clear(work: &Work<'_>, run: &HookRun, properties: &Properties) -> Optio
         clusters: vec![work.cluster.to_owned()],
         families: work.families.to_vec(),
         waited: true,
-        answer_deadline: run.started_at + MISSING_TOLERANCE,
+        answer_deadline: run.started_at + STOPPING,
     };
     match clear_the_way(work, &earlier).await {
         Cleared::Done { .. } => None,
         Cleared::Superseded => Some(failed(texts::hook_superseded())),
         Cleared::Unseen(error) => {
-            let may_pass = may_pass(&error, run, now, properties);
+            let is_unknown = error.is("MISSING") && run.may_clear_later(now);
+            let may_pass = is_unknown || may_pass(&error, run, now, properties);
             Some(later(run.clone(), may_pass, texts::earlier_unknown(&error)))
         }
         Cleared::Unstopped(refused) => {

@@ -196,6 +196,12 @@ async fn deploy(
             deployment.is_broken_off = true;
             return deployment;
         }
+        // A state that is lost again and again leaves nobody who knows how long the run has lasted.
+        let is_known = hooked.loses == 0.0 && hooked.life.trouble.crashes == 0.0;
+        if world.now() > began + timeout + PATIENCE && !is_known {
+            deployment.is_broken_off = true;
+            return deployment;
+        }
         if world.now() > began + timeout + PATIENCE {
             objections.push(format!(
                 "deployment {number}: no answer in {timeout} s and the time to stop"
@@ -372,7 +378,11 @@ fn broken(hooked: &HookLife, world: &World, deployments: &[Deployment], log: &st
         let Some((status, at)) = &deployment.verdict else {
             continue;
         };
-        let good = |task: &&&SimTask| task.ends_well(&hooked.task) && task.ends_at() <= *at;
+        // Only the definition tells that the helper had not ended first.
+        let good = |task: &&&SimTask| {
+            let ends_well = task.ends_well(&hooked.task) || task.seems_stopped_by_its_helper();
+            ends_well && task.ends_at() <= *at
+        };
         let well = tasks.iter().filter(good).count();
         if status == "SUCCEEDED" && well < hooked.count() {
             object(format!(
@@ -410,9 +420,11 @@ fn broken(hooked: &HookLife, world: &World, deployments: &[Deployment], log: &st
                     ));
                 }
                 let timed_out = task.stopped.as_ref();
-                // A run whose state was lost while its tasks were stopping cannot know why they are.
+                // An invocation without the state of the other, or of the one before, cannot know why its
+                // tasks are stopping.
                 let timed_out = timed_out.is_some_and(|(_, why)| why.contains("Timeout"))
-                    && hooked.loses == 0.0;
+                    && hooked.loses == 0.0
+                    && hooked.doubles == 0.0;
                 if timed_out && task.ends_at() > *at + 0.5 {
                     object(format!("deployment {number} is still dying: {}", task.arn));
                 }

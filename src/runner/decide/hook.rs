@@ -291,6 +291,14 @@ impl HookRun {
         now - self.started_at < timeout.max(START_PATIENCE)
     }
 
+    /// A step that this invocation had no time for may be made by a later one.
+    pub fn may_go_on(&self, now: OffsetDateTime) -> bool {
+        match self.deadline {
+            Some(deadline) => now < deadline + STOP_PATIENCE,
+            None => self.may_clear_later(now),
+        }
+    }
+
     /// Tasks of an earlier deployment may still end.
     pub fn may_clear_later(&self, now: OffsetDateTime) -> bool {
         now - self.started_at < CLEAR_PATIENCE

@@ -12,8 +12,8 @@ use std::fmt::Display;
 
 use self::denied::denial;
 pub use self::hook::{
-    hook_details_refused, hook_lacks, hook_message, hook_still_stopping, hook_subject,
-    hook_superseded, no_ecs_task, no_revision, stage_refused,
+    hook_details_refused, hook_lacks, hook_message, hook_out_of_time, hook_still_stopping,
+    hook_subject, hook_superseded, no_ecs_task, no_revision, stage_refused,
 };
 pub use self::start::{StartTried, no_service, not_all_started, start_refused, unknown_containers};
 use super::{

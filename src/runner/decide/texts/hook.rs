@@ -29,6 +29,16 @@ pub fn hook_superseded() -> Reason {
         .step("Wait for the end of that deployment")
 }
 
+/// No invocation had the time for the next step.
+pub fn hook_out_of_time() -> Reason {
+    Reason::new("AWS did not answer in the time of an invocation")
+        .of_class(FailureClass::OwnFault)
+        .step("Raise the function's timeout: cfn/provider.yml gives it 900 s")
+        .fact(Some(
+            "A task may still run: the function could not find that out",
+        ))
+}
+
 /// The tasks of a hook have not stopped within the time that the function waits for that.
 pub fn hook_still_stopping(reason: Reason) -> Reason {
     reason.fact(Some(
