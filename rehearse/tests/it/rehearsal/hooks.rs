@@ -298,7 +298,7 @@ fn a_stage_that_the_function_refuses_rolls_back_with_its_reason() {
     let text = template("[PRE_SCALE_UP]", "[PRODUCTION_TRAFFIC_SHIFT]");
     let (status, lines) = rehearsed(&text, &[]);
     assert_eq!(status, Some(1), "{lines:#?}");
-    let reason = "Web: the function's log: Nothing was started: a task cannot run at the stage \
+    let reason = "Web: the function's log: A task cannot run at the stage \
                   PRODUCTION_TRAFFIC_SHIFT";
     assert!(
         lines.iter().any(|line| line.starts_with(reason)),
