@@ -112,7 +112,14 @@ impl Runner {
         }
         match hook.run.clone() {
             Some(run) if run.is_started(&properties) => {
-                self.look_at_run(hook, run, &properties, invocation).await
+                let looked = self.look_at_run(hook, run, &properties, invocation).await;
+                match looked {
+                    // If ECS has lost the state, another attempt may have tasks of its own.
+                    HookStatus::Done(Answer::Failed(reason)) if properties.start_retries > 0 => {
+                        HookStatus::Done(self.stop_hook(hook, reason, invocation).await)
+                    }
+                    status => status,
+                }
             }
             run => {
                 let run = run.unwrap_or_else(|| HookRun::begin(&hook.stage, invocation.now()));

@@ -1576,3 +1576,48 @@ fn a_start_without_capacity_whose_call_hangs_ends_with_its_invocation() {
         });
     }
 }
+
+/// A definition that cannot be read for longer than Timeout left the task no time: it was started
+/// at its deadline, and stopped at once.
+#[test]
+fn a_question_before_the_start_takes_nothing_of_timeout() {
+    let trouble = Trouble {
+        no_definitions: Some((0.0, 25.0)),
+        ..Trouble::default()
+    };
+    let properties = json!({"Timeout": "20", "WatchContainers": ["app"]});
+    let life = Life::calm(properties, Script::plain(Fate::Exits(0, 10.0)));
+    check(Life { trouble, ..life }, &["SUCCESS", "SUCCESS"]);
+}
+
+/// A VPC without a route to CloudFormation gets no answer. The Update runs after 30 s, and has all
+/// of its Timeout.
+#[test]
+fn an_update_runs_though_cloudformation_never_says_whether_the_stack_rolls_back() {
+    let script = Script::plain(Fate::Exits(0, 40.0));
+    let mut life = Life::calm(json!({"Timeout": "60"}), script.clone());
+    let mut changed = life.chapters[0].clone();
+    changed.properties["Triggers"] = json!(["2"]);
+    life.chapters.push(changed);
+    life.scripts = vec![script.clone(), script];
+    life.planned = (1..40)
+        .map(|nth| ("DescribeStacks", nth, Fault::Hangs))
+        .collect();
+    check(life, &["SUCCESS", "SUCCESS", "SUCCESS"]);
+}
+
+/// A 5xx is an answer that passes: the Update asks until its deadline.
+#[test]
+fn an_update_waits_for_a_status_while_cloudformation_fails() {
+    let script = Script::plain(Fate::Exits(0, 5.0));
+    let mut life = Life::calm(json!({"Timeout": "290"}), script.clone());
+    let mut changed = life.chapters[0].clone();
+    changed.properties["Triggers"] = json!(["2"]);
+    life.chapters.push(changed);
+    life.scripts = vec![script.clone(), script];
+    // The SDK makes three attempts each time, so these last for more than 30 s.
+    life.planned = (1..40)
+        .map(|nth| ("DescribeStacks", nth, Fault::Fails))
+        .collect();
+    check(life, &["SUCCESS", "SUCCESS", "SUCCESS"]);
+}

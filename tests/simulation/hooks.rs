@@ -396,7 +396,8 @@ fn broken(hooked: &HookLife, world: &World, deployments: &[Deployment], log: &st
             + hooked.task["Timeout"].as_f64().unwrap_or(290.0);
         let in_time = tasks.iter().all(|task| task.ends_at() < deadline - 1.0);
         if status == "FAILED" {
-            let ended_well = well == hooked.count() && tasks.len() == well && in_time;
+            let strictly = tasks.iter().all(|task| task.ends_well(&hooked.task));
+            let ended_well = well == hooked.count() && tasks.len() == well && in_time && strictly;
             if (ended_well || tasks.is_empty())
                 && hooked.is_survivable()
                 && !deployment.is_broken_off
