@@ -214,7 +214,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "pull command failed*panic: runtime error",
         ],
         lead: "The registry[ {registry}] of the image[ {image}] of {who} could not be reached from the task's network",
-        step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet, or a NAT gateway in a private one. \
+        step: "Give the task a route to the internet: AssignPublicIp: ENABLED in a public subnet, or a NAT gateway in a private one. \
                For ECR the VPC endpoints ecr.api, ecr.dkr and s3 do as well (logs and secretsmanager too, if the task \
                uses them); their security group must admit the task on port 443[. It ran in {network}]",
         on_ec2: "Give the instances a route to the registry, mostly a NAT gateway. For ECR the VPC endpoints ecr.api, \
@@ -248,8 +248,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "CannotPull*504 Gateway",
             "CannotPull*unexpected EOF",
         ],
-        lead: "The registry[ {registry}] answered with a fault of its own, so the image[ {image}] of {who} was not pulled",
-        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+        lead: "The registry[ {registry}] had an internal error, so the image[ {image}] of {who} was not pulled",
+        step: "[deploy: Deploy again, or set StartRetries: 2][alert: Start it again (a service does that \
                itself)]; if it happens again, see the status page of the registry, or keep a copy of the image in ECR",
         alert: "registry failed",
         ..ENTRY
@@ -496,10 +496,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "Secrets Manager or Parameter Store could not be reached from the task's network, so its secret \
                {secret|or parameter} was not read",
-        step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet; a NAT gateway in a private one, or the \
+        step: "Give the task a route to the internet: AssignPublicIp: ENABLED in a public subnet; a NAT gateway in a private one, or the \
                VPC endpoints secretsmanager, ssm and kms, whose security group admits the task on port 443[. It ran in \
                {network}]",
-        on_ec2: "Give the instances a way out: a NAT gateway, or the VPC endpoints secretsmanager, ssm and kms, whose \
+        on_ec2: "Give the instances a route to the internet: a NAT gateway, or the VPC endpoints secretsmanager, ssm and kms, whose \
                  security group admits them on port 443[. It ran in {network}]",
         alert: "network cannot be reached (secrets)",
         ..ENTRY
@@ -658,10 +658,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Cloudwatch log*connection refused",
         ],
         lead: "CloudWatch Logs could not be reached from the task's network, so {who} was not started",
-        step: "Give the task a way out: AssignPublicIp: ENABLED in a public subnet, a NAT gateway in a private one, or the \
-               VPC endpoint logs, whose security group admits the task on port 443; check the log group's name[ \
+        step: "Give the task a route to the internet: AssignPublicIp: ENABLED in a public subnet, a NAT gateway in a private one, or the \
+               VPC endpoint logs, whose security group admits the task on port 443. Check the log group's name[ \
                {group}] too[. It ran in {network}]",
-        on_ec2: "Give the instances a way out: a NAT gateway, or the VPC endpoint logs, whose security group admits \
+        on_ec2: "Give the instances a route to the internet: a NAT gateway, or the VPC endpoint logs, whose security group admits \
                  them on port 443; check awslogs-region[ and the log group's name {group}] too[. It ran in {network}]",
         alert: "network cannot be reached (CloudWatch Logs)",
         ..ENTRY
@@ -802,7 +802,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "ebs-role",
         says: &["unable to assume the configured ECS Infrastructure Role {role}."],
-        lead: "ECS could not assume the infrastructure role[ {role}] that is to make the task's EBS volume",
+        lead: "ECS could not assume the infrastructure role[ {role}] for the task's EBS volume",
         step: "Let its trust policy name ecs.amazonaws.com, and attach AmazonECSInfrastructureRolePolicyForVolumes to \
                it[deploy: ; grant iam:PassRole on it to the role of the function; a role that is minutes old may work \
                at the next deploy]",
@@ -884,7 +884,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Network interface provision complete",
         ],
         lead: "The task's network interface was not ready in time",
-        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+        step: "[deploy: Deploy again, or set StartRetries: 2][alert: Start it again (a service does that \
                itself)]; if it happens again, check the free addresses of its subnets and the AWS Health Dashboard[. \
                It was to run in {network}]",
         alert: "no network interface",
@@ -908,7 +908,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The task got no network interface",
         step: "Check that its subnets have free addresses and its security groups exist in their VPC; then [deploy: \
-               deploy again (StartRetries: 2 does that by itself)][alert: start it again (a service does that \
+               deploy again, or set StartRetries: 2][alert: start it again (a service does that \
                itself)][. It was to run in {network}]",
         alert: "no network interface",
         ..ENTRY
@@ -1100,7 +1100,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Could not transition to created",
         ],
         lead: "The container runtime did not bring {who} up in time",
-        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+        step: "[deploy: Deploy again, or set StartRetries: 2][alert: Start it again (a service does that \
                itself)]; if it happens again, make the image smaller, raise the task's Cpu, or look for a log driver \
                or volume that hangs",
         on_ec2: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it happens again, look \
@@ -1128,7 +1128,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "CannotDescribeContainer",
             "failed to get container status",
         ],
-        lead: "The container runtime lost sight of {who}: it may have been killed for want of memory",
+        lead: "The container runtime no longer knows {who}: it may have been killed for lack of memory",
         step: "Raise Memory of the container and the task in the task definition",
         on_ec2: "Raise Memory of the container and the task in the task definition, and look at Docker on the instance \
                  (journalctl -u docker)",
@@ -1156,7 +1156,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         says: &["InternalError", "Internal error"],
         lead: "ECS reports an error of its own",
-        step: "[deploy: Deploy again (StartRetries: 2 does that by itself)][alert: Start it again (a service does that \
+        step: "[deploy: Deploy again, or set StartRetries: 2][alert: Start it again (a service does that \
                itself)]; if it happens again, check that Fargate serves the Availability Zones of the task's subnets, \
                then ask AWS Support",
         alert: "internal error of ECS",
@@ -1306,7 +1306,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         codes: &[130],
         lead: "{Who} exited with code {code} (SIGINT: it was interrupted)",
-        step: "See who sent it SIGINT: its StopSignal, or a process of its own. Its work may be half done",
+        step: "Find the sender of SIGINT: the StopSignal, or a process in the container. Its work may be half done",
         ..RAN
     },
     CatalogueEntry {
@@ -1319,7 +1319,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "no-exit-code",
         rank: Rank::Prefix,
-        lead: "{Who} ended without an exit code[ ({stopCode})]: it never ran, or ECS lost sight of it",
+        lead: "{Who} ended without an exit code[ ({stopCode})]: it never ran, or ECS no longer knows it",
         step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it happens again, look \
                at the stopped task (aws ecs describe-tasks shows it for an hour), and on EC2 at the agent of its \
                instance (/var/log/ecs/ecs-agent.log)",
@@ -1379,7 +1379,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Instance draining",
         ],
         lead: "The container instance was drained, so ECS stopped the task[ (container {container}[, exit code {code}])]",
-        step: "When no instances are being replaced any more, [deploy: deploy again][alert: start it again (a service \
+        step: "When no instance is being replaced, [deploy: deploy again][alert: start it again (a service \
                does that itself)]. Its work may be half done",
         alert: "instance draining",
         ..RAN
@@ -1464,7 +1464,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "task-lost",
         rank: Rank::Prefix,
-        lead: "ECS does not know the task any more, so how it ended is unknown",
+        lead: "ECS no longer knows the task, so its end is unknown",
         step: "Look for it in the events or the log of the task, then [deploy: deploy again][alert: start it again (a \
                service does that itself)]. Its work may be half done",
         alert: "task unknown to ECS",
@@ -1737,7 +1737,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Tasks provisioning capacity limit",
             "tasks provisioning capacity limit was exceeded",
         ],
-        lead: "The cluster[ {cluster}] has as many tasks in PROVISIONING as it may (500)",
+        lead: "The cluster[ {cluster}] is at its limit of 500 tasks in PROVISIONING",
         step: "Wait for instances, start fewer tasks at once, or raise the capacity provider's maximum size and scaling step",
         retry: Retry::Capacity,
         alert: "provisioning limit reached",
@@ -1986,7 +1986,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "instance-inactive",
         of_call: true,
         says: &["^INACTIVE$"],
-        lead: "The container instance[ {instance}] in Instances is not active any more[ in cluster {cluster}]: it was \
+        lead: "The container instance[ {instance}] in Instances is no longer active[ in cluster {cluster}]: it was \
                deregistered",
         step: "Name an instance that is ACTIVE (aws ecs list-container-instances --cluster {cluster|CLUSTER} --status \
                ACTIVE)",
@@ -2395,7 +2395,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         says: &["Update the minimumHealthyPercent or maximumPercent value"],
         lead: "The deployment's percentages leave the service no task to stop or start",
         step: "Lower MinimumHealthyPercent or raise MaximumPercent",
-        alert: "deployment cannot go on",
+        alert: "deployment is stuck",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2404,8 +2404,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "due to TARGET GROUP IS NOT FOUND",
             "due to TARGET IS NOT FOUND",
         ],
-        lead: "The target group or target of the service does not exist any more",
-        step: "Delete the service and make it anew with a target group that exists",
+        lead: "The target group or target of the service no longer exists",
+        step: "Delete the service and create it again with a target group that exists",
         alert: "target group is missing",
         ..ENTRY
     },
@@ -2427,7 +2427,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "unknown-start",
         rank: Rank::Prefix,
         says: &["^Task failed to start$", "^TaskFailedToStart$"],
-        lead: "{Who} could not be started, and AWS gives no cause that is known here",
+        lead: "{Who} could not be started, and AWS gives no cause that ecs-tasks knows",
         step: "Read AWS's words, and look at the stopped task within the hour (aws ecs describe-tasks): image, \
                execution role and network are behind most of these",
         alert: "failed to start",
@@ -2436,14 +2436,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "unknown-refusal",
         rank: Rank::Prefix,
-        lead: "ECS refused to start the task for a cause that is not known here",
+        lead: "ECS refused to start the task for a cause that ecs-tasks does not know",
         step: "Read AWS's words, and correct the property that they name",
         ..ENTRY
     },
     CatalogueEntry {
         id: "unknown-end",
         rank: Rank::Prefix,
-        lead: "The task ended for a cause that is not known here[ ({stopCode})]",
+        lead: "The task ended for a cause that ecs-tasks does not know[ ({stopCode})]",
         step: "Read AWS's words, and look at the stopped task within the hour (aws ecs describe-tasks)",
         ..RAN
     },

@@ -111,11 +111,11 @@ fn retry(retry: Retry) -> Option<&'static str> {
     Some(match retry {
         Retry::No => return None,
         Retry::Capacity | Retry::Passing => {
-            "The start is tried again for 60 s, and never past Timeout."
+            "The function retries the start for 60 s, never past Timeout."
         }
-        Retry::Throttled => "The call is tried again until the deadline.",
+        Retry::Throttled => "The function retries the call until the deadline.",
         Retry::Denied => {
-            "The call is tried again for 60 s on a Create and 15 s else, since IAM may not have spread."
+            "The function retries the call for 60 s on a Create, else for 15 s: IAM may need that long."
         }
         Retry::WithoutTags => {
             "Where the template has no Tags, the task is started without those that ecs-tasks adds."
