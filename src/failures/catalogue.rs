@@ -505,6 +505,19 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "registry-credentials-malformed",
+        says: &[
+            "unable to unmarshal secret value",
+            "asm fetching*empty secrets value",
+            "fetching username/password*malformed",
+            "asm fetching authorization data*invalid schema",
+        ],
+        lead: "The secret in RepositoryCredentials does not have the form that ECS reads",
+        step: "Store it in Secrets Manager as {\"username\": \"...\", \"password\": \"...\"}",
+        alert: "registry's secret is malformed",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "secret-other",
         rank: Rank::Area,
         says: &[
@@ -714,6 +727,27 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "log-options-missing",
+        says: &["no log configuration specified"],
+        lead: "{Who} uses the log driver awsfirelens, and its logConfiguration has no options, so it was not started",
+        step: "Give LogConfiguration of that container Options, at least Name: the output plugin of Fluent Bit",
+        alert: "log options are missing",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "log-credentials",
+        says: &[
+            "~initialize logging driver*no EC2 IMDS role found",
+            "~initialize logging driver*NoCredentialProviders",
+            "~initialize logging driver*failed to refresh cached credentials",
+        ],
+        lead: "The container instance has no credentials for CloudWatch Logs, so {who} was not started",
+        step: "Give the instance an instance profile with logs:CreateLogStream and logs:PutLogEvents, or set \
+               ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true in /etc/ecs/ecs.config, for the task's execution role",
+        alert: "log driver has no credentials",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "log-driver",
         rank: Rank::Area,
         says: &["initialize logging driver", "validate logger args"],
@@ -739,6 +773,27 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     // ---- Volumes ----
+    CatalogueEntry {
+        id: "fsx-not-found",
+        says: &[
+            "fsx describing filesystem*for [{filesystem}]*does not exist",
+            "FileSystemNotFound",
+        ],
+        lead: "The FSx file system[ {filesystem}] of the task does not exist",
+        step: "Correct FileSystemId in FSxWindowsFileServerVolumeConfiguration: it must be in the task's region and account",
+        alert: "file system does not exist (FSx)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "fsx-other",
+        rank: Rank::Area,
+        says: &["fsx describing filesystem", "fsx:", "FSxWindowsFileServer"],
+        lead: "An FSx volume of the task could not be mounted",
+        step: "Check FileSystemId, the credentials in AuthorizationConfig, and that the instance is in the file system's domain and \
+               reaches it on port 445",
+        alert: "volume cannot be mounted (FSx)",
+        ..ENTRY
+    },
     CatalogueEntry {
         id: "efs-unreachable",
         says: &[
@@ -1050,12 +1105,24 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "device-driver",
+        says: &[
+            "nvidia-container-cli: initialization error",
+            "nvidia-container-cli*timed out",
+            "nvidia-container-cli*driver",
+        ],
+        lead: "The NVIDIA driver of the container instance does not work, so {who} was not started",
+        step: "Run nvidia-smi on the instance: if it fails, replace the instance, by one with the newest ECS GPU-optimized AMI",
+        alert: "GPU driver does not work",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "device-missing",
         says: &[
             "gathering device information while adding custom device {device}:",
             "error gathering device information",
             "could not select device driver",
-            "nvidia-container-cli",
+            "~nvidia-container-cli",
         ],
         lead: "The container instance does not have the device[ {device}] that {who} asks for",
         step: "Run it on instances that have it (for GPUs the ECS GPU-optimized AMI and ResourceRequirements), or correct \
@@ -1133,6 +1200,25 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         on_ec2: "Raise Memory of the container and the task in the task definition, and look at Docker on the instance \
                  (journalctl -u docker)",
         alert: "container runtime failed",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "host-path-missing",
+        says: &[
+            "bind source path does not exist: {path}",
+            "bind source path does not exist",
+        ],
+        lead: "The directory[ {path}] of a volume does not exist on the container instance, so {who} was not started",
+        step: "Make it on each instance (user data), or correct Host: SourcePath in Volumes of the task definition",
+        alert: "directory is missing on its host",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "ulimit-too-high",
+        says: &["error setting rlimit"],
+        lead: "A Ulimit of {who} is higher than the container instance allows, so it was not started",
+        step: "Lower HardLimit and SoftLimit in Ulimits of the task definition, or raise the limit of Docker on the instance",
+        alert: "ulimit is too high",
         ..ENTRY
     },
     CatalogueEntry {
@@ -1337,6 +1423,19 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         step: "[deploy: Deploy again][alert: Start it again (a service does that itself)], or run it on capacity that \
                is not Spot (LaunchType: FARGATE, or another CapacityProviderStrategy). Its work may be half done",
         alert: "Spot interruption",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "host-deregistered",
+        says: &[
+            "Container instance deregistration forced by user",
+            "deregistration forced by user",
+        ],
+        lead: "Somebody deregistered the container instance of the task by force[ (container {container}[, exit code {code}])]",
+        step: "Drain an instance before you deregister it: CloudTrail shows who called DeregisterContainerInstance. [deploy: \
+               Deploy again][alert: Start it again if it is still needed (a service does that itself)]. Its work may be \
+               half done",
+        alert: "its host was deregistered",
         ..RAN
     },
     CatalogueEntry {
@@ -2282,15 +2381,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "denied-by-policy",
         of_call: true,
-        says: &[
-            "with an explicit deny in {policy} ",
-            "explicit deny in a service control policy",
-            "explicit deny",
-        ],
+        says: &["explicit deny"],
         rank: Rank::Cause,
         lead: "A policy denies the role of the function the call[ {operation}]",
-        step: "Take the explicit Deny out of that policy[ ({policy})]: a service control policy, a permissions boundary or a \
-               policy of the role; a grant does not help against it",
+        step: "Take the explicit Deny out of the policy that AWS's words name: a service control policy, a permissions boundary \
+               or a policy of the role. A grant does not help against it",
         retry: Retry::Denied,
         ..ENTRY
     },

@@ -18,7 +18,7 @@ const FRAMES: [&str; 12] = [
 
 /// The message without retries, frames and request ids.
 pub fn cut(message: &str) -> String {
-    let message = without_states(&without_request_ids(message));
+    let message = without_states(&without_request_ids(&without_queries(message)));
     let links = message.split(": ").filter(|link| {
         let link = link.trim().to_ascii_lowercase();
         let is_frame = FRAMES.contains(&link.as_str()) || link.starts_with("container_linux.go");
@@ -27,6 +27,23 @@ pub fn cut(message: &str) -> String {
     });
     let text = links.map(str::trim).collect::<Vec<_>>().join(": ");
     text.trim().trim_end_matches(['.', ',', ':']).to_owned()
+}
+
+/// The message without the queries of addresses: that of a presigned one is a secret.
+fn without_queries(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(at) = rest.find("://") {
+        let after = &rest[at..];
+        let end = after
+            .find(|char: char| char.is_whitespace() || "\"'<>".contains(char))
+            .unwrap_or(after.len());
+        let address = &after[..end];
+        text.push_str(&rest[..at]);
+        text.push_str(address.split('?').next().unwrap_or(address));
+        rest = &after[end..];
+    }
+    text + rest
 }
 
 /// Names in front of an id or a code that helps only AWS's support. CloudTrail has request ids as
@@ -94,6 +111,16 @@ fn without_states(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_query_of_an_address_is_cut() {
+        let signed = "Get \"https://bucket.s3.amazonaws.com/key?X-Amz-Signature=0123\": dial tcp: i/o timeout";
+        assert_eq!(
+            cut(signed),
+            "Get \"https://bucket.s3.amazonaws.com/key\": dial tcp: i/o timeout"
+        );
+        assert_eq!(cut("see s3://bucket/key? no"), "see s3://bucket/key no");
+    }
 
     #[test]
     fn what_helps_nobody_is_left_out() {
