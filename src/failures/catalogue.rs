@@ -513,7 +513,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "asm fetching authorization data*invalid schema",
         ],
         lead: "The secret in RepositoryCredentials does not have the form that ECS reads",
-        step: "Store it in Secrets Manager as {\"username\": \"...\", \"password\": \"...\"}",
+        step: "Store it in Secrets Manager as a JSON object with the members username and password",
         alert: "registry's secret is malformed",
         ..ENTRY
     },
@@ -802,10 +802,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "EFS utils*Connection refused",
             "EFS utils*Connection reset by peer",
             "EFS utils*No route to host",
+            "mount.nfs4: Connection timed out",
+            "mount.nfs4: Connection refused",
+            "mount.nfs4: No route to host",
         ],
         lead: "The EFS file system[ {filesystem}] of the task could not be reached",
-        step: "Admit the task's security group on port 2049 (NFS) in the security group of the file system's mount \
-               targets, and have a mount target in the Availability Zone of each of the task's subnets[. It ran in \
+        step: "Admit the task's security group (on EC2 without awsvpc the instance's) on port 2049 (NFS) in the security \
+               group of the file system's mount targets, and have a mount target in the Availability Zone of each of the task's subnets[. It ran in \
                {network}]",
         alert: "EFS cannot be reached",
         ..ENTRY
@@ -865,11 +868,24 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "ebs-timeout",
+        says: &[
+            "EBS volume*timed out",
+            "timed out while configuring the EBS",
+            "timed out*EBS volume",
+        ],
+        lead: "ECS ran out of time while it prepared the EBS volume of the task",
+        step: "[deploy: Deploy again, or set StartRetries: 2][alert: Start it again (a service does that itself)]; if it \
+               happens again, check FilesystemType for the task's operating system, and the size of the snapshot",
+        alert: "EBS volume took too long",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "ebs-volume",
         says: &[
             "ECS failed to set up the EBS volume",
-            "configuring the EBS volume attachment",
-            "EBS volume*attach",
+            "~configuring the EBS volume attachment",
+            "~EBS volume*attach",
         ],
         lead: "The EBS volume of the task could not be made or attached",
         step: "Check VolumeConfigurations: the KMS key and its policy, the snapshot, FilesystemType for the task's \
@@ -990,7 +1006,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         // Shells exit with 127 if they do not find a command.
         codes: &[127],
-        lead: "The command[ {command}] of {who} is not in its image[ (exit code {code})]",
+        lead: "The command[ {command}] was not found in the image of {who}[ (exit code {code})]",
         step: "Correct EntryPoint and Command in the task definition[deploy:  (or Command in Overrides)]: a list, one \
                word an item, the program first; then check the image's PATH and that a script's #! interpreter is \
                installed",
@@ -1050,8 +1066,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "error mounting",
         ],
         lead: "The volume[ {source}] of {who} cannot be mounted[ at {path}] as the task definition says",
-        step: "Correct MountPoints in the task definition: ContainerPath must be a directory and no file of the image, \
-               and SourceVolume one of Volumes",
+        step: "A directory mounts onto a directory, and a file onto a file: make Host: SourcePath in Volumes and \
+               ContainerPath in MountPoints two of the same kind, which both exist",
         alert: "volume cannot be mounted",
         ..ENTRY
     },
@@ -1702,6 +1718,20 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..RAN
     },
     CatalogueEntry {
+        id: "database-read-only",
+        logs: &[
+            "in a read-only transaction",
+            "running with the --read-only option",
+            "server is running with the*read-only option",
+            "because the database is read-only",
+        ],
+        lead: "{Who} exited with code {code}: the database accepts no writes on this connection",
+        step: "Connect to the writer's endpoint: a reader endpoint or a replica accepts none. If it is the writer, check \
+               default_transaction_read_only and the free storage of the database",
+        alert: "database is read-only",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "database-not-admitted",
         logs: &[
             "no pg_hba.conf entry for host {address}, user {user}, database {database},",
@@ -1765,8 +1795,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "is blocked by",
         ],
         lead: "The task did not finish within {limit} and {stopped}: its log waits for a lock",
-        step: "Find who holds the lock (another migration, an open transaction) and end that; {raise} only if the lock is \
-               let go in time. Its work may be half done",
+        step: "Find what holds the lock and end it: another migration, an open transaction, or a row that a broken run has \
+               left (liquibase release-locks removes Liquibase's). {raise|Raise Timeout} only if the lock ends in time by \
+               itself. Its work may be half done",
         ..TIMED_OUT
     },
     CatalogueEntry {

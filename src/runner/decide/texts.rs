@@ -500,8 +500,9 @@ impl AtDeadline {
         if let Some(status) = &self.waiting {
             let waiting = match status.as_str() {
                 "PENDING" | "ACTIVATING" => {
-                    "That is the wait for the image and the start of the containers: check the image's size and \
-                     registry, and on EC2 the agent of the instance"
+                    "That is the wait for the image and the start of the containers: pullStartedAt and pullStoppedAt \
+                     (aws ecs describe-tasks) say which. Check the image's size and registry, DependsOn, and on EC2 \
+                     the agent of the instance"
                 }
                 _ => {
                     "That is the wait for capacity and a network interface: check the capacity provider's scaling, \
