@@ -301,7 +301,7 @@ async fn a_run_that_never_ran_is_started_anew_as_often_as_start_retries_allows()
     assert!(
         created
             .reason
-            .contains("The command /no/such/program of container app is not in its image"),
+            .contains("The command /no/such/program was not found in the image of container app"),
         "{}",
         created.reason
     );

@@ -64,7 +64,7 @@ async fn a_command_that_does_not_exist_is_a_task_that_failed_to_start() {
     assert!(
         created
             .reason
-            .contains("The command /no/such/program of container app is not in its image"),
+            .contains("The command /no/such/program was not found in the image of container app"),
         "{}",
         created.reason
     );
