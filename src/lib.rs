@@ -32,4 +32,5 @@ pub mod outcome;
 pub mod properties;
 pub mod reason;
 pub mod runner;
+pub mod subject;
 pub mod task;

@@ -13,8 +13,9 @@ use std::{
 /// The rooms from the ground up: a room may import those before it, and no others.
 ///
 /// A folder that is not named belongs to the room of the file that has its name.
-const ROOMS: [&str; 42] = [
+const ROOMS: [&str; 43] = [
     "epoch",
+    "subject",
     "task",
     "item",
     "identity",
@@ -59,8 +60,9 @@ const ROOMS: [&str; 42] = [
 ];
 
 /// The pure rooms, which decide or render: they name nothing outside.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "epoch",
+    "subject",
     "task",
     "call",
     "item",

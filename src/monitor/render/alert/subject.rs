@@ -1,13 +1,14 @@
 //! An alert's subject: how many, who, where, and the cause in words.
 
 use super::Failures;
-use crate::monitor::decide::{
-    event::{Kind, ServiceEvent},
-    group::Subject,
+use crate::{
+    monitor::decide::{
+        event::{Kind, ServiceEvent},
+        group::Subject,
+    },
+    subject::{LONGEST, ascii, fitted},
 };
 
-/// SNS accepts a subject of at most 100 ASCII characters.
-pub(super) const SUBJECT: usize = 100;
 /// Characters of a name that stay if a subject has no room for all.
 const BEGINNING: usize = 16;
 
@@ -39,31 +40,29 @@ pub(super) fn render(failures: &Failures<'_>) -> String {
         &failures.group.service,
         &failures.group.cause,
     ]
-    .map(|text| plain(text));
+    .map(|text| ascii(text));
     let named = who_and_where(&who, &cluster)
         .len()
         .min(2 * BEGINNING + " on ".len());
     let cause = short_cause(
         &cause,
-        SUBJECT.saturating_sub(what.len() + 2 * ": ".len() + named),
+        LONGEST.saturating_sub(what.len() + 2 * ": ".len() + named),
     );
     let rest = what.len() + ": ".len() + " on ".len() + ": ".len() + cause.len();
-    let (who, cluster) = shortened(&who, &cluster, SUBJECT.saturating_sub(rest));
+    let (who, cluster) = shortened(&who, &cluster, LONGEST.saturating_sub(rest));
     let about = who_and_where(&who, &cluster);
     let subject = [what, about, cause]
         .into_iter()
         .filter(|part| !part.is_empty());
     let subject = subject.collect::<Vec<_>>().join(": ");
-    let place = plain(&format!(" ({}, {})", event.account, event.region));
-    let region = plain(&format!(" ({})", event.region));
-    // `plain` returns ASCII, so that a byte is a character.
+    let place = ascii(&format!(" ({}, {})", event.account, event.region));
+    let region = ascii(&format!(" ({})", event.region));
     match [place, region]
         .into_iter()
-        .find(|place| subject.len() + place.len() <= SUBJECT)
+        .find(|place| subject.len() + place.len() <= LONGEST)
     {
         Some(place) => subject + &place,
-        None if subject.len() <= SUBJECT => subject,
-        None => format!("{}...", subject[..SUBJECT - 3].trim_end()),
+        None => fitted(subject),
     }
 }
 
@@ -121,17 +120,4 @@ fn shortened(service: &str, cluster: &str, room: usize) -> (String, String) {
         cut(service, room_beside(cluster)),
         cut(cluster, room_beside(service)),
     )
-}
-
-/// Replaces the characters that SNS does not accept in a subject.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(|char| {
-            if char.is_ascii_graphic() || char == ' ' {
-                char
-            } else {
-                '?'
-            }
-        })
-        .collect()
 }

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{subject::SUBJECT, *};
+use super::*;
 use crate::monitor::{
     decide::{
         event::{About, Event},
@@ -9,6 +9,7 @@ use crate::monitor::{
     },
     tests::event,
 };
+use crate::subject::LONGEST;
 
 const PAGE: &str = include_str!("../../../../docs/monitor.md");
 const TASK: &str = "arn:aws:ecs:us-west-2:123456789012:task/prod/0123456789abcdef0123456789abcdef";
@@ -254,7 +255,7 @@ fn a_subject_is_short_and_plain_whatever_the_names_are() {
     change.cluster_arn = format!("cluster/{}\nX", "ü".repeat(120));
     let subject = alert(&event, AlertFormat::Text).subject;
     assert!(
-        subject.len() <= SUBJECT
+        subject.len() <= LONGEST
             && subject
                 .chars()
                 .all(|char| char == ' ' || char.is_ascii_graphic()),
@@ -278,7 +279,7 @@ fn names_as_long_as_cdk_makes_them_leave_the_cause_in_the_subject() {
     );
     let counted = subject(1234, Some("2026-11-20T10:15:00Z"));
     assert!(
-        counted.len() <= SUBJECT && counted.ends_with(": app exited with code 1"),
+        counted.len() <= LONGEST && counted.ends_with(": app exited with code 1"),
         "{counted}"
     );
 }
@@ -439,7 +440,7 @@ fn a_long_container_name_leaves_the_code_in_the_subject_and_the_body_lists_all_c
     change.cluster_arn = "cluster/ProdInfraStack-ClusterEB0386A7-vJx8Yx2Hxkqk".to_owned();
     let subject = alert(&event, AlertFormat::Text).subject;
     assert!(
-        subject.len() <= SUBJECT && subject.contains(" exited with code 137"),
+        subject.len() <= LONGEST && subject.contains(" exited with code 137"),
         "{subject}"
     );
     assert!(

@@ -8,10 +8,9 @@ use crate::{
     properties::PropertyErrors,
     reason::{FailureClass, Reason},
     runner::decide::hook::{Hook, STAGES},
+    subject,
 };
 
-/// SNS takes a subject of at most 100 ASCII characters.
-const SUBJECT: usize = 100;
 /// An example of the details.
 const EXAMPLE: &str = r#"HookDetails: '{"ECSTask": {"Overrides": {"ContainerOverrides": [{"Name": "app", "Command": ["rake", "db:migrate"]}]}}}'"#;
 
@@ -100,20 +99,9 @@ pub fn no_revision(revision: &str, error: Option<&CallError>) -> Reason {
 
 /// The subject of the message about a failed hook: the service, the cluster, the cause.
 pub fn hook_subject(service: &str, cluster: &str, cause: &str) -> String {
-    let plain = |text: &str| -> String {
-        let plain = |char: char| match char.is_ascii_graphic() || char == ' ' {
-            true => char,
-            false => '?',
-        };
-        text.chars().map(plain).collect()
-    };
-    let subject = plain(&format!(
+    subject::fitted(subject::ascii(&format!(
         "Deployment of {service} on {cluster} failed: {cause}"
-    ));
-    match subject.len() > SUBJECT {
-        true => format!("{}...", subject[..SUBJECT - 3].trim_end()),
-        false => subject,
-    }
+    )))
 }
 
 /// The message about a failed hook: the Reason, and where it was.
