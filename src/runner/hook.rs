@@ -25,7 +25,7 @@ use super::{
     },
     invocation::Invocation,
     ledger::History,
-    respond::{Panicked, caught, log_unknown},
+    respond::{Panicked, caught, caught_call_within, log_unknown},
     run::unknown_watch_containers,
     start::{Start, Started, Tried, start_once},
     tasks::{RUN_FAILED, own_tasks, stop},
@@ -50,6 +50,14 @@ const SHARE: i32 = 3;
 const STOPPING: Duration = Duration::seconds(150);
 /// The pause before a failed start is tried again. The delay of the answer is the same.
 const AGAIN: Duration = Duration::seconds(5);
+/// ECS keeps a hook's state, so the ledger has no row of it.
+static NO_HISTORY: History<'static> = History {
+    ledger: None,
+    attempts: 0,
+    is_first: false,
+    delivery: 0,
+    earlier_rows: Vec::new(),
+};
 /// The longest Reason in the log and in the message, in bytes.
 const REASON: usize = 4000;
 
@@ -110,28 +118,20 @@ impl Runner {
             let reason = texts::skipped(Skip::CountIsZero);
             return HookStatus::Done(Answer::success_without_run(reason));
         }
-        match hook.run.clone() {
-            Some(run) if run.is_started(&properties) => {
-                let looked = self.look_at_run(hook, run, &properties, invocation).await;
-                match looked {
-                    // If ECS has lost the state, another attempt may have tasks of its own.
-                    HookStatus::Done(Answer::Failed(reason)) if properties.start_retries > 0 => {
-                        HookStatus::Done(self.stop_hook(hook, reason, invocation).await)
-                    }
-                    status => status,
-                }
+        let run = hook.run.clone();
+        let run = run.unwrap_or_else(|| HookRun::begin(&hook.stage, invocation.now()));
+        let is_started = run.is_started(&properties);
+        // An invocation whose answer was lost may have started tasks that the state does not name.
+        let may_have_others = !is_started || properties.start_retries > 0;
+        let status = match is_started {
+            true => self.look_at_run(hook, run, &properties, invocation).await,
+            false => self.start_run(hook, run, properties, invocation).await,
+        };
+        match status {
+            HookStatus::Done(Answer::Failed(reason)) if may_have_others => {
+                HookStatus::Done(self.stop_hook(hook, reason, invocation).await)
             }
-            run => {
-                let run = run.unwrap_or_else(|| HookRun::begin(&hook.stage, invocation.now()));
-                let started = self.start_run(hook, run, properties, invocation).await;
-                match started {
-                    // An invocation whose answer was lost may have started tasks.
-                    HookStatus::Done(Answer::Failed(reason)) => {
-                        HookStatus::Done(self.stop_hook(hook, reason, invocation).await)
-                    }
-                    status => status,
-                }
-            }
+            status => status,
         }
     }
 
@@ -144,9 +144,8 @@ impl Runner {
         invocation: &Invocation,
     ) -> HookStatus {
         let now = invocation.now();
-        let history = History::default();
         let unknown = hook.reply_to(None);
-        let asking = self.work_on_hook("", &[], &history, &unknown, invocation);
+        let asking = self.work_on_hook("", &[], &unknown, invocation);
         let asked = asking
             .within(self.aws.describe_service_revision(&hook.revision))
             .await;
@@ -169,13 +168,7 @@ impl Runner {
         let properties = properties.deployed_as(&revision);
         let families = [family(&properties.task_definition).to_owned()];
         let reply_to = hook.reply_to(revision.created_at);
-        let work = self.work_on_hook(
-            &properties.cluster,
-            &families,
-            &history,
-            &reply_to,
-            invocation,
-        );
+        let work = self.work_on_hook(&properties.cluster, &families, &reply_to, invocation);
         // A later attempt has done this, and has tasks of its own.
         if run.tasks.is_empty()
             && run.attempt == 0
@@ -220,10 +213,9 @@ impl Runner {
         properties: &Properties,
         invocation: &Invocation,
     ) -> HookStatus {
-        let history = History::default();
         let reply_to = hook.reply_to(run.revision_created_at());
         let cluster = run.cluster().to_owned();
-        let work = self.work_on_hook(&cluster, &[], &history, &reply_to, invocation);
+        let work = self.work_on_hook(&cluster, &[], &reply_to, invocation);
         let mut wait = run.wait(properties, reply_to.clone());
         let mut seen = Seen::of(&wait);
         let looked = look(&work, &mut wait, &mut seen).await;
@@ -265,13 +257,13 @@ impl Runner {
             }
             Step::DeadlineReached if wait.timed_out.is_none() => {
                 let refused = time_out(&work, &mut wait, &seen).await;
-                let may_pass = refused.iter().all(|(_, error)| error.is_transient());
-                if !refused.is_empty() && may_pass && now < wait.settle_by {
-                    // The next invocation stops them.
-                    return HookStatus::InProgress(Box::new(run));
-                }
                 if refused.is_empty() {
                     let run = run.seen(wait, seen.definition.as_ref());
+                    return HookStatus::InProgress(Box::new(run));
+                }
+                let may_pass = refused.iter().all(|(_, error)| error.is_transient());
+                if may_pass && now < wait.settle_by {
+                    // The next invocation stops them.
                     return HookStatus::InProgress(Box::new(run));
                 }
                 let reason = reason_for_timeout(&work, &wait, &seen, false).await;
@@ -286,17 +278,14 @@ impl Runner {
 
     /// Stops the tasks that a hook may have started, and fails it.
     async fn stop_hook(&self, hook: &Hook, reason: Reason, invocation: &Invocation) -> Answer {
-        let (run, history) = (hook.run.clone(), History::default());
-        let reply_to = hook.reply_to(run.as_ref().and_then(HookRun::revision_created_at));
+        let run = hook.run.as_ref();
+        let reply_to = hook.reply_to(run.and_then(HookRun::revision_created_at));
         let named = hook.properties().ok();
         let named = named.as_ref().and_then(Properties::own_cluster);
-        let known = run
-            .as_ref()
-            .map(HookRun::cluster)
-            .filter(|known| !known.is_empty());
+        let known = run.map(HookRun::cluster).filter(|known| !known.is_empty());
         let cluster = known.or(named).or(hook.cluster_name());
-        if let (Some(run), Some(cluster)) = (&run, cluster) {
-            let work = self.work_on_hook(cluster, &[], &history, &reply_to, invocation);
+        if let (Some(run), Some(cluster)) = (run, cluster) {
+            let work = self.work_on_hook(cluster, &[], &reply_to, invocation);
             stop(&work, &run.tasks, RUN_FAILED).await;
         }
         self.stop_and_fail(cluster, &reply_to, invocation, reason)
@@ -308,7 +297,6 @@ impl Runner {
         &'w self,
         cluster: &'w str,
         families: &'w [String],
-        history: &'w History<'w>,
         reply_to: &'w ReplyTo,
         invocation: &'w Invocation,
     ) -> Work<'w> {
@@ -316,7 +304,7 @@ impl Runner {
         let left = invocation.answer_reserve_at() - invocation.began_at();
         Work {
             shortest_call: (left / SHARE).min(ASK),
-            ..self.work(cluster, families, history, now, reply_to, invocation)
+            ..self.work(cluster, families, &NO_HISTORY, now, reply_to, invocation)
         }
     }
 
@@ -351,11 +339,8 @@ impl Runner {
         let body = texts::hook_message(hook, &text, invocation.function_arn());
         let attributes = BTreeMap::new();
         let publishing = topic.publish(&subject, &body, &attributes);
-        let publishing = tokio::time::timeout(invocation.remaining() / 3, publishing);
-        let published = match caught(publishing).await {
-            Ok(published) => published.unwrap_or_else(|_| Err(CallError::no_answer("sns:Publish"))),
-            Err(Panicked) => Err(CallError::own_fault()),
-        };
+        let limit = invocation.remaining() / 3;
+        let published = caught_call_within(limit, "sns:Publish", publishing).await;
         if let Err(error) = published {
             tracing::error!("the topic did not take the message about this failure: {error}");
         }

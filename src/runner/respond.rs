@@ -48,6 +48,21 @@ pub(super) async fn caught_call<T>(
         .unwrap_or_else(|Panicked| Err(CallError::own_fault()))
 }
 
+/// The guard around one AWS call that has only so long. `service` is named if it does not answer.
+pub(super) async fn caught_call_within<T>(
+    limit: std::time::Duration,
+    service: &'static str,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    let timed = tokio::time::timeout(limit, call);
+    caught_call(async {
+        timed
+            .await
+            .unwrap_or_else(|_| Err(CallError::no_answer(service)))
+    })
+    .await
+}
+
 impl Runner {
     /// Does work on a request under the guard, and sends the answer that it returns. False if the
     /// work has not settled the request.
@@ -233,12 +248,8 @@ impl Runner {
         if let Some(ledger) = &self.ledger {
             let answering = ledger.answer(reply_to, &body, invocation.now());
             // The PUT needs most of the invocation's remaining time.
-            let answering = tokio::time::timeout(invocation.remaining() / 3, answering);
-            let answered = match caught(answering).await {
-                Ok(answered) => answered.unwrap_or_else(|_| Err(CallError::no_answer("DynamoDB"))),
-                Err(Panicked) => Err(CallError::own_fault()),
-            };
-            match answered {
+            let limit = invocation.remaining() / 3;
+            match caught_call_within(limit, "DynamoDB", answering).await {
                 Ok(Written::Done) => is_kept = true,
                 // CloudFormation ignores the answer to a request for which it has stopped waiting,
                 // so sending does no harm.

@@ -32,8 +32,8 @@ pub const STAGES: [&str; 5] = [
     "POST_TEST_TRAFFIC_SHIFT",
     "POST_PRODUCTION_TRAFFIC_SHIFT",
 ];
-/// The time for which a start is tried again over several invocations: without capacity, or while
-/// AWS does not answer.
+/// The time for which a refused start is tried again over several invocations, for example without
+/// capacity. A call that AWS does not answer is repeated for all of Timeout.
 const START_PATIENCE: Duration = Duration::seconds(60);
 /// The time that tasks of an earlier deployment have to end.
 const CLEAR_PATIENCE: Duration = Duration::minutes(10);
