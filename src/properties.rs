@@ -11,7 +11,7 @@ pub mod run_task;
 pub mod service;
 pub mod shape;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde_json::Value;
 
@@ -151,6 +151,27 @@ pub struct PropertyError {
     pub place: String,
 }
 
+/// The names of the properties that have an error.
+fn faulty(errors: &[PropertyError]) -> BTreeSet<String> {
+    errors
+        .iter()
+        .map(|error| error.property().to_owned())
+        .collect()
+}
+
+/// The known properties without those that have an error.
+fn sound(value: &Value, faulty: &BTreeSet<String>) -> Value {
+    let Shape::Object(fields) = Properties::SHAPE else {
+        return Value::Null;
+    };
+    let given = value.as_object().into_iter().flatten();
+    let is_known = |name: &str| fields.iter().any(|field| field.name == name);
+    let sound = given.filter(|(name, _)| is_known(name) && !faulty.contains(*name));
+    sound
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
 /// All errors in a request's properties. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropertyErrors(pub Vec<PropertyError>);
@@ -160,6 +181,10 @@ impl Properties {
     pub fn read(value: &Value) -> Result<Self, PropertyErrors> {
         let mut errors = Vec::new();
         let read = read::read(value, &Self::SHAPE, "", &mut errors);
+        let faulty = faulty(&errors);
+        // The combinations of the other properties are checked, so that one deploy shows all errors.
+        let read =
+            read.or_else(|| read::read(&sound(value, &faulty), &Self::SHAPE, "", &mut Vec::new()));
         check::refuse_dynamic_references(value, "", &mut errors);
         let properties = read.and_then(|read| {
             // Measured after the shapes have turned strings into numbers, which is what ECS
@@ -172,7 +197,7 @@ impl Properties {
                 .ok()
         });
         if let Some(properties) = &properties {
-            properties.check_combinations(&mut errors);
+            properties.check_combinations(&faulty, &mut errors);
         }
         properties
             .filter(|_| errors.is_empty())
@@ -248,6 +273,11 @@ impl PropertyError {
             place: within.to_owned(),
             ..Self::at(path, "is missing")
         }
+    }
+
+    /// The name of the property that the error is in.
+    fn property(&self) -> &str {
+        self.place.split(['.', '[']).next().unwrap_or_default()
     }
 
     fn unknown(within: &str, place: &str, name: &str, hint: &str) -> Self {

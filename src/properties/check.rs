@@ -3,6 +3,8 @@
 //!
 //! Pure.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{MAX_SERVICE_TIMEOUT, MAX_WAIT, OWN_TAG_PREFIX, Properties, PropertyError};
@@ -13,8 +15,16 @@ use super::{MAX_SERVICE_TIMEOUT, MAX_WAIT, OWN_TAG_PREFIX, Properties, PropertyE
 pub(super) const MAX_OVERRIDES: usize = 8192;
 
 impl Properties {
-    /// Refuses combinations of properties that are valid one by one.
-    pub(super) fn check_combinations(&self, errors: &mut Vec<PropertyError>) {
+    /// Refuses combinations of properties that are valid one by one. The `faulty` ones have an error
+    /// of their own and count as absent.
+    pub(super) fn check_combinations(
+        &self,
+        faulty: &BTreeSet<String>,
+        errors: &mut Vec<PropertyError>,
+    ) {
+        // A property that may be there must not be missed.
+        let has_no_service = self.service.is_none() && !faulty.contains("Service");
+        let has_no_handle = self.wait_handle.is_none() && !faulty.contains("WaitHandle");
         let mut refuse = |path: &str, problem: &str| {
             errors.push(PropertyError::at(path, problem));
         };
@@ -42,12 +52,12 @@ impl Properties {
                 );
             }
         }
-        self.check_wait(&mut refuse);
+        self.check_wait(has_no_handle, &mut refuse);
         let network = self
             .network_configuration
             .as_ref()
             .map(|network| &network.awsvpc_configuration);
-        if self.service.is_none() && network.is_some_and(|network| network.subnets.is_none()) {
+        if has_no_service && network.is_some_and(|network| network.subnets.is_none()) {
             refuse(
                 "NetworkConfiguration.awsvpcConfiguration.subnets",
                 "is missing: it can be left out only with Service",
@@ -96,9 +106,9 @@ impl Properties {
 
     /// Checks Timeout and StartRetries: a WaitHandle allows a longer Timeout than CloudFormation
     /// does for a custom resource, and no other starts.
-    fn check_wait(&self, refuse: &mut impl FnMut(&str, &str)) {
+    fn check_wait(&self, has_no_handle: bool, refuse: &mut impl FnMut(&str, &str)) {
         if self.wait_handle.is_none() {
-            if self.timeout > MAX_SERVICE_TIMEOUT {
+            if has_no_handle && self.timeout > MAX_SERVICE_TIMEOUT {
                 let problem = format!(
                     "must be at most {MAX_SERVICE_TIMEOUT}, which is as long as CloudFormation waits for a \
                      custom resource; with WaitHandle it may be up to {MAX_WAIT}"

@@ -518,6 +518,42 @@ fn errors_read_from_top_to_bottom() {
 }
 
 #[test]
+fn combinations_are_checked_beside_errors_of_other_properties() {
+    let errors = |properties: Value| -> Vec<String> {
+        let PropertyErrors(errors) = Properties::read(&properties).unwrap_err();
+        errors
+            .iter()
+            .map(|error| error.property().to_owned())
+            .collect()
+    };
+    let with = |more: Value| {
+        let mut all = json!({"ServiceToken": "x", "Cluster": "prod", "TaskDefinition": "app"});
+        for (name, value) in more.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        errors(all)
+    };
+    let network = json!({"AwsvpcConfiguration": {"SecurityGroups": ["sg-1"]}});
+    assert_eq!(
+        with(json!({"Count": "11", "Timeout": "7200"})),
+        ["Count", "Timeout"]
+    );
+    assert_eq!(
+        with(json!({"Overides": {}, "NetworkConfiguration": network})),
+        ["Overides", "NetworkConfiguration"]
+    );
+    // What a faulty property would allow is not missed.
+    assert_eq!(
+        with(json!({"Service": {}, "NetworkConfiguration": network})),
+        ["Service"]
+    );
+    assert_eq!(
+        with(json!({"WaitHandle": {}, "Timeout": "7200"})),
+        ["WaitHandle"]
+    );
+}
+
+#[test]
 fn a_property_beside_its_structure_is_told_where_it_belongs() {
     let home = "NetworkConfiguration.AwsvpcConfiguration";
     for name in ["Subnets", "subnets", "SecurityGroups", "AssignPublicIp"] {
