@@ -514,52 +514,33 @@ async fn a_stack_is_created_updated_and_deleted_in_order_of_dependency() {
     );
 }
 
-#[tokio::test]
-async fn a_failed_update_is_rolled_back_with_a_second_run() {
+/// Creates the stack and updates it to a migration that fails. Returns what the migrations printed.
+async fn printed_of_a_failed_update(run_on_rollback: &str) -> Vec<String> {
     let scenario = Scenario::new().await;
     let (mut stack, events) = stack(&scenario);
     let template = Template::read(STACK).unwrap();
-    assert!(stack.create(&values(&template, "echo old", "true")).await);
-    assert!(
-        !stack
-            .update(&values(&template, "echo new; exit 9", "true"))
-            .await
-    );
-    let printed: Vec<String> = scenario
-        .printed()
-        .into_iter()
-        .filter(|line| !line.starts_with("after"))
-        .collect();
-    assert_eq!(printed, ["old", "new", "old"]);
-    let events = events.lock().unwrap().clone();
-    assert_eq!(
-        events.last().map(String::as_str),
-        Some("UPDATE_ROLLBACK_COMPLETE shop")
-    );
+    let values = |script| values(&template, script, run_on_rollback);
+    assert!(stack.create(&values("echo old")).await);
+    assert!(!stack.update(&values("echo new; exit 9")).await);
+    let mut printed = scenario.printed();
+    printed.retain(|line| !line.starts_with("after"));
+    let last = events.lock().unwrap().last().cloned();
+    assert_eq!(last.as_deref(), Some("UPDATE_ROLLBACK_COMPLETE shop"));
     assert!(stack.delete().await);
+    printed
+}
+
+#[tokio::test]
+async fn a_failed_update_is_rolled_back_with_a_second_run() {
+    assert_eq!(
+        printed_of_a_failed_update("true").await,
+        ["old", "new", "old"]
+    );
 }
 
 #[tokio::test]
 async fn a_rollback_that_must_not_run_does_not() {
-    let scenario = Scenario::new().await;
-    let (mut stack, events) = stack(&scenario);
-    let template = Template::read(STACK).unwrap();
-    assert!(stack.create(&values(&template, "echo old", "false")).await);
-    assert!(
-        !stack
-            .update(&values(&template, "echo new; exit 9", "false"))
-            .await
-    );
-    let printed: Vec<String> = scenario
-        .printed()
-        .into_iter()
-        .filter(|line| !line.starts_with("after"))
-        .collect();
-    assert_eq!(printed, ["old", "new"]);
-    assert_eq!(
-        events.lock().unwrap().last().map(String::as_str),
-        Some("UPDATE_ROLLBACK_COMPLETE shop")
-    );
+    assert_eq!(printed_of_a_failed_update("false").await, ["old", "new"]);
 }
 
 #[tokio::test]

@@ -193,20 +193,8 @@ fn a_self_invocation_without_an_answer_is_made_again() {
             ..life
         };
         let lived = live_out(life, None);
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
-        assert!(
-            lived
-                .answers
-                .iter()
-                .all(|answer| answer["Status"] == "SUCCESS"),
-            "{}",
-            lived.steps
-        );
+        lived.assert_kept();
+        lived.assert_succeeded();
     }
 }
 
@@ -266,12 +254,7 @@ fn an_update_waits_for_the_earlier_run_that_cannot_be_described_yet() {
     ]);
     let scripts = vec![first.clone(), earlier, first.clone(), first];
     let lived = live_out(Life { scripts, ..life }, None);
-    assert!(
-        lived.objections.is_empty(),
-        "{}{}",
-        lived.steps,
-        lived.objections.join("\n")
-    );
+    lived.assert_kept();
 }
 
 #[test]
@@ -304,12 +287,7 @@ fn a_delivery_that_finds_the_stack_rolling_back_waits_for_the_tasks_of_another()
             },
             None,
         );
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
+        lived.assert_kept();
     }
 }
 
@@ -436,12 +414,7 @@ fn a_redelivery_that_meets_the_old_lack_of_capacity_waits_for_the_started_tasks(
             ..life
         };
         let lived = live_out(life, None);
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
+        lived.assert_kept();
     }
 }
 
@@ -464,12 +437,7 @@ fn started_tasks_are_kept_and_only_missing_ones_are_started() {
         };
         let lived = live_out(life, None);
         assert_eq!(lived.steps.matches("a task:").count(), 3, "{}", lived.steps);
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
+        lived.assert_kept();
     }
 }
 
@@ -596,12 +564,7 @@ fn delete_stops_tasks_that_it_may_list_but_not_describe() {
     let life = Life::calm(json!({"Timeout": "0"}), Script::plain(RUNS_FOR_EVER));
     let lived = live_out(Life { trouble, ..life }, None);
     assert!(lived.steps.contains("StopTask"), "{}", lived.steps);
-    assert!(
-        lived.objections.is_empty(),
-        "{}{}",
-        lived.steps,
-        lived.objections.join("\n")
-    );
+    lived.assert_kept();
 }
 
 #[test]
@@ -620,12 +583,7 @@ fn an_update_that_runs_nothing_ends_the_cancelled_run_before_it_all_the_same() {
         "{}",
         lived.steps
     );
-    assert!(
-        lived.objections.is_empty(),
-        "{}{}",
-        lived.steps,
-        lived.objections.join("\n")
-    );
+    lived.assert_kept();
 }
 
 #[test]
@@ -664,12 +622,7 @@ fn after_a_time_out_the_rollback_does_not_meet_the_dying_task() {
             },
             None,
         );
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
+        lived.assert_kept();
         assert!(
             lived
                 .steps
@@ -744,12 +697,7 @@ fn a_late_redelivery_leaves_the_run_of_a_later_request_alone() {
             "{}\n{statuses:?}",
             lived.steps
         );
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
+        lived.assert_kept();
     }
 }
 
@@ -867,20 +815,8 @@ fn a_table_that_refuses_makes_waits_poll() {
             .with_ledger(trouble),
             None,
         );
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
-        assert!(
-            lived
-                .answers
-                .iter()
-                .all(|answer| answer["Status"] == "SUCCESS"),
-            "{}",
-            lived.steps
-        );
+        lived.assert_kept();
+        lived.assert_succeeded();
     }
 }
 
@@ -935,12 +871,7 @@ fn two_deliveries_of_start_task_at_the_same_moment_start_once() {
             .with_ledger(LedgerTrouble::default()),
             None,
         );
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
+        lived.assert_kept();
         assert_eq!(
             lived.steps.matches("  a task:").count(),
             1,
@@ -979,12 +910,7 @@ fn the_watch_makes_up_for_a_lost_self_invocation() {
         );
         lost += lived.steps.matches("the self-invocation is lost").count();
         assert!(!lived.answers.is_empty(), "{}", lived.steps);
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
+        lived.assert_kept();
     }
     assert!(lost > 0);
 }
@@ -1031,12 +957,7 @@ fn listed_tasks_of_an_ended_request_are_waited_for_though_they_cannot_be_describ
         let life = Life { planned, ..life };
         lives_right(life.clone(), &["SUCCESS", "FAILED", "SUCCESS", "SUCCESS"]);
         let lived = live_out(life.with_ledger(LedgerTrouble::default()), None);
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
+        lived.assert_kept();
     }
 }
 
@@ -1051,12 +972,7 @@ fn a_superseded_start_stops_the_tasks_of_a_call_without_an_answer() {
             Life { planned, ..life }.with_ledger(LedgerTrouble::default()),
             None,
         );
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
+        lived.assert_kept();
     }
 }
 
@@ -1096,12 +1012,7 @@ fn the_watch_adopts_tasks_that_were_started_anew_but_not_those_that_never_ran() 
             ..life
         };
         let lived = live_out(life.with_ledger(LedgerTrouble::default()), None);
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
+        lived.assert_kept();
     }
 }
 
@@ -1150,12 +1061,7 @@ fn one_answer_without_a_task_that_is_stopping_is_not_its_end() {
     let life = chapters(&[json!({}), cancelled], vec![quick.clone(), dying, quick]);
     for life in [life.clone(), life.with_ledger(LedgerTrouble::default())] {
         let lived = live_out(life, None);
-        assert!(
-            lived.objections.is_empty(),
-            "{}{}",
-            lived.steps,
-            lived.objections.join("\n")
-        );
+        lived.assert_kept();
     }
 }
 
@@ -1174,12 +1080,7 @@ fn a_stopping_task_that_one_look_does_not_describe_is_waited_for_before_the_next
     );
     let planned = vec![("ListTasks", 3, Fault::Slow)];
     let lived = live_out(Life { planned, ..life }, None);
-    assert!(
-        lived.objections.is_empty(),
-        "{}{}",
-        lived.steps,
-        lived.objections.join("\n")
-    );
+    lived.assert_kept();
 }
 
 #[test]
@@ -1260,12 +1161,7 @@ fn a_helper_fails_no_run_unless_every_container_counts() {
 #[track_caller]
 fn keeps_every_promise(life: Life) -> String {
     let lived = live_out(life, None);
-    assert!(
-        lived.objections.is_empty(),
-        "{}{}",
-        lived.steps,
-        lived.objections.join("\n")
-    );
+    lived.assert_kept();
     lived.steps
 }
 

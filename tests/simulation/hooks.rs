@@ -4,22 +4,20 @@
 use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use ecs_tasks::{
-    function::{clock::Clock, logging::Logging},
+    function::clock::Clock,
     runner::{Runner, invocation::Invocation},
 };
 use fastrand::Rng;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use time::Duration as Span;
-use tokio::{runtime::Builder, task::LocalSet};
-use tracing::Level;
 
 use crate::{
-    Lived, Log,
+    Lived,
     ecs::{Fate, Script, Seconds, SimTask},
     life::{Fault, Life, Refusal, SECRET, Trouble, pick},
     sabotage::Sabotage,
-    wire,
+    simulated, wire,
     world::{Delivery, EPOCH, INVOCATION, World},
 };
 
@@ -126,42 +124,22 @@ pub(crate) fn live(seed: u64) -> Lived {
 }
 
 fn live_out(hooked: HookLife, sabotage: Option<Sabotage>) -> Lived {
-    fastrand::seed(hooked.life.seed);
-    let log = Log::default();
-    let logging = Logging {
-        level: Level::TRACE,
-        json: true,
-    };
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let (world, deployments, mut objections) =
-        tracing::subscriber::with_default(logging.to(log.clone()), || {
-            LocalSet::new().block_on(&runtime, async {
-                let world = World::new(hooked.life.clone(), sabotage, None);
-                let runner = Arc::new(wire::runner(&world));
-                let mut objections = Vec::new();
-                let mut deployments = Vec::new();
-                for (number, replaced) in hooked.deployments.iter().enumerate() {
-                    let deployment =
-                        deploy(&world, &runner, &hooked, number, *replaced, &mut objections);
-                    deployments.push(deployment.await);
-                }
-                (world, deployments, objections)
-            })
-        });
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let ((world, deployments, mut objections), log) = simulated(hooked.life.seed, async {
+        let world = World::new(hooked.life.clone(), sabotage, None);
+        let runner = Arc::new(wire::runner(&world));
+        let mut objections = Vec::new();
+        let mut deployments = Vec::new();
+        for (number, replaced) in hooked.deployments.iter().enumerate() {
+            let deployment = deploy(&world, &runner, &hooked, number, *replaced, &mut objections);
+            deployments.push(deployment.await);
+        }
+        (world, deployments, objections)
+    });
     objections.extend(broken(&hooked, &world, &deployments, &log));
     let state = world.state();
-    let mut steps = format!("{hooked:?}\n");
-    for (at, step) in &state.journal {
-        steps.push_str(&format!("{at:9.2} s  {step}\n"));
-    }
     Lived {
         objections,
-        steps,
+        steps: format!("{hooked:?}\n{}", state.journal_lines()),
         calls: state.calls.len(),
         answers: Vec::new(),
         log,
@@ -459,12 +437,7 @@ fn broken(hooked: &HookLife, world: &World, deployments: &[Deployment], log: &st
 #[track_caller]
 fn check(hooked: HookLife) -> Lived {
     let lived = live_out(hooked, None);
-    assert!(
-        lived.objections.is_empty(),
-        "{}{:#?}",
-        lived.steps,
-        lived.objections
-    );
+    lived.assert_kept();
     lived
 }
 
@@ -472,12 +445,7 @@ fn check(hooked: HookLife) -> Lived {
 fn the_lives_of_many_deployments_keep_every_promise() {
     for seed in 0..400 {
         let lived = live(seed);
-        assert!(
-            lived.objections.is_empty(),
-            "seed {seed}\n{}{:#?}",
-            lived.steps,
-            lived.objections
-        );
+        lived.assert_kept();
     }
 }
 
@@ -616,13 +584,7 @@ fn a_deployment_is_answered_though_the_runner_panics_at_any_call() {
 /// Every task has been stopped or has ended when the life is over.
 #[track_caller]
 fn check_answered(hooked: HookLife) -> Lived {
-    let lived = live_out(hooked, None);
-    assert!(
-        lived.objections.is_empty(),
-        "{}{:#?}",
-        lived.steps,
-        lived.objections
-    );
+    let lived = check(hooked);
     assert!(
         !lived.steps.contains("the invocation has failed"),
         "{}",

@@ -61,15 +61,30 @@ struct Lived {
     log: String,
 }
 
-/// Lives the life of a seed, with the real runner or with one that breaks a rule.
-fn live(seed: u64, sabotage: Option<Sabotage>) -> Lived {
-    live_out(Life::of(seed), sabotage)
+impl Lived {
+    /// Fails the test if the life has broken a promise.
+    #[track_caller]
+    fn assert_kept(&self) {
+        assert!(
+            self.objections.is_empty(),
+            "{}{}",
+            self.steps,
+            self.objections.join("\n")
+        );
+    }
+
+    /// Fails the test if CloudFormation got an answer other than SUCCESS.
+    #[track_caller]
+    fn assert_succeeded(&self) {
+        let succeeded = |answer: &Value| answer["Status"] == "SUCCESS";
+        assert!(self.answers.iter().all(succeeded), "{}", self.steps);
+    }
 }
 
-fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
-    let head = life.to_string();
+/// Does the work in virtual time, and returns its result and the function's log.
+fn simulated<T>(seed: u64, work: impl Future<Output = T>) -> (T, String) {
     // The source of the runner's jitter.
-    fastrand::seed(life.seed);
+    fastrand::seed(seed);
     let log = Log::default();
     let logging = Logging {
         level: Level::TRACE,
@@ -80,22 +95,29 @@ fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
         .start_paused(true)
         .build()
         .unwrap();
-    let world = tracing::subscriber::with_default(logging.to(log.clone()), || {
-        LocalSet::new().block_on(&runtime, async {
-            let world = World::new(life, sabotage, None);
-            // Lambda has two instances, and each invocation uses one of them.
-            let instances = [wire::runner(&world), wire::runner(&world)].map(Arc::new);
-            stack::live(&world, &instances).await;
-            world
-        })
+    let done = tracing::subscriber::with_default(logging.to(log.clone()), || {
+        LocalSet::new().block_on(&runtime, work)
     });
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    (done, log)
+}
+
+/// Lives the life of a seed, with the real runner or with one that breaks a rule.
+fn live(seed: u64, sabotage: Option<Sabotage>) -> Lived {
+    live_out(Life::of(seed), sabotage)
+}
+
+fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
+    let head = life.to_string();
+    let (world, log) = simulated(life.seed, async {
+        let world = World::new(life, sabotage, None);
+        // Lambda has two instances, and each invocation uses one of them.
+        let instances = [wire::runner(&world), wire::runner(&world)].map(Arc::new);
+        stack::live(&world, &instances).await;
+        world
+    });
     let objections = rules::broken(&world, &log);
     let state = world.state();
-    let mut steps = head;
-    for (at, step) in &state.journal {
-        steps.push_str(&format!("{at:9.2} s  {step}\n"));
-    }
     let answers = state
         .requests
         .iter()
@@ -104,7 +126,7 @@ fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
         .collect();
     Lived {
         objections,
-        steps,
+        steps: format!("{head}{}", state.journal_lines()),
         calls: state.calls.len(),
         answers,
         log,

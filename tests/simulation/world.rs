@@ -340,6 +340,12 @@ fn service(body: &Value) -> Value {
 }
 
 impl State {
+    /// The events so far, a line each.
+    pub(crate) fn journal_lines(&self) -> String {
+        let line = |(at, step): &(Seconds, String)| format!("{at:9.2} s  {step}\n");
+        self.journal.iter().map(line).collect()
+    }
+
     fn launch(
         &mut self,
         life: &Life,

@@ -17,6 +17,13 @@ const BEGIN: &str = "<!-- make scale -->\n";
 const END: &str = "<!-- made -->\n";
 const BLUE: RGBColor = RGBColor(31, 119, 180);
 const ORANGE: RGBColor = RGBColor(214, 110, 10);
+/// The colours on a dark page, which the backend cannot say. Rules of CSS win over attributes.
+const DARK: &str = "<style>@media (prefers-color-scheme:dark){\
+    [fill='#FFFFFF']{fill:#0d1117}[fill='#000000']{fill:#e6edf3}\
+    [stroke='#FFFFFF']{stroke:#0d1117}[stroke='#000000']{stroke:#9198a1}[stroke='#C8C8C8']{stroke:#3d444d}\
+    [fill='#1F77B4']{fill:#58a6ff}[stroke='#1F77B4']{stroke:#58a6ff}\
+    [fill='#D66E0A']{fill:#f0883e}[stroke='#D66E0A']{stroke:#f0883e}\
+    [fill='#FF0000']{fill:#f85149}[stroke='#FF0000']{stroke:#f85149}}</style>\n";
 
 /// Writes the table into docs/reliability.md and draws docs/scale.svg.
 pub(super) fn write(table: &str, all: &[Deployed]) {
@@ -26,7 +33,11 @@ pub(super) fn write(table: &str, all: &[Deployed]) {
     let (before, rest) = text.split_once(BEGIN).unwrap();
     let (_, after) = rest.split_once(END).unwrap();
     fs::write(&page, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
-    draw(&docs.join("scale.svg"), all);
+    let picture = docs.join("scale.svg");
+    draw(&picture, all);
+    let drawn = fs::read_to_string(&picture).unwrap();
+    let (opening, shapes) = drawn.split_once('\n').unwrap();
+    fs::write(&picture, format!("{opening}\n{DARK}{shapes}")).unwrap();
 }
 
 /// The lag that 99 % stay below over the number of resources, both on a logarithmic scale.
