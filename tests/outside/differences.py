@@ -28,10 +28,10 @@ LISTED = [
     Listed(
         "no events of a rollback's delete",
         "ministack",
-        "example",
-        "fails: failing create",
+        "example|cdk",
+        "(cdk-)?fails: failing create",
         "ministack",
-        r"Migrate: CREATE_IN_PROGRESS CREATE_FAILED, and .* DELETE_IN_PROGRESS DELETE_COMPLETE in the rehearsal",
+        r"Migrate\w*: CREATE_IN_PROGRESS CREATE_FAILED, and .* DELETE_IN_PROGRESS DELETE_COMPLETE in the rehearsal",
         "Its _deploy_stack_async (services/cloudformation/stacks.py) rolls back what was created and leaves out what failed. "
         "CloudFormation deletes a resource whose Create failed, too: "
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html",

@@ -7,12 +7,13 @@ sent to, EVENTS_PORT takes ECS's events.
 import http.server
 import json
 import os
+import re
 import sys
 import threading
 
 from ministack import app
 from ministack.core.responses import request_scope
-from ministack.services import eventbridge
+from ministack.services import ec2, eventbridge
 from ministack.services.cloudformation import custom_resource, engine, provisioners
 
 REGION = os.environ["MINISTACK_REGION"]
@@ -129,6 +130,93 @@ def alarms_with_metric_math():
     provisioners._cw_metric_alarm_record = with_first
 
 
+def addresses_and_gateways():
+    """Makes an AWS::EC2::EIP and an AWS::EC2::NatGateway, which an AWS CDK app with private subnets has, in ministack's EC2.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-eip.html
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-natgateway.html
+    ministack's EC2 has both, and its _RESOURCE_HANDLERS (services/cloudformation/provisioners.py) do not.
+    """
+
+    def told(answer, member):
+        return re.search(f"<{member}>([^<]+)<", answer[2].decode())[1]
+
+    def allocate(_logical_id, _props, _stack_name):
+        made = ec2._allocate_address({})
+        public_ip, allocation_id = told(made, "publicIp"), told(made, "allocationId")
+        return public_ip, {"PublicIp": public_ip, "AllocationId": allocation_id}
+
+    def release(physical_id, _props):
+        [allocation_id] = [key for key, one in ec2._addresses.items() if one["PublicIp"] == physical_id]
+        ec2._release_address({"AllocationId": allocation_id})
+
+    def create(_logical_id, props, _stack_name):
+        given = {name: props[name] for name in ("SubnetId", "AllocationId") if name in props}
+        gateway_id = told(ec2._create_nat_gateway(given), "natGatewayId")
+        return gateway_id, {"NatGatewayId": gateway_id}
+
+    def delete(physical_id, _props):
+        ec2._delete_nat_gateway({"NatGatewayId": physical_id})
+
+    provisioners._RESOURCE_HANDLERS["AWS::EC2::EIP"] = {"create": allocate, "delete": release}
+    provisioners._RESOURCE_HANDLERS["AWS::EC2::NatGateway"] = {"create": create, "delete": delete}
+
+
+def rules_of_security_groups():
+    """Adds an AWS::EC2::SecurityGroupIngress to its group.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroupingress.html
+    ministack's _RESOURCE_HANDLERS (services/cloudformation/provisioners.py) know only the rules inside a group.
+    """
+
+    def create(logical_id, props, _stack_name):
+        ec2._security_groups[props["GroupId"]]["IpPermissions"] += provisioners._ec2_sg_permissions([props])
+        return f"{props['GroupId']}-{logical_id}", {}
+
+    def delete(_physical_id, props):
+        group = ec2._security_groups[props["GroupId"]]
+        for rule in provisioners._ec2_sg_permissions([props]):
+            group["IpPermissions"].remove(rule)
+
+    provisioners._RESOURCE_HANDLERS["AWS::EC2::SecurityGroupIngress"] = {"create": create, "delete": delete}
+
+
+def policies_of_roles():
+    """Makes an AWS::IAM::RolePolicy as the AWS::IAM::Policy of one role. EcsTask grants its start by one.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-rolepolicy.html
+    ministack's _RESOURCE_HANDLERS (services/cloudformation/provisioners.py) do not know the type.
+    """
+
+    def of_role(props):
+        return {**props, "Roles": [props["RoleName"]]}
+
+    def create(logical_id, props, stack_name):
+        return provisioners._iam_policy_create(logical_id, of_role(props), stack_name)
+
+    def update(physical_id, old, new, stack_name, logical_id=None):
+        return provisioners._iam_policy_update(physical_id, of_role(old), of_role(new), stack_name, logical_id)
+
+    def delete(physical_id, props):
+        provisioners._iam_policy_delete(physical_id, of_role(props))
+
+    provisioners._RESOURCE_HANDLERS["AWS::IAM::RolePolicy"] = {
+        "create": create,
+        "update": update,
+        "update_with_logical_id": True,
+        "delete": delete,
+    }
+
+
+def services_of_another_cluster():
+    """Replaces an AWS::ECS::Service whose Cluster is another one.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ecs-service.html
+    ministack's _ecs_service_update (services/cloudformation/provisioners.py) looks for the old service in the new cluster.
+    """
+    provisioners._REPLACING_PROPERTIES["AWS::ECS::Service"] = ("Cluster",)
+
+
 def main():
     """Serves until it is ended."""
     serve_events()
@@ -136,6 +224,10 @@ def main():
     delete_after_a_failed_create()
     conditions_with_split()
     alarms_with_metric_math()
+    addresses_and_gateways()
+    rules_of_security_groups()
+    policies_of_roles()
+    services_of_another_cluster()
     sys.argv = ["ministack"]
     app.main()
 

@@ -33,6 +33,8 @@ PATIENCE = 90
 CODE = "code"
 # Where the provider's alarms go, and the Reasons of failed hooks.
 ALARMS = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
+# The secret of examples/cdk. The stage and `rehearse` read the value of a secret from a variable of the same name.
+SECRETS = {"DATABASE_PASSWORD": "rehearsed"}
 
 
 @dataclasses.dataclass
@@ -81,7 +83,7 @@ class Stage:
     """The stage's ECS, in a process of its own."""
 
     def __init__(self, events_to: str, log):
-        environment = {"PATH": os.environ["PATH"], "EVENTS_TO": events_to}
+        environment = {"PATH": os.environ["PATH"], "EVENTS_TO": events_to, **SECRETS}
         self.process = subprocess.Popen(
             [DEBUG / "examples" / "stage", HERE / "relay.py"],
             stdin=subprocess.PIPE,
@@ -271,10 +273,10 @@ class Aws:
             [MINISTACK, HERE / "emulator.py"], env=environment, stdout=self.log, stderr=self.log, start_new_session=True
         )
         self.ends.callback(self.end_ministack)
-        session = boto3.Session(ACCOUNT, "secret", region_name=REGION)
+        self.session = boto3.Session(ACCOUNT, "secret", region_name=REGION)
         config = Config(retries={"max_attempts": 0}, read_timeout=PATIENCE)
         address = f"http://{self.recorder.gateway}"
-        self.client = lambda name: session.client(name, endpoint_url=address, config=config)
+        self.client = lambda name: self.session.client(name, endpoint_url=address, config=config)
         until(self.is_up, "ministack answers", 30)
         s3 = self.client("s3")
         s3.create_bucket(Bucket=CODE, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -336,7 +338,7 @@ class Aws:
             described["StackStatus"],
             [event for event in self.events(key)[before:]],
             {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
-            len(self.tasks()) - runs,
+            self.tasks()[runs:],
             self.recorder.answers[answers:],
         )
 
@@ -360,6 +362,12 @@ class Aws:
         ]
         return list(dict.fromkeys(task["taskArn"] for call in started for task in json.loads(call.answer)["tasks"]))
 
+    def logged(self, group: str, stream: str) -> list:
+        """The lines of a container, whose log is the stage's."""
+        logs = self.session.client("logs", endpoint_url=f"http://{self.stage.address}")
+        events = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]
+        return [event["message"] for event in events]
+
 
 @dataclasses.dataclass
 class Operation:
@@ -368,7 +376,7 @@ class Operation:
     status: str
     events: list
     outputs: dict
-    tasks: int
+    tasks: list
     answers: list
 
     def statuses(self, logical_id: str) -> list:

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import os
 import re
 import subprocess
 
-from harness import ACCOUNT, ALARMS, CODE, DEBUG, REGION, Aws, Operation, template, until
+import cdk_app
+from harness import ACCOUNT, ALARMS, CODE, DEBUG, REGION, SECRETS, Aws, Operation, template, until
 
 # The rehearsal's line of an event: time, status, resource, reason.
 LINE = re.compile(r"\d\d:\d\d:\d\d  ([A-Z_]+)\s+(\S+)\s*(.*)")
@@ -17,11 +19,24 @@ OURS = ("Custom::ECSTask", "AWS::CloudFormation::WaitCondition")
 
 @dataclasses.dataclass
 class Step:
-    """An operation on a stack: its parameters, and the template if it is another one."""
+    """An operation on a stack: its parameters and its template, which a delete has not."""
 
     name: str
     parameters: dict
-    body: dict
+    body: dict | None
+
+
+@dataclasses.dataclass
+class Life:
+    """Operations on a stack, after which it is deleted. The stack has the life's name if it has none of its own."""
+
+    name: str
+    template: str
+    steps: list
+    stack: str = ""
+
+    def __post_init__(self):
+        self.stack = self.stack or self.name
 
 
 @dataclasses.dataclass
@@ -37,7 +52,7 @@ class Row:
 def replaced(of: dict) -> dict:
     """The template with a cluster of another name, which CloudFormation makes anew and then deletes the old one."""
     made = json.loads(json.dumps(of))
-    made["Resources"]["Cluster"].setdefault("Properties", {})["ClusterName"] = "another"
+    made["Resources"][cdk_app.named(of, "AWS::ECS::Cluster")].setdefault("Properties", {})["ClusterName"] = "another"
     return made
 
 
@@ -52,44 +67,63 @@ def failing(of: dict) -> dict:
 
 
 def lives() -> list:
-    """Each life: its name, the template's name, and its operations after which the stack is deleted."""
+    """The lives of our templates."""
     example, long = template("example"), template("long")
     first = {"SchemaVersion": "1"}
     return [
-        ("updates", "example", [Step("create", first, example), Step("update", {"SchemaVersion": "2"}, example)]),
-        (
+        Life("updates", "example", [Step("create", first, example), Step("update", {"SchemaVersion": "2"}, example)]),
+        Life(
             "rolls-back",
             "example",
             [Step("create", first, example), Step("failing update", {"SchemaVersion": "1", "FailAt": "1"}, example)],
         ),
-        ("replaces", "example", [Step("create", first, example), Step("replacement", first, replaced(example))]),
-        ("fails", "example", [Step("failing create", {"FailAt": "1"}, example)]),
-        ("long", "long", [Step("create", {}, long), Step("update", {}, released(long))]),
-        ("long-fails", "long", [Step("failing create", {}, failing(long))]),
+        Life("replaces", "example", [Step("create", first, example), Step("replacement", first, replaced(example))]),
+        Life("fails", "example", [Step("failing create", {"FailAt": "1"}, example)]),
+        Life("long", "long", [Step("create", {}, long), Step("update", {}, released(long))]),
+        Life("long-fails", "long", [Step("failing create", {}, failing(long))]),
     ]
+
+
+def lives_of_cdk() -> list:
+    """The lives of the CDK app. Physical names have the name of its stack, so the stack is the same in each life."""
+    shop = cdk_app.template()
+    create, fails = Step("create", {}, shop), {"MigrationFails": "yes"}
+    lives = {
+        "cdk-updates": [create, Step("update", {"Release": "2"}, shop)],
+        "cdk-rolls-back": [create, Step("failing update", {"Release": "2", **fails}, shop)],
+        "cdk-fails": [Step("failing create", fails, shop)],
+        # The cluster alone is no criterion of the app for a migration.
+        "cdk-replaces": [create, Step("replacement", {"Release": "2"}, replaced(shop))],
+    }
+    return [Life(name, "cdk", steps, cdk_app.STACK) for name, steps in lives.items()]
 
 
 class Rehearsed:
     """What `rehearse` says of a life."""
 
-    def __init__(self, folder, name: str, steps: list):
-        first, *next_steps = steps
-        path = folder / f"{name}.json"
+    def __init__(self, folder, life: Life):
+        first, *next_steps = life.steps
+        folder = folder / life.name
+        folder.mkdir()
+        # The file gives the stack its name.
+        path = folder / f"{life.stack}.json"
         path.write_text(json.dumps(first.body), encoding="utf-8")
         arguments = [DEBUG / "rehearse", path, *options("--parameter", first.parameters)]
         for step in next_steps:
-            again = folder / f"{name}-next.json"
+            again = folder / "next.json"
             again.write_text(json.dumps(step.body), encoding="utf-8")
             changed = {key: value for key, value in step.parameters.items() if first.parameters.get(key) != value}
             arguments += ["--update-template", again, *options("--update", changed)]
-        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.name, self.steps = name, steps
+        self.process = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **SECRETS}
+        )
+        self.life = life
 
     def read(self):
         """Waits for its end, and splits what it says into operations."""
         self.text, _ = self.process.communicate(timeout=120)
         if self.process.returncode not in (0, 1):
-            raise AssertionError(f"rehearse {self.name}:\n{self.text}")
+            raise AssertionError(f"rehearse {self.life.name}:\n{self.text}")
         self.operations = []
         for line in self.text.splitlines():
             event = LINE.match(line)
@@ -120,21 +154,23 @@ def plain(reason: str) -> str:
     return re.sub(r"(log group )[^ ,]+", r"\1GROUP", reason)
 
 
-def live(aws: Aws, name: str, of: str, steps: list) -> list:
-    """Lives it in both worlds; the rows of its operations."""
-    rehearsed = Rehearsed(aws.folder, name, steps)
+def live(aws: Aws, life: Life, after_each=lambda _calls: None) -> list:
+    """Lives it in both worlds; the rows of its operations. `after_each` gets the calls of each operation."""
+    rehearsed = Rehearsed(aws.folder, life)
     done = []
     try:
-        for step in steps:
-            done.append((step.name, step.body, aws.operate(name, step.body, **step.parameters)))
-        done.append(("delete", steps[-1].body, aws.operate(name)))
+        for step in [*life.steps, Step("delete", {}, None)]:
+            before = len(aws.recorder.calls)
+            operation = aws.operate(life.stack, step.body, **step.parameters)
+            done.append((step.name, step.body or life.steps[-1].body, operation))
+            after_each(aws.recorder.calls[before:])
     finally:
         rehearsed.read()
     rows = [
-        Row(of, f"{name}: {step}", "ministack", compare(operation, body, rehearsed, number))
+        Row(life.template, f"{life.name}: {step}", "ministack", compare(aws, operation, body, rehearsed, number))
         for number, (step, body, operation) in enumerate(done)
     ]
-    tasks = sum(operation.tasks for _, _, operation in done)
+    tasks = sum(len(operation.tasks) for _, _, operation in done)
     if tasks != rehearsed.tasks:
         rows[-1].differences.append(f"{tasks} tasks ran, and {rehearsed.tasks} in the rehearsal")
     ids = {
@@ -149,11 +185,11 @@ def live(aws: Aws, name: str, of: str, steps: list) -> list:
     return rows
 
 
-def compare(operation: Operation, body: dict, rehearsed: Rehearsed, number: int) -> list:
+def compare(aws: Aws, operation: Operation, body: dict, rehearsed: Rehearsed, number: int) -> list:
     """Where the two worlds differ about one operation."""
     found = []
     said = rehearsed.operations[number]
-    stack = rehearsed.name
+    stack = rehearsed.life.stack
     final = [status for status, name, _ in said["events"] if name == stack][-1]
     if operation.status != final:
         found.append(f"the stack is {operation.status}, and {final} in the rehearsal")
@@ -167,10 +203,24 @@ def compare(operation: Operation, body: dict, rehearsed: Rehearsed, number: int)
         expected = [plain(reason) for status, reason in rehearsed.of(number, name) if status.endswith("_FAILED")]
         if reasons != expected:
             found.append(f"{name}: {reasons}, and {expected} in the rehearsal")
-    if "MigratedTo" in operation.outputs and operation.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        last = said["printed"][-1] if said["printed"] else ""
-        if operation.outputs["MigratedTo"] != last:
-            found.append(f"Output is {operation.outputs['MigratedTo']!r}, and {last!r} was printed last in the rehearsal")
+    if operation.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        found += compare_outputs(aws, operation, said["printed"])
+    return found
+
+
+def compare_outputs(aws: Aws, operation: Operation, printed: list) -> list:
+    """Where the attributes that a template puts out differ from the tasks, and from what these printed in the rehearsal."""
+    found, outputs = [], operation.outputs
+    last, task = printed[-1] if printed else "", operation.tasks[-1] if operation.tasks else ""
+    if outputs.get("MigratedTo", last) != last:
+        found.append(f"Output is {outputs['MigratedTo']!r}, and {last!r} was printed last in the rehearsal")
+    if outputs.get("MigrationTask", task) != task:
+        found.append(f"TaskArn is {outputs['MigrationTask']!r}, and the task is {task!r}")
+    if "MigrationLog" in outputs:
+        group, stream = outputs["MigrationLog"].split(" ")
+        logged = aws.logged(group, stream) if stream else []
+        if logged != printed:
+            found.append(f"the log {group} {stream} has {logged}, and {printed} was printed in the rehearsal")
     return found
 
 
@@ -226,11 +276,13 @@ def ended(operation: Operation, status: str) -> list:
 
 
 def monitored(aws: Aws) -> list:
-    """Each task that failed is alerted once: ECS's events by EventBridge and SQS, the alert by SNS."""
-    failed = sum(
-        answer.get("Status") in ("FAILED", "FAILURE") and "exited with code" in answer["Reason"]
-        for answer in aws.recorder.answers
-    )
+    """Failed tasks are alerted: ECS's events by EventBridge and SQS, the alert by SNS.
+
+    Those of one kind are one message (docs/monitor.md, A storm is one message). The lives of the CDK app have one cluster.
+    """
+    reasons = [one["Reason"] for one in aws.recorder.answers if one.get("Status") in ("FAILED", "FAILURE")]
+    kinds = {re.search(r"exited with code \d+.*\btask/([\w-]+)/", reason, re.DOTALL) for reason in reasons}
+    failed = len({kind[1] for kind in kinds if kind})
     published = lambda: [call for call in aws.recorder.calls if call.service == "sns"]
     try:
         until(lambda: len(published()) >= failed, "the alerts", 20)
@@ -242,6 +294,6 @@ def monitored(aws: Aws) -> list:
             "monitor",
             "events of failed tasks",
             "ministack",
-            [] if alerts == failed else [f"{alerts} alerts about {failed} failed tasks"],
+            [] if alerts == failed else [f"{alerts} alerts about failed tasks in {failed} clusters"],
         )
     ]

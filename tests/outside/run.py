@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import cdk_app
 import lives
 import models
 import roles
@@ -106,12 +107,20 @@ def main() -> int:
             world = troubles.World(aws)
             world.watch()
             for life in lives.lives():
-                rows += lives.live(aws, *life)
+                rows += lives.live(aws, life)
+            own = len(aws.recorder.calls)
+            cdk_app.publish(aws)
+            for life in lives.lives_of_cdk():
+                rows += lives.live(aws, life)
+            of_cdk_s = slice(own, len(aws.recorder.calls))
             rows += lives.monitored(aws)
             rows += troubles.beside_service(world) + troubles.refused_answer(world) + troubles.many_clusters(world)
             rows += troubles.emitted(world)
+            # The CDK app has a function of its own, with another role.
+            cdk_calls = aws.recorder.calls[of_cdk_s]
+            del aws.recorder.calls[of_cdk_s]
             found, flows = judged("flows", aws.recorder.calls, {"ecs"})
-            rows += found
+            rows += found + judged("cdk", cdk_calls, {"ecs"})[0]
             said, _ = simulation.communicate(timeout=300)
             if simulation.returncode:
                 raise AssertionError(f"the simulation:\n{said}")
