@@ -153,10 +153,12 @@ def ask(policy: dict, questions: list) -> list:
 
 
 def policy_of(aws: Aws, stack: str, logical_id: str = "Role") -> dict:
-    """The policy of one of the stack's roles, as CloudFormation has filled it in."""
+    """The inline policies of one of the stack's roles in one document, as CloudFormation has filled them in."""
     resources = aws.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
     [role] = [one["PhysicalResourceId"] for one in resources if one["LogicalResourceId"] == logical_id]
-    iam = aws.client("iam")
-    [name] = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-    return json.loads(urllib.parse.unquote(document)) if isinstance(document, str) else document
+    iam, statements = aws.client("iam"), []
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        read = json.loads(urllib.parse.unquote(document)) if isinstance(document, str) else document
+        statements += read["Statement"]
+    return {"Version": "2012-10-17", "Statement": statements}

@@ -1,8 +1,11 @@
 """What the roles of the templates may do and may not, by an evaluator of IAM that is not ours."""
 
 import functools
+import json
 import urllib.parse
 
+import cdk_app
+import models
 from harness import ACCOUNT, ALARMS, CODE, REGION, Aws, template
 from iam import Questions, arn, ask, distinct, policy_of, question
 from lives import Row, ended
@@ -67,6 +70,66 @@ def judge(aws: Aws, flows: list, lived: list) -> list:
     return rows + unused()
 
 
+class OfCdk:
+    """The function's role in the CDK app's stack, with the policies that each operation of a life has left it."""
+
+    def __init__(self, aws: Aws):
+        resources = cdk_app.template()["Resources"]
+        only = functools.partial(cdk_app.named, cdk_app.template())
+        self.aws, self.role = aws, only("AWS::IAM::Role", "EcsTaskProviderRole")
+        table = resources[only("AWS::DynamoDB::Table")]["Properties"]["TableName"]
+        function = resources[only("AWS::Lambda::Function")]["Properties"]["FunctionName"]
+        self.questions, self.policy, self.asked = Questions(table, function), None, {}
+
+    def note(self, calls: list):
+        """Takes the calls of an operation. A stack that is gone, or rolled back, had the policies of the operation before."""
+        stack = self.aws.find(cdk_app.STACK)
+        if stack and not stack["StackStatus"].endswith("ROLLBACK_COMPLETE"):
+            self.policy = json.dumps(policy_of(self.aws, cdk_app.STACK, self.role))
+        for call in calls:
+            self.questions.learn(call)
+        own = [call for call in calls if call.service in models.JUDGED and not is_monitor_s(call)]
+        self.asked.setdefault(self.policy, []).extend(one for call in own for one in self.questions.of(call))
+
+    def judge(self) -> list:
+        """The rows: what EcsTask grants is enough for each call, and it is for one task in one cluster."""
+        refused, number = [], 0
+        for policy, asked in self.asked.items():
+            asked = distinct(asked)
+            number += len(asked)
+            refused += denials(answered(json.loads(policy), asked))
+        policy, asked = next(iter(self.asked.items()))
+        may_not = elsewhere(asked)
+        return [
+            Row("cdk", f"every call of its lives: {number} questions", "iam-simulate", refused),
+            Row(
+                "cdk",
+                f"what must be denied: {len(may_not)} questions",
+                "iam-simulate",
+                granted(answered(json.loads(policy), may_not)),
+            ),
+        ]
+
+
+def elsewhere(asked: list) -> list:
+    """What is one step away from the start of the CDK app's task."""
+    start = next(one for one in asked if one["action"] == "ecs:RunTask")
+    passed = next(one for one in asked if one["action"] == "iam:PassRole")
+    cluster, other = start["context"]["ecs:cluster"], arn("ecs", "cluster/other")
+    return [
+        *(question(action, start["resource"], ecs__cluster=other) for action in ("ecs:RunTask", "ecs:StartTask")),
+        question("ecs:RunTask", start["resource"]),
+        question("ecs:RunTask", arn("ecs", "task-definition/other:1"), ecs__cluster=cluster),
+        question("ecs:TagResource", arn("ecs", f"task/other/{'0' * 32}"), ecs__CreateAction="RunTask"),
+        question("ecs:TagResource", arn("ecs", f"task/{cluster.rsplit('/', 1)[-1]}/{'0' * 32}")),
+        question("iam:PassRole", role("other"), iam__PassedToService="ecs-tasks.amazonaws.com"),
+        question("iam:PassRole", passed["resource"], iam__PassedToService="lambda.amazonaws.com"),
+        question("dynamodb:PutItem", arn("dynamodb", "table/other")),
+        question("lambda:InvokeFunction", arn("lambda", "function:other")),
+        question("ecs:UpdateService", arn("ecs", f"service/{cluster.rsplit('/', 1)[-1]}/web"), ecs__cluster=cluster),
+    ]
+
+
 def is_monitor_s(call) -> bool:
     """Whether the monitor has made this call, and not the runner."""
     if call.service == "sns":
@@ -83,15 +146,12 @@ WRITTEN = {"provider": set(), "monitor": set()}
 def allowed(aws: Aws, name: str, stack: str, questions: list, partly: bool = False) -> list:
     """Everything that is asked must be allowed; notes which statements did."""
     policy, questions = policy_of(aws, stack), distinct(questions)
-    answers = ask(policy, questions)
+    answers = answered(policy, questions)
     WRITTEN[name] |= {one["Sid"] for one in policy["Statement"]}
-    refused = []
-    for one, answer in zip(questions, answers):
+    for _, answer in answers:
         USED[name].update(answer["by"])
-        if not answer["allowed"]:
-            refused.append(f"{one['action']} on {one['resource']} {one['context']} is denied {answer.get('errors', '')}")
     what = "what a company's role must do" if partly else "every call of flows and lives"
-    return [Row(name, f"{what}: {len(questions)} questions", "iam-simulate", refused)]
+    return [Row(name, f"{what}: {len(questions)} questions", "iam-simulate", denials(answers))]
 
 
 def unused() -> list:
@@ -230,7 +290,7 @@ def hook_role(aws: Aws, stack: str) -> list:
         question("sns:Publish", ALARMS),
     ]
     policy = policy_of(aws, stack, "HookRole")
-    refused = [f"{one['action']} on {one['resource']} is denied" for one, answer in answered(policy, may) if not answer["allowed"]]
+    refused = denials(answered(policy, may))
     return [
         Row("provider", f"what the hook's role must do: {len(may)} questions", "iam-simulate", refused),
         Row(
@@ -245,6 +305,15 @@ def hook_role(aws: Aws, stack: str) -> list:
 def answered(policy: dict, questions: list) -> list:
     """Each question with its answer."""
     return list(zip(questions, ask(policy, list(questions))))
+
+
+def denials(answers: list) -> list:
+    """Whatever of that is denied."""
+    return [
+        f"{one['action']} on {one['resource']} {one['context']} is denied {answer.get('errors', '')}"
+        for one, answer in answers
+        if not answer["allowed"]
+    ]
 
 
 def granted(answers: list) -> list:

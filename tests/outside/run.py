@@ -110,17 +110,18 @@ def main() -> int:
                 rows += lives.live(aws, life)
             own = len(aws.recorder.calls)
             cdk_app.publish(aws)
+            of_cdk = roles.OfCdk(aws)
             for life in lives.lives_of_cdk():
-                rows += lives.live(aws, life)
+                rows += lives.live(aws, life, of_cdk.note)
             of_cdk_s = slice(own, len(aws.recorder.calls))
             rows += lives.monitored(aws)
             rows += troubles.beside_service(world) + troubles.refused_answer(world) + troubles.many_clusters(world)
             rows += troubles.emitted(world)
-            # The CDK app has a function of its own, with another role.
+            # The CDK app has a function of its own, whose role is asked about its calls.
             cdk_calls = aws.recorder.calls[of_cdk_s]
             del aws.recorder.calls[of_cdk_s]
             found, flows = judged("flows", aws.recorder.calls, {"ecs"})
-            rows += found + judged("cdk", cdk_calls, {"ecs"})[0]
+            rows += found + judged("cdk", cdk_calls, {"ecs"})[0] + of_cdk.judge()
             said, _ = simulation.communicate(timeout=300)
             if simulation.returncode:
                 raise AssertionError(f"the simulation:\n{said}")
