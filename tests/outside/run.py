@@ -96,7 +96,8 @@ def main() -> int:
         calls = Path(folder) / "calls.jsonl"
         simulation = subprocess.Popen(
             shlex.split(os.environ["SIMULATE"]),
-            env={**os.environ, "CALLS": str(calls)},
+            # Without optimization a life needs more than the 2 MiB that a thread of Rust has.
+            env={**os.environ, "CALLS": str(calls), "RUST_MIN_STACK": str(16 << 20)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
