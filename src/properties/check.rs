@@ -46,10 +46,11 @@ impl Properties {
                 ("PlacementStrategy", self.placement_strategy.is_some()),
             ];
             for (name, _) in unsuited.iter().filter(|(_, given)| *given) {
-                refuse(
-                    name,
-                    "cannot be given together with Instances: StartTask has no such parameter",
+                let problem = format!(
+                    "cannot be given together with Instances: leave one of them out (with Instances the function \
+                     calls StartTask, which has no {name})"
                 );
+                refuse(name, &problem);
             }
         }
         self.check_wait(has_no_handle, &mut refuse);
@@ -59,8 +60,8 @@ impl Properties {
             .map(|network| &network.awsvpc_configuration);
         if has_no_service && network.is_some_and(|network| network.subnets.is_none()) {
             refuse(
-                "NetworkConfiguration.awsvpcConfiguration.subnets",
-                "is missing: it can be left out only with Service",
+                "NetworkConfiguration.AwsvpcConfiguration.Subnets",
+                "is missing: only a resource with Service may leave it out",
             );
         }
         let containers = self
@@ -71,11 +72,11 @@ impl Properties {
             for (number, one) in container.resource_requirements.iter().flatten().enumerate() {
                 if one.value.is_none() && one.sharing_strategy.is_none() {
                     let path = format!(
-                        "Overrides.containerOverrides[{index}].resourceRequirements[{number}].value"
+                        "Overrides.ContainerOverrides[{index}].ResourceRequirements[{number}].Value"
                     );
                     refuse(
                         &path,
-                        "is missing: it can be left out only with sharingStrategy",
+                        "is missing: it can be left out only with SharingStrategy",
                     );
                 }
             }
@@ -86,7 +87,7 @@ impl Properties {
             if tag.key.starts_with(OWN_TAG_PREFIX) {
                 let problem =
                     format!("begins with {OWN_TAG_PREFIX}, which the function keeps for itself");
-                refuse(&format!("Tags[{index}].key"), &problem);
+                refuse(&format!("Tags[{index}].Key"), &problem);
             }
         }
         for (index, criterion) in self
@@ -98,7 +99,7 @@ impl Properties {
             if criterion.environment_keys.is_none() && !criterion.image {
                 refuse(
                     &format!("UpdateCriteria[{index}]"),
-                    "compares nothing: give EnvironmentKeys or Image: true",
+                    "compares nothing: set EnvironmentKeys or Image: true",
                 );
             }
         }
@@ -110,8 +111,8 @@ impl Properties {
         if self.wait_handle.is_none() {
             if has_no_handle && self.timeout > MAX_SERVICE_TIMEOUT {
                 let problem = format!(
-                    "must be at most {MAX_SERVICE_TIMEOUT}, which is as long as CloudFormation waits for a \
-                     custom resource; with WaitHandle it may be up to {MAX_WAIT}"
+                    "must be at most {MAX_SERVICE_TIMEOUT}, the longest that CloudFormation waits for a custom \
+                     resource; with WaitHandle it may be up to {MAX_WAIT}"
                 );
                 refuse("Timeout", &problem);
             }
@@ -157,8 +158,9 @@ pub(super) fn refuse_dynamic_references(
             // CloudFormation resolves {{resolve:ssm:…}} in custom resources, so that one may stand.
             if text.contains("{{resolve:secretsmanager") || text.contains("{{resolve:ssm-secure") =>
         {
-            let problem = "holds a dynamic reference, which CloudFormation does not resolve in a custom \
-                           resource: put the secret into `secrets` of the container in the task definition";
+            let problem = "holds a dynamic reference to a secret (secretsmanager or ssm-secure), which CloudFormation \
+                           does not resolve in a custom resource: put the secret into Secrets of the container in the \
+                           task definition";
             errors.push(PropertyError::at(path, problem));
         }
         Value::Array(items) => {

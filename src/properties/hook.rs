@@ -41,7 +41,7 @@ const NOT_FOR_HOOKS: [(&str, &str); 11] = [
     ("ReturnOutput", "a hook has no attributes"),
     (
         "Service",
-        "the run takes its place from the service that is deployed",
+        "the task takes network and launch type from the service that is deployed",
     ),
     (
         "Instances",

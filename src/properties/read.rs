@@ -94,13 +94,20 @@ fn read_object(
     let spells =
         |field: &Field, name: &str| name == field.name || !at_top && name == field.other_spelling();
 
+    // Names in the errors are spelled as the template spells its own.
+    let is_camel = !object.is_empty()
+        && object
+            .keys()
+            .all(|name| name.starts_with(char::is_lowercase));
+    let spelling = |field: &Field| spelled(field, is_camel && !at_top);
+
     for name in object.keys() {
         if !fields.iter().any(|field| spells(field, name)) {
             errors.push(PropertyError::unknown(
                 path,
                 &within(name),
                 name,
-                &hint(name, fields),
+                &hint(name, fields, &spelling),
             ));
         }
     }
@@ -117,7 +124,7 @@ fn read_object(
                 read(&default, &field.rule.shape, &within(field.name), errors)
             }
             ([], Absent::Refused) => {
-                errors.push(PropertyError::missing(path, &within(field.name)));
+                errors.push(PropertyError::missing(path, &within(&spelling(field))));
                 None
             }
             (_, _) => {
@@ -135,7 +142,7 @@ fn read_object(
 
 /// A hint for an unknown name: the structure that it belongs in, or the name that was probably
 /// meant.
-fn hint(name: &str, fields: &[Field]) -> String {
+fn hint(name: &str, fields: &[Field], spelling: &impl Fn(&Field) -> String) -> String {
     // No property has a longer name, and a comparison takes time by the length.
     if name.len() > 80 {
         return String::new();
@@ -146,7 +153,9 @@ fn hint(name: &str, fields: &[Field]) -> String {
     if let Some(home) = home(name, fields).filter(|_| !is_misspelt) {
         return format!(", which belongs in {home}");
     }
-    nearest(name, fields).map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"))
+    nearest(name, fields).map_or_else(String::new, |nearest| {
+        format!(", did you mean {}?", spelling(nearest))
+    })
 }
 
 /// The structure below these fields that has a member of this name: Subnets belongs in
@@ -165,7 +174,7 @@ fn home(name: &str, fields: &[Field]) -> Option<String> {
                 if let Shape::Object(members) = shape {
                     let dot = if path.is_empty() { "" } else { "." };
                     below.push((
-                        format!("{path}{dot}{}{list}", template_spelling(field)),
+                        format!("{path}{dot}{}{list}", spelled(field, false)),
                         *members,
                     ));
                 }
@@ -185,25 +194,22 @@ fn home(name: &str, fields: &[Field]) -> Option<String> {
     None
 }
 
-/// The field's name in CloudFormation's spelling.
-fn template_spelling(field: &Field) -> String {
-    if field
-        .name
-        .starts_with(|first: char| first.is_ascii_uppercase())
-    {
+/// The field's name in ECS's spelling, or in CloudFormation's.
+fn spelled(field: &Field, is_camel: bool) -> String {
+    if field.name.starts_with(char::is_lowercase) == is_camel {
         return field.name.to_owned();
     }
     field.other_spelling()
 }
 
-/// The known name that is most like an unknown one, in the spelling of its neighbours.
-fn nearest(name: &str, fields: &[Field]) -> Option<String> {
+/// The known field whose name is most like an unknown one.
+fn nearest<'f>(name: &str, fields: &'f [Field]) -> Option<&'f Field> {
     let likeness =
         |field: &&Field| strsim::jaro_winkler(&name.to_lowercase(), &field.name.to_lowercase());
     let best = fields
         .iter()
         .max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
-    (likeness(&best) > 0.8).then(|| best.name.to_owned())
+    (likeness(&best) > 0.8).then_some(best)
 }
 
 /// A scalar as the string that CloudFormation would send.

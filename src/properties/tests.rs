@@ -213,7 +213,7 @@ fn every_limit_is_told_with_what_was_written() {
 fn a_wait_beyond_an_hour_needs_a_handle_that_somebody_signals() {
     bad(
         json!({"Timeout": "3601"}),
-        "Timeout must be at most 3600, which is as long as CloudFormation waits for a custom resource; with \
+        "Timeout must be at most 3600, the longest that CloudFormation waits for a custom resource; with \
          WaitHandle it may be up to 43200",
     );
     let handle =
@@ -288,7 +288,7 @@ fn an_unknown_name_is_told_with_the_nearest_known_one_at_every_depth() {
     bad(
         json!({"NetworkConfiguration": {"awsvpcConfiguration": {"subnets": ["a"], "SecurityGroup": []}}}),
         "unknown property SecurityGroup in NetworkConfiguration.awsvpcConfiguration, did you mean \
-         securityGroups?",
+         SecurityGroups?",
     );
 }
 
@@ -366,12 +366,13 @@ fn what_excludes_each_other_is_told() {
     );
     bad(
         json!({"Instances": ["i"], "LaunchType": "EC2", "PlatformVersion": "LATEST"}),
-        "LaunchType cannot be given together with Instances: StartTask has no such parameter; \
-         PlatformVersion cannot be given together with Instances: StartTask has no such parameter",
+        "LaunchType cannot be given together with Instances: leave one of them out (with Instances the function calls \
+         StartTask, which has no LaunchType); PlatformVersion cannot be given together with Instances: leave one of \
+         them out (with Instances the function calls StartTask, which has no PlatformVersion)",
     );
     bad(
         json!({"UpdateCriteria": [{"Container": "app"}]}),
-        "UpdateCriteria[0] compares nothing: give EnvironmentKeys or Image: true",
+        "UpdateCriteria[0] compares nothing: set EnvironmentKeys or Image: true",
     );
 }
 
@@ -409,7 +410,7 @@ fn triggers_may_be_anything_but_no_dynamic_reference_of_a_secret_may_stand_anywh
             "{errors}"
         );
         assert!(
-            errors.contains("`secrets`") && !errors.contains("resolve:"),
+            errors.contains("into Secrets") && !errors.contains("resolve:"),
             "{errors}"
         );
     }
@@ -587,8 +588,8 @@ fn a_gpu_is_counted_or_shared() {
     ));
     bad(
         overrides(json!({"type": "GPU"})),
-        "Overrides.containerOverrides[0].resourceRequirements[0].value is missing: it can be left out only \
-         with sharingStrategy",
+        "Overrides.ContainerOverrides[0].ResourceRequirements[0].Value is missing: it can be left out only \
+         with SharingStrategy",
     );
     bad(
         json!({"Overrides": {"ephemeralStorage": {"sizeInGiB": "20"}}}),
