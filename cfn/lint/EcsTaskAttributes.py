@@ -25,7 +25,7 @@ class EcsTaskAttributes(CloudFormationLintRule):
                 known = ecs.hint(attribute, ecs.ATTRIBUTES) or ": it has " + ", ".join(ecs.ATTRIBUTES)
                 yield RuleMatch(path, f"{name} has no attribute {attribute}{known}")
             elif name in tasks and attribute == "Output" and (why := never_returns(tasks[name])):
-                yield RuleMatch(path, f"Output of {name} is always empty, since {why}")
+                yield RuleMatch(path, f"Output of {name} is always empty, because {why}")
 
 
 def never_returns(task):
@@ -41,7 +41,7 @@ def returns_nothing(case):
     if ecs.number(case.get("Timeout")) == 0:
         return "Timeout 0 does not wait for the task: raise it"
     if "WaitHandle" in case:
-        return "with WaitHandle the task's end comes later: read Data of the WaitCondition"
+        return "with WaitHandle the resource is complete before the task ends: read Data of the WaitCondition"
     return None
 
 

@@ -29,7 +29,7 @@ class EcsTaskCapacity(CloudFormationLintRule):
                 if of_cluster and not task.waits_for(name) and not ecs.depends(cfn, name, task.name):
                     message = (
                         f"{task.name} can start before its cluster has the capacity providers of {name}, and ECS "
-                        f"would refuse it: add DependsOn: {name} to {task.name}"
+                        f"would then refuse the task: add DependsOn: {name} to {task.name}"
                     )
                     yield RuleMatch(task.path("CapacityProviderStrategy"), message)
 

@@ -43,7 +43,7 @@ REFUSED = {
     "Triggers": "a hook runs in every deployment",
     "NoEcho": "a hook has no attributes",
     "ReturnOutput": "a hook has no attributes",
-    "Service": "the run takes its place from the service that is deployed",
+    "Service": "the task takes network and launch type from the service that is deployed",
     "Instances": "StartTask has no client token, so a second invocation would start a second task",
 }
 
@@ -89,25 +89,25 @@ def stages(hook):
     for index, stage in enumerate(listed if isinstance(listed, list) else []):
         if isinstance(stage, str) and stage in REPEATED:
             message = f"a task cannot run at the stage {stage}, because {REPEATED[stage]}"
-            yield ("LifecycleStages", index), f"{message}: give one of {', '.join(STAGES)}"
+            yield ("LifecycleStages", index), f"{message}: use one of {', '.join(STAGES)}"
 
 
 def in_details(hook):
     """What is wrong with the text, and around the task."""
     details = hook.details
     if hook.given is None:
-        yield f"HookDetails is missing: give HookDetails: {EXAMPLE}"
+        yield f"HookDetails is missing: add HookDetails: {EXAMPLE}"
     elif hook.problem:
-        yield f"HookDetails is no JSON: {hook.problem}"
+        yield f"HookDetails is not valid JSON: {hook.problem}"
     elif hook.is_object:
-        yield "HookDetails is an object, and ECS takes JSON in a text: put it into quotes, or below HookDetails: |"
+        yield "HookDetails is an object, but ECS takes a JSON string: put it in quotes, or below HookDetails: |"
     if details is None or is_unknown(details) and not isinstance(details, dict):
         return
     if not isinstance(details, dict):
-        yield f"HookDetails must be a JSON object: give HookDetails: {EXAMPLE}"
+        yield f"HookDetails must be a JSON object: write HookDetails: {EXAMPLE}"
     elif "ECSTask" not in details:
         meant = next((hint for name in details if (hint := ecs.hint(name, ["ECSTask"]))), "")
-        yield f"HookDetails has no ECSTask{meant or f': give HookDetails: {EXAMPLE}'}"
+        yield f"HookDetails has no ECSTask{meant or f': write HookDetails: {EXAMPLE}'}"
     elif hook.task is None and not is_unknown(details["ECSTask"]):
         yield f"ECSTask must be an object, not {json.dumps(details['ECSTask'])}"
 
@@ -138,8 +138,8 @@ def limits(hook):
         return
     path = ("TimeoutConfiguration", "TimeoutInMinutes")
     if minutes > LONGEST_HOOK:
-        yield path, f"TimeoutInMinutes of {minutes} is above {LONGEST_HOOK}, which is as long as ECS waits for a function"
+        yield path, f"TimeoutInMinutes ({minutes}) exceeds {LONGEST_HOOK}, the longest that ECS waits for a function"
     elif timeout is not None and hook.task is not None and minutes * 60 < timeout:
         enough = min(-(-(timeout + STOPPING) // 60), LONGEST_HOOK)
-        message = f"TimeoutInMinutes of {minutes} is below Timeout of {timeout} s: ECS would not wait for the task"
-        yield path, f"{message}. Raise it to {enough}, since a task takes some minutes to stop"
+        message = f"TimeoutInMinutes ({minutes}) is shorter than Timeout ({timeout} s), so ECS stops waiting before the task ends"
+        yield path, f"{message}. Raise it to {enough}, because a task can take some minutes to stop"

@@ -59,7 +59,7 @@ def misspelt(case):
         if isinstance(value, bool):
             value = str(value).lower()
         if isinstance(value, str) and value not in known:
-            meant = ecs.hint(value, known) or ": give " + " or ".join(known)
+            meant = ecs.hint(value, known) or ": use " + " or ".join(known)
             yield path, f"{path[-1]} {value} is unknown{meant}"
 
 
@@ -67,7 +67,8 @@ def with_instances(case):
     """Properties that StartTask does not have."""
     for name in NOT_WITH_INSTANCES if case.get("Instances") else ():
         if name in case:
-            yield (name,), f"{name} cannot be given together with Instances: StartTask has no such parameter"
+            message = f"{name} cannot be given together with Instances: leave one of them out (with Instances"
+            yield (name,), f"{message} the function calls StartTask, which has no {name})"
 
 
 def without_subnets(case):
@@ -108,7 +109,7 @@ def unfit_platform(case, launch_type):
     """Only Fargate has platform versions."""
     if "PlatformVersion" in case and launch_type not in (None, "FARGATE"):
         why = f"LaunchType is {launch_type}" if "LaunchType" in case else "without LaunchType ECS uses EC2"
-        message = f"only Fargate has a PlatformVersion, and {why}: leave it out, or set LaunchType: FARGATE"
+        message = f"only Fargate has a PlatformVersion, but {why}: leave it out, or set LaunchType: FARGATE"
         yield ("PlatformVersion",), message
 
 
@@ -125,7 +126,7 @@ def unfit_network(case, launch_type):
         yield (), f"{needs} NetworkConfiguration with Subnets: add it, or Service to take it from a service"
     # On Fargate the network mode is what is wrong.
     if has_network and mode in ("bridge", "host", "none", "default") and launch_type != "FARGATE":
-        message = f"only the network mode awsvpc takes NetworkConfiguration, and {name} has {mode}"
+        message = f"only the network mode awsvpc takes NetworkConfiguration, but {name} has {mode}"
         yield ("NetworkConfiguration",), f"{message}: leave it out, or set NetworkMode: awsvpc in {name}"
 
 
@@ -147,17 +148,17 @@ def unfit_definition(case, launch_type):
         why = f"LaunchType is {launch_type}" if place else f"without LaunchType ECS uses {launch_type}"
         if "CapacityProviderStrategy" in case:
             why = f"the capacity providers are those of {launch_type}"
-        message = f"{name} requires {' and '.join(made_for)} (RequiresCompatibilities), and {why}"
+        message = f"{name} requires {' and '.join(made_for)} (RequiresCompatibilities), but {why}"
         change = f"set LaunchType: {made_for[0]}, or add {launch_type} to RequiresCompatibilities"
         yield place, f"{message}: {change}"
     elif launch_type == "FARGATE":
         mode = mode_of(case)
         if mode not in (None, "awsvpc"):
             change = f"set NetworkMode: awsvpc in {name}"
-            yield place, f"Fargate needs the network mode awsvpc, and {name} has {mode}: {change}"
+            yield place, f"Fargate needs the network mode awsvpc, but {name} has {mode}: {change}"
         for size in ("Cpu", "Memory"):
             if ecs.member(definition, size) is None:
                 yield (
                     place,
-                    f"Fargate needs {size} for the whole task, and {name} has none: set {size} in {name}",
+                    f"Fargate needs {size} for the whole task, but {name} has none: set {size} in {name}",
                 )

@@ -17,7 +17,7 @@ class EcsTaskMembers(CloudFormationLintRule):
 
     id = "E9109"
     shortdesc = "Check UpdateCriteria and Tags of Custom::ECSTask"
-    description = "The function refuses criteria that compare nothing, and tags that begin as its own do"
+    description = "The function refuses criteria that compare nothing, and tags whose keys begin with ecs-tasks:"
     tags = ["resources", "ecs", "custom"]
 
     def match(self, cfn):
@@ -36,12 +36,12 @@ def mistakes(case):
     for index, criterion in items(case, "UpdateCriteria"):
         compares_image = str(criterion.get("Image", "")).lower() not in ("", "false", "no")
         if not compares_image and criterion.get("EnvironmentKeys") is None:
-            message = f"UpdateCriteria[{index}] compares nothing: give EnvironmentKeys or Image: true"
+            message = f"UpdateCriteria[{index}] compares nothing: set EnvironmentKeys or Image: true"
             yield ("UpdateCriteria", index), message
     for index, tag in items(case, "Tags"):
         key = ecs.member(tag, "Key")
         if isinstance(key, str) and key.startswith(OWN_TAG_PREFIX):
-            message = f"the tag {key} begins with {OWN_TAG_PREFIX}, as the function's own do: rename it"
+            message = f"the tag {key} begins with {OWN_TAG_PREFIX}, which is for the function's own tags: rename it"
             yield ("Tags", index, "Key"), message
 
 

@@ -14,7 +14,7 @@ class EcsTaskOrder(CloudFormationLintRule):
 
     id = "W9103"
     shortdesc = "Check that Custom::ECSTask runs before the service of the same task definition"
-    description = "A task that depends on a service of its own image runs after the service is stable, or never"
+    description = "A task that depends on a service of the same image runs only after that service is stable, or never"
     tags = ["resources", "ecs", "custom"]
 
     def match(self, cfn):
@@ -23,12 +23,15 @@ class EcsTaskOrder(CloudFormationLintRule):
                 if task.waits_for(name) and runs_the_same(cfn, task, service):
                     by_name = name in ecs.references(task.properties.get("Service"))
                     message = (
-                        f"{task.name} runs after {name} has become stable with the same task definition's new image. "
-                        "If that image needs the work of the task, the service never becomes stable, and the task "
-                        f"never runs: let {name} depend on {task.name}"
+                        f"{task.name} waits until {name} is stable with the new image of the same task definition. "
+                        f"If that image needs what {task.name} does (a migration), {name} never becomes stable, and "
+                        f"{task.name} never runs. Give {name} DependsOn: {task.name}"
                     )
                     if by_name:
-                        message += ", and give Service the service's literal name"
+                        message += (
+                            f", and {task.name} LaunchType and NetworkConfiguration instead of Service: the service's "
+                            "literal name works only once the service exists"
+                        )
                     yield RuleMatch(task.path("Service") if by_name else ["Resources", task.name], message)
 
 

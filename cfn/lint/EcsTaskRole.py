@@ -17,7 +17,7 @@ class EcsTaskRole(CloudFormationLintRule):
 
     id = "W9101"
     shortdesc = "Check that Custom::ECSTask waits for the policies of its roles"
-    description = "A task that starts before its policies may not pull its image or read its secrets"
+    description = "A task that starts before its roles have their policies may be unable to pull its image or read its secrets"
     tags = ["resources", "ecs", "custom"]
 
     def match(self, cfn):
@@ -33,9 +33,8 @@ class EcsTaskRole(CloudFormationLintRule):
             if late:
                 names = ", ".join(late)
                 message = (
-                    f"{task.name} can start before its roles have {names}: the task may not be allowed to "
-                    "pull its image, read its secrets or do its work yet. "
-                    f"Add {names} to DependsOn of {task.name}"
+                    f"{task.name} can start before its roles have their policies ({names}), so the task may be unable "
+                    f"to pull its image, read its secrets or do its work. Add {names} to DependsOn of {task.name}"
                 )
                 yield RuleMatch(["Resources", task.name], message)
 

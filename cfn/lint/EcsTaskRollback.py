@@ -31,9 +31,9 @@ class EcsTaskRollback(CloudFormationLintRule):
             runs_on_update = str(task.properties.get("RunOnUpdate", "")).lower() not in ("false", "no")
             if runs_in_rollback and runs_on_update and migrates(task):
                 message = (
-                    f"{task.name} seems to migrate a database, and RunOnRollback is true. A rollback runs the old "
-                    "image's migration against the new schema. Many tools refuse that, and the stack ends in "
-                    "UPDATE_ROLLBACK_FAILED: leave RunOnRollback out if yours does"
+                    f"{task.name} seems to migrate a database, and RunOnRollback is true. A rollback would run "
+                    "the old image's migration against the new schema. Many migration tools refuse that, and the stack "
+                    "ends in UPDATE_ROLLBACK_FAILED: leave RunOnRollback out if yours is one of them"
                 )
                 yield RuleMatch(task.path("RunOnRollback"), message)
 

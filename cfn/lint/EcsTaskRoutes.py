@@ -29,8 +29,8 @@ class EcsTaskRoutes(CloudFormationLintRule):
             if late:
                 names = ", ".join(late)
                 message = (
-                    f"{task.name} can start before its subnets have {names}: the task may not be able to "
-                    f"pull its image or reach its database yet. Add {names} to DependsOn of {task.name}"
+                    f"{task.name} can start before its subnets have their routes ({names}), so the task may be unable "
+                    f"to pull its image or reach its database. Add {names} to DependsOn of {task.name}"
                 )
                 yield RuleMatch(["Resources", task.name], message)
 

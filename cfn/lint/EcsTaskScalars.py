@@ -32,7 +32,7 @@ class EcsTaskScalars(CloudFormationLintRule):
         definitions = ecs.resources(cfn, "AWS::ECS::TaskDefinition")
         for path, text in scalars(cfn) if names else ():
             if len(path) > 2 and path[0] == "Resources" and path[1] in names | set(definitions) and changes(path, text):
-                message = f"{text} is not quoted, so YAML reads it as another value: quote it if you mean the text"
+                message = f"{text} is not quoted, so YAML reads it as another value: quote it if you mean a string"
                 yield RuleMatch(path, message)
 
 

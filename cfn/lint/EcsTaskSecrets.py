@@ -9,8 +9,8 @@ sys.path.append(str(Path(__file__).parent))
 import _ecs_task as ecs  # noqa: E402
 
 MESSAGE = (
-    "CloudFormation does not resolve this reference to a secret in a custom resource: put the secret into "
-    "Secrets of the container in the task definition"
+    "CloudFormation does not resolve this reference to a secret (secretsmanager or ssm-secure) in a custom "
+    "resource: put the secret into Secrets of the container in the task definition"
 )
 REFERENCES = ("{{resolve:secretsmanager", "{{resolve:ssm-secure")
 

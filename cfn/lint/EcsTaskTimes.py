@@ -14,7 +14,7 @@ class EcsTaskTimes(CloudFormationLintRule):
 
     id = "E9106"
     shortdesc = "Check Timeout and ServiceTimeout of Custom::ECSTask"
-    description = "A Timeout above ServiceTimeout cannot be kept: CloudFormation stops waiting before"
+    description = "A Timeout longer than ServiceTimeout is never reached: CloudFormation stops waiting first"
     tags = ["resources", "ecs", "custom"]
 
     def match(self, cfn):
@@ -33,15 +33,15 @@ class EcsTaskTimes(CloudFormationLintRule):
                 longest = properties["ServiceTimeout"]["maximum"]
                 if timeout > longest:
                     message = (
-                        f"Timeout of {timeout} s is above {longest} s, which is as long as CloudFormation waits for a "
-                        "custom resource: lower it, or give WaitHandle and a WaitCondition"
+                        f"Timeout ({timeout} s) exceeds {longest} s, the longest that CloudFormation waits for a "
+                        "custom resource: lower it, or use WaitHandle with a WaitCondition"
                     )
                     yield RuleMatch(task.path("Timeout"), message)
                     break
                 if timeout > limit:
                     message = (
-                        f"Timeout of {timeout} s is above ServiceTimeout of {limit} s, when CloudFormation "
-                        f"stops waiting: raise ServiceTimeout to at least {min(timeout + 30, 3600)}"
+                        f"Timeout ({timeout} s) is longer than ServiceTimeout ({limit} s), so CloudFormation stops "
+                        f"waiting before the task ends: raise ServiceTimeout to at least {min(timeout + 30, 3600)}"
                     )
                     yield RuleMatch(task.path("Timeout"), message)
                     break

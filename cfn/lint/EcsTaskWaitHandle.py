@@ -16,7 +16,7 @@ class EcsTaskWaitHandle(CloudFormationLintRule):
 
     id = "E9108"
     shortdesc = "Check WaitHandle of Custom::ECSTask"
-    description = "Without a WaitCondition nothing waits for the task, and its failure fails nothing"
+    description = "Without a WaitCondition nothing waits for the task, and the deploy succeeds even if the task fails"
     tags = ["resources", "ecs", "custom"]
 
     def match(self, cfn):
@@ -41,7 +41,7 @@ def enough(timeout):
 def mistakes(cfn, task, handle):
     """What is wrong with this handle and its condition."""
     if not ecs.resources(cfn, HANDLE, among={handle}):
-        yield f"WaitHandle is {handle}, which is no {HANDLE}: give !Ref of one"
+        yield f"WaitHandle is {handle}, which is not an {HANDLE}: set it to !Ref of one"
         return
     timeout = ecs.number(task.properties.get("Timeout", 290))
     waiting = {
@@ -51,13 +51,13 @@ def mistakes(cfn, task, handle):
     }
     if not waiting:
         yield (
-            f"no {CONDITION} waits for {handle}, so the deploy goes on before the task has ended: add one "
+            f"no {CONDITION} waits for {handle}, so the deploy continues while the task still runs: add one "
             f"with Handle: !Ref {handle}, DependsOn: {task.name} and Timeout: {enough(timeout) or 'that of the task'}"
         )
     for name, condition_timeout in waiting.items():
         limit = ecs.number(condition_timeout)
         if limit is not None and timeout is not None and limit < timeout:
-            wanted = f"raise it to {enough(timeout)}, since a task takes some minutes to stop and to be reported"
+            wanted = f"raise it to {enough(timeout)}, because a task can take some minutes to stop and to be reported"
             yield f"Timeout of {name} is {limit} s, below the {timeout} s of {task.name}: {wanted}"
         if not ecs.depends(cfn, name, task.name):
-            yield f"{name} can start to wait before {task.name} has: add DependsOn: {task.name} to {name}"
+            yield f"{name} can start to wait before {task.name} has started: add DependsOn: {task.name} to {name}"
