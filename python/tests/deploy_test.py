@@ -83,7 +83,7 @@ class Create(Case):
 
     def test_all_of_it_is_said_before_anything_is_made(self):
         done = self.world.run("deploy", "n\n")
-        for text in (ACCOUNT, REGION, BUCKET, "make (versioned, encrypted", "ecs-tasks: create", "AWS::DynamoDB::Table", "CAPABILITY_IAM"):
+        for text in (ACCOUNT, REGION, BUCKET, "create (versioned, encrypted", "ecs-tasks: create", "AWS::DynamoDB::Table", "CAPABILITY_IAM"):
             self.assertIn(text, done.out)
         self.assertEqual((done.status, done.writes), (2, []))
 
@@ -95,7 +95,7 @@ class Create(Case):
     def test_without_a_terminal_and_without_yes_it_refuses(self):
         done = self.world.run("deploy")
         self.assertEqual((done.status, done.writes), (2, []))
-        self.assertIn("say --yes", done.error)
+        self.assertIn("use --yes", done.error)
 
     def test_parameters_tags_architecture_and_bucket_reach_the_stack(self):
         self.world.client("s3").create_bucket(
@@ -184,7 +184,7 @@ class Update(Case):
         self.assertEqual(done.status, 2)
         self.assertNotIn("ExecuteChangeSet", done.calls)
         self.assertIn("DeleteChangeSet", done.calls)
-        self.assertIn("Nothing new was made.", done.out)
+        self.assertIn("Nothing new was created.", done.out)
 
     def test_an_update_that_changes_outputs_alone_is_executed(self):
         self.world.changed["DescribeChangeSet"] = lambda answer: answer.update(Changes=[])
@@ -197,7 +197,7 @@ class Update(Case):
 
         self.world.changed["DescribeChangeSet"] = none
         done = self.must("deploy --yes -p LogLevel=DEBUG")
-        self.assertIn("Nothing to change, CloudFormation says", done.out)
+        self.assertIn("CloudFormation reports no changes", done.out)
         self.assertIn("DeleteChangeSet", done.calls)
 
     def test_a_change_set_that_fails_says_why(self):
@@ -242,9 +242,9 @@ class States(Case):
             ("CREATE_FAILED", "delete-stack"),
             ("ROLLBACK_FAILED", "delete-stack"),
             ("DELETE_FAILED", "delete-stack"),
-            ("CREATE_IN_PROGRESS", "Wait for its end"),
-            ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "Wait for its end"),
-            ("DELETE_IN_PROGRESS", "Wait for its end"),
+            ("CREATE_IN_PROGRESS", "Wait until it ends"),
+            ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "Wait until it ends"),
+            ("DELETE_IN_PROGRESS", "Wait until it ends"),
             ("SOMETHING_NEW", "describe-stacks"),
         ]:
             self.set_status(status)
@@ -266,7 +266,7 @@ class States(Case):
         self.assertIn("Missing permission: iam:CreateRole", done.error)
         FAILING.clear()
         done = self.must("deploy", "y\n")
-        self.assertIn("delete what a failed create left", done.out)
+        self.assertIn("delete the empty stack of a failed create", done.out)
         self.assertEqual(self.stack()["StackStatus"], "CREATE_COMPLETE")
 
     def test_a_failed_update_says_the_first_cause_and_that_the_stack_is_as_before(self):
@@ -294,7 +294,7 @@ class States(Case):
         for command in ("deploy", "destroy"):
             done = self.world.run(f"{command} --yes --stack-name shop")
             self.assertEqual((done.status, done.writes), (2, []))
-            self.assertIn("the change set first, which deploy did not make", done.error)
+            self.assertIn("the change set first, which deploy did not create", done.error)
 
     def test_a_stack_that_is_not_ours_stays_as_it_is(self):
         body = json.dumps({"Description": "shop", "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
@@ -302,7 +302,7 @@ class States(Case):
         for line in ("deploy --yes --stack-name shop", "destroy --yes --stack-name shop"):
             done = self.world.run(line)
             self.assertEqual((done.status, done.writes), (2, []))
-            self.assertIn('stack shop ("shop") was not made from provider.yml', done.error)
+            self.assertIn('stack shop ("shop") was not created from provider.yml', done.error)
 
     def test_the_monitor_s_stack_is_not_taken_for_the_provider_s(self):
         self.must("deploy --yes --monitor")
@@ -348,8 +348,8 @@ class Denied(Case):
             for name in ("GetTemplate", "GetBucketTagging", "HeadObject", "DescribeStackEvents", "ListObjectVersions")
         }
         done = self.must("deploy --yes -p LogLevel=DEBUG")
-        self.assertIn("cloudformation:GetTemplate is missing", done.out)
-        self.assertIn("cloudformation:DescribeStackEvents is missing", done.out)
+        self.assertIn("without cloudformation:GetTemplate", done.out)
+        self.assertIn("Cannot show events without cloudformation:DescribeStackEvents", done.out)
 
     def test_destroy_names_it_too(self):
         self.must("deploy --yes")
@@ -376,7 +376,7 @@ class Hostile(Case):
         self.world.answers = {"PutObject": (400, "ExpiredToken", "The provided token has expired.")}
         done = self.world.run("deploy --yes")
         self.assertEqual(done.status, 1)
-        self.assertIn(f"Made so far, and still there:\n  bucket {BUCKET}\n", done.out)
+        self.assertIn(f"Created so far (not removed):\n  bucket {BUCKET}\n", done.out)
         self.assertIn("The credentials have expired", done.error)
 
     def test_credentials_that_expire_while_cloudformation_works_say_that_it_goes_on(self):
@@ -389,14 +389,14 @@ class Hostile(Case):
         done = self.world.run("deploy --yes")
         self.assertEqual(done.status, 1)
         self.assertIn("stack ecs-tasks, which CloudFormation is creating", done.out)
-        self.assertIn("CloudFormation goes on without this command", done.out)
+        self.assertIn("CloudFormation continues without this command", done.out)
         self.assertIn("have expired", done.error)
 
     def test_no_credentials_and_no_region_and_no_profile(self):
         with mock.patch.dict("os.environ", clear=True):
             with mock.patch("botocore.credentials.CredentialResolver.load_credentials", return_value=None):
                 self.assertIn("--profile NAME", self.world.run("deploy").error)
-            self.assertIn("No region: give --region", self.world.run("deploy", region=None).error)
+            self.assertIn("No Region: pass --region", self.world.run("deploy", region=None).error)
             self.assertIn("list-profiles", self.world.run("deploy --profile nobody").error)
 
     def test_aws_region_counts_as_for_the_aws_cli(self):
@@ -427,7 +427,7 @@ class Hostile(Case):
         self.world.answers = {"GetCallerIdentity": (200, "", "<!doctype html><p>Log in")}
         done = self.world.run("deploy --yes")
         self.assertEqual(done.status, 1)
-        self.assertIn("a proxy or a login page", done.error)
+        self.assertIn("a proxy or login page", done.error)
 
     def test_a_bucket_of_somebody_else_is_not_used(self):
         self.world.answers = {"HeadBucket": (403, "403", "Forbidden")}
@@ -440,7 +440,7 @@ class Hostile(Case):
         done = self.world.run("deploy --yes")
         self.assertEqual(done.status, 1)
         self.assertIn("another account owns a bucket", done.error)
-        self.assertIn("Nothing new was made.", done.out)
+        self.assertIn("Nothing new was created.", done.out)
 
     def test_every_call_to_a_bucket_names_its_owner(self):
         for line in ("deploy --yes", "deploy --yes -p LogLevel=DEBUG", "destroy --yes"):
@@ -457,7 +457,7 @@ class Hostile(Case):
     def test_a_bucket_that_is_not_there_is_refused(self):
         done = self.world.run("deploy --yes --bucket nowhere")
         self.assertEqual((done.status, done.writes), (2, []))
-        self.assertIn("there is no bucket nowhere: make it", done.error)
+        self.assertIn("there is no bucket nowhere: create it", done.error)
 
     def test_a_stack_whose_bucket_is_gone_can_have_another(self):
         s3 = self.world.client("s3")
@@ -483,7 +483,7 @@ class Hostile(Case):
             self.assertEqual(self.world.run("deploy --yes").status, 130)
         self.world.interrupts.clear()
         done = self.must("deploy --yes")
-        self.assertIn("finish what an interrupted deploy began", done.out)
+        self.assertIn("finish the setup that an interrupted deploy began", done.out)
         self.assertEqual(self.world.client("s3").get_bucket_versioning(Bucket=BUCKET)["Status"], "Enabled")
         self.must("destroy --yes")
         self.assertEqual(self.buckets(), [])
@@ -565,13 +565,13 @@ class Destroy(Case):
         s3.put_object(Bucket="mine", Key="ecs-tasks/other/ecsTasks.zip", Body=b"another stack's")
         self.must("deploy --yes --bucket mine")
         done = self.must("destroy --yes")
-        self.assertIn("mine: stays, deploy did not make it", done.out)
+        self.assertIn("mine: stays, deploy did not create it", done.out)
         self.assertEqual(self.objects("mine"), ["ecs-tasks/other/ecsTasks.zip"])
 
     def test_a_bucket_that_another_stack_uses_stays_until_that_one_goes(self):
         self.must("deploy --yes")
         self.must("deploy --yes --monitor")
-        self.assertIn("stays, it holds other objects", self.must("destroy --yes").out)
+        self.assertIn("stays, it also holds other objects", self.must("destroy --yes").out)
         self.assertEqual([key.split("/")[-1] for key in self.objects()], ["ecsEvents.zip"])
         done = self.must("destroy --yes --monitor")
         self.assertIn("Audit stays, as its template asks", done.out)
@@ -581,7 +581,7 @@ class Destroy(Case):
     def test_a_protected_stack_and_an_imported_one_stay(self):
         self.must("deploy --yes")
         self.world.changed["DescribeStacks"] = lambda answer: answer["Stacks"][0].update(EnableTerminationProtection=True)
-        self.assertIn("protected from deletion", self.world.run("destroy --yes").error)
+        self.assertIn("termination protection", self.world.run("destroy --yes").error)
         self.world.changed.clear()
         self.world.answers["ListImports"] = (
             200,
@@ -591,7 +591,7 @@ class Destroy(Case):
         )
         done = self.world.run("destroy --yes")
         self.assertEqual((done.status, done.writes), (2, []))
-        self.assertIn("shop import ecs-tasks-FunctionArn", done.error)
+        self.assertIn("ecs-tasks-FunctionArn is imported by shop", done.error)
 
     def test_ctrl_c_says_what_is_gone_and_can_be_gone_on_with(self):
         for operation in ("DeleteStack", "DeleteObjects", "DeleteBucket"):
@@ -599,7 +599,7 @@ class Destroy(Case):
             self.world.interrupts = {operation}
             done = self.world.run("destroy --yes")
             self.assertEqual(done.status, 130)
-            self.assertIn("To go on, run again: ecs-tasks destroy", done.out)
+            self.assertIn("To continue, run: ecs-tasks destroy", done.out)
             self.world.interrupts.clear()
             self.must("destroy --yes")
             self.assertEqual(self.buckets(), [])

@@ -161,7 +161,7 @@ class Installed(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout.count("E9101")), (2, 1), f"{line}\n{done.stdout}{done.stderr}")
 
     def test_deploy_and_destroy(self):
-        self.check("ecs-tasks deploy --dry-run", 0, "123456789012", "eu-west-1", "make (versioned", "Dry run")
+        self.check("ecs-tasks deploy --dry-run", 0, "123456789012", "eu-west-1", "create (versioned", "Dry run")
         self.check("ecs-tasks destroy --yes", 0, "Nothing to remove")
         self.check("ecs-tasks deploy", 2, "say --yes")
         self.check("ecs-tasks deploy --yes", 0, "CREATE_COMPLETE", "ServiceToken: !ImportValue ecs-tasks-FunctionArn")
@@ -176,7 +176,7 @@ class Installed(unittest.TestCase):
             told, ended = self.on_terminal("v/bin/ecs-tasks deploy --stack-name asked", typed)
             self.assertEqual(ended, status, told)
             self.assertNotIn("Traceback", told)
-            self.assertNotIn("Made so far", told)
+            self.assertNotIn("Created so far", told)
         self.check("ecs-tasks destroy --stack-name asked --yes", 0, "Nothing to remove")
 
     def on_terminal(self, line: str, typed: str) -> tuple[str, int]:

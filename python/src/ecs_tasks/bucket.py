@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from ecs_tasks.account import Account
 from ecs_tasks.problem import Problem, Refused, code, is_denied
 
-# The tag of a bucket that a deploy made; its value says how far the deploy came.
+# The tag of a bucket that a deploy created; its value says how far the deploy came.
 TAG = "ecs-tasks:bucket"
 BEGUN, READY = "begun", "ready"
 PREFIX = "ecs-tasks"
@@ -25,7 +25,7 @@ PREFIX = "ecs-tasks"
 class Bucket:
     name: str
     exists: bool
-    # Made by an earlier deploy, which may have been interrupted.
+    # Created by an earlier deploy, which may have been interrupted.
     is_ours: bool = False
     is_ready: bool = True
 
@@ -63,11 +63,11 @@ def look(account: Account, name: str) -> Bucket:
             return Bucket(name, exists=False, is_ready=False)
         if is_denied(error):
             raise Refused(
-                f"bucket {name} exists, and account {account.id} does not own it or you lack s3:ListBucket on it. "
-                "Give another one with --bucket"
+                f"bucket {name} exists, but account {account.id} does not own it, or you lack s3:ListBucket on it. "
+                "Choose another one with --bucket"
             ) from error
         if code(error) in ("301", "PermanentRedirect"):
-            raise Refused(elsewhere(name, "another region", account)) from error
+            raise Refused(elsewhere(name, "another Region", account)) from error
         raise
     region = head.get("BucketRegion") or header(head, "x-amz-bucket-region")
     if region and region != account.region:
@@ -85,7 +85,7 @@ def look(account: Account, name: str) -> Bucket:
 def elsewhere(name: str, region: str, account: Account) -> str:
     return (
         f"bucket {name} is in {region}, but Lambda needs the zip in {account.region}. "
-        f"Give a bucket in {account.region} with --bucket"
+        f"Pass a bucket in {account.region} with --bucket"
     )
 
 
@@ -118,7 +118,7 @@ def is_empty(account: Account, name: str) -> bool:
 
 
 def make(account: Account, bucket: Bucket, made: list[str]) -> None:
-    """Makes the bucket, or finishes one that was begun. Each step can be done twice."""
+    """Creates the bucket, or finishes one that was begun. Each step can be done twice."""
     s3, owned = account.s3, {"Bucket": bucket.name, "ExpectedBucketOwner": account.id}
     if not bucket.exists:
         create(account, bucket, made)
@@ -156,11 +156,11 @@ def create(account: Account, bucket: Bucket, made: list[str]) -> None:
         made.pop()
         if code(error) == "BucketAlreadyExists":
             raise Problem(
-                f"another account owns a bucket called {bucket.name}: give one of yours with --bucket"
+                f"another account owns a bucket called {bucket.name}: pass one of yours with --bucket"
             ) from error
         if code(error) == "OperationAborted":
             raise Problem(
-                f"S3 is still making or deleting a bucket called {bucket.name}: run the same command in a minute"
+                f"S3 is still creating or deleting a bucket called {bucket.name}: run the same command again in a minute"
             ) from error
         raise
     waiter = account.s3.get_waiter("bucket_exists")
@@ -230,7 +230,7 @@ def remove_objects(account: Account, name: str, objects: list[dict[str, str]]) -
         for error in answer.get("Errors", []):
             raise Problem(
                 f"s3://{name}/{error['Key']} could not be deleted: {error.get('Code')}: {error.get('Message')}. "
-                "It needs s3:DeleteObject and s3:DeleteObjectVersion"
+                "That needs s3:DeleteObject and s3:DeleteObjectVersion"
             )
 
 

@@ -5,7 +5,7 @@ import sys
 HELP = """Usage: ecs-tasks COMMAND ...
 
   deploy     Deploy the function behind Custom::ECSTask, or the monitor, into your AWS account
-  destroy    Remove what deploy made
+  destroy    Delete what deploy created
   rehearse   Create, update and delete a template's stack on this machine, without an AWS account
   lint       Check a template with cfn-lint and the rules for Custom::ECSTask
 
@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
-        # Before a command could begin: each says itself what an interruption leaves.
+        # Before a command could begin: each command reports itself what an interruption leaves.
         print("ecs-tasks: interrupted", file=sys.stderr)
         return 130
 

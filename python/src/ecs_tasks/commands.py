@@ -51,7 +51,7 @@ def run(command: str, arguments: list[str]) -> int:
     except problem.Problem as error:
         return fail(terminal, command, str(error), error.exit_status)
     except WaiterError as error:
-        return fail(terminal, command, f"the bucket is not there a minute after it was made: {error}", 1)
+        return fail(terminal, command, f"the bucket is still missing a minute after it was created: {error}", 1)
     except problem.AWS_ERRORS as error:
         return fail(terminal, command, problem.explain(error, region), 1)
     except KeyboardInterrupt:
@@ -76,54 +76,73 @@ def common(command: str, what: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"ecs-tasks {command}",
         description=what,
-        epilog="Exit status: 0 done, or nothing to do; 1 AWS refused or failed; 2 refused before anything was done; "
-        "130 interrupted.",
+        epilog="Exit status: 0 done, or nothing to do; 1 an AWS call or the stack operation failed; 2 the command stopped "
+        "before it changed the stack; 130 interrupted.",
         allow_abbrev=False,
     )
     parser.add_argument("--monitor", action="store_true", help="the monitor's stack instead of the provider's")
     parser.add_argument("--stack-name", type=stack_name, metavar="NAME", help="default: ecs-tasks, or ecs-monitor")
-    parser.add_argument("--region", help="default: as the AWS CLI finds it")
+    parser.add_argument("--region", help="default: the Region that the AWS CLI would use")
     parser.add_argument("--profile", help="a profile of the AWS CLI's configuration")
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
-    parser.add_argument("--dry-run", action="store_true", help="show all of it, change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
     return parser
 
 
 def deploy_parser() -> argparse.ArgumentParser:
     parser = common(
         "deploy",
-        "Deploys the function behind Custom::ECSTask as a CloudFormation stack. Shows first what it will make, and asks. "
-        "Run again, it updates the stack: parameters that you do not give keep their values.",
+        "Deploys the function behind Custom::ECSTask as a CloudFormation stack. Shows what it will create or change, and "
+        "asks before it does so. If you run it again, it updates the stack; parameters that you do not pass keep their "
+        "values.",
     )
     parser.add_argument(
         "--bucket",
         metavar="NAME",
-        help="a bucket of yours in the region, for the zip; default: ecs-tasks-ACCOUNT-REGION, which is made",
+        help="your bucket for the zip, in the same Region; default: ecs-tasks-ACCOUNT-REGION, which deploy creates",
     )
     parser.add_argument(
-        "--parameter", "-p", action="append", default=[], type=assignment, metavar="NAME=VALUE", help="of the template"
+        "--parameter",
+        "-p",
+        action="append",
+        default=[],
+        type=assignment,
+        metavar="NAME=VALUE",
+        help="a parameter of the template; can be repeated",
     )
     parser.add_argument(
-        "--tag", action="append", default=[], type=assignment, metavar="KEY=VALUE", help="of the stack and what it makes"
+        "--tag",
+        action="append",
+        default=[],
+        type=assignment,
+        metavar="KEY=VALUE",
+        help="a tag for the stack and the resources that it creates; can be repeated",
     )
     parser.add_argument(
         "--capability",
         action="append",
         default=[],
         choices=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
-        help="given to CloudFormation besides the one that the template needs, which deploy tells and gives by itself",
+        help="a capability to pass to CloudFormation in addition to the one that the template needs, which deploy shows "
+        "and passes by itself",
     )
-    parser.add_argument("--arch", choices=package.ARCHITECTURES, help="default: x86_64, or what the stack has")
+    parser.add_argument(
+        "--arch",
+        choices=package.ARCHITECTURES,
+        help="default: the architecture of the stack, or x86_64 for a new one",
+    )
     return parser
 
 
 def destroy_parser() -> argparse.ArgumentParser:
     parser = common(
         "destroy",
-        "Deletes the stack, its zips, and the bucket if deploy made it and nothing else is in it. Shows first what it will "
-        "remove, and what stays, and asks.",
+        "Deletes the stack, its zips, and the bucket if deploy created it and it holds nothing else. Shows what it will "
+        "remove and what stays, and asks first.",
     )
-    parser.add_argument("--bucket", metavar="NAME", help="where the zips are; default: as the stack says")
+    parser.add_argument(
+        "--bucket", metavar="NAME", help="the bucket that holds the zips; default: the one in the stack's parameters"
+    )
     return parser
 
 
@@ -136,5 +155,7 @@ def assignment(text: str) -> tuple[str, str]:
 
 def stack_name(text: str) -> str:
     if not STACK_NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r}: a stack's name has letters, digits and hyphens, a letter first")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: a stack name may contain letters, digits and hyphens, and must start with a letter"
+        )
     return text

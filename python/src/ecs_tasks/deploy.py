@@ -1,7 +1,7 @@
 """`ecs-tasks deploy`: a bucket, a zip in it, and a stack that runs it.
 
-`look` reads the account, `show` tells the plan, `act` carries it out after a yes. `act` remembers what it makes, so that an
-error or Ctrl-C can list it.
+`look` reads the account, `show` tells the plan, `act` carries it out after a yes. `act` remembers what it creates, so that
+an error or Ctrl-C can list it.
 """
 
 import time
@@ -85,14 +85,14 @@ def deploy(account: Account, options: Options, terminal: Terminal, pause: Pause 
     plan = look(account, options)
     show(plan, terminal)
     if plan.has_nothing_to_do:
-        terminal.say(f"\nNothing to change: stack {plan.name} is as this version makes it.", GREEN)
+        terminal.say(f"\nNothing to change: stack {plan.name} is up to date.", GREEN)
         conclude(plan, terminal)
         return 0
     if options.is_dry_run:
-        terminal.say("\nDry run: nothing was made.")
+        terminal.say("\nDry run: nothing was created or changed.")
         return 0
     if not options.is_yes and not consent(terminal, "Deploy this?"):
-        terminal.say("Nothing was made.")
+        terminal.say("Nothing was created or changed.")
         return 2
     made: list[str] = []
     try:
@@ -107,7 +107,7 @@ def deploy(account: Account, options: Options, terminal: Terminal, pause: Pause 
 
 def consent(terminal: Terminal, question: str) -> bool:
     if not terminal.can_ask():
-        raise Refused("there is no terminal to ask on: say --yes to go on without a question, or --dry-run to look only")
+        raise Refused("cannot ask for confirmation without a terminal: use --yes to continue, or --dry-run to see the plan")
     terminal.say()
     return terminal.ask(question)
 
@@ -126,8 +126,8 @@ def look(account: Account, options: Options) -> Plan:
     if not bucket.exists and name != buckets.default_name(account):
         whose = "" if options.bucket else ", where the stack's zip was"
         raise Refused(
-            f"there is no bucket {name}{whose}: make it in {account.region}, or give --bucket "
-            f"{buckets.default_name(account)}, which deploy makes"
+            f"there is no bucket {name}{whose}: create it in {account.region}, or use --bucket "
+            f"{buckets.default_name(account)}, which deploy creates"
         )
     path = package.code(architecture, options.function.zip_name)
     if not path.is_file():
@@ -159,8 +159,8 @@ def check_ownership(stack: Stack, options: Options, account: Account) -> None:
     if not options.function.made(stack.description):
         about = f' ("{stack.description[:60]}")' if stack.description else ""
         raise Refused(
-            f"stack {stack.name}{about} was not made from {options.function.template_name} and stays as it is: "
-            "give another name with --stack-name"
+            f"stack {stack.name}{about} was not created from {options.function.template_name} and was left "
+            "unchanged: choose another name with --stack-name"
         )
     if stack.status not in (*stacks.READY_TO_UPDATE, stacks.EMPTY_LEFTOVER):
         stacks.refuse_state(stack, account)
@@ -189,7 +189,7 @@ def show(plan: Plan, terminal: Terminal) -> None:
     if "Architecture" in plan.changed_values:
         row("Parameter", f"Architecture={values['Architecture']}")
     if plan.capabilities:
-        row("IAM", f"the stack makes IAM roles ({', '.join(plan.capabilities)} is given)")
+        row("IAM", f"the stack creates IAM roles (deploy passes {', '.join(plan.capabilities)})")
     if plan.tags:
         row("Tags", ", ".join(f"{name}={value}" for name, value in plan.tags.items()))
 
@@ -197,29 +197,29 @@ def show(plan: Plan, terminal: Terminal) -> None:
 def bucket_words(bucket: Bucket) -> str:
     settings = "versioned, encrypted, no public access, objects owned by the account"
     if not bucket.exists:
-        return f"make ({settings})"
-    return "use" if bucket.is_ready else f"finish what an interrupted deploy began ({settings})"
+        return f"create ({settings})"
+    return "use" if bucket.is_ready else f"finish the setup that an interrupted deploy began ({settings})"
 
 
 def stack_words(plan: Plan) -> str:
     if plan.stack is None:
         return f"create, from {plan.function.template_name}"
     if plan.stack.status == stacks.EMPTY_LEFTOVER:
-        return "delete what a failed create left (ROLLBACK_COMPLETE, it holds nothing), then create"
+        return "delete the empty stack of a failed create (ROLLBACK_COMPLETE), then create"
     if plan.is_new:
         return "create (it has a change set that was never executed)"
     if plan.old is None:
-        return "update (the template that it has cannot be read, cloudformation:GetTemplate is missing)"
-    return "as it is" if plan.has_nothing_to_do else "update"
+        return "update (cannot compare templates without cloudformation:GetTemplate)"
+    return "unchanged" if plan.has_nothing_to_do else "update"
 
 
 def act(plan: Plan, made: list[str], terminal: Terminal, options: Options, pause: Pause) -> None:
     account = plan.account
     terminal.say()
     if not plan.bucket.is_ready:
-        terminal.progress(f"Making bucket {plan.bucket.name}")
+        terminal.progress(f"Creating bucket {plan.bucket.name}")
         buckets.make(account, plan.bucket, made)
-        terminal.say(f"Made bucket {plan.bucket.name}")
+        terminal.say(f"Created bucket {plan.bucket.name}")
     if not plan.is_uploaded:
         terminal.progress(f"Uploading {plan.code.path.name}")
         buckets.put(account, plan.bucket, plan.code, made)
@@ -228,7 +228,7 @@ def act(plan: Plan, made: list[str], terminal: Terminal, options: Options, pause
         replace_leftover(plan.stack, account, terminal, pause)
     watch = apply(plan, made, terminal, options, pause)
     if watch is None:
-        terminal.say("Nothing to change, CloudFormation says.", GREEN)
+        terminal.say("CloudFormation reports no changes.", GREEN)
         return
     end = watch.wait()
     if end.status not in stacks.SUCCEEDED:
@@ -286,7 +286,7 @@ def agree_to_losses(changes: list[Change], options: Options, terminal: Terminal)
     if not lost or options.is_yes:
         return
     names = ", ".join(change.logical_id for change in lost)
-    if not consent(terminal, f"This removes or replaces {names}, with what it holds. Go on?"):
+    if not consent(terminal, f"This removes or replaces {names}, including their contents. Continue?"):
         raise Refused("nothing was changed in the stack")
 
 
@@ -327,26 +327,26 @@ def drop(plan: Plan, change_set: str, stack_id: str, made: list[str]) -> None:
 def leave(plan: Plan, made: list[str], terminal: Terminal) -> None:
     """Says what is there now, after an error or Ctrl-C."""
     if not made:
-        terminal.say("Nothing new was made.", RED)
+        terminal.say("Nothing new was created.", RED)
         return
     monitor = " --monitor" if plan.function is MONITOR else ""
     where = f"{monitor} --stack-name {plan.name} --region {plan.account.region}"
-    terminal.say("Made so far, and still there:", RED)
+    terminal.say("Created so far (not removed):", RED)
     for one in made:
         terminal.say(f"  {one}")
     if any(one.startswith("stack ") for one in made):
         terminal.say(
-            "CloudFormation goes on without this command. See how: aws cloudformation describe-stack-events "
+            "CloudFormation continues without this command. Follow it with: aws cloudformation describe-stack-events "
             f"--stack-name {plan.name} --region {plan.account.region}"
         )
-    terminal.say(f"To go on, run the same command again. To undo it: ecs-tasks destroy{where}")
+    terminal.say(f"To continue, run the same command again. To undo it: ecs-tasks destroy{where}")
 
 
 def conclude(plan: Plan, terminal: Terminal) -> None:
     """Shows the lines that templates need, or the monitor's outputs."""
     stack = stacks.describe(plan.account, plan.name)
     if stack is None:
-        raise Problem(f"stack {plan.name} is gone: somebody has deleted it meanwhile")
+        raise Problem(f"stack {plan.name} no longer exists: somebody has deleted it in the meantime")
     terminal.say()
     if plan.function is MONITOR:
         for name, value in stack.outputs.items():
@@ -354,7 +354,7 @@ def conclude(plan: Plan, terminal: Terminal) -> None:
         return
     export, arn = stack.exports.get("FunctionArn"), stack.outputs.get("FunctionArn")
     if export:
-        terminal.say("In your templates, in this account and region, write")
+        terminal.say("In your templates, in this account and Region, write")
         terminal.say(f"\n    ServiceToken: !ImportValue {export}\n", BOLD)
     hook_export, hook_arn = stack.exports.get("HookRoleArn"), stack.outputs.get("HookRoleArn")
     if export and hook_export:

@@ -1,4 +1,4 @@
-"""`ecs-tasks destroy`: removes what `deploy` made, and names what stays."""
+"""`ecs-tasks destroy`: removes what `deploy` created, and names what stays."""
 
 import time
 from dataclasses import dataclass, field
@@ -63,7 +63,7 @@ def destroy(account: Account, options: Options, terminal: Terminal, pause: Pause
         terminal.say(f"Removed so far: {', '.join(removed) or 'nothing'}.", RED)
         again = " --monitor" if options.function is MONITOR else ""
         terminal.say(
-            f"To go on, run again: ecs-tasks destroy{again} --stack-name {plan.name} --region {account.region}"
+            f"To continue, run: ecs-tasks destroy{again} --stack-name {plan.name} --region {account.region}"
             + (f" --bucket {plan.bucket}" if plan.bucket and plan.bucket != buckets.default_name(account) else "")
         )
         raise
@@ -88,14 +88,14 @@ def look(account: Account, options: Options) -> Plan:
     objects = [one for one in own if one["Key"].endswith(f"/{options.function.zip_name}")]
     stays = None
     if not bucket.is_ours:
-        stays = "deploy did not make it"
+        stays = "deploy did not create it"
     elif len(buckets.versions(account, name, "")) > len(objects):
-        stays = "it holds other objects, too"
+        stays = "it also holds other objects"
     return Plan(account, options.stack, stack, kept, name, objects, stays)
 
 
 def seen(account: Account, name: str) -> buckets.Bucket | None:
-    """The bucket that deploy would have made. Another account's of that name is no reason to stop."""
+    """The bucket that deploy would have created. Another account's of that name is no reason to stop."""
     try:
         return buckets.look(account, name)
     except Refused:
@@ -109,22 +109,22 @@ def check(stack: Stack, options: Options, account: Account) -> None:
         about = f' ("{stack.description[:60]}")' if stack.description else ""
         other = "" if options.function is MONITOR else "; the monitor's stack needs --monitor"
         raise Refused(
-            f"stack {stack.name}{about} was not made from {options.function.template_name} and stays as it is: "
-            f"give the name of yours with --stack-name{other}"
+            f"stack {stack.name}{about} was not created from {options.function.template_name} and was left "
+            f"unchanged: pass your stack's name with --stack-name{other}"
         )
     if stack.status.endswith("_IN_PROGRESS") and stack.status != stacks.UNEXECUTED:
         stacks.refuse_state(stack, account)
     if stack.is_protected:
         raise Refused(
-            f"stack {stack.name} is protected from deletion. Lift it first: aws cloudformation "
+            f"stack {stack.name} has termination protection. Turn it off first: aws cloudformation "
             f"update-termination-protection --no-enable-termination-protection --stack-name {stack.name} "
             f"--region {account.region}"
         )
     for export in stack.exports.values():
         if importers := importers_of(account, export):
             raise Refused(
-                f"stack {stack.name} cannot go: {', '.join(importers)} import {export}. Deploy them without their "
-                "Custom::ECSTask first"
+                f"stack {stack.name} cannot be deleted: its export {export} is imported by {', '.join(importers)}. First "
+                "deploy them without the Custom::ECSTask resources and lifecycle hooks that import it"
             )
 
 
@@ -150,7 +150,7 @@ def kept_of(account: Account, stack: Stack, function: Function) -> dict[str, str
         except ClientError as error:
             if code(error) != "ValidationError" and not is_denied(error):
                 raise
-            # A create that failed has not come to it, or its name cannot be read.
+            # A create failed before it reached the resource, or its name cannot be read.
             if is_denied(error):
                 kept[logical_id] = "its name cannot be read"
     return kept
@@ -177,11 +177,11 @@ def act(plan: Plan, removed: list[str], terminal: Terminal, pause: Pause) -> Non
     if plan.stack is not None:
         watch = Watch(account, plan.stack.id, terminal, pause)
         account.cloudformation.delete_stack(StackName=plan.stack.id)
-        removed.append(f"stack {plan.name}, which CloudFormation goes on deleting without this command")
+        removed.append(f"stack {plan.name}, which CloudFormation is still deleting")
         end = watch.wait()
         removed.pop()
         if end.status != "DELETE_COMPLETE":
-            cause = watch.cause or end.reason or "its events say why"
+            cause = watch.cause or end.reason or "see its events"
             raise Problem(f"stack {plan.name} is {end.status}, not deleted. Cause: {cause}")
         removed.append(f"stack {plan.name}")
         terminal.say(f"Deleted stack {plan.name}", GREEN)

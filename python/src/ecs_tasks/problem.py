@@ -82,30 +82,30 @@ def missing_permission(text: str) -> str | None:
 
 
 def explain(error: Exception, region: str | None) -> str:
-    """The answer of AWS, or of something on the way to it, in words."""
+    """An error of AWS, or of something on the way to it, in words."""
     if isinstance(error, ClientError):
         return explain_answer(error, region)
     if isinstance(error, ResponseParserError):
         return (
-            "The answer is not one of AWS: a proxy or a login page may stand in between. It begins "
+            "This response did not come from AWS; a proxy or login page may be intercepting it. It starts with "
             f"{str(error).splitlines()[-1][:100]}"
         )
     match error:
         case exceptions.NoCredentialsError() | exceptions.PartialCredentialsError():
             return (
-                f"{str(error).rstrip('.')}. Give them as to the AWS CLI: --profile NAME, AWS_PROFILE, "
+                f"{str(error).rstrip('.')}. Provide them as you do for the AWS CLI: --profile NAME, AWS_PROFILE, "
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or aws configure"
             )
         case exceptions.ProfileNotFound():
-            return f"{error}. `aws configure list-profiles` shows the profiles that there are"
+            return f"{error}. `aws configure list-profiles` lists the profiles that exist"
         case exceptions.SSOError() | exceptions.TokenRetrievalError() | exceptions.CredentialRetrievalError():
             return f"The credentials cannot be read: {str(error).rstrip('.')}. {SIGN_IN}"
         case exceptions.NoRegionError():
-            return "No region: give --region, set AWS_REGION, or run aws configure"
+            return "No Region: pass --region, set AWS_REGION, or run aws configure"
         case exceptions.InvalidRegionError():
-            return f"{region!r} is not a region: give one such as eu-west-1"
+            return f"{region!r} is not a Region: use one such as eu-west-1"
         case exceptions.EndpointConnectionError() | exceptions.ConnectTimeoutError():
-            return f"{str(error).rstrip('.')}. Check the network, and that the region {region or 'given'} exists"
+            return f"{str(error).rstrip('.')}. Check the network, and that the Region {region or 'that you passed'} exists"
     return str(error)
 
 
@@ -113,16 +113,16 @@ def explain_answer(error: ClientError, region: str | None) -> str:
     operation, name, text = error.operation_name, code(error), message(error)
     if is_denied(error):
         permission = missing_permission(text) or action(error)
-        return f"Permission denied: {permission} is missing. AWS says of {operation}: {text or name}"
+        return f"Permission denied: {permission} is missing. AWS's answer to {operation}: {text or name}"
     if name in EXPIRED:
         return f"The credentials have expired ({operation}: {name}). {SIGN_IN}"
     if name in INVALID:
         return (
             f"AWS does not accept the credentials in {region} ({operation}: {name}: {text}). Check them, and that "
-            "the account has the region enabled"
+            "the Region is enabled for the account"
         )
     if name in THROTTLED:
-        return f"AWS throttled {operation} ({name}), and tries in between did not help. Run the same command in a minute"
+        return f"AWS throttled {operation} ({name}), and retries did not help. Run the same command again in a minute"
     if may_pass(error):
         return f"AWS could not answer {operation} ({name}: {text}). Run the same command again"
     return f"{operation}: {name}: {text}" if text else f"{operation}: {name}"

@@ -91,23 +91,26 @@ def template_of(account: Account, stack: Stack) -> Template | None:
 
 
 def refuse_state(stack: Stack, account: Account) -> None:
-    """Says of each state that no deploy can begin in how to leave it."""
+    """Raises an error with the way out of a state in which no deploy can begin."""
     aws = f"--stack-name {stack.name} --region {account.region}"
     begin = f"stack {stack.name} is {stack.status}"
     match stack.status:
         case "UPDATE_ROLLBACK_FAILED":
-            step = f"mend what its events name, then: aws cloudformation continue-update-rollback {aws}"
+            step = f"fix the cause in its events, then run: aws cloudformation continue-update-rollback {aws}"
         case "UPDATE_FAILED":
             step = f"roll it back: aws cloudformation rollback-stack {aws}"
         case "CREATE_FAILED" | "ROLLBACK_FAILED" | "DELETE_FAILED":
-            step = f"delete it (its events say what stands in the way), then deploy again: aws cloudformation delete-stack {aws}"
+            step = f"delete it (its events show what prevents that), then deploy again: aws cloudformation delete-stack {aws}"
         case status if status.endswith("_IN_PROGRESS"):
             step = (
-                "another operation is under way. Wait for its end, then run the same command; "
-                f"its events: aws cloudformation describe-stack-events {aws}"
+                "another operation is in progress. Wait until it ends, then run the same command. "
+                f"Follow it with: aws cloudformation describe-stack-events {aws}"
             )
         case _:
-            step = f"CloudFormation does not update it from there: aws cloudformation describe-stacks {aws}"
+            step = (
+                "CloudFormation cannot update a stack in this state. Look at it with: "
+                f"aws cloudformation describe-stacks {aws}"
+            )
     why = f" ({stack.reason})" if stack.reason else ""
     raise Refused(f"{begin}{why}: {step}")
 
@@ -119,8 +122,8 @@ def refuse_foreign_change_sets(account: Account, stack: Stack) -> None:
     foreign = [one["ChangeSetName"] for one in summaries if one.get("Description") != CHANGE_SET_MARK]
     if foreign:
         raise Refused(
-            f"stack {stack.name} is REVIEW_IN_PROGRESS with the change set {foreign[0]}, which deploy did not make, and "
-            "stays as it is: give another name with --stack-name"
+            f"stack {stack.name} is REVIEW_IN_PROGRESS with the change set {foreign[0]}, which deploy did not create. "
+            "The stack was left unchanged: choose another name with --stack-name"
         )
 
 
@@ -173,7 +176,7 @@ def changes_of(
             if any(words in reason for words in NO_CHANGES):
                 return None
             raise Problem(f"CloudFormation cannot compute the changes: {reason or 'it does not say why'}")
-        terminal.progress(f"CloudFormation computes the changes, {lasted(terminal.now() - began)}")
+        terminal.progress(f"CloudFormation is computing the changes, {lasted(terminal.now() - began)}")
         pause(PAUSE)
     found = list(answer["Changes"])
     while token := answer.get("NextToken"):
@@ -217,7 +220,7 @@ class Watch:
                 raise
             self.can_see_events = False
             self.terminal.say(
-                "  (Events stay hidden: cloudformation:DescribeStackEvents is missing. The stack's status is shown.)"
+                "  (Cannot show events without cloudformation:DescribeStackEvents; showing only the stack's status.)"
             )
         return fresh[::-1]
 
@@ -274,28 +277,31 @@ def pages(cloudformation: Client, stack_id: str) -> Any:
 def patiently(
     call: Callable[[], Answer], account: Account, pause: Callable[[float], None], terminal: Terminal
 ) -> Answer:
-    """Rides out throttling and a network that fails for a minute: the operation goes on meanwhile."""
+    """Rides out throttling and a network that fails for a minute: the operation continues meanwhile."""
     for _ in range(PATIENCE):
         try:
             return call()
         except AWS_ERRORS as error:
             if not may_pass(error):
                 raise
-            terminal.progress(f"AWS does not answer; trying again. {explain(error, account.region)}")
+            terminal.progress(f"AWS does not respond; trying again. {explain(error, account.region)}")
             pause(PAUSE)
     return call()
 
 
 def failed(stack: Stack, watch: Watch, account: Account) -> Problem:
     """The cause of the failure, and the next step."""
-    cause = watch.cause or stack.reason or "its events say why"
+    cause = watch.cause or stack.reason or "see its events"
     lines = [f"stack {stack.name} is {stack.status}. Cause: {cause}"]
     if permission := missing_permission(cause):
         lines.append(f"Missing permission: {permission}. CloudFormation works with your permissions")
     if stack.status == EMPTY_LEFTOVER:
-        lines.append("What it had made is deleted. Mend the cause and run the same command: it replaces the empty stack")
+        lines.append(
+            "CloudFormation deleted the resources that it had created. Fix the cause and run the same command, which "
+            "replaces the empty stack"
+        )
     elif stack.status == "UPDATE_ROLLBACK_COMPLETE":
-        lines.append("The stack is as it was before. Mend the cause and run the same command")
+        lines.append("The stack is as it was before. Fix the cause and run the same command")
     else:
         try:
             refuse_state(stack, account)

@@ -11,7 +11,7 @@ import yaml
 
 from ecs_tasks.problem import Refused
 
-# Parameters that deploy sets itself, and the options that stand for them.
+# Parameters that deploy sets itself, and the options to use instead.
 OWN_PARAMETERS = {"CodeBucket": "--bucket", "CodeKey": "", "CodeVersion": "", "Architecture": "--arch"}
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
@@ -44,7 +44,7 @@ class Template:
 
     @classmethod
     def parse(cls, body: str) -> "Template":
-        """CloudFormation hands out templates in the form that they were given in, which may be JSON: YAML reads both."""
+        """CloudFormation returns a template in its original form, which may be JSON: YAML reads both."""
         content = yaml.load(body, Loader)
         return cls(body, content if isinstance(content, dict) else {})
 
@@ -84,7 +84,7 @@ class Template:
             rule = self.parameters[name]
             allowed = [str(one) for one in rule.get("AllowedValues", [])]
             if allowed and value not in allowed:
-                raise Refused(f"{name} cannot be {value!r}: it is one of {', '.join(allowed)}")
+                raise Refused(f"{name} cannot be {value!r}: it must be one of {', '.join(allowed)}")
             pattern = rule.get("AllowedPattern")
             if pattern and not re.fullmatch(pattern, value):
                 raise Refused(f"{name} cannot be {value!r}. {rule.get('Description', '')} (it must match {pattern})")
@@ -94,7 +94,7 @@ class Template:
         return {name: str(rule["Default"]) for name, rule in self.parameters.items() if "Default" in rule}
 
     def resources_with(self, values: dict[str, str]) -> dict[str, str]:
-        """Type of each resource that these parameters bring about, by its logical ID."""
+        """Type of each resource that the stack has with these parameters, by its logical ID."""
         conditions = self.content.get("Conditions") or {}
         return {
             name: str(resource.get("Type"))
@@ -147,7 +147,7 @@ def is_true(condition: Any, conditions: dict[str, Any], values: dict[str, str]) 
 
 
 def as_list(value: Any) -> list[str]:
-    """A list parameter arrives as one text with commas."""
+    """A list parameter arrives as one string with commas."""
     return [str(one) for one in value] if isinstance(value, list) else str(value).split(",")
 
 
