@@ -113,7 +113,8 @@ fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
         let world = World::new(life, sabotage, None);
         // Lambda has two instances, and each invocation uses one of them.
         let instances = [wire::runner(&world), wire::runner(&world)].map(Arc::new);
-        stack::live(&world, &instances).await;
+        // On the heap, because a thread of a test has a small stack.
+        Box::pin(stack::live(&world, &instances)).await;
         world
     });
     let objections = rules::broken(&world, &log);
