@@ -73,8 +73,8 @@ export function mistakesInHook(
     ...(stages.length === 0 ? ['lifecycleStages must have at least one element: name one, or leave it out'] : []),
     ...shifting.map(
       (stage) =>
-        `lifecycleStages has ${stage}, which ECS invokes again and again while traffic shifts or in a rollback: set PRE_SCALE_UP, POST_SCALE_UP, ` +
-        'RECONCILE_SERVICE, POST_TEST_TRAFFIC_SHIFT or POST_PRODUCTION_TRAFFIC_SHIFT',
+        `lifecycleStages contains ${stage}, at which ECS invokes the hook repeatedly during a traffic shift, or again in a rollback: set ` +
+        'PRE_SCALE_UP, POST_SCALE_UP, RECONCILE_SERVICE, POST_TEST_TRAFFIC_SHIFT or POST_PRODUCTION_TRAFFIC_SHIFT',
     ),
   ];
 }
@@ -134,13 +134,13 @@ function times(props: EcsTaskProps): string[] {
   }
   if (timeout > HOUR) {
     found.push(
-      `timeout of ${timeout} s is above ${HOUR} s, which is as long as CloudFormation waits for a custom resource: lower it, or give ` +
+      `timeout (${timeout} s) exceeds ${HOUR} s, the longest that CloudFormation waits for a custom resource: lower it, or use ` +
         'waitHandle, and call addWaitCondition',
     );
   } else if (limit !== undefined && timeout > limit) {
     found.push(
-      `timeout of ${timeout} s is above serviceTimeout of ${limit} s, when CloudFormation stops waiting: raise serviceTimeout to at ` +
-        `least ${Math.min(timeout + ANSWER_BEFORE, HOUR)} s`,
+      `timeout (${timeout} s) is longer than serviceTimeout (${limit} s), so CloudFormation stops waiting before the task ends: raise ` +
+        `serviceTimeout to at least ${Math.min(timeout + ANSWER_BEFORE, HOUR)} s`,
     );
   }
   return found;
@@ -157,7 +157,7 @@ function launch(props: EcsTaskProps, placement: Placement): string[] {
   if (props.containerInstanceArns) {
     const given = NOT_WITH_INSTANCES.filter((key) => props[key] !== undefined);
     found.push(
-      ...given.map((key) => `${key} cannot be given together with containerInstanceArns: StartTask has no such parameter`),
+      ...given.map((key) => `${key} cannot be given together with containerInstanceArns: leave one of them out`),
     );
   }
   if (placement.isFargate && !props.taskDefinition.isFargateCompatible) {
@@ -167,20 +167,20 @@ function launch(props: EcsTaskProps, placement: Placement): string[] {
     found.push(`${name} is not made for EC2: set its compatibility to EC2_AND_FARGATE, or launchType to FARGATE`);
   }
   if (props.platformVersion && launchType && launchType !== ecs.LaunchType.FARGATE) {
-    found.push(`only Fargate has a platformVersion, and launchType is ${launchType}: leave it out, or set launchType to FARGATE`);
+    found.push(`only Fargate has a platformVersion, but launchType is ${launchType}: leave it out, or set launchType to FARGATE`);
   }
   if (props.assignPublicIp && launchType && launchType !== ecs.LaunchType.FARGATE) {
-    found.push(`only a task on Fargate can have a public IP address, and launchType is ${launchType}: leave assignPublicIp out`);
+    found.push(`only a task on Fargate can have a public IP address, but launchType is ${launchType}: leave assignPublicIp out`);
   }
   const network = ['vpcSubnets', 'securityGroups', 'assignPublicIp'] as const;
   if (!props.service && mode && mode !== ecs.NetworkMode.AWS_VPC) {
     const given = network.filter((key) => props[key] !== undefined);
     found.push(
-      ...given.map((key) => `only the network mode awsvpc takes ${key}, and ${name} has ${mode}: leave it out, or set networkMode`),
+      ...given.map((key) => `only the network mode awsvpc takes ${key}, but ${name} has ${mode}: leave it out, or set networkMode`),
     );
   }
   if (props.propagateTags === ecs.PropagatedTagSource.SERVICE) {
-    found.push('propagateTags cannot be SERVICE, since no service starts the task: set TASK_DEFINITION');
+    found.push('propagateTags cannot be SERVICE, because no service starts the task: set TASK_DEFINITION');
   }
   return found;
 }
@@ -210,7 +210,7 @@ function criteria(props: EcsTaskProps): string[] {
     if (environmentKeys?.length === 0) {
       return [`updateCriteria[${index}].environmentKeys must have at least one element: name one, or leave it out`];
     }
-    return environmentKeys || image ? [] : [`updateCriteria[${index}] compares nothing: give environmentKeys, or set image to true`];
+    return environmentKeys || image ? [] : [`updateCriteria[${index}] compares nothing: set environmentKeys, or set image to true`];
   });
 }
 
@@ -221,7 +221,7 @@ function containers(props: EcsTaskOptions & Partial<EcsTaskProps>, definition: e
     return [];
   }
   if (there.length === 0) {
-    return [`${definition.node.id} has no container: call addContainer of it`];
+    return [`${definition.node.id} has no containers: call its addContainer method`];
   }
   const lists = {
     containerName: props.containerName ? [props.containerName] : [],
@@ -232,7 +232,7 @@ function containers(props: EcsTaskOptions & Partial<EcsTaskProps>, definition: e
   return Object.entries(lists).flatMap(([list, names]) =>
     names
       .filter((name) => !Token.isUnresolved(name) && !there.includes(name))
-      .map((name) => `${list} names the container ${name}, and ${definition.node.id} has ${there.join(', ')}`),
+      .map((name) => `${list} names the container ${name}, but ${definition.node.id} has only ${there.join(', ')}`),
   );
 }
 
@@ -240,20 +240,20 @@ function overrides(props: EcsTaskOptions, definition?: ecs.ITaskDefinition): str
   const found: string[] = [];
   const isShort = props.command !== undefined || props.environment !== undefined;
   if (isShort && !props.containerName && definition && !defaultContainerOf(definition)) {
-    found.push('command and environment need containerName, since the containers of the task definition are not known: add it');
+    found.push('command and environment need containerName, because the containers of the task definition are not known: add it');
   }
   if (!isShort && props.containerName) {
-    found.push('containerName says which container command and environment are for: give one of them, or leave containerName out');
+    found.push('containerName only selects the container for command and environment: set one of them, or leave containerName out');
   }
   const names = definition ? containerOverridesOf(props, definition).map(({ containerName }) => containerName) : [];
   const twice = names.filter((name, index) => names.indexOf(name) !== index);
-  found.push(...new Set(twice.map((name) => `the container ${name} has overrides twice: put them together in containerOverrides`)));
+  found.push(...new Set(twice.map((name) => `the container ${name} has two sets of overrides: merge them into containerOverrides`)));
   for (const { containerName, environmentFiles, cpu, memoryLimitMiB, memoryReservationMiB } of props.containerOverrides ?? []) {
     found.push(...atMost(`containerOverrides of ${containerName}: environmentFiles`, environmentFiles, 10));
     found.push(...range(`containerOverrides of ${containerName}: cpu`, cpu, 0, Number.MAX_SAFE_INTEGER));
     if (isAbove(memoryReservationMiB, memoryLimitMiB)) {
       found.push(
-        `containerOverrides of ${containerName}: memoryReservationMiB of ${memoryReservationMiB} is above memoryLimitMiB of ` +
+        `containerOverrides of ${containerName}: memoryReservationMiB of ${memoryReservationMiB} exceeds memoryLimitMiB of ` +
           `${memoryLimitMiB}: lower it`,
       );
     }
@@ -269,7 +269,7 @@ function tags(props: EcsTaskProps): string[] {
       ...longest(`the key of the tag ${key}`, key, 128),
       ...longest(`the value of the tag ${key}`, value, 256),
       ...(key.startsWith(OWN_TAG_PREFIX)
-        ? [`the tag ${key} begins with ${OWN_TAG_PREFIX}, as the function's own do: rename it`]
+        ? [`the tag ${key} begins with ${OWN_TAG_PREFIX}, which is for the function's own tags: rename it`]
         : []),
     ]),
   ];
@@ -302,8 +302,8 @@ export function elsewhere(scope: Construct, provider: IConstruct): string | unde
     return undefined;
   }
   return (
-    `the provider ${provider.node.path} is in ${its.account}/${its.region}, and the task in ${mine.account}/${mine.region}: ` +
-    'CloudFormation needs both in the same account and Region, so make one there, or leave provider out'
+    `the provider ${provider.node.path} is in ${its.account}/${its.region}, but the task in ${mine.account}/${mine.region}: ` +
+    'CloudFormation needs both in the same account and Region, so create one there, or leave provider out'
   );
 }
 

@@ -87,8 +87,8 @@ export function tooManyPolicies(role: CfnResource, policies: iam.CfnRolePolicy[]
     return [];
   }
   return [
-    `the policies of its ${policies.length} tasks take some ${length} characters, and IAM allows ${INLINE_POLICIES} for a role: give ` +
-      'taskRoles, as in deploy/*, so that the tasks need no policies, or a second EcsTaskProvider to some of the tasks',
+    `the policies of its ${policies.length} tasks take about ${length} characters, but IAM allows only ${INLINE_POLICIES} per role: set ` +
+      'taskRoles, such as deploy/*, so that the tasks need no policies, or use a second EcsTaskProvider for some of the tasks',
   ];
 }
 

@@ -53,7 +53,7 @@ export class EcsTaskHook extends Construct {
       throw new Error(`[${this.node.path}] ${reason}`);
     }
     if (this.provider instanceof EcsTaskProvider && !this.provider.hookRole) {
-      throw new Error(`[${this.node.path}] the provider ${this.provider.node.path} has hook: false, and serves no hooks: leave hook out`);
+      throw new Error(`[${this.node.path}] the provider ${this.provider.node.path} has hook: false, so it serves no hooks: leave hook out`);
     }
     this.role = this.provider.hookRole ?? this.invokeRole();
     service.addLifecycleHook({

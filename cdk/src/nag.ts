@@ -4,8 +4,8 @@ import { IConstruct } from 'constructs';
 
 const WILDCARDS = 'AwsSolutions-IAM5';
 const WHY_WILDCARDS =
-  'ListClusters, ListTasks and DescribeTaskDefinition take no resource. The function stops a task also in a cluster that its EcsTask no ' +
-  'longer names, and reads the log of any task: clusters and taskLogGroups of EcsTaskProvider narrow both';
+  'ListClusters, ListTasks and DescribeTaskDefinition take no resource. The function must be able to stop tasks in clusters that its ' +
+  "EcsTask no longer names, and to read any task's log: restrict both with clusters and taskLogGroups of EcsTaskProvider";
 
 const WHY_QUALIFIERS = 'ECS may invoke the function, and its versions and aliases';
 
@@ -13,7 +13,7 @@ const WHY_QUALIFIERS = 'ECS may invoke the function, and its versions and aliase
 const ACKNOWLEDGED: Record<string, Record<string, string>> = {
   'AWS::SQS::Queue': {
     'AwsSolutions-SQS3': 'It is itself the queue for what could not be delivered',
-    'AwsSolutions-SQS4': 'Lambda alone sends to it, and does so by TLS',
+    'AwsSolutions-SQS4': 'Only Lambda sends to it, over TLS',
   },
   'AWS::DynamoDB::Table': {
     'AwsSolutions-DDB3': 'A row is of no use when its request is over, and a backup would keep its ResponseURL',

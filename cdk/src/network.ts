@@ -61,8 +61,8 @@ export class Placement {
     const subnets = props.vpcSubnets?.subnets;
     if (!subnets && !props.service) {
       throw new Error(
-        `[${scope.node.path}] the VPC of the cluster is not known, and the network mode awsvpc needs subnets: ` +
-          'give vpc, or vpcSubnets.subnets together with securityGroups',
+        `[${scope.node.path}] the VPC of the cluster is not known, but the network mode awsvpc needs subnets: ` +
+          'set vpc, or vpcSubnets.subnets together with securityGroups',
       );
     }
     return subnets && { ...EMPTY, subnets, subnetIds: subnets.map((subnet) => subnet.subnetId) };
@@ -74,7 +74,7 @@ export class Placement {
     }
     if (!this.vpc) {
       throw new Error(
-        `[${scope.node.path}] the VPC of the cluster is not known, so there is no security group: give securityGroups, or vpc`,
+        `[${scope.node.path}] the VPC of the cluster is not known, so there is no security group: set securityGroups, or vpc`,
       );
     }
     return [new ec2.SecurityGroup(scope, 'SecurityGroup', { vpc: this.vpc })];

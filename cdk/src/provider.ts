@@ -38,7 +38,7 @@ export interface IEcsTaskProvider extends IConstruct {
   /**
    * The role by which ECS invokes the function in deployments of services.
    *
-   * @default - each `EcsTaskHook` makes one
+   * @default - each `EcsTaskHook` creates one
    */
   readonly hookRole?: iam.IRole;
 }
@@ -59,7 +59,7 @@ export interface EcsTaskProviderAttributes {
    * The role by which ECS invokes the function in deployments of services, such as the export `ecs-tasks-HookRoleArn` of the stack
    * `ecs-tasks`.
    *
-   * @default - each `EcsTaskHook` makes one
+   * @default - each `EcsTaskHook` creates one
    */
   readonly hookRole?: iam.IRole;
 }
@@ -74,7 +74,7 @@ export interface EcsTaskProviderProps {
   readonly architecture?: lambda.Architecture;
 
   /**
-   * The clusters in which the function may look at tasks and stop them, by name. `*` stands for any text, as in `prod-*`.
+   * The clusters in which the function may look at tasks and stop them, by name. `*` matches any text, as in `prod-*`.
    *
    * Starting a task is granted by each `EcsTask`, for its own cluster alone. The function stops a task of an earlier deployment also in
    * a cluster that the `EcsTask` no longer names.
@@ -84,9 +84,9 @@ export interface EcsTaskProviderProps {
   readonly clusters?: string;
 
   /**
-   * The roles that the function may pass to any task, by path and name, as in `deploy/*`. `*` stands for any text.
+   * The roles that the function may pass to any task, by path and name, as in `deploy/*`. `*` matches any text.
    *
-   * Give it to a provider of many tasks, or of templates and apps that cannot grant their own: see `EcsTaskProvider.fromFunctionArn`. The
+   * Set it on a provider of many tasks, or of templates and apps that cannot grant their own: see `EcsTaskProvider.fromFunctionArn`. The
    * provider may then start any task with such a role.
    *
    * @default - none, each `EcsTask` of this app grants the roles of its own task
@@ -94,7 +94,7 @@ export interface EcsTaskProviderProps {
   readonly taskRoles?: string;
 
   /**
-   * The log groups whose last lines the function may show when a task fails, by name. `*` stands for any text.
+   * The log groups whose last lines the function may show when a task fails, by name. `*` matches any text.
    *
    * @default '*'
    */
@@ -144,7 +144,7 @@ export interface EcsTaskProviderProps {
   readonly logLevel?: lambda.ApplicationLogLevel;
 
   /**
-   * Give the function's metrics the logical ID of the resource as a dimension, too. Each one costs up to eight metrics.
+   * Also add the logical ID of the resource to the function's metrics, as a dimension. Each one costs up to eight metrics.
    *
    * @default false
    */
@@ -196,10 +196,10 @@ export interface EcsTaskProviderProps {
 /**
  * The Lambda function behind `Custom::ECSTask`, with its table, rules, role, alarms and dashboard.
  *
- * A stack needs one, and `EcsTask` makes it where none is given.
+ * A stack needs one, and `EcsTask` creates it if you pass none.
  */
 export class EcsTaskProvider extends Construct implements IEcsTaskProvider {
-  /** The provider of the stack, which is made if it is not there yet. Its path in the stack is always `EcsTaskProvider`. */
+  /** The provider of the stack, which is created if it does not exist yet. Its path in the stack is always `EcsTaskProvider`. */
   public static getOrCreate(scope: Construct): EcsTaskProvider {
     const stack = Stack.of(scope);
     const existing = stack.node.tryFindChild('EcsTaskProvider');
@@ -368,14 +368,14 @@ function mistakes(props: EcsTaskProviderProps): string[] {
     taskLogGroups: props.taskLogGroups,
   })) {
     if (value !== undefined && !Token.isUnresolved(value) && !PATTERN.test(value)) {
-      found.push(`${name} must be a name in which * stands for any text, not '${value}'`);
+      found.push(`${name} must be a name in which * matches any text, not '${value}'`);
     }
   }
   if (props.logLevel && !LOG_LEVELS.includes(props.logLevel)) {
     found.push(`logLevel ${props.logLevel} would leave out the metrics, which count as INFO: set INFO, DEBUG or TRACE`);
   }
   if (props.alarmTopic?.fifo) {
-    found.push('alarmTopic is a FIFO topic, and CloudWatch alarms cannot publish to one: give a standard topic');
+    found.push('alarmTopic is a FIFO topic, but CloudWatch alarms cannot publish to one: use a standard topic');
   }
   const reserved = props.reservedConcurrentExecutions;
   if (reserved !== undefined && !Token.isUnresolved(reserved) && !(Number.isInteger(reserved) && reserved >= 1)) {

@@ -174,7 +174,7 @@ export class EcsTask extends Construct implements ec2.IConnectable {
   public executeBefore(...scopes: IConstruct[]): void {
     for (const scope of scopes) {
       if (this.node.scopes.includes(scope)) {
-        throw this.error(`the task is part of ${scope.node.path}, and cannot be executed before it: name what is to wait`);
+        throw this.error(`the task is part of ${scope.node.path}, so it cannot be executed before it: pass the constructs that should wait`);
       }
       for (const dependent of dependentsIn(scope)) {
         dependent.node.addDependency(this);

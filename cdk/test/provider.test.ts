@@ -315,7 +315,7 @@ describe('mistakes of a provider', () => {
     for (let n = 0; n < 12; n++) {
       new EcsTask(stack, `Task${n}`, { cluster: base.cluster, taskDefinition: definition(stack, `Definition${n}`) });
     }
-    expect(() => Template.fromStack(stack)).toThrow(/the policies of its 12 tasks take some .* give taskRoles/);
+    expect(() => Template.fromStack(stack)).toThrow(/the policies of its 12 tasks take about .* set taskRoles/);
   });
 });
 
