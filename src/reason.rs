@@ -124,16 +124,20 @@ impl Reason {
             .map(|_| self.said.join("; "))
     }
 
-    /// Names the function whose role lacks a permission.
+    /// Names the function whose role lacks a permission, or whose log tells more.
     #[must_use]
     pub fn by_function(mut self, name: &str) -> Self {
-        let named = format!("the role of function {name}");
         for text in [&mut self.lead]
             .into_iter()
             .chain(&mut self.steps)
             .chain(&mut self.facts)
         {
-            *text = text.replace(ROLE_OF_FUNCTION, &named);
+            for part in ["the role of", "the log of"] {
+                *text = text.replace(
+                    &format!("{part} the function"),
+                    &format!("{part} function {name}"),
+                );
+            }
         }
         self
     }
@@ -180,11 +184,12 @@ impl Reason {
         self
     }
 
-    /// Drops AWS's words, for a caller that shows them elsewhere.
+    /// Drops AWS's words and the places, for a caller that shows them elsewhere.
     #[must_use]
-    pub fn without_said(self) -> Self {
+    pub fn without_said_and_place(self) -> Self {
         Self {
             said: Vec::new(),
+            place: Vec::new(),
             ..self
         }
     }
@@ -208,15 +213,17 @@ impl Reason {
             .map(|line| fit::log_line(line))
             .filter(|line| !line.is_empty())
             .collect();
+        // A command, or the sentence about a missing log, names the place already.
+        if log.missing.is_some() || self.tells(&log.command()) {
+            return self;
+        }
         self.place
             .extend(log.group.as_ref().map(|group| format!("log group {group}")));
-        // A stream that does not exist is not a place to look.
-        let stream = log
-            .stream
-            .as_ref()
-            .filter(|_| log.missing != Some(NoLog::NoStream));
-        self.place
-            .extend(stream.map(|stream| format!("log stream {stream}")));
+        self.place.extend(
+            log.stream
+                .iter()
+                .map(|stream| format!("log stream {stream}")),
+        );
         self
     }
 
@@ -245,20 +252,22 @@ impl Log {
         format!("aws logs tail {group}{stream} --since 1d")
     }
 
+    /// The command, unless another sentence has it or lines stand for it.
+    pub fn tail(&self) -> Option<String> {
+        let is_unread = self.lines.is_empty() && self.missing.is_none();
+        (is_unread && self.group.is_some()).then(|| self.command())
+    }
+
     /// The sentence that leads to the log, if the log is the next thing to read. `None` if it
     /// cannot be read.
     pub fn invitation(&self, reader: Reader) -> Option<String> {
-        match (self.lines.is_empty(), &self.missing) {
-            (false, _) => Some(match reader {
-                Reader::OfDeploy => "Fix what its last log lines report, then deploy again",
-                Reader::OfAlert => "Fix what its last log lines report",
-            }),
-            (true, None) if self.group.is_some() => {
-                return Some(format!("Its log says why: {}", self.command()));
+        match (self.lines.is_empty(), reader) {
+            (false, Reader::OfDeploy) => {
+                Some("Fix what its last log lines report, then deploy again".to_owned())
             }
-            (true, _) => None,
+            (false, Reader::OfAlert) => Some("Fix what its last log lines report".to_owned()),
+            (true, _) => self.tail().map(|tail| format!("Read its log: {tail}")),
         }
-        .map(str::to_owned)
     }
 }
 
@@ -268,42 +277,51 @@ impl NoLog {
         let group = log.group.as_deref().unwrap_or("its log group");
         match self {
             Self::NoDefinition(why) if why.contains("AccessDenied") => format!(
-                "Its log is not shown: grant ecs:DescribeTaskDefinition to {ROLE_OF_FUNCTION}, which could not \
-                 read where it is"
+                "The function may not read the task definition, which names the log group: grant \
+                 ecs:DescribeTaskDefinition to {ROLE_OF_FUNCTION}"
             ),
-            Self::NoDefinition(why) => {
-                format!("Its log is not shown, because its task definition could not be read ({})", cut(why))
-            }
+            Self::NoDefinition(why) => format!(
+                "The function could not read the task definition, which names the log group ({})",
+                cut(why)
+            ),
             Self::NotAwslogs(None) => {
-                "It has no log to show: give the container a LogConfiguration with LogDriver \
-                                       awslogs in its task definition"
+                "It has no log to show: give the container a LogConfiguration with \
+                                       LogDriver awslogs in its task definition"
                     .to_owned()
             }
             Self::NotAwslogs(Some(driver)) => {
-                format!("Its log is not in CloudWatch Logs: look where its log driver {driver} sends it")
+                format!(
+                    "Its log is not in CloudWatch Logs: look where its log driver {driver} sends it"
+                )
             }
             Self::FireLens(Some(group)) => {
-                format!("FireLens routes its log to the log group {group}: aws logs tail {group} --since 1d")
+                format!(
+                    "FireLens routes its log to the log group {group}: aws logs tail {group} --since 1d"
+                )
             }
             Self::FireLens(None) => {
-                "FireLens routes its log: look where the options of its logConfiguration send it, \
+                "FireLens routes its log: look where Options of its LogConfiguration send it, \
                                      and at the log of the log router"
                     .to_owned()
             }
             Self::Denied(_) => format!(
-                "Its log may not be read here: {}. To have it in this text, grant logs:GetLogEvents on the log \
-                 streams of {group} to {ROLE_OF_FUNCTION}",
+                "The function may not read its log. Read it yourself: {}. To have its last lines here next time, \
+                 grant logs:GetLogEvents on {group} to {ROLE_OF_FUNCTION}",
                 log.command()
             ),
-            Self::NoStream => {
-                "It wrote no log: it ended before its log stream was made, or the task's execution role \
-                               may not make one (logs:CreateLogStream)"
-                    .to_owned()
-            }
-            Self::Empty => "Its log is empty: it printed nothing, or ended before it could".to_owned(),
-            Self::Unread(why) => {
-                format!("Its log could not be read in time ({}): {}", cut(why), log.command())
-            }
+            Self::NoStream => format!(
+                "It has no log stream in {group}: it may have ended before it wrote a line. On EC2 the execution \
+                 role, or without one the instance's role, may lack logs:CreateLogStream"
+            ),
+            Self::Empty => format!(
+                "Its log is still empty: it printed nothing, or its lines come late. Look again: {}",
+                log.command()
+            ),
+            Self::Unread(why) => format!(
+                "The function could not read its log in time ({}). Read it yourself: {}",
+                cut(why),
+                log.command()
+            ),
         }
     }
 }

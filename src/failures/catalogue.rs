@@ -62,8 +62,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~CannotPull*{image}: not found$",
         ],
         lead: "The image[ {image}] of {who} does not exist in its registry",
-        step: "Push it, or correct Image in the task definition: its repository, and its tag or digest (a tag that a \
-               lifecycle rule has removed is gone as well)",
+        step: "Correct Image in the task definition, or push the image. A name without a registry means Docker Hub: an \
+               image in ECR needs its full URI (ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG). An ECR lifecycle rule \
+               may have removed the tag",
         alert: "image cannot be pulled: not found",
         ..ENTRY
     },
@@ -167,11 +168,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         class: FailureClass::Container,
         says: &["exec format error"],
         logs: &["exec format error"],
-        lead: "The program of {who} was built for another processor than {platform|the one} that it ran on[ (exit code \
-               {code})]",
-        step: "Build the image for that platform (docker build --platform linux/amd64 for X86_64, linux/arm64 for \
-               ARM64), or set RuntimePlatform: CpuArchitecture in the task definition to what it was built for; a \
-               script needs its #! line",
+        lead: "Linux could not execute the program of {who}[ (exit code {code})]: it was built for another \
+               processor than {platform|the task's}, or is a script without a #! line",
+        step: "Build the image for the task's processor (docker build --platform linux/amd64 for X86_64, linux/arm64 \
+               for ARM64), or set RuntimePlatform: CpuArchitecture in the task definition to what it was built for",
         alert: "image is for another platform",
         ..ENTRY
     },
@@ -366,8 +366,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~fetching secret data from AWS Secrets Manager*AccessDenied",
         ],
         lead: "The execution role[ {role}] of the task may not read the secret {secret|that the task names}",
-        step: "Grant it secretsmanager:GetSecretValue[ on {secret}] (and kms:Decrypt, if a key of your own encrypts \
-               it); a secret of another account needs a resource policy too",
+        step: "Grant it secretsmanager:GetSecretValue[ on {secret}] (and kms:Decrypt, if a customer managed key \
+               encrypts it); a secret of another account needs a resource policy, and its key a key policy, too",
         alert: "secret cannot be read",
         ..ENTRY
     },
@@ -382,7 +382,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The execution role[ {role}] of the task may not read the parameter {secret|that the task names} of \
                Parameter Store",
-        step: "Grant it ssm:GetParameters[ on {secret}] (and kms:Decrypt, if a key of your own encrypts it)",
+        step: "Grant it ssm:GetParameters[ on {secret}] (and kms:Decrypt, if a customer managed key encrypts it)",
         alert: "secret cannot be read",
         ..ENTRY
     },
@@ -541,8 +541,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The secret of RepositoryCredentials[ {secret}], which the image[ {image}] of {who} is pulled with, could not be \
                read",
-        step: "Check CredentialsParameter in the task definition, grant secretsmanager:GetSecretValue on that secret (and \
-               kms:Decrypt, for a key of your own) to the execution role; its value must be JSON with username and password",
+        step: "Check CredentialsParameter in the task definition, grant secretsmanager:GetSecretValue on that secret \
+               (and kms:Decrypt, for a customer managed key) to the execution role; its value must be JSON with \
+               username and password",
         alert: "image cannot be pulled: its credentials",
         ..ENTRY
     },
@@ -633,7 +634,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "log group {group} does not exist",
         ],
         lead: "The log group[ {group}] of {who} does not exist",
-        step: "Create it in the region of awslogs-region, or set awslogs-create-group: \"true\" in its logConfiguration \
+        step: "Create it in the region of awslogs-region, or set awslogs-create-group: \"true\" in its LogConfiguration \
                and grant logs:CreateLogGroup to the task's execution role",
         alert: "log group is missing",
         ..ENTRY
@@ -703,7 +704,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The log driver[ {driver}] of {who} could not reach what it sends the log to[ ({address})]; Docker \
                starts no container without it",
         step: "Start the collector before the task (fluentd or Fluent Bit as a daemon service on each instance; the \
-               log router of awsfirelens by DependsOn). Check its address in Options of logConfiguration \
+               log router of awsfirelens by DependsOn). Check its address in Options of LogConfiguration \
                (fluentd-address, syslog-address, gelf-address, splunk-url); fluentd-async: \"true\" starts the \
                container without fluentd",
         alert: "log collector cannot be reached",
@@ -720,8 +721,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "{option} is required*awslogs",
             "unable to get awslogs driver arguments",
         ],
-        lead: "The logConfiguration of {who} has an option[ {option}] that its log driver does not know, or lacks one",
-        step: "Correct logConfiguration: Options in the task definition; awslogs needs awslogs-group, awslogs-region and \
+        lead: "The LogConfiguration of {who} has an option[ {option}] that its log driver does not know, or lacks one",
+        step: "Correct LogConfiguration: Options in the task definition; awslogs needs awslogs-group, awslogs-region and \
                awslogs-stream-prefix",
         alert: "log options are wrong",
         ..ENTRY
@@ -729,7 +730,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "log-options-missing",
         says: &["no log configuration specified"],
-        lead: "{Who} uses the log driver awsfirelens, and its logConfiguration has no options, so it was not started",
+        lead: "{Who} uses the log driver awsfirelens, and its LogConfiguration has no options, so it was not started",
         step: "Give LogConfiguration of that container Options, at least Name: the output plugin of Fluent Bit",
         alert: "log options are missing",
         ..ENTRY
@@ -752,7 +753,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         says: &["initialize logging driver", "validate logger args"],
         lead: "The log driver[ {driver}] of {who} could not be set up",
-        step: "Check logConfiguration in the task definition: for another driver than awslogs, that its collector runs \
+        step: "Check LogConfiguration in the task definition: for another driver than awslogs, that its collector runs \
                and answers. For awslogs, that the log group[ {group}] exists in awslogs-region, that the execution \
                role may write to it, and that the task's subnets reach CloudWatch Logs[. It ran in {network}]",
         alert: "log driver cannot start",
@@ -766,7 +767,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "firelens configuration",
         ],
         lead: "FireLens could not make the configuration of its log router",
-        step: "Check firelensConfiguration of the log router and the log Options of the containers that use \
+        step: "Check FirelensConfiguration of the log router and the log Options of the containers that use \
                awsfirelens; a configuration file in S3 needs s3:GetObject and s3:GetBucketLocation on the execution \
                role",
         alert: "log router cannot start",
@@ -927,8 +928,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "maximum number of network interfaces",
         ],
         lead: "The account's or the instance's limit of network interfaces is reached",
-        step: "Raise the quota Network interfaces per Region (Amazon VPC) in Service Quotas, or stop tasks; on EC2 switch \
-               on awsvpcTrunking and replace the instances",
+        step: "Raise the quota Network interfaces per Region (Amazon VPC) in Service Quotas, or stop tasks; on EC2 \
+               switch on the account setting awsvpcTrunking and replace the instances",
         alert: "limit of network interfaces",
         ..ENTRY
     },
@@ -965,7 +966,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "eni-unused-index",
         says: &["attach network interface to unused device index"],
         lead: "The container instance has no place left for the task's network interface",
-        step: "Add instances, use a larger instance type, or switch on awsvpcTrunking and replace the instances",
+        step: "Add instances, use a larger instance type, or switch on the account setting awsvpcTrunking and replace \
+               the instances",
         alert: "no network interface",
         ..ENTRY
     },
@@ -1370,10 +1372,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         // The code alone proves nothing: memory, StopTask and a kill from inside all end in 137.
         codes: &[137],
-        lead: "{Who} exited with code {code} (SIGKILL: something killed it), and AWS does not say what",
-        step: "If its memory grows (Container Insights shows it), raise Memory of the container and the task[ (the \
-               task has {memory} MiB)] in the task definition; else it took longer than StopTimeout to end when it was \
-               asked to. Its work may be half done",
+        lead: "{Who} exited with code {code} (SIGKILL), and AWS does not say what killed it",
+        step: "Most often it ran out of memory: compare its memory in Container Insights (if that is on) with Memory \
+               in the task definition[ (the task has {memory} MiB)], and raise Memory. If ECS stopped the task, the \
+               container did not end within StopTimeout: let it end on SIGTERM, or raise StopTimeout. Its work may be \
+               half done",
         ..RAN
     },
     CatalogueEntry {
@@ -1389,8 +1392,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "killed-by-essential",
         lead: "Container {ender}, which is essential, exited with code {enderCode}, so ECS stopped container {container} \
                (exit code {code})",
-        step: "Set Essential: false on {ender} in the task definition if it may end before {container}; else see in \
-               the log of {ender} why it ended. The work of {container} may be half done",
+        step: "If {ender} may end before {container}, set Essential: false on {ender} and Essential: true on \
+               {container} in the task definition. If not, the log of {ender} says why it ended. The work of {container} \
+               may be half done",
         alert: "an essential container ended first",
         ..RAN
     },
@@ -1399,8 +1403,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         codes: &[134, 136, 139],
         lead: "{Who} exited with code {code} ({signal}: its program crashed)",
-        step: "[{logged}. ]Run the image locally with the same input; a native library that was built for another CPU or C \
-               library does this",
+        step: "[{logged}. ]Compare the image with the last one that worked, and run it locally with the same input. A \
+               native library for another C library (glibc, musl) is a usual cause",
         ..RAN
     },
     CatalogueEntry {
@@ -1421,10 +1425,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "no-exit-code",
         rank: Rank::Prefix,
-        lead: "{Who} ended without an exit code[ ({stopCode})]: it never ran, or ECS no longer knows it",
+        lead: "ECS reports no exit code for {who}[ (stop code {stopCode})]: it never started, or the ECS agent lost it",
         step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it happens again, look \
-               at the stopped task (aws ecs describe-tasks shows it for an hour), and on EC2 at the agent of its \
-               instance (/var/log/ecs/ecs-agent.log)",
+               at its reason (aws ecs describe-tasks --cluster {cluster|CLUSTER} --tasks {taskId|TASK} shows it for an \
+               hour), and on EC2 at /var/log/ecs/ecs-agent.log on its instance",
         ..RAN
     },
     CatalogueEntry {
@@ -1436,8 +1440,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         stop_codes: &["SpotInterruption"],
         lead: "AWS took back the Spot capacity that the task ran on[ (container {container}[, exit code {code}])]",
-        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)], or run it on capacity that \
-               is not Spot (LaunchType: FARGATE, or another CapacityProviderStrategy). Its work may be half done",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]. To avoid Spot, replace \
+               CapacityProviderStrategy by LaunchType: FARGATE, or name a provider in it that is not Spot. Its work \
+               may be half done",
         alert: "Spot interruption",
         ..RAN
     },
@@ -1464,8 +1469,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         stop_codes: &["TerminationNotice"],
         lead: "The instance[ {instance}] that the task ran on was terminated[ (container {container}[, exit code {code}])]",
-        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; managed termination \
-               protection and draining keep instances with tasks. Its work may be half done",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]. If an Auto Scaling group \
+               scaled the instance in, switch on managed termination protection in its capacity provider. Its work may \
+               be half done",
         alert: "its host was terminated",
         ..RAN
     },
@@ -1524,8 +1530,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "is unhealthy in (elb",
         ],
         lead: "The load balancer's health checks of the task failed[ (target group {target})], so ECS replaced it",
-        step: "Check that the container listens on the target group's port and path, answers within its timeout, that its \
-               security group admits the load balancer, and that HealthCheckGracePeriodSeconds covers its start",
+        step: "Check that the container listens on the target group's port and path, and answers within the timeout of \
+               its health check; that the task's security group admits the load balancer; and that \
+               HealthCheckGracePeriodSeconds of the service covers the container's start",
         alert: "health checks failed",
         ..RAN
     },
@@ -1548,8 +1555,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         says: &["Task stopped by user", "stopped by user"],
         stop_codes: &["UserInitiated"],
-        lead: "Somebody stopped the task by ecs:StopTask before it was done[ (container {container}[, exit code {code}])]",
-        step: "See in CloudTrail who called StopTask (Event history, event name StopTask); [deploy: deploy \
+        lead: "Somebody stopped the task by ecs:StopTask[ (container {container}[, exit code {code}])]",
+        step: "CloudTrail shows who called StopTask (Event history, event name StopTask). After that, [deploy: deploy \
                again][alert: start it again if it is still needed]. Its work may be half done",
         alert: "stopped by StopTask",
         ..RAN
@@ -1558,10 +1565,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "stopped-by-ecs-tasks",
         // Every reason that ecs-tasks gives to StopTask begins like this.
         says: &["^ecs-tasks: "],
-        lead: "ecs-tasks stopped the task before it was done[ (container {container}[, exit code {code}])]",
+        lead: "The function of Custom::ECSTask stopped the task before it was done[ (container {container}[, exit code \
+               {code}])]",
         step: "See [deploy: the newer request of this resource in the stack's events, or ]why this run could not \
                continue, in the log of the function that started it. Its work may be half done",
-        alert: "stopped by ecs-tasks",
+        alert: "stopped by Custom::ECSTask",
         ..RAN
     },
     CatalogueEntry {
@@ -1580,8 +1588,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "task-lost",
         rank: Rank::Prefix,
         lead: "ECS no longer knows the task, so its end is unknown",
-        step: "Look for it in the events or the log of the task, then [deploy: deploy again][alert: start it again (a \
-               service does that itself)]. Its work may be half done",
+        step: "See in its log[ ({group})] how far it got, then [deploy: deploy again][alert: start it again (a service \
+               does that itself)]. Its work may be half done",
         alert: "task unknown to ECS",
         ..RAN
     },
@@ -1794,24 +1802,25 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "lock wait timeout",
             "is blocked by",
         ],
-        lead: "The task did not finish within {limit} and {stopped}: its log waits for a lock",
-        step: "Find what holds the lock and end it: another migration, an open transaction, or a row that a broken run has \
-               left (liquibase release-locks removes Liquibase's). {raise|Raise Timeout} only if the lock ends in time by \
-               itself. Its work may be half done",
+        lead: "The task did not finish within {limit} and {stopped}. Its log says that it waits for a lock",
+        step: "Find the holder of the lock: another migration, an open transaction, or a row that a broken run has \
+               left (if no migration runs, liquibase release-locks removes Liquibase's). Only if the lock ends by \
+               itself, {raise|raise Timeout}. Its work may be half done",
         ..TIMED_OUT
     },
     CatalogueEntry {
         id: "timeout-goes-on",
-        lead: "The task did not finish within {limit} and {stopped}: {done} done, and {goesOn} on",
-        step: "Set Essential: true on {doneNames|the container whose end is the task's} in the task definition, so \
-               that its end stops {running}; or make {running} end by itself",
+        lead: "The task did not finish within {limit} and {stopped}: {done} had ended, and {running} still ran",
+        step: "Set Essential: true on {done|the container whose end is the task's} in the task definition: its end \
+               then stops {running}. Or make {running} end by itself",
         ..TIMED_OUT
     },
     CatalogueEntry {
         id: "timeout",
         says: &["ecs-tasks: not finished within {limit}"],
         lead: "{What} did not finish within {limit} and {stopped|has been stopped}",
-        step: "If it is only slow, {raise|raise Timeout}; if it hangs, its log shows where. Its work may be half done",
+        step: "If it only needs longer, {raise|raise Timeout}. If it hangs, the last lines of its log may show where[: \
+               {tail}]. Its work may be half done",
         ..TIMED_OUT
     },
     CatalogueEntry {
@@ -1830,8 +1839,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "InsufficientInstanceCapacity",
         ],
         lead: "AWS has no capacity for the task[ {place}]",
-        step: "Name subnets in more Availability Zones or another capacity provider, or [deploy: deploy again later; \
-               StartRetries starts a task anew][alert: start it again later (a service does that itself)]",
+        step: "Name subnets in more Availability Zones, or another capacity provider instead of LaunchType, or \
+               [deploy: deploy again later][alert: start it again later (a service does that itself)]",
         retry: Retry::Capacity,
         alert: "no capacity",
         ..ENTRY
@@ -1909,8 +1918,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "TooManyRequestsException",
             "operations are being throttled",
         ],
-        lead: "AWS throttled every attempt until the time was up",
-        step: "Deploy again, or start fewer tasks at once",
+        lead: "AWS throttled {operation|the call} until the time for it was up",
+        step: "Deploy again in some minutes. If it happens again, deploy fewer stacks at once",
         retry: Retry::Throttled,
         alert: "throttled",
         ..ENTRY
@@ -1967,10 +1976,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "no container instances were found in your cluster",
         ],
         lead: "Cluster {cluster|of the task} has no container instances[, and {asEc2}]",
-        step: "For Fargate set LaunchType: FARGATE; for a cluster that scales from zero leave LaunchType out and name \
-               its provider in CapacityProviderStrategy; else [deploy: let the resource depend on what adds \
-               instances][alert: add instances (aws ecs list-container-instances --cluster {cluster|CLUSTER} shows \
-               them)]",
+        step: "For Fargate set LaunchType: FARGATE. For a cluster that scales from zero, name its capacity provider in \
+               CapacityProviderStrategy, without LaunchType. [deploy: If this stack creates the instances, add a \
+               DependsOn on their Auto Scaling group][alert: Else add instances (aws ecs list-container-instances \
+               --cluster {cluster|CLUSTER} shows them)]",
         // The same stack may have created the instances, which need a while to register.
         retry: Retry::Passing,
         alert: "cluster has no instances",
@@ -2020,8 +2029,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "resource-gpu",
         says: &["RESOURCE:GPU"],
         lead: "No container instance[ of cluster {cluster}] has the GPUs free that the task asks for",
-        step: "Wait for other tasks to end, add GPU instances (ECS GPU-optimized AMI), or lower ResourceRequirements: Fargate \
-               has no GPUs",
+        step: "Wait for other tasks to end, add GPU instances (ECS GPU-optimized AMI), or ask for fewer GPUs in \
+               ResourceRequirements",
         retry: Retry::Capacity,
         alert: "no instance has the GPU",
         ..ENTRY
@@ -2030,7 +2039,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "resource-eni",
         says: &["RESOURCE:ENI"],
         lead: "No container instance[ of cluster {cluster}] has a network interface free, of which every awsvpc task takes one",
-        step: "Wait for other tasks to end, add container instances, or switch on awsvpcTrunking and replace the instances",
+        step: "Wait for other tasks to end, add container instances, or switch on the account setting awsvpcTrunking \
+               and replace the instances",
         retry: Retry::Capacity,
         alert: "no network interface",
         ..ENTRY
@@ -2063,8 +2073,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Timed out waiting for Amazon ECS Agent",
         ],
         lead: "The ECS agent of the container instance[ {instance}][ in cluster {cluster}] is not connected",
-        step: "Check on the instance that the agent runs (sudo systemctl restart ecs; /var/log/ecs/ecs-agent.log) and can \
-               reach the ECS endpoints",
+        step: "Log in to its EC2 instance (aws ecs describe-container-instances --cluster {cluster|CLUSTER} \
+               --container-instances {instance|ID} shows ec2InstanceId). Check the agent (systemctl status ecs; \
+               /var/log/ecs/ecs-agent.log), restart it (sudo systemctl restart ecs), and check that the instance \
+               reaches the ECS endpoints",
         retry: Retry::Capacity,
         alert: "ECS agent not connected",
         ..ENTRY
@@ -2079,8 +2091,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "No container instance[ of cluster {cluster}] has every attribute that the task definition requires",
         step: "Compare requiresAttributes (aws ecs describe-task-definition --task-definition {definition|NAME}) with \
-               the attributes of the instances (aws ecs describe-container-instances): an older agent, a log driver \
-               that it does not offer, awsvpc in another subnet, or another CPU architecture",
+               attributes of an instance (aws ecs describe-container-instances --cluster {cluster|CLUSTER} \
+               --container-instances {instance|ID}). Usual causes: an old agent, a log driver that is not enabled on \
+               the instance, another CPU architecture, or no instance in the task's subnets that supports awsvpc",
         alert: "no instance has the attributes",
         ..ENTRY
     },
@@ -2109,7 +2122,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         of_call: true,
         says: &["^MISSING$"],
         lead: "The container instance[ {instance}] is not registered[ in cluster {cluster}]",
-        step: "Correct Instances and Cluster: the instance may have been deregistered, or be of another cluster or region",
+        step: "Correct Instances or Cluster: the instance may have been deregistered, or be of another cluster or \
+               region",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2181,8 +2195,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "override-container",
         of_call: true,
         says: &["Override for container named {named} is not a container"],
-        lead: "Overrides names the container {named}, which the task definition {definition|of the task} does not have",
-        step: "Correct Name under ContainerOverrides[: it has {containers}]",
+        lead: "Overrides names the container {named}, which the task definition {definition|of the task} does not \
+               have[: it has only {containers}]",
+        step: "Correct Name under ContainerOverrides",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2203,7 +2218,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "network-missing",
         of_call: true,
         says: &["Network Configuration must be provided"],
-        lead: "The task definition {definition|of the task} has the network mode awsvpc, and the start names no network",
+        lead: "The task definition {definition|of the task} has the network mode awsvpc, and the resource names no \
+               network",
         step: "Set NetworkConfiguration: AwsvpcConfiguration with Subnets and SecurityGroups, or Service to take them from a \
                service",
         ..ENTRY
@@ -2446,14 +2462,16 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "watch-containers",
-        lead: "Nothing was started: WatchContainers names {unknown}, which the task definition {definition} does not have",
-        step: "Correct WatchContainers: it has {containers}",
+        lead: "Nothing was started: WatchContainers names {unknown}, and the task definition {definition} has only \
+               {containers}",
+        step: "Correct WatchContainers",
         ..REFUSED
     },
     CatalogueEntry {
         id: "service-not-found",
         lead: "Nothing was started: cluster {cluster} has no service {service}",
-        step: "Correct Service and Cluster; the resource must depend on the service (!GetAtt WebService.Name does)",
+        step: "Correct Service or Cluster. If this stack creates the service, give LaunchType and NetworkConfiguration \
+               instead of Service, because the task must run before the service",
         ..REFUSED
     },
     CatalogueEntry {
@@ -2467,28 +2485,27 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     // ---- The function itself ----
     CatalogueEntry {
         id: "self-invocation",
-        lead: "The wait for the task could not continue: the function could not invoke itself; the task has been \
-               stopped",
-        step: "{allow|Deploy again}",
+        lead: "The function could not invoke itself to wait any longer, and stopped the task",
+        step: "{allow|Deploy again}. Its work may be half done",
         ..OWN
     },
     CatalogueEntry {
         id: "lost-sight",
-        lead: "The task can no longer be watched on cluster {cluster}, and has been stopped",
+        lead: "The function can no longer read the task on cluster {cluster}, and stopped it",
         step: "{allow|Deploy again}. Its work may be half done",
         ..OWN
     },
     CatalogueEntry {
         id: "function-died",
         lead: "{What}",
-        step: "See the function's log for the place (out of memory, timed out), and deploy again. The task's work may be half \
-               done",
+        step: "See the log of the function for the place (out of memory, timed out), and deploy again. The task's work \
+               may be half done",
         ..OWN
     },
     CatalogueEntry {
         id: "own-fault",
-        lead: "ecs-tasks hit an internal error",
-        step: "Deploy again; the function's log says where it was: please report it",
+        lead: "The function hit an internal error",
+        step: "Deploy again, and report the error in the log of the function to its maintainers",
         ..OWN
     },
     // ---- What a service reports ----
@@ -2510,9 +2527,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "deployment failed: tasks failed to start",
             "deployment failed",
         ],
-        lead: "The deployment of the service failed: its new tasks did not start",
-        step: "See the alerts of its tasks, or aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name \
-               {service|SERVICE} --desired-status STOPPED; the service is rolled back if its circuit breaker says so",
+        lead: "The new tasks of the service did not start, or did not stay healthy",
+        step: "See why they stopped: aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name {service|SERVICE} \
+               --desired-status STOPPED, then aws ecs describe-tasks (stoppedReason). With Rollback: true in \
+               DeploymentCircuitBreaker, ECS returns to the last deployment that worked",
         alert: "deployment failed",
         ..ENTRY
     },
@@ -2553,7 +2571,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "unknown-start",
         rank: Rank::Prefix,
         says: &["^Task failed to start$", "^TaskFailedToStart$"],
-        lead: "{Who} could not be started, and AWS gives no cause that ecs-tasks knows",
+        lead: "{Who} could not be started, for an unknown cause",
         step: "Read AWS's words, and look at the stopped task within the hour (aws ecs describe-tasks): image, \
                execution role and network are behind most of these",
         alert: "failed to start",
@@ -2562,14 +2580,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "unknown-refusal",
         rank: Rank::Prefix,
-        lead: "ECS refused to start the task for a cause that ecs-tasks does not know",
-        step: "Read AWS's words, and correct the property that they name",
+        lead: "ECS did not start the task, for an unknown cause",
+        step: "Search for AWS's words on the page API failure reasons of the Amazon ECS documentation",
         ..ENTRY
     },
     CatalogueEntry {
         id: "unknown-end",
         rank: Rank::Prefix,
-        lead: "The task ended for a cause that ecs-tasks does not know[ ({stopCode})]",
+        lead: "The task ended for an unknown cause[ ({stopCode})]",
         step: "Read AWS's words, and look at the stopped task within the hour (aws ecs describe-tasks)",
         ..RAN
     },

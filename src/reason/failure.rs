@@ -26,6 +26,9 @@ impl Reason {
         let mut reason = first.reason(&recognised, facts, log);
         if !more.is_empty() {
             let noun = if more.len() == 1 { "task" } else { "tasks" };
+            if let Some(place) = reason.place.first_mut() {
+                *place = format!("First task {}", first.task);
+            }
             reason
                 .further
                 .push(format!("And {} more {noun} failed", more.len()));
@@ -90,6 +93,8 @@ impl Failure {
             .with("image", self.image.as_deref())
             .with("logged", logged.as_deref())
             .with("group", log.and_then(|log| log.group.as_deref()))
+            .with("taskId", Some(self.task.id()))
+            .with("tail", log.and_then(Log::tail).as_deref())
             .on(self.launch_type.as_deref())
     }
 
@@ -120,10 +125,12 @@ impl Failure {
                 Some(match ender.filter(|_| !is_told) {
                     Some(ender) => format!(
                         "ECS stopped container {container} (exit code {code}), because {}, which is essential, had \
-                         ended",
+                         ended: the work of {container} may be half done",
                         ender.container
                     ),
-                    None => format!("Container {container} was stopped (exit code {code})"),
+                    None => format!(
+                        "Container {container} was stopped (exit code {code}), and its work may be half done"
+                    ),
                 })
             }
             Cause::Exited {

@@ -168,6 +168,20 @@ fn failed_tasks_read_from_top_to_bottom() {
             Reason::failed(&[failure], Particulars::default(), None).fit(4096)
         ));
     }
+    let log = Log {
+        group: Some("/ecs/app".to_owned()),
+        stream: Some("app/app/1".to_owned()),
+        ..Log::default()
+    };
+    let last = Log {
+        lines: vec!["KeyError: 'DB_URL'".to_owned()],
+        ..log.clone()
+    };
+    for (about, log) in [("its log", log), ("its last log lines", last)] {
+        let failed = failure("1", exited(3, None));
+        let text = Reason::failed(&[failed], Particulars::default(), Some(&log)).fit(4096);
+        page.push_str(&format!("# exit code, and {about}\n{text}\n\n"));
+    }
     let several = [
         failure("1", exited(1, None)),
         failure("2", exited(2, None)),
@@ -306,7 +320,7 @@ fn an_essential_container_that_ended_first_is_named_and_another_is_not() {
         let text = Reason::failed(&[failure], Particulars::default(), None).fit(4096);
         let expected = format!(
             "Container proxy, which is essential, exited with code {code}, so ECS stopped container app (exit code \
-             143). Set Essential: false on proxy"
+             143). If proxy may end before app, set Essential: false on proxy and Essential: true on app"
         );
         assert!(text.starts_with(&expected), "{text}");
     }

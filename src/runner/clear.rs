@@ -30,8 +30,13 @@ pub(super) enum Cleared {
     },
     /// The tasks could not be looked for.
     Unseen(CallError),
-    /// A task has not stopped. AWS refused to stop the tasks that are listed here.
-    Unstopped(Vec<(TaskArn, CallError)>),
+    /// A task has not stopped.
+    Unstopped {
+        /// The tasks that AWS refused to stop.
+        refused: Vec<(TaskArn, CallError)>,
+        /// The tasks of which at least one has not stopped.
+        tasks: Vec<TaskArn>,
+    },
     /// A later request has run tasks, and this request has started none.
     Superseded,
 }
@@ -119,7 +124,10 @@ pub(super) async fn clear_the_way(work: &Work<'_>, earlier: &Earlier) -> Cleared
         let running: Vec<TaskArn> = running.collect();
         let left: Vec<TaskArn> = left.into_iter().map(|task| task.arn).collect();
         if let Err(refused) = stop_and_wait(work, &running, &left, SUPERSEDES).await {
-            return Cleared::Unstopped(refused);
+            return Cleared::Unstopped {
+                refused,
+                tasks: left,
+            };
         }
     }
     Cleared::Done {

@@ -183,7 +183,11 @@ async fn with_output(
     };
     let log = evidence::log(work, speaker, &seen.definition).await;
     if let Some(missing) = &log.missing {
-        tracing::warn!(container, "Output is empty. {}", missing.in_words(&log));
+        tracing::warn!(
+            container,
+            "the attribute Output is empty. {}",
+            missing.in_words(&log)
+        );
     }
     answer.returning(container, &log)
 }
@@ -231,13 +235,24 @@ pub(super) async fn reason_for_timeout(
 pub(super) async fn conclude_at_the_end(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Answer {
     if wait.goal == Goal::Success {
         tracing::warn!("the tasks have not stopped yet, and CloudFormation must be answered");
+        let still = seen.last.tasks.iter().filter(|task| !task.is_stopped());
+        let still: Vec<TaskArn> = still.map(|task| task.arn.clone()).collect();
+        let still = if still.is_empty() {
+            &wait.tasks
+        } else {
+            &still
+        };
         return Answer::Failed(texts::still_stopping(
             reason_for_timeout(work, wait, seen, false).await,
+            still,
         ));
     }
     // A Delete succeeds all the same. The task ends within its stopTimeout by itself, and a stack
     // in DELETE_FAILED needs a person.
-    tracing::warn!("{} is over, and the tasks have not stopped yet", wait.limit);
+    tracing::warn!(
+        "{} has passed, and the tasks have not stopped yet",
+        wait.limit
+    );
     let reason = texts::not_stopped_in_time(&wait.limit, &seen.last.tasks);
     Answer::success_without_run(texts::last_look_failed(reason, seen.trouble.as_ref()))
 }
@@ -250,7 +265,7 @@ pub(super) async fn lost_sight(
     error: &CallError,
 ) -> Answer {
     if wait.goal != Goal::Success {
-        tracing::warn!("the tasks have been told to stop, but cannot be looked at: {error}");
+        tracing::warn!("told the tasks to stop, but cannot see if they did: {error}");
         return Answer::success_without_run(texts::told_to_stop(error));
     }
     if wait.timed_out.is_some() {

@@ -342,7 +342,7 @@ impl Runner {
         let limit = invocation.remaining() / 3;
         let published = caught_call_within(limit, "sns:Publish", publishing).await;
         if let Err(error) = published {
-            tracing::error!("the topic did not take the message about this failure: {error}");
+            tracing::error!("cannot publish the message about this failure: {error}");
         }
     }
 }
@@ -364,9 +364,9 @@ async fn clear(work: &Work<'_>, run: &HookRun, properties: &Properties) -> Optio
             let may_pass = is_unknown || may_pass(&error, run, now, properties);
             Some(later(run.clone(), may_pass, texts::earlier_unknown(&error)))
         }
-        Cleared::Unstopped(refused) => {
+        Cleared::Unstopped { refused, tasks } => {
             let may_pass = refused.is_empty() && run.may_clear_later(now);
-            let reason = texts::not_all_stopped(texts::earlier_runs(), &refused);
+            let reason = texts::not_all_stopped(texts::earlier_runs(), &refused, &tasks);
             Some(later(run.clone(), may_pass, reason))
         }
     }

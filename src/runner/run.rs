@@ -56,10 +56,10 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         } => (started_before, foreign_tasks),
         Cleared::Unseen(error) => return unseen(work, &error).await,
         Cleared::Superseded => return Ending::Answered(Answer::Failed(texts::superseded())),
-        Cleared::Unstopped(refused) => {
+        Cleared::Unstopped { refused, tasks } => {
             return not_started(
                 work,
-                texts::not_all_stopped(texts::earlier_runs(), &refused),
+                texts::not_all_stopped(texts::earlier_runs(), &refused, &tasks),
             )
             .await;
         }
@@ -167,8 +167,8 @@ pub(super) async fn skip(
             skipped(skip, wait_handle)
         }
         Cleared::Unseen(error) => Ending::Answered(Answer::Failed(texts::earlier_unknown(&error))),
-        Cleared::Unstopped(refused) => {
-            let reason = texts::not_all_stopped(texts::earlier_runs(), &refused);
+        Cleared::Unstopped { refused, tasks } => {
+            let reason = texts::not_all_stopped(texts::earlier_runs(), &refused, &tasks);
             Ending::Answered(Answer::Failed(reason))
         }
     }
@@ -201,7 +201,7 @@ async fn unseen(work: &Work<'_>, error: &CallError) -> Ending {
             .await
     {
         tracing::warn!(
-            "waiting for the tasks of another delivery, as a look at earlier tasks failed"
+            "waiting for the tasks of another delivery, because the search for earlier tasks failed"
         );
         return Box::pin(follow(work, wait)).await;
     }
@@ -328,7 +328,7 @@ async fn meets_criteria(work: &Work<'_>, run: &Run) -> bool {
             // A needless run is safer than a migration that is silently left out.
             for error in [old.err(), new.err()].into_iter().flatten() {
                 tracing::warn!(
-                    "UpdateCriteria count as met, because a task definition cannot be read: {error}"
+                    "UpdateCriteria count as met, because the function cannot read a task definition: {error}"
                 );
             }
             true

@@ -302,7 +302,7 @@ async fn resolve_incomplete(
         if let Err(error) =
             stop_tasks_of_request(&stopping, Certainty::Tagged, Some(SUPERSEDES)).await
         {
-            tracing::warn!("cannot look for tasks of an earlier delivery: {error}");
+            tracing::warn!("cannot look for tasks that this request has started before: {error}");
         }
         return Start::Failed(texts::superseded());
     }
@@ -314,7 +314,9 @@ async fn resolve_incomplete(
                     .filter(|task| !is_given_up(task) && !never_ran(task));
                 started.add(alive.map(|task| task.arn));
             }
-            Err(error) => tracing::warn!("cannot look for tasks of an earlier delivery: {error}"),
+            Err(error) => tracing::warn!(
+                "cannot look for tasks that this request has started before: {error}"
+            ),
         }
         if started.tasks.len() >= properties.tasks() {
             tracing::info!(
@@ -364,7 +366,7 @@ async fn resolve_incomplete(
     let ending = work.until(work.deadline.max(work.stop_deadline()));
     match stop_and_wait(&ending, started, started, NOT_ALL_STARTED).await {
         Ok(()) => Start::Failed(reason),
-        Err(refused) => Start::Failed(texts::not_all_stopped(reason, &refused)),
+        Err(refused) => Start::Failed(texts::not_all_stopped(reason, &refused, started)),
     }
 }
 
@@ -395,7 +397,7 @@ async fn launch_once(
             if is_about_tags(&error) && launch.properties.tags.is_none() =>
         {
             tracing::warn!(
-                "starting without tags, so tasks of a cancelled update cannot be told apart: {error}"
+                "starting without tags, so the tasks of a cancelled update cannot be told apart later: {error}"
             );
             tags_denied.set(true);
             once().await
@@ -428,7 +430,7 @@ async fn queue(work: &Work<'_>) {
         Ok(turn) => turn,
         Err(error) => {
             tracing::warn!(
-                "starting out of turn, because the ledger does not say whose it is: {error}"
+                "starting out of turn, because the ledger does not say whose turn it is: {error}"
             );
             return;
         }
@@ -436,7 +438,7 @@ async fn queue(work: &Work<'_>) {
     let left = turn - work.now();
     if turn < work.deadline && left.is_positive() {
         tracing::info!(
-            "ECS throttles starts: the turn of this one is in {} ms",
+            "ECS throttles starts: this request waits {} ms for its turn",
             left.whole_milliseconds()
         );
         tokio::time::sleep(left.unsigned_abs()).await;
@@ -515,7 +517,7 @@ async fn count_attempt(work: &Work<'_>, started: &Started) -> Result<(), StartEr
         Ok(Written::Taken) => Err(CallError::being_made("ecs:StartTask").into()),
         Ok(Written::Done | Written::NoRow) => Ok(()),
         Err(error) => {
-            tracing::warn!("the ledger does not know of this attempt: {error}");
+            tracing::warn!("cannot save this attempt in the ledger: {error}");
             Ok(())
         }
     }

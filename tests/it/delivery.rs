@@ -390,7 +390,7 @@ async fn a_look_that_is_denied_ends_the_wait_and_stops_the_task() {
     assert!(
         created
             .reason
-            .contains("can no longer be watched on cluster prod, and has been stopped"),
+            .contains("can no longer read the task on cluster prod, and stopped it"),
         "{}",
         created.reason
     );

@@ -66,15 +66,13 @@ async fn denied_logs_change_only_a_line_in_the_functions_log() {
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
         created.reason.contains(
-            "Container app exited with code 4. Its log may not be read here: aws logs tail /ecs/app"
+            "Container app exited with code 4. The function may not read its log. Read it yourself: aws logs tail /ecs/app"
         ),
         "{}",
         created.reason
     );
     assert!(
-        created
-            .reason
-            .contains("log group /ecs/app, log stream run/app/"),
+        created.reason.contains("--log-stream-names run/app/"),
         "{}",
         created.reason
     );
@@ -94,7 +92,7 @@ async fn a_container_without_a_stream_or_without_awslogs_fails_all_the_same() {
     assert!(
         created
             .reason
-            .contains("exited with code 4. It wrote no log"),
+            .contains("exited with code 4. It has no log stream in /ecs/app"),
         "{}",
         created.reason
     );
@@ -197,7 +195,7 @@ async fn a_watched_container_that_no_task_has_is_reported_before_the_start() {
             json!({"WatchContainers": ["app", "ap"]}),
         ))
         .await;
-    let expected = "WatchContainers names ap, which the task definition";
+    let expected = "WatchContainers names ap, and the task definition";
     assert!(created.reason.contains(expected), "{}", created.reason);
     assert_eq!(scenario.calls("RunTask"), 0);
 }

@@ -115,7 +115,7 @@ async fn a_self_invocation_that_fails_for_good_stops_the_task_and_names_the_perm
         .create(&properties(&definition, json!({"Timeout": 30})))
         .await;
     assert!(
-        created.reason.contains("the task has been stopped"),
+        created.reason.contains("and stopped the task"),
         "{}",
         created.reason
     );
@@ -253,12 +253,11 @@ async fn delete_fails_when_aws_refuses_to_stop_a_task() {
         )],
     );
     let deleted = scenario.delete(&properties).await;
+    let reason = &deleted.reason;
     assert!(
-        deleted
-            .reason
-            .contains("could not be stopped and may still run. AWS says: ecs:StopTask"),
-        "{}",
-        deleted.reason
+        reason.contains("may still run. Stop it: aws ecs stop-task --cluster prod --task ")
+            && reason.contains("AWS says: ecs:StopTask"),
+        "{reason}"
     );
 }
 

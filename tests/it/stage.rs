@@ -31,7 +31,7 @@ async fn a_task_that_ignores_sigterm_is_killed_after_its_stop_timeout() {
     assert!(
         created
             .reason
-            .contains("Container app then ended with exit code 137"),
+            .contains("Container app did not end on SIGTERM within StopTimeout, so ECS killed it (exit code 137)"),
         "{}",
         created.reason
     );

@@ -131,7 +131,7 @@ fn live_out(hooked: HookLife, sabotage: Option<Sabotage>) -> Lived {
         let mut deployments = Vec::new();
         for (number, replaced) in hooked.deployments.iter().enumerate() {
             let deployment = deploy(&world, &runner, &hooked, number, *replaced, &mut objections);
-            deployments.push(deployment.await);
+            deployments.push(Box::pin(deployment).await);
         }
         (world, deployments, objections)
     });
@@ -384,7 +384,7 @@ fn broken(hooked: &HookLife, world: &World, deployments: &[Deployment], log: &st
             }
             // Nothing could be done about it, and the Reason says so.
             let says_so = log.lines().any(|line| {
-                let told = ["could not be stopped", "could not find"];
+                let told = ["aws ecs stop-task", "could not find"];
                 told.iter().any(|words| line.contains(words))
                     && line.contains(&format!("deployment-{number}"))
             });

@@ -22,13 +22,13 @@ const TIMED_OUT: &str = "did not finish within";
 const NOT_SEEN_TO_STOP: [&str; 3] = [
     "had not stopped",
     "may still run",
-    "The last look at the tasks failed",
+    "The last check of the tasks failed",
 ];
 /// Why tasks are not stopped, or not seen to have stopped.
-const NOT_FOUND: [&str; 3] = ["may still run", "no task can be found", "cannot be seen"];
+const NOT_FOUND: [&str; 3] = ["may still run", "no task can be found", "could not check"];
 /// A SUCCESS without the Output that was asked for, and one cause of that.
 const NO_OUTPUT: &str = "Output is empty";
-const DEFINITION_UNREAD: &str = "task definition could not be read";
+const DEFINITION_UNREAD: &str = "could not read the task definition";
 
 /// Returns every broken promise, in words.
 pub(crate) fn broken(world: &World, log: &str) -> Vec<String> {

@@ -73,11 +73,11 @@ impl Failures<'_> {
         };
         let reason = ended(&whole);
         let body = match format {
-            // The lines below quote AWS's words unchanged.
-            AlertFormat::Text if matches!(self.failing.what, Subject::Task(..)) => {
-                self.text(&ended(&whole.without_said()))
-            }
-            AlertFormat::Text => self.text(&reason),
+            // The lines below quote AWS's words unchanged, and name the task and its log.
+            AlertFormat::Text => match self.failing.what {
+                Subject::Task(..) => self.text(&ended(&whole.without_said_and_place())),
+                Subject::Restarting(_) | Subject::Service(_) => self.text(&reason),
+            },
             AlertFormat::Json => self.with_finding(&reason),
             AlertFormat::Chat => self.chat(&subject, &reason).to_string(),
         };
@@ -121,15 +121,15 @@ impl Failures<'_> {
                     .failure
                     .clone()
                     .unwrap_or_else(|| of_its_end(&change.task));
-                let invited = self.log.is_none().then_some("Its log says why");
+                let definition = definition_name(&change.task.task_definition_arn);
+                let invited = culprit(&self.failing).filter(|_| self.log.is_none()).map(|name| {
+                    format!("Read its log: LogConfiguration of container {name} in {definition} names it")
+                });
                 let facts = Particulars::default()
                     .for_reader(Reader::OfAlert)
                     .with("service", change.service())
-                    .with(
-                        "definition",
-                        Some(definition_name(&change.task.task_definition_arn)),
-                    )
-                    .with("logged", invited);
+                    .with("definition", Some(definition))
+                    .with("logged", invited.as_deref());
                 match change.service().is_some() {
                     true => Reason::failed_in_service(&judged, facts, self.log),
                     false => Reason::failed(std::slice::from_ref(&judged), facts, self.log),
@@ -189,13 +189,12 @@ impl Failures<'_> {
             ),
             ("Event", Some(event.id.clone())),
         ]);
-        if let Some((group, stream)) = self
-            .log
-            .and_then(|log| log.group.as_deref().zip(log.stream.as_deref()))
-        {
+        if let Some(group) = self.log.and_then(|log| log.group.as_deref()) {
+            let stream = self.log.and_then(|log| log.stream.as_deref());
+            let page = |stream| link::log_stream(self.failing.arn(), None, group, stream);
             lines.push((
                 "Log",
-                link::log_stream(self.failing.arn(), None, group, stream),
+                stream.and_then(page).or_else(|| Some(group.to_owned())),
             ));
         }
         for (name, value) in lines {
@@ -225,9 +224,9 @@ impl Failures<'_> {
             (1, Some(_)) if matches!(self.failing.what, Subject::Service(hook) if hook.awaits_action()) => {
                 None
             }
-            (count, None) => Some(format!("{count} failures with the same cause, the first:")),
+            (count, None) => Some(format!("{count} failures of the same kind. The first:")),
             (count, Some(since)) => Some(format!(
-                "{count} more since {}, the latest:",
+                "{count} more failures of this kind since {}. The latest:",
                 minutes_of(since)
             )),
         }
@@ -280,7 +279,7 @@ impl Failures<'_> {
             Subject::Task(change, failure) => listed(change, failure, reason),
             Subject::Restarting(_) | Subject::Service(_) => String::new(),
         };
-        let arn_shown = if arn.is_empty() {
+        let arn_shown = if arn.is_empty() || reason.contains(arn) {
             String::new()
         } else {
             format!("\n\n`{arn}`")

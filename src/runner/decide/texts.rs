@@ -73,7 +73,7 @@ pub fn no_output(reason: Reason, container: Option<&str>, why: &str) -> Reason {
     let whose = container.map_or_else(|| "the task".to_owned(), |name| format!("container {name}"));
     reason
         .fact(Some(&format!(
-            "Output is empty, since no line of {whose} could be read"
+            "Output is empty, because no line of {whose} could be read"
         )))
         .fact(Some(why))
 }
@@ -86,7 +86,7 @@ pub fn output_cut(reason: Reason, characters: usize) -> Reason {
 /// ReturnOutput is set, and the run has a Timeout of 0, so there is no output yet.
 pub fn no_output_yet(reason: Reason) -> Reason {
     reason.fact(Some(
-        "Output is empty, since a task that is not waited for has not logged it yet",
+        "Output is empty: with Timeout: 0 the function does not wait for the task's last line",
     ))
 }
 
@@ -175,7 +175,7 @@ pub fn all_stopped() -> Reason {
 pub fn told_to_stop(error: &CallError) -> Reason {
     called(
         Reason::new(
-            "The tasks of this resource have been told to stop; whether they have cannot be seen",
+            "The function told the tasks of this resource to stop, and could not check that they did",
         ),
         error,
     )
@@ -183,13 +183,14 @@ pub fn told_to_stop(error: &CallError) -> Reason {
 
 /// A Delete that could not reach AWS to look for tasks.
 pub fn not_looked_for(error: &CallError) -> Reason {
-    let lead = "Tasks of this resource could not be looked for, and one may still run";
+    let lead = "The function could not look for tasks of this resource, and one may still run";
     called(Reason::new(lead).of_class(FailureClass::NoRun), error)
 }
 
 /// A Delete that AWS did not allow to stop a task.
 pub fn refused_to_stop() -> Reason {
-    Reason::new("AWS refused to stop a task of this resource").of_class(FailureClass::NoRun)
+    Reason::new("AWS did not let the function stop a task of this resource")
+        .of_class(FailureClass::NoRun)
 }
 
 /// An earlier run did not stop in time.
@@ -266,13 +267,27 @@ pub fn may_have_started(reason: Reason) -> Reason {
 
 /// Adds that tasks may still run: AWS refused to stop these, or one of them needs more time than
 /// there was.
-pub fn not_all_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
+pub fn not_all_stopped(
+    reason: Reason,
+    refused: &[(TaskArn, CallError)],
+    tasks: &[TaskArn],
+) -> Reason {
     if refused.is_empty() {
-        return reason
-            .step("Wait until the task that was told to stop is STOPPED, then deploy again")
-            .about("still-stopping");
+        let step = format!(
+            "Wait until it is STOPPED (aws ecs wait tasks-stopped {}), then deploy again",
+            arguments(tasks)
+        );
+        return reason.step(&step).about("still-stopping");
     }
     not_stopped(reason, refused)
+}
+
+/// The arguments of a command of the AWS CLI about these tasks of one cluster.
+fn arguments(tasks: &[TaskArn]) -> String {
+    let cluster = tasks.first().and_then(TaskArn::cluster);
+    let ids: Vec<&str> = tasks.iter().map(TaskArn::id).collect();
+    let cluster = cluster.unwrap_or("CLUSTER");
+    format!("--cluster {cluster} --tasks {}", ids.join(" "))
 }
 
 /// Tasks that are still stopping at the deadline.
@@ -290,8 +305,9 @@ pub fn not_stopped_in_time(limit: &Limit, tasks: &[Task]) -> Reason {
 pub fn not_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     refused.iter().fold(reason, |reason, (task, error)| {
         let reason = reason.fact(Some(&format!(
-            "Task {} could not be stopped and may still run",
-            task.id()
+            "Task {id} may still run. Stop it: aws ecs stop-task --cluster {} --task {id}",
+            task.cluster().unwrap_or("CLUSTER"),
+            id = task.id()
         )));
         called(reason, error)
     })
@@ -315,7 +331,9 @@ pub fn timed_out(
     } = timed_out;
     let raise = match limit {
         Limit::Timeout(_) => "raise Timeout",
-        Limit::ServiceTimeout(_) => "raise ServiceTimeout to at least Timeout + 30 s",
+        Limit::ServiceTimeout(_) => {
+            "raise ServiceTimeout to Timeout + 30 s (at most 3600 s; a WaitHandle allows more)"
+        }
         Limit::WaitHandle => {
             "split the work: a WaitHandle takes no signal after about twelve hours"
         }
@@ -335,22 +353,25 @@ pub fn timed_out(
                 "was told to stop"
             }),
         )
-        .with("raise", Some(raise));
+        .with("raise", Some(raise))
+        .with("tail", log.and_then(Log::tail).as_deref());
     let lines = log.map_or(&[][..], |log| &log.lines);
     let (recognised, facts) = at_deadline.recognised(lines, facts);
     let trouble = trouble
         .as_ref()
-        .map(|_| "The last look at it before that failed");
+        .map(|error| format!("The last check of it before that failed ({error})"));
+    let last_words = last_words(at_deadline, ended);
+    // The words about its end say that a container ran.
+    let is_told = !last_words.is_empty() && last_words.len() == at_deadline.running.len();
     let reason = Reason::of(&recognised, &facts)
         .fact(
             Some(running)
-                .filter(|_| recognised.entry.id == "timeout")
+                .filter(|_| recognised.entry.id == "timeout" && !is_told)
                 .map(String::as_str),
         )
         .fact(earlier_ends(at_deadline).as_deref())
-        .fact(Some(&last_words(at_deadline, ended)))
-        .fact(trouble)
-        .said(timed_out.trouble.as_deref());
+        .fact(Some(&last_words.join("; ")))
+        .fact(trouble.as_deref());
     let task = timed_out.task.as_ref().or(tasks.first());
     let reason = task
         .into_iter()
@@ -368,14 +389,14 @@ fn earlier_ends(at_deadline: &AtDeadline) -> Option<String> {
 }
 
 /// The ends of the containers that ran at the deadline.
-fn last_words(at_deadline: &AtDeadline, ended: &[Task]) -> String {
+fn last_words(at_deadline: &AtDeadline, ended: &[Task]) -> Vec<String> {
     let ran = |task: &Task, name: &str| {
         at_deadline
             .running
             .iter()
             .any(|(id, container)| id == task.arn.id() && container == name)
     };
-    let words: Vec<String> = ended
+    ended
         .iter()
         .flat_map(|task| {
             task.containers
@@ -384,39 +405,44 @@ fn last_words(at_deadline: &AtDeadline, ended: &[Task]) -> String {
         })
         .filter(|(task, container)| ran(task, &container.name))
         .filter_map(|(_, container)| {
-            Some(format!(
-                "Container {} then ended with exit code {}",
-                container.name, container.exit_code?
-            ))
+            let (name, code) = (&container.name, container.exit_code?);
+            Some(match (code, &container.reason) {
+                (137, None) => format!(
+                    "Container {name} did not end on SIGTERM within StopTimeout, so ECS killed it (exit code 137)"
+                ),
+                _ => format!("Container {name} then ended with exit code {code}"),
+            })
         })
-        .collect();
-    words.join("; ")
+        .collect()
 }
 
-/// Adds that a task is still stopping while CloudFormation must be answered.
-pub fn still_stopping(reason: Reason) -> Reason {
-    reason.fact(Some(
-        "It had not stopped when CloudFormation had to be answered: it may overlap with what is deployed next",
-    ))
+/// Adds that tasks are still stopping while CloudFormation must be answered.
+pub fn still_stopping(reason: Reason, tasks: &[TaskArn]) -> Reason {
+    reason.fact(Some(&format!(
+        "It had not stopped when CloudFormation had to be answered, and may still run. Check before the next deploy: \
+         aws ecs describe-tasks {}",
+        arguments(tasks)
+    )))
 }
 
 /// Adds that the last look failed, so the state of the tasks may be out of date.
 pub fn last_look_failed(reason: Reason, error: Option<&CallError>) -> Reason {
     let said = error.map(ToString::to_string);
     reason
-        .fact(error.map(|_| "The last look at the tasks failed"))
+        .fact(error.map(|_| "The last check of the tasks failed"))
         .said(said.as_deref())
 }
 
 /// RunOnRollback is false, and the function cannot read the stack's status.
 pub fn no_stack_status(error: &CallError) -> Reason {
-    let lead = "Nothing was started: RunOnRollback is false, and the stack's status cannot be read";
+    let lead = "Nothing was started: RunOnRollback is false, and the function could not read the stack's status";
     called(Reason::new(lead).of_class(FailureClass::Start), error)
 }
 
 /// The function could not find out whether an earlier run still runs.
 pub fn earlier_unknown(error: &CallError) -> Reason {
-    let lead = "Nothing was started: earlier tasks of this resource cannot be looked for";
+    let lead =
+        "Nothing was started: the function could not look for earlier tasks of this resource";
     called(Reason::new(lead).of_class(FailureClass::Start), error)
 }
 
@@ -517,29 +543,15 @@ impl AtDeadline {
         if !self.done.is_empty() && !self.running.is_empty() {
             let mut names: Vec<&str> = self.running.iter().map(|(_, name)| name.as_str()).collect();
             names.dedup();
-            let (noun, verb) = if names.len() == 1 {
-                ("container", "goes")
-            } else {
-                ("containers", "go")
+            let named = |names: &[&str]| match names {
+                [one] => format!("container {one}"),
+                several => format!("containers {}", several.join(", ")),
             };
-            let running = format!("{noun} {}", names.join(", "));
-            let (noun, are) = if self.done.len() == 1 {
-                ("container", "is")
-            } else {
-                ("containers", "are")
-            };
-            let done = format!("{noun} {} {are}", self.done.join(", "));
+            let done: Vec<&str> = self.done.iter().map(String::as_str).collect();
             let facts = facts
-                .with("done", Some(&done))
-                .with(
-                    "doneNames",
-                    Some(&format!("{noun} {}", self.done.join(", "))),
-                )
-                .with("goesOn", Some(&format!("{running} {verb}")));
-            return (
-                Recognised::of("timeout-goes-on"),
-                facts.with("running", Some(&running)),
-            );
+                .with("done", Some(&named(&done)))
+                .with("running", Some(&named(&names)));
+            return (Recognised::of("timeout-goes-on"), facts);
         }
         (
             failures::of_log(log, true).unwrap_or_else(|| Recognised::of("timeout")),

@@ -109,7 +109,7 @@ pub fn no_service(service: &str, cluster: &str, error: Option<&CallError>) -> Re
         }
         Some(error) => {
             let lead = format!(
-                "Nothing was started: service {service} on cluster {cluster} cannot be read"
+                "Nothing was started: the function could not read service {service} on cluster {cluster}"
             );
             called(Reason::new(lead).of_class(FailureClass::Refused), error)
         }
@@ -130,13 +130,18 @@ impl StartTried<'_> {
     fn how(&self, reason: Reason) -> Reason {
         let count = match (self.started.len(), self.properties.tasks()) {
             (0, 1) => None,
-            (0, expected) => Some(format!("None of the {expected} tasks could be started")),
+            (0, expected) => Some(format!("ECS started none of the {expected} tasks")),
             (started, expected) => Some(format!(
-                "Only {started} of {expected} tasks could be started, and those {started} were stopped"
+                "ECS started only {started} of {expected} tasks, and the function stopped those: their work may be \
+                 half done"
             )),
         };
-        let often = (self.attempts > 1)
-            .then(|| format!("It was tried {} times in {} s", self.attempts, self.seconds));
+        let often = (self.attempts > 1).then(|| {
+            format!(
+                "The function tried {} times in {} s",
+                self.attempts, self.seconds
+            )
+        });
         reason.fact(count.as_deref()).fact(often.as_deref())
     }
 
@@ -192,7 +197,8 @@ impl StartTried<'_> {
             .with(
                 "asEc2",
                 as_ec2.then_some(
-                    "without LaunchType or CapacityProviderStrategy the launch type is EC2",
+                    "ECS chose EC2, because the resource names no launch type and the cluster has no default \
+                     capacity provider strategy",
                 ),
             )
             .on(properties.launch_type.as_deref())

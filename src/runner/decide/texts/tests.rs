@@ -268,7 +268,7 @@ fn waits_that_failed_read_from_top_to_bottom() {
     };
     page.add(
         "ServiceTimeout, still stopping",
-        &still_stopping(timed_out(&late, &arns(2), &[], false, None)),
+        &still_stopping(timed_out(&late, &arns(2), &[], false, None), &arns(2)[..1]),
     );
     let denied = error(
         "AccessDeniedException",
@@ -318,7 +318,7 @@ fn waits_that_failed_read_from_top_to_bottom() {
     );
     page.add(
         "an earlier task runs",
-        &not_all_stopped(earlier_runs(), &[]),
+        &not_all_stopped(earlier_runs(), &[], &tasks),
     );
     page.add(
         "no stack status",
