@@ -73,7 +73,9 @@ impl SearchIndex {
         };
         let sent = tokio::time::timeout(PREPARE, self.send(&call, now)).await;
         if let Err(error) = sent.unwrap_or_else(|_| Err(CallError::no_answer(call.operation))) {
-            tracing::warn!("the index template cannot be put, and OpenSearch guesses: {error}");
+            tracing::warn!(
+                "cannot write the index template, so OpenSearch guesses the types of the fields: {error}"
+            );
             // The next batch tries again after an error that can pass.
             self.prepared
                 .store(error.kind != CallErrorKind::Transient, Ordering::Relaxed);

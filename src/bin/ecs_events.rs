@@ -19,7 +19,7 @@ async fn main() -> Result<ExitCode, Error> {
     let settings = match Settings::of(variable) {
         Ok(settings) => settings,
         Err(errors) => {
-            tracing::error!("the environment is wrong: {errors}");
+            tracing::error!("the function's environment variables are wrong: {errors}");
             // A failed start shows as an error of the Lambda function. A monitor that ran on half
             // of its settings would lose alerts without a trace.
             return Ok(ExitCode::FAILURE);

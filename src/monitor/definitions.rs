@@ -45,8 +45,9 @@ impl Sinks {
         let read = timeout(PATIENCE, self.aws().describe_task_definition(arn))
             .await
             .ok()?;
-        let read =
-            read.inspect_err(|error| tracing::debug!("judging without a task definition: {error}"));
+        let read = read.inspect_err(|error| {
+            tracing::debug!("cannot read the task definition, so every container counts: {error}")
+        });
         let definition = Arc::new(read.ok()?);
         if let Ok(mut known) = self.known_definitions.lock() {
             if known.len() >= REMEMBERED {

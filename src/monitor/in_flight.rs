@@ -157,7 +157,7 @@ impl<'e> InFlight<'e> {
         tracing::error!(
             event_id = self.event.id,
             sink = sink.name(),
-            "an event will come back: {error}"
+            "this event will be delivered again: {error}"
         );
         self.failed_sinks.push(sink);
     }

@@ -165,7 +165,9 @@ impl Sinks {
                 Ok(Updated::Done(_)) => opened = Some(table),
                 Ok(Updated::Refused(_)) => return Publication::ToBeCounted,
                 // A failure that cannot be counted is reported.
-                Err(error) => tracing::warn!("a group's window cannot be opened: {error}"),
+                Err(error) => tracing::warn!(
+                    "cannot open a group's window, so this failure is reported by itself: {error}"
+                ),
             }
         }
         let Some(first) = gathered

@@ -47,7 +47,7 @@ impl Sinks {
                     (Ok(_), Some(refused)) if refused.for_good => tracing::error!(
                         event_id = one.event.id,
                         sink = Sink::Index.name(),
-                        "OpenSearch will never take this document, and it is left out: {}",
+                        "OpenSearch refuses this document for good, so the function leaves it out: {}",
                         refused.why
                     ),
                     (Ok(_), Some(refused)) => {

@@ -62,7 +62,7 @@ impl Sinks {
                     tracing::info!(
                         event_id = one.event.id,
                         sink = Sink::Claim.name(),
-                        "another invocation is at work on this task, and the event will come back"
+                        "another invocation is at work on this task, so the event will be delivered again"
                     );
                     one.claim = Claim::Elsewhere;
                     one.failed_sinks.push(Sink::Claim);

@@ -52,7 +52,10 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
         // The cluster is gone, or the role may not look for tasks and its Create failed before a
         // start. A FAILED Delete would leave the stack stuck.
         Err(error) => {
-            tracing::warn!(cluster, "nothing is stopped: {error}");
+            tracing::warn!(
+                cluster,
+                "cannot find the tasks to stop, so they may still run: {error}"
+            );
             let why = format!("no task can be found ({error})");
             return Ending::Answered(Answer::success_without_run(texts::nothing_to_stop(&why)));
         }
@@ -60,7 +63,7 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
     if let Some(error) = &found.unseen {
         tracing::warn!(
             cluster,
-            "tasks are stopped that cannot be described: {error}"
+            "stopping tasks that ECS does not describe: {error}"
         );
     }
     let described: Vec<Task> = found
@@ -127,7 +130,9 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
         .ride_out_unless_denied(|| work.aws.list_clusters())
         .await;
     let all = all.unwrap_or_else(|error| {
-        tracing::debug!("only clusters that the ledger names are looked at: {error}");
+        tracing::debug!(
+            "cannot list the clusters, so only those in the ledger are searched for tasks: {error}"
+        );
         Vec::new()
     });
     let is_named = |cluster: &String| {
@@ -147,7 +152,9 @@ async fn stop_elsewhere(work: &Work<'_>) -> Vec<(TaskArn, CallError)> {
         }
         if work.now() >= until {
             let left = others.len() - number;
-            tracing::info!("{left} other clusters of the account are not looked at: time is up");
+            tracing::info!(
+                "time is up: {left} other clusters of the account are not searched for tasks"
+            );
             break;
         }
         refused.extend(stop_in(&work.on(cluster), &work.on(cluster).until(until)).await);
@@ -166,7 +173,10 @@ async fn stop_in(work: &Work<'_>, looking: &Work<'_>) -> Vec<(TaskArn, CallError
     let mut tasks = match listed {
         Ok(tasks) => tasks,
         Err(error) => {
-            tracing::warn!(cluster, "the cluster is not looked at: {error}");
+            tracing::warn!(
+                cluster,
+                "cannot search the cluster for tasks of this resource: {error}"
+            );
             return Vec::new();
         }
     };

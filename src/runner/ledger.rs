@@ -113,7 +113,9 @@ impl History<'_> {
             .filter(|row| row.state == RowState::Starting)
         {
             if let Err(error) = ledger.write(&rows::superseded(row.key())).await {
-                tracing::warn!("an earlier request could not be superseded in the ledger: {error}");
+                tracing::warn!(
+                    "cannot mark an earlier request as superseded in the ledger: {error}"
+                );
             }
         }
     }
@@ -219,15 +221,19 @@ impl Ledger {
             .when(CallError::is_transient);
         match tokio::time::timeout(SETTLING.min(remaining / 2), settling).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!("the request's row could not be ended: {error}"),
-            Err(_) => tracing::warn!("the request's row could not be ended in time"),
+            Ok(Err(error)) => {
+                tracing::warn!("cannot mark the request as finished in the ledger: {error}")
+            }
+            Err(_) => {
+                tracing::warn!("cannot mark the request as finished in the ledger: no time left")
+            }
         }
     }
 
     /// Ends a request. A failure is logged, and the watch's next round tries again.
     pub(super) async fn end(&self, key: Attributes) {
         if let Err(error) = self.write(&rows::ended(key)).await {
-            tracing::warn!("the request's row could not be ended: {error}");
+            tracing::warn!("cannot mark the request as finished in the ledger: {error}");
         }
     }
 
@@ -241,7 +247,7 @@ impl Ledger {
     ) {
         let update = rows::due_again(row, next_look);
         if let Err(error) = in_half_of(remaining, self.write(&update)).await {
-            tracing::warn!("the row's next look could not be scheduled: {error}");
+            tracing::warn!("cannot save in the ledger when to look at the tasks next: {error}");
         }
     }
 
@@ -252,7 +258,9 @@ impl Ledger {
         let rows = in_half_of(remaining, self.rows(&resource)).await;
         let rows = rows
             .inspect_err(|error| {
-                tracing::warn!("cannot look for another delivery of this request: {error}")
+                tracing::warn!(
+                    "cannot read from the ledger if Lambda delivered this request before: {error}"
+                )
             })
             .ok()?;
         let own = rows

@@ -152,7 +152,7 @@ impl Runner {
         let there = match inserted {
             Ok(there) => there,
             Err(error) => {
-                tracing::warn!("polling without the ledger: {error}");
+                tracing::warn!("cannot use the ledger, so this invocation polls: {error}");
                 return Recorded::Open(History::default());
             }
         };
@@ -170,7 +170,7 @@ impl Runner {
             .rows(&own.resource)
             .await
             .unwrap_or_else(|error: CallError| {
-                tracing::warn!("looking for earlier requests in ECS alone: {error}");
+                tracing::warn!("cannot read earlier requests in the ledger, so only ECS is searched for their tasks: {error}");
                 Vec::new()
             });
         // Lambda may have delayed this delivery while CloudFormation cancelled the request and sent
@@ -207,7 +207,7 @@ impl Runner {
                 Box::pin(follow(&work, *wait)).await
             }
             Redelivery::Fail(error) => {
-                tracing::error!("the request's row cannot be read: {error}");
+                tracing::error!("cannot read the request's row in the ledger: {error}");
                 let (cluster, reason) = (
                     request.properties.cluster(),
                     texts::function_replaced(&error),
@@ -224,7 +224,9 @@ impl Runner {
                     let stopping =
                         stop_tasks_of_request(&work, Certainty::Tagged, Some(SUPERSEDES));
                     if let Err(error) = Box::pin(stopping).await {
-                        tracing::warn!("cannot look for tasks of an earlier delivery: {error}");
+                        tracing::warn!(
+                            "cannot look for tasks that this request has started before: {error}"
+                        );
                     }
                 }
                 Ending::Answered(Answer::Failed(texts::superseded()))

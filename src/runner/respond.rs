@@ -255,11 +255,16 @@ impl Runner {
                 // so sending does no harm.
                 Ok(Written::NoRow | Written::Superseded | Written::Taken) => {}
                 Ok(Written::Answered) => {
-                    tracing::info!(reason = why, "not answering: another invocation has");
+                    tracing::info!(
+                        reason = why,
+                        "not answering: another invocation has already answered"
+                    );
                     return Ok(());
                 }
                 // Two answers are better than none, and both rest on the same tasks.
-                Err(error) => tracing::warn!("answering without the ledger: {error}"),
+                Err(error) => tracing::warn!(
+                    "cannot use the ledger, so CloudFormation may get this answer twice: {error}"
+                ),
             }
         }
         tracing::info!(status = ?status, reason = why, "answering");

@@ -99,7 +99,9 @@ pub(super) async fn follow(work: &Work<'_>, mut wait: Wait) -> Ending {
         }
         Course::Answered => Ending::ContinuesElsewhere,
         Course::Superseded => {
-            tracing::warn!("a later request has replaced this one: stopping its tasks");
+            tracing::warn!(
+                "a later request has superseded this one: stopping the tasks of this one"
+            );
             let stopping = work.until(work.stop_deadline());
             let stopped = stop(&stopping, &wait.tasks, SUPERSEDES).await;
             Ending::Answered(Answer::Failed(texts::not_stopped(
@@ -323,7 +325,7 @@ pub(super) async fn look(
             if !may_pass {
                 return Err(error);
             }
-            tracing::warn!("a look showed nothing: {error}");
+            tracing::warn!("cannot read the tasks, trying again: {error}");
             seen.trouble = Some(error);
             seen.misses += 1;
             return Ok(None);
@@ -407,12 +409,12 @@ async fn park_or_poll(work: &Work<'_>, wait: &Wait) -> Course {
         }
         Ok(Written::Done | Written::NoRow | Written::Taken) => Course::Polled,
         Ok(Written::Answered) => {
-            tracing::info!("another invocation has answered");
+            tracing::info!("another invocation has already answered");
             Course::Answered
         }
         Ok(Written::Superseded) => Course::Superseded,
         Err(error) => {
-            tracing::warn!("polling, because the ledger cannot save the wait: {error}");
+            tracing::warn!("the ledger cannot save the wait, so this invocation polls: {error}");
             Course::Polled
         }
     }
@@ -422,11 +424,13 @@ async fn is_watched(work: &Work<'_>, ledger: &Ledger) -> bool {
     match in_half_of(work.invocation.remaining(), ledger.is_watched(work.now())).await {
         Ok(true) => true,
         Ok(false) => {
-            tracing::warn!("polling, because the watch's rule has not invoked the function lately");
+            tracing::warn!(
+                "the watch's rule has not invoked the function lately (is it enabled?), so this invocation polls"
+            );
             false
         }
         Err(error) => {
-            tracing::warn!("polling, because the watch's heartbeat cannot be read: {error}");
+            tracing::warn!("cannot read the watch's heartbeat, so this invocation polls: {error}");
             false
         }
     }
@@ -443,7 +447,7 @@ pub(super) async fn time_out(
     wait: &mut Wait,
     seen: &Seen,
 ) -> Vec<(TaskArn, CallError)> {
-    tracing::warn!("{} is over: stopping the tasks", wait.limit);
+    tracing::warn!("{} has passed: stopping the tasks", wait.limit);
     let timed_out: TimedOut = seen.timed_out(wait);
     if let Some(ledger) = work.history.ledger {
         let mut saved = wait.clone();
@@ -455,11 +459,11 @@ pub(super) async fn time_out(
         match saving.await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                tracing::warn!("the ledger does not know that the tasks are stopped: {error}")
+                tracing::warn!("cannot save in the ledger that the tasks are stopped: {error}")
             }
             Err(_) => {
                 tracing::warn!(
-                    "the ledger does not know that the tasks are stopped: no answer in time"
+                    "cannot save in the ledger that the tasks are stopped: no answer in time"
                 )
             }
         }
@@ -473,7 +477,9 @@ pub(super) async fn time_out(
 async fn hand_over(work: &Work<'_>, mut wait: Wait) -> Result<(), NoNextHop> {
     let invocation = work.invocation;
     if i64::from(wait.hop) >= MAX_HOPS && !invocation.may_recurse() {
-        tracing::warn!("the chain of {MAX_HOPS} self-invocations is used up");
+        tracing::warn!(
+            "the function has invoked itself {MAX_HOPS} times, its limit: stopping the tasks"
+        );
         return Err(NoNextHop::ChainUsedUp);
     }
     wait.hop += 1;

@@ -61,7 +61,9 @@ impl Runner {
     /// shows to be over.
     pub(super) async fn task_changed(&self, task: Task, invocation: &Invocation) {
         let Some(ledger) = &self.ledger else {
-            tracing::warn!("an event of ECS came, and there is no ledger: LEDGER_TABLE is not set");
+            tracing::warn!(
+                "an event of ECS came, and LEDGER_TABLE is not set: set it, or remove the EventBridge rule"
+            );
             return;
         };
         let Some(started_by) = &task.started_by else {
@@ -72,7 +74,7 @@ impl Runner {
             Err(error) => {
                 tracing::warn!(
                     task_arn = task.arn.0,
-                    "the watch will settle this event's wait: {error}"
+                    "cannot continue the wait of this event now, so the watch will: {error}"
                 );
                 return;
             }
@@ -106,20 +108,24 @@ impl Runner {
             Ok(observation) => {
                 Box::pin(self.settle_by(wait, observation, invocation)).await;
             }
-            Err(error) => tracing::warn!("the watch will settle this event's wait: {error}"),
+            Err(error) => tracing::warn!(
+                "cannot continue the wait of this event now, so the watch will: {error}"
+            ),
         }
     }
 
     /// Does a round of the watch: handles every row that is due.
     pub(super) async fn watch(&self, invocation: &Invocation) {
         let Some(ledger) = &self.ledger else {
-            tracing::warn!("the watch came round, and there is no ledger: LEDGER_TABLE is not set");
+            tracing::warn!(
+                "the watch's schedule came, and LEDGER_TABLE is not set: set it, or remove the schedule"
+            );
             return;
         };
         let round = invocation.now();
         let open = caught_call(ledger.count_open()).await;
         let open = open
-            .inspect_err(|error| tracing::debug!("open waits are not counted: {error}"))
+            .inspect_err(|error| tracing::debug!("cannot count the open waits: {error}"))
             .ok();
         let (mut from, mut overdue, mut followed) = (None, 0, Vec::new());
         loop {
@@ -127,7 +133,7 @@ impl Runner {
             let (due, next) = match due_rows.await {
                 Ok(page) => page,
                 Err(error) => {
-                    tracing::error!("the rows that are due cannot be read: {error}");
+                    tracing::error!("cannot read from the ledger which rows are due: {error}");
                     break;
                 }
             };
@@ -170,7 +176,7 @@ impl Runner {
             let Some(reply_to) = row.reply_to() else {
                 tracing::error!(
                     request_id = row.request,
-                    "ending a row that does not say who is answered"
+                    "ending a row that does not say where to send the answer"
                 );
                 ledger.end(row.key()).await;
                 return None;
@@ -216,7 +222,9 @@ impl Runner {
                 // S3 refuses a signed address after its expiry, so the answer can no longer be
                 // delivered.
                 if expiry.is_some_and(|expiry| expiry <= now) {
-                    tracing::error!("the answer was never taken, and its ResponseURL has expired");
+                    tracing::error!(
+                        "CloudFormation has not taken the answer, and its ResponseURL has expired: the resource fails at ServiceTimeout"
+                    );
                     ledger.end(row.key()).await;
                 } else if !self.send_again(&body, reply_to, invocation).await {
                     let again = rows::answers_again_at(invocation.began_at());
@@ -237,7 +245,7 @@ impl Runner {
             }
             WatchAction::Recover => self.recover_orphan(ledger, row, reply_to, invocation).await,
             WatchAction::Fail(error) => {
-                tracing::error!("a wait cannot be read: {error}");
+                tracing::error!("cannot read a wait in the ledger, so its request fails: {error}");
                 self.fail_orphan(row, reply_to, texts::function_replaced(&error), invocation)
                     .await;
             }
@@ -261,7 +269,7 @@ impl Runner {
             // Hundreds of waits can be due in a round, so a throttled look must not make this
             // invocation follow each of them.
             if error.is_transient() && !rows::is_near(&wait, now) {
-                tracing::warn!("the next round will look at this wait: {error}");
+                tracing::warn!("cannot look at this wait now, so the next round will: {error}");
                 return None;
             }
             return Some(Followed { wait, from: now });
@@ -468,7 +476,7 @@ impl Runner {
             Ok(own) => own,
             Err(error) if milliseconds(invocation.now()) < row.deadline => {
                 tracing::warn!(
-                    "the next round will look for the tasks of a crashed invocation: {error}"
+                    "cannot look for the tasks of a crashed invocation now, so the next round will: {error}"
                 );
                 return;
             }
