@@ -30,10 +30,17 @@ impl Stack {
                 // before the task may run.
                 if !self.families(task).is_disjoint(&self.families(service)) {
                     let service = &service.logical_id;
+                    let instead = match task.properties.field("Service") {
+                        Some(_) => format!(
+                            ", and {id} LaunchType and NetworkConfiguration instead of Service: the service's \
+                             literal name works only once the service exists"
+                        ),
+                        None => String::new(),
+                    };
                     hints.push(format!(
-                        "{id} runs after {service} has become stable with the new image of the same task \
-                         definition, and never if that image needs its work: let {service} depend on it, and \
-                         give Service the service's literal name"
+                        "{id} waits until {service} is stable with the new image of the same task definition. If \
+                         that image needs what {id} does (a migration), {service} never becomes stable, and {id} \
+                         never runs. Give {service} DependsOn: {id}{instead}"
                     ));
                 }
             }
@@ -50,7 +57,7 @@ impl Stack {
                     let association = &one.logical_id;
                     hints.push(format!(
                         "{id} can start before its cluster has the capacity providers of {association}, and \
-                         ECS would refuse it: add DependsOn: {association} to {id}"
+                         ECS would then refuse the task: add DependsOn: {association} to {id}"
                     ));
                 }
             }

@@ -40,7 +40,7 @@ fn a_task_that_does_not_stop_is_killed_after_its_stop_timeout_and_not_for_its_me
     let rehearsed = Rehearsal::of_task(definition, json!({"Timeout": 20})).run(&[]);
     let failure = rehearsed.failure();
     assert!(
-        failure.contains("ontainer stubborn then ended with exit code 137"),
+        failure.contains("so ECS killed it (exit code 137)"),
         "{failure}"
     );
     assert!(!failure.contains("OutOfMemory"), "{failure}");

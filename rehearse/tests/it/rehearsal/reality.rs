@@ -93,7 +93,7 @@ fn a_task_after_the_service_of_its_own_image_is_noted() {
     let (_, found) = lines(&rehearse(&[TemplateFile::new(&text).path()]));
     has(
         &found,
-        "Run runs after Web has become stable with the new image of the same task definition",
+        "Run waits until Web is stable with the new image of the same task definition",
     );
     let right = text.replace("!GetAtt Web.Name", "web").replace(
         "AWS::ECS::Service\n",
@@ -102,7 +102,7 @@ fn a_task_after_the_service_of_its_own_image_is_noted() {
     let (status, found) = lines(&rehearse(&[TemplateFile::new(&right).path()]));
     assert_eq!(status, Some(0), "{found:#?}");
     assert!(
-        !found.iter().any(|line| line.contains("runs after")),
+        !found.iter().any(|line| line.contains("waits until")),
         "{found:#?}"
     );
 }
