@@ -1,7 +1,9 @@
+use std::iter;
+
 use serde_json::Value;
 
 use super::*;
-use crate::task::ContainerDefinition;
+use crate::task::{ContainerDefinition, TaskArn};
 
 const STOPPED: &str = "STOPPED";
 
