@@ -27,75 +27,75 @@ const WATCH: Duration = Duration::from_secs(60);
 /// The longest silence of the console.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
-/// Rehearses a template's Custom::ECSTask resources on this machine, without an AWS account: create, update,
-/// delete, with the real function, and with containers as local processes. With --events the monitor watches,
-/// too, and what it finds is shown.
+/// Rehearses a template's Custom::ECSTask resources on this machine, without an AWS account. It creates,
+/// updates and deletes the stack with the real function, and runs containers as local processes. With
+/// --events, the monitor runs too, and its findings are shown.
 ///
-/// The function has its ledger, as cfn/provider.yml sets it up: a wait for a task is parked in a table and
-/// goes on by ECS's event or by a watch, which comes round once a minute. The last line counts what events
-/// and the watch invoke separately, and all calls to the table as one number.
+/// The function uses its ledger, as set up by cfn/provider.yml: it parks a wait in a table, and an ECS event,
+/// or the watch that runs once a minute, resumes it. The last line of the output counts invocations by events
+/// and by the watch separately, and the calls to the table as a single number.
 ///
-/// A service whose lifecycle hook is the function is deployed as far as its hooks: on create, on each update
-/// that starts a deployment, and with --deploy.
+/// If the function is a service's lifecycle hook, the rehearsal runs the hooks of each deployment of the
+/// service, but no task of the service itself: on create, on each update that starts a deployment, and with
+/// --deploy.
 ///
-/// Exit status: 0 if every step ended as it should and every event was read, 1 if a stack operation or a
-/// deployment failed, 2
-/// if the command line or the template is wrong, which is reported before anything starts, 3 if the template
-/// has nothing to rehearse, 130 if the rehearsal was interrupted (Ctrl-C, SIGTERM, SIGHUP).
+/// Exit status: 0 if every step ended as expected and every event was read; 1 if a stack operation or a
+/// deployment failed; 2 if the command line or the template is invalid (reported before anything starts); 3 if
+/// the template has nothing to rehearse; 130 if interrupted (Ctrl-C, SIGTERM, SIGHUP).
 #[derive(Debug, Parser)]
 #[command(name = "rehearse", version)]
 pub struct Arguments {
     /// The template: YAML, short forms included, or JSON.
     #[arg(required_unless_present = "events")]
     template: Option<PathBuf>,
-    /// A parameter's value. Can be given again. For a parameter of an SSM type it is the resolved value.
+    /// A parameter's value. For a parameter of an SSM type it is the resolved value. Can be repeated.
     #[arg(long = "parameter", short, value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
-    /// The value of an export of another stack, in place of a made-up one; of an output that is not exported
-    /// by STACK.OUTPUT. Can be given again.
+    /// The value of another stack's export, instead of a made-up one. For an output that is not exported,
+    /// write STACK.OUTPUT=VALUE. Can be repeated.
     #[arg(long = "import", value_name = "EXPORT=VALUE", value_parser = assignment)]
     imports: Vec<(String, String)>,
-    /// The value of a parameter of SSM, in place of a made-up one. Can be given again.
+    /// The value of an SSM parameter, instead of a made-up one. Can be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
     ssm: Vec<(String, String)>,
-    /// A task definition that is not in the template: what `aws ecs describe-task-definition` prints. Can be
-    /// given again.
+    /// A task definition that is not in the template: the output of `aws ecs describe-task-definition`. Can be
+    /// repeated.
     #[arg(long = "task-definition", value_name = "FILE")]
     task_definitions: Vec<PathBuf>,
-    /// Rehearse the custom resources with this ServiceToken, whatever their type, and the lifecycle hooks with
-    /// this HookTargetArn: its value, the export that it imports, or the resource that it refers to [default:
-    /// those of type Custom::ECSTask, those that import ecs-tasks-FunctionArn, and hooks whose HookDetails have
-    /// an ECSTask]
+    /// Rehearse the custom resources that have this ServiceToken, whatever their type, and the lifecycle hooks
+    /// that have this HookTargetArn. TOKEN is the value, the export that it imports, or the resource that it
+    /// refers to [default: resources of type Custom::ECSTask, resources that import ecs-tasks-FunctionArn, and
+    /// hooks whose HookDetails contain ECSTask]
     #[arg(long, value_name = "TOKEN")]
     service_token: Option<String>,
-    /// A parameter's new value: updates the stack with all of these after it has been created.
+    /// A new value for a parameter. After the create, one update applies all of them. Can be repeated.
     #[arg(long = "update", short, value_name = "NAME=VALUE", value_parser = assignment)]
     updates: Vec<(String, String)>,
-    /// The next version of the template: updates the stack to it after it has been created.
+    /// The next version of the template: after the create, an update applies it.
     #[arg(long, value_name = "FILE")]
     update_template: Option<PathBuf>,
-    /// Deploy this service after the create, as a pipeline does with UpdateService: its lifecycle hooks run.
-    /// With a FILE its task definition is registered first, as describe-task-definition prints it. Can be
-    /// given again.
+    /// Deploy this service after the create, as a pipeline would with UpdateService, so that its lifecycle
+    /// hooks run. With a FILE (the output of describe-task-definition), register that task definition first. Can
+    /// be repeated.
     #[arg(long, value_name = "LOGICALID[=FILE]", value_parser = deploy)]
     deploy: Vec<(String, Option<PathBuf>)>,
-    /// Let this resource fail, in the update if there is one, else in the create, after everything that does
-    /// not depend on it: to see the rollback, which should then succeed.
+    /// Make this resource fail, so that you can see the rollback, which should succeed. It fails in the update
+    /// if there is one, otherwise in the create, and after every resource that does not depend on it.
     #[arg(long, value_name = "LOGICALID")]
     fail: Option<String>,
-    /// Let each stack operation be one with DisableRollback: what fails stays as it is, CREATE_FAILED or
-    /// UPDATE_FAILED, and the next operation meets it.
+    /// Run each stack operation with DisableRollback: a resource that fails stays in CREATE_FAILED or
+    /// UPDATE_FAILED, and the next operation starts from there.
     #[arg(long)]
     disable_rollback: bool,
-    /// Let each stack operation be one in EXPRESS mode, which switches rollback off. AWS does not document
-    /// whether EXPRESS waits for a custom resource's answer: the rehearsal waits.
+    /// Run each stack operation in EXPRESS mode, which turns rollback off. AWS does not document whether EXPRESS
+    /// waits for a custom resource's answer; the rehearsal waits.
     #[arg(long)]
     express: bool,
-    /// Show the stack's final states, failures, and what concerns the rehearsed resources alone.
+    /// Show only the stack's final states, failures, and lines about the rehearsed resources.
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
-    /// Send recorded events to the monitor: files with one event as JSON, a list, or one a line. Without a
-    /// file those of the template's tasks, and what the function measures of its runs is shown, too.
+    /// Start the monitor and send it the events of the template's tasks, and those of recorded JSON files, which
+    /// hold one event, a list of events, or one event per line. The function's metrics are shown too.
     #[arg(long, value_name = "FILE", num_args = 0..)]
     events: Option<Vec<PathBuf>>,
     /// How the monitor writes alerts: text, json or chat.
@@ -106,18 +106,17 @@ pub struct Arguments {
         requires = "events"
     )]
     alert_format: String,
-    /// A stoppedReason that is nobody's problem, in place of the default ones; * stands for any text. Can be
-    /// given again.
+    /// A stoppedReason that needs no alert, instead of the default ones; * matches any text. Can be repeated.
     #[arg(long, value_name = "PATTERN", requires = "events")]
     ignore: Vec<String>,
-    /// Run containers from their images, on the container engine (Docker, Podman) that DOCKER_HOST or its
-    /// usual socket leads to; else they are local processes.
+    /// Run containers from their images, on the container engine (Docker or Podman) at DOCKER_HOST or its default
+    /// socket. Without this option, they run as local processes.
     #[arg(long)]
     docker: bool,
-    /// Play the function without its ledger: it waits for a task by looking at it every few seconds.
+    /// Run the function without its ledger, so that it polls tasks every few seconds.
     #[arg(long)]
     no_ledger: bool,
-    /// Show what the functions log, too.
+    /// Show the functions' logs too.
     #[arg(long, short)]
     verbose: bool,
     /// The function's time limit, in seconds.
@@ -148,7 +147,7 @@ enum Unfit {
     Nothing { path: PathBuf, problem: String },
     #[error(transparent)]
     Recorded(#[from] RecordedError),
-    #[error("--events needs a file of events, or a template whose tasks make some")]
+    #[error("--events needs a file of events, or a template whose tasks produce some")]
     NoEvents,
     #[error("{0} needs a template")]
     NoTemplate(&'static str),
@@ -163,9 +162,9 @@ enum Unfit {
         name: &'static str,
         option: &'static str,
     },
-    #[error("interrupted; what ran has been killed")]
+    #[error("interrupted; all running containers have been killed")]
     Interrupted,
-    #[error("the stage cannot open a port on loopback: {0}")]
+    #[error("cannot open a port on the loopback interface: {0}")]
     NoStage(std::io::Error),
     #[error(transparent)]
     NoEngine(#[from] EngineError),

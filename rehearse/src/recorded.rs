@@ -27,7 +27,7 @@ pub enum RecordedError {
     },
     /// The file is not JSON.
     #[error(
-        "{}: line {line}: not JSON: give events as ECS sends them to EventBridge, one, a list, or one a line",
+        "{}: line {line}: not JSON: pass events as ECS sends them to EventBridge: one event, a list, or one event per line",
         path.display()
     )]
     NotJson {

@@ -37,7 +37,7 @@ use self::{external::External, node::Node, resolve::Scope};
 /// Values of a template's parameters.
 pub type Parameters = BTreeMap<String, Value>;
 
-/// Transforms that the rehearsal plays as far as it needs them.
+/// Transforms that the rehearsal simulates as far as it needs them.
 const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 const SERVERLESS: &str = "AWS::Serverless::";
 const SERVERLESS_TRANSFORM: &str = "AWS::Serverless-2016-10-31";
@@ -291,15 +291,15 @@ impl Template {
     }
 }
 
-/// The error of a transform or macro that cannot be played.
+/// The error of a transform or macro that the rehearsal does not support.
 fn not_played(transform: &Node) -> String {
     let name = transform
         .text()
         .or_else(|| transform.field("Name")?.text())
         .unwrap_or("Fn::Transform");
     format!(
-        "the rehearsal does not play the transform {name}: give the template that CloudFormation makes of \
-         it, as `aws cloudformation get-template --template-stage Processed` shows it"
+        "the rehearsal does not support the transform {name}: pass the processed template instead (`aws \
+         cloudformation get-template --template-stage Processed`)"
     )
 }
 
@@ -322,16 +322,14 @@ fn section(root: &Node, name: &str, errors: &mut TemplateErrors) -> Vec<(String,
 /// A note on a transform whose resources or properties the rehearsal lacks.
 fn unplayed_transform(name: &str) -> Option<String> {
     let missing = match name {
-        "AWS::CodeDeployBlueGreen" => {
-            "CodeDeploy's blue/green deployment and its hooks are not played"
-        }
-        "AWS::SecretsManager-2020-07-23" => "the function that rotates secrets is not played",
+        "AWS::CodeDeployBlueGreen" => "CodeDeploy's blue/green deployment and its hooks do not run",
+        "AWS::SecretsManager-2020-07-23" => "the function that rotates secrets does not run",
         _ => return None,
     };
     Some(format!("the transform {name} is not simulated: {missing}"))
 }
 
-/// The transforms that the template declares. One that cannot be played is an error.
+/// The transforms that the template declares. One that is not supported is an error.
 fn transforms(root: &Node, errors: &mut TemplateErrors) -> Vec<String> {
     let Some(transform) = root.field("Transform") else {
         return Vec::new();

@@ -21,10 +21,10 @@ use crate::{
 };
 use ecs_tasks::task::definition_name;
 
-/// The limits of playing EXPRESS mode.
+/// The limits of simulating EXPRESS mode.
 const EXPRESS: &str = "EXPRESS mode: rollback is off, and CloudFormation counts a resource as complete before \
                        it is ready, so roles, policies and routes may come later than here. AWS does not \
-                       document whether EXPRESS waits for a custom resource's answer: the rehearsal waits";
+                       document whether EXPRESS waits for a custom resource's answer; the rehearsal waits";
 
 /// The rehearsal that the command line asks for.
 pub(super) struct Rehearsal {
@@ -325,7 +325,8 @@ fn definition(path: &Path) -> Result<Value, Unfit> {
         false => json,
     };
     if !definition["containerDefinitions"].is_array() {
-        let problem = "there is no task definition in it: give what `aws ecs describe-task-definition` prints";
+        let problem =
+            "it contains no task definition: pass the output of `aws ecs describe-task-definition`";
         return Err(Unfit::Definition {
             path: path.to_owned(),
             problem: problem.to_owned(),

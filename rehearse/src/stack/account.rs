@@ -146,15 +146,15 @@ impl Stack {
             || self.account.external.exports.contains_key(&import);
         (is_near && !is_meant).then(|| {
             token.error(format!(
-                "{}: ServiceToken imports {import}, did you mean {EXPORT}? If not, give it with --import \
-                 {import}=VALUE",
+                "{}: ServiceToken imports {import}; did you mean {EXPORT}? If not, set its value with \
+                 --import {import}=VALUE",
                 resource.logical_id
             ))
         })
     }
 
-    /// Plays the cluster and the service that a resource names and the template lacks. Puts a given
-    /// task definition in the place of an import.
+    /// Simulates the cluster and the service that a resource names and the template lacks. Replaces an
+    /// import by a given task definition.
     pub(super) fn play_external(&self, properties: &mut Value) {
         let text = |properties: &Value, name: &str| {
             properties[name]
@@ -168,7 +168,7 @@ impl Stack {
         {
             ecs.create_cluster(short(&cluster));
             self.note(format!(
-                "cluster {} is not in the template: it is played",
+                "cluster {} is not in the template, so the rehearsal simulates it",
                 short(&cluster)
             ));
         }
@@ -185,7 +185,7 @@ impl Stack {
         if let Some(service) = service {
             ecs.play_service(short(&cluster), short(&service), &definition);
             self.note(format!(
-                "service {} is not in the template: it is played",
+                "service {} is not in the template, so the rehearsal simulates it",
                 short(&service)
             ));
         }

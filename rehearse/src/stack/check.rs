@@ -151,12 +151,12 @@ impl Stack {
         let hooked: Vec<&str> = hooked.map(|one| one.logical_id.as_str()).collect();
         if !hooked.is_empty() {
             others.push_str(&format!(
-                ", and the lifecycle hooks of {} have other targets",
+                ", and the lifecycle hooks of {} target other functions",
                 hooked.join(", ")
             ));
         }
         let how = match token {
-            None if !named.is_empty() => " (--service-token says which are to be rehearsed)",
+            None if !named.is_empty() => " (choose those to rehearse with --service-token)",
             _ => "",
         };
         format!("the template has no {desired}; {others}{how}")
@@ -213,8 +213,8 @@ impl Stack {
         }
         let id = &resource.logical_id;
         Some(written.node.error(format!(
-            "{id}: no WaitCondition waits for {handle}, so the stack would be complete while the task still \
-             runs: add one with Handle: !Ref {handle} and DependsOn: {id}"
+            "{id}: no WaitCondition waits for {handle}, so the stack would complete while the task is still \
+             running: add one with Handle: !Ref {handle} and DependsOn: {id}"
         )))
     }
 
@@ -245,8 +245,8 @@ impl Stack {
             ));
         }
         written.node.error(format!(
-            "{id}: task definition {name} is not in the template: give what `aws ecs \
-             describe-task-definition` prints of it with --task-definition FILE"
+            "{id}: task definition {name} is not in the template: save the output of `aws ecs \
+             describe-task-definition` for it to a file, and pass --task-definition FILE"
         ))
     }
 

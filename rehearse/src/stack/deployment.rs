@@ -58,7 +58,7 @@ impl Stack {
         );
         if !self.ours.contains(logical_id) {
             self.note(format!(
-                "{logical_id}: nothing is run: no lifecycle hook of it is the function"
+                "{logical_id}: no task runs, because none of its lifecycle hooks invokes the function"
             ));
         }
         let deployed = self.update_service(logical_id, definition).await;

@@ -20,7 +20,8 @@ impl Stack {
     pub(super) async fn make(&self, desired: &Desired, old: Option<&Live>) -> Result<Live, Failed> {
         let logical_id = desired.resource.logical_id.as_str();
         if self.fail.as_deref() == Some(logical_id) {
-            let reason = "It was to fail (--fail); nothing of it was done".to_owned();
+            let reason =
+                "Failed on purpose (--fail): this resource was not created or changed".to_owned();
             return Err(Failed {
                 reason,
                 physical_id: old.map(|old| old.physical_id.clone()),
@@ -30,9 +31,9 @@ impl Stack {
         if let Some(old) = old.filter(|old| old.service_token != desired.service_token) {
             return Err(Failed {
                 reason: format!(
-                    "Modifying service token is not allowed. To move to another provider, give the resource \
-                     another logical id: CloudFormation creates {logical_id} anew by the new provider, and \
-                     then has the old one delete its own"
+                    "Modifying service token is not allowed. To move to another provider, change the \
+                     logical ID of {logical_id}. CloudFormation then creates the resource with the new provider, \
+                     and asks the old provider to delete the old one"
                 ),
                 physical_id: Some(old.physical_id.clone()),
             });
@@ -154,7 +155,7 @@ impl Stack {
             other => {
                 if other == "AWS::CloudFormation::Stack" && old.is_none() {
                     self.note(format!(
-                        "nested stack {logical_id} is not played: its outputs are made up"
+                        "the rehearsal does not create the nested stack {logical_id}: its outputs are made up"
                     ));
                 }
                 Ok(stubs::referable(
@@ -192,7 +193,7 @@ impl Stack {
                 .map_err(failed)?,
             false => {
                 self.note(format!(
-                    "{logical_id}: nothing in the rehearsal signals its handle, so it is taken for complete"
+                    "{logical_id}: nothing in the rehearsal signals its handle, so it counts as complete"
                 ));
                 "{}".into()
             }

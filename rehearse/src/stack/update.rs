@@ -50,8 +50,8 @@ impl Stack {
                     line: Some(resource.line),
                     message: format!(
                         "Update of resource type is not permitted. The new template modifies resource type of \
-                         the following resources: [{id}], from {from} to {to}: give the resource another \
-                         logical id"
+                         the following resources: [{id}], from {from} to {to}: change the logical ID of the \
+                         resource"
                     ),
                 });
             }
@@ -180,8 +180,8 @@ impl Stack {
         if is_same && self.fail.as_deref() != Some(logical_id) {
             if desired.is_ours {
                 self.note(format!(
-                    "{logical_id}: nothing was run: none of its properties has changed, so CloudFormation \
-                     sends it no Update"
+                    "{logical_id}: no task runs, because none of its properties has changed and CloudFormation \
+                     therefore sends no Update"
                 ));
             }
             return Ok(());

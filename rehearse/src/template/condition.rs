@@ -43,8 +43,8 @@ impl Scope<'_> {
                     let why = assertion
                         .field("AssertDescription")
                         .and_then(Node::text)
-                        .unwrap_or("no reason");
-                    errors.add(assert.error(format!("rule {name} does not hold: {why}")));
+                        .unwrap_or("it has no AssertDescription");
+                    errors.add(assert.error(format!("rule {name} failed: {why}")));
                 }
             }
         }
@@ -55,7 +55,7 @@ impl Scope<'_> {
         // CloudFormation refuses a circle of conditions, and this would follow it for ever.
         if depth > 50 {
             return Err(condition
-                .error("the conditions need each other in a circle")
+                .error("the conditions refer to each other in a circle")
                 .into());
         }
         if let Some(name) = condition.text() {
@@ -107,7 +107,7 @@ impl Scope<'_> {
             }
             other => Err(condition
                 .error(format!(
-                    "the rehearsal does not know the condition function {other}"
+                    "the rehearsal does not support the condition function {other}"
                 ))
                 .into()),
         }

@@ -68,7 +68,10 @@ mod tests {
             "{resolved}"
         );
         assert_eq!(external.notes().len(), 1);
-        assert!(external.notes()[0].starts_with("the SSM parameter /prod/vpc is made up: vpc-"));
+        assert!(
+            external.notes()[0]
+                .starts_with("the SSM parameter /prod/vpc has a made-up value: vpc-")
+        );
     }
 
     #[test]

@@ -76,12 +76,12 @@ impl External {
         })
     }
 
-    /// Notes a made-up value and returns it. `how` is the option that gives another.
+    /// Notes a made-up value and returns it. `how` is the option that overrides it.
     pub(super) fn note(&self, what: &str, value: &str, how: &str) -> String {
         self.keep(
             what,
             value,
-            format!("{what} is made up: {value} (give another with {how})"),
+            format!("{what} has a made-up value: {value} (override it with {how})"),
         );
         value.to_owned()
     }
@@ -127,22 +127,18 @@ impl External {
     pub fn not_asked(&self, origin: Origin, name: &str) -> TemplateError {
         let (option, verb, what) = match origin {
             Origin::Export => ("--import", "imports", "export"),
-            Origin::Ssm => ("--ssm", "reads", "parameter of SSM"),
-            Origin::Definition => (
-                "--task-definition",
-                "runs",
-                "task definition from elsewhere",
-            ),
+            Origin::Ssm => ("--ssm", "reads", "SSM parameter"),
+            Origin::Definition => ("--task-definition", "runs", "external task definition"),
         };
         let asked = self.asked(origin);
         let hint = did_you_mean(name, asked.iter().map(String::as_str));
         let known = match (hint.as_str(), asked.as_slice()) {
-            ("", []) => format!("with these parameters the template {verb} no {what}"),
+            ("", []) => format!("with these parameters, the template {verb} no {what}"),
             ("", asked) => format!(
-                "with these parameters the template {verb} {}",
+                "with these parameters, the template {verb} {}",
                 asked.join(", ")
             ),
-            (hint, _) => format!("with these parameters the template does not ask for it{hint}"),
+            (hint, _) => format!("with these parameters, the template does not need it{hint}"),
         };
         TemplateError::given(format!("{option} {name} is not used: {known}"))
     }
@@ -158,13 +154,13 @@ impl External {
     /// Notes a resource that SAM's transform adds to a template.
     pub(super) fn note_generated(&self, name: &str, value: &str) {
         let what = format!("{name}, which SAM generates,");
-        self.keep(&what, value, format!("{what} is made up: {value}"));
+        self.keep(&what, value, format!("{what} has a made-up value: {value}"));
     }
 
     /// A made-up secret, with a note: nobody should have to put a real one on a command line.
     pub(super) fn note_secret(&self, what: &str) -> String {
         let value = "rehearsed-secret";
-        self.keep(what, value, format!("{what} is made up"));
+        self.keep(what, value, format!("{what} has a made-up value"));
         value.to_owned()
     }
 

@@ -45,7 +45,7 @@ pub(super) fn expanded(node: &Node, scope: &Scope<'_>) -> Result<Node, TemplateE
             }
             if let Some(twice) = twice(&written) {
                 return Err(node
-                    .error(format!("Fn::ForEach makes {twice} more than once"))
+                    .error(format!("Fn::ForEach generates {twice} more than once"))
                     .into());
             }
             NodeKind::Map(written)
@@ -81,7 +81,7 @@ fn repeated(arguments: &Node, scope: &Scope<'_>) -> Result<Vec<(String, Node)>, 
 
 fn items(collection: &Node, scope: &Scope<'_>) -> Result<Vec<String>, TemplateErrors> {
     let wrong = || -> TemplateError {
-        collection.error("the collection of Fn::ForEach must be a list of texts")
+        collection.error("the collection of Fn::ForEach must be a list of strings")
     };
     let Some(Value::Array(items)) = scope.resolve(collection)? else {
         return Err(wrong().into());

@@ -81,7 +81,7 @@ impl Scope<'_> {
             // A guess could hide a mistake until the deploy.
             other => Err(node
                 .error(format!(
-                    "the rehearsal does not know the intrinsic function {other}"
+                    "the rehearsal does not support the intrinsic function {other}"
                 ))
                 .into()),
         }
@@ -133,7 +133,7 @@ impl Scope<'_> {
         });
         let wrong = || {
             node.error(format!(
-                "Fn::Select has no item {index} in a list of {}",
+                "Fn::Select: index {index} is out of range for a list of {}",
                 list.len()
             ))
         };
@@ -169,7 +169,7 @@ impl Scope<'_> {
         let found = found
             .and_then(|map| map.field(&path[1])?.field(&path[2]))
             .or(default);
-        let wrong = || node.error(format!("Fn::FindInMap finds nothing at {}", path.join(".")));
+        let wrong = || node.error(format!("Fn::FindInMap: no value at {}", path.join(".")));
         self.resolve(found.ok_or_else(wrong)?)
     }
 

@@ -29,8 +29,8 @@ pub enum NodeKind {
 }
 
 /// The error of a template with aliases.
-const ALIASES: &str = "CloudFormation allows no YAML aliases (*name), and so no merge keys (<<): give the \
-                       template in which they are resolved, as `aws cloudformation package` writes it";
+const ALIASES: &str = "CloudFormation does not allow YAML aliases (*name) or merge keys (<<): pass a template \
+                       without them, such as the output of `aws cloudformation package`";
 
 impl Node {
     /// Reads the first document of a text. JSON is YAML, so it needs no reader of its own.
@@ -145,7 +145,7 @@ impl Node {
                     let key = Self::of(key)?;
                     let name = key
                         .text()
-                        .ok_or_else(|| key.error("a key must be a text"))?
+                        .ok_or_else(|| key.error("a key must be a string"))?
                         .to_owned();
                     fields.push((name, Self::of(value)?));
                 }

@@ -30,7 +30,7 @@ impl Parameter {
             text("Type").ok_or_else(|| node.error(format!("parameter {name} has no Type")))?;
         let default = match node.field("Default").map(|node| &node.kind) {
             Some(NodeKind::List(_) | NodeKind::Map(_)) => {
-                return Err(node.error(format!("the Default of parameter {name} must be a text")));
+                return Err(node.error(format!("the Default of parameter {name} must be a string")));
             }
             Some(NodeKind::Null) => Some(String::new()),
             _ => text("Default"),
@@ -77,7 +77,7 @@ impl Parameter {
         };
         let text = given.or(self.default.as_ref()).ok_or_else(|| {
             refuse(format!(
-                "has no default: give it with --parameter {name}=VALUE"
+                "has no default: set it with --parameter {name}=VALUE"
             ))
         })?;
         if let Some(of) = self
@@ -116,14 +116,14 @@ impl Parameter {
                 .map_err(|_| refuse(format!("is \"{text}\", but must be a number")))?;
             let [min, max] = self.range;
             if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
-                return Err(refuse(format!("is {text}, which is out of its range")));
+                return Err(refuse(format!("is {text}, which is out of range")));
             }
         }
         let [min, max] = self.length;
         let length = text.chars().count();
         if min.is_some_and(|min| length < min) || max.is_some_and(|max| length > max) {
             return Err(refuse(format!(
-                "has {length} characters, which is too short or too long"
+                "has {length} characters, which its MinLength or MaxLength does not allow"
             )));
         }
         Ok(if is_list(&self.parameter_type) {

@@ -45,7 +45,7 @@ impl Scope<'_> {
         match &node.kind {
             NodeKind::Null => Err(node
                 .error(
-                    "'null' values are not allowed in templates: leave the member out, or give it \
+                    "'null' values are not allowed in templates: leave the member out, or set it to \
                      !Ref AWS::NoValue",
                 )
                 .into()),
@@ -153,13 +153,13 @@ impl Scope<'_> {
     }
 
     pub(super) fn substitute(&self, argument: &Node, node: &Node) -> Resolved {
-        let takes = || node.error("Fn::Sub takes a text, or a text and variables");
+        let takes = || node.error("Fn::Sub takes a string, or a string and variables");
         match &argument.kind {
             NodeKind::Text(_) => {}
             NodeKind::List(items) => match items.as_slice() {
                 [text, variables] => {
                     text.text()
-                        .ok_or_else(|| node.error("Fn::Sub takes a text first"))?;
+                        .ok_or_else(|| node.error("the first item of Fn::Sub must be a string"))?;
                     variables.fields("the variables of Fn::Sub")?;
                 }
                 _ => return Err(takes().into()),
@@ -186,7 +186,7 @@ impl Scope<'_> {
                     match value {
                         Some(Value::Array(_) | Value::Object(_)) => {
                             return Err(node
-                                .error(format!("${{{name}}} in Fn::Sub is not a text"))
+                                .error(format!("${{{name}}} in Fn::Sub is not a string"))
                                 .into());
                         }
                         value => {
@@ -219,7 +219,7 @@ impl Scope<'_> {
     pub(super) fn text_of(&self, node: &Node, name: &str) -> Result<String, TemplateErrors> {
         match self.resolve(node)? {
             Some(Value::String(text)) => Ok(text),
-            _ => Err(node.error(format!("{name} needs a text here")).into()),
+            _ => Err(node.error(format!("{name} needs a string here")).into()),
         }
     }
 

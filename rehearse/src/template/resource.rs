@@ -107,7 +107,7 @@ pub(super) fn in_order(mut waiting: Vec<Resource>) -> Result<Vec<Resource>, Temp
                 return Err(TemplateError {
                     line: Some(waiting[0].line),
                     message: format!(
-                        "the resources need each other in a circle: {}",
+                        "circular dependency between resources: {}",
                         circle.join(", ")
                     ),
                 });

@@ -75,7 +75,7 @@ fn scalars_are_the_texts_that_cloudformation_delivers() {
     check("2010-09-09", json!("2010-09-09"));
     refused(
         "~",
-        "'null' values are not allowed in templates: leave the member out, or give it !Ref AWS::NoValue",
+        "'null' values are not allowed in templates: leave the member out, or set it to !Ref AWS::NoValue",
     );
 }
 
@@ -184,21 +184,24 @@ fn values_that_cannot_be_resolved_are_named() {
     );
     refused(
         "{'Fn::Transform': {Name: x}}",
-        "the rehearsal does not play the transform x: give the template that CloudFormation makes of it, as \
-         `aws cloudformation get-template --template-stage Processed` shows it",
+        "the rehearsal does not support the transform x: pass the processed template instead (`aws \
+         cloudformation get-template --template-stage Processed`)",
     );
     refused("!If [Nope, a, b]", "the template has no condition Nope");
     refused("!If [IsProd, a]", "Fn::If takes 3 arguments, not 2");
     refused("!Join ['-', text]", "Fn::Join needs a list here");
     refused(
         "!Select [7, [a]]",
-        "Fn::Select has no item 7 in a list of 1",
+        "Fn::Select: index 7 is out of range for a list of 1",
     );
     refused(
         "!FindInMap [Sizes, dev, cpu]",
-        "Fn::FindInMap finds nothing at Sizes.dev.cpu",
+        "Fn::FindInMap: no value at Sizes.dev.cpu",
     );
-    refused("!Sub [1]", "Fn::Sub takes a text, or a text and variables");
+    refused(
+        "!Sub [1]",
+        "Fn::Sub takes a string, or a string and variables",
+    );
 }
 
 #[test]
@@ -206,7 +209,7 @@ fn conditions_in_a_circle_are_reported() {
     let sections = "Conditions:\n  A: !Condition B\n  B: !Condition A";
     assert_eq!(
         one(resolved(sections, "!If [A, 1, 2]")).message,
-        "the conditions need each other in a circle"
+        "the conditions refer to each other in a circle"
     );
 }
 
@@ -251,7 +254,7 @@ fn json_and_anchors_that_nothing_refers_to_are_read() {
     assert!(
         alias
             .to_string()
-            .starts_with("line 3: CloudFormation allows no YAML aliases"),
+            .starts_with("line 3: CloudFormation does not allow YAML aliases"),
         "{alias}"
     );
     let json =
@@ -317,7 +320,7 @@ fn functions_that_need_no_transform_are_known() {
         "!Cidr [10.1.0.0/16, 2]",
         "10.1.0.0/16 has no room for 2 ranges of 32 bits each",
     );
-    refused("!Sub '${Subnets}'", "${Subnets} in Fn::Sub is not a text");
+    refused("!Sub '${Subnets}'", "${Subnets} in Fn::Sub is not a string");
     let transform = "Fn::Length needs `Transform: AWS::LanguageExtensions`";
     refused("{'Fn::Length': [a, b]}", transform);
 }
@@ -353,7 +356,8 @@ fn functions_of_the_language_extensions_are_known() {
 #[test]
 fn a_transform_that_cannot_be_played_is_named() {
     let error = one(Template::read("Transform: [MyMacro]\nResources: {}\n"));
-    let not_played = "line 1: the rehearsal does not play the transform MyMacro: give the template";
+    let not_played =
+        "line 1: the rehearsal does not support the transform MyMacro: pass the processed template";
     assert!(error.to_string().starts_with(not_played), "{error}");
 }
 
@@ -509,8 +513,8 @@ fn every_parameter_that_is_missing_or_wrong_is_named_at_once() {
         messages,
         [
             "the template has no parameter D; it has A, B, C",
-            "parameter A has no default: give it with --parameter A=VALUE",
-            "parameter B has no default: give it with --parameter B=VALUE",
+            "parameter A has no default: set it with --parameter A=VALUE",
+            "parameter B has no default: set it with --parameter B=VALUE",
             "parameter C is \"x\", but must be a number",
         ]
     );
@@ -549,10 +553,13 @@ fn rules_hold_or_say_why_not() {
     assert_eq!(rules(contains), [""; 0]);
     let broken = "  Big: {RuleCondition: !Equals [!Ref Stage, prod], Assertions: [{Assert: !Equals [!Ref \
                   Name, web], AssertDescription: only web in prod}]}";
-    assert_eq!(rules(broken), ["rule Big does not hold: only web in prod"]);
+    assert_eq!(rules(broken), ["rule Big failed: only web in prod"]);
     assert_eq!(rules(&broken.replace("Stage, prod", "Stage, dev")), [""; 0]);
     let members = "  All: {Assertions: [{Assert: {'Fn::EachMemberIn': [{Ref: Subnets}, [a, b]]}}]}";
-    assert_eq!(rules(members), ["rule All does not hold: no reason"]);
+    assert_eq!(
+        rules(members),
+        ["rule All failed: it has no AssertDescription"]
+    );
     let asks = "  Vpc: {Assertions: [{Assert: {'Fn::EachMemberEquals': [{'Fn::ValueOf': [Name, VpcId]}, x]}}]}";
     assert_eq!(rules(asks), [""; 0]);
 }
@@ -616,9 +623,9 @@ fn a_resource_that_sam_generates_has_a_made_up_value() {
             .resolve(template.outputs["A"].field("Value").unwrap())
             .unwrap();
         assert!(value.is_some_and(|value| value.is_string()), "{name}");
-        assert!(
-            external.notes()[0].starts_with(&format!("{name}, which SAM generates, is made up: "))
-        );
+        assert!(external.notes()[0].starts_with(&format!(
+            "{name}, which SAM generates, has a made-up value: "
+        )));
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn notes(text: &str) -> Vec<String> {
             let line = span.start.line();
             notes.push(format!(
                 "line {line}: {written} is not quoted, so YAML reads it as {delivered}, and CloudFormation \
-                 delivers that: quote it if you mean the text"
+                 delivers that: quote it if you mean a string"
             ));
         }
     }
@@ -69,7 +69,7 @@ fn whole(digits: &str) -> Option<i128> {
         return i128::from_str_radix(binary, 2).ok();
     }
     if plain.len() > 1 && plain.starts_with('0') {
-        // With an 8 or a 9 it is not octal, and stays a text.
+        // With an 8 or a 9 it is not octal, and stays a string.
         return i128::from_str_radix(&plain, 8).ok();
     }
     if plain.contains(':') {

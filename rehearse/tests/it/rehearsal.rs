@@ -194,7 +194,7 @@ fn a_bad_template_is_reported_with_its_place() {
     let unknown = "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Nope [a, b]\n";
     assert_eq!(
         refused(unknown, &[]),
-        "shop.yml: line 5: the rehearsal does not know the intrinsic function Fn::Nope"
+        "shop.yml: line 5: the rehearsal does not support the intrinsic function Fn::Nope"
     );
     let dangling = "Resources:\n  A:\n    Type: Custom::ECSTask\n    Properties:\n      Cluster: !Ref Nowhere\n";
     let told = "shop.yml: line 5: Ref Nowhere: the template has no such parameter or resource (or its \
@@ -203,7 +203,7 @@ fn a_bad_template_is_reported_with_its_place() {
     let circle = "Resources:\n  A: {Type: X, DependsOn: B}\n  B: {Type: X, DependsOn: A}\n";
     assert_eq!(
         refused(circle, &[]),
-        "shop.yml: line 2: the resources need each other in a circle: A, B"
+        "shop.yml: line 2: circular dependency between resources: A, B"
     );
 }
 
@@ -236,7 +236,7 @@ Resources:
         "shop.yml: line 7: Run: TaskDefinition is missing",
         "shop.yml: line 10: Run: Count must be a whole number from 0 to 10, not \"11\"",
         "shop.yml: line 15: Run: unknown property Comand in Overrides.ContainerOverrides[0], did you mean \
-         command?",
+         Command?",
     ];
     assert_eq!(lines, expected);
 }
@@ -247,10 +247,10 @@ fn a_bad_parameter_is_reported_with_the_value_that_it_needs() {
     assert_eq!(
         refused(template, &["--parameter", "Sise=1"]),
         "shop.yml: the template has no parameter Sise; it has Size\nrehearse: shop.yml: line 2: parameter \
-         Size has no default: give it with --parameter Size=VALUE"
+         Size has no default: set it with --parameter Size=VALUE"
     );
     let missing =
-        "shop.yml: line 2: parameter Size has no default: give it with --parameter Size=VALUE";
+        "shop.yml: line 2: parameter Size has no default: set it with --parameter Size=VALUE";
     assert_eq!(refused(template, &[]), missing);
     assert_eq!(
         refused(template, &["-p", "Size=big"]),
@@ -258,7 +258,7 @@ fn a_bad_parameter_is_reported_with_the_value_that_it_needs() {
     );
     assert_eq!(
         refused(template, &["-p", "Size=0"]),
-        "shop.yml: line 2: parameter Size is 0, which is out of its range"
+        "shop.yml: line 2: parameter Size is 0, which is out of range"
     );
     assert!(refused(template, &["--parameter", "Size"]).contains("Size is not NAME=VALUE"));
 }
@@ -318,7 +318,7 @@ fn recorded_events_are_judged_and_reported_as_people_would_get_them() {
         2
     );
     assert_eq!(
-        told("alert | Container web exited with code 1. Its log says why. Task arn:aws:ecs:"),
+        told("alert | Container web exited with code 1. Read its log: "),
         1
     );
     assert_eq!(
@@ -433,7 +433,7 @@ fn what_is_no_event_is_said() {
     };
     assert_eq!(
         error(&["--events"]),
-        "rehearse: --events needs a file of events, or a template whose tasks make some"
+        "rehearse: --events needs a file of events, or a template whose tasks produce some"
     );
     let file = TemplateFile::new("{}\nResources:\n");
     assert!(error(&["--events", file.path()]).contains("shop.yml: line 2: not JSON"));

@@ -1,4 +1,4 @@
-//! A deployment of a service, as far as its lifecycle hooks. No task of the service itself runs.
+//! A deployment of a service: its lifecycle hooks run, but no task of the service itself.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-lifecycle-hooks.html>
 
@@ -81,7 +81,7 @@ impl Ecs {
                 None => "a pause",
             };
             note(&format!(
-                "{what} at {stage} is not played: it is taken for succeeded"
+                "the rehearsal skips {what} at {stage}: it counts as succeeded"
             ));
             return Ok(());
         }

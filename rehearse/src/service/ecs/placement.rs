@@ -144,7 +144,7 @@ pub(super) fn check(
         && !cluster.has_instances
     {
         let hint = ": without LaunchType and CapacityProviderStrategy the launch type is EC2, as the cluster \
-                    has no default strategy; give LaunchType: FARGATE";
+                    has no default strategy; set LaunchType: FARGATE";
         let message = "No Container Instances were found in your cluster".to_owned();
         return Err(Misplaced {
             hint: hint.to_owned(),
@@ -203,7 +203,7 @@ fn check_network(
         ("awsvpc", false) => {
             return refuse(
                 "Network Configuration must be provided when networkMode 'awsvpc' is specified",
-                ": give NetworkConfiguration with Subnets",
+                ": add NetworkConfiguration with Subnets",
             );
         }
         ("bridge" | "host" | "none", true) => {

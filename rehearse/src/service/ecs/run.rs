@@ -142,7 +142,7 @@ fn start(
         // One note for each name is enough, however many tasks use it.
         if state.noted_secrets.insert(name.clone()) {
             (shared.reporter)(Report::Note(format!(
-                "secret {name} is made up: set the environment variable {name} to give it a value"
+                "secret {name} has a made-up value: set the environment variable {name} to override it"
             )));
         }
     }

@@ -32,12 +32,12 @@ fn cluster_service_and_definition_that_live_elsewhere_are_played() {
     let arguments = [template.path(), "--task-definition", definition.path()];
     let (status, lines) = lines(&rehearse(&arguments));
     assert_eq!(status, Some(0), "{lines:#?}");
-    let note = "the export prod-ClusterName is made up: prod-ClusterName (give another with --import \
+    let note = "the export prod-ClusterName has a made-up value: prod-ClusterName (override it with --import \
                 prod-ClusterName=VALUE)";
     assert_eq!(lines[0], note);
     for expected in [
-        "cluster prod-ClusterName is not in the template: it is played",
-        "service web is not in the template: it is played",
+        "cluster prod-ClusterName is not in the template, so the rehearsal simulates it",
+        "service web is not in the template, so the rehearsal simulates it",
         "app | migrated",
     ] {
         assert!(
@@ -71,8 +71,8 @@ fn a_definition_that_is_neither_in_the_template_nor_given_is_an_error() {
         "x",
         "Cluster: prod\nTaskDefinition: other:3",
     );
-    let expected = "shop.yml: line 7: Run: task definition other:3 is not in the template: give what `aws \
-                    ecs describe-task-definition` prints of it with --task-definition FILE";
+    let expected = "shop.yml: line 7: Run: task definition other:3 is not in the template: save the \
+                    output of `aws ecs describe-task-definition` for it to a file, and pass --task-definition FILE";
     assert_eq!(refused(&template, &[]), expected);
     let definition = described();
     assert_eq!(
@@ -83,7 +83,7 @@ fn a_definition_that_is_neither_in_the_template_nor_given_is_an_error() {
     let none = TemplateFile::new("{}");
     assert!(
         refused(&template, &["--task-definition", none.path()])
-            .contains("there is no task definition in it")
+            .contains("it contains no task definition")
     );
 }
 
@@ -151,7 +151,7 @@ fn a_template_without_anything_to_rehearse_has_its_own_status_and_its_resources_
         &lone_task("Custom::EcsTasks", "x", "Cluster: prod"),
         &[],
         "the template has no resource of type Custom::ECSTask; its custom resources are Run (line 3) of type \
-         Custom::EcsTasks, did you mean Custom::ECSTask? (--service-token says which are to be rehearsed)",
+         Custom::EcsTasks, did you mean Custom::ECSTask? (choose those to rehearse with --service-token)",
     );
     check(
         &lone_task("Custom::ECSTask", "x", "Cluster: prod"),
@@ -196,12 +196,12 @@ fn a_value_that_the_template_does_not_use_is_an_error_that_names_those_it_uses()
     };
     assert_eq!(
         with(&["--import", "prod-ClusterNam=x"]),
-        "shop.yml: --import prod-ClusterNam is not used: with these parameters the template does not ask for \
+        "shop.yml: --import prod-ClusterNam is not used: with these parameters, the template does not need \
          it, did you mean prod-ClusterName?"
     );
     assert_eq!(
         with(&["--ssm", "level=x"]),
-        "shop.yml: --ssm level is not used: with these parameters the template reads /prod/revision"
+        "shop.yml: --ssm level is not used: with these parameters, the template reads /prod/revision"
     );
     let other = fs::read_to_string(definition.path())
         .unwrap()
@@ -209,7 +209,7 @@ fn a_value_that_the_template_does_not_use_is_an_error_that_names_those_it_uses()
     let other = TemplateFile::new(&other);
     assert_eq!(
         with(&["--task-definition", other.path()]),
-        "shop.yml: --task-definition seed:7 is not used: with these parameters the template runs migrate:7"
+        "shop.yml: --task-definition seed:7 is not used: with these parameters, the template runs migrate:7"
     );
     assert_eq!(
         refused(
@@ -217,7 +217,7 @@ fn a_value_that_the_template_does_not_use_is_an_error_that_names_those_it_uses()
              TaskDefinition: d, Count: 0}}}",
             &["--import", "A=1"]
         ),
-        "shop.yml: --import A is not used: with these parameters the template imports no export"
+        "shop.yml: --import A is not used: with these parameters, the template imports no export"
     );
 }
 
@@ -248,10 +248,13 @@ fn a_made_up_secret_is_noted_and_the_working_directory_is_honoured() {
     let (status, lines) = lines(&rehearse(&[file.path(), "--ssm", "/prod/level=high"]));
     assert_eq!(status, Some(0), "{lines:#?}");
     assert!(
-        lines[0].starts_with("the SSM parameter /prod/image is made up: 123456789012.dkr.ecr."),
+        lines[0].starts_with(
+            "the SSM parameter /prod/image has a made-up value: 123456789012.dkr.ecr."
+        ),
         "{lines:#?}"
     );
-    let note = "secret TOKEN is made up: set the environment variable TOKEN to give it a value";
+    let note =
+        "secret TOKEN has a made-up value: set the environment variable TOKEN to override it";
     assert!(lines.iter().any(|line| line == note), "{lines:#?}");
     let printed = lines
         .iter()

@@ -137,7 +137,7 @@ fn nothing_is_left_after(signal: Signal) {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         said.trim_end(),
-        "rehearse: interrupted; what ran has been killed"
+        "rehearse: interrupted; all running containers have been killed"
     );
     assert!(
         is_over(group),

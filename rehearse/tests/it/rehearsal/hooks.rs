@@ -201,7 +201,7 @@ fn a_pipelines_deployment_without_a_hook_of_ours_says_that_it_runs_nothing() {
                  !Ref Definition }\n  Web:\n";
     let (status, lines) = rehearsed(&template("  Web:\n", other), &["--deploy", "Other"]);
     assert_eq!(status, Some(0), "{lines:#?}");
-    let note = "Other: nothing is run: no lifecycle hook of it is the function";
+    let note = "Other: no task runs, because none of its lifecycle hooks invokes the function";
     assert!(lines.iter().any(|line| line == note), "{lines:#?}");
     check_ran(&lines, &["migrated to 1"]);
 }
@@ -261,8 +261,8 @@ fn hooks_of_others_and_pauses_are_taken_for_succeeded() {
     assert_eq!(status, Some(0), "{lines:#?}");
     check_ran(&lines, &["migrated to 1"]);
     for note in [
-        "a pause at PRE_SCALE_UP is not played: it is taken for succeeded",
-        "a hook with another target at POST_SCALE_UP is not played: it is taken for succeeded",
+        "the rehearsal skips a pause at PRE_SCALE_UP: it counts as succeeded",
+        "the rehearsal skips a hook with another target at POST_SCALE_UP: it counts as succeeded",
     ] {
         assert!(
             lines.iter().any(|line| line.ends_with(note)),
@@ -343,7 +343,8 @@ fn a_template_with_hooks_of_others_alone_says_that_it_has_none_of_ours() {
     let output = rehearse(&[file.path()]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
-    let others = "it has no custom resources, and the lifecycle hooks of Web have other targets";
+    let others =
+        "it has no custom resources, and the lifecycle hooks of Web target other functions";
     assert!(said.trim_end().ends_with(others), "{said}");
 }
 

@@ -118,14 +118,12 @@ fn syntax_that_cloudformation_or_the_rehearsal_does_not_accept_is_named() {
         "Resources:",
         "Metadata: { Token: &token { ServiceToken: x } }\nResources:",
     );
-    let aliases = "shop.yml: line 12: CloudFormation allows no YAML aliases (*name), and so no merge keys \
-                   (<<): give the template in which they are resolved, as `aws cloudformation package` \
-                   writes it";
+    let aliases = "shop.yml: line 12: CloudFormation does not allow YAML aliases (*name) or merge keys (<<): \
+                   pass a template without them, such as the output of `aws cloudformation package`";
     assert_eq!(refused(&merged, &[]), aliases);
     let include = "{ 'Fn::Transform': { Name: AWS::Include, Parameters: { Location: s3://x } } }";
-    let made = "the rehearsal does not play the transform AWS::Include: give the template that \
-                CloudFormation makes of it, as `aws cloudformation get-template --template-stage Processed` \
-                shows it";
+    let made = "the rehearsal does not support the transform AWS::Include: pass the processed template \
+                instead (`aws cloudformation get-template --template-stage Processed`)";
     let within = TEMPLATE.replace("{ Type: \"AWS::ECS::Cluster\" }", include);
     assert_eq!(refused(&within, &[]), format!("shop.yml: line 3: {made}"));
     let above = TEMPLATE.replace(
@@ -139,7 +137,7 @@ fn syntax_that_cloudformation_or_the_rehearsal_does_not_accept_is_named() {
 fn rules_and_patterns_are_checked() {
     assert_eq!(
         refused(RETAINED, &["-p", "Size=huge"]),
-        "shop.yml: line 6: rule Sizes does not hold: small or big"
+        "shop.yml: line 6: rule Sizes failed: small or big"
     );
     assert_eq!(
         refused(RETAINED, &["-p", "Size=5"]),

@@ -97,7 +97,7 @@ fn launch_types_and_platform_versions_that_do_not_fit_are_refused() {
          [subnet-1], AssignPublicIp: ENABLED }",
         "      NetworkConfiguration:\n        AwsvpcConfiguration: { Subnets: [subnet-1] }",
         "line 16: Run: ECS refuses it: No Container Instances were found in your cluster: without LaunchType \
-         and CapacityProviderStrategy the launch type is EC2, as the cluster has no default strategy; give \
+         and CapacityProviderStrategy the launch type is EC2, as the cluster has no default strategy; set \
          LaunchType: FARGATE",
     );
 }
@@ -119,13 +119,13 @@ fn networks_that_do_not_fit_are_refused() {
          ENABLED }\n",
         "",
         "line 16: Run: ECS refuses it: Network Configuration must be provided when networkMode 'awsvpc' is \
-         specified: give NetworkConfiguration with Subnets",
+         specified: add NetworkConfiguration with Subnets",
     );
     check(
         "      NetworkConfiguration: { AwsvpcConfiguration: { Subnets: [subnet-1] } }\n",
         "",
         "line 26: Web: ECS refuses it: Network Configuration must be provided when networkMode 'awsvpc' is \
-         specified: give NetworkConfiguration with Subnets",
+         specified: add NetworkConfiguration with Subnets",
     );
 }
 
@@ -198,8 +198,8 @@ fn a_service_token_that_is_almost_the_provider_s_is_asked_about() {
     check(
         "ServiceToken: x",
         "ServiceToken: !ImportValue ecs-task-FunctionArn",
-        "line 16: Run: ServiceToken imports ecs-task-FunctionArn, did you mean ecs-tasks-FunctionArn? If \
-         not, give it with --import ecs-task-FunctionArn=VALUE",
+        "line 16: Run: ServiceToken imports ecs-task-FunctionArn; did you mean ecs-tasks-FunctionArn? If \
+         not, set its value with --import ecs-task-FunctionArn=VALUE",
     );
     let meant = template(
         "ServiceToken: x",
@@ -266,8 +266,8 @@ fn a_handle_that_no_condition_waits_for_is_refused() {
     );
     assert_eq!(
         refused(&text, &[]),
-        "shop.yml: line 18: Run: no WaitCondition waits for Handle, so the stack would be complete while the \
-         task still runs: add one with Handle: !Ref Handle and DependsOn: Run"
+        "shop.yml: line 18: Run: no WaitCondition waits for Handle, so the stack would complete while the \
+         task is still running: add one with Handle: !Ref Handle and DependsOn: Run"
     );
     let text = text.replace("!Ref Handle", "!GetAtt Handle.Arn");
     assert!(

@@ -199,7 +199,7 @@ fn an_update_that_runs_nothing_says_why() {
     let file = TemplateFile::new(TEMPLATE);
     let (status, untouched) = lines(&rehearse(&[file.path(), "--update", "Count=2"]));
     assert_eq!(status, Some(0), "{untouched:#?}");
-    let why = "Run: nothing was run: none of its properties has changed, so CloudFormation sends it no Update";
+    let why = "Run: no task runs, because none of its properties has changed and CloudFormation therefore sends no Update";
     assert!(untouched.iter().any(|line| line == why), "{untouched:#?}");
     let skipping = TEMPLATE.replace(
         "ServiceToken: x\n",
@@ -225,6 +225,6 @@ fn a_condition_that_something_else_signals_counts_as_complete() {
     let file = TemplateFile::new(&format!("{TEMPLATE}{elsewhere}"));
     let (status, lines) = lines(&rehearse(&[file.path()]));
     assert_eq!(status, Some(0), "{lines:#?}");
-    let note = "Ready: nothing in the rehearsal signals its handle, so it is taken for complete";
+    let note = "Ready: nothing in the rehearsal signals its handle, so it counts as complete";
     assert!(lines.iter().any(|line| line == note), "{lines:#?}");
 }
