@@ -3,7 +3,7 @@ use std::iter;
 use serde_json::Value;
 
 use super::*;
-use crate::task::{ContainerDefinition, TaskArn};
+use crate::task::{ContainerDefinition, TaskArn, TaskDefinition};
 
 const STOPPED: &str = "STOPPED";
 
