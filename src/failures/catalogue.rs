@@ -840,6 +840,19 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "efs-owner",
+        says: &[
+            "failed to copy file info*operation not permitted",
+            "failed to chown*operation not permitted",
+        ],
+        lead: "Docker may not give a volume of {who} the owner of the image's directory: on EFS the access point's PosixUser \
+               forbids that",
+        step: "Remove PosixUser from the access point, or set ContainerPath in MountPoints to a path that the image does \
+               not have",
+        alert: "EFS access point forbids chown",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "efs-path-missing",
         says: &["mounting {filesystem} failed, reason given by server: No such file or directory"],
         lead: "The directory that the task mounts does not exist on EFS ({filesystem})",
@@ -869,6 +882,16 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "ebs-key",
+        says: &["IdempotentParameterMismatch*client token"],
+        lead: "The KMS key of the task's EBS volume is not valid, or does not admit the infrastructure role",
+        step: "Correct KmsKeyId in VolumeConfigurations, and allow the infrastructure role kms:CreateGrant, \
+               kms:DescribeKey and kms:GenerateDataKeyWithoutPlaintext in the key's policy. The client token in AWS's \
+               words is not the cause",
+        alert: "EBS volume's KMS key",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "ebs-timeout",
         says: &[
             "EBS volume*timed out",
@@ -883,10 +906,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "ebs-volume",
+        rank: Rank::Likely,
         says: &[
             "ECS failed to set up the EBS volume",
-            "~configuring the EBS volume attachment",
-            "~EBS volume*attach",
+            "configuring the EBS volume attachment",
+            "EBS volume*attach",
         ],
         lead: "The EBS volume of the task could not be made or attached",
         step: "Check VolumeConfigurations: the KMS key and its policy, the snapshot, FilesystemType for the task's \
@@ -988,6 +1012,39 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     // ---- Containers that cannot be started ----
     CatalogueEntry {
+        id: "program-file-missing",
+        logs: &[
+            "Cannot find module /{path}$",
+            "Cannot find module /{path} imported from",
+            "Cannot find module ./",
+            "Cannot find module ../",
+            "can't open file /{path}: [Errno 2]",
+            "can't open file *[Errno 2]",
+            "cannot load such file -- /{path}",
+        ],
+        lead: "The file[ /{path}] that the program of {who} loads is not in its image[ (exit code {code})]",
+        step: "Copy it into the image (COPY in the Dockerfile, .dockerignore, the build's output directory), or correct the \
+               path in Command in the task definition[deploy:  (or in Overrides)]",
+        alert: "file is not in the image",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "module-missing",
+        logs: &[
+            "Cannot find module {module}",
+            "Cannot find package {module} imported from",
+            "No module named {module}",
+            "cannot load such file -- {module}",
+            "Could not find {module} in locally installed gems",
+            "Could not find or load main class {module}",
+        ],
+        lead: "The module[ {module}] that the program of {who} loads is not in its image[ (exit code {code})]",
+        step: "Add it to the dependencies that the image's build installs (package.json, but not devDependencies; \
+               requirements.txt; Gemfile), and build the image again",
+        alert: "module is not in the image",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "command-not-found",
         class: FailureClass::Container,
         says: &[
@@ -1002,7 +1059,6 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "{command} is not recognized as an internal or external command",
             "{command}: command not found",
             "{command}: not found$",
-            "Cannot find module {command}$",
             "exec user process caused*no such file or directory",
             "^exec {command}: no such file or directory",
         ],
@@ -1010,8 +1066,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         codes: &[127],
         lead: "The command[ {command}] was not found in the image of {who}[ (exit code {code})]",
         step: "Correct EntryPoint and Command in the task definition[deploy:  (or Command in Overrides)]: a list, one \
-               word an item, the program first; then check the image's PATH and that a script's #! interpreter is \
-               installed",
+               word an item, the program first; then check the image's PATH. If it is a script that exists, install its \
+               #! interpreter, or remove its Windows line endings (CRLF; dos2unix)",
         alert: "command is not in the image",
         ..ENTRY
     },
@@ -1082,6 +1138,24 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         step: "Mount a volume where it writes, or set ReadonlyRootFilesystem: false in the task definition",
         alert: "read-only file system",
         ..ENTRY
+    },
+    CatalogueEntry {
+        id: "database-disk-full",
+        logs: &[
+            "could not extend file",
+            "could not write to file base/",
+            "could not write block",
+            "DiskFull",
+            "SQLSTATE 53100",
+            "SQLSTATE[53100]",
+            "ERROR 1114 (",
+            "(errno: 1114",
+            "The table {table} is full",
+        ],
+        lead: "{Who} exited with code {code}: the disk of the database is full, not the task's",
+        step: "Raise AllocatedStorage of the database, or switch on its storage autoscaling (MaxAllocatedStorage)",
+        alert: "disk of the database is full",
+        ..RAN
     },
     CatalogueEntry {
         id: "disk-full",
@@ -1399,6 +1473,15 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..RAN
     },
     CatalogueEntry {
+        id: "illegal-instruction",
+        codes: &[132],
+        lead: "{Who} exited with code {code} (SIGILL): its program uses an instruction that the task's processor does not have",
+        step: "Build it, or take a build of its native libraries, for an older processor (no -march=native), or run it on a \
+               newer one (EC2)",
+        alert: "built for a newer processor",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "crashed",
         rank: Rank::Area,
         codes: &[134, 136, 139],
@@ -1604,6 +1687,128 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     // ---- What a container's log says ----
     CatalogueEntry {
+        id: "database-proxy",
+        logs: &["RDS proxy has no credentials for the role {user}"],
+        lead: "{Who} exited with code {code}: the RDS proxy has no secret for the user {user}",
+        step: "Add a secret with that user's name and password to Auth of the proxy, and allow the proxy's role \
+               secretsmanager:GetSecretValue on it",
+        alert: "RDS proxy has no secret for the user",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-connections",
+        logs: &[
+            "too many clients already",
+            "remaining connection slots are reserved",
+            "Too many connections",
+            "max_user_connections",
+        ],
+        lead: "{Who} exited with code {code}: the database has no connection left",
+        step: "Lower the sizes of the connection pools or the number of tasks, put RDS Proxy or PgBouncer in front, or raise \
+               max_connections (a larger instance class does)",
+        alert: "database has no connection left",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-missing",
+        logs: &[
+            "database {database} does not exist",
+            "Unknown database {database}",
+            "Cannot open database {database} requested by the login",
+        ],
+        lead: "{Who} exited with code {code}: the server has no database {database}",
+        step: "Create it (CREATE DATABASE), or correct its name in Environment or Secrets",
+        alert: "database does not exist",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-schema-denied",
+        logs: &["permission denied for schema {schema}"],
+        lead: "{Who} exited with code {code}: its database user has no rights on the schema {schema}",
+        step: "As the schema's owner, run GRANT USAGE, CREATE ON SCHEMA {schema} TO USER (since PostgreSQL 15 users may \
+               not create in public), or make the user its owner (ALTER SCHEMA {schema} OWNER TO USER)",
+        alert: "database user lacks a right",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-object-denied",
+        logs: &[
+            "must be owner of {kind} {object}",
+            "permission denied for table {object}",
+            "permission denied for relation {object}",
+            "permission denied for sequence {object}",
+            "permission denied for database {object}",
+        ],
+        lead: "{Who} exited with code {code}: its database user has no rights on {object}",
+        step: "As the owner, run GRANT ALL ON {object} TO USER. To alter or drop it, make the \
+               user its owner (ALTER TABLE {object} OWNER TO USER)",
+        alert: "database user lacks a right",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-lock",
+        logs: &[
+            "canceling statement due to lock timeout",
+            "Lock wait timeout exceeded",
+            "Migration table is already locked",
+            "could not obtain lock on",
+            "Timed out trying to acquire a postgres advisory lock",
+            "Could not acquire change log lock",
+            "Deadlock found when trying to get lock",
+            "deadlock detected",
+        ],
+        lead: "{Who} exited with code {code}: it did not get a lock in the database",
+        step: "Find the holder: another migration, or an open transaction (PostgreSQL pg_blocking_pids, MySQL SHOW ENGINE INNODB \
+               STATUS). If no migration runs, remove the lock of a broken one (knex migrate:unlock, liquibase release-locks)",
+        alert: "database lock",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "migration-conflict",
+        logs: &[
+            "Multiple head revisions are present",
+            "Conflicting migrations detected",
+            "DuplicateMigrationVersionError",
+            "DuplicateMigrationNameError",
+            "Multiple migrations have the version number {version}",
+            "Found more than one migration with version {version}",
+            "duplicate migration file: {version}",
+        ],
+        lead: "{Who} exited with code {code}: two migrations in its image have the same version[ ({version})] or parent",
+        step: "Give one of them a later version, or merge them (alembic merge heads; manage.py makemigrations --merge), and \
+               build the image again",
+        alert: "two migrations conflict",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "migration-half-done",
+        logs: &[
+            "Dirty database version {version}",
+            "Detected failed migration to version {version}",
+            "found failed migrations in the target database",
+            "Error: P3009",
+        ],
+        lead: "{Who} exited with code {code}: an earlier run failed in the middle of a migration[ (version {version})]",
+        step: "Undo by hand what it left half done, then clear its mark: golang-migrate: migrate force with the version before \
+               it; flyway repair; prisma migrate resolve --rolled-back NAME",
+        alert: "an earlier migration is half done",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "migration-changed",
+        logs: &[
+            "checksum mismatch for migration version {version}",
+            "checksum mismatch for migration",
+            "was: * but is now: ",
+            "was modified after it was applied",
+        ],
+        lead: "{Who} exited with code {code}: a migration[ ({version})] was changed after the database had run it",
+        step: "Restore its file, and put the change into a new migration. If only its text changed, accept it: flyway repair, \
+               liquibase clear-checksums",
+        alert: "an old migration was changed",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "connection-timeout",
         logs: &[
             "connection to server at {address} *timeout expired",
@@ -1771,12 +1976,29 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..RAN
     },
     CatalogueEntry {
+        id: "no-credentials",
+        logs: &[
+            "Unable to locate credentials",
+            "NoCredentialsError",
+            "NoCredentialProviders",
+            "CredentialsProviderError",
+            "Could not load credentials from any providers",
+            "no EC2 IMDS role found",
+            "Unable to load credentials from any of the providers",
+            "Unable to load AWS credentials from",
+            "MissingCredentialsError",
+        ],
+        lead: "{Who} exited with code {code}: its program found no AWS credentials",
+        step: "Set TaskRoleArn in the task definition to a role that allows what the program calls. If it is set, keep \
+               AWS_CONTAINER_CREDENTIALS_RELATIVE_URI in the program's environment (sudo and su remove it)",
+        alert: "program has no AWS credentials",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "task-role-denied",
         logs: &[
             "not authorized to perform: {action} on resource: {on}",
             "not authorized to perform: {action}",
-            "Unable to locate credentials",
-            "NoCredentialProviders",
         ],
         lead: "{Who} exited with code {code}, and its log ends with a call[ ({action})] that AWS denied",
         step: "Grant {action|what it calls} to the task role (TaskRoleArn in the task definition): the execution role is \
