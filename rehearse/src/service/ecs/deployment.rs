@@ -3,13 +3,17 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-lifecycle-hooks.html>
 
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Ecs,
     hook::{Hook, Step, stages},
 };
-use crate::{config::now, report::Report, service::lambda::Lambda};
+use crate::{
+    config::{now, random_uuid},
+    report::Report,
+    service::lambda::Lambda,
+};
 
 /// A deployment that ECS has started.
 #[derive(Debug, Default)]
@@ -32,6 +36,28 @@ pub struct FailedDeployment {
     pub problem: String,
     /// The Reason in the function's log.
     pub reason: Option<String>,
+}
+
+impl Deployment {
+    /// The payload of the next invocation of a hook.
+    fn payload(&self, hook: &Hook, stage: &str) -> Value {
+        let mut payload = json!({
+            // AWS does not say that it stays the same, so it differs.
+            "executionId": random_uuid(),
+            "lifecycleStage": stage,
+            "resourceArn": self.arn,
+            "executionDetails": {
+                "serviceArn": self.service_arn,
+                "targetServiceRevisionArn": self.revision_arn,
+                "testTrafficWeights": {},
+                "productionTrafficWeights": {},
+            },
+        });
+        if let Some(details) = &hook.details {
+            payload["hookDetails"] = json!(details);
+        }
+        payload
+    }
 }
 
 impl Ecs {
@@ -90,7 +116,7 @@ impl Ecs {
         loop {
             // What ends during the invocation is seen after it.
             ends.borrow_and_update();
-            let payload = hook.payload(deployment, stage).to_string();
+            let payload = deployment.payload(hook, stage).to_string();
             let answer = lambda.invoke_once(payload.into()).await;
             match hook.take(stage, &answer, (now() - began).unsigned_abs()) {
                 Step::Succeeded => return Ok(()),
@@ -108,5 +134,23 @@ impl Ecs {
                 },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_has_the_details_that_its_hook_has() {
+        let details = json!({"ECSTask": {"Count": 1}});
+        let service = json!({"deploymentConfiguration": {"lifecycleHooks": [
+            {"hookDetails": details}, {},
+        ]}});
+        let payload = |hook: &Hook| Deployment::default().payload(hook, "PRE_SCALE_UP");
+        let [with, without] = [0, 1].map(|index| payload(&Hook::all_of(&service)[index]));
+        assert_eq!(with["lifecycleStage"], "PRE_SCALE_UP");
+        assert_eq!(with["hookDetails"], details);
+        assert_eq!(without.get("hookDetails"), None);
     }
 }

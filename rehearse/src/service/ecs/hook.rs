@@ -1,14 +1,11 @@
-//! A lifecycle hook of a service: what it is sent, and what follows from its answer. Pure.
+//! A lifecycle hook of a service, and what follows from its answer. Pure.
 //!
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/lambda-lifecycle-hooks.html>
 
 use std::time::Duration;
 
 use axum::body::Bytes;
-use serde_json::{Map, Value, json};
-
-use super::deployment::Deployment;
-use crate::config::random_uuid;
+use serde_json::{Map, Value};
 
 /// The stages of a deployment that have hooks, in AWS's order.
 pub const LIFECYCLE_STAGES: [&str; 8] = [
@@ -38,7 +35,7 @@ pub(super) struct Hook {
     pub(super) target: Option<String>,
     stages: Vec<String>,
     /// The details for the next invocation.
-    details: Option<Map<String, Value>>,
+    pub(super) details: Option<Map<String, Value>>,
     timeout: Duration,
     /// True if the deployment goes on after the timeout.
     continues: bool,
@@ -110,26 +107,6 @@ impl Hook {
         self.stages.iter().any(|one| one == stage)
     }
 
-    /// The payload of the next invocation.
-    pub(super) fn payload(&self, deployment: &Deployment, stage: &str) -> Value {
-        let mut payload = json!({
-            // AWS does not say that it stays the same, so it differs.
-            "executionId": random_uuid(),
-            "lifecycleStage": stage,
-            "resourceArn": deployment.arn,
-            "executionDetails": {
-                "serviceArn": deployment.service_arn,
-                "targetServiceRevisionArn": deployment.revision_arn,
-                "testTrafficWeights": {},
-                "productionTrafficWeights": {},
-            },
-        });
-        if let Some(details) = &self.details {
-            payload["hookDetails"] = json!(details);
-        }
-        payload
-    }
-
     /// Takes the answer to an invocation; `Err` is a failed one. `elapsed` is the time since the
     /// first invocation at this stage.
     pub(super) fn take(
@@ -168,6 +145,8 @@ impl Hook {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn hook(hook: Value) -> Hook {
@@ -259,16 +238,15 @@ mod tests {
     }
 
     #[test]
-    fn details_are_merged_member_by_member_and_come_back() {
+    fn details_are_merged_member_by_member() {
         let hook =
             &mut hook(json!({"hookDetails": r#"{"ECSTask": {"Count": 1}, "Run": {"a": 1}}"#}));
         let details = json!({"Run": {"b": 2}, "more": true});
         let answer =
             json!({"hookStatus": "IN_PROGRESS", "callBackDelay": 0, "hookDetails": details});
         check(hook, answer, 0, Step::Again(Duration::ZERO));
-        let payload = hook.payload(&Deployment::default(), "PRE_SCALE_UP");
         let expected = json!({"ECSTask": {"Count": 1}, "Run": {"b": 2}, "more": true});
-        assert_eq!(payload["hookDetails"], expected);
+        assert_eq!(hook.details.as_ref(), expected.as_object());
     }
 
     #[test]
@@ -280,7 +258,6 @@ mod tests {
         for wrong in [json!("{"), json!("[]"), json!([]), json!(5)] {
             assert_eq!(details(&wrong), Err("must be a JSON object"), "{wrong}");
         }
-        let payload = hook(json!({})).payload(&Deployment::default(), "PRE_SCALE_UP");
-        assert_eq!(payload.get("hookDetails"), None);
+        assert_eq!(hook(json!({})).details, None);
     }
 }
