@@ -47,6 +47,28 @@ impl TemplateFile {
     }
 }
 
+/// A template with a cluster, a queue, and a task definition whose container writes the parameter
+/// Version, besides a parameter and resources of the test's own.
+pub(crate) fn shop(parameter: &str, resources: &str) -> String {
+    format!(
+        r#"
+Parameters:
+  Version: {{ Type: String, Default: "1" }}
+  {parameter}
+Resources:
+  Cluster: {{ Type: "AWS::ECS::Cluster" }}
+  Queue: {{ Type: "AWS::SQS::Queue" }}
+  Definition:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      Family: shop
+      ContainerDefinitions:
+        - {{ Name: app, Image: x, Memory: 128, EntryPoint: [sh, -c], Command: [!Sub "echo migrated to ${{Version}}"] }}
+{}"#,
+        resources.trim_start_matches('\n')
+    )
+}
+
 /// Returns the error for a bad template or parameter. The exit status must be 2, and nothing may
 /// have started.
 #[track_caller]

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
+    sync::LazyLock,
 };
 
 use nix::{
@@ -11,20 +12,11 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{TemplateFile, lines, page, refused, rehearse};
+use super::{TemplateFile, lines, page, refused, rehearse, shop};
 
-const TEMPLATE: &str = r#"
-Parameters:
-  Version: { Type: String, Default: "1" }
-  RunOnRollback: { Type: String, Default: "true" }
-Resources:
-  Cluster: { Type: "AWS::ECS::Cluster" }
-  Queue: { Type: "AWS::SQS::Queue" }
-  Definition:
-    Type: AWS::ECS::TaskDefinition
-    Properties:
-      ContainerDefinitions:
-        - { Name: app, Image: x, Memory: 128, EntryPoint: [sh, -c], Command: [!Sub "echo migrated to ${Version}"] }
+static TEMPLATE: LazyLock<String> = LazyLock::new(|| shop(PARAMETER, RESOURCES));
+const PARAMETER: &str = r#"RunOnRollback: { Type: String, Default: "true" }"#;
+const RESOURCES: &str = r#"
   Run:
     Type: Custom::ECSTask
     Properties:
@@ -36,14 +28,14 @@ Resources:
 
 #[test]
 fn a_rollback_can_be_seen_before_it_happens() {
-    let file = TemplateFile::new(TEMPLATE);
+    let file = TemplateFile::new(&TEMPLATE);
     let arguments = [file.path(), "--update", "Version=2", "--fail", "Queue"];
     insta::assert_snapshot!(page(&rehearse(&arguments)));
 }
 
 #[test]
 fn a_rollback_that_must_not_run_anything_does_not() {
-    let file = TemplateFile::new(TEMPLATE);
+    let file = TemplateFile::new(&TEMPLATE);
     let arguments = [
         file.path(),
         "-p",
@@ -64,7 +56,7 @@ fn a_rollback_that_must_not_run_anything_does_not() {
 
 #[test]
 fn fail_without_an_update_fails_the_create() {
-    let file = TemplateFile::new(TEMPLATE);
+    let file = TemplateFile::new(&TEMPLATE);
     let (status, lines) = lines(&rehearse(&[file.path(), "--fail", "Queue", "--quiet"]));
     assert_eq!(status, Some(0), "{lines:#?}");
     let ran = lines
@@ -88,7 +80,7 @@ fn fail_without_an_update_fails_the_create() {
 
 #[test]
 fn a_resource_that_is_to_fail_must_be_there() {
-    let error = refused(TEMPLATE, &["--fail", "Quue"]);
+    let error = refused(&TEMPLATE, &["--fail", "Quue"]);
     assert_eq!(
         error,
         "shop.yml: there is no resource Quue, which --fail names"
@@ -177,7 +169,7 @@ fn nothing_is_left_on_disk_after_success_and_failure() {
         &["--update", "Version=2; exit 3"],
         &["-p", "Version=1; exit 3"],
     ] {
-        let file = TemplateFile::new(TEMPLATE);
+        let file = TemplateFile::new(&TEMPLATE);
         let directory = tempfile::tempdir().unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))
             .arg(file.path())

@@ -1,22 +1,12 @@
 //! Services whose lifecycle hook is the function.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, sync::LazyLock};
 
-use super::{TemplateFile, lines, page, refused, rehearse};
+use super::{TemplateFile, lines, page, refused, rehearse, shop};
 
-const TEMPLATE: &str = r#"
-Parameters:
-  Version: { Type: String, Default: "1" }
-  Count: { Type: Number, Default: "1" }
-Resources:
-  Cluster: { Type: "AWS::ECS::Cluster" }
-  Queue: { Type: "AWS::SQS::Queue" }
-  Definition:
-    Type: AWS::ECS::TaskDefinition
-    Properties:
-      Family: shop
-      ContainerDefinitions:
-        - { Name: app, Image: x, Memory: 128, EntryPoint: [sh, -c], Command: [!Sub "echo migrated to ${Version}"] }
+static TEMPLATE: LazyLock<String> = LazyLock::new(|| shop(PARAMETER, RESOURCES));
+const PARAMETER: &str = r#"Count: { Type: Number, Default: "1" }"#;
+const RESOURCES: &str = r#"
   Web:
     Type: AWS::ECS::Service
     Properties:
@@ -105,21 +95,21 @@ urllib.request.urlopen(base + "next")
 
 #[test]
 fn a_service_is_deployed_as_far_as_its_hook() {
-    let file = TemplateFile::new(TEMPLATE);
+    let file = TemplateFile::new(&TEMPLATE);
     let arguments = [file.path(), "--quiet", "--update", "Version=2"];
     insta::assert_snapshot!(page(&rehearse(&arguments)));
 }
 
 #[test]
 fn a_failed_hook_leaves_the_old_revision_and_the_rollback_runs_nothing() {
-    let file = TemplateFile::new(TEMPLATE);
+    let file = TemplateFile::new(&TEMPLATE);
     let arguments = [file.path(), "--quiet", "--update", "Version=2; exit 3"];
     insta::assert_snapshot!(page(&rehearse(&arguments)));
 }
 
 #[test]
 fn a_failed_hook_fails_the_create() {
-    let (status, lines) = rehearsed(TEMPLATE, &["-p", "Version=1; exit 3"]);
+    let (status, lines) = rehearsed(&TEMPLATE, &["-p", "Version=1; exit 3"]);
     assert_eq!(status, Some(1), "{lines:#?}");
     let failed = lines.iter().find(|line| line.contains("CREATE_FAILED"));
     let failed = failed.unwrap();
@@ -136,7 +126,7 @@ fn a_failed_hook_fails_the_create() {
 
 #[test]
 fn an_update_without_a_deployment_invokes_nothing() {
-    let (status, lines) = rehearsed(TEMPLATE, &["--update", "Count=2"]);
+    let (status, lines) = rehearsed(&TEMPLATE, &["--update", "Count=2"]);
     assert_eq!(status, Some(0), "{lines:#?}");
     check_ran(&lines, &["migrated to 1"]);
 }
@@ -144,7 +134,7 @@ fn an_update_without_a_deployment_invokes_nothing() {
 #[test]
 fn a_stack_that_rolls_back_for_another_reason_deploys_the_old_revision_with_its_hook() {
     let arguments = ["--update", "Version=2", "--fail", "Queue"];
-    let (status, lines) = rehearsed(TEMPLATE, &arguments);
+    let (status, lines) = rehearsed(&TEMPLATE, &arguments);
     assert_eq!(status, Some(0), "{lines:#?}");
     check_ran(&lines, &["migrated to 1", "migrated to 2", "migrated to 1"]);
 }
@@ -152,7 +142,7 @@ fn a_stack_that_rolls_back_for_another_reason_deploys_the_old_revision_with_its_
 #[test]
 fn a_pipeline_deploys_the_same_definition_or_a_newer_one() {
     let (file, newer) = (
-        TemplateFile::new(TEMPLATE),
+        TemplateFile::new(&TEMPLATE),
         definition("echo migrated to 2"),
     );
     let with_file = format!("Web={}", newer.path());
@@ -169,7 +159,7 @@ fn a_pipeline_deploys_the_same_definition_or_a_newer_one() {
 
 #[test]
 fn a_pipelines_deployment_that_rolls_back_fails_the_rehearsal() {
-    let (file, failing) = (TemplateFile::new(TEMPLATE), definition("exit 3"));
+    let (file, failing) = (TemplateFile::new(&TEMPLATE), definition("exit 3"));
     let with_file = format!("Web={}", failing.path());
     let arguments = [
         file.path(),
@@ -185,13 +175,13 @@ fn a_pipelines_deployment_that_rolls_back_fails_the_rehearsal() {
 #[test]
 fn only_a_service_of_the_template_can_be_deployed() {
     let error = "shop.yml: there is no service Queue, which --deploy names";
-    assert_eq!(refused(TEMPLATE, &["--deploy", "Queue"]), error);
+    assert_eq!(refused(&TEMPLATE, &["--deploy", "Queue"]), error);
     let unfit =
         TemplateFile::new(r#"{"family": "shop", "containerDefinitions": [{"name": "app"}]}"#);
-    let output = refused(TEMPLATE, &["--deploy", &format!("Web={}", unfit.path())]);
+    let output = refused(&TEMPLATE, &["--deploy", &format!("Web={}", unfit.path())]);
     assert!(output.starts_with("shop.yml: --deploy Web: "), "{output}");
     let wrong = definition("x").path().replace("shop.yml", "none.yml");
-    let output = refused(TEMPLATE, &["--deploy", &format!("Web={wrong}")]);
+    let output = refused(&TEMPLATE, &["--deploy", &format!("Web={wrong}")]);
     assert!(output.starts_with(&wrong), "{output}");
 }
 
@@ -352,7 +342,7 @@ fn a_template_with_hooks_of_others_alone_says_that_it_has_none_of_ours() {
 #[track_caller]
 fn rolls_back(function: &OtherFunction, problem: &str) {
     let path = function.path.to_str().unwrap();
-    let (status, lines) = rehearsed(TEMPLATE, &["--no-ledger", "--function", path]);
+    let (status, lines) = rehearsed(&TEMPLATE, &["--no-ledger", "--function", path]);
     assert_eq!(status, Some(1), "{lines:#?}");
     let failed = lines.iter().find(|line| line.contains("CREATE_FAILED"));
     let failed = failed.unwrap();
@@ -387,7 +377,7 @@ fn the_function_gets_what_ecs_sends_and_its_own_details_back() {
         r#"{"hookStatus": "IN_PROGRESS", "callBackDelay": 1, "hookDetails": {"Run": {"a": 1}}}"#;
     let function = OtherFunction::answering(&[going_on, r#"{"hookStatus": "SUCCEEDED"}"#]);
     let path = function.path.to_str().unwrap();
-    let (status, lines) = rehearsed(TEMPLATE, &["--no-ledger", "--function", path]);
+    let (status, lines) = rehearsed(&TEMPLATE, &["--no-ledger", "--function", path]);
     assert_eq!(status, Some(0), "{lines:#?}");
     let seen = function.seen();
     assert_eq!(seen.len(), 2, "{seen:#?}");
