@@ -10,7 +10,7 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
-use time::macros::format_description;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
 use super::{
     config::now,
@@ -184,6 +184,18 @@ impl Console {
             plural(findings.alerts, "alert")
         ));
         read >= sent
+    }
+
+    /// Shows an event of the schedule that the monitor has handled.
+    pub fn tick(&self, at: OffsetDateTime) {
+        *lock(&self.findings)
+            .by_name
+            .entry("of the schedule".to_owned())
+            .or_default() += 1;
+        let at = at.format(&Rfc3339).unwrap_or_default();
+        write_line(&format!(
+            "          event | {at} Scheduled Event: windows that ended before are reported"
+        ));
     }
 
     /// Shows an event that the monitor has audited, and its finding.

@@ -1,6 +1,6 @@
 //! Reads recorded events from a file, in the forms in which people have them: an event, a list,
-//! JSON lines, an SQS batch, and the output of `aws sqs receive-message` or `aws logs
-//! filter-log-events`.
+//! JSON lines, an SQS batch, the data of a CloudWatch Logs subscription, and the output of `aws sqs
+//! receive-message` or `aws logs filter-log-events`, whole or message by message.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,11 @@ use serde_json::{Deserializer, Value};
 
 /// Envelopes of events: the name of the list, and the member of an element that holds the event as
 /// text.
-const ENVELOPES: [(&str, &str); 3] = [
+const ENVELOPES: [(&str, &str); 4] = [
     ("Records", "body"),
     ("Messages", "Body"),
     ("events", "message"),
+    ("logEvents", "message"),
 ];
 
 /// The reason why a file has no readable events.
@@ -63,36 +64,46 @@ pub fn read(path: &Path) -> Result<Vec<Value>, RecordedError> {
 fn events(text: &str) -> Result<Vec<Value>, usize> {
     let mut events = Vec::new();
     for value in Deserializer::from_str(text).into_iter() {
-        match value.map_err(|error| error.line())? {
-            Value::Array(list) => events.extend(list.into_iter().flat_map(unwrapped)),
-            value => events.extend(unwrapped(value)),
-        }
+        events.extend(unwrapped(value.map_err(|error| error.line())?));
     }
     Ok(events)
 }
 
 fn unwrapped(value: Value) -> Vec<Value> {
+    if let Value::Array(list) = value {
+        return list.into_iter().flat_map(unwrapped).collect();
+    }
+    // An event of EventBridge can have a member of any name.
+    if value["source"].is_string() {
+        return vec![value];
+    }
     let held = ENVELOPES
         .iter()
         .find_map(|(list, body)| Some((value[*list].as_array()?, *body)));
-    let Some((list, body)) = held else {
-        return vec![value];
+    if let Some((list, body)) = held {
+        return list.iter().map(|one| content(one, body)).collect();
+    }
+    let body = ENVELOPES
+        .iter()
+        .find(|(_, body)| value[*body].is_string())
+        .map(|(_, body)| *body);
+    vec![body.map_or_else(|| value.clone(), |body| content(&value, body))]
+}
+
+/// The event in a message.
+fn content(message: &Value, body: &str) -> Value {
+    // SQS and SNS both call their list Records; SNS's elements hold the event in another place.
+    let text = if message["Sns"].is_object() {
+        &message["Sns"]["Message"]
+    } else {
+        &message[body]
     };
-    let event = |element: &Value| {
-        // SQS and SNS both call their list Records; SNS's elements hold the event in another place.
-        let told = if element["Sns"].is_object() {
-            &element["Sns"]["Message"]
-        } else {
-            &element[body]
-        };
-        let json = told
-            .as_str()
-            .and_then(|text| serde_json::from_str(text).ok());
-        // A body that is not JSON goes to the monitor as it is: a person wants to see how it
-        // reports that.
-        json.unwrap_or_else(|| told.clone())
-    };
-    list.iter().map(event).collect()
+    let json = text
+        .as_str()
+        .and_then(|text| serde_json::from_str(text).ok());
+    // A body that is not JSON goes to the monitor as it is: a person wants to see how it reports
+    // that.
+    json.unwrap_or_else(|| text.clone())
 }
 
 #[cfg(test)]
@@ -110,7 +121,7 @@ mod tests {
     fn every_form_of_recorded_events_is_read() {
         check(r#"{"id": 1}"#, json!([{"id": 1}]));
         check(
-            "[{\"id\": 1},\n {\"id\": 2}]",
+            "[{\"id\": 1},\n [{\"id\": 2}]]",
             json!([{"id": 1}, {"id": 2}]),
         );
         check(
@@ -133,6 +144,23 @@ mod tests {
             r#"{"events": [{"timestamp": 1, "message": "{\"id\": 1}"}]}"#,
             json!([{"id": 1}]),
         );
+        // A subscription of CloudWatch Logs, unpacked.
+        check(
+            r#"{"messageType": "DATA_MESSAGE", "logEvents": [{"id": "1", "message": "{\"id\": 1}"}]}"#,
+            json!([{"id": 1}]),
+        );
+        // Messages without their envelope, as `--query` or jq leave them.
+        check(
+            r#"[{"MessageId": "m", "Body": "{\"id\": 1}"}, {"messageId": "m", "body": "{\"id\": 2}"}]"#,
+            json!([{"id": 1}, {"id": 2}]),
+        );
+        check(
+            r#"{"timestamp": 1, "message": "{\"id\": 1}"}"#,
+            json!([{"id": 1}]),
+        );
+        // An event of EventBridge stays as it is, whatever members it has.
+        let own = json!({"source": "aws.ecs", "message": "{}", "events": []});
+        check(&own.to_string(), json!([own]));
         check("", json!([]));
     }
 

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::rehearsal::Planned;
 use crate::{config::now, console::Console, stack::UpdateEnd, stage::Stage};
+use ecs_tasks::monitor::decide::envelope::{Content, Message, Payload};
 
 /// Runs the stack through its life, and lets the monitor watch if there is one. True if every step
 /// ended as it should.
@@ -23,7 +25,11 @@ pub(super) async fn live(
             // duplicates.
             stage.dynamodb.clear();
             for event in recorded {
-                events.deliver(event).await;
+                let tick = tick(&event);
+                let is_handled = events.deliver(event).await;
+                if let Some(at) = tick.filter(|_| is_handled) {
+                    console.tick(at);
+                }
             }
             events.tick().await;
         }
@@ -45,6 +51,17 @@ pub(super) async fn live(
         console.summary(&steps, (now() - began).as_seconds_f64(), stage);
     }
     ended_well
+}
+
+/// The time of an event of the monitor's schedule, which is not one of ECS and leaves no finding;
+/// `None` for any other event.
+fn tick(event: &Value) -> Option<OffsetDateTime> {
+    let messages = Payload::of(event.clone()).messages;
+    let [Message { content, .. }] = <[Message; 1]>::try_from(messages).ok()?;
+    match content {
+        Content::Tick(at) => Some(at),
+        Content::Event(_) | Content::Unreadable(_) => None,
+    }
 }
 
 /// The note about an update that changes nothing.

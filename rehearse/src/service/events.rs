@@ -46,10 +46,10 @@ impl EventBridge {
         }
     }
 
-    /// Delivers an event, and waits until the function has handled it.
-    pub async fn deliver(&self, event: Value) {
+    /// Delivers an event, and waits until the function has handled it. False if it could not.
+    pub async fn deliver(&self, event: Value) -> bool {
         self.taken.fetch_add(1, Ordering::Relaxed);
-        deliver(&self.lambda, &event).await;
+        deliver(&self.lambda, &event).await
     }
 
     /// Queues an event for the function.
@@ -87,9 +87,10 @@ impl EventBridge {
     }
 }
 
-async fn deliver(function: &Lambda, event: &Value) {
-    // Lambda reports a failed invocation itself.
-    let _ = function.invoke_and_wait(event.to_string().into()).await;
+/// Lambda reports a failed invocation itself.
+async fn deliver(function: &Lambda, event: &Value) -> bool {
+    let invoked = function.invoke_and_wait(event.to_string().into()).await;
+    invoked.is_ok()
 }
 
 /// Reports the monitor's warnings and errors as notes, and its other lines as log lines.

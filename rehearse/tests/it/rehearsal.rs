@@ -426,6 +426,47 @@ fn the_monitor_watches_the_tasks_of_a_template() {
     );
 }
 
+/// The schedule's event, as EventBridge sends it to the monitor.
+const TICK: &str = r#"{"version": "0", "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa", "detail-type": "Scheduled Event", "source": "aws.events", "account": "123456789012", "time": "2026-11-20T10:15:00Z", "region": "us-west-2", "resources": ["arn:aws:events:us-west-2:123456789012:rule/every-minute"], "detail": {}}"#;
+
+#[test]
+fn the_event_of_the_schedule_is_handled_as_the_clock() {
+    let failed = fs::read_to_string(recorded("task-stopped-exit-1.json")).unwrap();
+    let queued = serde_json::json!({"Records": [{"messageId": "m-1", "body": TICK}]});
+    for file in [
+        format!("{failed}\n{TICK}"),
+        format!("[{failed}, {TICK}]"),
+        format!("{failed}\n{queued}"),
+    ] {
+        let file = TemplateFile::new(&file);
+        let (status, lines) = lines(&rehearse(&["--events", file.path()]));
+        assert_eq!(
+            (status, lines.last().map(String::as_str)),
+            (
+                Some(0),
+                Some("2 events: 1 failed, 1 of the schedule; 1 alert")
+            ),
+            "{lines:#?}"
+        );
+        let clock =
+            "event | 2026-11-20T10:15:00Z Scheduled Event: windows that ended before are reported";
+        assert!(lines.iter().any(|line| line == clock), "{lines:#?}");
+    }
+    let timeless = TICK.replace("\"time\"", "\"when\"");
+    let (status, lines) = lines(&rehearse(&[
+        "--events",
+        TemplateFile::new(&timeless).path(),
+    ]));
+    assert_eq!(status, Some(1), "{lines:#?}");
+    assert_eq!(
+        lines[1..],
+        [
+            "dropped: event without an id: it has no time",
+            "1 event: 1 not read; 0 alerts"
+        ]
+    );
+}
+
 #[test]
 fn what_is_no_event_is_said() {
     let (status, found) = lines(&rehearse(&["--events", &recorded("create.json")]));
