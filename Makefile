@@ -43,7 +43,7 @@ PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --const
 # npm writes no registry's address into a lock file.
 export npm_config_omit_lockfile_registry_resolved := true
 
-.PHONY: help demo test docker examples construct construct-test outside soak scale check deny build bucket publish release bench generate dashboard pictures clean \
+.PHONY: help demo test docker examples construct construct-test outside soak scale check deny build bucket publish release bench generate ecs-properties dashboard pictures clean \
   wheel wheel-test wheel-unit-test rehearse sbom
 .DEFAULT_GOAL := help
 
@@ -190,6 +190,9 @@ bench: build ## Measure both zips' functions against the stage: start, requests,
 
 generate: ## Write docs/properties.md, docs/failures.md and the schema in cfn/lint/ anew, from what the function reads by
 	GENERATE=1 cargo test --quiet --locked --test it -- generated_page_of generated_schema
+
+ecs-properties: .venv/test.stamp ## Write anew the names of ECS's properties that the rehearsal knows, from cfn-lint's schemas
+	@$(PYTHON) tools/ecs_properties.py rehearse/src/stack/ecs-properties.json
 
 dashboard: .venv/test.stamp ## Draw docs/dashboard.svg anew, from the dashboard of cfn/provider.yml
 	@$(PYTHON) tools/dashboard.py docs/dashboard.svg

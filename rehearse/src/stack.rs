@@ -10,6 +10,7 @@ mod hints;
 mod hooks;
 mod make;
 mod named;
+mod properties;
 mod remove;
 mod trial;
 mod update;

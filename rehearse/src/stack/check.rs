@@ -30,6 +30,12 @@ impl Stack {
             let scope = self.scope(parameters, &resources);
             let is_ours = self.account.is_ours(resource, &scope);
             let properties = errors.take(self.properties(resource, is_ours, &scope));
+            let misspelt = self.refused_properties(resource, &scope);
+            // ECS would only refuse what is missing because of it.
+            let is_misspelt = !misspelt.is_empty();
+            for error in misspelt {
+                errors.add(error);
+            }
             if let Some(properties) = properties.as_ref().filter(|_| is_ours) {
                 for error in self.refused(resource, properties, &scope) {
                     errors.add(error);
@@ -40,7 +46,7 @@ impl Stack {
                 is_ours,
                 properties.as_ref().unwrap_or(&Value::Null),
             );
-            if let Some(properties) = properties {
+            if let Some(properties) = properties.filter(|_| !is_misspelt) {
                 errors.take(self.try_out(&trial, (resource, &properties), &mut expected, &scope));
                 for error in self.refused_hooks(resource, &properties, &scope) {
                     errors.add(error);

@@ -1,4 +1,5 @@
-//! Hints about orders of resources in which a deploy fails, although each resource is right.
+//! Hints about orders of resources in which a deploy fails, although each resource is right, and
+//! about values that may not be meant.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,8 @@ use super::{Stack, account::referred, is_custom};
 use crate::template::{Parameters, Resource, node::Node};
 
 impl Stack {
-    /// A hint for each task that runs too late, or may start too early.
+    /// A hint for each task that runs too late, or may start too early, and for each property of an
+    /// ECS resource that nobody knows.
     pub fn hints(&self, parameters: &Parameters) -> Vec<String> {
         let (ours, included) = (
             self.our_resources(parameters),
@@ -18,7 +20,9 @@ impl Stack {
                 .iter()
                 .filter(|one| included.contains(&one.logical_id))
         };
-        let mut hints = Vec::new();
+        let mut hints: Vec<String> = all()
+            .flat_map(|one| self.unknown_properties(one, parameters))
+            .collect();
         // A service's own hook runs before the service is stable.
         let is_task =
             |one: &&Resource| ours.contains(&one.logical_id) && is_custom(&one.resource_type);

@@ -15,6 +15,15 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .map(|(_, known)| known)
 }
 
+/// The known name that `name` misspells, if there is one: it has another case, or one letter in four
+/// and at most two differ.
+pub fn misspelt<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let name = name.to_lowercase();
+    let distance = |known: &'k str| (strsim::osa_distance(&known.to_lowercase(), &name), known);
+    let (distance, known) = known.into_iter().map(distance).min()?;
+    (distance <= 2.min(known.len() / 4)).then_some(known)
+}
+
 /// The end of a sentence that offers the nearest name; empty if there is none.
 pub fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     nearest(name, known).map_or_else(String::new, |known| format!(", did you mean {known}?"))
@@ -35,5 +44,18 @@ mod tests {
             ", did you mean FARGATE?"
         );
         assert_eq!(did_you_mean("x", ["EC2", "FARGATE"]), "");
+    }
+
+    #[test]
+    fn only_a_small_difference_is_a_misspelling() {
+        let known = ["Cpu", "Image", "ContainerDefinitions", "PortMappings"];
+        let misspelt = |name| misspelt(name, known);
+        assert_eq!(misspelt("cpu"), Some("Cpu"));
+        assert_eq!(misspelt("Gpu"), None);
+        assert_eq!(misspelt("Imgae"), Some("Image"));
+        assert_eq!(misspelt("ImageUri"), None);
+        assert_eq!(misspelt("ContainerDefintons"), Some("ContainerDefinitions"));
+        assert_eq!(misspelt("PortMapping"), Some("PortMappings"));
+        assert_eq!(misspelt("PodMapping"), None);
     }
 }

@@ -258,7 +258,7 @@ fn listed(made_up: Value) -> Value {
 }
 
 /// The function that a node calls, with its argument.
-pub(super) fn function(node: &Node) -> Option<(&str, &Node)> {
+pub(crate) fn function(node: &Node) -> Option<(&str, &Node)> {
     let (name, argument) = node.single()?;
     let is_function = name == "Ref"
         || name.starts_with("Fn::")

@@ -89,8 +89,10 @@ fn number(value: &Value) -> Value {
 }
 
 fn lower_first(name: &str) -> String {
-    // ECS writes an abbreviation at the beginning of a name in lower case.
+    // ECS writes an abbreviation at the beginning of a name in lower case. CloudFormation writes
+    // AwsVpcConfiguration in a task set, and AwsvpcConfiguration everywhere else.
     for (written, own) in [
+        ("AwsVpc", "awsvpc"),
         ("EFS", "efs"),
         ("FSx", "fsx"),
         ("IAM", "iam"),
@@ -129,6 +131,7 @@ mod tests {
                     "AuthorizationConfig": {"IAM": "ENABLED"}}},
                 {"ConfiguredAtLaunch": "true"},
             ],
+            "NetworkConfiguration": {"AwsVpcConfiguration": {"Subnets": ["s"]}},
             "ContainerDefinitions": [{
                 "ResourceRequirements": [{"SharingStrategy": {"NvidiaMps": {"Memory": "1024"}}}],
                 "Name": "1", "Cpu": "128", "Memory": "64", "Essential": "True", "DockerLabels": {"Size": "5"},
@@ -147,6 +150,7 @@ mod tests {
                     "authorizationConfig": {"iam": "ENABLED"}}},
                 {"configuredAtLaunch": true},
             ],
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["s"]}},
             "containerDefinitions": [{
                 "resourceRequirements": [{"sharingStrategy": {"nvidiaMps": {"memory": 1024}}}],
                 "name": "1", "cpu": 128, "memory": 64, "essential": true, "dockerLabels": {"Size": "5"},

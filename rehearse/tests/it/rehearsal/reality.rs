@@ -149,7 +149,7 @@ fn a_service_with_an_external_controller_lends_its_primary_task_set() {
             "  Web:\n    Type: AWS::ECS::Service\n    Properties: { ServiceName: web, Cluster: !Ref Cluster, \
              DeploymentController: { Type: EXTERNAL } }\n  Set:\n    Type: AWS::ECS::TaskSet\n    Properties: { \
              Cluster: !Ref Cluster, Service: !Ref Web, TaskDefinition: !Ref Definition, LaunchType: FARGATE, \
-             NetworkConfiguration: { AwsvpcConfiguration: { Subnets: [subnet-1] } } }\n  Primary:\n    Type: \
+             NetworkConfiguration: { AwsVpcConfiguration: { Subnets: [subnet-1] } } }\n  Primary:\n    Type: \
              AWS::ECS::PrimaryTaskSet\n    Properties: { Cluster: !Ref Cluster, Service: !Ref Web, TaskSetId: \
              !GetAtt Set.Id }\n  Run:\n    DependsOn: Primary\n",
         )

@@ -147,11 +147,6 @@ fn definitions_that_do_not_fit_are_refused() {
         "line 7: Definition: requiresCompatibilities should be among [EC2, FARGATE, EXTERNAL, \
          MANAGED_INSTANCES], not fargate.",
     );
-    check(
-        "Image: x",
-        "Imag: x",
-        "line 7: Definition: container app has no Image; did you mean that by Imag?",
-    );
     let bridge = "RequiresCompatibilities: [EC2]\n      NetworkMode: bridge";
     let fargate = "RequiresCompatibilities: [FARGATE]\n      NetworkMode: awsvpc";
     let unfit = "ECS refuses it: Task definition does not support launch_type FARGATE";
@@ -160,6 +155,121 @@ fn definitions_that_do_not_fit_are_refused() {
         error,
         format!("shop.yml: line 19: Run: {unfit}\nrehearse: shop.yml: line 28: Web: {unfit}")
     );
+}
+
+/// The error for a property of a type that CloudFormation does not know.
+fn unknown(id: &str, resource_type: &str, path: &str, meant: &str) -> String {
+    format!(
+        "{id}: CloudFormation refuses it: {resource_type} has no property {path}, did you mean {meant}?"
+    )
+}
+
+#[test]
+fn misspelt_properties_of_ecs_resources_are_refused() {
+    let definition =
+        |path: &str, meant: &str| unknown("Definition", "AWS::ECS::TaskDefinition", path, meant);
+    check(
+        "ContainerDefinitions:",
+        "ContainerDefinitons:",
+        &format!(
+            "line 12: {}",
+            definition("ContainerDefinitons", "ContainerDefinitions")
+        ),
+    );
+    // The API's own spelling is not CloudFormation's.
+    check(
+        "NetworkMode: awsvpc",
+        "networkMode: awsvpc",
+        &format!("line 8: {}", definition("networkMode", "NetworkMode")),
+    );
+    check(
+        "Image: x",
+        "Imag: x",
+        &format!(
+            "line 12: {}",
+            definition("ContainerDefinitions[0].Imag", "Image")
+        ),
+    );
+    // The branch that a condition chooses.
+    let text = template(
+        "Image: x",
+        "Image: x, LogConfiguration: !If [IsBig, { LogDriverss: x }, { LogDrivers: awslogs }], Usr: !Ref AWS::NoValue",
+    );
+    let text = text.replace(
+        "Resources:",
+        "Conditions: { IsBig: !Equals [a, b] }\nResources:",
+    );
+    assert_eq!(
+        refused(&text, &[]),
+        format!(
+            "shop.yml: line 13: {}",
+            definition(
+                "ContainerDefinitions[0].LogConfiguration.LogDrivers",
+                "LogDriver"
+            )
+        )
+    );
+    let web = template("", "");
+    let (before, web) = web.split_at(web.find("  Web:").unwrap());
+    for (from, to, line) in [
+        ("TaskDefinition:", "TaskDefintion:", 27),
+        ("NetworkConfiguration:", "NetworkConfigration:", 29),
+    ] {
+        let text = format!("{before}{}", web.replacen(from, to, 1));
+        let [to, from] = [to, from].map(|name| name.trim_end_matches(':'));
+        assert_eq!(
+            refused(&text, &[]),
+            format!(
+                "shop.yml: line {line}: {}",
+                unknown("Web", "AWS::ECS::Service", to, from)
+            )
+        );
+    }
+    let cluster = "Cluster: { Type: \"AWS::ECS::Cluster\"";
+    check(
+        cluster,
+        &format!("{cluster}, Properties: {{ ClusterNames: shop }}"),
+        &format!(
+            "line 3: {}",
+            unknown(
+                "Cluster",
+                "AWS::ECS::Cluster",
+                "ClusterNames",
+                "ClusterName"
+            )
+        ),
+    );
+}
+
+#[test]
+fn an_attribute_cannot_be_given() {
+    let web = "    DependsOn: Run\n    Properties:\n";
+    check(
+        web,
+        &format!("{web}      Name: web\n"),
+        "line 26: Web: CloudFormation refuses it: Name is an attribute of AWS::ECS::Service, and no property",
+    );
+}
+
+#[test]
+fn a_property_that_aws_may_have_added_is_noted() {
+    // Keys of the user's own are no properties.
+    let own = "Image: x, DockerLabels: { Nam: x }, LogConfiguration: { LogDriver: awslogs, Options: \
+               { awslogs-group: g, awslogs-region: r, awslogs-stream-prefix: p, Nam: x } }, Sandbox: { Mode: x }";
+    let text = template("Image: x", own);
+    let (status, lines) = lines(&rehearse(&[TemplateFile::new(&text).path()]));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    let note = concat!(
+        "line 12: Definition: rehearse ",
+        env!("CARGO_PKG_VERSION"),
+        " does not know the property ContainerDefinitions[0].Sandbox. CloudFormation refuses it unless AWS has \
+         added it to AWS::ECS::TaskDefinition since"
+    );
+    let notes: Vec<&String> = lines
+        .iter()
+        .filter(|line| line.contains("does not know"))
+        .collect();
+    assert_eq!(notes, [note], "{lines:#?}");
 }
 
 #[test]
