@@ -1,10 +1,14 @@
 //! Hints about orders of resources in which a deploy fails, although each resource is right, and
 //! about values that may not be meant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Stack, account::referred, is_custom};
-use crate::template::{Parameters, Resource, node::Node};
+use crate::template::{
+    Parameters, Resource,
+    node::{Node, NodeKind},
+    resolve::Scope,
+};
 
 impl Stack {
     /// A hint for each task that runs too late, or may start too early, and for each property of an
@@ -23,6 +27,10 @@ impl Stack {
         let mut hints: Vec<String> = all()
             .flat_map(|one| self.unknown_properties(one, parameters))
             .collect();
+        let nothing = BTreeMap::new();
+        let scope = self.scope(parameters, &nothing);
+        let definitions = all().filter(|one| one.resource_type == "AWS::ECS::TaskDefinition");
+        hints.extend(definitions.flat_map(|one| unknown_protocols(one, &scope)));
         // A service's own hook runs before the service is stable.
         let is_task =
             |one: &&Resource| ours.contains(&one.logical_id) && is_custom(&one.resource_type);
@@ -119,4 +127,42 @@ fn named(resource: &Resource, property: &str) -> BTreeSet<String> {
 fn references(node: &Node) -> BTreeSet<String> {
     let logical_id = |name: String| name.split('.').next().unwrap_or_default().to_owned();
     referred(node).into_iter().map(logical_id).collect()
+}
+
+/// A note for each protocol of a port that ECS treats as tcp, although it has another name.
+///
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html>
+fn unknown_protocols(definition: &Resource, scope: &Scope<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (index, container) in items(&definition.properties, "ContainerDefinitions", scope) {
+        for (mapping, port) in items(container, "PortMappings", scope) {
+            let Some(protocol) = port.field("Protocol").map(|node| scope.branch(node)) else {
+                continue;
+            };
+            let text = protocol.text().unwrap_or("tcp");
+            if !matches!(text, "tcp" | "udp") && !text.eq_ignore_ascii_case("tcp") {
+                notes.push(format!(
+                    "line {}: {}: ContainerDefinitions[{index}].PortMappings[{mapping}].Protocol is {text}, which \
+                     ECS treats as tcp: it knows tcp and udp, in lower case",
+                    protocol.line, definition.logical_id
+                ));
+            }
+        }
+    }
+    notes
+}
+
+/// The items of a list in an object, through the chosen branch of each Fn::If.
+fn items<'n>(
+    node: &'n Node,
+    name: &str,
+    scope: &Scope<'_>,
+) -> impl Iterator<Item = (usize, &'n Node)> {
+    let list = node.field(name).map(|list| &scope.branch(list).kind);
+    let items: &[Node] = match list {
+        Some(NodeKind::List(items)) => items,
+        _ => &[],
+    };
+    let items: Vec<&Node> = items.iter().map(|item| scope.branch(item)).collect();
+    items.into_iter().enumerate()
 }

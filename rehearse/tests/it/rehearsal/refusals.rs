@@ -273,6 +273,27 @@ fn a_property_that_aws_may_have_added_is_noted() {
 }
 
 #[test]
+fn a_protocol_that_ecs_treats_as_tcp_is_noted() {
+    let ports = "Image: x, PortMappings: [{ ContainerPort: 80, Protocol: udp }, { ContainerPort: 81, Protocol: \
+                 sctp }, { ContainerPort: 82, Protocol: TCP }]";
+    let text = template("Image: x", ports);
+    let (status, lines) = lines(&rehearse(&[TemplateFile::new(&text).path()]));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    let notes: Vec<&str> = lines
+        .iter()
+        .filter(|line| line.contains("Protocol"))
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            "line 12: Definition: ContainerDefinitions[0].PortMappings[1].Protocol is sctp, which ECS treats as \
+             tcp: it knows tcp and udp, in lower case"
+        ]
+    );
+}
+
+#[test]
 fn containers_that_the_definition_lacks_are_refused() {
     check(
         "LaunchType: FARGATE",

@@ -32,6 +32,17 @@ const ULIMITS: [&str; 15] = [
     "sigpending",
     "stack",
 ];
+/// Kernel parameters of the IPC namespace, below `kernel.`.
+const IPC_CONTROLS: [&str; 8] = [
+    "msgmax",
+    "msgmnb",
+    "msgmni",
+    "sem",
+    "shmall",
+    "shmmax",
+    "shmmni",
+    "shm_rmid_forced",
+];
 /// Members of LinuxParameters that Fargate refuses.
 const INSTANCE_LINUX_PARAMETERS: [&str; 4] =
     ["devices", "sharedMemorySize", "maxSwap", "swappiness"];
@@ -90,6 +101,7 @@ pub(super) fn check(facts: &Facts<'_>, container: &Value, place: &str, broken: &
     one.check_dependencies(broken);
     one.check_mounts(broken);
     one.check_limits(broken);
+    one.check_system_controls(broken);
     if facts.is_for_fargate {
         one.check_fargate(broken);
     }
@@ -449,6 +461,7 @@ impl Container<'_> {
                     self.name
                 )
             });
+            self.check_requirement(one, kind, &at, broken);
         }
         let linux = &self.json["linuxParameters"];
         let swappiness = self.at("LinuxParameters.Swappiness");
@@ -477,6 +490,105 @@ impl Container<'_> {
             place,
             "versionConsistency",
         );
+    }
+
+    /// The rules of each kind of a resource requirement.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ResourceRequirement.html>
+    fn check_requirement(
+        &self,
+        requirement: &Value,
+        kind: &str,
+        at: &impl Fn(&str) -> String,
+        broken: &mut Broken,
+    ) {
+        let (name, definition) = (self.name, self.facts.definition);
+        let value = requirement["value"].as_str().unwrap_or_default();
+        let compatibilities = &definition["requiresCompatibilities"];
+        let is_for = |one: &str| items(compatibilities).any(|other| other == one);
+        let needs_value = matches!(kind, "NeuronDevice" | "InferenceAccelerator");
+        broken.when(
+            needs_value && !is_given(&requirement["value"]),
+            at("Value"),
+            || format!("Container {name}: {kind} needs a value."),
+        );
+        let is_shared = is_given(&requirement["sharingStrategy"]);
+        broken.when(
+            is_shared && is_for("EXTERNAL"),
+            at("SharingStrategy"),
+            || format!("Container {name}: EXTERNAL does not support sharing a GPU."),
+        );
+        if value.is_empty() {
+            return;
+        }
+        if kind == "NeuronDevice" {
+            broken.when(value != "ALL", at("Value"), || {
+                format!("Container {name}: the value of NeuronDevice must be ALL, not {value}.")
+            });
+            let is_elsewhere = is_given(compatibilities) && !is_for("MANAGED_INSTANCES");
+            broken.when(is_elsewhere, at("Type"), || {
+                format!(
+                    "Container {name}: NeuronDevice needs MANAGED_INSTANCES in requiresCompatibilities."
+                )
+            });
+        }
+        let is_known = items(&definition["inferenceAccelerators"])
+            .any(|accelerator| accelerator["deviceName"] == value);
+        broken.when(
+            kind == "InferenceAccelerator" && !is_known,
+            at("Value"),
+            || {
+                format!(
+                    "Container {name}: {value} is not the deviceName of one of the inferenceAccelerators."
+                )
+            },
+        );
+    }
+
+    /// Kernel parameters, each in a namespace that the task must have to itself.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_SystemControl.html>
+    fn check_system_controls(&self, broken: &mut Broken) {
+        let (name, controls) = (self.name, &self.json["systemControls"]);
+        if self.facts.is_windows {
+            broken.when(is_given(controls), self.at("SystemControls"), || {
+                format!("Container {name}: Windows has no systemControls.")
+            });
+            return;
+        }
+        for (index, control) in items(controls).enumerate() {
+            let Some(namespace) = control["namespace"].as_str() else {
+                continue;
+            };
+            let place = || self.at(&format!("SystemControls[{index}].Namespace"));
+            let is_of_network = namespace.starts_with("net.");
+            let kernel = namespace.strip_prefix("kernel.");
+            let is_of_ipc = namespace.starts_with("fs.mqueue.")
+                || kernel.is_some_and(|own| IPC_CONTROLS.contains(&own));
+            broken.when(!is_of_network && !is_of_ipc, place(), || {
+                format!(
+                    "Container {name}: systemControls can set net.*, fs.mqueue.* and kernel.{{{}}}, not {namespace}.",
+                    IPC_CONTROLS.join(", ")
+                )
+            });
+            let modes = [
+                ("networkMode", self.facts.network_mode, is_of_network),
+                (
+                    "ipcMode",
+                    self.facts.definition["ipcMode"]
+                        .as_str()
+                        .unwrap_or_default(),
+                    is_of_ipc,
+                ),
+            ];
+            for (member, mode, is_concerned) in modes {
+                broken.when(is_concerned && mode == "host", place(), || {
+                    format!(
+                        "Container {name}: {member} host does not support the systemControl {namespace}."
+                    )
+                });
+            }
+        }
     }
 
     fn check_fargate(&self, broken: &mut Broken) {

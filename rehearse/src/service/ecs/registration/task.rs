@@ -148,6 +148,23 @@ fn check_containers(facts: &Facts<'_>, broken: &mut Broken) {
     broken.when(routers > 1, "ContainerDefinitions", || {
         "A task definition can have one container with a firelensConfiguration.".to_owned()
     });
+    let requirements = |kind: &'static str| {
+        let of_kind = move |one: &&Value| one["type"] == kind;
+        containers(facts)
+            .flat_map(|container| items(&container["resourceRequirements"]))
+            .filter(of_kind)
+    };
+    let neuron = requirements("NeuronDevice").count();
+    broken.when(neuron > 1, "ContainerDefinitions", || {
+        format!("One container of a task definition can have a NeuronDevice, not {neuron}.")
+    });
+    let shares = |one: &Value| is_given(&one["sharingStrategy"]);
+    let shared = requirements("GPU").filter(|one| shares(one)).count();
+    broken.when(
+        shared > 0 && shared < requirements("GPU").count(),
+        "ContainerDefinitions",
+        || "All GPUs of a task definition need value, or all need sharingStrategy.".to_owned(),
+    );
     let proxy = &facts.definition["proxyConfiguration"];
     let container = proxy["containerName"].as_str();
     if let Some(unknown) =

@@ -531,3 +531,114 @@ fn values_that_ecs_does_not_know_are_refused() {
         refusals(&two)
     );
 }
+
+#[test]
+fn resource_requirements_that_do_not_fit_are_refused() {
+    let of = |json: Value| {
+        let json = json.as_array().unwrap().iter();
+        let container = |(index, requirements): (usize, &Value)| {
+            json!({"name": format!("c{index}"), "image": "x", "memory": 128,
+                "resourceRequirements": requirements})
+        };
+        let containers: Vec<Value> = json.enumerate().map(container).collect();
+        changed(on_instances(), "/containerDefinitions", json!(containers))
+    };
+    let neuron = |value: &str| json!([{"type": "NeuronDevice", "value": value}]);
+    let managed = json!(["MANAGED_INSTANCES"]);
+    let one = of(json!([neuron("ALL")]));
+    let path = "/requiresCompatibilities";
+    taken(one.clone(), path, managed.clone());
+    taken(one.clone(), path, json!(["EC2", "MANAGED_INSTANCES"]));
+    refused(
+        one,
+        path,
+        json!(["EC2"]),
+        "Container c0: NeuronDevice needs MANAGED_INSTANCES in requiresCompatibilities.",
+    );
+    refused(
+        of(json!([neuron("1")])),
+        path,
+        managed.clone(),
+        "Container c0: the value of NeuronDevice must be ALL, not 1.",
+    );
+    refused(
+        of(json!([neuron("ALL"), neuron("ALL")])),
+        path,
+        managed.clone(),
+        "One container of a task definition can have a NeuronDevice, not 2.",
+    );
+    refused(
+        of(json!([[{"type": "NeuronDevice"}]])),
+        path,
+        managed,
+        "Container c0: NeuronDevice needs a value.",
+    );
+    let gpu = json!([{"type": "GPU", "value": "1"}]);
+    let share = json!([{"type": "GPU", "sharingStrategy": {"nvidiaMps": {"memory": 1024}}}]);
+    taken(of(json!([gpu, gpu])), "/cpu", Value::Null);
+    taken(of(json!([share, share])), path, json!(["EC2"]));
+    refused(
+        of(json!([gpu, share])),
+        "/cpu",
+        Value::Null,
+        "All GPUs of a task definition need value, or all need sharingStrategy.",
+    );
+    refused(
+        of(json!([share])),
+        path,
+        json!(["EXTERNAL"]),
+        "Container c0: EXTERNAL does not support sharing a GPU.",
+    );
+    let accelerator = of(json!([[{"type": "InferenceAccelerator", "value": "eia"}]]));
+    let given = |name: &str| json!([{"deviceName": name, "deviceType": "eia2.medium"}]);
+    taken(accelerator.clone(), "/inferenceAccelerators", given("eia"));
+    refused(
+        accelerator,
+        "/inferenceAccelerators",
+        given("eia1"),
+        "Container c0: eia is not the deviceName of one of the inferenceAccelerators.",
+    );
+}
+
+#[test]
+fn system_controls_that_do_not_fit_are_refused() {
+    let controls = "/containerDefinitions/0/systemControls";
+    let control = |namespace: &str| json!([{"namespace": namespace, "value": "1"}]);
+    let all = json!([{"namespace": "net.core.somaxconn", "value": "1024"},
+        {"namespace": "kernel.shmmax", "value": "1"}, {"namespace": "fs.mqueue.msg_max", "value": "1"}]);
+    taken(definition(), controls, all.clone());
+    taken(on_instances(), controls, all);
+    let host = changed(on_instances(), "/networkMode", json!("host"));
+    taken(host.clone(), controls, control("kernel.sem"));
+    refused(
+        host,
+        controls,
+        control("net.core.somaxconn"),
+        "Container app: networkMode host does not support the systemControl net.core.somaxconn.",
+    );
+    let ipc = changed(on_instances(), "/ipcMode", json!("host"));
+    taken(ipc.clone(), controls, control("net.core.somaxconn"));
+    for namespace in ["kernel.sem", "fs.mqueue.msg_max"] {
+        let expected =
+            format!("Container app: ipcMode host does not support the systemControl {namespace}.");
+        refused(ipc.clone(), controls, control(namespace), &expected);
+    }
+    refused(
+        on_instances(),
+        controls,
+        control("vm.max_map_count"),
+        "Container app: systemControls can set net.*, fs.mqueue.* and kernel.{msgmax, msgmnb, msgmni, sem, \
+         shmall, shmmax, shmmni, shm_rmid_forced}, not vm.max_map_count.",
+    );
+    let windows = changed(
+        on_instances(),
+        "/runtimePlatform",
+        json!({"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}),
+    );
+    refused(
+        windows,
+        controls,
+        control("net.core.somaxconn"),
+        "Container app: Windows has no systemControls.",
+    );
+}
