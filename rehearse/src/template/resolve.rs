@@ -68,8 +68,7 @@ impl Scope<'_> {
                         continue;
                     }
                     if let Some(resolved) = errors.take(self.resolve(value)).flatten() {
-                        // A plural name means that the member is a list.
-                        let is_list = name.ends_with('s') && self.is_custom_attribute(value);
+                        let is_list = is_plural(name) && self.may_be_list(value);
                         object.insert(
                             name.clone(),
                             if is_list { listed(resolved) } else { resolved },
@@ -199,21 +198,27 @@ impl Scope<'_> {
         Ok(Some(substituted.into()))
     }
 
-    /// True if a node is an attribute of a custom resource that the rehearsal does not know. It may
-    /// be a list.
-    fn is_custom_attribute(&self, node: &Node) -> bool {
-        let mut is_custom = false;
+    /// True if a node is an attribute with a made-up value that may be a list: one of a custom
+    /// resource, or one of AWS's with a plural name.
+    fn may_be_list(&self, node: &Node) -> bool {
+        let mut may_be = false;
         if let Some(("Fn::GetAtt", _)) = function(node) {
             reference::each(node, &mut |found| {
-                let resource = self.resources.get(found.name);
-                is_custom |= resource
-                    .is_some_and(|one| one.is_open && !one.resource_type.starts_with("AWS::"))
-                    || resource.is_some_and(|one| {
-                        one.resource_type == "AWS::CloudFormation::CustomResource"
-                    });
+                let Some(resource) = self.resources.get(found.name) else {
+                    return;
+                };
+                let kind = resource.resource_type.as_str();
+                let is_custom = kind == "AWS::CloudFormation::CustomResource"
+                    || resource.is_open && !kind.starts_with("AWS::");
+                // The template itself gives an attribute with the name of a property.
+                let is_made_up =
+                    |name: &str| resource.is_open && !resource.attributes.contains_key(name);
+                let attribute = found.attribute;
+                may_be |=
+                    is_custom || attribute.is_some_and(|name| is_made_up(name) && is_plural(name));
             });
         }
-        is_custom
+        may_be
     }
 
     pub(super) fn text_of(&self, node: &Node, name: &str) -> Result<String, TemplateErrors> {
@@ -226,15 +231,20 @@ impl Scope<'_> {
     pub(super) fn list_of(&self, node: &Node, name: &str) -> Result<Vec<Value>, TemplateErrors> {
         match self.resolve(node)? {
             Some(Value::Array(items)) => Ok(items),
-            Some(made_up @ Value::String(_)) if self.is_custom_attribute(node) => {
-                match listed(made_up) {
-                    Value::Array(items) => Ok(items),
-                    _ => Ok(Vec::new()),
-                }
-            }
+            Some(made_up @ Value::String(_)) if self.may_be_list(node) => match listed(made_up) {
+                Value::Array(items) => Ok(items),
+                _ => Ok(Vec::new()),
+            },
             _ => Err(node.error(format!("{name} needs a list here")).into()),
         }
     }
+}
+
+/// True if a name is a plural, or that of a list: `SubnetIds`, not `Address`, `Status` or
+/// `GraphQLDns`.
+fn is_plural(name: &str) -> bool {
+    let ends = |words: &[&str]| words.iter().any(|word| name.ends_with(word));
+    ends(&["s", "List"]) && !ends(&["ss", "us", "is", "ias", "Dns"])
 }
 
 /// The number of items in a made-up list, enough for the usual indexes of Fn::Select.

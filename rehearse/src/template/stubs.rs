@@ -24,9 +24,11 @@ enum RefShape {
 use RefShape::{Arn, Id, Name, Short};
 
 /// Types whose Ref is not a generated name, or whose name a property gives.
-const TYPES: [(&str, RefShape); 48] = [
+const TYPES: [(&str, RefShape); 50] = [
     ("AWS::ApiGateway::RestApi", Short),
     ("AWS::ApiGatewayV2::Api", Short),
+    ("AWS::AppSync::ApiKey", Arn("appsync", "")),
+    ("AWS::AppSync::GraphQLApi", Arn("appsync", "apis/")),
     (
         "AWS::ApplicationAutoScaling::ScalableTarget",
         Arn("application-autoscaling", "scalable-target/"),
@@ -129,6 +131,12 @@ pub fn referable(resource_type: &str, name: &str, properties: &Value) -> Referab
                 }
                 "Secret" => format!("{name}-{}", &placeholders::digits(name)[..6]),
                 "Certificate" => placeholders::uuid(name),
+                "GraphQLApi" => placeholders::digits(name)[..26].to_owned(),
+                "ApiKey" => format!(
+                    "apis/{}/apikey/da2-{}",
+                    properties["ApiId"].as_str().unwrap_or_default(),
+                    &placeholders::digits(name)[..26]
+                ),
                 "Stack" => format!("{name}/{}", placeholders::uuid(name)),
                 _ => name.to_owned(),
             };
@@ -207,6 +215,39 @@ pub(super) fn attribute(referable: &Referable, name: &str) -> Value {
             // A VPC can have a second block and a directory has two servers: Fn::Select must find
             // them.
             json!([1, 2].map(|number| placeholders::value(&format!("{reference}-{name}-{number}"))))
+        }
+        ("GraphQLApi", "ApiId") | ("ApiKey", "ApiKey" | "ApiKeyId") => json!(short),
+        ("GraphQLApi", "GraphQLEndpointArn") => {
+            json!(arn("appsync", &format!("endpoints/graphql-api/{short}")))
+        }
+        ("GraphQLApi", "GraphQLDns" | "GraphQLUrl" | "RealtimeDns" | "RealtimeUrl") => {
+            let (scheme, own) = match name.starts_with("Realtime") {
+                true => ("wss", "appsync-realtime-api"),
+                false => ("https", "appsync-api"),
+            };
+            let host = format!("{short}.{own}.{REGION}.amazonaws.com");
+            match name.ends_with("Url") {
+                true => json!(format!("{scheme}://{host}/graphql")),
+                false => json!(host),
+            }
+        }
+        (
+            "Broker",
+            "AmqpEndpoints" | "MqttEndpoints" | "OpenWireEndpoints" | "StompEndpoints"
+            | "WssEndpoints",
+        ) => {
+            let (scheme, port) = match name {
+                "AmqpEndpoints" => ("amqps", 5671),
+                "MqttEndpoints" => ("mqtt+ssl", 8883),
+                "OpenWireEndpoints" => ("ssl", 61617),
+                "StompEndpoints" => ("stomp+ssl", 61614),
+                _ => ("wss", 61619),
+            };
+            let id = placeholders::uuid(reference);
+            // A broker with a standby has two.
+            json!([1, 2].map(|number| {
+                format!("{scheme}://b-{id}-{number}.mq.{REGION}.amazonaws.com:{port}")
+            }))
         }
         ("Subnet" | "Instance", "AvailabilityZone") => json!(format!("{REGION}a")),
         ("EIP", "PublicIp") => json!("203.0.113.10"),
@@ -328,6 +369,21 @@ mod tests {
             json!({}),
             "shop-R-1",
             &[("Whatever", "shop-R-1-Whatever")],
+        );
+        check(
+            "AWS::AppSync::GraphQLApi",
+            json!({"Name": "shop/api"}),
+            "arn:aws:appsync:us-west-2:123456789012:apis/",
+            &[
+                ("RealtimeUrl", "wss://"),
+                ("GraphQLEndpointArn", "arn:aws:appsync:us-west-2:"),
+            ],
+        );
+        check(
+            "AWS::AppSync::ApiKey",
+            json!({"ApiId": "a1"}),
+            "arn:aws:appsync:us-west-2:123456789012:apis/a1/apikey/da2-",
+            &[("ApiKey", "da2-"), ("ApiKeyId", "da2-")],
         );
         check(
             "AWS::CloudFormation::Stack",

@@ -1,6 +1,6 @@
 //! The template language, from the command line: mistakes that are found before anything runs.
 
-use super::{TemplateFile, refused, rehearse};
+use super::{TemplateFile, lines, refused, rehearse};
 
 const TEMPLATE: &str = r#"
 Resources:
@@ -143,4 +143,63 @@ fn rules_and_patterns_are_checked() {
         refused(RETAINED, &["-p", "Size=5"]),
         "shop.yml: line 4: parameter Size is \"5\", which does not match its AllowedPattern [a-z]+"
     );
+}
+
+#[test]
+fn attributes_that_are_lists_or_have_parts_can_be_taken_apart() {
+    let resources = r#"  Api:
+    Type: AWS::AppSync::GraphQLApi
+    Properties: { Name: shop/api, AuthenticationType: API_KEY }
+  Key:
+    Type: AWS::AppSync::ApiKey
+    Properties: { ApiId: !GetAtt Api.ApiId }
+  Broker:
+    Type: AWS::AmazonMQ::Broker
+    Properties: { BrokerName: shop }
+Outputs:
+  Api: { Value: !Select [1, !Split ["/", !Ref Api]] }
+  Arn: { Value: !Select [1, !Split ["/", !GetAtt Api.Arn]] }
+  Dns: { Value: !Select [4, !Split [".", !GetAtt Api.GraphQLDns]] }
+  Url: { Value: !Select [3, !Split ["/", !GetAtt Api.GraphQLUrl]] }
+  RealtimeDns: { Value: !Select [4, !Split [".", !GetAtt Api.RealtimeDns]] }
+  RealtimeUrl: { Value: !Select [3, !Split ["/", !GetAtt Api.RealtimeUrl]] }
+  EndpointArn: { Value: !Select [2, !Split ["/", !GetAtt Api.GraphQLEndpointArn]] }
+  Key: { Value: !Sub "${Key.ApiKey} ${Key.ApiKeyId}" }
+  KeyArn: { Value: !Select [3, !Split ["/", !GetAtt Key.Arn]] }
+  KeyRef: { Value: !Select [3, !Split ["/", !Ref Key]] }
+  Amqp: { Value: !Select [2, !Split ["/", !Select [0, !GetAtt Broker.AmqpEndpoints]]] }
+  All: { Value: !Join [",", !GetAtt Broker.IpAddresses] }
+  Unheard: { Value: !Select [1, !GetAtt Broker.FutureEndpoints] }
+"#;
+    let text = TEMPLATE.replace("Outputs:\n", resources);
+    let (status, lines) = lines(&rehearse(&[TemplateFile::new(&text).path()]));
+    assert_eq!(status, Some(0), "{lines:#?}");
+    // What is no list cannot be taken for one.
+    let wrong = text.replace("!GetAtt Broker.IpAddresses", "!GetAtt Broker.Arn");
+    assert!(
+        refused(&wrong, &[]).ends_with("Fn::Join needs a list here"),
+        "{}",
+        refused(&wrong, &[])
+    );
+}
+
+#[test]
+fn a_made_up_list_reaches_our_resource_as_a_list() {
+    let text = TEMPLATE
+        .replace(
+            "      TaskDefinition: !Ref Definition\n",
+            "      TaskDefinition: !Ref Definition\n      LaunchType: FARGATE\n      NetworkConfiguration: { \
+             AwsvpcConfiguration: { Subnets: !GetAtt Place.VpcSubnetIds } }\n",
+        )
+        .replace(
+            "  Topic:\n",
+            "  Place: { Type: \"AWS::SageMaker::Place\" }\n  Topic:\n",
+        )
+        .replace(
+            "      ContainerDefinitions:",
+            "      RequiresCompatibilities: [FARGATE]\n      NetworkMode: awsvpc\n      Cpu: \"256\"\n      \
+             Memory: \"512\"\n      ContainerDefinitions:",
+        );
+    let (status, lines) = lines(&rehearse(&[TemplateFile::new(&text).path()]));
+    assert_eq!(status, Some(0), "{lines:#?}");
 }
