@@ -59,6 +59,13 @@ pub struct CatalogueEntry {
     pub alert: &'static str,
 }
 
+impl CatalogueEntry {
+    /// True if an alert may show it. The texts about calls are mostly about the runner's own.
+    fn is_for_alerts(&self) -> bool {
+        !self.of_call || self.lead.contains("[alert: ")
+    }
+}
+
 /// The class of a failure, for the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
@@ -187,6 +194,13 @@ pub fn of_call(code: &str, message: &str) -> Recognised {
         || Recognised::of("unknown-refusal"),
         |(_, recognised)| recognised,
     )
+}
+
+/// The failure of somebody else's call, if the catalogue has a text for one who reads an alert.
+pub fn of_others_call(code: &str, message: &str) -> Option<Recognised> {
+    let found = ranked(&format!("{code}: {message}"), true);
+    let found = found.map(|(_, recognised)| recognised);
+    found.filter(|recognised| recognised.entry.is_for_alerts())
 }
 
 /// The failure behind one of an answer's `failures`, from its reason.

@@ -2277,6 +2277,16 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "resource-fargate",
+        says: &["RESOURCE:FARGATE ({provider})", "RESOURCE:FARGATE"],
+        lead: "{provider|Fargate} has no capacity for the task at the moment",
+        step: "Name FARGATE beside FARGATE_SPOT in CapacityProviderStrategy, name subnets in more Availability Zones, or \
+               [deploy: deploy again later][alert: start it again later (a service does that itself)]",
+        retry: Retry::Capacity,
+        alert: "no Fargate capacity",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "resource-other",
         rank: Rank::Area,
         says: &["RESOURCE:{resource}"],
@@ -2637,12 +2647,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "pass-role-denied",
         of_call: true,
         says: &[
+            "assumed-role/{caller}/*not authorized to perform: iam:PassRole on resource: {role}",
             "not authorized to perform: iam:PassRole on resource: {role}",
             "not authorized to perform: iam:PassRole",
         ],
-        lead: "The role of the function may not pass the role[ {role}] to ECS",
-        step: "{allow|Grant iam:PassRole to the role of the function, on TaskRoleArn and ExecutionRoleArn of the task \
-               definition, with iam:PassedToService ecs-tasks.amazonaws.com}",
+        lead: "The role [deploy: of the function][alert: {caller|of the caller}] may not pass the role[ {role}] to ECS",
+        step: "[deploy: {allow|Grant iam:PassRole to the role of the function, on TaskRoleArn and ExecutionRoleArn of the task \
+               definition, with iam:PassedToService ecs-tasks.amazonaws.com}][alert: Grant iam:PassRole to it, on TaskRoleArn \
+               and ExecutionRoleArn of the task definition]",
         // The stack that runs the task has often just created the role and its policy.
         retry: Retry::Denied,
         ..ENTRY
@@ -2663,13 +2675,15 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         of_call: true,
         rank: Rank::Area,
         says: &[
+            "assumed-role/{caller}/*is not authorized to perform: {action}",
             "is not authorized to perform: {action}",
             "AccessDenied",
             "UnauthorizedOperation",
             "IAM permissions policies have been misconfigured",
         ],
-        lead: "The role of the function may not call {operation|AWS}",
-        step: "{allow|Grant it to the role of the function}",
+        lead: "The role [deploy: of the function may not call {operation|AWS}][alert: {caller|of the caller} may not call \
+               {action|AWS}]",
+        step: "[deploy: {allow|Grant it to the role of the function}][alert: Grant it to that role]",
         retry: Retry::Denied,
         alert: "permission missing",
         ..ENTRY
@@ -2734,7 +2748,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "service-cannot-start",
         rank: Rank::Area,
-        says: &["is unable to consistently start tasks successfully"],
+        says: &[
+            "is unable to consistently start tasks successfully",
+            "^SERVICE_TASK_START_IMPAIRED$",
+        ],
         lead: "The service cannot start its tasks: several in a row have failed",
         step: "See why its last tasks stopped: aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name \
                {service|SERVICE} --desired-status STOPPED, then aws ecs describe-tasks",
@@ -2748,6 +2765,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "deployment circuit breaker: tasks failed to start",
             "deployment failed: tasks failed to start",
             "deployment failed",
+            "^SERVICE_DEPLOYMENT_FAILED$",
         ],
         lead: "The new tasks of the service did not start, or did not stay healthy",
         step: "See why they stopped: aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name {service|SERVICE} \
@@ -2781,6 +2799,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         says: &[
             "was unable to place a task because no container instance met all of its requirements",
             "was unable to place a task",
+            "^SERVICE_TASK_PLACEMENT_FAILURE$",
         ],
         lead: "The service found no place for a task",
         step: "Compare what the task asks for (cpu, memory, ports, attributes) with the free capacity of the cluster, or add \
@@ -2789,6 +2808,109 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     // ---- What is not known ----
+    CatalogueEntry {
+        id: "service-setting",
+        says: &["^SERVICE_TASK_CONFIGURATION_FAILURE$"],
+        lead: "ECS cannot start the service's tasks, because of a setting",
+        step: "Correct the setting that AWS's words name: mostly a role that ECS cannot assume, or tags in an account without \
+               long ARNs (account setting taskLongArnFormat)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "service-health-unknown",
+        says: &["^SERVICE_HEALTH_UNKNOWN$"],
+        lead: "ECS could not read the health of the service's tasks",
+        step: "Check that the service's target group exists, and that AWSServiceRoleForECS may call \
+               elasticloadbalancing:DescribeTargetHealth",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "service-throttled",
+        says: &[
+            "^ECS_OPERATION_THROTTLED$",
+            "^SERVICE_DISCOVERY_OPERATION_THROTTLED$",
+        ],
+        lead: "AWS throttled the calls of the service's scheduler",
+        step: "Wait: ECS tries again by itself. If it goes on, scale and update fewer services at once",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "service-unhealthy",
+        says: &[
+            "^SERVICE_DISCOVERY_INSTANCE_UNHEALTHY$",
+            "^VPC_LATTICE_TARGET_UNHEALTHY$",
+        ],
+        lead: "A task of the service fails the health check of Cloud Map or VPC Lattice",
+        step: "Check path and port of that health check, the log of the task, and that the task's security group admits the \
+               check (for VPC Lattice its managed prefix list)",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "daemon-constraint",
+        says: &["^SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED$"],
+        lead: "A container instance that runs a task of the service (strategy DAEMON) no longer meets its PlacementConstraints",
+        step: "Give the instance its attribute back (aws ecs put-attributes), or correct PlacementConstraints. aws ecs \
+               list-attributes --cluster {cluster|CLUSTER} --target-type container-instance shows the attributes",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "daemon-cannot-start",
+        says: &["^DAEMON_TASK_START_IMPAIRED$"],
+        lead: "ECS could not start a task of the daemon on a container instance",
+        step: "See why the task stopped: aws ecs describe-tasks --cluster {cluster|CLUSTER} --tasks TASK. If there is no task, \
+               lower cpu and memory of the daemon, or use larger instances",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "daemon-rollback-failed",
+        says: &["^DAEMON_DEPLOYMENT_ROLLBACK_FAILED$"],
+        lead: "The deployment of the daemon failed, and so did its rollback",
+        step: "See statusReason (aws ecs describe-daemon-deployments), and update the daemon to a revision that starts",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "hook-timed-out",
+        says: &["^HOOK_TIMED_OUT$"],
+        lead: "The hook did not end in time, so ECS takes its timeout action: it rolls the deployment back, unless that is \
+               CONTINUE",
+        step: "Start the deployment again, and for a PAUSE hook call aws ecs continue-service-deployment in time; for a \
+               Lambda hook see the log of its function. Or raise the hook's timeout",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "hook-failed",
+        says: &["^HOOK_FAILED$"],
+        lead: "The hook failed, so ECS rolls the deployment back",
+        step: "For a PAUSE hook nothing: somebody chose ROLLBACK. For a Lambda hook see the log of its function, which \
+               returned FAILED or an error",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "instance-agent",
+        says: &["^AGENT_CONNECTIVITY_IMPAIRED$"],
+        lead: "The ECS agent of the instance is disconnected, so ECS starts no tasks there",
+        step: "On the instance, check the agent (systemctl status ecs; /var/log/ecs/ecs-agent.log), restart it (sudo \
+               systemctl restart ecs), and check that it reaches the ECS endpoints on port 443. If that does not help, \
+               replace the instance",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "instance-runtime",
+        says: &["^CONTAINER_RUNTIME_IMPAIRED$"],
+        lead: "Docker on the instance does not answer",
+        step: "On the instance, check it (systemctl status docker; journalctl -u docker; df -h) and restart it, or drain and \
+               replace the instance",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "instance-unhealthy",
+        rank: Rank::Prefix,
+        says: &["^IMPAIRED$", "_IMPAIRED$"],
+        lead: "A health check of the container instance failed",
+        step: "Drain and replace the instance (ECS does that itself for Managed Instances); if it happens again, see the log \
+               of the daemon, or nvidia-smi for an accelerator",
+        ..ENTRY
+    },
     CatalogueEntry {
         id: "unknown-start",
         rank: Rank::Prefix,

@@ -408,7 +408,7 @@ fn an_alert_says_nothing_about_a_deploy() {
     ];
     let alerted = CATALOGUE
         .iter()
-        .filter(|entry| !entry.of_call && !of_the_runner.contains(&entry.class));
+        .filter(|entry| entry.is_for_alerts() && !of_the_runner.contains(&entry.class));
     for entry in alerted {
         for text in [entry.lead, entry.step, entry.on_ec2] {
             let shown = shown(text, Reader::OfAlert);

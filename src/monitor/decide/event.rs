@@ -316,9 +316,20 @@ impl ServiceEvent {
             cluster: text(&detail["clusterArn"])
                 .map_or_else(|| of_arn.to_owned(), |arn| last_part(&arn)),
             service: path.last().copied().unwrap_or_default().to_owned(),
-            reason: text(&detail["reason"]).or_else(|| Self::of_hook(detail)),
+            reason: text(&detail["reason"])
+                .map(|reason| Self::of_provider(reason, detail))
+                .or_else(|| Self::of_hook(detail)),
             started: 0,
         })
+    }
+
+    /// Adds the capacity provider to a resource that is missing: only that tells Fargate from
+    /// Fargate Spot.
+    fn of_provider(reason: String, detail: &Value) -> String {
+        match text(&detail["capacityProviderArns"][0]) {
+            Some(arn) if reason == "RESOURCE:FARGATE" => format!("{reason} ({})", last_part(&arn)),
+            _ => reason,
+        }
     }
 
     /// Returns a hook's type and stage, and the time at which it expires, in words.

@@ -444,7 +444,14 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
         )),
         _ => None,
     };
-    let known = service.reason.as_deref().and_then(failures::of_text);
+    let told = service.reason.as_deref();
+    let of_call = told
+        .filter(|_| service.kind == Kind::RunTask)
+        .and_then(|told| failures::of_others_call(&service.event_name, told));
+    // The reason says more than the event's name.
+    let known = of_call
+        .or_else(|| failures::of_text(told?))
+        .or_else(|| failures::of_text(&service.event_name));
     let reason = match &known {
         Some(known) => {
             let facts = Particulars::default()

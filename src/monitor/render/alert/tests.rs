@@ -493,7 +493,10 @@ fn things_other_than_tasks_are_named_by_their_kind() {
         (
             hook,
             "ECS deployment hook in trouble: web on prod: hook timed out (123456789012, us-west-2)",
-            "A lifecycle hook of service web on prod: HOOK_TIMED_OUT. AWS_LAMBDA hook at PRE_SCALE_UP.",
+            "A lifecycle hook of service web on prod: HOOK_TIMED_OUT. The hook did not end in time, so ECS takes its \
+             timeout action: it rolls the deployment back, unless that is CONTINUE. Start the deployment again, and for \
+             a PAUSE hook call aws ecs continue-service-deployment in time; for a Lambda hook see the log of its \
+             function. Or raise the hook's timeout. AWS_LAMBDA hook at PRE_SCALE_UP [hook-timed-out]",
         ),
         (
             daemon,
@@ -505,7 +508,9 @@ fn things_other_than_tasks_are_named_by_their_kind() {
         (
             instance,
             "ECS container instance in trouble: i-0123 on prod: container runtime impaired (us-west-2)",
-            "Container instance i-0123 on prod: CONTAINER_RUNTIME_IMPAIRED.",
+            "Container instance i-0123 on prod: CONTAINER_RUNTIME_IMPAIRED. Docker on the instance does not answer. On \
+             the instance, check it (systemctl status docker; journalctl -u docker; df -h) and restart it, or drain and \
+             replace the instance [instance-runtime]",
         ),
         (
             refused,
@@ -524,6 +529,119 @@ fn things_other_than_tasks_are_named_by_their_kind() {
         assert!(!notice.body.contains("Console"), "{}", notice.body);
         let group = notice.attributes.get("group").map(String::as_str);
         assert_eq!(group.is_some(), subject.contains("hook"), "{group:?}");
+    }
+}
+
+/// The names of the events that AWS's pages list as WARN, WARNING or ERROR, or as the end of a hook.
+///
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html>
+const TROUBLES: [(&str, &str); 13] = [
+    ("ECS Service Action", "SERVICE_TASK_START_IMPAIRED"),
+    ("ECS Service Action", "SERVICE_DISCOVERY_INSTANCE_UNHEALTHY"),
+    ("ECS Service Action", "VPC_LATTICE_TARGET_UNHEALTHY"),
+    (
+        "ECS Service Action",
+        "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED",
+    ),
+    ("ECS Service Action", "ECS_OPERATION_THROTTLED"),
+    (
+        "ECS Service Action",
+        "SERVICE_DISCOVERY_OPERATION_THROTTLED",
+    ),
+    ("ECS Service Action", "SERVICE_TASK_PLACEMENT_FAILURE"),
+    ("ECS Service Action", "SERVICE_TASK_CONFIGURATION_FAILURE"),
+    ("ECS Service Action", "SERVICE_HEALTH_UNKNOWN"),
+    ("ECS Deployment State Change", "SERVICE_DEPLOYMENT_FAILED"),
+    ("ECS Hook State Change", "HOOK_FAILED"),
+    ("ECS Daemon Service Action", "DAEMON_TASK_START_IMPAIRED"),
+    (
+        "ECS Daemon Deployment State Change",
+        "DAEMON_DEPLOYMENT_ROLLBACK_FAILED",
+    ),
+];
+
+#[test]
+fn every_event_of_a_service_a_hook_a_daemon_or_an_instance_has_a_step() {
+    let cluster = "arn:aws:ecs:us-west-2:123456789012:cluster/prod";
+    let named = TROUBLES.map(|(detail_type, name)| {
+        let arn = "arn:aws:ecs:us-west-2:123456789012:service/prod/web";
+        let detail = json!({"eventName": name, "eventType": "ERROR", "clusterArn": cluster, "serviceArn": arn,
+            "daemonArn": arn});
+        (name.to_owned(), of_kind(detail_type, detail))
+    });
+    let checks = [
+        "CONTAINER_RUNTIME",
+        "AGENT_CONNECTIVITY",
+        "DAEMON",
+        "ACCELERATED_COMPUTE",
+        "NEW",
+    ];
+    let impaired = checks.map(|check| {
+        let checks =
+            json!([{"type": check, "status": "IMPAIRED", "statusReason": "Agent disconnected"}]);
+        let detail =
+            json!({"clusterArn": cluster, "ec2InstanceId": "i-0123", "healthChecks": checks});
+        (
+            format!("{check}_IMPAIRED"),
+            of_kind("ECS Container Instance Health Change", detail),
+        )
+    });
+    let whole =
+        json!({"clusterArn": cluster, "ec2InstanceId": "i-0123", "overallStatus": "IMPAIRED"});
+    let whole = (
+        "IMPAIRED".to_owned(),
+        of_kind("ECS Container Instance Health Change", whole),
+    );
+    for (name, event) in named.into_iter().chain(impaired).chain([whole]) {
+        let body = alert(&event, AlertFormat::Text).body;
+        let first = body.lines().next().unwrap_or_default();
+        assert!(
+            first.contains(&format!(": {name}. ")) && first.ends_with(']'),
+            "{first}"
+        );
+    }
+}
+
+#[test]
+fn a_task_without_fargate_capacity_is_told_its_capacity_provider() {
+    let event = of_kind(
+        "ECS Service Action",
+        json!({"eventName": "SERVICE_TASK_PLACEMENT_FAILURE", "eventType": "ERROR", "reason": "RESOURCE:FARGATE",
+            "clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod",
+            "capacityProviderArns": ["arn:aws:ecs:us-west-2:123456789012:capacity-provider/FARGATE_SPOT"]}),
+    );
+    let body = alert(&event, AlertFormat::Text).body;
+    assert!(
+        body.contains("FARGATE_SPOT has no capacity for the task at the moment"),
+        "{body}"
+    );
+    assert!(!body.contains("container instance"), "{body}");
+}
+
+#[test]
+fn a_denied_start_of_a_schedule_names_the_grant() {
+    for (action, id) in [
+        ("iam:PassRole", "pass-role-denied"),
+        ("ecs:RunTask", "permission-missing"),
+    ] {
+        let message = format!(
+            "User: arn:aws:sts::123456789012:assumed-role/nightly-scheduler/0b1c is not authorized to perform: {action} on \
+             resource: arn:aws:iam::123456789012:role/app-execution because no identity-based policy allows the action"
+        );
+        let event = of_kind(
+            "AWS API Call via CloudTrail",
+            json!({"eventName": "RunTask", "errorCode": "AccessDenied", "errorMessage": message,
+                "requestParameters": {"cluster": "prod", "taskDefinition": "nightly"}}),
+        );
+        let body = alert(&event, AlertFormat::Text).body;
+        assert!(
+            body.contains("The role nightly-scheduler may not "),
+            "{body}"
+        );
+        assert!(
+            body.contains("Grant ") && body.contains(&format!("[{id}]")),
+            "{body}"
+        );
     }
 }
 
