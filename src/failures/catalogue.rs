@@ -1772,7 +1772,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "DuplicateMigrationNameError",
             "Multiple migrations have the version number {version}",
             "Found more than one migration with version {version}",
-            "duplicate migration file: {version}",
+            "duplicate migration file",
         ],
         lead: "{Who} exited with code {code}: two migrations in its image have the same version[ ({version})] or parent",
         step: "Give one of them a later version, or merge them (alembic merge heads; manage.py makemigrations --merge), and \
@@ -2653,7 +2653,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The role [deploy: of the function][alert: {caller|of the caller}] may not pass the role[ {role}] to ECS",
         step: "[deploy: {allow|Grant iam:PassRole to the role of the function, on TaskRoleArn and ExecutionRoleArn of the task \
-               definition, with iam:PassedToService ecs-tasks.amazonaws.com}][alert: Grant iam:PassRole to it, on TaskRoleArn \
+               definition, with iam:PassedToService ecs-tasks.amazonaws.com}][alert: Grant iam:PassRole to {caller|the caller}, on TaskRoleArn \
                and ExecutionRoleArn of the task definition]",
         // The stack that runs the task has often just created the role and its policy.
         retry: Retry::Denied,
