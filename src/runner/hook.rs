@@ -338,7 +338,7 @@ impl Runner {
         let subject = texts::hook_subject(hook.service_name(), cluster, reason.head());
         let body = texts::hook_message(hook, &text, invocation.function_arn());
         let attributes = BTreeMap::new();
-        let publishing = topic.publish(&subject, &body, &attributes);
+        let publishing = Box::pin(topic.publish(&subject, &body, &attributes));
         let limit = invocation.remaining() / 3;
         let published = caught_call_within(limit, "sns:Publish", publishing).await;
         if let Err(error) = published {

@@ -49,6 +49,8 @@ pub(super) async fn caught_call<T>(
 }
 
 /// The guard around one AWS call that has only so long. `service` is named if it does not answer.
+///
+/// Give the call in a box: each wrapper of a future holds it by value, twice while it is moved in.
 pub(super) async fn caught_call_within<T>(
     limit: std::time::Duration,
     service: &'static str,
@@ -246,7 +248,7 @@ impl Runner {
         let body = answer.into_body(reply_to);
         let mut is_kept = false;
         if let Some(ledger) = &self.ledger {
-            let answering = ledger.answer(reply_to, &body, invocation.now());
+            let answering = Box::pin(ledger.answer(reply_to, &body, invocation.now()));
             // The PUT needs most of the invocation's remaining time.
             let limit = invocation.remaining() / 3;
             match caught_call_within(limit, "DynamoDB", answering).await {
