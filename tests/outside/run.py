@@ -96,8 +96,7 @@ def main() -> int:
         calls = Path(folder) / "calls.jsonl"
         simulation = subprocess.Popen(
             shlex.split(os.environ["SIMULATE"]),
-            # Without optimization a life needs more than the 2 MiB that a thread of Rust has.
-            env={**os.environ, "CALLS": str(calls), "RUST_MIN_STACK": str(16 << 20)},
+            env={**os.environ, "CALLS": str(calls)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -124,14 +124,14 @@ pub(crate) fn live(seed: u64) -> Lived {
 }
 
 fn live_out(hooked: HookLife, sabotage: Option<Sabotage>) -> Lived {
-    let ((world, deployments, mut objections), log) = simulated(hooked.life.seed, async {
+    let ((world, deployments, mut objections), log) = simulated(hooked.life.seed, || async {
         let world = World::new(hooked.life.clone(), sabotage, None);
         let runner = Arc::new(wire::runner(&world));
         let mut objections = Vec::new();
         let mut deployments = Vec::new();
         for (number, replaced) in hooked.deployments.iter().enumerate() {
             let deployment = deploy(&world, &runner, &hooked, number, *replaced, &mut objections);
-            deployments.push(Box::pin(deployment).await);
+            deployments.push(deployment.await);
         }
         (world, deployments, objections)
     });

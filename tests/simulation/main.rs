@@ -31,6 +31,7 @@ use std::{
     env,
     io::Write,
     ops::Range,
+    panic::resume_unwind,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -48,6 +49,9 @@ use self::{life::Life, sabotage::Sabotage, world::World};
 
 /// The one task definition.
 pub(crate) const DEFINITION: &str = "arn:aws:ecs:us-west-2:123456789012:task-definition/app:7";
+
+/// The stack of a life, in bytes.
+const STACK: usize = 16 << 20;
 
 /// The result of a life.
 struct Lived {
@@ -82,22 +86,33 @@ impl Lived {
 }
 
 /// Does the work in virtual time, and returns its result and the function's log.
-fn simulated<T>(seed: u64, work: impl Future<Output = T>) -> (T, String) {
-    // The source of the runner's jitter.
-    fastrand::seed(seed);
+///
+/// It has a thread of its own: without optimization a life needs more stack than a test has.
+fn simulated<T: Send, W: Future<Output = T>>(
+    seed: u64,
+    work: impl FnOnce() -> W + Send,
+) -> (T, String) {
     let log = Log::default();
     let logging = Logging {
         level: Level::TRACE,
         json: true,
     };
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let done = tracing::subscriber::with_default(logging.to(log.clone()), || {
-        LocalSet::new().block_on(&runtime, work)
+    let subscriber = logging.to(log.clone());
+    let live = || {
+        // The source of the runner's jitter.
+        fastrand::seed(seed);
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        tracing::subscriber::with_default(subscriber, || LocalSet::new().block_on(&runtime, work()))
+    };
+    let done = thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(STACK);
+        thread.spawn_scoped(scope, live).unwrap().join()
     });
+    let done = done.unwrap_or_else(|panic| resume_unwind(panic));
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     (done, log)
 }
@@ -109,12 +124,11 @@ fn live(seed: u64, sabotage: Option<Sabotage>) -> Lived {
 
 fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
     let head = life.to_string();
-    let (world, log) = simulated(life.seed, async {
+    let (world, log) = simulated(life.seed, || async {
         let world = World::new(life, sabotage, None);
         // Lambda has two instances, and each invocation uses one of them.
         let instances = [wire::runner(&world), wire::runner(&world)].map(Arc::new);
-        // On the heap, because a thread of a test has a small stack.
-        Box::pin(stack::live(&world, &instances)).await;
+        stack::live(&world, &instances).await;
         world
     });
     let objections = rules::broken(&world, &log);
