@@ -2831,7 +2831,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "^SERVICE_DISCOVERY_OPERATION_THROTTLED$",
         ],
         lead: "AWS throttled the calls of the service's scheduler",
-        step: "Wait: ECS tries again by itself. If it goes on, scale and update fewer services at once",
+        step: "Wait: ECS tries again by itself. If it happens again, scale and update fewer services at once",
         ..ENTRY
     },
     CatalogueEntry {
