@@ -277,7 +277,7 @@ impl NoLog {
         let group = log.group.as_deref().unwrap_or("its log group");
         match self {
             Self::NoDefinition(why) if why.contains("AccessDenied") => format!(
-                "The function may not read the task definition, which names the log group: grant \
+                "The function is not allowed to read the task definition, which names the log group: grant \
                  ecs:DescribeTaskDefinition to {ROLE_OF_FUNCTION}"
             ),
             Self::NoDefinition(why) => format!(
@@ -305,7 +305,7 @@ impl NoLog {
                     .to_owned()
             }
             Self::Denied(_) => format!(
-                "The function may not read its log. Read it yourself: {}. To have its last lines here next time, \
+                "The function is not allowed to read its log. Read it yourself: {}. To have its last lines here next time, \
                  grant logs:GetLogEvents on {group} to {ROLE_OF_FUNCTION}",
                 log.command()
             ),

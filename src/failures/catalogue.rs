@@ -80,14 +80,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "unable to retrieve ecr registry auth*AccessDenied",
             "not authorized to perform: ecr:GetAuthorizationToken",
         ],
-        lead: "The image[ {image}] of {who} may not be pulled from ECR, or its repository does not exist",
-        step: "Give the task's execution role AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check \
-               the repository (aws ecr describe-repositories); if it is of another account, its repository policy \
-               there must allow this account's role too",
-        on_ec2: "Give the task's execution role, or without one the instance's role, the policy \
-                 AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check the repository (aws ecr \
-                 describe-repositories); if it is of another account, its repository policy there must allow this \
-                 account's role too",
+        lead: "ECR denied the pull of the image[ {image}] of {who}, or its repository does not exist",
+        step: "Give the task's execution role (on EC2 without one the instance's role) \
+               AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check the repository (aws ecr \
+               describe-repositories); if it is of another account, its repository policy there must allow this \
+               account's role too",
         alert: "image cannot be pulled: denied",
         ..ENTRY
     },
@@ -124,7 +121,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The registry refused the image[ {image}] of {who}: too many pulls (Docker Hub counts anonymous pulls by \
                address)",
         step: "Pull through ECR (a pull-through cache rule, or public.ecr.aws/docker/library), or give the container \
-               RepositoryCredentials[deploy: ; StartRetries tries a start again]",
+               RepositoryCredentials[deploy: ; StartRetries retries the start]",
         alert: "pull limit of the registry",
         ..ENTRY
     },
@@ -139,12 +136,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "a Windows version {version}-based image is incompatible with",
         ],
         lead: "The image[ {image}] of {who} needs another version of Windows than its host has",
-        step: "Build it on the base image of the host's version (ltsc2019 for Windows Server 2019, ltsc2022 for 2022), \
-               or set RuntimePlatform: OperatingSystemFamily in the task definition to the image's version \
-               (WINDOWS_SERVER_2022_CORE)",
-        on_ec2: "Build it on the base image of the instances' version (ltsc2019 for Windows Server 2019, ltsc2022 for \
-                 2022; the command ver shows it). Or run it on instances of the image's version, and set \
-                 RuntimePlatform: OperatingSystemFamily in the task definition to that",
+        step: "Build it on the base image of the host's version (ltsc2019 for Windows Server 2019, ltsc2022 for 2022; \
+               on the host, the command ver shows it). Or set RuntimePlatform: OperatingSystemFamily in the task \
+               definition to the image's version (WINDOWS_SERVER_2022_CORE), on EC2 with instances of that version",
         alert: "image is for another Windows version",
         ..ENTRY
     },
@@ -168,7 +162,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         class: FailureClass::Container,
         says: &["exec format error"],
         logs: &["exec format error"],
-        lead: "Linux could not execute the program of {who}[ (exit code {code})]: it was built for another \
+        lead: "Linux could not execute the program of {who}[ (exit code {code})]: it was built for a different \
                processor than {platform|the task's}, or is a script without a #! line",
         step: "Build the image for the task's processor (docker build --platform linux/amd64 for X86_64, linux/arm64 \
                for ARM64), or set RuntimePlatform: CpuArchitecture in the task definition to what it was built for",
@@ -214,12 +208,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "pull command failed*panic: runtime error",
         ],
         lead: "The registry[ {registry}] of the image[ {image}] of {who} could not be reached from the task's network",
-        step: "Give the task a route to the internet: AssignPublicIp: ENABLED in a public subnet, or a NAT gateway in a private one. \
-               For ECR the VPC endpoints ecr.api, ecr.dkr and s3 do as well (logs and secretsmanager too, if the task \
-               uses them); their security group must admit the task on port 443[. It ran in {network}]",
+        step: "Give the task a route to the internet: AssignPublicIp: ENABLED in a public subnet, or a NAT gateway in \
+               a private one. For ECR the VPC endpoints ecr.api, ecr.dkr and s3 also work (logs and secretsmanager \
+               too, if the task uses them); their security group must allow inbound 443 from the task. Allow outbound \
+               443 in the task's security group[. It ran in {network}]",
         on_ec2: "Give the instances a route to the registry, mostly a NAT gateway. For ECR the VPC endpoints ecr.api, \
-                 ecr.dkr and s3 do as well; their security group must admit the instances on port 443. On EC2 a task \
-                 in network mode awsvpc gets no public address[. It ran in {network}]",
+                 ecr.dkr and s3 also work; their security group must allow inbound 443 from the instances. On EC2 a \
+                 task in network mode awsvpc gets no public address[. It ran in {network}]",
         alert: "registry cannot be reached (network)",
         ..ENTRY
     },
@@ -231,11 +226,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The registry[ {registry}] of the image[ {image}] of {who} showed a certificate that the agent does not \
                trust",
-        step: "Give the registry a certificate of a public authority, or push the image to ECR; a proxy that opens TLS \
-               causes this as well",
-        on_ec2: "Put the authority's certificate into /etc/docker/certs.d/{registryHost|REGISTRY}/ca.crt on the instances, \
-                 give the registry a certificate of a public authority, or push the image to ECR; a proxy that opens \
-                 TLS causes this as well",
+        step: "Give the registry a certificate of a public authority, or push the image to ECR; a proxy that opens \
+               TLS also causes this",
+        on_ec2: "Put the authority's certificate into /etc/docker/certs.d/{registryHost|REGISTRY}/ca.crt on the \
+                 instances, give the registry a certificate of a public authority, or push the image to ECR; a proxy \
+                 that opens TLS also causes this",
         alert: "registry cannot be reached (certificate)",
         ..ENTRY
     },
@@ -264,8 +259,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The layers of the image[ {image}] of {who} could not be fetched: ECR keeps them in S3, which the task's \
                network does not reach",
-        step: "Add the S3 gateway endpoint to the route tables of the task's subnets, or give them a NAT gateway, and let the \
-               task's security group out on port 443[. It ran in {network}]",
+        step: "Add the S3 gateway endpoint to the route tables of the task's subnets, or give them a NAT gateway, and \
+               allow outbound 443 in the task's security group[. It ran in {network}]",
         alert: "registry cannot be reached (layers, S3)",
         ..ENTRY
     },
@@ -278,8 +273,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         rank: Rank::Area,
         lead: "The layers of the image[ {image}] of {who} could not be read, though its manifest could",
-        step: "ECR keeps layers in S3: add the S3 gateway endpoint to the route tables of the task's subnets, and let \
-               its security group out to S3 on port 443[. It ran in {network}]",
+        step: "ECR keeps layers in S3: add the S3 gateway endpoint to the route tables of the task's subnets, and \
+               allow outbound 443 in the task's security group[. It ran in {network}]",
         alert: "registry cannot be reached (layers, S3)",
         ..ENTRY
     },
@@ -298,13 +293,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "hcsshim*not enough space on the disk",
             "Thin Pool has * free data blocks which is less than minimum required",
         ],
-        lead: "The disk that {who} was to run on is full: it has no room for the image[ {image}] and its files",
+        lead: "The host's disk is full: there is no room for the image[ {image}] of {who}",
         step: "Make the image smaller, or set EphemeralStorage: SizeInGiB in the task definition (21 to 200[deploy: ; \
                Overrides can set it for one run]); where ECS refuses that, as it does for Windows, run the image on \
                EC2",
-        on_ec2: "Free the instance's disk (df -h and docker system df show what fills it, docker system prune --all \
-                 frees it), give the instances larger volumes (BlockDeviceMappings of their launch template), or let \
-                 the agent remove old images sooner (ECS_IMAGE_CLEANUP_INTERVAL)",
+        on_ec2: "Free the instance's disk (docker system df shows what fills it, docker system prune --all frees it), \
+                 give the instances larger volumes (BlockDeviceMappings of their launch template), or let the agent \
+                 remove old images sooner (ECS_IMAGE_CLEANUP_INTERVAL)",
         alert: "disk full",
         ..ENTRY
     },
@@ -321,8 +316,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         rank: Rank::Area,
         lead: "The image[ {image}] of {who} was pulled and could not be unpacked",
-        step: "Build and push it again; if it was built by Docker's buildx, with --provenance=false: build \
-               attestations (application/vnd.in-toto) are no layers that the agent can unpack",
+        step: "Build and push it again (with --provenance=false if you use Docker's buildx): the agent cannot unpack \
+               build attestations (application/vnd.in-toto)",
         alert: "image cannot be pulled: broken",
         ..ENTRY
     },
@@ -365,7 +360,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~unable to retrieve secret from asm*AccessDenied",
             "~fetching secret data from AWS Secrets Manager*AccessDenied",
         ],
-        lead: "The execution role[ {role}] of the task may not read the secret {secret|that the task names}",
+        lead: "The execution role[ {role}] of the task is not allowed to read the secret {secret|that the task names}",
         step: "Grant it secretsmanager:GetSecretValue[ on {secret}] (and kms:Decrypt, if a customer managed key \
                encrypts it); a secret of another account needs a resource policy, and its key a key policy, too",
         alert: "secret cannot be read",
@@ -380,8 +375,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~secrets from ssm*AccessDenied",
             "~fetching secret data from SSM*AccessDenied",
         ],
-        lead: "The execution role[ {role}] of the task may not read the parameter {secret|that the task names} of \
-               Parameter Store",
+        lead: "The execution role[ {role}] of the task is not allowed to read the parameter {secret|that the task \
+               names} of Parameter Store",
         step: "Grant it ssm:GetParameters[ on {secret}] (and kms:Decrypt, if a customer managed key encrypts it)",
         alert: "secret cannot be read",
         ..ENTRY
@@ -400,8 +395,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to fetch secret {secret} from secrets manager*KMSInvalidStateException",
             "secret*KMSInvalidStateException",
         ],
-        lead: "The execution role[ {role}] of the task may not use the KMS key[ {kmsKey}] that encrypts its secret[ \
-               {secret}]",
+        lead: "The execution role[ {role}] of the task is not allowed to use the KMS key[ {kmsKey}] that encrypts its \
+               secret[ {secret}]",
         step: "Grant it kms:Decrypt on that key, in the role's policy and, for a key of another account, in the key's \
                policy; the key must be enabled (aws kms describe-key --key-id {kmsKeyArn|KEY})",
         alert: "secret cannot be read: KMS key",
@@ -419,7 +414,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The secret {secret|that the task names} is scheduled for deletion, and cannot be read",
         step: "Restore it (aws secretsmanager restore-secret --secret-id {secretArn|SECRET}), or name another secret \
-               in ValueFrom under Secrets in the task definition",
+               in ValueFrom in the task definition",
         alert: "secret is scheduled for deletion",
         ..ENTRY
     },
@@ -436,8 +431,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "ParameterNotFound",
         ],
         lead: "The secret or parameter {secret|that the task definition names} does not exist",
-        step: "Create it in the task's region and account, or correct ValueFrom under Secrets in the task definition \
-               (for Secrets Manager the full ARN, with the six characters that it adds to the name)",
+        step: "Create it in the task's region and account, or correct ValueFrom in the task definition (for Secrets \
+               Manager the full ARN, with the six characters that it adds to the name)",
         alert: "secret cannot be read: not found",
         ..ENTRY
     },
@@ -450,8 +445,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "invalid character *looking for beginning of value",
         ],
         lead: "The secret {secret|that the task names} has no JSON key[ {key}]",
-        step: "Add that key to its value, which must be a JSON object (aws secretsmanager get-secret-value --secret-id \
-               {secretArn|SECRET} shows it), or correct the key in ValueFrom under Secrets in the task definition \
+        step: "Add that key to its value, which must be a JSON object (aws secretsmanager get-secret-value \
+               --secret-id {secretArn|SECRET} shows it), or correct the key in ValueFrom in the task definition \
                (ARN:json-key:version-stage:version-id)",
         alert: "secret cannot be read: no such key",
         ..ENTRY
@@ -466,7 +461,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The secret {secret|that the task names} exists, and has no value[ of version {version}]",
         step: "Give it a value (aws secretsmanager put-secret-value --secret-id {secretArn|SECRET} --secret-string \
-               VALUE), or correct the version in ValueFrom under Secrets in the task definition \
+               VALUE), or correct the version in ValueFrom in the task definition \
                (ARN:json-key:version-stage:version-id)",
         alert: "secret cannot be read: no value",
         ..ENTRY
@@ -528,8 +523,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "unable to retrieve secrets from ssm",
         ],
         lead: "The secret {secret|that the task names} could not be read",
-        step: "Check ValueFrom under Secrets in the task definition, the execution role's policy, and that the task's \
-               subnets reach Secrets Manager and Parameter Store[. It ran in {network}]",
+        step: "Check ValueFrom in the task definition, the execution role's policy, and that the task's subnets reach \
+               Secrets Manager and Parameter Store[. It ran in {network}]",
         alert: "secret cannot be read",
         ..ENTRY
     },
@@ -539,8 +534,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "asm fetching secret from the service for {secret}:",
             "registry auth from asm",
         ],
-        lead: "The secret of RepositoryCredentials[ {secret}], which the image[ {image}] of {who} is pulled with, could not be \
-               read",
+        lead: "The secret of RepositoryCredentials[ {secret}] for the image[ {image}] of {who} could not be read",
         step: "Check CredentialsParameter in the task definition, grant secretsmanager:GetSecretValue on that secret \
                (and kms:Decrypt, for a customer managed key) to the execution role; its value must be JSON with \
                username and password",
@@ -596,7 +590,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "env file*AccessDenied",
             "env file*Forbidden",
         ],
-        lead: "The execution role of the task may not read its environment file in S3, or the file does not exist",
+        lead: "The execution role of the task is not allowed to read its environment file in S3, or the file does not \
+               exist",
         step: "Grant it s3:GetObject on the file and s3:GetBucketLocation on its bucket, and check EnvironmentFiles in \
                the task definition (aws s3 ls s3://BUCKET/KEY.env shows whether the file exists)",
         alert: "environment file cannot be read",
@@ -648,12 +643,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Cloudwatch log stream*AccessDenied",
             "Cloudwatch log group*AccessDenied",
         ],
-        lead: "The execution role[ {role}] of the task may not write to the log group[ {group}] of {who}",
-        step: "Grant it logs:CreateLogStream and logs:PutLogEvents there[ (it lacks logs:{action})], and logs:CreateLogGroup \
-               where awslogs-create-group is set",
-        on_ec2: "Grant the execution role, or without one the instance's role, logs:CreateLogStream and \
-                 logs:PutLogEvents[ (it lacks logs:{action})], and logs:CreateLogGroup where awslogs-create-group is set",
-        alert: "log may not be written",
+        lead: "The execution role[ {role}] of the task is not allowed to write to the log group[ {group}] of {who}",
+        step: "Grant it (on EC2 without one the instance's role) logs:CreateLogStream and logs:PutLogEvents there[ \
+               (it lacks logs:{action})], and logs:CreateLogGroup where awslogs-create-group is set",
+        alert: "log cannot be written",
         ..ENTRY
     },
     CatalogueEntry {
@@ -701,12 +694,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~validate logger args*splunk",
             "~initialize logging driver: EOF",
         ],
-        lead: "The log driver[ {driver}] of {who} could not reach what it sends the log to[ ({address})]; Docker \
-               starts no container without it",
+        lead: "The log driver[ {driver}] of {who} could not reach its collector[ ({address})], and Docker does not \
+               start a container without its log driver",
         step: "Start the collector before the task (fluentd or Fluent Bit as a daemon service on each instance; the \
                log router of awsfirelens by DependsOn). Check its address in Options of LogConfiguration \
-               (fluentd-address, syslog-address, gelf-address, splunk-url); fluentd-async: \"true\" starts the \
-               container without fluentd",
+               (fluentd-address, splunk-url); fluentd-async: \"true\" starts the container without fluentd",
         alert: "log collector cannot be reached",
         ..ENTRY
     },
@@ -808,9 +800,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "mount.nfs4: No route to host",
         ],
         lead: "The EFS file system[ {filesystem}] of the task could not be reached",
-        step: "Admit the task's security group (on EC2 without awsvpc the instance's) on port 2049 (NFS) in the security \
-               group of the file system's mount targets, and have a mount target in the Availability Zone of each of the task's subnets[. It ran in \
-               {network}]",
+        step: "Admit the task's security group (on EC2 without awsvpc the instance's) on port 2049 (NFS) in the \
+               security group of the mount targets, and have a mount target in the Availability Zone of each of the \
+               task's subnets[. It ran in {network}]",
         alert: "EFS cannot be reached",
         ..ENTRY
     },
@@ -834,8 +826,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "EFS utils*Operation not permitted",
         ],
         lead: "The EFS file system[ {filesystem}] refused the task",
-        step: "Grant elasticfilesystem:ClientMount and ClientWrite to the task role (TaskRoleArn, with AuthorizationConfig: \
-               IAM ENABLED), and check the file system's policy and the access point",
+        step: "Set AuthorizationConfig: IAM: ENABLED and TransitEncryption: ENABLED on the volume, grant \
+               elasticfilesystem:ClientMount and ClientWrite to the task role (TaskRoleArn), and check the file \
+               system's policy and the access point",
         alert: "EFS access denied",
         ..ENTRY
     },
@@ -845,11 +838,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to copy file info*operation not permitted",
             "failed to chown*operation not permitted",
         ],
-        lead: "Docker may not give a volume of {who} the owner of the image's directory: on EFS the access point's PosixUser \
-               forbids that",
+        lead: "Docker could not change the owner of a volume of {who} to match the directory in the image; on EFS, \
+               PosixUser of the access point prevents that",
         step: "Remove PosixUser from the access point, or set ContainerPath in MountPoints to a path that the image does \
                not have",
-        alert: "EFS access point forbids chown",
+        alert: "EFS access point prevents chown",
         ..ENTRY
     },
     CatalogueEntry {
@@ -884,10 +877,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "ebs-key",
         says: &["IdempotentParameterMismatch*client token"],
-        lead: "The KMS key of the task's EBS volume is not valid, or does not admit the infrastructure role",
-        step: "Correct KmsKeyId in VolumeConfigurations, and allow the infrastructure role kms:CreateGrant, \
-               kms:DescribeKey and kms:GenerateDataKeyWithoutPlaintext in the key's policy. The client token in AWS's \
-               words is not the cause",
+        lead: "The KMS key of the task's EBS volume is invalid, or its key policy does not let the infrastructure \
+               role (RoleArn) use it",
+        step: "Correct KmsKeyId (in VolumeConfigurations, or in ManagedStorageConfiguration of the cluster), and \
+               allow the infrastructure role kms:CreateGrant, kms:DescribeKey and kms:GenerateDataKeyWithoutPlaintext \
+               in the key's policy. AWS's client token is not the cause",
         alert: "EBS volume's KMS key",
         ..ENTRY
     },
@@ -958,16 +952,24 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "eni-tag-policy",
+        says: &["attempting to*network interface*TagPolicyViolation"],
+        lead: "A tag policy of the organization rejected the tags of the task's network interface",
+        step: "Give the task the required tags (Tags, PropagateTags, EnableECSManagedTags), or exempt \
+               ec2:network-interface in the policy",
+        alert: "tags of the network interface",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "eni-denied",
         says: &[
-            "attempting to*network interface*TagPolicyViolation",
             "attempting to*network interface*UnauthorizedOperation",
             "attempting to*network interface*AuthFailure",
             "attempting to*network interface*AccessDenied",
         ],
         lead: "EC2 did not allow ECS to make the task's network interface",
-        step: "Check the organization's service control policies and tag policies for ec2:CreateNetworkInterface and \
-               ec2:CreateTags, that AWSServiceRoleForECS exists, and that the subnet is shared with this account",
+        step: "Check the organization's service control policies for ec2:CreateNetworkInterface and ec2:CreateTags, \
+               that AWSServiceRoleForECS exists, and that the subnet is shared with this account",
         alert: "network interface denied",
         ..ENTRY
     },
@@ -1022,7 +1024,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "can't open file *[Errno 2]",
             "cannot load such file -- /{path}",
         ],
-        lead: "The file[ /{path}] that the program of {who} loads is not in its image[ (exit code {code})]",
+        lead: "The file[ /{path}], which the program of {who} tries to load, is not in the image[ (exit code {code})]",
         step: "Copy it into the image (COPY in the Dockerfile, .dockerignore, the build's output directory), or correct the \
                path in Command in the task definition[deploy:  (or in Overrides)]",
         alert: "file is not in the image",
@@ -1038,9 +1040,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Could not find {module} in locally installed gems",
             "Could not find or load main class {module}",
         ],
-        lead: "The module[ {module}] that the program of {who} loads is not in its image[ (exit code {code})]",
+        lead: "The module[ {module}], which the program of {who} tries to load, is not in the image[ (exit code \
+               {code})]",
         step: "Add it to the dependencies that the image's build installs (package.json, but not devDependencies; \
-               requirements.txt; Gemfile), and build the image again",
+               requirements.txt; Gemfile), and rebuild the image",
         alert: "module is not in the image",
         ..RAN
     },
@@ -1065,9 +1068,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // Shells exit with 127 if they do not find a command.
         codes: &[127],
         lead: "The command[ {command}] was not found in the image of {who}[ (exit code {code})]",
-        step: "Correct EntryPoint and Command in the task definition[deploy:  (or Command in Overrides)]: a list, one \
-               word an item, the program first; then check the image's PATH. If it is a script that exists, install its \
-               #! interpreter, or remove its Windows line endings (CRLF; dos2unix)",
+        step: "Correct EntryPoint and Command in the task definition[deploy:  (or Command in Overrides)]: a list with \
+               one argument per item, the program first; then check the image's PATH. If it is a script that exists, \
+               install its #! interpreter, or remove its Windows line endings (CRLF; dos2unix)",
         alert: "command is not in the image",
         ..ENTRY
     },
@@ -1083,10 +1086,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         // Shells exit with 126 if they find a command and must not execute it.
         codes: &[126],
-        lead: "The command[ {command}] of {who} may not be executed[ (exit code {code})]",
+        lead: "The command[ {command}] of {who} cannot be executed[ (exit code {code})]",
         step: "Make it executable in the image (chmod +x), check that it is a program and not a directory, and that the \
                container's User may run it",
-        alert: "command may not be executed",
+        alert: "command cannot be executed",
         ..ENTRY
     },
     CatalogueEntry {
@@ -1152,9 +1155,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "(errno: 1114",
             "The table {table} is full",
         ],
-        lead: "{Who} exited with code {code}: the disk of the database is full, not the task's",
+        lead: "{Who} exited with code {code}: the database's disk is full (not the task's)",
         step: "Raise AllocatedStorage of the database, or switch on its storage autoscaling (MaxAllocatedStorage)",
-        alert: "disk of the database is full",
+        alert: "database's disk is full",
         ..RAN
     },
     CatalogueEntry {
@@ -1175,8 +1178,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The disk of the task is full[ (container {container}[, exit code {code}])]",
         step: "Set EphemeralStorage: SizeInGiB in the task definition (21 to 200[deploy: ; Overrides can set it for \
                one run]), keep large data on a volume (EFS, EBS), or write less",
-        on_ec2: "Free the instance's disk (df -h and docker system df show what fills it, docker system prune --all \
-                 frees it), give the instances larger volumes, or write less",
+        on_ec2: "Free the instance's disk (docker system df shows what fills it, docker system prune --all frees it), \
+                 give the instances larger volumes, or write less",
         alert: "disk full",
         ..ENTRY
     },
@@ -1204,7 +1207,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "nvidia-container-cli*driver",
         ],
         lead: "The NVIDIA driver of the container instance does not work, so {who} was not started",
-        step: "Run nvidia-smi on the instance: if it fails, replace the instance, by one with the newest ECS GPU-optimized AMI",
+        step: "Run nvidia-smi on the instance: if it fails, replace it with one that runs the newest ECS \
+               GPU-optimized AMI",
         alert: "GPU driver does not work",
         ..ENTRY
     },
@@ -1273,9 +1277,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         class: FailureClass::Container,
         says: &["CannotStopContainer", "failed sending SIGTERM"],
         lead: "The container runtime could not stop {who}",
-        step: "Check that its program handles SIGTERM within StopTimeout",
-        on_ec2: "Check that its program handles SIGTERM within StopTimeout, and Docker on the instance (journalctl -u \
-                 docker)",
+        step: "Check that its program handles SIGTERM within StopTimeout; on EC2, look at Docker too (journalctl -u \
+               docker)",
         alert: "container cannot be stopped",
         ..ENTRY
     },
@@ -1288,9 +1291,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to get container status",
         ],
         lead: "The container runtime no longer knows {who}: it may have been killed for lack of memory",
-        step: "Raise Memory of the container and the task in the task definition",
-        on_ec2: "Raise Memory of the container and the task in the task definition, and look at Docker on the instance \
-                 (journalctl -u docker)",
+        step: "Raise Memory of the container and the task in the task definition; on EC2, look at Docker too \
+               (journalctl -u docker)",
         alert: "container runtime failed",
         ..ENTRY
     },
@@ -1366,11 +1368,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "There was too little memory to start {who}: its memory limit is too small, or its instance has none \
                left",
-        step: "Raise Memory of the container[ (the task has {memory} MiB)] in the task definition[deploy:  or, for one \
-               run, in Overrides]: Docker alone needs 6 MiB to start it, and its program needs more",
-        on_ec2: "Raise Memory of the container[ (the task has {memory} MiB)] in the task definition[deploy:  or, for \
-                 one run, in Overrides]: Docker alone needs 6 MiB to start it, and its program needs more. On the \
-                 instance, free -m shows whether memory is left",
+        step: "Raise Memory of the container[ (the task has {memory} MiB)] in the task definition[deploy:  or, for \
+               one run, in Overrides]: Docker alone needs 6 MiB to start it, and its program needs more. On an \
+               instance, free -m shows whether memory is left",
         alert: "memory limit too low",
         ..ENTRY
     },
@@ -1415,8 +1415,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "{Who} exited with code {code}: Java ran out of memory[ ({kind} space)]",
         step: "Set JAVA_TOOL_OPTIONS to -XX:MaxRAMPercentage=75 in Environment of the container (Java takes a quarter \
-               of the memory by default), or raise -Xmx, for Metaspace -XX:MaxMetaspaceSize. If the program needs \
-               more, raise Memory in the task definition[ (the task has {memory} MiB)]. Its work may be half done",
+               of the memory by default), or raise -Xmx (for Metaspace errors: -XX:MaxMetaspaceSize). If the program \
+               needs more, raise Memory in the task definition[ (the task has {memory} MiB)]. Its work may be half \
+               done",
         alert: "out of memory",
         ..RAN
     },
@@ -1447,10 +1448,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // The code alone proves nothing: memory, StopTask and a kill from inside all end in 137.
         codes: &[137],
         lead: "{Who} exited with code {code} (SIGKILL), and AWS does not say what killed it",
-        step: "Most often it ran out of memory: compare its memory in Container Insights (if that is on) with Memory \
-               in the task definition[ (the task has {memory} MiB)], and raise Memory. If ECS stopped the task, the \
-               container did not end within StopTimeout: let it end on SIGTERM, or raise StopTimeout. Its work may be \
-               half done",
+        step: "Most often it ran out of memory: compare its memory in Container Insights with Memory in the task \
+               definition[ (the task has {memory} MiB)], and raise Memory. If ECS stopped the task, the container did \
+               not end within StopTimeout: let it end on SIGTERM, or raise StopTimeout. Its work may be half done",
         ..RAN
     },
     CatalogueEntry {
@@ -1458,8 +1458,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         codes: &[143],
         lead: "{Who} exited with code {code} (SIGTERM: it was asked to stop), and AWS does not say by whom",
-        step: "See the other containers of the task, and in CloudTrail who called StopTask (Event history, event name \
-               StopTask). Its work may be half done",
+        step: "See the other containers of the task, and in CloudTrail's event history who called StopTask. Its work \
+               may be half done",
         ..RAN
     },
     CatalogueEntry {
@@ -1523,9 +1523,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         stop_codes: &["SpotInterruption"],
         lead: "AWS took back the Spot capacity that the task ran on[ (container {container}[, exit code {code}])]",
-        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]. To avoid Spot, replace \
-               CapacityProviderStrategy by LaunchType: FARGATE, or name a provider in it that is not Spot. Its work \
-               may be half done",
+        step: "The task's work may be half done: check it before you [deploy: deploy again][alert: start it again (a \
+               service does that itself)]. To avoid Spot, replace CapacityProviderStrategy by LaunchType: FARGATE, or \
+               name a provider in it that is not Spot",
         alert: "Spot interruption",
         ..RAN
     },
@@ -1552,9 +1552,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         stop_codes: &["TerminationNotice"],
         lead: "The instance[ {instance}] that the task ran on was terminated[ (container {container}[, exit code {code}])]",
-        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]. If an Auto Scaling group \
-               scaled the instance in, switch on managed termination protection in its capacity provider. Its work may \
-               be half done",
+        step: "The task's work may be half done: check it before you [deploy: deploy again][alert: start it again (a \
+               service does that itself)]. If an Auto Scaling group scaled the instance in, switch on managed \
+               termination protection in its capacity provider",
         alert: "its host was terminated",
         ..RAN
     },
@@ -1569,8 +1569,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         stop_codes: &["InfrastructureHealth"],
         lead: "The host that the task ran on was not healthy, so ECS ended the task[ (container {container}[, exit code \
                {code}])]",
-        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]; if it happens again, \
-               replace the container instance. Its work may be half done",
+        step: "The task's work may be half done: check it before you [deploy: deploy again][alert: start it again (a \
+               service does that itself)]. If it happens again, replace the container instance",
         alert: "its host was unhealthy",
         ..RAN
     },
@@ -1628,8 +1628,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         rank: Rank::Area,
         lead: "The health check of a container of the task failed, so ECS stopped it",
-        step: "Run Command of HealthCheck in the task definition inside the image (it needs curl or the like there), \
-               and raise StartPeriod if the program only starts slowly; its log may say more",
+        step: "Run Command of HealthCheck in the task definition inside the image (the tools it calls, such as curl, \
+               must be in the image), and raise StartPeriod if the program only starts slowly; its log may say more",
         alert: "health checks failed",
         ..RAN
     },
@@ -1639,8 +1639,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         says: &["Task stopped by user", "stopped by user"],
         stop_codes: &["UserInitiated"],
         lead: "Somebody stopped the task by ecs:StopTask[ (container {container}[, exit code {code}])]",
-        step: "CloudTrail shows who called StopTask (Event history, event name StopTask). After that, [deploy: deploy \
-               again][alert: start it again if it is still needed]. Its work may be half done",
+        step: "CloudTrail's event history shows who called StopTask. After that, [deploy: deploy again][alert: start \
+               it again if it is still needed]. Its work may be half done",
         alert: "stopped by StopTask",
         ..RAN
     },
@@ -1703,10 +1703,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Too many connections",
             "max_user_connections",
         ],
-        lead: "{Who} exited with code {code}: the database has no connection left",
-        step: "Lower the sizes of the connection pools or the number of tasks, put RDS Proxy or PgBouncer in front, or raise \
-               max_connections (a larger instance class does)",
-        alert: "database has no connection left",
+        lead: "{Who} exited with code {code}: the database has no connections left",
+        step: "Lower the sizes of the connection pools or the number of tasks, put RDS Proxy or PgBouncer in front, \
+               or raise max_connections (a larger instance class raises it)",
+        alert: "database has no connections left",
         ..RAN
     },
     CatalogueEntry {
@@ -1725,8 +1725,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "database-schema-denied",
         logs: &["permission denied for schema {schema}"],
         lead: "{Who} exited with code {code}: its database user has no rights on the schema {schema}",
-        step: "As the schema's owner, run GRANT USAGE, CREATE ON SCHEMA {schema} TO USER (since PostgreSQL 15 users may \
-               not create in public), or make the user its owner (ALTER SCHEMA {schema} OWNER TO USER)",
+        step: "As the schema's owner, run GRANT USAGE, CREATE ON SCHEMA {schema} TO … with the user's name (since \
+               PostgreSQL 15 users have no CREATE on public), or make the user its owner (ALTER SCHEMA {schema} OWNER \
+               TO …)",
         alert: "database user lacks a right",
         ..RAN
     },
@@ -1740,8 +1741,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "permission denied for database {object}",
         ],
         lead: "{Who} exited with code {code}: its database user has no rights on {object}",
-        step: "As the owner, run GRANT ALL ON {object} TO USER. To alter or drop it, make the \
-               user its owner (ALTER TABLE {object} OWNER TO USER)",
+        step: "As the owner, run GRANT ALL ON {object} TO … with the user's name. To alter or drop it, make the user \
+               its owner (ALTER TABLE {object} OWNER TO …)",
         alert: "database user lacks a right",
         ..RAN
     },
@@ -1758,8 +1759,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "deadlock detected",
         ],
         lead: "{Who} exited with code {code}: it did not get a lock in the database",
-        step: "Find the holder: another migration, or an open transaction (PostgreSQL pg_blocking_pids, MySQL SHOW ENGINE INNODB \
-               STATUS). If no migration runs, remove the lock of a broken one (knex migrate:unlock, liquibase release-locks)",
+        step: "Find the holder: another migration, or an open transaction (PostgreSQL pg_blocking_pids, MySQL SHOW \
+               ENGINE INNODB STATUS). If no migration runs, remove the lock of a failed one (knex migrate:unlock, \
+               liquibase release-locks)",
         alert: "database lock",
         ..RAN
     },
@@ -1775,8 +1777,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "duplicate migration file",
         ],
         lead: "{Who} exited with code {code}: two migrations in its image have the same version[ ({version})] or parent",
-        step: "Give one of them a later version, or merge them (alembic merge heads; manage.py makemigrations --merge), and \
-               build the image again",
+        step: "Give the one that has not been applied yet a later version (Alembic: merge heads; Django: \
+               makemigrations --merge), and rebuild the image",
         alert: "two migrations conflict",
         ..RAN
     },
@@ -1789,8 +1791,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Error: P3009",
         ],
         lead: "{Who} exited with code {code}: an earlier run failed in the middle of a migration[ (version {version})]",
-        step: "Undo by hand what it left half done, then clear its mark: golang-migrate: migrate force with the version before \
-               it; flyway repair; prisma migrate resolve --rolled-back NAME",
+        step: "Undo by hand whatever it left behind, then clear the failed state: migrate force with the version \
+               before it (golang-migrate), flyway repair, or prisma migrate resolve --rolled-back NAME",
         alert: "an earlier migration is half done",
         ..RAN
     },
@@ -1849,8 +1851,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "ECONNREFUSED",
         ],
         lead: "{Who} exited with code {code}, and its log ends with a connection[ to {address}] that was refused",
-        step: "Check host and port in its Environment, and that the server is up and listens there (a security group \
-               would time out, not refuse); 127.0.0.1 is the task itself",
+        step: "Check host and port in its Environment, and that the server is up and listens there (a blocked \
+               security group causes a timeout, not a refusal); 127.0.0.1 is the task itself",
         alert: "a connection was refused",
         ..RAN
     },
@@ -1867,10 +1869,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Temporary failure in name resolution",
             "UnknownHostException: {address}",
         ],
-        lead: "{Who} exited with code {code}, and its log ends with a name[ ({address})] that has no address",
-        step: "Check the host name in its Environment, and that the VPC has DNS support and the private hosted zone of \
-               that name[. It ran in {network}]",
-        alert: "a name has no address",
+        lead: "{Who} exited with code {code}, and its log ends with a name[ ({address})] that could not be resolved",
+        step: "Check the host name in its Environment, that DNS support is on in the VPC, and that the private hosted \
+               zone is associated with the VPC[. It ran in {network}]",
+        alert: "a name could not be resolved",
         ..RAN
     },
     CatalogueEntry {
@@ -1890,8 +1892,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "{Who} exited with code {code}: the database refused its connection because it was not encrypted (TLS)",
         step: "Switch TLS on in the program: PostgreSQL sslmode=require in the URL, or PGSSLMODE=require in \
-               Environment; MySQL ssl-mode=REQUIRED (SSL_MODE, useSSL); SQL Server Encrypt=true. If it already uses \
-               TLS, pg_hba.conf has no line for this user, database and host",
+               Environment; MySQL ssl-mode=REQUIRED; SQL Server Encrypt=true. Node's pg also verifies the \
+               certificate: put the RDS CA bundle into the image and set NODE_EXTRA_CA_CERTS to its path. If it \
+               already uses TLS, pg_hba.conf has no line for this user, database and host",
         alert: "database wants TLS",
         ..RAN
     },
@@ -1969,7 +1972,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Login failed for user {user}",
             "ORA-01017",
         ],
-        lead: "{Who} exited with code {code}, and its log ends with a login[ as {user}] that the database refused",
+        lead: "{Who} exited with code {code}, and its log ends with a login[ ({user})] that the database refused",
         step: "Check user name and password in its Environment or Secrets: a secret is read when the task starts, and \
                a rotated one may differ from what the database has",
         alert: "database login refused",
@@ -2024,10 +2027,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "lock wait timeout",
             "is blocked by",
         ],
-        lead: "The task did not finish within {limit} and {stopped}. Its log says that it waits for a lock",
-        step: "Find the holder of the lock: another migration, an open transaction, or a row that a broken run has \
-               left (if no migration runs, liquibase release-locks removes Liquibase's). Only if the lock ends by \
-               itself, {raise|raise Timeout}. Its work may be half done",
+        lead: "The task did not finish within {limit} and {stopped}. Its log shows it waiting for a lock",
+        step: "Find the holder of the lock: another migration, an open transaction, or a row left by a failed run (if \
+               no migration runs, liquibase release-locks removes Liquibase's). Only if the lock will be released \
+               without help, {raise|raise Timeout}. Its work may be half done",
         ..TIMED_OUT
     },
     CatalogueEntry {
@@ -2074,8 +2077,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "limit on the number of vCPUs",
         ],
         lead: "The account's quota of Fargate vCPUs is used up",
-        step: "Wait for other tasks to end, or raise Fargate On-Demand (or Spot) vCPU resource count in Service Quotas, AWS \
-               Fargate, for this region",
+        step: "Wait for other tasks to end, or raise the quota Fargate On-Demand vCPU resource count (Spot has its \
+               own) in Service Quotas, for this region",
         retry: Retry::Capacity,
         alert: "vCPU quota reached",
         ..ENTRY
@@ -2108,7 +2111,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "quota-size",
         says: &["requested {what} configuration is above your limit"],
         lead: "The task asks for more {what} than the account's Fargate quota allows",
-        step: "Raise the quota in Service Quotas, AWS Fargate, or lower the task's Cpu and Memory",
+        step: "Raise the quota Fargate On-Demand vCPU resource count (Spot has its own) in Service Quotas, or lower \
+               the task's Cpu and Memory",
         alert: "Fargate quota",
         ..ENTRY
     },
@@ -2260,7 +2264,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "resource-eni",
         says: &["RESOURCE:ENI"],
-        lead: "No container instance[ of cluster {cluster}] has a network interface free, of which every awsvpc task takes one",
+        lead: "No container instance[ of cluster {cluster}] has a free network interface (each awsvpc task needs one)",
         step: "Wait for other tasks to end, add container instances, or switch on the account setting awsvpcTrunking \
                and replace the instances",
         retry: Retry::Capacity,
@@ -2280,8 +2284,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "resource-fargate",
         says: &["RESOURCE:FARGATE ({provider})", "RESOURCE:FARGATE"],
         lead: "{provider|Fargate} has no capacity for the task at the moment",
-        step: "Name FARGATE beside FARGATE_SPOT in CapacityProviderStrategy, name subnets in more Availability Zones, or \
-               [deploy: deploy again later][alert: start it again later (a service does that itself)]",
+        step: "Add FARGATE to CapacityProviderStrategy, or add subnets in more Availability Zones[deploy: , or deploy \
+               again later][alert: ; a service keeps trying on its own]",
         retry: Retry::Capacity,
         alert: "no Fargate capacity",
         ..ENTRY
@@ -2375,9 +2379,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "not associated with the cluster",
             "capacity provider {provider} does not exist",
         ],
-        lead: "Cluster {cluster|of the task} does not have the capacity provider[ {providers}] of CapacityProviderStrategy",
-        step: "Associate it (AWS::ECS::ClusterCapacityProviderAssociations, also for FARGATE and FARGATE_SPOT)[deploy:  \
-               and let the resource depend on that (DependsOn)], or correct its name",
+        lead: "The capacity provider[ {providers}] is not associated with cluster {cluster|of the task}",
+        step: "Associate it (AWS::ECS::ClusterCapacityProviderAssociations, also for FARGATE and \
+               FARGATE_SPOT)[deploy:  and let the resource depend on that (DependsOn)], or correct \
+               CapacityProviderStrategy",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2542,9 +2547,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Fargate resource requirements",
             "Invalid cpu setting for task",
         ],
-        lead: "Fargate has no size with the task's Cpu and Memory",
-        step: "Set a pair that Fargate has, as 256 and 512, 1024 and 2048, or 4096 and 8192, in the task definition and in \
-               Overrides",
+        lead: "Fargate does not support this combination of Cpu and Memory",
+        step: "Set a pair that it supports, such as 256 and 512, 1024 and 2048, or 4096 and 8192, in the task \
+               definition and in Overrides",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2575,8 +2580,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
                {platformVersion})] does not have",
         step: "Take it out of the task definition[, or set PlatformVersion: LATEST instead of {platformVersion}]. On \
                Windows it is mostly EphemeralStorage, an EFS or EBS volume, FireLens or LinuxParameters; before \
-               platform version 1.4.0 an EFS volume, EphemeralStorage, ECS Exec or ARM64. Or RuntimePlatform names an \
-               OperatingSystemFamily or a CpuArchitecture that Fargate does not have in this region",
+               platform version 1.4.0 EFS, EphemeralStorage, ECS Exec or ARM64. Or Fargate does not have the \
+               OperatingSystemFamily or CpuArchitecture of RuntimePlatform in this region",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2597,7 +2602,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         says: &["BlockedException", "Your account is currently blocked"],
         lead: "AWS has blocked this account, so it can start no task",
         step: "Settle what AWS asks for (AWS Health Dashboard, Billing, the account's mail), and open a case with AWS \
-               Support; nothing in the template causes this",
+               Support",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2605,8 +2610,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         of_call: true,
         says: &["new ARN and resource ID format must be enabled"],
         lead: "The account still has short ARNs for tasks, which take no tags, and the template asks for some",
-        step: "Switch on the account setting taskLongArnFormat (aws ecs put-account-setting-default --name taskLongArnFormat \
-               --value enabled), or leave Tags, PropagateTags and EnableECSManagedTags out",
+        step: "Run aws ecs put-account-setting-default --name taskLongArnFormat --value enabled, or leave Tags, \
+               PropagateTags and EnableECSManagedTags out",
         // The runner's own tags would fail every start. Without them the creation time of a task
         // tells which request started it.
         retry: Retry::WithoutTags,
@@ -2651,10 +2656,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "not authorized to perform: iam:PassRole on resource: {role}",
             "not authorized to perform: iam:PassRole",
         ],
-        lead: "The role [deploy: of the function][alert: {caller|of the caller}] may not pass the role[ {role}] to ECS",
-        step: "[deploy: {allow|Grant iam:PassRole to the role of the function, on TaskRoleArn and ExecutionRoleArn of the task \
-               definition, with iam:PassedToService ecs-tasks.amazonaws.com}][alert: Grant iam:PassRole to {caller|the caller}, on TaskRoleArn \
-               and ExecutionRoleArn of the task definition]",
+        lead: "The role [deploy: of the function][alert: {caller|of the caller}] is not allowed to pass the role[ \
+               {role}] to ECS",
+        step: "[deploy: {allow|Grant iam:PassRole to the role of the function, on TaskRoleArn and ExecutionRoleArn of \
+               the task definition, with iam:PassedToService ecs-tasks.amazonaws.com}][alert: Allow {caller|the \
+               caller} iam:PassRole on TaskRoleArn and ExecutionRoleArn of the task definition]",
         // The stack that runs the task has often just created the role and its policy.
         retry: Retry::Denied,
         ..ENTRY
@@ -2665,8 +2671,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         says: &["explicit deny"],
         rank: Rank::Cause,
         lead: "A policy denies the role of the function the call[ {operation}]",
-        step: "Take the explicit Deny out of the policy that AWS's words name: a service control policy, a permissions boundary \
-               or a policy of the role. A grant does not help against it",
+        step: "Take the explicit Deny out of the policy that AWS's words name: a service control policy, a \
+               permissions boundary or a policy of the role",
         retry: Retry::Denied,
         ..ENTRY
     },
@@ -2681,8 +2687,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "UnauthorizedOperation",
             "IAM permissions policies have been misconfigured",
         ],
-        lead: "The role [deploy: of the function may not call {operation|AWS}][alert: {caller|of the caller} may not call \
-               {action|AWS}]",
+        lead: "The role [deploy: of the function is not allowed to call {operation|AWS}][alert: {caller|of the \
+               caller} is not allowed to call {action|AWS}]",
         step: "[deploy: {allow|Grant it to the role of the function}][alert: Grant it to that role]",
         retry: Retry::Denied,
         alert: "permission missing",
@@ -2871,10 +2877,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "hook-timed-out",
         says: &["^HOOK_TIMED_OUT$"],
-        lead: "The hook did not end in time, so ECS takes its timeout action: it rolls the deployment back, unless that is \
-               CONTINUE",
-        step: "Start the deployment again, and for a PAUSE hook call aws ecs continue-service-deployment in time; for a \
-               Lambda hook see the log of its function. Or raise the hook's timeout",
+        lead: "Nobody continued or ended the hook before it expired, so ECS rolls the deployment back, or continues \
+               it if the timeout action is CONTINUE",
+        step: "Start the deployment again; for a PAUSE hook run aws ecs continue-service-deployment in time, for a \
+               Lambda hook see its function's log. Or raise TimeoutInMinutes",
         ..ENTRY
     },
     CatalogueEntry {

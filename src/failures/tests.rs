@@ -488,8 +488,8 @@ fn a_lead_names_the_thing() {
             "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: dial unix \
              /var/run/fluent.sock: connect: no such file or directory"
                 .to_owned(),
-            "The log driver fluentd of container app could not reach what it sends the log to (/var/run/fluent.sock); \
-             Docker starts no container without it",
+            "The log driver fluentd of container app could not reach its collector (/var/run/fluent.sock), and \
+             Docker does not start a container without its log driver",
             "fluentd-address".to_owned(),
         ),
     ] {

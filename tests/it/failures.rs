@@ -66,7 +66,7 @@ async fn denied_logs_change_only_a_line_in_the_functions_log() {
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
         created.reason.contains(
-            "Container app exited with code 4. The function may not read its log. Read it yourself: aws logs tail /ecs/app"
+            "Container app exited with code 4. The function is not allowed to read its log. Read it yourself: aws logs tail /ecs/app"
         ),
         "{}",
         created.reason

@@ -318,7 +318,8 @@ impl ServiceEvent {
             service: path.last().copied().unwrap_or_default().to_owned(),
             reason: text(&detail["reason"])
                 .map(|reason| Self::of_provider(reason, detail))
-                .or_else(|| Self::of_hook(detail)),
+                .or_else(|| Self::of_hook(detail))
+                .or_else(|| Self::of_instance(detail)),
             started: 0,
         })
     }
@@ -339,6 +340,12 @@ impl ServiceEvent {
         let until =
             text(&detail["expiresAt"]).map_or_else(String::new, |at| format!(", expires at {at}"));
         Some(format!("{kind}hook at {stage}{until}"))
+    }
+
+    /// Names the container instance that an event without a reason is about.
+    fn of_instance(detail: &Value) -> Option<String> {
+        let arn = text(&detail["containerInstanceArns"][0])?;
+        Some(format!("container instance {}", last_part(&arn)))
     }
 
     /// Reads an instance's health event: its impaired checks become the event's name and reason.

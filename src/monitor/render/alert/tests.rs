@@ -170,7 +170,7 @@ fn ten() -> Vec<(&'static str, Notice)> {
             )),
         ),
         (
-            "A secret may not be read",
+            "A secret cannot be read",
             text(&stopped(
                 "TaskFailedToStart",
                 secret,
@@ -493,10 +493,10 @@ fn things_other_than_tasks_are_named_by_their_kind() {
         (
             hook,
             "ECS deployment hook in trouble: web on prod: hook timed out (123456789012, us-west-2)",
-            "A lifecycle hook of service web on prod: HOOK_TIMED_OUT. The hook did not end in time, so ECS takes its \
-             timeout action: it rolls the deployment back, unless that is CONTINUE. Start the deployment again, and for \
-             a PAUSE hook call aws ecs continue-service-deployment in time; for a Lambda hook see the log of its \
-             function. Or raise the hook's timeout. AWS_LAMBDA hook at PRE_SCALE_UP [hook-timed-out]",
+            "A lifecycle hook of service web on prod: HOOK_TIMED_OUT. Nobody continued or ended the hook before it \
+             expired, so ECS rolls the deployment back, or continues it if the timeout action is CONTINUE. Start the \
+             deployment again; for a PAUSE hook run aws ecs continue-service-deployment in time, for a Lambda hook see \
+             its function's log. Or raise TimeoutInMinutes. AWS_LAMBDA hook at PRE_SCALE_UP [hook-timed-out]",
         ),
         (
             daemon,
@@ -619,10 +619,33 @@ fn a_task_without_fargate_capacity_is_told_its_capacity_provider() {
 }
 
 #[test]
+fn a_violated_constraint_of_a_daemon_service_names_the_container_instance() {
+    let event = of_kind(
+        "ECS Service Action",
+        json!({"eventName": "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED", "eventType": "ERROR",
+            "clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod",
+            "containerInstanceArns": ["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/9d8698b5"]}),
+    );
+    let body = alert(&event, AlertFormat::Text).body;
+    assert!(
+        body.contains("container instance 9d8698b5 [daemon-constraint]"),
+        "{body}"
+    );
+}
+
+#[test]
 fn a_denied_start_of_a_schedule_names_the_grant() {
-    for (action, id) in [
-        ("iam:PassRole", "pass-role-denied"),
-        ("ecs:RunTask", "permission-missing"),
+    for (action, id, grant) in [
+        (
+            "iam:PassRole",
+            "pass-role-denied",
+            ". Allow nightly-scheduler iam:PassRole on ",
+        ),
+        (
+            "ecs:RunTask",
+            "permission-missing",
+            ". Grant it to that role",
+        ),
     ] {
         let message = format!(
             "User: arn:aws:sts::123456789012:assumed-role/nightly-scheduler/0b1c is not authorized to perform: {action} on \
@@ -635,11 +658,11 @@ fn a_denied_start_of_a_schedule_names_the_grant() {
         );
         let body = alert(&event, AlertFormat::Text).body;
         assert!(
-            body.contains("The role nightly-scheduler may not "),
+            body.contains("The role nightly-scheduler is not allowed to "),
             "{body}"
         );
         assert!(
-            body.contains("Grant ") && body.contains(&format!("[{id}]")),
+            body.contains(grant) && body.contains(&format!("[{id}]")),
             "{body}"
         );
     }
