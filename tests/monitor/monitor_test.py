@@ -390,7 +390,7 @@ class MonitorTest(unittest.TestCase):
         self.assertEqual(function.invoke(tick(minutes=11)), ("answer", None))
         [(subject, message)] = self.received()
         self.assertTrue(subject.startswith("2 more ECS tasks failed: "), subject)
-        self.assertIn(" UTC, the latest:", message.splitlines()[0])
+        self.assertIn(" UTC. The latest:", message.splitlines()[0])
 
     def test_a_transaction_that_conflicts_makes_no_task_reported_or_measured_twice(self):
         """Others that are at work on one window: DynamoDB cancels a transaction that meets another."""
@@ -480,7 +480,7 @@ class MonitorTest(unittest.TestCase):
         answer = function.invoke(batch(never, later, fine))
         self.assertEqual(answer, ("answer", {"batchItemFailures": [{"itemIdentifier": "m-1"}]}))
         self.assertEqual(len(self.search.documents), 1)
-        [left_out] = [line for line in function.log() if "left out" in line.get("message", "")]
+        [left_out] = [line for line in function.log() if "leaves it out" in line.get("message", "")]
         self.assertEqual(left_out["event_id"], never["id"])
 
     def test_one_item_that_the_table_does_not_take_does_not_keep_the_others_out(self):
