@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{CUSTOM_TYPE, Stack, account::token_in_words, hooks::hooks, is_custom};
+use super::{
+    CUSTOM_TYPE, Stack, account::token_in_words, hooks::hooks, is_custom,
+    properties::refused_properties,
+};
 use crate::template::{
     Parameters, Resource, TemplateError, TemplateErrors,
     external::Origin,
@@ -30,7 +33,7 @@ impl Stack {
             let scope = self.scope(parameters, &resources);
             let is_ours = self.account.is_ours(resource, &scope);
             let properties = errors.take(self.properties(resource, is_ours, &scope));
-            let misspelt = self.refused_properties(resource, &scope);
+            let misspelt = refused_properties(resource, &scope);
             // ECS would only refuse what is missing because of it.
             let is_misspelt = !misspelt.is_empty();
             for error in misspelt {

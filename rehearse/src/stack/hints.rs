@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Stack, account::referred, is_custom};
+use super::{Stack, account::referred, is_custom, properties::unknown_properties};
 use crate::template::{
     Parameters, Resource,
     node::{Node, NodeKind},
@@ -24,11 +24,11 @@ impl Stack {
                 .iter()
                 .filter(|one| included.contains(&one.logical_id))
         };
-        let mut hints: Vec<String> = all()
-            .flat_map(|one| self.unknown_properties(one, parameters))
-            .collect();
         let nothing = BTreeMap::new();
         let scope = self.scope(parameters, &nothing);
+        let mut hints: Vec<String> = all()
+            .flat_map(|one| unknown_properties(one, &scope))
+            .collect();
         let definitions = all().filter(|one| one.resource_type == "AWS::ECS::TaskDefinition");
         hints.extend(definitions.flat_map(|one| unknown_protocols(one, &scope)));
         // A service's own hook runs before the service is stable.

@@ -8,9 +8,8 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::Stack;
 use crate::template::{
-    Parameters, Resource, TemplateError,
+    Resource, TemplateError,
     nearest::{did_you_mean, misspelt},
     node::{Node, NodeKind},
     resolve::{Scope, function},
@@ -39,53 +38,41 @@ enum Cause {
     New(String),
 }
 
-impl Stack {
-    /// Errors for properties that CloudFormation refuses.
-    pub(super) fn refused_properties(
-        &self,
-        resource: &Resource,
-        scope: &Scope<'_>,
-    ) -> Vec<TemplateError> {
-        let (id, kind) = (&resource.logical_id, &resource.resource_type);
-        let error = |Unknown { node, path, cause }: Unknown<'_>| {
-            let problem = match cause {
-                Cause::Misspelt(meant) => {
-                    format!("{kind} has no property {path}, did you mean {meant}?")
-                }
-                Cause::Attribute => format!("{path} is an attribute of {kind}, and no property"),
-                Cause::New(_) => return None,
-            };
-            Some(node.error(format!("{id}: CloudFormation refuses it: {problem}")))
+/// Errors for properties that CloudFormation refuses.
+pub(super) fn refused_properties(resource: &Resource, scope: &Scope<'_>) -> Vec<TemplateError> {
+    let (id, kind) = (&resource.logical_id, &resource.resource_type);
+    let error = |Unknown { node, path, cause }: Unknown<'_>| {
+        let problem = match cause {
+            Cause::Misspelt(meant) => {
+                format!("{kind} has no property {path}, did you mean {meant}?")
+            }
+            Cause::Attribute => format!("{path} is an attribute of {kind}, and no property"),
+            Cause::New(_) => return None,
         };
-        unknown(resource, scope)
-            .into_iter()
-            .filter_map(error)
-            .collect()
-    }
+        Some(node.error(format!("{id}: CloudFormation refuses it: {problem}")))
+    };
+    unknown(resource, scope)
+        .into_iter()
+        .filter_map(error)
+        .collect()
+}
 
-    /// A note for each property that CloudFormation may refuse: it is not in the list.
-    pub(super) fn unknown_properties(
-        &self,
-        resource: &Resource,
-        parameters: &Parameters,
-    ) -> Vec<String> {
-        let nothing = std::collections::BTreeMap::new();
-        let scope = self.scope(parameters, &nothing);
-        let (id, kind) = (&resource.logical_id, &resource.resource_type);
-        let note = |Unknown { node, path, cause }: Unknown<'_>| match cause {
-            Cause::New(hint) => Some(format!(
-                "line {}: {id}: rehearse {} does not know the property {path}. CloudFormation refuses it unless \
-                 AWS has added it to {kind} since{hint}",
-                node.line,
-                env!("CARGO_PKG_VERSION"),
-            )),
-            Cause::Misspelt(_) | Cause::Attribute => None,
-        };
-        unknown(resource, &scope)
-            .into_iter()
-            .filter_map(note)
-            .collect()
-    }
+/// A note for each property that CloudFormation may refuse: it is not in the list.
+pub(super) fn unknown_properties(resource: &Resource, scope: &Scope<'_>) -> Vec<String> {
+    let (id, kind) = (&resource.logical_id, &resource.resource_type);
+    let note = |Unknown { node, path, cause }: Unknown<'_>| match cause {
+        Cause::New(hint) => Some(format!(
+            "line {}: {id}: rehearse {} does not know the property {path}. CloudFormation refuses it unless \
+             AWS has added it to {kind} since{hint}",
+            node.line,
+            env!("CARGO_PKG_VERSION"),
+        )),
+        Cause::Misspelt(_) | Cause::Attribute => None,
+    };
+    unknown(resource, scope)
+        .into_iter()
+        .filter_map(note)
+        .collect()
 }
 
 fn unknown<'n>(resource: &'n Resource, scope: &Scope<'_>) -> Vec<Unknown<'n>> {
