@@ -163,7 +163,7 @@ class Installed(unittest.TestCase):
     def test_deploy_and_destroy(self):
         self.check("ecs-tasks deploy --dry-run", 0, "123456789012", "eu-west-1", "create (versioned", "Dry run")
         self.check("ecs-tasks destroy --yes", 0, "Nothing to remove")
-        self.check("ecs-tasks deploy", 2, "say --yes")
+        self.check("ecs-tasks deploy", 2, "use --yes")
         self.check("ecs-tasks deploy --yes", 0, "CREATE_COMPLETE", "ServiceToken: !ImportValue ecs-tasks-FunctionArn")
         self.check("ecs-tasks deploy --yes", 0, "Nothing to change")
         self.check("ecs-tasks deploy --yes --parameter Ledger=false", 0, "UPDATE_COMPLETE")
