@@ -9,6 +9,7 @@ use super::Stack;
 use crate::template::{
     Resource, TemplateError,
     external::{External, Origin},
+    nearest::misspelt,
     node::Node,
     reference,
     resolve::Scope,
@@ -139,8 +140,7 @@ impl Stack {
     ) -> Option<TemplateError> {
         let token = resource.properties.field("ServiceToken")?;
         let import = imported(token, scope)?;
-        let is_near =
-            strsim::damerau_levenshtein(&import.to_lowercase(), &EXPORT.to_lowercase()) <= 2;
+        let is_near = misspelt(&import, [EXPORT]).is_some();
         let is_meant = self.account.service_token.is_some()
             || import.ends_with(EXPORT)
             || self.account.external.exports.contains_key(&import);

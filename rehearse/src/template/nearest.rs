@@ -3,7 +3,8 @@
 /// The least likeness of two names, from 0 to 1.
 const ALIKE: f64 = 0.8;
 
-/// The known name that is most like `name`, if one is like it at all.
+/// The known name that is most like `name`, if one is like it at all. A hint beside an error that
+/// stands without it may guess so boldly.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let name = name.to_lowercase();
     let likeness = |known: &'k str| (strsim::jaro_winkler(&known.to_lowercase(), &name), known);
@@ -16,7 +17,7 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
 }
 
 /// The known name that `name` misspells, if there is one: it has another case, or one letter in four
-/// and at most two differ.
+/// and at most two differ. A finding that makes a template wrong has to be surer than a hint.
 pub fn misspelt<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let name = name.to_lowercase();
     let distance = |known: &'k str| (strsim::osa_distance(&known.to_lowercase(), &name), known);

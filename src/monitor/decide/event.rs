@@ -91,6 +91,8 @@ pub struct ServiceEvent {
     pub service: String,
     /// ECS's words, if it has any.
     pub reason: Option<String>,
+    /// The id of the container instance that a service's or a daemon's event names.
+    pub instance: Option<String>,
     /// The number of tasks that a call started although ECS refused a part of it.
     pub started: usize,
 }
@@ -318,8 +320,8 @@ impl ServiceEvent {
             service: path.last().copied().unwrap_or_default().to_owned(),
             reason: text(&detail["reason"])
                 .map(|reason| Self::of_provider(reason, detail))
-                .or_else(|| Self::of_hook(detail))
-                .or_else(|| Self::of_instance(detail)),
+                .or_else(|| Self::of_hook(detail)),
+            instance: text(&detail["containerInstanceArns"][0]).map(|arn| last_part(&arn)),
             started: 0,
         })
     }
@@ -340,12 +342,6 @@ impl ServiceEvent {
         let until =
             text(&detail["expiresAt"]).map_or_else(String::new, |at| format!(", expires at {at}"));
         Some(format!("{kind}hook at {stage}{until}"))
-    }
-
-    /// Names the container instance that an event without a reason is about.
-    fn of_instance(detail: &Value) -> Option<String> {
-        let arn = text(&detail["containerInstanceArns"][0])?;
-        Some(format!("container instance {}", last_part(&arn)))
     }
 
     /// Reads an instance's health event: its impaired checks become the event's name and reason.
@@ -380,6 +376,7 @@ impl ServiceEvent {
                 .unwrap_or_default(),
             service: named.unwrap_or_default(),
             reason: Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty()),
+            instance: None,
             started: 0,
         })
     }
@@ -420,6 +417,7 @@ impl ServiceEvent {
             service: family(&definition).to_owned(),
             reason: text(&detail["errorMessage"])
                 .or_else(|| Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty())),
+            instance: None,
             started: answered["tasks"].as_array().map_or(0, Vec::len),
         })
     }

@@ -474,7 +474,12 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
         Kind::Hook | Kind::Instance => reason.fact(service.reason.as_deref()),
         Kind::Service | Kind::Daemon | Kind::RunTask => reason.said(service.reason.as_deref()),
     };
-    reason.fact(waits).fact(refused.as_deref())
+    let instance = service.instance.as_ref();
+    let instance = instance.map(|instance| format!("Container instance: {instance}"));
+    reason
+        .fact(waits)
+        .fact(refused.as_deref())
+        .fact(instance.as_deref())
 }
 
 #[cfg(test)]

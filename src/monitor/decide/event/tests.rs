@@ -157,6 +157,7 @@ fn an_event_of_a_service_is_read() {
         cluster: "prod".to_owned(),
         service: "web".to_owned(),
         reason: Some("why".to_owned()),
+        instance: None,
         started: 0,
     };
     assert_eq!(read(&json).about, About::Service(expected));

@@ -603,34 +603,36 @@ fn every_event_of_a_service_a_hook_a_daemon_or_an_instance_has_a_step() {
 }
 
 #[test]
-fn a_task_without_fargate_capacity_is_told_its_capacity_provider() {
-    let event = of_kind(
-        "ECS Service Action",
-        json!({"eventName": "SERVICE_TASK_PLACEMENT_FAILURE", "eventType": "ERROR", "reason": "RESOURCE:FARGATE",
-            "clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod",
-            "capacityProviderArns": ["arn:aws:ecs:us-west-2:123456789012:capacity-provider/FARGATE_SPOT"]}),
+fn an_event_of_a_service_names_its_provider_and_its_container_instance() {
+    let cluster = "arn:aws:ecs:us-west-2:123456789012";
+    let body = |name: &str, more: Value| {
+        let mut detail = json!({"eventName": name, "eventType": "ERROR", "clusterArn": format!("{cluster}:cluster/prod")});
+        let members = more.as_object().expect("members").clone();
+        detail.as_object_mut().expect("a detail").extend(members);
+        alert(&of_kind("ECS Service Action", detail), AlertFormat::Text).body
+    };
+    let provider = format!("{cluster}:capacity-provider/FARGATE_SPOT");
+    let without_capacity = body(
+        "SERVICE_TASK_PLACEMENT_FAILURE",
+        json!({"reason": "RESOURCE:FARGATE", "capacityProviderArns": [provider]}),
     );
-    let body = alert(&event, AlertFormat::Text).body;
+    let told = "FARGATE_SPOT has no capacity for the task at the moment";
+    assert!(without_capacity.contains(told), "{without_capacity}");
     assert!(
-        body.contains("FARGATE_SPOT has no capacity for the task at the moment"),
-        "{body}"
+        !without_capacity.contains("ontainer instance"),
+        "{without_capacity}"
     );
-    assert!(!body.contains("container instance"), "{body}");
-}
 
-#[test]
-fn a_violated_constraint_of_a_daemon_service_names_the_container_instance() {
-    let event = of_kind(
-        "ECS Service Action",
-        json!({"eventName": "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED", "eventType": "ERROR",
-            "clusterArn": "arn:aws:ecs:us-west-2:123456789012:cluster/prod",
-            "containerInstanceArns": ["arn:aws:ecs:us-west-2:123456789012:container-instance/prod/9d8698b5"]}),
-    );
-    let body = alert(&event, AlertFormat::Text).body;
-    assert!(
-        body.contains("container instance 9d8698b5 [daemon-constraint]"),
-        "{body}"
-    );
+    let instance = json!([format!("{cluster}:container-instance/prod/9d8698b5")]);
+    for reason in [Value::Null, "The constraint changed".into()] {
+        let violated = body(
+            "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED",
+            json!({"reason": reason, "containerInstanceArns": instance}),
+        );
+        let told = "Container instance: 9d8698b5 [daemon-constraint]";
+        assert!(violated.contains(told), "{violated}");
+        assert!(!violated.contains("AWS says: container"), "{violated}");
+    }
 }
 
 #[test]
