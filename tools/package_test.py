@@ -28,7 +28,7 @@ class Package(unittest.TestCase):
         self.assertEqual(first, self.zip.read_bytes())
         with zipfile.ZipFile(self.zip) as archive:
             (entry,) = archive.infolist()
-            self.assertEqual((entry.filename, entry.external_attr >> 16), ("bootstrap", 0o755))
+            self.assertEqual((entry.filename, entry.external_attr >> 16), ("bootstrap", 0o100755))
             self.assertEqual(archive.read(entry), self.binary.read_bytes())
 
     def test_a_binary_that_names_folders_of_this_machine_is_reported(self):
