@@ -8,6 +8,7 @@ pub mod cloudformation;
 pub mod dynamodb;
 pub mod ecs;
 mod error;
+mod http;
 pub mod lambda;
 pub mod log_group;
 pub mod logs;
@@ -23,6 +24,7 @@ use aws_config::{
 
 pub use self::throttles::Throttles;
 pub use crate::call::{CallError, CallErrorKind};
+use crate::function::http::Http;
 
 /// The SDK's clients. Nearly every request needs ECS. The others are created on first use, because
 /// each one reads the machine's certificates.
@@ -37,8 +39,8 @@ pub struct Aws {
 }
 
 /// The configuration from the environment: Region, credentials and endpoints.
-pub async fn config_from_env() -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+pub async fn config_from_env(over: Http) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http::over(over));
     // An AppName must not contain a slash.
     if let Ok(name) = AppName::new(crate::function::version::USER_AGENT.replace('/', "-")) {
         loader = loader.app_name(name);

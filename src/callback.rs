@@ -1,10 +1,10 @@
 //! The PUT that answers CloudFormation.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{
-    Client, Method, Request, StatusCode,
+    Method, Request, StatusCode,
     header::{CONTENT_TYPE, HeaderValue},
 };
 use time::OffsetDateTime;
@@ -12,7 +12,7 @@ use tower::{BoxError, Service, ServiceExt, service_fn, util::BoxCloneSyncService
 
 use crate::{
     cfn::{ReplyTo, ResponseUrl},
-    function::{cause::innermost, clock::Clock, http::LazyClient},
+    function::{cause::innermost, clock::Clock, http::Http},
 };
 
 /// Attempts for one answer.
@@ -21,8 +21,6 @@ const ATTEMPTS: usize = 5;
 const SHORTEST_ATTEMPT: Duration = Duration::from_secs(2);
 /// The longest time limit of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// The time limit for the connection alone.
-const CONNECT: Duration = Duration::from_secs(3);
 
 /// Sends answers to response buckets.
 #[derive(Debug)]
@@ -62,18 +60,15 @@ pub enum Undelivered {
     Panicked,
 }
 
-impl Default for Callback {
+impl Callback {
     /// Sends over the network.
-    fn default() -> Self {
-        let lazy = Arc::new(LazyClient::default());
+    pub fn new(http: Http) -> Self {
         Self::over(service_fn(move |request| {
-            let lazy = Arc::clone(&lazy);
-            async move { lazy.get(client)?.execute(request).await }
+            let http = http.clone();
+            async move { http.client()?.execute(request).await }
         }))
     }
-}
 
-impl Callback {
     /// Sends over any service that answers HTTP requests, for tests and simulations.
     pub fn over<S>(http: S) -> Self
     where
@@ -180,13 +175,4 @@ impl Undelivered {
             Self::NoAddress | Self::OutOfTime | Self::Panicked => false,
         }
     }
-}
-
-fn client() -> reqwest::Result<Client> {
-    Client::builder()
-        .user_agent(crate::function::version::USER_AGENT)
-        .connect_timeout(CONNECT)
-        // A redirect would send the answer, and with it the right to answer, to another host.
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
 }

@@ -15,13 +15,13 @@ use aws_sigv4::{
     sign::v4,
 };
 use backon::{ExponentialBuilder, Retryable};
-use reqwest::{Client, Method, header::CONTENT_TYPE};
+use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::Value;
 use time::OffsetDateTime;
 use url::Url;
 
 use super::{CallError, CallErrorKind};
-use crate::function::{cause::innermost, http::LazyClient};
+use crate::function::{cause::innermost, http::Http};
 
 /// Time limit for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ const PREPARE: Duration = Duration::from_secs(3);
 pub struct SearchIndex {
     config: SdkConfig,
     endpoint: Url,
-    client: LazyClient,
+    http: Http,
     /// True once this process has put the index template.
     prepared: AtomicBool,
 }
@@ -53,7 +53,7 @@ impl SearchIndex {
         Self {
             config: config.clone(),
             endpoint: endpoint.clone(),
-            client: LazyClient::default(),
+            http: Http::default(),
             prepared: AtomicBool::new(false),
         }
     }
@@ -110,14 +110,12 @@ impl SearchIndex {
                 CallErrorKind::Transient,
             )
         };
-        let client = self
-            .client
-            .get(|| Client::builder().timeout(ATTEMPT).build())
-            .map_err(broken)?;
+        let client = self.http.client().map_err(broken)?;
         let mut url = self.endpoint.clone();
         url.set_path(call.path);
         let mut request = client
             .request(call.method.clone(), url.clone())
+            .timeout(ATTEMPT)
             .header(CONTENT_TYPE, call.content_type)
             .body(call.body.to_owned());
         for (name, value) in self.signature(call, &url, now).await? {

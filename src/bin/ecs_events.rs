@@ -4,7 +4,7 @@ use std::{env, process::ExitCode};
 
 use ecs_tasks::{
     aws,
-    function::{clock::Clock, embedded, logging::Logging, payload::readable},
+    function::{clock::Clock, embedded, http::Http, logging::Logging, payload::readable},
     monitor::{Monitor, decide::settings::Settings},
 };
 use lambda_runtime::{Error, LambdaEvent, Runtime};
@@ -27,7 +27,7 @@ async fn main() -> Result<ExitCode, Error> {
     };
     let monitor = Monitor::new(
         settings,
-        aws::config_from_env().await,
+        aws::config_from_env(Http::default()).await,
         Box::new(embedded::write),
     );
     let monitor = &monitor;

@@ -5,7 +5,7 @@ use std::env;
 use ecs_tasks::{
     aws::{self, Aws, sns::Topic},
     callback::Callback,
-    function::{clock::Clock, embedded, logging::Logging, payload::readable},
+    function::{clock::Clock, embedded, http::Http, logging::Logging, payload::readable},
     runner::{Runner, invocation::Invocation, ledger::Ledger},
 };
 use lambda_runtime::{Error, LambdaEvent, Runtime};
@@ -22,12 +22,13 @@ async fn main() -> Result<(), Error> {
     // it here. Without it a chain of self-invocations ends silently after about 16.
     let may_recurse =
         variable("RECURSIVE_LOOP").is_some_and(|value| value.eq_ignore_ascii_case("allow"));
-    let config = aws::config_from_env().await;
+    let http = Http::default();
+    let config = aws::config_from_env(http.clone()).await;
     let ledger = variable("LEDGER_TABLE").filter(|name| !name.trim().is_empty());
     let ledger = ledger.map(|name| Ledger::new(&config, name.trim()));
     let topic = variable("ALARM_TOPIC").filter(|arn| !arn.trim().is_empty());
     let topic = topic.map(|arn| Topic::new(&aws::patient(config.clone()), arn.trim()));
-    let runner = Runner::new(Aws::new(config), Callback::default()).with_ledger(ledger);
+    let runner = Runner::new(Aws::new(config), Callback::new(http)).with_ledger(ledger);
     let runner = runner.with_alarm_topic(topic);
     let runner = runner.with_metrics(variable("METRICS_BY").as_deref(), embedded::write);
     let runner = &runner;

@@ -28,6 +28,10 @@ use crate::{
     reason::Reason,
 };
 
+// The guard works only where a panic unwinds. Tests do not notice a release that aborts.
+#[cfg(not(panic = "unwind"))]
+compile_error!("a panic must become a FAILED answer: build with panic = \"unwind\"");
+
 /// A caught panic. The panic hook has logged its place.
 pub(super) struct Panicked;
 

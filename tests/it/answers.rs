@@ -10,7 +10,7 @@ use ecs_tasks::{
     aws::{Aws, ecs::Launch},
     callback::Callback,
     cfn::{ReplyTo, ResponseUrl},
-    function::clock::Clock,
+    function::{clock::Clock, http::Http},
     properties::Properties,
     runner::{Runner, invocation::Invocation},
 };
@@ -118,7 +118,7 @@ async fn a_continuation_of_another_version_is_answered_failed_and_its_task_is_st
     let stage = stage().await;
     let (aws, reply_to) = (aws(&stage), reply_to(&stage));
     start_a_task(&aws, &reply_to, &stage).await;
-    let runner = Runner::new(aws, Callback::default());
+    let runner = Runner::new(aws, Callback::new(Http::default()));
     let wait =
         serde_json::json!({"Wait": {"version": 99, "reply_to": reply_to, "cluster": "prod"}});
     runner.handle(&wait, &invocation()).await.unwrap();
