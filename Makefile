@@ -24,6 +24,8 @@ REMAP = $(eval REMAP := --remap-path-prefix=$(CARGO_FOLDER)=/cargo --remap-path-
 # With the example, Cargo chooses the features that it chooses for the tests. Without it, each of `make demo` and `make test`
 # would build a Tokio of its own and all that depends on it.
 BUILD_REHEARSE := cargo build --locked --workspace --bins --examples
+# Naming both packages gives the functions and rehearse the same features, so their dependencies are built once.
+RELEASED := --package ecs-tasks --package rehearse
 # `make wheel` packs the zips of these architectures; a release has both. ZIPS, a folder with a folder for each, and REHEARSE,
 # a binary, are built where they are not given.
 ARCHS ?= $(ARCH)
@@ -124,7 +126,7 @@ build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|
 	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac
 	@echo "=> Building $(FUNCTION_NAME).zip and ecsEvents.zip for $(ARCH)..."
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(REMAP)" \
-	  cargo lambda build --release --locked --package ecs-tasks --target $(TARGET)$(GLIBC) --bin ecs_tasks --bin ecs_events
+	  cargo lambda build --release --locked $(RELEASED) --target $(TARGET)$(GLIBC) --bin ecs_tasks --bin ecs_events
 	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_tasks/bootstrap $(ZIP)
 	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_events/bootstrap $(EVENTS_ZIP)
 	@echo "=> Built $(ZIP) and $(EVENTS_ZIP)"
@@ -171,7 +173,7 @@ wheel: .venv/wheel.stamp ## Build the Python package ecs-tasks into build/wheel 
 rehearse: .venv/wheel.stamp
 	@echo "=> Building rehearse for $(ARCH)..."
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(REMAP)" \
-	  cargo zigbuild --release --locked --package rehearse --target $(TARGET)$(GLIBC)
+	  cargo zigbuild --release --locked $(RELEASED) --target $(TARGET)$(GLIBC) --bin rehearse
 
 wheel-test: wheel wheel-unit-test ## Test the package: its code on moto, then the wheel as a user installs it, in an empty folder
 	@WHEEL=$$(ls build/wheel/ecs_tasks-*_$$(uname -m).whl) \
