@@ -286,7 +286,12 @@ fn is_frame(line: &str) -> bool {
 }
 
 /// Entries of programs that ran out of memory, by the line in which they say it.
-const MEMORY_LOGGED: [&str; 3] = ["memory-node", "memory-java", "memory-exhausted"];
+const MEMORY_LOGGED: [&str; 4] = [
+    "memory-node",
+    "memory-java",
+    "memory-child",
+    "memory-exhausted",
+];
 
 /// The failure of a task. `log` holds the last lines of its culprit.
 pub fn of_failure(failure: &Failure, log: &[String]) -> Recognised {
@@ -569,12 +574,17 @@ fn registry(image: &str) -> Option<String> {
     )
 }
 
-/// The signal behind an exit code.
+/// The signal, or on Windows the status, behind an exit code.
 fn signal(code: &str) -> Option<&'static str> {
     Some(match code {
+        "130" => "SIGINT",
         "134" => "SIGABRT",
         "136" => "SIGFPE",
         "139" => "SIGSEGV",
+        "3221225477" => "0xC0000005",
+        "3221225725" => "0xC00000FD",
+        "3221225786" => "0xC000013A",
+        "3221226505" => "0xC0000409",
         _ => return None,
     })
 }

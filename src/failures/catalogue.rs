@@ -72,19 +72,33 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "image-denied",
         says: &[
             "resolve ref {image}: pulling from host *.dkr.ecr.*403 Forbidden",
-            "not authorized to perform: ecr:{action} on resource: {repository}",
+            "not authorized to perform: ecr:{action} on resource: arn:{repository}",
             "Check that the role has the permissions to pull images from the registry",
             "pull access denied for *.dkr.ecr.",
             "dkr.ecr.*403 Forbidden",
             "dkr.ecr.*no basic auth credentials",
-            "unable to retrieve ecr registry auth*AccessDenied",
-            "not authorized to perform: ecr:GetAuthorizationToken",
         ],
         lead: "ECR denied the pull of the image[ {image}] of {who}, or its repository does not exist",
         step: "Give the task's execution role (on EC2 without one the instance's role) \
                AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check the repository (aws ecr \
                describe-repositories); if it is of another account, its repository policy there must allow this \
                account's role too",
+        alert: "image cannot be pulled: denied",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "registry-login-denied",
+        says: &[
+            "assumed-role/{role}/*not authorized to perform: ecr:GetAuthorizationToken",
+            "not authorized to perform: ecr:GetAuthorizationToken",
+            "unable to retrieve ecr registry auth*AccessDenied",
+        ],
+        lead: "The task's execution role[ {role}] may not log in to ECR, so the image[ {image}] of {who} cannot be pulled",
+        step: "Attach AmazonECSTaskExecutionRolePolicy to that role, or allow it ecr:GetAuthorizationToken on *, and \
+               ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository",
+        on_ec2: "Attach AmazonECSTaskExecutionRolePolicy to the execution role (without one, the instance's role pulls), or \
+                 allow it ecr:GetAuthorizationToken on *, and ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the \
+                 repository",
         alert: "image cannot be pulled: denied",
         ..ENTRY
     },
@@ -140,6 +154,23 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
                on the host, the command ver shows it). Or set RuntimePlatform: OperatingSystemFamily in the task \
                definition to the image's version (WINDOWS_SERVER_2022_CORE), on EC2 with instances of that version",
         alert: "image is for another Windows version",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "image-format",
+        says: &[
+            "is no longer supported since containerd",
+            "distribution.manifest.v1+",
+            "Docker Image Format v1*is not supported",
+            "unsupported manifest media type",
+            "manifest schema 1",
+            "schema version 1",
+        ],
+        lead: "The image[ {image}] of {who} has an old format (Docker manifest schema 1) that the container runtime does not \
+               read",
+        step: "Build and push it again with a current Docker, or copy it with a tool that converts it (skopeo copy \
+               --format v2s2), and name the new one in Image",
+        alert: "image cannot be pulled: old format",
         ..ENTRY
     },
     CatalogueEntry {
@@ -666,8 +697,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "CloudWatch Logs could not be reached from the task's network, so {who} was not started",
         step: "Give the task a route to the internet: AssignPublicIp: ENABLED in a public subnet, a NAT gateway in a private one, or the \
-               VPC endpoint logs, whose security group admits the task on port 443. Check the log group's name[ \
-               {group}] too[. It ran in {network}]",
+               VPC endpoint logs, whose security group admits the task on port 443. Allow outbound 443 in the task's security \
+               group, and check the log group's name[ {group}][. It ran in {network}]",
         on_ec2: "Give the instances a route to the internet: a NAT gateway, or the VPC endpoint logs, whose security group admits \
                  them on port 443; check awslogs-region[ and the log group's name {group}] too[. It ran in {network}]",
         alert: "network cannot be reached (CloudWatch Logs)",
@@ -1048,6 +1079,135 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..RAN
     },
     CatalogueEntry {
+        id: "variable-missing",
+        logs: &[
+            "Environment variable not found: {variable}",
+            "environment variable {variable} is not set",
+            "environment variable {variable} not set",
+            "environment variable {variable} must be set",
+            "environment variable {variable} is required",
+            "environment variable {variable} is missing",
+            "Missing required environment variable: {variable}",
+            "Missing required environment variable {variable}",
+            "Missing environment variable: {variable}",
+            "Missing environment variable {variable}",
+            "Set the {variable} environment variable",
+            "{variable}: unbound variable",
+            "{variable}: parameter not set",
+            "The {variable} setting must not be empty",
+            "Could not resolve placeholder {variable} in",
+        ],
+        lead: "{Who} exited with code {code}: an environment variable that its program needs is not set[ ({variable})]",
+        step: "Set it in Environment or Secrets of the container in the task definition; its name must match the \
+               program's letter for letter",
+        alert: "environment variable not set",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "usage",
+        logs: &[
+            "unrecognized arguments: {argument}",
+            "unrecognized option {argument}",
+            "unknown option {argument}",
+            "unknown flag: {argument}",
+            "unknown shorthand flag: {argument}",
+            "invalid option -- {argument}",
+            "No such option: {argument}",
+            "unexpected argument {argument}",
+            "unknown command: {argument}",
+            "unknown command {argument}",
+            "No such command {argument}",
+            "Command {argument} is not defined",
+            "Missing script: {argument}",
+            "Don't know how to build task {argument}",
+            "the following arguments are required: {argument}",
+        ],
+        lead: "{Who} exited with code {code}: its program did not accept its arguments[ ({argument})]",
+        step: "Correct Command in the task definition[deploy:  (or Command in Overrides)]: one argument per item, and only \
+               those that this version of the program has",
+        alert: "arguments not accepted",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "library-missing",
+        logs: &[
+            "error while loading shared libraries: {library}: cannot open",
+            "Error loading shared library {library}:",
+            "version {library} not found (required by",
+            "{library}: cannot open shared object file",
+        ],
+        // Windows: STATUS_DLL_NOT_FOUND, STATUS_DLL_INIT_FAILED, STATUS_ENTRYPOINT_NOT_FOUND.
+        codes: &[
+            3_221_225_781,
+            3_221_225_794,
+            3_221_225_785,
+            -1_073_741_515,
+            -1_073_741_502,
+            -1_073_741_511,
+        ],
+        lead: "{Who} exited with code {code}: a shared library (DLL) that its program needs is not in the image[ \
+               ({library})]",
+        step: "Install the library in the image (Windows: often the Visual C++ runtime), or build the program on the \
+               same base image that it runs on",
+        alert: "library is not in the image",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "java-version",
+        logs: &[
+            "UnsupportedClassVersionError",
+            "has been compiled by a more recent version of the Java Runtime",
+        ],
+        lead: "{Who} exited with code {code}: its program was compiled for a newer Java than the image has",
+        step: "Take a base image with that Java version, or compile with an older --release",
+        alert: "image's Java is too old",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "log-router-config",
+        logs: &[
+            "configuration file contains errors, aborting",
+            "is not valid in the main configuration file",
+        ],
+        lead: "{Who}, the log router, exited with code {code}: its Fluent Bit configuration is not valid",
+        step: "Correct the file that config-file-value of FirelensConfiguration names (a PARSER belongs into a file of \
+               its own, which parsers_file in SERVICE names) and the options of LogConfiguration",
+        alert: "log router's configuration",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "encryption-key",
+        logs: &[
+            "MessageEncryptor::InvalidMessage",
+            "EncryptedFile::MissingKeyError",
+            "Missing encryption key to decrypt file with",
+            "Encryptor::DecryptionError",
+        ],
+        lead: "{Who} exited with code {code}: its encryption key is missing, or does not fit its encrypted credentials \
+               file",
+        step: "Set RAILS_MASTER_KEY in Secrets of the container to the key that encrypted the file in the image (for \
+               config/credentials/production.yml.enc it is production.key, not master.key)",
+        alert: "encryption key does not fit",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "region-missing",
+        logs: &[
+            "You must specify a region",
+            "NoRegionError",
+            "Missing region in config",
+            "ConfigError: Region is missing",
+            "Region is missing",
+            "Unable to load region from any of the providers",
+            "Invalid Configuration: Missing Region",
+        ],
+        lead: "{Who} exited with code {code}: its program does not know its AWS region",
+        step: "Set AWS_REGION (older SDKs: AWS_DEFAULT_REGION) in Environment of the container in the task definition; \
+               ECS sets it on Fargate alone",
+        alert: "program has no AWS region",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "command-not-found",
         class: FailureClass::Container,
         says: &[
@@ -1343,6 +1503,34 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "instance-role-denied",
+        says: &[
+            "launch instance(s) for capacity provider {provider}. *assumed-role/{role}/*not authorized to perform: \
+             {action} on resource: {on} ",
+            "launch instance(s) for capacity provider {provider}. *not authorized",
+        ],
+        lead: "ECS could not launch an instance for the capacity provider {provider}: its infrastructure role[ {role}] is not \
+               allowed[ {action}]",
+        step: "Allow {action|the call that AWS's words name}[ on {onArn}] to the infrastructure role of the capacity \
+               provider; AmazonECSInfrastructureRolePolicyForManagedInstances has all but iam:PassRole on the instances' \
+               role",
+        alert: "infrastructure role lacks a permission",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "instance-launch",
+        rank: Rank::Area,
+        says: &[
+            "launch instance(s) for capacity provider {provider}. ",
+            "launch instance(s) for capacity provider",
+        ],
+        lead: "ECS could not launch an instance for the capacity provider[ {provider}]",
+        step: "AWS's words are EC2's answer: correct the capacity provider's instance requirements, subnets or roles, or raise \
+               the vCPU quota of EC2 in Service Quotas",
+        alert: "no instance could be launched",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "resource-initialization",
         // Agents put this in front of many causes, so any other text decides first.
         rank: Rank::Frame,
@@ -1422,6 +1610,21 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..RAN
     },
     CatalogueEntry {
+        id: "memory-child",
+        logs: &[
+            "line *: * Killed",
+            "^Killed$",
+            "killed by signal 9",
+            "signal: killed",
+        ],
+        lead: "{Who} exited with code {code}: a process that its command had started was killed by SIGKILL, as Linux does \
+               when the container has no memory left",
+        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)] in the task definition, or make \
+               the process use less (smaller batches). Its work may be half done",
+        alert: "out of memory",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "memory-exhausted",
         logs: &[
             "Cannot allocate memory",
@@ -1484,7 +1687,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "crashed",
         rank: Rank::Area,
-        codes: &[134, 136, 139],
+        // Windows: STATUS_ACCESS_VIOLATION, STATUS_STACK_OVERFLOW, STATUS_STACK_BUFFER_OVERRUN.
+        codes: &[134, 136, 139, 3_221_225_477, 3_221_225_725, 3_221_226_505],
         lead: "{Who} exited with code {code} ({signal}: its program crashed)",
         step: "[{logged}. ]Compare the image with the last one that worked, and run it locally with the same input. A \
                native library for another C library (glibc, musl) is a usual cause",
@@ -1493,9 +1697,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "interrupted",
         rank: Rank::Area,
-        codes: &[130],
-        lead: "{Who} exited with code {code} (SIGINT: it was interrupted)",
-        step: "Find the sender of SIGINT: the StopSignal, or a process in the container. Its work may be half done",
+        // Windows: STATUS_CONTROL_C_EXIT.
+        codes: &[130, 3_221_225_786],
+        lead: "{Who} exited with code {code} ({signal}: it was interrupted)",
+        step: "Find the sender: the StopSignal, or a process in the container. Its work may be half done",
         ..RAN
     },
     CatalogueEntry {
@@ -1710,6 +1915,95 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..RAN
     },
     CatalogueEntry {
+        id: "database-iam",
+        logs: &[
+            "PAM authentication failed for user {user}",
+            "not authorized to perform: rds-db:connect",
+        ],
+        lead: "{Who} exited with code {code}: the database refused the IAM login of user[ {user}]",
+        step: "Grant the task role rds-db:connect on arn:aws:rds-db:REGION:ACCOUNT:dbuser:RESOURCE-ID/{user|USER} (the \
+               resource id, not the instance's name), let the database user have rds_iam, switch on IAM authentication, \
+               and make the token for the same host, port and user less than 15 minutes before its use",
+        alert: "database refused the IAM login",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-super",
+        logs: &[
+            "You do not have the SUPER privilege",
+            "you need (at least one of) the {privilege} privilege",
+            "you need (at least one of) the {privilege}, *privilege",
+            "you need the SUPER privilege",
+        ],
+        lead: "{Who} exited with code {code}: a statement needs the MySQL privilege[ {privilege}] that its database user \
+               lacks, and RDS gives nobody SUPER",
+        step: "For triggers and functions set log_bin_trust_function_creators to 1 in the DB parameter group. In other \
+               scripts remove DEFINER clauses, SET GLOBAL and SET sql_log_bin",
+        alert: "database user lacks SUPER",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-superuser",
+        logs: &[
+            "permission denied to create extension {object}",
+            "must be superuser to",
+            "permission denied to create {kind}",
+            "permission denied to set parameter {object}",
+            "permission denied to alter",
+        ],
+        lead: "{Who} exited with code {code}: the statement needs rights that its database user does not have[ (on \
+               {object})]",
+        step: "Run this statement once as the database's master user (a member of rds_superuser), or connect as that user \
+               for the migration; for a trusted extension CREATE on the database is enough",
+        alert: "database user lacks a right",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "url-invalid",
+        logs: &[
+            "Could not parse rfc1738 URL",
+            "Could not parse SQLAlchemy URL",
+            "provided database string is invalid",
+            "the URL must start with the protocol",
+            "invalid port number in database URL",
+            "invalid port number",
+            "net/url: invalid userinfo",
+            "invalid port * after host",
+            "ERR_INVALID_URL",
+            "TypeError: Invalid URL",
+            "bad URI",
+            "missing = after {url} in connection info string",
+            "invalid connection option",
+            "No suitable driver found for {url}",
+            "Error parsing connection string",
+            "Format of the initialization string does not conform",
+            "Driver * claims to not accept jdbcUrl",
+        ],
+        lead: "{Who} exited with code {code}: a URL or connection string that its program was given is not valid",
+        step: "Correct it in Environment or Secrets of the container: percent-encode special characters of the password (@ \
+               : / # % ?), leave out quotes and line ends, and check that no part of it is empty",
+        alert: "URL is not valid",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-unsupported",
+        logs: &[
+            "Unsupported Database: {version}",
+            "is no longer supported by Flyway",
+            "No database found to handle jdbc",
+            "authentication method {version} not supported",
+            "does not support authentication protocol requested by server",
+            "SCRAM authentication requires libpq version",
+            "Authentication plugin {version} cannot be loaded",
+        ],
+        lead: "{Who} exited with code {code}: its tool or driver does not support the database's version or login \
+               method[ ({version})]",
+        step: "Take a newer version of the tool and its database driver into the image (Flyway needs a module for each \
+               database, such as flyway-database-postgresql)",
+        alert: "tool does not support the database",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "database-missing",
         logs: &[
             "database {database} does not exist",
@@ -1757,6 +2051,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Could not acquire change log lock",
             "Deadlock found when trying to get lock",
             "deadlock detected",
+            "can't acquire database lock",
+            "can't acquire lock",
+            "ConcurrentMigrationError",
+            "Unable to acquire Flyway advisory lock",
+            "Unable to obtain table lock",
+            "timed out trying to acquire",
         ],
         lead: "{Who} exited with code {code}: it did not get a lock in the database",
         step: "Find the holder: another migration, or an open transaction (PostgreSQL pg_blocking_pids, MySQL SHOW \
@@ -1803,11 +2103,172 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "checksum mismatch for migration",
             "was: * but is now: ",
             "was modified after it was applied",
+            "migration {version} was previously applied but has been modified",
         ],
         lead: "{Who} exited with code {code}: a migration[ ({version})] was changed after the database had run it",
         step: "Restore its file, and put the change into a new migration. If only its text changed, accept it: flyway repair, \
                liquibase clear-checksums",
         alert: "an old migration was changed",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "migration-unknown",
+        logs: &[
+            "Can't locate revision identified by {version}",
+            "Detected applied migration not resolved locally: {version}",
+            "migration {version} was previously applied but is missing",
+            "no migration found for version {version}",
+            "migration directory is corrupt, the following files are missing: {version}",
+            "applied to the database but missing from the local migrations directory",
+            "reference nonexistent parent node {version}",
+            "missing migrations: {version}",
+        ],
+        lead: "{Who} exited with code {code}: its image does not contain a migration[ ({version})] that the database has \
+               run or another one builds on",
+        step: "Run an image that contains it: this one is older than the last that migrated this database, or comes from \
+               another branch. If the file was deleted, restore it",
+        alert: "image lacks a migration",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "migration-order",
+        logs: &[
+            "Detected resolved migration not applied to database: {version}",
+            "InconsistentMigrationHistory: Migration {version} is applied before its dependency",
+            "InconsistentMigrationHistory",
+            "out of order migration",
+            "found * missing (out-of-order) migrations",
+        ],
+        lead: "{Who} exited with code {code}: a migration[ ({version})] is older than the last one that the database has \
+               run",
+        step: "Give it a version later than the last applied one, or allow the order (flyway -outOfOrder=true, goose \
+               -allow-missing). Django: apply or fake the dependency first",
+        alert: "migrations out of order",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-object-exists",
+        logs: &[
+            "column {object} of relation {table} already exists",
+            "constraint {object} for relation {table} already exists",
+            "relation {object} already exists",
+            "type {object} already exists",
+            "schema {object} already exists",
+            "function {object} already exists",
+            "table {object} already exists",
+            "Duplicate column name {object}",
+            "Duplicate key name {object}",
+            "There is already an object named {object} in the database",
+        ],
+        lead: "{Who} exited with code {code}: its migration creates {object|what}, which the database already has",
+        step: "Compare it with what the migration makes. If an earlier run made it and could not record that, mark the \
+               migration as done (alembic stamp, migrate --fake, prisma migrate resolve --applied, flyway baseline), or \
+               drop {object|it} and run again",
+        alert: "object already exists",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-object-missing",
+        logs: &[
+            "column {object} of relation {table} does not exist",
+            "constraint {object} of relation {table} does not exist",
+            "relation {object} does not exist",
+            "column {object} does not exist",
+            "type {object} does not exist",
+            "schema {object} does not exist",
+            "function {object} does not exist",
+            "Table {object} doesn't exist",
+            "Unknown column {object} in",
+            "Unknown table {object}",
+            "Can't DROP {object}; check that",
+            "Invalid object name {object}",
+            "Invalid column name {object}",
+            "no such table: {object}",
+            "no such column: {object}",
+        ],
+        lead: "{Who} exited with code {code}: the database has no {object|such object}, which a statement names",
+        step: "Check that the program connects to the right database and schema (PostgreSQL search_path), and that the \
+               migration that creates {object|it} has run before",
+        alert: "object does not exist",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-data",
+        logs: &[
+            "could not create unique index {constraint}",
+            "violates unique constraint {constraint}",
+            "violates foreign key constraint {constraint}",
+            "violates check constraint {constraint}",
+            "violates not-null constraint",
+            "column {constraint} of relation {table} contains null values",
+            "check constraint {constraint} of relation {table} is violated",
+            "Duplicate entry * for key {constraint}",
+            "Cannot add or update a child row",
+            "Cannot delete or update a parent row",
+            "Data truncated for column {constraint}",
+            "Data too long for column {constraint}",
+            "Out of range value for column {constraint}",
+            "value too long for type",
+            "invalid input syntax for type",
+            "cannot be cast automatically to type",
+            "Cannot insert duplicate key",
+        ],
+        lead: "{Who} exited with code {code}: the data in the database does not fit what a statement demands[ \
+               ({constraint})]",
+        step: "Find the rows (a SELECT with the same condition), correct or delete them in a migration before this one, or \
+               relax the constraint; the log lines name the value",
+        alert: "data does not fit",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "sql-syntax",
+        logs: &[
+            "syntax error at or near {near}",
+            "syntax error at end of input",
+            "You have an error in your SQL syntax",
+            "Incorrect syntax near {near}",
+        ],
+        lead: "{Who} exited with code {code}: the database does not understand a statement[ (near {near})]",
+        step: "Correct the SQL of the migration that the log lines name, and try it on a database of the same engine and \
+               version",
+        alert: "SQL syntax error",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-statement-timeout",
+        logs: &[
+            "canceling statement due to statement timeout",
+            "maximum statement execution time exceeded",
+            "terminating connection due to idle-in-transaction timeout",
+            "Execution Timeout Expired",
+        ],
+        lead: "{Who} exited with code {code}: a statement took longer than the database or its user allows",
+        step: "Raise the limit for this session (PostgreSQL SET statement_timeout = 0, MySQL max_execution_time), or do \
+               the work in batches. A statement that is fast elsewhere may be waiting for a lock",
+        alert: "statement timed out",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "connection-lost",
+        logs: &[
+            "server closed the connection unexpectedly",
+            "terminating connection due to administrator command",
+            "Connection terminated unexpectedly",
+            "Lost connection to MySQL server during query",
+            "Lost connection to MySQL server",
+            "MySQL server has gone away",
+            "SSL SYSCALL error: EOF detected",
+            "the database system is starting up",
+            "the database system is shutting down",
+            "the database system is in recovery mode",
+            "An I/O error occurred while sending to the backend",
+            "connection reset by peer",
+            "ECONNRESET",
+        ],
+        lead: "{Who} exited with code {code}, and its log ends with a connection that the other side closed",
+        step: "See whether the server restarted or failed over (aws rds describe-events), ran out of memory, or closes \
+               idle connections. Its work may be half done: check it before the next run",
+        alert: "connection lost",
         ..RAN
     },
     CatalogueEntry {
@@ -1865,6 +2326,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "lookup {address} on *no such host",
             "lookup {address}: no such host",
             "Unknown MySQL server host {address}",
+            "bad address {address}$",
+            "Could not resolve host: {address}",
+            "getaddrinfo for * failed",
+            "getaddrinfo failed",
+            "nodename nor servname provided",
+            "No such host is known",
             "Name or service not known",
             "Temporary failure in name resolution",
             "UnknownHostException: {address}",
@@ -1970,6 +2437,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "password authentication failed",
             "Access denied for user {user}",
             "Login failed for user {user}",
+            "FATAL: role {user} does not exist",
+            "client password must be a string",
+            "no password supplied",
+            "credentials for {user} are not valid",
+            "Authentication failed against",
             "ORA-01017",
         ],
         lead: "{Who} exited with code {code}, and its log ends with a login[ ({user})] that the database refused",
@@ -2002,6 +2474,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         logs: &[
             "not authorized to perform: {action} on resource: {on}",
             "not authorized to perform: {action}",
+            "(AccessDenied) when calling the {action} operation",
+            "(AccessDeniedException) when calling the {action} operation",
         ],
         lead: "{Who} exited with code {code}, and its log ends with a call[ ({action})] that AWS denied",
         step: "Grant {action|what it calls} to the task role (TaskRoleArn in the task definition): the execution role is \
@@ -2013,7 +2487,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "timeout-never-ran",
         lead: "The task did not run within {limit} and {stopped}: it stayed in {status}",
-        step: "{waiting}. Only then {raise}",
+        step: "{waiting}. If a start takes longer than that here (minutes, if an instance has to start first), \
+               {raise}[. It was to run in {network}]",
         ..TIMED_OUT
     },
     CatalogueEntry {
@@ -2415,7 +2890,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "definition-inactive",
         says: &["TaskDefinition is inactive"],
         lead: "The task definition {definition|of the task} is not active: it has been deregistered",
-        step: "Name an active revision in TaskDefinition, or register a new one",
+        step: "Name an active revision [deploy: in TaskDefinition][alert: or the family alone where the schedule or the \
+               caller names it], or register a new one",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2673,7 +3149,6 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "A policy denies the role of the function the call[ {operation}]",
         step: "Take the explicit Deny out of the policy that AWS's words name: a service control policy, a \
                permissions boundary or a policy of the role",
-        retry: Retry::Denied,
         ..ENTRY
     },
     CatalogueEntry {
@@ -2765,18 +3240,27 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
-        id: "deployment-failed",
-        rank: Rank::Area,
+        id: "deployment-not-started",
         says: &[
             "deployment circuit breaker: tasks failed to start",
             "deployment failed: tasks failed to start",
-            "deployment failed",
-            "^SERVICE_DEPLOYMENT_FAILED$",
         ],
-        lead: "The new tasks of the service did not start, or did not stay healthy",
-        step: "See why they stopped: aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name {service|SERVICE} \
-               --desired-status STOPPED, then aws ecs describe-tasks (stoppedReason). With Rollback: true in \
-               DeploymentCircuitBreaker, ECS returns to the last deployment that worked",
+        lead: "The new tasks of the service failed to start, so ECS ended the deployment; its former tasks stay",
+        step: "See why the new ones stopped: aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name \
+               {service|SERVICE} --desired-status STOPPED, then aws ecs describe-tasks (stoppedReason and the reason of \
+               each container). With Rollback: true in DeploymentCircuitBreaker, ECS returns to the last deployment that \
+               worked",
+        alert: "deployment failed",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "deployment-failed",
+        rank: Rank::Area,
+        says: &["deployment failed", "^SERVICE_DEPLOYMENT_FAILED$"],
+        lead: "The deployment of the service failed: its new tasks did not start or stay healthy, or an alarm went off",
+        step: "The service's events say which (aws ecs describe-services --cluster {cluster|CLUSTER} --services \
+               {service|SERVICE}); stopped tasks say why: aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name \
+               {service|SERVICE} --desired-status STOPPED, then aws ecs describe-tasks (stoppedReason)",
         alert: "deployment failed",
         ..ENTRY
     },
@@ -2863,8 +3347,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "daemon-cannot-start",
         says: &["^DAEMON_TASK_START_IMPAIRED$"],
         lead: "ECS could not start a task of the daemon on a container instance",
-        step: "See why the task stopped: aws ecs describe-tasks --cluster {cluster|CLUSTER} --tasks TASK. If there is no task, \
-               lower cpu and memory of the daemon, or use larger instances",
+        step: "If the instance has no room for it (RESOURCE), lower cpu and memory of the daemon, or use larger instances: \
+               more instances do not help. Else see why the task stopped: aws ecs describe-tasks --cluster \
+               {cluster|CLUSTER} --tasks TASK",
         ..ENTRY
     },
     CatalogueEntry {

@@ -331,6 +331,31 @@ fn of_several_hints_the_one_that_says_most_counts() {
             log("Connection timed out"),
             "killed",
         ),
+        (
+            exited(137, None),
+            essential,
+            log("/app/entrypoint.sh: line 14:    27 Killed                  python -m export"),
+            "memory-child",
+        ),
+        (
+            exited(3_221_225_781, None),
+            essential,
+            vec![],
+            "library-missing",
+        ),
+        (
+            exited(-1_073_741_515, None),
+            essential,
+            vec![],
+            "library-missing",
+        ),
+        (exited(3_221_225_477, None), essential, vec![], "crashed"),
+        (
+            exited(3_221_225_786, None),
+            essential,
+            vec![],
+            "interrupted",
+        ),
         (exited(132, None), essential, vec![], "illegal-instruction"),
         (exited(139, None), essential, vec![], "crashed"),
         (exited(137, None), essential, vec![], "killed"),
@@ -675,167 +700,7 @@ fn the_last_lines_of_a_program_tell_its_kind_of_failure() {
     }
 }
 
-/// The last lines of a program, and the kind that they tell.
-const LOGGED: &[(&str, &str)] = &[
-    (
-        "database-disk-full",
-        "PG::DiskFull: ERROR:  could not extend file \"base/16384/12345\": No space left on device\nHINT:  Check free \
-         disk space.",
-    ),
-    (
-        "database-disk-full",
-        "ERROR:  could not extend file \"base/16401/24576\": wrote only 4096 of 8192 bytes at block 88",
-    ),
-    (
-        "database-disk-full",
-        "ERROR: could not write to file \"base/pgsql_tmp/pgsql_tmp1.0\": No space left on device",
-    ),
-    (
-        "database-disk-full",
-        "ERROR 1114 (HY000) at line 12: The table 'events' is full",
-    ),
-    ("database-disk-full", "pq: disk full (SQLSTATE 53100)"),
-    (
-        "disk-full",
-        "OSError: [Errno 28] No space left on device: '/tmp/export.csv'",
-    ),
-    (
-        "database-proxy",
-        "connection to server at \"app-proxy\" (10.0.3.77), port 5432 failed: FATAL:  This RDS proxy has no credentials for \
-         the role app_migrate. Check the credentials for this role and try again.",
-    ),
-    (
-        "database-schema-denied",
-        "MigrationSchemaMissing: Unable to create the django_migrations table (permission denied for schema public\nLINE 1: \
-         CREATE TABLE \"django_migrations\" (\"id\" bigint NOT NULL PRIMA...\n    ^\n)",
-    ),
-    (
-        "database-object-denied",
-        "ERROR: must be owner of table events",
-    ),
-    (
-        "database-object-denied",
-        "ERROR:  permission denied for table events",
-    ),
-    (
-        "database-connections",
-        "connection to server at \"db\" (10.0.1.5), port 5432 failed: FATAL:  sorry, too many clients already",
-    ),
-    (
-        "database-connections",
-        "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
-    ),
-    (
-        "database-connections",
-        "ERROR 1040 (HY000): Too many connections",
-    ),
-    (
-        "database-missing",
-        "FATAL:  database \"app_production\" does not exist",
-    ),
-    (
-        "database-missing",
-        "ERROR 1049 (42000): Unknown database 'app'",
-    ),
-    (
-        "module-missing",
-        "Error: Cannot find module 'pg'\nRequire stack:\n- /app/dist/migrate.js\n    at Module._load (node:1)\n  code: \
-         'MODULE_NOT_FOUND',",
-    ),
-    (
-        "module-missing",
-        "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'pg' imported from /app/migrate.js",
-    ),
-    (
-        "module-missing",
-        "ModuleNotFoundError: No module named 'psycopg2'",
-    ),
-    (
-        "module-missing",
-        "<internal:rubygems>:38:in `require': cannot load such file -- pg (LoadError)\n\tfrom app.rb:1:in `<main>'",
-    ),
-    (
-        "program-file-missing",
-        "Error: Cannot find module '/app/dist/migrate.js'",
-    ),
-    (
-        "program-file-missing",
-        "Error: Cannot find module './lib/db'\nRequire stack:\n- /app/migrate.js",
-    ),
-    (
-        "program-file-missing",
-        "python: can't open file '/app/migrate.py': [Errno 2] No such file or directory",
-    ),
-    (
-        "command-not-found",
-        "exec /app/entrypoint.sh: no such file or directory",
-    ),
-    (
-        "no-credentials",
-        "botocore.exceptions.NoCredentialsError: Unable to locate credentials",
-    ),
-    (
-        "no-credentials",
-        "CredentialsProviderError: Could not load credentials from any providers",
-    ),
-    (
-        "task-role-denied",
-        "User: arn:aws:sts::1:assumed-role/app/1 is not authorized to perform: s3:GetObject on resource: x",
-    ),
-    (
-        "database-lock",
-        "PG::LockNotAvailable: ERROR:  canceling statement due to lock timeout",
-    ),
-    (
-        "database-lock",
-        "ERROR 1205 (HY000) at line 3: Lock wait timeout exceeded; try restarting transaction",
-    ),
-    (
-        "database-lock",
-        "Can't take lock to run migrations: Migration table is already locked\nIf you are sure migrations are not running \
-         you can release the lock manually by running 'knex migrate:unlock'",
-    ),
-    (
-        "migration-conflict",
-        "FAILED: Multiple head revisions are present for given argument 'head'; please specify a specific target revision",
-    ),
-    (
-        "migration-conflict",
-        "CommandError: Conflicting migrations detected; multiple leaf nodes in the migration graph: (0007_a, 0007_b in \
-         shop).\nTo fix them run 'python manage.py makemigrations --merge'",
-    ),
-    (
-        "migration-conflict",
-        "ActiveRecord::DuplicateMigrationVersionError:\n\nMultiple migrations have the version number 20261120101500.",
-    ),
-    (
-        "migration-conflict",
-        "ERROR: Found more than one migration with version 20\nOffenders:\n-> /flyway/sql/V20__template.sql (SQL)\n-> \
-         /flyway/sql/V20__place.sql (SQL)",
-    ),
-    (
-        "migration-conflict",
-        "failed to open source, \"file:///migrations\": duplicate migration file: 000003_b.up.sql",
-    ),
-    (
-        "migration-half-done",
-        "error: Dirty database version 57. Fix and force version.",
-    ),
-    (
-        "migration-half-done",
-        "Error: P3009\n\nmigrate found failed migrations in the target database, new migrations will not be applied.\nThe \
-         `20261120101500_add_email` migration started at 2026-11-30 10:15:02.123456 UTC failed",
-    ),
-    (
-        "migration-changed",
-        "Migration checksum mismatch for migration version 3\n-> Applied to database : 1234567\n-> Resolved locally    : \
-         -7654321\nEither revert the changes to the migration, or run repair to update the schema history.",
-    ),
-    (
-        "migration-changed",
-        "db/changelog.xml::1::app was: 9:d41d8cd9 but is now: 9:9e107d9d",
-    ),
-];
+const LOGS_PAGE: &str = include_str!("../../tests/failures/logs.txt");
 
 #[test]
 fn the_logs_of_databases_migrations_and_runtimes_tell_their_kind() {
@@ -845,19 +710,14 @@ fn the_logs_of_databases_migrations_and_runtimes_tell_their_kind() {
         "EssentialContainerExited",
         "Essential container in task exited",
     );
-    let wrong: Vec<String> = LOGGED
-        .iter()
-        .map(|(id, log)| {
-            (
-                id,
-                of_failure(
-                    &failure,
-                    &log.lines().map(str::to_owned).collect::<Vec<_>>(),
-                ),
-            )
-        })
-        .filter(|(id, found)| found.entry.id != **id)
-        .map(|(id, found)| format!("{id}, not {}", found.entry.id))
+    let found = |log: &str| {
+        let lines: Vec<String> = log.split("\\n").map(str::to_owned).collect();
+        of_failure(&failure, &lines).entry.id
+    };
+    let logged = LOGS_PAGE.lines().filter_map(|line| line.split_once(" | "));
+    let wrong: Vec<String> = logged
+        .filter(|(id, log)| found(log) != *id)
+        .map(|(id, log)| format!("{id}, not {}: {log}", found(log)))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

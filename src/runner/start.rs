@@ -333,8 +333,8 @@ async fn resolve_incomplete(
     );
     let definition = Definition::read_once(&reading, &properties.task_definition, work.now()).await;
     let (stack_id, started) = (&work.reply_to.stack_id, &started.tasks);
-    let (attempts, seconds) = (
-        tried.attempts,
+    let (was_repeated, seconds) = (
+        tried.attempts > 1,
         (work.now() - tried.began_at).whole_seconds(),
     );
     let tried = StartTried {
@@ -342,7 +342,7 @@ async fn resolve_incomplete(
         stack_id,
         definition: definition.as_ref(),
         started,
-        attempts,
+        was_repeated,
         seconds,
     };
     tracing::debug!("not all tasks could be started: {last:?}");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::task::{
-    Task, family,
+    Task, definition_name, family,
     read::{integer, text},
 };
 
@@ -93,6 +93,10 @@ pub struct ServiceEvent {
     pub reason: Option<String>,
     /// The id of the container instance that a service's or a daemon's event names.
     pub instance: Option<String>,
+    /// The task definition of a refused call, as family:revision if the call named one.
+    pub definition: Option<String>,
+    /// The caller of a refused call: a schedule or a rule, and its role.
+    pub caller: Option<String>,
     /// The number of tasks that a call started although ECS refused a part of it.
     pub started: usize,
 }
@@ -321,7 +325,11 @@ impl ServiceEvent {
             reason: text(&detail["reason"])
                 .map(|reason| Self::of_provider(reason, detail))
                 .or_else(|| Self::of_hook(detail)),
-            instance: text(&detail["containerInstanceArns"][0]).map(|arn| last_part(&arn)),
+            instance: text(&detail["containerInstanceArns"][0])
+                .or_else(|| text(&detail["containerInstanceArn"]))
+                .map(|arn| last_part(&arn)),
+            definition: None,
+            caller: None,
             started: 0,
         })
     }
@@ -377,8 +385,21 @@ impl ServiceEvent {
             service: named.unwrap_or_default(),
             reason: Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty()),
             instance: None,
+            definition: None,
+            caller: None,
             started: 0,
         })
+    }
+
+    /// Names the caller of an API call. A schedule and a rule put their names into `startedBy`.
+    fn caller(detail: &Value) -> Option<String> {
+        let identity = &detail["userIdentity"];
+        let role = text(&identity["sessionContext"]["sessionIssuer"]["userName"])
+            .map(|role| format!("role {role}"))
+            .or_else(|| text(&identity["arn"]));
+        let caller = [text(&detail["requestParameters"]["startedBy"]), role];
+        let caller: Vec<String> = caller.into_iter().flatten().collect();
+        (!caller.is_empty()).then(|| caller.join(", "))
     }
 
     /// Reads a RunTask call that ECS refused, in whole or in part. A scheduled task that was
@@ -418,6 +439,9 @@ impl ServiceEvent {
             reason: text(&detail["errorMessage"])
                 .or_else(|| Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty())),
             instance: None,
+            definition: Some(definition_name(&definition).to_owned())
+                .filter(|definition| !definition.is_empty()),
+            caller: Self::caller(detail),
             started: answered["tasks"].as_array().map_or(0, Vec::len),
         })
     }

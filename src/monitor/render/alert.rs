@@ -11,7 +11,7 @@ use time::{OffsetDateTime, macros::format_description};
 use self::subject::who_and_where;
 use super::link;
 use crate::{
-    failures::{self, Particulars, Reader},
+    failures::{self, Particulars, Reader, Retry},
     monitor::decide::{
         event::{Kind, ServiceEvent, TaskChange},
         finding::{TaskFailure, of_its_end},
@@ -450,7 +450,11 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
         .and_then(|told| failures::of_others_call(&service.event_name, told));
     // The reason says more than the event's name.
     let known = of_call
-        .or_else(|| failures::of_text(told?))
+        .or_else(|| {
+            let told = failures::of_text(told?);
+            // A daemon runs on each instance, so room on another one does not help it.
+            told.filter(|told| service.kind != Kind::Daemon || told.entry.retry != Retry::Capacity)
+        })
         .or_else(|| failures::of_text(&service.event_name));
     let reason = match &known {
         Some(known) => {
@@ -458,6 +462,7 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
                 .for_reader(Reader::OfAlert)
                 .about(None)
                 .with("cluster", Some(&service.cluster))
+                .with("definition", service.definition.as_deref())
                 .with(
                     "service",
                     Some(&*service.service).filter(|_| service.kind == Kind::Service),
@@ -474,12 +479,12 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
         Kind::Hook | Kind::Instance => reason.fact(service.reason.as_deref()),
         Kind::Service | Kind::Daemon | Kind::RunTask => reason.said(service.reason.as_deref()),
     };
-    let instance = service.instance.as_ref();
-    let instance = instance.map(|instance| format!("Container instance: {instance}"));
+    let named = |name: &str, value: &Option<String>| Some(format!("{name}: {}", value.as_ref()?));
     reason
         .fact(waits)
         .fact(refused.as_deref())
-        .fact(instance.as_deref())
+        .fact(named("Container instance", &service.instance).as_deref())
+        .fact(named("Caller", &service.caller).as_deref())
 }
 
 #[cfg(test)]

@@ -158,6 +158,8 @@ fn an_event_of_a_service_is_read() {
         service: "web".to_owned(),
         reason: Some("why".to_owned()),
         instance: None,
+        definition: None,
+        caller: None,
         started: 0,
     };
     assert_eq!(read(&json).about, About::Service(expected));

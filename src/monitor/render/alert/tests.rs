@@ -501,9 +501,10 @@ fn things_other_than_tasks_are_named_by_their_kind() {
         (
             daemon,
             "ECS daemon in trouble: agent on prod: daemon task start impaired (123456789012, us-west-2)",
-            "Daemon agent on prod: DAEMON_TASK_START_IMPAIRED. No container instance of cluster prod has the CPU \
-             free that the task asks for. Wait for other tasks to end, add container instances or larger ones, or \
-             lower the task's Cpu. AWS says: RESOURCE:CPU [resource-cpu]",
+            "Daemon agent on prod: DAEMON_TASK_START_IMPAIRED. ECS could not start a task of the daemon on a \
+             container instance. If the instance has no room for it (RESOURCE), lower cpu and memory of the daemon, or use \
+             larger instances: more instances do not help. Else see why the task stopped: aws ecs describe-tasks --cluster \
+             prod --tasks TASK. AWS says: RESOURCE:CPU [daemon-cannot-start]",
         ),
         (
             instance,
@@ -629,9 +630,29 @@ fn an_event_of_a_service_names_its_provider_and_its_container_instance() {
             "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED",
             json!({"reason": reason, "containerInstanceArns": instance}),
         );
-        let told = "Container instance: 9d8698b5 [daemon-constraint]";
+        let told = "Container instance: 9d8698b5";
         assert!(violated.contains(told), "{violated}");
         assert!(!violated.contains("AWS says: container"), "{violated}");
+    }
+}
+
+#[test]
+fn a_refused_start_of_a_schedule_names_its_revision_and_its_caller() {
+    let event = of_kind(
+        "AWS API Call via CloudTrail",
+        json!({"eventName": "RunTask", "errorCode": "ClientException", "errorMessage": "TaskDefinition is inactive",
+            "userIdentity": {"arn": "arn:aws:sts::1:assumed-role/scheduler/1f2e",
+                "sessionContext": {"sessionIssuer": {"userName": "scheduler"}}},
+            "requestParameters": {"cluster": "prod", "startedBy": "chronos-schedule/nightly",
+                "taskDefinition": "arn:aws:ecs:us-west-2:1:task-definition/nightly:17"}}),
+    );
+    let body = alert(&event, AlertFormat::Text).body;
+    for told in [
+        "The task definition nightly:17 is not active",
+        "the family alone where the schedule or the caller names it",
+        "Caller: chronos-schedule/nightly, role scheduler",
+    ] {
+        assert!(body.contains(told), "{told}: {body}");
     }
 }
 

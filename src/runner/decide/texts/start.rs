@@ -20,8 +20,8 @@ pub struct StartTried<'s> {
     pub definition: Option<&'s TaskDefinition>,
     /// The tasks that started.
     pub started: &'s [TaskArn],
-    /// The number of attempts.
-    pub attempts: u32,
+    /// True if there were several attempts.
+    pub was_repeated: bool,
     /// The seconds that the attempts took.
     pub seconds: i64,
 }
@@ -136,13 +136,10 @@ impl StartTried<'_> {
                  half done"
             )),
         };
-        let often = (self.attempts > 1).then(|| {
-            format!(
-                "The function tried {} times in {} s",
-                self.attempts, self.seconds
-            )
-        });
-        reason.fact(count.as_deref()).fact(often.as_deref())
+        let long = self
+            .was_repeated
+            .then(|| format!("The function tried for {} s", self.seconds));
+        reason.fact(count.as_deref()).fact(long.as_deref())
     }
 
     /// The names for a text about this start.

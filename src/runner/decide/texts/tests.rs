@@ -102,7 +102,7 @@ fn starts_that_failed_read_from_top_to_bottom() {
             stack_id: STACK,
             definition: Some(&definition),
             started: &[],
-            attempts: 8,
+            was_repeated: true,
             seconds: 57,
         };
         let failure = LaunchFailure {
@@ -119,7 +119,7 @@ fn starts_that_failed_read_from_top_to_bottom() {
         stack_id: STACK,
         definition: None,
         started: &started,
-        attempts: 1,
+        was_repeated: false,
         seconds: 0,
     };
     let failure = LaunchFailure {
@@ -143,7 +143,7 @@ fn starts_that_were_refused_read_from_top_to_bottom() {
         stack_id: STACK,
         definition: Some(&definition),
         started: &[],
-        attempts: 1,
+        was_repeated: false,
         seconds: 0,
     };
     let denied = "User: arn:aws:sts::123456789012:assumed-role/ecsTasks-role/ecsTasks is not authorized to \
