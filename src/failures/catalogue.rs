@@ -1922,8 +1922,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "{Who} exited with code {code}: the database refused the IAM login of user[ {user}]",
         step: "Grant the task role rds-db:connect on arn:aws:rds-db:REGION:ACCOUNT:dbuser:RESOURCE-ID/{user|USER} (the \
-               resource id, not the instance's name), let the database user have rds_iam, switch on IAM authentication, \
-               and make the token for the same host, port and user less than 15 minutes before its use",
+               resource id, not the instance's name). Let the database user have rds_iam, and switch on IAM authentication. \
+               Make the token for the same host, port and user, less than 15 minutes before its use",
         alert: "database refused the IAM login",
         ..RAN
     },
