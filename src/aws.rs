@@ -8,7 +8,7 @@ pub mod cloudformation;
 pub mod dynamodb;
 pub mod ecs;
 mod error;
-mod http;
+pub mod http;
 pub mod lambda;
 pub mod log_group;
 pub mod logs;

@@ -17,7 +17,7 @@ use crate::function::http::Http;
 
 /// The SDK's HTTP client. The time limits of a connection are the client's; those of a call are the
 /// SDK's own.
-pub(super) fn over(http: Http) -> SharedHttpClient {
+pub fn over(http: Http) -> SharedHttpClient {
     let connector = SharedHttpConnector::new(Connector(http));
     http_client_fn(move |_, _| connector.clone())
 }

@@ -7,7 +7,7 @@ use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
 use time::Duration;
 
 use ecs_tasks::{
-    aws::{Aws, ecs::Launch},
+    aws::{Aws, ecs::Launch, http::over},
     callback::Callback,
     cfn::{ReplyTo, ResponseUrl},
     function::{clock::Clock, http::Http},
@@ -42,6 +42,7 @@ fn aws(stage: &Stage) -> Aws {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-west-2"))
         .endpoint_url(stage.endpoint())
+        .http_client(over(Http::default()))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
             "AKIDEXAMPLE",
             "example",

@@ -2,6 +2,7 @@
 
 use std::{env, time::Duration};
 
+use ecs_tasks::function::http::Http;
 use rehearse::{protocol::Fault, service::lambda::InvocationAttempt};
 use serde_json::json;
 
@@ -152,8 +153,11 @@ async fn a_chain_of_sixteen_invocations_is_dropped_without_a_word() {
         "{}/2015-03-31/functions/ecsTasks/invocations",
         scenario.stage.endpoint()
     );
+    let http = Http::default();
     for (hop, dropped) in [(14, false), (15, true)] {
-        let call = reqwest::Client::new()
+        let call = http
+            .client()
+            .unwrap()
             .post(&address)
             .header("x-amz-invocation-type", "Event")
             .header(
