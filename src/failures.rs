@@ -273,13 +273,21 @@ fn logged(lines: &[String], wanted: impl Fn(&CatalogueEntry) -> bool) -> Option<
     })
 }
 
-/// True for a line of a stack trace, as Node, Java and Ruby print it below the error.
-fn is_frame(line: &str) -> bool {
-    let line = line.trim_start();
+/// True for a line that programs print below their error: a line of a stack trace (Node, Java,
+/// Ruby), of a dumped error (node-postgres), or one of npm's notices.
+pub fn is_frame(line: &str) -> bool {
+    let line = line.trim();
+    let member = line.trim_end_matches(',');
+    let of_source = ["file: '", "line: '", "routine: '"];
+    let is_dumped = member.ends_with(": undefined")
+        || member.ends_with('\'') && of_source.iter().any(|name| member.starts_with(name));
     let numbered = line.trim_start_matches(|char: char| char.is_ascii_digit());
     let is_native = numbered.len() < line.len() && numbered.starts_with(": 0x");
     is_native
+        || is_dumped
         || line.is_empty()
+        || line.starts_with("npm notice")
+        || line.starts_with("npm warn")
         || line.starts_with("at ")
         || line.starts_with("from ")
         || line.starts_with("----")

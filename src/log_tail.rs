@@ -14,6 +14,7 @@ use crate::{
         CallError,
         logs::{LogLine, LogReader},
     },
+    failures::is_frame,
     function::clock::Clock,
     reason::plain,
     task::{AwsLogs, Container, TaskArn},
@@ -23,8 +24,9 @@ use crate::{
 const DELAY: Duration = Duration::seconds(3);
 /// The time between two reads.
 const PAUSE: StdDuration = StdDuration::from_millis(700);
-/// Lines to read beyond the wanted ones, because some of them will not count.
-const SPARE: u32 = 20;
+/// Lines to read beyond the wanted ones, because some of them will not count: a stack trace can have
+/// a hundred.
+const SPARE: u32 = 100;
 
 /// The lines to read.
 #[derive(Clone, Debug)]
@@ -46,9 +48,11 @@ pub fn stream_of(logs: &AwsLogs, container: &Container, task: &TaskArn) -> Optio
     logs.stream(&container.name, task, container.runtime_id.as_deref())
 }
 
-/// True if the line holds a letter or a digit, and so can tell a reader something.
+/// True if the line can tell a reader something: it holds a letter or a digit, and is no line of a
+/// stack trace, which would take the place of the error above it.
 pub fn tells(line: &str) -> bool {
-    plain(line).chars().any(char::is_alphanumeric)
+    let line = plain(line);
+    line.chars().any(char::is_alphanumeric) && !is_frame(&line)
 }
 
 /// True if the line has any visible character.
@@ -145,6 +149,10 @@ mod tests {
             "first",
             "    ^^^^^^^",
             "KeyError: 'x'",
+            "    at Object.<anonymous> (/app/migrate.js:3:9)",
+            "  schema: undefined,",
+            "  routine: 'ClientAuthentication'",
+            "npm notice New major version of npm available!",
             "----",
             "\u{1b}[0m",
             " ",

@@ -72,9 +72,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "image-denied",
         says: &[
             "resolve ref {image}: pulling from host *.dkr.ecr.*403 Forbidden",
-            "not authorized to perform: ecr:{action} on resource: arn:{repository}",
-            "Check that the role has the permissions to pull images from the registry",
-            "pull access denied for *.dkr.ecr.",
+            "not authorized to perform: ecr:{action} on resource: arn:{repository} because no identity",
+            "~Check that the role has the permissions to pull images from the registry",
+            "~pull access denied for *.dkr.ecr.",
             "dkr.ecr.*403 Forbidden",
             "dkr.ecr.*no basic auth credentials",
         ],
@@ -83,6 +83,19 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
                AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check the repository (aws ecr \
                describe-repositories); if it is of another account, its repository policy there must allow this \
                account's role too",
+        alert: "image cannot be pulled: denied",
+        ..ENTRY
+    },
+    CatalogueEntry {
+        id: "image-denied-by-repository",
+        says: &[
+            "assumed-role/{role}/*ecr:{action} on resource: {repositoryName} because no resource-based policy",
+            "ecr:{action} on resource: {repositoryName} because no resource-based policy",
+        ],
+        lead: "The ECR repository {repositoryName} of another account does not allow the pull of {who}'s image",
+        step: "In that account, allow ecr:BatchGetImage, ecr:GetDownloadUrlForLayer and ecr:BatchCheckLayerAvailability to \
+               this account or to {role|the execution role} in the policy of the repository (aws ecr \
+               set-repository-policy)",
         alert: "image cannot be pulled: denied",
         ..ENTRY
     },
@@ -134,8 +147,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The registry refused the image[ {image}] of {who}: too many pulls (Docker Hub counts anonymous pulls by \
                address)",
-        step: "Pull through ECR (a pull-through cache rule, or public.ecr.aws/docker/library), or give the container \
-               RepositoryCredentials[deploy: ; StartRetries retries the start]",
+        step: "Pull through ECR (a pull-through cache rule; Docker's official images are at \
+               public.ecr.aws/docker/library, too), or give the container RepositoryCredentials[deploy: ; StartRetries \
+               retries the start]",
         alert: "pull limit of the registry",
         ..ENTRY
     },
@@ -871,7 +885,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "Docker could not change the owner of a volume of {who} to match the directory in the image; on EFS, \
                PosixUser of the access point prevents that",
-        step: "Remove PosixUser from the access point, or set ContainerPath in MountPoints to a path that the image does \
+        step: "Name an access point without PosixUser (it cannot be changed, only replaced), or set ContainerPath in MountPoints to a path that the image does \
                not have",
         alert: "EFS access point prevents chown",
         ..ENTRY
@@ -1503,6 +1517,15 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "ephemeral-storage",
+        says: &["waiting for EphemeralStorage provisioning"],
+        lead: "Fargate did not provide the task's ephemeral storage in time, so the task was not started",
+        step: "[deploy: Deploy again, or set StartRetries: 2][alert: Start it again (a service does that itself)]. If it \
+               happens again, ask for less EphemeralStorage in the task definition, or ask AWS Support",
+        alert: "ephemeral storage not provided",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "instance-role-denied",
         says: &[
             "launch instance(s) for capacity provider {provider}. *assumed-role/{role}/*not authorized to perform: \
@@ -1818,8 +1841,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "is unhealthy in (elb",
         ],
         lead: "The load balancer's health checks of the task failed[ (target group {target})], so ECS replaced it",
-        step: "Check that the container listens on the target group's port and path, and answers within the timeout of \
-               its health check; that the task's security group admits the load balancer; and that \
+        step: "If the task was healthy before, its last log lines, CPU, memory and connections say why it stopped to \
+               answer. Else check that the container listens on the target group's port and path, and answers within the \
+               timeout of its health check; that the task's security group admits the load balancer; and that \
                HealthCheckGracePeriodSeconds of the service covers the container's start",
         alert: "health checks failed",
         ..RAN
@@ -2161,9 +2185,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "There is already an object named {object} in the database",
         ],
         lead: "{Who} exited with code {code}: its migration creates {object|what}, which the database already has",
-        step: "Compare it with what the migration makes. If an earlier run made it and could not record that, mark the \
-               migration as done (alembic stamp, migrate --fake, prisma migrate resolve --applied, flyway baseline), or \
-               drop {object|it} and run again",
+        step: "Compare the two. If they are the same, mark the migration as done (alembic stamp, migrate --fake, prisma \
+               migrate resolve --applied, flyway baseline): an earlier run made it and could not record that. If not, \
+               change the migration",
         alert: "object already exists",
         ..RAN
     },
@@ -2193,14 +2217,28 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..RAN
     },
     CatalogueEntry {
+        id: "database-null",
+        logs: &[
+            "column {column} of relation {table} contains null values",
+            "null value in column {column} *violates not-null constraint",
+            "null value in column {column}",
+            "Column {column} cannot be null",
+            "Field {column} doesn't have a default value",
+            "Cannot insert the value NULL into column {column}",
+        ],
+        lead: "{Who} exited with code {code}: column {column} must have a value (NOT NULL), and rows have none",
+        step: "If this migration adds the column, give it a DEFAULT, or add it without NOT NULL, fill it, and set NOT NULL \
+               after that. Otherwise fill the rows where it is NULL first",
+        alert: "NULL in a NOT NULL column",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "database-data",
         logs: &[
             "could not create unique index {constraint}",
             "violates unique constraint {constraint}",
             "violates foreign key constraint {constraint}",
             "violates check constraint {constraint}",
-            "violates not-null constraint",
-            "column {constraint} of relation {table} contains null values",
             "check constraint {constraint} of relation {table} is violated",
             "Duplicate entry * for key {constraint}",
             "Cannot add or update a child row",
@@ -2216,7 +2254,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "{Who} exited with code {code}: the data in the database does not fit what a statement demands[ \
                ({constraint})]",
         step: "Find the rows (a SELECT with the same condition), correct or delete them in a migration before this one, or \
-               relax the constraint; the log lines name the value",
+               relax the constraint",
         alert: "data does not fit",
         ..RAN
     },
@@ -2489,6 +2527,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The task did not run within {limit} and {stopped}: it stayed in {status}",
         step: "{waiting}. If a start takes longer than that here (minutes, if an instance has to start first), \
                {raise}[. It was to run in {network}]",
+        ..TIMED_OUT
+    },
+    CatalogueEntry {
+        id: "timeout-dependency",
+        lead: "The task did not run within {limit} and {stopped}: {unstarted} did not start, while {running} ran",
+        step: "By DependsOn, {unstarted} waits for {running} to be healthy or to end: check the HealthCheck in the task \
+               definition, and the log of {running}. Only if that takes longer by itself, {raise}",
         ..TIMED_OUT
     },
     CatalogueEntry {

@@ -415,9 +415,9 @@ fn the_monitor_watches_the_tasks_of_a_template() {
             .any(|line| line.contains("CREATE_FAILED") && line.contains("exited with code 3")),
         "{lines:#?}"
     );
-    let alerts = lines
-        .iter()
-        .filter(|line| line.starts_with("alert | Container app exited with code 3. "));
+    let alerts = lines.iter().filter(|line| {
+        line.starts_with("alert | Container app exited with code 3: its migration creates email")
+    });
     assert_eq!(alerts.count(), 1);
     let summary = &lines[lines.len() - 2];
     assert!(

@@ -397,7 +397,16 @@ impl ServiceEvent {
         let role = text(&identity["sessionContext"]["sessionIssuer"]["userName"])
             .map(|role| format!("role {role}"))
             .or_else(|| text(&identity["arn"]));
-        let caller = [text(&detail["requestParameters"]["startedBy"]), role];
+        let schedule = text(&detail["requestParameters"]["startedBy"]).map(|started_by| {
+            match started_by.split_once('/') {
+                Some(("chronos-schedule", name)) => {
+                    format!("schedule {name} of EventBridge Scheduler")
+                }
+                Some(("events-rule", name)) => format!("EventBridge rule {name}"),
+                _ => started_by,
+            }
+        });
+        let caller = [schedule, role];
         let caller: Vec<String> = caller.into_iter().flatten().collect();
         (!caller.is_empty()).then(|| caller.join(", "))
     }

@@ -302,7 +302,8 @@ fn of_its_own(failure: Failure, task: &Task, counting: &[&Container]) -> Option<
     })
 }
 
-fn was_told_to_stop(exit_code: Option<i64>, reason: &Option<String>) -> bool {
+/// True for the end of a container that ECS told to stop.
+pub fn was_told_to_stop(exit_code: Option<i64>, reason: &Option<String>) -> bool {
     TOLD_TO_STOP.contains(&exit_code) && reason.is_none()
 }
 

@@ -14,7 +14,7 @@ use crate::{
     failures::{self, Particulars, Reader, Retry},
     monitor::decide::{
         event::{Kind, ServiceEvent, TaskChange},
-        finding::{TaskFailure, of_its_end},
+        finding::{TaskFailure, of_its_end, was_told_to_stop},
         group::{Failing, Group, Subject},
         settings::AlertFormat,
     },
@@ -371,12 +371,22 @@ fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
             .unwrap_or(failed.len())
     };
     containers.sort_by_key(|container| place(&container.name));
+    let ended_by_another =
+        !failed.is_empty() && change.task.stop_code.as_deref() == Some("EssentialContainerExited");
     let line = |container: &&crate::task::Container| {
         let code = container
             .exit_code
             .map_or("no exit code".to_owned(), |code| {
                 format!("exit code {code}")
             });
+        let was_stopped = ended_by_another
+            && !failed.contains(&container.name.as_str())
+            && was_told_to_stop(container.exit_code, &container.reason);
+        let stopped = if was_stopped {
+            " (ECS stopped it after the end of another container)"
+        } else {
+            ""
+        };
         // Text that ECS gives for the task as well stands under Stopped reason.
         let own = container.reason.as_deref();
         let own = own.filter(|own| {
@@ -387,7 +397,10 @@ fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
             .image
             .as_deref()
             .map_or(String::new(), |image| format!(", {image}"));
-        format!("Container {}: {code}{own}{image}\n", container.name)
+        format!(
+            "Container {}: {code}{stopped}{own}{image}\n",
+            container.name
+        )
     };
     containers.iter().map(line).collect()
 }

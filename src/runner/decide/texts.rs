@@ -508,8 +508,19 @@ pub fn at_deadline(tasks: &[Task], watched: &[String]) -> AtDeadline {
         } else {
             Vec::new()
         },
+        unstarted: unstarted(&still),
         running,
     }
+}
+
+/// The containers that a task in PENDING has not started, although others of it run: they wait for
+/// those by DependsOn.
+fn unstarted(still: &[&Task]) -> Vec<String> {
+    let pending = still.iter().filter(|task| task.last_status == "PENDING");
+    let waiting = pending
+        .flat_map(|task| &task.containers)
+        .filter(|container| !matches!(&*container.last_status, "RUNNING" | "STOPPED"));
+    waiting.map(|container| container.name.clone()).collect()
 }
 
 fn has_never_run(task: &Task) -> bool {
@@ -540,13 +551,20 @@ impl AtDeadline {
                 .with("waiting", Some(waiting));
             return (Recognised::of("timeout-never-ran"), facts);
         }
+        let mut names: Vec<&str> = self.running.iter().map(|(_, name)| name.as_str()).collect();
+        names.dedup();
+        let named = |names: &[&str]| match names {
+            [one] => format!("container {one}"),
+            several => format!("containers {}", several.join(", ")),
+        };
+        if !self.unstarted.is_empty() && !self.running.is_empty() {
+            let unstarted: Vec<&str> = self.unstarted.iter().map(String::as_str).collect();
+            let facts = facts
+                .with("unstarted", Some(&named(&unstarted)))
+                .with("running", Some(&named(&names)));
+            return (Recognised::of("timeout-dependency"), facts);
+        }
         if !self.done.is_empty() && !self.running.is_empty() {
-            let mut names: Vec<&str> = self.running.iter().map(|(_, name)| name.as_str()).collect();
-            names.dedup();
-            let named = |names: &[&str]| match names {
-                [one] => format!("container {one}"),
-                several => format!("containers {}", several.join(", ")),
-            };
             let done: Vec<&str> = self.done.iter().map(String::as_str).collect();
             let facts = facts
                 .with("done", Some(&named(&done)))

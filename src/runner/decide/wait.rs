@@ -138,6 +138,8 @@ pub struct AtDeadline {
     pub failed: Vec<(String, i64)>,
     /// The containers that ran, each with its task's id.
     pub running: Vec<(String, String)>,
+    /// The containers of a PENDING task that had not started, although others ran.
+    pub unstarted: Vec<String>,
 }
 
 /// The end that a wait is for.

@@ -650,7 +650,7 @@ fn a_refused_start_of_a_schedule_names_its_revision_and_its_caller() {
     for told in [
         "The task definition nightly:17 is not active",
         "the family alone where the schedule or the caller names it",
-        "Caller: chronos-schedule/nightly, role scheduler",
+        "Caller: schedule nightly of EventBridge Scheduler, role scheduler",
     ] {
         assert!(body.contains(told), "{told}: {body}");
     }

@@ -222,7 +222,12 @@ fn waits_that_failed_read_from_top_to_bottom() {
         ..container("RUNNING", None)
     };
     let goes_on = Task {
-        containers: vec![container("STOPPED", Some(0)), sidecar],
+        containers: vec![container("STOPPED", Some(0)), sidecar.clone()],
+        ..Task::unseen(tasks[0].clone())
+    };
+    let depends = Task {
+        last_status: "PENDING".to_owned(),
+        containers: vec![container("PENDING", None), sidecar],
         ..Task::unseen(tasks[0].clone())
     };
     let watched = ["app".to_owned()];
@@ -252,6 +257,14 @@ fn waits_that_failed_read_from_top_to_bottom() {
     page.add(
         "Timeout of a task that never ran",
         &timed_out(&never, &tasks, &stopped, true, None),
+    );
+    let depends = TimedOut {
+        at_deadline: at_deadline(&[depends], &[]),
+        ..one.clone()
+    };
+    page.add(
+        "Timeout of a task whose container waits for another",
+        &timed_out(&depends, &tasks, &stopped, true, None),
     );
     let watched = TimedOut {
         at_deadline: at_deadline(&[goes_on], &watched),
