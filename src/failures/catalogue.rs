@@ -1843,8 +1843,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The load balancer's health checks of the task failed[ (target group {target})], so ECS replaced it",
         step: "If the task was healthy before, its last log lines, CPU, memory and connections say why it stopped to \
                answer. Else check that the container listens on the target group's port and path, and answers within the \
-               timeout of its health check; that the task's security group admits the load balancer; and that \
-               HealthCheckGracePeriodSeconds of the service covers the container's start",
+               timeout of its health check. The task's security group must admit the load balancer, and \
+               HealthCheckGracePeriodSeconds of the service cover the container's start",
         alert: "health checks failed",
         ..RAN
     },
@@ -2185,9 +2185,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "There is already an object named {object} in the database",
         ],
         lead: "{Who} exited with code {code}: its migration creates {object|what}, which the database already has",
-        step: "Compare the two. If they are the same, mark the migration as done (alembic stamp, migrate --fake, prisma \
-               migrate resolve --applied, flyway baseline): an earlier run made it and could not record that. If not, \
-               change the migration",
+        step: "If an earlier run made it and could not record that, mark the migration as done (alembic stamp, migrate \
+               --fake, prisma migrate resolve --applied, flyway baseline). Otherwise change the migration",
         alert: "object already exists",
         ..RAN
     },
