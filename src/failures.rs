@@ -10,6 +10,7 @@
 
 mod catalogue;
 mod fill;
+mod frame;
 mod pattern;
 mod said;
 
@@ -18,6 +19,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 pub use self::{
     catalogue::CATALOGUE,
     fill::{Reader, names},
+    frame::is_frame,
     said::cut,
 };
 use self::{
@@ -271,26 +273,6 @@ fn logged(lines: &[String], wanted: impl Fn(&CatalogueEntry) -> bool) -> Option<
             })
         })
     })
-}
-
-/// True for a line that programs print below their error: a line of a stack trace (Node, Java,
-/// Ruby), of a dumped error (node-postgres), or one of npm's notices.
-pub fn is_frame(line: &str) -> bool {
-    let line = line.trim();
-    let member = line.trim_end_matches(',');
-    let of_source = ["file: '", "line: '", "routine: '"];
-    let is_dumped = member.ends_with(": undefined")
-        || member.ends_with('\'') && of_source.iter().any(|name| member.starts_with(name));
-    let numbered = line.trim_start_matches(|char: char| char.is_ascii_digit());
-    let is_native = numbered.len() < line.len() && numbered.starts_with(": 0x");
-    is_native
-        || is_dumped
-        || line.is_empty()
-        || line.starts_with("npm notice")
-        || line.starts_with("npm warn")
-        || line.starts_with("at ")
-        || line.starts_with("from ")
-        || line.starts_with("----")
 }
 
 /// Entries of programs that ran out of memory, by the line in which they say it.

@@ -48,11 +48,10 @@ pub fn stream_of(logs: &AwsLogs, container: &Container, task: &TaskArn) -> Optio
     logs.stream(&container.name, task, container.runtime_id.as_deref())
 }
 
-/// True if the line can tell a reader something: it holds a letter or a digit, and is no line of a
-/// stack trace, which would take the place of the error above it.
+/// True if the line can tell a reader something, so it is no line of a stack trace or the like: those
+/// would take the place of the error above them.
 pub fn tells(line: &str) -> bool {
-    let line = plain(line);
-    line.chars().any(char::is_alphanumeric) && !is_frame(&line)
+    !is_frame(&plain(line))
 }
 
 /// True if the line has any visible character.
