@@ -1842,8 +1842,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The load balancer's health checks of the task failed[ (target group {target})], so ECS replaced it",
         step: "If the task was healthy before, its last log lines, CPU, memory and connections say why it stopped to \
-               answer. Else check that the container listens on the target group's port and path, and answers within the \
-               timeout of its health check. The task's security group must admit the load balancer, and \
+               answer. Else check that the container listens on the target group's port and path at 0.0.0.0 (not 127.0.0.1), \
+               and answers within the timeout of its health check. The task's security group must admit the load balancer, and \
                HealthCheckGracePeriodSeconds of the service cover the container's start",
         alert: "health checks failed",
         ..RAN
@@ -2209,7 +2209,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "no such table: {object}",
             "no such column: {object}",
         ],
-        lead: "{Who} exited with code {code}: the database has no {object|such object}, which a statement names",
+        lead: "{Who} exited with code {code}: a statement names a table, column or other object[ ({object})] that the database does \
+               not have",
         step: "Check that the program connects to the right database and schema (PostgreSQL search_path), and that the \
                migration that creates {object|it} has run before",
         alert: "object does not exist",
@@ -2327,6 +2328,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "i/o timeout",
             "ETIMEDOUT",
             "connect timed out",
+            "connect to {address} port * timed out",
+            "timeout occurred after waiting * for {address}$",
+            "waiting for {address} timed out",
+            "Timeout after * waiting on dependencies",
+            "^timed out after",
             "Operation timed out",
             "SocketTimeoutException",
             "selection timed out",
@@ -2433,7 +2439,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "{Who} exited with code {code}, and its log ends with a server's certificate that it does not trust",
         step: "Put the certificate of its authority into the image: for RDS \
                https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, named by sslrootcert or \
-               PGSSLROOTCERT (PostgreSQL), ssl-ca (MySQL), NODE_EXTRA_CA_CERTS (Node.js) or Java's trust store",
+               PGSSLROOTCERT (PostgreSQL), ssl-ca (MySQL), NODE_EXTRA_CA_CERTS (Node.js), Java's trust store, or the \
+               system's (sqlcmd and ODBC: update-ca-certificates)",
         alert: "certificate not trusted",
         ..RAN
     },
