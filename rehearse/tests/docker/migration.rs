@@ -121,7 +121,9 @@ fn a_migration_lives_through_create_update_failing_update_with_rollback_and_dele
     );
     let failure = rehearsed.failure();
     assert!(
-        failure.starts_with("Container alembic exited with code 1."),
+        failure.starts_with(
+            "Container alembic exited with code 1: column name must have a value (NOT NULL)"
+        ),
         "{failure}"
     );
     assert!(
