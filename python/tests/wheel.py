@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import zipfile
 from pathlib import Path
@@ -186,7 +187,13 @@ class Installed(unittest.TestCase):
             os.chdir(self.folder)
             os.execve("/bin/sh", ["sh", "-c", f"exec {line}"], self.environment(TERM="xterm"))
         told, has_typed = "", False
-        while select.select([screen], [], [], 60)[0]:
+        end = time.monotonic() + 300
+        while time.monotonic() < end:
+            if not select.select([screen], [], [], 5)[0]:
+                # A signal that comes between the question and the read is lost, so a person would press it again.
+                if has_typed:
+                    os.write(screen, typed.encode())
+                continue
             try:
                 part = os.read(screen, 4096)
             except OSError:
