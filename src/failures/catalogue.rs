@@ -3285,8 +3285,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "^SERVICE_TASK_START_IMPAIRED$",
         ],
         lead: "The service cannot start its tasks: several in a row have failed",
-        step: "See why its last tasks stopped: aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name \
-               {service|SERVICE} --desired-status STOPPED, then aws ecs describe-tasks",
+        step: "The alerts about its tasks say why they stopped. So does, for an hour, aws ecs list-tasks --cluster \
+               {cluster|CLUSTER} --service-name {service|SERVICE} --desired-status STOPPED, then aws ecs describe-tasks \
+               --cluster {cluster|CLUSTER} --tasks TASK (stoppedReason and the reason of each container)",
         alert: "tasks cannot be started",
         ..ENTRY
     },
@@ -3297,9 +3298,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "deployment failed: tasks failed to start",
         ],
         lead: "The new tasks of the service failed to start, so ECS ended the deployment; its former tasks stay",
-        step: "See why the new ones stopped: aws ecs list-tasks --cluster {cluster|CLUSTER} --service-name \
-               {service|SERVICE} --desired-status STOPPED, then aws ecs describe-tasks (stoppedReason and the reason of \
-               each container). With Rollback: true in DeploymentCircuitBreaker, ECS returns to the last deployment that \
+        step: "The alerts about the new ones say why they stopped. So does, for an hour, aws ecs list-tasks --cluster \
+               {cluster|CLUSTER} --service-name {service|SERVICE} --desired-status STOPPED, then aws ecs describe-tasks \
+               --cluster {cluster|CLUSTER} --tasks TASK (stoppedReason and the reason of each container). With Rollback: true in DeploymentCircuitBreaker, ECS returns to the last deployment that \
                worked",
         alert: "deployment failed",
         ..ENTRY
