@@ -35,7 +35,7 @@ class SamTest(unittest.TestCase):
             broken.flush()
             done = validate(broken.name)
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
-        self.assertIn("Timeout of 1200 s is above ServiceTimeout of 900 s", done.stdout)
+        self.assertIn("Timeout (1200 s) is longer than ServiceTimeout (900 s)", done.stdout)
 
     def test_a_new_catalog_is_loaded_by_an_update(self):
         life = rehearse(TEMPLATE, "--update", "Catalog=2026-12")
