@@ -27,7 +27,7 @@ pub use crate::call::{CallError, CallErrorKind};
 use crate::function::http::Http;
 
 /// The SDK's clients. Nearly every request needs ECS. The others are created on first use, because
-/// each one reads the machine's certificates.
+/// most requests need none of them.
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,

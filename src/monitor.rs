@@ -46,6 +46,7 @@ use self::{
     render::metrics,
     sinks::Sinks,
 };
+use crate::function::http::Http;
 
 /// The destination of lines in the embedded metric format.
 pub type MetricSink = Box<dyn Fn(&str)>;
@@ -73,10 +74,11 @@ struct Arrived {
 }
 
 impl Monitor {
-    /// A monitor with these settings. Its clients use this configuration with our own time limits.
-    pub fn new(settings: Settings, config: SdkConfig, metrics: MetricSink) -> Self {
+    /// A monitor with these settings. The SDK's clients use this configuration with our own time
+    /// limits. OpenSearch is called over `http`.
+    pub fn new(settings: Settings, config: SdkConfig, http: Http, metrics: MetricSink) -> Self {
         Self {
-            sinks: Sinks::new(settings, config),
+            sinks: Sinks::new(settings, config, http),
             metrics,
         }
     }

@@ -48,7 +48,7 @@ impl LogReader {
         limit: u32,
     ) -> Result<Vec<LogLine>, CallError> {
         let mut config = aws_sdk_cloudwatchlogs::Config::builder();
-        // One client serves all Regions: a new one would read the machine's certificates again.
+        // One client serves all Regions.
         config.set_region(region.map(|region| Region::new(region.to_owned())));
         let client = self.client.get_or_init(|| {
             let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config);

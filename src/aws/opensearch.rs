@@ -49,11 +49,11 @@ struct Call<'c> {
 
 impl SearchIndex {
     /// The index behind this endpoint.
-    pub fn new(config: &SdkConfig, endpoint: &Url) -> Self {
+    pub fn new(config: &SdkConfig, http: Http, endpoint: &Url) -> Self {
         Self {
             config: config.clone(),
             endpoint: endpoint.clone(),
-            http: Http::default(),
+            http,
             prepared: AtomicBool::new(false),
         }
     }

@@ -25,9 +25,11 @@ async fn main() -> Result<ExitCode, Error> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    let http = Http::default();
     let monitor = Monitor::new(
         settings,
-        aws::config_from_env(Http::default()).await,
+        aws::config_from_env(http.clone()).await,
+        http,
         Box::new(embedded::write),
     );
     let monitor = &monitor;

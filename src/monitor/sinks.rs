@@ -14,6 +14,7 @@ use crate::{
     aws::{
         Aws, dynamodb::Table, log_group::LogGroup, opensearch::SearchIndex, patient, sns::Topic,
     },
+    function::http::Http,
     task::TaskDefinition,
 };
 
@@ -38,7 +39,7 @@ pub(super) struct Sinks {
 
 impl Sinks {
     /// The sinks of these settings. Their clients use this configuration with our own time limits.
-    pub(super) fn new(settings: Settings, config: SdkConfig) -> Self {
+    pub(super) fn new(settings: Settings, config: SdkConfig, http: Http) -> Self {
         let config = patient(config);
         Self {
             table: settings
@@ -56,7 +57,7 @@ impl Sinks {
             search: settings
                 .index
                 .as_ref()
-                .map(|index| SearchIndex::new(&config, &index.endpoint)),
+                .map(|index| SearchIndex::new(&config, http, &index.endpoint)),
             known_definitions: Mutex::default(),
             aws: OnceLock::new(),
             config,

@@ -13,7 +13,7 @@ use std::{
 };
 
 use ecs_tasks::{
-    function::logging::Logging,
+    function::{http::Http, logging::Logging},
     monitor::{Monitor, decide::settings::Settings},
 };
 use fastrand::Rng;
@@ -277,6 +277,7 @@ fn monitor_of(sinks: &Arc<Mutex<Sinks>>, metrics: &Metrics) -> Monitor {
     Monitor::new(
         settings.unwrap(),
         wire::config(Connector(Arc::clone(sinks))),
+        Http::default(),
         Box::new(sink),
     )
 }
