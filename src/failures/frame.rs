@@ -10,16 +10,16 @@ pub fn is_frame(line: &str) -> bool {
 
 /// A line of a stack trace or of the code beside it.
 fn is_of_a_trace(line: &str) -> bool {
-    const BEGINNINGS: [&str; 5] = ["at ", "from ", "--- End of", "goroutine ", "#"];
+    const BEGINNINGS: [&str; 4] = ["at ", "from ", "--- End of", "goroutine "];
     let counted = |line: &str, rest: &str| {
         let after = line.trim_start_matches(|char: char| char.is_ascii_digit());
         after.len() < line.len() && after.trim_start().starts_with(rest)
     };
     // Node's native frames, PHP's `#3 /app/a.php(7): f()` and `10  app/a.php:7`, Go, Ruby, Java.
     counted(line, ": 0x")
-        || BEGINNINGS[..4].iter().any(|text| line.starts_with(text))
+        || BEGINNINGS.iter().any(|text| line.starts_with(text))
         || line
-            .strip_prefix(BEGINNINGS[4])
+            .strip_prefix('#')
             .is_some_and(|rest| counted(rest, "/"))
         || ends_with_position(line)
         || line.contains(":in `")

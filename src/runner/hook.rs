@@ -393,7 +393,7 @@ async fn launch(work: &Work<'_>, run: HookRun, run_of: (&Properties, &ServiceRev
         is_new_stack: true,
         may_go_on: run.may_start_later(now + AGAIN, properties),
         may_ask_again: run.may_ask_again(now + AGAIN, properties),
-        attempts: run.attempt + 1,
+        is_repeated: run.attempt > 0,
         began_at: run.started_at,
     };
     match start_once(work, properties, &mut started, tried).await {

@@ -93,8 +93,8 @@ pub(super) struct Tried {
     pub(super) may_go_on: bool,
     /// There is time for a further attempt after one that AWS did not answer.
     pub(super) may_ask_again: bool,
-    /// The number of attempts, with this one.
-    pub(super) attempts: u32,
+    /// There were attempts before this one.
+    pub(super) is_repeated: bool,
     /// The time of the first.
     pub(super) began_at: OffsetDateTime,
 }
@@ -167,25 +167,25 @@ async fn launch_until_complete(
         .without_max_times()
         .with_jitter();
     let mut delays = backoff.build();
-    let (began_at, mut attempts) = (work.now(), 0);
+    let (began_at, mut is_repeated) = (work.now(), false);
     let mut started = Started {
         attempt,
         ..Started::default()
     };
     loop {
-        attempts += 1;
         let delay = delays.next().unwrap_or_default();
         let tried = Tried {
             is_new_stack,
             may_go_on: work.now() + delay < patience,
             // Such a call has been made until the deadline.
             may_ask_again: false,
-            attempts,
+            is_repeated,
             began_at,
         };
         if let Some(end) = start_once(work, properties, &mut started, tried).await {
             return end;
         }
+        is_repeated = true;
         // The call may have taken long, and the last attempt comes when patience ends.
         let left = (patience - work.now()).try_into().unwrap_or_default();
         tokio::time::sleep(delay.min(left)).await;
@@ -334,7 +334,7 @@ async fn resolve_incomplete(
     let definition = Definition::read_once(&reading, &properties.task_definition, work.now()).await;
     let (stack_id, started) = (&work.reply_to.stack_id, &started.tasks);
     let (was_repeated, seconds) = (
-        tried.attempts > 1,
+        tried.is_repeated,
         (work.now() - tried.began_at).whole_seconds(),
     );
     let tried = StartTried {

@@ -557,19 +557,18 @@ impl AtDeadline {
             [one] => format!("container {one}"),
             several => format!("containers {}", several.join(", ")),
         };
-        if !self.unstarted.is_empty() && !self.running.is_empty() {
-            let unstarted: Vec<&str> = self.unstarted.iter().map(String::as_str).collect();
-            let facts = facts
-                .with("unstarted", Some(&named(&unstarted)))
-                .with("running", Some(&named(&names)));
-            return (Recognised::of("timeout-dependency"), facts);
-        }
-        if !self.done.is_empty() && !self.running.is_empty() {
-            let done: Vec<&str> = self.done.iter().map(String::as_str).collect();
-            let facts = facts
-                .with("done", Some(&named(&done)))
-                .with("running", Some(&named(&names)));
-            return (Recognised::of("timeout-goes-on"), facts);
+        // Some containers ran while these others had not started, or had ended.
+        for (id, name, others) in [
+            ("timeout-dependency", "unstarted", &self.unstarted),
+            ("timeout-goes-on", "done", &self.done),
+        ] {
+            if !others.is_empty() && !names.is_empty() {
+                let others: Vec<&str> = others.iter().map(String::as_str).collect();
+                let facts = facts
+                    .with(name, Some(&named(&others)))
+                    .with("running", Some(&named(&names)));
+                return (Recognised::of(id), facts);
+            }
         }
         (
             failures::of_log(log, true).unwrap_or_else(|| Recognised::of("timeout")),
