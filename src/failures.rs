@@ -16,6 +16,8 @@ mod said;
 
 use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 
+use serde::{Deserialize, Serialize};
+
 pub use self::{
     catalogue::CATALOGUE,
     fill::{Reader, names},
@@ -69,7 +71,7 @@ impl CatalogueEntry {
 }
 
 /// The class of a failure, for the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureClass {
     /// A task ran and did not succeed.
     Container,

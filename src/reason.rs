@@ -8,6 +8,10 @@ mod fit;
 
 pub use fit::plain;
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 pub use crate::failures::FailureClass;
 use crate::failures::{Particulars, Reader, Recognised, cut};
 
@@ -15,7 +19,7 @@ use crate::failures::{Particulars, Reader, Recognised, cut};
 pub const ROLE_OF_FUNCTION: &str = "the role of the function";
 
 /// A Reason before it is cut to size, with its parts in reading order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     /// The failure, or the success, in one sentence. It is the last part to be cut.
     lead: String,
@@ -32,7 +36,7 @@ pub struct Reason {
     /// Places to look: the task's ARN, the log group and the stream.
     place: Vec<String>,
     /// The id of the catalogue's entry behind it.
-    id: Option<&'static str>,
+    id: Option<Cow<'static, str>>,
     /// The class of the failure. `None` if the function itself failed, or nothing did.
     class: Option<FailureClass>,
 }
@@ -82,7 +86,7 @@ impl Reason {
     pub fn of(recognised: &Recognised, facts: &Particulars) -> Self {
         let entry = recognised.entry;
         let reason = Self {
-            id: Some(entry.id),
+            id: Some(entry.id.into()),
             class: Some(entry.class),
             ..Self::new(recognised.lead(facts))
         };
@@ -107,7 +111,7 @@ impl Reason {
     #[must_use]
     pub fn about(self, id: &'static str) -> Self {
         Self {
-            id: Some(id),
+            id: Some(id.into()),
             ..self
         }
     }
@@ -120,6 +124,7 @@ impl Reason {
     /// AWS's words of a failure that the catalogue does not know. `None` if it does.
     pub fn unknown(&self) -> Option<String> {
         self.id
+            .as_ref()
             .filter(|id| id.starts_with("unknown-"))
             .map(|_| self.said.join("; "))
     }
@@ -167,7 +172,10 @@ impl Reason {
     #[must_use]
     pub fn said(mut self, said: Option<&str>) -> Self {
         // An unknown failure is quoted in full, so that a report of it can extend the catalogue.
-        let is_known = self.id.is_none_or(|id| !id.starts_with("unknown-"));
+        let is_known = self
+            .id
+            .as_ref()
+            .is_none_or(|id| !id.starts_with("unknown-"));
         let said = said.map(|said| {
             if is_known {
                 cut(said)
@@ -291,7 +299,7 @@ impl NoLog {
             }
             Self::NotAwslogs(Some(driver)) => {
                 format!(
-                    "Its log is not in CloudWatch Logs: look where its log driver {driver} sends it"
+                    "Its log is not in CloudWatch Logs: look for it where its log driver {driver} sends it"
                 )
             }
             Self::FireLens(Some(group)) => {
@@ -300,8 +308,8 @@ impl NoLog {
                 )
             }
             Self::FireLens(None) => {
-                "FireLens routes its log: look where Options of its LogConfiguration send it, \
-                                     and at the log of the log router"
+                "FireLens routes its log: look for it where Options of its LogConfiguration send it, and check the \
+                 log of the log router"
                     .to_owned()
             }
             Self::Denied(_) => format!(
@@ -314,7 +322,7 @@ impl NoLog {
                  role, or without one the instance's role, may lack logs:CreateLogStream"
             ),
             Self::Empty => format!(
-                "Its log is still empty: it printed nothing, or its lines come late. Look again: {}",
+                "Its log is still empty: it printed nothing, or its lines have not arrived yet. Check again: {}",
                 log.command()
             ),
             Self::Unread(why) => format!(

@@ -86,7 +86,7 @@ impl Reason {
             }
             text.push_str(&sentence);
         }
-        text.extend(self.id.map(|id| format!(" [{id}]")));
+        text.extend(self.id.as_ref().map(|id| format!(" [{id}]")));
         text
     }
 }

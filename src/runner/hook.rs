@@ -110,6 +110,9 @@ impl Runner {
     }
 
     async fn advance(&self, hook: &Hook, invocation: &Invocation) -> HookStatus {
+        if let Some(reason) = hook.run.as_ref().and_then(|run| run.failed.as_deref()) {
+            return HookStatus::Done(self.stop_hook(hook, reason.clone(), invocation).await);
+        }
         let properties = match hook.properties() {
             Ok(properties) => properties,
             Err(reason) => return failed(*reason),
@@ -121,13 +124,25 @@ impl Runner {
         let run = hook.run.clone();
         let run = run.unwrap_or_else(|| HookRun::begin(&hook.stage, invocation.now()));
         let is_started = run.is_started(&properties);
-        // An invocation whose answer was lost may have started tasks that the state does not name.
-        let may_have_others = !is_started || properties.start_retries > 0;
-        let status = match is_started {
-            true => self.look_at_run(hook, run, &properties, invocation).await,
-            false => self.start_run(hook, run, properties, invocation).await,
+        let (run, is_repeated) = match is_started {
+            true => (run, false),
+            false => match self
+                .start_run(hook, run.clone(), &properties, invocation)
+                .await
+            {
+                Begun::Repeated(run) => (*run, true),
+                // ECS may invoke the function twice at one moment, and the other invocation may be
+                // about to start the tasks that this one could not. The next one finds them.
+                Begun::First(HookStatus::Done(Answer::Failed(reason))) => {
+                    tracing::warn!("{}; the next invocation fails the hook", reason.head());
+                    return HookStatus::InProgress(Box::new(run.failing(reason)));
+                }
+                Begun::First(status) => return status,
+            },
         };
-        match status {
+        // An invocation whose answer was lost may have started tasks that the state does not name.
+        let may_have_others = is_repeated || properties.start_retries > 0;
+        match self.look_at_run(hook, run, &properties, invocation).await {
             HookStatus::Done(Answer::Failed(reason)) if may_have_others => {
                 HookStatus::Done(self.stop_hook(hook, reason, invocation).await)
             }
@@ -140,9 +155,9 @@ impl Runner {
         &self,
         hook: &Hook,
         run: HookRun,
-        properties: Properties,
+        properties: &Properties,
         invocation: &Invocation,
-    ) -> HookStatus {
+    ) -> Begun {
         let now = invocation.now();
         let unknown = hook.reply_to(None);
         let asking = self.work_on_hook("", &[], &unknown, invocation);
@@ -154,18 +169,16 @@ impl Runner {
             // ECS is eventually consistent.
             Ok(None) => {
                 let reason = texts::no_revision(&hook.revision, None);
-                return later(run.clone(), run.may_start_later(now, &properties), reason);
+                let may_pass = run.may_start_later(now, properties);
+                return Begun::First(later(run, may_pass, reason));
             }
             Err(error) => {
-                let may_pass = may_pass(&error, &run, now, &properties);
-                return later(
-                    run,
-                    may_pass,
-                    texts::no_revision(&hook.revision, Some(&error)),
-                );
+                let may_pass = may_pass(&error, &run, now, properties);
+                let reason = texts::no_revision(&hook.revision, Some(&error));
+                return Begun::First(later(run, may_pass, reason));
             }
         };
-        let properties = properties.deployed_as(&revision);
+        let properties = properties.clone().deployed_as(&revision);
         let families = [family(&properties.task_definition).to_owned()];
         let reply_to = hook.reply_to(revision.created_at);
         let work = self.work_on_hook(&properties.cluster, &families, &reply_to, invocation);
@@ -174,7 +187,7 @@ impl Runner {
             && run.attempt == 0
             && let Some(status) = clear(&work, &run, &properties).await
         {
-            return status;
+            return Begun::First(status);
         }
         // An invocation that ECS has repeated may have started what this attempt would start again.
         if run.attempt > 0 && run.retries == 0 {
@@ -185,24 +198,19 @@ impl Runner {
                     if alive.len() >= properties.tasks() {
                         let attempt = run.attempt;
                         let run = run.started(alive, attempt, (&properties, &revision));
-                        let run = run.timing(&properties, now);
-                        return self.look_at_run(hook, run, &properties, invocation).await;
+                        return Begun::Repeated(Box::new(run.timing(&properties, now)));
                     }
                 }
                 Err(error) => {
                     let may_pass = may_pass(&error, &run, now, &properties);
-                    return later(run, may_pass, texts::earlier_unknown(&error));
+                    return Begun::First(later(run, may_pass, texts::earlier_unknown(&error)));
                 }
             }
         }
         if let Some(reason) = unknown_watch_containers(&work, &properties).await {
-            return failed(reason);
+            return Begun::First(failed(reason));
         }
-        match launch(&work, run, (&properties, &revision)).await {
-            // An earlier invocation has started the tasks, and ECS has lost what it said.
-            Begun::Repeated(run) => self.look_at_run(hook, *run, &properties, invocation).await,
-            Begun::First(status) => status,
-        }
+        launch(&work, run, (&properties, &revision)).await
     }
 
     /// Looks at the tasks once, and does what the look asks for.
@@ -249,7 +257,7 @@ impl Runner {
                 if let Some(run) = never_ran.then(|| run.anew(properties, now)).flatten() {
                     tracing::warn!(
                         retries = run.retries,
-                        "no container ever ran: starting anew"
+                        "no container ever ran: starting the tasks again"
                     );
                     return HookStatus::InProgress(Box::new(run));
                 }

@@ -220,6 +220,12 @@ async fn deploy(
         match status.as_ref().and_then(Value::as_str) {
             Some("IN_PROGRESS") => {
                 let answer = answer.unwrap_or_default();
+                let has_failed = !answer["hookDetails"]["Run"]["failed"].is_null();
+                if has_failed && world.sabotage == Some(Sabotage::FailsBeforeItStops) {
+                    world.note(format!("deployment {number}: FAILED"));
+                    deployment.verdict = Some(("FAILED".to_owned(), world.now()));
+                    return deployment;
+                }
                 let run = answer["hookDetails"]["Run"].to_string();
                 if run.contains(SECRET) {
                     objections.push(format!("deployment {number}: the state holds a secret"));
@@ -384,7 +390,7 @@ fn broken(hooked: &HookLife, world: &World, deployments: &[Deployment], log: &st
             }
             // Nothing could be done about it, and the Reason says so.
             let says_so = log.lines().any(|line| {
-                let told = ["aws ecs stop-task", "could not find"];
+                let told = ["aws ecs stop-task", "could not check"];
                 told.iter().any(|words| line.contains(words))
                     && line.contains(&format!("deployment-{number}"))
             });
@@ -542,6 +548,11 @@ fn sabotaged() -> Vec<(Sabotage, &'static str, HookLife)> {
             "should have succeeded",
             refused(),
         ),
+        (
+            Sabotage::FailsBeforeItStops,
+            "runs on after",
+            HookLife::of(TWINS_DIFFER[0]),
+        ),
     ]
 }
 
@@ -624,6 +635,17 @@ fn a_start_without_capacity_is_tried_again_by_the_next_invocation() {
         hooked.life.trouble.partial_starts = partial_starts;
         let lived = check(hooked);
         assert!(lived.steps.contains("SUCCEEDED"), "{}", lived.steps);
+    }
+}
+
+/// Lives in which one of two invocations at the same moment had no time left to try the start again
+/// and failed the hook, while the other one started the task.
+const TWINS_DIFFER: [u64; 4] = [32983, 33227, 42615, 99726];
+
+#[test]
+fn no_task_runs_on_after_the_last_start_of_a_doubled_invocation() {
+    for seed in TWINS_DIFFER {
+        live(seed).assert_kept();
     }
 }
 

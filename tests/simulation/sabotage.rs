@@ -89,6 +89,8 @@ pub(crate) enum Sabotage {
     ParksWithoutHeartbeat,
     /// A panic ends the invocation. `guard.rs` has the lives that notice it.
     HasNoGuard,
+    /// A hook is failed by the invocation whose start has failed. `hooks.rs` has the life.
+    FailsBeforeItStops,
     /// A temporary refusal of a start counts as a final one.
     GivesUpOn(Refusal),
     /// The same for a full quota in an answer's failures.

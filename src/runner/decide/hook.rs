@@ -106,6 +106,10 @@ pub struct HookRun {
     /// The state of the run at its deadline, if the tasks are being stopped.
     #[serde(default)]
     timed_out: Option<TimedOut>,
+    /// The Reason of the start that has failed for good. The next invocation stops what was started
+    /// beside it, and answers FAILED.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Box<Reason>>,
 }
 
 /// The answer to an invocation.
@@ -264,6 +268,7 @@ impl HookRun {
             over_since: None,
             missing_since: None,
             timed_out: None,
+            failed: None,
         }
     }
 
@@ -319,6 +324,15 @@ impl HookRun {
             cluster: properties.cluster.clone(),
             revision_created_at: revision.created_at,
             network: network.map(ToString::to_string),
+            ..self
+        }
+    }
+
+    /// The start has failed for good.
+    #[must_use]
+    pub fn failing(self, reason: Reason) -> Self {
+        Self {
+            failed: Some(Box::new(reason)),
             ..self
         }
     }

@@ -135,10 +135,10 @@ fn details_without_a_task_are_refused_with_an_example() {
         (Value::Null, "HookDetails has no ECSTask"),
         (
             json!({"EcsTask": {}}),
-            "HookDetails has EcsTask in place of ECSTask",
+            "HookDetails has EcsTask instead of ECSTask",
         ),
-        (json!(7), "HookDetails is not the text of a JSON object"),
-        (json!("{"), "HookDetails is not the text of a JSON object"),
+        (json!(7), "HookDetails is not a JSON object in a string"),
+        (json!("{"), "HookDetails is not a JSON object in a string"),
     ] {
         let reason = hook(details).properties().unwrap_err().fit(4000);
         assert!(reason.contains(lead), "{reason}");
@@ -197,6 +197,17 @@ fn an_answer_in_progress_brings_all_details_back() {
     let next = hook(answer["hookDetails"].clone());
     assert_eq!(next.run, Some(started()));
     assert_eq!(next.reply_to(None), hook(details).reply_to(None));
+}
+
+#[test]
+fn a_failed_start_keeps_its_whole_reason_for_the_next_invocation() {
+    let reason = texts::no_revision("arn:revision", None);
+    let reason = reason.about("unknown-refusal").said(Some("Something new"));
+    assert!(reason.unknown().is_some());
+    let run = HookRun::begin("PRE_SCALE_UP", START).failing(reason.clone());
+    let answer = hook(details()).answer(&HookStatus::InProgress(Box::new(run)), at(1));
+    let next = hook(answer["hookDetails"].clone()).run.unwrap();
+    assert_eq!(next.failed.as_deref(), Some(&reason));
 }
 
 /// Otherwise a hook at two stages would take the end of the first run for that of the second.
