@@ -22,6 +22,7 @@ from pathlib import Path
 import boto3
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.responses import DynamoHandler
 from moto.server import ThreadedMotoServer
 
 # moto's server logs every request otherwise, and its CloudFormation each type that it does not play.
@@ -53,7 +54,23 @@ def copy_what_is_touched(table, memo):
     return made
 
 
+write = DynamoHandler.transact_write_items
+# The tokens of the transactions that have been made, with their answers.
+made_by = {}
+one_at_a_time = threading.Lock()
+
+
+def write_once(handler):
+    """moto ignores a transaction's token, and would count twice what a slow machine makes the function send again."""
+    token = handler.body["ClientRequestToken"]
+    with one_at_a_time:
+        if token not in made_by:
+            made_by[token] = write(handler)
+        return made_by[token]
+
+
 DynamoDBBackend.transact_write_items = transact_write_items
+DynamoHandler.transact_write_items = write_once
 Table.__deepcopy__ = copy_what_is_touched
 
 ROOT = Path(__file__).parents[2]
