@@ -626,7 +626,7 @@ fn after_a_time_out_the_rollback_does_not_meet_the_dying_task() {
         assert!(
             lived
                 .steps
-                .contains("did not finish within Timeout of 30 s"),
+                .contains("did not finish within the Timeout of 30 s"),
             "{}",
             lived.steps
         );

@@ -21,11 +21,15 @@ const TIMED_OUT: &str = "did not finish within";
 /// Why nobody knows whether such a run has stopped.
 const NOT_SEEN_TO_STOP: [&str; 3] = [
     "had not stopped",
-    "may still run",
+    "may still be running",
     "The last check of the tasks failed",
 ];
 /// Why tasks are not stopped, or not seen to have stopped.
-const NOT_FOUND: [&str; 3] = ["may still run", "no task can be found", "could not check"];
+const NOT_FOUND: [&str; 3] = [
+    "may still be running",
+    "the function cannot look for tasks",
+    "could not check",
+];
 /// A SUCCESS without the Output that was asked for, and one cause of that.
 const NO_OUTPUT: &str = "Output is empty";
 const DEFINITION_UNREAD: &str = "could not read the task definition";
