@@ -47,7 +47,7 @@ impl CallError {
         Self {
             operation,
             code: "ThrottlingException".to_owned(),
-            message: "a part was left undone".to_owned(),
+            message: "AWS processed only a part of the request".to_owned(),
             kind: CallErrorKind::Transient,
         }
     }

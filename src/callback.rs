@@ -53,7 +53,7 @@ pub enum Undelivered {
     #[error("the request gives no address for an answer")]
     NoAddress,
     /// The invocation ended first.
-    #[error("the answer could not be sent before the invocation's end")]
+    #[error("the answer could not be sent before the invocation ended")]
     OutOfTime,
     /// A bug in the function prevented the answer.
     #[error("an internal error kept the function from sending the answer")]

@@ -181,6 +181,14 @@ pub fn shown(template: &str, reader: Reader) -> String {
         Some(match name {
             "Who" => "Container <container>".to_owned(),
             "who" => "container <container>".to_owned(),
+            "What" if template == "{What}" => {
+                "An invocation of the function ended before it could answer".to_owned()
+            }
+            "What" => "The task".to_owned(),
+            "raise" => "raise Timeout".to_owned(),
+            "waiting" => "Check what the task waits for in that status".to_owned(),
+            // Whole sentences, which the text can do without.
+            "allow" | "logged" => return None,
             _ => format!("<{name}>"),
         })
     })

@@ -59,7 +59,9 @@ pub struct Monitor {
 
 /// Some sinks failed, so the payload must be delivered again.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} of the event could not be done, and it must be delivered again")]
+#[error(
+    "the function could not complete all its work on the event ({0}), so it must be delivered again"
+)]
 pub struct Undone(String);
 
 /// The events of a payload, and the messages that they came in.

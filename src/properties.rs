@@ -54,7 +54,7 @@ structure! {
         /// Time limit for success, in seconds. 0 starts the tasks and answers at once. More than
         /// 3600 needs WaitHandle.
         "Timeout" timeout: u32 = Rule::or("290", Shape::integer(0, MAX_WAIT as i64));
-        /// Seconds between two looks. Adaptive by default.
+        /// Seconds between two checks of the tasks. Adaptive by default.
         "PollInterval" poll_interval: Option<u32> = Rule::optional(Shape::integer(1, 60));
         /// Run on an Update.
         "RunOnUpdate" run_on_update: bool = Rule::or("true", Shape::Boolean);
@@ -69,7 +69,7 @@ structure! {
         "Overrides" overrides: Option<TaskOverride> = Rule::optional(TaskOverride::SHAPE);
         /// `FARGATE`, `EC2` or `EXTERNAL`.
         "LaunchType" launch_type: Option<String> = Rule::optional(Shape::NAME);
-        /// A Fargate platform version, `LATEST` where absent.
+        /// A Fargate platform version, `LATEST` by default.
         "PlatformVersion" platform_version: Option<String> = Rule::optional(Shape::NAME);
         /// Subnets and security groups, for the network mode awsvpc.
         "NetworkConfiguration" network_configuration: Option<NetworkConfiguration> =
@@ -85,7 +85,7 @@ structure! {
             Rule::optional(Shape::list(&PlacementStrategy::SHAPE, 5));
         /// The task group.
         "Group" group: Option<String> = Rule::optional(Shape::NAME);
-        /// Tags of the tasks, beside the function's own five.
+        /// Tags of the tasks, in addition to the function's own five.
         "Tags" tags: Option<Vec<Tag>> = Rule::optional(Shape::list(&Tag::SHAPE, MAX_TAGS));
         /// `TASK_DEFINITION`: its tags become the task's.
         "PropagateTags" propagate_tags: Option<String> = Rule::optional(Shape::NAME);
@@ -109,7 +109,7 @@ structure! {
         /// Further starts if no container ever ran: an image that could not be pulled, no network
         /// interface, a host lost before the start.
         "StartRetries" start_retries: u32 = Rule::or("0", Shape::integer(0, 5));
-        /// The most log lines of a failed container in the Reason.
+        /// The maximum number of log lines of a failed container in the Reason.
         "LogLines" log_lines: u32 = Rule::or("10", Shape::integer(0, 50));
         /// CloudFormation masks the attributes.
         "NoEcho" no_echo: bool = Rule::or("false", Shape::Boolean);
@@ -118,8 +118,8 @@ structure! {
         "WaitHandle" wait_handle: Option<String> = Rule::optional(Shape::NAME);
         /// The last line of the container whose code is ExitCode becomes the attribute Output, of
         /// the first task if there are several. The function waits for the line for up to 3 s after
-        /// the container's end. Add NoEcho if not everybody who can read the stack may read the
-        /// line.
+        /// the container's end. Set NoEcho if some who can read the stack must not see
+        /// the line.
         "ReturnOutput" return_output: bool = Rule::or("false", Shape::Boolean);
         /// Ignored. A change in it makes CloudFormation send an Update.
         "Triggers" triggers: Option<Value> = Rule::optional(Shape::Anything);

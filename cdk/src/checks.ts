@@ -42,7 +42,7 @@ export function mistakesIn(props: EcsTaskProps, placement: Placement): string[] 
     ...mistakesInOptions(props, props.taskDefinition),
     ...range('count', props.count, 0, 10),
     ...range('pollInterval in seconds', seconds(props.pollInterval), 1, 60),
-    ...range('ephemeralStorage in GiB', gibibytes(props.ephemeralStorage), 20, 200),
+    ...range('ephemeralStorage in GiB', gibibytes(props.ephemeralStorage), 21, 200),
     ...atMost('containerInstanceArns', props.containerInstanceArns, 10),
     ...atMost('placementConstraints', props.placementConstraints, 10),
     ...atMost('placementStrategies', props.placementStrategies, 5),
@@ -70,7 +70,7 @@ export function mistakesInHook(
   return [
     ...mistakesInOptions(props, definition),
     ...range('timeout in seconds', seconds(props.timeout), 1, HOOK_LONGEST),
-    ...(stages.length === 0 ? ['lifecycleStages must have at least one element: name one, or leave it out'] : []),
+    ...(stages.length === 0 ? ['lifecycleStages must have at least one element: add one, or leave the property out'] : []),
     ...shifting.map(
       (stage) =>
         `lifecycleStages contains ${stage}, at which ECS invokes the hook repeatedly during a traffic shift, or again in a rollback: set ` +
@@ -108,7 +108,7 @@ export function mistakesInRendered(properties: any, overrides: any): string[] {
   const { length } = text;
   // With references in it, its length is known at deployment only.
   if (length > OVERRIDES_LENGTH && !/\{"(Ref|Fn::)/.test(text)) {
-    found.push(`the overrides have ${length} characters, at most ${OVERRIDES_LENGTH} are allowed: move some into the task definition`);
+    found.push(`the overrides have ${length} characters, but at most ${OVERRIDES_LENGTH} are allowed: move some into the task definition`);
   }
   return found;
 }
@@ -197,18 +197,18 @@ function exitCodes(codes: number[] | undefined): string[] {
     return [];
   }
   if (codes.length === 0) {
-    return ['successExitCodes must have at least one element: name one, or leave it out'];
+    return ['successExitCodes must have at least one element: add one, or leave the property out'];
   }
   return codes.flatMap((code, index) => range(`successExitCodes[${index}]`, code, 0, 255));
 }
 
 function criteria(props: EcsTaskProps): string[] {
   if (props.updateCriteria?.length === 0) {
-    return ['updateCriteria must have at least one element: name one, or leave it out'];
+    return ['updateCriteria must have at least one element: add one, or leave the property out'];
   }
   return (props.updateCriteria ?? []).flatMap(({ environmentKeys, image }, index) => {
     if (environmentKeys?.length === 0) {
-      return [`updateCriteria[${index}].environmentKeys must have at least one element: name one, or leave it out`];
+      return [`updateCriteria[${index}].environmentKeys must have at least one element: add one, or leave the property out`];
     }
     return environmentKeys || image ? [] : [`updateCriteria[${index}] compares nothing: set environmentKeys, or set image to true`];
   });
@@ -318,14 +318,14 @@ function atMost(name: string, list: unknown[] | undefined, most: number): string
   if (!list || Token.isUnresolved(list) || list.length <= most) {
     return [];
   }
-  return [`${name} has ${list.length} elements, at most ${most} are allowed`];
+  return [`${name} has ${list.length} elements, but at most ${most} are allowed`];
 }
 
 function longest(name: string, text: string, most: number): string[] {
   if (Token.isUnresolved(text) || text.length <= most) {
     return [];
   }
-  return [`${name} has ${text.length} characters, at most ${most} are allowed`];
+  return [`${name} has ${text.length} characters, but at most ${most} are allowed`];
 }
 
 function isAbove(one: number | undefined, other: number | undefined): boolean {

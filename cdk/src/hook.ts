@@ -30,10 +30,11 @@ export interface EcsTaskHookProps extends EcsTaskHookOptions {
 const HOOKS = new WeakMap<ecs.BaseService, EcsTaskHook[]>();
 
 /**
- * An ECS task that runs in each deployment of a service, as a lifecycle hook of it: also where a pipeline deploys without CloudFormation.
+ * An ECS task that runs in each deployment of a service, as its lifecycle hook, even where a pipeline deploys without
+ * CloudFormation.
  *
- * If the task fails, the old revision continues to serve, and ECS says no more than that a hook failed: the reason stands in the function's
- * log, on its dashboard, and in a message to `alarmTopic` of `EcsTaskProvider`. When ECS rolls a deployment back, no task runs at
+ * If the task fails, the old revision continues to serve. ECS says only that a hook failed: the reason is in the function's log, on its
+ * dashboard, and in a message to `alarmTopic` of `EcsTaskProvider`. When ECS rolls a deployment back, no task runs at
  * PRE_SCALE_UP. When CloudFormation rolls a stack back, it may deploy the old revision anew, and then its task does run.
  */
 export class EcsTaskHook extends Construct {
@@ -53,7 +54,7 @@ export class EcsTaskHook extends Construct {
       throw new Error(`[${this.node.path}] ${reason}`);
     }
     if (this.provider instanceof EcsTaskProvider && !this.provider.hookRole) {
-      throw new Error(`[${this.node.path}] the provider ${this.provider.node.path} has hook: false, so it serves no hooks: leave hook out`);
+      throw new Error(`[${this.node.path}] the provider ${this.provider.node.path} has hook: false, so it cannot run hooks: remove hook: false from the provider`);
     }
     this.role = this.provider.hookRole ?? this.invokeRole();
     service.addLifecycleHook({

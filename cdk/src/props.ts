@@ -28,7 +28,7 @@ export interface EcsTaskContainerOverride {
   readonly command?: string[];
 
   /**
-   * Variables that are added to those of the definition, or replace those of the same name. A secret belongs into `secrets` of the
+   * Variables that are added to those of the definition, or replace those of the same name. A secret belongs in `secrets` of the
    * container in the task definition.
    *
    * @default - none
@@ -121,7 +121,7 @@ export interface EcsTaskOptions {
   readonly command?: string[];
 
   /**
-   * Variables of the container `containerName`, added to those of the definition. A secret belongs into `secrets` of the container in
+   * Variables of the container `containerName`, added to those of the definition. A secret belongs in `secrets` of the container in
    * the task definition.
    *
    * @default - none
@@ -143,7 +143,8 @@ export interface EcsTaskOptions {
   readonly containerOverrides?: EcsTaskContainerOverride[];
 
   /**
-   * The time to wait for success. The task is stopped then, and the deployment fails. 0 starts the task and does not wait.
+   * The time to wait for success. After that, the function stops the task and the deployment fails. With 0, the function starts the task
+   * and does not wait.
    *
    * More than an hour needs `waitHandle`.
    *
@@ -218,7 +219,7 @@ export interface EcsTaskProps extends EcsTaskOptions {
   readonly memoryLimitMiB?: number;
 
   /**
-   * The size of the task's own storage on Fargate, 20 to 200 GiB.
+   * The size of the task's own storage on Fargate, 21 to 200 GiB.
    *
    * @default - that of the definition
    */
@@ -292,8 +293,8 @@ export interface EcsTaskProps extends EcsTaskOptions {
    * A service in the cluster whose network, platform version and launch type or capacity providers the task takes, where they are not
    * given.
    *
-   * The service must be there before the task. Do not give one that runs the image which the task prepares for: it would be deployed
-   * before its migration.
+   * The service must exist before the task runs. Do not pass the service whose new image needs this task's work: CloudFormation would
+   * deploy it before its migration.
    *
    * @default - none
    */
@@ -363,9 +364,9 @@ export interface EcsTaskProps extends EcsTaskOptions {
   readonly serviceTimeout?: Duration;
 
   /**
-   * The time between two looks at the task, 1 to 60 seconds.
+   * The time between two checks of the task, 1 to 60 seconds.
    *
-   * @default - a second at first, ten at last
+   * @default - 1 second at first, later up to 10
    */
   readonly pollInterval?: Duration;
 
@@ -410,7 +411,7 @@ export interface EcsTaskProps extends EcsTaskOptions {
    * A handle for a task of up to twelve hours: the resource is complete when the task has started, and its end is signalled to the
    * handle. See `addWaitCondition`.
    *
-   * A handle serves once: give handle, task and condition a new ID with each release.
+   * A handle works only once: give handle, task and condition a new ID with each release.
    *
    * @default - none
    */

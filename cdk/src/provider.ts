@@ -125,7 +125,7 @@ export interface EcsTaskProviderProps {
    * The topic that the alarms notify, and that gets the reason of each failed hook. It cannot be a FIFO topic. If a key of yours encrypts
    * it, let the function use that key: `encryptionKey` of the provider is allowed already.
    *
-   * @default - the alarms show their state in CloudWatch only, and reasons of hooks stand in the function's log
+   * @default - the alarms show their state in CloudWatch only, and the reasons of failed hooks are in the function's log
    */
   readonly alarmTopic?: sns.ITopic;
 
@@ -379,7 +379,7 @@ function mistakes(props: EcsTaskProviderProps): string[] {
   }
   const reserved = props.reservedConcurrentExecutions;
   if (reserved !== undefined && !Token.isUnresolved(reserved) && !(Number.isInteger(reserved) && reserved >= 1)) {
-    found.push(`reservedConcurrentExecutions must be a whole number from 1, not ${reserved}`);
+    found.push(`reservedConcurrentExecutions must be a whole number of at least 1, not ${reserved}`);
   }
   if (!props.vpc && (props.vpcSubnets || props.securityGroups)) {
     found.push('vpcSubnets and securityGroups need vpc: add it, or leave them out');

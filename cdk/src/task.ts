@@ -144,10 +144,10 @@ export class EcsTask extends Construct implements ec2.IConnectable {
       throw this.error('output is always empty, since returnOutput is not set: set it to true');
     }
     if (this.props.waitHandle) {
-      throw this.error('output is always empty, since the task ends later than its resource: read the attribute Data of the WaitCondition');
+      throw this.error('output is always empty, because the task ends after its resource is complete: read the attribute Data of the WaitCondition');
     }
     if (timeoutOf(this.props) === 0) {
-      throw this.error('output is always empty, since a timeout of 0 does not wait for the task: raise it');
+      throw this.error('output is always empty, because a timeout of 0 does not wait for the task: raise it');
     }
     return this.attribute('Output');
   }
@@ -168,8 +168,8 @@ export class EcsTask extends Construct implements ec2.IConnectable {
   /**
    * Makes these wait for the task, such as the service that needs the new schema.
    *
-   * Of a construct with ECS services or tasks these wait alone. Of another one, everything waits but security groups, roles, task
-   * definitions and log groups: the task may need them itself.
+   * In a construct with ECS services or tasks, only those wait. In any other construct, everything waits except security groups, roles,
+   * task definitions and log groups, because the task may need those itself.
    */
   public executeBefore(...scopes: IConstruct[]): void {
     for (const scope of scopes) {
@@ -353,8 +353,8 @@ export class EcsTask extends Construct implements ec2.IConnectable {
     if (this.provider.role && !isKnown) {
       Annotations.of(this).addWarningV2(
         'cdk-ecs-tasks:unknown-roles',
-        `the roles of the imported task definition ${taskDefinition.node.path} are not known, and the function may not pass them: call ` +
-          'grantPassRole with its task role and execution role, or import it by fromTaskDefinitionAttributes',
+        `the roles of the imported task definition ${taskDefinition.node.path} are not known, so this app cannot let the function pass them: call ` +
+          'grantPassRole with its task role and execution role, or import it with fromTaskDefinitionAttributes',
       );
     }
   }
@@ -372,7 +372,7 @@ export class EcsTask extends Construct implements ec2.IConnectable {
           other instanceof CfnWaitCondition &&
           JSON.stringify(Stack.of(other).resolve(other.handle)) === JSON.stringify(Stack.of(other).resolve(waitHandle.ref)),
       );
-    return waits ? [] : ['no WaitCondition waits for waitHandle, so the deployment goes on before the task has ended: call addWaitCondition'];
+    return waits ? [] : ['no WaitCondition waits for waitHandle, so the deployment continues before the task has ended: call addWaitCondition'];
   }
 
   private error(message: string): Error {

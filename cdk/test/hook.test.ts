@@ -147,7 +147,7 @@ test('a provider without hooks serves none', () => {
   const service = new ecs.FargateService(stack, 'Web', { cluster, taskDefinition: definition(stack, 'Definition') });
   const provider = new EcsTaskProvider(stack, 'Provider', { hook: false });
   const hook = () => EcsTask.onDeploymentOf(service, 'Migrate', { provider });
-  expect(hook).toThrow(/the provider Shop\/Provider has hook: false, so it serves no hooks: leave hook out/);
+  expect(hook).toThrow(/the provider Shop\/Provider has hook: false, so it cannot run hooks: remove hook: false from the provider/);
 });
 
 test('a hook that hardly ever runs is a warning', () => {

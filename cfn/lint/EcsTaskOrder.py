@@ -25,12 +25,12 @@ class EcsTaskOrder(CloudFormationLintRule):
                     message = (
                         f"{task.name} waits until {name} is stable with the new image of the same task definition. "
                         f"If that image needs what {task.name} does (a migration), {name} never becomes stable, and "
-                        f"{task.name} never runs. Give {name} DependsOn: {task.name}"
+                        f"{task.name} never runs. Add DependsOn: {task.name} to {name}"
                     )
                     if by_name:
                         message += (
-                            f", and {task.name} LaunchType and NetworkConfiguration instead of Service: the service's "
-                            "literal name works only once the service exists"
+                            f". In {task.name}, set LaunchType and NetworkConfiguration instead of Service, because the "
+                            "literal name of a service works only once the service exists"
                         )
                     yield RuleMatch(task.path("Service") if by_name else ["Resources", task.name], message)
 

@@ -24,7 +24,7 @@ class EcsTaskType(CloudFormationLintRule):
                 continue
             if not asks_another_function(cfn, resource):
                 yield RuleMatch(
-                    ["Resources", name, "Type"], f"{name} has the type {kind}, did you mean {ecs.TYPE}?"
+                    ["Resources", name, "Type"], f"{name} has the type {kind} (did you mean {ecs.TYPE}?)"
                 )
 
 

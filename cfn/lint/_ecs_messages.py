@@ -17,7 +17,7 @@ def say(error):
         case "requiredXor" if not set(wanted) & set(value):
             return f"{inside(where)}{spelt_as(value, wanted, error.path)} is missing: add it"
         case "requiredXor":
-            return f"{inside(within)}{wanted[0]} is given twice, as {wanted[1]} too: leave one out"
+            return f"{inside(within)}{wanted[0]} is given twice, also as {wanted[1]}: leave one out"
         case "dependentExcluded":
             [(one, others)] = wanted.items()
             return f"{one} cannot be given together with {others[0]}: leave one of them out"
@@ -38,13 +38,13 @@ def say(error):
         case "type":
             return f"{where or 'Properties'} must be {kind(error.schema)}, not {given(value)}"
         case "minItems":
-            return f"{where} must have at least one element: name one, or leave it out"
+            return f"{where} must have at least one element: add one, or leave the property out"
         case "minLength":
             return f"{where} must not be empty"
         case "maxLength":
-            return f"{where} has {len(str(value))} characters, at most {wanted} are allowed"
+            return f"{where} has {len(str(value))} characters, but at most {wanted} are allowed"
         case "maxItems":
-            return f"{where} has {len(value)} elements, at most {wanted} are allowed"
+            return f"{where} has {len(value)} elements, but at most {wanted} are allowed"
     return error.message
 
 

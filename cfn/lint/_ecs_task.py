@@ -136,9 +136,9 @@ def nearest(name, names):
 
 
 def hint(name, names):
-    """`, did you mean …?` where something is near."""
+    """` (did you mean …?)` where something is near."""
     meant = nearest(name, names)
-    return f", did you mean {meant}?" if meant else ""
+    return f" (did you mean {meant}?)" if meant else ""
 
 
 def home(name):

@@ -263,7 +263,7 @@ class States(Case):
         done = self.world.run("deploy --yes")
         self.assertEqual(done.status, 1)
         self.assertIn("Cause: Role (AWS::IAM::Role)", done.error)
-        self.assertIn("Missing permission: iam:CreateRole", done.error)
+        self.assertIn("Permission denied: iam:CreateRole", done.error)
         FAILING.clear()
         done = self.must("deploy", "y\n")
         self.assertIn("delete the empty stack of a failed create", done.out)
@@ -575,7 +575,7 @@ class Destroy(Case):
         self.assertEqual([key.split("/")[-1] for key in self.objects()], ["ecsEvents.zip"])
         done = self.must("destroy --yes --monitor")
         self.assertIn("Audit stays, as its template asks", done.out)
-        self.assertIn("Still there, as its template asks: Audit (", done.out)
+        self.assertIn("Kept, as its template asks: Audit (", done.out)
         self.assertEqual(self.buckets(), [])
 
     def test_a_protected_stack_and_an_imported_one_stay(self):

@@ -151,7 +151,7 @@ class Installed(unittest.TestCase):
         wrong = TEMPLATE.replace("      Timeout: 60", "      Timout: 60")
         (self.folder / "wrong.yml").write_text(wrong, encoding="utf-8")
         self.check("ecs-tasks lint shop.yml", 0)
-        self.check("ecs-tasks lint wrong.yml", 2, "E9101", "unknown property Timout, did you mean Timeout?")
+        self.check("ecs-tasks lint wrong.yml", 2, "E9101", "unknown property Timout (did you mean Timeout?)")
         other = self.folder / "other"
         other.mkdir()
         shutil.copy(self.folder / "wrong.yml", other)

@@ -123,7 +123,7 @@ impl Console {
         if let Some(event) = lock(&self.current).as_ref() {
             let seconds = (now() - event.at).whole_seconds();
             write_line(&format!(
-                "          … {} is {} for {seconds} s",
+                "          … {} has been {} for {seconds} s",
                 event.logical_id, event.status
             ));
         }
@@ -147,7 +147,7 @@ impl Console {
         let mut invocations = plural(stage.lambda.invocations(), "invocation");
         if let Some(rules) = &stage.rules {
             invocations.push_str(&format!(
-                ", besides {} by events and {} by the watch",
+                ", plus {} by events and {} by the watch",
                 rules.events(),
                 rules.rounds()
             ));
@@ -190,11 +190,11 @@ impl Console {
     pub fn tick(&self, at: OffsetDateTime) {
         *lock(&self.findings)
             .by_name
-            .entry("of the schedule".to_owned())
+            .entry("from the schedule".to_owned())
             .or_default() += 1;
         let at = at.format(&Rfc3339).unwrap_or_default();
         write_line(&format!(
-            "          event | {at} Scheduled Event: windows that ended before are reported"
+            "          event | {at} Scheduled Event: reports the windows that have ended"
         ));
     }
 
@@ -202,7 +202,7 @@ impl Console {
     fn audited(&self, item: &Value, known: bool) {
         let text = |name: &str| item[name].as_str().unwrap_or_default();
         let finding = match text("finding") {
-            "" => "not judged",
+            "" => "no verdict",
             finding => finding,
         };
         *lock(&self.findings)
@@ -228,7 +228,7 @@ impl Console {
             value => format!("{before}{value}{after}"),
         };
         let (reason, excuse) = (given("stoppedReason", " (", ")"), given("excuse", ": ", ""));
-        let known = if known { " (came before)" } else { "" };
+        let known = if known { " (seen before)" } else { "" };
         let time = text("time");
         write_line(&format!(
             "          event | {time} {about}{reason}: {style}{finding}{style:#}{excuse}{known}"

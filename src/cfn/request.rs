@@ -187,7 +187,7 @@ impl Received {
             .collect();
         if !missing.is_empty() {
             let problem = format!(
-                "the request has no {} (a non-empty text is needed)",
+                "the request has no {} (it must be a non-empty string)",
                 missing.join(", no ")
             );
             return Self::Garbled { reply_to, problem };
@@ -348,7 +348,7 @@ mod tests {
         let (reply_to, problem) = garbled(&payload);
         assert_eq!(
             problem,
-            "the request has no StackId, no RequestId (a non-empty text is needed)"
+            "the request has no StackId, no RequestId (it must be a non-empty string)"
         );
         assert_eq!(reply_to.request_id, "720958cb-c5b7-4225-b12f-e7c5ab6c499b");
         assert!(

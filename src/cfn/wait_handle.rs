@@ -27,12 +27,12 @@ pub struct WaitHandle(ResponseUrl);
 pub enum WaitHandleError {
     /// The text is not an address, or one that must not receive a secret.
     #[error(
-        "WaitHandle is no https address: give !Ref of an AWS::CloudFormation::WaitConditionHandle"
+        "WaitHandle is not an https URL: set it to !Ref of an AWS::CloudFormation::WaitConditionHandle"
     )]
     NotAnAddress,
     /// The address belongs to somebody else.
     #[error(
-        "WaitHandle leads to {host}, not to CloudFormation's bucket {BUCKET}{region}: give !Ref of an \
+        "WaitHandle points to {host}, not to CloudFormation's bucket {BUCKET}{region}: set it to !Ref of an \
          AWS::CloudFormation::WaitConditionHandle of the same stack"
     )]
     Elsewhere {
@@ -171,9 +171,9 @@ mod tests {
         let error = parse("https://example.com").expect_err("a foreign host");
         assert_eq!(
             error.to_string(),
-            "WaitHandle leads to example.com, not to CloudFormation's bucket \
-             cloudformation-waitcondition-us-west-2: give !Ref of an \
-             AWS::CloudFormation::WaitConditionHandle of the same stack"
+            "WaitHandle points to example.com, not to CloudFormation's bucket \
+             cloudformation-waitcondition-us-west-2: set it to !Ref of an AWS::CloudFormation::WaitConditionHandle \
+             of the same stack"
         );
     }
 }

@@ -79,10 +79,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "dkr.ecr.*no basic auth credentials",
         ],
         lead: "ECR denied the pull of the image[ {image}] of {who}, or its repository does not exist",
-        step: "Give the task's execution role (on EC2 without one the instance's role) \
-               AmazonECSTaskExecutionRolePolicy[ (it lacks ecr:{action})], and check the repository (aws ecr \
-               describe-repositories); if it is of another account, its repository policy there must allow this \
-               account's role too",
+        step: "Give the task's execution role (on EC2 without one, the instance's role) \
+               AmazonECSTaskExecutionRolePolicy[ (the role lacks ecr:{action})], and for a pull-through cache also \
+               ecr:BatchImportUpstreamImage and ecr:CreateRepository. Check the repository (aws ecr \
+               describe-repositories); if it is in another account, its repository policy there must also allow this \
+               account's role",
         alert: "image cannot be pulled: denied",
         ..ENTRY
     },
@@ -116,6 +117,20 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "image-layers-denied",
+        says: &[
+            "CannotPull*starport-layer-bucket*403",
+            "~failed to copy: httpRead*403 Forbidden",
+            "CannotPull*error parsing HTTP 403 response body",
+        ],
+        lead: "S3 denied the layers of the image[ {image}] of {who}, though the registry gave its manifest",
+        step: "If the VPC has an S3 endpoint, its policy must allow s3:GetObject on \
+               arn:aws:s3:::prod-REGION-starport-layer-bucket/* (ECR's layers), or on the bucket of another registry. \
+               The execution role is not the cause",
+        alert: "image cannot be pulled: its layers are denied",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "image-private",
         rank: Rank::Area,
         says: &[
@@ -144,12 +159,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "You have reached your pull rate limit",
             "You have reached your unauthenticated pull rate limit",
             "429 Too Many Requests",
+            "CannotPull*error parsing HTTP 429",
         ],
-        lead: "The registry refused the image[ {image}] of {who}: too many pulls (Docker Hub counts anonymous pulls by \
-               address)",
-        step: "Pull through ECR (a pull-through cache rule; Docker's official images are at \
-               public.ecr.aws/docker/library, too), or give the container RepositoryCredentials[deploy: ; StartRetries \
-               retries the start]",
+        lead: "The registry refused the image[ {image}] of {who}: too many pulls",
+        step: "Docker Hub counts anonymous pulls by address: pull through ECR (a pull-through cache rule, for which \
+               the execution role needs ecr:BatchImportUpstreamImage and ecr:CreateRepository), take the image from \
+               public.ecr.aws/docker/library, or give the container RepositoryCredentials. If the image is in ECR, \
+               start fewer tasks at once[deploy: ; StartRetries retries the start]",
         alert: "pull limit of the registry",
         ..ENTRY
     },
@@ -218,14 +234,15 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "registry-not-found",
         says: &[
             "CannotPull*lookup {registry} on *: no such host",
+            "CannotPull*lookup {registry} on *i/o timeout",
             "CannotPull*no such host",
             "CannotPull*server misbehaving",
         ],
-        lead: "The registry[ {registry}] of the image[ {image}] of {who} has no address: its name is wrong, or the VPC \
-               resolves no names",
-        step: "Check the registry's name in Image of the task definition, and that DNS support and DNS hostnames are on \
-               in the VPC",
-        alert: "registry cannot be reached (no address)",
+        lead: "The name of the registry[ {registry}] of the image[ {image}] of {who} could not be resolved: it is \
+               wrong, or DNS does not work in the VPC",
+        step: "Check the registry's name in Image of the task definition, that DNS support and DNS hostnames are on \
+               in the VPC, and that the DNS servers of its DHCP options answer from these subnets",
+        alert: "registry's name cannot be resolved",
         ..ENTRY
     },
     CatalogueEntry {
@@ -253,13 +270,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "pull command failed*panic: runtime error",
         ],
         lead: "The registry[ {registry}] of the image[ {image}] of {who} could not be reached from the task's network",
-        step: "Give the task a route to the internet: AssignPublicIp: ENABLED in a public subnet, or a NAT gateway in \
-               a private one. For ECR the VPC endpoints ecr.api, ecr.dkr and s3 also work (logs and secretsmanager \
-               too, if the task uses them); their security group must allow inbound 443 from the task. Allow outbound \
-               443 in the task's security group[. It ran in {network}]",
-        on_ec2: "Give the instances a route to the registry, mostly a NAT gateway. For ECR the VPC endpoints ecr.api, \
-                 ecr.dkr and s3 also work; their security group must allow inbound 443 from the instances. On EC2 a \
-                 task in network mode awsvpc gets no public address[. It ran in {network}]",
+        step: "Give the task a route to the internet: AssignPublicIp: ENABLED in a public subnet, or a NAT gateway \
+               in a private one. For ECR, the VPC endpoints ecr.api, ecr.dkr (both with private DNS) and s3 also \
+               work (logs and secretsmanager too, if the task uses them); their security group must allow inbound \
+               443 from the task. Allow outbound 443 in the task's security group[. It ran in {network}]",
+        on_ec2: "Give the instances a route to the registry, usually a NAT gateway. For ECR, the VPC endpoints \
+                 ecr.api, ecr.dkr (both with private DNS) and s3 also work; their security group must allow inbound \
+                 443 from the instances. On EC2 a task in network mode awsvpc gets no public address[. It ran in \
+                 {network}]",
         alert: "registry cannot be reached (network)",
         ..ENTRY
     },
@@ -269,13 +287,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "CannotPull*x509: ",
             "CannotPull*tls: failed to verify certificate",
         ],
-        lead: "The registry[ {registry}] of the image[ {image}] of {who} showed a certificate that the agent does not \
-               trust",
-        step: "Give the registry a certificate of a public authority, or push the image to ECR; a proxy that opens \
-               TLS also causes this",
+        lead: "The registry[ {registry}] of the image[ {image}] of {who} presented a certificate that the agent does \
+               not trust",
+        step: "Give the registry a certificate from a public authority, or push the image to ECR; a proxy that \
+               intercepts TLS can also cause this",
         on_ec2: "Put the authority's certificate into /etc/docker/certs.d/{registryHost|REGISTRY}/ca.crt on the \
-                 instances, give the registry a certificate of a public authority, or push the image to ECR; a proxy \
-                 that opens TLS also causes this",
+                 instances, give the registry a certificate from a public authority, or push the image to ECR; a \
+                 proxy that intercepts TLS can also cause this",
         alert: "registry cannot be reached (certificate)",
         ..ENTRY
     },
@@ -318,8 +336,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         rank: Rank::Area,
         lead: "The layers of the image[ {image}] of {who} could not be read, though its manifest could",
-        step: "ECR keeps layers in S3: add the S3 gateway endpoint to the route tables of the task's subnets, and \
-               allow outbound 443 in the task's security group[. It ran in {network}]",
+        step: "ECR keeps layers in S3: the task's subnets need a NAT gateway, or the S3 gateway endpoint in their \
+               route tables, whose policy allows s3:GetObject on arn:aws:s3:::prod-REGION-starport-layer-bucket/*; \
+               the task's security group needs outbound 443. For another registry, the address in AWS's message must \
+               be reachable[. It ran in {network}]",
         alert: "registry cannot be reached (layers, S3)",
         ..ENTRY
     },
@@ -339,12 +359,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Thin Pool has * free data blocks which is less than minimum required",
         ],
         lead: "The host's disk is full: there is no room for the image[ {image}] of {who}",
-        step: "Make the image smaller, or set EphemeralStorage: SizeInGiB in the task definition (21 to 200[deploy: ; \
-               Overrides can set it for one run]); where ECS refuses that, as it does for Windows, run the image on \
-               EC2",
-        on_ec2: "Free the instance's disk (docker system df shows what fills it, docker system prune --all frees it), \
-                 give the instances larger volumes (BlockDeviceMappings of their launch template), or let the agent \
-                 remove old images sooner (ECS_IMAGE_CLEANUP_INTERVAL)",
+        step: "Make the image smaller, or set EphemeralStorage: SizeInGiB in the task definition (21 to 200[deploy: \
+               ; Overrides can set it for one run]); where ECS refuses that, run the image on EC2",
+        on_ec2: "Drain and replace the instance, or free its disk: docker system df shows what fills it. docker \
+                 image prune --all also removes amazon-ecs-pause, which tasks in network mode awsvpc need: run \
+                 systemctl restart ecs after it. Give the instances larger volumes (BlockDeviceMappings of their \
+                 launch template), or let the agent remove old images sooner (ECS_IMAGE_CLEANUP_INTERVAL)",
         alert: "disk full",
         ..ENTRY
     },
@@ -360,9 +380,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "mediaType in manifest",
         ],
         rank: Rank::Area,
-        lead: "The image[ {image}] of {who} was pulled and could not be unpacked",
-        step: "Build and push it again (with --provenance=false if you use Docker's buildx): the agent cannot unpack \
-               build attestations (application/vnd.in-toto)",
+        lead: "The image[ {image}] of {who} was pulled, but could not be unpacked",
+        step: "AWS's message names the fault. Build and push the image again without a cache (docker build \
+               --no-cache). For media types such as application/vnd.in-toto, use --provenance=false: the agent \
+               cannot unpack build attestations. For lchown, use a smaller user or group id",
         alert: "image cannot be pulled: broken",
         ..ENTRY
     },
@@ -407,7 +428,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The execution role[ {role}] of the task is not allowed to read the secret {secret|that the task names}",
         step: "Grant it secretsmanager:GetSecretValue[ on {secret}] (and kms:Decrypt, if a customer managed key \
-               encrypts it); a secret of another account needs a resource policy, and its key a key policy, too",
+               encrypts it); a secret in another account also needs a resource policy, and its key a key policy. If \
+               AWS's message ends with another policy than an identity-based one (a VPC endpoint's, a boundary, an \
+               explicit deny), change that one instead",
         alert: "secret cannot be read",
         ..ENTRY
     },
@@ -422,7 +445,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The execution role[ {role}] of the task is not allowed to read the parameter {secret|that the task \
                names} of Parameter Store",
-        step: "Grant it ssm:GetParameters[ on {secret}] (and kms:Decrypt, if a customer managed key encrypts it)",
+        step: "Grant it ssm:GetParameters[ on {secret}] (and kms:Decrypt, if a customer managed key encrypts it). If \
+               AWS's message ends with another policy than an identity-based one (a VPC endpoint's, a boundary, an \
+               explicit deny), change that one instead",
         alert: "secret cannot be read",
         ..ENTRY
     },
@@ -442,8 +467,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The execution role[ {role}] of the task is not allowed to use the KMS key[ {kmsKey}] that encrypts its \
                secret[ {secret}]",
-        step: "Grant it kms:Decrypt on that key, in the role's policy and, for a key of another account, in the key's \
-               policy; the key must be enabled (aws kms describe-key --key-id {kmsKeyArn|KEY})",
+        step: "Grant it kms:Decrypt on that key in the role's policy, and also in the key's policy if the key is in \
+               another account or its policy does not leave access to IAM. A secret in another account needs a \
+               customer managed key. The key must be enabled (aws kms describe-key --key-id {kmsKeyArn|KEY})",
         alert: "secret cannot be read: KMS key",
         ..ENTRY
     },
@@ -476,8 +502,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "ParameterNotFound",
         ],
         lead: "The secret or parameter {secret|that the task definition names} does not exist",
-        step: "Create it in the task's region and account, or correct ValueFrom in the task definition (for Secrets \
-               Manager the full ARN, with the six characters that it adds to the name)",
+        step: "Correct ValueFrom in the task definition, or create the secret. For Secrets Manager, compare the ARN \
+               (aws secretsmanager describe-secret --secret-id NAME): one that was deleted and created again has \
+               other last six characters. A name without an ARN means Parameter Store in the task's region and \
+               account",
         alert: "secret cannot be read: not found",
         ..ENTRY
     },
@@ -487,7 +515,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to fetch secret {secret} from secrets manager*did not contain json key {key}",
             "did not contain json key {key}",
             "did not contain json key",
-            "invalid character *looking for beginning of value",
+            "secret*invalid character *looking for beginning of value",
         ],
         lead: "The secret {secret|that the task names} has no JSON key[ {key}]",
         step: "Add that key to its value, which must be a JSON object (aws secretsmanager get-secret-value \
@@ -504,7 +532,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "can't find the specified secret value for staging label: {version}",
             "Secrets Manager can't find the specified secret value",
         ],
-        lead: "The secret {secret|that the task names} exists, and has no value[ of version {version}]",
+        lead: "The secret {secret|that the task names} exists, but has no value[ of version {version}]",
         step: "Give it a value (aws secretsmanager put-secret-value --secret-id {secretArn|SECRET} --secret-string \
                VALUE), or correct the version in ValueFrom in the task definition \
                (ARN:json-key:version-stage:version-id)",
@@ -558,6 +586,21 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..ENTRY
     },
     CatalogueEntry {
+        id: "agent-throttled",
+        says: &[
+            "unable to retrieve secret*Throttling",
+            "unable to retrieve secret*Rate exceeded",
+            "fetching secret data*Throttling",
+            "Cloudwatch log*Throttling",
+        ],
+        lead: "AWS throttled the agent while it prepared {who}: too many tasks start at once",
+        step: "[deploy: Deploy again, or set StartRetries][alert: Start it again (a service does that itself)]. If it happens \
+               again, start fewer tasks at once, or raise the limit: the throughput of Parameter Store in its settings, \
+               or the quota of CreateLogStream in Service Quotas",
+        alert: "AWS throttled the start",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "secret-other",
         rank: Rank::Area,
         says: &[
@@ -607,8 +650,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The task could read neither its secrets nor the login to pull its image[ {image}]: AWS's message ends \
                before it says which",
         step: "Check first that the task's subnets reach AWS (AssignPublicIp, a NAT gateway, or VPC endpoints for \
-               ecr.api, ecr.dkr, s3, secretsmanager, ssm), then the execution role's policy; aws ecs describe-tasks \
-               shows the whole message[. It ran in {network}]",
+               ecr.api, ecr.dkr, s3, secretsmanager, ssm), then the execution role's policy[. It ran in {network}]",
         alert: "network or execution role",
         ..ENTRY
     },
@@ -637,8 +679,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The execution role of the task is not allowed to read its environment file in S3, or the file does not \
                exist",
-        step: "Grant it s3:GetObject on the file and s3:GetBucketLocation on its bucket, and check EnvironmentFiles in \
-               the task definition (aws s3 ls s3://BUCKET/KEY.env shows whether the file exists)",
+        step: "Grant it s3:GetObject on the file, s3:GetBucketLocation on its bucket and kms:Decrypt on a customer \
+               managed key that encrypts it; the policies of the bucket and of an S3 endpoint must also allow it. \
+               Then check EnvironmentFiles in the task definition (aws s3 ls s3://BUCKET/KEY.env shows whether the \
+               file exists)",
         alert: "environment file cannot be read",
         ..ENTRY
     },
@@ -690,7 +734,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The execution role[ {role}] of the task is not allowed to write to the log group[ {group}] of {who}",
         step: "Grant it (on EC2 without one the instance's role) logs:CreateLogStream and logs:PutLogEvents there[ \
-               (it lacks logs:{action})], and logs:CreateLogGroup where awslogs-create-group is set",
+               (it lacks logs:{action})], and logs:CreateLogGroup where awslogs-create-group is set. If AWS's \
+               message ends with another policy than an identity-based one (a VPC endpoint's, a boundary, an \
+               explicit deny), change that one instead",
         alert: "log cannot be written",
         ..ENTRY
     },
@@ -741,9 +787,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The log driver[ {driver}] of {who} could not reach its collector[ ({address})], and Docker does not \
                start a container without its log driver",
-        step: "Start the collector before the task (fluentd or Fluent Bit as a daemon service on each instance; the \
-               log router of awsfirelens by DependsOn). Check its address in Options of LogConfiguration \
-               (fluentd-address, splunk-url); fluentd-async: \"true\" starts the container without fluentd",
+        step: "Start the collector before the task (fluentd or Fluent Bit as a daemon service on each instance; with \
+               awsfirelens, make the container depend on the log router in DependsOn). Check its address in Options \
+               of LogConfiguration (fluentd-address, splunk-url). With fluentd-async: \"true\", the container starts \
+               even if fluentd is down",
         alert: "log collector cannot be reached",
         ..ENTRY
     },
@@ -758,7 +805,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "{option} is required*awslogs",
             "unable to get awslogs driver arguments",
         ],
-        lead: "The LogConfiguration of {who} has an option[ {option}] that its log driver does not know, or lacks one",
+        lead: "The LogConfiguration of {who} has an option[ {option}] that its log driver does not know, or lacks a \
+               required one",
         step: "Correct LogConfiguration: Options in the task definition; awslogs needs awslogs-group, awslogs-region and \
                awslogs-stream-prefix",
         alert: "log options are wrong",
@@ -767,8 +815,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "log-options-missing",
         says: &["no log configuration specified"],
-        lead: "{Who} uses the log driver awsfirelens, and its LogConfiguration has no options, so it was not started",
-        step: "Give LogConfiguration of that container Options, at least Name: the output plugin of Fluent Bit",
+        lead: "{Who} uses the log driver awsfirelens, but its LogConfiguration has no options, so it was not started",
+        step: "Add Options to the LogConfiguration of that container: at least Name, which selects the output plugin \
+               of Fluent Bit",
         alert: "log options are missing",
         ..ENTRY
     },
@@ -803,7 +852,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "unable to generate firelens config",
             "firelens configuration",
         ],
-        lead: "FireLens could not make the configuration of its log router",
+        lead: "FireLens could not create the configuration of its log router",
         step: "Check FirelensConfiguration of the log router and the log Options of the containers that use \
                awsfirelens; a configuration file in S3 needs s3:GetObject and s3:GetBucketLocation on the execution \
                role",
@@ -845,9 +894,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "mount.nfs4: No route to host",
         ],
         lead: "The EFS file system[ {filesystem}] of the task could not be reached",
-        step: "Admit the task's security group (on EC2 without awsvpc the instance's) on port 2049 (NFS) in the \
-               security group of the mount targets, and have a mount target in the Availability Zone of each of the \
-               task's subnets[. It ran in {network}]",
+        step: "Admit the task's security group (on EC2 without awsvpc, the instance's) on port 2049 (NFS) in the \
+               security group of the mount targets. Each Availability Zone of the task's subnets needs a mount \
+               target[. It ran in {network}]",
         alert: "EFS cannot be reached",
         ..ENTRY
     },
@@ -857,9 +906,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "EFS utils*Failed to resolve {filesystem} -",
             "EFS utils*Failed to resolve {filesystem}",
         ],
-        lead: "The EFS file system[ {filesystem}] of the task has no address in its VPC",
-        step: "Check FilesystemId in the task definition, make a mount target in the Availability Zone of each of the \
-               task's subnets, and have DNS hostnames and DNS support on in the VPC",
+        lead: "The name of the EFS file system[ {filesystem}] of the task could not be resolved in its VPC",
+        step: "Check FilesystemId in the task definition, create a mount target in the Availability Zone of each of \
+               the task's subnets, and turn on DNS hostnames and DNS support in the VPC",
         alert: "EFS cannot be reached",
         ..ENTRY
     },
@@ -884,9 +933,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to chown*operation not permitted",
         ],
         lead: "Docker could not change the owner of a volume of {who} to match the directory in the image; on EFS, \
-               PosixUser of the access point prevents that",
-        step: "Name an access point without PosixUser (it cannot be changed, only replaced), or set ContainerPath in MountPoints to a path that the image does \
-               not have",
+               the access point's PosixUser prevents that",
+        step: "Use an access point without PosixUser (an existing one cannot be changed, only replaced), or set \
+               ContainerPath in MountPoints to a path that the image does not have",
         alert: "EFS access point prevents chown",
         ..ENTRY
     },
@@ -894,8 +943,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "efs-path-missing",
         says: &["mounting {filesystem} failed, reason given by server: No such file or directory"],
         lead: "The directory that the task mounts does not exist on EFS ({filesystem})",
-        step: "Make it on the file system, use an access point that makes it, or correct RootDirectory in the task \
-               definition",
+        step: "Create it on the file system, use an access point that creates it, or correct RootDirectory in the \
+               task definition",
         alert: "EFS directory missing",
         ..ENTRY
     },
@@ -925,8 +974,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The KMS key of the task's EBS volume is invalid, or its key policy does not let the infrastructure \
                role (RoleArn) use it",
         step: "Correct KmsKeyId (in VolumeConfigurations, or in ManagedStorageConfiguration of the cluster), and \
-               allow the infrastructure role kms:CreateGrant, kms:DescribeKey and kms:GenerateDataKeyWithoutPlaintext \
-               in the key's policy. AWS's client token is not the cause",
+               allow the infrastructure role kms:DescribeKey, kms:GenerateDataKeyWithoutPlaintext, kms:CreateGrant \
+               and, for an encrypted snapshot, kms:ReEncrypt* and kms:Decrypt in the key's policy. AWS's client \
+               token is not the cause",
         alert: "EBS volume's KMS key",
         ..ENTRY
     },
@@ -951,7 +1001,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "configuring the EBS volume attachment",
             "EBS volume*attach",
         ],
-        lead: "The EBS volume of the task could not be made or attached",
+        lead: "The EBS volume of the task could not be created or attached",
         step: "Check VolumeConfigurations: the KMS key and its policy, the snapshot, FilesystemType for the task's \
                operating system, and the permissions of its role",
         alert: "EBS volume cannot be attached",
@@ -961,9 +1011,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "volume-other",
         rank: Rank::Area,
         says: &["CannotCreateVolume", "failed to mount local volume"],
-        lead: "A volume of the task could not be made",
+        lead: "A volume of the task could not be created",
         step: "Check Volumes and MountPoints in the task definition: driver, driver options, and the host path",
-        alert: "volume cannot be made",
+        alert: "volume cannot be created",
         ..ENTRY
     },
     // ---- Network interfaces ----
@@ -977,7 +1027,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~Create Network Interface with public IP assignment enabled in subnet {subnet}",
         ],
         lead: "No address is free in the task's subnet[ {subnet}]",
-        step: "Name further or larger subnets in NetworkConfiguration, or free addresses: every task of network mode \
+        step: "Name more or larger subnets in NetworkConfiguration, or free addresses: every task of network mode \
                awsvpc takes one until it is STOPPED[ (aws ec2 describe-subnets --subnet-ids {subnet} shows \
                AvailableIpAddressCount)][. It was to run in {network}]",
         alert: "no free address in the subnet",
@@ -1012,9 +1062,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "attempting to*network interface*AuthFailure",
             "attempting to*network interface*AccessDenied",
         ],
-        lead: "EC2 did not allow ECS to make the task's network interface",
-        step: "Check the organization's service control policies for ec2:CreateNetworkInterface and ec2:CreateTags, \
-               that AWSServiceRoleForECS exists, and that the subnet is shared with this account",
+        lead: "EC2 did not allow ECS to create the task's network interface",
+        step: "Check that AWSServiceRoleForECS exists (aws iam get-role --role-name AWSServiceRoleForECS), that a \
+               shared subnet is still shared with this account (AWS RAM), and the errorMessage of \
+               CreateNetworkInterface in CloudTrail's event history",
         alert: "network interface denied",
         ..ENTRY
     },
@@ -1184,7 +1235,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "is not valid in the main configuration file",
         ],
         lead: "{Who}, the log router, exited with code {code}: its Fluent Bit configuration is not valid",
-        step: "Correct the file that config-file-value of FirelensConfiguration names (a PARSER belongs into a file of \
+        step: "Correct the file that config-file-value of FirelensConfiguration names (a PARSER belongs in a file of \
                its own, which parsers_file in SERVICE names) and the options of LogConfiguration",
         alert: "log router's configuration",
         ..RAN
@@ -1288,7 +1339,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Cwd must be an absolute path",
         ],
         lead: "The working directory[ {directory}] of {who} cannot be used",
-        step: "Correct WorkingDirectory in the task definition, or make the directory in the Dockerfile for that User",
+        step: "Correct WorkingDirectory in the task definition, or create the directory in the Dockerfile, and let \
+               User access it",
         alert: "working directory",
         ..ENTRY
     },
@@ -1301,8 +1353,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "error mounting",
         ],
         lead: "The volume[ {source}] of {who} cannot be mounted[ at {path}] as the task definition says",
-        step: "A directory mounts onto a directory, and a file onto a file: make Host: SourcePath in Volumes and \
-               ContainerPath in MountPoints two of the same kind, which both exist",
+        step: "A directory mounts only onto a directory, and a file only onto a file: make sure that Host: \
+               SourcePath in Volumes and ContainerPath in MountPoints both exist and are of the same kind",
         alert: "volume cannot be mounted",
         ..ENTRY
     },
@@ -1311,8 +1363,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         class: FailureClass::Container,
         says: &["read-only file system"],
         logs: &["Read-only file system", "EROFS"],
-        lead: "{Who} wrote to its root file system, which is read-only[ (exit code {code})]",
-        step: "Mount a volume where it writes, or set ReadonlyRootFilesystem: false in the task definition",
+        lead: "{Who} wrote to a file system that is read-only[ (exit code {code})]",
+        step: "If the path is on a volume, set ReadOnly: false in MountPoints. Otherwise, mount a volume there, or \
+               set ReadonlyRootFilesystem: false in the task definition",
         alert: "read-only file system",
         ..ENTRY
     },
@@ -1328,9 +1381,15 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "ERROR 1114 (",
             "(errno: 1114",
             "The table {table} is full",
+            "/rdsdbdata/*No space left on device",
+            "OS errno 28",
+            "(Errcode: 28",
+            "PANIC: *no space left on device",
         ],
         lead: "{Who} exited with code {code}: the database's disk is full (not the task's)",
-        step: "Raise AllocatedStorage of the database, or switch on its storage autoscaling (MaxAllocatedStorage)",
+        step: "On RDS, raise AllocatedStorage, or switch on storage autoscaling (MaxAllocatedStorage). On Aurora, \
+               the local storage for temporary files is full (metric FreeLocalStorage): use a larger instance class, \
+               or do the work in batches",
         alert: "database's disk is full",
         ..RAN
     },
@@ -1352,8 +1411,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The disk of the task is full[ (container {container}[, exit code {code}])]",
         step: "Set EphemeralStorage: SizeInGiB in the task definition (21 to 200[deploy: ; Overrides can set it for \
                one run]), keep large data on a volume (EFS, EBS), or write less",
-        on_ec2: "Free the instance's disk (docker system df shows what fills it, docker system prune --all frees it), \
-                 give the instances larger volumes, or write less",
+        on_ec2: "Drain and replace the instance, or free its disk (docker system df shows what fills it), give the \
+                 instances larger volumes, or write less",
         alert: "disk full",
         ..ENTRY
     },
@@ -1406,7 +1465,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "ordering dependency [{dependency}(*has timed out",
             "ordering dependency*has timed out",
         ],
-        lead: "{Who} was not started: it waited for container {dependency|of its DependsOn}, which was not ready \
+        lead: "{Who} was not started: it depends on container {dependency|in its DependsOn}, which was not ready \
                within its StartTimeout",
         step: "See the log of container {dependency|named under DependsOn}: it did not reach its Condition (SUCCESS, \
                COMPLETE or HEALTHY) in time; raise its StartTimeout in the task definition only if it is just slow",
@@ -1422,7 +1481,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~dependency*failed to",
             "~ordering dependency",
         ],
-        lead: "{Who} was not started, because container {dependency|named under its DependsOn} failed or never started",
+        lead: "{Who} was not started, because container {dependency|in its DependsOn} failed or never started",
         step: "See the exit code and the log of container {dependency|named under DependsOn}: it did not reach its \
                Condition (START, SUCCESS, COMPLETE or HEALTHY)",
         alert: "a container that others depend on failed",
@@ -1464,9 +1523,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "CannotDescribeContainer",
             "failed to get container status",
         ],
-        lead: "The container runtime no longer knows {who}: it may have been killed for lack of memory",
-        step: "Raise Memory of the container and the task in the task definition; on EC2, look at Docker too \
-               (journalctl -u docker)",
+        lead: "The container runtime could not describe {who}: it was overloaded, or the container was killed for \
+               lack of memory",
+        step: "[deploy: Deploy again][alert: Start it again (a service does that itself)]. If it happens again, \
+               compare its memory in Container Insights with Memory in the task definition; on EC2, check Docker and \
+               the disk (journalctl -u docker, df -h)",
         alert: "container runtime failed",
         ..ENTRY
     },
@@ -1477,7 +1538,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "bind source path does not exist",
         ],
         lead: "The directory[ {path}] of a volume does not exist on the container instance, so {who} was not started",
-        step: "Make it on each instance (user data), or correct Host: SourcePath in Volumes of the task definition",
+        step: "Create it on each instance (user data), or correct Host: SourcePath in Volumes of the task definition",
         alert: "directory is missing on its host",
         ..ENTRY
     },
@@ -1500,7 +1561,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed to create container",
         ],
         lead: "The container runtime could not start {who}",
-        step: "Read AWS's words, which name the setting: mostly EntryPoint, Command, MountPoints, User or \
+        step: "Read AWS's message, which names the setting: usually EntryPoint, Command, MountPoints, User or \
                LinuxParameters in the task definition",
         alert: "container cannot be started",
         ..ENTRY
@@ -1534,9 +1595,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "ECS could not launch an instance for the capacity provider {provider}: its infrastructure role[ {role}] is not \
                allowed[ {action}]",
-        step: "Allow {action|the call that AWS's words name}[ on {onArn}] to the infrastructure role of the capacity \
-               provider; AmazonECSInfrastructureRolePolicyForManagedInstances has all but iam:PassRole on the instances' \
-               role",
+        step: "Allow {action|the call that AWS's message names}[ on {onArn}] to the infrastructure role of the \
+               capacity provider; AmazonECSInfrastructureRolePolicyForManagedInstances has it, but iam:PassRole only \
+               on roles whose names begin with ecsInstanceRole",
         alert: "infrastructure role lacks a permission",
         ..ENTRY
     },
@@ -1548,8 +1609,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "launch instance(s) for capacity provider",
         ],
         lead: "ECS could not launch an instance for the capacity provider[ {provider}]",
-        step: "AWS's words are EC2's answer: correct the capacity provider's instance requirements, subnets or roles, or raise \
-               the vCPU quota of EC2 in Service Quotas",
+        step: "AWS's message is EC2's answer: correct the capacity provider's instance requirements, subnets or \
+               roles, or raise the vCPU quota of EC2 in Service Quotas",
         alert: "no instance could be launched",
         ..ENTRY
     },
@@ -1559,7 +1620,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Frame,
         says: &["ResourceInitializationError", "ResourceNotFoundException"],
         lead: "The agent could not prepare what the task needs before its containers start",
-        step: "Read AWS's words, which name the resource; check its name, the execution role, and that the task's \
+        step: "Read AWS's message, which names the resource; check its name, the execution role, and that the task's \
                subnets reach it[. It ran in {network}]",
         alert: "resources cannot be initialized",
         ..ENTRY
@@ -1594,8 +1655,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Container killed due to memory usage",
         ],
         lead: "{Who} ran out of memory and was killed[ (exit code {code})]",
-        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)] in the task definition[deploy:  \
-               or, for one run, in Overrides], or make it use less. Its work may be half done",
+        step: "Raise Memory of the container and the task[ (the task has {memory} MiB)] in the task \
+               definition[deploy:  or, for one run, in Overrides] (on Fargate, Cpu limits Memory), or make it use \
+               less. Its work may be half done",
         alert: "out of memory",
         ..RAN
     },
@@ -1648,6 +1710,20 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..RAN
     },
     CatalogueEntry {
+        id: "database-memory",
+        logs: &[
+            "ERROR: *out of memory",
+            "out of shared memory",
+            "ERROR 1038 (",
+            "Out of sort memory",
+        ],
+        lead: "{Who} exited with code {code}: the database ran out of memory (not the task)",
+        step: "Do the work in batches, lower work_mem or maintenance_work_mem, raise max_locks_per_transaction if the line says \
+               so, or use a larger instance class for the database",
+        alert: "database is out of memory",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "memory-exhausted",
         logs: &[
             "Cannot allocate memory",
@@ -1673,7 +1749,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         // The code alone proves nothing: memory, StopTask and a kill from inside all end in 137.
         codes: &[137],
-        lead: "{Who} exited with code {code} (SIGKILL), and AWS does not say what killed it",
+        lead: "{Who} exited with code {code} (SIGKILL), but AWS does not say what killed it",
         step: "Most often it ran out of memory: compare its memory in Container Insights with Memory in the task \
                definition[ (the task has {memory} MiB)], and raise Memory. If ECS stopped the task, the container did \
                not end within StopTimeout: let it end on SIGTERM, or raise StopTimeout. Its work may be half done",
@@ -1683,9 +1759,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "terminated",
         rank: Rank::Area,
         codes: &[143],
-        lead: "{Who} exited with code {code} (SIGTERM: it was asked to stop), and AWS does not say by whom",
-        step: "See the other containers of the task, and in CloudTrail's event history who called StopTask. Its work \
-               may be half done",
+        lead: "{Who} exited with code {code} (SIGTERM: it was asked to stop), but AWS does not say by whom",
+        step: "Check the other containers of the task, and in CloudTrail's event history who called StopTask. Its \
+               work may be half done",
         ..RAN
     },
     CatalogueEntry {
@@ -1702,7 +1778,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "illegal-instruction",
         codes: &[132],
         lead: "{Who} exited with code {code} (SIGILL): its program uses an instruction that the task's processor does not have",
-        step: "Build it, or take a build of its native libraries, for an older processor (no -march=native), or run it on a \
+        step: "Build the program and its native libraries for an older processor (no -march=native), or run it on a \
                newer one (EC2)",
         alert: "built for a newer processor",
         ..RAN
@@ -1713,8 +1789,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // Windows: STATUS_ACCESS_VIOLATION, STATUS_STACK_OVERFLOW, STATUS_STACK_BUFFER_OVERRUN.
         codes: &[134, 136, 139, 3_221_225_477, 3_221_225_725, 3_221_226_505],
         lead: "{Who} exited with code {code} ({signal}: its program crashed)",
-        step: "[{logged}. ]Compare the image with the last one that worked, and run it locally with the same input. A \
-               native library for another C library (glibc, musl) is a usual cause",
+        step: "[{logged}. ]Compare the image with the last one that worked, and run it locally with the same input. \
+               A native library built for another C library (glibc, musl) is a common cause",
         ..RAN
     },
     CatalogueEntry {
@@ -1723,7 +1799,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // Windows: STATUS_CONTROL_C_EXIT.
         codes: &[130, 3_221_225_786],
         lead: "{Who} exited with code {code} ({signal}: it was interrupted)",
-        step: "Find the sender: the StopSignal, or a process in the container. Its work may be half done",
+        step: "Find out what sent the signal: ECS (if STOPSIGNAL of the image is SIGINT), or a process in the \
+               container. Its work may be half done",
         ..RAN
     },
     CatalogueEntry {
@@ -1752,8 +1829,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         stop_codes: &["SpotInterruption"],
         lead: "AWS took back the Spot capacity that the task ran on[ (container {container}[, exit code {code}])]",
         step: "The task's work may be half done: check it before you [deploy: deploy again][alert: start it again (a \
-               service does that itself)]. To avoid Spot, replace CapacityProviderStrategy by LaunchType: FARGATE, or \
-               name a provider in it that is not Spot",
+               service does that itself)]. To avoid Spot, name a provider in CapacityProviderStrategy that is not \
+               Spot",
         alert: "Spot interruption",
         ..RAN
     },
@@ -1763,10 +1840,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Container instance deregistration forced by user",
             "deregistration forced by user",
         ],
-        lead: "Somebody deregistered the container instance of the task by force[ (container {container}[, exit code {code}])]",
-        step: "Drain an instance before you deregister it: CloudTrail shows who called DeregisterContainerInstance. [deploy: \
-               Deploy again][alert: Start it again if it is still needed (a service does that itself)]. Its work may be \
-               half done",
+        lead: "Somebody forcibly deregistered the task's container instance[ (container {container}[, exit code \
+               {code}])]",
+        step: "Drain an instance before you deregister it. CloudTrail shows who called DeregisterContainerInstance. \
+               [deploy: Deploy again][alert: Start it again if it is still needed (a service does that itself)]. Its \
+               work may be half done",
         alert: "its host was deregistered",
         ..RAN
     },
@@ -1782,7 +1860,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The instance[ {instance}] that the task ran on was terminated[ (container {container}[, exit code {code}])]",
         step: "The task's work may be half done: check it before you [deploy: deploy again][alert: start it again (a \
                service does that itself)]. If an Auto Scaling group scaled the instance in, switch on managed \
-               termination protection in its capacity provider",
+               termination protection and managed scaling in its capacity provider, and scale-in protection in the \
+               Auto Scaling group",
         alert: "its host was terminated",
         ..RAN
     },
@@ -1811,8 +1890,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Instance draining",
         ],
         lead: "The container instance was drained, so ECS stopped the task[ (container {container}[, exit code {code}])]",
-        step: "When no instance is being replaced, [deploy: deploy again][alert: start it again (a service \
-               does that itself)]. Its work may be half done",
+        step: "Wait until no instance is being replaced, then [deploy: deploy again][alert: start it again (a \
+               service does that itself)]. Its work may be half done",
         alert: "instance draining",
         ..RAN
     },
@@ -1828,7 +1907,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "scaled-in",
         says: &["Scaling activity initiated by"],
         lead: "The service was scaled in, so ECS stopped the task[ (container {container}[, exit code {code}])]",
-        step: "Nothing to do if that is wanted; a task can keep itself alive with task scale-in protection",
+        step: "Nothing to do if that was intended. A task can protect itself with task scale-in protection",
         alert: "scaled in",
         ..RAN
     },
@@ -1841,10 +1920,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "is unhealthy in (elb",
         ],
         lead: "The load balancer's health checks of the task failed[ (target group {target})], so ECS replaced it",
-        step: "If the task was healthy before, its last log lines, CPU, memory and connections say why it stopped to \
-               answer. Else check that the container listens on the target group's port and path at 0.0.0.0 (not 127.0.0.1), \
-               and answers within the timeout of its health check. The task's security group must admit the load balancer, and \
-               HealthCheckGracePeriodSeconds of the service cover the container's start",
+        step: "If the task was healthy before, its last log lines, CPU, memory and connections say why it stopped \
+               answering. Otherwise, check that the container listens on 0.0.0.0 (not 127.0.0.1) on the target \
+               group's port, and answers the health check's path within its timeout. The task's security group must \
+               admit the load balancer, and HealthCheckGracePeriodSeconds of the service must cover the container's \
+               start",
         alert: "health checks failed",
         ..RAN
     },
@@ -1856,9 +1936,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "failed*health checks",
         ],
         rank: Rank::Area,
-        lead: "The health check of a container of the task failed, so ECS stopped it",
+        lead: "The health check of one of the task's containers failed, so ECS stopped the task",
         step: "Run Command of HealthCheck in the task definition inside the image (the tools it calls, such as curl, \
-               must be in the image), and raise StartPeriod if the program only starts slowly; its log may say more",
+               must be in the image), and raise StartPeriod if the program is just slow to start; its log may say \
+               more",
         alert: "health checks failed",
         ..RAN
     },
@@ -1867,8 +1948,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         rank: Rank::Area,
         says: &["Task stopped by user", "stopped by user"],
         stop_codes: &["UserInitiated"],
-        lead: "Somebody stopped the task by ecs:StopTask[ (container {container}[, exit code {code}])]",
-        step: "CloudTrail's event history shows who called StopTask. After that, [deploy: deploy again][alert: start \
+        lead: "Somebody stopped the task with ecs:StopTask[ (container {container}[, exit code {code}])]",
+        step: "Find out in CloudTrail's event history who called StopTask, then [deploy: deploy again][alert: start \
                it again if it is still needed]. Its work may be half done",
         alert: "stopped by StopTask",
         ..RAN
@@ -1877,10 +1958,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "stopped-by-ecs-tasks",
         // Every reason that ecs-tasks gives to StopTask begins like this.
         says: &["^ecs-tasks: "],
-        lead: "The function of Custom::ECSTask stopped the task before it was done[ (container {container}[, exit code \
-               {code}])]",
-        step: "See [deploy: the newer request of this resource in the stack's events, or ]why this run could not \
-               continue, in the log of the function that started it. Its work may be half done",
+        lead: "The function of Custom::ECSTask stopped the task before it had finished[ (container {container}[, \
+               exit code {code}])]",
+        step: "Look for [deploy: a newer request for this resource in the stack's events, or for ]the reason in the \
+               log of the function that started it. Its work may be half done",
         alert: "stopped by Custom::ECSTask",
         ..RAN
     },
@@ -1892,26 +1973,26 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         // one that failed has a higher rank.
         stop_codes: &["ServiceSchedulerInitiated"],
         lead: "The service's scheduler stopped the task[ (container {container}[, exit code {code}])]",
-        step: "Nothing to do after a deployment; else see the service's events",
+        step: "This is normal after a deployment. Otherwise, see the service's events",
         alert: "stopped by the service scheduler",
         ..RAN
     },
     CatalogueEntry {
         id: "task-lost",
         rank: Rank::Prefix,
-        lead: "ECS no longer knows the task, so its end is unknown",
-        step: "See in its log[ ({group})] how far it got, then [deploy: deploy again][alert: start it again (a service \
-               does that itself)]. Its work may be half done",
+        lead: "ECS no longer knows the task, so nobody can tell how it ended",
+        step: "Check in its log[ ({group})] how far it got, then [deploy: deploy again][alert: start it again (a \
+               service does that itself)]. Its work may be half done",
         alert: "task unknown to ECS",
         ..RAN
     },
     CatalogueEntry {
         id: "no-container",
         rank: Rank::Prefix,
-        lead: "The task ended, and ECS shows no container of it that counts",
+        lead: "The task ended, but ECS shows none of the containers that decide its verdict",
         step: "[deploy: Check WatchContainers and the names of the containers in the task definition][alert: Look at \
                the stopped task and its log (aws ecs describe-tasks shows it for an hour)]",
-        alert: "no container could be judged",
+        alert: "no container that decides the verdict",
         ..RAN
     },
     // ---- What a container's log says ----
@@ -1945,9 +2026,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "not authorized to perform: rds-db:connect",
         ],
         lead: "{Who} exited with code {code}: the database refused the IAM login of user[ {user}]",
-        step: "Grant the task role rds-db:connect on arn:aws:rds-db:REGION:ACCOUNT:dbuser:RESOURCE-ID/{user|USER} (the \
-               resource id, not the instance's name). Let the database user have rds_iam, and switch on IAM authentication. \
-               Make the token for the same host, port and user, less than 15 minutes before its use",
+        step: "Grant the task role rds-db:connect on arn:aws:rds-db:REGION:ACCOUNT:dbuser:RESOURCE-ID/{user|USER} \
+               (the resource id, not the instance's name). Grant rds_iam to the database user, and switch on IAM \
+               authentication. Generate the token for the same host, port and user, less than 15 minutes before its \
+               use",
         alert: "database refused the IAM login",
         ..RAN
     },
@@ -1961,8 +2043,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "{Who} exited with code {code}: a statement needs the MySQL privilege[ {privilege}] that its database user \
                lacks, and RDS gives nobody SUPER",
-        step: "For triggers and functions set log_bin_trust_function_creators to 1 in the DB parameter group. In other \
-               scripts remove DEFINER clauses, SET GLOBAL and SET sql_log_bin",
+        step: "For triggers and functions (ERROR 1419), set log_bin_trust_function_creators to 1 in a parameter \
+               group of your own, since the default one cannot be changed. In other scripts remove DEFINER clauses, \
+               SET GLOBAL and SET sql_log_bin",
         alert: "database user lacks SUPER",
         ..RAN
     },
@@ -2043,9 +2126,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "database-schema-denied",
         logs: &["permission denied for schema {schema}"],
         lead: "{Who} exited with code {code}: its database user has no rights on the schema {schema}",
-        step: "As the schema's owner, run GRANT USAGE, CREATE ON SCHEMA {schema} TO … with the user's name (since \
-               PostgreSQL 15 users have no CREATE on public), or make the user its owner (ALTER SCHEMA {schema} OWNER \
-               TO …)",
+        step: "As the schema's owner, run GRANT USAGE ON SCHEMA {schema} TO … with the user's name, and GRANT CREATE \
+               if the task creates objects there (since PostgreSQL 15, users have no CREATE on public)",
         alert: "database user lacks a right",
         ..RAN
     },
@@ -2057,11 +2139,26 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "permission denied for relation {object}",
             "permission denied for sequence {object}",
             "permission denied for database {object}",
+            "Access denied for user * to database {object}",
+            "command denied to user * for table {object}",
         ],
         lead: "{Who} exited with code {code}: its database user has no rights on {object}",
         step: "As the owner of {object}, GRANT that user the rights that the statement needs. To alter or drop \
                {object}, the user must own it (ALTER … OWNER TO)",
         alert: "database user lacks a right",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-deadlock",
+        logs: &[
+            "Deadlock found when trying to get lock",
+            "deadlock detected",
+        ],
+        lead: "{Who} exited with code {code}: its transaction and another one waited for each other, and the database rolled \
+               it back",
+        step: "[deploy: Deploy again][alert: Start it again]. If it happens again, take the locks in the same order as the \
+               other transaction, or stop the writers while the task runs",
+        alert: "database deadlock",
         ..RAN
     },
     CatalogueEntry {
@@ -2073,8 +2170,6 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "could not obtain lock on",
             "Timed out trying to acquire a postgres advisory lock",
             "Could not acquire change log lock",
-            "Deadlock found when trying to get lock",
-            "deadlock detected",
             "can't acquire database lock",
             "can't acquire lock",
             "ConcurrentMigrationError",
@@ -2084,8 +2179,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "{Who} exited with code {code}: it did not get a lock in the database",
         step: "Find the holder: another migration, or an open transaction (PostgreSQL pg_blocking_pids, MySQL SHOW \
-               ENGINE INNODB STATUS). If no migration runs, remove the lock of a failed one (knex migrate:unlock, \
-               liquibase release-locks)",
+               ENGINE INNODB STATUS, or sys.schema_table_lock_waits for DDL). If no migration runs, remove the lock \
+               of a failed one (knex migrate:unlock, liquibase release-locks)",
         alert: "database lock",
         ..RAN
     },
@@ -2185,8 +2280,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "There is already an object named {object} in the database",
         ],
         lead: "{Who} exited with code {code}: its migration creates {object|what}, which the database already has",
-        step: "If an earlier run made it and could not record that, mark the migration as done (alembic stamp, migrate \
-               --fake, prisma migrate resolve --applied, flyway baseline). Otherwise change the migration",
+        step: "If an earlier run created it but could not record that, mark the migration as done (alembic stamp, \
+               migrate --fake, prisma migrate resolve --applied, flyway baseline). Otherwise change the migration",
         alert: "object already exists",
         ..RAN
     },
@@ -2273,12 +2368,27 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ..RAN
     },
     CatalogueEntry {
+        id: "database-idle-timeout",
+        logs: &["terminating connection due to idle-in-transaction timeout"],
+        lead: "{Who} exited with code {code}: its transaction stood idle for longer than the database or its user allows",
+        step: "Do the slow work outside the transaction, or raise idle_in_transaction_session_timeout for this session",
+        alert: "transaction was idle too long",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "database-command-timeout",
+        logs: &["Execution Timeout Expired"],
+        lead: "{Who} exited with code {code}: a statement took longer than the program's command timeout",
+        step: "Raise CommandTimeout in the program (Command Timeout in the connection string), or do the work in batches. A \
+               statement that is fast elsewhere may be waiting for a lock",
+        alert: "statement timed out",
+        ..RAN
+    },
+    CatalogueEntry {
         id: "database-statement-timeout",
         logs: &[
             "canceling statement due to statement timeout",
             "maximum statement execution time exceeded",
-            "terminating connection due to idle-in-transaction timeout",
-            "Execution Timeout Expired",
         ],
         lead: "{Who} exited with code {code}: a statement took longer than the database or its user allows",
         step: "Raise the limit for this session (PostgreSQL SET statement_timeout = 0, MySQL max_execution_time), or do \
@@ -2303,10 +2413,25 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "connection reset by peer",
             "ECONNRESET",
         ],
-        lead: "{Who} exited with code {code}, and its log ends with a connection that the other side closed",
+        lead: "{Who} exited with code {code}, and the last error in its log is a connection that the other side \
+               closed",
         step: "See whether the server restarted or failed over (aws rds describe-events), ran out of memory, or closes \
                idle connections. Its work may be half done: check it before the next run",
         alert: "connection lost",
+        ..RAN
+    },
+    CatalogueEntry {
+        id: "connection-failed",
+        logs: &[
+            "Can't reach database server at {address}",
+            "Communications link failure",
+        ],
+        lead: "{Who} exited with code {code}, and the last error in its log is a connection to the database[ at {address}] \
+               that failed",
+        step: "The line does not say why: check the host and the port, that the database runs, that its security group \
+               admits the task's security group[ ({groups})] on that port, and TLS. The lines above may say more[. It ran in \
+               {network}]",
+        alert: "database cannot be reached",
         ..RAN
     },
     CatalogueEntry {
@@ -2319,8 +2444,6 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "connect ETIMEDOUT {address}",
             "Can't connect to MySQL server on {address} *timed out",
             "Can't connect to MySQL server on {address} (110",
-            "Can't reach database server at {address}",
-            "Communications link failure",
             "could not connect to server: Connection timed out",
             "Connection timed out",
             "connection timed out",
@@ -2339,7 +2462,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "ConnectTimeout",
             "Login timeout expired",
         ],
-        lead: "{Who} exited with code {code}, and its log ends with a connection[ to {address}] that timed out",
+        lead: "{Who} exited with code {code}, and the last error in its log is a connection[ to {address}] that \
+               timed out",
         step: "Admit the task's security group[ ({groups})] on that port in the security group of what it connects to, and \
                check the routes between their subnets[. It ran in {network}]",
         alert: "a connection timed out",
@@ -2354,9 +2478,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Connection refused",
             "ECONNREFUSED",
         ],
-        lead: "{Who} exited with code {code}, and its log ends with a connection[ to {address}] that was refused",
-        step: "Check host and port in its Environment, and that the server is up and listens there (a blocked \
-               security group causes a timeout, not a refusal); 127.0.0.1 is the task itself",
+        lead: "{Who} exited with code {code}, and the last error in its log is a connection[ to {address}] that was \
+               refused",
+        step: "Check the host and the port in its Environment, and that the server is up and listens there (a \
+               blocked security group causes a timeout, not a refusal); 127.0.0.1 is the task itself",
         alert: "a connection was refused",
         ..RAN
     },
@@ -2379,7 +2504,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Temporary failure in name resolution",
             "UnknownHostException: {address}",
         ],
-        lead: "{Who} exited with code {code}, and its log ends with a name[ ({address})] that could not be resolved",
+        lead: "{Who} exited with code {code}, and the last error in its log is a host name[ ({address})] that could \
+               not be resolved",
         step: "Check the host name in its Environment, that DNS support is on in the VPC, and that the private hosted \
                zone is associated with the VPC[. It ran in {network}]",
         alert: "a name could not be resolved",
@@ -2417,9 +2543,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "server does not support secure connection",
             "SSL connection is not supported",
         ],
-        lead: "{Who} exited with code {code}: it asked for an encrypted connection (TLS), and the database has none",
-        step: "Switch TLS on in the database, or off in the program: PostgreSQL sslmode=disable or PGSSLMODE=disable, \
-               MySQL ssl-mode=DISABLED, SQL Server Encrypt=false",
+        lead: "{Who} exited with code {code}: it asked for an encrypted connection (TLS), but the database does not \
+               offer it",
+        step: "Check the host first: RDS and Aurora offer TLS, so this may be another server (a pooler, a sidecar, \
+               127.0.0.1). Switch TLS on there. Only if the connection stays within the task, switch it off in the \
+               program: PostgreSQL sslmode=disable or PGSSLMODE=disable, MySQL ssl-mode=DISABLED, SQL Server \
+               Encrypt=false",
         alert: "database has no TLS",
         ..RAN
     },
@@ -2436,11 +2565,13 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
             "The certificate chain was issued by an authority that is not trusted",
         ],
-        lead: "{Who} exited with code {code}, and its log ends with a server's certificate that it does not trust",
-        step: "Put the certificate of its authority into the image: for RDS \
+        lead: "{Who} exited with code {code}, and the last error in its log is a server's certificate that it does \
+               not trust",
+        step: "Put the certificate of the server's authority into the image: for RDS \
                https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, named by sslrootcert or \
                PGSSLROOTCERT (PostgreSQL), ssl-ca (MySQL), NODE_EXTRA_CA_CERTS (Node.js), Java's trust store, or the \
-               system's (sqlcmd and ODBC: update-ca-certificates)",
+               system's (sqlcmd and ODBC: update-ca-certificates). RDS Proxy has a certificate of Amazon's public \
+               authority instead",
         alert: "certificate not trusted",
         ..RAN
     },
@@ -2469,8 +2600,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "{Who} exited with code {code}: the database admits no connection[ of user {user} to database \
                {database}] from its address[ {address}]",
-        step: "Check the names of user and database in its Environment or Secrets; then admit the task's subnets in \
-               the database (PostgreSQL pg_hba.conf, MySQL the host of the user)",
+        step: "Check the names of the user and the database in its Environment or Secrets. On RDS and Aurora, where \
+               nobody edits pg_hba.conf, the cause is a wrong name, or a connection without TLS (rds.force_ssl). On \
+               a server of your own, admit the task's subnets (PostgreSQL pg_hba.conf, MySQL the host of the user)",
         alert: "database does not admit the task",
         ..RAN
     },
@@ -2488,9 +2620,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Authentication failed against",
             "ORA-01017",
         ],
-        lead: "{Who} exited with code {code}, and its log ends with a login[ ({user})] that the database refused",
-        step: "Check user name and password in its Environment or Secrets: a secret is read when the task starts, and \
-               a rotated one may differ from what the database has",
+        lead: "{Who} exited with code {code}, and the last error in its log is a login[ ({user})] that the database \
+               refused",
+        step: "Check the user name and the password in its Environment or Secrets: a secret is read when the task \
+               starts, and a rotated one may differ from what the database has",
         alert: "database login refused",
         ..RAN
     },
@@ -2521,25 +2654,27 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "(AccessDenied) when calling the {action} operation",
             "(AccessDeniedException) when calling the {action} operation",
         ],
-        lead: "{Who} exited with code {code}, and its log ends with a call[ ({action})] that AWS denied",
-        step: "Grant {action|what it calls} to the task role (TaskRoleArn in the task definition): the execution role is \
-               the agent's, not the program's",
+        lead: "{Who} exited with code {code}, and the last error in its log is a call[ ({action})] that AWS denied",
+        step: "Grant {action|what it calls}[ on {on}] to the task role (TaskRoleArn in the task definition; the \
+               execution role is the agent's, not the program's). If the line names another policy (an explicit \
+               deny, a boundary, a VPC endpoint's or a resource's policy), change that one instead",
         alert: "task role lacks a permission",
         ..RAN
     },
     // ---- Time ----
     CatalogueEntry {
         id: "timeout-never-ran",
-        lead: "The task did not run within {limit} and {stopped}: it stayed in {status}",
-        step: "{waiting}. If a start takes longer than that here (minutes, if an instance has to start first), \
+        lead: "The task did not start to run within the {limit} and {stopped}: it stayed in {status}",
+        step: "{waiting}. If starts normally take longer here (minutes, if an instance has to start first), \
                {raise}[. It was to run in {network}]",
         ..TIMED_OUT
     },
     CatalogueEntry {
         id: "timeout-dependency",
-        lead: "The task did not run within {limit} and {stopped}: {unstarted} did not start, while {running} ran",
-        step: "By DependsOn, {unstarted} waits for {running} to be healthy or to end: check the HealthCheck in the task \
-               definition, and the log of {running}. Only if that takes longer by itself, {raise}",
+        lead: "The task did not start to run within the {limit} and {stopped}: {unstarted} did not start, while \
+               {running} ran",
+        step: "Because of DependsOn, {unstarted} waits for {running} to be healthy or to end: check the HealthCheck \
+               in the task definition, and the log of {running}. If that simply takes longer, {raise}",
         ..TIMED_OUT
     },
     CatalogueEntry {
@@ -2553,7 +2688,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "lock wait timeout",
             "is blocked by",
         ],
-        lead: "The task did not finish within {limit} and {stopped}. Its log shows it waiting for a lock",
+        lead: "The task did not finish within the {limit} and {stopped}. Its log shows it waiting for a lock",
         step: "Find the holder of the lock: another migration, an open transaction, or a row left by a failed run (if \
                no migration runs, liquibase release-locks removes Liquibase's). Only if the lock will be released \
                without help, {raise|raise Timeout}. Its work may be half done",
@@ -2561,7 +2696,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "timeout-goes-on",
-        lead: "The task did not finish within {limit} and {stopped}: {done} had ended, and {running} still ran",
+        lead: "The task did not finish within the {limit} and {stopped}: {done} had ended, but {running} had not",
         step: "Set Essential: true on {done|the container whose end is the task's} in the task definition: its end \
                then stops {running}. Or make {running} end by itself",
         ..TIMED_OUT
@@ -2569,15 +2704,16 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "timeout",
         says: &["ecs-tasks: not finished within {limit}"],
-        lead: "{What} did not finish within {limit} and {stopped|has been stopped}",
+        lead: "{What} did not finish within the {limit} and {stopped|has been stopped}",
         step: "If it only needs longer, {raise|raise Timeout}. If it hangs, the last lines of its log may show where[: \
                {tail}]. Its work may be half done",
         ..TIMED_OUT
     },
     CatalogueEntry {
         id: "still-stopping",
-        lead: "The tasks of this resource were asked to stop and have not stopped within {limit}",
-        step: "Wait until they are STOPPED, then deploy again; StopTimeout in the task definition bounds it",
+        lead: "The tasks of this resource were asked to stop and have not stopped within the {limit}",
+        step: "Wait until they are STOPPED, then deploy again. StopTimeout in the task definition limits how long \
+               that takes",
         ..TIMED_OUT
     },
     // ---- Starts that AWS refuses, and that time may mend ----
@@ -2616,7 +2752,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "limit on the number of tasks",
         ],
         lead: "The account's quota of tasks that run at once is used up",
-        step: "Wait for other tasks to end, or raise the quota in Service Quotas, AWS Fargate, for this region",
+        step: "Wait for other tasks to end, or raise the quota Fargate On-Demand vCPU resource count (or Fargate \
+               Spot vCPU resource count) in Service Quotas, for this region",
         retry: Retry::Capacity,
         alert: "task quota reached",
         ..ENTRY
@@ -2654,7 +2791,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Error Code: Throttling",
             "Request limit exceeded",
         ],
-        lead: "EC2 throttled the start until the time was up",
+        lead: "EC2 throttled every attempt to start the task",
         step: "[deploy: Deploy again][alert: Start it again (a service does that itself)], or start fewer tasks at \
                once: EC2 counts all calls of the account in this region",
         retry: Retry::Throttled,
@@ -2670,8 +2807,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "TooManyRequestsException",
             "operations are being throttled",
         ],
-        lead: "AWS throttled {operation|the call} until the time for it was up",
-        step: "Deploy again in some minutes. If it happens again, deploy fewer stacks at once",
+        lead: "AWS throttled {operation|the call} each time, until the function ran out of time",
+        step: "Deploy again in a few minutes. If it happens again, deploy fewer stacks at once",
         retry: Retry::Throttled,
         alert: "throttled",
         ..ENTRY
@@ -2688,7 +2825,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Service Unavailable",
             "^HTTP 50",
         ],
-        lead: "AWS did not answer until the time was up",
+        lead: "AWS did not answer in time",
         step: "Deploy again; if it happens again, check the function's network (a function in a VPC needs a NAT \
                gateway or VPC endpoints) and the AWS Health Dashboard",
         retry: Retry::Throttled,
@@ -2704,8 +2841,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "ECS could not assume the role[ {role}] of the task",
         step: "Let its trust policy name ecs-tasks.amazonaws.com as the Principal of sts:AssumeRole, and check that \
-               the role exists (aws iam get-role --role-name {role|ROLE})[deploy: ; a role of the same stack is usable \
-               some seconds after it was made]",
+               the role exists (aws iam get-role --role-name {role|ROLE})[deploy: ; a role of the same stack is \
+               usable a few seconds after its creation]",
         // ECS can take some seconds to see a role that the same stack has created.
         retry: Retry::Passing,
         alert: "role cannot be assumed",
@@ -2715,7 +2852,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "service-linked-role",
         says: &["Unable to assume the service linked role"],
         lead: "ECS has no service-linked role in this account yet",
-        step: "Make it: aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com",
+        step: "Create it: aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com",
         // AWS creates the role on the account's first use of ECS, so a later attempt can succeed.
         retry: Retry::Passing,
         alert: "service-linked role is missing",
@@ -2728,10 +2865,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "no container instances were found in your cluster",
         ],
         lead: "Cluster {cluster|of the task} has no container instances[, and {asEc2}]",
-        step: "For Fargate set LaunchType: FARGATE. For a cluster that scales from zero, name its capacity provider in \
-               CapacityProviderStrategy, without LaunchType. [deploy: If this stack creates the instances, add a \
-               DependsOn on their Auto Scaling group][alert: Else add instances (aws ecs list-container-instances \
-               --cluster {cluster|CLUSTER} shows them)]",
+        step: "For Fargate set LaunchType: FARGATE. For a cluster that scales from zero, name its capacity provider \
+               in CapacityProviderStrategy, without LaunchType. [deploy: If this stack creates the instances, add a \
+               DependsOn on their Auto Scaling group][alert: Otherwise, add instances (aws ecs \
+               list-container-instances --cluster {cluster|CLUSTER} shows them)]",
         // The same stack may have created the instances, which need a while to register.
         retry: Retry::Passing,
         alert: "cluster has no instances",
@@ -2758,7 +2895,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "has insufficient memory available",
             "insufficient memory",
         ],
-        lead: "No container instance[ of cluster {cluster}] has the [{memory} MiB of ]memory free that the task asks for",
+        lead: "No container instance[ in cluster {cluster}] has enough free memory for the task[ ({memory} MiB)]",
         step: "Wait for other tasks to end, add container instances or larger ones, or lower the task's Memory",
         retry: Retry::Capacity,
         alert: "no instance has the memory",
@@ -2771,7 +2908,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "has insufficient CPU units available",
             "insufficient CPU",
         ],
-        lead: "No container instance[ of cluster {cluster}] has the [{cpu} units of ]CPU free that the task asks for",
+        lead: "No container instance[ in cluster {cluster}] has enough free CPU for the task[ ({cpu} units)]",
         step: "Wait for other tasks to end, add container instances or larger ones, or lower the task's Cpu",
         retry: Retry::Capacity,
         alert: "no instance has the CPU",
@@ -2780,7 +2917,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "resource-gpu",
         says: &["RESOURCE:GPU"],
-        lead: "No container instance[ of cluster {cluster}] has the GPUs free that the task asks for",
+        lead: "No container instance[ in cluster {cluster}] has enough free GPUs for the task",
         step: "Wait for other tasks to end, add GPU instances (ECS GPU-optimized AMI), or ask for fewer GPUs in \
                ResourceRequirements",
         retry: Retry::Capacity,
@@ -2800,7 +2937,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "resource-ports",
         says: &["RESOURCE:PORTS"],
-        lead: "No container instance[ of cluster {cluster}] has the host ports free that the task maps",
+        lead: "No container instance[ in cluster {cluster}] has the task's host ports free",
         step: "Wait for other tasks to end, add container instances, or map HostPort: 0 in network mode bridge",
         retry: Retry::Capacity,
         alert: "host ports are taken",
@@ -2820,7 +2957,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "resource-other",
         rank: Rank::Area,
         says: &["RESOURCE:{resource}"],
-        lead: "No container instance[ of cluster {cluster}] has the {resource} free that the task asks for",
+        lead: "No container instance[ in cluster {cluster}] has enough free {resource} for the task",
         step: "Wait for other tasks to end, or add container instances that have it",
         retry: Retry::Capacity,
         alert: "no instance has the resource",
@@ -2884,8 +3021,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         of_call: true,
         says: &["^MISSING$"],
         lead: "The container instance[ {instance}] is not registered[ in cluster {cluster}]",
-        step: "Correct Instances or Cluster: the instance may have been deregistered, or be of another cluster or \
-               region",
+        step: "Correct Instances or Cluster: the instance may have been deregistered, or belong to another cluster \
+               or region",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2906,9 +3043,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "capacity provider {provider} does not exist",
         ],
         lead: "The capacity provider[ {providers}] is not associated with cluster {cluster|of the task}",
-        step: "Associate it (AWS::ECS::ClusterCapacityProviderAssociations, also for FARGATE and \
-               FARGATE_SPOT)[deploy:  and let the resource depend on that (DependsOn)], or correct \
-               CapacityProviderStrategy",
+        step: "Associate it (AWS::ECS::ClusterCapacityProviderAssociations, also for FARGATE and FARGATE_SPOT; its \
+               list replaces the cluster's, so name every provider of the cluster)[deploy:  and let the resource \
+               depend on that (DependsOn)], or correct CapacityProviderStrategy",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2941,8 +3078,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "definition-inactive",
         says: &["TaskDefinition is inactive"],
         lead: "The task definition {definition|of the task} is not active: it has been deregistered",
-        step: "Name an active revision [deploy: in TaskDefinition][alert: or the family alone where the schedule or the \
-               caller names it], or register a new one",
+        step: "Name an active revision [deploy: in TaskDefinition][alert: (or the family alone) in the schedule or \
+               the caller's request], or register a new one",
         ..ENTRY
     },
     CatalogueEntry {
@@ -2973,16 +3110,16 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "containerOverrides",
             "Container Overrides length",
         ],
-        lead: "ECS refuses Overrides as they stand",
-        step: "Shorten or correct Overrides: they have at most 8,192 characters as JSON; put long values into S3, Secrets or \
-               the image",
+        lead: "ECS refuses Overrides as they are",
+        step: "Shorten or correct Overrides: ECS accepts at most 8,192 characters of JSON. Put long values into S3, \
+               Secrets or the image",
         ..ENTRY
     },
     CatalogueEntry {
         id: "network-missing",
         of_call: true,
         says: &["Network Configuration must be provided"],
-        lead: "The task definition {definition|of the task} has the network mode awsvpc, and the resource names no \
+        lead: "The task definition {definition|of the task} has the network mode awsvpc, but the resource names no \
                network",
         step: "Set NetworkConfiguration: AwsvpcConfiguration with Subnets and SecurityGroups, or Service to take them from a \
                service",
@@ -3003,7 +3140,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Assign public IP is not supported for this launch type",
             "AssignPublicIp*not supported",
         ],
-        lead: "AssignPublicIp: ENABLED is for Fargate, and this task starts on EC2",
+        lead: "AssignPublicIp: ENABLED is for Fargate, but this task starts on EC2",
         step: "Set LaunchType: FARGATE, or leave AssignPublicIp out and use subnets with a NAT gateway",
         ..ENTRY
     },
@@ -3036,8 +3173,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "do not belong to the same VPC",
             "must be in the same VPC",
         ],
-        lead: "Subnets and security groups of the task are not of one VPC",
-        step: "Name Subnets and SecurityGroups of the same VPC in NetworkConfiguration[: they are {network}]",
+        lead: "Subnets and security groups of the task are not in the same VPC",
+        step: "Set Subnets and SecurityGroups in NetworkConfiguration to ones in the same VPC[. It now has {network}]",
         ..ENTRY
     },
     CatalogueEntry {
@@ -3048,9 +3185,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Error retrieving * information for",
             "(ErrorCode: {ec2Code})",
         ],
-        lead: "EC2 refused what the start names in NetworkConfiguration[ ({ec2Code})]",
-        step: "Correct Subnets and SecurityGroups; they must be of one VPC in the function's region and account[: they are \
-               {network}]",
+        lead: "EC2 refused the NetworkConfiguration of the start[ ({ec2Code})]",
+        step: "Correct Subnets and SecurityGroups: they must be in one VPC, in the function's region and account[. \
+               NetworkConfiguration now has {network}]",
         ..ENTRY
     },
     CatalogueEntry {
@@ -3106,9 +3243,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "The task definition {definition|of the task} uses a feature that its Fargate platform[ (PlatformVersion \
                {platformVersion})] does not have",
         step: "Take it out of the task definition[, or set PlatformVersion: LATEST instead of {platformVersion}]. On \
-               Windows it is mostly EphemeralStorage, an EFS or EBS volume, FireLens or LinuxParameters; before \
-               platform version 1.4.0 EFS, EphemeralStorage, ECS Exec or ARM64. Or Fargate does not have the \
-               OperatingSystemFamily or CpuArchitecture of RuntimePlatform in this region",
+               Windows, it is usually EphemeralStorage, an EFS or EBS volume, FireLens or LinuxParameters; before \
+               platform version 1.4.0, usually EFS, EphemeralStorage, ECS Exec or ARM64. Otherwise, Fargate does not \
+               have the OperatingSystemFamily or CpuArchitecture of RuntimePlatform in this region",
         ..ENTRY
     },
     CatalogueEntry {
@@ -3127,8 +3264,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "account-blocked",
         says: &["BlockedException", "Your account is currently blocked"],
-        lead: "AWS has blocked this account, so it can start no task",
-        step: "Settle what AWS asks for (AWS Health Dashboard, Billing, the account's mail), and open a case with AWS \
+        lead: "AWS has blocked this account, so it cannot start tasks",
+        step: "Do what AWS asks for (AWS Health Dashboard, Billing, the account's mail), and open a case with AWS \
                Support",
         ..ENTRY
     },
@@ -3136,7 +3273,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "short-arns",
         of_call: true,
         says: &["new ARN and resource ID format must be enabled"],
-        lead: "The account still has short ARNs for tasks, which take no tags, and the template asks for some",
+        lead: "The account still has short ARNs for tasks, which cannot have tags, but the template asks for tags",
         step: "Run aws ecs put-account-setting-default --name taskLongArnFormat --value enabled, or leave Tags, \
                PropagateTags and EnableECSManagedTags out",
         // The runner's own tags would fail every start. Without them the creation time of a task
@@ -3151,7 +3288,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "execute command feature needs a task role",
         ],
         of_call: true,
-        lead: "EnableExecuteCommand needs a task role, and the task definition {definition|of the task} has none",
+        lead: "EnableExecuteCommand needs a task role, but the task definition {definition|of the task} has none",
         step: "Set TaskRoleArn in the task definition to a role that allows ssmmessages:CreateControlChannel, \
                CreateDataChannel, OpenControlChannel and OpenDataChannel, or leave EnableExecuteCommand out",
         ..ENTRY
@@ -3170,8 +3307,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         of_call: true,
         rank: Rank::Area,
         says: &["ConflictException", "client token"],
-        lead: "ECS is still at work on an earlier start of this request",
-        step: "Deploy again; the earlier start's tasks are looked for first",
+        lead: "ECS knows the client token of this start from another call, and names no task of it",
+        step: "Deploy again: the next start has its own token, and the function first stops the tasks of the earlier \
+               one",
         retry: Retry::Throttled,
         ..ENTRY
     },
@@ -3179,15 +3317,16 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "pass-role-denied",
         of_call: true,
         says: &[
-            "assumed-role/{caller}/*not authorized to perform: iam:PassRole on resource: {role}",
-            "not authorized to perform: iam:PassRole on resource: {role}",
-            "not authorized to perform: iam:PassRole",
+            "~assumed-role/{caller}/*not authorized to perform: iam:PassRole on resource: {role}",
+            "~not authorized to perform: iam:PassRole on resource: {role}",
+            "~not authorized to perform: iam:PassRole",
         ],
         lead: "The role [deploy: of the function][alert: {caller|of the caller}] is not allowed to pass the role[ \
                {role}] to ECS",
-        step: "[deploy: {allow|Grant iam:PassRole to the role of the function, on TaskRoleArn and ExecutionRoleArn of \
-               the task definition, with iam:PassedToService ecs-tasks.amazonaws.com}][alert: Allow {caller|the \
-               caller} iam:PassRole on TaskRoleArn and ExecutionRoleArn of the task definition]",
+        step: "[deploy: {allow|Grant iam:PassRole to the role of the function, on TaskRoleArn and ExecutionRoleArn \
+               of the task definition, with iam:PassedToService ecs-tasks.amazonaws.com}][alert: Allow {caller|the \
+               caller} iam:PassRole on TaskRoleArn and ExecutionRoleArn of the task definition, with \
+               iam:PassedToService ecs-tasks.amazonaws.com]",
         // The stack that runs the task has often just created the role and its policy.
         retry: Retry::Denied,
         ..ENTRY
@@ -3197,9 +3336,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         of_call: true,
         says: &["explicit deny"],
         rank: Rank::Cause,
-        lead: "A policy denies the role of the function the call[ {operation}]",
-        step: "Take the explicit Deny out of the policy that AWS's words name: a service control policy, a \
-               permissions boundary or a policy of the role",
+        lead: "A policy denies {operation|the call} to the role of the function",
+        step: "AWS's message names the policy with the explicit Deny: a service or resource control policy, a \
+               permissions boundary, a session policy, the policy of a VPC endpoint or of the resource, or the \
+               role's own. No grant overrides it: ask its owner for an exception, or change the call",
         ..ENTRY
     },
     CatalogueEntry {
@@ -3230,7 +3370,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "watch-containers",
-        lead: "Nothing was started: WatchContainers names {unknown}, and the task definition {definition} has only \
+        lead: "Nothing was started: WatchContainers names {unknown}, but the task definition {definition} has only \
                {containers}",
         step: "Correct WatchContainers",
         ..REFUSED
@@ -3247,33 +3387,33 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         class: FailureClass::NoRun,
         lead: "CloudFormation has sent a newer request for this resource, so this one was cancelled. None of its tasks is \
                running",
-        step: "Nothing to do: the newer request is answered by itself",
+        step: "Nothing to do: the function answers the newer request separately",
         ..ENTRY
     },
     // ---- The function itself ----
     CatalogueEntry {
         id: "self-invocation",
-        lead: "The function could not invoke itself to wait any longer, and stopped the task",
+        lead: "The function could not invoke itself to continue waiting, so it stopped the task",
         step: "{allow|Deploy again}. Its work may be half done",
         ..OWN
     },
     CatalogueEntry {
         id: "lost-sight",
-        lead: "The function can no longer read the task on cluster {cluster}, and stopped it",
+        lead: "The function can no longer read the state of the task on cluster {cluster}, so it stopped the task",
         step: "{allow|Deploy again}. Its work may be half done",
         ..OWN
     },
     CatalogueEntry {
         id: "function-died",
         lead: "{What}",
-        step: "See the log of the function for the place (out of memory, timed out), and deploy again. The task's work \
-               may be half done",
+        step: "Check the log of the function for the cause (out of memory, timed out), and deploy again. The task's \
+               work may be half done",
         ..OWN
     },
     CatalogueEntry {
         id: "own-fault",
-        lead: "The function hit an internal error",
-        step: "Deploy again, and report the error in the log of the function to its maintainers",
+        lead: "ecs-tasks hit an internal error",
+        step: "Deploy again. The log of the function has the error; please report it to the maintainers of ecs-tasks",
         ..OWN
     },
     // ---- What a service reports ----
@@ -3285,9 +3425,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "^SERVICE_TASK_START_IMPAIRED$",
         ],
         lead: "The service cannot start its tasks: several in a row have failed",
-        step: "The alerts about its tasks say why they stopped. So does, for an hour, aws ecs list-tasks --cluster \
-               {cluster|CLUSTER} --service-name {service|SERVICE} --desired-status STOPPED, then aws ecs describe-tasks \
-               --cluster {cluster|CLUSTER} --tasks TASK (stoppedReason and the reason of each container)",
+        step: "The alerts about its tasks say why they stopped. For an hour, you can also look them up: aws ecs \
+               list-tasks --cluster {cluster|CLUSTER} --service-name {service|SERVICE} --desired-status STOPPED, \
+               then aws ecs describe-tasks --cluster {cluster|CLUSTER} --tasks TASK (stoppedReason and the reason of \
+               each container)",
         alert: "tasks cannot be started",
         ..ENTRY
     },
@@ -3297,11 +3438,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "deployment circuit breaker: tasks failed to start",
             "deployment failed: tasks failed to start",
         ],
-        lead: "The new tasks of the service failed to start, so ECS ended the deployment; its former tasks stay",
-        step: "The alerts about the new ones say why they stopped. So does, for an hour, aws ecs list-tasks --cluster \
-               {cluster|CLUSTER} --service-name {service|SERVICE} --desired-status STOPPED, then aws ecs describe-tasks \
-               --cluster {cluster|CLUSTER} --tasks TASK (stoppedReason and the reason of each container). With Rollback: true in DeploymentCircuitBreaker, ECS returns to the last deployment that \
-               worked",
+        lead: "The new tasks of the service failed to start, so ECS ended the deployment; its old tasks keep running",
+        step: "The alerts about the new ones say why they stopped. For an hour, you can also look them up: aws ecs \
+               list-tasks --cluster {cluster|CLUSTER} --service-name {service|SERVICE} --desired-status STOPPED, \
+               then aws ecs describe-tasks --cluster {cluster|CLUSTER} --tasks TASK (stoppedReason and the reason of \
+               each container). With Rollback: true in DeploymentCircuitBreaker, ECS returns to the last deployment \
+               that worked",
         alert: "deployment failed",
         ..ENTRY
     },
@@ -3319,19 +3461,27 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "deployment-percent",
         says: &["Update the minimumHealthyPercent or maximumPercent value"],
-        lead: "The deployment's percentages leave the service no task to stop or start",
+        lead: "MinimumHealthyPercent and MaximumPercent let the deployment neither stop nor start a task",
         step: "Lower MinimumHealthyPercent or raise MaximumPercent",
         alert: "deployment is stuck",
         ..ENTRY
     },
     CatalogueEntry {
+        id: "target-missing",
+        says: &["due to TARGET IS NOT FOUND"],
+        lead: "A task of the service is no longer registered in its target group",
+        step: "Find out in CloudTrail's event history who called DeregisterTargets. If ECS does not replace the task, \
+               force a new deployment: aws ecs update-service --cluster {cluster|CLUSTER} --service {service|SERVICE} \
+               --force-new-deployment",
+        alert: "target is missing",
+        ..ENTRY
+    },
+    CatalogueEntry {
         id: "target-group",
-        says: &[
-            "due to TARGET GROUP IS NOT FOUND",
-            "due to TARGET IS NOT FOUND",
-        ],
-        lead: "The target group or target of the service no longer exists",
-        step: "Delete the service and create it again with a target group that exists",
+        says: &["due to TARGET GROUP IS NOT FOUND"],
+        lead: "The target group of the service no longer exists",
+        step: "Set TargetGroupArn in LoadBalancers of the service to a target group that exists and that a listener \
+               uses: ECS then replaces the tasks. The service need not be deleted",
         alert: "target group is missing",
         ..ENTRY
     },
@@ -3343,7 +3493,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "was unable to place a task",
             "^SERVICE_TASK_PLACEMENT_FAILURE$",
         ],
-        lead: "The service found no place for a task",
+        lead: "ECS could not place a task of the service",
         step: "Compare what the task asks for (cpu, memory, ports, attributes) with the free capacity of the cluster, or add \
                instances",
         alert: "no place for a task",
@@ -3354,8 +3504,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "service-setting",
         says: &["^SERVICE_TASK_CONFIGURATION_FAILURE$"],
         lead: "ECS cannot start the service's tasks, because of a setting",
-        step: "Correct the setting that AWS's words name: mostly a role that ECS cannot assume, or tags in an account without \
-               long ARNs (account setting taskLongArnFormat)",
+        step: "Correct the setting that AWS's message names: usually a role that ECS cannot assume, or tags in an \
+               account without long ARNs (account setting taskLongArnFormat)",
         ..ENTRY
     },
     CatalogueEntry {
@@ -3383,8 +3533,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "^VPC_LATTICE_TARGET_UNHEALTHY$",
         ],
         lead: "A task of the service fails the health check of Cloud Map or VPC Lattice",
-        step: "Check path and port of that health check, the log of the task, and that the task's security group admits the \
-               check (for VPC Lattice its managed prefix list)",
+        step: "Check the path and the port of that health check, the log of the task, and that the task's security \
+               group admits the check (for VPC Lattice its managed prefix list)",
         ..ENTRY
     },
     CatalogueEntry {
@@ -3399,9 +3549,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "daemon-cannot-start",
         says: &["^DAEMON_TASK_START_IMPAIRED$"],
         lead: "ECS could not start a task of the daemon on a container instance",
-        step: "If the instance has no room for it (RESOURCE), lower cpu and memory of the daemon, or use larger instances: \
-               more instances do not help. Else see why the task stopped: aws ecs describe-tasks --cluster \
-               {cluster|CLUSTER} --tasks TASK",
+        step: "If the instance has no room for it (RESOURCE), lower cpu and memory of the daemon, or use larger \
+               instances: more instances do not help. Otherwise, see why the task stopped: aws ecs describe-tasks \
+               --cluster {cluster|CLUSTER} --tasks TASK",
         ..ENTRY
     },
     CatalogueEntry {
@@ -3416,7 +3566,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         says: &["^HOOK_TIMED_OUT$"],
         lead: "Nobody continued or ended the hook before it expired, so ECS rolls the deployment back, or continues \
                it if the timeout action is CONTINUE",
-        step: "Start the deployment again; for a PAUSE hook run aws ecs continue-service-deployment in time, for a \
+        step: "Start the deployment again; for a PAUSE hook, run aws ecs continue-service-deployment in time, for a \
                Lambda hook see its function's log. Or raise TimeoutInMinutes",
         ..ENTRY
     },
@@ -3424,8 +3574,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "hook-failed",
         says: &["^HOOK_FAILED$"],
         lead: "The hook failed, so ECS rolls the deployment back",
-        step: "For a PAUSE hook nothing: somebody chose ROLLBACK. For a Lambda hook see the log of its function, which \
-               returned FAILED or an error",
+        step: "For a PAUSE hook, there is nothing to do: somebody chose ROLLBACK. For a Lambda hook, see the log of \
+               its function, which returned FAILED or an error",
         ..ENTRY
     },
     CatalogueEntry {
@@ -3441,8 +3591,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "instance-runtime",
         says: &["^CONTAINER_RUNTIME_IMPAIRED$"],
         lead: "Docker on the instance does not answer",
-        step: "On the instance, check it (systemctl status docker; journalctl -u docker; df -h) and restart it, or drain and \
-               replace the instance",
+        step: "Set the instance to DRAINING (aws ecs update-container-instances-state --cluster {cluster|CLUSTER} \
+               --container-instances ID --status DRAINING), wait for its tasks, then replace it. On the instance, \
+               systemctl status docker, journalctl -u docker and df -h show the cause; a restart of Docker ends \
+               every container on it",
         ..ENTRY
     },
     CatalogueEntry {
@@ -3458,24 +3610,24 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "unknown-start",
         rank: Rank::Prefix,
         says: &["^Task failed to start$", "^TaskFailedToStart$"],
-        lead: "{Who} could not be started, for an unknown cause",
-        step: "Read AWS's words, and look at the stopped task within the hour (aws ecs describe-tasks): image, \
-               execution role and network are behind most of these",
+        lead: "{Who} could not be started for an unknown reason",
+        step: "Read AWS's message, and look at the stopped task within the hour (aws ecs describe-tasks): the image, \
+               the execution role or the network is usually the cause",
         alert: "failed to start",
         ..ENTRY
     },
     CatalogueEntry {
         id: "unknown-refusal",
         rank: Rank::Prefix,
-        lead: "ECS did not start the task, for an unknown cause",
-        step: "Search for AWS's words on the page API failure reasons of the Amazon ECS documentation",
+        lead: "For an unknown reason, ECS did not start the task",
+        step: "Search for AWS's message on the page API failure reasons of the Amazon ECS documentation",
         ..ENTRY
     },
     CatalogueEntry {
         id: "unknown-end",
         rank: Rank::Prefix,
-        lead: "The task ended for an unknown cause[ ({stopCode})]",
-        step: "Read AWS's words, and look at the stopped task within the hour (aws ecs describe-tasks)",
+        lead: "The task ended for an unknown reason[ ({stopCode})]",
+        step: "Read AWS's message, and look at the stopped task within the hour (aws ecs describe-tasks)",
         ..RAN
     },
 ];

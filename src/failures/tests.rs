@@ -491,7 +491,7 @@ fn a_lead_names_the_thing() {
             "CannotStartContainerError: dependency graph: container ordering dependency [db(postgres:16) \
              (RUNNING->RUNNING)] for target [app(app:1) (PULLED->RUNNING)] has timed out."
                 .to_owned(),
-            "Container app was not started: it waited for container db, which was not ready within its StartTimeout",
+            "Container app was not started: it depends on container db, which was not ready within its StartTimeout",
             "See the log of container db".to_owned(),
         ),
         (
@@ -505,7 +505,7 @@ fn a_lead_names_the_thing() {
             "CannotPullContainerError: Get \"https://registry.example:5000/v2/\": x509: certificate signed by unknown \
              authority"
                 .to_owned(),
-            "The registry of the image registry.example:5000/app:1 of container app showed a certificate that the agent \
+            "The registry of the image registry.example:5000/app:1 of container app presented a certificate that the agent \
              does not trust",
             "push the image to ECR".to_owned(),
         ),

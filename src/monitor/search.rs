@@ -47,7 +47,7 @@ impl Sinks {
                     (Ok(_), Some(refused)) if refused.for_good => tracing::error!(
                         event_id = one.event.id,
                         sink = Sink::Index.name(),
-                        "OpenSearch refuses this document for good, so the function leaves it out: {}",
+                        "OpenSearch rejects this document permanently, so the function skips it: {}",
                         refused.why
                     ),
                     (Ok(_), Some(refused)) => {

@@ -85,8 +85,9 @@ impl Properties {
             // These tags say which request started a task. A template's own would make a task look
             // like another request's.
             if tag.key.starts_with(OWN_TAG_PREFIX) {
-                let problem =
-                    format!("begins with {OWN_TAG_PREFIX}, which the function keeps for itself");
+                let problem = format!(
+                    "begins with {OWN_TAG_PREFIX}, which is reserved for the function's own tags"
+                );
                 refuse(&format!("Tags[{index}].Key"), &problem);
             }
         }
@@ -121,14 +122,14 @@ impl Properties {
         if self.timeout == 0 {
             refuse(
                 "Timeout",
-                "must not be 0 with WaitHandle: nobody would signal it",
+                "must not be 0 with WaitHandle: nothing would signal the handle",
             );
         }
         // With a handle the request is answered first, and a continuation holds no properties to
         // start from.
         if self.start_retries > 0 {
-            let problem = "cannot be given together with WaitHandle: the resource is complete when its tasks \
-                           have started, and nothing is kept to start them from again";
+            let problem = "cannot be given together with WaitHandle: the resource is complete as soon as its tasks \
+                           have started, and the function does not store what it would need to start them again";
             refuse("StartRetries", problem);
         }
     }
@@ -139,7 +140,8 @@ pub(super) fn check_size(read: &Value, errors: &mut Vec<PropertyError>) {
         .get("Overrides")
         .map_or(0, |overrides| overrides.to_string().chars().count());
     if size > MAX_OVERRIDES {
-        let problem = format!("has {size} characters as JSON, ECS takes at most {MAX_OVERRIDES}");
+        let problem =
+            format!("has {size} characters of JSON, but ECS accepts at most {MAX_OVERRIDES}");
         errors.push(PropertyError::at("Overrides", problem));
     }
 }

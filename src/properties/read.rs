@@ -30,9 +30,9 @@ pub(super) fn read(
             None => refuse(format!("must be a string, not {}", kind(value))),
             Some(text) => match text.chars().count() {
                 0 if *min > 0 => refuse("must not be empty".to_owned()),
-                count if count > *max => {
-                    refuse(format!("has {count} characters, at most {max} are allowed"))
-                }
+                count if count > *max => refuse(format!(
+                    "has {count} characters, but at most {max} are allowed"
+                )),
                 _ => Some(Value::String(text)),
             },
         },
@@ -48,11 +48,11 @@ pub(super) fn read(
             None => refuse(format!("must be true or false, not {}", shown(value))),
         },
         Shape::List { of, min, max } => match value {
-            Value::Array(items) if items.len() < *min => {
-                refuse("must have at least one element: name one, or leave it out".to_owned())
-            }
+            Value::Array(items) if items.len() < *min => refuse(
+                "must have at least one element: add one, or leave the property out".to_owned(),
+            ),
             Value::Array(items) if items.len() > *max => refuse(format!(
-                "has {} elements, at most {max} are allowed",
+                "has {} elements, but at most {max} are allowed",
                 items.len()
             )),
             Value::Array(items) => {
@@ -128,7 +128,7 @@ fn read_object(
                 None
             }
             (_, _) => {
-                let problem = format!("is given twice, as {} too", field.other_spelling());
+                let problem = format!("is given twice, also as {}", field.other_spelling());
                 errors.push(PropertyError::at(&within(field.name), problem));
                 None
             }
@@ -154,7 +154,7 @@ fn hint(name: &str, fields: &[Field], spelling: &impl Fn(&Field) -> String) -> S
         return format!(", which belongs in {home}");
     }
     nearest(name, fields).map_or_else(String::new, |nearest| {
-        format!(", did you mean {}?", spelling(nearest))
+        format!(" (did you mean {}?)", spelling(nearest))
     })
 }
 
@@ -256,7 +256,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(text) if text.is_empty() => "an empty text",
+        Value::String(text) if text.is_empty() => "an empty string",
         Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",

@@ -107,7 +107,7 @@ structure! {
     NvidiaMpsAllocation {
         /// MiB of the GPU's memory.
         "memory" memory: i32 = Rule::required(Shape::integer(1, i32::MAX as i64));
-        /// The most of the GPU's computing, in percent; 100 by default.
+        /// The maximum share of the GPU's computing capacity, in percent; 100 by default.
         "maxComputePercent" max_compute_percent: Option<i32> = Rule::optional(Shape::integer(1, 100));
     }
 }
@@ -163,7 +163,7 @@ structure! {
         "capacityProvider" capacity_provider: String = Rule::required(Shape::NAME);
         /// Its relative share.
         "weight" weight: Option<i32> = Rule::optional(Shape::integer(0, 1000));
-        /// The least number of its tasks.
+        /// The minimum number of its tasks.
         "base" base: Option<i32> = Rule::optional(Shape::integer(0, 100_000));
     }
 }

@@ -119,7 +119,7 @@ fn structures_take_both_spellings_and_keep_values_as_they_are() {
     );
     bad(
         json!({"Overrides": {"cpu": "1", "Cpu": "1"}}),
-        "Overrides.cpu is given twice, as Cpu too",
+        "Overrides.cpu is given twice, also as Cpu",
     );
 }
 
@@ -144,7 +144,7 @@ fn every_limit_is_told_with_what_was_written() {
         (
             "Count",
             "",
-            "Count must be a whole number from 0 to 10, not an empty text",
+            "Count must be a whole number from 0 to 10, not an empty string",
         ),
         (
             "Timeout",
@@ -221,9 +221,9 @@ fn a_wait_beyond_an_hour_needs_a_handle_that_somebody_signals() {
     good(json!({"Timeout": "43200", "WaitHandle": handle}));
     bad(
         json!({"Timeout": "0", "StartRetries": "2", "WaitHandle": handle}),
-        "Timeout must not be 0 with WaitHandle: nobody would signal it; StartRetries cannot be given \
-         together with WaitHandle: the resource is complete when its tasks have started, and nothing is kept \
-         to start them from again",
+        "Timeout must not be 0 with WaitHandle: nothing would signal the handle; StartRetries cannot be given \
+         together with WaitHandle: the resource is complete as soon as its tasks have started, and the function does \
+         not store what it would need to start them again",
     );
 }
 
@@ -270,25 +270,25 @@ fn what_is_missing_is_named_and_null_is_as_good_as_missing() {
 fn an_unknown_name_is_told_with_the_nearest_known_one_at_every_depth() {
     bad(
         json!({"Overides": {}}),
-        "unknown property Overides, did you mean Overrides?",
+        "unknown property Overides (did you mean Overrides?)",
     );
     bad(
         json!({"cluster": "x"}),
-        "unknown property cluster, did you mean Cluster?",
+        "unknown property cluster (did you mean Cluster?)",
     );
     bad(json!({"Zzz": "x"}), "unknown property Zzz");
     bad(
         json!({"tags": []}),
-        "unknown property tags, did you mean Tags?",
+        "unknown property tags (did you mean Tags?)",
     );
     bad(
         json!({"Overrides": {"containerOverrides": [{"name": "a", "comand": []}]}}),
-        "unknown property comand in Overrides.containerOverrides[0], did you mean command?",
+        "unknown property comand in Overrides.containerOverrides[0] (did you mean command?)",
     );
     bad(
         json!({"NetworkConfiguration": {"awsvpcConfiguration": {"subnets": ["a"], "SecurityGroup": []}}}),
-        "unknown property SecurityGroup in NetworkConfiguration.awsvpcConfiguration, did you mean \
-         SecurityGroups?",
+        "unknown property SecurityGroup in NetworkConfiguration.awsvpcConfiguration (did you mean \
+         SecurityGroups?)",
     );
 }
 
@@ -297,7 +297,7 @@ fn all_errors_come_together() {
     bad(
         json!({"Count": "x", "Tiemout": "1",
             "Overrides": {"containerOverrides": [{"environment": [{"name": "A"}]}]}}),
-        "unknown property Tiemout, did you mean Timeout?; Count must be a whole number from 0 to 10, not \
+        "unknown property Tiemout (did you mean Timeout?); Count must be a whole number from 0 to 10, not \
          \"x\"; Overrides.containerOverrides[0].name is missing; \
          Overrides.containerOverrides[0].environment[0].value is missing",
     );
@@ -309,7 +309,7 @@ fn lists_have_their_limits() {
     good(json!({"Instances": many(10)}));
     bad(
         json!({"Instances": many(11)}),
-        "Instances has 11 elements, at most 10 are allowed",
+        "Instances has 11 elements, but at most 10 are allowed",
     );
     bad(
         json!({"Instances": ["a", {}]}),
@@ -317,12 +317,12 @@ fn lists_have_their_limits() {
     );
     bad(
         json!({"NetworkConfiguration": {"awsvpcConfiguration": {"subnets": many(17)}}}),
-        "NetworkConfiguration.awsvpcConfiguration.subnets has 17 elements, at most 16 are allowed",
+        "NetworkConfiguration.awsvpcConfiguration.subnets has 17 elements, but at most 16 are allowed",
     );
     bad(
         json!({"NetworkConfiguration": {"awsvpcConfiguration": {"subnets": ["a"],
             "securityGroups": many(6)}}}),
-        "NetworkConfiguration.awsvpcConfiguration.securityGroups has 6 elements, at most 5 are allowed",
+        "NetworkConfiguration.awsvpcConfiguration.securityGroups has 6 elements, but at most 5 are allowed",
     );
 }
 
@@ -333,7 +333,7 @@ fn overrides_may_have_8192_characters_of_json() {
     good(overrides(MAX_OVERRIDES - frame));
     bad(
         overrides(MAX_OVERRIDES - frame + 1),
-        "Overrides has 8193 characters as JSON, ECS takes at most 8192",
+        "Overrides has 8193 characters of JSON, but ECS accepts at most 8192",
     );
 }
 
@@ -352,7 +352,7 @@ fn a_list_that_could_never_be_met_is_refused() {
         let errors = Properties::read(&properties).unwrap_err();
         assert_eq!(
             errors.to_string(),
-            format!("{path} must have at least one element: name one, or leave it out")
+            format!("{path} must have at least one element: add one, or leave the property out")
         );
     }
 }

@@ -31,7 +31,7 @@ impl Reason {
             }
             reason
                 .further
-                .push(format!("And {} more {noun} failed", more.len()));
+                .push(format!("{} more {noun} failed", more.len()));
         }
         reason.further.extend(more.iter().map(|failure| {
             // Without a log: the function reads only that of the first failure's culprit.
@@ -49,8 +49,9 @@ impl Reason {
         let recognised = failure.recognised(log);
         let mut reason = failure.reason(&recognised, facts, log);
         if HOST_LOST.contains(&recognised.entry.id) {
-            reason.steps =
-                vec!["The service starts another task: act only if this goes on".to_owned()];
+            reason.steps = vec![
+                "The service starts another task: act only if this keeps happening".to_owned(),
+            ];
         }
         reason
     }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The stoppedReason of tasks that can no longer be described.
-const UNWATCHED: &str = "ecs-tasks: it can no longer be waited for";
+const UNWATCHED: &str = "ecs-tasks: the function can no longer wait for this task";
 /// The stoppedReason of a task that ECS no longer knows and that may still run.
 const UNKNOWN: &str = "ecs-tasks: ECS does not know the task any more";
 
@@ -234,7 +234,9 @@ pub(super) async fn reason_for_timeout(
 /// The answer when no time is left to wait for tasks that are being stopped.
 pub(super) async fn conclude_at_the_end(work: &Work<'_>, wait: &Wait, seen: &Seen) -> Answer {
     if wait.goal == Goal::Success {
-        tracing::warn!("the tasks have not stopped yet, and CloudFormation must be answered");
+        tracing::warn!(
+            "the tasks have not stopped yet, but the function must answer CloudFormation now"
+        );
         let still = seen.last.tasks.iter().filter(|task| !task.is_stopped());
         let still: Vec<TaskArn> = still.map(|task| task.arn.clone()).collect();
         let still = if still.is_empty() {
@@ -250,7 +252,7 @@ pub(super) async fn conclude_at_the_end(work: &Work<'_>, wait: &Wait, seen: &See
     // A Delete succeeds all the same. The task ends within its stopTimeout by itself, and a stack
     // in DELETE_FAILED needs a person.
     tracing::warn!(
-        "{} has passed, and the tasks have not stopped yet",
+        "the {} is over, but the tasks have not stopped yet",
         wait.limit
     );
     let reason = texts::not_stopped_in_time(&wait.limit, &seen.last.tasks);

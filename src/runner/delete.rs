@@ -56,7 +56,7 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
                 cluster,
                 "cannot find the tasks to stop, so they may still run: {error}"
             );
-            let why = format!("no task can be found ({error})");
+            let why = format!("the function cannot look for tasks of this resource ({error})");
             return Ending::Answered(Answer::success_without_run(texts::nothing_to_stop(&why)));
         }
     };
@@ -75,7 +75,7 @@ pub(super) async fn delete(work: &Work<'_>, plan: &Stop) -> Ending {
     // itself.
     let stopping = found.undescribed_stopped;
     if described.is_empty() && found.undescribed.is_empty() && stopping.is_empty() {
-        let why = "no task of this resource runs";
+        let why = "no task of this resource is running";
         return Ending::Answered(Answer::success_without_run(texts::nothing_to_stop(why)));
     }
     tracing::info!(

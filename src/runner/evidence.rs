@@ -69,7 +69,7 @@ impl Definition {
             }
             Err(error) if error.is_denied() && work.now() - started_at < FRESH_ROLE => Self::Unread,
             Err(error) => {
-                tracing::warn!("going on without the task definition: {error}");
+                tracing::warn!("continuing without the task definition: {error}");
                 Self::Unreadable(error)
             }
         }
@@ -91,7 +91,7 @@ impl Definition {
         match work.ride_out_unless_denied(read).await {
             Ok(definition) => Self::Read(Box::new(definition)),
             Err(error) => {
-                tracing::warn!("going on without the task definition: {error}");
+                tracing::warn!("continuing without the task definition: {error}");
                 if error.is_transient() {
                     Self::Unread
                 } else {
@@ -177,7 +177,7 @@ pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Defi
             tracing::info!(container, "the container's log stream is empty")
         }
         Ok(_) => {}
-        Err(error) => tracing::warn!(container, "going on without the container's log: {error}"),
+        Err(error) => tracing::warn!(container, "continuing without the container's log: {error}"),
     }
     Log {
         lines: read.unwrap_or_default(),

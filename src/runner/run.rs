@@ -33,7 +33,7 @@ const REDELIVERY: Duration = Duration::seconds(45);
 /// Time limit for the question for the stack's status if RunOnRollback is a default.
 const ASK_BY_DEFAULT: Duration = Duration::seconds(30);
 /// The stoppedReason of tasks whose wait the ledger could not save.
-const NOT_REMEMBERED: &str = "ecs-tasks: the ledger cannot keep the wait for it";
+const NOT_REMEMBERED: &str = "ecs-tasks: the ledger cannot store the wait for this task";
 
 /// The answers of AWS to the questions before a start.
 enum Asked {
@@ -144,7 +144,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         .await
         {
             Ending::NeverRan(_) if retries > 0 && work.now() < work.deadline => {
-                tracing::warn!(retries, "no container ever ran: starting anew");
+                tracing::warn!(retries, "no container ever ran: starting the tasks again");
                 (attempt, retries) = (attempt + 1, retries - 1);
             }
             ending => return ending,

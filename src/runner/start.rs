@@ -267,7 +267,7 @@ async fn launch_missing(
         }
         // The failures of the conflicting call are lost, but the next attempt gets them again.
         Ok(Launched::Conflict(tasks)) => {
-            tracing::info!("this request has started tasks before: keeping them");
+            tracing::info!("this request has already started tasks: using those");
             started.add(tasks);
             Ok(Attempt {
                 failures: Vec::new(),
@@ -320,7 +320,7 @@ async fn resolve_incomplete(
         }
         if started.tasks.len() >= properties.tasks() {
             tracing::info!(
-                "an earlier delivery of this request has started its tasks: keeping them"
+                "an earlier delivery of this request has started its tasks: using those"
             );
             return Start::Complete(started);
         }

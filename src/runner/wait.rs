@@ -340,7 +340,7 @@ pub(super) async fn look(
     tracing::debug!(
         waited_s = (now - started_at).whole_seconds(),
         statuses = statuses.join(","),
-        "looked"
+        "checked the tasks"
     );
     wait.observe(&seen.last, work.now());
     Ok(Some(assess(work, wait, seen).await))
@@ -402,7 +402,7 @@ async fn park_or_poll(work: &Work<'_>, wait: &Wait) -> Course {
         Ok(Written::Done) if parks => {
             tracing::info!(
                 cluster = wait.cluster,
-                "parked: an event or the watch continues"
+                "parked: an event or the watch will resume"
             );
             work.invocation.metrics().record_parked(work.reply_to);
             Course::Parked
@@ -447,7 +447,7 @@ pub(super) async fn time_out(
     wait: &mut Wait,
     seen: &Seen,
 ) -> Vec<(TaskArn, CallError)> {
-    tracing::warn!("{} has passed: stopping the tasks", wait.limit);
+    tracing::warn!("the {} is over: stopping the tasks", wait.limit);
     let timed_out: TimedOut = seen.timed_out(wait);
     if let Some(ledger) = work.history.ledger {
         let mut saved = wait.clone();

@@ -62,7 +62,7 @@ impl Runner {
     pub(super) async fn task_changed(&self, task: Task, invocation: &Invocation) {
         let Some(ledger) = &self.ledger else {
             tracing::warn!(
-                "an event of ECS came, and LEDGER_TABLE is not set: set it, or remove the EventBridge rule"
+                "received an ECS event, but LEDGER_TABLE is not set: set it, or remove the EventBridge rule"
             );
             return;
         };
@@ -118,7 +118,8 @@ impl Runner {
     pub(super) async fn watch(&self, invocation: &Invocation) {
         let Some(ledger) = &self.ledger else {
             tracing::warn!(
-                "the watch's schedule came, and LEDGER_TABLE is not set: set it, or remove the schedule"
+                "the watch's schedule invoked the function, but LEDGER_TABLE is not set: set it, or remove the \
+                 schedule"
             );
             return;
         };
@@ -223,7 +224,8 @@ impl Runner {
                 // delivered.
                 if expiry.is_some_and(|expiry| expiry <= now) {
                     tracing::error!(
-                        "CloudFormation has not taken the answer, and its ResponseURL has expired: the resource fails at ServiceTimeout"
+                        "CloudFormation has not accepted the answer, and its ResponseURL has expired: the resource \
+                         fails at ServiceTimeout"
                     );
                     ledger.end(row.key()).await;
                 } else if !self.send_again(&body, reply_to, invocation).await {

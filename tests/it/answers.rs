@@ -129,7 +129,7 @@ async fn a_continuation_of_another_version_is_answered_failed_and_its_task_is_st
         answer["Reason"]
             .as_str()
             .unwrap()
-            .starts_with("The wait for the task cannot go on"),
+            .starts_with("The function cannot continue to wait for the task"),
         "{answer}"
     );
     assert_eq!(stage.requests("StopTask").len(), 1);

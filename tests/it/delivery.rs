@@ -388,9 +388,9 @@ async fn a_look_that_is_denied_ends_the_wait_and_stops_the_task() {
     let definition = scenario.script("exec sleep 60");
     let created = scenario.create(&properties(&definition, json!({}))).await;
     assert!(
-        created
-            .reason
-            .contains("can no longer read the task on cluster prod, and stopped it"),
+        created.reason.contains(
+            "can no longer read the state of the task on cluster prod, so it stopped the task"
+        ),
         "{}",
         created.reason
     );

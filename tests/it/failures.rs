@@ -80,7 +80,7 @@ async fn denied_logs_change_only_a_line_in_the_functions_log() {
         scenario
             .log()
             .iter()
-            .any(|line| line.contains("going on without the container's log"))
+            .any(|line| line.contains("continuing without the container's log"))
     );
 }
 
@@ -103,7 +103,7 @@ async fn a_container_without_a_stream_or_without_awslogs_fails_all_the_same() {
     assert!(
         created
             .reason
-            .contains("look where its log driver splunk sends it")
+            .contains("look for it where its log driver splunk sends it")
             && !created.reason.contains("log group"),
         "{}",
         created.reason
@@ -160,7 +160,7 @@ async fn essential_containers_decide_unless_others_are_watched() {
     let definition = scenario.definition(json!([container("app", "sleep 0.5"), sidecar]));
     let essential = scenario.create(&properties(&definition, json!({}))).await;
     assert!(essential.succeeded, "{}", essential.reason);
-    let names_it = "Container sidecar (exit code 1) does not decide the verdict";
+    let names_it = "Container sidecar (exit code 1) failed, but does not decide the verdict";
     assert!(essential.reason.contains(names_it), "{}", essential.reason);
     let all = scenario
         .create(&properties(&definition, json!({"WatchContainers": ["*"]})))
@@ -195,7 +195,7 @@ async fn a_watched_container_that_no_task_has_is_reported_before_the_start() {
             json!({"WatchContainers": ["app", "ap"]}),
         ))
         .await;
-    let expected = "WatchContainers names ap, and the task definition";
+    let expected = "WatchContainers names ap, but the task definition";
     assert!(created.reason.contains(expected), "{}", created.reason);
     assert_eq!(scenario.calls("RunTask"), 0);
 }

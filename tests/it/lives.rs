@@ -88,7 +88,7 @@ async fn a_timeout_that_lambda_would_cut_short_fails_before_anything_starts() {
         .await;
     assert!(
         created.reason.contains(
-            "would take 19 self-invocations of 3 s, and Lambda stops a function after 15"
+            "would take 19 self-invocations of 3 s each, but Lambda stops a function after 15"
         ),
         "{}",
         created.reason
@@ -115,7 +115,7 @@ async fn a_self_invocation_that_fails_for_good_stops_the_task_and_names_the_perm
         .create(&properties(&definition, json!({"Timeout": 30})))
         .await;
     assert!(
-        created.reason.contains("and stopped the task"),
+        created.reason.contains("so it stopped the task"),
         "{}",
         created.reason
     );
@@ -255,7 +255,7 @@ async fn delete_fails_when_aws_refuses_to_stop_a_task() {
     let deleted = scenario.delete(&properties).await;
     let reason = &deleted.reason;
     assert!(
-        reason.contains("may still run. Stop it: aws ecs stop-task --cluster prod --task ")
+        reason.contains("may still be running. Stop it: aws ecs stop-task --cluster prod --task ")
             && reason.contains("AWS says: ecs:StopTask"),
         "{reason}"
     );

@@ -118,7 +118,7 @@ async fn count_3_runs_three_tasks_and_one_failure_fails_the_run() {
             .contains("Container app exited with code 7. Fix what its last log lines report")
             && created
                 .reason
-                .contains("And 1 more task failed. Container app exited with code 7"),
+                .contains("1 more task failed. Container app exited with code 7"),
         "{}",
         created.reason
     );
@@ -190,7 +190,7 @@ async fn a_timeout_stops_the_task_and_names_the_container_that_was_running() {
     assert!(!created.succeeded);
     let reason = &created.reason;
     assert!(
-        reason.contains("did not finish within Timeout of 2 s and has been stopped"),
+        reason.contains("did not finish within the Timeout of 2 s and has been stopped"),
         "{reason}"
     );
     assert!(
@@ -423,7 +423,7 @@ async fn all_property_errors_come_in_one_reason_and_nothing_is_started() {
     for error in [
         "ServiceToken is missing",
         "TaskDefinition is missing",
-        "unknown property Overides, did you mean Overrides?",
+        "unknown property Overides (did you mean Overrides?)",
         "Count must be a whole number from 0 to 10, not \"many\"",
         "PollInterval must be a whole number from 1 to 60, not \"0\"",
     ] {

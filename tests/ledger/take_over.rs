@@ -155,7 +155,7 @@ async fn the_watch_keeps_a_deadline_if_the_function_may_not_invoke_itself() {
         answer["Reason"]
             .as_str()
             .unwrap()
-            .contains("within Timeout of 8 s"),
+            .contains("within the Timeout of 8 s"),
         "{answer}"
     );
     assert_eq!(scenario.statuses(), ["STOPPED"]);
@@ -189,7 +189,7 @@ async fn the_watch_stops_overdue_tasks_whose_invocation_has_crashed() {
     let answer = answer(&scenario).await;
     let reason = answer["Reason"].as_str().unwrap();
     assert!(
-        reason.contains("within Timeout of 8 s") && reason.contains("Container app"),
+        reason.contains("within the Timeout of 8 s") && reason.contains("Container app"),
         "{answer}"
     );
     assert_ne!(scenario.statuses(), ["RUNNING"]);

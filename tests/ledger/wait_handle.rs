@@ -61,7 +61,7 @@ async fn the_resource_is_complete_when_its_task_has_started_and_the_handle_gets_
     assert!(created.succeeded, "{}", created.reason);
     assert_eq!(
         created.reason,
-        "The task was started; how it ends is signalled to WaitHandle"
+        "The task was started; the function will signal its verdict to WaitHandle"
     );
     assert_eq!(created.data["Ran"], "true");
     assert!(
@@ -171,7 +171,7 @@ async fn an_update_with_a_used_handle_runs_nothing() {
     let updated = scenario.update(&before, &same).await;
     assert!(updated.succeeded, "{}", updated.reason);
     assert!(
-        updated.reason.contains("a handle serves once"),
+        updated.reason.contains("a handle works only once"),
         "{}",
         updated.reason
     );
@@ -182,7 +182,7 @@ async fn an_update_with_a_used_handle_runs_nothing() {
     signals(&scenario, &second).await;
     let back = scenario.update(&after, &before).await;
     assert!(
-        back.succeeded && back.reason.contains("a handle serves once"),
+        back.succeeded && back.reason.contains("a handle works only once"),
         "{}",
         back.reason
     );
@@ -237,16 +237,16 @@ async fn a_handle_that_cannot_be_signalled_is_refused_before_anything_starts() {
     for (more, expected) in [
         (
             json!({"WaitHandle": "https://example.com/x?Signature=secret"}),
-            "WaitHandle leads to example.com",
+            "WaitHandle points to example.com",
         ),
         (
             json!({"WaitHandle": "Handle"}),
-            "WaitHandle is no https address",
+            "WaitHandle is not an https URL",
         ),
-        (json!({"WaitHandle": expired}), "WaitHandle has expired"),
+        (json!({"WaitHandle": expired}), "WaitHandle expired"),
         (
             json!({"WaitHandle": fresh, "Timeout": 43200}),
-            "it may be 43139 at most",
+            "set Timeout to at most 43139",
         ),
         (
             json!({"WaitHandle": fresh, "Timeout": 0}),

@@ -9,11 +9,11 @@ const app = new App();
 const stack = new Stack(app, 'Shop', { description: 'A service that is updated after its database' });
 
 // In your own stack this is the image's tag.
-const release = new CfnParameter(stack, 'Release', { default: '1', description: 'What is deployed' });
+const release = new CfnParameter(stack, 'Release', { default: '1', description: 'The release to deploy' });
 const failure = new CfnParameter(stack, 'MigrationFails', {
   default: 'no',
   allowedValues: ['no', 'yes'],
-  description: 'To see a failed deploy',
+  description: 'Set to yes to see a failed deploy',
 });
 
 const vpc = new ec2.Vpc(stack, 'Vpc', { maxAzs: 2, natGateways: 1 });

@@ -176,7 +176,7 @@ def show(plan: Plan, terminal: Terminal) -> None:
     row("Region", account.region)
     row("Bucket", f"{plan.bucket.name}: {bucket_words(plan.bucket)}")
     size = f"{len(plan.code.content) / 1e6:.1f} MB, {values['Architecture']}"
-    row("Zip", f"{plan.code.key} ({size}): {'is there' if plan.is_uploaded else 'upload'}")
+    row("Zip", f"{plan.code.key} ({size}): {'already uploaded' if plan.is_uploaded else 'upload'}")
     row("Stack", f"{plan.name}: {stack_words(plan)}")
     if plan.is_new:
         types = list(plan.function.template.resources_with(values).values())

@@ -68,7 +68,7 @@ def destroy(account: Account, options: Options, terminal: Terminal, pause: Pause
         )
         raise
     for logical_id, physical_id in plan.kept.items():
-        terminal.say(f"Still there, as its template asks: {logical_id} ({physical_id}). Delete it yourself")
+        terminal.say(f"Kept, as its template asks: {logical_id} ({physical_id}). Delete it yourself if you no longer need it")
     return 0
 
 

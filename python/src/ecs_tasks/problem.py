@@ -113,7 +113,7 @@ def explain_answer(error: ClientError, region: str | None) -> str:
     operation, name, text = error.operation_name, code(error), message(error)
     if is_denied(error):
         permission = missing_permission(text) or action(error)
-        return f"Permission denied: {permission} is missing. AWS's answer to {operation}: {text or name}"
+        return f"Permission denied: {permission}. AWS's answer to {operation}: {text or name}"
     if name in EXPIRED:
         return f"The credentials have expired ({operation}: {name}). {SIGN_IN}"
     if name in INVALID:

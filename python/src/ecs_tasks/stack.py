@@ -294,7 +294,7 @@ def failed(stack: Stack, watch: Watch, account: Account) -> Problem:
     cause = watch.cause or stack.reason or "see its events"
     lines = [f"stack {stack.name} is {stack.status}. Cause: {cause}"]
     if permission := missing_permission(cause):
-        lines.append(f"Missing permission: {permission}. CloudFormation works with your permissions")
+        lines.append(f"Permission denied: {permission}. CloudFormation uses your permissions, or the stack's service role if it has one")
     if stack.status == EMPTY_LEFTOVER:
         lines.append(
             "CloudFormation deleted the resources that it had created. Fix the cause and run the same command, which "

@@ -84,9 +84,9 @@ impl StackOperation {
             return format!("no {}", self.name);
         }
         let ended = match (self.ended_well, self.status.as_str()) {
-            (true, status) if status.contains("ROLLBACK") => "rolled back as it should",
+            (true, status) if status.contains("ROLLBACK") => "rolled back as expected",
             (true, status) if status.ends_with("_FAILED") => {
-                "failed as it should, and was not rolled back"
+                "failed as expected, and was not rolled back"
             }
             (true, _) => "complete",
             (false, _) => "FAILED",

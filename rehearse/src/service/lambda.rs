@@ -295,7 +295,7 @@ impl LambdaInner {
             match delay {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => (self.reporter)(Report::Note(
-                    "Lambda gives the invocation up after three attempts".to_owned(),
+                    "Lambda drops the event after three attempts".to_owned(),
                 )),
             }
         }

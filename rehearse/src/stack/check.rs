@@ -79,7 +79,7 @@ impl Stack {
         {
             errors.add(TemplateError {
                 line: None,
-                message: format!("there is no resource {fail}, which --fail names"),
+                message: format!("--fail: there is no resource {fail}"),
             });
         }
         errors.or(())
@@ -138,7 +138,7 @@ impl Stack {
                             |kind: &str| kind.rsplit("::").next().unwrap_or_default().to_owned();
                         let is_near = nearest(&own(kind), [own(CUSTOM_TYPE).as_str()]).is_some();
                         let hint = if is_near {
-                            format!(", did you mean {CUSTOM_TYPE}?")
+                            format!(" (did you mean {CUSTOM_TYPE}?)")
                         } else {
                             String::new()
                         };

@@ -98,7 +98,7 @@ impl Stack {
             .any(|one| one.logical_id == logical_id && one.resource_type == "AWS::ECS::Service");
         let registered = definition.map(|definition| self.stage.ecs.trial().register(definition));
         let problem = match registered.transpose() {
-            _ if !is_service => format!("there is no service {logical_id}, which --deploy names"),
+            _ if !is_service => format!("--deploy: there is no service {logical_id}"),
             Err(refusals) => format!("--deploy {logical_id}: {refusals}"),
             Ok(_) => return Ok(()),
         };

@@ -44,15 +44,15 @@ impl Stack {
                     let service = &service.logical_id;
                     let instead = match task.properties.field("Service") {
                         Some(_) => format!(
-                            ", and {id} LaunchType and NetworkConfiguration instead of Service: the service's \
-                             literal name works only once the service exists"
+                            ". In {id}, set LaunchType and NetworkConfiguration instead of Service, because the \
+                             literal name of a service works only once the service exists"
                         ),
                         None => String::new(),
                     };
                     hints.push(format!(
                         "{id} waits until {service} is stable with the new image of the same task definition. If \
                          that image needs what {id} does (a migration), {service} never becomes stable, and {id} \
-                         never runs. Give {service} DependsOn: {id}{instead}"
+                         never runs. Add DependsOn: {id} to {service}{instead}"
                     ));
                 }
             }

@@ -44,9 +44,9 @@ pub(super) fn refused_properties(resource: &Resource, scope: &Scope<'_>) -> Vec<
     let error = |Unknown { node, path, cause }: Unknown<'_>| {
         let problem = match cause {
             Cause::Misspelt(meant) => {
-                format!("{kind} has no property {path}, did you mean {meant}?")
+                format!("{kind} has no property {path} (did you mean {meant}?)")
             }
-            Cause::Attribute => format!("{path} is an attribute of {kind}, and no property"),
+            Cause::Attribute => format!("{path} is an attribute of {kind}, not a property"),
             Cause::New(_) => return None,
         };
         Some(node.error(format!("{id}: CloudFormation refuses it: {problem}")))

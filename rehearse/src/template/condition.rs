@@ -55,7 +55,7 @@ impl Scope<'_> {
         // CloudFormation refuses a circle of conditions, and this would follow it for ever.
         if depth > 50 {
             return Err(condition
-                .error("the conditions refer to each other in a circle")
+                .error("the conditions refer to each other in a cycle")
                 .into());
         }
         if let Some(name) = condition.text() {
@@ -65,8 +65,9 @@ impl Scope<'_> {
                 depth + 1,
             );
         }
-        let wrong =
-            || condition.error("a condition is Fn::Equals, Fn::And, Fn::Or, Fn::Not or Condition");
+        let wrong = || {
+            condition.error("a condition must be Fn::Equals, Fn::And, Fn::Or, Fn::Not or Condition")
+        };
         let (name, argument) = condition.single().ok_or_else(wrong)?;
         let all = |argument: &Node| -> Result<Vec<bool>, TemplateErrors> {
             argument

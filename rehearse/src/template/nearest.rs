@@ -27,7 +27,7 @@ pub fn misspelt<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
 
 /// The end of a sentence that offers the nearest name; empty if there is none.
 pub fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    nearest(name, known).map_or_else(String::new, |known| format!(", did you mean {known}?"))
+    nearest(name, known).map_or_else(String::new, |known| format!(" (did you mean {known}?)"))
 }
 
 #[cfg(test)]
@@ -38,11 +38,11 @@ mod tests {
     fn the_most_similar_name_is_meant_if_any_is_similar() {
         assert_eq!(
             did_you_mean("FARGAT", ["EC2", "FARGATE"]),
-            ", did you mean FARGATE?"
+            " (did you mean FARGATE?)"
         );
         assert_eq!(
             did_you_mean("fargate", ["EC2", "FARGATE"]),
-            ", did you mean FARGATE?"
+            " (did you mean FARGATE?)"
         );
         assert_eq!(did_you_mean("x", ["EC2", "FARGATE"]), "");
     }

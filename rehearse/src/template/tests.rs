@@ -209,7 +209,7 @@ fn conditions_in_a_circle_are_reported() {
     let sections = "Conditions:\n  A: !Condition B\n  B: !Condition A";
     assert_eq!(
         one(resolved(sections, "!If [A, 1, 2]")).message,
-        "the conditions refer to each other in a circle"
+        "the conditions refer to each other in a cycle"
     );
 }
 

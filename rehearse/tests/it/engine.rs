@@ -28,11 +28,11 @@ fn check(variables: &[(&str, &str)], expected: &str) {
 fn an_engine_that_does_not_answer_is_named_with_the_cause() {
     check(
         &[("DOCKER_HOST", "unix:///no/such.sock")],
-        "no container engine answers at unix:///no/such.sock, which DOCKER_HOST names: no such file",
+        "no container engine answers at unix:///no/such.sock (from DOCKER_HOST): no such file",
     );
     check(
         &[("DOCKER_HOST", "tcp://127.0.0.1:1")],
-        "no container engine answers at tcp://127.0.0.1:1, which DOCKER_HOST names: Connection refused (os \
+        "no container engine answers at tcp://127.0.0.1:1 (from DOCKER_HOST): Connection refused (os \
          error 111)",
     );
 }

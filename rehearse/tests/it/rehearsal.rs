@@ -131,15 +131,14 @@ fn the_function_has_its_ledger_unless_an_option_says_otherwise() {
     };
     let (with, lines) = last(&["--verbose"]);
     assert!(
-        with.contains("; 2 invocations, besides ")
-            && with.contains(" by events and 1 by the watch; "),
+        with.contains("; 2 invocations, plus ") && with.contains(" by events and 1 by the watch; "),
         "{with}"
     );
     assert!(with.contains(", the table "), "{with}");
     assert!(
         lines
             .iter()
-            .any(|line| line.contains("parked: an event or the watch continues")),
+            .any(|line| line.contains("parked: an event or the watch will resume")),
         "{lines:#?}"
     );
     let (without, _) = last(&["--no-ledger"]);
@@ -254,11 +253,11 @@ Resources:
         .map(|line| line.trim_start_matches("rehearse: "))
         .collect();
     let expected = [
-        "shop.yml: line 9: Run: unknown property Overides, did you mean Overrides?",
+        "shop.yml: line 9: Run: unknown property Overides (did you mean Overrides?)",
         "shop.yml: line 7: Run: TaskDefinition is missing",
         "shop.yml: line 10: Run: Count must be a whole number from 0 to 10, not \"11\"",
-        "shop.yml: line 15: Run: unknown property Comand in Overrides.ContainerOverrides[0], did you mean \
-         Command?",
+        "shop.yml: line 15: Run: unknown property Comand in Overrides.ContainerOverrides[0] (did you mean \
+         Command?)",
     ];
     assert_eq!(lines, expected);
 }
@@ -369,7 +368,7 @@ fn an_event_that_comes_twice_is_reported_once() {
     let (status, lines) = lines(&rehearse(&["--events", file.path()]));
     assert_eq!(status, Some(0), "{lines:#?}");
     assert!(
-        lines[lines.len() - 2].ends_with("failed (came before)"),
+        lines[lines.len() - 2].ends_with("failed (seen before)"),
         "{lines:#?}"
     );
     assert_eq!(
@@ -444,12 +443,12 @@ fn the_event_of_the_schedule_is_handled_as_the_clock() {
             (status, lines.last().map(String::as_str)),
             (
                 Some(0),
-                Some("2 events: 1 failed, 1 of the schedule; 1 alert")
+                Some("2 events: 1 failed, 1 from the schedule; 1 alert")
             ),
             "{lines:#?}"
         );
         let clock =
-            "event | 2026-11-20T10:15:00Z Scheduled Event: windows that ended before are reported";
+            "event | 2026-11-20T10:15:00Z Scheduled Event: reports the windows that have ended";
         assert!(lines.iter().any(|line| line == clock), "{lines:#?}");
     }
     let timeless = TICK.replace("\"time\"", "\"when\"");

@@ -172,7 +172,7 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
     }
 
     fn alert(&mut self) -> Option<Alert> {
-        let expected = "the ARN of an SNS topic that is no FIFO topic";
+        let expected = "the ARN of an SNS topic (not a FIFO topic)";
         let topic_arn = self.read_if_given("ALERT_TOPIC_ARN", expected, topic_arn);
         let expected = "text, json or chat";
         let format = self.read(("ALERT_FORMAT", "text"), expected, |name| {
@@ -212,7 +212,7 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         let endpoint = self.read_if_given("OPENSEARCH_ENDPOINT", expected, |endpoint| {
             Url::parse(endpoint).ok().filter(is_reachable_safely)
         });
-        let expected = "an index name of small letters, digits, - and _";
+        let expected = "an index name of lowercase letters, digits, - and _";
         let name = self.read(("OPENSEARCH_INDEX", "ecs-events"), expected, index_name);
         Some(Index {
             endpoint: endpoint?,

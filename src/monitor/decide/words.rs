@@ -22,7 +22,7 @@ pub(super) fn of_failure(failure: &Failure, recognised: &Recognised) -> String {
         Cause::NoExitCode { container, .. } => format!("{container} ended without an exit code"),
         Cause::FailedToStart { .. } => "failed to start".to_owned(),
         Cause::StoppedByUser | Cause::NoContainer | Cause::Missing => {
-            "no container could be judged".to_owned()
+            "no container that decides the verdict".to_owned()
         }
     }
 }

@@ -123,7 +123,7 @@ impl Failures<'_> {
                     .unwrap_or_else(|| of_its_end(&change.task));
                 let definition = definition_name(&change.task.task_definition_arn);
                 let invited = culprit(&self.failing).filter(|_| self.log.is_none()).map(|name| {
-                    format!("Read its log: LogConfiguration of container {name} in {definition} names it")
+                    format!("Read its log: LogConfiguration of container {name} in {definition} says where it is")
                 });
                 let facts = Particulars::default()
                     .for_reader(Reader::OfAlert)
@@ -139,12 +139,11 @@ impl Failures<'_> {
             Subject::Restarting(change) => {
                 let about = who_and_where(change.service().unwrap_or_default(), change.cluster());
                 Reason::new(format!(
-                    "The tasks of service {about} end by themselves with exit code 0 again and again, and ECS \
-                     starts new ones"
+                    "The tasks of service {about} keep exiting with code 0, and ECS keeps starting new ones"
                 ))
                 .fact(Some(
-                    "A service is meant to run. If its work is done when it exits, run it as a scheduled task \
-                     instead",
+                    "A service is meant to keep running. If its work is done when it exits, run it as a scheduled \
+                     task instead",
                 ))
                 .place(format!("Task {}", change.task.arn))
             }
@@ -383,7 +382,7 @@ fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
             && !failed.contains(&container.name.as_str())
             && was_told_to_stop(container.exit_code, &container.reason);
         let stopped = if was_stopped {
-            " (ECS stopped it after the end of another container)"
+            " (ECS stopped it after another container had ended)"
         } else {
             ""
         };
@@ -443,17 +442,19 @@ fn reason_of_service(service: &ServiceEvent) -> Reason {
     };
     let reason = Reason::new(format!("{}: {}", head.trim_end(), service.event_name));
     let waits = service.awaits_action().then_some(
-        "The deployment stands still until somebody continues it or rolls it back: call \
-         ContinueServiceDeployment, or use the console",
+        "The deployment is paused until somebody continues it or rolls it back: use the Deployments tab of the \
+         service in the console, or aws ecs continue-service-deployment with --action CONTINUE or ROLLBACK (aws ecs \
+         describe-service-deployments shows its --hook-id)",
     );
     let refused = match (service.kind, service.started) {
         (Kind::RunTask, 0) => Some(
-            "No task exists, and the schedule or the caller may not try again: run it by hand if it is needed"
+            "No task was started, and the schedule or the caller might not try again: run the task by hand if it is \
+             needed"
                 .to_owned(),
         ),
         // A second run of these could do harm.
         (Kind::RunTask, started) => Some(format!(
-            "The call started {started} of its tasks and not the others: run by hand only those that are missing"
+            "The call started {started} of its tasks but not the others: run only the missing ones by hand"
         )),
         _ => None,
     };

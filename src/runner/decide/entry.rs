@@ -65,7 +65,7 @@ impl Entry {
             return match Task::read(&payload["detail"]) {
                 Some(task) => Self::Changed(Box::new(task)),
                 None => Self::Dropped {
-                    problem: "dropped an event of ECS that names no task".to_owned(),
+                    problem: "dropped an ECS event that names no task".to_owned(),
                 },
             };
         }
@@ -78,7 +78,7 @@ impl Entry {
                 Received::Garbled { reply_to, problem } => Self::Garbled { reply_to, problem },
                 Received::Unanswerable { problem } => Self::Dropped {
                     problem: format!(
-                        "dropped a payload that nobody can be answered for: {problem}"
+                        "dropped a payload that has no address for an answer: {problem}"
                     ),
                 },
             };

@@ -95,14 +95,14 @@ impl fmt::Display for Limit {
             Self::WaitHandle => {
                 write!(
                     f,
-                    "WaitHandle's life (less {} s to signal)",
+                    "WaitHandle lifetime (minus {} s for the signal)",
                     SIGNAL_RESERVE.whole_seconds()
                 )
             }
             Self::ServiceTimeout(seconds) => {
                 write!(
                     f,
-                    "ServiceTimeout of {seconds} s (less {} s to answer)",
+                    "ServiceTimeout of {seconds} s (minus {} s for the answer)",
                     ANSWER_RESERVE.whole_seconds()
                 )
             }

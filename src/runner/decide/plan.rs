@@ -49,8 +49,8 @@ pub enum Skip {
     CriteriaNotMet,
     /// An earlier request has used the WaitHandle.
     #[error(
-        "WaitHandle was given to an earlier request, and a handle serves once: to run again, rename the \
-         handle, its WaitCondition and the resource together"
+        "an earlier request has already used WaitHandle, and a handle works only once: to run the task again, rename \
+         the handle, its WaitCondition and the resource together"
     )]
     HandleUsed,
 }

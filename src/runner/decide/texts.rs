@@ -59,9 +59,9 @@ pub fn with_helpers(reason: Reason, helpers: &[&Container]) -> Reason {
     }
     let sentence = match named.as_slice() {
         [] => return reason,
-        [one] => format!("Container {one} does not decide the verdict"),
+        [one] => format!("Container {one} failed, but does not decide the verdict"),
         several => format!(
-            "Containers {} do not decide the verdict",
+            "Containers {} failed, but do not decide the verdict",
             several.join(", ")
         ),
     };
@@ -91,20 +91,24 @@ pub fn no_output_yet(reason: Reason) -> Reason {
 }
 
 /// The refusal to call StartTask a second time, since it has no client token.
-pub const STARTED_UNSEEN: &str = "an earlier delivery of this request called it and got no answer, and no \
-                                  task of the request can be seen: look at the cluster, then deploy again";
+pub const STARTED_UNSEEN: &str = "an earlier delivery of this request called StartTask and got no answer, and the \
+                                  function finds no task of the request: check the cluster for its tasks, then \
+                                  deploy again";
 /// The refusal to start the tasks of a request whose run has been given up.
-pub const GIVEN_UP: &str = "an earlier delivery of this request has failed, or the resource has been deleted, \
-                            and its task has been stopped";
+pub const GIVEN_UP: &str = "this request has already failed in an earlier delivery, or its resource has been \
+                            deleted; its tasks have been stopped";
 /// The refusal to start the tasks of a superseded request.
 pub const SUPERSEDED: &str = "a later request of the same resource has taken over";
 
 /// Tasks were started, and the request does not wait for their end.
 pub fn started(tasks: usize) -> Reason {
     Reason::new(match tasks {
-        1 => "The task was started; Timeout is 0, so its end is not waited for".to_owned(),
+        1 => "The task was started; Timeout is 0, so the function does not wait for it to end"
+            .to_owned(),
         count => {
-            format!("{count} tasks were started; Timeout is 0, so their end is not waited for")
+            format!(
+                "{count} tasks were started; Timeout is 0, so the function does not wait for them to end"
+            )
         }
     })
 }
@@ -112,8 +116,10 @@ pub fn started(tasks: usize) -> Reason {
 /// Tasks were started, and a WaitHandle gets their verdict.
 pub fn promised(tasks: usize) -> Reason {
     Reason::new(match tasks {
-        1 => "The task was started; how it ends is signalled to WaitHandle".to_owned(),
-        count => format!("{count} tasks were started; how they end is signalled to WaitHandle"),
+        1 => "The task was started; the function will signal its verdict to WaitHandle".to_owned(),
+        count => format!(
+            "{count} tasks were started; the function will signal their verdict to WaitHandle"
+        ),
     })
 }
 
@@ -140,7 +146,7 @@ fn called(reason: Reason, error: &CallError) -> Reason {
 
 /// A run with a WaitHandle whose wait could not be written to the ledger.
 pub fn not_remembered(error: Option<&CallError>) -> Reason {
-    let reason = Reason::new("WaitHandle needs the ledger, and the function could not write to it")
+    let reason = Reason::new("WaitHandle needs the ledger, but the function could not write to it")
         .of_class(FailureClass::OwnFault);
     let reason = error.map_or(reason.clone(), |error| called(reason, error));
     reason.step("Check that LEDGER_TABLE names a table that exists, and deploy again")
@@ -149,7 +155,7 @@ pub fn not_remembered(error: Option<&CallError>) -> Reason {
 /// A request that fails before anything starts.
 pub fn refused(refusal: &Refusal) -> Reason {
     Reason::new(match refusal.is_out_of_time() {
-        true => format!("No task was run to its end: {refusal}"),
+        true => format!("No task ran to completion: {refusal}"),
         false => format!("Nothing was started: {refusal}"),
     })
     .of_class(FailureClass::Refused)
@@ -175,7 +181,7 @@ pub fn all_stopped() -> Reason {
 pub fn told_to_stop(error: &CallError) -> Reason {
     called(
         Reason::new(
-            "The function told the tasks of this resource to stop, and could not check that they did",
+            "The function told the tasks of this resource to stop, but could not check that they did",
         ),
         error,
     )
@@ -183,7 +189,8 @@ pub fn told_to_stop(error: &CallError) -> Reason {
 
 /// A Delete that could not reach AWS to look for tasks.
 pub fn not_looked_for(error: &CallError) -> Reason {
-    let lead = "The function could not look for tasks of this resource, and one may still run";
+    let lead =
+        "The function could not look for tasks of this resource, and one may still be running";
     called(Reason::new(lead).of_class(FailureClass::NoRun), error)
 }
 
@@ -195,7 +202,7 @@ pub fn refused_to_stop() -> Reason {
 
 /// An earlier run did not stop in time.
 pub fn earlier_runs() -> Reason {
-    Reason::new("Nothing was started: an earlier task of this resource still runs")
+    Reason::new("Nothing was started: an earlier task of this resource is still running")
         .of_class(FailureClass::Start)
 }
 
@@ -232,7 +239,8 @@ pub fn died(count: usize) -> Reason {
 /// A continuation that another version of the function has written.
 pub fn function_replaced(error: &impl Display) -> Reason {
     Reason::new(
-        "The wait for the task cannot go on, because the function was replaced by another version meanwhile",
+        "The function cannot continue to wait for the task, because another version of the function has been \
+         deployed in the meantime",
     )
     .step("Deploy again. The task's work may be half done")
     .fact(Some(&error.to_string()))
@@ -241,7 +249,7 @@ pub fn function_replaced(error: &impl Display) -> Reason {
 /// Adds that tasks may run, because they could not be looked for.
 fn may_run(reason: Reason, error: &CallError) -> Reason {
     let reason = reason.fact(Some(
-        "A task may still run: the function could not find that out",
+        "A task may still be running: the function could not check",
     ));
     reason.said(Some(&error.to_string()))
 }
@@ -261,7 +269,7 @@ pub fn what_is_left(
 /// Adds that the call may have started tasks although it failed.
 pub fn may_have_started(reason: Reason) -> Reason {
     reason.fact(Some(
-        "A task may still run: the function could not find out if one was started",
+        "A task may still be running: the function could not find out whether one was started",
     ))
 }
 
@@ -305,7 +313,7 @@ pub fn not_stopped_in_time(limit: &Limit, tasks: &[Task]) -> Reason {
 pub fn not_stopped(reason: Reason, refused: &[(TaskArn, CallError)]) -> Reason {
     refused.iter().fold(reason, |reason, (task, error)| {
         let reason = reason.fact(Some(&format!(
-            "Task {id} may still run. Stop it: aws ecs stop-task --cluster {} --task {id}",
+            "Task {id} may still be running. Stop it: aws ecs stop-task --cluster {} --task {id}",
             task.cluster().unwrap_or("CLUSTER"),
             id = task.id()
         )));
@@ -332,7 +340,7 @@ pub fn timed_out(
     let raise = match limit {
         Limit::Timeout(_) => "raise Timeout",
         Limit::ServiceTimeout(_) => {
-            "raise ServiceTimeout to Timeout + 30 s (at most 3600 s; a WaitHandle allows more)"
+            "set ServiceTimeout to at least Timeout + 30 s (at most 3600 s; a WaitHandle allows more)"
         }
         Limit::WaitHandle => {
             "split the work: a WaitHandle takes no signal after about twelve hours"
@@ -359,7 +367,7 @@ pub fn timed_out(
     let (recognised, facts) = at_deadline.recognised(lines, facts);
     let trouble = trouble
         .as_ref()
-        .map(|error| format!("The last check of it before that failed ({error})"));
+        .map(|error| format!("The last check before the deadline failed ({error})"));
     let last_words = last_words(at_deadline, ended);
     // The words about its end say that a container ran.
     let is_told = !last_words.is_empty() && last_words.len() == at_deadline.running.len();
@@ -419,8 +427,8 @@ fn last_words(at_deadline: &AtDeadline, ended: &[Task]) -> Vec<String> {
 /// Adds that tasks are still stopping while CloudFormation must be answered.
 pub fn still_stopping(reason: Reason, tasks: &[TaskArn]) -> Reason {
     reason.fact(Some(&format!(
-        "It had not stopped when CloudFormation had to be answered, and may still run. Check before the next deploy: \
-         aws ecs describe-tasks {}",
+        "A task had not stopped when the function had to answer CloudFormation, and may still be running. Check \
+         before the next deploy: aws ecs describe-tasks {}",
         arguments(tasks)
     )))
 }
@@ -537,13 +545,13 @@ impl AtDeadline {
         if let Some(status) = &self.waiting {
             let waiting = match status.as_str() {
                 "PENDING" | "ACTIVATING" => {
-                    "That is the wait for the image and the start of the containers: pullStartedAt and pullStoppedAt \
-                     (aws ecs describe-tasks) say which. Check the image's size and registry, DependsOn, and on EC2 \
-                     the agent of the instance"
+                    "In this state, the task pulls its images and starts its containers: pullStartedAt and \
+                     pullStoppedAt (aws ecs describe-tasks) show which. Check the image's size and registry, \
+                     DependsOn, and on EC2 the agent of the instance"
                 }
                 _ => {
-                    "That is the wait for capacity and a network interface: check the capacity provider's scaling, \
-                     the instances, and the free addresses of the subnets"
+                    "In this state, the task waits for capacity and a network interface: check the capacity \
+                     provider's scaling, the instances, and the free addresses of the subnets"
                 }
             };
             let facts = facts

@@ -157,10 +157,10 @@ pub enum Goal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WaitError {
     /// The JSON does not have the form that this function writes.
-    #[error("it does not have the form that this function writes")]
+    #[error("The continuation does not have the form that this function writes")]
     Form,
     /// Another version of this function wrote it.
-    #[error("version {0} of it is unknown, this function knows version {VERSION}")]
+    #[error("The continuation has version {0}, but this function reads only version {VERSION}")]
     Version(u64),
 }
 

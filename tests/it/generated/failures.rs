@@ -55,7 +55,7 @@ fn section(page: &mut String, entry: &CatalogueEntry) {
         let _ = write!(page, "\n**In an alert.** {}.\n", text(&in_alert));
     }
     if let Some(retry) = retry(entry.retry) {
-        let _ = write!(page, "\n**Tried again.** {retry}\n");
+        let _ = write!(page, "\n**Retries.** {retry}\n");
     }
     let _ = write!(
         page,
@@ -68,7 +68,7 @@ fn section(page: &mut String, entry: &CatalogueEntry) {
     page.push('\n');
     let known = signs(entry);
     if !known.is_empty() {
-        let _ = write!(page, "\nKnown by {known}.\n");
+        let _ = write!(page, "\nRecognised by {known}.\n");
     }
     let messages = messages(entry.id);
     if !messages.is_empty() {
@@ -94,7 +94,7 @@ fn signs(entry: &CatalogueEntry) -> String {
         .map(|log| format!("`{}`", log.trim_end_matches('$')))
         .collect();
     if !logs.is_empty() {
-        signs.push(format!("a last log line with {}", logs.join(", ")));
+        signs.push(format!("a last log line that contains {}", logs.join(", ")));
     }
     signs.join(", ")
 }
@@ -115,10 +115,10 @@ fn retry(retry: Retry) -> Option<&'static str> {
         }
         Retry::Throttled => "The function retries the call until the deadline.",
         Retry::Denied => {
-            "The function retries the call for 60 s on a Create, else for 15 s: IAM may need that long."
+            "The function retries the call for 60 s on a Create, otherwise for 15 s: IAM may need that long."
         }
         Retry::WithoutTags => {
-            "Where the template has no Tags, the task is started without those that ecs-tasks adds."
+            "If the template has no Tags, the function starts the task without those that it adds."
         }
     })
 }

@@ -66,12 +66,14 @@ const HEAD: &str = "\
 
 # Properties and attributes of Custom::ECSTask
 
+Look up a property: its type, its default and an example. The attributes are at the end.
+
 CloudFormation sends every scalar as a string; the function accepts strings and native types. Booleans are true, false, yes
 or no in any case. Names inside structures can be spelt as in ECS (`containerOverrides`) or as in CloudFormation
 (`ContainerOverrides`). An unknown name is an error that names the nearest one. The function reports all errors of a request
 together, before it starts a task.
 
-Check a template before the deploy: `cfn-lint --append-rules cfn/lint TEMPLATE`, or `rehearse TEMPLATE`.
+Check a template before the deploy: `ecs-tasks lint TEMPLATE`, or `ecs-tasks rehearse TEMPLATE`.
 
 ";
 
@@ -87,15 +89,15 @@ and the function's log say why. An Update that runs no task returns empty values
 | TaskArns | ARNs of all tasks, joined by commas |
 | TaskDefinitionArn | the revision of the task definition that ran |
 | ExitCode | exit code of the first container that counts |
-| StartedAt | when the first container had started, RFC 3339 |
-| StoppedAt | when the last container had ended, RFC 3339 |
+| StartedAt | when the first container started, RFC 3339 |
+| StoppedAt | when the last container ended, RFC 3339 |
 | Seconds | from StartedAt to StoppedAt |
 | LogGroup | log group of the container that counts |
 | LogStream | its log stream |
 | Output | with ReturnOutput, the last line that this container logged: at most 1,024 characters, without colours and space around it |
 | Ran | `true` if this request ran tasks, `false` if there was nothing to run |
 
-`Ref` gives the PhysicalResourceId, which never changes. With `Timeout: 0` they hold only what is known at the start.
+`Ref` gives the PhysicalResourceId, which never changes. With `Timeout: 0` the attributes hold only what is known at the start.
 ";
 
 /// The page, as Markdown.

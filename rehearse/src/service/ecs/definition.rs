@@ -224,7 +224,7 @@ fn instead_of(missing: &str, json: &Value) -> String {
         .flat_map(|object| object.keys().map(String::as_str));
     let written = nearest(missing, keys.filter(|key| *key != missing));
     written.map_or_else(String::new, |key| {
-        format!("; did you mean that by {}?", upper_first(key))
+        format!(" (is {} a misspelling of it?)", upper_first(key))
     })
 }
 

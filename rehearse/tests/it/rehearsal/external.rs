@@ -151,7 +151,7 @@ fn a_template_without_anything_to_rehearse_has_its_own_status_and_its_resources_
         &lone_task("Custom::EcsTasks", "x", "Cluster: prod"),
         &[],
         "the template has no resource of type Custom::ECSTask; its custom resources are Run (line 3) of type \
-         Custom::EcsTasks, did you mean Custom::ECSTask? (choose those to rehearse with --service-token)",
+         Custom::EcsTasks (did you mean Custom::ECSTask?) (choose those to rehearse with --service-token)",
     );
     check(
         &lone_task("Custom::ECSTask", "x", "Cluster: prod"),
@@ -167,7 +167,7 @@ fn a_template_without_anything_to_rehearse_has_its_own_status_and_its_resources_
         ),
         &["--service-token", "task-FunctionArn"],
         "the template has no custom resource with the ServiceToken task-FunctionArn; its custom resources \
-         are Run (line 3), which imports tasks-FunctionArn, did you mean tasks-FunctionArn?",
+         are Run (line 3), which imports tasks-FunctionArn (did you mean tasks-FunctionArn?)",
     );
     let conditional = lone_task("Custom::ECSTask", "x", "Cluster: prod")
         .replace("    Type", "    Condition: Migrates\n    Type");
@@ -197,7 +197,7 @@ fn a_value_that_the_template_does_not_use_is_an_error_that_names_those_it_uses()
     assert_eq!(
         with(&["--import", "prod-ClusterNam=x"]),
         "shop.yml: --import prod-ClusterNam is not used: with these parameters, the template does not need \
-         it, did you mean prod-ClusterName?"
+         it (did you mean prod-ClusterName?)"
     );
     assert_eq!(
         with(&["--ssm", "level=x"]),

@@ -73,7 +73,7 @@ fn fail_without_an_update_fails_the_create() {
     );
     let last = lines.last().unwrap();
     assert!(
-        last.starts_with("create rolled back as it should, delete complete in "),
+        last.starts_with("create rolled back as expected, delete complete in "),
         "{last}"
     );
 }
@@ -81,10 +81,7 @@ fn fail_without_an_update_fails_the_create() {
 #[test]
 fn a_resource_that_is_to_fail_must_be_there() {
     let error = refused(&TEMPLATE, &["--fail", "Quue"]);
-    assert_eq!(
-        error,
-        "shop.yml: there is no resource Quue, which --fail names"
-    );
+    assert_eq!(error, "shop.yml: --fail: there is no resource Quue");
 }
 
 #[test]

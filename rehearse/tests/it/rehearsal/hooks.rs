@@ -174,7 +174,7 @@ fn a_pipelines_deployment_that_rolls_back_fails_the_rehearsal() {
 
 #[test]
 fn only_a_service_of_the_template_can_be_deployed() {
-    let error = "shop.yml: there is no service Queue, which --deploy names";
+    let error = "shop.yml: --deploy: there is no service Queue";
     assert_eq!(refused(&TEMPLATE, &["--deploy", "Queue"]), error);
     let unfit =
         TemplateFile::new(r#"{"family": "shop", "containerDefinitions": [{"name": "app"}]}"#);
@@ -307,13 +307,13 @@ fn mistakes_in_a_hook_are_told_with_their_lines_before_anything_starts() {
     );
     assert_eq!(
         details(r#"'{"ECSTask": {"Timout": 60}}'"#),
-        "shop.yml: line 25: Web: ECSTask: unknown property Timout, did you mean Timeout?"
+        "shop.yml: line 25: Web: ECSTask: unknown property Timout (did you mean Timeout?)"
     );
     assert_eq!(
         refused(&template("[PRE_SCALE_UP]", "[PRE_SCALEUP]"), &[]),
         format!(
-            "shop.yml: line 24: Web: {hook}.LifecycleStages has no stage PRE_SCALEUP, did you mean \
-             PRE_SCALE_UP?"
+            "shop.yml: line 24: Web: {hook}.LifecycleStages has no stage PRE_SCALEUP (did you mean \
+             PRE_SCALE_UP?)"
         )
     );
     let elsewhere = refused(

@@ -28,7 +28,7 @@ fn an_attribute_that_our_resource_lacks_is_an_error_before_anything_runs() {
     let wrong = TEMPLATE.replace("Run.TaskArn }", "Run.StopedAt }");
     assert_eq!(
         refused(&wrong, &[]),
-        "shop.yml: line 19: Run has no attribute StopedAt, did you mean StoppedAt?"
+        "shop.yml: line 19: Run has no attribute StopedAt (did you mean StoppedAt?)"
     );
     let wrong = TEMPLATE.replace("${Run.TaskArn}", "${Run.Log}${Definition.Arn}");
     let error = refused(&wrong, &[]);
@@ -59,7 +59,7 @@ fn an_unknown_property_is_found_wherever_its_value_comes_from() {
     );
     assert_eq!(
         refused(&wrong, &[]),
-        "shop.yml: line 12: Run: unknown property Clutser, did you mean Cluster?"
+        "shop.yml: line 12: Run: unknown property Clutser (did you mean Cluster?)"
     );
 }
 

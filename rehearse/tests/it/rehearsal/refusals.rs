@@ -79,7 +79,7 @@ fn launch_types_and_platform_versions_that_do_not_fit_are_refused() {
         "LaunchType: FARGATE",
         "LaunchType: FARGAT",
         "line 19: Run: ECS refuses it: launchType should be one of [EC2, FARGATE, EXTERNAL, \
-         MANAGED_INSTANCES], not FARGAT, did you mean FARGATE?",
+         MANAGED_INSTANCES], not FARGAT (did you mean FARGATE?)",
     );
     check(
         "LaunchType: FARGATE",
@@ -160,7 +160,7 @@ fn definitions_that_do_not_fit_are_refused() {
 /// The error for a property of a type that CloudFormation does not know.
 fn unknown(id: &str, resource_type: &str, path: &str, meant: &str) -> String {
     format!(
-        "{id}: CloudFormation refuses it: {resource_type} has no property {path}, did you mean {meant}?"
+        "{id}: CloudFormation refuses it: {resource_type} has no property {path} (did you mean {meant}?)"
     )
 }
 
@@ -247,7 +247,7 @@ fn an_attribute_cannot_be_given() {
     check(
         web,
         &format!("{web}      Name: web\n"),
-        "line 26: Web: CloudFormation refuses it: Name is an attribute of AWS::ECS::Service, and no property",
+        "line 26: Web: CloudFormation refuses it: Name is an attribute of AWS::ECS::Service, not a property",
     );
 }
 
@@ -298,8 +298,8 @@ fn containers_that_the_definition_lacks_are_refused() {
     check(
         "LaunchType: FARGATE",
         "LaunchType: FARGATE\n      Overrides: { ContainerOverrides: [{ Name: ap }] }",
-        "line 20: Run: Overrides.ContainerOverrides[0].Name is ap, which the task definition does not have, \
-         did you mean app?",
+        "line 20: Run: Overrides.ContainerOverrides[0].Name is ap, which the task definition does not have \
+         (did you mean app?)",
     );
     check(
         "LaunchType: FARGATE",
@@ -360,7 +360,7 @@ fn an_unknown_source_of_tags_is_refused() {
         "LaunchType: FARGATE",
         &with("TASKDEFINITION"),
         "line 20: Run: ECS refuses it: propagateTags should be one of [TASK_DEFINITION, NONE], not \
-         TASKDEFINITION, did you mean TASK_DEFINITION?",
+         TASKDEFINITION (did you mean TASK_DEFINITION?)",
     );
 }
 

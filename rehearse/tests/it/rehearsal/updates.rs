@@ -58,7 +58,7 @@ fn an_update_that_changes_nothing_is_skipped() {
             "{last}"
         );
         assert!(
-            last.contains("; 2 invocations, besides "),
+            last.contains("; 2 invocations, plus "),
             "a Create and a Delete: {last}"
         );
     }

@@ -108,7 +108,7 @@ fn an_error_names_the_variable_and_what_it_should_be() {
         "two weeks",
         "a number of days from 1 to 3650",
     );
-    let topic = "the ARN of an SNS topic that is no FIFO topic";
+    let topic = "the ARN of an SNS topic (not a FIFO topic)";
     check_error("ALERT_TOPIC_ARN", "alerts", topic);
     check_error(
         "ALERT_TOPIC_ARN",
@@ -130,7 +130,7 @@ fn an_error_names_the_variable_and_what_it_should_be() {
     check_error(
         "OPENSEARCH_INDEX",
         "ECS",
-        "an index name of small letters, digits, - and _",
+        "an index name of lowercase letters, digits, - and _",
     );
     let list = "a JSON list of patterns, or patterns separated by commas or new lines";
     check_error("IGNORE_STOPPED_REASONS", "[1]", list);

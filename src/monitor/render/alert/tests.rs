@@ -495,7 +495,7 @@ fn things_other_than_tasks_are_named_by_their_kind() {
             "ECS deployment hook in trouble: web on prod: hook timed out (123456789012, us-west-2)",
             "A lifecycle hook of service web on prod: HOOK_TIMED_OUT. Nobody continued or ended the hook before it \
              expired, so ECS rolls the deployment back, or continues it if the timeout action is CONTINUE. Start the \
-             deployment again; for a PAUSE hook run aws ecs continue-service-deployment in time, for a Lambda hook see \
+             deployment again; for a PAUSE hook, run aws ecs continue-service-deployment in time, for a Lambda hook see \
              its function's log. Or raise TimeoutInMinutes. AWS_LAMBDA hook at PRE_SCALE_UP [hook-timed-out]",
         ),
         (
@@ -503,23 +503,24 @@ fn things_other_than_tasks_are_named_by_their_kind() {
             "ECS daemon in trouble: agent on prod: daemon task start impaired (123456789012, us-west-2)",
             "Daemon agent on prod: DAEMON_TASK_START_IMPAIRED. ECS could not start a task of the daemon on a \
              container instance. If the instance has no room for it (RESOURCE), lower cpu and memory of the daemon, or use \
-             larger instances: more instances do not help. Else see why the task stopped: aws ecs describe-tasks --cluster \
-             prod --tasks TASK. AWS says: RESOURCE:CPU [daemon-cannot-start]",
+             larger instances: more instances do not help. Otherwise, see why the task stopped: aws ecs describe-tasks \
+             --cluster prod --tasks TASK. AWS says: RESOURCE:CPU [daemon-cannot-start]",
         ),
         (
             instance,
             "ECS container instance in trouble: i-0123 on prod: container runtime impaired (us-west-2)",
-            "Container instance i-0123 on prod: CONTAINER_RUNTIME_IMPAIRED. Docker on the instance does not answer. On \
-             the instance, check it (systemctl status docker; journalctl -u docker; df -h) and restart it, or drain and \
-             replace the instance [instance-runtime]",
+            "Container instance i-0123 on prod: CONTAINER_RUNTIME_IMPAIRED. Docker on the instance does not answer. Set \
+             the instance to DRAINING (aws ecs update-container-instances-state --cluster prod --container-instances ID \
+             --status DRAINING), wait for its tasks, then replace it. On the instance, systemctl status docker, journalctl \
+             -u docker and df -h show the cause; a restart of Docker ends every container on it [instance-runtime]",
         ),
         (
             refused,
             "ECS task not started: nightly on prod: ECS refused to run it: RESOURCE:MEMORY (us-west-2)",
-            "ECS refused to run nightly on prod: RESOURCE:MEMORY. No container instance of cluster prod has the \
-             memory free that the task asks for. Wait for other tasks to end, add container instances or larger \
-             ones, or lower the task's Memory. No task exists, and the schedule or the caller may not try again: \
-             run it by hand if it is needed [resource-memory]",
+            "ECS refused to run nightly on prod: RESOURCE:MEMORY. No container instance in cluster prod has enough \
+             free memory for the task. Wait for other tasks to end, add container instances or larger ones, or lower the \
+             task's Memory. No task was started, and the schedule or the caller might not try again: run the task by \
+             hand if it is needed [resource-memory]",
         ),
     ] {
         let notice = alert(&event, AlertFormat::Text);
@@ -649,7 +650,7 @@ fn a_refused_start_of_a_schedule_names_its_revision_and_its_caller() {
     let body = alert(&event, AlertFormat::Text).body;
     for told in [
         "The task definition nightly:17 is not active",
-        "the family alone where the schedule or the caller names it",
+        "Name an active revision (or the family alone) in the schedule or the caller's request",
         "Caller: schedule nightly of EventBridge Scheduler, role scheduler",
     ] {
         assert!(body.contains(told), "{told}: {body}");
@@ -710,7 +711,7 @@ fn a_service_that_restarts_is_reported_by_its_latest_task() {
     assert!(
         notice
             .body
-            .starts_with("The tasks of service web on prod end by themselves with exit code 0")
+            .starts_with("The tasks of service web on prod keep exiting with code 0")
     );
     let body: Value = serde_json::from_str(&failures.render(AlertFormat::Json).body).expect("JSON");
     assert_eq!(body["finding"]["result"], "restarting");

@@ -187,8 +187,8 @@ fn an_output_that_cannot_be_had_is_empty_and_the_reason_says_why() {
         ..Log::default()
     });
     assert_eq!(data.output, "");
-    let expected = "The task succeeded after 12 s. Output is empty, because no line of container app could be \
-                    read. Its log is not in CloudWatch Logs: look where its log driver splunk sends it";
+    let expected = "The task succeeded after 12 s. Output is empty, because no line of container app could be read. \
+                    Its log is not in CloudWatch Logs: look for it where its log driver splunk sends it";
     assert_eq!(reason, expected);
 }
 

@@ -15,9 +15,9 @@ pub enum Refusal {
     Properties(PropertyErrors),
     /// Lambda would stop the chain of self-invocations without an error before the wait ends.
     #[error(
-        "raise the timeout of the function itself, which is {lambda_timeout_s} s, or set RecursiveLoop: Allow and the \
-         environment variable RECURSIVE_LOOP=Allow on it: the wait for Timeout ({wait_s} s) would take {hops} \
-         self-invocations of {usable_s} s, and Lambda stops a function after {max}",
+        "raise the function's timeout, which is {lambda_timeout_s} s, or set RecursiveLoop: Allow and the \
+         environment variable RECURSIVE_LOOP=Allow on the function: the wait for Timeout ({wait_s} s) would take \
+         {hops} self-invocations of {usable_s} s each, but Lambda stops a function after {max}",
         max = limit::MAX_HOPS
     )]
     TooManyHops {
@@ -32,14 +32,14 @@ pub enum Refusal {
     },
     /// CloudFormation would stop waiting before the runner could wait for a task.
     #[error(
-        "the {0} leaves no time to wait for a task: raise ServiceTimeout, or set Timeout to 0 to wait for \
-         none"
+        "the {0} leaves no time to wait for a task: raise ServiceTimeout, or set Timeout to 0 so that the function \
+         does not wait"
     )]
     NoTime(Limit),
     /// A run with a WaitHandle waits in the ledger, and the function has none.
     #[error(
-        "WaitHandle needs the ledger, and this function has none: deploy cfn/provider.yml with Ledger set to \
-         true, or leave WaitHandle out"
+        "WaitHandle needs the ledger, but this function has none: deploy cfn/provider.yml with Ledger set to true, \
+         or leave WaitHandle out"
     )]
     NoLedger,
     /// The property WaitHandle has no address that can be signalled.
@@ -47,8 +47,8 @@ pub enum Refusal {
     WaitHandle(#[from] WaitHandleError),
     /// The WaitHandle has expired.
     #[error(
-        "WaitHandle has expired, {late_s} s ago: rename the handle, its WaitCondition and the resource, so \
-         that the next deploy makes new ones"
+        "WaitHandle expired {late_s} s ago: rename the handle, its WaitCondition and the resource, so that the next \
+         deploy creates new ones"
     )]
     HandleExpired {
         /// The seconds since its expiry.
@@ -56,8 +56,8 @@ pub enum Refusal {
     },
     /// The WaitHandle would expire before the end of Timeout.
     #[error(
-        "Timeout of {timeout_s} s is longer than WaitHandle takes a signal, {life_s} s from its creation on: \
-         it may be {most_s} at most"
+        "Timeout is {timeout_s} s, but WaitHandle accepts a signal for only {life_s} s after its creation: set \
+         Timeout to at most {most_s}"
     )]
     OutlivesHandle {
         /// The property Timeout.
@@ -70,9 +70,9 @@ pub enum Refusal {
     /// Lambda delivered the request after CloudFormation had stopped waiting: a task that starts
     /// now would run unseen.
     #[error(
-        "the request reached the function {late_s} s after CloudFormation had sent it, later than its \
-         ServiceTimeout of {service_timeout_s} s: deploy again, and if it happens again look at the \
-         function's concurrency and throttles"
+        "the request reached the function {late_s} s after CloudFormation had sent it, later than its ServiceTimeout \
+         of {service_timeout_s} s: deploy again, and if it happens again check the function's concurrency and \
+         throttles"
     )]
     TooLate {
         /// The age of the request, in seconds.

@@ -181,7 +181,7 @@ fn a_wait_that_lambda_would_cut_short_is_refused_with_both_numbers() {
     let text = refusal.to_string();
     assert!(
         text.starts_with(
-            "raise the timeout of the function itself, which is 60 s, or set RecursiveLoop: Allow"
+            "raise the function's timeout, which is 60 s, or set RecursiveLoop: Allow"
         ),
         "{text}"
     );
@@ -351,17 +351,17 @@ fn a_handle_that_nobody_could_signal_is_refused_with_the_reason() {
         (
             json!({"WaitHandle": HANDLE, "Timeout": "43140"}),
             MEANS,
-            "it may be 43139 at most",
+            "set Timeout to at most 43139",
         ),
         (
             json!({"WaitHandle": "https://example.com/"}),
             MEANS,
-            "leads to example.com",
+            "points to example.com",
         ),
         (
             json!({"WaitHandle": HANDLE}),
             later(43_200),
-            "has expired, 1 s ago",
+            "WaitHandle expired 1 s ago",
         ),
     ] {
         match plan(CREATE, changes, means) {

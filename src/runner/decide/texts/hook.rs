@@ -16,32 +16,35 @@ const EXAMPLE: &str = r#"HookDetails: '{"ECSTask": {"Overrides": {"ContainerOver
 
 /// An invocation that lacks one of its members.
 pub fn hook_lacks(name: &str) -> Reason {
-    refused(format!("The invocation of the hook has no {name}, which ECS always gives")).step(
-        "Let ECS invoke the function, as a lifecycle hook of a service, and nobody else with such a payload",
+    refused(format!("The hook's payload has no {name}, which ECS always sends")).step(
+        "Register the function as a lifecycle hook of a service, and let only ECS invoke it with such a payload",
     )
 }
 
 /// A later deployment of the service has taken over.
 pub fn hook_superseded() -> Reason {
-    Reason::new("A later deployment of this service runs its task at this stage")
+    Reason::new("A later deployment of this service is running its task at this stage, so this hook does not run its \
+                 own")
         .of_class(FailureClass::Start)
-        .step("Wait for the end of that deployment")
+        .step("Wait until that deployment has ended")
 }
 
 /// No invocation had the time for the next step.
 pub fn hook_out_of_time() -> Reason {
-    Reason::new("AWS did not answer in the time of an invocation")
+    Reason::new("AWS did not answer before the invocation ran out of time")
         .of_class(FailureClass::OwnFault)
-        .step("Raise the function's timeout: cfn/provider.yml gives it 900 s")
+        .step("Deploy again. If it happens again, check the function's network (a function in a VPC needs a NAT \
+               gateway or VPC endpoints) and the AWS Health Dashboard, and raise the function's timeout if it is \
+               below 900 s")
         .fact(Some(
-            "A task may still run: the function could not find that out",
+            "A task may still be running: the function could not check",
         ))
 }
 
 /// The tasks of a hook have not stopped within the time that the function waits for that.
 pub fn hook_still_stopping(reason: Reason) -> Reason {
     reason.fact(Some(
-        "It had not stopped ten minutes after that, and may still run",
+        "The task had not stopped ten minutes later, and may still be running",
     ))
 }
 
@@ -58,7 +61,7 @@ pub fn stage_refused(stage: &str) -> Reason {
         _ => "",
     };
     refused(format!("A task cannot run at the stage {stage}{why}")).step(&format!(
-        "Give one of these in LifecycleStages of the hook: {}",
+        "Set LifecycleStages of the hook to one of these: {}",
         STAGES.join(", ")
     ))
 }
@@ -70,11 +73,11 @@ pub fn no_ecs_task(details: &Value) -> Reason {
         names.find(|name| name.eq_ignore_ascii_case("ECSTask"))
     });
     let lead = match (details, alike) {
-        (_, Some(name)) => format!("HookDetails has {name} in place of ECSTask"),
+        (_, Some(name)) => format!("HookDetails has {name} instead of ECSTask"),
         (Value::Object(_) | Value::Null, None) => {
             "HookDetails has no ECSTask, which says what to run".to_owned()
         }
-        _ => "HookDetails is not the text of a JSON object".to_owned(),
+        _ => "HookDetails is not a JSON object in a string".to_owned(),
     };
     refused(lead).step(&format!("Write, for example, {EXAMPLE}"))
 }
@@ -88,7 +91,7 @@ pub fn hook_details_refused(errors: &PropertyErrors) -> Reason {
 /// The revision that is being deployed cannot be read: without it nobody knows what to run, and
 /// where.
 pub fn no_revision(revision: &str, error: Option<&CallError>) -> Reason {
-    let reason = Reason::new("The service revision that is deployed could not be read")
+    let reason = Reason::new("The service revision that is being deployed could not be read")
         .of_class(FailureClass::Start);
     let reason = match error {
         Some(error) => called(reason, error),

@@ -132,7 +132,7 @@ impl StartTried<'_> {
             (0, 1) => None,
             (0, expected) => Some(format!("ECS started none of the {expected} tasks")),
             (started, expected) => Some(format!(
-                "ECS started only {started} of {expected} tasks, and the function stopped those: their work may be \
+                "ECS started only {started} of {expected} tasks, and the function stopped them: their work may be \
                  half done"
             )),
         };

@@ -398,7 +398,7 @@ fn the_fix_stands_before_what_may_be_cut_off() {
     };
     let text = refused(&limit).fit(4096);
     assert!(
-        text.starts_with("Nothing was started: raise the timeout of the function itself"),
+        text.starts_with("Nothing was started: raise the function's timeout"),
         "{text}"
     );
 }

@@ -80,7 +80,7 @@ impl DockerEngine {
         image::pull(&self.docker, image).await.map_err(|error| {
             // Without access to the registry the run still works with a local image of this name.
             self.note(format!(
-                "to rehearse without pulling it, build an image with this name, or name one by `docker tag \
+                "to rehearse without pulling it, build an image with this name, or tag an existing one: `docker tag \
                  IMAGE {image}`"
             ));
             format!("CannotPullContainerError: {}", message(&error))

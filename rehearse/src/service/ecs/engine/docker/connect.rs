@@ -22,7 +22,7 @@ pub enum EngineError {
         host: String,
     },
     /// Nothing answers at DOCKER_HOST.
-    #[error("--docker: no container engine answers at {host}, which DOCKER_HOST names: {cause}")]
+    #[error("--docker: no container engine answers at {host} (from DOCKER_HOST): {cause}")]
     Silent {
         /// The value of DOCKER_HOST.
         host: String,
