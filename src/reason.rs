@@ -48,6 +48,8 @@ pub struct Log {
     pub group: Option<String>,
     /// The stream, if it can be derived.
     pub stream: Option<String>,
+    /// The group's Region, if it differs from the function's own.
+    pub region: Option<String>,
     /// The last lines, oldest first.
     pub lines: Vec<String>,
     /// The reason why there are no lines, if some were wanted.
@@ -257,7 +259,9 @@ impl Log {
         let stream = self.stream.as_ref().map_or_else(String::new, |stream| {
             format!(" --log-stream-names {stream}")
         });
-        format!("aws logs tail {group}{stream} --since 1d")
+        let region = self.region.as_ref();
+        let region = region.map_or_else(String::new, |region| format!(" --region {region}"));
+        format!("aws logs tail {group}{stream}{region} --since 1d")
     }
 
     /// The command, unless another sentence has it or lines stand for it.

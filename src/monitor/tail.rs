@@ -75,6 +75,7 @@ impl Sinks {
         Some(Log {
             group: Some(logs.group.clone()),
             stream: Some(stream),
+            region: logs.region.clone(),
             lines,
             missing,
         })

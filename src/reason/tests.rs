@@ -339,6 +339,17 @@ fn an_essential_container_that_ended_first_is_named_and_another_is_not() {
 }
 
 #[test]
+fn a_log_of_another_region_is_printed_from_there() {
+    let log = Log {
+        group: Some("/ecs/app".to_owned()),
+        region: Some("eu-west-1".to_owned()),
+        ..Log::default()
+    };
+    let command = "aws logs tail /ecs/app --region eu-west-1 --since 1d";
+    assert_eq!(log.tail().as_deref(), Some(command));
+}
+
+#[test]
 fn the_function_whose_role_lacks_a_permission_is_named() {
     let missing = Log {
         missing: Some(NoLog::Denied(String::new())),

@@ -141,6 +141,7 @@ pub(super) async fn log(work: &Work<'_>, speaker: Speaker<'_>, definition: &Defi
     let log = Log {
         group: Some(logs.group.clone()),
         stream,
+        region: logs.region.clone(),
         ..Log::default()
     };
     let Some(stream) = log.stream.as_deref().filter(|_| lines > 0) else {

@@ -178,7 +178,7 @@ impl Runner {
         );
         let stopping = Box::pin(stop_tasks_of_request(&work, Certainty::Likely, None));
         let stopped = caught_call(stopping).await;
-        Answer::Failed(texts::what_is_left(reason, stopped))
+        Answer::Failed(texts::what_is_left(reason, stopped, cluster, reply_to))
     }
 
     /// The work on a request, until `deadline` or the end of this invocation's waiting.

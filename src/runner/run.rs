@@ -189,7 +189,8 @@ pub(super) async fn not_started(work: &Work<'_>, reason: Reason) -> Ending {
         true => stop_tasks_of_request(work, Certainty::Likely, None).await,
         false => Ok(Vec::new()),
     };
-    Ending::Answered(Answer::Failed(texts::what_is_left(reason, stopped)))
+    let reason = texts::what_is_left(reason, stopped, work.cluster, work.reply_to);
+    Ending::Answered(Answer::Failed(reason))
 }
 
 /// Handles a failed look at earlier tasks. If another delivery of this request has started tasks,

@@ -359,7 +359,7 @@ async fn resolve_incomplete(
             if error.is_of_start() {
                 reason
             } else {
-                texts::may_have_started(reason)
+                texts::may_have_started(reason, work.cluster, work.reply_to)
             }
         }
     };

@@ -190,7 +190,8 @@ impl Failures<'_> {
         ]);
         if let Some(group) = self.log.and_then(|log| log.group.as_deref()) {
             let stream = self.log.and_then(|log| log.stream.as_deref());
-            let page = |stream| link::log_stream(self.failing.arn(), None, group, stream);
+            let region = self.log.and_then(|log| log.region.as_deref());
+            let page = |stream| link::log_stream(self.failing.arn(), region, group, stream);
             lines.push((
                 "Log",
                 stream.and_then(page).or_else(|| Some(group.to_owned())),

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     call::CallError,
+    cfn::ReplyTo,
     failures::{self, Particulars, Recognised},
     reason::{FailureClass, Log, Reason},
     task::{Container, Task, TaskArn},
@@ -246,31 +247,36 @@ pub fn function_replaced(error: &impl Display) -> Reason {
     .fact(Some(&error.to_string()))
 }
 
-/// Adds that tasks may run, because they could not be looked for.
-fn may_run(reason: Reason, error: &CallError) -> Reason {
-    let reason = reason.fact(Some(
-        "A task may still be running: the function could not check",
-    ));
-    reason.said(Some(&error.to_string()))
+/// Adds that a task may run, because nobody could look for it, and how to look.
+fn may_run(reason: Reason, why: &str, cluster: &str, reply_to: &ReplyTo) -> Reason {
+    reason.fact(Some(&format!(
+        "A task may still be running: the function could not {why}. Look for it: aws ecs list-tasks --cluster {cluster} \
+         --started-by {}",
+        reply_to.started_by()
+    )))
 }
 
 /// Adds the tasks of a failed request that may still run: AWS refused to stop them, or they could
-/// not be looked for.
+/// not be looked for in this cluster.
 pub fn what_is_left(
     reason: Reason,
     stopped: Result<Vec<(TaskArn, CallError)>, CallError>,
+    cluster: &str,
+    reply_to: &ReplyTo,
 ) -> Reason {
     match stopped {
         Ok(refused) => not_stopped(reason, &refused),
-        Err(error) => may_run(reason, &error),
+        Err(error) => {
+            let reason = may_run(reason, "check", cluster, reply_to);
+            reason.said(Some(&error.to_string()))
+        }
     }
 }
 
-/// Adds that the call may have started tasks although it failed.
-pub fn may_have_started(reason: Reason) -> Reason {
-    reason.fact(Some(
-        "A task may still be running: the function could not find out whether one was started",
-    ))
+/// Adds that the call may have started tasks in this cluster although it failed.
+pub fn may_have_started(reason: Reason, cluster: &str, reply_to: &ReplyTo) -> Reason {
+    let why = "find out whether one was started";
+    may_run(reason, why, cluster, reply_to)
 }
 
 /// Adds that tasks may still run: AWS refused to stop these, or one of them needs more time than

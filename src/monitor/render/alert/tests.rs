@@ -133,7 +133,7 @@ fn ten() -> Vec<(&'static str, Notice)> {
         ]
         .map(str::to_owned)
         .to_vec(),
-        missing: None,
+        ..Log::default()
     };
     let sidecar = json!({"name": "datadog-agent", "lastStatus": "STOPPED", "exitCode": 143});
     let text = |event: &Event| alert(event, AlertFormat::Text);
