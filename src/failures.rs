@@ -273,16 +273,18 @@ fn logged(lines: &[String], wanted: impl Fn(&CatalogueEntry) -> bool) -> Option<
         left -= usize::from(is_left && !is_frame(line));
         is_left
     });
-    last.into_iter().find_map(|line| {
+    let recognised = last.filter_map(|line| {
         let message = Saying::new(line);
         let mut patterns = LOGS.iter().filter(|(_, _, entry)| wanted(entry));
-        patterns.find_map(|(_, pattern, entry)| {
-            Some(Recognised {
-                entry,
-                captures: pattern.find(&message)?,
-            })
+        patterns.find_map(|(rank, pattern, entry)| {
+            let captures = pattern.find(&message)?;
+            Some((*rank, Recognised { entry, captures }))
         })
-    })
+    });
+    // Of one rank the last line counts. A tool may add what follows from the error, such as a
+    // closed connection.
+    let best = recognised.min_by_key(|(rank, _)| *rank);
+    best.map(|(_, recognised)| recognised)
 }
 
 /// Entries of programs that ran out of memory, by the line in which they say it.
@@ -348,8 +350,8 @@ fn of_exit(failure: &Failure, code: i64, log: &[String]) -> Recognised {
             .with("enderCode", &ender.code.to_string());
     }
     // A signal comes from outside, so the program's log does not explain it. A runtime that is out
-    // of memory aborts itself, or has itself killed.
-    let is_signal = (128..255).contains(&code);
+    // of memory has itself killed. SIGABRT (134) is the program's own: .NET aborts at an exception.
+    let is_signal = (128..255).contains(&code) && code != 134;
     let logged = logged(log, |entry| match is_signal {
         true => MEMORY_LOGGED.contains(&entry.id),
         false => entry.class != FailureClass::Timeout,

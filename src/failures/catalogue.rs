@@ -81,9 +81,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         lead: "ECR denied the pull of the image[ {image}] of {who}, or its repository does not exist",
         step: "Give the task's execution role (on EC2 without one, the instance's role) \
                AmazonECSTaskExecutionRolePolicy[ (the role lacks ecr:{action})], and for a pull-through cache also \
-               ecr:BatchImportUpstreamImage and ecr:CreateRepository. Check the repository (aws ecr \
-               describe-repositories); if it is in another account, its repository policy there must also allow this \
-               account's role",
+               ecr:BatchImportUpstreamImage and ecr:CreateRepository. If AWS's message has /blobs/, the policy of an \
+               S3 endpoint can be the cause (s3:GetObject on prod-REGION-starport-layer-bucket). Check the \
+               repository (aws ecr describe-repositories); if it is in another account, its repository policy there \
+               must also allow this account's role",
         alert: "image cannot be pulled: denied",
         ..ENTRY
     },
@@ -120,7 +121,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "image-layers-denied",
         says: &[
             "CannotPull*starport-layer-bucket*403",
-            "~failed to copy: httpRead*403 Forbidden",
+            "~failed to copy: httpRead*amazonaws.com*403 Forbidden",
             "CannotPull*error parsing HTTP 403 response body",
         ],
         lead: "S3 denied the layers of the image[ {image}] of {who}, though the registry gave its manifest",
@@ -427,7 +428,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~fetching secret data from AWS Secrets Manager*AccessDenied",
         ],
         lead: "The execution role[ {role}] of the task is not allowed to read the secret {secret|that the task names}",
-        step: "Grant it secretsmanager:GetSecretValue[ on {secret}] (and kms:Decrypt, if a customer managed key \
+        step: "Grant it secretsmanager:GetSecretValue[ on {secretArn}] (and kms:Decrypt, if a customer managed key \
                encrypts it); a secret in another account also needs a resource policy, and its key a key policy. If \
                AWS's message ends with another policy than an identity-based one (a VPC endpoint's, a boundary, an \
                explicit deny), change that one instead",
@@ -445,9 +446,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The execution role[ {role}] of the task is not allowed to read the parameter {secret|that the task \
                names} of Parameter Store",
-        step: "Grant it ssm:GetParameters[ on {secret}] (and kms:Decrypt, if a customer managed key encrypts it). If \
-               AWS's message ends with another policy than an identity-based one (a VPC endpoint's, a boundary, an \
-               explicit deny), change that one instead",
+        step: "Grant it ssm:GetParameters[ on {secretArn}] (and kms:Decrypt, if a customer managed key encrypts it). \
+               If AWS's message ends with another policy than an identity-based one (a VPC endpoint's, a boundary, \
+               an explicit deny), change that one instead",
         alert: "secret cannot be read",
         ..ENTRY
     },
@@ -589,14 +590,15 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "agent-throttled",
         says: &[
             "unable to retrieve secret*Throttling",
+            "unable to retrieve ecr registry auth*Throttling",
             "unable to retrieve secret*Rate exceeded",
             "fetching secret data*Throttling",
             "Cloudwatch log*Throttling",
         ],
         lead: "AWS throttled the agent while it prepared {who}: too many tasks start at once",
-        step: "[deploy: Deploy again, or set StartRetries][alert: Start it again (a service does that itself)]. If it happens \
-               again, start fewer tasks at once, or raise the limit: the throughput of Parameter Store in its settings, \
-               or the quota of CreateLogStream in Service Quotas",
+        step: "[deploy: Deploy again, or set StartRetries][alert: Start it again (a service does that itself)]. If \
+               it happens again, start fewer tasks at once, or raise the limit: the throughput of Parameter Store in \
+               its settings, or the quotas of CreateLogStream, Secrets Manager or KMS in Service Quotas",
         alert: "AWS throttled the start",
         ..ENTRY
     },
@@ -1362,7 +1364,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "read-only-root",
         class: FailureClass::Container,
         says: &["read-only file system"],
-        logs: &["Read-only file system", "EROFS"],
+        logs: &["Read-only file system", "EROFS:"],
         lead: "{Who} wrote to a file system that is read-only[ (exit code {code})]",
         step: "If the path is on a volume, set ReadOnly: false in MountPoints. Otherwise, mount a volume there, or \
                set ReadonlyRootFilesystem: false in the task definition",
@@ -1382,9 +1384,6 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "(errno: 1114",
             "The table {table} is full",
             "/rdsdbdata/*No space left on device",
-            "OS errno 28",
-            "(Errcode: 28",
-            "PANIC: *no space left on device",
         ],
         lead: "{Who} exited with code {code}: the database's disk is full (not the task's)",
         step: "On RDS, raise AllocatedStorage, or switch on storage autoscaling (MaxAllocatedStorage). On Aurora, \
@@ -1392,6 +1391,15 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
                or do the work in batches",
         alert: "database's disk is full",
         ..RAN
+    },
+    CatalogueEntry {
+        id: "file-watchers",
+        class: FailureClass::Container,
+        logs: &["number of file watchers reached", "inotify"],
+        lead: "{Who} could not watch its files[ (exit code {code})], because its host allows no more watchers",
+        step: "Start the program without watching files (not its development server), or let it poll them",
+        alert: "too many file watchers",
+        ..ENTRY
     },
     CatalogueEntry {
         id: "disk-full",
@@ -1402,7 +1410,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "~disk quota exceeded",
         ],
         logs: &[
-            "no space left on device",
+            "~no space left on device",
             "ENOSPC",
             "not enough space on the disk",
             "Disk quota exceeded",
@@ -1712,14 +1720,24 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "database-memory",
         logs: &[
-            "ERROR: *out of memory",
-            "out of shared memory",
+            "^ERROR: out of memory",
+            "psql:*: ERROR: out of memory$",
+            "PSQLException: ERROR: out of memory",
+            "PG::OutOfMemory",
+            "errors.OutOfMemory",
+            "in memory context",
+            "SQLSTATE 53200",
+            "SQLSTATE[53200]",
+            "ERROR: out of shared memory",
+            "max_locks_per_transaction",
+            "could not resize shared memory segment",
             "ERROR 1038 (",
+            "ERROR 1041 (",
             "Out of sort memory",
         ],
         lead: "{Who} exited with code {code}: the database ran out of memory (not the task)",
-        step: "Do the work in batches, lower work_mem or maintenance_work_mem, raise max_locks_per_transaction if the line says \
-               so, or use a larger instance class for the database",
+        step: "Do the work in batches, lower work_mem or maintenance_work_mem, raise max_locks_per_transaction or \
+               sort_buffer_size if the line says so, or use a larger instance class for the database",
         alert: "database is out of memory",
         ..RAN
     },
@@ -2152,7 +2170,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         id: "database-deadlock",
         logs: &[
             "Deadlock found when trying to get lock",
-            "deadlock detected",
+            "ERROR: deadlock detected$",
+            "DeadlockDetected",
+            "TRDeadlockDetected",
+            "SQLSTATE 40P01",
+            "SQLSTATE[40P01]",
+            "was deadlocked on lock resources",
         ],
         lead: "{Who} exited with code {code}: its transaction and another one waited for each other, and the database rolled \
                it back",
@@ -2377,7 +2400,12 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         id: "database-command-timeout",
-        logs: &["Execution Timeout Expired"],
+        logs: &[
+            "Execution Timeout Expired",
+            "Timeout expired. The timeout period elapsed prior to completion",
+            "The Command Timeout expired",
+            "The wait operation timed out",
+        ],
         lead: "{Who} exited with code {code}: a statement took longer than the program's command timeout",
         step: "Raise CommandTimeout in the program (Command Timeout in the connection string), or do the work in batches. A \
                statement that is fast elsewhere may be waiting for a lock",
@@ -2399,7 +2427,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "connection-lost",
         logs: &[
-            "server closed the connection unexpectedly",
+            "~server closed the connection unexpectedly",
             "terminating connection due to administrator command",
             "Connection terminated unexpectedly",
             "Lost connection to MySQL server during query",
@@ -2412,6 +2440,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "An I/O error occurred while sending to the backend",
             "connection reset by peer",
             "ECONNRESET",
+            "connection was unexpectedly lost",
         ],
         lead: "{Who} exited with code {code}, and the last error in its log is a connection that the other side \
                closed",
@@ -2423,14 +2452,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "connection-failed",
         logs: &[
-            "Can't reach database server at {address}",
-            "Communications link failure",
+            "~Can't reach database server at {address}",
+            "~Communications link failure",
         ],
         lead: "{Who} exited with code {code}, and the last error in its log is a connection to the database[ at {address}] \
                that failed",
-        step: "The line does not say why: check the host and the port, that the database runs, that its security group \
-               admits the task's security group[ ({groups})] on that port, and TLS. The lines above may say more[. It ran in \
-               {network}]",
+        step: "The line does not say why: check the host and the port, that the database runs, that its security \
+               group admits the task's security group[ ({groups})] on that port, and TLS. The lines above may say \
+               more. Its work may be half done[. It ran in {network}]",
         alert: "database cannot be reached",
         ..RAN
     },
@@ -2475,6 +2504,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "connection to server at {address} *Connection refused",
             "dial tcp {address}: connect: connection refused",
             "connect ECONNREFUSED {address}",
+            "Can't reach database server at localhost",
+            "Can't reach database server at 127.0.0.1",
             "Connection refused",
             "ECONNREFUSED",
         ],
@@ -2514,8 +2545,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "database-tls",
         logs: &[
-            "no pg_hba.conf entry for*no encryption",
-            "no pg_hba.conf entry for*SSL off",
+            "~no pg_hba.conf entry for*no encryption",
+            "~no pg_hba.conf entry for*SSL off",
             "pg_hba.conf rejects connection*no encryption",
             "pg_hba.conf rejects connection*SSL off",
             "insecure transport are prohibited",
@@ -2592,8 +2623,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         id: "database-not-admitted",
         logs: &[
-            "no pg_hba.conf entry for host {address}, user {user}, database {database},",
-            "no pg_hba.conf entry",
+            "~no pg_hba.conf entry for host {address}, user {user}, database {database},",
+            "~no pg_hba.conf entry",
             "pg_hba.conf rejects",
             "is not allowed to connect to this MySQL server",
             "Cannot open server {address} requested by the login",
@@ -2612,7 +2643,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "password authentication failed for user {user}",
             "password authentication failed",
             "Access denied for user {user}",
-            "Login failed for user {user}",
+            "~Login failed for user {user}",
             "FATAL: role {user} does not exist",
             "client password must be a string",
             "no password supplied",
@@ -3336,10 +3367,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         of_call: true,
         says: &["explicit deny"],
         rank: Rank::Cause,
-        lead: "A policy denies {operation|the call} to the role of the function",
+        lead: "A policy denies {operation|the call} to [deploy: the role of the function][alert: {caller|the caller}]",
         step: "AWS's message names the policy with the explicit Deny: a service or resource control policy, a \
                permissions boundary, a session policy, the policy of a VPC endpoint or of the resource, or the \
                role's own. No grant overrides it: ask its owner for an exception, or change the call",
+        alert: "denied by a policy",
         ..ENTRY
     },
     CatalogueEntry {
@@ -3355,7 +3387,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         ],
         lead: "The role [deploy: of the function is not allowed to call {operation|AWS}][alert: {caller|of the \
                caller} is not allowed to call {action|AWS}]",
-        step: "[deploy: {allow|Grant it to the role of the function}][alert: Grant it to that role]",
+        step: "[deploy: {allow|Grant it to the role of the function}][alert: Grant it to that role, or allow it in \
+               the policy that AWS's message names]",
         retry: Retry::Denied,
         alert: "permission missing",
         ..ENTRY

@@ -252,7 +252,7 @@ class MonitorTest(unittest.TestCase):
         self.aws.failing["BatchWriteItem"] = (400, "AccessDeniedException")
         kind, error = function.invoke(event("task-stopped-exit-1"))
         self.assertEqual(kind, "error")
-        self.assertIn("audit of the event could not be done", error["errorMessage"])
+        self.assertIn("could not complete all its work on the event (audit)", error["errorMessage"])
         self.assertEqual(len(self.received()), 1, "an alert that cannot be kept is still sent")
 
     def test_a_crash_after_each_step_loses_nothing(self):
@@ -480,7 +480,7 @@ class MonitorTest(unittest.TestCase):
         answer = function.invoke(batch(never, later, fine))
         self.assertEqual(answer, ("answer", {"batchItemFailures": [{"itemIdentifier": "m-1"}]}))
         self.assertEqual(len(self.search.documents), 1)
-        [left_out] = [line for line in function.log() if "leaves it out" in line.get("message", "")]
+        [left_out] = [line for line in function.log() if "so the function skips it" in line.get("message", "")]
         self.assertEqual(left_out["event_id"], never["id"])
 
     def test_one_item_that_the_table_does_not_take_does_not_keep_the_others_out(self):
