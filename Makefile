@@ -97,8 +97,8 @@ outside: build .venv/outside.stamp ## Ask judges of others: ministack, botocore'
 	  SIMULATE='env -u RUSTFLAGS cargo test --quiet --locked --workspace --test simulation -- --ignored --exact soak' \
 	  .venv/outside/bin/python tests/outside/run.py
 
-soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on, or print and check one: SEED=7
-	@FIRST='$(FIRST)' SEEDS='$(SEEDS)' SEED='$(SEED)' cargo test --locked --workspace $(if $(SEED),,--profile soak) --test simulation -- --ignored --exact --nocapture soak
+soak: ## Live SEEDS=20000 simulated lives from FIRST=0 on (of deployments alone: ONLY=hooks), or print and check one: SEED=7
+	@FIRST='$(FIRST)' SEEDS='$(SEEDS)' SEED='$(SEED)' ONLY='$(ONLY)' cargo test --locked --workspace $(if $(SEED),,--profile soak) --test simulation -- --ignored --exact --nocapture soak
 
 scale: ## Measure up to 10,000 waits at once, polling and ledger; writes docs/reliability.md, scale.svg
 	@cargo test --locked --workspace --test simulation -- --ignored --exact --nocapture scale::scale

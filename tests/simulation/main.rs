@@ -148,8 +148,8 @@ fn live_out(life: Life, sabotage: Option<Sabotage>) -> Lived {
     }
 }
 
-/// Lives these lives on all cores, until `goes_on` returns false for the result of one.
-fn live_all(seeds: Range<u64>, goes_on: impl Fn(u64, Lived) -> bool + Sync) {
+/// Lives these seeds on all cores, until `lives_on` returns false for one.
+fn live_all(seeds: Range<u64>, lives_on: impl Fn(u64) -> bool + Sync) {
     let (next, is_over) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
@@ -159,7 +159,7 @@ fn live_all(seeds: Range<u64>, goes_on: impl Fn(u64, Lived) -> bool + Sync) {
                     if seed >= seeds.end || is_over.load(Ordering::Relaxed) {
                         return;
                     }
-                    if !goes_on(seed, live(seed, None)) {
+                    if !lives_on(seed) {
                         is_over.store(true, Ordering::Relaxed);
                     }
                 }
@@ -173,7 +173,8 @@ fn live_all(seeds: Range<u64>, goes_on: impl Fn(u64, Lived) -> bool + Sync) {
 fn check(seeds: Range<u64>, look_at: impl Fn(&Lived) + Sync) {
     let lives = seeds.end - seeds.start;
     let (found, calls) = (Mutex::new(None), AtomicUsize::new(0));
-    live_all(seeds, |seed, lived| {
+    live_all(seeds, |seed| {
+        let lived = live(seed, None);
         calls.fetch_add(lived.calls, Ordering::Relaxed);
         look_at(&lived);
         let keeps = lived.objections.is_empty();
@@ -239,12 +240,13 @@ fn hundreds_of_lives_keep_every_promise_and_log_only_what_the_page_names() {
     assert!(missing.is_empty(), "no line has {missing:?}");
 }
 
-/// Lives `SEEDS` lives from `FIRST` on, and prints a line for each broken promise.
+/// Lives `SEEDS` seeds from `FIRST` on, and prints a line for each broken promise. A seed is a life
+/// of requests and one of deployments, or with ONLY=hooks the second alone.
 #[test]
 #[ignore = "make soak"]
 #[expect(
     clippy::disallowed_methods,
-    reason = "make soak sets SEED, or FIRST and SEEDS"
+    reason = "make soak sets SEED, or FIRST, SEEDS and ONLY"
 )]
 fn soak() {
     let number = |name| {
@@ -268,9 +270,11 @@ fn soak() {
         number("SEEDS").unwrap_or(20_000),
     );
     let [lived_out, broken, calls] = [0; 3].map(AtomicUsize::new);
-    live_all(first..first + lives, |seed, lived| {
-        let deployed = hooks::live(seed);
-        let all = lived.objections.iter().chain(&deployed.objections);
+    let of_hooks_alone = env::var("ONLY").is_ok_and(|only| only == "hooks");
+    live_all(first..first + lives, |seed| {
+        let of_request = (!of_hooks_alone).then(|| live(seed, None));
+        let lived: Vec<Lived> = of_request.into_iter().chain([hooks::live(seed)]).collect();
+        let all = lived.iter().flat_map(|lived| &lived.objections);
         for objection in all.clone() {
             println!(
                 "SEED={seed}: {}",
@@ -278,16 +282,17 @@ fn soak() {
             );
         }
         broken.fetch_add(usize::from(all.count() > 0), Ordering::Relaxed);
-        calls.fetch_add(lived.calls, Ordering::Relaxed);
+        let made: usize = lived.iter().map(|lived| lived.calls).sum();
+        calls.fetch_add(made, Ordering::Relaxed);
         let number = lived_out.fetch_add(1, Ordering::Relaxed) + 1;
         if number.is_multiple_of(5000) {
-            println!("{number} of {lives} lives");
+            println!("{number} of {lives} seeds");
         }
         true
     });
     let broken = broken.into_inner();
     println!(
-        "{lives} lives from {first} on, {} calls to AWS, {broken} with a promise broken",
+        "{lives} seeds from {first} on, {} calls to AWS, {broken} with a promise broken",
         calls.into_inner()
     );
     assert_eq!(broken, 0, "replay one: SEED=number make soak");
