@@ -74,7 +74,8 @@ def archive(folder: Path, architecture: str) -> None:
             with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archived:
                 for file in [*sorted((folder / architecture).iterdir()), *filter(Path.is_file, licences)]:
                     content = file.read_bytes()
-                    entry = tarfile.TarInfo(str(file.relative_to(folder)))
+                    # Not beside the folder: who unpacks it in a repository has a LICENSE of their own.
+                    entry = tarfile.TarInfo(f"{architecture}/{file.name}")
                     entry.size = len(content)
                     archived.addfile(entry, io.BytesIO(content))
 

@@ -54,7 +54,7 @@ class Release(unittest.TestCase):
         with tarfile.open(self.folder / "ecs-tasks-arm64.tar.gz") as archive:
             names = archive.getnames()
             template = archive.extractfile("arm64/provider.yml").read()
-        self.assertEqual(names, [*sorted(f"arm64/{name}" for name in (*ZIPS, "monitor.yml", "provider.yml")), "LICENSE"])
+        self.assertEqual(names, [*sorted(f"arm64/{name}" for name in (*ZIPS, "monitor.yml", "provider.yml")), "arm64/LICENSE"])
         self.assertEqual(template, (self.folder / "arm64/provider.yml").read_bytes())
 
     def test_the_code_of_each_template_is_the_zip_beside_it(self):

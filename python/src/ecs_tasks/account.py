@@ -22,12 +22,17 @@ class Account:
     cloudformation: Client
 
 
-def connect(profile: str | None, region: str | None) -> Account:
-    """Asks STS who the caller is, which also shows whether the credentials are good."""
+def session_of(profile: str | None, region: str | None) -> boto3.Session:
+    """The credentials and the Region that the AWS CLI would use."""
     # boto3 knows AWS_DEFAULT_REGION and the profile's region, but not AWS_REGION, which the AWS CLI reads first.
     session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION") or None)
     if not session.region_name:
         raise NoRegionError()
+    return session
+
+
+def connect(session: boto3.Session) -> Account:
+    """Asks STS who the caller is, which also shows whether the credentials are good."""
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 8},
         connect_timeout=10,

@@ -12,7 +12,7 @@ from typing import NoReturn
 from botocore.exceptions import WaiterError
 
 from ecs_tasks import deploy, destroy, package, problem
-from ecs_tasks.account import connect
+from ecs_tasks.account import connect, session_of
 from ecs_tasks.function import MONITOR, PROVIDER
 from ecs_tasks.terminal import Terminal
 
@@ -29,8 +29,9 @@ def run(command: str, arguments: list[str]) -> int:
     region = options.region
     terminal = Terminal()
     try:
-        account = connect(options.profile, region)
-        region = account.region
+        session = session_of(options.profile, region)
+        region = session.region_name
+        account = connect(session)
         function = MONITOR if options.monitor else PROVIDER
         name = options.stack_name or function.default_stack
         if command == "destroy":

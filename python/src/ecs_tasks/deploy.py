@@ -360,6 +360,8 @@ def conclude(plan: Plan, terminal: Terminal) -> None:
     if export and hook_export:
         terminal.say("In a lifecycle hook of a service, write")
         terminal.say(f"\n    HookTargetArn: !ImportValue {export}\n    RoleArn: !ImportValue {hook_export}\n", BOLD)
+    if not export:
+        terminal.say("The stack exports no FunctionArn: take the function's ARN from its outputs, in the console", DIM)
     if arn:
         terminal.say(f"The function's ARN: {arn}", DIM)
     if hook_arn:

@@ -1,6 +1,8 @@
 """Runs cfn-lint with the rules for Custom::ECSTask."""
 
+import glob
 import sys
+from pathlib import Path
 
 import cfnlint.runner.cli
 from cfnlint.rules import Rules
@@ -21,6 +23,13 @@ class Runner(cfnlint.runner.cli.Runner):  # type: ignore[misc] # it has no types
 
 def lint(arguments: list[str]) -> int:
     """Takes every option of cfn-lint, and has its exit statuses."""
+    missing = [name for name in arguments if name.endswith((".yml", ".yaml", ".json")) and not glob.glob(name, recursive=True)]
+    if missing:
+        print(f"ecs-tasks lint: {missing[0]}: there is no such file", file=sys.stderr)
+        return 2
+    if not arguments and not Path(".cfnlintrc").exists():
+        print("ecs-tasks lint: name a template: ecs-tasks lint template.yml", file=sys.stderr)
+        return 2
     sys.argv = ["ecs-tasks lint", *arguments]
     cfnlint.runner.cli.Runner = Runner
     cfnlint.runner.cli.main()

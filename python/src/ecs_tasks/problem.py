@@ -1,5 +1,6 @@
 """Errors as a person reads them: the cause, and the next step."""
 
+import os
 import re
 
 from botocore import exceptions
@@ -87,7 +88,7 @@ def explain(error: Exception, region: str | None) -> str:
         return explain_answer(error, region)
     if isinstance(error, ResponseParserError):
         return (
-            "This response did not come from AWS; a proxy or login page may be intercepting it. It starts with "
+            f"This response did not come from AWS; {endpoint() or 'a proxy or login page'} may have sent it. The error: "
             f"{str(error).splitlines()[-1][:100]}"
         )
     match error:
@@ -105,8 +106,15 @@ def explain(error: Exception, region: str | None) -> str:
         case exceptions.InvalidRegionError():
             return f"{region!r} is not a Region: use one such as eu-west-1"
         case exceptions.EndpointConnectionError() | exceptions.ConnectTimeoutError():
-            return f"{str(error).rstrip('.')}. Check the network, and that the Region {region or 'that you passed'} exists"
+            what = endpoint() or f"the Region {region}"
+            return f"{str(error).rstrip('.')}. Check the network, and that {what} exists"
     return str(error)
+
+
+def endpoint() -> str | None:
+    """The address that stands in for AWS, if the environment names one."""
+    url = os.environ.get("AWS_ENDPOINT_URL")
+    return f"AWS_ENDPOINT_URL ({url})" if url else None
 
 
 def explain_answer(error: ClientError, region: str | None) -> str:
