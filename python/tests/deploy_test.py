@@ -372,6 +372,12 @@ class Hostile(Case):
             self.assertEqual((done.status, done.writes), (1, []))
             self.assertIn(words, done.error)
 
+    def test_the_region_of_the_environment_is_named_like_that_of_the_option(self):
+        self.world.answers = {"GetCallerIdentity": (403, "InvalidClientTokenId", "The security token is bad")}
+        with mock.patch.dict("os.environ", {"AWS_REGION": "eu-west-1"}):
+            done = self.world.run("deploy --yes", region=None)
+        self.assertIn("does not accept the credentials in eu-west-1", done.error)
+
     def test_credentials_that_expire_on_the_way_leave_an_explanation(self):
         self.world.answers = {"PutObject": (400, "ExpiredToken", "The provided token has expired.")}
         done = self.world.run("deploy --yes")
