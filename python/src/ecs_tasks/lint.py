@@ -2,7 +2,6 @@
 
 import glob
 import sys
-from pathlib import Path
 
 import cfnlint.runner.cli
 from cfnlint.rules import Rules
@@ -23,12 +22,11 @@ class Runner(cfnlint.runner.cli.Runner):  # type: ignore[misc] # it has no types
 
 def lint(arguments: list[str]) -> int:
     """Takes every option of cfn-lint, and has its exit statuses."""
-    missing = [name for name in arguments if name.endswith((".yml", ".yaml", ".json")) and not glob.glob(name, recursive=True)]
+    # An option may take names of files that need not exist.
+    templates = [] if any(argument.startswith("-") for argument in arguments) else arguments
+    missing = [name for name in templates if name and not glob.glob(name, recursive=True)]
     if missing:
-        print(f"ecs-tasks lint: {missing[0]}: there is no such file", file=sys.stderr)
-        return 2
-    if not arguments and not Path(".cfnlintrc").exists():
-        print("ecs-tasks lint: name a template: ecs-tasks lint template.yml", file=sys.stderr)
+        print(f"ecs-tasks lint: there is no file {missing[0]}", file=sys.stderr)
         return 2
     sys.argv = ["ecs-tasks lint", *arguments]
     cfnlint.runner.cli.Runner = Runner

@@ -82,7 +82,7 @@ fn an_image_that_cannot_be_pulled_is_a_task_that_failed_to_start() {
     assert!(
         rehearsed
             .text
-            .contains(&format!("name one by `docker tag IMAGE {image}`"))
+            .contains(&format!("tag an existing one: `docker tag IMAGE {image}`"))
     );
 }
 
