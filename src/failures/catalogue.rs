@@ -2172,7 +2172,6 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
             "Deadlock found when trying to get lock",
             "ERROR: deadlock detected$",
             "DeadlockDetected",
-            "TRDeadlockDetected",
             "SQLSTATE 40P01",
             "SQLSTATE[40P01]",
             "was deadlocked on lock resources",
