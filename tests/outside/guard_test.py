@@ -16,7 +16,7 @@ LINT = ROOT / "tests" / "lint"
 FOUND = {
     "hook": [
         "HookDetails is an object",
-        "cannot run at stages at which traffic shifts",
+        "cannot run at a stage that shifts traffic",
         "a property that only a custom resource has",
     ],
     "members": "Tags that begin with ecs-tasks:",
