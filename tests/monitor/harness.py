@@ -7,6 +7,7 @@ the function after a call, as a crash would.
 import collections
 import copy
 import datetime
+import functools
 import http.client
 import http.server
 import json
@@ -133,6 +134,8 @@ class Server:
     def __init__(self, handler):
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Otherwise the body of each answer waits 40 ms for the other side to confirm its headers.
+            disable_nagle_algorithm = True
 
             def log_message(self, *_):
                 pass
@@ -156,21 +159,27 @@ class Server:
         self.server.handle_error = lambda *_: None
         self.server.daemon_threads = True
         self.address = f"127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        # close() waits until the server has looked once more whether it is to end.
+        threading.Thread(target=self.server.serve_forever, args=[0.01], daemon=True).start()
 
     def close(self):
         self.server.shutdown()
         self.server.server_close()
 
 
+@functools.cache
+def moto() -> ThreadedMotoServer:
+    """The one moto of all tests: it keeps its state for the process, and each test resets it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    return server
+
+
 class Aws:
     """moto behind a gate."""
 
     def __init__(self):
-        self.moto = ThreadedMotoServer(port=0, verbose=False)
-        self.moto.start()
-        self.host, self.port = self.moto.get_host_and_port()
-        # moto keeps its state for the process, not for the server.
+        self.host, self.port = moto().get_host_and_port()
         reset = http.client.HTTPConnection(self.host, self.port)
         reset.request("POST", "/moto-api/reset")
         reset.getresponse().read()
@@ -207,7 +216,6 @@ class Aws:
 
     def close(self):
         self.gate.close()
-        self.moto.stop()
 
 
 class Function:

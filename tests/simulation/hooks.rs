@@ -449,7 +449,7 @@ fn check(hooked: HookLife) -> Lived {
 
 #[test]
 fn the_lives_of_many_deployments_keep_every_promise() {
-    for seed in 0..400 {
+    for seed in 0..150 {
         let lived = live(seed);
         lived.assert_kept();
     }
