@@ -9,7 +9,7 @@
 //! - [`properties`]: ResourceProperties, parsed once into a typed value
 //! - [`outcome`]: the verdict on tasks
 //! - [`failures`]: the catalogue of failures
-//! - [`reason`]: every text that a person reads
+//! - [`reason`]: the parts of a text that a person reads, and its length
 //! - [`runner::decide`]: the decisions on a request
 //! - [`monitor::decide`] and [`monitor::render`]: the decisions and texts of the monitor
 //!

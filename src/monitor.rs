@@ -4,6 +4,7 @@
 //! ```text
 //! payload ─► events ─► Finding ─► claim, audit ─► metrics ─┬─► alert ─┬─► settle ─┬─► which failed
 //!                                                          ├─► log ───┘           │
+//!                                                          ├─► hooks ────────────┤
 //!                                                          └─► index ─────────────┘
 //! ```
 //!

@@ -9,7 +9,7 @@ mod rules;
 pub use failure::{Cause, Ender, Failure};
 pub use rules::{EVERY_CONTAINER, INJECTED, Rules};
 
-use crate::task::{Container, Task};
+use crate::task::{CONTAINER_EXITED, Container, FAILED_TO_START, STOPPED_BY_USER, Task};
 
 /// The state of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,16 +61,6 @@ impl Verdict {
         failures.iter().all(wanted) && tasks.iter().all(|task| !task.ever_ran())
     }
 }
-
-/// Exit codes of a container that a signal ended: SIGKILL and SIGTERM.
-const ENDED_BY_SIGNAL: [i64; 2] = [137, 143];
-
-/// The stop code of a task with a container that could not be started.
-const FAILED_TO_START: &str = "TaskFailedToStart";
-/// The stop code of a task whose essential container ended.
-const CONTAINER_EXITED: &str = "EssentialContainerExited";
-/// The stop code of a task that somebody stopped with StopTask.
-const STOPPED_BY_USER: &str = "UserInitiated";
 
 impl Outcome {
     /// The verdict on the tasks of one run. `tasks` are all that were started and are known to ECS.

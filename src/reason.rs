@@ -1,4 +1,4 @@
-//! Every text that a person reads in a stack's events.
+//! A Reason, the text that a person reads in a stack's events, and its length.
 //!
 //! Pure. A [`Reason`] has parts of different worth, the most useful first. [`Reason::fit`] writes
 //! them within the bytes that an answer has left, and drops the least useful parts first.

@@ -2,7 +2,8 @@
 //! request gets its one answer.
 //!
 //! ```text
-//! payload ─► Entry ─┬─ request ─► Plan ─┬─ Refuse, Skip ────────────────► respond
+//! payload ─► Entry ─┬─ request ─► Plan ─┬─ Refuse ───────────────────────► respond
+//!                   │                   ├─ Skip ─► clear ────────────────► respond
 //!                   │                   ├─ Run ──► clear, start ─► wait ─┬─► respond
 //!                   │                   └─ Stop ─► delete ──────► wait ─┤
 //!                   ├─ {"Wait": …} ─────────────────────────────► wait ─┼─► the next invocation

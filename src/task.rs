@@ -16,6 +16,15 @@ use time::{Duration, OffsetDateTime};
 #[serde(transparent)]
 pub struct TaskArn(pub String);
 
+/// The stop code of a task with a container that could not be started.
+pub const FAILED_TO_START: &str = "TaskFailedToStart";
+/// The stop code of a task whose essential container ended.
+pub const CONTAINER_EXITED: &str = "EssentialContainerExited";
+/// The stop code of a task that somebody stopped with StopTask.
+pub const STOPPED_BY_USER: &str = "UserInitiated";
+/// The exit codes of a container that a signal ended: SIGKILL and SIGTERM.
+pub const ENDED_BY_SIGNAL: [i64; 2] = [137, 143];
+
 /// One task as ECS last described it.
 ///
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html>

@@ -4,8 +4,10 @@
 
 use std::iter;
 
-use super::{CONTAINER_EXITED, ENDED_BY_SIGNAL, FAILED_TO_START, Rules, STOPPED_BY_USER};
-use crate::task::{Container, Task, TaskArn};
+use super::Rules;
+use crate::task::{
+    CONTAINER_EXITED, Container, ENDED_BY_SIGNAL, FAILED_TO_START, STOPPED_BY_USER, Task, TaskArn,
+};
 
 /// One task that failed, with its evidence.
 #[derive(Clone, Debug, PartialEq)]

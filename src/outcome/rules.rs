@@ -1,7 +1,6 @@
 //! The rules of a run: which of a task's containers count, and which exit codes are a success.
 
-use super::{CONTAINER_EXITED, ENDED_BY_SIGNAL};
-use crate::task::{Container, Task, TaskDefinition};
+use crate::task::{CONTAINER_EXITED, Container, ENDED_BY_SIGNAL, Task, TaskDefinition};
 
 /// The name in WatchContainers that stands for every container of the task definition.
 pub const EVERY_CONTAINER: &str = "*";

@@ -297,13 +297,20 @@ impl fmt::Display for NetworkConfiguration {
         let listed = |names: &Option<Vec<String>>| names.as_deref().unwrap_or_default().join(", ");
         write!(f, "subnets {}", listed(&vpc.subnets))?;
         match vpc.security_groups.as_deref() {
-            Some([_, ..]) => write!(f, ", security groups {}", listed(&vpc.security_groups))?,
+            Some([_, ..]) => write!(f, "{GROUPS}{}", listed(&vpc.security_groups))?,
             _ => f.write_str(", the VPC's default security group")?,
         }
-        write!(
-            f,
-            ", AssignPublicIp {}",
-            vpc.assign_public_ip.as_deref().unwrap_or("DISABLED")
-        )
+        let is_public = vpc.assign_public_ip.as_deref().unwrap_or("DISABLED");
+        write!(f, "{PUBLIC_IP}{is_public}")
     }
+}
+
+const GROUPS: &str = ", security groups ";
+const PUBLIC_IP: &str = ", AssignPublicIp ";
+
+/// Returns the security groups that a [`NetworkConfiguration`] names, from its text: a continuation
+/// has only the text.
+pub fn groups_of(network: &str) -> Option<&str> {
+    let (_, groups) = network.split_once(GROUPS)?;
+    groups.split(PUBLIC_IP).next()
 }

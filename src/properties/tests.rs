@@ -596,3 +596,16 @@ fn a_gpu_is_counted_or_shared() {
         "Overrides.ephemeralStorage.sizeInGiB must be a whole number from 21 to 200, not \"20\"",
     );
 }
+
+#[test]
+fn the_security_groups_are_found_again_in_the_text_of_a_network() {
+    for (groups, found) in [
+        (json!(["sg-1", "sg-2"]), Some("sg-1, sg-2")),
+        (json!([]), None),
+    ] {
+        let network = json!({"AwsvpcConfiguration": {"Subnets": ["s"], "SecurityGroups": groups}});
+        let properties = good(json!({"NetworkConfiguration": network}));
+        let network = properties.network_configuration.unwrap().to_string();
+        assert_eq!(run_task::groups_of(&network), found);
+    }
+}

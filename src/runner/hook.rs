@@ -191,16 +191,13 @@ impl Runner {
         }
         // An invocation that ECS has repeated may have started what this attempt would start again.
         if run.attempt > 0 && run.retries == 0 {
-            match own_tasks(&work).await {
-                Ok(own) => {
-                    let alive = own.into_iter().filter(|task| !task.is_over());
-                    let alive: Vec<TaskArn> = alive.map(|task| task.arn).collect();
-                    if alive.len() >= properties.tasks() {
-                        let attempt = run.attempt;
-                        let run = run.started(alive, attempt, (&properties, &revision));
-                        return Begun::Repeated(Box::new(run.timing(&properties, now)));
-                    }
+            match alive_tasks(&work).await {
+                Ok(alive) if alive.len() >= properties.tasks() => {
+                    let attempt = run.attempt;
+                    let run = run.started(alive, attempt, (&properties, &revision));
+                    return Begun::Repeated(Box::new(run.timing(&properties, now)));
                 }
+                Ok(_) => {}
                 Err(error) => {
                     let may_pass = may_pass(&error, &run, now, &properties);
                     return Begun::First(later(run, may_pass, texts::earlier_unknown(&error)));
@@ -422,6 +419,13 @@ async fn launch(work: &Work<'_>, run: HookRun, run_of: (&Properties, &ServiceRev
             Begun::First(HookStatus::InProgress(Box::new(run)))
         }
     }
+}
+
+/// Looks for the hook's tasks that are not over.
+async fn alive_tasks(work: &Work<'_>) -> Result<Vec<TaskArn>, CallError> {
+    let own = own_tasks(work).await?.into_iter();
+    let alive = own.filter(|task| !task.is_over());
+    Ok(alive.map(|task| task.arn).collect())
 }
 
 /// IN_PROGRESS if the obstacle may pass, or else FAILED.

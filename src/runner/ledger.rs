@@ -52,7 +52,7 @@ pub struct Ledger {
 /// The ledger's view of one request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History<'l> {
-    /// The ledger, if it holds a row of the request.
+    /// The ledger, if the function has one.
     pub(super) ledger: Option<&'l Ledger>,
     /// The number of times that earlier deliveries may have called StartTask.
     pub(super) attempts: u32,

@@ -7,7 +7,7 @@ use super::{
     clear::{Cleared, clear_the_way},
     decide::{
         answer::Answer,
-        criteria, ledger as rows,
+        criteria, ledger as rows, marks,
         plan::{Earlier, Run, Skip},
         texts,
         wait::Wait,
@@ -27,9 +27,6 @@ use crate::{
     task::{Task, TaskArn, TaskDefinition},
 };
 
-/// The age at which a request may have been delivered before: Lambda retries a failed invocation
-/// after a minute.
-const REDELIVERY: Duration = Duration::seconds(45);
 /// Time limit for the question for the stack's status if RunOnRollback is a default.
 const ASK_BY_DEFAULT: Duration = Duration::seconds(30);
 /// The stoppedReason of tasks whose wait the ledger could not save.
@@ -109,7 +106,7 @@ pub(super) async fn run(work: &Work<'_>, mut plan: Run, request: &Request) -> En
         if plan.properties.timeout == 0 {
             let wait = wait((run_deadline, limit));
             let answer =
-                fire_and_forget(work, &wait, &started, &plan.properties.task_definition).await;
+                answer_at_start(work, &wait, &started, &plan.properties.task_definition).await;
             return Ending::Answered(answer);
         }
         attempt = started.attempt;
@@ -210,7 +207,7 @@ async fn unseen(work: &Work<'_>, error: &CallError) -> Ending {
 }
 
 fn may_be_redelivered(work: &Work<'_>, plan: &Run) -> bool {
-    work.now() - plan.limits.requested_at >= REDELIVERY
+    work.now() - plan.limits.requested_at >= marks::LATE
 }
 
 /// This request has started tasks, as far as ECS says.
@@ -385,7 +382,7 @@ async fn definition_for_the_ledger(
 /// The answer to a run with a Timeout of 0.
 ///
 /// `definition` is the definition that the properties name, used if ECS does not name one.
-pub(super) async fn fire_and_forget(
+pub(super) async fn answer_at_start(
     work: &Work<'_>,
     wait: &Wait,
     started: &Started,
@@ -397,7 +394,7 @@ pub(super) async fn fire_and_forget(
 
 /// Answers a run whose verdict goes to a WaitHandle, and writes the row of that wait. If the ledger
 /// does not accept the row, the tasks are stopped, because nobody would learn how they end.
-/// `definition` is that of [`fire_and_forget`].
+/// `definition` is that of [`answer_at_start`].
 pub(super) async fn promised(
     work: &Work<'_>,
     wait: Wait,

@@ -29,7 +29,7 @@ use crate::{
     identity,
     properties::Properties,
     reason::Reason,
-    task::{LaunchFailure, Task, TaskArn},
+    task::{LaunchFailure, STOPPED_BY_USER, Task, TaskArn},
 };
 
 /// The time for which a start without capacity is tried again.
@@ -549,7 +549,7 @@ fn is_given_up(task: &Task) -> bool {
 /// The task ended before any of its containers ran, and nobody stopped it. A task that a person has
 /// stopped must stay stopped.
 pub(super) fn never_ran(task: &Task) -> bool {
-    task.is_over() && !task.ever_ran() && task.stop_code.as_deref() != Some("UserInitiated")
+    task.is_over() && !task.ever_ran() && task.stop_code.as_deref() != Some(STOPPED_BY_USER)
 }
 
 fn is_about_tags(error: &CallError) -> bool {

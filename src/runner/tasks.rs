@@ -158,7 +158,7 @@ async fn look_for(work: &Work<'_>) -> Result<Found, CallError> {
                 // task has stopped long ago.
                 let open = |task: &TaskArn| {
                     let mut rows = work.history.earlier_rows.iter();
-                    rows.any(|row| row.is_unanswered() && row.claims(task))
+                    rows.any(|row| row.is_unanswered() && row.names_task(task))
                 };
                 let unknown = seen
                     .missing

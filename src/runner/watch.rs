@@ -1,7 +1,7 @@
-//! The wake-up of parked waits, and the recovery of orphans: by an event of ECS, or by the watch,
-//! which runs once a minute and finds whatever no event reported.
+//! The wake-up of parked waits, by an event of ECS or by the watch, and the recovery of orphans by
+//! the watch, which runs once a minute and finds whatever no event reported.
 //!
-//! An error of one row ends neither of them: the row stays, and the next round finds it again.
+//! An error in the work on one row ends neither: the row stays, and the next round finds it again.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use super::{
     ledger::{History, Ledger},
     metrics::WatchRound,
     respond::{Panicked, caught, caught_call, span},
-    run::{fire_and_forget, promised},
+    run::{answer_at_start, promised},
     start::{Started, never_ran},
     tasks::own_tasks,
     wait::{Ending, follow, settle_if_over},
@@ -83,7 +83,7 @@ impl Runner {
         // end.
         let waiting = found
             .into_iter()
-            .filter(|row| row.state == RowState::Waiting && row.claims(&task.arn));
+            .filter(|row| row.state == RowState::Waiting && row.names_task(&task.arn));
         // At the same time: the first may poll for a missing fact until the invocation ends.
         let works = waiting.filter_map(|row| {
             // A row that cannot be read is left to the watch, which answers it FAILED.
@@ -106,7 +106,7 @@ impl Runner {
         };
         match observation {
             Ok(observation) => {
-                Box::pin(self.settle_by(wait, observation, invocation)).await;
+                Box::pin(self.settle_with(wait, observation, invocation)).await;
             }
             Err(error) => tracing::warn!(
                 "cannot continue the wait of this event now, so the watch will: {error}"
@@ -248,7 +248,7 @@ impl Runner {
             WatchAction::Recover => self.recover_orphan(ledger, row, reply_to, invocation).await,
             WatchAction::Fail(error) => {
                 tracing::error!("cannot read a wait in the ledger, so its request fails: {error}");
-                self.fail_orphan(row, reply_to, texts::function_replaced(&error), invocation)
+                self.fail_row(row, reply_to, texts::function_replaced(&error), invocation)
                     .await;
             }
             WatchAction::End => ledger.end(row.key()).await,
@@ -297,7 +297,10 @@ impl Runner {
             tasks,
             missing: Vec::new(),
         };
-        if self.settle_by(wait.clone(), observation, invocation).await {
+        if self
+            .settle_with(wait.clone(), observation, invocation)
+            .await
+        {
             return None;
         }
         if rows::is_near(&wait, now) {
@@ -345,7 +348,7 @@ impl Runner {
     }
 
     /// Settles a wait if an observation shows that it is over. Returns true if it does.
-    async fn settle_by(
+    async fn settle_with(
         &self,
         wait: Wait,
         observation: Observation,
@@ -429,7 +432,7 @@ impl Runner {
         reply_to: &ReplyTo,
         invocation: &Invocation,
     ) {
-        let crashed = || self.fail_orphan(row, reply_to, texts::died(row.count), invocation);
+        let crashed = || self.fail_row(row, reply_to, texts::died(row.count), invocation);
         let (Ok(Some(wait)), Some(cluster)) = (row.continuation(), &row.cluster) else {
             return crashed().await;
         };
@@ -514,7 +517,7 @@ impl Runner {
                 };
                 if row.forgets {
                     return Some(Ending::Answered(
-                        fire_and_forget(&work, &wait, &started, "").await,
+                        answer_at_start(&work, &wait, &started, "").await,
                     ));
                 }
                 Some(match wait.reply_to.wait_handle {
@@ -535,7 +538,7 @@ impl Runner {
     }
 
     /// Stops the tasks of a request that no invocation can resume, and answers FAILED.
-    async fn fail_orphan(
+    async fn fail_row(
         &self,
         row: &Row,
         reply_to: &ReplyTo,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     outcome::{Cause, Failure, Outcome, Rules, Verdict},
-    task::{Container, Task, TaskDefinition},
+    task::{CONTAINER_EXITED, Container, ENDED_BY_SIGNAL, Task, TaskDefinition},
 };
 
 /// The meaning of an event.
@@ -65,9 +65,6 @@ fn rules(definition: Option<&TaskDefinition>) -> Rules<'_> {
     }
 }
 
-/// The exit codes of a container that was told to stop: SIGKILL and SIGTERM.
-const TOLD_TO_STOP: [Option<i64>; 2] = [Some(137), Some(143)];
-
 impl Finding {
     /// Judges an event; `None` if it is of a kind that is not judged. `ignored` are the patterns of
     /// `IGNORE_STOPPED_REASONS`.
@@ -110,9 +107,8 @@ impl Finding {
         if task.stop_code.as_deref() == Some("ServiceSchedulerInitiated")
             && !failure.is_unhealthy
             && rules.counting(task).into_iter().all(|container| {
-                container.reason.is_none()
-                    && (container.exit_code == Some(0)
-                        || TOLD_TO_STOP.contains(&container.exit_code))
+                container.reason.is_none() && container.exit_code == Some(0)
+                    || was_told_to_stop(container.exit_code, &container.reason)
             })
         {
             return Self::Excused(failure, Excuse::Replaced);
@@ -237,7 +233,7 @@ pub fn ended_service<'e>(
     let task = &change.task;
     let reason = task.stopped_reason.as_deref().unwrap_or_default();
     let is_excused = ignored.iter().any(|pattern| pattern.matches(reason));
-    let ended_itself = task.stop_code.as_deref() == Some("EssentialContainerExited");
+    let ended_itself = task.stop_code.as_deref() == Some(CONTAINER_EXITED);
     let service = change.service().filter(|_| ended_itself && !is_excused)?;
     Some((change.cluster(), service))
 }
@@ -277,7 +273,7 @@ pub fn of_its_end(task: &Task) -> Failure {
 
 /// Keeps the causes that are the task's own failures; `None` if there are none.
 fn of_its_own(failure: Failure, task: &Task, counting: &[&Container]) -> Option<Failure> {
-    let ended_by_another = task.stop_code.as_deref() == Some("EssentialContainerExited")
+    let ended_by_another = task.stop_code.as_deref() == Some(CONTAINER_EXITED)
         && counting
             .iter()
             .any(|container| !was_told_to_stop(container.exit_code, &container.reason));
@@ -304,7 +300,7 @@ fn of_its_own(failure: Failure, task: &Task, counting: &[&Container]) -> Option<
 
 /// True for the end of a container that ECS told to stop.
 pub fn was_told_to_stop(exit_code: Option<i64>, reason: &Option<String>) -> bool {
-    TOLD_TO_STOP.contains(&exit_code) && reason.is_none()
+    exit_code.is_some_and(|code| ENDED_BY_SIGNAL.contains(&code)) && reason.is_none()
 }
 
 impl std::fmt::Display for Excuse {

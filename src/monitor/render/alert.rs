@@ -20,7 +20,7 @@ use crate::{
     },
     outcome::Cause,
     reason::{Log, Reason},
-    task::definition_name,
+    task::{CONTAINER_EXITED, definition_name},
 };
 
 /// SNS accepts 256 KB in all; the attributes need the rest.
@@ -372,7 +372,7 @@ fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
     };
     containers.sort_by_key(|container| place(&container.name));
     let ended_by_another =
-        !failed.is_empty() && change.task.stop_code.as_deref() == Some("EssentialContainerExited");
+        !failed.is_empty() && change.task.stop_code.as_deref() == Some(CONTAINER_EXITED);
     let line = |container: &&crate::task::Container| {
         let code = container
             .exit_code

@@ -9,6 +9,7 @@ use crate::{
     cfn::{Data, ReplyTo, Response, Signal, Status},
     failures::Particulars,
     outcome::{EVERY_CONTAINER, Failure, Rules},
+    properties::run_task::groups_of,
     reason::{FailureClass, Log, Reason, plain},
     task::{AwsLogs, ContainerDefinition, Task, TaskDefinition},
 };
@@ -128,7 +129,6 @@ impl Answer {
         let described = culprit
             .zip(definition)
             .and_then(|(name, definition)| definition.container(name));
-        let groups = network.and_then(|network| network.split("security groups ").nth(1));
         let logs = described.and_then(|container| container.logs.as_ref());
         let containers = definition
             .iter()
@@ -147,10 +147,7 @@ impl Answer {
                 described.and_then(|container| container.log_driver.as_deref()),
             )
             .with_secrets(sources)
-            .with(
-                "groups",
-                groups.and_then(|groups| groups.split(", AssignPublicIp").next()),
-            )
+            .with("groups", network.and_then(groups_of))
             .with("network", network);
         Self::Failed(Reason::failed(failures, facts, log))
     }

@@ -14,7 +14,7 @@ use super::{
     answer::Answer,
     limit::Limit,
     texts,
-    wait::{Goal, TimedOut, VERSION, Wait},
+    wait::{self, Goal, TimedOut, Wait},
 };
 use crate::{
     cfn::{ReplyTo, RequestType},
@@ -32,6 +32,8 @@ pub const STAGES: [&str; 5] = [
     "POST_TEST_TRAFFIC_SHIFT",
     "POST_PRODUCTION_TRAFFIC_SHIFT",
 ];
+/// The version of the state that ECS keeps. A state of another version counts as lost.
+const VERSION: u32 = 1;
 /// The time for which a refused start is tried again over several invocations, for example without
 /// capacity. A call that AWS does not answer is repeated for all of Timeout.
 const START_PATIENCE: Duration = Duration::seconds(60);
@@ -391,7 +393,7 @@ impl HookRun {
         let deadline = self.deadline.unwrap_or(self.started_at);
         let settle_by = deadline + STOP_PATIENCE;
         Wait {
-            version: VERSION,
+            version: wait::VERSION,
             reply_to,
             // No text shows it: a hook has no request.
             request_type: RequestType::Update,

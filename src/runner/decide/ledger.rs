@@ -21,6 +21,8 @@ mod times;
 pub mod turn;
 mod writes;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -65,7 +67,7 @@ pub enum RowState {
 const VERSION: u64 = 1;
 
 /// One request of one resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The format's version; this is 1.
     pub version: u64,
@@ -107,6 +109,24 @@ pub struct Row {
     /// The name of the write that made `answer` the request's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<String>,
+}
+
+/// Leaves out the texts that hold the ResponseURL.
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Row")
+            .field("version", &self.version)
+            .field("resource", &self.resource)
+            .field("request", &self.request)
+            .field("state", &self.state)
+            .field("tasks", &self.tasks)
+            .field("count", &self.count)
+            .field("attempts", &self.attempts)
+            .field("deadline", &self.deadline)
+            .field("next_look", &self.next_look)
+            .field("answer", &self.answer)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Row {
@@ -235,7 +255,7 @@ impl Row {
     }
 
     /// The request has started this task.
-    pub fn claims(&self, task: &TaskArn) -> bool {
+    pub fn names_task(&self, task: &TaskArn) -> bool {
         self.tasks.contains(task)
     }
 }
@@ -243,7 +263,7 @@ impl Row {
 /// Restores a task's tags from the ledger. StopTask may clear the tags that say which request
 /// started a task; the ledger's rows stay.
 pub fn restore_tags(task: &mut Task, rows: &[Row]) {
-    if let Some(row) = rows.iter().find(|row| row.claims(&task.arn))
+    if let Some(row) = rows.iter().find(|row| row.names_task(&task.arn))
         && let Some(reply_to) = row.reply_to()
     {
         for (name, value) in super::marks::tags(&reply_to, row.is_waited_for()) {

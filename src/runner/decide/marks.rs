@@ -76,8 +76,9 @@ pub fn disown(task: &mut Task) {
     task.tags.entry(key(REQUEST_ID)).or_default();
 }
 
-/// The age of a request at which its delivery is most likely one of Lambda's retries.
-const LATE: Duration = Duration::seconds(30);
+/// The age of a request at which its delivery is most likely one of Lambda's retries: Lambda repeats
+/// a failed invocation after a minute.
+pub const LATE: Duration = Duration::seconds(30);
 
 /// The time after which a task of another request counts as a later request's, as far as that is
 /// known.

@@ -58,7 +58,7 @@ impl Row {
             (RowState::Answering | RowState::Ended | RowState::Unknown, Some(answer)) => {
                 Redelivery::Repeat(answer.clone())
             }
-            // Superseding alone ends a request without an answer.
+            // A request that ended without an answer was superseded, or nobody could be answered.
             (RowState::Answering | RowState::Ended, None) => Redelivery::Superseded,
             (RowState::Starting, _) => Redelivery::Start,
             (RowState::Waiting, _) | (RowState::Unknown, None) => match self.continuation() {

@@ -47,6 +47,15 @@ fn answered(state: RowState) -> Row {
 }
 
 #[test]
+fn a_row_that_is_printed_has_no_response_url() {
+    let row = row(RowState::Waiting);
+    assert!(row.reply_to.contains("X-Amz-Signature"));
+    let printed = format!("{row:?}");
+    assert!(printed.contains("Waiting"), "{printed}");
+    assert!(!printed.contains("X-Amz-Signature"), "{printed}");
+}
+
+#[test]
 fn a_row_is_the_same_after_the_table_has_kept_it() {
     let row = answered(RowState::Answering);
     let item = row.item();
