@@ -127,8 +127,8 @@ fn events(rng: &mut Rng) -> Vec<Sent> {
     events
 }
 
-/// Lives the life of a seed with the real monitor, and returns the objections to it and the number of
-/// its calls.
+/// Lives the life of a seed with the real monitor. Returns the objections to it and the number of its
+/// calls.
 pub(crate) fn live(seed: u64) -> (Vec<String>, usize) {
     live_out(seed, None)
 }
