@@ -5,6 +5,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -184,6 +185,8 @@ class Installed(unittest.TestCase):
         """Types this at the question of a command on a terminal; its output and exit status."""
         child, screen = pty.fork()
         if child == 0:
+            # A shell's job in the background, as which these tests may run, ignores Ctrl-C.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.chdir(self.folder)
             os.execve("/bin/sh", ["sh", "-c", f"exec {line}"], self.environment(TERM="xterm"))
         told, has_typed = "", False
