@@ -38,6 +38,8 @@ ARCHES ?= x86_64 arm64
 ZIP_x86_64 ?= $(or $(ZIPS),$(BUILD))/x86_64/ecsTasks.zip
 ZIP_arm64 ?= $(or $(ZIPS),$(BUILD))/arm64/ecsTasks.zip
 CONSTRUCT := build/construct
+# The simulated lives whose calls `make outside` lets others judge.
+LIVES ?= 1000
 # Cargo's tools of `make deny` and `make release`, which crates.io has as source alone.
 CARGO_TOOLS := .tools
 NODE_STAMPS := examples/migrations/knex/node_modules/.stamp
@@ -89,12 +91,12 @@ construct-test: cdk/node_modules/.stamp .venv/examples.stamp ## Test the constru
 	  $(PYTHON) -m unittest discover --start-directory tests/construct --pattern '*_test.py'
 
 # Without the flags that a build may have, which would compile everything anew.
-outside: build .venv/outside.stamp ## Ask judges of others: ministack, botocore's models, IAM, AWS's validator
+outside: build .venv/outside.stamp ## Ask judges of others about LIVES=1000 lives and the zips: ministack, botocore's models, IAM, AWS's validator
 	@ls $(CONSTRUCT)/*.tgz >/dev/null 2>&1 || \
 	  $(MAKE) --no-print-directory construct ARCHES=$(ARCH) ZIP_$(ARCH)=$(ZIP)
 	@env -u RUSTFLAGS $(BUILD_REHEARSE) --test simulation
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/outside/bin/python -m unittest discover --start-directory tests/outside --pattern '*_test.py'
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" OUTSIDE_BUILD='$(abspath $(BUILD))' OUTSIDE_TARGET='$(TARGET_DIR)' SEEDS=1000 \
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" OUTSIDE_BUILD='$(abspath $(BUILD))' OUTSIDE_TARGET='$(TARGET_DIR)' SEEDS='$(LIVES)' \
 	  SIMULATE='env -u RUSTFLAGS cargo test --quiet --locked --workspace --test simulation -- --ignored --exact soak' \
 	  .venv/outside/bin/python tests/outside/run.py
 

@@ -1,6 +1,6 @@
 """Judges that others wrote: prints template × operation × judge, and fails on a difference that is not listed.
 
-Its variables: SIMULATE is the command that lives 1,000 simulated lives and writes their calls into the file CALLS.
+Its variables: SIMULATE is the command that lives SEEDS simulated lives and writes their calls into the file CALLS.
 """
 
 import collections
@@ -125,7 +125,7 @@ def main() -> int:
             said, _ = simulation.communicate(timeout=300)
             if simulation.returncode:
                 raise AssertionError(f"the simulation:\n{said}")
-            found, lived = judged("1,000 lives", calls_of(calls), {"ecs", "dynamodb", "logs", "lambda"})
+            found, lived = judged(f"{int(os.environ['SEEDS']):,} lives", calls_of(calls), {"ecs", "dynamodb", "logs", "lambda"})
             rows += found
             rows += roles.judge(aws, flows, lived)
             rows += lives.update_deployed(aws) + lives.delete_deployed(aws)
