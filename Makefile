@@ -52,7 +52,7 @@ INSTALL := $(UV_INSTALL) $(PYTHON) --constraint tools/constraints.txt
 export npm_config_omit_lockfile_registry_resolved := true
 
 .PHONY: help demo test docker examples construct construct-test outside soak scale check check-code check-texts deny build bucket publish release bench generate ecs-properties dashboard pictures clean \
-  wheel wheel-test wheel-unit-test rehearse sbom
+  wheel wheel-test wheel-unit-test wheel-install-test rehearse sbom
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -184,7 +184,9 @@ rehearse: .venv/wheel.stamp
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(REMAP)" \
 	  cargo zigbuild --release --locked $(RELEASED) --target $(TARGET)$(GLIBC) --bin rehearse
 
-wheel-test: wheel wheel-unit-test ## Test the package: its code on moto, then the wheel as a user installs it, in an empty folder
+wheel-test: wheel-unit-test wheel-install-test ## Test the package: its code on moto, then the wheel as a user installs it, in an empty folder
+
+wheel-install-test: wheel .venv/test.stamp
 	@WHEEL=$$(ls build/wheel/ecs_tasks-*_$$(uname -m).whl) \
 	  $(PYTHON) -W ignore -m unittest discover --start-directory python/tests --pattern 'wheel.py'
 
