@@ -385,6 +385,15 @@ class Hostile(Case):
         self.assertIn(f"Created so far (not removed):\n  bucket {BUCKET}\n", done.out)
         self.assertIn("The credentials have expired", done.error)
 
+    def test_after_an_update_that_was_refused_nobody_is_told_to_destroy_the_stack(self):
+        self.must("deploy --yes")
+        self.world.answers = {"ExecuteChangeSet": (400, "ValidationError", "Template error")}
+        done = self.world.run("deploy --yes --parameter LogLevel=DEBUG")
+        self.assertEqual(done.status, 1)
+        self.assertIn("Begun so far (not undone):\n  stack ecs-tasks, which CloudFormation may be updating\n", done.out)
+        self.assertIn("To continue, run the same command again.", done.out)
+        self.assertNotIn("ecs-tasks destroy", done.out)
+
     def test_credentials_that_expire_while_cloudformation_works_say_that_it_goes_on(self):
         self.world.changed["GetCallerIdentity"] = lambda _: self.world.answers.clear()
 

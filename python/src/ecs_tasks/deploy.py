@@ -329,9 +329,7 @@ def leave(plan: Plan, made: list[str], terminal: Terminal) -> None:
     if not made:
         terminal.say("Nothing new was created.", RED)
         return
-    monitor = " --monitor" if plan.function is MONITOR else ""
-    where = f"{monitor} --stack-name {plan.name} --region {plan.account.region}"
-    terminal.say("Created so far (not removed):", RED)
+    terminal.say("Created so far (not removed):" if plan.is_new else "Begun so far (not undone):", RED)
     for one in made:
         terminal.say(f"  {one}")
     if any(one.startswith("stack ") for one in made):
@@ -339,7 +337,12 @@ def leave(plan: Plan, made: list[str], terminal: Terminal) -> None:
             "CloudFormation continues without this command. Follow it with: aws cloudformation describe-stack-events "
             f"--stack-name {plan.name} --region {plan.account.region}"
         )
-    terminal.say(f"To continue, run the same command again. To undo it: ecs-tasks destroy{where}")
+    terminal.say("To continue, run the same command again.")
+    # After an update, it would remove a function that others use.
+    if plan.is_new:
+        monitor = " --monitor" if plan.function is MONITOR else ""
+        where = f"{monitor} --stack-name {plan.name} --region {plan.account.region}"
+        terminal.say(f"To undo it: ecs-tasks destroy{where}")
 
 
 def conclude(plan: Plan, terminal: Terminal) -> None:
