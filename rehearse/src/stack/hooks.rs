@@ -94,8 +94,8 @@ impl Stack {
                 refused.push(written.node.error(format!("{id}: {path} {problem}")));
             };
             let details = hook_details(&hook["HookDetails"]);
-            if let Err(problem) = details {
-                refuse("HookDetails", problem.to_owned());
+            if let Err(problem) = &details {
+                refuse("HookDetails", problem.clone());
             }
             let stages = hook["LifecycleStages"].as_array().into_iter().flatten();
             for stage in stages.filter_map(Value::as_str) {

@@ -145,7 +145,7 @@ mod tests {
     fn a_payload_has_the_details_that_its_hook_has() {
         let details = json!({"ECSTask": {"Count": 1}});
         let service = json!({"deploymentConfiguration": {"lifecycleHooks": [
-            {"hookDetails": details}, {},
+            {"hookDetails": details.to_string()}, {},
         ]}});
         let payload = |hook: &Hook| Deployment::default().payload(hook, "PRE_SCALE_UP");
         let [with, without] = [0, 1].map(|index| payload(&Hook::all_of(&service)[index]));

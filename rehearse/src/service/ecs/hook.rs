@@ -61,23 +61,20 @@ pub(super) fn stages(hooks: &[Hook]) -> Vec<&'static str> {
     LIFECYCLE_STAGES.into_iter().filter(is_played).collect()
 }
 
-/// The object in a hook's details, which a template gives as JSON in a text, or as an object. `Err`
-/// says what they must be.
-pub fn hook_details(given: &Value) -> Result<Option<Map<String, Value>>, &'static str> {
-    let parsed;
-    let details = match given {
-        Value::Null => return Ok(None),
-        Value::String(text) => {
-            parsed = serde_json::from_str(text).unwrap_or(Value::Null);
-            &parsed
-        }
-        other => other,
-    };
-    details
-        .as_object()
-        .cloned()
-        .map(Some)
-        .ok_or("must be a JSON object")
+/// The object in a hook's details, which are JSON in a text. `Err` says what they must be.
+pub fn hook_details(given: &Value) -> Result<Option<Map<String, Value>>, String> {
+    match given {
+        Value::Null => Ok(None),
+        Value::String(text) => match serde_json::from_str(text) {
+            Ok(Value::Object(details)) => Ok(Some(details)),
+            Ok(_) => Err("must be a string that contains a JSON object".to_owned()),
+            Err(error) => Err(format!("is not JSON: {error}")),
+        },
+        _ => Err(
+            "must be a string that contains JSON, and here is an object or a list: write it as text below HookDetails: |"
+                .to_owned(),
+        ),
+    }
 }
 
 impl Hook {
@@ -250,13 +247,18 @@ mod tests {
     }
 
     #[test]
-    fn details_are_a_text_or_an_object_or_absent() {
+    fn details_are_json_in_a_text_or_absent() {
         let object = json!({"ECSTask": {}});
         let details = |given: &Value| hook_details(given).map(|details| json!(details));
-        assert_eq!(details(&object), Ok(object.clone()));
-        assert_eq!(details(&object.to_string().into()), Ok(object));
-        for wrong in [json!("{"), json!("[]"), json!([]), json!(5)] {
-            assert_eq!(details(&wrong), Err("must be a JSON object"), "{wrong}");
+        assert_eq!(details(&object.to_string().into()), Ok(object.clone()));
+        for (wrong, problem) in [
+            (json!("{"), "is not JSON: EOF while parsing"),
+            (json!("[]"), "must be a string that contains a JSON object"),
+            (json!([]), "must be a string that contains JSON"),
+            (object, "must be a string that contains JSON"),
+        ] {
+            let told = details(&wrong).unwrap_err();
+            assert!(told.starts_with(problem), "{wrong}: {told}");
         }
         assert_eq!(hook(json!({})).details, None);
     }

@@ -220,15 +220,6 @@ fn a_hook_at_two_stages_runs_at_each() {
 }
 
 #[test]
-fn details_can_be_an_object() {
-    let object = "\n              ECSTask:\n                Timeout: 60\n                Overrides: \
-                  { ContainerOverrides: [{ Name: app, Command: [echo from an object] }] }";
-    let (status, lines) = rehearsed(&template(&format!(" {DETAILS}"), object), &[]);
-    assert_eq!(status, Some(0), "{lines:#?}");
-    check_ran(&lines, &["from an object"]);
-}
-
-#[test]
 fn a_hook_is_ours_by_its_details_its_import_or_service_token() {
     let target = "!ImportValue ecs-tasks-FunctionArn";
     for (to, arguments) in [
@@ -270,7 +261,7 @@ fn a_hook_that_a_condition_switches_off_runs_nothing_and_says_so() {
     let text = template(hook, chosen)
         .replace(
             &format!("            HookDetails: {DETAILS}"),
-            "              HookDetails: { ECSTask: {} }\n            - !Ref AWS::NoValue",
+            "              HookDetails: '{\"ECSTask\": {}}'\n            - !Ref AWS::NoValue",
         )
         .replace(
             "Resources:",
@@ -303,7 +294,16 @@ fn mistakes_in_a_hook_are_told_with_their_lines_before_anything_starts() {
     let hook = "DeploymentConfiguration.LifecycleHooks[0]";
     assert_eq!(
         details("'{\"ECSTask\": '"),
-        format!("shop.yml: line 25: Web: {hook}.HookDetails must be a JSON object")
+        format!(
+            "shop.yml: line 25: Web: {hook}.HookDetails is not JSON: EOF while parsing a value at line 1 column 12"
+        )
+    );
+    assert_eq!(
+        details("{ ECSTask: { Timeout: 60 } }"),
+        format!(
+            "shop.yml: line 25: Web: {hook}.HookDetails must be a string that contains JSON, and here is an \
+             object or a list: write it as text below HookDetails: |"
+        )
     );
     assert_eq!(
         details(r#"'{"ECSTask": {"Timout": 60}}'"#),
