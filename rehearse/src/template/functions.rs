@@ -6,11 +6,36 @@ use serde_json::Value;
 use super::{
     LANGUAGE_EXTENSIONS, cidr,
     error::TemplateErrors,
+    nearest::misspelt,
     node::{Node, NodeKind},
     not_played,
     resolve::{Resolved, Scope, arguments, function, shown},
 };
 use crate::config::REGION;
+
+/// The names that a misspelt one can mean.
+const FUNCTIONS: [&str; 20] = [
+    "Fn::And",
+    "Fn::Base64",
+    "Fn::Cidr",
+    "Fn::Equals",
+    "Fn::FindInMap",
+    "Fn::ForEach",
+    "Fn::GetAZs",
+    "Fn::GetAtt",
+    "Fn::GetStackOutput",
+    "Fn::If",
+    "Fn::ImportValue",
+    "Fn::Join",
+    "Fn::Length",
+    "Fn::Not",
+    "Fn::Or",
+    "Fn::Select",
+    "Fn::Split",
+    "Fn::Sub",
+    "Fn::ToJsonString",
+    "Fn::Transform",
+];
 
 impl Scope<'_> {
     /// The value of the function `name` at `node`.
@@ -79,11 +104,17 @@ impl Scope<'_> {
             }
             "Fn::Transform" => Err(node.error(not_played(argument)).into()),
             // A guess could hide a mistake until the deploy.
-            other => Err(node
-                .error(format!(
-                    "the rehearsal does not support the intrinsic function {other}"
-                ))
-                .into()),
+            other => {
+                let problem = match misspelt(other, FUNCTIONS) {
+                    Some(known) => {
+                        format!("there is no intrinsic function {other} (did you mean {known}?)")
+                    }
+                    None => {
+                        format!("the rehearsal does not support the intrinsic function {other}")
+                    }
+                };
+                Err(node.error(problem).into())
+            }
         }
     }
 

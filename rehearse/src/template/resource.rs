@@ -4,9 +4,25 @@ use std::collections::BTreeSet;
 
 use super::{
     error::TemplateError,
+    nearest::misspelt,
     node::{Node, NodeKind},
     not_played, reference,
 };
+
+/// The attributes of a resource.
+///
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-product-attribute-reference.html>
+const ATTRIBUTES: [&str; 9] = [
+    "Type",
+    "Properties",
+    "DependsOn",
+    "Condition",
+    "Metadata",
+    "CreationPolicy",
+    "UpdatePolicy",
+    "DeletionPolicy",
+    "UpdateReplacePolicy",
+];
 
 /// A resource in a template.
 #[derive(Clone, Debug)]
@@ -39,6 +55,14 @@ impl Resource {
         node.fields(&format!("resource {name}"))?;
         if let Some(transform) = node.field("Fn::Transform") {
             return Err(transform.error(not_played(transform)));
+        }
+        for (attribute, _) in node.fields(&format!("resource {name}"))? {
+            if let Some(known) = misspelt(attribute, ATTRIBUTES).filter(|known| known != attribute)
+            {
+                return Err(node.error(format!(
+                    "resource {name} has no attribute {attribute} (did you mean {known}?)"
+                )));
+            }
         }
         let resource_type = node.field("Type").and_then(Node::text).map(str::to_owned);
         let empty = Node {
