@@ -9,7 +9,8 @@ async fn fargate() -> (Scenario, String) {
     let scenario = Scenario::new().await;
     let containers = json!([container("app", "true")]);
     let definition = json!({"family": "fargate", "networkMode": "awsvpc", "cpu": "256", "memory": "512",
-            "executionRoleArn": "arn:aws:iam::123456789012:role/pulls", "containerDefinitions": containers});
+            "taskRoleArn": "arn:aws:iam::123456789012:role/task", "executionRoleArn": "arn:aws:iam::123456789012:role/pulls",
+            "containerDefinitions": containers});
     let definition = scenario.stage.ecs.register(&definition).unwrap();
     (scenario, definition)
 }

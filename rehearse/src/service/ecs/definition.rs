@@ -138,6 +138,11 @@ impl Revision {
         })
     }
 
+    /// The JSON of its registration, in ECS's spelling.
+    pub(super) fn json(&self) -> &Value {
+        &self.json
+    }
+
     /// True if the definition is for Fargate alone.
     pub(super) fn requires_fargate(&self) -> bool {
         let required = texts(&self.json["requiresCompatibilities"]);

@@ -48,18 +48,43 @@ pub(super) fn check(definition: &Value, network_mode: &str) -> Result<(), String
         .into_iter()
         .flatten();
     let is_logging = |container: &Value| container["logConfiguration"]["logDriver"] == "awslogs";
-    // The agent needs the role to write to the log group, before any container runs.
-    if definition["executionRoleArn"]
+    let is_of_ecr = |container: &Value| container["image"].as_str().is_some_and(is_of_ecr);
+    let has_role = definition["executionRoleArn"]
         .as_str()
-        .is_none_or(str::is_empty)
-        && containers.clone().any(is_logging)
-    {
-        return Err(
-            "Fargate requires task definition to have execution role ARN to support log driver awslogs."
-                .to_owned(),
-        );
+        .is_some_and(|role| !role.is_empty());
+    // The agent needs the role to pull images and to write to the log group, before any container
+    // runs.
+    let what = match has_role {
+        true => return Ok(()),
+        false if containers.clone().any(is_of_ecr) => "ECR images",
+        false if containers.clone().any(is_logging) => "log driver awslogs",
+        false => return Ok(()),
+    };
+    Err(format!(
+        "Fargate requires task definition to have execution role ARN to support {what}."
+    ))
+}
+
+/// Checks the task sizes of a run, whose overrides may have others than the definition.
+pub(super) fn check_overrides(definition: &Value, overrides: &Value) -> Result<(), String> {
+    let of = |name: &str| match &overrides[name] {
+        Value::Null => definition[name].clone(),
+        given => given.clone(),
+    };
+    if overrides["cpu"].is_null() && overrides["memory"].is_null() {
+        return Ok(());
     }
-    Ok(())
+    let sizes = serde_json::json!({"cpu": of("cpu"), "memory": of("memory")});
+    check(&sizes, "awsvpc")
+}
+
+/// True for an image of a private repository: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/…`.
+fn is_of_ecr(image: &str) -> bool {
+    let host = image.split('/').next().unwrap_or_default();
+    let account = host.split('.').next().unwrap_or_default();
+    account.len() == 12
+        && account.bytes().all(|byte| byte.is_ascii_digit())
+        && (host.contains(".dkr.ecr.") || host.contains(".dkr-ecr."))
 }
 
 /// A task's `cpu` in units or `memory` in MiB, if given.
@@ -143,6 +168,30 @@ mod tests {
             check(&logging, "awsvpc")
                 .unwrap_err()
                 .contains("execution role ARN")
+        );
+        let of = |image: &str, role: &str| {
+            let containers = json!([{"image": image}]);
+            let sizes = json!({"cpu": "256", "memory": "512"});
+            let mut definition = sizes.clone();
+            definition["containerDefinitions"] = containers;
+            definition["executionRoleArn"] = role.into();
+            check(&definition, "awsvpc")
+        };
+        let ecr = "123456789012.dkr.ecr.us-west-2.amazonaws.com/shop:1";
+        assert!(of(ecr, "").unwrap_err().ends_with("to support ECR images."));
+        assert_eq!(of(ecr, "arn:aws:iam::123456789012:role/execution"), Ok(()));
+        assert_eq!(of("public.ecr.aws/docker/library/busybox", ""), Ok(()));
+    }
+
+    #[test]
+    fn overrides_must_be_a_size_of_fargates() {
+        let definition = json!({"cpu": "256", "memory": "512"});
+        let run = |overrides| check_overrides(&definition, &overrides);
+        assert_eq!(run(json!({})), Ok(()));
+        assert_eq!(run(json!({"cpu": "512", "memory": "1024"})), Ok(()));
+        assert_eq!(
+            run(json!({"cpu": "512"})).unwrap_err(),
+            "No Fargate configuration exists for given values: 512 CPU, 512 memory."
         );
     }
 }

@@ -5,12 +5,16 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Revision, refusal::invalid};
+use super::{Revision, fargate, refusal::invalid, registration::is_true};
 use crate::{protocol::AwsError, template::nearest::did_you_mean};
 
 const LAUNCH_TYPES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
 /// Sources of a task's tags. SERVICE is for the tasks of a service.
 const PROPAGATE_TAGS: [&str; 3] = ["TASK_DEFINITION", "NONE", "SERVICE"];
+
+/// Types of placement constraints and strategies.
+const CONSTRAINTS: [&str; 2] = ["distinctInstance", "memberOf"];
+const STRATEGIES: [&str; 3] = ["random", "spread", "binpack"];
 
 /// A cluster, as far as it is known.
 #[derive(Clone, Debug, Default)]
@@ -63,10 +67,11 @@ impl Cluster {
 
 /// Checks the source of a task's tags.
 pub(super) fn check_tags(request: &Value, is_of_service: bool) -> Result<(), Misplaced> {
+    // RunTask refuses NONE and SERVICE.
     let known = if is_of_service {
         &PROPAGATE_TAGS[..]
     } else {
-        &PROPAGATE_TAGS[..2]
+        &PROPAGATE_TAGS[..1]
     };
     match request["propagateTags"]
         .as_str()
@@ -134,6 +139,27 @@ pub(super) fn check(
         );
         return Err(refuse("PlatformVersion", message));
     }
+    check_constraints(launch_type, request)?;
+    if launch_type == Some("FARGATE") {
+        let sizes = fargate::check_overrides(definition.json(), &request["overrides"]);
+        sizes.map_err(|message| refuse("Overrides", message.trim_end_matches('.').to_owned()))?;
+    }
+    let role = |from: &Value| {
+        from["taskRoleArn"]
+            .as_str()
+            .is_some_and(|role| !role.is_empty())
+    };
+    if is_true(&request["enableExecuteCommand"])
+        && !role(definition.json())
+        && !role(&request["overrides"])
+    {
+        let message = "The execute command failed because a valid task role is not being used. Specify a valid task \
+                       role in your task definition or as a task override and try again";
+        return Err(Misplaced {
+            hint: " (ECS Exec needs TaskRoleArn)".to_owned(),
+            ..refuse("EnableExecuteCommand", message.to_owned())
+        });
+    }
     check_network(definition, launch_type, &request["networkConfiguration"])?;
     let is_by_default = given.is_none() && request["containerInstances"].is_null();
     // ECS chooses EC2 without a strategy, and this task can never find an instance: a common
@@ -183,6 +209,57 @@ fn launch_type<'r>(
             .all(|one| one.starts_with("FARGATE"))
             .then_some("FARGATE"),
     }
+}
+
+/// Checks the types of constraints and strategies, which Fargate does not have.
+fn check_constraints(launch_type: Option<&str>, request: &Value) -> Result<(), Misplaced> {
+    let kinds = [
+        (
+            "placementConstraints",
+            "PlacementConstraints",
+            "constraint",
+            &CONSTRAINTS[..],
+        ),
+        (
+            "placementStrategies",
+            "PlacementStrategies",
+            "strategy",
+            &STRATEGIES[..],
+        ),
+        (
+            "placementStrategy",
+            "PlacementStrategy",
+            "strategy",
+            &STRATEGIES[..],
+        ),
+    ];
+    for (member, property, kind, known) in kinds {
+        let given: Vec<&Value> = request[member].as_array().into_iter().flatten().collect();
+        if !given.is_empty() && launch_type == Some("FARGATE") {
+            let plural = if kind == "strategy" {
+                "strategies"
+            } else {
+                "constraints"
+            };
+            return Err(Misplaced {
+                property,
+                message: format!("Placement {plural} are not supported with FARGATE launch type"),
+                hint: String::new(),
+            });
+        }
+        let types = given.iter().filter_map(|one| one["type"].as_str());
+        if let Some(other) = types.into_iter().find(|one| !known.contains(one)) {
+            return Err(Misplaced {
+                property,
+                message: format!(
+                    "The type of a placement {kind} should be one of [{}], not {other}",
+                    known.join(", ")
+                ),
+                hint: did_you_mean(other, known.iter().copied()),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn check_network(

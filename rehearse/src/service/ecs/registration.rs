@@ -138,6 +138,15 @@ pub(super) fn is_given(value: &Value) -> bool {
     }
 }
 
+/// True for `true`, also as a text: CloudFormation makes texts of values.
+pub(super) fn is_true(value: &Value) -> bool {
+    value.as_bool().unwrap_or_else(|| {
+        value
+            .as_str()
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    })
+}
+
 /// Letters, digits, hyphens and underscores, at most 255.
 pub(super) fn is_name(text: &str) -> bool {
     (1..=255).contains(&text.len())

@@ -354,13 +354,78 @@ fn an_unknown_source_of_tags_is_refused() {
     check(
         "LaunchType: FARGATE",
         &with("SERVICE"),
-        "line 20: Run: ECS refuses it: propagateTags should be one of [TASK_DEFINITION, NONE], not SERVICE",
+        "line 20: Run: ECS refuses it: propagateTags should be one of [TASK_DEFINITION], not SERVICE",
     );
     check(
         "LaunchType: FARGATE",
         &with("TASKDEFINITION"),
-        "line 20: Run: ECS refuses it: propagateTags should be one of [TASK_DEFINITION, NONE], not \
+        "line 20: Run: ECS refuses it: propagateTags should be one of [TASK_DEFINITION], not \
          TASKDEFINITION (did you mean TASK_DEFINITION?)",
+    );
+}
+
+#[test]
+fn runs_that_fargate_cannot_make_are_refused() {
+    let with = |more: &str| format!("LaunchType: FARGATE\n      {more}");
+    check(
+        "LaunchType: FARGATE",
+        &with("PropagateTags: NONE"),
+        "line 20: Run: ECS refuses it: propagateTags should be one of [TASK_DEFINITION], not NONE",
+    );
+    check(
+        "LaunchType: FARGATE",
+        &with("PlacementStrategy: [{ Type: random }]"),
+        "line 20: Run: ECS refuses it: Placement strategies are not supported with FARGATE launch type",
+    );
+    check(
+        "LaunchType: FARGATE",
+        &with("PlacementConstraints: [{ Type: distinctInstance }]"),
+        "line 20: Run: ECS refuses it: Placement constraints are not supported with FARGATE launch type",
+    );
+    check(
+        "LaunchType: FARGATE",
+        &with("Overrides: { Cpu: \"512\" }"),
+        "line 20: Run: ECS refuses it: No Fargate configuration exists for given values: 512 CPU, 512 memory",
+    );
+    check(
+        "LaunchType: FARGATE",
+        &with("EnableExecuteCommand: true"),
+        "line 20: Run: ECS refuses it: The execute command failed because a valid task role is not being \
+         used. Specify a valid task role in your task definition or as a task override and try again (ECS \
+         Exec needs TaskRoleArn)",
+    );
+    let role = with("EnableExecuteCommand: true\n      Overrides: { TaskRoleArn: arn:r }");
+    let file = TemplateFile::new(&template("LaunchType: FARGATE", &role));
+    assert_eq!(lines(&rehearse(&[file.path()])).0, Some(0));
+}
+
+#[test]
+fn a_definition_with_an_image_of_ecr_needs_an_execution_role_on_fargate() {
+    let text = template("      ExecutionRoleArn: arn:r\n", "");
+    let text = text.replace(
+        "Image: x",
+        "Image: 123456789012.dkr.ecr.us-west-2.amazonaws.com/shop:1",
+    );
+    let told = refused(&text, &[]);
+    assert!(
+        told.contains(
+            "Fargate requires task definition to have execution role ARN to support ECR images."
+        ),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_misspelt_attribute_or_function_is_refused() {
+    check(
+        "DependsOn: Run",
+        "DependOn: Run",
+        "line 23: resource Web has no attribute DependOn (did you mean DependsOn?)",
+    );
+    check(
+        "LaunchType: FARGATE",
+        "LaunchType: { \"Fn::Joins\": [\"\", [FAR, GATE]] }",
+        "line 19: there is no intrinsic function Fn::Joins (did you mean Fn::Join?)",
     );
 }
 

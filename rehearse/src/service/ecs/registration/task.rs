@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Broken, Facts, is_given, is_name, items};
+use super::{Broken, Facts, is_given, is_name, is_true, items};
 use crate::service::ecs::fargate;
 
 /// Containers that a definition can have.
@@ -74,6 +74,13 @@ pub(super) fn check(facts: &Facts<'_>, broken: &mut Broken) {
     broken.when(tags > 50, "Tags", || {
         format!("A task definition can have 50 tags, not {tags}.")
     });
+    for (index, tag) in items(&definition["tags"]).enumerate() {
+        let key = tag["key"].as_str().unwrap_or_default();
+        let is_reserved = key.to_ascii_lowercase().starts_with("aws:");
+        broken.when(is_reserved, format!("Tags[{index}].Key"), || {
+            format!("aws: prefixed tag key names are not allowed for external use: {key}.")
+        });
+    }
     check_containers(facts, broken);
     check_volumes(facts, broken);
     if facts.is_for_fargate {
@@ -278,12 +285,4 @@ fn containers<'d>(facts: &Facts<'d>) -> impl Iterator<Item = &'d Value> + use<'d
         .as_array()
         .into_iter()
         .flatten()
-}
-
-fn is_true(value: &Value) -> bool {
-    value.as_bool().unwrap_or_else(|| {
-        value
-            .as_str()
-            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
-    })
 }
