@@ -264,6 +264,8 @@ fn soak() {
                 lived.objections.join("\n")
             );
         }
+        let (objections, _) = queue::live(seed);
+        assert!(objections.is_empty(), "{}", objections.join("\n"));
         return;
     }
     let (first, lives) = (
