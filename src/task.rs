@@ -162,6 +162,19 @@ pub struct AwsLogs {
     pub stream_prefix: Option<String>,
 }
 
+/// True if a signal ended a container with this exit code, and the agent gives no other reason for its
+/// end: ECS told it to stop.
+pub fn was_signalled(exit_code: Option<i64>, reason: Option<&str>) -> bool {
+    exit_code.is_some_and(|code| ENDED_BY_SIGNAL.contains(&code)) && reason.is_none()
+}
+
+impl Container {
+    /// True if a signal ended it, and the agent gives no other reason.
+    pub fn was_signalled(&self) -> bool {
+        was_signalled(self.exit_code, self.reason.as_deref())
+    }
+}
+
 impl TaskArn {
     /// The last part of the ARN, which names the task within its cluster.
     pub fn id(&self) -> &str {

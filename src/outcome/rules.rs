@@ -1,6 +1,6 @@
 //! The rules of a run: which of a task's containers count, and which exit codes are a success.
 
-use crate::task::{CONTAINER_EXITED, Container, ENDED_BY_SIGNAL, Task, TaskDefinition};
+use crate::task::{CONTAINER_EXITED, Container, Task, TaskDefinition};
 
 /// The name in WatchContainers that stands for every container of the task definition.
 pub const EVERY_CONTAINER: &str = "*";
@@ -92,22 +92,14 @@ fn is_injected(container: &Container) -> bool {
         .any(|prefix| container.name.starts_with(prefix))
 }
 
-/// True if a signal ended the container, and the agent gives no other reason.
-fn was_signalled(container: &Container) -> bool {
-    container
-        .exit_code
-        .is_some_and(|code| ENDED_BY_SIGNAL.contains(&code))
-        && container.reason.is_none()
-}
-
 /// True if ECS stopped the container because another one of the task had ended by itself.
 fn was_only_told_to_stop(container: &Container, task: &Task) -> bool {
     let ended_by_itself = |other: &Container| {
         !is_injected(other)
-            && !was_signalled(other)
+            && !other.was_signalled()
             && (other.exit_code.is_some() || other.reason.is_some())
     };
     task.stop_code.as_deref() == Some(CONTAINER_EXITED)
-        && was_signalled(container)
+        && container.was_signalled()
         && task.containers.iter().any(ended_by_itself)
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     outcome::{Cause, Failure, Outcome, Rules, Verdict},
-    task::{CONTAINER_EXITED, Container, ENDED_BY_SIGNAL, Task, TaskDefinition},
+    task::{CONTAINER_EXITED, Container, Task, TaskDefinition, was_signalled},
 };
 
 /// The meaning of an event.
@@ -108,7 +108,7 @@ impl Finding {
             && !failure.is_unhealthy
             && rules.counting(task).into_iter().all(|container| {
                 container.reason.is_none() && container.exit_code == Some(0)
-                    || was_told_to_stop(container.exit_code, &container.reason)
+                    || container.was_signalled()
             })
         {
             return Self::Excused(failure, Excuse::Replaced);
@@ -274,15 +274,13 @@ pub fn of_its_end(task: &Task) -> Failure {
 /// Keeps the causes that are the task's own failures; `None` if there are none.
 fn of_its_own(failure: Failure, task: &Task, counting: &[&Container]) -> Option<Failure> {
     let ended_by_another = task.stop_code.as_deref() == Some(CONTAINER_EXITED)
-        && counting
-            .iter()
-            .any(|container| !was_told_to_stop(container.exit_code, &container.reason));
+        && counting.iter().any(|container| !container.was_signalled());
     let is_its_own = |cause: &Cause| match cause {
         // Whoever stops a task that then exits with 0 knows about it. For a deployment that is a
         // failure; here it is not.
         Cause::StoppedByUser => false,
         Cause::Exited { code, reason, .. } => {
-            !(ended_by_another && was_told_to_stop(Some(*code), reason))
+            !(ended_by_another && was_signalled(Some(*code), reason.as_deref()))
         }
         _ => true,
     };
@@ -296,11 +294,6 @@ fn of_its_own(failure: Failure, task: &Task, counting: &[&Container]) -> Option<
         others: causes.collect(),
         ..failure
     })
-}
-
-/// True for the end of a container that ECS told to stop.
-pub fn was_told_to_stop(exit_code: Option<i64>, reason: &Option<String>) -> bool {
-    exit_code.is_some_and(|code| ENDED_BY_SIGNAL.contains(&code)) && reason.is_none()
 }
 
 impl std::fmt::Display for Excuse {

@@ -14,7 +14,7 @@ use crate::{
     failures::{self, Particulars, Reader, Retry},
     monitor::decide::{
         event::{Kind, ServiceEvent, TaskChange},
-        finding::{TaskFailure, of_its_end, was_told_to_stop},
+        finding::{TaskFailure, of_its_end},
         group::{Failing, Group, Subject},
         settings::AlertFormat,
     },
@@ -381,7 +381,7 @@ fn containers(change: &TaskChange, reason: &str, failed: &[&str]) -> String {
             });
         let was_stopped = ended_by_another
             && !failed.contains(&container.name.as_str())
-            && was_told_to_stop(container.exit_code, &container.reason);
+            && container.was_signalled();
         let stopped = if was_stopped {
             " (ECS stopped it after another container had ended)"
         } else {
